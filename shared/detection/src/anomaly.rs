@@ -1,0 +1,132 @@
+//! An anomaly as it is stored, shown and alerted: a finding with all that a reader needs to act on it.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{CustomerId, Direction, Finding, MetricName, Severity, Window, describe, steps};
+
+/// A recorded deviation of one customer's metric in one window.
+///
+/// Its identity is customer, metric and window, never score, severity or clock, so that a re-run of the same window
+/// makes the same anomaly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    pub customer_id: CustomerId,
+    pub metric: MetricName,
+    pub unit: String,
+    pub window: Window,
+    pub severity: Severity,
+    pub direction: Direction,
+    /// Usage in the window, in `unit`.
+    pub current_value: f64,
+    pub baseline_mean: f64,
+    pub baseline_stddev: f64,
+    pub sample_count: usize,
+    pub z_score: f64,
+    pub expected_low: f64,
+    pub expected_high: f64,
+    pub constant_baseline: bool,
+    /// One English sentence with figures.
+    pub description: String,
+    pub investigation_steps: Vec<String>,
+}
+
+/// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable back
+/// into the anomaly's key without an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AnomalyId(String);
+
+impl Anomaly {
+    pub fn new(
+        customer_id: CustomerId,
+        metric: MetricName,
+        unit: &str,
+        window: Window,
+        finding: &Finding,
+    ) -> Self {
+        let comparison = &finding.comparison;
+        Self {
+            description: describe::sentence(metric.as_str(), unit, finding),
+            investigation_steps: steps::for_finding(metric.as_str(), finding),
+            unit: unit.to_owned(),
+            window,
+            severity: finding.severity,
+            direction: finding.direction,
+            current_value: comparison.current,
+            baseline_mean: comparison.baseline.mean(),
+            baseline_stddev: comparison.baseline.stddev(),
+            sample_count: comparison.baseline.sample_count(),
+            z_score: comparison.z_score,
+            expected_low: comparison.expected_low,
+            expected_high: comparison.expected_high,
+            constant_baseline: comparison.constant_baseline,
+            customer_id,
+            metric,
+        }
+    }
+
+    /// The window's end: when the deviation was complete, not when it was noticed.
+    pub fn detected_at(&self) -> Timestamp {
+        self.window.end()
+    }
+
+    pub fn id(&self) -> AnomalyId {
+        let customer = URL_SAFE_NO_PAD.encode(self.customer_id.as_str());
+        AnomalyId(format!("{}.{}.{customer}", self.detected_at().as_millisecond(), self.metric))
+    }
+}
+
+impl AnomalyId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AnomalyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::{Missing, Series, Settings, Verdict, check};
+
+    fn anomaly(customer: &str, metric: &str) -> Anomaly {
+        let mut windows = [Some(100.0); 31];
+        windows[0] = Some(5_000.0);
+        let settings = Settings::new(3.0, 5.0, 7, 100.0, 0.1).unwrap();
+        let Verdict::Anomalous(finding) = check(&Series::new(&windows, 30, Missing::Zero, true), &settings)
+        else {
+            panic!("a fifty-fold spike is an anomaly");
+        };
+        let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
+        let customer = CustomerId::new(customer).unwrap();
+        Anomaly::new(customer, MetricName::new(metric).unwrap(), "calls", window, &finding)
+    }
+
+    #[test]
+    fn an_id_is_unique_for_customer_and_metric_and_safe_in_a_url() {
+        let customers = ["a", "a.b", "a#b", "a\nb", "A", "客户", " a", "YQ"];
+        let ids: HashSet<_> =
+            customers.iter().flat_map(|c| ["m", "m_a"].map(|m| anomaly(c, m).id().to_string())).collect();
+        assert_eq!(ids.len(), customers.len() * 2);
+        assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))));
+        assert_eq!(anomaly("cust_1", "api_calls").id().as_str(), "1795266000000.api_calls.Y3VzdF8x");
+    }
+
+    #[test]
+    fn survives_json_unchanged() {
+        let before = anomaly("\"quoted\"\n", "api_calls");
+        let text = serde_json::to_string(&before).unwrap();
+        assert_eq!(serde_json::from_str::<Anomaly>(&text).unwrap(), before);
+    }
+}

@@ -1,0 +1,36 @@
+//! The decisions of usage-anomaly detection: is this customer's last day out of line with the month before it?
+//!
+//! This crate is pure. It has no clock, no network, no async runtime and no storage; what it knows comes in as
+//! arguments and what it decides goes out as plain data. That is what makes a verdict the same in the hourly sweep,
+//! in an on-demand check and in a test, and it is checked in CI from the crate's dependency tree.
+//!
+//! The path through it:
+//!
+//! ```text
+//! Window ── which 24 hours, and which 30 earlier windows of the same hours
+//! Series ── one customer's values of one metric in those windows, zeros and gaps told apart
+//! check  ── Series + Settings -> Verdict::{Normal, Anomalous, Undetermined}
+//! Anomaly ─ a finding with its customer, window, sentence and investigation steps, ready to be stored
+//! ```
+//!
+//! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite,
+//! and what cannot be judged is a typed [`Reason`] and not an error.
+
+pub mod anomaly;
+pub mod baseline;
+pub mod check;
+pub mod describe;
+pub mod names;
+pub mod series;
+pub mod settings;
+pub mod steps;
+pub mod units;
+pub mod window;
+
+pub use anomaly::{Anomaly, AnomalyId};
+pub use baseline::Baseline;
+pub use check::{Comparison, Direction, Finding, Reason, Severity, Verdict, check};
+pub use names::{CustomerId, MetricName};
+pub use series::{Missing, Series};
+pub use settings::{Settings, SettingsError};
+pub use window::{Window, WindowError};

@@ -1,0 +1,94 @@
+//! One customer's usage of one metric, window by window.
+
+/// What a counted window without events of a metric means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// Nothing was used: the window's value is zero. Right for counts and sums.
+    Zero,
+    /// Nothing is known: the window has no value. Right for levels, such as the storage in use.
+    Gap,
+}
+
+/// The values of one customer and metric by age: index 0 is the current window, index i the one i days earlier.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a> {
+    windows: &'a [Option<f64>],
+    counted: usize,
+    missing: Missing,
+    never_negative: bool,
+}
+
+impl<'a> Series<'a> {
+    /// * `windows`: values by age, `None` where the window holds no event of the metric.
+    /// * `first_event_age`: age of the window that holds the customer's first event, of any metric, in all the time
+    ///   read. In the oldest window it means that the customer is older than that, so all windows count. Otherwise
+    ///   the customer is new, and only windows after the one of its first event count: that one was not a full day.
+    /// * `never_negative`: whether a negative value can only be broken data, as for counts and sums.
+    pub fn new(
+        windows: &'a [Option<f64>],
+        first_event_age: usize,
+        missing: Missing,
+        never_negative: bool,
+    ) -> Self {
+        let baseline_windows = windows.len().saturating_sub(1);
+        let counted = if first_event_age >= baseline_windows {
+            baseline_windows
+        } else {
+            first_event_age.saturating_sub(1)
+        };
+        Self { windows, counted, missing, never_negative }
+    }
+
+    /// The value of the current window, or `None` where it is a gap.
+    pub fn current(&self) -> Option<f64> {
+        self.value(self.windows.first().copied().flatten())
+    }
+
+    /// The values of the counted baseline windows, newest first, gaps left out.
+    pub fn baseline(&self) -> impl Iterator<Item = f64> {
+        self.windows.iter().skip(1).take(self.counted).filter_map(|value| self.value(*value))
+    }
+
+    pub(crate) fn never_negative(&self) -> bool {
+        self.never_negative
+    }
+
+    fn value(&self, value: Option<f64>) -> Option<f64> {
+        // Adding zero turns a negative zero into a plain one, which would otherwise show as "-0".
+        match self.missing {
+            Missing::Zero => Some(value.unwrap_or(0.0) + 0.0),
+            Missing::Gap => value.map(|value| value + 0.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(first_event_age: usize, missing: Missing) -> (Option<f64>, Vec<f64>) {
+        let windows = [None, Some(1.0), None, Some(3.0), Some(4.0)];
+        let series = Series::new(&windows, first_event_age, missing, true);
+        (series.current(), series.baseline().collect())
+    }
+
+    #[test]
+    fn an_old_customer_counts_in_every_window() {
+        assert_eq!(seen(4, Missing::Zero), (Some(0.0), vec![1.0, 0.0, 3.0, 4.0]));
+        assert_eq!(seen(4, Missing::Gap), (None, vec![1.0, 3.0, 4.0]));
+    }
+
+    #[test]
+    fn a_new_customer_counts_after_the_window_of_its_first_event() {
+        assert_eq!(seen(3, Missing::Zero), (Some(0.0), vec![1.0, 0.0]));
+        assert_eq!(seen(1, Missing::Zero), (Some(0.0), vec![]));
+        assert_eq!(seen(0, Missing::Zero), (Some(0.0), vec![]));
+    }
+
+    #[test]
+    fn no_windows_at_all_is_a_gap_and_not_a_panic() {
+        let series = Series::new(&[], 0, Missing::Gap, true);
+        assert_eq!((series.current(), series.baseline().count()), (None, 0));
+    }
+}
