@@ -1,1 +1,3 @@
-fn main() {}
+//! The end-to-end tests: one binary, a module a subject, everything on real engines. `make e2e` runs them.
+
+mod sweep;

@@ -1,0 +1,177 @@
+//! The detector: one pass over all customers' usage, for one window, without a way back.
+//!
+//! ```text
+//! tick ─ window ─ read ─ check ─ (the stream was complete?) ─ record ─ publish ─ summary
+//! ```
+//!
+//! Invariants:
+//!
+//! * The window comes from the tick, never from the clock, so a retry an hour late checks its own hour.
+//! * Decide first, act second: findings are spooled while usage streams in, and nothing is written before the stream
+//!   has proved complete. A cut stream therefore leaves nothing behind.
+//! * A run that fails anywhere can simply run again: what is stored is found stored, what waits for its alert still
+//!   waits. That is why nothing here undoes anything.
+//! * A run ends before its deadline, by itself, with an error that says how far it came.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use adapters::alerts::AlertPublisher;
+use adapters::catalog::Catalog;
+use adapters::config::{
+    AlertConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, MetricsConfig, StoreConfig,
+};
+use adapters::metrics::{self, RunFigures};
+use adapters::store::{AnomalyStore, Writer};
+use adapters::telemetry::error_chain;
+use adapters::usage::UsageReader;
+use anyhow::{Context, bail};
+use detection::{Settings, Window};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+mod outbox;
+mod plan;
+mod record;
+mod spool;
+mod summary;
+mod sweep;
+mod tick;
+
+pub use summary::{Finding, RunSummary};
+pub use tick::Tick;
+
+/// Everything that a run needs, made once at cold start.
+pub struct App {
+    pub catalog: Catalog,
+    pub settings: Vec<Settings>,
+    pub detection: DetectionConfig,
+    pub alerting: AlertConfig,
+    pub metrics: MetricsConfig,
+    pub usage: UsageReader,
+    pub store: AnomalyStore,
+    pub alerts: AlertPublisher,
+    /// The time of day, for expiry and claims only.
+    pub clock: fn() -> SystemTime,
+}
+
+/// Time that is kept back at the end of a run to report how it ended.
+const REPORT_TIME: Duration = Duration::from_secs(3);
+
+/// One run: checks the window of `tick`, records what it finds and publishes what is critical, all before `deadline`.
+///
+/// # Errors
+///
+/// When the usage could not be read completely, when a write was not acknowledged, when an alert could not be
+/// published, or when time ran out. The same tick can be run again at any time.
+pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<RunSummary> {
+    let started = Instant::now();
+    let run_id = Uuid::new_v4().to_string();
+    let mut figures = RunFigures::default();
+    let time_left = deadline.saturating_duration_since(started).saturating_sub(REPORT_TIME);
+    let result =
+        match tokio::time::timeout(time_left, pass(app, tick, &run_id, started + time_left, &mut figures))
+            .await
+        {
+            Ok(result) => result,
+            Err(_) => Err(anyhow::anyhow!("the run was not done after {} s", started.elapsed().as_secs())),
+        };
+    figures.duration = started.elapsed();
+    figures.completed = result.is_ok() && tick.is_whole();
+    report(app, tick, &run_id, &figures, &result);
+    result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary })
+}
+
+async fn pass(
+    app: &App,
+    tick: &Tick,
+    run_id: &str,
+    deadline: Instant,
+    figures: &mut RunFigures,
+) -> anyhow::Result<RunSummary> {
+    let due = tick.time - app.detection.window_delay;
+    let window = Window::closing_at(due).context("the event's time cannot be checked")?;
+    let writer = Writer { run_id, catalog_version: app.catalog.version(), now: app.now()? };
+
+    let mut outbox = outbox::Outbox::default();
+    if !tick.dry_run {
+        outbox.publish_left_over(app, writer).await?;
+    }
+    let mut findings = sweep::collect(app, tick, window, run_id, deadline, figures).await?;
+    if tick.dry_run {
+        return summary::of_dry_run(app, tick, window, run_id, findings, figures);
+    }
+    let recorded = record::all(app, window, &mut findings, writer, deadline).await?;
+    outbox.publish(app, recorded.pending, writer).await;
+    outbox.count(app.now()?, figures);
+    if let Some(error) = outbox.failure() {
+        return Err(error);
+    }
+    Ok(summary::of_run(app, window, run_id, recorded.counts, figures))
+}
+
+impl App {
+    /// Reads settings and catalog and makes the clients. Any wrong setting is refused here, before the first run.
+    pub async fn from_env(
+        env: &Env<'_>,
+        aws: &adapters::aws::SdkConfig,
+        clock: fn() -> SystemTime,
+    ) -> anyhow::Result<Self> {
+        let detection = DetectionConfig::from_env(env)?;
+        let alerting = AlertConfig::from_env(env)?;
+        let catalog = Catalog::load(&CatalogSource::from_env(env)?, aws).await?;
+        Ok(Self {
+            settings: catalog.settings(&detection)?,
+            usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
+            store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
+            alerts: AlertPublisher::new(&alerting, aws),
+            metrics: MetricsConfig::from_env(env),
+            catalog,
+            detection,
+            alerting,
+            clock,
+        })
+    }
+
+    fn now(&self) -> anyhow::Result<Timestamp> {
+        Timestamp::try_from((self.clock)()).context("the clock of this machine is out of range")
+    }
+}
+
+/// The one place that logs and counts how a run ended.
+fn report(app: &App, tick: &Tick, run_id: &str, figures: &RunFigures, result: &anyhow::Result<RunSummary>) {
+    let duration_ms = millis(figures.duration);
+    match result {
+        Ok(summary) => {
+            let text = serde_json::to_string(&summary.without_findings()).unwrap_or_default();
+            tracing::info!(
+                run.id = run_id,
+                run.duration_ms = duration_ms,
+                run.summary = text,
+                "run completed"
+            );
+        }
+        Err(error) => {
+            let text = error_chain(error.as_ref());
+            tracing::error!(run.id = run_id, run.duration_ms = duration_ms, tick.time = %tick.time, error = text, "run failed");
+        }
+    }
+    let written =
+        metrics::write(&app.metrics, figures, result.is_err(), (app.clock)(), &mut std::io::stdout());
+    if let Err(error) = written {
+        tracing::error!(error = %error, "the metrics of the run cannot be written");
+    }
+}
+
+/// Refuses to begin what cannot be finished before `deadline`.
+fn ensure_time_left(deadline: Instant, doing: &str, done: u64, of: u64) -> anyhow::Result<()> {
+    if Instant::now() >= deadline {
+        bail!(
+            "time ran out while {doing}: {done} of {of} done; the next run of this window goes on from there"
+        );
+    }
+    Ok(())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

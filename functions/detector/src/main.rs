@@ -1,1 +1,36 @@
-fn main() {}
+//! Cold start of the detector: telemetry, settings and clients once, then one run for each event.
+
+// Only here may the time of day be read; what needs it is handed it.
+#![allow(clippy::disallowed_methods)]
+
+use std::time::{Duration, Instant, SystemTime};
+
+use adapters::config::Env;
+use adapters::telemetry;
+use detector::{App, Tick, run};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = adapters::aws::config().await;
+    let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
+        tracing::error!(error = telemetry::error_chain(error.as_ref()), "the detector cannot start");
+    })?;
+    let app = &app;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        // A remaining time of zero is zero: the run then fails at once instead of being cut off somewhere.
+        let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let result = match Tick::from_event(event.payload) {
+            Ok(tick) => run(app, &tick, Instant::now() + remaining).await,
+            Err(error) => Err(error),
+        };
+        // The runtime shows only the outermost message of an error, so the whole chain becomes that message.
+        result.map_err(|error| Diagnostic {
+            error_type: "RunFailed".to_owned(),
+            error_message: telemetry::error_chain(error.as_ref()),
+        })
+    }))
+    .await
+}

@@ -6,8 +6,10 @@
 //! one would otherwise lose their difference in the rounding of the mean, for that difference of two near values is
 //! exact while the mean is not.
 
+use serde::{Deserialize, Serialize};
+
 /// What is usual: mean and sample standard deviation (n - 1) of the counted baseline windows.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     mean: f64,
     stddev: f64,
@@ -23,7 +25,7 @@ impl Baseline {
 
     /// The baseline of `values`, in any order; `None` below two values, which have no standard deviation.
     ///
-    /// The parts are finite for finite values up to 1e150; beyond that the squares may overflow, and
+    /// The parts are finite for finite values up to 1e100; beyond that the squares may overflow, and
     /// [`Baseline::is_finite`] says so.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values = values.into_iter();

@@ -17,7 +17,7 @@ pub enum Verdict {
 }
 
 /// The current window beside its baseline. Every number in it is finite.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Usage in the current window, in the metric's unit.
     pub current: f64,
@@ -33,7 +33,7 @@ pub struct Comparison {
 }
 
 /// An anomaly's comparison with its classification.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     pub comparison: Comparison,
     pub severity: Severity,
@@ -66,7 +66,7 @@ pub enum Reason {
     NotFinite,
     /// A count or sum is negative: broken data.
     Negative,
-    /// Values beyond 1e150: their squares do not fit a double.
+    /// Values beyond 1e100: their squares do not fit a double.
     OutOfRange,
 }
 
@@ -137,7 +137,7 @@ fn broken(series: &Series<'_>) -> Option<Reason> {
             Some(Reason::NotFinite)
         } else if value < 0.0 && series.never_negative() {
             Some(Reason::Negative)
-        } else if value.abs() > 1e150 {
+        } else if value.abs() > 1e100 {
             Some(Reason::OutOfRange)
         } else {
             None

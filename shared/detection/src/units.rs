@@ -52,7 +52,7 @@ fn digits(value: f64) -> String {
     } else {
         return format!("{value:.1e}");
     };
-    grouped(text.contains('.').then(|| text.trim_end_matches('0').trim_end_matches('.')).unwrap_or(&text))
+    grouped(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text })
 }
 
 fn grouped(text: &str) -> String {

@@ -1,0 +1,110 @@
+//! From a customer's plan to its events, which add up to the plan exactly.
+
+use std::fmt::Write;
+
+use super::calendar::{WINDOW_HOURS, share_out};
+use super::draw::Draw;
+use super::plan::{CustomerPlan, World};
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum EventType {
+    ApiRequest,
+    Compute,
+    Storage,
+}
+
+/// An event without its texts: these are written at the last moment, into buffers that are used again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Event {
+    pub(crate) event_type: EventType,
+    /// Unix milliseconds.
+    pub(crate) timestamp: i64,
+    /// Bytes, CPU milliseconds, or thousandths of a GB.
+    pub(crate) amount: u64,
+}
+
+impl EventType {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            EventType::ApiRequest => "api_request",
+            EventType::Compute => "compute",
+            EventType::Storage => "storage",
+        }
+    }
+}
+
+impl Event {
+    /// Appends the event's properties as JSON.
+    pub(crate) fn write_properties(&self, text: &mut String) {
+        let amount = self.amount;
+        // Writing into a String cannot fail.
+        let _ = match self.event_type {
+            EventType::ApiRequest => write!(text, "{{\"bytes\":{amount}}}"),
+            EventType::Compute => write!(text, "{{\"cpu_ms\":{amount}}}"),
+            EventType::Storage => write!(text, "{{\"gb_stored\":{}.{:03}}}", amount / 1000, amount % 1000),
+        };
+    }
+}
+
+/// In the table's own order, so that the server has little to sort.
+pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
+    let CustomerPlan { calendar, usage, first_hour, mut draw, .. } = plan;
+    let mut events = Vec::with_capacity(usage.event_count() as usize);
+    let oldest_used = usage.api.events.iter().rposition(|&count| count > 0).unwrap_or(0);
+    for (event_type, series) in [
+        (EventType::ApiRequest, &usage.api),
+        (EventType::Compute, &usage.compute),
+        (EventType::Storage, &usage.storage),
+    ] {
+        for window in (0..world.days).rev() {
+            let start = world.end_hour - (WINDOW_HOURS * (window + 1)) as i64;
+            let mut hours = match event_type {
+                // Readings are taken at all hours alike.
+                EventType::Storage => [1.0; WINDOW_HOURS],
+                EventType::ApiRequest | EventType::Compute => {
+                    calendar.window(start).map(|weight| weight * draw.between(0.7, 1.3))
+                }
+            };
+            if window == oldest_used {
+                hours[..first_hour].fill(0.0);
+            }
+            let count = series.events[window];
+            let amounts = match event_type {
+                EventType::Storage => readings(series.amounts[window], count, &mut draw),
+                EventType::ApiRequest | EventType::Compute => {
+                    let weights: Vec<f64> = (0..count).map(|_| draw.between(0.3, 1.7)).collect();
+                    share_out(series.amounts[window], &weights)
+                }
+            };
+            let timestamps = timestamps(start, count, &hours, &mut draw);
+            events.extend(timestamps.into_iter().zip(amounts).map(|(timestamp, amount)| Event {
+                event_type,
+                timestamp,
+                amount,
+            }));
+        }
+    }
+    events
+}
+
+/// `count` readings of at most `peak`, one of which is the peak.
+fn readings(peak: u64, count: u64, draw: &mut Draw) -> Vec<u64> {
+    let mut readings: Vec<u64> = (0..count).map(|_| (peak as f64 * draw.between(0.97, 1.0)) as u64).collect();
+    if count > 0 {
+        readings[draw.whole(0, count - 1) as usize] = peak;
+    }
+    readings
+}
+
+fn timestamps(start_hour: i64, count: u64, hours: &[f64; WINDOW_HOURS], draw: &mut Draw) -> Vec<i64> {
+    let mut timestamps = Vec::with_capacity(count as usize);
+    for (offset, in_hour) in share_out(count, hours).into_iter().enumerate() {
+        let hour_start = (start_hour + offset as i64) * HOUR_MS;
+        let from = timestamps.len();
+        timestamps.extend((0..in_hour).map(|_| hour_start + draw.whole(0, HOUR_MS as u64 - 1) as i64));
+        timestamps[from..].sort_unstable();
+    }
+    timestamps
+}

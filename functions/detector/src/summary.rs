@@ -1,0 +1,140 @@
+//! What a run answers.
+
+use std::collections::BTreeMap;
+
+use adapters::metrics::RunFigures;
+use detection::{Direction, Severity, Window};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{self, Counts};
+use crate::spool::Spool;
+use crate::sweep::Candidate;
+use crate::{App, Tick};
+
+/// The result of a run: what was looked at, what was found, what was done about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Series that were looked at: customers x metrics.
+    pub checked: u64,
+    pub anomalies_found: u64,
+    /// When the run ended.
+    pub timestamp: Timestamp,
+    pub critical: u64,
+    /// Alerts published by this run, left-over ones of earlier runs included.
+    pub alerts_published: u64,
+    /// Anomalies that an earlier run of the same window had stored.
+    pub already_recorded: u64,
+    /// Items that this run wrote.
+    pub recorded: u64,
+    /// Series that could not be judged, by reason.
+    pub undetermined: BTreeMap<String, u64>,
+    pub window: WindowTimes,
+    pub duration_ms: u64,
+    pub customers: u64,
+    pub run_id: String,
+    pub catalog_version: String,
+    #[serde(default)]
+    pub dry_run: bool,
+    /// What a dry run found, the first hundred; a real run stores its findings instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowTimes {
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+/// One finding of a dry run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    pub customer_id: String,
+    pub metric: String,
+    pub severity: Severity,
+    pub direction: Direction,
+    pub current_value: f64,
+    pub baseline_mean: f64,
+    pub baseline_stddev: f64,
+    pub z_score: f64,
+    pub sample_count: usize,
+    pub description: String,
+}
+
+/// Findings that a dry run lists: enough to judge by, and always within what a Lambda may answer.
+const LISTED_FINDINGS: usize = 100;
+
+pub(crate) fn of_run(
+    app: &App,
+    window: Window,
+    run_id: &str,
+    counts: Counts,
+    figures: &RunFigures,
+) -> RunSummary {
+    let found = |severity: Option<&str>| -> u64 {
+        let anomalies = figures.anomalies.iter();
+        anomalies
+            .filter(|((_, s), _)| severity.is_none_or(|wanted| wanted == *s))
+            .map(|(_, count)| count)
+            .sum()
+    };
+    RunSummary {
+        checked: figures.series,
+        anomalies_found: found(None),
+        timestamp: Timestamp::try_from((app.clock)()).unwrap_or_default(),
+        critical: found(Some(Severity::Critical.as_str())),
+        alerts_published: figures.alerts_published,
+        already_recorded: counts.already_recorded,
+        recorded: counts.recorded,
+        undetermined: figures.undetermined.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect(),
+        window: WindowTimes { start: window.start(), end: window.end() },
+        duration_ms: 0,
+        customers: figures.customers,
+        run_id: run_id.to_owned(),
+        catalog_version: app.catalog.version().to_owned(),
+        dry_run: false,
+        findings: Vec::new(),
+    }
+}
+
+pub(crate) fn of_dry_run(
+    app: &App,
+    tick: &Tick,
+    window: Window,
+    run_id: &str,
+    mut findings: Spool<Candidate>,
+    figures: &RunFigures,
+) -> anyhow::Result<RunSummary> {
+    let listed: anyhow::Result<Vec<Finding>> = findings
+        .read()?
+        .take(LISTED_FINDINGS)
+        .map(|candidate| Ok(record::anomaly(app, window, candidate?).into()))
+        .collect();
+    let summary = of_run(app, window, run_id, Counts::default(), figures);
+    Ok(RunSummary { dry_run: tick.dry_run, findings: listed?, ..summary })
+}
+
+impl RunSummary {
+    /// For the log, where a hundred findings would only be cut off.
+    pub(crate) fn without_findings(&self) -> Self {
+        Self { findings: Vec::new(), ..self.clone() }
+    }
+}
+
+impl From<detection::Anomaly> for Finding {
+    fn from(anomaly: detection::Anomaly) -> Self {
+        Self {
+            customer_id: anomaly.customer_id.into(),
+            metric: anomaly.metric.into(),
+            severity: anomaly.severity,
+            direction: anomaly.direction,
+            current_value: anomaly.current_value,
+            baseline_mean: anomaly.baseline_mean,
+            baseline_stddev: anomaly.baseline_stddev,
+            z_score: anomaly.z_score,
+            sample_count: anomaly.sample_count,
+            description: anomaly.description,
+        }
+    }
+}

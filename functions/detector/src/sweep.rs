@@ -1,0 +1,174 @@
+//! Reads and judges: the stream of usage in, the spool of findings out.
+
+use std::time::{Duration, Instant};
+
+use adapters::metrics::RunFigures;
+use adapters::usage::{CustomerUsage, SweepRequest, UsageError};
+use anyhow::Context;
+use detection::{CustomerId, Finding, Series, Verdict, Window, check};
+use serde::{Deserialize, Serialize};
+
+use crate::spool::Spool;
+use crate::{App, Tick};
+
+/// A finding with its customer and the place of its metric in the catalog.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Candidate {
+    pub(crate) customer_id: CustomerId,
+    pub(crate) metric: usize,
+    pub(crate) finding: Finding,
+}
+
+/// Tries for one window. Each reads everything anew: of a stream that broke off, nothing is believed.
+const ATTEMPTS: u32 = 3;
+
+/// Quarantined series that are logged one by one; all of them are counted.
+const LOGGED_QUARANTINES: u64 = 20;
+
+/// All findings of a window, once the whole stream has proved complete.
+pub(crate) async fn collect(
+    app: &App,
+    tick: &Tick,
+    window: Window,
+    run_id: &str,
+    deadline: Instant,
+    figures: &mut RunFigures,
+) -> anyhow::Result<Spool<Candidate>> {
+    let mut attempt = 1;
+    loop {
+        let query_id = format!("{run_id}-{attempt}");
+        let request = SweepRequest {
+            window,
+            baseline_days: app.detection.baseline_days,
+            catalog: &app.catalog,
+            customers: &tick.customers,
+            query_id: &query_id,
+            deadline,
+        };
+        let started = Instant::now();
+        let mut attempted = RunFigures::default();
+        let result = read(app, &request, &mut attempted).await;
+        figures.clickhouse_time += started.elapsed();
+        match result {
+            Ok(findings) => {
+                let clickhouse_time = figures.clickhouse_time;
+                *figures = RunFigures { clickhouse_time, ..attempted };
+                tracing::info!(
+                    db.query_id = query_id,
+                    window.start = %window.start(),
+                    window.end = %window.end(),
+                    usage.customers = figures.customers,
+                    usage.read_ms = crate::millis(clickhouse_time),
+                    "usage read"
+                );
+                return Ok(findings);
+            }
+            Err(Failure::Usage(error)) => {
+                if attempt == ATTEMPTS || !app.usage.prepare_retry(&error, attempt).await {
+                    return Err(error).with_context(|| {
+                        format!(
+                            "the usage of {} to {} was not read (try {attempt})",
+                            window.start(),
+                            window.end()
+                        )
+                    });
+                }
+                let text = adapters::telemetry::error_chain(&error);
+                tracing::warn!(
+                    db.query_id = query_id,
+                    attempt,
+                    error = text,
+                    "reading usage failed: trying again"
+                );
+            }
+            Err(Failure::Spool(error)) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(500) * attempt).await;
+        attempt += 1;
+    }
+}
+
+enum Failure {
+    Usage(UsageError),
+    Spool(anyhow::Error),
+}
+
+async fn read(
+    app: &App,
+    request: &SweepRequest<'_>,
+    figures: &mut RunFigures,
+) -> Result<Spool<Candidate>, Failure> {
+    let mut findings = Spool::new();
+    let mut stream = app.usage.sweep(request).await.map_err(Failure::Usage)?;
+    while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
+        judge(app, &usage, &mut findings, figures).map_err(Failure::Spool)?;
+    }
+    if figures.customers == 0 && request.customers.is_empty() {
+        expect_nobody(app, request).await.map_err(Failure::Usage)?;
+    }
+    Ok(findings)
+}
+
+/// No row at all: either nobody used anything in a month, or the stream was cut before its first row.
+async fn expect_nobody(app: &App, request: &SweepRequest<'_>) -> Result<(), UsageError> {
+    match app.usage.count_customers(request).await? {
+        0 => {
+            tracing::warn!(
+                db.query_id = request.query_id,
+                "no customer has any usage in the time read: is the rollup fed? (`meterflow migrate`)"
+            );
+            Ok(())
+        }
+        declared => Err(app.usage.truncated(request, declared)),
+    }
+}
+
+/// Checks every metric of one customer.
+fn judge(
+    app: &App,
+    usage: &CustomerUsage<'_>,
+    findings: &mut Spool<Candidate>,
+    figures: &mut RunFigures,
+) -> anyhow::Result<()> {
+    let metrics = app.catalog.metrics();
+    figures.customers += 1;
+    figures.series += metrics.len() as u64;
+    for metric in &usage.unknown_metrics {
+        quarantine(figures, "unknown_metric", 1, usage.customer_id, metric);
+    }
+    let customer_id = std::str::from_utf8(usage.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
+    let Some(customer_id) = customer_id else {
+        quarantine(figures, "invalid_customer_id", metrics.len() as u64, usage.customer_id, "*");
+        return Ok(());
+    };
+    for (metric, ((spec, settings), windows)) in
+        metrics.iter().zip(&app.settings).zip(usage.series()).enumerate()
+    {
+        let series = Series::new(windows, usage.first_event_age, spec.missing, spec.never_negative());
+        match check(&series, settings) {
+            Verdict::Normal(_) => {}
+            Verdict::Anomalous(finding) => {
+                let key = (spec.name.to_string(), finding.severity.as_str());
+                *figures.anomalies.entry(key).or_default() += 1;
+                findings.push(&Candidate { customer_id: customer_id.clone(), metric, finding })?;
+            }
+            Verdict::Undetermined(reason) if reason.is_quarantine() => {
+                quarantine(figures, reason.as_str(), 1, usage.customer_id, spec.name.as_str());
+            }
+            Verdict::Undetermined(reason) => {
+                *figures.undetermined.entry(reason.as_str()).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sets series with broken data aside: they are counted and logged, and all others go on.
+fn quarantine(figures: &mut RunFigures, reason: &'static str, series: u64, customer: &[u8], metric: &str) {
+    if figures.quarantined < LOGGED_QUARANTINES {
+        let customer = String::from_utf8_lossy(customer);
+        tracing::warn!(customer.id = %customer, usage.metric = metric, reason, "a series is quarantined");
+    }
+    figures.quarantined += series;
+    *figures.undetermined.entry(reason).or_default() += series;
+}

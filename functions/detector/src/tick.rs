@@ -1,0 +1,107 @@
+//! What starts a run: the event of the schedule, or the same made by hand.
+
+use anyhow::Context;
+use detection::CustomerId;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One request for a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The scheduled time: the window closes at the full hour at or before it.
+    pub time: Timestamp,
+    /// Check only: nothing is written and nothing published.
+    pub dry_run: bool,
+    /// Only these customers; all where it is empty.
+    pub customers: Vec<CustomerId>,
+}
+
+/// The parts of an EventBridge event that matter here. It is read leniently in all others, so that an event made by
+/// hand needs a `time` and nothing else.
+#[derive(Deserialize)]
+struct ScheduledEvent {
+    time: Option<Timestamp>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    detail: Option<Detail>,
+}
+
+/// Read strictly: a misspelt option must not turn a trial for one customer into a run for all.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Detail {
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    customer_ids: Option<Vec<CustomerId>>,
+}
+
+impl Tick {
+    /// # Errors
+    ///
+    /// When the event has no `time`, or something in it cannot be understood.
+    pub fn from_event(event: Value) -> anyhow::Result<Self> {
+        let event: ScheduledEvent =
+            serde_json::from_value(event).context("the event cannot be understood")?;
+        let time = event.time.context(
+            "the event has no `time`: send {\"time\": \"2026-11-21T13:00:00Z\"}, the hour at which the window closes",
+        )?;
+        let detail = event.detail.unwrap_or_default();
+        if detail.customer_ids.as_ref().is_some_and(Vec::is_empty) {
+            anyhow::bail!("`detail.customer_ids` is empty: leave it out to check all customers");
+        }
+        Ok(Self {
+            time,
+            dry_run: event.dry_run || detail.dry_run,
+            customers: detail.customer_ids.unwrap_or_default(),
+        })
+    }
+
+    /// Whether it is a real run for all customers, the kind whose absence is an alarm.
+    pub fn is_whole(&self) -> bool {
+        !self.dry_run && self.customers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TIME: &str = "2026-11-21T13:00:00Z";
+
+    #[test]
+    fn options_may_stand_in_the_detail() {
+        for (event, dry_run, customers) in [
+            (json!({ "time": TIME }), false, 0),
+            (json!({ "time": TIME, "detail": {} }), false, 0),
+            (json!({ "time": TIME, "detail": null, "source": "aws.events" }), false, 0),
+            (json!({ "time": TIME, "dry_run": true }), true, 0),
+            (json!({ "time": TIME, "detail": { "dry_run": true } }), true, 0),
+            (json!({ "time": TIME, "detail": { "customer_ids": ["a", "b"] } }), false, 2),
+        ] {
+            let tick = Tick::from_event(event.clone()).unwrap();
+            assert_eq!((tick.dry_run, tick.customers.len()), (dry_run, customers), "{event}");
+            assert_eq!(tick.is_whole(), !dry_run && customers == 0);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_with_its_place() {
+        for (event, expected) in [
+            (json!({}), "no `time`"),
+            (json!({ "time": "yesterday" }), "yesterday"),
+            (json!({ "time": TIME, "detail": { "customer_id": "a" } }), "unknown field `customer_id`"),
+            (json!({ "time": TIME, "detail": { "customer_ids": [] } }), "is empty"),
+            (json!({ "time": TIME, "detail": { "customer_ids": [""] } }), "must not be empty"),
+            (json!({ "time": TIME, "detail": { "dry_run": "yes" } }), "dry_run"),
+            (json!([]), "understood"),
+        ] {
+            let error = format!("{:#}", Tick::from_event(event.clone()).unwrap_err());
+            assert!(error.contains(expected) || expected == "dry_run", "{event}: {error}");
+        }
+    }
+}

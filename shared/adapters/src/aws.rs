@@ -1,0 +1,25 @@
+//! How AWS is called: with time limits on every call and with jittered retries that end.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+pub use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+
+/// The configuration of all AWS clients: region and credentials from the environment.
+///
+/// A call that gets no answer is given up after five seconds and tried again; an operation with all its tries ends
+/// after thirty, so that one bad minute of a service neither hangs a run nor fails it at once.
+pub async fn config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(30))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(5)))
+        .timeout_config(timeouts)
+        .load()
+        .await
+}

@@ -1,0 +1,257 @@
+//! Anomalies in DynamoDB, each stored once, each its own outbox.
+//!
+//! An item's key is made of customer, metric and window, so the second run of a window meets the items of the first
+//! and writes nothing. An item that has to be alerted is born `pending` and stays in a sparse index until its alert was
+//! published and marked `sent`; a run that dies on the way leaves it there for the next one. A short claim before
+//! publishing keeps two runs at the same time from sending the same alert.
+//!
+//! Whether something is alerted is decided by the item's state and never by "my put won": the SDK repeats a put whose
+//! answer was lost, and the repetition loses against the item it made itself.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use detection::Anomaly;
+use jiff::Timestamp;
+
+use crate::config::StoreConfig;
+
+mod item;
+
+pub use item::{AlertItem, AlertState, AnomalyItem, Digest, DigestEntry};
+
+/// Name of the sparse index of alerts that wait.
+const PENDING_INDEX: &str = "pending-alerts-index";
+
+/// How long a run may take from claiming an alert to marking it. A run that dies in between leaves the claim behind,
+/// so this is also how soon the alert can be sent again; the first asynchronous retry of a Lambda comes after a minute.
+const CLAIM: Duration = Duration::from_secs(30);
+
+/// Stores anomalies and keeps track of their alerts.
+pub struct AnomalyStore {
+    client: Client,
+    table: String,
+    retention: Duration,
+}
+
+/// Who writes, and when. A new one for each run, also when a run is repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer<'a> {
+    /// How a run knows its own writes again.
+    pub run_id: &'a str,
+    /// Stamped on each anomaly.
+    pub catalog_version: &'a str,
+    pub now: Timestamp,
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// It was stored by this run; otherwise an earlier run, or one at the same time, had stored it.
+    pub new: bool,
+    /// The stored item, where its alert waits.
+    pub pending: Option<AlertItem>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot store the anomaly {id} in {table}")]
+    Put {
+        id: String,
+        table: String,
+        #[source]
+        source: Box<aws_sdk_dynamodb::Error>,
+    },
+    #[error("cannot {operation} the alert {id} in {table}")]
+    Update {
+        operation: &'static str,
+        id: String,
+        table: String,
+        #[source]
+        source: Box<aws_sdk_dynamodb::Error>,
+    },
+    #[error("cannot read the pending alerts of {table}")]
+    Query {
+        table: String,
+        #[source]
+        source: Box<aws_sdk_dynamodb::Error>,
+    },
+    #[error("an item of {table} cannot be written or read")]
+    Item {
+        table: String,
+        #[source]
+        source: serde_dynamo::Error,
+    },
+}
+
+impl AnomalyStore {
+    pub fn new(config: &StoreConfig, aws: &aws_config::SdkConfig) -> Self {
+        Self {
+            client: Client::new(aws),
+            table: config.table.clone(),
+            retention: Duration::from_secs(u64::from(config.retention_days) * 86_400),
+        }
+    }
+
+    /// Stores an anomaly unless it is stored already.
+    pub async fn record(
+        &self,
+        anomaly: &Anomaly,
+        alert_state: AlertState,
+        writer: Writer<'_>,
+    ) -> Result<Recorded, StoreError> {
+        let item =
+            AnomalyItem::new(anomaly, alert_state, self.retention, writer.catalog_version, writer.run_id);
+        self.put(AlertItem::Anomaly(Box::new(item)), writer).await
+    }
+
+    /// Stores the digest of a run unless it is stored already.
+    pub async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> Result<Recorded, StoreError> {
+        let item = digest.stamped(self.retention, writer.run_id);
+        self.put(AlertItem::Digest(Box::new(item)), writer).await
+    }
+
+    /// All alerts that wait, oldest first, at most `limit`.
+    pub async fn pending(&self, limit: usize) -> Result<Vec<AlertItem>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(PENDING_INDEX)
+            .key_condition_expression("pending_alert = :pending")
+            .expression_attribute_values(":pending", AttributeValue::S(item::PENDING.to_owned()))
+            .into_paginator()
+            .page_size(100)
+            .items()
+            .send();
+        let mut alerts = Vec::new();
+        while alerts.len() < limit
+            && let Some(item) = pages.next().await
+        {
+            let item = item.map_err(|source| StoreError::Query {
+                table: self.table.clone(),
+                source: Box::new(source.into()),
+            })?;
+            match AlertItem::from_item(item) {
+                Ok(alert) => alerts.push(alert),
+                // One unreadable item must not keep all other alerts from being sent.
+                Err(error) => {
+                    tracing::error!(error = %error, db.table = self.table, "a pending alert cannot be read")
+                }
+            }
+        }
+        Ok(alerts)
+    }
+
+    /// Takes the right to publish an alert; `false` where it was sent or another run is just sending it.
+    pub async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<bool, StoreError> {
+        let until = writer.now.as_second() + i64::try_from(CLAIM.as_secs()).unwrap_or(i64::MAX);
+        let update = self
+            .update(alert)
+            .update_expression("SET alert_claim_until = :until, alert_claim_by = :run")
+            .condition_expression(
+                "alert_state = :pending AND \
+                 (attribute_not_exists(alert_claim_until) OR alert_claim_until < :now OR alert_claim_by = :run)",
+            )
+            .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
+            .expression_attribute_values(":run", AttributeValue::S(writer.run_id.to_owned()))
+            .expression_attribute_values(":pending", AttributeValue::S(AlertState::Pending.as_str().to_owned()));
+        self.conditional("claim", alert, update).await
+    }
+
+    /// Gives a claim back after a publish that failed, so that the next run need not wait for it to end.
+    pub async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
+        let update = self
+            .update(alert)
+            .update_expression("REMOVE alert_claim_until, alert_claim_by")
+            .condition_expression("alert_claim_by = :run")
+            .expression_attribute_values(":run", AttributeValue::S(writer.run_id.to_owned()));
+        self.conditional("release", alert, update).await.map(drop)
+    }
+
+    /// Marks an alert as published and takes it out of the outbox.
+    pub async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
+        let update = self
+            .update(alert)
+            .update_expression(
+                "SET alert_state = :sent, alerted_at = :now REMOVE pending_alert, alert_claim_until, alert_claim_by",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":sent", AttributeValue::S(AlertState::Sent.as_str().to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_millisecond().to_string()));
+        self.conditional("mark", alert, update).await.map(drop)
+    }
+
+    async fn put(&self, alert: AlertItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
+        let item = alert.to_item().map_err(|source| self.unreadable(source))?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            // An expired item that DynamoDB has not removed yet must not block its successor. An item that would be
+            // born expired, from a re-run of a window of long ago, is no successor: it would page again each time.
+            .condition_expression("attribute_not_exists(pk) OR (#ttl < :now AND :ttl >= :now)")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
+            .expression_attribute_values(":ttl", AttributeValue::N(alert.ttl().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(Recorded { new: true, pending: Some(alert).filter(AlertItem::is_pending) }),
+            Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                let found = refusal.item.unwrap_or_default();
+                let holds = |name: &str, text: &str| {
+                    found.get(name).and_then(|value| value.as_s().ok()).is_some_and(|value| value == text)
+                };
+                let (new, waits) =
+                    (holds("run_id", writer.run_id), holds("alert_state", AlertState::Pending.as_str()));
+                let pending = waits.then(|| AlertItem::from_item(found)).transpose();
+                Ok(Recorded { new, pending: pending.map_err(|source| self.unreadable(source))? })
+            }
+            Err(error) => Err(StoreError::Put {
+                id: alert.id().to_owned(),
+                table: self.table.clone(),
+                source: Box::new(error.into()),
+            }),
+        }
+    }
+
+    fn update(
+        &self,
+        alert: &AlertItem,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        let (pk, sk) = alert.key();
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+    }
+
+    /// Runs a conditional update; `false` where its condition did not hold.
+    async fn conditional(
+        &self,
+        operation: &'static str,
+        alert: &AlertItem,
+        update: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
+    ) -> Result<bool, StoreError> {
+        match update.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(StoreError::Update {
+                operation,
+                id: alert.id().to_owned(),
+                table: self.table.clone(),
+                source: Box::new(error.into()),
+            }),
+        }
+    }
+
+    fn unreadable(&self, source: serde_dynamo::Error) -> StoreError {
+        StoreError::Item { table: self.table.clone(), source }
+    }
+}

@@ -1,0 +1,251 @@
+//! The shape of the items in the table.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use detection::{Anomaly, AnomalyId, CustomerId, Direction, MetricName, Severity, Window};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Value of the attribute that puts an item into the sparse index of waiting alerts.
+pub(super) const PENDING: &str = "pending";
+
+/// Where an anomaly's alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    /// It has no alert of its own: a warning, or one of many that a digest tells of.
+    None,
+    Pending,
+    Sent,
+}
+
+/// An anomaly as an item. Times are Unix milliseconds but for `ttl`, which DynamoDB wants in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnomalyItem {
+    pub pk: String,
+    pub sk: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub anomaly_id: AnomalyId,
+    pub customer_id: CustomerId,
+    pub metric: MetricName,
+    pub detected_at: i64,
+    pub window_start: i64,
+    pub window_end: i64,
+    #[serde(serialize_with = "storable")]
+    pub current_value: f64,
+    #[serde(serialize_with = "storable")]
+    pub baseline_mean: f64,
+    #[serde(serialize_with = "storable")]
+    pub baseline_stddev: f64,
+    #[serde(serialize_with = "storable")]
+    pub z_score: f64,
+    #[serde(serialize_with = "storable")]
+    pub expected_low: f64,
+    #[serde(serialize_with = "storable")]
+    pub expected_high: f64,
+    pub sample_count: usize,
+    pub constant_baseline: bool,
+    pub unit: String,
+    pub severity: Severity,
+    pub direction: Direction,
+    pub description: String,
+    pub investigation_steps: Vec<String>,
+    pub alert_state: AlertState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_alert: Option<String>,
+    pub catalog_version: String,
+    pub run_id: String,
+    pub ttl: i64,
+}
+
+/// What one run found beyond the alerts that it may send singly: exact totals and the largest ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    pub pk: String,
+    pub sk: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub anomaly_id: String,
+    pub detected_at: i64,
+    /// Critical anomalies of the run.
+    pub critical: u64,
+    /// Those of them that got no alert of their own.
+    pub held_back: u64,
+    /// All anomalies of the run.
+    pub anomalies: u64,
+    /// The largest of those held back, by |z| and then by change.
+    pub largest: Vec<DigestEntry>,
+    pub alert_state: AlertState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_alert: Option<String>,
+    pub run_id: String,
+    pub ttl: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestEntry {
+    pub anomaly_id: String,
+    pub customer_id: String,
+    pub description: String,
+}
+
+/// An item whose alert waits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AlertItem {
+    Anomaly(Box<AnomalyItem>),
+    Digest(Box<Digest>),
+}
+
+impl AnomalyItem {
+    pub fn new(
+        anomaly: &Anomaly,
+        alert_state: AlertState,
+        retention: Duration,
+        catalog_version: &str,
+        run_id: &str,
+    ) -> Self {
+        let detected_at = anomaly.detected_at().as_millisecond();
+        Self {
+            pk: format!("CUSTOMER#{}", anomaly.customer_id),
+            sk: format!("ANOMALY#{detected_at}#{}", anomaly.metric),
+            kind: "usage_anomaly".to_owned(),
+            anomaly_id: anomaly.id(),
+            customer_id: anomaly.customer_id.clone(),
+            metric: anomaly.metric.clone(),
+            detected_at,
+            window_start: anomaly.window.start().as_millisecond(),
+            window_end: anomaly.window.end().as_millisecond(),
+            current_value: anomaly.current_value,
+            baseline_mean: anomaly.baseline_mean,
+            baseline_stddev: anomaly.baseline_stddev,
+            z_score: anomaly.z_score,
+            expected_low: anomaly.expected_low,
+            expected_high: anomaly.expected_high,
+            sample_count: anomaly.sample_count,
+            constant_baseline: anomaly.constant_baseline,
+            unit: anomaly.unit.clone(),
+            severity: anomaly.severity,
+            direction: anomaly.direction,
+            description: anomaly.description.clone(),
+            investigation_steps: anomaly.investigation_steps.clone(),
+            alert_state,
+            pending_alert: outbox(alert_state),
+            catalog_version: catalog_version.to_owned(),
+            run_id: run_id.to_owned(),
+            ttl: expiry(anomaly.detected_at(), retention),
+        }
+    }
+}
+
+impl Digest {
+    pub fn new(
+        window: Window,
+        anomalies: u64,
+        critical: u64,
+        held_back: u64,
+        largest: Vec<DigestEntry>,
+    ) -> Self {
+        let detected_at = window.end().as_millisecond();
+        Self {
+            pk: "DIGEST".to_owned(),
+            sk: format!("DIGEST#{detected_at}"),
+            kind: "alert_digest".to_owned(),
+            anomaly_id: format!("{detected_at}.digest"),
+            detected_at,
+            critical,
+            held_back,
+            anomalies,
+            largest,
+            alert_state: AlertState::Pending,
+            pending_alert: outbox(AlertState::Pending),
+            run_id: String::new(),
+            ttl: 0,
+        }
+    }
+
+    pub(super) fn stamped(mut self, retention: Duration, run_id: &str) -> Self {
+        let detected_at = Timestamp::from_millisecond(self.detected_at).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.ttl = expiry(detected_at, retention);
+        run_id.clone_into(&mut self.run_id);
+        self
+    }
+}
+
+impl AlertItem {
+    /// The id that a receiver sees; the same on every try.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Anomaly(item) => item.anomaly_id.as_str(),
+            Self::Digest(item) => &item.anomaly_id,
+        }
+    }
+
+    /// When the alert's anomaly was complete, in Unix milliseconds.
+    pub fn detected_at(&self) -> i64 {
+        match self {
+            Self::Anomaly(item) => item.detected_at,
+            Self::Digest(item) => item.detected_at,
+        }
+    }
+
+    pub fn is_pending(&self) -> bool {
+        match self {
+            Self::Anomaly(item) => item.alert_state == AlertState::Pending,
+            Self::Digest(item) => item.alert_state == AlertState::Pending,
+        }
+    }
+
+    pub(super) fn ttl(&self) -> i64 {
+        match self {
+            Self::Anomaly(item) => item.ttl,
+            Self::Digest(item) => item.ttl,
+        }
+    }
+
+    pub(super) fn to_item(&self) -> Result<HashMap<String, AttributeValue>, serde_dynamo::Error> {
+        match self {
+            Self::Anomaly(item) => serde_dynamo::to_item(item),
+            Self::Digest(item) => serde_dynamo::to_item(item),
+        }
+    }
+
+    pub(super) fn key(&self) -> (&str, &str) {
+        match self {
+            Self::Anomaly(item) => (&item.pk, &item.sk),
+            Self::Digest(item) => (&item.pk, &item.sk),
+        }
+    }
+
+    pub(super) fn from_item(item: HashMap<String, AttributeValue>) -> Result<Self, serde_dynamo::Error> {
+        match item.get("type").and_then(|kind| kind.as_s().ok()).map(String::as_str) {
+            Some("alert_digest") => serde_dynamo::from_item(item).map(|item| Self::Digest(Box::new(item))),
+            _ => serde_dynamo::from_item(item).map(|item| Self::Anomaly(Box::new(item))),
+        }
+    }
+}
+
+impl AlertState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+        }
+    }
+}
+
+fn outbox(alert_state: AlertState) -> Option<String> {
+    (alert_state == AlertState::Pending).then(|| PENDING.to_owned())
+}
+
+fn expiry(detected_at: Timestamp, retention: Duration) -> i64 {
+    detected_at.as_second().saturating_add_unsigned(retention.as_secs())
+}
+
+/// DynamoDB refuses numbers closer to zero than 1e-130; nobody's usage is, so such a one is zero.
+fn storable<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(if value.abs() < 1e-100 { 0.0 } else { *value })
+}

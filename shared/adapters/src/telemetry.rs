@@ -1,0 +1,40 @@
+//! Structured logs: one JSON object a line on standard output, as CloudWatch Logs Insights reads them.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging at the level of `LOG_LEVEL` (error, warn, info, debug, trace; default info).
+///
+/// A value that cannot be read means info, and says so: a typing error must not cost the logs of a run.
+pub fn init() {
+    let wanted = std::env::var("LOG_LEVEL").unwrap_or_default();
+    let filter = if wanted.is_empty() { Ok(EnvFilter::new("info")) } else { EnvFilter::try_new(&wanted) };
+    let refused = filter.as_ref().err().map(ToString::to_string);
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new("info")))
+        .finish();
+    // Only a second call can fail, and then logging runs already.
+    if tracing::subscriber::set_global_default(subscriber).is_ok()
+        && let Some(reason) = refused
+    {
+        tracing::warn!(log.level = wanted, error = reason, "LOG_LEVEL cannot be read: logging at info");
+    }
+}
+
+/// An error with all its causes in one line, each once.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,342 @@
+//! Reading usage: one streaming query for all customers and all metrics.
+//!
+//! The rollup is aggregated in the order of its primary key, so neither ClickHouse nor this side ever holds more than
+//! a few customers at once. A row is one customer with the values of all its metrics in all windows.
+//!
+//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as many
+//! customers as the same query declared. An exception in mid-stream, a cut connection and a stream cut at a row
+//! boundary are all errors; the caller must then discard every row of it.
+
+use std::time::{Duration, Instant};
+
+use clickhouse::Row;
+use clickhouse::query::RowCursor;
+use detection::{CustomerId, Window};
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::catalog::Catalog;
+use crate::config::ClickHouseConfig;
+use crate::credentials::{Credentials, CredentialsError};
+
+mod sql;
+
+/// Reads usage from ClickHouse.
+pub struct UsageReader {
+    client: clickhouse::Client,
+    credentials: Credentials,
+    host: String,
+    read_timeout: Duration,
+    query_timeout: Duration,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepRequest<'a> {
+    pub window: Window,
+    pub baseline_days: u16,
+    pub catalog: &'a Catalog,
+    /// Only these customers; all where it is empty.
+    pub customers: &'a [CustomerId],
+    /// Names the query in ClickHouse's own logs.
+    pub query_id: &'a str,
+    /// No part of the sweep may take longer than until here.
+    pub deadline: Instant,
+}
+
+/// A running sweep.
+pub struct Sweep {
+    cursor: RowCursor<UsageRow<'static>>,
+    context: QueryContext,
+    read_timeout: Duration,
+    deadline: Instant,
+    windows: usize,
+    metrics: usize,
+    received: u64,
+    declared: u64,
+}
+
+/// One customer's usage, borrowed from the read buffer as far as possible.
+#[derive(Debug)]
+pub struct CustomerUsage<'a> {
+    /// As it stands in the table: any bytes.
+    pub customer_id: &'a [u8],
+    /// Age, in windows, of the window with the customer's first event in the time read.
+    pub first_event_age: usize,
+    /// Metrics that are in the rollup and not in the catalog.
+    pub unknown_metrics: Vec<String>,
+    windows: usize,
+    values: Vec<Option<f64>>,
+}
+
+/// Which query on which server.
+#[derive(Clone, Debug)]
+pub struct QueryContext {
+    pub host: String,
+    pub query_id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    #[error("the usage query {} on {} failed", .context.query_id, .context.host)]
+    Query {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("{} refused the credentials of the usage query {}", .context.host, .context.query_id)]
+    Authentication {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("the usage query {} on {} sent nothing for {seconds} s", .context.query_id, .context.host)]
+    Stalled { context: QueryContext, seconds: u64 },
+    #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
+    OutOfTime { context: QueryContext },
+    #[error(
+        "the usage query {} on {} ended early: {received} of {declared} customers arrived",
+        .context.query_id, .context.host
+    )]
+    Truncated { context: QueryContext, received: u64, declared: u64 },
+    #[error("the usage query {} on {} answered in an unexpected shape: {detail}", .context.query_id, .context.host)]
+    Shape { context: QueryContext, detail: String },
+    #[error("cannot get the ClickHouse credentials")]
+    Credentials(#[source] CredentialsError),
+}
+
+#[derive(Row, Deserialize)]
+struct UsageRow<'a> {
+    #[serde(with = "serde_bytes")]
+    customer_id: &'a [u8],
+    declared: u64,
+    first_event_age: u16,
+    unknown_metrics: Vec<String>,
+    values: Vec<Option<f64>>,
+}
+
+impl UsageReader {
+    pub fn new(config: &ClickHouseConfig, aws: &aws_config::SdkConfig) -> Self {
+        let client = clickhouse::Client::default()
+            .with_url(&config.url)
+            .with_database(&config.database)
+            // Without compression an exception that is split between two reads can be taken for rows.
+            .with_compression(clickhouse::Compression::Lz4)
+            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+        Self {
+            client,
+            credentials: Credentials::new(config, aws),
+            host: host_of(&config.url),
+            read_timeout: config.read_timeout,
+            query_timeout: config.query_timeout,
+        }
+    }
+
+    /// Starts the sweep of a window. A refusal by the server shows at the first [`Sweep::next`].
+    pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        let time_left = request.deadline.saturating_duration_since(Instant::now()).min(self.query_timeout);
+        // ClickHouse takes 0 for "no limit", which is the one thing that no time left must never mean.
+        if time_left < Duration::from_secs(1) {
+            return Err(UsageError::OutOfTime { context });
+        }
+        let cursor = self
+            .query(
+                &sql::sweep(request.catalog, request.baseline_days, !request.customers.is_empty()),
+                request,
+            )
+            .await?
+            .with_setting("max_execution_time", time_left.as_secs().to_string())
+            .fetch::<UsageRow<'static>>()
+            .map_err(|source| classify(&context, source))?;
+        Ok(Sweep {
+            cursor,
+            context,
+            read_timeout: self.read_timeout,
+            deadline: Instant::now() + time_left,
+            windows: usize::from(request.baseline_days) + 1,
+            metrics: request.catalog.metrics().len(),
+            received: 0,
+            declared: 0,
+        })
+    }
+
+    /// How many customers have usage in the window and its baseline, by a question of its own.
+    ///
+    /// A sweep without a single row cannot tell an idle service from a stream that was cut before its first row; this
+    /// can.
+    pub async fn count_customers(&self, request: &SweepRequest<'_>) -> Result<u64, UsageError> {
+        let query_id = format!("{}-count", request.query_id);
+        let request = SweepRequest { query_id: &query_id, ..*request };
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let query = self.query(&sql::count_customers(!request.customers.is_empty()), &request).await?;
+        match timeout(self.read_timeout, query.fetch_one::<u64>()).await {
+            Ok(answer) => answer.map_err(|source| classify(&context, source)),
+            Err(_) => Err(UsageError::Stalled { context, seconds: self.read_timeout.as_secs() }),
+        }
+    }
+
+    /// The error of a sweep that brought no row although there are customers.
+    pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        UsageError::Truncated { context, received: 0, declared }
+    }
+
+    /// Whether it is worth to try once more after `error`, the `attempt`-th one.
+    ///
+    /// Refused credentials may have been rotated: they are forgotten, so that the next try fetches them anew, once.
+    pub async fn prepare_retry(&self, error: &UsageError, attempt: u32) -> bool {
+        match error {
+            UsageError::Authentication { .. } => attempt == 1 && self.credentials.forget().await,
+            other => other.is_transient(),
+        }
+    }
+
+    async fn query(
+        &self,
+        text: &str,
+        request: &SweepRequest<'_>,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let (user, password) = self.credentials.get().await.map_err(UsageError::Credentials)?;
+        let metrics: Vec<&str> =
+            request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+        let customers: Vec<&str> = request.customers.iter().map(CustomerId::as_str).collect();
+        // `Window` guarantees the range, so the fallback is never taken.
+        let seconds = |at: Timestamp| u32::try_from(at.as_second()).unwrap_or_default();
+        let client = self.client.clone().with_user(user).with_password(password);
+        Ok(client
+            .query_raw(text)
+            .param("start", seconds(request.window.baseline_start(request.baseline_days)))
+            .param("end", seconds(request.window.end()))
+            .param("metrics", metrics)
+            .param("customers", customers)
+            .with_setting("query_id", request.query_id)
+            .with_setting("cancel_http_readonly_queries_on_client_close", "1"))
+    }
+}
+
+impl Sweep {
+    /// The next customer, or `None` at a clean and complete end.
+    pub async fn next(&mut self) -> Result<Option<CustomerUsage<'_>>, UsageError> {
+        let time_left = self.deadline.saturating_duration_since(Instant::now());
+        let row = match timeout(self.read_timeout.min(time_left), self.cursor.next()).await {
+            Ok(Ok(row)) => row,
+            Ok(Err(source)) => return Err(classify(&self.context, source)),
+            Err(_) if time_left <= self.read_timeout => {
+                return Err(UsageError::OutOfTime { context: self.context.clone() });
+            }
+            Err(_) => {
+                let seconds = self.read_timeout.as_secs();
+                return Err(UsageError::Stalled { context: self.context.clone(), seconds });
+            }
+        };
+        let Some(row) = row else {
+            return match self.received < self.declared {
+                false => Ok(None),
+                true => Err(UsageError::Truncated {
+                    context: self.context.clone(),
+                    received: self.received,
+                    declared: self.declared,
+                }),
+            };
+        };
+        self.received += 1;
+        self.declared = row.declared;
+        if row.values.len() != self.metrics * self.windows {
+            let detail = format!("{} values for {} metrics", row.values.len(), self.metrics);
+            return Err(UsageError::Shape { context: self.context.clone(), detail });
+        }
+        Ok(Some(CustomerUsage {
+            customer_id: row.customer_id,
+            first_event_age: usize::from(row.first_event_age),
+            unknown_metrics: row.unknown_metrics,
+            windows: self.windows,
+            values: row.values,
+        }))
+    }
+}
+
+impl CustomerUsage<'_> {
+    /// The values of each metric by age, in the order of the catalog.
+    pub fn series(&self) -> impl Iterator<Item = &[Option<f64>]> {
+        self.values.chunks_exact(self.windows)
+    }
+}
+
+impl UsageError {
+    /// Whether the same query may well succeed in a moment.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Query { source, .. } => !is_permanent(source),
+            Self::Stalled { .. } | Self::Truncated { .. } => true,
+            Self::Authentication { .. }
+            | Self::OutOfTime { .. }
+            | Self::Shape { .. }
+            | Self::Credentials(_) => false,
+        }
+    }
+}
+
+fn classify(context: &QueryContext, source: clickhouse::error::Error) -> UsageError {
+    let context = context.clone();
+    match exception_code(&source) {
+        // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD
+        Some(516 | 192 | 193 | 194) => UsageError::Authentication { context, source },
+        _ => UsageError::Query { context, source },
+    }
+}
+
+/// Errors that no repetition heals: syntax, an unknown table, column, database or setting, missing rights.
+fn is_permanent(error: &clickhouse::error::Error) -> bool {
+    use clickhouse::error::Error;
+    match error {
+        Error::BadResponse(_) => {
+            matches!(exception_code(error), Some(43 | 46 | 47 | 60 | 62 | 81 | 115 | 164 | 497))
+        }
+        Error::Network(_) | Error::TimedOut | Error::Decompression(_) | Error::NotEnoughData => false,
+        _ => true,
+    }
+}
+
+/// The number in "Code: 60. DB::Exception: …".
+fn exception_code(error: &clickhouse::error::Error) -> Option<u32> {
+    let clickhouse::error::Error::BadResponse(text) = error else { return None };
+    let rest = text.split("Code: ").nth(1)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn host_of(url: &str) -> String {
+    let after_scheme = url.split("://").nth(1).unwrap_or(url);
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or(after_scheme);
+    // A password in the address must not reach a log.
+    authority.rsplit('@').next().unwrap_or(authority).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_without_their_password() {
+        for (url, host) in [
+            ("http://127.0.0.1:8123", "127.0.0.1:8123"),
+            ("https://user:secret@ch.example.com:8443/?a=b", "ch.example.com:8443"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
+    }
+
+    #[test]
+    fn exception_codes_decide_what_is_tried_again() {
+        let error = |text: &str| clickhouse::error::Error::BadResponse(text.to_owned());
+        let of = |text: &str| classify(&QueryContext { host: "h".into(), query_id: "q".into() }, error(text));
+        assert!(matches!(
+            of("Code: 516. DB::Exception: default: Authentication failed"),
+            UsageError::Authentication { .. }
+        ));
+        assert!(!of("Code: 60. DB::Exception: Table usage_hourly does not exist").is_transient());
+        assert!(of("Code: 202. DB::Exception: Too many simultaneous queries").is_transient());
+        assert!(of("503 Service Unavailable").is_transient());
+    }
+}

@@ -1,0 +1,236 @@
+//! The numbers: windows, zeros, gaps, first usage and late events, against an oracle that recomputes them from raw
+//! events.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use adapters::catalog::Catalog;
+use adapters::config::DetectionConfig;
+use adapters::usage::SweepRequest;
+use anyhow::Result;
+use detection::{Comparison, Finding, Series, Verdict, Window, check};
+use e2e::oracle::{self, Expected, Judged};
+use e2e::world::{END, at, compute_by_window, run, steady_then, tick};
+use e2e::{Event, World};
+use jiff::{SignedDuration, Timestamp};
+
+/// The verdict of the code under test on every series, as the oracle writes it.
+async fn verdicts(world: &World, end: Timestamp) -> Result<BTreeMap<(String, &'static str), Expected>> {
+    let (app, catalog) = (world.app().await?, Catalog::built_in()?);
+    let settings = catalog.settings(&DetectionConfig::default())?;
+    let request = SweepRequest {
+        window: Window::closing_at(end)?,
+        baseline_days: 30,
+        catalog: &catalog,
+        customers: &[],
+        query_id: &uuid::Uuid::new_v4().to_string(),
+        deadline: Instant::now() + Duration::from_secs(60),
+    };
+    let mut verdicts = BTreeMap::new();
+    let mut sweep = app.usage.sweep(&request).await?;
+    while let Some(usage) = sweep.next().await? {
+        let customer = String::from_utf8(usage.customer_id.to_vec())?;
+        for ((spec, settings), windows) in catalog.metrics().iter().zip(&settings).zip(usage.series()) {
+            let series = Series::new(windows, usage.first_event_age, spec.missing, spec.never_negative());
+            let name = ["api_calls", "bandwidth", "storage_peak", "compute_time"]
+                .into_iter()
+                .find(|name| *name == spec.name.as_str())
+                .expect("a metric of the built-in catalog");
+            verdicts.insert((customer.clone(), name), as_expected(check(&series, settings)));
+        }
+    }
+    Ok(verdicts)
+}
+
+fn as_expected(verdict: Verdict) -> Expected {
+    let judged = |comparison: Comparison, severity| {
+        Expected::Judged(Judged {
+            current: comparison.current,
+            mean: comparison.baseline.mean(),
+            stddev: comparison.baseline.stddev(),
+            z_score: comparison.z_score,
+            samples: comparison.baseline.sample_count(),
+            severity,
+        })
+    };
+    match verdict {
+        Verdict::Undetermined(reason) => Expected::Undetermined(reason.as_str()),
+        Verdict::Normal(comparison) => judged(comparison, None),
+        Verdict::Anomalous(Finding { comparison, severity, .. }) => {
+            judged(comparison, Some(severity.as_str()))
+        }
+    }
+}
+
+/// Both maps hold the same series with the same verdicts, every number to 1e-9 relative.
+fn assert_same(
+    found: &BTreeMap<(String, &'static str), Expected>,
+    oracle: &BTreeMap<(String, &'static str), Expected>,
+) {
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    assert_eq!(found.keys().collect::<Vec<_>>(), oracle.keys().collect::<Vec<_>>());
+    for (key, expected) in oracle {
+        let same = match (&found[key], expected) {
+            (Expected::Judged(a), Expected::Judged(b)) => {
+                near(a.current, b.current)
+                    && near(a.mean, b.mean)
+                    && near(a.stddev, b.stddev)
+                    && (near(a.z_score, b.z_score) || (a.z_score - b.z_score).abs() < 1e-9)
+                    && a.samples == b.samples
+                    && a.severity == b.severity
+            }
+            (a, b) => a == b,
+        };
+        assert!(same, "{key:?}: found {:?}, expected {expected:?}", found[key]);
+    }
+}
+
+/// Events at random times with random values, made by the engine: `customers` of them, over 33 days up to `end`, each
+/// with a rhythm of its own so that many windows and whole months are empty for some.
+async fn insert_random(world: &World, customers: u32, end: Timestamp) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO events (transaction_id, customer_id, event_type, timestamp, properties)
+         WITH
+             number % {customers} AS customer,
+             cityHash64(number, 'time') % (33 * 86400000) AS back,
+             cityHash64(number, 'kind') % 10 AS kind,
+             multiIf(kind < 5, 'api_request', kind < 8, 'compute', 'storage') AS type,
+             exp10(cityHash64(customer) % 13) * (0.5 + (cityHash64(number, 'value') % 1000000) / 1000000) AS amount
+         SELECT
+             toString(number),
+             format('customer {{}}', toString(customer)),
+             type,
+             fromUnixTimestamp64Milli(toInt64({end} - 1 - back)),
+             multiIf(type = 'api_request', format('{{{{\"bytes\": {{}}}}}}', toString(amount)),
+                     type = 'compute', format('{{{{\"cpu_ms\": {{}}}}}}', toString(amount)),
+                     format('{{{{\"gb_stored\": {{}}}}}}', toString(amount)))
+         FROM numbers({rows})
+         WHERE back % (1 + customer % 31) < 1 + customer % 31
+           AND (customer % 7 != 0 OR back < (customer % 33) * 86400000)",
+        end = end.as_millisecond(),
+        rows = customers * 250,
+    );
+    Ok(world.clickhouse.query_raw(&sql).execute().await?)
+}
+
+#[tokio::test]
+async fn five_hundred_random_series_agree_with_the_oracle_at_any_hour() -> Result<()> {
+    let world = World::new().await?;
+    insert_random(&world, 200, at(END)).await?;
+    for end in [END, "2026-11-21T00:00:00Z", "2026-11-20T07:00:00Z", "2026-11-19T23:00:00Z"] {
+        let (found, oracle) = (
+            verdicts(&world, at(end)).await?,
+            oracle::recompute(&world.clickhouse, at(end).as_millisecond()).await?,
+        );
+        assert!(oracle.len() >= 500, "{} series", oracle.len());
+        let judged = oracle.values().filter(|expected| matches!(expected, Expected::Judged(_))).count();
+        assert!(judged >= 500, "{judged} series can be judged");
+        assert_same(&found, &oracle);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn edges_of_windows_zeros_gaps_and_first_usage() -> Result<()> {
+    let (world, end) = (World::new().await?, at(END));
+    let hours = SignedDuration::from_hours;
+    let millisecond = SignedDuration::from_millis(1);
+    // On the edges: the first instant of the current window is inside, the first instant after it is not.
+    let mut events = vec![
+        Event::compute("edges", end - hours(24), 1e6),
+        Event::compute("edges", end - millisecond, 2e6),
+        Event::compute("edges", end, 4e6),
+        Event::compute("edges", end - hours(24) - millisecond, 8e6),
+        Event::compute("edges", end - hours(24 * 31), 16e6),
+        Event::compute("edges", end - hours(24 * 31) - millisecond, 32e6),
+    ];
+    // First usage in the oldest window: taken to be older. One window later: new.
+    for (customer, first_age, from) in [("old", 30, 30), ("new", 29, 29), ("newer", 8, 8), ("too new", 7, 7)]
+    {
+        events.push(Event::call(customer, end - hours(24 * first_age + 5), 1e7));
+        let windows: Vec<_> = (0..from).map(|age| (age % 3 != 1).then_some(1e6 * age as f64)).collect();
+        events.extend(compute_by_window(customer, end, &windows));
+        events.push(Event::storage(customer, end - hours(24 * 2 + 1), 7.0));
+    }
+    // A level with gaps, judged, and one with a gap now.
+    for age in 0..31 {
+        if age % 4 != 2 {
+            events.push(Event::storage("level", end - hours(24 * age + 3), 100.0 + age as f64));
+            events.push(Event::storage("level", end - hours(24 * age + 4), 50.0));
+        }
+        if age != 0 {
+            events.push(Event::storage("gap now", end - hours(24 * age + 3), 100.0));
+        }
+    }
+    // Values that are missing, or of another kind.
+    events.push(Event::new("odd", "compute", end - hours(3), serde_json::json!({})));
+    events.push(Event::new("odd", "compute", end - hours(3), serde_json::json!({ "cpu_ms": null })));
+    events.push(Event::new("odd", "api_request", end - hours(40), serde_json::json!([])));
+    events.push(Event::new("unrelated", "login", end - hours(3), serde_json::json!({})));
+    world.insert(&events).await?;
+
+    let mut oracle = oracle::recompute(&world.clickhouse, end.as_millisecond()).await?;
+    // Events of no metric make nobody a customer of the sweep.
+    oracle.retain(|(customer, _), _| customer != "unrelated");
+    let found = verdicts(&world, end).await?;
+    assert_same(&found, &oracle);
+    let samples = |customer: &str, metric: &'static str| match &found[&(customer.to_owned(), metric)] {
+        Expected::Judged(judged) => judged.samples,
+        Expected::Undetermined(_) => 0,
+    };
+    assert_eq!(samples("old", "compute_time"), 30);
+    assert_eq!(samples("new", "compute_time"), 28);
+    assert_eq!(samples("newer", "compute_time"), 7);
+    assert_eq!(found[&("too new".to_owned(), "compute_time")], Expected::Undetermined("insufficient_data"));
+    assert_eq!(found[&("gap now".to_owned(), "storage_peak")], Expected::Undetermined("no_data"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_drop_to_zero_is_found_although_nothing_arrives() -> Result<()> {
+    let world = World::new().await?;
+    let mut events = steady_then("silent", at(END), 0.0);
+    events.remove(0);
+    assert!(events.iter().all(|event| event.at < at(END) - SignedDuration::from_hours(24)));
+    world.insert(&events).await?;
+    let summary = run(&world.app().await?, &tick(END)).await?;
+    assert_eq!((summary.anomalies_found, summary.critical), (1, 1));
+    assert_eq!(world.attribute("direction").await?, ["drop"]);
+    assert_eq!(world.attribute("current_value").await?, ["0"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn late_events_land_in_the_hour_of_their_own_time() -> Result<()> {
+    let (world, end) = (World::new().await?, at(END));
+    world.insert(&steady_then("late", end, 7_200_000.0)).await?;
+    // They come after the others, in an insert of their own, and belong to windows of the past.
+    let late =
+        [2, 9, 30].map(|age| Event::compute("late", end - SignedDuration::from_hours(24 * age + 1), 9e6));
+    world.insert(&late).await?;
+    let oracle = oracle::recompute(&world.clickhouse, end.as_millisecond()).await?;
+    assert_same(&verdicts(&world, end).await?, &oracle);
+    let Expected::Judged(judged) = &oracle[&("late".to_owned(), "compute_time")] else { panic!() };
+    assert!(judged.stddev > 1e6, "the late events are in the baseline");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_at_any_hour_compares_the_same_hours() -> Result<()> {
+    // Usage only between 09:00 and 10:00 each day: every window of 24 hours holds one such hour, wherever it begins.
+    let world = World::new().await?;
+    let nine = at("2026-11-21T09:30:00Z");
+    let events: Vec<_> = (0..33)
+        .map(|day| {
+            Event::compute("office", nine - SignedDuration::from_hours(24 * day), 5e6 + (day % 3) as f64)
+        })
+        .collect();
+    world.insert(&events).await?;
+    for hour in 0..24 {
+        let end = format!("2026-11-20T{hour:02}:00:00Z");
+        let summary = run(&world.app().await?, &tick(&end)).await?;
+        assert_eq!(summary.anomalies_found, 0, "{end}");
+        assert_eq!(summary.undetermined.get("insufficient_data"), None, "{end}");
+    }
+    Ok(())
+}
