@@ -177,7 +177,8 @@ fn inserted(done: Result<anyhow::Result<u64>, tokio::task::JoinError>) -> anyhow
     match done.context("a block was given up")? {
         Ok(rows) => Ok(rows),
         Err(error) => bail!(error.context(
-            "the seed is incomplete: other blocks may have been stored. TRUNCATE TABLE events and usage_hourly before you seed again"
+            "the seed is incomplete: other blocks may have been stored. TRUNCATE TABLE events and TRUNCATE TABLE \
+             usage_hourly before you seed again"
         )),
     }
 }

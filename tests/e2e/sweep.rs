@@ -98,12 +98,11 @@ async fn insert_random(world: &World, customers: u32, end: Timestamp) -> Result<
              exp10(cityHash64(customer) % 13) * (0.5 + (cityHash64(number, 'value') % 1000000) / 1000000) AS amount
          SELECT
              toString(number),
-             format('customer {{}}', toString(customer)),
+             concat('customer ', toString(customer)),
              type,
              fromUnixTimestamp64Milli(toInt64({end} - 1 - back)),
-             multiIf(type = 'api_request', format('{{{{\"bytes\": {{}}}}}}', toString(amount)),
-                     type = 'compute', format('{{{{\"cpu_ms\": {{}}}}}}', toString(amount)),
-                     format('{{{{\"gb_stored\": {{}}}}}}', toString(amount)))
+             concat('{{\"', multiIf(type = 'api_request', 'bytes', type = 'compute', 'cpu_ms', 'gb_stored'),
+                    '\": ', toString(amount), '}}')
          FROM numbers({rows})
          WHERE back % (1 + customer % 31) < 1 + customer % 31
            AND (customer % 7 != 0 OR back < (customer % 33) * 86400000)",

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use adapters::catalog::{Aggregate, Catalog};
 use csv::ByteRecord;
+use detection::CustomerId;
 
 use super::{number, time};
 
-/// Longer ids would not fit into the key of the anomaly table.
-const MAX_CUSTOMER_BYTES: usize = 2_000;
 const MAX_EVENT_TYPE_BYTES: usize = 256;
 
 /// Where the columns are.
@@ -157,7 +156,7 @@ impl Rules {
                 format!("{} fields, as in the header, not {}{quote}", columns.count, record.len()),
             ));
         }
-        let customer_id = name(record, columns.customer_id, "customer_id", MAX_CUSTOMER_BYTES)?;
+        let customer_id = name(record, columns.customer_id, "customer_id", CustomerId::MAX_BYTES)?;
         let timestamp_text = text(record, columns.timestamp, "timestamp")?.trim();
         let timestamp = time::milliseconds(timestamp_text)
             .map_err(|allowed| fault("timestamp", timestamp_text, allowed))?;

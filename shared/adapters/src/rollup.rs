@@ -211,18 +211,21 @@ pub fn backfills_sql(metric: &MetricSpec) -> String {
     let name = &metric.name;
     let events = rollup_select(metric, "");
     format!(
-        "SELECT toUnixTimestamp(toStartOfDay(hour, 'UTC')) AS day, sum(raw) AS events, sum(rolled) AS rolled\n\
+        "SELECT\n    \
+             toUnixTimestamp(toStartOfDay(hour, 'UTC')) AS day,\n    \
+             sum(in_events) AS events,\n    \
+             sum(in_rollup) AS rolled\n\
          FROM\n(\n    \
-             SELECT hour, sum(raw) AS raw, sum(rolled) AS rolled\n    \
+             SELECT hour, sum(of_events) AS in_events, sum(of_rollup) AS in_rollup\n    \
              FROM\n    (\n        \
-                 SELECT hour, events AS raw, 0 AS rolled FROM ({events})\n        \
+                 SELECT hour, events AS of_events, 0 AS of_rollup FROM ({events})\n        \
                  UNION ALL\n        \
-                 SELECT hour, 0 AS raw, events AS rolled FROM {TABLE} WHERE metric = '{name}'\n    \
+                 SELECT hour, 0 AS of_events, events AS of_rollup FROM {TABLE} WHERE metric = '{name}'\n    \
              )\n    \
              GROUP BY hour\n\
          )\n\
          GROUP BY day\n\
-         HAVING events > 0 AND countIf(raw != rolled) > 0\n\
+         HAVING events > 0 AND countIf(in_events != in_rollup) > 0\n\
          ORDER BY day"
     )
 }

@@ -24,7 +24,7 @@ pub(super) fn sweep(catalog: &Catalog, baseline_days: u16, some_customers: bool)
     let (range, declared) = (range(some_customers), count_customers(some_customers));
     format!(
         "WITH
-    ({declared}) AS declared
+    assumeNotNull(({declared})) AS declared
 SELECT
     customer_id,
     declared,

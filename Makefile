@@ -1,0 +1,105 @@
+# Every target has three lines at most; what takes more is in infra/local/cloud.py. `make help` lists the targets.
+
+PYTHON ?= python3
+CLOUD := $(PYTHON) infra/local/cloud.py
+TOOLS := $(CURDIR)/.local/tools/venv/bin
+
+# Processor of the function on AWS (arm64 or x86_64), and the variables of the stack there.
+ARCH ?= arm64
+VARS ?= infra/terraform.tfvars
+AWS_VARIABLES = -var-file='$(abspath $(VARS))' -var architecture=$(ARCH) \
+  -var detector_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-detection/bootstrap.zip'
+
+# The programs are looked for in this folder, so a shared target folder of the user's would not do.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+.DEFAULT_GOAL := help
+# The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
+.NOTPARALLEL:
+.PHONY: help setup build up down purge status demo demo-flights watch fmt lint test unit e2e bench plan deploy \
+  package-for-aws check-format check-python check-purity check-licences check-terraform
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Check what the machine must have, and fetch the pinned tools into .local/tools
+	@$(CLOUD) setup
+
+build: ## Build the detector for the local cloud, and the command line program `meterflow`
+	cargo build --release -p detector -p meterflow
+	@$(CLOUD) package
+
+up: setup build ## Start the local cloud and deploy the stack into it; addresses go to .local/env
+	@$(CLOUD) up
+
+down: ## End the local cloud; its data stay
+	@$(CLOUD) down
+
+purge: ## End the local cloud and delete its data
+	@$(CLOUD) down --purge
+
+status: ## Show what of the local cloud runs
+	@$(CLOUD) status
+
+demo: up ## From nothing to found anomalies: seed customers, run the deployed detector, show what it found
+	@$(CLOUD) run -- $(TOOLS)/python examples/demo/demo.py
+
+demo-flights: up ## The same on real data: the flights that left New York in 2013
+	@$(CLOUD) run -- $(TOOLS)/python examples/flights/flights.py
+
+watch: up ## Run the detector from source against the local cloud, rebuilt at each change (port 9100)
+	@$(CLOUD) run --as-detector -- $(TOOLS)/cargo-lambda lambda watch -p detector -A 127.0.0.1 -P 9100
+
+invoke-%: ## Invoke the deployed local detector with events/NAME.json or events/detector-NAME.json (make invoke-NAME)
+	@$(CLOUD) invoke $*
+
+fmt: ## Format Rust and Terraform
+	cargo fmt --all
+	terraform fmt -recursive infra
+
+lint: ## Clippy on everything; a warning is an error
+	cargo clippy --workspace --all-targets -- -D warnings
+	@echo "gate lint: passed"
+
+test: check-format check-python check-purity check-terraform check-licences lint unit e2e ## Everything that CI runs
+
+unit: ## The tests of the crates, which need no local cloud
+	cargo test --workspace --exclude e2e
+
+e2e: setup build ## The end-to-end tests, on a cloud of their own that is deleted afterwards
+	@$(CLOUD) run --temporary -- cargo test -p e2e
+
+bench: setup build ## The sweep against the naive loop, on a cloud of its own
+	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench sweep
+
+check-format: ## Whether the Rust code is formatted
+	cargo fmt --all --check
+	@echo "gate format: passed"
+
+check-python: setup ## Whether the Python code compiles and its tests pass: the local cloud's and the examples'
+	$(PYTHON) -m compileall -q infra/local examples
+	@for part in infra/local examples; do $(TOOLS)/python -m unittest discover -s $$part/tests -t $$part || exit 1; done
+	@echo "gate python: passed"
+
+check-purity: ## Whether the detection crate is free of runtime, AWS and ClickHouse
+	@tree=$$(cargo tree -p detection -e normal --prefix none) && ! echo "$$tree" | grep -E '^(tokio|aws|clickhouse)'
+	@echo "gate purity: passed"
+
+check-licences: setup ## Whether every dependency has a licence that fits MIT and comes from crates.io
+	$(TOOLS)/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
+	@echo "gate licences: passed"
+
+check-terraform: ## Format, validity and tests of infra/
+	$(CLOUD) check-terraform
+	@echo "gate terraform: passed"
+
+package-for-aws: setup # Builds the detector for AWS; cargo-lambda finds its cross compiler beside it.
+	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector
+
+plan: package-for-aws ## Show what `make deploy` would change on AWS (ARCH=arm64 VARS=infra/terraform.tfvars)
+	terraform -chdir=infra init -input=false
+	terraform -chdir=infra plan $(AWS_VARIABLES)
+
+deploy: package-for-aws ## Deploy to AWS, after showing the plan and asking (ARCH=arm64 VARS=infra/terraform.tfvars)
+	terraform -chdir=infra init -input=false
+	terraform -chdir=infra apply $(AWS_VARIABLES)

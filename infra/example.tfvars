@@ -1,0 +1,27 @@
+# Copy to terraform.tfvars, change what differs and run `terraform plan`. All other settings, with
+# their defaults, are in variables.tf.
+
+# Where the usage is. The secret holds {"username": "…", "password": "…"} of a read-only user.
+clickhouse_url        = "https://abc123.eu-central-1.aws.clickhouse.cloud:8443"
+clickhouse_database   = "metering"
+clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+
+# Who is told: of customers' anomalies, and of trouble in the system itself. Each address has to
+# confirm a message from AWS first.
+alert_emails = ["billing@example.com"]
+ops_emails   = ["oncall@example.com"]
+
+# A catalog of your own instead of the built-in metrics.
+# catalog_file = "catalog.toml"
+
+# Events that reach ClickHouse up to ten minutes late are still counted in their window.
+# window_delay_seconds = 600
+
+# Only for a ClickHouse inside a VPC.
+# vpc_subnet_ids         = ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"]
+# vpc_security_group_ids = ["sg-0a1b2c3d4e5f60718"]
+
+tags = {
+  Project = "meterflow"
+  Owner   = "platform"
+}

@@ -1,0 +1,108 @@
+"""The ClickHouse of the local cloud: the engine that is started here, or the user's own server."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Optional
+
+import ports
+import processes
+import tools
+from console import CloudError, Step
+from files import tail
+from settings import ClickHouseServer, Settings
+
+NAME = "clickhouse"
+START_SECONDS = 60
+
+
+def ensure_running(settings: Settings) -> None:
+    server = settings.clickhouse
+    if not server.started_here:
+        with Step(f"ClickHouse at {server.url} (CLICKHOUSE_URL)") as step:
+            step.result = f"version {query(server, 'SELECT version()').strip()}"
+        return
+    with Step("ClickHouse") as step:
+        record = processes.find(NAME, settings.pids)
+        if record is None:
+            record = _start(settings)
+            _wait_until_it_answers(server, record)
+            step.result = f"started at {server.url}"
+        elif ping(server):
+            step.result = f"runs at {server.url}"
+        else:
+            raise CloudError(f"ClickHouse (process {record.pid}) runs, but does not answer at {server.url}.\n"
+                             f"Was it started with other ports? Run: make down, then make up. Its log: {record.log}")
+
+
+def ensure_database(server: ClickHouseServer, database: str) -> None:
+    name = database.replace("\\", "\\\\").replace("`", "\\`")
+    # The user of a server of one's own may be allowed to use the database, but not to make one.
+    if query(server, f"EXISTS DATABASE `{name}`").strip() != "1":
+        query(server, f"CREATE DATABASE IF NOT EXISTS `{name}`")
+
+
+def ping(server: ClickHouseServer) -> bool:
+    try:
+        with _opener().open(f"{server.url}/ping", timeout=3) as answer:
+            return answer.read().strip() == b"Ok."
+    except OSError:
+        return False
+
+
+def query(server: ClickHouseServer, sql: str) -> str:
+    request = urllib.request.Request(f"{server.url}/", data=sql.encode())
+    if server.user:
+        request.add_header("X-ClickHouse-User", server.user)
+    if server.password:
+        request.add_header("X-ClickHouse-Key", server.password)
+    try:
+        with _opener().open(request, timeout=30) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        reason = error.read().decode(errors="replace").strip()[:600]
+        hint = "\nCheck CLICKHOUSE_USER and CLICKHOUSE_PASSWORD." if error.code in (401, 403, 516) else ""
+        raise CloudError(f"ClickHouse at {server.url} refused `{sql}`: {reason or error}{hint}") from None
+    except OSError as error:
+        cause = getattr(error, "reason", error)
+        source = "the log of the local cloud" if server.started_here else "CLICKHOUSE_URL and that server"
+        raise CloudError(f"ClickHouse at {server.url} cannot be reached: {cause}. Check {source}.") from None
+
+
+def _start(settings: Settings) -> processes.Record:
+    ports.require_free(settings.clickhouse_http_port, "ClickHouse's HTTP interface",
+                       f"{settings.kind.prefix}_CLICKHOUSE_HTTP_PORT", "a ClickHouse server")
+    ports.require_free(settings.clickhouse_tcp_port, "ClickHouse's native interface",
+                       f"{settings.kind.prefix}_CLICKHOUSE_TCP_PORT", "a ClickHouse server, MinIO or `cargo lambda watch`")
+    data = settings.directory / "clickhouse"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable, str(Path(__file__).with_name("clickhouse_engine.py")), str(tools.engine_library(settings)),
+        str(data), str(settings.clickhouse_http_port), str(settings.clickhouse_tcp_port),
+    ]
+    # The user's own CLICKHOUSE_* settings are for clients; this server is to start the same way everywhere.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CLICKHOUSE_")}
+    return processes.start(NAME, command, environ, settings.logs / "clickhouse.log", settings.pids)
+
+
+def _wait_until_it_answers(server: ClickHouseServer, record: processes.Record) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if ping(server):
+            return
+        if not processes.is_running(record):
+            break
+        time.sleep(0.1)
+    ended = not processes.is_running(record)
+    what = "ended while it started" if ended else f"did not answer at {server.url}/ping within {START_SECONDS} s"
+    raise CloudError(f"ClickHouse {what}. The end of its log, {record.log}:\n{tail(Path(record.log))}")
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # A proxy of the user's environment knows nothing of servers on this machine or in a private network.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))

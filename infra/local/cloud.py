@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""The local cloud of MeterFlow: a real ClickHouse engine and an AWS emulator, with the Terraform of production on it.
+
+The targets of the Makefile (`make setup`, `make up`, …) call it; see `cloud.py --help` for all commands, and
+settings.py for the variables that move ports and folders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+import aws
+import clickhouse
+import emulator
+import package
+import processes
+import settings as configuration
+import stack as stacks
+import terraform
+import tools
+from console import CloudError, Step, say
+from files import tail
+from settings import DEFAULT_STACK, Settings
+from stack import Stack
+
+
+def main(arguments=None) -> int:
+    options = _parser().parse_args(arguments)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # Ends like Ctrl-C: Terraform saves its state, and a cloud of the tests is torn down.
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    try:
+        return options.command(configuration.load(), options) or 0
+    except CloudError as error:
+        print(f"\nError: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has seen enough. Python would complain once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def setup(settings: Settings, options) -> None:
+    tools.setup(settings)
+
+
+def package_detector(settings: Settings, options) -> None:
+    package.make(settings.root / "target" / "release" / "anomaly-detection", settings.package)
+    say(f"Lambda package: {settings.package}")
+
+
+def up(settings: Settings, options) -> None:
+    tools.require_set_up(settings)
+    lambda_package = _absolute(options.package) if options.package else settings.package
+    package.require_runnable(lambda_package)
+    with _exclusive(settings):
+        clickhouse.ensure_running(settings)
+        emulator.ensure_running(settings)
+        stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, lambda_package))
+    say(f"The local cloud is up. Its addresses are in {settings.env_file(DEFAULT_STACK)}")
+
+
+def deploy(settings: Settings, options) -> None:
+    tools.require_set_up(settings)
+    _require_running(settings)
+    with _exclusive(settings):
+        stacks.deploy(settings, Stack(
+            name_prefix=options.name_prefix,
+            database=options.database or settings.database,
+            package=_absolute(options.package) if options.package else settings.package,
+            catalog_file=_absolute(options.catalog_file) if options.catalog_file else None,
+            variables=dict(options.var),
+        ))
+    say(f"Its addresses are in {settings.env_file(options.name_prefix)}")
+
+
+def down(settings: Settings, options) -> None:
+    with _exclusive(settings):
+        for name, title in ((emulator.NAME, "AWS emulator"), (clickhouse.NAME, "ClickHouse")):
+            record = processes.find(name, settings.pids)
+            with Step(title) as step:
+                if record is None:
+                    step.result = "does not run"
+                else:
+                    processes.stop(record, settings.pids)
+                    step.result = "stopped"
+        if options.purge:
+            _purge(settings, keep_logs=False)
+            say(f"All data of the local cloud in {settings.directory} were deleted.")
+
+
+def status(settings: Settings, options) -> int:
+    server = settings.clickhouse
+    lines = [("ClickHouse", _engine_status(settings, clickhouse.NAME, server.url, clickhouse.ping(server))),
+             ("AWS emulator", _engine_status(settings, emulator.NAME, settings.aws_url, emulator.is_healthy(settings)))]
+    if not server.started_here:
+        lines[0] = ("ClickHouse", f"{'answers' if clickhouse.ping(server) else 'does not answer'} at {server.url} (yours)")
+    for name in stacks.names(settings):
+        known = stacks.deployed(settings, name)
+        function = known["outputs"]["detector_function_name"]
+        lines.append((f"Stack {name}", f"function {function}, database {known['database']}, {settings.env_file(name)}"))
+    lines.append(("Logs", str(settings.logs)))
+    for title, text in lines:
+        say(f"{title + ':':<16} {text}")
+    running = emulator.is_healthy(settings) and clickhouse.ping(server)
+    if not running:
+        say("The local cloud is not up. Start it with: make up")
+    return 0 if running else 1
+
+
+def run(settings: Settings, options) -> int:
+    """Runs a program with the environment of a stack; with --temporary in a cloud made for it alone."""
+    if options.temporary:
+        return _run_in_temporary_cloud(options)
+    return _run_program(settings, options)
+
+
+def invoke(settings: Settings, options) -> int:
+    event = _event_file(settings, options.event)
+    function = stacks.deployed(settings, options.name_prefix)["outputs"]["detector_function_name"]
+    _require_running(settings)
+    try:
+        payload = json.loads(event.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CloudError(f"{event} is not JSON: {error}") from None
+    result = aws.call(settings, "invoke", function=function, payload=payload)
+    if result["error"] is None:
+        say(json.dumps(result["answer"], indent=2, ensure_ascii=False))
+        return 0
+    answer = result["answer"] if isinstance(result["answer"], dict) else {"errorMessage": result["answer"]}
+    print(f"{function} failed: {answer.get('errorType', result['error'])}", file=sys.stderr)
+    print(answer.get("errorMessage", json.dumps(answer)), file=sys.stderr)
+    print(f"\nThe end of its log (all of it is in {settings.logs / 'aws.log'}):\n{result['log']}", file=sys.stderr)
+    return 1
+
+
+def check_terraform(settings: Settings, options) -> None:
+    tools.require_programs(["terraform"])
+    terraform.check_format(settings)
+    check = terraform.Terraform(settings, settings.directory / "terraform-check", with_tests=True)
+    check.stage()
+    check.init(["-backend=false"])
+    check.check()
+
+
+def _run_in_temporary_cloud(options) -> int:
+    settings = configuration.load(kind=configuration.TEST)
+    if settings.directory == configuration.load().directory:
+        raise CloudError("The cloud of the tests is deleted afterwards, so it needs a folder of its own: "
+                         f"TEST_CLOUD_DIR must not be {settings.directory}.")
+    code = 0
+    with _exclusive(settings, settings.directory / "test-lock"):
+        _tear_down(settings)
+        try:
+            options.package = None
+            up(settings, options)
+            code = _run_program(settings, options)
+        finally:
+            if code:
+                log = settings.logs / "aws.log"
+                say(f"\nThat failed. The end of the emulator's log, {log}:\n{tail(log)}\n")
+            _tear_down(settings)
+    return code
+
+
+def _run_program(settings: Settings, options) -> int:
+    env_file = settings.env_file(options.name_prefix)
+    if not env_file.is_file():
+        raise CloudError(f"There is no {env_file}. Run: make up")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CLICKHOUSE_")}
+    environ = emulator.client_environment(settings, inherited)
+    environ.update(stacks.parse_env(env_file.read_text(encoding="utf-8")))
+    # A program that calls cloud.py, to deploy a second stack for example, means the cloud that it runs in.
+    environ.update(configuration.as_environment(settings))
+    if options.as_detector:
+        function = stacks.deployed(settings, options.name_prefix)["outputs"]["detector_function_name"]
+        environ.update(aws.call(settings, "function_environment", function=function))
+    program = options.program[1:] if options.program[:1] == ["--"] else options.program
+    if not program:
+        raise CloudError("Which program? Usage: cloud.py run -- PROGRAM ARGUMENTS")
+    try:
+        return subprocess.run(program, env=environ, cwd=settings.root).returncode
+    except OSError as error:
+        raise CloudError(f"{program[0]} cannot be run: {error.strerror}.") from None
+
+
+def _tear_down(settings: Settings) -> None:
+    """Ends the cloud's processes and deletes its data; the logs stay for whoever looks into a failure."""
+    for name in (emulator.NAME, clickhouse.NAME):
+        record = processes.find(name, settings.pids)
+        if record:
+            processes.stop(record, settings.pids)
+    _purge(settings, keep_logs=True)
+
+
+def _purge(settings: Settings, keep_logs: bool) -> None:
+    # By name, and never the directory as such: it also holds the tools and perhaps other clouds.
+    for name in ("clickhouse", "aws", "terraform", "pids") + (() if keep_logs else ("logs", "terraform-check")):
+        shutil.rmtree(settings.directory / name, ignore_errors=True)
+    for file in [settings.directory / "env", *settings.directory.glob("*.env")]:
+        file.unlink(missing_ok=True)
+
+
+def _engine_status(settings: Settings, name: str, url: str, answers: bool) -> str:
+    record = processes.find(name, settings.pids)
+    if record is None:
+        return f"does not run{f', but another program answers at {url}' if answers else ''}"
+    return f"{'runs' if answers else 'DOES NOT ANSWER'} at {url} (process {record.pid})"
+
+
+def _require_running(settings: Settings) -> None:
+    if not emulator.is_healthy(settings):
+        raise CloudError(f"The local cloud is not up: nothing answers at {settings.aws_url}. Run: make up")
+
+
+def _event_file(settings: Settings, name: str) -> Path:
+    folder = settings.root / "events"
+    candidates = [folder / f"detector-{name}.json", folder / f"{name}.json"]
+    for file in candidates:
+        if file.is_file():
+            return file
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.json"))) or "none"
+    raise CloudError(f"There is no event {candidates[0]} and no {candidates[1]}. Known events: {known}.")
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _variable(text: str):
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+@contextmanager
+def _exclusive(settings: Settings, path: Optional[Path] = None):
+    """One change to a cloud at a time, and one run of the tests."""
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    with (path or settings.directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another command is using this local cloud; waiting for it to end.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cloud.py", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, function, summary):
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(command=function)
+        return added
+
+    def stack_option(added):
+        added.add_argument("--name-prefix", default=DEFAULT_STACK, help=f"name of the stack (default {DEFAULT_STACK})")
+
+    command("setup", setup, "check what the machine must have and fetch the pinned tools")
+    command("package", package_detector, "make the Lambda package of the detector that Cargo built")
+    command("up", up, "start the engines and deploy the stack").add_argument("--package", help="the Lambda package")
+    command("down", down, "end what `up` started").add_argument("--purge", action="store_true", help="delete all data")
+    command("status", status, "show what runs")
+    command("check-terraform", check_terraform, "check format, validity and tests of infra/")
+
+    added = command("deploy", deploy, "deploy a stack into the running cloud, also a second one")
+    stack_option(added)
+    added.add_argument("--database", help="ClickHouse database of the stack")
+    added.add_argument("--catalog-file", help="catalog of metrics (default: the built-in one)")
+    added.add_argument("--package", help="the Lambda package")
+    added.add_argument("--var", action="append", default=[], type=_variable, metavar="NAME=VALUE",
+                       help="another variable of infra/variables.tf, as JSON or plain text")
+
+    added = command("run", run, "run a program with the environment of a stack")
+    stack_option(added)
+    added.add_argument("--temporary", action="store_true", help="in a new cloud of the tests, which is deleted afterwards")
+    added.add_argument("--as-detector", action="store_true", help="also with the environment of the detector function")
+    added.add_argument("program", nargs=argparse.REMAINDER, help="-- and the program with its arguments")
+
+    added = command("invoke", invoke, "invoke the deployed detector with an event from events/")
+    stack_option(added)
+    added.add_argument("event", help="NAME of events/detector-NAME.json or events/NAME.json")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

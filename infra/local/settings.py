@@ -1,0 +1,156 @@
+"""Where the local cloud lives and how it is reached. All of it comes from the environment, with defaults.
+
+LOCAL_CLOUD_DIR             folder of data, logs and state (default .local, relative to the project)
+LOCAL_AWS_PORT              port of the AWS emulator (4566)
+LOCAL_CLICKHOUSE_HTTP_PORT  port of ClickHouse's HTTP interface (8123)
+LOCAL_CLICKHOUSE_TCP_PORT   port of ClickHouse's native interface (9000)
+CLICKHOUSE_URL              a ClickHouse of your own, with CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; none is started then
+CLICKHOUSE_DATABASE         the database of the stack (meterflow)
+
+The cloud that the tests make for themselves has the same four settings under names that start with TEST_ (defaults
+.local/test, 14566, 18123, 19000), and always a ClickHouse of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Mapping, Optional
+from urllib.parse import urlsplit
+
+from console import CloudError
+
+DEFAULT_STACK = "meterflow"
+REGION = "us-east-1"
+ACCESS_KEY_ID = "test"
+SECRET_ACCESS_KEY = "test"
+
+
+@dataclass(frozen=True)
+class ClickHouseServer:
+    """A ClickHouse as the stack and the tools reach it."""
+
+    url: str
+    user: Optional[str] = None
+    password: Optional[str] = None
+    started_here: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What distinguishes the user's cloud from that of the tests: the names of its settings, and their defaults."""
+
+    prefix: str
+    directory: str
+    aws_port: int
+    clickhouse_http_port: int
+    clickhouse_tcp_port: int
+
+
+LOCAL = Kind("LOCAL", ".local", 4566, 8123, 9000)
+TEST = Kind("TEST", ".local/test", 14566, 18123, 19000)
+
+
+@dataclass(frozen=True)
+class Settings:
+    kind: Kind
+    root: Path
+    directory: Path
+    aws_port: int
+    clickhouse_http_port: int
+    clickhouse_tcp_port: int
+    clickhouse: ClickHouseServer
+    database: str
+
+    @property
+    def tools(self) -> Path:
+        # The tools are shared by all clouds of a checkout: they are large and do not depend on a cloud's settings.
+        return self.root / ".local" / "tools"
+
+    @property
+    def aws_url(self) -> str:
+        return f"http://127.0.0.1:{self.aws_port}"
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    @property
+    def pids(self) -> Path:
+        return self.directory / "pids"
+
+    @property
+    def package(self) -> Path:
+        return self.root / "target" / "lambda" / "anomaly-detection" / "bootstrap.zip"
+
+    def stack_directory(self, stack: str) -> Path:
+        return self.directory / "terraform" / stack
+
+    def env_file(self, stack: str) -> Path:
+        return self.directory / ("env" if stack == DEFAULT_STACK else f"{stack}.env")
+
+
+def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, kind: Kind = LOCAL) -> Settings:
+    root = root or Path(__file__).resolve().parents[2]
+    if kind == TEST:
+        # A server of the user's own is no place for the data of tests.
+        environ = {name: value for name, value in environ.items() if not name.startswith("CLICKHOUSE_")}
+    ports = {
+        name: _port(environ, name, default)
+        for name, default in (
+            (f"{kind.prefix}_AWS_PORT", kind.aws_port),
+            (f"{kind.prefix}_CLICKHOUSE_HTTP_PORT", kind.clickhouse_http_port),
+            (f"{kind.prefix}_CLICKHOUSE_TCP_PORT", kind.clickhouse_tcp_port),
+        )
+    }
+    if len(set(ports.values())) < len(ports):
+        listing = ", ".join(f"{name}={port}" for name, port in ports.items())
+        raise CloudError(f"Each part of the local cloud needs a port of its own, but two are the same: {listing}.")
+    aws_port, http_port, tcp_port = ports.values()
+    return Settings(
+        kind=kind,
+        root=root,
+        directory=root / (environ.get(f"{kind.prefix}_CLOUD_DIR") or kind.directory),
+        aws_port=aws_port,
+        clickhouse_http_port=http_port,
+        clickhouse_tcp_port=tcp_port,
+        clickhouse=_clickhouse(environ, http_port),
+        database=environ.get("CLICKHOUSE_DATABASE") or DEFAULT_STACK,
+    )
+
+
+def as_environment(settings: Settings) -> Dict[str, str]:
+    """The variables by which another call of cloud.py finds this cloud."""
+    return {
+        "LOCAL_CLOUD_DIR": str(settings.directory),
+        "LOCAL_AWS_PORT": str(settings.aws_port),
+        "LOCAL_CLICKHOUSE_HTTP_PORT": str(settings.clickhouse_http_port),
+        "LOCAL_CLICKHOUSE_TCP_PORT": str(settings.clickhouse_tcp_port),
+    }
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise CloudError(f"{name} must be a port from 1 to 65535, but it is {text!r}.")
+    return int(text)
+
+
+def _clickhouse(environ: Mapping[str, str], http_port: int) -> ClickHouseServer:
+    launched = f"http://127.0.0.1:{http_port}"
+    url = (environ.get("CLICKHOUSE_URL") or "").rstrip("/")
+    if not url:
+        return ClickHouseServer(launched)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CloudError(f"CLICKHOUSE_URL must be an http or https address, but it is {url!r}.")
+    # A shell that has loaded the env file carries this cloud's own address: that is not a server of the user's.
+    if parts.hostname in ("127.0.0.1", "localhost") and parts.port == http_port:
+        return ClickHouseServer(launched)
+    return ClickHouseServer(
+        url,
+        user=environ.get("CLICKHOUSE_USER") or None,
+        password=environ.get("CLICKHOUSE_PASSWORD") or None,
+        started_here=False,
+    )

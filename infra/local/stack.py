@@ -1,0 +1,202 @@
+"""Deploying a stack into the local cloud: database, Terraform, the inbox for its alerts, the env file.
+
+A stack is named by its `name_prefix` and has a Terraform state of its own, so that several can live side by side.
+
+The emulator may forget: it keeps its state in memory and saves it only when it is asked to end. A Terraform state that
+describes a forgotten stack would make `apply` fail in odd ways. So each deployment first writes a fresh generation
+number both into the emulator and beside the states. While the two agree, the states can be trusted; when they do not,
+or when Terraform was killed at work, emulator and states are emptied together and the stack is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import aws
+import clickhouse
+import emulator
+import package
+from console import CloudError, Step
+from files import read_json, write_atomically, write_json
+from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Settings
+from terraform import Terraform
+
+
+@dataclass(frozen=True)
+class Stack:
+    name_prefix: str
+    database: str
+    package: Path
+    catalog_file: Optional[Path] = None
+    variables: Dict[str, object] = field(default_factory=dict)
+
+    @property
+    def inbox(self) -> str:
+        return f"{self.name_prefix}-alerts-inbox"
+
+
+def deploy(settings: Settings, stack: Stack) -> None:
+    package.require_runnable(stack.package)
+    if stack.catalog_file and not stack.catalog_file.is_file():
+        raise CloudError(f"There is no catalog file {stack.catalog_file}.")
+    clickhouse.ensure_database(settings.clickhouse, stack.database)
+    directory = settings.stack_directory(stack.name_prefix)
+    terraform = Terraform(settings, directory)
+    _agree_on_generation(settings)
+    variables = _variables(settings, stack)
+    fingerprint = _fingerprint(terraform.stage(), stack, variables)
+
+    known = read_json(directory / "deployed.json") or {}
+    if known.get("fingerprint") == fingerprint and _is_complete(settings, known):
+        with Step(f"Stack {stack.name_prefix}") as step:
+            step.result = "is deployed, nothing has changed"
+    else:
+        known = _apply(settings, stack, terraform, variables, fingerprint)
+    write_env_file(settings, stack, known["inbox_url"])
+
+
+def write_env_file(settings: Settings, stack: Stack, inbox_url: str) -> None:
+    values = {
+        "CLICKHOUSE_URL": settings.clickhouse.url,
+        "CLICKHOUSE_DATABASE": stack.database,
+        "AWS_ENDPOINT_URL": settings.aws_url,
+        "AWS_REGION": REGION,
+        # boto3 and everything made with it read only this older name.
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "ALERTS_QUEUE_URL": inbox_url,
+    }
+    if settings.clickhouse.user:
+        values["CLICKHOUSE_USER"] = settings.clickhouse.user
+    if settings.clickhouse.password:
+        values["CLICKHOUSE_PASSWORD"] = settings.clickhouse.password
+    # It may hold the password of the user's own server, so nobody else gets to read it.
+    write_atomically(settings.env_file(stack.name_prefix), format_env(values), mode=0o600)
+
+
+def format_env(values: Dict[str, str]) -> str:
+    """KEY=value lines that a shell, `make` and a dotenv reader all take the same way."""
+    for name, value in values.items():
+        if "\n" in value or "\r" in value:
+            raise CloudError(f"{name} holds a line break, which an env file cannot carry.")
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+
+
+def parse_env(text: str) -> Dict[str, str]:
+    lines = (line.partition("=") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: _unquoted(value) for name, _, value in lines}
+
+
+def names(settings: Settings) -> List[str]:
+    return sorted(file.parent.name for file in settings.directory.glob("terraform/*/deployed.json"))
+
+
+def deployed(settings: Settings, name_prefix: str) -> Dict[str, object]:
+    known = read_json(settings.stack_directory(name_prefix) / "deployed.json")
+    if known is None:
+        raise CloudError(f"No stack {name_prefix} is deployed in {settings.directory}. Run: make up")
+    return known
+
+
+def _apply(settings, stack, terraform, variables, fingerprint) -> Dict[str, object]:
+    with Step(f"Terraform provider for stack {stack.name_prefix}") as step:
+        terraform.init()
+        step.result = "ready"
+    _advance_generation(settings)
+    with Step(f"Stack {stack.name_prefix}: terraform apply") as step:
+        outputs = terraform.apply(variables)
+        step.result = "applied"
+    with Step(f"Inbox for alerts, queue {stack.inbox}") as step:
+        inbox_url = aws.call(settings, "subscribe_inbox", queue=stack.inbox, topic_arn=outputs["alert_topic_arn"])
+        step.result = "subscribed"
+    known = {
+        "fingerprint": fingerprint,
+        "inbox_url": inbox_url,
+        "outputs": outputs,
+        "database": stack.database,
+    }
+    write_json(terraform.directory / "deployed.json", known)
+    return known
+
+
+def _is_complete(settings: Settings, known: Dict[str, object]) -> bool:
+    outputs = known["outputs"]
+    return aws.call(
+        settings, "verify_stack",
+        function=outputs["detector_function_name"], table=outputs["anomalies_table_name"],
+        topic_arn=outputs["alert_topic_arn"], queue_url=known["inbox_url"],
+    )
+
+
+def _variables(settings: Settings, stack: Stack) -> Dict[str, object]:
+    server = settings.clickhouse
+    secret = None
+    if server.user or server.password:
+        secret = aws.call(settings, "put_secret", name=f"{stack.name_prefix}/clickhouse",
+                          username=server.user or "default", password=server.password or "")
+    return {
+        "name_prefix": stack.name_prefix,
+        "architecture": package.host_architecture(),
+        "detector_package": str(stack.package),
+        "clickhouse_url": server.url,
+        "clickhouse_database": stack.database,
+        "clickhouse_secret_arn": secret,
+        "catalog_file": str(stack.catalog_file) if stack.catalog_file else None,
+        "aws_endpoint_url": settings.aws_url,
+        # The local stack is there to be thrown away.
+        "deletion_protection": False,
+        **stack.variables,
+    }
+
+
+def _fingerprint(configuration: List[Path], stack: Stack, variables: Dict[str, object]) -> str:
+    digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
+    inputs = [*configuration, stack.package] + ([stack.catalog_file] if stack.catalog_file else [])
+    for file in inputs:
+        digest.update(f"\0{file}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _generation_file(settings: Settings) -> Path:
+    return settings.directory / "terraform" / "generation.json"
+
+
+def _agree_on_generation(settings: Settings) -> None:
+    stacks = [Terraform(settings, entry) for entry in settings.directory.glob("terraform/*") if entry.is_dir()]
+    remembered = aws.call(settings, "read_generation")
+    known = remembered is not None and remembered == read_json(_generation_file(settings))
+    if known and not any(stack.was_killed for stack in stacks):
+        return
+    with Step("Starting from an empty AWS emulator") as step:
+        emulator.reset(settings)
+        forgotten = names(settings)
+        for stack in stacks:
+            stack.forget()
+            (stack.directory / "deployed.json").unlink(missing_ok=True)
+        _advance_generation(settings)
+        if forgotten:
+            step.result = f"done; it did not know {', '.join(forgotten)} any more (was it killed?); ClickHouse is untouched"
+
+
+def _advance_generation(settings: Settings) -> None:
+    generation = uuid.uuid4().hex
+    aws.call(settings, "write_generation", generation=generation)
+    write_json(_generation_file(settings), generation)
+
+
+def _quoted(value: str) -> str:
+    plain = all(character.isalnum() or character in "-_./:@%+," for character in value)
+    return value if plain else "'" + value.replace("'", "'\\''") + "'"
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == "'":
+        return value[1:-1].replace("'\\''", "'")
+    return value

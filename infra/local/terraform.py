@@ -1,0 +1,228 @@
+"""Terraform for the local cloud: the configuration in infra/ itself, applied to the emulator.
+
+It runs in a folder of its own under the cloud's directory, which holds links to the files in infra/. So a backend or
+a terraform.tfvars that a user keeps in infra/ for his AWS account has no effect here, two clouds never share a lock
+or a state, and infra/ stays as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections import deque
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional
+
+import emulator
+from console import CloudError
+from files import tail, write_json
+from settings import Settings
+
+REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
+MIRROR_NAME = "registry.terraform.io"
+MIRROR_DEPTH = 4
+
+# What Terraform may take to finish the resources at hand and save its state when it is interrupted.
+INTERRUPTED_SECONDS = 60
+
+# What in infra/ is not a part of the configuration, or belongs to a deployment of the user's.
+LEFT_OUT = ("local", "tests", "clickhouse")
+
+
+class Terraform:
+    def __init__(self, settings: Settings, directory: Path, with_tests: bool = False):
+        self.settings = settings
+        self.directory = directory
+        self.root = directory / "root"
+        self.log = settings.logs / f"terraform-{directory.name}.log"
+        self.with_tests = with_tests
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "terraform.tfstate"
+
+    def stage(self) -> List[Path]:
+        """Links the configuration into the working folder and returns the files that make it up."""
+        source = self.settings.root / "infra"
+        self.root.mkdir(parents=True, exist_ok=True)
+        for entry in self.root.iterdir():
+            if entry.is_symlink():
+                entry.unlink()
+        entries = [entry for entry in sorted(source.iterdir()) if self._belongs(entry.name)]
+        for entry in entries:
+            (self.root / entry.name).symlink_to(entry)
+        files = [file for entry in entries for file in ([entry] if entry.is_file() else sorted(entry.rglob("*")))]
+        if not any(file.suffix == ".tf" for file in files):
+            raise CloudError(f"There is no Terraform configuration in {source}.")
+        return [file for file in files if file.is_file()]
+
+    def init(self, arguments: List[str] = ()) -> None:
+        environ = self.environment()
+        failures = []
+        for mirror in _provider_sources(environ):
+            source = [f"-plugin-dir={mirror}"] if mirror else []
+            if not mirror:
+                self._share_downloads(environ)
+            try:
+                self._run(["init", "-input=false", "-upgrade", *source, *arguments], environ)
+                return
+            except CloudError as error:
+                failures.append(str(error))
+        raise CloudError(
+            "\n".join(failures) + "\nTerraform needs its AWS provider, from registry.terraform.io or from a filesystem "
+            f"mirror (a folder named {MIRROR_NAME}, at most {MIRROR_DEPTH} levels deep). Check the network, and "
+            "HTTPS_PROXY if there is a proxy."
+        )
+
+    def apply(self, variables: Mapping[str, object]) -> Dict[str, object]:
+        """Applies the configuration and returns its outputs."""
+        values = self.directory / "variables.tfvars.json"
+        write_json(values, variables)
+        self._run(["apply", "-input=false", "-auto-approve", "-compact-warnings", "-lock-timeout=60s",
+                   f"-state={self.state}", f"-var-file={values}"], self.environment())
+        return self.outputs()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a Terraform did not live to save its state, which then lacks resources that exist."""
+        return self._unfinished.exists()
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.directory / "unfinished"
+
+    def outputs(self) -> Dict[str, object]:
+        answer = subprocess.run(
+            ["terraform", f"-chdir={self.root}", "output", "-json", f"-state={self.state}"],
+            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        if answer.returncode:
+            raise CloudError(f"`terraform output` failed: {answer.stderr.strip()}")
+        return {name: output["value"] for name, output in json.loads(answer.stdout).items()}
+
+    def forget(self) -> None:
+        """Drops the state: what it describes is gone."""
+        for file in [*self.directory.glob("terraform.tfstate*"), *self.directory.glob("unfinished")]:
+            file.unlink()
+
+    def check(self) -> None:
+        """Validates the configuration and runs its tests, with the output shown."""
+        for command in (["validate", "-no-color"], ["test", "-no-color"]):
+            if subprocess.run(["terraform", f"-chdir={self.root}", *command], env=self.environment()).returncode:
+                raise CloudError(f"`terraform {command[0]}` failed; see above.")
+
+    def environment(self) -> Dict[str, str]:
+        environ = _own_environment(emulator.client_environment(self.settings))
+        environ["TF_DATA_DIR"] = str(self.directory / "data")
+        environ["TF_IN_AUTOMATION"] = "1"
+        environ["CHECKPOINT_DISABLE"] = "1"
+        return environ
+
+    def _belongs(self, name: str) -> bool:
+        if name == "tests" and self.with_tests:
+            return True
+        return not (
+            name.startswith((".", "backend", "terraform.tfstate", "terraform.tfvars"))
+            or name.endswith((".auto.tfvars", ".auto.tfvars.json"))
+            or name in LEFT_OUT
+        )
+
+    def _share_downloads(self, environ: Dict[str, str]) -> None:
+        # The provider is some 700 MB unpacked: all stacks and clouds of a checkout share one copy of a download.
+        cache = self.settings.tools / "terraform-plugins"
+        cache.mkdir(parents=True, exist_ok=True)
+        environ.setdefault("TF_PLUGIN_CACHE_DIR", str(cache))
+        environ["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
+
+    def _run(self, arguments: List[str], environ: Mapping[str, str]) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("w" if arguments[0] == "init" else "a", encoding="utf-8") as log:
+            log.write(f"$ terraform {' '.join(arguments)}\n")
+            log.flush()
+            self._unfinished.touch()
+            process = subprocess.Popen(
+                ["terraform", f"-chdir={self.root}", arguments[0], "-no-color", *arguments[1:]],
+                env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                # Ctrl-C reaches every program of a terminal. A Terraform that gets it twice ends without saving its
+                # state, so it gets it only from here.
+                start_new_session=True,
+            )
+            try:
+                code = _wait_gracefully(process)
+            finally:
+                if process.returncode >= 0:
+                    self._unfinished.unlink()
+        if code:
+            raise CloudError(f"`terraform {arguments[0]}` failed. The end of {self.log}:\n{tail(self.log, 40)}")
+
+
+def _wait_gracefully(process: subprocess.Popen) -> int:
+    try:
+        return process.wait()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(INTERRUPTED_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
+
+
+def check_format(settings: Settings) -> None:
+    """`terraform fmt` on infra/ itself."""
+    command = ["terraform", "fmt", "-check", "-diff", "-recursive", str(settings.root / "infra")]
+    if subprocess.run(command, env=_own_environment(os.environ)).returncode:
+        raise CloudError("The Terraform files above are not formatted. Run: make fmt")
+
+
+def _own_environment(environ: Mapping[str, str]) -> Dict[str, str]:
+    """The environment without what is meant for a stack of the user's own: variables, arguments, a workspace."""
+    own = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("TF_VAR_", "TF_CLI_ARGS")) and name not in ("TF_WORKSPACE", "TF_DATA_DIR")
+    }
+    # Terraform warns at every call when this names a file that is not there.
+    if not Path(own.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        own.pop("TF_CLI_CONFIG_FILE", None)
+    return own
+
+
+def _provider_sources(environ: Mapping[str, str]) -> List[Optional[Path]]:
+    """Where to try to get the provider from, in order; None is Terraform's own way, a path is a filesystem mirror."""
+    configured = "TF_CLI_CONFIG_FILE" in environ or (Path.home() / ".terraformrc").is_file()
+    if _registry_answers():
+        return [None]
+    mirror = find_mirror(Path("/"))
+    if mirror is None:
+        return [None]
+    return [None, mirror] if configured else [mirror]
+
+
+def _registry_answers() -> bool:
+    try:
+        with urllib.request.urlopen(REGISTRY, timeout=8):
+            return True
+    except OSError:
+        return False
+
+
+def find_mirror(start: Path) -> Optional[Path]:
+    """The parent of a folder registry.terraform.io with the AWS provider, nearest to `start` first."""
+    folders = deque([(start, 1)])
+    while folders:
+        folder, depth = folders.popleft()
+        try:
+            entries = [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue  # Not ours to read, or gone meanwhile.
+        for entry in entries:
+            if entry.name == MIRROR_NAME and (Path(entry.path) / "hashicorp" / "aws").is_dir():
+                return folder
+            if depth < MIRROR_DEPTH and entry.path not in ("/proc", "/sys", "/dev", "/run"):
+                folders.append((Path(entry.path), depth + 1))
+    return None

@@ -1,0 +1,72 @@
+import struct
+import tempfile
+import unittest
+import zipfile
+from pathlib import Path
+from unittest import mock
+
+import package
+from console import CloudError
+
+
+def elf(machine):
+    return b"\x7fELF" + bytes(14) + struct.pack("<H", machine) + bytes(44)
+
+
+class Package(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.program = self.folder / "anomaly-detection"
+        self.zip = self.folder / "lambda" / "bootstrap.zip"
+
+    def make(self, content):
+        self.program.write_bytes(content)
+        package.make(self.program, self.zip)
+
+    def on(self, system, machine):
+        for name, value in (("system", system), ("machine", machine)):
+            patch = mock.patch.object(package.platform, name, return_value=value)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def test_it_holds_an_executable_bootstrap(self):
+        self.make(b"program")
+        with zipfile.ZipFile(self.zip) as archive:
+            entry = archive.getinfo("bootstrap")
+            self.assertEqual(archive.read(entry), b"program")
+            self.assertEqual(entry.external_attr >> 16, 0o755)
+
+    def test_the_same_program_gives_the_same_bytes(self):
+        self.make(elf(62))
+        first = self.zip.read_bytes()
+        self.make(elf(62))
+        self.assertEqual(self.zip.read_bytes(), first)
+
+    def test_without_a_program_the_way_to_it_is_named(self):
+        with self.assertRaisesRegex(CloudError, "make build"):
+            package.make(self.program, self.zip)
+
+    def test_a_package_for_this_machine_passes(self):
+        self.on("Linux", "x86_64")
+        self.make(elf(62))
+        package.require_runnable(self.zip)
+
+    def test_a_package_for_another_machine_is_refused(self):
+        for system, machine, built in (("Linux", "x86_64", 183), ("Linux", "aarch64", 62), ("Darwin", "arm64", 183)):
+            with self.subTest(f"{system} {machine}"):
+                self.on(system, machine)
+                self.make(elf(built))
+                with self.assertRaisesRegex(CloudError, "was built for Linux on"):
+                    package.require_runnable(self.zip)
+
+    def test_a_file_that_is_no_package_is_refused(self):
+        self.zip.parent.mkdir()
+        self.zip.write_bytes(b"half a zip")
+        with self.assertRaisesRegex(CloudError, "is not a Lambda package"):
+            package.require_runnable(self.zip)
+        with zipfile.ZipFile(self.zip, "w") as archive:
+            archive.writestr("main", "x")
+        with self.assertRaisesRegex(CloudError, "is not a Lambda package"):
+            package.require_runnable(self.zip)

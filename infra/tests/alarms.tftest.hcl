@@ -1,0 +1,131 @@
+# Every alarm watches the metric that it says it watches, and tells the operators.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = aws_sns_topic.alerts
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+}
+
+override_resource {
+  target = aws_sns_topic.ops
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+}
+
+variables {
+  detector_package = "versions.tf"
+  clickhouse_url   = "https://clickhouse.example.com:8443"
+}
+
+run "alarms_watch_what_they_should" {
+  command = plan
+
+  # metric, statistic, comparison and threshold, periods x seconds, missing data, dimension
+  assert {
+    condition = {
+      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
+      } == {
+      detector-errors       = "AWS/Lambda/Errors Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
+      detector-duration     = "AWS/Lambda/Duration Maximum GreaterThanThreshold 240000 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
+      anomalies-per-hour    = "MeterFlow/AnomaliesFound Sum GreaterThanThreshold 50 1x3600 notBreaching Stack=meterflow"
+      no-completed-run      = "MeterFlow/RunCompleted Sum LessThanThreshold 1 5x900 breaching Stack=meterflow"
+      oldest-pending-alert  = "MeterFlow/OldestPendingAlertAge Maximum GreaterThanThreshold 3600 1x300 ignore Stack=meterflow"
+      quarantined-series    = "MeterFlow/Quarantined Maximum GreaterThanThreshold 0 1x300 ignore Stack=meterflow"
+      schedule-dead-letters = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-schedule-dlq"
+      detector-dead-letters = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-failures"
+    }
+    error_message = "An alarm is missing, or one of its settings has changed."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.actions_enabled && alarm.datapoints_to_alarm == alarm.evaluation_periods && length(alarm.alarm_description) > 40])
+    error_message = "Every alarm must act, need all its periods, and say what to do."
+  }
+}
+
+run "the_threshold_of_anomalies_is_a_setting" {
+  command = plan
+
+  variables {
+    anomalies_per_hour_alarm = 500
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].threshold == 500
+    error_message = "anomalies_per_hour_alarm must reach the alarm."
+  }
+}
+
+run "throttles_of_the_table_and_of_both_indexes_are_summed" {
+  command = plan
+
+  assert {
+    condition = toset([
+      for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query :
+      "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} ${query.metric[0].dimensions.TableName} ${try(query.metric[0].dimensions.GlobalSecondaryIndexName, "table")}"
+      if length(query.metric) > 0
+      ]) == toset([
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies table",
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies table",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
+    ])
+    error_message = "DynamoDB reports the table and each index apart, so all six counters are needed."
+  }
+
+  assert {
+    condition     = [for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query : query.expression if query.return_data == true] == ["SUM(FILL(METRICS(), 0))"]
+    error_message = "The alarm must watch the sum, with zeros where nothing was throttled."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.table_throttles.threshold == 0 && aws_cloudwatch_metric_alarm.table_throttles.comparison_operator == "GreaterThanThreshold"
+    error_message = "The first throttle must alarm."
+  }
+}
+
+run "a_run_without_customers_alarms" {
+  command = plan
+
+  assert {
+    condition = { for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.id => "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].dimensions.Stack}" if length(query.metric) > 0 } == {
+      completed = "MeterFlow/RunCompleted Sum meterflow"
+      customers = "MeterFlow/CustomersChecked Maximum meterflow"
+    }
+    error_message = "The alarm must compare completed runs with the customers that they saw."
+  }
+
+  assert {
+    condition     = [for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.expression if query.return_data == true] == ["IF(completed > 0 AND customers < 1, 1, 0)"]
+    error_message = "Only a completed run without customers may raise the alarm."
+  }
+}
+
+run "every_alarm_tells_the_operators" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for alarm in concat(
+        values(aws_cloudwatch_metric_alarm.this),
+        [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers],
+      ) : alarm.alarm_actions == toset([output.ops_topic_arn])
+    ])
+    error_message = "Every alarm must go to the ops topic, and only there."
+  }
+
+  assert {
+    condition     = output.ops_topic_arn == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
+    error_message = "The output must be the ops topic."
+  }
+
+  assert {
+    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : name if length(alarm.ok_actions) > 0]) == toset(["no-completed-run", "oldest-pending-alert", "quarantined-series", "schedule-dead-letters", "detector-dead-letters"])
+    error_message = "Alarms on a state must tell the recovery too; those on an event must not pretend one."
+  }
+}

@@ -1,0 +1,169 @@
+# The module by itself: what it sets on AWS for any function.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name               = "meterflow-anomaly-detection"
+  description        = "A function under test"
+  package_path       = "versions.tf"
+  architecture       = "arm64"
+  memory_mb          = 512
+  timeout_seconds    = 300
+  failure_queue_arn  = "arn:aws:sqs:eu-central-1:123456789012:failures"
+  log_retention_days = 30
+  kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+
+  reserved_concurrency = 1
+  environment          = { LOG_LEVEL = "info" }
+}
+
+run "function_is_a_rust_bootstrap" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.runtime == "provided.al2023" && aws_lambda_function.this.handler == "bootstrap" && aws_lambda_function.this.architectures == tolist(["arm64"])
+    error_message = "The function must run a bootstrap on provided.al2023 and on the given architecture."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.memory_size == 512 && aws_lambda_function.this.timeout == 300 && aws_lambda_function.this.reserved_concurrent_executions == 1
+    error_message = "Memory, timeout and concurrency must be those given."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables == tomap({ LOG_LEVEL = "info" })
+    error_message = "The environment must be exactly the one given."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == filebase64sha256("versions.tf")
+    error_message = "A changed package must change the function."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.vpc_config) == 0
+    error_message = "Without subnets the function must stay outside a VPC."
+  }
+}
+
+run "failed_events_are_retried_and_kept" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds == 21600
+    error_message = "Lambda must repeat a failed run twice and keep an event for 6 hours."
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-central-1:123456789012:failures"
+    error_message = "What fails must go to the failure queue."
+  }
+}
+
+run "log_expires_and_is_encrypted" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/meterflow-anomaly-detection" && aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
+    error_message = "The log group must be the function's, expire, and be encrypted with the given key."
+  }
+}
+
+run "role_is_for_lambda_and_one_region" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  assert {
+    condition     = aws_iam_role.this.name == "meterflow-anomaly-detection-eu-central-1"
+    error_message = "Roles are global: the name must tell the region."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
+    error_message = "Only Lambda may take the role."
+  }
+}
+
+run "function_in_a_vpc" {
+  command = apply
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    vpc_subnet_ids         = ["subnet-0a1b2c3d", "subnet-4e5f6071"]
+    vpc_security_group_ids = ["sg-0a1b2c3d"]
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-0a1b2c3d", "subnet-4e5f6071"]) && aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-0a1b2c3d"])
+    error_message = "Subnets and security groups must reach the function."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}"
+      } == {
+      WriteLog          = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-detection:*"
+      KeepFailedEvents  = "Allow sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:failures"
+      FindNetwork       = "Allow ec2:DescribeNetworkInterfaces ec2:DescribeSubnets on *"
+      CreateInterfaces  = "Allow ec2:CreateNetworkInterface on arn:aws:ec2:eu-central-1:123456789012:network-interface/* arn:aws:ec2:eu-central-1:*:subnet/subnet-0a1b2c3d arn:aws:ec2:eu-central-1:*:subnet/subnet-4e5f6071 arn:aws:ec2:eu-central-1:*:security-group/sg-0a1b2c3d"
+      ManageInterfaces  = "Allow ec2:AssignPrivateIpAddresses ec2:DeleteNetworkInterface ec2:UnassignPrivateIpAddresses on arn:aws:ec2:eu-central-1:123456789012:network-interface/*"
+      DenyNetworkToCode = "Deny ec2:AssignPrivateIpAddresses ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces ec2:DescribeSubnets ec2:UnassignPrivateIpAddresses on *"
+    }
+    error_message = "In a VPC the role must have the network permissions of its subnets, and the code must be denied them."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Condition if statement.Sid == "DenyNetworkToCode"
+    ] == [{ ArnEquals = { "lambda:SourceFunctionArn" = ["arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"] } }]
+    error_message = "The denial must hit the code of this function only, not Lambda itself."
+  }
+}
+
+run "actions_with_a_wildcard_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    policy_statements = [{ sid = "TooMuch", actions = ["dynamodb:*"], resources = ["arn:aws:dynamodb:eu-central-1:123456789012:table/anomalies"] }]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "a_package_that_is_missing_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    package_path = "no-such-package.zip"
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}

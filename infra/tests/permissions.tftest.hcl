@@ -1,0 +1,220 @@
+# Who may do what. Policies hold ARNs that exist only after an apply; against the mocked provider
+# an apply makes nothing.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = aws_sns_topic.alerts
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+}
+
+override_resource {
+  target = aws_sns_topic.ops
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+}
+
+override_resource {
+  target = aws_sqs_queue.detector_failures
+  values = {
+    arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-failures"
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-detection-failures"
+  }
+}
+
+override_resource {
+  target = aws_sqs_queue.schedule_dead_letters
+  values = {
+    arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-schedule-dlq"
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-detection-schedule-dlq"
+  }
+}
+
+variables {
+  detector_package = "versions.tf"
+  clickhouse_url   = "https://clickhouse.example.com:8443"
+}
+
+run "role_can_do_exactly_what_the_code_calls" {
+  command = apply
+
+  assert {
+    condition = { for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
+      RecordAnomalies       = "Allow dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      FindPendingAlerts     = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index"
+      PublishAlerts         = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+      UseKeyThroughServices = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+      WriteLog              = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-detection:*"
+      KeepFailedEvents      = "Allow sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-failures"
+    }
+    error_message = "The role must have these permissions and no others."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "UseKeyThroughServices"
+    ] == [{ StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] } }]
+    error_message = "Only the three services may use the key for the function."
+  }
+}
+
+run "role_reads_the_secret_and_the_catalog_that_are_set" {
+  command = apply
+
+  variables {
+    clickhouse_secret_arn         = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    clickhouse_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+    catalog_file                  = "example.tfvars"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}"
+      if contains(["ReadClickHouseCredentials", "DecryptClickHouseCredentials", "ReadCatalog"], statement.Sid)
+      } == {
+      ReadClickHouseCredentials    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+      DecryptClickHouseCredentials = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+      ReadCatalog                  = "ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/catalog"
+    }
+    error_message = "The role must read exactly the secret and the parameter that are set."
+  }
+
+  # The only star that is left stands for the streams of the function's own log group.
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(module.detector.role_policy).Statement : [
+        [for action in statement.Action : !strcontains(action, "*")],
+        [for resource in statement.Resource : !strcontains(trimsuffix(resource, ":log-group:/aws/lambda/meterflow-anomaly-detection:*"), "*")],
+      ]
+    ]))
+    error_message = "No action and no resource of the role may hold a wildcard."
+  }
+}
+
+run "failed_events_go_to_the_queue_of_the_detector" {
+  command = apply
+
+  assert {
+    condition     = module.detector.settings.on_failure == "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-failures"
+    error_message = "What the detector fails on must go to its own queue."
+  }
+}
+
+run "queue_of_the_schedule_admits_this_rule_only" {
+  command = apply
+
+  assert {
+    condition = [for statement in jsondecode(aws_sqs_queue.schedule_dead_letters.policy).Statement : statement if statement.Effect == "Allow"] == [{
+      Sid       = "ScheduleSendsDeadLetters"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-schedule-dlq"
+      Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection" } }
+    }]
+    error_message = "EventBridge must be able to send, and only for this rule."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.detector.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-schedule-dlq"
+    error_message = "The target must use the queue of the schedule."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.schedule.source_arn == "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection"
+    error_message = "Only this rule may invoke the function."
+  }
+}
+
+run "topics_and_queues_refuse_plain_http" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for policy in [
+        aws_sns_topic_policy.alerts.policy,
+        aws_sns_topic_policy.ops.policy,
+        aws_sqs_queue.schedule_dead_letters.policy,
+        aws_sqs_queue.detector_failures.policy,
+        ] : anytrue([
+          for statement in jsondecode(policy).Statement :
+          statement.Effect == "Deny" && statement.Principal == "*" && statement.Condition == { Bool = { "aws:SecureTransport" = "false" } }
+      ])
+    ])
+    error_message = "Every topic and every queue must deny requests without TLS."
+  }
+}
+
+run "topics_admit_only_whom_they_must" {
+  command = apply
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sns_topic_policy.alerts.policy).Statement : statement if statement.Effect == "Allow"] == []
+    error_message = "The alert topic must admit nobody beyond the detector's role."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_sns_topic_policy.ops.policy).Statement :
+      statement.Principal.Service => "${statement.Action} from ${statement.Condition.ArnLike["aws:SourceArn"]}" if statement.Effect == "Allow"
+      } == {
+      "cloudwatch.amazonaws.com" = "sns:Publish from arn:aws:cloudwatch:eu-central-1:123456789012:alarm:meterflow-anomaly-*"
+      "events.amazonaws.com"     = "sns:Publish from arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-*"
+    }
+    error_message = "The ops topic must admit this stack's alarms and rules, and nobody else."
+  }
+}
+
+run "everything_is_encrypted_with_one_key" {
+  command = apply
+
+  assert {
+    condition = alltrue([
+      for arn in [
+        aws_dynamodb_table.anomalies.server_side_encryption[0].kms_key_arn,
+        aws_sns_topic.alerts.kms_master_key_id,
+        aws_sns_topic.ops.kms_master_key_id,
+        aws_sqs_queue.schedule_dead_letters.kms_master_key_id,
+        aws_sqs_queue.detector_failures.kms_master_key_id,
+      ] : arn == output.kms_key_arn
+    ])
+    error_message = "Table, topics and queues must be encrypted with the stack's key."
+  }
+
+  assert {
+    condition     = aws_kms_key.this.enable_key_rotation
+    error_message = "The key must rotate."
+  }
+}
+
+run "key_admits_the_services_that_need_it" {
+  command = plan
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_kms_key.this.policy).Statement : try(statement.Principal.Service, statement.Principal.AWS) => try(flatten([statement.Action]), [])
+      } == {
+      "arn:aws:iam::123456789012:root"  = ["kms:*"]
+      "cloudwatch.amazonaws.com"        = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      "events.amazonaws.com"            = ["kms:Decrypt", "kms:GenerateDataKey"]
+      "sns.amazonaws.com"               = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      "logs.eu-central-1.amazonaws.com" = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+    }
+    error_message = "The key policy must admit exactly the account and these services."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      statement.Condition.StringEquals["aws:SourceAccount"] == "123456789012" if contains(["cloudwatch.amazonaws.com", "sns.amazonaws.com"], try(statement.Principal.Service, ""))
+    ])
+    error_message = "Alarms and topics of other accounts must not use the key."
+  }
+
+  # A condition on the source would make EventBridge lose events silently.
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_kms_key.this.policy).Statement : !can(statement.Condition) if try(statement.Principal.Service, "") == "events.amazonaws.com"])
+    error_message = "EventBridge's use of the key must have no condition."
+  }
+}
