@@ -1,0 +1,79 @@
+# Two topics: what customers' usage does goes to the one, what this system itself does to the other.
+resource "aws_sns_topic" "alerts" {
+  name              = local.alert_topic_name
+  display_name      = "MeterFlow anomaly alerts"
+  kms_master_key_id = aws_kms_key.this.arn
+}
+
+resource "aws_sns_topic" "ops" {
+  name              = local.ops_topic_name
+  display_name      = "MeterFlow operations"
+  kms_master_key_id = aws_kms_key.this.arn
+}
+
+# The detector publishes alerts by its own role, so the alert topic admits nobody beyond that.
+resource "aws_sns_topic_policy" "alerts" {
+  arn = aws_sns_topic.alerts.arn
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [merge(local.deny_publish_without_tls, { Resource = aws_sns_topic.alerts.arn })]
+  })
+}
+
+resource "aws_sns_topic_policy" "ops" {
+  arn = aws_sns_topic.ops.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      merge(local.deny_publish_without_tls, { Resource = aws_sns_topic.ops.arn }),
+      {
+        Sid       = "AlarmsOfThisStackPublish"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.ops.arn
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = local.account_id }
+          ArnLike      = { "aws:SourceArn" = local.alarm_arn_pattern }
+        }
+      },
+      {
+        Sid       = "RulesOfThisStackPublish"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.ops.arn
+        Condition = {
+          ArnLike = { "aws:SourceArn" = local.rule_arn_pattern }
+        }
+      },
+    ]
+  })
+}
+
+locals {
+  deny_publish_without_tls = {
+    Sid       = "DenyPublishWithoutTls"
+    Effect    = "Deny"
+    Principal = "*"
+    Action    = "sns:Publish"
+    Condition = { Bool = { "aws:SecureTransport" = "false" } }
+  }
+}
+
+# No filter policy: whoever subscribes by e-mail is to see every alert, digests included.
+resource "aws_sns_topic_subscription" "alert_emails" {
+  for_each = toset(var.alert_emails)
+
+  topic_arn = aws_sns_topic.alerts.arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+resource "aws_sns_topic_subscription" "ops_emails" {
+  for_each = toset(var.ops_emails)
+
+  topic_arn = aws_sns_topic.ops.arn
+  protocol  = "email"
+  endpoint  = each.value
+}

@@ -1,0 +1,160 @@
+module "detector" {
+  source = "./modules/lambda_function"
+
+  name         = local.detector_name
+  description  = "Checks every customer's usage of the last 24 hours against the customer's own baseline"
+  package_path = var.detector_package
+  architecture = var.architecture
+  memory_mb    = 512
+  environment  = local.detector_environment
+
+  timeout_seconds      = local.detector_timeout_seconds
+  reserved_concurrency = var.reserved_concurrency
+  policy_statements    = local.detector_policy_statements
+
+  # A window is that of the event's own time, so a late event is as good as a punctual one: Lambda
+  # holds it as long as it can (6 hours), also while another run occupies the only slot.
+  maximum_event_age_seconds = 21600
+  maximum_retry_attempts    = 2
+  failure_queue_arn         = aws_sqs_queue.detector_failures.arn
+
+  log_retention_days     = var.log_retention_days
+  kms_key_arn            = aws_kms_key.this.arn
+  vpc_subnet_ids         = var.vpc_subnet_ids
+  vpc_security_group_ids = var.vpc_security_group_ids
+}
+
+locals {
+  detector_timeout_seconds = 300
+
+  detector_environment = merge(
+    {
+      CLICKHOUSE_URL          = var.clickhouse_url
+      CLICKHOUSE_DATABASE     = var.clickhouse_database
+      ANOMALIES_TABLE         = aws_dynamodb_table.anomalies.name
+      ALERT_TOPIC_ARN         = aws_sns_topic.alerts.arn
+      WINDOW_DELAY_SECONDS    = tostring(var.window_delay_seconds)
+      BASELINE_DAYS           = tostring(var.baseline_days)
+      MIN_SAMPLES             = tostring(var.min_samples)
+      THRESHOLD               = tostring(var.threshold)
+      CRITICAL_THRESHOLD      = tostring(var.critical_threshold)
+      MIN_RELATIVE_CHANGE     = tostring(var.min_relative_change)
+      RETENTION_DAYS          = tostring(var.anomaly_retention_days)
+      MAX_ALERTS_PER_RUN      = tostring(var.max_alerts_per_run)
+      MAX_ALERTS_PER_CUSTOMER = tostring(var.max_alerts_per_customer)
+      METRICS_NAMESPACE       = local.metrics_namespace
+      METRICS_STACK           = var.name_prefix
+      LOG_LEVEL               = var.log_level
+    },
+    # The function takes an absent variable as "not set", and an empty one as an error.
+    {
+      for name, value in {
+        CLICKHOUSE_SECRET_ARN = var.clickhouse_secret_arn
+        CATALOG_SSM_PARAMETER = one(aws_ssm_parameter.catalog[*].name)
+        AWS_ENDPOINT_URL      = var.aws_endpoint_url
+      } : name => value if value != null
+    },
+  )
+
+  # Exactly what the function's code calls; the module adds its log, its failure queue and the VPC.
+  detector_policy_statements = concat(
+    [
+      {
+        sid       = "RecordAnomalies"
+        actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources = [aws_dynamodb_table.anomalies.arn]
+      },
+      {
+        sid       = "FindPendingAlerts"
+        actions   = ["dynamodb:Query"]
+        resources = ["${aws_dynamodb_table.anomalies.arn}/index/${local.pending_index_name}"]
+      },
+      {
+        sid       = "PublishAlerts"
+        actions   = ["sns:Publish"]
+        resources = [aws_sns_topic.alerts.arn]
+      },
+      {
+        # The table, the alert topic and the failure queue are encrypted with it. The function
+        # itself never calls KMS: only these services may, on its behalf.
+        sid       = "UseKeyThroughServices"
+        actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        resources = [aws_kms_key.this.arn]
+        conditions = {
+          StringEquals = {
+            "kms:ViaService" = [for service in ["dynamodb", "sns", "sqs"] : "${service}.${local.region}.${data.aws_partition.current.dns_suffix}"]
+          }
+        }
+      },
+    ],
+    var.clickhouse_secret_arn == null ? [] : [
+      {
+        sid       = "ReadClickHouseCredentials"
+        actions   = ["secretsmanager:GetSecretValue"]
+        resources = [var.clickhouse_secret_arn]
+      },
+    ],
+    var.clickhouse_secret_kms_key_arn == null ? [] : [
+      {
+        sid       = "DecryptClickHouseCredentials"
+        actions   = ["kms:Decrypt"]
+        resources = [var.clickhouse_secret_kms_key_arn]
+        conditions = {
+          StringEquals = { "kms:ViaService" = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"] }
+        }
+      },
+    ],
+    [
+      for parameter in aws_ssm_parameter.catalog : {
+        sid       = "ReadCatalog"
+        actions   = ["ssm:GetParameter"]
+        resources = [parameter.arn]
+      }
+    ],
+  )
+}
+
+# What Lambda gives up on, after its retries, waits here for a person. Lambda sends by the function's
+# own role, so the queue's policy admits nobody else.
+resource "aws_sqs_queue" "detector_failures" {
+  name                      = local.failure_queue_name
+  message_retention_seconds = local.queue_retention_seconds
+  kms_master_key_id         = aws_kms_key.this.arn
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [merge(local.deny_sqs_without_tls, { Resource = "${local.queue_arn_prefix}${local.failure_queue_name}" })]
+  })
+}
+
+# The catalog of metrics is no secret; `insecure_value` lets a plan show what changes in it.
+resource "aws_ssm_parameter" "catalog" {
+  count = var.catalog_file == null ? 0 : 1
+
+  name           = "/${var.name_prefix}/catalog"
+  description    = "Catalog of metrics of ${local.detector_name} (TOML)"
+  type           = "String"
+  tier           = local.catalog_bytes > 4096 ? "Advanced" : "Standard"
+  insecure_value = local.catalog_text
+
+  lifecycle {
+    precondition {
+      condition     = local.catalog_bytes > 0
+      error_message = "The catalog ${var.catalog_file} (catalog_file) does not exist, is empty, or is no text file."
+    }
+
+    precondition {
+      condition     = local.catalog_bytes <= 8192
+      error_message = "The catalog ${var.catalog_file} has ${local.catalog_bytes} bytes; Parameter Store takes 8192 at most. Shorten it, or build it into the function."
+    }
+  }
+}
+
+locals {
+  # Without the `try` a stack could not be destroyed once the file is gone.
+  catalog_text = var.catalog_file == null ? "" : try(file(var.catalog_file), "")
+
+  # Parameter Store counts bytes, `length` counts characters; four characters of Base64 hold three bytes.
+  catalog_base64 = base64encode(local.catalog_text)
+  catalog_bytes  = length(local.catalog_base64) / 4 * 3 - length(regexall("=", local.catalog_base64))
+}

@@ -1,0 +1,71 @@
+# One customer-managed key for all that this stack keeps: the table, both topics, both queues and
+# the log. A key of its own is needed, since alarms cannot publish to a topic that is encrypted
+# with the AWS-managed one.
+resource "aws_kms_key" "this" {
+  description         = "Anomalies, alerts, failed events and logs of ${var.name_prefix}"
+  enable_key_rotation = true
+  policy              = jsonencode({ Version = "2012-10-17", Statement = local.key_policy_statements })
+}
+
+resource "aws_kms_alias" "this" {
+  name          = "alias/${var.name_prefix}-anomaly"
+  target_key_id = aws_kms_key.this.key_id
+}
+
+locals {
+  # In a key policy the resource "*" means this key alone. Actions are those that AWS documents for each service.
+  key_policy_statements = [
+    {
+      # Without it no IAM policy could give access to the key, and nobody could change it.
+      Sid       = "AccountGovernsByIam"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:${local.partition}:iam::${local.account_id}:root" }
+      Action    = "kms:*"
+      Resource  = "*"
+    },
+    {
+      Sid       = "AlarmsPublishToOpsTopic"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      Resource  = "*"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account_id }
+        ArnLike      = { "aws:SourceArn" = local.alarm_arn_pattern }
+      }
+    },
+    {
+      # EventBridge needs the key to put an undelivered event into the encrypted queue and to
+      # publish to the encrypted topic. Its requests to KMS carry no source account and no source
+      # ARN, so a condition on either would lose the event silently; the policies of the queue and
+      # of the topic name the rules.
+      Sid       = "RulesReachQueueAndTopic"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = "*"
+    },
+    {
+      # SNS needs the key to deliver into a subscriber's queue that is encrypted with it.
+      Sid       = "TopicsDeliverToEncryptedQueues"
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      Resource  = "*"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account_id }
+        ArnLike      = { "aws:SourceArn" = local.topic_arn_pattern }
+      }
+    },
+    {
+      Sid       = "LogsOfTheFunctions"
+      Effect    = "Allow"
+      Principal = { Service = "logs.${local.region}.amazonaws.com" }
+      Action    = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+      Resource  = "*"
+      Condition = {
+        ArnLike = { "kms:EncryptionContext:aws:logs:arn" = local.log_group_pattern }
+      }
+    },
+  ]
+}

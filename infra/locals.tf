@@ -1,0 +1,35 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_region.current.name
+
+  # Users, dashboards and the other functions rely on these names.
+  detector_name    = "${var.name_prefix}-anomaly-detection"
+  schedule_name    = "${var.name_prefix}-anomaly-detection"
+  table_name       = "${var.name_prefix}-anomalies"
+  alert_topic_name = "${var.name_prefix}-anomaly-alerts"
+  ops_topic_name   = "${var.name_prefix}-anomaly-ops"
+
+  failure_queue_name  = "${local.detector_name}-failures"
+  schedule_queue_name = "${local.schedule_name}-schedule-dlq"
+
+  severity_index_name = "metric-severity-index"
+  pending_index_name  = "pending-alerts-index"
+
+  # The function writes its metrics under this namespace, and the alarms read them there.
+  metrics_namespace = "MeterFlow"
+
+  # A policy inside a resource cannot refer to what depends on that resource, or to the resource
+  # itself, so these ARNs are put together from names.
+  queue_arn_prefix  = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:"
+  alarm_arn_pattern = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${var.name_prefix}-anomaly-*"
+  rule_arn_pattern  = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${var.name_prefix}-anomaly-*"
+  topic_arn_pattern = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${var.name_prefix}-anomaly-*"
+  log_group_pattern = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${var.name_prefix}-anomaly-*"
+}

@@ -1,0 +1,259 @@
+# Every alarm tells the operators what is wrong and where to look. Silence is an alarm as well: a
+# run that completed says so by a metric, and the absence of that metric pages.
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = each.value.period_seconds
+  evaluation_periods  = each.value.periods
+  datapoints_to_alarm = each.value.periods
+  comparison_operator = each.value.comparison
+  threshold           = each.value.threshold
+  treat_missing_data  = each.value.missing_data
+
+  actions_enabled = each.value.enabled
+  alarm_actions   = [aws_sns_topic.ops.arn]
+  ok_actions      = each.value.tells_recovery ? [aws_sns_topic.ops.arn] : []
+
+  # An alarm could not tell anybody before the topic admits it.
+  depends_on = [aws_sns_topic_policy.ops]
+}
+
+locals {
+  stack_dimension    = { Stack = var.name_prefix }
+  detector_dimension = { FunctionName = module.detector.function_name }
+
+  # Runs are an hour apart, while most metrics exist only in the minutes of a run. Where a state
+  # lasts until the next run says otherwise, missing data is ignored: the alarm keeps its state.
+  # Where a single event matters, missing data is fine, and the end of the period is no recovery
+  # that deserves a message.
+  alarms = {
+    detector-errors = {
+      description    = "A run of ${module.detector.function_name} failed. Lambda repeats it twice by itself and a repeated run loses and doubles nothing. If it keeps failing, see the log group ${module.detector.log_group_name}."
+      namespace      = "AWS/Lambda"
+      metric         = "Errors"
+      dimensions     = local.detector_dimension
+      statistic      = "Sum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    detector-duration = {
+      description    = "A run of ${module.detector.function_name} took more than 4 minutes and is about to hit its limit of ${local.detector_timeout_seconds / 60}. See ClickHouseTime and SeriesChecked in ${local.metrics_namespace}: more customers, or a slower ClickHouse?"
+      namespace      = "AWS/Lambda"
+      metric         = "Duration"
+      dimensions     = local.detector_dimension
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 240000
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    anomalies-per-hour = {
+      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour. So many at once are rather a fault of metering or import than of the customers: look at the events first."
+      namespace      = local.metrics_namespace
+      metric         = "AnomaliesFound"
+      dimensions     = local.stack_dimension
+      statistic      = "Sum"
+      period_seconds = 3600
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = var.anomalies_per_hour_alarm
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    no-completed-run = {
+      description    = "No run has completed for ${var.missing_run_alarm_minutes} minutes. See the alarms on errors and queues, the rule ${local.schedule_name} and the log group ${module.detector.log_group_name}."
+      namespace      = local.metrics_namespace
+      metric         = "RunCompleted"
+      dimensions     = local.stack_dimension
+      statistic      = "Sum"
+      period_seconds = 900
+      periods        = var.missing_run_alarm_minutes / 15
+      comparison     = "LessThanThreshold"
+      threshold      = 1
+      missing_data   = "breaching"
+      enabled        = var.schedule_enabled
+      tells_recovery = true
+    }
+
+    oldest-pending-alert = {
+      description    = "An alert on a critical anomaly has been waiting for more than an hour. It is stored and each run tries again; see whether SNS refuses or throttles in the log group ${module.detector.log_group_name}."
+      namespace      = local.metrics_namespace
+      metric         = "OldestPendingAlertAge"
+      dimensions     = local.stack_dimension
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 3600
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+
+    quarantined-series = {
+      description    = "Warning: usage with impossible values (not a number, infinite or negative) was left out of the check. The log group ${module.detector.log_group_name} names customer and metric; everything else was checked."
+      namespace      = local.metrics_namespace
+      metric         = "Quarantined"
+      dimensions     = local.stack_dimension
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+
+    schedule-dead-letters = {
+      description    = "EventBridge could not hand over an event to ${module.detector.function_name}: that hour was not checked. Send the event of queue ${aws_sqs_queue.schedule_dead_letters.name} to the function once the cause is gone, then delete it from the queue."
+      namespace      = "AWS/SQS"
+      metric         = "ApproximateNumberOfMessagesVisible"
+      dimensions     = { QueueName = aws_sqs_queue.schedule_dead_letters.name }
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      # SQS stops reporting on a queue that nothing touches for hours, whatever it holds.
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+
+    detector-dead-letters = {
+      description    = "${module.detector.function_name} failed on an event after all retries: that hour was not checked to its end. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function once the cause is gone, then delete the message."
+      namespace      = "AWS/SQS"
+      metric         = "ApproximateNumberOfMessagesVisible"
+      dimensions     = { QueueName = aws_sqs_queue.detector_failures.name }
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+  }
+}
+
+# A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the
+# table, so all six counters are summed. They exist only while something is throttled, and alarms on
+# plain DynamoDB metrics never leave their state on missing data: FILL gives them their zeros.
+resource "aws_cloudwatch_metric_alarm" "table_throttles" {
+  alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
+  alarm_description   = "DynamoDB throttled ${aws_dynamodb_table.anomalies.name} or one of its indexes. The detector retries, so nothing is lost; if it lasts, see the table's consumed capacity and the account's limits."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  datapoints_to_alarm = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.ops.arn]
+
+  metric_query {
+    id          = "throttles"
+    label       = "Throttled reads and writes"
+    expression  = "SUM(FILL(METRICS(), 0))"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.throttle_metrics
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/DynamoDB"
+        metric_name = metric_query.value.metric
+        dimensions  = metric_query.value.dimensions
+        stat        = "Sum"
+        period      = 300
+      }
+    }
+  }
+
+  depends_on = [aws_sns_topic_policy.ops]
+}
+
+locals {
+  throttle_sources = {
+    table    = { TableName = aws_dynamodb_table.anomalies.name }
+    severity = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name }
+    pending  = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.pending_index_name }
+  }
+
+  throttle_metrics = merge([
+    for source, dimensions in local.throttle_sources : {
+      "${source}_reads"  = { metric = "ReadThrottleEvents", dimensions = dimensions }
+      "${source}_writes" = { metric = "WriteThrottleEvents", dimensions = dimensions }
+    }
+  ]...)
+}
+
+# A whole run that saw no customer at all means an empty or wrong database, not calm customers.
+# Dry runs and runs of chosen customers emit no RunCompleted and so cannot raise it.
+resource "aws_cloudwatch_metric_alarm" "no_customers" {
+  alarm_name          = "${var.name_prefix}-anomaly-no-customers"
+  alarm_description   = "A run completed without seeing a single customer. See that ${var.clickhouse_database} on ${var.clickhouse_url} still receives events and that the rollup is fed."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  datapoints_to_alarm = 1
+  treat_missing_data  = "ignore"
+  alarm_actions       = [aws_sns_topic.ops.arn]
+  ok_actions          = [aws_sns_topic.ops.arn]
+
+  metric_query {
+    id          = "empty_runs"
+    label       = "Completed runs without customers"
+    expression  = "IF(completed > 0 AND customers < 1, 1, 0)"
+    return_data = true
+  }
+
+  metric_query {
+    id = "completed"
+
+    metric {
+      namespace   = local.metrics_namespace
+      metric_name = "RunCompleted"
+      dimensions  = local.stack_dimension
+      stat        = "Sum"
+      period      = 300
+    }
+  }
+
+  metric_query {
+    id = "customers"
+
+    metric {
+      namespace   = local.metrics_namespace
+      metric_name = "CustomersChecked"
+      dimensions  = local.stack_dimension
+      stat        = "Maximum"
+      period      = 300
+    }
+  }
+
+  depends_on = [aws_sns_topic_policy.ops]
+}

@@ -1,0 +1,49 @@
+output "detector_function_name" {
+  description = "Name of the detector function, for `aws lambda invoke`."
+  value       = module.detector.function_name
+}
+
+output "detector_function_arn" {
+  description = "ARN of the detector function."
+  value       = module.detector.function_arn
+}
+
+output "detector_log_group_name" {
+  description = "Log group of the detector, for `aws logs tail`."
+  value       = module.detector.log_group_name
+}
+
+output "anomalies_table_name" {
+  description = "Name of the DynamoDB table that holds the anomalies."
+  value       = aws_dynamodb_table.anomalies.name
+}
+
+output "alert_topic_arn" {
+  description = "ARN of the SNS topic that carries the alerts on critical anomalies."
+  value       = aws_sns_topic.alerts.arn
+}
+
+output "ops_topic_arn" {
+  description = "ARN of the SNS topic that carries the alarms on the system itself."
+  value       = aws_sns_topic.ops.arn
+}
+
+output "schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the detector."
+  value       = aws_cloudwatch_event_rule.schedule.name
+}
+
+output "schedule_dead_letter_queue_url" {
+  description = "URL of the queue of events that EventBridge could not hand over to the detector."
+  value       = aws_sqs_queue.schedule_dead_letters.url
+}
+
+output "detector_failure_queue_url" {
+  description = "URL of the queue of events that the detector failed on after all retries."
+  value       = aws_sqs_queue.detector_failures.url
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key that encrypts table, topics, queues and log. Whoever reads or publishes needs it too."
+  value       = aws_kms_key.this.arn
+}

@@ -1,0 +1,65 @@
+# Anomalies. The key of an item is made of customer, window and metric, so a second run of the
+# same hour meets its own items.
+resource "aws_dynamodb_table" "anomalies" {
+  name         = local.table_name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "pk"
+  range_key    = "sk"
+
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "pk"
+    type = "S"
+  }
+
+  attribute {
+    name = "sk"
+    type = "S"
+  }
+
+  attribute {
+    name = "metric"
+    type = "S"
+  }
+
+  attribute {
+    name = "detected_at"
+    type = "N"
+  }
+
+  attribute {
+    name = "pending_alert"
+    type = "S"
+  }
+
+  global_secondary_index {
+    name            = local.severity_index_name
+    hash_key        = "metric"
+    range_key       = "detected_at"
+    projection_type = "ALL"
+  }
+
+  # An item is in this index only while its alert waits, so each run finds what is left to publish
+  # without reading anything else.
+  global_secondary_index {
+    name            = local.pending_index_name
+    hash_key        = "pending_alert"
+    range_key       = "detected_at"
+    projection_type = "ALL"
+  }
+
+  ttl {
+    attribute_name = "ttl"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = aws_kms_key.this.arn
+  }
+}
