@@ -2,35 +2,23 @@
 //! events.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
-use adapters::catalog::Catalog;
-use adapters::config::DetectionConfig;
-use adapters::usage::SweepRequest;
 use anyhow::Result;
-use detection::{Comparison, Finding, Series, Verdict, Window, check};
+use detection::{Comparison, Finding, Series, Verdict, check};
 use e2e::oracle::{self, Expected, Judged};
-use e2e::world::{END, at, compute_by_window, run, steady_then, tick};
+use e2e::world::{END, at, compute_by_window, run, steady_then, sweep_request, tick};
 use e2e::{Event, World};
 use jiff::{SignedDuration, Timestamp};
 
 /// The verdict of the code under test on every series, as the oracle writes it.
 async fn verdicts(world: &World, end: Timestamp) -> Result<BTreeMap<(String, &'static str), Expected>> {
-    let (app, catalog) = (world.app().await?, Catalog::built_in()?);
-    let settings = catalog.settings(&DetectionConfig::default())?;
-    let request = SweepRequest {
-        window: Window::closing_at(end)?,
-        baseline_days: 30,
-        catalog: &catalog,
-        customers: &[],
-        query_id: &uuid::Uuid::new_v4().to_string(),
-        deadline: Instant::now() + Duration::from_secs(60),
-    };
+    let app = world.app().await?;
     let mut verdicts = BTreeMap::new();
-    let mut sweep = app.usage.sweep(&request).await?;
+    let mut sweep = app.usage.sweep(&sweep_request(&app, &end.to_string())?).await?;
     while let Some(usage) = sweep.next().await? {
         let customer = String::from_utf8(usage.customer_id.to_vec())?;
-        for ((spec, settings), windows) in catalog.metrics().iter().zip(&settings).zip(usage.series()) {
+        for ((spec, settings), windows) in app.catalog.metrics().iter().zip(&app.settings).zip(usage.series())
+        {
             let series = Series::new(windows, usage.first_event_age, spec.missing, spec.never_negative());
             let name = ["api_calls", "bandwidth", "storage_peak", "compute_time"]
                 .into_iter()

@@ -4,6 +4,7 @@
 //! The engines are those of the local cloud; `make e2e` starts one for the tests and hands its addresses over in
 //! environment variables.
 
+pub mod deployed;
 pub mod oracle;
 pub mod proxy;
 pub mod world;

@@ -7,13 +7,14 @@ use adapters::aws::SdkConfig;
 use adapters::catalog::Catalog;
 use adapters::config::Env;
 use adapters::rollup;
+use adapters::usage::SweepRequest;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType,
 };
 use clickhouse::Row;
-use detection::CustomerId;
+use detection::{CustomerId, Window};
 use detector::{App, RunSummary, Tick};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -67,11 +68,7 @@ impl World {
         let aws =
             adapters::aws::config().await.into_builder().endpoint_url(variable("AWS_ENDPOINT_URL")?).build();
         let name = format!("e2e_{}", uuid::Uuid::new_v4().simple());
-        let clickhouse = clickhouse::Client::default()
-            .with_url(&clickhouse_url)
-            .with_user(std::env::var("CLICKHOUSE_USER").unwrap_or_else(|_| "default".to_owned()))
-            .with_password(std::env::var("CLICKHOUSE_PASSWORD").unwrap_or_default())
-            .with_database(&name);
+        let clickhouse = clickhouse_client(&clickhouse_url, &name);
         create_table(&aws, &name).await?;
         let (topic_arn, queue_url) = create_topic(&aws, &name).await?;
         Ok(Self {
@@ -111,19 +108,7 @@ impl World {
     }
 
     pub async fn insert(&self, events: &[Event]) -> Result<()> {
-        let mut insert = self.clickhouse.insert::<EventRow<'_>>("events").await?;
-        for event in events {
-            insert
-                .write(&EventRow {
-                    transaction_id: uuid::Uuid::new_v4().to_string(),
-                    customer_id: &event.customer_id,
-                    event_type: event.event_type,
-                    timestamp: event.at.as_millisecond(),
-                    properties: event.properties.to_string(),
-                })
-                .await?;
-        }
-        Ok(insert.end().await?)
+        insert(&self.clickhouse, events).await
     }
 
     /// All items of the table.
@@ -200,6 +185,32 @@ impl Event {
     }
 }
 
+/// A client of one database of the local cloud.
+pub fn clickhouse_client(url: &str, database: &str) -> clickhouse::Client {
+    clickhouse::Client::default()
+        .with_url(url)
+        .with_user(std::env::var("CLICKHOUSE_USER").unwrap_or_else(|_| "default".to_owned()))
+        .with_password(std::env::var("CLICKHOUSE_PASSWORD").unwrap_or_default())
+        .with_database(database)
+}
+
+/// Inserts events as a metering system does.
+pub async fn insert(client: &clickhouse::Client, events: &[Event]) -> Result<()> {
+    let mut insert = client.insert::<EventRow<'_>>("events").await?;
+    for event in events {
+        insert
+            .write(&EventRow {
+                transaction_id: uuid::Uuid::new_v4().to_string(),
+                customer_id: &event.customer_id,
+                event_type: event.event_type,
+                timestamp: event.at.as_millisecond(),
+                properties: event.properties.to_string(),
+            })
+            .await?;
+    }
+    Ok(insert.end().await?)
+}
+
 /// Compute time by window, newest first: one event of so many milliseconds in the middle of each window. `None` is a
 /// window without an event.
 pub fn compute_by_window(customer: &str, end: Timestamp, milliseconds: &[Option<f64>]) -> Vec<Event> {
@@ -225,6 +236,18 @@ pub fn tick(time: &str) -> Tick {
     Tick { time: at(time), dry_run: false, customers: Vec::<CustomerId>::new() }
 }
 
+/// What a whole run at `time` reads.
+pub fn sweep_request<'a>(app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
+    Ok(SweepRequest {
+        window: Window::closing_at(at(time))?,
+        baseline_days: app.detection.baseline_days,
+        catalog: &app.catalog,
+        customers: &[],
+        query_id: "",
+        deadline: Instant::now() + Duration::from_secs(60),
+    })
+}
+
 /// A run with as much time as a Lambda has.
 pub async fn run(app: &App, tick: &Tick) -> Result<RunSummary> {
     detector::run(app, tick, Instant::now() + Duration::from_secs(300)).await
@@ -241,6 +264,11 @@ pub fn failure(result: Result<RunSummary>) -> String {
 #[allow(clippy::disallowed_methods)] // The tests take the place of `main`, which hands the clock in.
 fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// The time of day.
+pub fn timestamp() -> Timestamp {
+    Timestamp::try_from(now()).unwrap_or_default()
 }
 
 /// A variable that `make e2e` sets.
