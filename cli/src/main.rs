@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use adapters::catalog::Catalog;
 use adapters::telemetry::error_chain;
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use clickhouse::Client;
 use jiff::Timestamp;
@@ -74,7 +75,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Connection { clickhouse_url, database, user, password, catalog } = arguments.connection;
     let client = Client::default()
-        .with_url(clickhouse_url)
+        .with_url(&clickhouse_url)
         .with_user(user)
         .with_password(password)
         .with_database(&database)
@@ -83,6 +84,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(path) => Catalog::from_file(&path)?,
         None => Catalog::built_in()?,
     };
+    // Asked of a database that every server has: the one of this call may not exist yet.
+    client.clone().with_database("system").query("SELECT 1").fetch_one::<u8>().await.with_context(|| {
+        format!("cannot use ClickHouse at {clickhouse_url} (check --clickhouse-url, --user and --password)")
+    })?;
     match arguments.command {
         Command::Migrate(args) => migrate::run(&client, &database, &catalog, args).await,
         Command::Seed(args) => seed::run(&client, args, Timestamp::now()).await,
