@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""From nothing to found anomalies: `make demo`.
+
+200 made-up customers get 31 days of usage up to the current hour, with known anomalies planted in it. One event, the
+same that the schedule sends, makes the deployed function check that hour. What it stored in DynamoDB is then laid
+beside what was planted: every anomaly that the check can find must be found, and nothing else may be.
+
+A second run in the same hour finds the same and stores and publishes nothing, for an hour is recorded once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Dict, List
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from local_stack import (  # noqa: E402  (the path must be set first)
+    CloudError, LocalStack, count, heading, rfc3339, run_example, say, shown,
+)
+from demo import comparison, findings, usage  # noqa: E402
+from files import read_json  # noqa: E402
+from settings import DEFAULT_STACK  # noqa: E402
+
+
+def demo(options: argparse.Namespace) -> None:
+    stack = LocalStack(DEFAULT_STACK)
+    end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
+    labels_file = stack.settings.directory / "demo" / "planted.json"
+
+    heading(f"1. Usage of {usage.CUSTOMERS} customers in ClickHouse, {usage.DAYS} days up to {rfc3339(end)}")
+    labels = prepare(stack, end, labels_file)
+
+    heading(f"2. One invocation of the deployed Lambda {stack.function}")
+    event = {"time": rfc3339(end), "detail": {}}
+    say(f"event:      {json.dumps(event)}")
+    summary = stack.invoke(event)
+    say("\n".join(summary_lines(summary)))
+
+    heading(f"3. What is stored in DynamoDB ({stack.table}) beside what was planted ({shown(labels_file)})")
+    found = findings.stored(stack, end)
+    result = comparison.compare(labels["planted"], found)
+    say(f"{comparison.tables(result)}\n\n{comparison.score(result)}")
+
+    heading("4. The alerts")
+    show_alert(stack, summary, found, end)
+    require_success(result, summary, found, labels_file)
+
+    heading("5. What to try next")
+    say("\n".join(next_steps(stack, end)))
+
+
+def prepare(stack: LocalStack, end: datetime, labels_file: Path) -> Dict[str, object]:
+    """Sees to it that the usage of this hour, and nothing else, is in ClickHouse. Returns what is planted in it."""
+    labels, present = read_json(labels_file), usage.stored(stack)
+    if usage.is_of_hour(present, labels, end):
+        stack.meterflow("migrate")
+        say(f"The usage of this hour is there already ({count(present.events, 'event')}) and is kept.")
+        return labels
+    # First of all, so that nothing is done to a database that is not the demo's.
+    usage.clear(stack, present)
+    stack.meterflow("migrate")
+    # What an earlier run stored for this very hour came from other usage and says nothing about the new.
+    findings.forget(stack, findings.stored(stack, end))
+    return usage.seed(stack, end, labels_file)
+
+
+def summary_lines(summary: Dict[str, object]) -> List[str]:
+    """The function's answer for a person."""
+    window, undetermined = summary["window"], summary["undetermined"]
+    reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(undetermined.items()))
+    anomalies = count(summary["anomalies_found"], "anomaly", "anomalies")
+    lines = [
+        f"checked:    {count(summary['checked'], 'series', 'series')} of {count(summary['customers'], 'customer')} "
+        f"in {summary['duration_ms'] / 1000:.1f} s",
+        f"window:     {window['start']} to {window['end']}, beside the same 24 hours of the 30 days before",
+        f"found:      {anomalies}, {summary['critical']} of them critical",
+        f"stored:     {summary['recorded']} now, {summary['already_recorded']} by an earlier run of this hour",
+        f"published:  {count(summary['alerts_published'], 'alert')}",
+        f"not judged: {count(sum(undetermined.values()), 'series', 'series')}{f' ({reasons})' if reasons else ''}",
+    ]
+    if summary["anomalies_found"] and summary["already_recorded"] == summary["anomalies_found"]:
+        lines.append("This hour was checked before: nothing is stored a second time, and nobody is alerted twice.")
+    return lines
+
+
+def show_alert(stack: LocalStack, summary: Dict[str, object], found: List[Dict[str, object]], end: datetime) -> None:
+    queue = stack.env["ALERTS_QUEUE_URL"].rsplit("/", 1)[-1]
+    states = Counter(str(item["alert_state"]) for item in found)
+    say("alert_state of the stored anomalies: " + ", ".join(f"{state} {n}" for state, n in sorted(states.items()))
+        + " (none: a warning, which alerts nobody)")
+    if not summary["alerts_published"]:
+        say(f"This run published none, so that no new message is in the queue {queue}.")
+        return
+    envelope = findings.receive_alert(stack, end)
+    if envelope is None:
+        raise CloudError(f"The function published {count(summary['alerts_published'], 'alert')}, but none of them arrived "
+                         f"in the queue {queue} within {findings.DELIVERY_SECONDS} s. "
+                         f"See {shown(stack.settings.logs / 'aws.log')}")
+    say(f"One of the {summary['alerts_published']} messages, as the subscribed queue {queue} received it:\n")
+    say(findings.alert_text(envelope))
+
+
+def require_success(
+    result: comparison.Comparison, summary: Dict[str, object], found: List[Dict[str, object]], labels_file: Path
+) -> None:
+    """The demo fails unless the run stored what it found, and found what was planted and nothing else."""
+    if summary["anomalies_found"] != len(found):
+        raise CloudError(f"The run found {summary['anomalies_found']} anomalies, but {len(found)} of this hour are in the "
+                         "table. Were some stored by an earlier run, on other usage or by another version? "
+                         f"Delete {shown(labels_file)} and run `make demo` again: it starts anew then.")
+    if not result.is_perfect:
+        raise CloudError(f"The result is not what was planted: {len(result.missed)} missed, {len(result.unplanted)} not "
+                         f"planted, {len(result.different)} found as something else, {len(result.matched)} found. "
+                         "The tables above name them.")
+    say(f"\nAll {len(result.matched)} anomalies that the check can find were found, and nothing else was.")
+
+
+def next_steps(stack: LocalStack, end: datetime) -> List[str]:
+    """Commands that work as they stand, in a shell in the project's folder."""
+    python = shown(stack.settings.tools / "venv" / "bin" / "python")
+    dry_run = json.dumps({"time": rfc3339(end), "dry_run": True})
+    return [
+        "make demo            again: the same anomalies, nothing stored or published twice",
+        "make demo-flights    the same on real data: a blizzard, seen in the flights that left New York",
+        "make invoke-dry-run  the function with events/detector-dry-run.json; set the time in it to an hour of yours",
+        "make status          what runs, and where its logs are",
+        "make down            end the local cloud (make purge: and delete its data)",
+        "",
+        f"The schedule goes on checking every hour. The made-up usage ends at {rfc3339(end)}, so that the hours after it",
+        "show customers who fall silent.",
+        "",
+        "Any AWS client works with these variables. A dry run, which stores and publishes nothing, and a query:",
+        f"  set -a; . {shown(stack.env_file)}; set +a",
+        f"  {python} -c 'import boto3; print(boto3.client(\"lambda\").invoke(FunctionName=\"{stack.function}\",",
+        f"    Payload=\"\"\"{dry_run}\"\"\")[\"Payload\"].read().decode())'",
+        f"  aws dynamodb query --table-name {stack.table} --index-name metric-severity-index --key-condition-expression"
+        " 'metric = :m' \\",
+        "    --expression-attribute-values '{\":m\": {\"S\": \"bandwidth\"}}'    # with the AWS CLI, where it is installed",
+    ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    sys.exit(run_example(demo, parser.parse_args(), "demo"))
