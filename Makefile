@@ -50,8 +50,8 @@ demo-flights: up ## The same on real data: the flights that left New York in 201
 watch: up ## Run the detector from source against the local cloud, rebuilt at each change (port 9100)
 	@$(CLOUD) run --as-detector -- $(TOOLS)/cargo-lambda lambda watch -p detector -A 127.0.0.1 -P 9100
 
-invoke-%: ## Invoke the deployed local detector with events/NAME.json or events/detector-NAME.json (make invoke-NAME)
-	@$(CLOUD) invoke $*
+invoke-%: ## Invoke the deployed local detector with events/detector-NAME.json, or for another hour (TIME=2026-11-21T13:00:00Z)
+	@$(CLOUD) invoke $(if $(TIME),--time $(TIME)) $*
 
 fmt: ## Format Rust and Terraform
 	cargo fmt --all

@@ -25,6 +25,7 @@ use self::earlier::{Action, Place, Present};
 use self::file::CsvFile;
 use self::line::{Line, Rules};
 use crate::events::{EVENTS, EventRow, insert};
+use crate::output::say;
 use crate::progress::Progress;
 
 /// Rows in one INSERT.
@@ -58,9 +59,9 @@ pub(crate) struct ImportArgs {
 pub(crate) async fn run(client: &Client, catalog: &Catalog, args: ImportArgs) -> anyhow::Result<()> {
     let rules = Rules::of_catalog(catalog);
     let checked = check::check(&args.file, &rules)?;
-    println!("{}: {}", args.file.display(), checked.summary());
+    say!("{}: {}", args.file.display(), checked.summary());
     for remark in checked.remarks(&rules) {
-        println!("{remark}");
+        say!("{remark}");
     }
     if args.dry_run {
         return Ok(());
@@ -68,7 +69,7 @@ pub(crate) async fn run(client: &Client, catalog: &Catalog, args: ImportArgs) ->
     let prefix = earlier::prefix_of_file(&checked.digest);
     let stored = earlier::stored(client, &prefix).await?;
     match earlier::decide(&stored, checked.events, args.again, args.resume)? {
-        Action::Nothing => println!("every event of the file is in `{EVENTS}` already"),
+        Action::Nothing => say!("every event of the file is in `{EVENTS}` already"),
         Action::Insert { copy } => {
             let prefix = format!("{prefix}{copy}-");
             import(client, &args.file, &rules, &checked, &prefix, None, checked.events).await?;
@@ -127,7 +128,7 @@ async fn import(
          Their transaction_id begins with {prefix}",
         checked.events
     );
-    println!("imported {inserted}");
+    say!("imported {inserted}");
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 mod events;
 mod import;
 mod migrate;
+mod output;
 mod progress;
 mod seed;
 

@@ -4,6 +4,7 @@ use adapters::catalog::Catalog;
 use adapters::rollup;
 use clickhouse::Client;
 
+use crate::output::say;
 use crate::progress::Progress;
 
 #[derive(clap::Args)]
@@ -22,11 +23,11 @@ pub(crate) async fn run(
     let plan = rollup::plan(client, database, catalog).await?;
     if args.dry_run {
         for statement in &plan.statements {
-            println!("{statement};\n");
+            say!("{statement};\n");
         }
-        println!("-- and then, for each metric, the days that the rollup does not hold yet, found by:\n");
+        say!("-- and then, for each metric, the days that the rollup does not hold yet, found by:\n");
         for metric in catalog.metrics() {
-            println!("{};\n", rollup::backfills_sql(metric));
+            say!("{};\n", rollup::backfills_sql(metric));
         }
         return Ok(());
     }
@@ -34,11 +35,7 @@ pub(crate) async fn run(
     for metric in catalog.metrics() {
         backfill(client, database, metric).await?;
     }
-    println!(
-        "{database} is in line with the catalog {}: {} metrics",
-        catalog.version(),
-        catalog.metrics().len()
-    );
+    say!("{database} is in line with the catalog {}: {} metrics", catalog.version(), catalog.metrics().len());
     Ok(())
 }
 
@@ -51,12 +48,13 @@ async fn backfill(
     if days.is_empty() {
         return Ok(());
     }
-    println!("{}: {} days of events are not in the rollup yet", metric.name, days.len());
+    say!("{}: {} days of events are not in the rollup yet", metric.name, days.len());
+    rollup::clear(client, database, metric, &days).await?;
     let mut progress = Progress::new(days.iter().map(|day| day.events).sum(), "events");
     for day in &days {
         rollup::backfill(client, database, metric, day).await?;
         progress.add(day.events);
     }
-    println!("{}: {}", metric.name, progress.finish());
+    say!("{}: {}", metric.name, progress.finish());
     Ok(())
 }

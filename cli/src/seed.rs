@@ -26,6 +26,7 @@ use self::events::Event;
 use self::labels::{Label, Labels};
 use self::plan::World;
 use crate::events::{EVENTS, EventRow, insert};
+use crate::output::say;
 use crate::progress::Progress;
 
 /// Days of usage in one INSERT, of all its customers: about 250,000 rows, some 20 MB.
@@ -73,7 +74,7 @@ pub(crate) async fn run(client: &Client, args: SeedArgs, now: Timestamp) -> anyh
     if let (Some(path), Some(draft)) = (&args.labels, &draft) {
         std::fs::rename(draft, path)
             .with_context(|| format!("cannot rename {} to {}", draft.display(), path.display()))?;
-        println!("labels: {}", path.display());
+        say!("labels: {}", path.display());
     }
     Ok(())
 }
@@ -164,8 +165,8 @@ async fn insert_all(client: &Client, world: World, customers: u64, labels: &Labe
         progress.add(inserted(done)?);
     }
     let findable = labels.planted.iter().filter(|label| label.findable()).count();
-    println!("seeded {customers} customers from {} to {}: {}", labels.start, labels.end, progress.finish());
-    println!(
+    say!("seeded {customers} customers from {} to {}: {}", labels.start, labels.end, progress.finish());
+    say!(
         "planted: {findable} anomalies that the check at {} finds, {} that it cannot",
         labels.end,
         labels.planted.len() - findable

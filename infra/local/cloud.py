@@ -136,6 +136,8 @@ def invoke(settings: Settings, options) -> int:
         payload = json.loads(event.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CloudError(f"{event} is not JSON: {error}") from None
+    if options.time:
+        payload["time"] = options.time
     result = aws.call(settings, "invoke", function=function, payload=payload)
     if result["error"] is None:
         say(json.dumps(result["answer"], indent=2, ensure_ascii=False))
@@ -298,6 +300,7 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("invoke", invoke, "invoke the deployed detector with an event from events/")
     stack_option(added)
+    added.add_argument("--time", help="the hour at which the window closes (RFC 3339), instead of the event's own")
     added.add_argument("event", help="NAME of events/detector-NAME.json or events/NAME.json")
     return parser
 

@@ -79,14 +79,14 @@ fn note_metric(metrics: &mut BTreeSet<String>, columns: Columns, record: &csv::B
 }
 
 impl Checked {
-    /// "1,000 lines make 1,000 events, from 2026-11-01T00:00:00Z to 2026-11-21T12:00:00Z"
+    /// "1,000 lines, 1,000 events, from 2026-11-01T00:00:00Z to 2026-11-21T12:00:00Z"
     pub(crate) fn summary(&self) -> String {
         let time = |milliseconds| {
             Timestamp::from_millisecond(milliseconds)
                 .map_or_else(|_| milliseconds.to_string(), |time| time.to_string())
         };
         let (lines, events) = (indicatif::HumanCount(self.lines), indicatif::HumanCount(self.events));
-        format!("{lines} lines make {events} events, from {} to {}", time(self.first), time(self.last))
+        format!("{lines} lines, {events} events, from {} to {}", time(self.first), time(self.last))
     }
 
     /// What the file does that its author may not expect.
@@ -154,7 +154,7 @@ mod tests {
         let checked = check_text("right", text).unwrap();
         assert_eq!(
             checked.summary(),
-            "3 lines make 42 events, from 2026-11-20T12:00:00Z to 2026-11-21T12:00:00Z"
+            "3 lines, 42 events, from 2026-11-20T12:00:00Z to 2026-11-21T12:00:00Z"
         );
         let remarks = checked.remarks(&Rules::of_catalog(&Catalog::built_in().unwrap()));
         assert_eq!(remarks, ["note: each line of bandwidth is an event that api_calls counts as well"]);

@@ -94,11 +94,12 @@ pub async fn plan(client: &Client, database: &str, catalog: &Catalog) -> Result<
 pub async fn apply(client: &Client, database: &str, plan: &Plan) -> Result<(), MigrationError> {
     for statement in &plan.statements {
         // The database does not exist before its own statement has run.
-        let client = match statement.starts_with("CREATE DATABASE") {
-            true => server(client),
-            false => client.clone().with_database(database),
-        };
-        client.query_raw(statement).execute().await.map_err(failed(database, statement))?;
+        match statement.starts_with("CREATE DATABASE") {
+            true => {
+                server(client).query_raw(statement).execute().await.map_err(failed(database, statement))?
+            }
+            false => execute(client, database, statement).await?,
+        }
     }
     Ok(())
 }
@@ -132,26 +133,39 @@ pub async fn backfills(
     Ok(days.into_iter().map(backfill).collect())
 }
 
-/// Recomputes one day of a metric from its events.
+/// Takes what the rollup holds of these days out of it, all in one mutation: each rewrites whole parts of the table.
+///
+/// A migration that is cut off after this finds the days empty and fills them.
+pub async fn clear(
+    client: &Client,
+    database: &str,
+    metric: &MetricSpec,
+    days: &[Backfill],
+) -> Result<(), MigrationError> {
+    match clear_sql(metric, days) {
+        Some(statement) => execute(client, database, &statement).await,
+        None => Ok(()),
+    }
+}
+
+/// Computes one day of a metric, of which the rollup holds nothing, from its events.
 pub async fn backfill(
     client: &Client,
     database: &str,
     metric: &MetricSpec,
-    backfill: &Backfill,
+    day: &Backfill,
 ) -> Result<(), MigrationError> {
-    let client = client.clone().with_database(database);
-    for statement in backfill_sql(metric, backfill) {
-        client.query_raw(&statement).execute().await.map_err(failed(database, &statement))?;
-    }
-    Ok(())
+    execute(client, database, &backfill_sql(metric, day)).await
 }
 
 /// Plans, applies and backfills in one go, without reports on the way.
 pub async fn migrate(client: &Client, database: &str, catalog: &Catalog) -> Result<(), MigrationError> {
     apply(client, database, &plan(client, database, catalog).await?).await?;
     for metric in catalog.metrics() {
-        for day in backfills(client, database, metric).await? {
-            backfill(client, database, metric, &day).await?;
+        let days = backfills(client, database, metric).await?;
+        clear(client, database, metric, &days).await?;
+        for day in &days {
+            backfill(client, database, metric, day).await?;
         }
     }
     Ok(())
@@ -230,23 +244,37 @@ pub fn backfills_sql(metric: &MetricSpec) -> String {
     )
 }
 
-fn backfill_sql(metric: &MetricSpec, backfill: &Backfill) -> Vec<String> {
-    let (name, time, day) = (&metric.name, &metric.time_column, backfill.day);
-    let between = |column: &str| {
-        format!("{column} >= toDateTime({day}, 'UTC') AND {column} < toDateTime({}, 'UTC')", day + 86_400)
-    };
-    let insert = format!(
+fn clear_sql(metric: &MetricSpec, days: &[Backfill]) -> Option<String> {
+    let days: Vec<String> = days
+        .iter()
+        .filter(|day| day.rolled > 0)
+        .map(|day| format!("toDateTime({}, 'UTC')", day.day))
+        .collect();
+    (!days.is_empty()).then(|| {
+        format!(
+            "ALTER TABLE {TABLE} DELETE WHERE metric = '{}' AND toStartOfDay(hour, 'UTC') IN ({}) \
+             SETTINGS mutations_sync = 2",
+            metric.name,
+            days.join(", ")
+        )
+    })
+}
+
+fn backfill_sql(metric: &MetricSpec, day: &Backfill) -> String {
+    let (time, start) = (&metric.time_column, day.day);
+    let of_the_day = format!(
+        " AND `{time}` >= toDateTime({start}, 'UTC') AND `{time}` < toDateTime({}, 'UTC')",
+        start.saturating_add(86_400)
+    );
+    format!(
         "INSERT INTO {TABLE} (customer_id, metric, hour, events, total, peak, low)\n{}",
-        rollup_select(metric, &format!(" AND {}", between(&format!("`{time}`"))))
-    );
-    let clear = format!(
-        "ALTER TABLE {TABLE} DELETE WHERE metric = '{name}' AND {} SETTINGS mutations_sync = 2",
-        between("hour")
-    );
-    match backfill.rolled {
-        0 => vec![insert],
-        _ => vec![clear, insert],
-    }
+        rollup_select(metric, &of_the_day)
+    )
+}
+
+async fn execute(client: &Client, database: &str, statement: &str) -> Result<(), MigrationError> {
+    let client = client.clone().with_database(database);
+    client.query_raw(statement).execute().await.map_err(failed(database, statement))
 }
 
 /// The client without a database, for statements about databases.
@@ -270,12 +298,18 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_cleared_only_where_the_rollup_holds_some_of_it() {
+    fn only_days_that_the_rollup_holds_some_of_are_cleared() {
         let catalog = Catalog::built_in().unwrap();
         let metric = catalog.get("api_calls").unwrap();
-        let day = |rolled| Backfill { metric: "api_calls".to_owned(), day: 1_795_219_200, events: 5, rolled };
-        assert_eq!(backfill_sql(metric, &day(0)).len(), 1);
-        insta::assert_snapshot!(backfill_sql(metric, &day(3)).join(";\n"));
+        let day = |number: u32, rolled| Backfill {
+            metric: "api_calls".to_owned(),
+            day: number * 86_400,
+            events: 5,
+            rolled,
+        };
+        assert_eq!(clear_sql(metric, &[day(1, 0), day(2, 0)]), None);
+        insta::assert_snapshot!(clear_sql(metric, &[day(1, 3), day(2, 0), day(3, 7)]).unwrap());
+        insta::assert_snapshot!(backfill_sql(metric, &day(20_000, 0)));
     }
 
     #[test]
