@@ -20,6 +20,7 @@ async fn every_event_of_the_folder_does_what_its_name_says() -> Result<()> {
     let (deployed, hour) = (Deployed::new().await?, hour_of_the_past());
     let spiking = ["cust_0001", "cust_0002", "cust_0003"];
     for customer in spiking {
+        deployed.forget(customer).await?;
         insert(&deployed.clickhouse, &steady_then(customer, at(&hour), 90_000_000.0)).await?;
     }
 

@@ -56,6 +56,16 @@ impl Deployed {
         Ok(answer.items.unwrap_or_default())
     }
 
+    /// Deletes the stored anomalies of one customer, such as those of an earlier run of a test.
+    pub async fn forget(&self, customer: &str) -> Result<()> {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws);
+        for item in self.anomalies(customer).await? {
+            let (pk, sk) = (item["pk"].clone(), item["sk"].clone());
+            client.delete_item().table_name(TABLE).key("pk", pk).key("sk", sk).send().await?;
+        }
+        Ok(())
+    }
+
     /// The lines that the function logged, as JSON.
     pub async fn log_lines(&self) -> Result<Vec<Value>> {
         let request = json!({ "logGroupName": format!("/aws/lambda/{FUNCTION}"), "limit": 10_000 });

@@ -5,8 +5,10 @@
 //! environment variables.
 
 pub mod deployed;
+pub mod lambda;
 pub mod oracle;
 pub mod proxy;
+mod resources;
 pub mod world;
 
 pub use world::{Event, World};

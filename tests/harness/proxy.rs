@@ -1,10 +1,13 @@
 //! A proxy that breaks things on purpose, request by request, in front of a real engine.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -17,7 +20,8 @@ use tokio::sync::watch;
 /// What the proxy sees of a request.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// `x-amz-target` without its prefix for DynamoDB (`PutItem`), the action for SNS (`Publish`), else empty.
+    /// `x-amz-target` without its prefix for DynamoDB (`PutItem`), the action for SNS (`Publish`), `sweep` or `count`
+    /// for the detector's queries to ClickHouse, else empty.
     pub operation: String,
     /// How many requests of this operation came before this one.
     pub earlier: usize,
@@ -32,13 +36,17 @@ pub enum Action {
     Forward,
     /// Forwards with this text appended to the query string, such as a ClickHouse setting.
     ForwardWith(String),
+    /// Forwards without the header of this name.
+    ForwardWithout(&'static str),
+    /// Waits, and then forwards.
+    Delay(Duration),
     /// Does not forward; answers itself.
     Answer(u16, String),
     /// Forwards, and then closes the connection instead of passing the answer on.
     LoseAnswer,
-    /// Passes on the headers and the first bytes of the answer and then nothing more, without closing.
+    /// Passes on the headers of the answer and then nothing more, without closing.
     StallAfterHeaders,
-    /// Passes on so many bytes of the answer's body and then cuts the connection.
+    /// Passes on at most so many bytes of the answer's body and then cuts the connection: a body never ends properly.
     CutAfter(usize),
     /// Never answers and never forwards.
     FreezeBefore,
@@ -49,8 +57,8 @@ pub enum Action {
 /// A running proxy; it ends when this is dropped.
 pub struct Proxy {
     pub url: String,
-    /// How often a request froze. A test that kills a run waits for it to change.
-    pub frozen: watch::Receiver<usize>,
+    frozen: watch::Receiver<usize>,
+    shared: Arc<Shared>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -61,7 +69,8 @@ struct Shared {
     upstream: String,
     client: reqwest::Client,
     decide: Box<Decide>,
-    counts: std::sync::Mutex<std::collections::HashMap<String, usize>>,
+    counts: Mutex<HashMap<String, usize>>,
+    passed: AtomicUsize,
     frozen: watch::Sender<usize>,
 }
 
@@ -76,15 +85,18 @@ impl Proxy {
         let (frozen, receiver) = watch::channel(0);
         let shared = Arc::new(Shared {
             upstream: upstream.trim_end_matches('/').to_owned(),
-            client: reqwest::Client::new(),
+            // A proxy of the machine's settings would not know the local engines.
+            client: reqwest::Client::builder().no_proxy().build()?,
             decide: Box::new(decide),
-            counts: Default::default(),
+            counts: Mutex::default(),
+            passed: AtomicUsize::new(0),
             frozen,
         });
+        let of_server = Arc::clone(&shared);
         let server = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
+                let shared = Arc::clone(&of_server);
                 connections.spawn(async move {
                     let service = service_fn(move |request| handle(Arc::clone(&shared), request));
                     // A connection that a fault or the client breaks is what this proxy is for.
@@ -94,7 +106,37 @@ impl Proxy {
                 });
             }
         });
-        Ok(Self { url, frozen: receiver, server })
+        Ok(Self { url, frozen: receiver, shared, server })
+    }
+
+    /// How many requests of an operation came, whatever became of them.
+    pub fn count(&self, operation: &str) -> usize {
+        self.shared.counts().get(operation).copied().unwrap_or_default()
+    }
+
+    /// How many bytes of answers' bodies were passed on.
+    pub fn passed(&self) -> usize {
+        self.shared.passed.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a request is frozen.
+    pub async fn frozen(&self) {
+        // The sender lives as long as the proxy, so there is nothing to wait for in vain.
+        let _ = self.frozen.clone().wait_for(|count| *count > 0).await;
+    }
+
+    /// Runs a future until a request is frozen and then drops it, which ends it as a kill would end its process.
+    pub async fn kill_when_frozen<T: std::fmt::Debug>(&self, run: impl Future<Output = T>) {
+        tokio::select! {
+            result = run => panic!("it ended before a request was frozen: {result:?}"),
+            () = self.frozen() => {}
+        }
+    }
+}
+
+impl Shared {
+    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,15 +150,15 @@ impl Drop for Proxy {
 async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let operation = operation(&parts.headers, &body);
+    let path_and_query = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let operation = operation(&path_and_query, &parts.headers, &body);
     let earlier = {
-        let mut counts = shared.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = shared.counts();
         let count = counts.entry(operation.clone()).or_default();
         *count += 1;
         *count - 1
     };
-    let path_and_query = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let seen = Seen { operation, earlier, path_and_query, headers: parts.headers.clone(), body };
+    let mut seen = Seen { operation, earlier, path_and_query, headers: parts.headers.clone(), body };
     let action = (shared.decide)(&seen);
     let cut = || std::io::Error::other("cut on purpose");
     match action {
@@ -125,8 +167,18 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
             *response.status_mut() = StatusCode::from_u16(status).map_err(std::io::Error::other)?;
             Ok(response)
         }
-        Action::Forward => forward(&shared, &parts.method, &seen, "").await.map(streamed),
-        Action::ForwardWith(more) => forward(&shared, &parts.method, &seen, &more).await.map(streamed),
+        Action::Forward => Ok(streamed(&shared, forward(&shared, &parts.method, &seen, "").await?)),
+        Action::ForwardWith(more) => {
+            Ok(streamed(&shared, forward(&shared, &parts.method, &seen, &more).await?))
+        }
+        Action::ForwardWithout(header) => {
+            seen.headers.remove(header);
+            Ok(streamed(&shared, forward(&shared, &parts.method, &seen, "").await?))
+        }
+        Action::Delay(time) => {
+            tokio::time::sleep(time).await;
+            Ok(streamed(&shared, forward(&shared, &parts.method, &seen, "").await?))
+        }
         Action::LoseAnswer => {
             drain(forward(&shared, &parts.method, &seen, "").await?).await;
             Err(cut())
@@ -138,13 +190,18 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         }
         Action::StallAfterHeaders => {
             let answer = forward(&shared, &parts.method, &seen, "").await?;
-            Ok(streamed_with(answer, |_| stream::pending().boxed()))
+            Ok(streamed_with(&shared, answer, |_| stream::pending().boxed()))
         }
         Action::CutAfter(bytes) => {
             let answer = forward(&shared, &parts.method, &seen, "").await?;
-            Ok(streamed_with(answer, move |body| {
-                let head = body.slice(..bytes.min(body.len()));
-                stream::iter([Ok(head), Err(cut())]).boxed()
+            let mut left = bytes;
+            Ok(streamed_with(&shared, answer, move |part| match part {
+                Some(mut part) if left > 0 => {
+                    part.truncate(left);
+                    left -= part.len();
+                    stream::once(async { Ok(part) }).boxed()
+                }
+                _ => stream::once(async { Err(std::io::Error::other("cut on purpose")) }).boxed(),
             }))
         }
     }
@@ -179,14 +236,17 @@ async fn freeze<T>(shared: &Shared) -> T {
     unreachable!("a pending future never ends")
 }
 
-fn streamed(answer: reqwest::Response) -> Response<Body> {
-    streamed_with(answer, |body| stream::once(async { Ok(body) }).boxed())
+fn streamed(shared: &Arc<Shared>, answer: reqwest::Response) -> Response<Body> {
+    streamed_with(shared, answer, |part| stream::iter(part.map(Ok)).boxed())
 }
 
-/// The answer's head, and what `change` makes of each part of its body.
+/// The answer's head, and what `change` makes of each part of its body and of its end, which is `None`.
 fn streamed_with(
+    shared: &Arc<Shared>,
     answer: reqwest::Response,
-    change: impl Fn(Bytes) -> stream::BoxStream<'static, Result<Bytes, std::io::Error>> + Send + Sync + 'static,
+    mut change: impl FnMut(Option<Bytes>) -> stream::BoxStream<'static, Result<Bytes, std::io::Error>>
+    + Send
+    + 'static,
 ) -> Response<Body> {
     let mut response = Response::builder().status(answer.status());
     for (name, value) in answer.headers() {
@@ -194,11 +254,16 @@ fn streamed_with(
             response = response.header(name, value);
         }
     }
-    let parts = answer.bytes_stream().flat_map(move |part| match part {
+    let shared = Arc::clone(shared);
+    let parts = answer.bytes_stream().map_ok(Some).chain(stream::once(async { Ok(None) }));
+    let parts = parts.flat_map(move |part| match part {
         Ok(part) => change(part),
         Err(error) => stream::iter([Err(std::io::Error::other(error))]).boxed(),
     });
-    let body = BodyExt::boxed_unsync(StreamBody::new(parts.map(|part| part.map(Frame::data))));
+    let parts = parts.inspect_ok(move |part| {
+        shared.passed.fetch_add(part.len(), Ordering::Relaxed);
+    });
+    let body = BodyExt::boxed_unsync(StreamBody::new(parts.map_ok(Frame::data)));
     response.body(body).unwrap_or_else(|_| Response::new(whole(Bytes::new())))
 }
 
@@ -206,10 +271,17 @@ fn whole(bytes: Bytes) -> Body {
     BodyExt::boxed_unsync(Full::new(bytes).map_err(|never| match never {}))
 }
 
-fn operation(headers: &hyper::HeaderMap, body: &[u8]) -> String {
+fn operation(path_and_query: &str, headers: &hyper::HeaderMap, body: &[u8]) -> String {
     if let Some(target) = headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
     }
-    let form = std::str::from_utf8(body).unwrap_or_default();
-    form.split('&').find_map(|pair| pair.strip_prefix("Action=")).unwrap_or_default().to_owned()
+    let parameter = |text: &str, name: &str| {
+        let mut pairs = text.split(['?', '&']).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    };
+    match parameter(path_and_query, "query_id") {
+        Some(id) if id.ends_with("-count") => "count".to_owned(),
+        Some(_) => "sweep".to_owned(),
+        None => parameter(std::str::from_utf8(body).unwrap_or_default(), "Action").unwrap_or_default(),
+    }
 }

@@ -1,6 +1,6 @@
 //! One test's world: a database, a table, a topic and a queue that no other test knows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
 use adapters::aws::SdkConfig;
@@ -9,16 +9,15 @@ use adapters::config::Env;
 use adapters::rollup;
 use adapters::usage::SweepRequest;
 use anyhow::{Context, Result};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    Projection, ProjectionType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use clickhouse::Row;
 use detection::{CustomerId, Window};
 use detector::{App, RunSummary, Tick};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::resources::{create_table, create_topic};
 
 /// The hour at which most tests close their window.
 pub const END: &str = "2026-11-21T13:00:00Z";
@@ -89,26 +88,78 @@ impl World {
 
     /// A detector of this world with other settings, or with AWS behind another address.
     pub async fn app_with(&self, overrides: &[(&str, &str)], aws: &SdkConfig) -> Result<App> {
+        let variables = self.variables(overrides);
+        let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        App::from_env(&Env::of(&pairs), aws, now).await
+    }
+
+    /// A detector for which the claims that a killed run left behind have ended.
+    pub async fn later_app(&self) -> Result<App> {
+        let mut app = self.app().await?;
+        app.clock = || now() + Duration::from_secs(3_600);
+        Ok(app)
+    }
+
+    /// Lets an hour pass for the claims on alerts, for a program whose clock cannot be set.
+    pub async fn end_claims(&self) -> Result<()> {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws);
+        for item in self.items().await? {
+            let Ok(claimed) = text(&item, "alert_claim_until").parse::<i64>() else { continue };
+            client
+                .update_item()
+                .table_name(&self.table)
+                .key("pk", AttributeValue::S(text(&item, "pk")))
+                .key("sk", AttributeValue::S(text(&item, "sk")))
+                .update_expression("SET alert_claim_until = :past")
+                .expression_attribute_values(":past", AttributeValue::N((claimed - 3_600).to_string()))
+                .send()
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The environment of a detector of this world; the first of two entries of the same name counts.
+    pub fn variables(&self, overrides: &[(&str, &str)]) -> Vec<(String, String)> {
         let password = std::env::var("CLICKHOUSE_PASSWORD").unwrap_or_default();
-        let mut variables = overrides.to_vec();
-        variables.extend([
+        let own = [
             ("CLICKHOUSE_URL", self.clickhouse_url.as_str()),
             ("CLICKHOUSE_DATABASE", &self.database),
             ("CLICKHOUSE_PASSWORD", &password),
             ("ANOMALIES_TABLE", &self.table),
             ("ALERT_TOPIC_ARN", &self.topic_arn),
             ("METRICS_STACK", &self.database),
-        ]);
-        App::from_env(&Env::of(&variables), aws, now).await
+        ];
+        overrides.iter().chain(&own).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// AWS of this world behind another address.
-    pub fn aws_at(&self, url: &str) -> SdkConfig {
-        self.aws.clone().into_builder().endpoint_url(url).build()
+    /// AWS of this world behind another address. It is loaded anew, since in a loaded configuration AWS_ENDPOINT_URL
+    /// of the environment, which the tests themselves follow, would win.
+    pub async fn aws_at(&self, url: &str) -> SdkConfig {
+        adapters::aws::loader().endpoint_url(url).load().await
     }
 
     pub async fn insert(&self, events: &[Event]) -> Result<()> {
         insert(&self.clickhouse, events).await
+    }
+
+    /// `count` customers, `c00000` and on, each with steady compute time and a critical spike in the window that
+    /// closes at [`END`].
+    pub async fn insert_spikes(&self, count: u32) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO events (transaction_id, customer_id, event_type, timestamp, properties)
+             WITH number % 31 AS age,
+                  if(age = 0, 50000000, 7200000 + 60000 * (age % 5) + intDiv(number, 31)) AS value
+             SELECT
+                 toString(number),
+                 concat('c', leftPad(toString(intDiv(number, 31)), 5, '0')),
+                 'compute',
+                 fromUnixTimestamp64Milli(toInt64({end} - age * 86400000 - 43200000)),
+                 concat('{{\"cpu_ms\": ', toString(value), '}}')
+             FROM numbers({rows})",
+            end = at(END).as_millisecond(),
+            rows = count * 31,
+        );
+        Ok(self.clickhouse.query_raw(&sql).execute().await?)
     }
 
     /// All items of the table.
@@ -125,11 +176,18 @@ impl World {
 
     /// The value of a text attribute in all items, sorted.
     pub async fn attribute(&self, name: &str) -> Result<Vec<String>> {
-        let text = |value: &AttributeValue| value.as_s().or(value.as_n()).cloned().unwrap_or_default();
+        let items = self.items().await?;
         let mut values: Vec<_> =
-            self.items().await?.iter().filter_map(|item| item.get(name)).map(text).collect();
+            items.iter().filter(|item| item.contains_key(name)).map(|item| text(item, name)).collect();
         values.sort();
         Ok(values)
+    }
+
+    /// Fails where a run that failed wrote or published anything.
+    pub async fn assert_untouched(&self, case: &str) -> Result<()> {
+        assert_eq!(self.items().await?, [], "items after: {case}");
+        assert_eq!(self.messages().await?, Vec::<Value>::new(), "messages after: {case}");
+        Ok(())
     }
 
     /// All messages that the topic's subscriber got since the last call: the SNS envelopes.
@@ -163,6 +221,16 @@ impl World {
             Ok(serde_json::from_str(message["Message"].as_str().context("a message without a body")?)?)
         };
         self.messages().await?.into_iter().map(body).collect()
+    }
+
+    /// How often each alert came since the last call, by its id.
+    pub async fn alert_counts(&self) -> Result<BTreeMap<String, usize>> {
+        let mut counts = BTreeMap::new();
+        for alert in self.alerts().await? {
+            let id = alert["anomaly_id"].as_str().context("an alert without an id")?;
+            *counts.entry(id.to_owned()).or_default() += 1;
+        }
+        Ok(counts)
     }
 }
 
@@ -253,6 +321,16 @@ pub async fn run(app: &App, tick: &Tick) -> Result<RunSummary> {
     detector::run(app, tick, Instant::now() + Duration::from_secs(300)).await
 }
 
+/// A text or number of an item; empty where it has none of that name.
+pub fn text(item: &HashMap<String, AttributeValue>, name: &str) -> String {
+    item.get(name).and_then(|value| value.as_s().or(value.as_n()).ok()).cloned().unwrap_or_default()
+}
+
+/// Items that were recorded, items that were there before, alerts that were published.
+pub fn figures(summary: &RunSummary) -> (u64, u64, u64) {
+    (summary.recorded, summary.already_recorded, summary.alerts_published)
+}
+
 /// The text of an error with all its causes.
 pub fn failure(result: Result<RunSummary>) -> String {
     match result {
@@ -262,7 +340,7 @@ pub fn failure(result: Result<RunSummary>) -> String {
 }
 
 #[allow(clippy::disallowed_methods)] // The tests take the place of `main`, which hands the clock in.
-fn now() -> SystemTime {
+pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
@@ -275,53 +353,4 @@ pub fn timestamp() -> Timestamp {
 pub fn variable(name: &str) -> Result<String> {
     std::env::var(name)
         .with_context(|| format!("{name} is not set: run `make e2e`, which starts the engines"))
-}
-
-async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
-    let attribute =
-        |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
-    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    let index = |name: &str, hash: &str| -> Result<GlobalSecondaryIndex> {
-        Ok(GlobalSecondaryIndex::builder()
-            .index_name(name)
-            .key_schema(key(hash, KeyType::Hash)?)
-            .key_schema(key("detected_at", KeyType::Range)?)
-            .projection(Projection::builder().projection_type(ProjectionType::All).build())
-            .build()?)
-    };
-    aws_sdk_dynamodb::Client::new(aws)
-        .create_table()
-        .table_name(name)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute("pk", ScalarAttributeType::S)?)
-        .attribute_definitions(attribute("sk", ScalarAttributeType::S)?)
-        .attribute_definitions(attribute("metric", ScalarAttributeType::S)?)
-        .attribute_definitions(attribute("detected_at", ScalarAttributeType::N)?)
-        .attribute_definitions(attribute("pending_alert", ScalarAttributeType::S)?)
-        .key_schema(key("pk", KeyType::Hash)?)
-        .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(index("metric-severity-index", "metric")?)
-        .global_secondary_indexes(index("pending-alerts-index", "pending_alert")?)
-        .send()
-        .await?;
-    Ok(())
-}
-
-async fn create_topic(aws: &SdkConfig, name: &str) -> Result<(String, String)> {
-    let (sns, sqs) = (aws_sdk_sns::Client::new(aws), aws_sdk_sqs::Client::new(aws));
-    let topic = sns.create_topic().name(name).send().await?.topic_arn.context("a topic without an ARN")?;
-    let queue =
-        sqs.create_queue().queue_name(name).send().await?.queue_url.context("a queue without a URL")?;
-    let attributes = sqs
-        .get_queue_attributes()
-        .queue_url(&queue)
-        .attribute_names(aws_sdk_sqs::types::QueueAttributeName::QueueArn)
-        .send()
-        .await?;
-    let arn = attributes
-        .attributes
-        .and_then(|mut all| all.remove(&aws_sdk_sqs::types::QueueAttributeName::QueueArn))
-        .context("a queue without an ARN")?;
-    sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn).send().await?;
-    Ok((topic, queue))
 }

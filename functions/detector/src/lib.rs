@@ -88,20 +88,23 @@ async fn pass(
     deadline: Instant,
     figures: &mut RunFigures,
 ) -> anyhow::Result<RunSummary> {
-    let due = tick.time - app.detection.window_delay;
+    let due =
+        tick.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
     let window = Window::closing_at(due).context("the event's time cannot be checked")?;
     let writer = Writer { run_id, catalog_version: app.catalog.version(), now: app.now()? };
 
     let mut outbox = outbox::Outbox::default();
     if !tick.dry_run {
-        outbox.publish_left_over(app, writer).await?;
+        outbox.publish_left_over(app, writer, deadline).await?;
+        // Counted here too, so that a run that fails later still tells what waits.
+        outbox.count(writer.now, figures);
     }
     let mut findings = sweep::collect(app, tick, window, run_id, deadline, figures).await?;
     if tick.dry_run {
         return summary::of_dry_run(app, tick, window, run_id, findings, figures);
     }
     let recorded = record::all(app, window, &mut findings, writer, deadline).await?;
-    outbox.publish(app, recorded.pending, writer).await;
+    outbox.publish(app, recorded.pending, writer, deadline).await;
     outbox.count(app.now()?, figures);
     if let Some(error) = outbox.failure() {
         return Err(error);

@@ -1,10 +1,11 @@
 //! Sends the alerts that wait: first those that earlier runs left behind, then those of this run.
 //!
 //! Publish, then mark. A crash between the two sends the alert once more, under the same id; the other order could
-//! lose it. A publish that fails leaves its alert waiting and does not keep the others from being sent.
+//! lose it. A publish that fails leaves its alert waiting and does not keep the others from being sent. A run that is
+//! out of time begins no more of them, since one that is cut off in the middle is one that is sent twice.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adapters::metrics::RunFigures;
 use adapters::store::{AlertItem, Writer};
@@ -16,6 +17,9 @@ use crate::App;
 
 /// Alerts that are sent at the same time.
 const CONCURRENT_PUBLISHES: usize = 8;
+
+/// Time that a publish and its mark are given: closer to the deadline none is begun.
+const PUBLISH_TIME: Duration = Duration::from_secs(2);
 
 /// What one run did with the alerts that waited.
 #[derive(Default)]
@@ -37,22 +41,33 @@ enum Sent {
 
 impl Outbox {
     /// Sends what earlier runs left behind.
-    pub(crate) async fn publish_left_over(&mut self, app: &App, writer: Writer<'_>) -> anyhow::Result<()> {
+    pub(crate) async fn publish_left_over(
+        &mut self,
+        app: &App,
+        writer: Writer<'_>,
+        deadline: Instant,
+    ) -> anyhow::Result<()> {
         // One more than a run may send for each digest, and then some: the rest waits for the next run.
         let alerts = app.store.pending(app.alerting.max_per_run.saturating_mul(2).max(100)).await?;
         if !alerts.is_empty() {
             tracing::info!(alerts.pending = alerts.len(), "sending alerts that an earlier run left behind");
         }
-        self.publish(app, alerts, writer).await;
+        self.publish(app, alerts, writer, deadline).await;
         Ok(())
     }
 
     /// Sends `alerts`, each at most once in this run.
-    pub(crate) async fn publish(&mut self, app: &App, alerts: Vec<AlertItem>, writer: Writer<'_>) {
+    pub(crate) async fn publish(
+        &mut self,
+        app: &App,
+        alerts: Vec<AlertItem>,
+        writer: Writer<'_>,
+        deadline: Instant,
+    ) {
         let alerts: Vec<_> =
             alerts.into_iter().filter(|alert| self.seen.insert(alert.id().to_owned())).collect();
         let mut sending = stream::iter(&alerts)
-            .map(|alert| async move { (alert, send(app, alert, writer).await) })
+            .map(|alert| async move { (alert, send(app, alert, writer, deadline).await) })
             .buffer_unordered(CONCURRENT_PUBLISHES);
         while let Some((alert, sent)) = sending.next().await {
             match sent {
@@ -89,7 +104,10 @@ impl Outbox {
     }
 }
 
-async fn send(app: &App, alert: &AlertItem, writer: Writer<'_>) -> Sent {
+async fn send(app: &App, alert: &AlertItem, writer: Writer<'_>, deadline: Instant) -> Sent {
+    if deadline.saturating_duration_since(Instant::now()) < PUBLISH_TIME {
+        return Sent::Failed(anyhow::anyhow!("the run had no time left to publish {}", alert.id()));
+    }
     match app.store.claim(alert, writer).await {
         Ok(true) => {}
         Ok(false) => return Sent::Elsewhere,

@@ -48,7 +48,7 @@ impl AlertPublisher {
             AlertItem::Anomaly(item) => anomaly_message(item),
             AlertItem::Digest(digest) => digest_message(digest),
         };
-        let bodies = json!({ "default": message.body.to_string(), "email": message.email });
+        let bodies = json!({ "default": portable(&message.body), "email": message.email });
         let mut publish = self
             .client
             .publish()
@@ -171,6 +171,11 @@ fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '?' } else { c })
         .collect()
+}
+
+/// JSON without the two characters that SQS refuses in a message: an alert that cannot be delivered would wait for ever.
+fn portable(body: &serde_json::Value) -> String {
+    body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 /// Unix milliseconds as RFC 3339.

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader};
 
 /// The configuration of all AWS clients: region and credentials from the environment.
+pub async fn config() -> SdkConfig {
+    loader().load().await
+}
+
+/// What [`config`] loads, for whoever has to change a part of it before.
 ///
 /// A call that gets no answer is given up after five seconds and tried again; an operation with all its tries ends
 /// after thirty, so that one bad minute of a service neither hangs a run nor fails it at once.
-pub async fn config() -> SdkConfig {
+pub fn loader() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(5))
@@ -20,6 +25,4 @@ pub async fn config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(5)))
         .timeout_config(timeouts)
-        .load()
-        .await
 }

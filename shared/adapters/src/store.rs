@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
@@ -89,8 +90,12 @@ pub enum StoreError {
 
 impl AnomalyStore {
     pub fn new(config: &StoreConfig, aws: &aws_config::SdkConfig) -> Self {
+        // The SDK's quota of a hundred retries, shared by all clients of a process, is used up in the first second of a
+        // throttled burst. Here the writes in flight, the tries of each and the run's deadline are the bounds.
+        let quota = RetryPartition::custom("anomaly-store").token_bucket(TokenBucket::unlimited()).build();
+        let config_of_client = aws_sdk_dynamodb::config::Builder::from(aws).retry_partition(quota).build();
         Self {
-            client: Client::new(aws),
+            client: Client::from_conf(config_of_client),
             table: config.table.clone(),
             retention: Duration::from_secs(u64::from(config.retention_days) * 86_400),
         }
@@ -188,18 +193,21 @@ impl AnomalyStore {
 
     async fn put(&self, alert: AlertItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
         let item = alert.to_item().map_err(|source| self.unreadable(source))?;
-        let put = self
+        let mut put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
-            // An expired item that DynamoDB has not removed yet must not block its successor. An item that would be
-            // born expired, from a re-run of a window of long ago, is no successor: it would page again each time.
-            .condition_expression("attribute_not_exists(pk) OR (#ttl < :now AND :ttl >= :now)")
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
-            .expression_attribute_values(":ttl", AttributeValue::N(alert.ttl().to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // An expired item that DynamoDB has not removed yet must not block its successor. An item that would be born
+        // expired, from a re-run of a window of long ago, is no successor: it would page again each time.
+        put = if alert.ttl() < writer.now.as_second() {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("attribute_not_exists(pk) OR #ttl < :now")
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
+        };
         match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
             Ok(_) => Ok(Recorded { new: true, pending: Some(alert).filter(AlertItem::is_pending) }),
             Err(PutItemError::ConditionalCheckFailedException(refusal)) => {

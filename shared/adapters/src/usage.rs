@@ -14,7 +14,7 @@ use clickhouse::query::RowCursor;
 use detection::{CustomerId, Window};
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::catalog::Catalog;
 use crate::config::ClickHouseConfig;
@@ -91,6 +91,15 @@ pub enum UsageError {
         #[source]
         source: clickhouse::error::Error,
     },
+    #[error(
+        "the usage query {} on {} found no usage rollup: has `meterflow migrate` been run on this database?",
+        .context.query_id, .context.host
+    )]
+    NotMigrated {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
     #[error("the usage query {} on {} sent nothing for {seconds} s", .context.query_id, .context.host)]
     Stalled { context: QueryContext, seconds: u64 },
     #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
@@ -136,7 +145,10 @@ impl UsageReader {
     /// Starts the sweep of a window. A refusal by the server shows at the first [`Sweep::next`].
     pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
-        let time_left = request.deadline.saturating_duration_since(Instant::now()).min(self.query_timeout);
+        // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
+        let now = Instant::now();
+        let deadline = request.deadline.min(now + self.query_timeout);
+        let time_left = deadline.saturating_duration_since(now);
         // ClickHouse takes 0 for "no limit", which is the one thing that no time left must never mean.
         if time_left < Duration::from_secs(1) {
             return Err(UsageError::OutOfTime { context });
@@ -154,7 +166,7 @@ impl UsageReader {
             cursor,
             context,
             read_timeout: self.read_timeout,
-            deadline: Instant::now() + time_left,
+            deadline,
             windows: usize::from(request.baseline_days) + 1,
             metrics: request.catalog.metrics().len(),
             received: 0,
@@ -219,11 +231,11 @@ impl UsageReader {
 impl Sweep {
     /// The next customer, or `None` at a clean and complete end.
     pub async fn next(&mut self) -> Result<Option<CustomerUsage<'_>>, UsageError> {
-        let time_left = self.deadline.saturating_duration_since(Instant::now());
-        let row = match timeout(self.read_timeout.min(time_left), self.cursor.next()).await {
+        let patience = Instant::now() + self.read_timeout;
+        let row = match timeout_at(self.deadline.min(patience).into(), self.cursor.next()).await {
             Ok(Ok(row)) => row,
             Ok(Err(source)) => return Err(classify(&self.context, source)),
-            Err(_) if time_left <= self.read_timeout => {
+            Err(_) if self.deadline <= patience => {
                 return Err(UsageError::OutOfTime { context: self.context.clone() });
             }
             Err(_) => {
@@ -271,6 +283,7 @@ impl UsageError {
             Self::Query { source, .. } => !is_permanent(source),
             Self::Stalled { .. } | Self::Truncated { .. } => true,
             Self::Authentication { .. }
+            | Self::NotMigrated { .. }
             | Self::OutOfTime { .. }
             | Self::Shape { .. }
             | Self::Credentials(_) => false,
@@ -283,16 +296,18 @@ fn classify(context: &QueryContext, source: clickhouse::error::Error) -> UsageEr
     match exception_code(&source) {
         // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD
         Some(516 | 192 | 193 | 194) => UsageError::Authentication { context, source },
+        // UNKNOWN_TABLE, UNKNOWN_DATABASE
+        Some(60 | 81) => UsageError::NotMigrated { context, source },
         _ => UsageError::Query { context, source },
     }
 }
 
-/// Errors that no repetition heals: syntax, an unknown table, column, database or setting, missing rights.
+/// Errors that no repetition heals: syntax, an unknown column or setting, missing rights.
 fn is_permanent(error: &clickhouse::error::Error) -> bool {
     use clickhouse::error::Error;
     match error {
         Error::BadResponse(_) => {
-            matches!(exception_code(error), Some(43 | 46 | 47 | 60 | 62 | 81 | 115 | 164 | 497))
+            matches!(exception_code(error), Some(43 | 46 | 47 | 62 | 115 | 164 | 497))
         }
         Error::Network(_) | Error::TimedOut | Error::Decompression(_) | Error::NotEnoughData => false,
         _ => true,

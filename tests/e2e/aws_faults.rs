@@ -1,0 +1,275 @@
+//! A DynamoDB and an SNS that throttle, fail, lose answers, deny and are slow: nothing is lost, nothing is stored or
+//! sent twice, and a run that cannot go on says so and is completed by the next.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use detector::App;
+use e2e::World;
+use e2e::proxy::{Action, Proxy, Seen};
+use e2e::world::{self, END, failure, figures, run, text, tick};
+use futures::future::try_join_all;
+use serde_json::Value;
+
+/// A world with so many anomalies, a detector that reaches AWS through a proxy, and the proxy.
+async fn behind_proxy(
+    anomalies: u32,
+    overrides: &[(&str, &str)],
+    decide: impl Fn(&Seen) -> Action + Send + Sync + 'static,
+) -> Result<(World, App, Proxy)> {
+    let world = World::new().await?;
+    world.insert_spikes(anomalies).await?;
+    let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
+    let app = world.app_with(overrides, &world.aws_at(&proxy.url).await).await?;
+    Ok((world, app, proxy))
+}
+
+fn dynamodb_error(status: u16, name: &str) -> Action {
+    let body = format!(r#"{{"__type": "com.amazonaws.dynamodb.v20120810#{name}", "message": "on purpose"}}"#);
+    Action::Answer(status, body)
+}
+
+fn sns_error(status: u16, code: &str) -> Action {
+    let body = format!(
+        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\
+         <Code>{code}</Code><Message>User: detector is not authorized to perform: SNS:Publish</Message></Error>\
+         <RequestId>1</RequestId></ErrorResponse>"
+    );
+    Action::Answer(status, body)
+}
+
+fn throttled() -> Action {
+    dynamodb_error(400, "ProvisionedThroughputExceededException")
+}
+
+/// The first `count` requests of an operation.
+fn first(seen: &Seen, operation: &str, count: usize) -> bool {
+    seen.operation == operation && seen.earlier < count
+}
+
+#[tokio::test]
+async fn passing_faults_are_overcome_without_loss_and_without_doubles() -> Result<()> {
+    type Fault = fn(&Seen) -> Option<Action>;
+    let faults: [(&str, Fault, usize); 11] = [
+        ("a put is throttled", |seen| first(seen, "PutItem", 30).then(throttled), 1),
+        ("a put fails", |s| first(s, "PutItem", 15).then(|| dynamodb_error(500, "InternalServerError")), 1),
+        ("a put is stored and its answer lost", |s| first(s, "PutItem", 12).then_some(Action::LoseAnswer), 1),
+        ("a put's request is lost", |s| first(s, "PutItem", 12).then(|| Action::Answer(503, "".into())), 1),
+        ("claims and marks are throttled", |seen| first(seen, "UpdateItem", 10).then(throttled), 1),
+        // Claims and marks alternate, so both kinds lose answers.
+        (
+            "claims and marks lose answers",
+            |s| (s.operation == "UpdateItem" && s.earlier % 3 == 0).then_some(Action::LoseAnswer),
+            1,
+        ),
+        ("the outbox is throttled", |seen| first(seen, "Query", 2).then(throttled), 1),
+        ("a publish is throttled", |s| first(s, "Publish", 10).then(|| sns_error(400, "Throttling")), 1),
+        ("a publish fails", |s| first(s, "Publish", 10).then(|| sns_error(500, "InternalError")), 1),
+        // Nobody can know that such an alert was sent, so it is sent again, and its id tells.
+        ("a publish loses its answer", |s| first(s, "Publish", 4).then_some(Action::LoseAnswer), 2),
+        ("all is slow", |_| Some(Action::Delay(Duration::from_millis(100))), 1),
+    ];
+    try_join_all(faults.map(|(name, fault, most)| Box::pin(overcome(name, fault, most)))).await.map(drop)
+}
+
+async fn overcome(name: &'static str, fault: fn(&Seen) -> Option<Action>, most: usize) -> Result<()> {
+    let faults = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&faults);
+    let decide = move |seen: &Seen| match fault(seen) {
+        Some(action) => {
+            counter.fetch_add(1, Ordering::Relaxed);
+            action
+        }
+        None => Action::Forward,
+    };
+    let (world, app, _proxy) = behind_proxy(12, &[], decide).await?;
+    let summary = run(&app, &tick(END)).await?;
+    assert!(faults.load(Ordering::Relaxed) > 1, "{name}: it did not happen");
+    assert_eq!(figures(&summary), (12, 0, 12), "{name}");
+    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 12, 0), "{name}");
+    assert_eq!(world.attribute("alert_state").await?, ["sent"; 12], "{name}");
+    let counts = world.alert_counts().await?;
+    assert_eq!((counts.len(), counts.values().max()), (12, Some(&most)), "{name}: {counts:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_storm_of_throttling_slows_a_run_and_does_not_fail_it() -> Result<()> {
+    let begin = std::sync::OnceLock::new();
+    let decide = move |seen: &Seen| match seen.operation.as_str() {
+        "PutItem" if begin.get_or_init(Instant::now).elapsed() < Duration::from_secs(2) => throttled(),
+        _ => Action::Forward,
+    };
+    let (world, app, proxy) = behind_proxy(200, &[("MAX_ALERTS_PER_RUN", "5")], decide).await?;
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (200, 0, 6));
+    assert!(proxy.count("PutItem") > 300, "{} puts are no storm", proxy.count("PutItem"));
+    assert_eq!(world.items().await?.len(), 201);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lasting_fault_fails_the_run_in_bounded_time_and_the_next_one_completes() -> Result<()> {
+    type Fault = fn(&Seen) -> Option<Action>;
+    let faults: [(&str, Fault, u64, &str); 5] = [
+        (
+            "all puts fail",
+            |s| (s.operation == "PutItem").then(|| Action::Answer(500, "".into())),
+            60,
+            "store",
+        ),
+        ("all puts are throttled", |s| (s.operation == "PutItem").then(throttled), 60, "cannot store"),
+        ("all puts hang", |s| (s.operation == "PutItem").then_some(Action::FreezeBefore), 9, "after 6 s"),
+        ("the third put is forbidden", |s| third_put(s), 60, "AccessDeniedException"),
+        ("all of it is closed", |_| Some(Action::LoseAnswer), 60, "cannot read the pending alerts"),
+    ];
+    try_join_all(faults.map(|fault| Box::pin(fail_and_complete(fault)))).await.map(drop)
+}
+
+fn third_put(seen: &Seen) -> Option<Action> {
+    let is_third = seen.operation == "PutItem" && seen.earlier == 2;
+    is_third.then(|| dynamodb_error(400, "AccessDeniedException"))
+}
+
+type LastingFault = (&'static str, fn(&Seen) -> Option<Action>, u64, &'static str);
+
+async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result<()> {
+    let decide = move |seen: &Seen| fault(seen).unwrap_or(Action::Forward);
+    let (world, app, _proxy) = behind_proxy(12, &[], decide).await?;
+    let (started, time) = (Instant::now(), Duration::from_secs(seconds));
+    let error = failure(detector::run(&app, &tick(END), started + time).await);
+    assert!(started.elapsed() < time.min(Duration::from_secs(40)), "{name}: {:?}", started.elapsed());
+    assert!(error.contains(says), "{name}: {error}");
+    assert_eq!(world.alerts().await?, Vec::<Value>::new(), "{name}");
+
+    let next = run(&world.later_app().await?, &tick(END)).await?;
+    assert_eq!((next.recorded + next.already_recorded, next.alerts_published), (12, 12), "{name}");
+    let counts = world.alert_counts().await?;
+    assert_eq!((counts.len(), counts.values().max()), (12, Some(&1)), "{name}: {counts:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() -> Result<()> {
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "PutItem" => Action::Delay(Duration::from_millis(400)),
+        _ => Action::Forward,
+    };
+    let (world, app, _proxy) = behind_proxy(500, &[("MAX_ALERTS_PER_RUN", "5")], decide).await?;
+    let (started, time) = (Instant::now(), Duration::from_secs(5));
+    let error = failure(detector::run(&app, &tick(END), started + time).await);
+    assert!(started.elapsed() < time, "{:?}", started.elapsed());
+    assert!(error.contains("after 2 s") || error.contains("time ran out"), "{error}");
+    let stored = world.items().await?.len() as u64;
+    assert!((1..500).contains(&stored), "{stored} items of 500");
+
+    let next = world.app_with(&[("MAX_ALERTS_PER_RUN", "5")], &world.aws).await?;
+    let summary = run(&next, &tick(END)).await?;
+    assert_eq!((summary.recorded + summary.already_recorded, summary.alerts_published), (500, 6));
+    assert!(summary.already_recorded >= stored, "{} of {stored}", summary.already_recorded);
+    let counts = world.alert_counts().await?;
+    assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "Publish" => Action::Delay(Duration::from_millis(500)),
+        _ => Action::Forward,
+    };
+    let (world, app, _proxy) = behind_proxy(60, &[], decide).await?;
+    // Three seconds are for the report, and in the last two before it no publish is begun.
+    let (started, time) = (Instant::now(), Duration::from_secs(8));
+    let error = failure(detector::run(&app, &tick(END), started + time).await);
+    assert!(started.elapsed() < time, "{:?}", started.elapsed());
+    let sent = world.alerts().await?.len();
+    assert!((1..60).contains(&sent), "{sent} alerts of 60: {error}");
+    let waiting = format!("{} alerts were not sent and wait for the next run", 60 - sent);
+    assert!(error.contains(&waiting) && error.contains("no time left to publish"), "{error}");
+    // In the same minute: what was not begun is not claimed either.
+    let next = run(&world.app().await?, &tick(END)).await?;
+    assert_eq!(figures(&next), (0, 60, 60 - sent as u64), "{error}");
+    assert_eq!(world.alert_counts().await?.len(), 60 - sent);
+    Ok(())
+}
+
+#[tokio::test]
+async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result<()> {
+    let denied = |seen: &Seen| {
+        let body = String::from_utf8_lossy(&seen.body);
+        seen.operation == "Publish" && (body.contains("c00003") || body.contains("c00007"))
+    };
+    let decide = move |seen: &Seen| match denied(seen) {
+        true => sns_error(403, "AuthorizationError"),
+        false => Action::Forward,
+    };
+    let (world, app, proxy) = behind_proxy(12, &[], decide).await?;
+    for attempt in 1..=2 {
+        let error = failure(run(&app, &tick(END)).await);
+        assert!(error.starts_with("2 alerts were not sent and wait for the next run"), "{error}");
+        assert!(error.contains("cannot publish the alert") && error.contains("not authorized"), "{error}");
+        assert!(error.contains(&world.topic_arn), "{error}");
+        // A denial is no reason to try again at once, and each alert is tried once a run.
+        assert_eq!(proxy.count("Publish"), 10 + 2 * attempt);
+    }
+    let items = world.items().await?;
+    let waiting: BTreeSet<_> = items
+        .iter()
+        .filter(|item| text(item, "alert_state") == "pending" && text(item, "pending_alert") == "pending")
+        .map(|item| text(item, "customer_id"))
+        .collect();
+    assert_eq!(waiting, ["c00003", "c00007"].map(str::to_owned).into());
+    assert!(items.iter().all(|item| !item.contains_key("alert_claim_until")), "claims are given back");
+    assert_eq!(world.alert_counts().await?.len(), 10);
+
+    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 12, 2));
+    let alerted: Vec<_> = world.alerts().await?.iter().map(|alert| alert["customer_id"].clone()).collect();
+    assert_eq!(alerted.len(), 2);
+    assert!(alerted.contains(&"c00003".into()) && alerted.contains(&"c00007".into()), "{alerted:?}");
+    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 12, 0));
+    Ok(())
+}
+
+const FIVE: [(&str, &str); 1] = [("MAX_ALERTS_PER_RUN", "5")];
+
+#[tokio::test]
+async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()> {
+    let world = World::new().await?;
+    world.insert_spikes(3_000).await?;
+    let app = world.app_with(&FIVE, &world.aws).await?;
+    let summary = run(&app, &tick(END)).await?;
+    assert_eq!((summary.critical, figures(&summary)), (3_000, (3_000, 0, 6)));
+    assert_eq!(world.attribute("customer_id").await?.len(), 3_000);
+    let (digests, singles): (Vec<_>, Vec<_>) =
+        world.alerts().await?.into_iter().partition(|alert| alert["event"] == "digest");
+    assert_eq!((digests.len(), singles.len()), (1, 5));
+    let totals = ["critical", "held_back", "anomalies"].map(|name| digests[0][name].as_u64());
+    assert_eq!(totals, [Some(3_000), Some(2_995), Some(3_000)]);
+    assert_eq!(digests[0]["largest"].as_array().map(Vec::len), Some(10));
+
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (0, 3_000, 0));
+    assert_eq!(world.messages().await?, Vec::<Value>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_killed_before_its_digest_is_completed_with_it() -> Result<()> {
+    let digest =
+        |seen: &Seen| seen.operation == "PutItem" && String::from_utf8_lossy(&seen.body).contains("DIGEST#");
+    for action in [Action::FreezeBefore, Action::FreezeAfter] {
+        let decide = move |seen: &Seen| if digest(seen) { action.clone() } else { Action::Forward };
+        let (world, app, proxy) = behind_proxy(30, &FIVE, decide).await?;
+        proxy.kill_when_frozen(run(&app, &tick(END))).await;
+        assert_eq!(world.attribute("customer_id").await?.len(), 30);
+        let next = world.app_with(&FIVE, &world.aws).await?;
+        assert_eq!(figures(&run(&next, &tick(END)).await?), (0, 30, 6));
+        assert_eq!(figures(&run(&next, &tick(END)).await?), (0, 30, 0));
+        let counts = world.alert_counts().await?;
+        assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
+        assert!(counts.keys().any(|id| id.ends_with(".digest")), "{counts:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The detector's own program, run as AWS Lambda runs it: a process of its own that asks a runtime API for an event
+//! and posts the answer there. It can be killed like one, too.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, mpsc};
+
+use crate::world::now;
+
+/// Time that the program is told it has for its event.
+const TIME: Duration = Duration::from_secs(60);
+
+/// The program at work on one event. It is killed when this is dropped.
+pub struct Invocation {
+    program: Child,
+    answers: mpsc::UnboundedReceiver<Result<Value, Value>>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Invocation {
+    /// Starts the program with these variables besides those of the tests, and hands it `event`.
+    pub async fn start(event: &Value, variables: &[(String, String)]) -> Result<Self> {
+        let path = program().await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let (sender, answers) = mpsc::unbounded_channel();
+        let server = tokio::spawn(serve(listener, event.to_string().into(), sender));
+        let program = Command::new(path)
+            // Of two entries of the same name the first one counts, and here the last one set wins.
+            .envs(variables.iter().rev().map(|(name, value)| (name, value)))
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "detector-under-test")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "tests")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "tests")
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", path.display()))?;
+        Ok(Self { program, answers, server })
+    }
+
+    /// What the program posted: its response or, as an error, its error.
+    pub async fn answer(&mut self) -> Result<Result<Value, Value>> {
+        let answer = tokio::time::timeout(TIME, self.answers.recv()).await;
+        answer.context("the program did not answer in time")?.context("the runtime API ended")
+    }
+
+    /// Ends the program at once, without a chance to do anything more (SIGKILL).
+    pub fn kill(&mut self) -> Result<()> {
+        self.program.kill().context("cannot kill the program")?;
+        self.program.wait().context("cannot wait for the killed program")?;
+        Ok(())
+    }
+}
+
+impl Drop for Invocation {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then there is nothing left to kill.
+        let _ = self.kill();
+        self.server.abort();
+    }
+}
+
+/// The program, built from the sources as they are now.
+///
+/// Building it together with the tests' package gives its dependencies the very features that the tests use, so that
+/// only the program itself has to be compiled.
+async fn program() -> Result<&'static PathBuf> {
+    static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
+    PROGRAM.get_or_try_init(|| async { tokio::task::spawn_blocking(build).await? }).await
+}
+
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--message-format=json", "-p", "e2e", "-p", "detector", "--bin", "anomaly-detection"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo to build the detector")?;
+    if !output.status.success() {
+        bail!("cargo could not build the detector: its message is above");
+    }
+    let executable = |line: &str| -> Option<PathBuf> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_program = message["target"]["name"] == "anomaly-detection";
+        is_program.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(executable)
+        .context("cargo built the detector and did not say where it is")
+}
+
+/// The Lambda runtime API, as far as one event needs it.
+async fn serve(listener: TcpListener, event: Bytes, answers: mpsc::UnboundedSender<Result<Value, Value>>) {
+    let taken = Arc::new(AtomicBool::new(false));
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let (taken, event, answers) = (Arc::clone(&taken), event.clone(), answers.clone());
+        connections.spawn(async move {
+            let service = service_fn(move |request| {
+                handle(request, Arc::clone(&taken), event.clone(), answers.clone())
+            });
+            // The program may be killed at any time, and its connections break with it.
+            let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+async fn handle(
+    request: Request<Incoming>,
+    taken: Arc<AtomicBool>,
+    event: Bytes,
+    answers: mpsc::UnboundedSender<Result<Value, Value>>,
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+    let path = request.uri().path().to_owned();
+    if path.ends_with("/invocation/next") {
+        if taken.swap(true, Ordering::Relaxed) {
+            // There is no second event: the program waits for it as it would on Lambda.
+            std::future::pending::<Infallible>().await;
+        }
+        let deadline = (now() + TIME).duration_since(std::time::UNIX_EPOCH)?.as_millis();
+        return Ok(Response::builder()
+            .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000001")
+            .header("lambda-runtime-deadline-ms", deadline.to_string())
+            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:f")
+            .body(Full::new(event))?);
+    }
+    let body: Value = serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?;
+    // The test may have stopped listening.
+    let _ = answers.send(if path.ends_with("/response") { Ok(body) } else { Err(body) });
+    Ok(Response::builder().status(202).body(Full::default())?)
+}

@@ -1,0 +1,59 @@
+//! The table, the topic and the queue of one test, in the shape that Terraform gives those of the stack.
+
+use adapters::aws::SdkConfig;
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+
+/// A table of anomalies with its two indexes.
+pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
+    let attribute =
+        |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
+    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let index = |name: &str, hash: &str| -> Result<GlobalSecondaryIndex> {
+        Ok(GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .key_schema(key(hash, KeyType::Hash)?)
+            .key_schema(key("detected_at", KeyType::Range)?)
+            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .build()?)
+    };
+    aws_sdk_dynamodb::Client::new(aws)
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk", ScalarAttributeType::S)?)
+        .attribute_definitions(attribute("sk", ScalarAttributeType::S)?)
+        .attribute_definitions(attribute("metric", ScalarAttributeType::S)?)
+        .attribute_definitions(attribute("detected_at", ScalarAttributeType::N)?)
+        .attribute_definitions(attribute("pending_alert", ScalarAttributeType::S)?)
+        .key_schema(key("pk", KeyType::Hash)?)
+        .key_schema(key("sk", KeyType::Range)?)
+        .global_secondary_indexes(index("metric-severity-index", "metric")?)
+        .global_secondary_indexes(index("pending-alerts-index", "pending_alert")?)
+        .send()
+        .await?;
+    Ok(())
+}
+
+/// A topic, and a queue that gets its messages: their ARN and URL.
+pub(crate) async fn create_topic(aws: &SdkConfig, name: &str) -> Result<(String, String)> {
+    let (sns, sqs) = (aws_sdk_sns::Client::new(aws), aws_sdk_sqs::Client::new(aws));
+    let topic = sns.create_topic().name(name).send().await?.topic_arn.context("a topic without an ARN")?;
+    let queue =
+        sqs.create_queue().queue_name(name).send().await?.queue_url.context("a queue without a URL")?;
+    let attributes = sqs
+        .get_queue_attributes()
+        .queue_url(&queue)
+        .attribute_names(aws_sdk_sqs::types::QueueAttributeName::QueueArn)
+        .send()
+        .await?;
+    let arn = attributes
+        .attributes
+        .and_then(|mut all| all.remove(&aws_sdk_sqs::types::QueueAttributeName::QueueArn))
+        .context("a queue without an ARN")?;
+    sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(arn).send().await?;
+    Ok((topic, queue))
+}
