@@ -1,6 +1,6 @@
 //! `meterflow migrate`: tables, views and backfill, shown before or while they happen.
 
-use adapters::catalog::Catalog;
+use adapters::catalog::{Catalog, MetricSpec};
 use adapters::rollup;
 use clickhouse::Client;
 
@@ -22,39 +22,51 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let plan = rollup::plan(client, database, catalog).await?;
     if args.dry_run {
-        for statement in &plan.statements {
-            say!("{statement};\n");
-        }
-        say!("-- and then, for each metric, the days that the rollup does not hold yet, found by:\n");
-        for metric in catalog.metrics() {
-            say!("{};\n", rollup::backfills_sql(metric));
-        }
+        show(catalog, &plan);
         return Ok(());
     }
+    for metric in &plan.removed {
+        say!(
+            "{metric}: what the rollup holds of it is removed, since the catalog defines it no more or otherwise"
+        );
+    }
     rollup::apply(client, database, &plan).await?;
+    let mut unsettled = 0;
     for metric in catalog.metrics() {
-        backfill(client, database, metric).await?;
+        unsettled += backfill(client, database, metric, plan.new.contains(&metric.name)).await?;
     }
     say!("{database} is in line with the catalog {}: {} metrics", catalog.version(), catalog.metrics().len());
+    if unsettled > 0 {
+        say!(
+            "{unsettled} days still differ from their events, which are being inserted just now: run it again later"
+        );
+    }
     Ok(())
 }
 
-async fn backfill(
-    client: &Client,
-    database: &str,
-    metric: &adapters::catalog::MetricSpec,
-) -> anyhow::Result<()> {
-    let days = rollup::backfills(client, database, metric).await?;
+fn show(catalog: &Catalog, plan: &rollup::Plan) {
+    for statement in &plan.statements {
+        say!("{statement};\n");
+    }
+    for metric in catalog.metrics() {
+        say!("-- {}: which days does the rollup not hold as the events say?\n", metric.name);
+        say!("{};\n", rollup::sql::backfills(metric, u32::MAX));
+        say!(
+            "-- And for each such day, here that of 1 January 2026, after a DELETE where it holds anything:\n"
+        );
+        say!("{};\n", rollup::sql::fill(metric, 1_767_225_600, 1_767_312_000));
+    }
+}
+
+/// Recomputes the days of a metric that differ, and returns how many still do afterwards.
+async fn backfill(client: &Client, database: &str, metric: &MetricSpec, new: bool) -> anyhow::Result<usize> {
+    let days = rollup::backfills(client, database, metric, new).await?;
     if days.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
-    say!("{}: {} days of events are not in the rollup yet", metric.name, days.len());
-    rollup::clear(client, database, metric, &days).await?;
+    say!("{}: {} days of events are not in the rollup as they should be", metric.name, days.len());
     let mut progress = Progress::new(days.iter().map(|day| day.events).sum(), "events");
-    for day in &days {
-        rollup::backfill(client, database, metric, day).await?;
-        progress.add(day.events);
-    }
+    rollup::backfill(client, database, metric, &days, |day| progress.add(day.events)).await?;
     say!("{}: {}", metric.name, progress.finish());
-    Ok(())
+    Ok(rollup::backfills(client, database, metric, false).await?.len())
 }

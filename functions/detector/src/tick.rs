@@ -43,8 +43,9 @@ impl Tick {
     ///
     /// When the event has no `time`, or something in it cannot be understood.
     pub fn from_event(event: Value) -> anyhow::Result<Self> {
-        let event: ScheduledEvent =
-            serde_json::from_value(event).context("the event cannot be understood")?;
+        // The parser of times tells what is wrong with one and not which one it is.
+        let event = ScheduledEvent::deserialize(&event)
+            .with_context(|| format!("the event (its time is {}) cannot be understood", event["time"]))?;
         let time = event.time.context(
             "the event has no `time`: send {\"time\": \"2026-11-21T13:00:00Z\"}, the hour at which the window closes",
         )?;
@@ -98,7 +99,7 @@ mod tests {
             (json!({ "time": TIME, "detail": { "customer_ids": [] } }), "is empty"),
             (json!({ "time": TIME, "detail": { "customer_ids": [""] } }), "must not be empty"),
             (json!({ "time": TIME, "detail": { "dry_run": "yes" } }), "dry_run"),
-            (json!([]), "understood"),
+            (json!([]), "its time is null"),
         ] {
             let error = format!("{:#}", Tick::from_event(event.clone()).unwrap_err());
             assert!(error.contains(expected) || expected == "dry_run", "{event}: {error}");
