@@ -110,7 +110,7 @@ locals {
     }
 
     quarantined-series = {
-      description    = "Warning: usage with impossible values (not a number, infinite or negative) was left out of the check. The log group ${module.detector.log_group_name} names customer and metric; everything else was checked."
+      description    = "Warning: usage that cannot be judged (impossible values, customer ids or metrics that the catalog does not know) was left out of the check. The log group ${module.detector.log_group_name} names customer and metric; everything else was checked."
       namespace      = local.metrics_namespace
       metric         = "Quarantined"
       dimensions     = local.stack_dimension

@@ -198,7 +198,7 @@ variable "clickhouse_url" {
 variable "clickhouse_database" {
   description = "Database that holds the events and the hourly rollup."
   type        = string
-  default     = "default"
+  default     = "meterflow"
   nullable    = false
 
   validation {
@@ -264,8 +264,8 @@ variable "baseline_days" {
   nullable    = false
 
   validation {
-    condition     = var.baseline_days >= 2 && var.baseline_days <= 365 && floor(var.baseline_days) == var.baseline_days
-    error_message = "baseline_days must be a whole number from 2 to 365."
+    condition     = var.baseline_days >= 2 && var.baseline_days <= 90 && floor(var.baseline_days) == var.baseline_days
+    error_message = "baseline_days must be a whole number from 2 to 90."
   }
 }
 

@@ -123,7 +123,7 @@ async fn a_lasting_fault_fails_the_run_in_bounded_time_and_the_next_one_complete
         ("all puts are throttled", |s| (s.operation == "PutItem").then(throttled), 60, "cannot store"),
         ("all puts hang", |s| (s.operation == "PutItem").then_some(Action::FreezeBefore), 9, "after 6 s"),
         ("the third put is forbidden", |s| third_put(s), 60, "AccessDeniedException"),
-        ("all of it is closed", |_| Some(Action::LoseAnswer), 60, "cannot read the pending alerts"),
+        ("all of it is closed", |_| Some(Action::LoseAnswer), 60, "cannot store the anomaly"),
     ];
     try_join_all(faults.map(|fault| Box::pin(fail_and_complete(fault)))).await.map(drop)
 }
@@ -140,7 +140,7 @@ async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result
     let (world, app, _proxy) = behind_proxy(12, &[], decide).await?;
     let (started, time) = (Instant::now(), Duration::from_secs(seconds));
     let error = failure(detector::run(&app, &tick(END), started + time).await);
-    assert!(started.elapsed() < time.min(Duration::from_secs(40)), "{name}: {:?}", started.elapsed());
+    assert!(started.elapsed() < time.min(Duration::from_secs(50)), "{name}: {:?}", started.elapsed());
     assert!(error.contains(says), "{name}: {error}");
     assert_eq!(world.alerts().await?, Vec::<Value>::new(), "{name}");
 
@@ -161,7 +161,7 @@ async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() ->
     let (started, time) = (Instant::now(), Duration::from_secs(5));
     let error = failure(detector::run(&app, &tick(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
-    assert!(error.contains("after 2 s") || error.contains("time ran out"), "{error}");
+    assert!(error.contains("time ran out"), "{error}");
     let stored = world.items().await?.len() as u64;
     assert!((1..500).contains(&stored), "{stored} items of 500");
 
@@ -181,14 +181,14 @@ async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(60, &[], decide).await?;
-    // Three seconds are for the report, and in the last two before it no publish is begun.
-    let (started, time) = (Instant::now(), Duration::from_secs(8));
+    // Three seconds are for the report, and in the last twelve before it no publish is begun.
+    let (started, time) = (Instant::now(), Duration::from_secs(18));
     let error = failure(detector::run(&app, &tick(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     let sent = world.alerts().await?.len();
     assert!((1..60).contains(&sent), "{sent} alerts of 60: {error}");
-    let waiting = format!("{} alerts were not sent and wait for the next run", 60 - sent);
-    assert!(error.contains(&waiting) && error.contains("no time left to publish"), "{error}");
+    let waiting = format!("{} alerts wait for the next run", 60 - sent);
+    assert!(error.contains(&waiting) && error.contains("no time was left"), "{error}");
     // In the same minute: what was not begun is not claimed either.
     let next = run(&world.app().await?, &tick(END)).await?;
     assert_eq!(figures(&next), (0, 60, 60 - sent as u64), "{error}");
@@ -209,7 +209,7 @@ async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result
     let (world, app, proxy) = behind_proxy(12, &[], decide).await?;
     for attempt in 1..=2 {
         let error = failure(run(&app, &tick(END)).await);
-        assert!(error.starts_with("2 alerts were not sent and wait for the next run"), "{error}");
+        assert!(error.starts_with("2 alerts wait for the next run"), "{error}");
         assert!(error.contains("cannot publish the alert") && error.contains("not authorized"), "{error}");
         assert!(error.contains(&world.topic_arn), "{error}");
         // A denial is no reason to try again at once, and each alert is tried once a run.
@@ -269,7 +269,7 @@ async fn a_run_killed_before_its_digest_is_completed_with_it() -> Result<()> {
         assert_eq!(figures(&run(&next, &tick(END)).await?), (0, 30, 0));
         let counts = world.alert_counts().await?;
         assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
-        assert!(counts.keys().any(|id| id.ends_with(".digest")), "{counts:?}");
+        assert!(counts.keys().any(|id| id.contains(".digest.")), "{counts:?}");
     }
     Ok(())
 }

@@ -37,6 +37,7 @@ mod summary;
 mod sweep;
 mod tick;
 
+use outbox::Outbox;
 pub use summary::{Finding, RunSummary};
 pub use tick::Tick;
 
@@ -66,17 +67,20 @@ const REPORT_TIME: Duration = Duration::from_secs(3);
 pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<RunSummary> {
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
-    let mut figures = RunFigures::default();
+    let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
     let time_left = deadline.saturating_duration_since(started).saturating_sub(REPORT_TIME);
-    let result =
-        match tokio::time::timeout(time_left, pass(app, tick, &run_id, started + time_left, &mut figures))
-            .await
-        {
-            Ok(result) => result,
-            Err(_) => Err(anyhow::anyhow!("the run was not done after {} s", started.elapsed().as_secs())),
-        };
+    let pass = pass(app, tick, &run_id, started + time_left, &mut figures, &mut outbox);
+    let result = match tokio::time::timeout(time_left, pass).await {
+        Ok(result) => result,
+        Err(_) => Err(anyhow::anyhow!(
+            "time ran out after {} s, while {}; the next run of this window goes on from there",
+            started.elapsed().as_secs(),
+            figures.phase
+        )),
+    };
     figures.duration = started.elapsed();
     figures.completed = result.is_ok() && tick.is_whole();
+    figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, tick, &run_id, &figures, &result);
     result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary })
 }
@@ -87,29 +91,30 @@ async fn pass(
     run_id: &str,
     deadline: Instant,
     figures: &mut RunFigures,
+    outbox: &mut Outbox,
 ) -> anyhow::Result<RunSummary> {
     let due =
         tick.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
     let window = Window::closing_at(due).context("the event's time cannot be checked")?;
     let writer = Writer { run_id, catalog_version: app.catalog.version(), now: app.now()? };
 
-    let mut outbox = outbox::Outbox::default();
     if !tick.dry_run {
-        outbox.publish_left_over(app, writer, deadline).await?;
-        // Counted here too, so that a run that fails later still tells what waits.
-        outbox.count(writer.now, figures);
+        figures.phase = "sending alerts that earlier runs left behind";
+        outbox.publish_left_over(app, writer, deadline).await;
     }
+    figures.phase = "reading usage";
     let mut findings = sweep::collect(app, tick, window, run_id, deadline, figures).await?;
     if tick.dry_run {
-        return summary::of_dry_run(app, tick, window, run_id, findings, figures);
+        return summary::of_dry_run(app, tick, window, run_id, findings, &figures.usage);
     }
+    figures.phase = "storing anomalies";
     let recorded = record::all(app, window, &mut findings, writer, deadline).await?;
+    figures.phase = "sending alerts";
     outbox.publish(app, recorded.pending, writer, deadline).await;
-    outbox.count(app.now()?, figures);
-    if let Some(error) = outbox.failure() {
-        return Err(error);
+    match outbox.failure() {
+        Some(error) => Err(error),
+        None => Ok(summary::of_run(app, window, run_id, recorded.counts, outbox.published(), &figures.usage)),
     }
-    Ok(summary::of_run(app, window, run_id, recorded.counts, figures))
 }
 
 impl App {
@@ -145,11 +150,17 @@ fn report(app: &App, tick: &Tick, run_id: &str, figures: &RunFigures, result: &a
     let duration_ms = millis(figures.duration);
     match result {
         Ok(summary) => {
-            let text = serde_json::to_string(&summary.without_findings()).unwrap_or_default();
             tracing::info!(
                 run.id = run_id,
                 run.duration_ms = duration_ms,
-                run.summary = text,
+                run.dry_run = tick.dry_run,
+                window.end = %summary.window.end,
+                run.checked = summary.checked,
+                run.anomalies_found = summary.anomalies_found,
+                run.critical = summary.critical,
+                run.recorded = summary.recorded,
+                run.already_recorded = summary.already_recorded,
+                run.alerts_published = summary.alerts_published,
                 "run completed"
             );
         }

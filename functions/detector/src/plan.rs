@@ -1,143 +1,175 @@
-//! Who gets an alert of its own when many things happen at once. Pure, and decided in the order of the findings, so
-//! that a repeated run decides the same.
+//! Who gets an alert of its own when many things happen at once. Pure, and the same for the same findings in whatever
+//! order they come, so that a repeated run decides the same.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::HashSet;
 
-use adapters::store::{AlertState, DigestEntry};
-use detection::{Anomaly, CustomerId, Severity};
+use adapters::store::AlertState;
+use detection::{CustomerId, Severity};
+
+use crate::sweep::Candidate;
 
 /// The largest anomalies that a digest shows.
-const LARGEST: usize = 10;
+pub(crate) const LARGEST: usize = 10;
 
-/// Hands out the alerts of one run.
+/// The alerts of one run.
+#[derive(Debug, Default)]
 pub(crate) struct AlertPlan {
-    max_per_run: usize,
-    max_per_customer: usize,
-    alerts: usize,
-    by_customer: HashMap<CustomerId, usize>,
+    chosen: HashSet<(CustomerId, usize)>,
     pub(crate) critical: u64,
     pub(crate) held_back: u64,
-    largest: Vec<(f64, f64, DigestEntry)>,
+    /// The largest of those held back.
+    pub(crate) largest: Vec<Candidate>,
 }
 
 impl AlertPlan {
-    pub(crate) fn new(max_per_run: usize, max_per_customer: usize) -> Self {
-        Self {
-            max_per_run,
-            max_per_customer,
-            alerts: 0,
-            by_customer: HashMap::new(),
-            critical: 0,
-            held_back: 0,
-            largest: Vec::new(),
-        }
-    }
-
-    /// The state in which an anomaly's alert begins.
-    pub(crate) fn decide(&mut self, anomaly: &Anomaly) -> AlertState {
-        if anomaly.severity != Severity::Critical {
-            return AlertState::None;
-        }
-        self.critical += 1;
-        if self.alerts < self.max_per_run {
-            // At most `max_per_run` customers ever get in here, so the map stays small.
-            let of_customer = self.by_customer.entry(anomaly.customer_id.clone()).or_default();
-            if *of_customer < self.max_per_customer {
-                *of_customer += 1;
-                self.alerts += 1;
-                return AlertState::Pending;
+    /// Chooses the largest critical findings, at most `max_per_run` of all and `max_per_customer` of one customer.
+    ///
+    /// Looks at every finding once and keeps no more than the chosen and [`LARGEST`] others in memory.
+    pub(crate) fn of(
+        candidates: impl Iterator<Item = anyhow::Result<Candidate>>,
+        max_per_run: usize,
+        max_per_customer: usize,
+    ) -> anyhow::Result<Self> {
+        let mut plan = Self::default();
+        let mut kept: Vec<Candidate> = Vec::new();
+        for candidate in candidates {
+            let candidate = candidate?;
+            if candidate.finding.severity != Severity::Critical {
+                continue;
+            }
+            plan.critical += 1;
+            let customer = candidate.customer_id.clone();
+            insert(&mut kept, candidate);
+            // What a customer has too much of is beyond hope: the better ones that stay would have to go before it.
+            let of_customer = |kept: &Candidate| kept.customer_id == customer;
+            if kept.iter().filter(|kept| of_customer(kept)).count() > max_per_customer
+                && let Some(last) = kept.iter().rposition(of_customer)
+            {
+                plan.hold_back(kept.remove(last));
+            }
+            if kept.len() > max_per_run
+                && let Some(last) = kept.pop()
+            {
+                plan.hold_back(last);
             }
         }
-        self.hold_back(anomaly);
-        AlertState::None
+        plan.chosen = kept.into_iter().map(|kept| (kept.customer_id, kept.metric)).collect();
+        Ok(plan)
     }
 
-    /// The largest of the anomalies held back, by |z| and then by relative change.
-    pub(crate) fn into_largest(self) -> Vec<DigestEntry> {
-        self.largest.into_iter().map(|(_, _, entry)| entry).collect()
-    }
-
-    fn hold_back(&mut self, anomaly: &Anomaly) {
-        self.held_back += 1;
-        let score = anomaly.z_score.abs();
-        let change =
-            (anomaly.current_value - anomaly.baseline_mean).abs() / anomaly.baseline_mean.abs().max(1.0);
-        let place = self.largest.partition_point(|(s, c, _)| (*s, *c) >= (score, change));
-        if place < LARGEST {
-            let entry = DigestEntry {
-                anomaly_id: anomaly.id().to_string(),
-                customer_id: anomaly.customer_id.to_string(),
-                description: anomaly.description.clone(),
-            };
-            self.largest.insert(place, (score, change, entry));
-            self.largest.truncate(LARGEST);
+    /// The state in which the alert of a finding begins.
+    pub(crate) fn state(&self, candidate: &Candidate) -> AlertState {
+        match self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric)) {
+            true => AlertState::Pending,
+            false => AlertState::None,
         }
     }
+
+    fn hold_back(&mut self, candidate: Candidate) {
+        self.held_back += 1;
+        insert(&mut self.largest, candidate);
+        self.largest.truncate(LARGEST);
+    }
+}
+
+/// Inserts into a list that is sorted, the largest first.
+fn insert(list: &mut Vec<Candidate>, candidate: Candidate) {
+    let place = list.partition_point(|other| by_size(other, &candidate) == Ordering::Less);
+    list.insert(place, candidate);
+}
+
+/// The largest |z| first, then the largest relative change, then by name so that no two are equal.
+fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
+    let size = |candidate: &Candidate| {
+        let comparison = &candidate.finding.comparison;
+        let mean = comparison.baseline.mean();
+        (comparison.z_score.abs(), (comparison.current - mean).abs() / mean.abs().max(1.0))
+    };
+    let ((z_a, change_a), (z_b, change_b)) = (size(a), size(b));
+    let names = (&a.customer_id, a.metric).cmp(&(&b.customer_id, b.metric));
+    z_b.total_cmp(&z_a).then(change_b.total_cmp(&change_a)).then(names)
 }
 
 #[cfg(test)]
 mod tests {
-    use detection::{Direction, MetricName, Window};
+    use detection::{Missing, Series, Settings, Verdict, check};
 
     use super::*;
 
-    fn anomaly(customer: &str, severity: Severity, z_score: f64) -> Anomaly {
-        Anomaly {
-            customer_id: CustomerId::new(customer).unwrap(),
-            metric: MetricName::new("api_calls").unwrap(),
-            unit: "calls".to_owned(),
-            window: Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap(),
-            severity,
-            direction: Direction::Spike,
-            current_value: 100.0,
-            baseline_mean: 10.0,
-            baseline_stddev: 1.0,
-            sample_count: 30,
-            z_score,
-            expected_low: 7.0,
-            expected_high: 13.0,
-            constant_baseline: false,
-            description: format!("{customer} {z_score}"),
-            investigation_steps: Vec::new(),
-        }
+    /// A finding whose z-score grows with `spike`, from a baseline of about 1,000 with a deviation of about 100.
+    fn candidate(customer: &str, metric: usize, spike: f64) -> Candidate {
+        let windows: Vec<_> = (0..31)
+            .map(|age| Some(if age == 0 { 1_000.0 + spike } else { 900.0 + 200.0 * f64::from(age % 2) }))
+            .collect();
+        let settings = Settings::new(3.0, 5.0, 7, 1.0, 0.1).unwrap();
+        let Verdict::Anomalous(finding) = check(&Series::new(&windows, 30, Missing::Zero, true), &settings)
+        else {
+            panic!("a spike of {spike} is no anomaly");
+        };
+        Candidate { customer_id: CustomerId::new(customer).unwrap(), metric, finding }
+    }
+
+    fn plan(
+        candidates: &[Candidate],
+        max_per_run: usize,
+        max_per_customer: usize,
+    ) -> (AlertPlan, Vec<String>) {
+        let plan = AlertPlan::of(candidates.iter().cloned().map(Ok), max_per_run, max_per_customer).unwrap();
+        let mut chosen: Vec<_> =
+            plan.chosen.iter().map(|(customer, metric)| format!("{customer}/{metric}")).collect();
+        chosen.sort();
+        (plan, chosen)
     }
 
     #[test]
     fn warnings_are_stored_without_an_alert() {
-        let mut plan = AlertPlan::new(10, 10);
-        assert_eq!(plan.decide(&anomaly("a", Severity::Warning, 4.0)), AlertState::None);
-        assert_eq!((plan.critical, plan.held_back), (0, 0));
+        let warning = candidate("a", 0, 400.0);
+        let (plan, chosen) = plan(std::slice::from_ref(&warning), 10, 10);
+        assert_eq!((plan.critical, plan.held_back, chosen.len()), (0, 0, 0));
+        assert_eq!(plan.state(&warning), AlertState::None);
     }
 
     #[test]
-    fn caps_hold_for_the_run_and_for_a_customer() {
-        let mut plan = AlertPlan::new(3, 2);
-        let states: Vec<_> = ["a", "a", "a", "b", "c"]
-            .iter()
-            .map(|customer| plan.decide(&anomaly(customer, Severity::Critical, 9.0)) == AlertState::Pending)
+    fn the_largest_are_chosen_within_both_caps() {
+        let candidates = [
+            candidate("a", 0, 4_000.0),
+            candidate("a", 1, 3_900.0),
+            candidate("a", 2, 5_000.0),
+            candidate("b", 0, 3_000.0),
+            candidate("c", 0, 2_000.0),
+        ];
+        let (plan_of_three, chosen) = plan(&candidates, 3, 2);
+        assert_eq!(chosen, ["a/0", "a/2", "b/0"]);
+        assert_eq!((plan_of_three.critical, plan_of_three.held_back), (5, 2));
+        let held: Vec<_> = plan_of_three.largest.iter().map(|c| (c.customer_id.as_str(), c.metric)).collect();
+        assert_eq!(held, [("a", 1), ("c", 0)]);
+        assert_eq!(plan(&candidates, 0, 2).1, [""; 0]);
+    }
+
+    #[test]
+    fn the_order_of_the_findings_does_not_matter() {
+        let mut candidates: Vec<_> = (0..300_u32)
+            .map(|n| {
+                candidate(&format!("c{}", n % 40), n as usize / 40, 1_000.0 + f64::from(n * 7_919 % 1_000))
+            })
             .collect();
-        assert_eq!(states, [true, true, false, true, false]);
-        assert_eq!((plan.critical, plan.held_back), (5, 2));
-    }
-
-    #[test]
-    fn the_digest_shows_the_largest_of_those_held_back() {
-        let mut plan = AlertPlan::new(0, 0);
-        for n in 0..1_000 {
-            plan.decide(&anomaly(&format!("c{n}"), Severity::Critical, -f64::from(n % 97)));
+        let (first, chosen) = plan(&candidates, 25, 3);
+        for turn in 1..20 {
+            candidates.rotate_left(turn * 13 % 300);
+            candidates.swap(turn, 299 - turn);
+            let (again, chosen_again) = plan(&candidates, 25, 3);
+            assert_eq!((&chosen_again, &again.largest), (&chosen, &first.largest));
+            assert_eq!((again.critical, again.held_back), (300, 275));
         }
-        assert_eq!(plan.held_back, 1_000);
-        let largest = plan.into_largest();
-        assert_eq!(largest.len(), LARGEST);
-        assert!(largest.iter().all(|entry| entry.description.ends_with("-96")), "{largest:?}");
     }
 
     #[test]
     fn memory_stays_flat_when_everybody_is_anomalous() {
-        let mut plan = AlertPlan::new(5, 5);
-        for n in 0..50_000 {
-            plan.decide(&anomaly(&format!("c{n}"), Severity::Critical, 9.0));
-        }
-        assert!(plan.by_customer.len() <= 5 && plan.largest.len() <= LARGEST);
+        let one = candidate("a", 0, 5_000.0);
+        let many = (0..50_000)
+            .map(|n| Ok(Candidate { customer_id: CustomerId::new(format!("c{n}")).unwrap(), ..one.clone() }));
+        let plan = AlertPlan::of(many, 5, 5).unwrap();
+        assert_eq!((plan.chosen.len(), plan.largest.len(), plan.held_back), (5, LARGEST, 49_995));
     }
 }

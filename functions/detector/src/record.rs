@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use adapters::store::{AlertItem, Digest, Recorded, Writer};
+use adapters::store::{AlertItem, AlertState, Digest, DigestEntry, Recorded, Writer};
 use anyhow::Context;
 use detection::{Anomaly, Window};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::plan::AlertPlan;
+use crate::plan::{AlertPlan, LARGEST};
 use crate::spool::Spool;
 use crate::sweep::Candidate;
 use crate::{App, ensure_time_left};
@@ -39,47 +39,70 @@ pub(crate) async fn all(
     writer: Writer<'_>,
     deadline: Instant,
 ) -> anyhow::Result<Records> {
-    let total = findings.len();
-    let mut plan = AlertPlan::new(app.alerting.max_per_run, app.alerting.max_per_customer);
-    let mut records = store(app, window, findings, &mut plan, writer, deadline).await?;
-    if plan.held_back > 0 {
-        let digest = Digest::new(window, total, plan.critical, plan.held_back, plan.into_largest());
+    let (total, alerting) = (findings.len(), &app.alerting);
+    let plan = AlertPlan::of(findings.read()?, alerting.max_per_run, alerting.max_per_customer)?;
+    let (mut records, overtaken) = store(app, window, findings, &plan, writer, deadline).await?;
+    let held_back = plan.held_back + overtaken.count;
+    if held_back > 0 {
+        let held: Vec<_> = overtaken.largest.into_iter().chain(plan.largest).take(LARGEST).collect();
+        let largest = held.into_iter().map(|candidate| entry(app, window, candidate)).collect();
+        let digest = Digest::new(window, total, plan.critical, held_back, largest);
         let recorded = app.store.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }
     Ok(records)
 }
 
+/// Findings that are to be alerted singly now, and that an earlier run of the window, which saw other data, had stored
+/// without an alert. Nobody may have been told of them, so the digest tells.
+#[derive(Default)]
+struct Overtaken {
+    count: u64,
+    largest: Vec<Candidate>,
+}
+
 async fn store(
     app: &App,
     window: Window,
     findings: &mut Spool<Candidate>,
-    plan: &mut AlertPlan,
+    plan: &AlertPlan,
     writer: Writer<'_>,
     deadline: Instant,
-) -> anyhow::Result<Records> {
+) -> anyhow::Result<(Records, Overtaken)> {
     let total = findings.len();
     let mut records = Records { counts: Counts::default(), pending: Vec::new() };
+    let mut overtaken = Overtaken::default();
     let mut writes = stream::iter(findings.read()?)
-        .map(|candidate| {
-            let planned = candidate.map(|candidate| {
-                let anomaly = anomaly(app, window, candidate);
-                (plan.decide(&anomaly), anomaly)
-            });
-            async move {
-                let (alert_state, anomaly) = planned?;
-                Ok::<_, anyhow::Error>(app.store.record(&anomaly, alert_state, writer).await?)
-            }
+        .map(|candidate| async move {
+            let candidate = candidate?;
+            let planned = plan.state(&candidate);
+            let recorded =
+                app.store.record(&anomaly(app, window, candidate.clone()), planned, writer).await?;
+            let lost = planned == AlertState::Pending && recorded.alert_state == AlertState::None;
+            Ok::<_, anyhow::Error>((recorded, lost.then_some(candidate)))
         })
         .buffer_unordered(CONCURRENT_WRITES);
-    while let Some(recorded) = writes.try_next().await? {
+    while let Some((recorded, lost)) = writes.try_next().await? {
         records.add(recorded);
+        if let Some(candidate) = lost {
+            overtaken.count += 1;
+            overtaken.largest.push(candidate);
+        }
         let done = records.counts.recorded + records.counts.already_recorded;
         if done < total {
             ensure_time_left(deadline, "storing anomalies", done, total)?;
         }
     }
-    Ok(records)
+    Ok((records, overtaken))
+}
+
+fn entry(app: &App, window: Window, candidate: Candidate) -> DigestEntry {
+    let anomaly = anomaly(app, window, candidate);
+    DigestEntry {
+        anomaly_id: anomaly.id().to_string(),
+        customer_id: anomaly.customer_id.into(),
+        description: anomaly.description,
+    }
 }
 
 impl Records {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adapters::metrics::RunFigures;
+use adapters::metrics::UsageFigures;
 use detection::{Direction, Severity, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,8 @@ pub(crate) fn of_run(
     window: Window,
     run_id: &str,
     counts: Counts,
-    figures: &RunFigures,
+    alerts_published: u64,
+    figures: &UsageFigures,
 ) -> RunSummary {
     let found = |severity: Option<&str>| -> u64 {
         let anomalies = figures.anomalies.iter();
@@ -84,7 +85,7 @@ pub(crate) fn of_run(
         anomalies_found: found(None),
         timestamp: Timestamp::try_from((app.clock)()).unwrap_or_default(),
         critical: found(Some(Severity::Critical.as_str())),
-        alerts_published: figures.alerts_published,
+        alerts_published,
         already_recorded: counts.already_recorded,
         recorded: counts.recorded,
         undetermined: figures.undetermined.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect(),
@@ -104,22 +105,15 @@ pub(crate) fn of_dry_run(
     window: Window,
     run_id: &str,
     mut findings: Spool<Candidate>,
-    figures: &RunFigures,
+    figures: &UsageFigures,
 ) -> anyhow::Result<RunSummary> {
     let listed: anyhow::Result<Vec<Finding>> = findings
         .read()?
         .take(LISTED_FINDINGS)
         .map(|candidate| Ok(record::anomaly(app, window, candidate?).into()))
         .collect();
-    let summary = of_run(app, window, run_id, Counts::default(), figures);
+    let summary = of_run(app, window, run_id, Counts::default(), 0, figures);
     Ok(RunSummary { dry_run: tick.dry_run, findings: listed?, ..summary })
-}
-
-impl RunSummary {
-    /// For the log, where a hundred findings would only be cut off.
-    pub(crate) fn without_findings(&self) -> Self {
-        Self { findings: Vec::new(), ..self.clone() }
-    }
 }
 
 impl From<detection::Anomaly> for Finding {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use adapters::metrics::RunFigures;
+use adapters::metrics::{RunFigures, UsageFigures};
 use adapters::usage::{CustomerUsage, SweepRequest, UsageError};
 use anyhow::Context;
 use detection::{CustomerId, Finding, Series, Verdict, Window, check};
@@ -12,7 +12,7 @@ use crate::spool::Spool;
 use crate::{App, Tick};
 
 /// A finding with its customer and the place of its metric in the catalog.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Candidate {
     pub(crate) customer_id: CustomerId,
     pub(crate) metric: usize,
@@ -34,7 +34,7 @@ pub(crate) async fn collect(
     deadline: Instant,
     figures: &mut RunFigures,
 ) -> anyhow::Result<Spool<Candidate>> {
-    let mut attempt = 1;
+    let (mut attempt, mut refused) = (1, false);
     loop {
         let query_id = format!("{run_id}-{attempt}");
         let request = SweepRequest {
@@ -46,25 +46,24 @@ pub(crate) async fn collect(
             deadline,
         };
         let started = Instant::now();
-        let mut attempted = RunFigures::default();
+        let mut attempted = UsageFigures::default();
         let result = read(app, &request, &mut attempted).await;
         figures.clickhouse_time += started.elapsed();
         match result {
             Ok(findings) => {
-                let clickhouse_time = figures.clickhouse_time;
-                *figures = RunFigures { clickhouse_time, ..attempted };
+                figures.usage = attempted;
                 tracing::info!(
                     db.query_id = query_id,
                     window.start = %window.start(),
                     window.end = %window.end(),
-                    usage.customers = figures.customers,
-                    usage.read_ms = crate::millis(clickhouse_time),
+                    usage.customers = figures.usage.customers,
+                    usage.read_ms = crate::millis(figures.clickhouse_time),
                     "usage read"
                 );
                 return Ok(findings);
             }
             Err(Failure::Usage(error)) => {
-                if attempt == ATTEMPTS || !app.usage.prepare_retry(&error, attempt).await {
+                if attempt == ATTEMPTS || !app.usage.prepare_retry(&error, refused).await {
                     return Err(error).with_context(|| {
                         format!(
                             "the usage of {} to {} was not read (try {attempt})",
@@ -73,6 +72,7 @@ pub(crate) async fn collect(
                         )
                     });
                 }
+                refused |= matches!(error, UsageError::Authentication { .. });
                 let text = adapters::telemetry::error_chain(&error);
                 tracing::warn!(
                     db.query_id = query_id,
@@ -96,7 +96,7 @@ enum Failure {
 async fn read(
     app: &App,
     request: &SweepRequest<'_>,
-    figures: &mut RunFigures,
+    figures: &mut UsageFigures,
 ) -> Result<Spool<Candidate>, Failure> {
     let mut findings = Spool::new();
     let mut stream = app.usage.sweep(request).await.map_err(Failure::Usage)?;
@@ -128,7 +128,7 @@ fn judge(
     app: &App,
     usage: &CustomerUsage<'_>,
     findings: &mut Spool<Candidate>,
-    figures: &mut RunFigures,
+    figures: &mut UsageFigures,
 ) -> anyhow::Result<()> {
     let metrics = app.catalog.metrics();
     figures.customers += 1;
@@ -164,7 +164,7 @@ fn judge(
 }
 
 /// Sets series with broken data aside: they are counted and logged, and all others go on.
-fn quarantine(figures: &mut RunFigures, reason: &'static str, series: u64, customer: &[u8], metric: &str) {
+fn quarantine(figures: &mut UsageFigures, reason: &'static str, series: u64, customer: &[u8], metric: &str) {
     if figures.quarantined < LOGGED_QUARANTINES {
         let customer = String::from_utf8_lossy(customer);
         tracing::warn!(customer.id = %customer, usage.metric = metric, reason, "a series is quarantined");

@@ -2,7 +2,10 @@
 //!
 //! A message has two bodies: `default`, a JSON object for machines, and `email`, the same for people.
 
+use std::time::Duration;
+
 use aws_sdk_sns::Client;
+use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use jiff::Timestamp;
 use serde_json::json;
@@ -34,12 +37,21 @@ struct Message {
     attributes: Vec<(&'static str, String)>,
 }
 
+/// Longest time of a publish with all its tries: well within the claim on its alert.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// SNS allows 99 characters of a subject.
 const SUBJECT_CHARACTERS: usize = 99;
 
 impl AlertPublisher {
     pub fn new(config: &AlertConfig, aws: &aws_config::SdkConfig) -> Self {
-        Self { client: Client::new(aws), topic_arn: config.topic_arn.clone() }
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_secs(4))
+            .operation_timeout(PUBLISH_TIMEOUT)
+            .build();
+        let client =
+            Client::from_conf(aws_sdk_sns::config::Builder::from(aws).timeout_config(timeouts).build());
+        Self { client, topic_arn: config.topic_arn.clone() }
     }
 
     /// Publishes one alert. Its id is the same on every try, so that a receiver can tell a repetition.
@@ -58,15 +70,14 @@ impl AlertPublisher {
             .message(bodies.to_string());
         for (name, value) in message.attributes {
             let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            if let Ok(value) = value {
-                publish = publish.message_attributes(name, value);
-            }
+            publish =
+                publish.message_attributes(name, value.map_err(|source| self.failed(alert, source.into()))?);
         }
-        publish.send().await.map(drop).map_err(|source| AlertError {
-            id: alert.id().to_owned(),
-            topic_arn: self.topic_arn.clone(),
-            source: Box::new(source.into()),
-        })
+        publish.send().await.map(drop).map_err(|source| self.failed(alert, source.into()))
+    }
+
+    fn failed(&self, alert: &AlertItem, source: aws_sdk_sns::Error) -> AlertError {
+        AlertError { id: alert.id().to_owned(), topic_arn: self.topic_arn.clone(), source: Box::new(source) }
     }
 }
 
@@ -185,8 +196,6 @@ fn time(milliseconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use detection::{Anomaly, CustomerId, MetricName, Missing, Series, Settings, Verdict, Window, check};
 
     use super::*;

@@ -14,15 +14,15 @@ pub async fn config() -> SdkConfig {
 
 /// What [`config`] loads, for whoever has to change a part of it before.
 ///
-/// A call that gets no answer is given up after five seconds and tried again; an operation with all its tries ends
-/// after thirty, so that one bad minute of a service neither hangs a run nor fails it at once.
+/// A call that gets no answer is given up after five seconds and tried again. An operation with all its tries ends
+/// after twenty seconds, so a service that is away for less than that fails no run, and one that is away hangs none.
 pub fn loader() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(5))
-        .operation_timeout(Duration::from_secs(30))
+        .operation_timeout(Duration::from_secs(20))
         .build();
     aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(5)))
+        .retry_config(RetryConfig::standard().with_max_attempts(20).with_max_backoff(Duration::from_secs(5)))
         .timeout_config(timeouts)
 }

@@ -12,7 +12,7 @@ use detection::{Settings, SettingsError};
 pub struct ClickHouseConfig {
     /// `CLICKHOUSE_URL`: address of the HTTP interface, `http://…` or `https://…`.
     pub url: String,
-    /// `CLICKHOUSE_DATABASE`: the database of the usage rollup; default `default`.
+    /// `CLICKHOUSE_DATABASE`: the database of the usage rollup; default `meterflow`.
     pub database: String,
     /// `CLICKHOUSE_USER`, `CLICKHOUSE_PASSWORD`: for a server without a secret.
     pub user: Option<String>,
@@ -107,7 +107,7 @@ impl ClickHouseConfig {
         }
         let config = Self {
             url,
-            database: env.get("CLICKHOUSE_DATABASE").unwrap_or_else(|| "default".to_owned()),
+            database: env.get("CLICKHOUSE_DATABASE").unwrap_or_else(|| "meterflow".to_owned()),
             user: env.get("CLICKHOUSE_USER"),
             password: env.get("CLICKHOUSE_PASSWORD"),
             secret_arn: env.get("CLICKHOUSE_SECRET_ARN"),
@@ -118,8 +118,8 @@ impl ClickHouseConfig {
             ("CLICKHOUSE_READ_TIMEOUT_SECONDS", config.read_timeout),
             ("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", config.query_timeout),
         ] {
-            if timeout.is_zero() {
-                return Err(invalid(variable, "0".to_owned(), "at least 1 second"));
+            if timeout.is_zero() || timeout > Duration::from_secs(900) {
+                return Err(invalid(variable, timeout.as_secs().to_string(), "1 to 900 seconds"));
             }
         }
         Ok(config)
@@ -197,11 +197,16 @@ impl StoreConfig {
 
 impl AlertConfig {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        Ok(Self {
+        let config = Self {
             topic_arn: env.required("ALERT_TOPIC_ARN", "the SNS topic of critical anomalies")?,
             max_per_run: env.parsed("MAX_ALERTS_PER_RUN", 100, "a whole number")?,
             max_per_customer: env.parsed("MAX_ALERTS_PER_CUSTOMER", 10, "a whole number")?,
-        })
+        };
+        // More would not fit into a run; the outbox keeps them in memory.
+        if config.max_per_run > 1_000 {
+            return Err(invalid("MAX_ALERTS_PER_RUN", config.max_per_run.to_string(), "at most 1000"));
+        }
+        Ok(config)
     }
 }
 
@@ -307,7 +312,7 @@ mod tests {
         assert!(of(&[]).unwrap_err().to_string().contains("CLICKHOUSE_URL is not set"));
         assert!(of(&[("CLICKHOUSE_URL", "")]).unwrap_err().to_string().contains("CLICKHOUSE_URL is not set"));
         assert!(of(&[("CLICKHOUSE_URL", "localhost:8123")]).unwrap_err().to_string().contains("http://"));
-        assert_eq!(of(&[("CLICKHOUSE_URL", "http://localhost:8123")]).unwrap(), "default");
+        assert_eq!(of(&[("CLICKHOUSE_URL", "http://localhost:8123")]).unwrap(), "meterflow");
     }
 
     #[test]

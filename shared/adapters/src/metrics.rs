@@ -18,6 +18,18 @@ use crate::config::MetricsConfig;
 pub struct RunFigures {
     /// The whole sweep finished and was real: neither a dry run nor one for some customers only. Its absence pages.
     pub completed: bool,
+    /// What the run was at last doing.
+    pub phase: &'static str,
+    pub duration: Duration,
+    pub clickhouse_time: Duration,
+    pub usage: UsageFigures,
+    /// `None` where the run never looked at the alerts that wait: then nothing is known of them.
+    pub alerts: Option<AlertFigures>,
+}
+
+/// What was read and found.
+#[derive(Clone, Debug, Default)]
+pub struct UsageFigures {
     pub customers: u64,
     pub series: u64,
     /// Anomalies by metric and severity.
@@ -26,16 +38,19 @@ pub struct RunFigures {
     pub undetermined: BTreeMap<&'static str, u64>,
     /// Series whose data is broken.
     pub quarantined: u64,
-    pub alerts_published: u64,
-    pub alerts_pending: u64,
+}
+
+/// What became of the alerts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlertFigures {
+    pub published: u64,
+    pub pending: u64,
     /// Age of the oldest alert that waits.
-    pub oldest_pending: Duration,
-    pub duration: Duration,
-    pub clickhouse_time: Duration,
+    pub oldest: Duration,
 }
 
 #[metrics(rename_all = "PascalCase")]
-struct Totals {
+struct Run {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     stack: String,
@@ -43,6 +58,30 @@ struct Totals {
     run_completed: u64,
     #[metrics(unit = Count)]
     run_failed: u64,
+    #[metrics(unit = Millisecond)]
+    run_duration: Duration,
+    #[metrics(unit = Millisecond)]
+    click_house_time: Duration,
+}
+
+#[metrics(rename_all = "PascalCase")]
+struct Alerts {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    #[metrics(unit = Count)]
+    alerts_published: u64,
+    #[metrics(unit = Count)]
+    alerts_pending: u64,
+    #[metrics(unit = Second)]
+    oldest_pending_alert_age: Duration,
+}
+
+#[metrics(rename_all = "PascalCase")]
+struct Usage {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
     #[metrics(unit = Count)]
     customers_checked: u64,
     #[metrics(unit = Count)]
@@ -52,17 +91,7 @@ struct Totals {
     #[metrics(unit = Count)]
     critical_anomalies: u64,
     #[metrics(unit = Count)]
-    alerts_published: u64,
-    #[metrics(unit = Count)]
-    alerts_pending: u64,
-    #[metrics(unit = Second)]
-    oldest_pending_alert_age: Duration,
-    #[metrics(unit = Count)]
     quarantined: u64,
-    #[metrics(unit = Millisecond)]
-    run_duration: Duration,
-    #[metrics(unit = Millisecond)]
-    click_house_time: Duration,
 }
 
 #[metrics(rename_all = "PascalCase", emf::dimension_sets = [["Stack", "Metric", "Severity"]])]
@@ -87,6 +116,9 @@ struct Undetermined {
 }
 
 /// Writes the figures of a run at `now` as lines in the embedded metric format.
+///
+/// What was found is counted for whole and completed runs only: trials and repeated failures would add up to a storm
+/// that is none, and their zeros would end an alarm that still stands.
 pub fn write(
     config: &MetricsConfig,
     figures: &RunFigures,
@@ -94,43 +126,59 @@ pub fn write(
     now: SystemTime,
     output: &mut impl Write,
 ) -> std::io::Result<()> {
-    let stack = &config.stack;
-    let anomalies = |severity: Option<&str>| -> u64 {
-        let counted =
-            figures.anomalies.iter().filter(|((_, s), _)| severity.is_none_or(|severity| severity == *s));
-        counted.map(|(_, count)| count).sum()
-    };
-    let totals = Totals {
-        timestamp: now,
+    let (stack, timestamp) = (&config.stack, now);
+    let run = Run {
+        timestamp,
         stack: stack.clone(),
         run_completed: u64::from(figures.completed),
         run_failed: u64::from(failed),
-        customers_checked: figures.customers,
-        series_checked: figures.series,
-        anomalies_found: anomalies(None),
-        critical_anomalies: anomalies(Some("critical")),
-        alerts_published: figures.alerts_published,
-        alerts_pending: figures.alerts_pending,
-        oldest_pending_alert_age: figures.oldest_pending,
-        quarantined: figures.quarantined,
         run_duration: figures.duration,
         click_house_time: figures.clickhouse_time,
+    };
+    line(config, vec!["Stack"], run, output)?;
+    if let Some(AlertFigures { published, pending, oldest }) = figures.alerts {
+        let alerts = Alerts {
+            timestamp,
+            stack: stack.clone(),
+            alerts_published: published,
+            alerts_pending: pending,
+            oldest_pending_alert_age: oldest,
+        };
+        line(config, vec!["Stack"], alerts, output)?;
+    }
+    if figures.completed {
+        write_usage(config, &figures.usage, timestamp, output)?;
+    }
+    output.flush()
+}
+
+fn write_usage(
+    config: &MetricsConfig,
+    figures: &UsageFigures,
+    timestamp: SystemTime,
+    output: &mut impl Write,
+) -> std::io::Result<()> {
+    let stack = &config.stack;
+    let critical = figures.anomalies.iter().filter(|((_, severity), _)| *severity == "critical");
+    let totals = Usage {
+        timestamp,
+        stack: stack.clone(),
+        customers_checked: figures.customers,
+        series_checked: figures.series,
+        anomalies_found: figures.anomalies.values().sum(),
+        critical_anomalies: critical.map(|(_, count)| count).sum(),
+        quarantined: figures.quarantined,
     };
     line(config, vec!["Stack"], totals, output)?;
     for ((metric, severity), count) in &figures.anomalies {
         let (stack, metric) = (stack.clone(), metric.clone());
-        line(
-            config,
-            vec![],
-            Anomalies { timestamp: now, stack, metric, severity, anomalies: *count },
-            output,
-        )?;
+        line(config, vec![], Anomalies { timestamp, stack, metric, severity, anomalies: *count }, output)?;
     }
     for (reason, count) in &figures.undetermined {
         let stack = stack.clone();
-        line(config, vec![], Undetermined { timestamp: now, stack, reason, undetermined: *count }, output)?;
+        line(config, vec![], Undetermined { timestamp, stack, reason, undetermined: *count }, output)?;
     }
-    output.flush()
+    Ok(())
 }
 
 fn line<E>(
@@ -159,29 +207,38 @@ mod tests {
     fn lines_in_the_embedded_metric_format() {
         let figures = RunFigures {
             completed: true,
-            customers: 200,
-            series: 800,
-            anomalies: BTreeMap::from([
-                (("api_calls".to_owned(), "critical"), 2),
-                (("api_calls".to_owned(), "warning"), 3),
-            ]),
-            undetermined: BTreeMap::from([("no_data", 4)]),
-            quarantined: 1,
-            alerts_published: 2,
-            alerts_pending: 1,
-            oldest_pending: Duration::from_secs(90),
+            phase: "sending alerts",
             duration: Duration::from_millis(1_500),
             clickhouse_time: Duration::from_millis(700),
+            usage: UsageFigures {
+                customers: 200,
+                series: 800,
+                anomalies: BTreeMap::from([
+                    (("api_calls".to_owned(), "critical"), 2),
+                    (("api_calls".to_owned(), "warning"), 3),
+                ]),
+                undetermined: BTreeMap::from([("no_data", 4)]),
+                quarantined: 1,
+            },
+            alerts: Some(AlertFigures { published: 2, pending: 1, oldest: Duration::from_secs(90) }),
         };
+        insta::assert_json_snapshot!(lines_of(&figures));
+    }
+
+    #[test]
+    fn trials_and_failures_count_nothing_that_was_found() {
+        let usage = UsageFigures { customers: 5, ..UsageFigures::default() };
+        let lines = lines_of(&RunFigures { usage, ..RunFigures::default() });
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["RunCompleted"], 0);
+    }
+
+    fn lines_of(figures: &RunFigures) -> Vec<serde_json::Value> {
         let config = MetricsConfig { namespace: "MeterFlow".to_owned(), stack: "test".to_owned() };
         let mut output = Vec::new();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_266_000);
-        write(&config, &figures, false, now, &mut output).unwrap();
-        let lines: Vec<serde_json::Value> = output
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.is_empty())
-            .map(|l| serde_json::from_slice(l).unwrap())
-            .collect();
-        insta::assert_json_snapshot!(lines);
+        write(&config, figures, false, now, &mut output).unwrap();
+        let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 }

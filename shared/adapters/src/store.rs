@@ -8,6 +8,7 @@
 //! Whether something is alerted is decided by the item's state and never by "my put won": the SDK repeats a put whose
 //! answer was lost, and the repetition loses against the item it made itself.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -24,12 +25,14 @@ mod item;
 
 pub use item::{AlertItem, AlertState, AnomalyItem, Digest, DigestEntry};
 
+type Attributes = HashMap<String, AttributeValue>;
+
 /// Name of the sparse index of alerts that wait.
 const PENDING_INDEX: &str = "pending-alerts-index";
 
 /// How long a run may take from claiming an alert to marking it. A run that dies in between leaves the claim behind,
 /// so this is also how soon the alert can be sent again; the first asynchronous retry of a Lambda comes after a minute.
-const CLAIM: Duration = Duration::from_secs(30);
+pub const CLAIM: Duration = Duration::from_secs(30);
 
 /// Stores anomalies and keeps track of their alerts.
 pub struct AnomalyStore {
@@ -53,8 +56,30 @@ pub struct Writer<'a> {
 pub struct Recorded {
     /// It was stored by this run; otherwise an earlier run, or one at the same time, had stored it.
     pub new: bool,
+    /// The state of the stored item's alert.
+    pub alert_state: AlertState,
     /// The stored item, where its alert waits.
     pub pending: Option<AlertItem>,
+}
+
+/// Alerts that wait.
+#[derive(Debug)]
+pub struct Pending {
+    /// Oldest first.
+    pub alerts: Vec<AlertItem>,
+    /// Items in the index that are no alert as this version knows it.
+    pub unreadable: u64,
+}
+
+/// What became of the attempt to claim an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The alert is this run's to publish.
+    Won,
+    /// Another run holds it, and may or may not be alive.
+    Held,
+    /// It was published, or is gone.
+    Done,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +145,7 @@ impl AnomalyStore {
     }
 
     /// All alerts that wait, oldest first, at most `limit`.
-    pub async fn pending(&self, limit: usize) -> Result<Vec<AlertItem>, StoreError> {
+    pub async fn pending(&self, limit: usize) -> Result<Pending, StoreError> {
         let mut pages = self
             .client
             .query()
@@ -132,8 +157,8 @@ impl AnomalyStore {
             .page_size(100)
             .items()
             .send();
-        let mut alerts = Vec::new();
-        while alerts.len() < limit
+        let mut pending = Pending { alerts: Vec::new(), unreadable: 0 };
+        while pending.alerts.len() < limit
             && let Some(item) = pages.next().await
         {
             let item = item.map_err(|source| StoreError::Query {
@@ -141,18 +166,19 @@ impl AnomalyStore {
                 source: Box::new(source.into()),
             })?;
             match AlertItem::from_item(item) {
-                Ok(alert) => alerts.push(alert),
+                Ok(alert) => pending.alerts.push(alert),
                 // One unreadable item must not keep all other alerts from being sent.
                 Err(error) => {
-                    tracing::error!(error = %error, db.table = self.table, "a pending alert cannot be read")
+                    tracing::error!(error = %error, db.table = self.table, "a pending alert cannot be read");
+                    pending.unreadable += 1;
                 }
             }
         }
-        Ok(alerts)
+        Ok(pending)
     }
 
-    /// Takes the right to publish an alert; `false` where it was sent or another run is just sending it.
-    pub async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<bool, StoreError> {
+    /// Takes the right to publish an alert, for as long as [`CLAIM`] from `writer.now`.
+    pub async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, StoreError> {
         let until = writer.now.as_second() + i64::try_from(CLAIM.as_secs()).unwrap_or(i64::MAX);
         let update = self
             .update(alert)
@@ -165,7 +191,11 @@ impl AnomalyStore {
             .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
             .expression_attribute_values(":run", AttributeValue::S(writer.run_id.to_owned()))
             .expression_attribute_values(":pending", AttributeValue::S(AlertState::Pending.as_str().to_owned()));
-        self.conditional("claim", alert, update).await
+        Ok(match self.conditional("claim", alert, update).await? {
+            None => Claim::Won,
+            Some(found) if holds(&found, "alert_state", AlertState::Pending.as_str()) => Claim::Held,
+            Some(_) => Claim::Done,
+        })
     }
 
     /// Gives a claim back after a publish that failed, so that the next run need not wait for it to end.
@@ -209,16 +239,13 @@ impl AnomalyStore {
                 .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
         };
         match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Recorded { new: true, pending: Some(alert).filter(AlertItem::is_pending) }),
+            Ok(_) => Ok(Recorded {
+                new: true,
+                alert_state: alert.state(),
+                pending: Some(alert).filter(|alert| alert.state() == AlertState::Pending),
+            }),
             Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                let found = refusal.item.unwrap_or_default();
-                let holds = |name: &str, text: &str| {
-                    found.get(name).and_then(|value| value.as_s().ok()).is_some_and(|value| value == text)
-                };
-                let (new, waits) =
-                    (holds("run_id", writer.run_id), holds("alert_state", AlertState::Pending.as_str()));
-                let pending = waits.then(|| AlertItem::from_item(found)).transpose();
-                Ok(Recorded { new, pending: pending.map_err(|source| self.unreadable(source))? })
+                Ok(self.already(refusal.item.unwrap_or_default(), writer))
             }
             Err(error) => Err(StoreError::Put {
                 id: alert.id().to_owned(),
@@ -240,16 +267,20 @@ impl AnomalyStore {
             .key("sk", AttributeValue::S(sk.to_owned()))
     }
 
-    /// Runs a conditional update; `false` where its condition did not hold.
+    /// Runs a conditional update; where its condition did not hold, returns the item as it is.
     async fn conditional(
         &self,
         operation: &'static str,
         alert: &AlertItem,
         update: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Attributes>, StoreError> {
+        let update =
+            update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Ok(_) => Ok(None),
+            Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(Some(refusal.item.unwrap_or_default()))
+            }
             Err(error) => Err(StoreError::Update {
                 operation,
                 id: alert.id().to_owned(),
@@ -259,7 +290,27 @@ impl AnomalyStore {
         }
     }
 
+    /// What a refused put found in its place.
+    fn already(&self, found: Attributes, writer: Writer<'_>) -> Recorded {
+        let new = holds(&found, "run_id", writer.run_id);
+        if !holds(&found, "alert_state", AlertState::Pending.as_str()) {
+            let sent = holds(&found, "alert_state", AlertState::Sent.as_str());
+            let alert_state = if sent { AlertState::Sent } else { AlertState::None };
+            return Recorded { new, alert_state, pending: None };
+        }
+        let pending = AlertItem::from_item(found)
+            // It is in the index as well, and counts there.
+            .inspect_err(|error| tracing::error!(error = %error, db.table = self.table, "a stored item cannot be read"))
+            .ok();
+        Recorded { new, alert_state: AlertState::Pending, pending }
+    }
+
     fn unreadable(&self, source: serde_dynamo::Error) -> StoreError {
         StoreError::Item { table: self.table.clone(), source }
     }
+}
+
+/// Whether a text attribute has this value.
+fn holds(item: &Attributes, name: &str, text: &str) -> bool {
+    item.get(name).and_then(|value| value.as_s().ok()).is_some_and(|value| value == text)
 }

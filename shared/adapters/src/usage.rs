@@ -1,7 +1,7 @@
 //! Reading usage: one streaming query for all customers and all metrics.
 //!
-//! The rollup is aggregated in the order of its primary key, so neither ClickHouse nor this side ever holds more than
-//! a few customers at once. A row is one customer with the values of all its metrics in all windows.
+//! The rollup is aggregated in the order of its primary key, so ClickHouse holds a few thousand customers at once and
+//! this side one. A row is one customer with the values of all its metrics in all windows.
 //!
 //! What may be believed: a stream counts as read when it ended without an error *and* brought at least as many
 //! customers as the same query declared. An exception in mid-stream, a cut connection and a stream cut at a row
@@ -195,12 +195,13 @@ impl UsageReader {
         UsageError::Truncated { context, received: 0, declared }
     }
 
-    /// Whether it is worth to try once more after `error`, the `attempt`-th one.
+    /// Whether it is worth to try once more after `error`.
     ///
-    /// Refused credentials may have been rotated: they are forgotten, so that the next try fetches them anew, once.
-    pub async fn prepare_retry(&self, error: &UsageError, attempt: u32) -> bool {
+    /// Refused credentials may have been rotated: they are forgotten, so that the next try fetches them anew. If those
+    /// were `refused_before` in this run, they are wrong.
+    pub async fn prepare_retry(&self, error: &UsageError, refused_before: bool) -> bool {
         match error {
-            UsageError::Authentication { .. } => attempt == 1 && self.credentials.forget().await,
+            UsageError::Authentication { .. } => !refused_before && self.credentials.forget().await,
             other => other.is_transient(),
         }
     }

@@ -12,12 +12,10 @@ pub fn sentence(metric: &str, unit: &str, finding: &Finding) -> String {
     let now = if current == 0.0 { "zero".to_owned() } else { humanize(current, unit) };
 
     if mean == 0.0 && comparison.constant_baseline {
-        return format!(
-            "{metric} was {now} in the last 24 hours, after zero in each of the {days} days before"
-        );
+        return format!("{metric} was {now} in the last 24 hours, after zero in all {days} windows before");
     }
     let change = if comparison.constant_baseline {
-        format!("the constant {usual} of the {days} days before")
+        format!("the constant {usual} of the {days} windows before")
     } else {
         format!("the {days}-day mean of {usual} (z {:.1})", comparison.z_score)
     };
@@ -76,9 +74,9 @@ mod tests {
         api_calls was 13,100 calls in the last 24 hours, 31 % above the 4-day mean of 10,012 calls (z 36.2)
         api_calls was 500 calls in the last 24 hours, 95 % below the 4-day mean of 10,012 calls (z -100.0)
         compute_time was zero in the last 24 hours, down from the 3-day mean of 2 h (z -72.0)
-        api_calls was 5,200 calls in the last 24 hours, after zero in each of the 30 days before
-        storage_peak was 750 GB in the last 24 hours, 3.0 times the constant 250 GB of the 30 days before
-        storage_peak was zero in the last 24 hours, down from the constant 250 GB of the 30 days before
+        api_calls was 5,200 calls in the last 24 hours, after zero in all 30 windows before
+        storage_peak was 750 GB in the last 24 hours, 3.0 times the constant 250 GB of the 30 windows before
+        storage_peak was zero in the last 24 hours, down from the constant 250 GB of the 30 windows before
         balance was 90 credits in the last 24 hours, above the 4-day mean of -5.12 credits (z 100.0)
         api_calls was 5 million calls in the last 24 hours, 454,545 times the 3-day mean of 11 calls (z 100.0)
         ");

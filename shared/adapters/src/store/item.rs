@@ -62,6 +62,8 @@ pub struct AnomalyItem {
 }
 
 /// What one run found beyond the alerts that it may send singly: exact totals and the largest ones.
+///
+/// The totals are part of its key: a repeated run meets its own digest, and one that finds more has one of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     pub pk: String,
@@ -151,9 +153,9 @@ impl Digest {
         let detected_at = window.end().as_millisecond();
         Self {
             pk: "DIGEST".to_owned(),
-            sk: format!("DIGEST#{detected_at}"),
+            sk: format!("DIGEST#{detected_at}#{critical}-{held_back}"),
             kind: "alert_digest".to_owned(),
-            anomaly_id: format!("{detected_at}.digest"),
+            anomaly_id: format!("{detected_at}.digest.{critical}-{held_back}"),
             detected_at,
             critical,
             held_back,
@@ -191,10 +193,10 @@ impl AlertItem {
         }
     }
 
-    pub fn is_pending(&self) -> bool {
+    pub fn state(&self) -> AlertState {
         match self {
-            Self::Anomaly(item) => item.alert_state == AlertState::Pending,
-            Self::Digest(item) => item.alert_state == AlertState::Pending,
+            Self::Anomaly(item) => item.alert_state,
+            Self::Digest(item) => item.alert_state,
         }
     }
 
