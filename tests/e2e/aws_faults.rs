@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use detector::App;
+use detection::CustomerId;
+use detector::{App, Tick};
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, failure, figures, run, text, tick};
+use e2e::world::{self, END, at, failure, figures, run, text, tick};
 use futures::future::try_join_all;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 /// A world with so many anomalies, a detector that reaches AWS through a proxy, and the proxy.
@@ -271,5 +273,37 @@ async fn a_run_killed_before_its_digest_is_completed_with_it() -> Result<()> {
         assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
         assert!(counts.keys().any(|id| id.contains(".digest.")), "{counts:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_digest_of_some_customers_does_not_stand_for_that_of_all() -> Result<()> {
+    let world = World::new().await?;
+    world.insert_spikes(30).await?;
+    let app = world.app_with(&[("MAX_ALERTS_PER_RUN", "0")], &world.aws).await?;
+    let some = ["c00001", "c00002"].map(CustomerId::new).into_iter().collect::<Result<_, _>>()?;
+    assert_eq!(figures(&run(&app, &Tick { customers: some, ..tick(END) }).await?), (2, 0, 1));
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (28, 2, 1));
+    let held_back: Vec<_> = world.alerts().await?.iter().map(|alert| alert["held_back"].as_u64()).collect();
+    assert_eq!(held_back, [Some(2), Some(30)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn alerts_that_hang_do_not_keep_the_next_window_from_being_checked() -> Result<()> {
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "Publish" => Action::FreezeBefore,
+        _ => Action::Forward,
+    };
+    let (world, app, proxy) = behind_proxy(20, &[], decide).await?;
+    proxy.kill_when_frozen(run(&app, &tick(END))).await;
+    let mut later = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
+    later.clock = world.later_app().await?.clock;
+    // Twenty alerts that hang take all the time they get; the next window is checked and stored all the same.
+    let next = Tick { time: at(END) + SignedDuration::from_hours(1), ..tick(END) };
+    let time = Duration::from_secs(70);
+    let error = failure(detector::run(&later, &next, Instant::now() + time).await);
+    assert!(error.contains("wait for the next run"), "{error}");
+    assert_eq!(world.attribute("customer_id").await?.len(), 40);
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The same event again: repeated, late, at the same time, and after a run that was killed at any point on its way.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use detection::CustomerId;
@@ -210,6 +211,30 @@ async fn an_alert_in_the_hands_of_another_run_is_left_to_it() -> Result<()> {
     let other = Tick { time: at(END) + SignedDuration::from_hours(100), ..tick(END) };
     assert_eq!(run(&world.later_app().await?, &other).await?.alerts_published, 3);
     assert_eq!(world.alert_counts().await?.len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_is_dated_when_it_is_made() -> Result<()> {
+    /// A minute passes between the first look at the clock and all others, as if reading had taken that long.
+    fn slow_clock() -> SystemTime {
+        static LOOKS: AtomicU32 = AtomicU32::new(0);
+        let early = if LOOKS.fetch_add(1, Ordering::Relaxed) == 0 { 60 } else { 0 };
+        world::now() - Duration::from_secs(early)
+    }
+    let world = World::new().await?;
+    insert_anomalies(&world, 1).await?;
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "Publish" => Action::FreezeBefore,
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
+    let mut slow = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
+    slow.clock = slow_clock;
+    proxy.kill_when_frozen(run(&slow, &tick(END))).await;
+    // The slow run may still be about to publish, so its alert is left to it.
+    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 2, 0));
+    assert_eq!(figures(&run(&world.later_app().await?, &tick(END)).await?), (0, 2, 1));
     Ok(())
 }
 
