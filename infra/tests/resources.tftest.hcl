@@ -239,7 +239,7 @@ run "environment_by_default" {
   assert {
     condition = { for name, value in local.detector_environment : name => value if name != "ALERT_TOPIC_ARN" } == {
       CLICKHOUSE_URL          = "https://clickhouse.example.com:8443"
-      CLICKHOUSE_DATABASE     = "default"
+      CLICKHOUSE_DATABASE     = "meterflow"
       ANOMALIES_TABLE         = "meterflow-anomalies"
       WINDOW_DELAY_SECONDS    = "0"
       BASELINE_DAYS           = "30"
