@@ -128,7 +128,7 @@ def next_steps(stack: LocalStack, end: datetime) -> List[str]:
     return [
         "make demo            again: the same anomalies, nothing stored or published twice",
         "make demo-flights    the same on real data: a blizzard, seen in the flights that left New York",
-        "make invoke-dry-run  the function with events/detector-dry-run.json; set the time in it to an hour of yours",
+        f"make invoke-dry-run TIME={rfc3339(end)}    what a run of any hour would find",
         "make status          what runs, and where its logs are",
         "make down            end the local cloud (make purge: and delete its data)",
         "",

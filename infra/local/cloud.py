@@ -70,7 +70,25 @@ def up(settings: Settings, options) -> None:
         clickhouse.ensure_running(settings)
         emulator.ensure_running(settings)
         stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, lambda_package))
+        _migrate(settings)
     say(f"The local cloud is up. Its addresses are in {settings.env_file(DEFAULT_STACK)}")
+
+
+def _migrate(settings: Settings) -> None:
+    """Makes the tables and views, so that usage can be inserted as soon as the cloud is up."""
+    program = settings.root / "target" / "release" / "meterflow"
+    if not settings.clickhouse.started_here:
+        say(f"Your own ClickHouse is not changed. To make the tables and views there: {program} migrate")
+        return
+    if not program.is_file():
+        raise CloudError(f"There is no {program}. Run: make build")
+    environ = {**os.environ, **stacks.parse_env(settings.env_file(DEFAULT_STACK).read_text(encoding="utf-8"))}
+    environ.pop("CATALOG_PATH", None)
+    with Step("Tables and views of usage, meterflow migrate") as step:
+        result = subprocess.run([str(program), "migrate"], env=environ, capture_output=True, text=True)
+        if result.returncode:
+            raise CloudError(result.stderr.strip())
+        step.result = "are there"
 
 
 def deploy(settings: Settings, options) -> None:
