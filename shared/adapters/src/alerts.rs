@@ -10,6 +10,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::aws;
 use crate::config::AlertConfig;
 use crate::store::{AlertItem, AnomalyItem, Digest};
 
@@ -44,14 +45,16 @@ pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 const SUBJECT_CHARACTERS: usize = 99;
 
 impl AlertPublisher {
-    pub fn new(config: &AlertConfig, aws: &aws_config::SdkConfig) -> Self {
+    pub fn new(config: &AlertConfig, sdk: &aws::SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(Duration::from_secs(4))
             .operation_timeout(PUBLISH_TIMEOUT)
             .build();
-        let client =
-            Client::from_conf(aws_sdk_sns::config::Builder::from(aws).timeout_config(timeouts).build());
-        Self { client, topic_arn: config.topic_arn.clone() }
+        let config_of_client = aws_sdk_sns::config::Builder::from(sdk)
+            .retry_partition(aws::unlimited_retries("alerts"))
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config_of_client), topic_arn: config.topic_arn.clone() }
     }
 
     /// Publishes one alert. Its id is the same on every try, so that a receiver can tell a repetition.

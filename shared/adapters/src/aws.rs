@@ -6,6 +6,7 @@ pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 
 /// The configuration of all AWS clients: region and credentials from the environment.
 pub async fn config() -> SdkConfig {
@@ -25,4 +26,12 @@ pub fn loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(20).with_max_backoff(Duration::from_secs(5)))
         .timeout_config(timeouts)
+}
+
+/// Retries without the SDK's quota, which is a hundred or so, shared by all clients of a service in a process.
+///
+/// In a throttled burst it is used up within a second, and then nothing is tried again that should be. The calls in
+/// flight, the tries of each, its time limit and the run's deadline are bounds enough.
+pub(crate) fn unlimited_retries(name: &'static str) -> RetryPartition {
+    RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build()
 }

@@ -12,13 +12,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use detection::Anomaly;
 use jiff::Timestamp;
 
+use crate::aws;
 use crate::config::StoreConfig;
 
 mod item;
@@ -114,11 +115,9 @@ pub enum StoreError {
 }
 
 impl AnomalyStore {
-    pub fn new(config: &StoreConfig, aws: &aws_config::SdkConfig) -> Self {
-        // The SDK's quota of a hundred retries, shared by all clients of a process, is used up in the first second of a
-        // throttled burst. Here the writes in flight, the tries of each and the run's deadline are the bounds.
-        let quota = RetryPartition::custom("anomaly-store").token_bucket(TokenBucket::unlimited()).build();
-        let config_of_client = aws_sdk_dynamodb::config::Builder::from(aws).retry_partition(quota).build();
+    pub fn new(config: &StoreConfig, sdk: &aws::SdkConfig) -> Self {
+        let retries = aws::unlimited_retries("anomaly-store");
+        let config_of_client = aws_sdk_dynamodb::config::Builder::from(sdk).retry_partition(retries).build();
         Self {
             client: Client::from_conf(config_of_client),
             table: config.table.clone(),
