@@ -125,7 +125,7 @@ async fn a_lasting_fault_fails_the_run_in_bounded_time_and_the_next_one_complete
         ("all puts are throttled", |s| (s.operation == "PutItem").then(throttled), 60, "cannot store"),
         ("all puts hang", |s| (s.operation == "PutItem").then_some(Action::FreezeBefore), 9, "after 6 s"),
         ("the third put is forbidden", |s| third_put(s), 60, "AccessDeniedException"),
-        ("all of it is closed", |_| Some(Action::LoseAnswer), 60, "cannot store the anomaly"),
+        ("all of it is closed", |_| Some(Action::LoseAnswer), 60, "cannot read the policies"),
     ];
     try_join_all(faults.map(|fault| Box::pin(fail_and_complete(fault)))).await.map(drop)
 }

@@ -14,12 +14,14 @@ use jiff::{SignedDuration, Timestamp};
 async fn verdicts(world: &World, end: Timestamp) -> Result<BTreeMap<(String, &'static str), Expected>> {
     let app = world.app().await?;
     let mut verdicts = BTreeMap::new();
-    let mut sweep = app.usage.sweep(&sweep_request(&app, &end.to_string())?).await?;
+    let request = sweep_request(&app, &end.to_string())?;
+    let mut sweep = app.usage.sweep(&request).await?;
     while let Some(usage) = sweep.next().await? {
         let customer = String::from_utf8(usage.customer_id.to_vec())?;
+        let counted = request.window.counted(usage.first_event, 30);
         for ((spec, settings), windows) in app.catalog.metrics().iter().zip(&app.settings).zip(usage.series())
         {
-            let series = Series::new(windows, usage.first_event_age, spec.missing, spec.never_negative());
+            let series = Series::new(windows, counted, spec.missing, spec.never_negative());
             let name = ["api_calls", "bandwidth", "storage_peak", "compute_time"]
                 .into_iter()
                 .find(|name| *name == spec.name.as_str())

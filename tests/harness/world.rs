@@ -162,8 +162,15 @@ impl World {
         Ok(self.clickhouse.query_raw(&sql).execute().await?)
     }
 
-    /// All items of the table.
+    /// All anomalies and digests of the table.
     pub async fn items(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
+        let is_found =
+            |item: &HashMap<_, _>| ["usage_anomaly", "alert_digest"].contains(&text(item, "type").as_str());
+        Ok(self.all_items().await?.into_iter().filter(is_found).collect())
+    }
+
+    /// All items of the table, notes on runs and policies included.
+    pub async fn all_items(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
         let mut pages =
             client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
@@ -301,7 +308,7 @@ pub fn at(text: &str) -> Timestamp {
 
 /// A run for all customers at `time`.
 pub fn tick(time: &str) -> Tick {
-    Tick { time: at(time), dry_run: false, customers: Vec::<CustomerId>::new() }
+    Tick { time: at(time), dry_run: false, customers: Vec::<CustomerId>::new(), detection_id: None }
 }
 
 /// What a whole run at `time` reads.

@@ -1,7 +1,7 @@
 //! The detector: one pass over all customers' usage, for one window, without a way back.
 //!
 //! ```text
-//! tick ─ window ─ read ─ check ─ (the stream was complete?) ─ record ─ publish ─ summary
+//! tick ─ window ─ policies ─ read ─ check ─ (the stream was complete?) ─ record ─ publish ─ summary
 //! ```
 //!
 //! Invariants:
@@ -21,7 +21,8 @@ use adapters::config::{
     AlertConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, MetricsConfig, StoreConfig,
 };
 use adapters::metrics::{self, RunFigures};
-use adapters::store::{AnomalyStore, Writer};
+use adapters::policies::Policies;
+use adapters::store::{AnomalyStore, LastRun, StoreError, Writer};
 use adapters::telemetry::error_chain;
 use adapters::usage::UsageReader;
 use anyhow::{Context, bail};
@@ -55,8 +56,23 @@ pub struct App {
     pub clock: fn() -> SystemTime,
 }
 
+/// What the steps of one pass share.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    app: &'a App,
+    tick: &'a Tick,
+    window: Window,
+    /// The operators' policies, read anew for each run.
+    policies: &'a Policies,
+    writer: Writer<'a>,
+    deadline: Instant,
+}
+
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
+
+/// Of it, the time for noting in the store how the run ended.
+const NOTE_TIME: Duration = Duration::from_secs(2);
 
 /// One run: checks the window of `tick`, records what it finds and publishes what is critical, all before `deadline`.
 ///
@@ -67,9 +83,11 @@ const REPORT_TIME: Duration = Duration::from_secs(3);
 pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<RunSummary> {
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
+    note(app.store_start(tick, &run_id), "the start of the run is not noted").await;
     let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
-    let time_left = deadline.saturating_duration_since(started).saturating_sub(REPORT_TIME);
-    let pass = pass(app, tick, &run_id, started + time_left, &mut figures, &mut outbox);
+    let begun = Instant::now();
+    let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
+    let pass = pass(app, tick, &run_id, begun + time_left, &mut figures, &mut outbox);
     let result = match tokio::time::timeout(time_left, pass).await {
         Ok(result) => result,
         Err(_) => Err(anyhow::anyhow!(
@@ -82,7 +100,9 @@ pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<Ru
     figures.completed = result.is_ok() && tick.is_whole();
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, tick, &run_id, &figures, &result);
-    result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary })
+    let result = result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary });
+    note(app.store_end(tick, &run_id, result.as_ref().ok()), "the end of the run is not noted").await;
+    result
 }
 
 async fn pass(
@@ -96,24 +116,28 @@ async fn pass(
     let due =
         tick.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
     let window = Window::closing_at(due).context("the event's time cannot be checked")?;
-    let writer = Writer { run_id, catalog_version: app.catalog.version(), now: app.now()? };
+    let writer = Writer { run_id, now: app.now()? };
 
     if !tick.dry_run {
         figures.phase = "sending alerts that earlier runs left behind";
         outbox.publish_left_over(app, writer, deadline).await;
     }
+    figures.phase = "reading the policies";
+    let (global, customers) = app.store.policies().await?;
+    let policies = Policies::resolve(&app.catalog, &app.settings, global, customers);
+    let pass = Pass { app, tick, window, policies: &policies, writer, deadline };
     figures.phase = "reading usage";
-    let mut findings = sweep::collect(app, tick, window, run_id, deadline, figures).await?;
+    let mut findings = sweep::collect(pass, figures).await?;
     if tick.dry_run {
-        return summary::of_dry_run(app, tick, window, run_id, findings, &figures.usage);
+        return summary::of_dry_run(pass, findings, &figures.usage);
     }
     figures.phase = "storing anomalies";
-    let recorded = record::all(app, window, &mut findings, writer, deadline).await?;
+    let recorded = record::all(pass, &mut findings).await?;
     figures.phase = "sending alerts";
     outbox.publish(app, recorded.pending, writer, deadline).await;
     match outbox.failure() {
         Some(error) => Err(error),
-        None => Ok(summary::of_run(app, window, run_id, recorded.counts, outbox.published(), &figures.usage)),
+        None => Ok(summary::of_run(pass, recorded.counts, outbox.published(), &figures.usage)),
     }
 }
 
@@ -140,9 +164,53 @@ impl App {
         })
     }
 
+    /// Tells whoever asked for this run that it has begun.
+    async fn store_start(&self, tick: &Tick, run_id: &str) -> anyhow::Result<()> {
+        if let Some(detection_id) = &tick.detection_id {
+            self.store.run_started(detection_id, run_id, self.now()?).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells whoever asked for this run how it ended, and of a whole run everybody.
+    async fn store_end(&self, tick: &Tick, run_id: &str, summary: Option<&RunSummary>) -> anyhow::Result<()> {
+        let (now, text) = (self.now()?, summary.map(serde_json::to_string).transpose()?);
+        let asked = async {
+            match &tick.detection_id {
+                Some(detection_id) => self.store.run_finished(detection_id, text.clone(), now).await,
+                None => Ok(()),
+            }
+        };
+        let whole = async {
+            if !tick.is_whole() {
+                return Ok::<_, StoreError>(());
+            }
+            let run = LastRun {
+                run_id: run_id.to_owned(),
+                completed: summary.is_some(),
+                finished_at: now.as_millisecond(),
+                window_end: summary.map(|summary| summary.window.end.as_millisecond()),
+                summary: text.clone(),
+            };
+            self.store.note_run(&run).await
+        };
+        futures::future::try_join(asked, whole).await?;
+        Ok(())
+    }
+
     fn now(&self) -> anyhow::Result<Timestamp> {
         Timestamp::try_from((self.clock)()).context("the clock of this machine is out of range")
     }
+}
+
+/// Notes are for people who look, and no reason to fail a run that does its work.
+async fn note(noting: impl Future<Output = anyhow::Result<()>>, otherwise: &str) {
+    let failure = match tokio::time::timeout(NOTE_TIME, noting).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error_chain(error.as_ref()),
+        Err(_) => format!("no answer within {} s", NOTE_TIME.as_secs()),
+    };
+    tracing::warn!(error = failure, "{otherwise}");
 }
 
 /// The one place that logs and counts how a run ended.

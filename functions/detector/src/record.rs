@@ -1,16 +1,14 @@
 //! Stores the findings of a window, many writes in flight at once, and collects the alerts that wait.
 
-use std::time::Instant;
-
-use adapters::store::{AlertItem, AlertState, Digest, DigestEntry, Recorded, Writer};
+use adapters::store::{AlertItem, AlertState, Digest, DigestEntry, JudgedBy, Recorded};
 use anyhow::Context;
-use detection::{Anomaly, Window};
+use detection::{Anomaly, Mute, Window};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::plan::{AlertPlan, LARGEST};
 use crate::spool::Spool;
 use crate::sweep::Candidate;
-use crate::{App, ensure_time_left};
+use crate::{App, Pass, ensure_time_left};
 
 /// Writes in flight at once: enough to hide the few milliseconds of each, few enough for one small function.
 const CONCURRENT_WRITES: usize = 64;
@@ -32,16 +30,14 @@ pub(crate) struct Counts {
 
 /// Stores every finding once. Stops with an error at the first write that cannot be completed and at the deadline;
 /// what is stored by then is found stored by the next run.
-pub(crate) async fn all(
-    app: &App,
-    window: Window,
-    findings: &mut Spool<Candidate>,
-    writer: Writer<'_>,
-    deadline: Instant,
-) -> anyhow::Result<Records> {
+pub(crate) async fn all(pass: Pass<'_>, findings: &mut Spool<Candidate>) -> anyhow::Result<Records> {
+    let Pass { app, window, writer, .. } = pass;
     let (total, alerting) = (findings.len(), &app.alerting);
-    let plan = AlertPlan::of(findings.read()?, alerting.max_per_run, alerting.max_per_customer)?;
-    let (mut records, overtaken) = store(app, window, findings, &plan, writer, deadline).await?;
+    // What is muted is stored like all else, and no alert, single or in a digest, tells of it.
+    let loud =
+        findings.read()?.filter(|found| found.as_ref().map_or(true, |found| mute(pass, found).is_none()));
+    let plan = AlertPlan::of(loud, alerting.max_per_run, alerting.max_per_customer)?;
+    let (mut records, overtaken) = store(pass, findings, &plan).await?;
     let held_back = plan.held_back + overtaken.count;
     if held_back > 0 {
         let held: Vec<_> = overtaken.largest.into_iter().chain(plan.largest).take(LARGEST).collect();
@@ -62,13 +58,11 @@ struct Overtaken {
 }
 
 async fn store(
-    app: &App,
-    window: Window,
+    pass: Pass<'_>,
     findings: &mut Spool<Candidate>,
     plan: &AlertPlan,
-    writer: Writer<'_>,
-    deadline: Instant,
 ) -> anyhow::Result<(Records, Overtaken)> {
+    let Pass { app, window, policies, writer, deadline, .. } = pass;
     let total = findings.len();
     let mut records = Records { counts: Counts::default(), pending: Vec::new() };
     let mut overtaken = Overtaken::default();
@@ -76,8 +70,13 @@ async fn store(
         .map(|candidate| async move {
             let candidate = candidate?;
             let planned = plan.state(&candidate);
-            let recorded =
-                app.store.record(&anomaly(app, window, candidate.clone()), planned, writer).await?;
+            let judged_by = JudgedBy {
+                catalog_version: app.catalog.version(),
+                config_version: policies.version(&candidate.customer_id),
+                mute: mute(pass, &candidate),
+            };
+            let anomaly = anomaly(app, window, candidate.clone());
+            let recorded = app.store.record(&anomaly, planned, &judged_by, writer).await?;
             let lost = planned == AlertState::Pending && recorded.alert_state == AlertState::None;
             Ok::<_, anyhow::Error>((recorded, lost.then_some(candidate)))
         })
@@ -94,6 +93,11 @@ async fn store(
         }
     }
     Ok((records, overtaken))
+}
+
+fn mute<'a>(pass: Pass<'a>, candidate: &Candidate) -> Option<&'a Mute> {
+    let metric = &pass.app.catalog.metrics()[candidate.metric].name;
+    pass.policies.mute(&candidate.customer_id, metric, &pass.window)
 }
 
 fn entry(app: &App, window: Window, candidate: Candidate) -> DigestEntry {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use adapters::metrics::UsageFigures;
-use detection::{Direction, Severity, Window};
+use detection::{Direction, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::Pass;
 use crate::record::{self, Counts};
 use crate::spool::Spool;
 use crate::sweep::Candidate;
-use crate::{App, Tick};
 
 /// The result of a run: what was looked at, what was found, what was done about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,13 +66,12 @@ pub struct Finding {
 const LISTED_FINDINGS: usize = 100;
 
 pub(crate) fn of_run(
-    app: &App,
-    window: Window,
-    run_id: &str,
+    pass: Pass<'_>,
     counts: Counts,
     alerts_published: u64,
     figures: &UsageFigures,
 ) -> RunSummary {
+    let Pass { app, window, writer, .. } = pass;
     let found = |severity: Option<&str>| -> u64 {
         let anomalies = figures.anomalies.iter();
         anomalies
@@ -92,7 +91,7 @@ pub(crate) fn of_run(
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,
         customers: figures.customers,
-        run_id: run_id.to_owned(),
+        run_id: writer.run_id.to_owned(),
         catalog_version: app.catalog.version().to_owned(),
         dry_run: false,
         findings: Vec::new(),
@@ -100,20 +99,17 @@ pub(crate) fn of_run(
 }
 
 pub(crate) fn of_dry_run(
-    app: &App,
-    tick: &Tick,
-    window: Window,
-    run_id: &str,
+    pass: Pass<'_>,
     mut findings: Spool<Candidate>,
     figures: &UsageFigures,
 ) -> anyhow::Result<RunSummary> {
     let listed: anyhow::Result<Vec<Finding>> = findings
         .read()?
         .take(LISTED_FINDINGS)
-        .map(|candidate| Ok(record::anomaly(app, window, candidate?).into()))
+        .map(|candidate| Ok(record::anomaly(pass.app, pass.window, candidate?).into()))
         .collect();
-    let summary = of_run(app, window, run_id, Counts::default(), 0, figures);
-    Ok(RunSummary { dry_run: tick.dry_run, findings: listed?, ..summary })
+    let summary = of_run(pass, Counts::default(), 0, figures);
+    Ok(RunSummary { dry_run: true, findings: listed?, ..summary })
 }
 
 impl From<detection::Anomaly> for Finding {

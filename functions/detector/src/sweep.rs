@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use adapters::metrics::{RunFigures, UsageFigures};
 use adapters::usage::{CustomerUsage, SweepRequest, UsageError};
 use anyhow::Context;
-use detection::{CustomerId, Finding, Series, Verdict, Window, check};
+use detection::{CustomerId, Finding, Series, Verdict, check};
 use serde::{Deserialize, Serialize};
 
 use crate::spool::Spool;
-use crate::{App, Tick};
+use crate::{App, Pass};
 
 /// A finding with its customer and the place of its metric in the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,17 +26,11 @@ const ATTEMPTS: u32 = 3;
 const LOGGED_QUARANTINES: u64 = 20;
 
 /// All findings of a window, once the whole stream has proved complete.
-pub(crate) async fn collect(
-    app: &App,
-    tick: &Tick,
-    window: Window,
-    run_id: &str,
-    deadline: Instant,
-    figures: &mut RunFigures,
-) -> anyhow::Result<Spool<Candidate>> {
+pub(crate) async fn collect(pass: Pass<'_>, figures: &mut RunFigures) -> anyhow::Result<Spool<Candidate>> {
+    let Pass { app, tick, window, deadline, writer, .. } = pass;
     let (mut attempt, mut refused) = (1, false);
     loop {
-        let query_id = format!("{run_id}-{attempt}");
+        let query_id = format!("{}-{attempt}", writer.run_id);
         let request = SweepRequest {
             window,
             baseline_days: app.detection.baseline_days,
@@ -47,7 +41,7 @@ pub(crate) async fn collect(
         };
         let started = Instant::now();
         let mut attempted = UsageFigures::default();
-        let result = read(app, &request, &mut attempted).await;
+        let result = read(pass, &request, &mut attempted).await;
         figures.clickhouse_time += started.elapsed();
         match result {
             Ok(findings) => {
@@ -94,17 +88,17 @@ enum Failure {
 }
 
 async fn read(
-    app: &App,
+    pass: Pass<'_>,
     request: &SweepRequest<'_>,
     figures: &mut UsageFigures,
 ) -> Result<Spool<Candidate>, Failure> {
     let mut findings = Spool::new();
-    let mut stream = app.usage.sweep(request).await.map_err(Failure::Usage)?;
+    let mut stream = pass.app.usage.sweep(request).await.map_err(Failure::Usage)?;
     while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
-        judge(app, &usage, &mut findings, figures).map_err(Failure::Spool)?;
+        judge(pass, &usage, &mut findings, figures).map_err(Failure::Spool)?;
     }
     if figures.customers == 0 && request.customers.is_empty() {
-        expect_nobody(app, request).await.map_err(Failure::Usage)?;
+        expect_nobody(pass.app, request).await.map_err(Failure::Usage)?;
     }
     Ok(findings)
 }
@@ -125,11 +119,12 @@ async fn expect_nobody(app: &App, request: &SweepRequest<'_>) -> Result<(), Usag
 
 /// Checks every metric of one customer.
 fn judge(
-    app: &App,
+    pass: Pass<'_>,
     usage: &CustomerUsage<'_>,
     findings: &mut Spool<Candidate>,
     figures: &mut UsageFigures,
 ) -> anyhow::Result<()> {
+    let Pass { app, window, policies, .. } = pass;
     let metrics = app.catalog.metrics();
     figures.customers += 1;
     figures.series += metrics.len() as u64;
@@ -141,10 +136,11 @@ fn judge(
         quarantine(figures, "invalid_customer_id", metrics.len() as u64, usage.customer_id, "*");
         return Ok(());
     };
-    for (metric, ((spec, settings), windows)) in
-        metrics.iter().zip(&app.settings).zip(usage.series()).enumerate()
+    let counted = window.counted(usage.first_event, window.baseline_windows(app.detection.baseline_days));
+    let settings = policies.settings(&customer_id);
+    for (metric, ((spec, settings), windows)) in metrics.iter().zip(settings).zip(usage.series()).enumerate()
     {
-        let series = Series::new(windows, usage.first_event_age, spec.missing, spec.never_negative());
+        let series = Series::new(windows, counted, spec.missing, spec.never_negative());
         match check(&series, settings) {
             Verdict::Normal(_) => {}
             Verdict::Anomalous(finding) => {

@@ -15,6 +15,8 @@ pub struct Tick {
     pub dry_run: bool,
     /// Only these customers; all where it is empty.
     pub customers: Vec<CustomerId>,
+    /// The id under which somebody asked for this run and waits for its result; none for the schedule's.
+    pub detection_id: Option<String>,
 }
 
 /// The parts of an EventBridge event that matter here. It is read leniently in all others, so that an event made by
@@ -39,6 +41,8 @@ struct Detail {
     dry_run: bool,
     #[serde(default)]
     customer_ids: Option<Vec<CustomerId>>,
+    #[serde(default)]
+    detection_id: Option<String>,
 }
 
 impl Tick {
@@ -57,7 +61,12 @@ impl Tick {
         if customers.as_ref().is_some_and(Vec::is_empty) {
             anyhow::bail!("`customer_ids` is empty: leave it out to check all customers");
         }
-        Ok(Self { time, dry_run: event.dry_run || detail.dry_run, customers: customers.unwrap_or_default() })
+        Ok(Self {
+            time,
+            dry_run: event.dry_run || detail.dry_run,
+            customers: customers.unwrap_or_default(),
+            detection_id: detail.detection_id,
+        })
     }
 
     /// Whether it is a real run for all customers, the kind whose absence is an alarm.

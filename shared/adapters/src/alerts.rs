@@ -202,7 +202,7 @@ mod tests {
     use detection::{Anomaly, CustomerId, MetricName, Missing, Series, Settings, Verdict, Window, check};
 
     use super::*;
-    use crate::store::{AlertState, DigestEntry};
+    use crate::store::{AlertState, DigestEntry, JudgedBy};
 
     fn window() -> Window {
         Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap()
@@ -218,7 +218,8 @@ mod tests {
         };
         let (customer, metric) = (CustomerId::new(customer).unwrap(), MetricName::new("bandwidth").unwrap());
         let anomaly = Anomaly::new(customer, metric, "bytes", window(), &finding);
-        AnomalyItem::new(&anomaly, AlertState::Pending, Duration::from_secs(86_400), "v1", "run")
+        let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
+        AnomalyItem::new(&anomaly, AlertState::Pending, Duration::from_secs(86_400), &judged_by, "run")
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod config;
 mod credentials;
 pub mod metrics;
+pub mod policies;
 pub mod rollup;
 pub mod store;
 pub mod telemetry;

@@ -20,6 +20,8 @@ use crate::catalog::{Catalog, MetricSpec};
 
 pub mod sql;
 
+pub(crate) use sql::events_as_usage;
+
 /// The table that holds the rollup.
 pub const TABLE: &str = "usage_hourly";
 

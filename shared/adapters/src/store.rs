@@ -22,9 +22,17 @@ use jiff::Timestamp;
 use crate::aws;
 use crate::config::StoreConfig;
 
+mod anomalies;
 mod item;
+mod lifecycle;
+mod policies;
+mod runs;
 
-pub use item::{AlertItem, AlertState, AnomalyItem, Digest, DigestEntry};
+pub use anomalies::{AnomalyFilter, Page, Position, Seen};
+pub use item::{AlertItem, AlertState, AnomalyItem, Digest, DigestEntry, HistoryEntry, JudgedBy};
+pub use lifecycle::{Acted, MAX_HISTORY};
+pub use policies::{Changed, StoredPolicy};
+pub use runs::{DetectionRun, LastRun, RunStatus};
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -47,8 +55,6 @@ pub struct AnomalyStore {
 pub struct Writer<'a> {
     /// How a run knows its own writes again.
     pub run_id: &'a str,
-    /// Stamped on each anomaly.
-    pub catalog_version: &'a str,
     pub now: Timestamp,
 }
 
@@ -85,14 +91,14 @@ pub enum Claim {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("cannot store the anomaly {id} in {table}")]
+    #[error("cannot store {id} in {table}")]
     Put {
         id: String,
         table: String,
         #[source]
         source: Box<aws_sdk_dynamodb::Error>,
     },
-    #[error("cannot {operation} the alert {id} in {table}")]
+    #[error("cannot {operation} {id} in {table}")]
     Update {
         operation: &'static str,
         id: String,
@@ -100,8 +106,9 @@ pub enum StoreError {
         #[source]
         source: Box<aws_sdk_dynamodb::Error>,
     },
-    #[error("cannot read the pending alerts of {table}")]
-    Query {
+    #[error("cannot read {what} in {table}")]
+    Read {
+        what: &'static str,
         table: String,
         #[source]
         source: Box<aws_sdk_dynamodb::Error>,
@@ -112,6 +119,15 @@ pub enum StoreError {
         #[source]
         source: serde_dynamo::Error,
     },
+    #[error("the policy of {of} in {table} cannot be read")]
+    Policy {
+        of: String,
+        table: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("{id} in {table} was changed by others again and again; try once more")]
+    Contended { id: String, table: String },
 }
 
 impl AnomalyStore {
@@ -130,10 +146,10 @@ impl AnomalyStore {
         &self,
         anomaly: &Anomaly,
         alert_state: AlertState,
+        judged_by: &JudgedBy<'_>,
         writer: Writer<'_>,
     ) -> Result<Recorded, StoreError> {
-        let item =
-            AnomalyItem::new(anomaly, alert_state, self.retention, writer.catalog_version, writer.run_id);
+        let item = AnomalyItem::new(anomaly, alert_state, self.retention, judged_by, writer.run_id);
         self.put(AlertItem::Anomaly(Box::new(item)), writer).await
     }
 
@@ -160,10 +176,7 @@ impl AnomalyStore {
         while pending.alerts.len() < limit
             && let Some(item) = pages.next().await
         {
-            let item = item.map_err(|source| StoreError::Query {
-                table: self.table.clone(),
-                source: Box::new(source.into()),
-            })?;
+            let item = item.map_err(|source| self.unread("the pending alerts", source))?;
             match AlertItem::from_item(item) {
                 Ok(alert) => pending.alerts.push(alert),
                 // One unreadable item must not keep all other alerts from being sent.
@@ -302,6 +315,10 @@ impl AnomalyStore {
             .inspect_err(|error| tracing::error!(error = %error, db.table = self.table, "a stored item cannot be read"))
             .ok();
         Recorded { new, alert_state: AlertState::Pending, pending }
+    }
+
+    fn unread(&self, what: &'static str, source: impl Into<aws_sdk_dynamodb::Error>) -> StoreError {
+        StoreError::Read { what, table: self.table.clone(), source: Box::new(source.into()) }
     }
 
     fn unreadable(&self, source: serde_dynamo::Error) -> StoreError {

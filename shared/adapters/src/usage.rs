@@ -1,4 +1,4 @@
-//! Reading usage: one streaming query for all customers and all metrics.
+//! Reading usage: one streaming query for all customers and all metrics, and small ones for a single customer.
 //!
 //! The rollup is aggregated in the order of its primary key, so ClickHouse holds a few thousand customers at once and
 //! this side one. A row is one customer with the values of all its metrics in all windows.
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::{timeout, timeout_at};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, MetricSpec};
 use crate::config::ClickHouseConfig;
 use crate::credentials::{Credentials, CredentialsError};
 
@@ -45,6 +45,20 @@ pub struct SweepRequest<'a> {
     pub deadline: Instant,
 }
 
+/// One customer's usage of one metric, step by step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepsRequest<'a> {
+    pub customer: &'a CustomerId,
+    pub metric: &'a MetricSpec,
+    /// A full hour, the first instant of the first step.
+    pub start: Timestamp,
+    /// A full hour, the first instant after the last step.
+    pub end: Timestamp,
+    /// Length of a step: whole hours.
+    pub step: Duration,
+    pub query_id: &'a str,
+}
+
 /// A running sweep.
 pub struct Sweep {
     cursor: RowCursor<UsageRow<'static>>,
@@ -62,8 +76,8 @@ pub struct Sweep {
 pub struct CustomerUsage<'a> {
     /// As it stands in the table: any bytes.
     pub customer_id: &'a [u8],
-    /// Age, in windows, of the window with the customer's first event in the time read.
-    pub first_event_age: usize,
+    /// The customer's first event, of any metric, in the time read; off by less than an hour, within the same window.
+    pub first_event: Timestamp,
     /// Metrics that are in the rollup and not in the catalog.
     pub unknown_metrics: Vec<String>,
     windows: usize,
@@ -120,7 +134,7 @@ struct UsageRow<'a> {
     #[serde(with = "serde_bytes")]
     customer_id: &'a [u8],
     declared: u64,
-    first_event_age: u16,
+    first_event_ms: i64,
     unknown_metrics: Vec<String>,
     values: Vec<Option<f64>>,
 }
@@ -155,7 +169,12 @@ impl UsageReader {
         }
         let cursor = self
             .query(
-                &sql::sweep(request.catalog, request.baseline_days, !request.customers.is_empty()),
+                &sql::sweep(
+                    request.catalog,
+                    &request.window,
+                    request.baseline_days,
+                    !request.customers.is_empty(),
+                ),
                 request,
             )
             .await?
@@ -167,7 +186,7 @@ impl UsageReader {
             context,
             read_timeout: self.read_timeout,
             deadline,
-            windows: usize::from(request.baseline_days) + 1,
+            windows: request.window.baseline_windows(request.baseline_days) + 1,
             metrics: request.catalog.metrics().len(),
             received: 0,
             declared: 0,
@@ -182,11 +201,40 @@ impl UsageReader {
         let query_id = format!("{}-count", request.query_id);
         let request = SweepRequest { query_id: &query_id, ..*request };
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
-        let query = self.query(&sql::count_customers(!request.customers.is_empty()), &request).await?;
-        match timeout(self.read_timeout, query.fetch_one::<u64>()).await {
-            Ok(answer) => answer.map_err(|source| classify(&context, source)),
-            Err(_) => Err(UsageError::Stalled { context, seconds: self.read_timeout.as_secs() }),
+        let text = sql::count_customers(request.catalog, &request.window, !request.customers.is_empty());
+        let query = self.query(&text, &request).await?;
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// One customer's usage of one metric from `start` to `end`, in steps of whole hours.
+    pub async fn steps(&self, request: &StepsRequest<'_>) -> Result<Vec<Option<f64>>, UsageError> {
+        #[derive(Row, Deserialize)]
+        struct Step {
+            number: u32,
+            value: f64,
         }
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        let seconds = |at: Timestamp| u32::try_from(at.as_second()).unwrap_or_default();
+        let (start, end, step) =
+            (seconds(request.start), seconds(request.end), request.step.as_secs().max(1));
+        let query = self
+            .bare_query(&sql::steps(request.metric), request.query_id)
+            .await?
+            .param("start", start)
+            .param("end", end)
+            .param("step", u32::try_from(step).unwrap_or(u32::MAX))
+            .param("customer", request.customer.as_str())
+            .param("metric", request.metric.name.as_str())
+            .with_setting("max_execution_time", self.query_timeout.as_secs().to_string());
+        let rows = self.within(&context, query.fetch_all::<Step>()).await?;
+        let count = u64::from(end.saturating_sub(start)).div_ceil(step);
+        let mut values = vec![None; usize::try_from(count).unwrap_or(0)];
+        for Step { number, value } in rows {
+            if let Some(place) = values.get_mut(number as usize) {
+                *place = Some(value);
+            }
+        }
+        Ok(values)
     }
 
     /// The error of a sweep that brought no row although there are customers.
@@ -206,26 +254,44 @@ impl UsageReader {
         }
     }
 
+    /// A sweep's query with all that its text refers to.
     async fn query(
         &self,
         text: &str,
         request: &SweepRequest<'_>,
     ) -> Result<clickhouse::query::Query, UsageError> {
-        let (user, password) = self.credentials.get().await.map_err(UsageError::Credentials)?;
         let metrics: Vec<&str> =
             request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
         let customers: Vec<&str> = request.customers.iter().map(CustomerId::as_str).collect();
-        // `Window` guarantees the range, so the fallback is never taken.
-        let seconds = |at: Timestamp| u32::try_from(at.as_second()).unwrap_or_default();
+        let query = self.bare_query(text, request.query_id).await?;
+        Ok(query
+            .param("start", request.window.baseline_start(request.baseline_days).as_millisecond())
+            .param("end", request.window.end().as_millisecond())
+            .param("metrics", metrics)
+            .param("customers", customers))
+    }
+
+    async fn bare_query(&self, text: &str, query_id: &str) -> Result<clickhouse::query::Query, UsageError> {
+        let (user, password) = self.credentials.get().await.map_err(UsageError::Credentials)?;
         let client = self.client.clone().with_user(user).with_password(password);
         Ok(client
             .query_raw(text)
-            .param("start", seconds(request.window.baseline_start(request.baseline_days)))
-            .param("end", seconds(request.window.end()))
-            .param("metrics", metrics)
-            .param("customers", customers)
-            .with_setting("query_id", request.query_id)
+            .with_setting("query_id", query_id)
             .with_setting("cancel_http_readonly_queries_on_client_close", "1"))
+    }
+
+    /// A small answer as a whole, within the time that any part of an answer may take.
+    async fn within<T>(
+        &self,
+        context: &QueryContext,
+        answer: impl Future<Output = Result<T, clickhouse::error::Error>>,
+    ) -> Result<T, UsageError> {
+        match timeout(self.read_timeout, answer).await {
+            Ok(answer) => answer.map_err(|source| classify(context, source)),
+            Err(_) => {
+                Err(UsageError::Stalled { context: context.clone(), seconds: self.read_timeout.as_secs() })
+            }
+        }
     }
 }
 
@@ -262,7 +328,7 @@ impl Sweep {
         }
         Ok(Some(CustomerUsage {
             customer_id: row.customer_id,
-            first_event_age: usize::from(row.first_event_age),
+            first_event: Timestamp::from_millisecond(row.first_event_ms).unwrap_or_default(),
             unknown_metrics: row.unknown_metrics,
             windows: self.windows,
             values: row.values,

@@ -51,7 +51,7 @@ impl Anomaly {
     ) -> Self {
         let comparison = &finding.comparison;
         Self {
-            description: describe::sentence(metric.as_str(), unit, finding),
+            description: describe::sentence(metric.as_str(), unit, &window, finding),
             investigation_steps: steps::for_finding(metric.as_str(), finding),
             unit: unit.to_owned(),
             window,
@@ -76,12 +76,29 @@ impl Anomaly {
     }
 
     pub fn id(&self) -> AnomalyId {
-        let customer = URL_SAFE_NO_PAD.encode(self.customer_id.as_str());
-        AnomalyId(format!("{}.{}.{customer}", self.detected_at().as_millisecond(), self.metric))
+        AnomalyId::of(self.detected_at(), &self.metric, &self.customer_id)
     }
 }
 
 impl AnomalyId {
+    /// Reads an id that came from outside, and with it what it names: time of detection, metric and customer.
+    ///
+    /// `None` for everything that [`Anomaly::id`] does not make, so that one anomaly has one id.
+    pub fn parse(text: &str) -> Option<(Self, Timestamp, MetricName, CustomerId)> {
+        let (time, rest) = text.split_once('.')?;
+        let (metric, customer) = rest.split_once('.')?;
+        let detected_at = Timestamp::from_millisecond(time.parse().ok()?).ok()?;
+        let customer = String::from_utf8(URL_SAFE_NO_PAD.decode(customer).ok()?).ok()?;
+        let (metric, customer) = (MetricName::new(metric).ok()?, CustomerId::new(customer).ok()?);
+        let id = Self::of(detected_at, &metric, &customer);
+        (id.as_str() == text).then_some((id, detected_at, metric, customer))
+    }
+
+    fn of(detected_at: Timestamp, metric: &MetricName, customer: &CustomerId) -> Self {
+        let encoded = URL_SAFE_NO_PAD.encode(customer.as_str());
+        Self(format!("{}.{metric}.{encoded}", detected_at.as_millisecond()))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -121,6 +138,33 @@ mod tests {
         assert_eq!(ids.len(), customers.len() * 2);
         assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))));
         assert_eq!(anomaly("cust_1", "api_calls").id().as_str(), "1795266000000.api_calls.Y3VzdF8x");
+    }
+
+    #[test]
+    fn an_id_is_read_back_exactly_or_not_at_all() {
+        for customer in ["a", "a.b", "#'\"`\n\0", "客户", &"x".repeat(2_000)] {
+            let anomaly = anomaly(customer, "api_calls");
+            let parsed = AnomalyId::parse(anomaly.id().as_str());
+            let expected =
+                (anomaly.id(), anomaly.detected_at(), anomaly.metric.clone(), anomaly.customer_id.clone());
+            assert_eq!(parsed, Some(expected), "{customer:?}");
+        }
+        for foreign in [
+            "",
+            "1795266000000",
+            "1795266000000.api_calls",
+            "1795266000000.api_calls.",
+            "1795266000000.API.Y3VzdF8x",
+            "+1795266000000.api_calls.Y3VzdF8x",
+            "01795266000000.api_calls.Y3VzdF8x",
+            "99999999999999999999.api_calls.Y3VzdF8x",
+            "1795266000000.api_calls.Y3VzdF8x=",
+            "1795266000000.api_calls.Y3VzdF9",
+            "1795266000000.api_calls.gICA",
+            "1795266000000.digest.3-1",
+        ] {
+            assert_eq!(AnomalyId::parse(foreign), None, "{foreign}");
+        }
     }
 
     #[test]

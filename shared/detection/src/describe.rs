@@ -1,26 +1,91 @@
-//! One English sentence for one finding.
+//! One English sentence for one verdict.
 
 use crate::units::{amount, humanize};
-use crate::{Direction, Finding};
+use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
 /// For example "bandwidth was 9.14 GB in the last 24 hours, 4.2 times the 30-day mean of 2.2 GB (z 11.3)".
-pub fn sentence(metric: &str, unit: &str, finding: &Finding) -> String {
+pub fn sentence(metric: &str, unit: &str, window: &Window, finding: &Finding) -> String {
     let comparison = &finding.comparison;
     let (current, mean) = (comparison.current, comparison.baseline.mean());
-    let days = comparison.baseline.sample_count();
-    let usual = humanize(mean, unit);
-    let now = if current == 0.0 { "zero".to_owned() } else { humanize(current, unit) };
+    let samples = comparison.baseline.sample_count();
+    let (was, usual) = (was(metric, unit, window, current), humanize(mean, unit));
 
     if mean == 0.0 && comparison.constant_baseline {
-        return format!("{metric} was {now} in the last 24 hours, after zero in all {days} windows before");
+        return format!("{was}, after zero in all {samples} windows before");
     }
-    let change = if comparison.constant_baseline {
-        format!("the constant {usual} of the {days} windows before")
-    } else {
-        format!("the {days}-day mean of {usual} (z {:.1})", comparison.z_score)
+    let change = match (comparison.constant_baseline, is_day(window)) {
+        (true, _) => format!("the constant {usual} of the {samples} windows before"),
+        (false, true) => format!("the {samples}-day mean of {usual} (z {:.1})", comparison.z_score),
+        (false, false) => {
+            format!("the mean of {usual} of the {samples} windows before (z {:.1})", comparison.z_score)
+        }
     };
-    let relation = relation(current, mean, finding.direction);
-    format!("{metric} was {now} in the last 24 hours, {relation} {change}")
+    format!("{was}, {} {change}", relation(current, mean, finding.direction))
+}
+
+/// The same for any verdict: what was found, that all is as usual, or why nothing can be said.
+pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Anomalous(finding) => sentence(metric, unit, window, finding),
+        Verdict::Normal(comparison) => normal(metric, unit, window, comparison),
+        Verdict::Undetermined(reason) => format!("{metric} cannot be judged: {}", undetermined(*reason)),
+    }
+}
+
+fn normal(metric: &str, unit: &str, window: &Window, comparison: &Comparison) -> String {
+    let was = was(metric, unit, window, comparison.current);
+    let range = format!(
+        "{} to {}",
+        humanize(comparison.expected_low, unit),
+        humanize(comparison.expected_high, unit)
+    );
+    let (score, usual) = (comparison.z_score, humanize(comparison.baseline.mean(), unit));
+    if comparison.constant_baseline {
+        format!("{was}, no change that matters from the constant {usual} of the windows before")
+    } else if (comparison.expected_low..=comparison.expected_high).contains(&comparison.current) {
+        format!("{was}, within the expected {range} (z {score:.1})")
+    } else {
+        format!("{was}, outside of the expected {range} (z {score:.1}), but by too little to matter")
+    }
+}
+
+fn undetermined(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoData => "nothing is known of this period",
+        Reason::InsufficientData => "too few earlier windows hold values to compare with",
+        Reason::NotFinite => "a value is not a finite number, so the data is broken",
+        Reason::Negative => "a value is below zero, so the data is broken",
+        Reason::OutOfRange => "a value is too large to calculate with",
+    }
+}
+
+fn was(metric: &str, unit: &str, window: &Window, current: f64) -> String {
+    let now = if current == 0.0 { "zero".to_owned() } else { humanize(current, unit) };
+    format!("{metric} was {now} in {}", period(window))
+}
+
+fn period(window: &Window) -> String {
+    if is_day(window) {
+        return "the last 24 hours".to_owned();
+    }
+    let length = window.length();
+    let (whole_hours, minutes) = (length.as_hours(), length.as_mins());
+    let length = if length.as_millis() % 3_600_000 == 0 {
+        counted(whole_hours, "hour")
+    } else if length.as_millis() % 60_000 == 0 {
+        counted(minutes, "minute")
+    } else {
+        format!("{} seconds", amount(length.as_secs_f64()))
+    };
+    format!("the {length} to {}", window.end())
+}
+
+fn counted(number: i64, unit: &str) -> String {
+    if number == 1 { unit.to_owned() } else { format!("{number} {unit}s") }
+}
+
+fn is_day(window: &Window) -> bool {
+    window.length().as_hours() == window::HOURS && window.is_on_the_hour()
 }
 
 fn relation(current: f64, mean: f64, direction: Direction) -> String {
@@ -45,13 +110,21 @@ fn times(ratio: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Missing, Series, Settings, Verdict, check};
+    use crate::{Missing, Series, Settings, check};
+
+    fn between(start: &str, end: &str) -> Window {
+        Window::between(start.parse().unwrap(), end.parse().unwrap()).unwrap()
+    }
+
+    fn day() -> Window {
+        between("2026-11-20T13:00:00Z", "2026-11-21T13:00:00Z")
+    }
 
     fn describe(metric: &str, unit: &str, current: f64, baseline: &[f64]) -> String {
         let windows: Vec<_> = std::iter::once(current).chain(baseline.iter().copied()).map(Some).collect();
         let settings = Settings::new(3.0, 5.0, 2, 0.0, 0.1).unwrap();
         match check(&Series::new(&windows, 99, Missing::Zero, false), &settings) {
-            Verdict::Anomalous(finding) => sentence(metric, unit, &finding),
+            Verdict::Anomalous(finding) => sentence(metric, unit, &day(), &finding),
             other => panic!("not anomalous: {other:?}"),
         }
     }
@@ -80,5 +153,29 @@ mod tests {
         balance was 90 credits in the last 24 hours, above the 4-day mean of -5.12 credits (z 100.0)
         api_calls was 5 million calls in the last 24 hours, 454,545 times the 3-day mean of 11 calls (z 100.0)
         ");
+    }
+
+    #[test]
+    fn verdicts_on_any_period() {
+        let settings = Settings::new(3.0, 5.0, 3, 100.0, 0.1).unwrap();
+        let of = |window: &Window, values: &[f64]| {
+            let windows: Vec<_> = values.iter().copied().map(Some).collect();
+            let series = Series::new(&windows, 99, Missing::Zero, true);
+            verdict("api_calls", "calls", window, &check(&series, &settings))
+        };
+        let two_hours = between("2026-11-21T11:00:00Z", "2026-11-21T13:00:00Z");
+        let lines = [
+            of(&day(), &[1_000.0, 990.0, 1_010.0, 1_000.0]),
+            of(&day(), &[1_090.0, 1_000.0, 1_001.0, 1_000.0]),
+            of(&day(), &[1_000.0, 1_000.0, 1_000.0, 1_000.0]),
+            of(&two_hours, &[9_000.0, 1_000.0, 1_010.0, 1_000.0]),
+            of(&two_hours, &[9_000.0, 1_000.0, 1_000.0, 1_000.0]),
+            of(&two_hours, &[9_000.0, 1_000.0]),
+            of(&two_hours, &[f64::NAN, 1_000.0]),
+            of(&between("2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z"), &[1.0, 0.0, 1.0, 3.0]),
+            of(&between("2026-11-21T12:15:00Z", "2026-11-21T13:45:00Z"), &[1.0, 0.0, 1.0, 3.0]),
+            of(&between("2026-11-21T12:00:00Z", "2026-11-21T12:00:01.5Z"), &[1.0, 0.0, 1.0, 3.0]),
+        ];
+        insta::assert_snapshot!(lines.join("\n"));
     }
 }

@@ -7,7 +7,8 @@
 //! The path through it:
 //!
 //! ```text
-//! Window ── which 24 hours, and which 30 earlier windows of the same hours
+//! Window ── which period, and which earlier windows of the same hours
+//! Policy ── what operators changed: thresholds, floors, mutes -> Settings
 //! Series ── one customer's values of one metric in those windows, zeros and gaps told apart
 //! check  ── Series + Settings -> Verdict::{Normal, Anomalous, Undetermined}
 //! Anomaly ─ a finding with its customer, window, sentence and investigation steps, ready to be stored
@@ -20,7 +21,10 @@ pub mod anomaly;
 pub mod baseline;
 pub mod check;
 pub mod describe;
+pub mod distribution;
+pub mod lifecycle;
 pub mod names;
+pub mod policy;
 pub mod series;
 pub mod settings;
 pub mod steps;
@@ -30,7 +34,10 @@ pub mod window;
 pub use anomaly::{Anomaly, AnomalyId};
 pub use baseline::Baseline;
 pub use check::{Comparison, Direction, Finding, Reason, Severity, Verdict, check};
-pub use names::{CustomerId, MetricName};
+pub use distribution::Distribution;
+pub use lifecycle::{Action, State, Transition};
+pub use names::{CustomerId, MetricName, NameError};
+pub use policy::{Mute, Override, Policy, PolicyError};
 pub use series::{Missing, Series};
 pub use settings::{Settings, SettingsError};
 pub use window::{Window, WindowError};

@@ -10,7 +10,7 @@ pub enum Missing {
     Gap,
 }
 
-/// The values of one customer and metric by age: index 0 is the current window, index i the one i days earlier.
+/// The values of one customer and metric by age: index 0 is the current window, index i the i-th earlier one.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     windows: &'a [Option<f64>],
@@ -21,22 +21,9 @@ pub struct Series<'a> {
 
 impl<'a> Series<'a> {
     /// * `windows`: values by age, `None` where the window holds no event of the metric.
-    /// * `first_event_age`: age of the window that holds the customer's first event, of any metric, in all the time
-    ///   read. In the oldest window it means that the customer is older than that, so all windows count. Otherwise
-    ///   the customer is new, and only windows after the one of its first event count: that one was not a full day.
+    /// * `counted`: how many of the earlier windows count, the newest ones; see [`crate::Window::counted`].
     /// * `never_negative`: whether a negative value can only be broken data, as for counts and sums.
-    pub fn new(
-        windows: &'a [Option<f64>],
-        first_event_age: usize,
-        missing: Missing,
-        never_negative: bool,
-    ) -> Self {
-        let baseline_windows = windows.len().saturating_sub(1);
-        let counted = if first_event_age >= baseline_windows {
-            baseline_windows
-        } else {
-            first_event_age.saturating_sub(1)
-        };
+    pub fn new(windows: &'a [Option<f64>], counted: usize, missing: Missing, never_negative: bool) -> Self {
         Self { windows, counted, missing, never_negative }
     }
 
@@ -67,23 +54,19 @@ impl<'a> Series<'a> {
 mod tests {
     use super::*;
 
-    fn seen(first_event_age: usize, missing: Missing) -> (Option<f64>, Vec<f64>) {
+    fn seen(counted: usize, missing: Missing) -> (Option<f64>, Vec<f64>) {
         let windows = [None, Some(1.0), None, Some(3.0), Some(4.0)];
-        let series = Series::new(&windows, first_event_age, missing, true);
+        let series = Series::new(&windows, counted, missing, true);
         (series.current(), series.baseline().collect())
     }
 
     #[test]
-    fn an_old_customer_counts_in_every_window() {
+    fn the_newest_windows_count() {
         assert_eq!(seen(4, Missing::Zero), (Some(0.0), vec![1.0, 0.0, 3.0, 4.0]));
         assert_eq!(seen(4, Missing::Gap), (None, vec![1.0, 3.0, 4.0]));
-    }
-
-    #[test]
-    fn a_new_customer_counts_after_the_window_of_its_first_event() {
-        assert_eq!(seen(3, Missing::Zero), (Some(0.0), vec![1.0, 0.0]));
-        assert_eq!(seen(1, Missing::Zero), (Some(0.0), vec![]));
+        assert_eq!(seen(2, Missing::Zero), (Some(0.0), vec![1.0, 0.0]));
         assert_eq!(seen(0, Missing::Zero), (Some(0.0), vec![]));
+        assert_eq!(seen(9, Missing::Gap), (None, vec![1.0, 3.0, 4.0]));
     }
 
     #[test]

@@ -1,46 +1,69 @@
-//! The 24 hours that are judged, and the earlier windows they are judged against.
+//! The period that is judged, and the earlier periods it is judged against.
 //!
 //! Windows are never calendar days. A check at 13:00 compares 13:00-to-13:00 with 13:00-to-13:00, so that every
 //! window holds the same hours of the day. All of it is UTC: a day is always 24 hours long.
+//!
+//! The hourly sweep judges 24 hours that close on a full hour. A check on demand may judge a period of any length: it is
+//! compared with earlier periods of the same length and the same time of day, as many whole days apart as keeps them
+//! from overlapping.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Length of a window.
+/// Length of the sweep's window.
 pub const HOURS: i64 = 24;
 
-const HOUR_SECONDS: i64 = 3_600;
-const WINDOW_SECONDS: i64 = HOURS * HOUR_SECONDS;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// The half-open range `[start, end)` of 24 hours, closed on a full hour in UTC.
+/// The half-open range `[start, end)`, in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     start: Timestamp,
     end: Timestamp,
 }
 
-/// A time so far from today that its windows cannot be expressed.
+/// A period that cannot be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the window that closes at {at} is out of range: it and its baseline must lie between 1970 and 2106")]
-pub struct WindowError {
-    at: Timestamp,
+pub enum WindowError {
+    #[error(
+        "the window that closes at {end} is out of range: it and its baseline must lie between 1970 and 2106"
+    )]
+    OutOfRange { end: Timestamp },
+    #[error("the window from {start} to {end} is empty: it must start before it ends")]
+    Empty { start: Timestamp, end: Timestamp },
+    #[error("the window from {start} to {end} is longer than {} days", Window::MAX_DAYS)]
+    TooLong { start: Timestamp, end: Timestamp },
 }
 
 impl Window {
-    /// The window that closes at the last full hour at or before `at`.
+    /// Longest window that can be judged.
+    pub const MAX_DAYS: i64 = 92;
+
+    /// The 24 hours that close at the last full hour at or before `at`.
     ///
     /// # Errors
     ///
     /// When the window or a year before it lies outside 1970 to 2106, the range of the hours in the usage rollup.
     pub fn closing_at(at: Timestamp) -> Result<Self, WindowError> {
-        let out_of_range = || WindowError { at };
-        let floored = at.as_second().div_euclid(HOUR_SECONDS) * HOUR_SECONDS;
-        let year = 365 * WINDOW_SECONDS;
-        if floored - year < 0 || floored > i64::from(u32::MAX) {
-            return Err(out_of_range());
+        let end_ms = at.as_millisecond().div_euclid(HOUR_MS) * HOUR_MS;
+        Self::in_range(end_ms.saturating_sub(DAY_MS), end_ms).ok_or(WindowError::OutOfRange { end: at })
+    }
+
+    /// Any period of up to [`Window::MAX_DAYS`] days; parts of a millisecond are cut off.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty or too long, or lies outside 1970 to 2106 together with the year before it.
+    pub fn between(start: Timestamp, end: Timestamp) -> Result<Self, WindowError> {
+        let (start_ms, end_ms) = (start.as_millisecond(), end.as_millisecond());
+        if start_ms >= end_ms {
+            return Err(WindowError::Empty { start, end });
         }
-        let end = Timestamp::from_second(floored).map_err(|_| out_of_range())?;
-        Ok(Self { start: end - SignedDuration::from_hours(HOURS), end })
+        if end_ms - start_ms > Self::MAX_DAYS * DAY_MS {
+            return Err(WindowError::TooLong { start, end });
+        }
+        Self::in_range(start_ms, end_ms).ok_or(WindowError::OutOfRange { end })
     }
 
     /// First instant inside the window.
@@ -53,9 +76,71 @@ impl Window {
         self.end
     }
 
-    /// Start of the oldest of `baseline_days` earlier windows: where reading has to begin.
+    pub fn length(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.length_ms())
+    }
+
+    /// From one window to the next earlier one: the window's length in whole days, rounded up.
+    pub fn stride(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.stride_ms())
+    }
+
+    /// How many earlier windows fit into so many days.
+    pub fn baseline_windows(&self, baseline_days: u16) -> usize {
+        let stride_days = u16::try_from(self.stride_ms() / DAY_MS).unwrap_or(u16::MAX);
+        usize::from(baseline_days / stride_days)
+    }
+
+    /// Where reading has to begin: one stride before the end of the oldest earlier window.
     pub fn baseline_start(&self, baseline_days: u16) -> Timestamp {
-        self.start - SignedDuration::from_hours(HOURS * i64::from(baseline_days))
+        self.end
+            - SignedDuration::from_millis(
+                self.stride_ms() * (self.baseline_windows(baseline_days) as i64 + 1),
+            )
+    }
+
+    /// The window of this age: 0 is this one, 1 the one before it.
+    pub fn earlier(&self, age: usize) -> Self {
+        let back = SignedDuration::from_millis(self.stride_ms().saturating_mul(age as i64));
+        Self { start: self.start - back, end: self.end - back }
+    }
+
+    /// How many earlier windows count for a customer whose first event in all the time read is this one.
+    ///
+    /// In the oldest stride it means that the customer is older than that, so all windows count. Otherwise the customer
+    /// is new, and only the windows after the one that holds its first event count: that one was not used in full.
+    pub fn counted(&self, first_event: Timestamp, baseline_windows: usize) -> usize {
+        let before_end =
+            self.end.as_millisecond().saturating_sub(first_event.as_millisecond()).saturating_sub(1);
+        let age = usize::try_from(before_end.div_euclid(self.stride_ms())).unwrap_or(0);
+        let inside = before_end.rem_euclid(self.stride_ms()) < self.length_ms();
+        if age >= baseline_windows {
+            baseline_windows
+        } else if inside {
+            age.saturating_sub(1)
+        } else {
+            age
+        }
+    }
+
+    /// Whether it begins and ends on full hours, as the usage rollup does.
+    pub fn is_on_the_hour(&self) -> bool {
+        self.start.as_millisecond() % HOUR_MS == 0 && self.end.as_millisecond() % HOUR_MS == 0
+    }
+
+    fn length_ms(&self) -> i64 {
+        self.end.as_millisecond() - self.start.as_millisecond()
+    }
+
+    fn stride_ms(&self) -> i64 {
+        (self.length_ms() + DAY_MS - 1) / DAY_MS * DAY_MS
+    }
+
+    fn in_range(start_ms: i64, end_ms: i64) -> Option<Self> {
+        let (earliest_ms, latest_ms) = (365 * DAY_MS, i64::from(u32::MAX) * 1_000);
+        let start = Timestamp::from_millisecond(start_ms).ok()?;
+        let end = Timestamp::from_millisecond(end_ms).ok()?;
+        (end_ms >= earliest_ms && end_ms <= latest_ms).then_some(Self { start, end })
     }
 }
 
@@ -96,5 +181,74 @@ mod tests {
         ] {
             assert!(Window::closing_at(at(input)).is_err(), "{input}");
         }
+    }
+
+    fn between(start: &str, end: &str) -> Window {
+        Window::between(at(start), at(end)).unwrap()
+    }
+
+    #[test]
+    fn earlier_windows_never_overlap_and_keep_the_time_of_day() {
+        for (start, end, days, windows, stride_hours) in [
+            ("2026-11-20T13:00:00Z", "2026-11-21T13:00:00Z", 30, 30, 24),
+            ("2026-11-21T12:00:00Z", "2026-11-21T14:00:00Z", 30, 30, 24),
+            ("2026-11-20T12:59:59.999Z", "2026-11-21T13:00:00Z", 30, 15, 48),
+            ("2026-11-14T13:00:00Z", "2026-11-21T13:00:00Z", 30, 4, 7 * 24),
+            ("2026-08-21T13:00:00Z", "2026-11-21T13:00:00Z", 90, 0, 92 * 24),
+            ("2026-11-21T13:00:00Z", "2026-11-21T13:00:00.001Z", 90, 90, 24),
+        ] {
+            let window = between(start, end);
+            assert_eq!(window.baseline_windows(days), windows, "{start} to {end}");
+            assert_eq!(window.stride(), SignedDuration::from_hours(stride_hours), "{start} to {end}");
+            let before = window.earlier(1);
+            assert!(before.end() <= window.start(), "{start} to {end}");
+            assert_eq!(before.length(), window.length());
+            assert!(window.baseline_start(days) <= window.earlier(windows).start());
+        }
+    }
+
+    #[test]
+    fn a_customer_counts_from_the_first_window_after_its_first_event() {
+        let day = between("2026-11-20T13:00:00Z", "2026-11-21T13:00:00Z");
+        let two_hours = between("2026-11-21T11:00:00Z", "2026-11-21T13:00:00Z");
+        for (first_event, of_day, of_two_hours) in [
+            ("2026-11-21T12:59:59.999Z", 0, 0),
+            ("2026-11-21T10:59:59Z", 0, 0),
+            ("2026-11-20T13:00:00Z", 0, 0),
+            ("2026-11-20T12:00:00Z", 0, 0),
+            // Between two windows: the next one was used in full.
+            ("2026-11-20T10:00:00Z", 0, 1),
+            ("2026-11-18T12:00:00Z", 2, 2),
+            ("2026-11-18T10:00:00Z", 2, 3),
+            ("2026-10-22T13:00:00Z", 28, 29),
+            // The oldest of the strides read: the customer may be of any age.
+            ("2026-10-22T12:59:59Z", 30, 30),
+            ("2026-10-21T13:00:00Z", 30, 30),
+            ("2026-09-01T00:00:00Z", 30, 30),
+        ] {
+            assert_eq!(day.counted(at(first_event), 30), of_day, "24 hours, {first_event}");
+            assert_eq!(two_hours.counted(at(first_event), 30), of_two_hours, "2 hours, {first_event}");
+        }
+    }
+
+    #[test]
+    fn refuses_periods_that_cannot_be_judged() {
+        let refusal = |start: &str, end: &str| Window::between(at(start), at(end)).unwrap_err();
+        let (noon, one) = ("2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z");
+        assert!(matches!(refusal(one, noon), WindowError::Empty { .. }));
+        assert!(matches!(refusal(noon, noon), WindowError::Empty { .. }));
+        assert!(matches!(refusal(noon, "2026-11-21T12:00:00.0009Z"), WindowError::Empty { .. }));
+        assert!(matches!(refusal("2026-08-21T12:59:59.999Z", one), WindowError::TooLong { .. }));
+        assert!(matches!(
+            refusal("1970-02-01T00:00:00Z", "1970-03-01T00:00:00Z"),
+            WindowError::OutOfRange { .. }
+        ));
+    }
+
+    #[test]
+    fn knows_full_hours() {
+        assert!(between("2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z").is_on_the_hour());
+        assert!(!between("2026-11-21T12:00:00.001Z", "2026-11-21T13:00:00Z").is_on_the_hour());
+        assert!(!between("2026-11-21T12:00:00Z", "2026-11-21T12:30:00Z").is_on_the_hour());
     }
 }

@@ -106,6 +106,22 @@ GROUP BY customer_id, hour"
     )
 }
 
+/// A metric's events one by one, in the columns of the rollup and with their time in Unix milliseconds.
+pub(crate) fn events_as_usage(metric: &MetricSpec, and_where: &str) -> String {
+    let (name, events) = (&metric.name, counted_events(metric, and_where));
+    format!(
+        "SELECT
+    assumeNotNull(meterflow_customer) AS customer_id,
+    '{name}' AS metric,
+    toUInt64(1) AS events,
+    assumeNotNull(meterflow_value) AS total,
+    total AS peak,
+    total AS low,
+    toUnixTimestamp64Milli(toDateTime64(assumeNotNull(meterflow_time), 3, 'UTC')) AS time_ms
+{events}"
+    )
+}
+
 /// The number of a metric's events by hour.
 fn hours(metric: &MetricSpec) -> String {
     format!(

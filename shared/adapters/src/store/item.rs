@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::{Anomaly, AnomalyId, CustomerId, Direction, MetricName, Severity, Window};
+use detection::{
+    Action, Anomaly, AnomalyId, CustomerId, Direction, MetricName, Mute, Severity, State, Window,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +59,41 @@ pub struct AnomalyItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_alert: Option<String>,
     pub catalog_version: String,
+    /// Version of the operators' policies that it was judged by; empty in items of before there were any.
+    #[serde(default)]
+    pub config_version: String,
+    /// Why nobody was alerted, where a mute covered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mute_reason: Option<String>,
+    /// Absent is open.
+    #[serde(default, skip_serializing_if = "State::is_open")]
+    pub state: State,
+    /// What people did with it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
     pub run_id: String,
     pub ttl: i64,
+}
+
+/// By what an anomaly was judged.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgedBy<'a> {
+    pub catalog_version: &'a str,
+    pub config_version: &'a str,
+    /// The mute that covers it.
+    pub mute: Option<&'a Mute>,
+}
+
+/// One thing that somebody did with an anomaly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    pub action: Action,
+    /// Who, as the token names them.
+    pub actor: String,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What one run found beyond the alerts that it may send singly: exact totals and the largest ones.
@@ -106,13 +141,13 @@ impl AnomalyItem {
         anomaly: &Anomaly,
         alert_state: AlertState,
         retention: Duration,
-        catalog_version: &str,
+        judged_by: &JudgedBy<'_>,
         run_id: &str,
     ) -> Self {
         let detected_at = anomaly.detected_at().as_millisecond();
         Self {
-            pk: format!("CUSTOMER#{}", anomaly.customer_id),
-            sk: format!("ANOMALY#{detected_at}#{}", anomaly.metric),
+            pk: partition_key(&anomaly.customer_id),
+            sk: sort_key(detected_at, &anomaly.metric),
             kind: "usage_anomaly".to_owned(),
             anomaly_id: anomaly.id(),
             customer_id: anomaly.customer_id.clone(),
@@ -135,7 +170,11 @@ impl AnomalyItem {
             investigation_steps: anomaly.investigation_steps.clone(),
             alert_state,
             pending_alert: outbox(alert_state),
-            catalog_version: catalog_version.to_owned(),
+            catalog_version: judged_by.catalog_version.to_owned(),
+            config_version: judged_by.config_version.to_owned(),
+            mute_reason: judged_by.mute.map(|mute| mute.reason.clone()),
+            state: State::Open,
+            history: Vec::new(),
             run_id: run_id.to_owned(),
             ttl: expiry(anomaly.detected_at(), retention),
         }
@@ -237,6 +276,15 @@ impl AlertState {
             Self::Sent => "sent",
         }
     }
+}
+
+/// Partition of everything about a customer.
+pub(super) fn partition_key(customer: &CustomerId) -> String {
+    format!("CUSTOMER#{customer}")
+}
+
+pub(super) fn sort_key(detected_at: i64, metric: &MetricName) -> String {
+    format!("ANOMALY#{detected_at}#{metric}")
 }
 
 fn outbox(alert_state: AlertState) -> Option<String> {
