@@ -14,9 +14,11 @@ module "detector" {
 
   # A window is that of the event's own time, so a late event is as good as a punctual one: Lambda
   # holds it as long as it can (6 hours), also while another run occupies the only slot.
-  maximum_event_age_seconds = 21600
-  maximum_retry_attempts    = 2
-  failure_queue_arn         = aws_sqs_queue.detector_failures.arn
+  asynchronous = {
+    maximum_event_age_seconds = 21600
+    maximum_retry_attempts    = 2
+    failure_queue_arn         = aws_sqs_queue.detector_failures.arn
+  }
 
   log_retention_days     = var.log_retention_days
   kms_key_arn            = aws_kms_key.this.arn
@@ -27,34 +29,13 @@ module "detector" {
 locals {
   detector_timeout_seconds = 300
 
-  detector_environment = merge(
-    {
-      CLICKHOUSE_URL          = var.clickhouse_url
-      CLICKHOUSE_DATABASE     = var.clickhouse_database
-      ANOMALIES_TABLE         = aws_dynamodb_table.anomalies.name
-      ALERT_TOPIC_ARN         = aws_sns_topic.alerts.arn
-      WINDOW_DELAY_SECONDS    = tostring(var.window_delay_seconds)
-      BASELINE_DAYS           = tostring(var.baseline_days)
-      MIN_SAMPLES             = tostring(var.min_samples)
-      THRESHOLD               = tostring(var.threshold)
-      CRITICAL_THRESHOLD      = tostring(var.critical_threshold)
-      MIN_RELATIVE_CHANGE     = tostring(var.min_relative_change)
-      RETENTION_DAYS          = tostring(var.anomaly_retention_days)
-      MAX_ALERTS_PER_RUN      = tostring(var.max_alerts_per_run)
-      MAX_ALERTS_PER_CUSTOMER = tostring(var.max_alerts_per_customer)
-      METRICS_NAMESPACE       = local.metrics_namespace
-      METRICS_STACK           = var.name_prefix
-      LOG_LEVEL               = var.log_level
-    },
-    # The function takes an absent variable as "not set", and an empty one as an error.
-    {
-      for name, value in {
-        CLICKHOUSE_SECRET_ARN = var.clickhouse_secret_arn
-        CATALOG_SSM_PARAMETER = one(aws_ssm_parameter.catalog[*].name)
-        AWS_ENDPOINT_URL      = var.aws_endpoint_url
-      } : name => value if value != null
-    },
-  )
+  detector_environment = merge(local.function_environment, {
+    ALERT_TOPIC_ARN         = aws_sns_topic.alerts.arn
+    MAX_ALERTS_PER_RUN      = tostring(var.max_alerts_per_run)
+    MAX_ALERTS_PER_CUSTOMER = tostring(var.max_alerts_per_customer)
+    METRICS_NAMESPACE       = local.metrics_namespace
+    METRICS_STACK           = var.name_prefix
+  })
 
   # Exactly what the function's code calls; the module adds its log, its failure queue and the VPC.
   detector_policy_statements = concat(
@@ -62,6 +43,12 @@ locals {
       {
         sid       = "RecordAnomalies"
         actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources = [aws_dynamodb_table.anomalies.arn]
+      },
+      {
+        # The settings that the API changes are kept in the table of the anomalies.
+        sid       = "ReadSettings"
+        actions   = ["dynamodb:Query"]
         resources = [aws_dynamodb_table.anomalies.arn]
       },
       {
@@ -74,43 +61,9 @@ locals {
         actions   = ["sns:Publish"]
         resources = [aws_sns_topic.alerts.arn]
       },
-      {
-        # The table, the alert topic and the failure queue are encrypted with it. The function
-        # itself never calls KMS: only these services may, on its behalf.
-        sid       = "UseKeyThroughServices"
-        actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        resources = [aws_kms_key.this.arn]
-        conditions = {
-          StringEquals = {
-            "kms:ViaService" = [for service in ["dynamodb", "sns", "sqs"] : "${service}.${local.region}.${data.aws_partition.current.dns_suffix}"]
-          }
-        }
-      },
+      local.key_statements.detector,
     ],
-    var.clickhouse_secret_arn == null ? [] : [
-      {
-        sid       = "ReadClickHouseCredentials"
-        actions   = ["secretsmanager:GetSecretValue"]
-        resources = [var.clickhouse_secret_arn]
-      },
-    ],
-    var.clickhouse_secret_kms_key_arn == null ? [] : [
-      {
-        sid       = "DecryptClickHouseCredentials"
-        actions   = ["kms:Decrypt"]
-        resources = [var.clickhouse_secret_kms_key_arn]
-        conditions = {
-          StringEquals = { "kms:ViaService" = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"] }
-        }
-      },
-    ],
-    [
-      for parameter in aws_ssm_parameter.catalog : {
-        sid       = "ReadCatalog"
-        actions   = ["ssm:GetParameter"]
-        resources = [parameter.arn]
-      }
-    ],
+    local.function_policy_statements,
   )
 }
 

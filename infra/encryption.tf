@@ -1,5 +1,5 @@
 # One customer-managed key for all that this stack keeps: the table, both topics, both queues and
-# the log. A key of its own is needed, since alarms cannot publish to a topic that is encrypted
+# the logs. A key of its own is needed, since alarms cannot publish to a topic that is encrypted
 # with the AWS-managed one.
 resource "aws_kms_key" "this" {
   description         = "Anomalies, alerts, failed events and logs of ${var.name_prefix}"
@@ -58,13 +58,13 @@ locals {
       }
     },
     {
-      Sid       = "LogsOfTheFunctions"
+      Sid       = "LogsOfThisStack"
       Effect    = "Allow"
       Principal = { Service = "logs.${local.region}.amazonaws.com" }
       Action    = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
       Resource  = "*"
       Condition = {
-        ArnLike = { "kms:EncryptionContext:aws:logs:arn" = local.log_group_pattern }
+        ArnLike = { "kms:EncryptionContext:aws:logs:arn" = local.log_group_patterns }
       }
     },
   ]

@@ -11,6 +11,13 @@ clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret
 alert_emails = ["billing@example.com"]
 ops_emails   = ["oncall@example.com"]
 
+# The API, for whoever holds a token of this issuer. Without an issuer the stack has no API. Cognito
+# writes scopes with a slash. A browser may call it only from the pages listed.
+# api_jwt_issuer         = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
+# api_jwt_audience       = ["1example23456789client"]
+# api_scopes             = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
+# api_cors_allow_origins = ["https://dashboard.example.com"]
+
 # A catalog of your own instead of the built-in metrics.
 # catalog_file = "catalog.toml"
 

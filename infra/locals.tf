@@ -11,6 +11,7 @@ locals {
 
   # Users, dashboards and the other functions rely on these names.
   detector_name    = "${var.name_prefix}-anomaly-detection"
+  api_name         = "${var.name_prefix}-anomaly-api"
   schedule_name    = "${var.name_prefix}-anomaly-detection"
   table_name       = "${var.name_prefix}-anomalies"
   alert_topic_name = "${var.name_prefix}-anomaly-alerts"
@@ -31,5 +32,8 @@ locals {
   alarm_arn_pattern = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${var.name_prefix}-anomaly-*"
   rule_arn_pattern  = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${var.name_prefix}-anomaly-*"
   topic_arn_pattern = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${var.name_prefix}-anomaly-*"
-  log_group_pattern = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/lambda/${var.name_prefix}-anomaly-*"
+  log_group_patterns = [
+    for folder in ["lambda", "vendedlogs"] :
+    "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/${folder}/${var.name_prefix}-anomaly-*"
+  ]
 }

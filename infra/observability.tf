@@ -2,14 +2,15 @@
 # run that completed says so by a metric, and the absence of that metric pages.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.alarms
+  for_each = merge(local.alarms, local.api_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
   period              = each.value.period_seconds
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = each.value.periods
@@ -155,6 +156,41 @@ locals {
       tells_recovery = true
     }
   }
+
+  api_alarms = merge([
+    for api in aws_apigatewayv2_api.this : {
+      api-errors = {
+        description    = "${api.name} answered a request with 5xx: 503 when ClickHouse or DynamoDB could not be reached, anything else is a fault. Find the request's id in the log group ${module.api[0].log_group_name}; requests that never reached the function are only in ${aws_cloudwatch_log_group.api_access[0].name}, with the gateway's reason."
+        namespace      = "AWS/ApiGateway"
+        metric         = "5xx"
+        dimensions     = { ApiId = api.id }
+        statistic      = "Sum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+
+      # One slow answer in a quiet hour is the whole of p99, so it takes three periods in a row.
+      api-latency = {
+        description    = "For 15 minutes the slowest answers of ${api.name} (p99) have taken more than 5 seconds. The log group ${aws_cloudwatch_log_group.api_access[0].name} tells which routes; if it is those that read usage, see how busy ClickHouse is."
+        namespace      = "AWS/ApiGateway"
+        metric         = "Latency"
+        dimensions     = { ApiId = api.id }
+        statistic      = "p99"
+        period_seconds = 300
+        periods        = 3
+        comparison     = "GreaterThanThreshold"
+        threshold      = 5000
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+    }
+  ]...)
 }
 
 # A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the

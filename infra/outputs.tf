@@ -44,6 +44,31 @@ output "detector_failure_queue_url" {
 }
 
 output "kms_key_arn" {
-  description = "ARN of the key that encrypts table, topics, queues and log. Whoever reads or publishes needs it too."
+  description = "ARN of the key that encrypts table, topics, queues and logs. Whoever reads or publishes needs it too."
   value       = aws_kms_key.this.arn
+}
+
+output "api_endpoint" {
+  description = "Address of the API, without a slash at the end. Null in a stack without the API, as the outputs below."
+  value       = one(aws_apigatewayv2_api.this[*].api_endpoint)
+}
+
+output "api_id" {
+  description = "Id of the HTTP API, the first part of its host name."
+  value       = one(aws_apigatewayv2_api.this[*].id)
+}
+
+output "api_function_name" {
+  description = "Name of the API's function."
+  value       = one(module.api[*].function_name)
+}
+
+output "api_log_group_name" {
+  description = "Log group of the API's function, for `aws logs tail`."
+  value       = one(module.api[*].log_group_name)
+}
+
+output "api_access_log_group_name" {
+  description = "Log group with one line for each request to the API, also for those that never reach the function."
+  value       = one(aws_cloudwatch_log_group.api_access[*].name)
 }

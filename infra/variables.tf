@@ -36,7 +36,7 @@ variable "deletion_protection" {
 }
 
 variable "aws_endpoint_url" {
-  description = "Endpoint that the function uses for every AWS service. Only the local cloud sets it; null means AWS itself."
+  description = "Endpoint that the functions use for every AWS service. Only the local cloud sets it; null means AWS itself."
   type        = string
   default     = null
 
@@ -47,7 +47,7 @@ variable "aws_endpoint_url" {
 }
 
 # ---------------------------------------------------------------------------------------------
-# The detector function
+# The functions
 # ---------------------------------------------------------------------------------------------
 
 variable "detector_package" {
@@ -62,8 +62,20 @@ variable "detector_package" {
   }
 }
 
+variable "api_package" {
+  description = "Path of the API's deployment package, relative to the directory that Terraform runs in (infra)."
+  type        = string
+  default     = "../target/lambda/anomaly-api/bootstrap.zip"
+  nullable    = false
+
+  validation {
+    condition     = length(trimspace(var.api_package)) > 0
+    error_message = "api_package must be the path of a zip file. `cargo lambda build --release --arm64 --output-format zip -p api` makes the default one."
+  }
+}
+
 variable "architecture" {
-  description = "Processor of the function, the one that the package was built for: arm64 or x86_64."
+  description = "Processor of the functions, the one that the packages were built for: arm64 or x86_64."
   type        = string
   default     = "arm64"
   nullable    = false
@@ -88,7 +100,7 @@ variable "reserved_concurrency" {
 }
 
 variable "vpc_subnet_ids" {
-  description = "Private subnets for the function, when ClickHouse is only reachable inside a VPC. They need a way to the AWS services (NAT or VPC endpoints). Empty means no VPC."
+  description = "Private subnets for the functions, when ClickHouse is only reachable inside a VPC. They need a way to the AWS services (NAT or VPC endpoints). Empty means no VPC."
   type        = list(string)
   default     = []
   nullable    = false
@@ -100,12 +112,12 @@ variable "vpc_subnet_ids" {
 
   validation {
     condition     = (length(var.vpc_subnet_ids) == 0) == (length(var.vpc_security_group_ids) == 0)
-    error_message = "vpc_subnet_ids and vpc_security_group_ids belong together: set both, or neither for a function outside a VPC."
+    error_message = "vpc_subnet_ids and vpc_security_group_ids belong together: set both, or neither for functions outside a VPC."
   }
 }
 
 variable "vpc_security_group_ids" {
-  description = "Security groups of the function inside the VPC. Empty means no VPC."
+  description = "Security groups of the functions inside the VPC. Empty means no VPC."
   type        = list(string)
   default     = []
   nullable    = false
@@ -117,7 +129,7 @@ variable "vpc_security_group_ids" {
 }
 
 variable "log_retention_days" {
-  description = "Days that CloudWatch keeps the function's log."
+  description = "Days that CloudWatch keeps the logs."
   type        = number
   default     = 30
   nullable    = false
@@ -129,7 +141,7 @@ variable "log_retention_days" {
 }
 
 variable "log_level" {
-  description = "Least severe level that the function logs: trace, debug, info, warn or error."
+  description = "Least severe level that the functions log: trace, debug, info, warn or error."
   type        = string
   default     = "info"
   nullable    = false
@@ -236,7 +248,7 @@ variable "clickhouse_secret_kms_key_arn" {
 }
 
 variable "catalog_file" {
-  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). It goes to Parameter Store (8 KB at most). Null means the catalog built into the function."
+  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). It goes to Parameter Store (8 KB at most). Null means the catalog built into the functions."
   type        = string
   default     = null
 }
@@ -400,5 +412,103 @@ variable "anomalies_per_hour_alarm" {
   validation {
     condition     = var.anomalies_per_hour_alarm >= 0
     error_message = "anomalies_per_hour_alarm must not be negative."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------
+# The API
+# ---------------------------------------------------------------------------------------------
+
+variable "api_jwt_issuer" {
+  description = "Who issues the tokens of the API, exactly as their claim `iss` has it. API Gateway fetches the keys from its /.well-known/openid-configuration. Null means a stack without the API."
+  type        = string
+  default     = null
+
+  # Keys that come unencrypted could be anybody's; only the local cloud has its issuer on the machine itself.
+  validation {
+    condition     = var.api_jwt_issuer == null || can(regex("^(https://[^/?#@\\s]+|http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?)(/[^?#\\s]*)?$", var.api_jwt_issuer))
+    error_message = "api_jwt_issuer must be null or an https address without a query, such as \"https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI\". Plain http is for issuers on 127.0.0.1 or localhost only."
+  }
+}
+
+variable "api_jwt_audience" {
+  description = "Audiences of which a token must name one in `aud` or, if it has none, in `client_id`, as those of Cognito do."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  # Without an audience every token of the issuer would do, also those for other applications.
+  validation {
+    condition     = var.api_jwt_issuer == null || length(var.api_jwt_audience) > 0
+    error_message = "api_jwt_audience must name at least one audience when api_jwt_issuer is set."
+  }
+
+  validation {
+    condition     = alltrue([for audience in var.api_jwt_audience : length(trimspace(audience)) > 0])
+    error_message = "api_jwt_audience must not hold an empty audience."
+  }
+}
+
+variable "api_scopes" {
+  description = "What the issuer calls the three scopes of the API: to read anomalies and usage, to change the state of anomalies, and to change settings and start runs. Cognito writes them with a slash: anomalies/read."
+  type = object({
+    read  = optional(string, "anomalies:read")
+    write = optional(string, "anomalies:write")
+    admin = optional(string, "anomalies:admin")
+  })
+  default  = {}
+  nullable = false
+
+  # The characters are those of RFC 6749, the length is that of API Gateway.
+  validation {
+    condition     = alltrue([for scope in values(var.api_scopes) : can(regex("^[!#-\\[\\]-~]{1,64}$", scope))])
+    error_message = "api_scopes must hold scopes of 1 to 64 characters without spaces, quotes and backslashes, such as \"anomalies:read\"."
+  }
+
+  # One name for two of them would give the rights of the one to whoever has the other.
+  validation {
+    condition     = length(distinct(values(var.api_scopes))) == length(values(var.api_scopes))
+    error_message = "api_scopes must hold three different scopes."
+  }
+}
+
+variable "api_cors_allow_origins" {
+  description = "Origins whose pages may call the API from a browser, or \"*\" for all. Empty means none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for origin in var.api_cors_allow_origins : origin == "*" || can(regex("^https?://[a-z0-9.-]+(:[0-9]+)?$", origin))])
+    error_message = "api_cors_allow_origins must hold \"*\" or origins as browsers send them: scheme, host in lower case and perhaps a port, such as \"https://dashboard.example.com\", without a path or a slash at the end."
+  }
+
+  validation {
+    condition     = !contains(var.api_cors_allow_origins, "*") || length(var.api_cors_allow_origins) == 1
+    error_message = "api_cors_allow_origins must hold either \"*\" alone or the origins that are meant."
+  }
+}
+
+variable "api_throttling_rate_limit" {
+  description = "Requests a second that the API answers in the long run, those of all callers together; what is beyond gets 429."
+  type        = number
+  default     = 50
+  nullable    = false
+
+  validation {
+    condition     = var.api_throttling_rate_limit > 0
+    error_message = "api_throttling_rate_limit must be above 0."
+  }
+}
+
+variable "api_throttling_burst_limit" {
+  description = "Requests that may come at once, before the rate limit counts."
+  type        = number
+  default     = 100
+  nullable    = false
+
+  validation {
+    condition     = var.api_throttling_burst_limit >= 1 && floor(var.api_throttling_burst_limit) == var.api_throttling_burst_limit
+    error_message = "api_throttling_burst_limit must be a whole number of at least 1."
   }
 }

@@ -1,10 +1,16 @@
--- The user of the detector: it reads the rollup and nothing else, within limits. Run it as an administrator, with the
--- name of your database for `metering` and a password of your own, and put name and password into the secret.
+-- The user of the functions, within limits. Run it as an administrator, with the name of your database for `metering`
+-- and a password of your own, and put name and password into the secret.
 -- `readonly = 2` lets a query set limits of its own, such as how long it may take, and forbids every change.
+-- The limit on queries at a time counts the detector's one and those of the API's requests together; it is high enough
+-- that a busy API does not keep the detector from reading.
 
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_reader
-SETTINGS readonly = 2, max_memory_usage = '4G', max_execution_time = 280, max_concurrent_queries_for_user = 4;
+SETTINGS readonly = 2, max_memory_usage = '4G', max_execution_time = 280, max_concurrent_queries_for_user = 32;
 
 CREATE USER IF NOT EXISTS meterflow IDENTIFIED WITH sha256_password BY 'change me' SETTINGS PROFILE meterflow_reader;
 
 GRANT SELECT ON metering.usage_hourly TO meterflow;
+
+-- The rollup knows full hours only. For a period that starts or ends within an hour the API reads the events themselves,
+-- so it needs each table that the catalog names. A stack without the API does not need this.
+GRANT SELECT ON metering.events TO meterflow;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import emulator
@@ -15,14 +14,7 @@ PROGRAM = Path(__file__).with_name("aws_calls.py")
 
 
 def call(settings: Settings, operation: str, **arguments):
-    result = subprocess.run(
-        [str(tools.venv_python(settings)), str(PROGRAM), operation, json.dumps(arguments)],
-        env=emulator.client_environment(settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    result = tools.run_program(settings, PROGRAM, operation, arguments, emulator.client_environment(settings))
     if result.returncode:
         raise CloudError(f"The AWS emulator at {settings.aws_url} did not carry out {operation.replace('_', ' ')}: "
                          f"{result.stderr.strip()[-1500:]}\nIts log: {settings.logs / 'aws.log'}")

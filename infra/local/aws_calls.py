@@ -46,6 +46,14 @@ def put_secret(name, username, password):
         return secrets.put_secret_value(SecretId=name, SecretString=text)["ARN"]
 
 
+def publish_documents(bucket, documents):
+    """Puts JSON documents, by their keys, where everybody who reaches the emulator can read them."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket=bucket)
+    for key, document in documents.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document), ContentType="application/json")
+
+
 def subscribe_inbox(queue, topic_arn):
     """The URL of a queue that receives what the topic publishes, both as it is in production: with the envelope."""
     sqs = client("sqs")
@@ -55,16 +63,22 @@ def subscribe_inbox(queue, topic_arn):
     return url
 
 
-def verify_stack(function, table, topic_arn, queue_url):
-    """Whether the parts that a deployed stack is used by are there."""
+def verify_stack(functions, table, topic_arn, queue_url, api_id):
+    """Whether the parts that a deployed stack is used by are there. Without an API the api_id is None."""
     try:
-        function = client("lambda").get_function_configuration(FunctionName=function)
+        functions = [client("lambda").get_function_configuration(FunctionName=function) for function in functions]
         table = client("dynamodb").describe_table(TableName=table)["Table"]
         client("sns").get_topic_attributes(TopicArn=topic_arn)
         client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        has_api = api_id is None or _has_routes_and_authorizer(api_id)
     except ClientError:
         return False
-    return function["State"] == "Active" and table["TableStatus"] == "ACTIVE"
+    return has_api and table["TableStatus"] == "ACTIVE" and all(function["State"] == "Active" for function in functions)
+
+
+def _has_routes_and_authorizer(api_id):
+    gateway = client("apigatewayv2")
+    return bool(gateway.get_routes(ApiId=api_id)["Items"] and gateway.get_authorizers(ApiId=api_id)["Items"])
 
 
 def function_environment(function):
@@ -82,7 +96,10 @@ def invoke(function, payload):
 
 OPERATIONS = {
     call.__name__: call
-    for call in (read_generation, write_generation, put_secret, subscribe_inbox, verify_stack, function_environment, invoke)
+    for call in (
+        read_generation, write_generation, put_secret, publish_documents, subscribe_inbox, verify_stack,
+        function_environment, invoke,
+    )
 }
 
 if __name__ == "__main__":

@@ -17,11 +17,13 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 import aws
 import clickhouse
 import emulator
+import invocation
+import issuer
 import package
 import processes
 import settings as configuration
@@ -30,7 +32,7 @@ import terraform
 import tools
 from console import CloudError, Step, say
 from files import tail
-from settings import DEFAULT_STACK, Settings
+from settings import API, DEFAULT_STACK, DETECTOR, Settings
 from stack import Stack
 
 
@@ -57,26 +59,28 @@ def setup(settings: Settings, options) -> None:
     tools.setup(settings)
 
 
-def package_detector(settings: Settings, options) -> None:
-    package.make(settings.root / "target" / "release" / "anomaly-detection", settings.package)
-    say(f"Lambda package: {settings.package}")
+def make_packages(settings: Settings, options) -> None:
+    for program in (DETECTOR, API):
+        package.make(settings.program(program), settings.package(program))
+        say(f"Lambda package: {settings.package(program)}")
 
 
 def up(settings: Settings, options) -> None:
     tools.require_set_up(settings)
-    lambda_package = _absolute(options.package) if options.package else settings.package
-    package.require_runnable(lambda_package)
+    packages = _packages(settings, options)
+    for file in packages.values():
+        package.require_runnable(file)
     with _exclusive(settings):
         clickhouse.ensure_running(settings)
         emulator.ensure_running(settings)
-        stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, lambda_package))
+        stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, **packages))
         _migrate(settings)
-    say(f"The local cloud is up. Its addresses are in {settings.env_file(DEFAULT_STACK)}")
+    say(f"The local cloud is up. Its addresses and tokens are in {settings.env_file(DEFAULT_STACK)}")
 
 
 def _migrate(settings: Settings) -> None:
     """Makes the tables and views, so that usage can be inserted as soon as the cloud is up."""
-    program = settings.root / "target" / "release" / "meterflow"
+    program = settings.program("meterflow")
     if not settings.clickhouse.started_here:
         say(f"Your own ClickHouse is not changed. To make the tables and views there: {program} migrate")
         return
@@ -98,11 +102,11 @@ def deploy(settings: Settings, options) -> None:
         stacks.deploy(settings, Stack(
             name_prefix=options.name_prefix,
             database=options.database or settings.database,
-            package=_absolute(options.package) if options.package else settings.package,
             catalog_file=_absolute(options.catalog_file) if options.catalog_file else None,
             variables=dict(options.var),
+            **_packages(settings, options),
         ))
-    say(f"Its addresses are in {settings.env_file(options.name_prefix)}")
+    say(f"Its addresses and tokens are in {settings.env_file(options.name_prefix)}")
 
 
 def down(settings: Settings, options) -> None:
@@ -130,6 +134,9 @@ def status(settings: Settings, options) -> int:
         known = stacks.deployed(settings, name)
         function = known["outputs"]["detector_function_name"]
         lines.append((f"Stack {name}", f"function {function}, database {known['database']}, {settings.env_file(name)}"))
+        host = stacks.api_host(settings, known["outputs"])
+        if host:
+            lines.append(("Its API", f"{settings.aws_url} with the header Host: {host}"))
     lines.append(("Logs", str(settings.logs)))
     for title, text in lines:
         say(f"{title + ':':<16} {text}")
@@ -147,24 +154,13 @@ def run(settings: Settings, options) -> int:
 
 
 def invoke(settings: Settings, options) -> int:
-    event = _event_file(settings, options.event)
-    function = stacks.deployed(settings, options.name_prefix)["outputs"]["detector_function_name"]
     _require_running(settings)
-    try:
-        payload = json.loads(event.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CloudError(f"{event} is not JSON: {error}") from None
-    if options.time:
-        payload["time"] = options.time
-    result = aws.call(settings, "invoke", function=function, payload=payload)
-    if result["error"] is None:
-        say(json.dumps(result["answer"], indent=2, ensure_ascii=False))
-        return 0
-    answer = result["answer"] if isinstance(result["answer"], dict) else {"errorMessage": result["answer"]}
-    print(f"{function} failed: {answer.get('errorType', result['error'])}", file=sys.stderr)
-    print(answer.get("errorMessage", json.dumps(answer)), file=sys.stderr)
-    print(f"\nThe end of its log (all of it is in {settings.logs / 'aws.log'}):\n{result['log']}", file=sys.stderr)
-    return 1
+    return invocation.invoke(settings, options.name_prefix, options.event, options.time)
+
+
+def token(settings: Settings, options) -> None:
+    made = issuer.Token(options.subject, options.scope, options.customer, options.audience, options.expires)
+    say(issuer.sign(settings, [made])[0])
 
 
 def check_terraform(settings: Settings, options) -> None:
@@ -185,7 +181,7 @@ def _run_in_temporary_cloud(options) -> int:
     with _exclusive(settings, settings.directory / "test-lock"):
         _tear_down(settings)
         try:
-            options.package = None
+            options.detector_package = options.api_package = None
             up(settings, options)
             code = _run_program(settings, options)
         finally:
@@ -228,7 +224,7 @@ def _tear_down(settings: Settings) -> None:
 
 def _purge(settings: Settings, keep_logs: bool) -> None:
     # By name, and never the directory as such: it also holds the tools and perhaps other clouds.
-    for name in ("clickhouse", "aws", "terraform", "pids") + (() if keep_logs else ("logs", "terraform-check")):
+    for name in ("clickhouse", "aws", "terraform", "issuer", "pids") + (() if keep_logs else ("logs", "terraform-check")):
         shutil.rmtree(settings.directory / name, ignore_errors=True)
     for file in [settings.directory / "env", *settings.directory.glob("*.env")]:
         file.unlink(missing_ok=True)
@@ -246,14 +242,11 @@ def _require_running(settings: Settings) -> None:
         raise CloudError(f"The local cloud is not up: nothing answers at {settings.aws_url}. Run: make up")
 
 
-def _event_file(settings: Settings, name: str) -> Path:
-    folder = settings.root / "events"
-    candidates = [folder / f"detector-{name}.json", folder / f"{name}.json"]
-    for file in candidates:
-        if file.is_file():
-            return file
-    known = ", ".join(sorted(file.stem for file in folder.glob("*.json"))) or "none"
-    raise CloudError(f"There is no event {candidates[0]} and no {candidates[1]}. Known events: {known}.")
+def _packages(settings: Settings, options) -> Dict[str, Path]:
+    return {
+        "detector_package": _absolute(options.detector_package) if options.detector_package else settings.package(DETECTOR),
+        "api_package": _absolute(options.api_package) if options.api_package else settings.package(API),
+    }
 
 
 def _absolute(path: str) -> Path:
@@ -296,8 +289,12 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--name-prefix", default=DEFAULT_STACK, help=f"name of the stack (default {DEFAULT_STACK})")
 
     command("setup", setup, "check what the machine must have and fetch the pinned tools")
-    command("package", package_detector, "make the Lambda package of the detector that Cargo built")
-    command("up", up, "start the engines and deploy the stack").add_argument("--package", help="the Lambda package")
+    def package_options(added):
+        added.add_argument("--detector-package", metavar="ZIP", help="Lambda package of the detector (default: the built one)")
+        added.add_argument("--api-package", metavar="ZIP", help="Lambda package of the API (default: the built one)")
+
+    command("package", make_packages, "make the Lambda packages of the programs that Cargo built")
+    package_options(command("up", up, "start the engines and deploy the stack"))
     command("down", down, "end what `up` started").add_argument("--purge", action="store_true", help="delete all data")
     command("status", status, "show what runs")
     command("check-terraform", check_terraform, "check format, validity and tests of infra/")
@@ -306,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     stack_option(added)
     added.add_argument("--database", help="ClickHouse database of the stack")
     added.add_argument("--catalog-file", help="catalog of metrics (default: the built-in one)")
-    added.add_argument("--package", help="the Lambda package")
+    package_options(added)
     added.add_argument("--var", action="append", default=[], type=_variable, metavar="NAME=VALUE",
                        help="another variable of infra/variables.tf, as JSON or plain text")
 
@@ -316,10 +313,18 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--as-detector", action="store_true", help="also with the environment of the detector function")
     added.add_argument("program", nargs=argparse.REMAINDER, help="-- and the program with its arguments")
 
-    added = command("invoke", invoke, "invoke the deployed detector with an event from events/")
+    added = command("invoke", invoke, "invoke a deployed function with an event from events/")
     stack_option(added)
-    added.add_argument("--time", help="the hour at which the window closes (RFC 3339), instead of the event's own")
-    added.add_argument("event", help="NAME of events/detector-NAME.json or events/NAME.json")
+    added.add_argument("--time", help="the hour at which the detector's window closes (RFC 3339), instead of the event's own")
+    added.add_argument("event", help="NAME of events/detector-NAME.json or events/NAME.json; api-NAME goes to the API")
+
+    added = command("token", token, "print a token for the API, signed by the issuer of this cloud")
+    added.add_argument("--scope", action="extend", nargs="+", default=[], metavar="S", help="scopes, such as anomalies:read")
+    added.add_argument("--customer", metavar="ID", help="the only customer that its bearer may see (claim customer_id)")
+    added.add_argument("--subject", default="local", metavar="NAME", help="who bears it (claim sub, default local)")
+    added.add_argument("--expires", type=int, default=issuer.TOKEN_SECONDS, metavar="SECONDS",
+                       help="how long it is valid (default 30 days); a negative number makes one that has expired")
+    added.add_argument("--audience", default=issuer.AUDIENCE, metavar="A", help=f"claim aud (default {issuer.AUDIENCE})")
     return parser
 
 

@@ -90,6 +90,8 @@ def _environment(settings: Settings) -> Dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(settings.aws_port),
+        # It reads the documents of the tokens' issuer from itself, never through a proxy of the whole system.
+        "NO_PROXY": "127.0.0.1,localhost",
         "MINISTACK_REGION": REGION,
         "PERSIST_STATE": "1",
         "STATE_DIR": str(home / "state"),

@@ -1,6 +1,6 @@
-"""The Lambda package of the local cloud, made of the detector that Cargo built for this machine.
+"""The Lambda packages of the local cloud, made of the programs that Cargo built for this machine.
 
-The emulator runs the function as a plain process, so it needs a program for this machine, also on macOS, where
+The emulator runs a function as a plain process, so it needs a program for this machine, also on macOS, where
 `cargo lambda build` makes only Linux programs. The packages for AWS come from cargo-lambda (see `make deploy`).
 """
 
@@ -21,7 +21,7 @@ ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 def make(program: Path, destination: Path) -> None:
     """Zips the program as `bootstrap`. The same program gives the same bytes, so that nothing is deployed anew."""
     if not program.is_file():
-        raise CloudError(f"The detector is not built: there is no {program}. Run: make build")
+        raise CloudError(f"The function is not built: there is no {program}. Run: make build")
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_suffix(".partial")
     entry = zipfile.ZipInfo(BOOTSTRAP, date_time=(1980, 1, 1, 0, 0, 0))

@@ -22,6 +22,9 @@ from urllib.parse import urlsplit
 from console import CloudError
 
 DEFAULT_STACK = "meterflow"
+# The programs that are deployed as functions.
+DETECTOR = "anomaly-detection"
+API = "anomaly-api"
 REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"
@@ -81,8 +84,16 @@ class Settings:
         return self.directory / "pids"
 
     @property
-    def package(self) -> Path:
-        return self.root / "target" / "lambda" / "anomaly-detection" / "bootstrap.zip"
+    def issuer_key(self) -> Path:
+        return self.directory / "issuer" / "private-key.pem"
+
+    def program(self, name: str) -> Path:
+        """A program as Cargo built it for this machine."""
+        return self.root / "target" / "release" / name
+
+    def package(self, program: str) -> Path:
+        """The Lambda package of a program."""
+        return self.root / "target" / "lambda" / program / "bootstrap.zip"
 
     def stack_directory(self, stack: str) -> Path:
         return self.directory / "terraform" / stack

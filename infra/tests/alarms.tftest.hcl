@@ -16,6 +16,7 @@ override_resource {
 
 variables {
   detector_package = "versions.tf"
+  api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
 
@@ -103,6 +104,42 @@ run "a_run_without_customers_alarms" {
   assert {
     condition     = [for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.expression if query.return_data == true] == ["IF(completed > 0 AND customers < 1, 1, 0)"]
     error_message = "Only a completed run without customers may raise the alarm."
+  }
+}
+
+run "alarms_on_the_api_watch_its_errors_and_its_latency" {
+  command = apply
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+  }
+
+  assert {
+    condition = {
+      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic == null ? alarm.extended_statistic : alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
+      if startswith(name, "api-")
+      } == {
+      api-errors  = "AWS/ApiGateway/5xx Sum GreaterThanThreshold 0 1x300 notBreaching ApiId=a1b2c3d4e5"
+      api-latency = "AWS/ApiGateway/Latency p99 GreaterThanThreshold 5000 3x300 notBreaching ApiId=a1b2c3d4e5"
+    }
+    error_message = "The API must have these two alarms."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.actions_enabled && alarm.alarm_actions == toset([output.ops_topic_arn]) && alarm.datapoints_to_alarm == alarm.evaluation_periods && length(alarm.alarm_description) > 40])
+    error_message = "Every alarm must tell the operators, need all its periods, and say what to do."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : (alarm.statistic == null) != (alarm.extended_statistic == null)])
+    error_message = "AWS takes either a statistic or a percentile."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["api-errors", "api-latency"] : length(aws_cloudwatch_metric_alarm.this[name].ok_actions) == 0])
+    error_message = "The alarms on the API must not pretend a recovery when nobody calls it."
   }
 }
 

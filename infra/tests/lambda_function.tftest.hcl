@@ -11,12 +11,12 @@ variables {
   architecture       = "arm64"
   memory_mb          = 512
   timeout_seconds    = 300
-  failure_queue_arn  = "arn:aws:sqs:eu-central-1:123456789012:failures"
   log_retention_days = 30
   kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
   reserved_concurrency = 1
   environment          = { LOG_LEVEL = "info" }
+  asynchronous         = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures" }
 }
 
 run "function_is_a_rust_bootstrap" {
@@ -60,14 +60,69 @@ run "failed_events_are_retried_and_kept" {
   }
 
   assert {
-    condition     = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds == 21600
+    condition     = aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.this[0].maximum_event_age_in_seconds == 21600
     error_message = "Lambda must repeat a failed run twice and keep an event for 6 hours."
   }
 
   assert {
-    condition     = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-central-1:123456789012:failures"
+    condition     = aws_lambda_function_event_invoke_config.this[0].destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-central-1:123456789012:failures"
     error_message = "What fails must go to the failure queue."
   }
+}
+
+run "a_function_whose_caller_waits_keeps_no_events" {
+  command = apply
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    asynchronous = null
+  }
+
+  assert {
+    condition     = length(aws_lambda_function_event_invoke_config.this) == 0
+    error_message = "Without asynchronous events there must be no settings for them."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid] == ["WriteLog"]
+    error_message = "Without a failure queue the role must write its log and no more."
+  }
+
+  assert {
+    condition     = output.settings.on_failure == null && output.settings.maximum_retry_attempts == null && output.settings.maximum_event_age_seconds == null
+    error_message = "The settings must say that there are none for asynchronous events."
+  }
+}
+
+run "impossible_ages_of_events_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    asynchronous = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures", maximum_event_age_seconds = 59 }
+  }
+
+  expect_failures = [var.asynchronous]
+}
+
+run "impossible_numbers_of_retries_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    asynchronous = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures", maximum_retry_attempts = 3 }
+  }
+
+  expect_failures = [var.asynchronous]
 }
 
 run "log_expires_and_is_encrypted" {

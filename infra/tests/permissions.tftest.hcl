@@ -33,6 +33,7 @@ override_resource {
 
 variables {
   detector_package = "versions.tf"
+  api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
 
@@ -42,6 +43,7 @@ run "role_can_do_exactly_what_the_code_calls" {
   assert {
     condition = { for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
       RecordAnomalies       = "Allow dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadSettings          = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FindPendingAlerts     = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index"
       PublishAlerts         = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       UseKeyThroughServices = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -89,6 +91,105 @@ run "role_reads_the_secret_and_the_catalog_that_are_set" {
       ]
     ]))
     error_message = "No action and no resource of the role may hold a wildcard."
+  }
+}
+
+# The mocked provider gives all functions and all log groups one ARN each; these are the API's.
+run "role_of_the_api_can_do_exactly_what_its_code_calls" {
+  command = apply
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+  }
+
+  override_resource {
+    target = module.api[0].aws_cloudwatch_log_group.this
+    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api" }
+  }
+
+  override_resource {
+    target = module.api[0].aws_lambda_function.this
+    values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
+  }
+
+  assert {
+    condition = { for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
+      ReadAndChangeItems          = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ListByMetricAndPendingAlert = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index"
+      StartDetections             = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
+      UseKeyThroughServices       = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+      WriteLog                    = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api:*"
+    }
+    error_message = "The API's role must have these permissions and no others."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(module.api[0].role_policy).Statement : statement.Condition if statement.Sid == "UseKeyThroughServices"
+    ] == [{ StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com"] } }]
+    error_message = "Only DynamoDB may use the key for the API."
+  }
+}
+
+run "role_of_the_api_reads_the_same_secret_and_catalog" {
+  command = apply
+
+  variables {
+    api_jwt_issuer                = "https://tokens.example.com"
+    api_jwt_audience              = ["meterflow"]
+    clickhouse_secret_arn         = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    clickhouse_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+    catalog_file                  = "example.tfvars"
+  }
+
+  assert {
+    condition = [
+      for role_policy in [module.api[0].role_policy, module.detector.role_policy] : [
+        for statement in jsondecode(role_policy).Statement : statement
+        if contains(["ReadClickHouseCredentials", "DecryptClickHouseCredentials", "ReadCatalog"], statement.Sid)
+      ]
+      ] == [for function in ["api", "detector"] : [
+        {
+          Sid      = "ReadClickHouseCredentials"
+          Effect   = "Allow"
+          Action   = ["secretsmanager:GetSecretValue"]
+          Resource = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"]
+        },
+        {
+          Sid       = "DecryptClickHouseCredentials"
+          Effect    = "Allow"
+          Action    = ["kms:Decrypt"]
+          Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"]
+          Condition = { StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] } }
+        },
+        {
+          Sid      = "ReadCatalog"
+          Effect   = "Allow"
+          Action   = ["ssm:GetParameter"]
+          Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/catalog"]
+        },
+    ]]
+    error_message = "Both roles must read exactly the secret and the parameter that are set."
+  }
+}
+
+run "only_this_http_api_may_invoke_the_api" {
+  command = apply
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+  }
+
+  assert {
+    condition     = "${aws_lambda_permission.api[0].principal} ${aws_lambda_permission.api[0].action} ${aws_lambda_permission.api[0].function_name} ${aws_lambda_permission.api[0].source_arn}" == "apigateway.amazonaws.com lambda:InvokeFunction meterflow-anomaly-api arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/*/*"
+    error_message = "API Gateway must be able to invoke the API's function, and only for this HTTP API."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.api_access[0].kms_key_id == output.kms_key_arn
+    error_message = "The access log must be encrypted with the stack's key."
   }
 }
 
@@ -210,6 +311,16 @@ run "key_admits_the_services_that_need_it" {
       statement.Condition.StringEquals["aws:SourceAccount"] == "123456789012" if contains(["cloudwatch.amazonaws.com", "sns.amazonaws.com"], try(statement.Principal.Service, ""))
     ])
     error_message = "Alarms and topics of other accounts must not use the key."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Condition if try(startswith(statement.Principal.Service, "logs."), false)
+      ] == [{ ArnLike = { "kms:EncryptionContext:aws:logs:arn" = [
+        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-*",
+        "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-*",
+    ] } }]
+    error_message = "CloudWatch Logs must be able to encrypt the logs of this stack, and no others."
   }
 
   # A condition on the source would make EventBridge lose events silently.

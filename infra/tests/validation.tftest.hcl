@@ -7,6 +7,7 @@ mock_provider "aws" {
 
 variables {
   detector_package = "versions.tf"
+  api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
 
@@ -37,6 +38,13 @@ run "plainly_wrong_values_are_refused" {
     anomalies_per_hour_alarm = -1
 
     missing_run_alarm_minutes = 70
+
+    api_package                = ""
+    api_jwt_issuer             = "tokens.example.com"
+    api_scopes                 = { read = "" }
+    api_cors_allow_origins     = ["dashboard.example.com"]
+    api_throttling_rate_limit  = 0
+    api_throttling_burst_limit = 0
   }
 
   expect_failures = [
@@ -62,6 +70,12 @@ run "plainly_wrong_values_are_refused" {
     var.max_alerts_per_customer,
     var.anomalies_per_hour_alarm,
     var.missing_run_alarm_minutes,
+    var.api_package,
+    var.api_jwt_issuer,
+    var.api_scopes,
+    var.api_cors_allow_origins,
+    var.api_throttling_rate_limit,
+    var.api_throttling_burst_limit,
   ]
 }
 
@@ -87,6 +101,14 @@ run "subtly_wrong_values_are_refused" {
     # A VPC is no subnet.
     vpc_subnet_ids         = ["vpc-0a1b2c3d"]
     vpc_security_group_ids = ["sg-0a1b2c3d"]
+    # Plain http is for this machine only, whatever a host's name starts with.
+    api_jwt_issuer = "http://localhost.example.com"
+    # A list of scopes is not a scope.
+    api_scopes = { read = "anomalies:read anomalies:list" }
+    # An origin has no slash at its end.
+    api_cors_allow_origins = ["https://dashboard.example.com/"]
+
+    api_throttling_burst_limit = 1.5
   }
 
   expect_failures = [
@@ -100,6 +122,10 @@ run "subtly_wrong_values_are_refused" {
     var.ops_emails,
     var.missing_run_alarm_minutes,
     var.vpc_subnet_ids,
+    var.api_jwt_issuer,
+    var.api_scopes,
+    var.api_cors_allow_origins,
+    var.api_throttling_burst_limit,
   ]
 }
 
@@ -116,6 +142,13 @@ run "values_that_contradict_each_other_are_refused" {
     critical_threshold     = 3.5
 
     clickhouse_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+
+    # Whoever may read would be an administrator.
+    api_scopes = { read = "anomalies", admin = "anomalies" }
+    # All origins include the one.
+    api_cors_allow_origins = ["*", "https://dashboard.example.com"]
+    # Tokens for any audience would do.
+    api_jwt_issuer = "https://tokens.example.com"
   }
 
   expect_failures = [
@@ -124,6 +157,9 @@ run "values_that_contradict_each_other_are_refused" {
     var.min_samples,
     var.critical_threshold,
     var.clickhouse_secret_kms_key_arn,
+    var.api_scopes,
+    var.api_cors_allow_origins,
+    var.api_jwt_audience,
   ]
 }
 
@@ -137,11 +173,14 @@ run "ids_of_other_things_are_refused" {
     clickhouse_secret_arn  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
 
     clickhouse_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/secrets"
+
+    api_jwt_audience = ["meterflow", " "]
   }
 
   expect_failures = [
     var.name_prefix,
     var.vpc_security_group_ids,
+    var.api_jwt_audience,
     var.clickhouse_secret_kms_key_arn,
   ]
 }
@@ -154,6 +193,41 @@ run "subnets_need_security_groups" {
   }
 
   expect_failures = [var.vpc_subnet_ids]
+}
+
+run "issuers_with_a_password_are_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://user:password@tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    # Longer than API Gateway takes.
+    api_scopes = { write = "anomalies:write-0123456789012345678901234567890123456789012345678" }
+  }
+
+  expect_failures = [
+    var.api_jwt_issuer,
+    var.api_scopes,
+  ]
+}
+
+run "an_issuer_on_this_machine_may_use_plain_http" {
+  command = plan
+
+  variables {
+    api_jwt_issuer         = "http://127.0.0.1:4566/issuer"
+    api_jwt_audience       = ["meterflow"]
+    api_scopes             = { read = "anomalies/read", write = "https://api.example.com/write", admin = "[!#~" }
+    api_cors_allow_origins = ["http://localhost:5173", "https://dashboard.example.com"]
+
+    api_throttling_rate_limit  = 0.5
+    api_throttling_burst_limit = 1
+  }
+
+  assert {
+    condition     = output.api_function_name == "meterflow-anomaly-api"
+    error_message = "The local cloud must be able to have an API."
+  }
 }
 
 run "values_at_the_edges_are_accepted" {
@@ -173,6 +247,9 @@ run "values_at_the_edges_are_accepted" {
     min_relative_change       = 0
     anomalies_per_hour_alarm  = 0
     aws_endpoint_url          = "http://127.0.0.1:14566"
+    api_jwt_issuer            = "https://tokens.example.com:8443/tenant/"
+    api_jwt_audience          = ["https://api.example.com"]
+    api_cors_allow_origins    = ["*"]
   }
 
   assert {

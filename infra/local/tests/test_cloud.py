@@ -2,13 +2,15 @@ import argparse
 import io
 import tempfile
 import unittest
-from contextlib import redirect_stderr
+import zipfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
 
 import cloud
 import settings
 from console import CloudError, Step
+from issuer import Token
 
 
 class CommandLine(unittest.TestCase):
@@ -23,14 +25,41 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(cloud.main(["setup"]), 1)
         self.assertEqual(output.getvalue(), "\nError: no npm\n")
 
-    def test_an_event_is_found_by_its_short_and_its_full_name(self):
-        file = self.settings.root / "events" / "detector-scheduled.json"
-        file.parent.mkdir()
-        file.touch()
-        self.assertEqual(cloud._event_file(self.settings, "scheduled"), file)
-        self.assertEqual(cloud._event_file(self.settings, "detector-scheduled"), file)
-        with self.assertRaisesRegex(CloudError, "Known events: detector-scheduled"):
-            cloud._event_file(self.settings, "other")
+    def options(self, *arguments):
+        return cloud._parser().parse_args(arguments)
+
+    def test_both_programs_are_packaged(self):
+        for program in ("anomaly-detection", "anomaly-api"):
+            self.settings.program(program).parent.mkdir(parents=True, exist_ok=True)
+            self.settings.program(program).write_bytes(program.encode())
+        with redirect_stdout(io.StringIO()):
+            cloud.make_packages(self.settings, self.options("package"))
+        for program in ("anomaly-detection", "anomaly-api"):
+            with zipfile.ZipFile(self.settings.root / "target" / "lambda" / program / "bootstrap.zip") as archive:
+                self.assertEqual(archive.read("bootstrap"), program.encode())
+
+    def test_each_package_can_be_another_than_the_built_one(self):
+        built = self.settings.root / "target" / "lambda"
+        self.assertEqual(cloud._packages(self.settings, self.options("up", "--api-package", "/elsewhere/api.zip")), {
+            "detector_package": built / "anomaly-detection" / "bootstrap.zip",
+            "api_package": Path("/elsewhere/api.zip"),
+        })
+        deployed = cloud._packages(self.settings, self.options("deploy", "--detector-package", "/elsewhere/detector.zip"))
+        self.assertEqual(deployed["detector_package"], Path("/elsewhere/detector.zip"))
+
+    def token(self, *arguments):
+        with mock.patch.object(cloud.issuer, "sign", return_value=["a.b.c"]) as sign, redirect_stdout(io.StringIO()) as output:
+            cloud.token(self.settings, self.options("token", *arguments))
+        self.assertEqual(output.getvalue(), "a.b.c\n")
+        return sign.call_args[0][1][0]
+
+    def test_a_token_says_what_was_asked_for(self):
+        self.assertEqual(self.token(), Token("local", [], None, "meterflow", 30 * 24 * 3600))
+        self.assertEqual(
+            self.token("--scope", "a:read", "a:write", "--scope", "a:admin", "--customer", "c", "--subject", "s",
+                       "--expires", "-60", "--audience", "other"),
+            Token("s", ["a:read", "a:write", "a:admin"], "c", "other", -60),
+        )
 
     def test_variables_are_json_or_plain_text(self):
         self.assertEqual(cloud._variable("baseline_days=14"), ("baseline_days", 14))
@@ -40,7 +69,8 @@ class CommandLine(unittest.TestCase):
             cloud._variable("baseline_days")
 
     def test_a_purge_spares_the_tools_and_other_clouds(self):
-        for name in ("clickhouse/data", "aws/state", "terraform/meterflow", "logs", "tools/venv", "test/clickhouse"):
+        for name in ("clickhouse/data", "aws/state", "terraform/meterflow", "issuer", "logs", "tools/venv",
+                     "test/clickhouse"):
             (self.settings.directory / name).mkdir(parents=True)
         for name in ("env", "flights.env"):
             (self.settings.directory / name).touch()

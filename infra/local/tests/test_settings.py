@@ -29,6 +29,13 @@ class Defaults(unittest.TestCase):
         self.assertEqual(load(LOCAL_CLOUD_DIR=".local/other").directory, ROOT / ".local/other")
         self.assertEqual(load(LOCAL_CLOUD_DIR="/elsewhere").directory, Path("/elsewhere"))
 
+    def test_the_programs_and_packages_are_where_cargo_and_the_launcher_put_them(self):
+        self.assertEqual(load().program("anomaly-api"), ROOT / "target/release/anomaly-api")
+        self.assertEqual(load().package("anomaly-api"), ROOT / "target/lambda/anomaly-api/bootstrap.zip")
+
+    def test_the_key_of_the_tokens_belongs_to_the_cloud(self):
+        self.assertEqual(load(LOCAL_CLOUD_DIR="/elsewhere").issuer_key, Path("/elsewhere/issuer/private-key.pem"))
+
     def test_only_the_first_stack_has_the_plain_env_file(self):
         self.assertEqual(load().env_file("meterflow"), ROOT / ".local/env")
         self.assertEqual(load().env_file("flights"), ROOT / ".local/flights.env")

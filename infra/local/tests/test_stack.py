@@ -1,5 +1,7 @@
 import io
+import json
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -8,6 +10,7 @@ from unittest import mock
 import aws
 import emulator
 import files
+import issuer
 import settings
 import stack
 from console import CloudError
@@ -26,10 +29,25 @@ class InAFolder(unittest.TestCase):
 
 
 class EnvFile(InAFolder):
-    def write(self, name="meterflow", **environ):
+    def write(self, name="meterflow", outputs=None, variables=None, **environ):
         where = cloud(self.folder, **environ)
-        stack.write_env_file(where, stack.Stack(name, "usage", Path("x.zip")), "http://127.0.0.1:4566/0/inbox")
+        known = {"inbox_url": "http://127.0.0.1:4566/0/inbox", "outputs": outputs or {}}
+        stack.write_env_file(where, stack.Stack(name, "usage", Path("d.zip"), Path("a.zip")), known, {
+            "api_jwt_audience": ["meterflow"], **(variables or {}),
+        })
         return where.env_file(name)
+
+    def write_with_api(self, **variables):
+        """The file, and the tokens that it holds: instead of being signed they are numbered."""
+        signed = []
+
+        def sign(_, tokens):
+            signed.extend(tokens)
+            return [f"token.{number}.x-_" for number in range(len(tokens))]
+
+        with mock.patch.object(issuer, "sign", sign):
+            file = self.write(outputs={"api_id": "a1b2c3d4"}, variables=variables)
+        return file, signed
 
     def test_it_holds_the_addresses_of_the_cloud(self):
         self.assertEqual(self.write().read_text(), (
@@ -42,6 +60,44 @@ class EnvFile(InAFolder):
             "AWS_SECRET_ACCESS_KEY=test\n"
             "ALERTS_QUEUE_URL=http://127.0.0.1:4566/0/inbox\n"
         ))
+
+    def test_it_holds_address_and_tokens_of_the_api_each_explained(self):
+        file, _ = self.write_with_api()
+        text = file.read_text()
+        lines = text.splitlines()
+        for name, value in (
+            ("API_URL", "http://127.0.0.1:4566"),
+            ("API_HOST", "a1b2c3d4.execute-api.localhost:4566"),
+            ("API_CUSTOMER_ID", "cust_0001"),
+            ("API_TOKEN_ADMIN", "token.0.x-_"),
+            ("API_TOKEN_READER", "token.1.x-_"),
+            ("API_TOKEN_CUSTOMER", "token.2.x-_"),
+        ):
+            self.assertEqual(stack.parse_env(text)[name], value)
+            self.assertTrue(lines[lines.index(f"{name}={value}") - 1].startswith("# "), name)
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+
+    def test_a_shell_and_the_reader_find_the_same_in_it(self):
+        file, _ = self.write_with_api()
+        show = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+        answer = subprocess.run(["sh", "-ec", f"set -a; . {file}; set +a; {show}"], stdout=subprocess.PIPE, text=True)
+        exported = json.loads(answer.stdout)
+        for name, value in stack.parse_env(file.read_text()).items():
+            self.assertEqual(exported[name], value)
+
+    def test_only_the_admin_is_not_bound_to_a_customer(self):
+        _, signed = self.write_with_api()
+        self.assertEqual([(token.subject, list(token.scopes), token.customer_id) for token in signed], [
+            ("local-admin", ["anomalies:read", "anomalies:write", "anomalies:admin"], None),
+            ("local-reader", ["anomalies:read"], "cust_0001"),
+            ("local-customer", ["anomalies:read", "anomalies:write"], "cust_0001"),
+        ])
+
+    def test_the_tokens_follow_the_scopes_and_the_audience_of_the_stack(self):
+        scopes = {"read": "anomalies/read", "write": "anomalies/write", "admin": "anomalies/admin"}
+        _, signed = self.write_with_api(api_scopes=scopes, api_jwt_audience=["billing"])
+        self.assertEqual([list(token.scopes) for token in signed][1:], [["anomalies/read"], ["anomalies/read", "anomalies/write"]])
+        self.assertEqual({token.audience for token in signed}, {"billing"})
 
     def test_a_password_reaches_shell_and_reader_unchanged_and_nobody_else(self):
         password = "it's $HOME `x` \"y\" #z\\"
@@ -131,15 +187,15 @@ class Generation(InAFolder):
 
 
 class Fingerprint(InAFolder):
-    def test_it_changes_with_package_configuration_catalog_and_variables(self):
+    def test_it_changes_with_packages_configuration_catalog_and_variables(self):
         made = {}
-        names = ("main.tf", "bootstrap.zip", "catalog.toml")
+        names = ("main.tf", "detector.zip", "api.zip", "catalog.toml")
         for name in names:
             (self.folder / name).write_text(name)
             made[name] = self.folder / name
 
         def fingerprint(**variables):
-            described = stack.Stack("meterflow", "usage", made["bootstrap.zip"], made["catalog.toml"])
+            described = stack.Stack("meterflow", "usage", made["detector.zip"], made["api.zip"], made["catalog.toml"])
             return stack._fingerprint([made["main.tf"]], described, variables)
 
         first = fingerprint(a=1)
@@ -148,4 +204,24 @@ class Fingerprint(InAFolder):
         for name in names:
             made[name].write_text("changed")
             seen.add(fingerprint(a=1))
-        self.assertEqual(len(seen), 5)
+        self.assertEqual(len(seen), 6)
+
+
+class Parts(InAFolder):
+    """What must be there for a deployed stack to count as complete."""
+
+    def asked_for(self, outputs):
+        known = {"inbox_url": "inbox", "outputs": {
+            "detector_function_name": "detector", "anomalies_table_name": "t", "alert_topic_arn": "a", **outputs,
+        }}
+        with mock.patch.object(aws, "call", return_value=True) as call:
+            self.assertTrue(stack._is_complete(cloud(self.folder), known))
+        return call.call_args[1]
+
+    def test_the_api_is_one_of_them(self):
+        asked = self.asked_for({"api_function_name": "api", "api_id": "a1b2c3d4"})
+        self.assertEqual((asked["functions"], asked["api_id"]), (["detector", "api"], "a1b2c3d4"))
+
+    def test_a_stack_without_an_api_is_complete_without_it(self):
+        asked = self.asked_for({})
+        self.assertEqual((asked["functions"], asked["api_id"]), (["detector"], None))

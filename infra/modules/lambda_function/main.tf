@@ -1,5 +1,5 @@
-# One function with what belongs to it alone: its role, its log group and what happens to events it
-# fails on. The role can do what the caller lists and what is added here, nothing else.
+# One function with what belongs to it alone: its role, its log group and, where it takes events,
+# what happens to those it fails on. The role can do what the caller lists and what is added here, nothing else.
 
 data "aws_caller_identity" "current" {}
 
@@ -52,13 +52,15 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_lambda_function_event_invoke_config" "this" {
+  count = var.asynchronous == null ? 0 : 1
+
   function_name                = aws_lambda_function.this.function_name
-  maximum_event_age_in_seconds = var.maximum_event_age_seconds
-  maximum_retry_attempts       = var.maximum_retry_attempts
+  maximum_event_age_in_seconds = var.asynchronous.maximum_event_age_seconds
+  maximum_retry_attempts       = var.asynchronous.maximum_retry_attempts
 
   destination_config {
     on_failure {
-      destination = var.failure_queue_arn
+      destination = var.asynchronous.failure_queue_arn
     }
   }
 }
@@ -118,13 +120,15 @@ locals {
           Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
           Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
         },
-        {
+      ],
+      [
+        for asynchronous in var.asynchronous[*] : {
           # Lambda sends failed events by the function's role.
           Sid      = "KeepFailedEvents"
           Effect   = "Allow"
           Action   = ["sqs:SendMessage"]
-          Resource = [var.failure_queue_arn]
-        },
+          Resource = [asynchronous.failure_queue_arn]
+        }
       ],
       [for statement in local.vpc_statements : statement if local.in_vpc],
     )

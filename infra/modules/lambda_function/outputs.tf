@@ -24,10 +24,10 @@ output "settings" {
     architectures             = aws_lambda_function.this.architectures
     environment               = aws_lambda_function.this.environment[0].variables
     log_retention_days        = aws_cloudwatch_log_group.this.retention_in_days
-    maximum_event_age_seconds = aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds
-    maximum_retry_attempts    = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts
+    maximum_event_age_seconds = one(aws_lambda_function_event_invoke_config.this[*].maximum_event_age_in_seconds)
+    maximum_retry_attempts    = one(aws_lambda_function_event_invoke_config.this[*].maximum_retry_attempts)
     memory_mb                 = aws_lambda_function.this.memory_size
-    on_failure                = aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure[0].destination
+    on_failure                = one(aws_lambda_function_event_invoke_config.this[*].destination_config[0].on_failure[0].destination)
     reserved_concurrency      = aws_lambda_function.this.reserved_concurrent_executions
     timeout_seconds           = aws_lambda_function.this.timeout
     vpc_security_group_ids    = flatten([for network in aws_lambda_function.this.vpc_config : network.security_group_ids])

@@ -85,34 +85,25 @@ variable "policy_statements" {
   }
 }
 
-variable "maximum_event_age_seconds" {
-  description = "Seconds that Lambda keeps an asynchronous event while it cannot run it."
-  type        = number
-  default     = 21600
-  nullable    = false
+# One object, since whether there is a queue must be known before its ARN is.
+variable "asynchronous" {
+  description = "How Lambda treats events that nobody waits for: seconds it keeps one that it cannot run, how often it repeats a failed run, and the SQS queue for what failed after that. Null for a function whose caller always waits for the answer."
+  type = object({
+    maximum_event_age_seconds = optional(number, 21600)
+    maximum_retry_attempts    = optional(number, 2)
+    failure_queue_arn         = string
+  })
+  default = null
 
   validation {
-    condition     = var.maximum_event_age_seconds >= 60 && var.maximum_event_age_seconds <= 21600
-    error_message = "maximum_event_age_seconds must be from 60 to 21600."
+    condition     = try(var.asynchronous.maximum_event_age_seconds >= 60 && var.asynchronous.maximum_event_age_seconds <= 21600, var.asynchronous == null)
+    error_message = "asynchronous.maximum_event_age_seconds must be from 60 to 21600."
   }
-}
-
-variable "maximum_retry_attempts" {
-  description = "How often Lambda repeats a failed asynchronous run."
-  type        = number
-  default     = 2
-  nullable    = false
 
   validation {
-    condition     = contains([0, 1, 2], var.maximum_retry_attempts)
-    error_message = "maximum_retry_attempts must be 0, 1 or 2."
+    condition     = try(contains([0, 1, 2], var.asynchronous.maximum_retry_attempts), var.asynchronous == null)
+    error_message = "asynchronous.maximum_retry_attempts must be 0, 1 or 2."
   }
-}
-
-variable "failure_queue_arn" {
-  description = "ARN of the SQS queue for events that failed after all retries."
-  type        = string
-  nullable    = false
 }
 
 variable "log_retention_days" {

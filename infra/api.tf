@@ -1,0 +1,214 @@
+# The API: one function behind an HTTP API that checks every token before the function sees a request.
+# A stack has it once it is told whose tokens to believe (`api_jwt_issuer`).
+
+locals {
+  has_api = var.api_jwt_issuer != null
+
+  # Every route of the API with the scope that a token needs for it; null is open to all. What is
+  # not listed here does not reach the function. More exact paths win over those with parameters.
+  api_routes = {
+    "GET /health"       = null
+    "GET /openapi.json" = null
+
+    "GET /v1/anomalies"              = var.api_scopes.read
+    "GET /v1/anomalies/check"        = var.api_scopes.read
+    "POST /v1/anomalies/check"       = var.api_scopes.read
+    "GET /v1/anomalies/trends"       = var.api_scopes.read
+    "GET /v1/anomalies/{anomaly_id}" = var.api_scopes.read
+
+    "POST /v1/anomalies/{anomaly_id}/acknowledge" = var.api_scopes.write
+    "POST /v1/anomalies/{anomaly_id}/resolve"     = var.api_scopes.write
+    "POST /v1/anomalies/{anomaly_id}/reopen"      = var.api_scopes.write
+
+    "GET /v1/customers/{customer_id}/baselines" = var.api_scopes.read
+    "GET /v1/customers/{customer_id}/usage"     = var.api_scopes.read
+    "GET /v1/metrics"                           = var.api_scopes.read
+
+    "GET /v1/config"                         = var.api_scopes.admin
+    "PUT /v1/config"                         = var.api_scopes.admin
+    "GET /v1/config/customers/{customer_id}" = var.api_scopes.admin
+    "PUT /v1/config/customers/{customer_id}" = var.api_scopes.admin
+
+    "POST /v1/detections"               = var.api_scopes.admin
+    "GET /v1/detections/{detection_id}" = var.api_scopes.admin
+    "GET /v1/status"                    = var.api_scopes.admin
+  }
+}
+
+module "api" {
+  source = "./modules/lambda_function"
+  count  = local.has_api ? 1 : 0
+
+  name         = local.api_name
+  description  = "Answers questions about anomalies, checks usage on demand and keeps the settings"
+  package_path = var.api_package
+  architecture = var.architecture
+  memory_mb    = 512
+  environment  = local.api_environment
+
+  timeout_seconds   = local.api_timeout_seconds
+  policy_statements = local.api_policy_statements
+
+  log_retention_days     = var.log_retention_days
+  kms_key_arn            = aws_kms_key.this.arn
+  vpc_subnet_ids         = var.vpc_subnet_ids
+  vpc_security_group_ids = var.vpc_security_group_ids
+}
+
+locals {
+  # HTTP APIs wait 30 seconds at most. The function must have ended by then, and a query of its well
+  # before, so that a slow ClickHouse becomes an answer that says so.
+  api_gateway_timeout_seconds    = 30
+  api_timeout_seconds            = 29
+  api_clickhouse_timeout_seconds = 20
+
+  api_environment = merge(local.function_environment, {
+    CLICKHOUSE_READ_TIMEOUT_SECONDS  = tostring(local.api_clickhouse_timeout_seconds)
+    CLICKHOUSE_QUERY_TIMEOUT_SECONDS = tostring(local.api_clickhouse_timeout_seconds)
+    DETECTOR_FUNCTION_NAME           = module.detector.function_name
+    SCOPE_READ                       = var.api_scopes.read
+    SCOPE_WRITE                      = var.api_scopes.write
+    SCOPE_ADMIN                      = var.api_scopes.admin
+  })
+
+  # Exactly what the function's code calls; the module adds its log and the VPC.
+  api_policy_statements = concat(
+    [
+      {
+        sid       = "ReadAndChangeItems"
+        actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+        resources = [aws_dynamodb_table.anomalies.arn]
+      },
+      {
+        sid       = "ListByMetricAndPendingAlert"
+        actions   = ["dynamodb:Query"]
+        resources = [for index in [local.severity_index_name, local.pending_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
+      },
+      {
+        sid       = "StartDetections"
+        actions   = ["lambda:InvokeFunction"]
+        resources = [module.detector.function_arn]
+      },
+      local.key_statements.api,
+    ],
+    local.function_policy_statements,
+  )
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  count = local.has_api ? 1 : 0
+
+  name          = local.api_name
+  description   = "Anomalies of ${var.name_prefix}"
+  protocol_type = "HTTP"
+
+  # Tokens come in a header and never in a cookie, so credentials are not allowed.
+  dynamic "cors_configuration" {
+    for_each = length(var.api_cors_allow_origins) > 0 ? [1] : []
+
+    content {
+      allow_origins  = var.api_cors_allow_origins
+      allow_methods  = ["GET", "POST", "PUT"]
+      allow_headers  = ["authorization", "content-type", "if-match"]
+      expose_headers = ["etag", "retry-after", "x-request-id"]
+      max_age        = 3600
+    }
+  }
+}
+
+resource "aws_apigatewayv2_authorizer" "this" {
+  count = local.has_api ? 1 : 0
+
+  api_id           = aws_apigatewayv2_api.this[0].id
+  name             = "${local.api_name}-tokens"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = var.api_jwt_issuer
+    audience = var.api_jwt_audience
+  }
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  count = local.has_api ? 1 : 0
+
+  api_id                 = aws_apigatewayv2_api.this[0].id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = module.api[0].function_arn
+  integration_method     = "POST"
+  payload_format_version = "2.0"
+  timeout_milliseconds   = local.api_gateway_timeout_seconds * 1000
+}
+
+resource "aws_apigatewayv2_route" "this" {
+  for_each = { for route, scope in local.api_routes : route => scope if local.has_api }
+
+  api_id    = aws_apigatewayv2_api.this[0].id
+  route_key = each.key
+  target    = "integrations/${aws_apigatewayv2_integration.this[0].id}"
+
+  authorization_type   = each.value == null ? "NONE" : "JWT"
+  authorizer_id        = each.value == null ? null : aws_apigatewayv2_authorizer.this[0].id
+  authorization_scopes = each.value == null ? null : [each.value]
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  count = local.has_api ? 1 : 0
+
+  api_id      = aws_apigatewayv2_api.this[0].id
+  name        = "$default"
+  auto_deploy = true
+
+  default_route_settings {
+    throttling_rate_limit  = var.api_throttling_rate_limit
+    throttling_burst_limit = var.api_throttling_burst_limit
+
+    # CloudWatch charges for metrics of each route, and the access log has their figures.
+    detailed_metrics_enabled = false
+  }
+
+  # Who asked for what, and what came of it. Paths hold customers' ids and queries whatever is typed
+  # into them, so the route stands for both; of the token only its subject is kept.
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.api_access[0].arn
+    format = jsonencode({
+      request_id             = "$context.requestId"
+      time                   = "$context.requestTime"
+      route                  = "$context.routeKey"
+      status                 = "$context.status"
+      latency_ms             = "$context.responseLatency"
+      integration_latency_ms = "$context.integrationLatency"
+      integration_error      = "$context.integrationErrorMessage"
+      ip                     = "$context.identity.sourceIp"
+      subject                = "$context.authorizer.claims.sub"
+    })
+  }
+
+  # Nobody can call what has no stage: the API opens when all of it is there.
+  depends_on = [
+    aws_apigatewayv2_route.this,
+    aws_lambda_permission.api,
+  ]
+}
+
+# Each log that a service of AWS delivers lengthens a policy of limited size in the account, unless
+# its group's name starts with /aws/vendedlogs/.
+resource "aws_cloudwatch_log_group" "api_access" {
+  count = local.has_api ? 1 : 0
+
+  name              = "/aws/vendedlogs/${local.api_name}-access"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.this.arn
+}
+
+# The two stars stand for the stages of this API and for their routes.
+resource "aws_lambda_permission" "api" {
+  count = local.has_api ? 1 : 0
+
+  statement_id  = "AllowApi"
+  action        = "lambda:InvokeFunction"
+  function_name = module.api[0].function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this[0].execution_arn}/*/*"
+}

@@ -1,0 +1,72 @@
+# What every function of the stack gets: where usage is, how strictly it is judged, and access to
+# what it reads. What one of them alone has is in that function's own file.
+locals {
+  function_environment = merge(
+    {
+      CLICKHOUSE_URL       = var.clickhouse_url
+      CLICKHOUSE_DATABASE  = var.clickhouse_database
+      ANOMALIES_TABLE      = aws_dynamodb_table.anomalies.name
+      WINDOW_DELAY_SECONDS = tostring(var.window_delay_seconds)
+      BASELINE_DAYS        = tostring(var.baseline_days)
+      MIN_SAMPLES          = tostring(var.min_samples)
+      THRESHOLD            = tostring(var.threshold)
+      CRITICAL_THRESHOLD   = tostring(var.critical_threshold)
+      MIN_RELATIVE_CHANGE  = tostring(var.min_relative_change)
+      RETENTION_DAYS       = tostring(var.anomaly_retention_days)
+      LOG_LEVEL            = var.log_level
+    },
+    # A function takes an absent variable as "not set", and an empty one as an error.
+    {
+      for name, value in {
+        CLICKHOUSE_SECRET_ARN = var.clickhouse_secret_arn
+        CATALOG_SSM_PARAMETER = one(aws_ssm_parameter.catalog[*].name)
+        AWS_ENDPOINT_URL      = var.aws_endpoint_url
+      } : name => value if value != null
+    },
+  )
+
+  function_policy_statements = concat(
+    var.clickhouse_secret_arn == null ? [] : [
+      {
+        sid       = "ReadClickHouseCredentials"
+        actions   = ["secretsmanager:GetSecretValue"]
+        resources = [var.clickhouse_secret_arn]
+      },
+    ],
+    var.clickhouse_secret_kms_key_arn == null ? [] : [
+      {
+        sid       = "DecryptClickHouseCredentials"
+        actions   = ["kms:Decrypt"]
+        resources = [var.clickhouse_secret_kms_key_arn]
+        conditions = {
+          StringEquals = { "kms:ViaService" = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"] }
+        }
+      },
+    ],
+    [
+      for parameter in aws_ssm_parameter.catalog : {
+        sid       = "ReadCatalog"
+        actions   = ["ssm:GetParameter"]
+        resources = [parameter.arn]
+      }
+    ],
+  )
+
+  # What a function uses is encrypted with the stack's key. The function itself never calls KMS:
+  # only the services that it uses may, on its behalf.
+  key_statements = {
+    for function, services in {
+      detector = ["dynamodb", "sns", "sqs"]
+      api      = ["dynamodb"]
+      } : function => {
+      sid       = "UseKeyThroughServices"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [aws_kms_key.this.arn]
+      conditions = {
+        StringEquals = {
+          "kms:ViaService" = [for service in services : "${service}.${local.region}.${data.aws_partition.current.dns_suffix}"]
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+"""The work of the tokens' issuer that needs cryptography and PyJWT. It runs in the tools' own Python environment, as a
+program, and issuer.py starts it:
+
+    issuer_calls.py OPERATION JSON-ARGUMENTS        prints the JSON answer
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from files import write_atomically
+
+ALGORITHM = "RS256"
+
+
+def describe(key_file, base_url):
+    """The issuer's address and the documents to be read below it, by their keys in the bucket. Makes a missing key."""
+    path = Path(key_file)
+    if not path.exists():
+        _make_key(path)
+    public_key = _load_key(path).public_key()
+    key_id = _key_id(public_key)
+    issuer = f"{base_url}/{key_id}"
+    jwk = {**jwt.algorithms.RSAAlgorithm.to_jwk(public_key, as_dict=True), "kid": key_id, "use": "sig", "alg": ALGORITHM}
+    return {
+        "issuer": issuer,
+        "documents": {
+            f"{key_id}/.well-known/openid-configuration": {
+                "issuer": issuer,
+                "jwks_uri": f"{issuer}/.well-known/jwks.json",
+                "id_token_signing_alg_values_supported": [ALGORITHM],
+            },
+            f"{key_id}/.well-known/jwks.json": {"keys": [jwk]},
+        },
+    }
+
+
+def sign(key_file, base_url, tokens):
+    key = _load_key(Path(key_file))
+    key_id = _key_id(key.public_key())
+    return [
+        jwt.encode({"iss": f"{base_url}/{key_id}", **claims}, key, algorithm=ALGORITHM, headers={"kid": key_id})
+        for claims in tokens
+    ]
+
+
+def _make_key(path):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    write_atomically(path, text, mode=0o600)
+
+
+def _load_key(path):
+    try:
+        return serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError:
+        sys.exit(f"{path} is not a private key. Delete it and run: make up")
+
+
+def _key_id(public_key):
+    """It follows from the key, so that another key has another id and with it another address."""
+    encoded = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(encoded).hexdigest()[:16]
+
+
+OPERATIONS = {call.__name__: call for call in (describe, sign)}
+
+if __name__ == "__main__":
+    print(json.dumps(OPERATIONS[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -1,0 +1,103 @@
+import io
+import json
+import tempfile
+import unittest
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest import mock
+
+import aws
+import files
+import invocation
+import settings
+from console import CloudError
+
+OUTPUTS = {"detector_function_name": "m-anomaly-detection", "api_function_name": "m-anomaly-api"}
+
+
+class InAFolder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.settings = settings.load({}, Path(folder.name))
+        self.deployed(OUTPUTS)
+        self.event("detector-scheduled", {"time": "2026-11-21T13:00:00Z", "detail": {}})
+        self.event("api-check", {"rawPath": "/v1/anomalies/check"})
+
+    def deployed(self, outputs):
+        files.write_json(self.settings.stack_directory("meterflow") / "deployed.json", {"outputs": outputs})
+
+    def event(self, name, content):
+        files.write_json(self.settings.root / "events" / f"{name}.json", content)
+
+    def invoke(self, name, time=None, answer=None, error=None):
+        """The exit code, what was called, and what was printed."""
+        calls, output, errors = [], io.StringIO(), io.StringIO()
+
+        def call(_, operation, **arguments):
+            calls.append(arguments)
+            return {"answer": answer, "error": error, "log": "the log"}
+
+        with mock.patch.object(aws, "call", call), redirect_stdout(output), redirect_stderr(errors):
+            code = invocation.invoke(self.settings, "meterflow", name, time)
+        return code, calls, output.getvalue() + errors.getvalue()
+
+
+class Event(InAFolder):
+    def test_it_is_found_by_its_short_and_its_full_name(self):
+        for name, file in (("scheduled", "detector-scheduled"), ("detector-scheduled", "detector-scheduled"),
+                           ("api-check", "api-check")):
+            found = invocation.event_file(self.settings, name)
+            self.assertEqual(found, self.settings.root / "events" / f"{file}.json")
+
+    def test_another_name_lists_the_known_ones(self):
+        with self.assertRaisesRegex(CloudError, "Known events: api-check, detector-scheduled"):
+            invocation.event_file(self.settings, "other")
+
+    def test_it_goes_to_the_function_that_its_name_says(self):
+        _, calls, _ = self.invoke("scheduled", answer={})
+        self.assertEqual(calls[0]["function"], "m-anomaly-detection")
+        _, calls, _ = self.invoke("api-check", answer={"statusCode": 200})
+        self.assertEqual(calls[0], {"function": "m-anomaly-api", "payload": {"rawPath": "/v1/anomalies/check"}})
+
+    def test_a_time_replaces_that_of_an_event_for_the_detector_only(self):
+        _, calls, _ = self.invoke("scheduled", time="2026-11-21T14:00:00Z", answer={})
+        self.assertEqual(calls[0]["payload"], {"time": "2026-11-21T14:00:00Z", "detail": {}})
+        with self.assertRaisesRegex(CloudError, "api-check.json is a request to the API"):
+            self.invoke("api-check", time="2026-11-21T14:00:00Z")
+
+    def test_without_an_api_it_says_so(self):
+        self.deployed({"detector_function_name": "m-anomaly-detection"})
+        with self.assertRaisesRegex(CloudError, "deployed without an API"):
+            self.invoke("api-check")
+
+    def test_one_that_is_not_json_is_named(self):
+        (self.settings.root / "events" / "api-check.json").write_text("{")
+        with self.assertRaisesRegex(CloudError, "api-check.json is not JSON"):
+            self.invoke("api-check")
+
+
+class Answer(InAFolder):
+    def test_the_summary_of_a_run_is_shown_as_it_is(self):
+        code, _, output = self.invoke("scheduled", answer={"checked": 4})
+        self.assertEqual((code, json.loads(output)), (0, {"checked": 4}))
+
+    def test_an_answer_of_the_api_is_its_status_and_its_body(self):
+        code, _, output = self.invoke("api-check", answer={"statusCode": 200, "headers": {}, "body": '{"z_score":4.5}'})
+        self.assertEqual((code, output), (0, 'status 200\n{\n  "z_score": 4.5\n}\n'))
+
+    def test_bodies_that_are_text_encoded_or_absent(self):
+        for answer, expected in (({"body": "plain"}, "status 200\nplain\n"), ({"body": None}, "status 200\n"),
+                                 ({"body": "eyJhIjoxfQ==", "isBase64Encoded": True}, 'status 200\n{\n  "a": 1\n}\n')):
+            with self.subTest(answer):
+                self.assertEqual(self.invoke("api-check", answer={"statusCode": 200, **answer})[2], expected)
+
+    def test_a_refused_request_is_shown_and_ends_with_an_error(self):
+        code, _, output = self.invoke("api-check", answer={"statusCode": 400, "body": '{"status":400}'})
+        self.assertEqual((code, output), (1, 'status 400\n{\n  "status": 400\n}\n'))
+
+    def test_a_function_that_failed_is_told_with_its_log(self):
+        for name in ("scheduled", "api-check"):
+            code, _, output = self.invoke(name, error="Unhandled", answer={"errorType": "Timeout", "errorMessage": "late"})
+            self.assertEqual(code, 1)
+            self.assertRegex(output, r"(?s)failed: Timeout\nlate\n.*the log")

@@ -1,0 +1,395 @@
+# The API: which routes it has, who gets through to them, and what a stack without an issuer lacks.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = module.api[0].aws_lambda_function.this
+  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_authorizer.this
+  values = { id = "tokens" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_integration.this
+  values = { id = "function" }
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.api_access
+  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access" }
+}
+
+variables {
+  detector_package = "versions.tf"
+  api_package      = "versions.tf"
+  clickhouse_url   = "https://clickhouse.example.com:8443"
+  api_jwt_issuer   = "https://tokens.example.com"
+  api_jwt_audience = ["meterflow"]
+}
+
+run "every_route_asks_for_its_scope" {
+  command = plan
+
+  assert {
+    condition = {
+      for route in aws_apigatewayv2_route.this :
+      route.route_key => trimspace("${route.authorization_type} ${join(" ", coalesce(route.authorization_scopes, []))}")
+      } == {
+      "GET /health"                                 = "NONE"
+      "GET /openapi.json"                           = "NONE"
+      "GET /v1/anomalies"                           = "JWT anomalies:read"
+      "GET /v1/anomalies/check"                     = "JWT anomalies:read"
+      "POST /v1/anomalies/check"                    = "JWT anomalies:read"
+      "GET /v1/anomalies/trends"                    = "JWT anomalies:read"
+      "GET /v1/anomalies/{anomaly_id}"              = "JWT anomalies:read"
+      "POST /v1/anomalies/{anomaly_id}/acknowledge" = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/resolve"     = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/reopen"      = "JWT anomalies:write"
+      "GET /v1/customers/{customer_id}/baselines"   = "JWT anomalies:read"
+      "GET /v1/customers/{customer_id}/usage"       = "JWT anomalies:read"
+      "GET /v1/metrics"                             = "JWT anomalies:read"
+      "GET /v1/config"                              = "JWT anomalies:admin"
+      "PUT /v1/config"                              = "JWT anomalies:admin"
+      "GET /v1/config/customers/{customer_id}"      = "JWT anomalies:admin"
+      "PUT /v1/config/customers/{customer_id}"      = "JWT anomalies:admin"
+      "POST /v1/detections"                         = "JWT anomalies:admin"
+      "GET /v1/detections/{detection_id}"           = "JWT anomalies:admin"
+      "GET /v1/status"                              = "JWT anomalies:admin"
+    }
+    error_message = "The API must have exactly these routes, each with its one scope; only two are open."
+  }
+}
+
+run "the_scopes_have_the_names_that_the_issuer_gives_them" {
+  command = plan
+
+  variables {
+    api_scopes = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
+  }
+
+  assert {
+    condition = toset(flatten([
+      for route in aws_apigatewayv2_route.this : coalesce(route.authorization_scopes, [])
+    ])) == toset(["anomalies/read", "anomalies/write", "anomalies/admin"])
+    error_message = "The routes must ask for the scopes as they are named, and for no others."
+  }
+
+  assert {
+    condition     = [for name in ["SCOPE_READ", "SCOPE_WRITE", "SCOPE_ADMIN"] : module.api[0].settings.environment[name]] == ["anomalies/read", "anomalies/write", "anomalies/admin"]
+    error_message = "The function must know the scopes by the same names."
+  }
+}
+
+run "a_single_scope_can_be_renamed" {
+  command = plan
+
+  variables {
+    api_scopes = { admin = "meterflow:operate" }
+  }
+
+  assert {
+    condition     = local.api_routes["GET /v1/status"] == "meterflow:operate" && local.api_routes["GET /v1/metrics"] == "anomalies:read"
+    error_message = "The other two scopes must keep their names."
+  }
+}
+
+run "tokens_are_checked_by_the_gateway" {
+  command = apply
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.this[0].authorizer_type == "JWT" && aws_apigatewayv2_authorizer.this[0].identity_sources == toset(["$request.header.Authorization"])
+    error_message = "Tokens must be JWTs from the Authorization header."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.this[0].jwt_configuration[0].issuer == "https://tokens.example.com" && aws_apigatewayv2_authorizer.this[0].jwt_configuration[0].audience == toset(["meterflow"])
+    error_message = "Issuer and audience must be those given."
+  }
+
+  assert {
+    condition     = toset([for route in aws_apigatewayv2_route.this : route.route_key if route.authorizer_id == null]) == toset(["GET /health", "GET /openapi.json"])
+    error_message = "Only these two routes may have no authorizer."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.authorizer_id == "tokens" if route.authorization_type == "JWT"])
+    error_message = "Every other route must use the authorizer."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.target == "integrations/function" && route.api_id == output.api_id])
+    error_message = "Every route must lead to the function."
+  }
+}
+
+run "the_gateway_waits_longer_than_the_function_runs" {
+  command = apply
+
+  assert {
+    condition     = "${aws_apigatewayv2_integration.this[0].integration_type} ${aws_apigatewayv2_integration.this[0].payload_format_version} ${aws_apigatewayv2_integration.this[0].integration_uri}" == "AWS_PROXY 2.0 arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api"
+    error_message = "The integration must hand requests to the API's function in the payload format 2.0."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_integration.this[0].timeout_milliseconds == 30000 && module.api[0].settings.timeout_seconds == 29
+    error_message = "The function must end before the gateway gives up, and the gateway waits 30 seconds at most."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["CLICKHOUSE_READ_TIMEOUT_SECONDS", "CLICKHOUSE_QUERY_TIMEOUT_SECONDS"] : tonumber(module.api[0].settings.environment[name]) < module.api[0].settings.timeout_seconds])
+    error_message = "A query must end before the function does."
+  }
+}
+
+run "the_function_has_the_settings_of_the_detector_and_its_own" {
+  command = plan
+
+  variables {
+    architecture           = "x86_64"
+    log_retention_days     = 7
+    vpc_subnet_ids         = ["subnet-0a1b2c3d"]
+    vpc_security_group_ids = ["sg-0a1b2c3d"]
+  }
+
+  assert {
+    condition = module.api[0].settings.environment == tomap({
+      CLICKHOUSE_URL                   = "https://clickhouse.example.com:8443"
+      CLICKHOUSE_DATABASE              = "meterflow"
+      CLICKHOUSE_READ_TIMEOUT_SECONDS  = "20"
+      CLICKHOUSE_QUERY_TIMEOUT_SECONDS = "20"
+      ANOMALIES_TABLE                  = "meterflow-anomalies"
+      RETENTION_DAYS                   = "90"
+      WINDOW_DELAY_SECONDS             = "0"
+      BASELINE_DAYS                    = "30"
+      MIN_SAMPLES                      = "7"
+      THRESHOLD                        = "3"
+      CRITICAL_THRESHOLD               = "5"
+      MIN_RELATIVE_CHANGE              = "0.1"
+      LOG_LEVEL                        = "info"
+      DETECTOR_FUNCTION_NAME           = "meterflow-anomaly-detection"
+      SCOPE_READ                       = "anomalies:read"
+      SCOPE_WRITE                      = "anomalies:write"
+      SCOPE_ADMIN                      = "anomalies:admin"
+    })
+    error_message = "The environment must hold these variables, and nothing for what is not set."
+  }
+
+  assert {
+    condition     = module.api[0].settings.memory_mb == 512 && module.api[0].settings.architectures == tolist(["x86_64"]) && module.api[0].settings.log_retention_days == 7
+    error_message = "The API must have 512 MB and share architecture and retention with the detector."
+  }
+
+  assert {
+    condition     = module.api[0].settings.vpc_subnet_ids == ["subnet-0a1b2c3d"] && module.api[0].settings.vpc_security_group_ids == ["sg-0a1b2c3d"]
+    error_message = "The API must reach ClickHouse in the same VPC."
+  }
+
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == -1 && module.api[0].settings.on_failure == null
+    error_message = "The API must be bounded by its throttling alone, and keep no failed events: its callers wait for the answer."
+  }
+}
+
+run "the_function_checks_as_the_detector_does" {
+  command = plan
+
+  variables {
+    clickhouse_database    = "metering"
+    clickhouse_secret_arn  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    catalog_file           = "example.tfvars"
+    window_delay_seconds   = 600
+    baseline_days          = 14
+    min_samples            = 5
+    threshold              = 2.5
+    critical_threshold     = 4
+    min_relative_change    = 0.25
+    anomaly_retention_days = 30
+    log_level              = "debug"
+    aws_endpoint_url       = "http://127.0.0.1:4566"
+  }
+
+  assert {
+    condition = {
+      for name in [
+        "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CLICKHOUSE_SECRET_ARN", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
+        "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "RETENTION_DAYS", "LOG_LEVEL", "AWS_ENDPOINT_URL",
+      ] : name => try(module.api[0].settings.environment[name], "")
+    } == { for name, value in local.detector_environment : name => value if !contains(["ALERT_TOPIC_ARN", "MAX_ALERTS_PER_RUN", "MAX_ALERTS_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
+    error_message = "What the detector is told about usage and strictness, the API must be told as well."
+  }
+}
+
+run "the_stage_serves_at_the_root_and_is_throttled" {
+  command = plan
+
+  variables {
+    api_throttling_rate_limit  = 7.5
+    api_throttling_burst_limit = 15
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].name == "$default" && aws_apigatewayv2_stage.this[0].auto_deploy
+    error_message = "The stage must be the default one, and changed routes must reach it by themselves."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 7.5 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 15
+    error_message = "Both limits must reach the stage."
+  }
+}
+
+run "throttling_has_defaults" {
+  command = plan
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 100
+    error_message = "By default the API must answer 50 requests a second, and 100 at once."
+  }
+}
+
+run "the_access_log_tells_who_asked_and_no_more" {
+  command = apply
+
+  variables {
+    log_retention_days = 7
+  }
+
+  assert {
+    condition = jsondecode(aws_apigatewayv2_stage.this[0].access_log_settings[0].format) == {
+      request_id             = "$context.requestId"
+      time                   = "$context.requestTime"
+      route                  = "$context.routeKey"
+      status                 = "$context.status"
+      latency_ms             = "$context.responseLatency"
+      integration_latency_ms = "$context.integrationLatency"
+      integration_error      = "$context.integrationErrorMessage"
+      ip                     = "$context.identity.sourceIp"
+      subject                = "$context.authorizer.claims.sub"
+    }
+    error_message = "A line must hold these fields: never the token, the path or the query."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].access_log_settings[0].destination_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access"
+    error_message = "The stage must write to the access log's own group."
+  }
+
+  assert {
+    condition     = output.api_access_log_group_name == "/aws/vendedlogs/meterflow-anomaly-api-access" && aws_cloudwatch_log_group.api_access[0].retention_in_days == 7
+    error_message = "The group's name must be one that the key admits, and its lines must expire."
+  }
+}
+
+run "browsers_are_kept_out_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.this[0].cors_configuration) == 0
+    error_message = "Without origins there must be no CORS."
+  }
+}
+
+run "pages_of_the_listed_origins_may_call" {
+  command = plan
+
+  variables {
+    api_cors_allow_origins = ["https://dashboard.example.com", "http://localhost:5173"]
+  }
+
+  assert {
+    condition = [
+      for cors in aws_apigatewayv2_api.this[0].cors_configuration : {
+        origins     = cors.allow_origins
+        methods     = cors.allow_methods
+        headers     = cors.allow_headers
+        exposed     = cors.expose_headers
+        credentials = coalesce(cors.allow_credentials, false)
+      }
+      ] == [{
+        origins     = toset(["https://dashboard.example.com", "http://localhost:5173"])
+        methods     = toset(["GET", "POST", "PUT"])
+        headers     = toset(["authorization", "content-type", "if-match"])
+        exposed     = toset(["etag", "retry-after", "x-request-id"])
+        credentials = false
+    }]
+    error_message = "Listed origins must be able to send what the API reads and to read what it answers, without cookies."
+  }
+}
+
+run "names_are_those_that_others_rely_on" {
+  command = apply
+
+  assert {
+    condition     = aws_apigatewayv2_api.this[0].name == "meterflow-anomaly-api" && aws_apigatewayv2_api.this[0].protocol_type == "HTTP"
+    error_message = "The HTTP API must be meterflow-anomaly-api."
+  }
+
+  assert {
+    condition = [output.api_function_name, output.api_log_group_name, output.api_id, output.api_endpoint] == [
+      "meterflow-anomaly-api", "/aws/lambda/meterflow-anomaly-api", "a1b2c3d4e5", "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+    ]
+    error_message = "The outputs must tell where the API is."
+  }
+}
+
+run "every_name_of_the_api_carries_the_prefix" {
+  command = plan
+
+  variables {
+    name_prefix = "second"
+  }
+
+  assert {
+    condition = [
+      output.api_function_name,
+      aws_apigatewayv2_api.this[0].name,
+      aws_apigatewayv2_authorizer.this[0].name,
+      aws_cloudwatch_log_group.api_access[0].name,
+      local.api_environment.DETECTOR_FUNCTION_NAME,
+      ] == [
+      "second-anomaly-api",
+      "second-anomaly-api",
+      "second-anomaly-api-tokens",
+      "/aws/vendedlogs/second-anomaly-api-access",
+      "second-anomaly-detection",
+    ]
+    error_message = "Two stacks with two prefixes must not share an API."
+  }
+}
+
+run "without_an_issuer_there_is_no_api" {
+  command = apply
+
+  variables {
+    api_jwt_issuer   = null
+    api_jwt_audience = []
+    api_package      = "no-such-package.zip"
+  }
+
+  assert {
+    condition = alltrue([
+      for made in [
+        module.api,
+        aws_apigatewayv2_api.this,
+        aws_apigatewayv2_authorizer.this,
+        aws_apigatewayv2_integration.this,
+        aws_apigatewayv2_route.this,
+        aws_apigatewayv2_stage.this,
+        aws_cloudwatch_log_group.api_access,
+        aws_lambda_permission.api,
+        [for name, alarm in aws_cloudwatch_metric_alarm.this : name if startswith(name, "api-")],
+      ] : length(made) == 0
+    ])
+    error_message = "A stack without an issuer must have nothing of the API."
+  }
+
+  assert {
+    condition     = alltrue([for output in [output.api_endpoint, output.api_id, output.api_function_name, output.api_log_group_name, output.api_access_log_group_name] : output == null])
+    error_message = "The outputs of the API must be null without it."
+  }
+}
