@@ -4,11 +4,12 @@ PYTHON ?= python3
 CLOUD := $(PYTHON) infra/local/cloud.py
 TOOLS := $(CURDIR)/.local/tools/venv/bin
 
-# Processor of the function on AWS (arm64 or x86_64), and the variables of the stack there.
+# Processor of the functions on AWS (arm64 or x86_64), and the variables of the stack there.
 ARCH ?= arm64
 VARS ?= infra/terraform.tfvars
 AWS_VARIABLES = -var-file='$(abspath $(VARS))' -var architecture=$(ARCH) \
-  -var detector_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-detection/bootstrap.zip'
+  -var detector_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-detection/bootstrap.zip' \
+  -var api_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-api/bootstrap.zip'
 
 # The programs are looked for in this folder, so a shared target folder of the user's would not do.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -16,8 +17,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build up down purge status demo demo-flights watch fmt lint test unit e2e bench plan deploy \
-  package-for-aws check-format check-python check-purity check-licences check-terraform
+.PHONY: help setup build up down purge status demo demo-flights watch fmt docs lint test unit e2e bench plan \
+  deploy package-for-aws check-format check-python check-purity check-licences check-terraform check-docs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +26,11 @@ help: ## List the targets
 setup: ## Check what the machine must have, and fetch the pinned tools into .local/tools
 	@$(CLOUD) setup
 
-build: ## Build the detector for the local cloud, and the command line program `meterflow`
-	cargo build --release -p detector -p meterflow
+build: ## Build the functions for the local cloud, and the command line program `meterflow`
+	cargo build --release -p detector -p api -p meterflow
 	@$(CLOUD) package
 
-up: setup build ## Start the local cloud and deploy the stack into it; addresses go to .local/env
+up: setup build ## Start the local cloud and deploy the stack into it; addresses and tokens go to .local/env
 	@$(CLOUD) up
 
 down: ## End the local cloud; its data stay
@@ -50,18 +51,22 @@ demo-flights: up ## The same on real data: the flights that left New York in 201
 watch: up ## Run the detector from source against the local cloud, rebuilt at each change (port 9100)
 	@$(CLOUD) run --as-detector -- $(TOOLS)/cargo-lambda lambda watch -p detector -A 127.0.0.1 -P 9100
 
-invoke-%: ## Invoke the deployed local detector with events/detector-NAME.json, or for another hour (TIME=2026-11-21T13:00:00Z)
+invoke-%: ## Invoke the local detector with events/detector-NAME.json (TIME=… for another hour), the API with events/api-NAME.json
 	@$(CLOUD) invoke $(if $(TIME),--time $(TIME)) $*
 
 fmt: ## Format Rust and Terraform
 	cargo fmt --all
 	terraform fmt -recursive infra
 
+docs: setup ## Write docs/openapi.json, the description of the API, and docs/api.md, the same for readers
+	cargo run --quiet --package api --example openapi > docs/openapi.json
+	$(TOOLS)/python docs/api.py
+
 lint: ## Clippy on everything; a warning is an error
 	cargo clippy --workspace --all-targets -- -D warnings
 	@echo "gate lint: passed"
 
-test: check-format check-python check-purity check-terraform check-licences lint unit e2e ## Everything that CI runs
+test: check-format check-python check-purity check-terraform check-licences lint check-docs unit e2e ## Everything that CI runs
 
 unit: ## The tests of the crates, which need no local cloud
 	cargo test --workspace --exclude e2e
@@ -93,8 +98,13 @@ check-terraform: ## Format, validity and tests of infra/
 	$(CLOUD) check-terraform
 	@echo "gate terraform: passed"
 
-package-for-aws: setup # Builds the detector for AWS; cargo-lambda finds its cross compiler beside it.
-	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector
+check-docs: setup ## Whether docs/openapi.json and docs/api.md are those of the code
+	cargo run --quiet --package api --example openapi | diff docs/openapi.json -
+	$(TOOLS)/python docs/api.py --check
+	@echo "gate docs: passed"
+
+package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
+	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api
 
 plan: package-for-aws ## Show what `make deploy` would change on AWS (ARCH=arm64 VARS=infra/terraform.tfvars)
 	terraform -chdir=infra init -input=false

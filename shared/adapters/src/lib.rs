@@ -8,6 +8,7 @@ pub mod aws;
 pub mod catalog;
 pub mod config;
 mod credentials;
+pub mod invocation;
 pub mod metrics;
 pub mod policies;
 pub mod rollup;

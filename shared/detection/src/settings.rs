@@ -72,6 +72,21 @@ impl Settings {
         Ok(Self { threshold, critical_threshold, min_samples, min_change, min_relative_change })
     }
 
+    /// The same with another threshold. The critical threshold moves up with it where it would be below.
+    ///
+    /// # Errors
+    ///
+    /// When the threshold is not in (0, 100].
+    pub fn at_threshold(&self, threshold: f64) -> Result<Self, SettingsError> {
+        Self::new(
+            threshold,
+            self.critical_threshold.max(threshold),
+            self.min_samples,
+            self.min_change,
+            self.min_relative_change,
+        )
+    }
+
     /// |z| from which a change is an anomaly.
     pub fn threshold(&self) -> f64 {
         self.threshold
@@ -101,6 +116,14 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_higher_threshold_takes_the_critical_one_along() {
+        let settings = Settings::new(3.0, 5.0, 7, 1.0, 0.1).unwrap();
+        assert_eq!(settings.at_threshold(4.0), Settings::new(4.0, 5.0, 7, 1.0, 0.1));
+        assert_eq!(settings.at_threshold(8.0), Settings::new(8.0, 8.0, 7, 1.0, 0.1));
+        assert!(settings.at_threshold(f64::NAN).is_err() && settings.at_threshold(0.0).is_err());
+    }
 
     #[test]
     fn refuses_what_has_no_meaning() {

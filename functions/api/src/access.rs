@@ -1,0 +1,201 @@
+//! Who asks, and what they may see. The gateway has checked the token's signature, issuer, audience and expiry; what is
+//! decided here comes from its claims alone.
+//!
+//! A token with a `customer_id` claim sees that customer and nothing else, whatever its scopes. Without the claim it
+//! must have the admin scope.
+
+use std::sync::Arc;
+
+use adapters::config::ApiConfig;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use detection::CustomerId;
+use lambda_http::request::RequestContext;
+
+use crate::App;
+use crate::error::Problem;
+
+/// Whoever sent the request, with the right to read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader(pub Caller);
+
+/// The same with the right to acknowledge, resolve and reopen.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer(pub Caller);
+
+/// Somebody who runs this system: has the admin scope, and is not bound to a customer.
+#[derive(Clone, Debug)]
+pub(crate) struct Operator(pub Caller);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The only customer that the caller sees; `None` sees all.
+    bound_to: Option<CustomerId>,
+    /// The name for histories and audits.
+    pub actor: String,
+}
+
+impl Caller {
+    /// The customer to answer about: the one asked for, if the caller may see it; else the caller's own; else none.
+    pub(crate) fn customer(&self, asked_for: Option<CustomerId>) -> Result<Option<CustomerId>, Problem> {
+        match (&self.bound_to, asked_for) {
+            (Some(own), Some(asked_for)) if *own != asked_for => Err(Problem::not_found()),
+            (Some(own), _) => Ok(Some(own.clone())),
+            (None, asked_for) => Ok(asked_for),
+        }
+    }
+
+    /// Refuses what belongs to somebody else as if it did not exist.
+    pub(crate) fn may_see(&self, customer: &CustomerId) -> Result<(), Problem> {
+        self.customer(Some(customer.clone())).map(drop)
+    }
+
+    /// A text that differs for all callers who see different things.
+    pub(crate) fn view(&self) -> String {
+        self.bound_to.as_ref().map_or_else(|| "*".to_owned(), |own| format!("={own}"))
+    }
+
+    fn of(parts: &Parts, config: &ApiConfig, scope: &str) -> Result<Self, Problem> {
+        let claims = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => context
+                .authorizer
+                .as_ref()
+                .and_then(|authorizer| authorizer.jwt.as_ref())
+                .map(|jwt| &jwt.claims),
+            _ => None,
+        };
+        // No route but the open ones is reachable without an authorizer; should one ever be, it stays shut.
+        let claims = claims.ok_or_else(Problem::unauthorized)?;
+        let claim = |name: &str| claims.get(name).map(String::as_str);
+        let scopes = claim("scope").or_else(|| claim("scp")).unwrap_or_default();
+        let has = |wanted: &str| scopes_of(scopes).any(|scope| scope == wanted);
+        if !has(scope) {
+            return Err(Problem::forbidden(format!("the token lacks the scope {scope}")));
+        }
+        let bound_to = match claim("customer_id") {
+            Some(id) => Some(
+                CustomerId::new(id)
+                    .map_err(|_| Problem::forbidden("the token's customer_id is not a customer id"))?,
+            ),
+            None if has(&config.scope_admin) => None,
+            None => {
+                return Err(Problem::forbidden(format!(
+                    "the token names no customer_id, and lacks the scope {} that shows all customers",
+                    config.scope_admin
+                )));
+            }
+        };
+        let actor =
+            ["username", "email", "sub", "client_id"].into_iter().find_map(claim).unwrap_or("unknown");
+        Ok(Self { bound_to, actor: actor.to_owned() })
+    }
+}
+
+/// A claim holds scopes as a text with spaces; the gateway writes a list as `[a b]`.
+fn scopes_of(claim: &str) -> impl Iterator<Item = &str> {
+    claim.trim_start_matches('[').trim_end_matches(']').split([' ', ',']).filter(|scope| !scope.is_empty())
+}
+
+impl FromRequestParts<Arc<App>> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        Caller::of(parts, &app.config, &app.config.scope_read).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Writer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        Caller::of(parts, &app.config, &app.config.scope_write).map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::of(parts, &app.config, &app.config.scope_admin)?;
+        match caller.bound_to {
+            None => Ok(Self(caller)),
+            Some(_) => {
+                Err(Problem::forbidden("a token of one customer does not show or change what all share"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+    use serde_json::json;
+
+    use super::*;
+
+    fn caller(claims: serde_json::Value, scope: &str) -> Result<Caller, u16> {
+        let context: ApiGatewayV2httpRequestContext = serde_json::from_value(json!({
+            "http": { "method": "GET" },
+            "authorizer": { "jwt": { "claims": claims } },
+        }))
+        .unwrap();
+        let mut request = Request::new(());
+        request.extensions_mut().insert(RequestContext::ApiGatewayV2(context));
+        let config = ApiConfig {
+            detector_function: String::new(),
+            scope_read: "anomalies:read".to_owned(),
+            scope_write: "anomalies:write".to_owned(),
+            scope_admin: "anomalies:admin".to_owned(),
+        };
+        Caller::of(&request.into_parts().0, &config, scope).map_err(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn the_claims_decide() {
+        let all = "anomalies:read anomalies:write anomalies:admin";
+        for (claims, scope, expected) in [
+            (json!({ "scope": all, "sub": "ops" }), "anomalies:read", Ok(None)),
+            (json!({ "scp": "[anomalies:read anomalies:admin]" }), "anomalies:admin", Ok(None)),
+            (json!({ "scope": "anomalies:read" }), "anomalies:read", Err(403)),
+            (json!({ "scope": "anomalies:admin" }), "anomalies:read", Err(403)),
+            (json!({ "scope": "anomalies:reader" }), "anomalies:read", Err(403)),
+            (json!({}), "anomalies:read", Err(403)),
+            (json!({ "scope": "anomalies:read", "customer_id": "a" }), "anomalies:read", Ok(Some("a"))),
+            (json!({ "scope": all, "customer_id": "a" }), "anomalies:admin", Ok(Some("a"))),
+            (json!({ "scope": all, "customer_id": "" }), "anomalies:read", Err(403)),
+        ] {
+            let found = caller(claims.clone(), scope).map(|caller| caller.bound_to);
+            let found = found.as_ref().map(|own| own.as_ref().map(CustomerId::as_str));
+            assert_eq!(found, expected.as_ref().copied(), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_customer_does_not_exist() {
+        let id = |id: &str| CustomerId::new(id).unwrap();
+        let own = Caller { bound_to: Some(id("a")), actor: String::new() };
+        assert_eq!(own.customer(None).unwrap(), Some(id("a")));
+        assert_eq!(own.customer(Some(id("a"))).unwrap(), Some(id("a")));
+        for foreign in ["b", "A", "a ", "*"] {
+            assert_eq!(own.customer(Some(id(foreign))).unwrap_err().status(), 404);
+        }
+        let all = Caller { bound_to: None, actor: String::new() };
+        assert_eq!(all.customer(Some(id("b"))).unwrap(), Some(id("b")));
+        assert_eq!(all.customer(None).unwrap(), None);
+        let star = Caller { bound_to: Some(id("*")), actor: String::new() };
+        assert_ne!(all.view(), star.view());
+    }
+
+    #[test]
+    fn without_an_authorizer_nothing_opens() {
+        let request = Request::new(()).into_parts().0;
+        let config = ApiConfig {
+            detector_function: String::new(),
+            scope_read: String::new(),
+            scope_write: String::new(),
+            scope_admin: String::new(),
+        };
+        assert_eq!(Caller::of(&request, &config, "").unwrap_err().status(), 401);
+    }
+}

@@ -1,0 +1,112 @@
+//! What happens around every request: a time limit, a request id on the answer, one line in the log, and problems in
+//! the one form that they have.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use lambda_http::RequestExt as _;
+use lambda_http::request::RequestContext;
+
+use crate::App;
+use crate::error::Problem;
+
+/// The gateway gives up after 30 seconds, and the function ends after 29.
+const TIME_LIMIT: Duration = Duration::from_secs(25);
+
+/// Time that a handler has for what can be cut short, such as filling a page.
+pub(crate) const WORK_TIME: Duration = Duration::from_secs(18);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Names the request in the log, to the caller, and to ClickHouse.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub String);
+
+pub(crate) async fn around(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    request.extensions_mut().insert(RequestId(id.clone()));
+
+    let mut response = match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::out_of_time("this takes longer than anybody waits: ask for less, or try again")
+            .into_response(),
+    };
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = &problem {
+        response = problem.answer(&id);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    log(&id, method.as_str(), &route, &response, problem.as_ref(), started);
+    response
+}
+
+/// One line a request. What a caller sent is not in it: ids of customers may be names of people.
+fn log(
+    id: &str,
+    method: &str,
+    route: &str,
+    response: &Response,
+    problem: Option<&Problem>,
+    started: Instant,
+) {
+    let status = response.status().as_u16();
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let detail = problem.map(|problem| problem.cause().unwrap_or(problem.detail()));
+    if response.status().is_server_error() {
+        tracing::error!(
+            request.id = id,
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            duration_ms,
+            error = detail,
+            "request failed"
+        );
+    } else {
+        tracing::info!(
+            request.id = id,
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            duration_ms,
+            detail,
+            "request served"
+        );
+    }
+}
+
+/// The gateway's id of the request, else Lambda's, else a new one.
+fn request_id(request: &Request) -> String {
+    let of_gateway = match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    };
+    let of_lambda = || request.lambda_context_ref().map(|context| context.request_id.clone());
+    of_gateway
+        .or_else(of_lambda)
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+impl axum::extract::FromRequestParts<Arc<App>> for RequestId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _: &Arc<App>,
+    ) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal("a request without an id"))
+    }
+}

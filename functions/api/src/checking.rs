@@ -1,0 +1,161 @@
+//! Checks on demand: reads the usage of some customers in one query and judges it with the same `check` as the runs.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use adapters::catalog::MetricSpec;
+use adapters::policies::Policies;
+use adapters::telemetry::error_chain;
+use adapters::usage::{StepsRequest, SweepRequest, UsageError};
+use detection::{CustomerId, Series, Window};
+use futures::future::try_join_all;
+use futures::try_join;
+use jiff::Timestamp;
+
+use crate::App;
+use crate::answer::{RequestId, WORK_TIME};
+use crate::error::Problem;
+
+/// The usage of one customer in a window and its baseline.
+#[derive(Clone, Debug)]
+pub(crate) struct Usage {
+    window: Window,
+    baseline_windows: usize,
+    /// `None` where nothing was used in all the time read.
+    first_event: Option<Timestamp>,
+    /// Values of metric after metric, each newest first.
+    values: Vec<Option<f64>>,
+}
+
+impl Usage {
+    /// The series of a metric of the catalog.
+    pub(crate) fn series(&self, app: &App, spec: &MetricSpec) -> Series<'_> {
+        let values = self.values(app, spec);
+        Series::new(values, self.counted(), spec.missing, spec.never_negative())
+    }
+
+    /// The values of a metric by age; the current one comes first.
+    pub(crate) fn values(&self, app: &App, spec: &MetricSpec) -> &[Option<f64>] {
+        let length = self.baseline_windows + 1;
+        let number = app.catalog.metrics().iter().position(|other| other.name == spec.name);
+        let values = number.and_then(|number| self.values.get(number * length..(number + 1) * length));
+        values.unwrap_or_default()
+    }
+
+    /// How many of the earlier windows count.
+    pub(crate) fn counted(&self) -> usize {
+        self.first_event.map_or(0, |first_event| self.window.counted(first_event, self.baseline_windows))
+    }
+}
+
+/// The usage of all of these customers, by one query.
+pub(crate) async fn usage_of(
+    app: &App,
+    customers: &[CustomerId],
+    window: Window,
+    baseline_days: u16,
+    id: &RequestId,
+) -> Result<HashMap<CustomerId, Usage>, Problem> {
+    let mut tries = Tries::of(app, id);
+    loop {
+        match read_usage(app, customers, window, baseline_days, &tries.query_id()).await {
+            Ok(usage) => return Ok(usage),
+            Err(error) => tries.again(error).await?,
+        }
+    }
+}
+
+/// One customer's usage of one metric in steps.
+pub(crate) async fn steps(
+    app: &App,
+    customer: &CustomerId,
+    metric: &MetricSpec,
+    (start, end): (Timestamp, Timestamp),
+    step: Duration,
+    id: &RequestId,
+) -> Result<Vec<Option<f64>>, Problem> {
+    let mut tries = Tries::of(app, id);
+    loop {
+        let query_id = tries.query_id();
+        let request = StepsRequest { customer, metric, start, end, step, query_id: &query_id };
+        match app.usage.steps(&request).await {
+            Ok(values) => return Ok(values),
+            Err(error) => tries.again(error).await?,
+        }
+    }
+}
+
+/// The policies that hold for these customers.
+pub(crate) async fn policies_of(app: &App, customers: &[CustomerId]) -> Result<Policies, Problem> {
+    let own = customers.iter().map(|customer| app.store.policy(Some(customer)));
+    let (global, own) = try_join!(app.store.policy(None), try_join_all(own))?;
+    let own = customers.iter().cloned().zip(own).filter(|(_, policy)| policy.version > 0).collect();
+    Ok(Policies::resolve(&app.catalog, &app.settings, global, own))
+}
+
+async fn read_usage(
+    app: &App,
+    customers: &[CustomerId],
+    window: Window,
+    baseline_days: u16,
+    query_id: &str,
+) -> Result<HashMap<CustomerId, Usage>, UsageError> {
+    let request = SweepRequest {
+        window,
+        baseline_days,
+        catalog: &app.catalog,
+        customers,
+        query_id,
+        deadline: Instant::now() + WORK_TIME,
+    };
+    let baseline_windows = window.baseline_windows(baseline_days);
+    let nothing = vec![None; (baseline_windows + 1) * app.catalog.metrics().len()];
+    let unused = Usage { window, baseline_windows, first_event: None, values: nothing };
+    let mut usage: HashMap<_, _> =
+        customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
+    let mut sweep = app.usage.sweep(&request).await?;
+    while let Some(row) = sweep.next().await? {
+        // Only those asked for come back, and their ids are text.
+        let id = std::str::from_utf8(row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
+        let Some(found) = id.and_then(|id| usage.get_mut(&id)) else { continue };
+        found.first_event = Some(row.first_event);
+        found.values = row.series().flatten().copied().collect();
+    }
+    Ok(usage)
+}
+
+/// The tries of one query. A second one heals a connection that was closed in the meantime, and credentials that were
+/// rotated.
+struct Tries<'a> {
+    app: &'a App,
+    name: String,
+    failed: u32,
+}
+
+const TRIES: u32 = 2;
+
+impl<'a> Tries<'a> {
+    /// Two queries of one request may run at the same time, and ClickHouse refuses a second one of the same id.
+    fn of(app: &'a App, RequestId(id): &RequestId) -> Self {
+        Self { app, name: format!("{id}-{}", uuid::Uuid::new_v4().simple()), failed: 0 }
+    }
+
+    fn query_id(&self) -> String {
+        format!("{}-{}", self.name, self.failed + 1)
+    }
+
+    /// Fails where no other try is worth it.
+    async fn again(&mut self, error: UsageError) -> Result<(), Problem> {
+        let query_id = self.query_id();
+        self.failed += 1;
+        if self.failed == TRIES || !self.app.usage.prepare_retry(&error, false).await {
+            return Err(error.into());
+        }
+        tracing::warn!(
+            db.query_id = query_id,
+            error = error_chain(&error),
+            "reading usage failed: trying again"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! What API Gateway does to a request before it arrives here, undone.
+//!
+//! An HTTP API decodes the path: `/customers/a%3Fb` arrives as `/customers/a?b`, which would be read as a path and a
+//! query, and what is no part of an address at all would end the function. So the path is encoded once more.
+
+use std::fmt::Write as _;
+
+use lambda_http::http::header;
+use lambda_http::request::LambdaRequest;
+
+/// The event with an address that can be parsed, and means what the caller sent.
+pub fn encoded(mut event: LambdaRequest) -> LambdaRequest {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut event {
+        request.raw_path = request.raw_path.as_deref().map(encoded_path);
+        request.raw_query_string = request.raw_query_string.as_deref().map(encoded_query);
+        // Whatever these say, a route is a path.
+        request.headers.remove(header::HOST);
+        request.request_context.domain_name = None;
+    }
+    event
+}
+
+/// A literal `%` arrives as `%25`, the only escape that the gateway leaves alone.
+fn encoded_path(path: &str) -> String {
+    encoded_but(path, |byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte))
+}
+
+/// The query arrives as it was sent; what no client should have sent is encoded.
+fn encoded_query(query: &str) -> String {
+    encoded_but(query, |byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
+}
+
+fn encoded_but(text: &str, allowed: impl Fn(u8) -> bool) -> String {
+    let bytes = text.as_bytes();
+    let mut encoded = String::with_capacity(text.len());
+    for (index, &byte) in bytes.iter().enumerate() {
+        let is_escape = byte == b'%'
+            && bytes.get(index + 1..index + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        if is_escape || (byte != b'%' && allowed(byte)) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::http::Request;
+
+    use super::*;
+
+    #[test]
+    fn every_path_is_a_path_again() {
+        for (arrived, encoded) in [
+            ("/v1/anomalies/check", "/v1/anomalies/check"),
+            ("/v1/customers/a b/usage", "/v1/customers/a%20b/usage"),
+            ("/v1/customers/a?b#c/usage", "/v1/customers/a%3Fb%23c/usage"),
+            ("/v1/customers/100%25/usage", "/v1/customers/100%25/usage"),
+            ("/v1/customers/50%/usage", "/v1/customers/50%25/usage"),
+            ("/v1/customers/客\n/usage", "/v1/customers/%E5%AE%A2%0A/usage"),
+        ] {
+            assert_eq!(encoded_path(arrived), encoded);
+            assert!(Request::builder().uri(encoded).body(()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_query_stays_as_it_is_where_it_can() {
+        for (arrived, encoded) in [
+            ("a=%20b&c=d+e", "a=%20b&c=d+e"),
+            ("a=b c&d=\"<ü", "a=b%20c&d=%22%3C%C3%BC"),
+            ("a=%zz&b=%", "a=%25zz&b=%25"),
+        ] {
+            assert_eq!(encoded_query(arrived), encoded);
+            assert!(Request::builder().uri(format!("/?{encoded}")).body(()).is_ok());
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The API: on-demand checks, what was found and what people made of it, usage for charts, and settings.
+//!
+//! ```text
+//! gateway (token, scope) ─ router ─ who asks (access) ─ what is asked (params) ─ route ─ answer or problem
+//! ```
+//!
+//! Invariants:
+//!
+//! * A check is `detection::check` on what `UsageReader` reads, as in the hourly run; nothing is computed a second way.
+//! * What a caller sees is decided from the token's claims, in every route anew.
+//! * A problem names what is wrong and what is allowed; nothing of the inside leaves but in the log.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use adapters::catalog::Catalog;
+use adapters::config::{ApiConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, StoreConfig};
+use adapters::invocation::DetectorFunction;
+use adapters::store::AnomalyStore;
+use adapters::usage::UsageReader;
+use axum::Router;
+use detection::Settings;
+use jiff::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+mod access;
+mod answer;
+mod checking;
+mod cursor;
+mod document;
+mod error;
+pub mod gateway;
+mod params;
+mod routes;
+mod views;
+
+use error::Problem;
+
+/// Everything that the routes need, made once at cold start.
+pub struct App {
+    pub catalog: Catalog,
+    /// Of each metric, in the order of the catalog, before the operators' policies.
+    pub settings: Vec<Settings>,
+    pub detection: DetectionConfig,
+    pub config: ApiConfig,
+    pub usage: UsageReader,
+    pub store: AnomalyStore,
+    pub detector: DetectorFunction,
+    /// The time of day.
+    pub clock: fn() -> SystemTime,
+}
+
+/// The routes, with the document that describes them.
+pub fn router(app: App) -> Router {
+    Router::from(open_api())
+        .fallback(async || Problem::no_such_route())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(axum::middleware::from_fn(answer::around))
+        .with_state(Arc::new(app))
+}
+
+/// The document as JSON text, as `/openapi.json` answers it.
+pub fn open_api_document() -> String {
+    document::serialized(open_api().into_openapi())
+}
+
+fn open_api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(document::base())
+        .routes(routes!(routes::system::health))
+        .routes(routes!(routes::system::open_api))
+        .routes(routes!(routes::anomalies::list))
+        .routes(routes!(routes::check::one, routes::check::many))
+        .routes(routes!(routes::trends::trends))
+        .routes(routes!(routes::anomalies::detail))
+        .routes(routes!(routes::lifecycle::acknowledge))
+        .routes(routes!(routes::lifecycle::resolve))
+        .routes(routes!(routes::lifecycle::reopen))
+        .routes(routes!(routes::customers::baselines))
+        .routes(routes!(routes::customers::usage))
+        .routes(routes!(routes::system::metrics))
+        .routes(routes!(routes::config::get_global, routes::config::put_global))
+        .routes(routes!(routes::config::get_customer, routes::config::put_customer))
+        .routes(routes!(routes::detections::start))
+        .routes(routes!(routes::detections::result))
+        .routes(routes!(routes::system::status))
+}
+
+impl App {
+    /// Reads settings and catalog and makes the clients. Any wrong setting is refused here, before the first request.
+    pub async fn from_env(
+        env: &Env<'_>,
+        aws: &adapters::aws::SdkConfig,
+        clock: fn() -> SystemTime,
+    ) -> anyhow::Result<Self> {
+        let (detection, config) = (DetectionConfig::from_env(env)?, ApiConfig::from_env(env)?);
+        let catalog = Catalog::load(&CatalogSource::from_env(env)?, aws).await?;
+        Ok(Self {
+            settings: catalog.settings(&detection)?,
+            usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
+            store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
+            detector: DetectorFunction::new(&config.detector_function, aws),
+            catalog,
+            detection,
+            config,
+            clock,
+        })
+    }
+
+    fn now(&self) -> Result<Timestamp, Problem> {
+        Timestamp::try_from((self.clock)()).map_err(|error| Problem::internal(error.to_string()))
+    }
+}

@@ -1,0 +1,31 @@
+//! Cold start of the API: telemetry, settings and clients once, then one answer for each request.
+
+// Only here may the time of day be read; what needs it is handed it.
+#![allow(clippy::disallowed_methods)]
+
+use std::time::SystemTime;
+
+use adapters::config::Env;
+use adapters::telemetry;
+use api::{App, gateway, router};
+use lambda_http::request::LambdaRequest;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use tower::ServiceExt;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = adapters::aws::config().await;
+    let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
+        tracing::error!(error = telemetry::error_chain(error.as_ref()), "the API cannot start");
+    })?;
+    let adapter = lambda_http::Adapter::from(router(app));
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| {
+        adapter.clone().oneshot(event_of_gateway(event))
+    }))
+    .await
+}
+
+fn event_of_gateway(event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+    LambdaEvent { payload: gateway::encoded(event.payload), ..event }
+}

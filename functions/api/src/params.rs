@@ -1,0 +1,431 @@
+//! What requests carry: query parameters, path parameters and bodies, read strictly. Whatever is wrong is refused with
+//! its name and what is allowed.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use adapters::catalog::MetricSpec;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use detection::CustomerId;
+use jiff::{SignedDuration, Timestamp};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::App;
+use crate::error::Problem;
+
+/// Largest body.
+pub(crate) const MAX_BODY_KIB: usize = 64;
+
+/// Longest range of time that one request may ask for.
+pub(crate) const MAX_RANGE: SignedDuration = SignedDuration::from_hours(92 * 24);
+
+const TIME_FORMS: &str =
+    "Unix milliseconds (1795266000000), RFC 3339 (2026-11-21T13:00:00Z), or relative to now (now-24h)";
+
+/// The query parameters of a request, each at most once.
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+    now: Timestamp,
+}
+
+/// A JSON body; an empty one counts as `{}`.
+pub(crate) struct Body<T>(pub T);
+
+/// The customer in a path: the id itself, or `~` and the id in unpadded base64url, for ids that a path cannot hold.
+pub(crate) struct CustomerInPath(pub CustomerId);
+
+/// Any other path parameter.
+pub(crate) struct InPath(pub String);
+
+/// A time in a body: Unix milliseconds or a text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum TimeInBody {
+    Milliseconds(i64),
+    Text(String),
+}
+
+impl Query {
+    /// Refuses all parameters but these.
+    pub(crate) fn only(self, allowed: &[&str]) -> Result<Self, Problem> {
+        match self.pairs.iter().find(|(name, _)| !allowed.contains(&name.as_str())) {
+            None => Ok(self),
+            Some((name, _)) => {
+                let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+                Err(Problem::invalid(
+                    name,
+                    format!("there is no parameter {}; allowed: {allowed}", quoted(name)),
+                ))
+            }
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn customer(&self) -> Result<Option<CustomerId>, Problem> {
+        self.text("customer_id").map(|text| customer(text, "customer_id")).transpose()
+    }
+
+    /// A metric of the catalog.
+    pub(crate) fn metric<'a>(&self, app: &'a App) -> Result<Option<&'a MetricSpec>, Problem> {
+        self.text("metric").map(|name| metric(app, name, "metric")).transpose()
+    }
+
+    pub(crate) fn required_metric<'a>(&self, app: &'a App) -> Result<&'a MetricSpec, Problem> {
+        self.metric(app)?.ok_or_else(|| missing("metric", &known_metrics(app)))
+    }
+
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        self.text(name).map(|text| time(text, name, self.now)).transpose()
+    }
+
+    pub(crate) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+        &self,
+        name: &str,
+        allowed: RangeInclusive<T>,
+        default: T,
+    ) -> Result<T, Problem> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        let number = text.parse().ok().filter(|number| allowed.contains(number));
+        number.ok_or_else(|| {
+            let (from, to) = (allowed.start(), allowed.end());
+            Problem::invalid(
+                name,
+                format!("{name} must be a whole number from {from} to {to}, not {}", quoted(text)),
+            )
+        })
+    }
+
+    /// A threshold of the check.
+    pub(crate) fn threshold(&self) -> Result<Option<f64>, Problem> {
+        let Some(text) = self.text("threshold") else { return Ok(None) };
+        threshold(text.parse().unwrap_or(f64::NAN), text).map(Some)
+    }
+
+    /// One of some words.
+    pub(crate) fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => {
+                let allowed: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+                let allowed = allowed.join(", ");
+                Err(Problem::invalid(name, format!("{name} must be one of {allowed}, not {}", quoted(text))))
+            }
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn parse(text: &str, now: Timestamp) -> Result<Self, Problem> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for part in text.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let name = decoded(name).ok_or_else(|| Problem::bad_request("the query is not encoded UTF-8"))?;
+            let Some(value) = decoded(value) else {
+                return Err(Problem::invalid(&name, format!("{} is not encoded UTF-8", quoted(&name))));
+            };
+            if pairs.iter().any(|(earlier, _)| *earlier == name) {
+                return Err(Problem::invalid(&name, format!("{} is given more than once", quoted(&name))));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self { pairs, now })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        Self::parse(parts.uri.query().unwrap_or_default(), app.now()?)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Problem> {
+        // Reading stops at the limit, whatever the request says of its length.
+        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_KIB * 1_024)
+            .await
+            .map_err(|_| Problem::too_large(MAX_BODY_KIB))?;
+        Self::parse(&bytes)
+    }
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    fn parse(bytes: &Bytes) -> Result<Self, Problem> {
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+        // A list would be read as the fields in their order, and nobody means that.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::bad_request("the body must be a JSON object"));
+        }
+        let deserializer = &mut serde_json::Deserializer::from_slice(text);
+        let value: T = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+            let (path, cause) = (error.path().to_string(), error.inner().to_string());
+            match path.as_str() {
+                "." | "?" => Problem::bad_request(format!("the body cannot be read: {cause}")),
+                _ => Problem::invalid(&path, format!("{path}: {cause}")),
+            }
+        })?;
+        deserializer.end().map_err(|_| Problem::bad_request("the body goes on after its JSON ended"))?;
+        Ok(Self(value))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for CustomerInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let InPath(text) = InPath::from_request_parts(parts, app).await?;
+        let Some(encoded) = text.strip_prefix('~') else { return customer(&text, "customer_id").map(Self) };
+        let decoded = URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        match decoded {
+            Some(id) => customer(&id, "customer_id").map(Self),
+            None => Err(Problem::invalid(
+                "customer_id",
+                "after ~, the customer id must be UTF-8 in base64url without padding",
+            )),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for InPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Problem::bad_request("the path is not encoded UTF-8"))?;
+        Ok(Self(text))
+    }
+}
+
+impl TimeInBody {
+    pub(crate) fn read(&self, name: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+        match self {
+            Self::Milliseconds(number) => time(&number.to_string(), name, now),
+            Self::Text(text) => time(text, name, now),
+        }
+    }
+}
+
+pub(crate) fn customer(text: &str, name: &str) -> Result<CustomerId, Problem> {
+    CustomerId::new(text).map_err(|error| Problem::invalid(name, format!("{name}: {error}")))
+}
+
+pub(crate) fn metric<'a>(app: &'a App, text: &str, name: &str) -> Result<&'a MetricSpec, Problem> {
+    app.catalog.get(text).ok_or_else(|| {
+        Problem::invalid(name, format!("there is no metric {}; {}", quoted(text), known_metrics(app)))
+    })
+}
+
+pub(crate) fn known_metrics(app: &App) -> String {
+    let names: Vec<_> = app.catalog.metrics().iter().map(|spec| spec.name.as_str()).collect();
+    format!("the catalog has {}", names.join(", "))
+}
+
+pub(crate) fn missing(name: &str, allowed: &str) -> Problem {
+    Problem::invalid(name, format!("{name} is missing: {allowed}"))
+}
+
+/// `shown` is the number as the caller wrote it.
+pub(crate) fn threshold(number: f64, shown: &str) -> Result<f64, Problem> {
+    if number > 0.0 && number <= 100.0 {
+        return Ok(number);
+    }
+    let detail = format!("threshold must be a z-score above 0 and at most 100, not {}", quoted(shown));
+    Err(Problem::invalid("threshold", detail))
+}
+
+/// Checks the bounds of a range, where both are given.
+pub(crate) fn in_order(
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    names: (&str, &str),
+) -> Result<(), Problem> {
+    let Some((from, until)) = from.zip(until) else { return Ok(()) };
+    let (from_name, until_name) = names;
+    if from >= until {
+        return Err(Problem::invalid(from_name, format!("{from_name} must be before {until_name}")));
+    }
+    if until.duration_since(from) > MAX_RANGE {
+        let days = MAX_RANGE.as_hours() / 24;
+        let detail = format!("{from_name} to {until_name} must be at most {days} days");
+        return Err(Problem::invalid(from_name, detail));
+    }
+    Ok(())
+}
+
+fn time(text: &str, name: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+    let time = match text.parse::<i64>() {
+        Ok(milliseconds) => Timestamp::from_millisecond(milliseconds).ok(),
+        Err(_) => relative(text, now).or_else(|| text.parse().ok()),
+    };
+    // Usage is kept by hours from 1970 to 2106, and a baseline begins some months before.
+    let within = |time: &Timestamp| (31_536_000..=i64::from(u32::MAX)).contains(&time.as_second());
+    time.filter(within).ok_or_else(|| {
+        Problem::invalid(
+            name,
+            format!("{name} must be a time from 1971 to 2106, not {}: {TIME_FORMS}", quoted(text)),
+        )
+    })
+}
+
+/// `now`, `now-24h`, `now+30m`; in a query, `+` may have become a space.
+fn relative(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let rest = text.strip_prefix("now")?;
+    if rest.is_empty() {
+        return Some(now);
+    }
+    let sign = match rest.chars().next()? {
+        '-' => -1,
+        '+' | ' ' => 1,
+        _ => return None,
+    };
+    let unit = match rest.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number: i64 = rest[1..rest.len() - 1].parse().ok().filter(|number| *number >= 0)?;
+    let seconds = number.checked_mul(unit)?.checked_mul(sign)?;
+    now.checked_add(SignedDuration::from_secs(seconds)).ok()
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// A value as the caller sent it, short enough for a sentence.
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("`{}`", shown.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-21T13:30:00Z";
+
+    fn query(text: &str) -> Result<Query, Problem> {
+        Query::parse(text, NOW.parse().unwrap())
+    }
+
+    #[test]
+    fn a_query_is_read_exactly() {
+        let query = query("a=1&b=x%20y+z&c=%2B%00%E5%AE%A2&d&e=%3D=").unwrap();
+        for (name, value) in [("a", "1"), ("b", "x y z"), ("c", "+\0客"), ("d", ""), ("e", "==")] {
+            assert_eq!(query.text(name), Some(value), "{name}");
+        }
+        assert_eq!(query.text("f"), None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_is_allowed() {
+        for (text, parameter, detail) in [
+            ("a=1&a=2", "a", "more than once"),
+            ("a=%FF", "a", "UTF-8"),
+            ("b=1", "b", "there is no parameter `b`; allowed: a, limit, time"),
+            ("limit=0", "limit", "limit must be a whole number from 1 to 100, not `0`"),
+            ("limit=101", "limit", "from 1 to 100"),
+            ("limit=ten", "limit", "not `ten`"),
+            ("limit=", "limit", "not ``"),
+            ("time=yesterday", "time", "RFC 3339"),
+            ("time=1", "time", "from 1971 to 2106"),
+            ("time=99999999999999999999", "time", "from 1971 to 2106"),
+            ("time=now-99999999999999999d", "time", "from 1971 to 2106"),
+            ("time=now-1", "time", "from 1971 to 2106"),
+        ] {
+            let problem = query(text)
+                .and_then(|query| query.only(&["a", "limit", "time"]))
+                .and_then(|query| Ok((query.number("limit", 1..=100, 20)?, query.time("time")?)))
+                .unwrap_err();
+            let document = format!("{problem:?}");
+            assert_eq!(problem.status(), 400);
+            assert!(document.contains(&format!("parameter: Some(\"{parameter}\")")), "{document}");
+            assert!(problem.detail().contains(detail), "{document}");
+        }
+    }
+
+    #[test]
+    fn times_in_all_their_forms() {
+        for (text, expected) in [
+            ("1795266000000", "2026-11-21T13:00:00Z"),
+            ("2026-11-21T13:00:00Z", "2026-11-21T13:00:00Z"),
+            ("2026-11-21T14:00:00%2B01:00", "2026-11-21T13:00:00Z"),
+            ("now", NOW),
+            ("now-1h", "2026-11-21T12:30:00Z"),
+            ("now%2B1h", "2026-11-21T14:30:00Z"),
+            ("now+90m", "2026-11-21T15:00:00Z"),
+            ("now-30d", "2026-10-22T13:30:00Z"),
+        ] {
+            let time = query(&format!("time={text}")).unwrap().time("time").unwrap();
+            assert_eq!(time, Some(expected.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_refused_with_the_place_of_the_mistake() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Inner {
+            #[allow(dead_code)] // Only its reading matters here.
+            number: u8,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            #[serde(default)]
+            inner: Vec<Inner>,
+        }
+        let parse = |text: &'static str| Body::<Outer>::parse(&Bytes::from_static(text.as_bytes()));
+        assert!(parse("").unwrap().0.inner.is_empty());
+        assert_eq!(parse("{\"inner\":[{\"number\":1}]} ").unwrap().0.inner.len(), 1);
+        for (text, expected) in [
+            ("{", "the body cannot be read"),
+            ("[]", "must be a JSON object"),
+            (" null", "must be a JSON object"),
+            ("{} {}", "goes on after"),
+            ("{\"inner\":[{\"number\":1},{\"number\":300}]}", "inner[1].number: invalid value"),
+            ("{\"outer\":1}", "unknown field `outer`, expected `inner`"),
+        ] {
+            let Err(problem) = parse(text) else { panic!("{text} should be refused") };
+            assert!(problem.detail().contains(expected), "{text}: {}", problem.detail());
+        }
+    }
+
+    #[test]
+    fn ranges_have_an_order_and_an_end() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let of = |from, until| {
+            in_order(from, until, ("from", "to")).map_err(|problem| problem.detail().to_owned())
+        };
+        let (start, end) = (at("2026-08-21T00:00:00Z"), at("2026-11-21T00:00:00Z"));
+        assert_eq!(of(start, end), Ok(()));
+        assert_eq!(of(start, None), Ok(()));
+        assert_eq!(of(end, start), Err("from must be before to".to_owned()));
+        assert_eq!(of(end, end), Err("from must be before to".to_owned()));
+        assert_eq!(of(at("2026-08-20T23:59:59Z"), end), Err("from to to must be at most 92 days".to_owned()));
+    }
+}

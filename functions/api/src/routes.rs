@@ -1,0 +1,10 @@
+//! The routes, a file a subject.
+
+pub(crate) mod anomalies;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod customers;
+pub(crate) mod detections;
+pub(crate) mod lifecycle;
+pub(crate) mod system;
+pub(crate) mod trends;

@@ -1,0 +1,392 @@
+//! Checks on demand.
+
+use std::sync::Arc;
+
+use adapters::catalog::MetricSpec;
+use adapters::policies::Policies;
+use axum::Json;
+use axum::extract::State;
+use detection::{Baseline, Comparison, CustomerId, Reason, Settings, Verdict, Window, check, describe};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::access::Reader;
+use crate::answer::RequestId;
+use crate::checking::{Usage, policies_of, usage_of};
+use crate::error::{Problem, ProblemDocument};
+use crate::params::{self, Body, Query, TimeInBody};
+use crate::views::{DirectionView, Period};
+
+/// Series that one request may check.
+const MAX_SERIES: usize = 100;
+
+/// The verdict on one customer's usage of one metric in one period. Values are in `unit`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Check {
+    pub customer_id: String,
+    pub metric: String,
+    pub unit: String,
+    pub period: Period,
+    /// Whether the period is over. Usage of one that is not will still grow.
+    pub period_complete: bool,
+    /// Usage in the period; null where nothing is known of it.
+    pub current_value: Option<f64>,
+    pub baseline: BaselineView,
+    /// Standard deviations from the mean, at most 100 either way; 0 where nothing can be judged.
+    pub z_score: f64,
+    pub is_anomaly: bool,
+    pub severity: CheckSeverity,
+    /// Null unless it is an anomaly.
+    pub direction: Option<DirectionView>,
+    pub expected_low: Option<f64>,
+    pub expected_high: Option<f64>,
+    /// The earlier periods were all alike, so the z-score has no meaning and other rules decided.
+    pub constant_baseline: bool,
+    /// Why it cannot be judged; null where it can.
+    pub undetermined: Option<UndeterminedView>,
+    /// |z| from which a change is an anomaly, in this check.
+    pub threshold: f64,
+    /// The verdict in words.
+    pub description: String,
+}
+
+/// What is usual: the earlier periods of the same length and the same time of day.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Baseline)]
+pub(crate) struct BaselineView {
+    /// Null without any earlier value.
+    pub mean: Option<f64>,
+    /// Sample standard deviation; null with fewer than two earlier values.
+    pub stddev: Option<f64>,
+    /// Earlier periods that were compared with.
+    pub sample_count: usize,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Severity)]
+pub(crate) enum CheckSeverity {
+    Normal,
+    Warning,
+    Critical,
+}
+
+/// `no_data`: nothing is known of the period. `insufficient_data`: too few earlier values. `not_finite`, `negative`,
+/// `out_of_range`: the data is broken.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Undetermined)]
+pub(crate) enum UndeterminedView {
+    NoData,
+    InsufficientData,
+    NotFinite,
+    Negative,
+    OutOfRange,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Checks {
+    /// Customer after customer, each with all metrics, in the order asked for.
+    pub results: Vec<Check>,
+}
+
+/// Which series to check: every customer with every metric, at most 100 together.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckRequest {
+    #[schema(min_items = 1, max_items = 100)]
+    customer_ids: Vec<String>,
+    /// Absent: all of the catalog.
+    #[serde(default)]
+    #[schema(min_items = 1)]
+    metrics: Option<Vec<String>>,
+    /// Unix milliseconds, RFC 3339 or relative to now.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "now-24h")]
+    current_start: Option<TimeInBody>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "now")]
+    current_end: Option<TimeInBody>,
+    /// 1 to 90.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 90)]
+    baseline_days: Option<u16>,
+    /// |z| of an anomaly, above 0 and at most 100.
+    #[serde(default)]
+    #[schema(exclusive_minimum = 0, maximum = 100)]
+    threshold: Option<f64>,
+}
+
+/// How to check.
+struct How {
+    window: Window,
+    baseline_days: u16,
+    threshold: Option<f64>,
+    now: Timestamp,
+}
+
+/// Check one customer's usage of one metric
+///
+/// Compares a period with the same time of the days before. By default it is the last 24 hours that closed on a full
+/// hour, as in the hourly runs. A period of any other length is compared with earlier periods of that length, a whole
+/// number of days apart; one that is not on full hours is read from the events themselves.
+#[utoipa::path(
+    get,
+    path = "/v1/anomalies/check",
+    tag = "checks",
+    params(
+        ("customer_id" = Option<String>, Query, description = "the customer; may be absent where the token names one"),
+        ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
+        ("current_start" = Option<String>, Query, description = "first instant of the period; default: 24 hours before its end"),
+        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given"),
+        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs"),
+        ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "|z| of an anomaly; default: as in the runs"),
+    ),
+    responses(
+        (status = 200, body = Check),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    id: RequestId,
+    query: Query,
+) -> Result<Json<Check>, Problem> {
+    let query = query.only(&[
+        "customer_id",
+        "metric",
+        "current_start",
+        "current_end",
+        "baseline_days",
+        "threshold",
+    ])?;
+    let customer = caller
+        .customer(query.customer()?)?
+        .ok_or_else(|| params::missing("customer_id", "say which customer"))?;
+    let metric = query.required_metric(&app)?;
+    let how = How {
+        window: period(&app, query.time("current_start")?, query.time("current_end")?, query.now())?,
+        baseline_days: query.number("baseline_days", 1..=90, app.detection.baseline_days)?,
+        threshold: query.threshold()?,
+        now: query.now(),
+    };
+    let mut checks = check_all(&app, vec![customer], &[metric], &how, &id).await?;
+    checks.pop().map(Json).ok_or_else(|| Problem::internal("a check without a result"))
+}
+
+/// Check many series
+///
+/// The same for up to 100 series, every customer with every metric, by one query.
+#[utoipa::path(
+    post,
+    path = "/v1/anomalies/check",
+    tag = "checks",
+    request_body = CheckRequest,
+    responses(
+        (status = 200, body = Checks),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn many(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    id: RequestId,
+    query: Query,
+    Body(request): Body<CheckRequest>,
+) -> Result<Json<Checks>, Problem> {
+    query.only(&[])?;
+    let now = app.now()?;
+    let customers = request.customer_ids.iter().enumerate().map(|(index, text)| {
+        let customer = params::customer(text, &format!("customer_ids[{index}]"))?;
+        caller.may_see(&customer)?;
+        Ok(customer)
+    });
+    let customers: Vec<CustomerId> = customers.collect::<Result<_, Problem>>()?;
+    let metrics: Vec<&MetricSpec> = match &request.metrics {
+        None => app.catalog.metrics().iter().collect(),
+        Some(names) => names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| params::metric(&app, name, &format!("metrics[{index}]")))
+            .collect::<Result<_, _>>()?,
+    };
+    require_series(&customers, &metrics)?;
+    let time = |time: &Option<TimeInBody>, name| time.as_ref().map(|time| time.read(name, now)).transpose();
+    let (start, end) =
+        (time(&request.current_start, "current_start")?, time(&request.current_end, "current_end")?);
+    let baseline_days = request.baseline_days.unwrap_or(app.detection.baseline_days);
+    if !(1..=90).contains(&baseline_days) {
+        return Err(Problem::invalid(
+            "baseline_days",
+            format!("baseline_days must be from 1 to 90, not {baseline_days}"),
+        ));
+    }
+    let threshold =
+        request.threshold.map(|number| params::threshold(number, &number.to_string())).transpose()?;
+    let how = How { window: period(&app, start, end, now)?, baseline_days, threshold, now };
+    Ok(Json(Checks { results: check_all(&app, customers, &metrics, &how, &id).await? }))
+}
+
+fn require_series(customers: &[CustomerId], metrics: &[&MetricSpec]) -> Result<(), Problem> {
+    let series = customers.len() * metrics.len();
+    if series == 0 {
+        let name = if customers.is_empty() { "customer_ids" } else { "metrics" };
+        return Err(Problem::invalid(name, format!("{name} must not be empty")));
+    }
+    if series > MAX_SERIES {
+        let detail = format!(
+            "{} customers x {} metrics are {series} series; at most {MAX_SERIES} are allowed",
+            customers.len(),
+            metrics.len()
+        );
+        return Err(Problem::invalid("customer_ids", detail));
+    }
+    if let Some(index) = (1..customers.len()).find(|index| customers[..*index].contains(&customers[*index])) {
+        return Err(Problem::invalid(format!("customer_ids[{index}]"), "a customer is given more than once"));
+    }
+    let same = |index: &usize| metrics[..*index].iter().any(|other| other.name == metrics[*index].name);
+    match (1..metrics.len()).find(same) {
+        Some(index) => Err(Problem::invalid(format!("metrics[{index}]"), "a metric is given more than once")),
+        None => Ok(()),
+    }
+}
+
+fn period(
+    app: &App,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Window, Problem> {
+    const NAMES: (&str, &str) = ("current_start", "current_end");
+    params::in_order(start, end, NAMES)?;
+    let day = jiff::SignedDuration::from_hours(detection::window::HOURS);
+    let window = match (start, end) {
+        (None, None) => {
+            let due = now.checked_sub(app.detection.window_delay);
+            Window::closing_at(due.map_err(|error| Problem::internal(error.to_string()))?)
+        }
+        (Some(start), None) => Window::between(start, start.saturating_add(day).unwrap_or(start)),
+        (None, Some(end)) => Window::between(end.saturating_sub(day).unwrap_or(end), end),
+        (Some(start), Some(end)) => Window::between(start, end),
+    };
+    window.map_err(|error| Problem::invalid(NAMES.0, error.to_string()))
+}
+
+async fn check_all(
+    app: &App,
+    customers: Vec<CustomerId>,
+    metrics: &[&MetricSpec],
+    how: &How,
+    id: &RequestId,
+) -> Result<Vec<Check>, Problem> {
+    let (usage, policies) = futures::try_join!(
+        usage_of(app, &customers, how.window, how.baseline_days, id),
+        policies_of(app, &customers)
+    )?;
+    let mut checks = Vec::with_capacity(customers.len() * metrics.len());
+    for customer in &customers {
+        for metric in metrics {
+            let settings = settings(app, &policies, customer, metric, how.threshold)?;
+            checks.push(judge(app, customer, metric, &usage[customer], &settings, how));
+        }
+    }
+    Ok(checks)
+}
+
+fn settings(
+    app: &App,
+    policies: &Policies,
+    customer: &CustomerId,
+    metric: &MetricSpec,
+    threshold: Option<f64>,
+) -> Result<Settings, Problem> {
+    let mut all = app.catalog.metrics().iter().zip(policies.settings(customer));
+    let settings = all.find(|(spec, _)| spec.name == metric.name).map(|(_, settings)| *settings);
+    let settings = settings.ok_or_else(|| Problem::internal("a metric without settings"))?;
+    match threshold {
+        None => Ok(settings),
+        Some(threshold) => {
+            settings.at_threshold(threshold).map_err(|error| Problem::invalid("threshold", error.to_string()))
+        }
+    }
+}
+
+fn judge(
+    app: &App,
+    customer: &CustomerId,
+    metric: &MetricSpec,
+    usage: &Usage,
+    settings: &Settings,
+    how: &How,
+) -> Check {
+    let series = usage.series(app, metric);
+    let verdict = check(&series, settings);
+    let (comparison, finding) = match &verdict {
+        Verdict::Normal(comparison) => (Some(comparison), None),
+        Verdict::Anomalous(finding) => (Some(&finding.comparison), Some(finding)),
+        Verdict::Undetermined(_) => (None, None),
+    };
+    let finite = |number: f64| Some(number).filter(|number| number.is_finite());
+    let baseline =
+        comparison.map(|comparison| comparison.baseline).or_else(|| Baseline::of(series.baseline()));
+    let sole = || series.baseline().next();
+    Check {
+        customer_id: customer.to_string(),
+        metric: metric.name.to_string(),
+        unit: metric.unit.clone(),
+        period: (&how.window).into(),
+        period_complete: how.window.end() <= how.now,
+        current_value: series.current().and_then(finite),
+        baseline: BaselineView {
+            mean: baseline.map(|baseline| baseline.mean()).or_else(sole).and_then(finite),
+            stddev: baseline.and_then(|baseline| finite(baseline.stddev())),
+            sample_count: series.baseline().count(),
+        },
+        z_score: comparison.map_or(0.0, |comparison: &Comparison| comparison.z_score),
+        is_anomaly: finding.is_some(),
+        severity: finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into()),
+        direction: finding.map(|finding| finding.direction.into()),
+        expected_low: comparison.map(|comparison| comparison.expected_low),
+        expected_high: comparison.map(|comparison| comparison.expected_high),
+        constant_baseline: comparison.is_some_and(|comparison| comparison.constant_baseline),
+        undetermined: match &verdict {
+            Verdict::Undetermined(reason) => Some((*reason).into()),
+            _ => None,
+        },
+        threshold: settings.threshold(),
+        description: describe::verdict(metric.name.as_str(), &metric.unit, &how.window, &verdict),
+    }
+}
+
+impl From<detection::Severity> for CheckSeverity {
+    fn from(severity: detection::Severity) -> Self {
+        match severity {
+            detection::Severity::Warning => Self::Warning,
+            detection::Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<Reason> for UndeterminedView {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::NoData => Self::NoData,
+            Reason::InsufficientData => Self::InsufficientData,
+            Reason::NotFinite => Self::NotFinite,
+            Reason::Negative => Self::Negative,
+            Reason::OutOfRange => Self::OutOfRange,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a customer uses: what is usual, and series for charts.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use detection::{Baseline, Distribution, Missing, Window};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::access::Reader;
+use crate::answer::RequestId;
+use crate::checking::{steps, usage_of};
+use crate::error::{Problem, ProblemDocument};
+use crate::params::{self, CustomerInPath, Query};
+use crate::views::Period;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const DEFAULT_DAYS: i64 = 7;
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Baselines {
+    pub customer_id: String,
+    /// One for each metric of the catalog.
+    pub baselines: Vec<MetricBaseline>,
+}
+
+/// How the usage of 24 hours spread over the windows before the last closed one. Values are in `unit`, and null where
+/// there are too few windows for them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MetricBaseline {
+    pub metric: String,
+    pub unit: String,
+    pub mean: Option<f64>,
+    /// Sample standard deviation.
+    pub stddev: Option<f64>,
+    /// Quantiles, interpolated between the nearest values.
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// Windows that hold a value.
+    pub sample_count: usize,
+    /// From the start of the oldest window to the end of the newest.
+    pub window: Period,
+    pub computed_at: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Usage {
+    pub customer_id: String,
+    pub metric: String,
+    pub unit: String,
+    /// `hour` or `day`, in UTC.
+    pub interval: String,
+    /// The full hours or days that the points cover.
+    pub period: Period,
+    /// Oldest first.
+    pub points: Vec<Point>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Point {
+    pub start: i64,
+    /// Null where nothing is known.
+    pub value: Option<f64>,
+}
+
+/// Show what is usual for a customer
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{customer_id}/baselines",
+    tag = "customers",
+    params(
+        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url"),
+        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "earlier windows to look at; default: as in the runs"),
+    ),
+    responses(
+        (status = 200, body = Baselines),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn baselines(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    id: RequestId,
+    CustomerInPath(customer): CustomerInPath,
+    query: Query,
+) -> Result<Json<Baselines>, Problem> {
+    let query = query.only(&["baseline_days"])?;
+    caller.may_see(&customer)?;
+    let days = query.number("baseline_days", 1..=90, app.detection.baseline_days)?;
+    let internal = |error: &dyn std::error::Error| Problem::internal(error.to_string());
+    let due = query.now().checked_sub(app.detection.window_delay).map_err(|error| internal(&error))?;
+    let window = Window::closing_at(due).map_err(|error| internal(&error))?;
+    let usage = usage_of(&app, std::slice::from_ref(&customer), window, days, &id).await?;
+    let usage = &usage[&customer];
+    let baselines = app.catalog.metrics().iter().map(|spec| {
+        let series = usage.series(&app, spec);
+        let baseline = Baseline::of(series.baseline()).filter(Baseline::is_finite);
+        let spread = Distribution::of(series.baseline());
+        let quantile = |share| spread.as_ref().map(|spread| spread.quantile(share));
+        MetricBaseline {
+            metric: spec.name.to_string(),
+            unit: spec.unit.clone(),
+            mean: baseline
+                .map(|baseline| baseline.mean())
+                .or_else(|| quantile(0.5).filter(|_| series.baseline().count() == 1)),
+            stddev: baseline.map(|baseline| baseline.stddev()),
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            min: spread.as_ref().map(Distribution::min),
+            max: spread.as_ref().map(Distribution::max),
+            sample_count: series.baseline().count(),
+            window: Period::between(window.earlier(window.baseline_windows(days)).start(), window.start()),
+            computed_at: query.now().as_millisecond(),
+        }
+    });
+    Ok(Json(Baselines { customer_id: customer.to_string(), baselines: baselines.collect() }))
+}
+
+/// Show a customer's usage by hour or day
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{customer_id}/usage",
+    tag = "customers",
+    params(
+        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url"),
+        ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
+        ("interval" = Option<String>, Query, description = "hour or day (in UTC); default hour"),
+        ("from" = Option<String>, Query, description = "rounded down to a full hour or day; default: 7 days before `to`"),
+        ("to" = Option<String>, Query, description = "rounded up to a full hour or day, at most 92 days after `from`; default: now"),
+    ),
+    responses(
+        (status = 200, body = Usage),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn usage(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    id: RequestId,
+    CustomerInPath(customer): CustomerInPath,
+    query: Query,
+) -> Result<Json<Usage>, Problem> {
+    let query = query.only(&["metric", "interval", "from", "to"])?;
+    caller.may_see(&customer)?;
+    let metric = query.required_metric(&app)?;
+    let (interval, step) =
+        query.word("interval", &[("hour", ("hour", HOUR)), ("day", ("day", DAY))])?.unwrap_or(("hour", HOUR));
+    let until = query.time("to")?.unwrap_or(query.now());
+    let from = query.time("from")?.unwrap_or(until - DAY * DEFAULT_DAYS as i32);
+    params::in_order(Some(from), Some(until), ("from", "to"))?;
+    let range = (floor(from, step), floor(until + step - SignedDuration::from_nanos(1), step));
+
+    let values = steps(&app, &customer, metric, range, step.unsigned_abs(), &id).await?;
+    let start_of = |number: usize| {
+        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        range.0.as_millisecond() + number as i64 * step_ms
+    };
+    let point = |(number, value): (usize, Option<f64>)| Point {
+        start: start_of(number),
+        value: if metric.missing == Missing::Zero { value.or(Some(0.0)) } else { value },
+    };
+    Ok(Json(Usage {
+        customer_id: customer.to_string(),
+        metric: metric.name.to_string(),
+        unit: metric.unit.clone(),
+        interval: interval.to_owned(),
+        period: Period::between(range.0, range.1),
+        points: values.into_iter().enumerate().map(point).collect(),
+    }))
+}
+
+/// The full step at or before a time.
+fn floor(at: Timestamp, step: SignedDuration) -> Timestamp {
+    let seconds = at.as_second().div_euclid(step.as_secs()) * step.as_secs();
+    Timestamp::from_second(seconds).unwrap_or(at)
+}

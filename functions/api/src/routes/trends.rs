@@ -1,0 +1,248 @@
+//! How many anomalies, when, of what, and of whom.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use adapters::store::{AnomalyFilter, Seen};
+use axum::Json;
+use axum::extract::State;
+use detection::{CustomerId, Direction, Severity};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::access::Reader;
+use crate::answer::WORK_TIME;
+use crate::error::{Problem, ProblemDocument};
+use crate::params::{self, Query};
+use crate::routes::anomalies::{filter, metric_names};
+use crate::views::Period;
+
+const DEFAULT_DAYS: i64 = 30;
+const HOURS_OF_DAY: i64 = 24;
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Trends {
+    pub period: Period,
+    pub total: u64,
+    pub by_severity: BySeverity,
+    pub by_direction: ByDirection,
+    /// By metric, those without anomalies left out.
+    pub by_metric: BTreeMap<String, u64>,
+    /// By type of anomaly.
+    pub by_type: BTreeMap<String, u64>,
+    /// Every day of the period in UTC, oldest first.
+    pub by_day: Vec<Day>,
+    /// Those with most anomalies, most first.
+    pub top_customers: Vec<CustomerCount>,
+}
+
+#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+pub(crate) struct BySeverity {
+    pub warning: u64,
+    pub critical: u64,
+}
+
+#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+pub(crate) struct ByDirection {
+    pub spike: u64,
+    pub drop: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Day {
+    /// In UTC.
+    #[schema(example = "2026-11-21")]
+    pub day: String,
+    pub total: u64,
+    pub warning: u64,
+    pub critical: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CustomerCount {
+    pub customer_id: String,
+    pub total: u64,
+    pub critical: u64,
+}
+
+/// Count anomalies
+///
+/// By day, severity, metric, direction and type, and the customers with most of them.
+#[utoipa::path(
+    get,
+    path = "/v1/anomalies/trends",
+    tag = "anomalies",
+    params(
+        ("customer_id" = Option<String>, Query, description = "only of this customer"),
+        ("metric" = Option<String>, Query, description = "only of this metric"),
+        ("severity" = Option<String>, Query, description = "warning or critical"),
+        ("from" = Option<String>, Query, description = "detected at this time or later; default: 30 days before `to`"),
+        ("to" = Option<String>, Query, description = "detected before this time, at most 92 days after `from`; default: now"),
+        ("top" = Option<u16>, Query, minimum = 1, maximum = 100, description = "customers to list; default 10"),
+    ),
+    responses(
+        (status = 200, body = Trends),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn trends(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    query: Query,
+) -> Result<Json<Trends>, Problem> {
+    let query = query.only(&["customer_id", "metric", "severity", "from", "to", "top"])?;
+    let top = query.number("top", 1..=100, 10)?;
+    let asked_for = filter(&app, &caller, &query)?;
+    // What was detected at this very moment belongs to it.
+    let until = asked_for.until.unwrap_or(query.now() + SignedDuration::from_millis(1));
+    let from = asked_for.from.unwrap_or(until - SignedDuration::from_hours(DEFAULT_DAYS * HOURS_OF_DAY));
+    params::in_order(Some(from), Some(until), ("from", "to"))?;
+    let filter = AnomalyFilter { from: Some(from), until: Some(until), ..asked_for };
+
+    let mut tally = Tally::default();
+    let deadline = Instant::now() + WORK_TIME;
+    let complete =
+        app.store.count(&filter, &metric_names(&app), query.now(), deadline, |seen| tally.add(&seen)).await?;
+    if !complete {
+        return Err(Problem::out_of_time(
+            "there are too many anomalies to count in time: choose a shorter period, or one metric",
+        ));
+    }
+    Ok(Json(tally.trends(from, until, top)))
+}
+
+#[derive(Default)]
+struct Tally {
+    by_direction: ByDirection,
+    by_metric: BTreeMap<String, u64>,
+    by_type: BTreeMap<String, u64>,
+    by_day: HashMap<String, BySeverity>,
+    by_customer: HashMap<CustomerId, BySeverity>,
+}
+
+impl Tally {
+    fn add(&mut self, seen: &Seen) {
+        let day = Timestamp::from_millisecond(seen.detected_at).map(day_of).unwrap_or_default();
+        self.by_day.entry(day).or_default().add(seen.severity);
+        self.by_customer.entry(seen.customer_id.clone()).or_default().add(seen.severity);
+        *self.by_metric.entry(seen.metric.to_string()).or_default() += 1;
+        *self.by_type.entry(seen.kind.clone()).or_default() += 1;
+        match seen.direction {
+            Direction::Spike => self.by_direction.spike += 1,
+            Direction::Drop => self.by_direction.drop += 1,
+        }
+    }
+
+    fn trends(self, from: Timestamp, until: Timestamp, top: usize) -> Trends {
+        let mut by_severity = BySeverity::default();
+        for day in self.by_day.values() {
+            by_severity.warning += day.warning;
+            by_severity.critical += day.critical;
+        }
+        let mut customers: Vec<_> = self.by_customer.into_iter().collect();
+        customers.sort_by(|(a_id, a), (b_id, b)| {
+            (b.total(), b.critical).cmp(&(a.total(), a.critical)).then_with(|| a_id.cmp(b_id))
+        });
+        let day = |day: String| {
+            let count = self.by_day.get(&day).copied().unwrap_or_default();
+            Day { day, total: count.total(), warning: count.warning, critical: count.critical }
+        };
+        Trends {
+            period: Period::between(from, until),
+            total: by_severity.total(),
+            by_severity,
+            by_direction: self.by_direction,
+            by_metric: self.by_metric,
+            by_type: self.by_type,
+            by_day: days_between(from, until).into_iter().map(day).collect(),
+            top_customers: customers
+                .into_iter()
+                .take(top)
+                .map(|(id, count)| CustomerCount {
+                    customer_id: id.into(),
+                    total: count.total(),
+                    critical: count.critical,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl BySeverity {
+    fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::Warning => self.warning += 1,
+            Severity::Critical => self.critical += 1,
+        }
+    }
+
+    fn total(self) -> u64 {
+        self.warning + self.critical
+    }
+}
+
+fn day_of(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+fn days_between(from: Timestamp, until: Timestamp) -> Vec<String> {
+    let day = SignedDuration::from_hours(HOURS_OF_DAY);
+    let last = day_of(until - SignedDuration::from_millis(1));
+    let mut days: Vec<_> = std::iter::successors(Some(from), |at| at.checked_add(day).ok())
+        .take_while(|at| *at < until)
+        .map(day_of)
+        .collect();
+    // A period that begins late in a day may end early in one more.
+    if days.last() != Some(&last) {
+        days.push(last);
+    }
+    days
+}
+
+#[cfg(test)]
+mod tests {
+    use detection::MetricName;
+
+    use super::*;
+
+    fn seen(customer: &str, at: &str, severity: Severity) -> Seen {
+        Seen {
+            detected_at: at.parse::<Timestamp>().unwrap().as_millisecond(),
+            customer_id: CustomerId::new(customer).unwrap(),
+            metric: MetricName::new("api_calls").unwrap(),
+            severity,
+            direction: Direction::Drop,
+            kind: "usage_anomaly".to_owned(),
+        }
+    }
+
+    #[test]
+    fn figures_add_up() {
+        let mut tally = Tally::default();
+        tally.add(&seen("b", "2026-11-19T23:00:00Z", Severity::Warning));
+        tally.add(&seen("a", "2026-11-21T00:00:00Z", Severity::Warning));
+        tally.add(&seen("c", "2026-11-21T00:00:00Z", Severity::Critical));
+        tally.add(&seen("b", "2026-11-21T01:00:00Z", Severity::Critical));
+        let at = |text: &str| text.parse().unwrap();
+        let trends = tally.trends(at("2026-11-19T22:00:00Z"), at("2026-11-21T02:00:00Z"), 2);
+        insta::assert_json_snapshot!(trends);
+    }
+
+    #[test]
+    fn every_day_of_a_period_is_there_once() {
+        let of =
+            |from: &str, until: &str| days_between(from.parse().unwrap(), until.parse().unwrap()).join(" ");
+        assert_eq!(of("2026-11-19T22:00:00Z", "2026-11-21T02:00:00Z"), "2026-11-19 2026-11-20 2026-11-21");
+        assert_eq!(of("2026-11-19T22:00:00Z", "2026-11-20T02:00:00Z"), "2026-11-19 2026-11-20");
+        assert_eq!(of("2026-11-19T00:00:00Z", "2026-11-20T00:00:00Z"), "2026-11-19");
+        assert_eq!(of("2026-11-19T01:00:00Z", "2026-11-21T01:00:00Z"), "2026-11-19 2026-11-20 2026-11-21");
+    }
+}

@@ -1,0 +1,200 @@
+//! Shapes of answers that more than one route gives.
+
+use adapters::store::{AlertState, AnomalyItem, HistoryEntry};
+use detection::{Action, Direction, Severity, State, Window};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A period, `[start, end)`, in Unix milliseconds.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Period {
+    #[schema(example = 1_795_179_600_000_i64)]
+    pub start: i64,
+    #[schema(example = 1_795_266_000_000_i64)]
+    pub end: i64,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AnomalySeverity)]
+pub(crate) enum SeverityView {
+    Warning,
+    Critical,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Direction)]
+pub(crate) enum DirectionView {
+    Spike,
+    Drop,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = State)]
+pub(crate) enum StateView {
+    Open,
+    Acknowledged,
+    Resolved,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Action)]
+pub(crate) enum ActionView {
+    Acknowledge,
+    Resolve,
+    Reopen,
+}
+
+/// Whether somebody was alerted: `none` is nobody, for a warning, a mute, or one of many that a digest tells of.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AlertState)]
+pub(crate) enum AlertStateView {
+    None,
+    Pending,
+    Sent,
+}
+
+/// A recorded anomaly. Times are Unix milliseconds, values are in `unit`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Anomaly)]
+pub(crate) struct AnomalyView {
+    /// Opaque; names the anomaly in other routes.
+    #[schema(example = "1795266000000.api_calls.Y3VzdF8wMDAx")]
+    pub anomaly_id: String,
+    pub customer_id: String,
+    pub metric: String,
+    pub unit: String,
+    pub severity: SeverityView,
+    pub direction: DirectionView,
+    pub state: StateView,
+    /// When the deviation was complete: the end of its window.
+    pub detected_at: i64,
+    pub window: Period,
+    pub current_value: f64,
+    pub baseline_mean: f64,
+    pub baseline_stddev: f64,
+    /// Earlier windows that were compared with.
+    pub sample_count: usize,
+    /// Standard deviations from the mean, at most 100 either way.
+    pub z_score: f64,
+    pub expected_low: f64,
+    pub expected_high: f64,
+    /// The earlier windows were all alike, so the z-score has no meaning and other rules decided.
+    pub constant_baseline: bool,
+    pub description: String,
+    pub investigation_steps: Vec<String>,
+    pub alert_state: AlertStateView,
+    /// Why nobody was alerted, where a mute covered it.
+    pub mute_reason: Option<String>,
+    pub catalog_version: String,
+    /// Versions of the policies it was judged by: that for all customers and, after a dot, the customer's own.
+    pub config_version: String,
+    /// What people did with it, oldest first.
+    pub history: Vec<HistoryView>,
+    /// When it will be forgotten.
+    pub expires_at: i64,
+}
+
+/// One thing that somebody did with an anomaly.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HistoryEntry)]
+pub(crate) struct HistoryView {
+    pub action: ActionView,
+    /// Who, as the token names them.
+    pub actor: String,
+    pub at: i64,
+    pub note: Option<String>,
+}
+
+impl From<AnomalyItem> for AnomalyView {
+    fn from(item: AnomalyItem) -> Self {
+        Self {
+            anomaly_id: item.anomaly_id.to_string(),
+            customer_id: item.customer_id.into(),
+            metric: item.metric.into(),
+            unit: item.unit,
+            severity: item.severity.into(),
+            direction: item.direction.into(),
+            state: item.state.into(),
+            detected_at: item.detected_at,
+            window: Period { start: item.window_start, end: item.window_end },
+            current_value: item.current_value,
+            baseline_mean: item.baseline_mean,
+            baseline_stddev: item.baseline_stddev,
+            sample_count: item.sample_count,
+            z_score: item.z_score,
+            expected_low: item.expected_low,
+            expected_high: item.expected_high,
+            constant_baseline: item.constant_baseline,
+            description: item.description,
+            investigation_steps: item.investigation_steps,
+            alert_state: match item.alert_state {
+                AlertState::None => AlertStateView::None,
+                AlertState::Pending => AlertStateView::Pending,
+                AlertState::Sent => AlertStateView::Sent,
+            },
+            mute_reason: item.mute_reason,
+            catalog_version: item.catalog_version,
+            config_version: item.config_version,
+            history: item.history.into_iter().map(HistoryView::from).collect(),
+            expires_at: item.ttl.saturating_mul(1_000),
+        }
+    }
+}
+
+impl From<HistoryEntry> for HistoryView {
+    fn from(entry: HistoryEntry) -> Self {
+        let action = match entry.action {
+            Action::Acknowledge => ActionView::Acknowledge,
+            Action::Resolve => ActionView::Resolve,
+            Action::Reopen => ActionView::Reopen,
+        };
+        Self { action, actor: entry.actor, at: entry.at, note: entry.note }
+    }
+}
+
+impl From<Severity> for SeverityView {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Warning => Self::Warning,
+            Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<Direction> for DirectionView {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Spike => Self::Spike,
+            Direction::Drop => Self::Drop,
+        }
+    }
+}
+
+impl From<State> for StateView {
+    fn from(state: State) -> Self {
+        match state {
+            State::Open => Self::Open,
+            State::Acknowledged => Self::Acknowledged,
+            State::Resolved => Self::Resolved,
+        }
+    }
+}
+
+impl From<&Window> for Period {
+    fn from(window: &Window) -> Self {
+        Self::between(window.start(), window.end())
+    }
+}
+
+impl Period {
+    pub(crate) fn between(start: Timestamp, end: Timestamp) -> Self {
+        Self { start: start.as_millisecond(), end: end.as_millisecond() }
+    }
+}
