@@ -85,8 +85,7 @@ impl Caller {
                 )));
             }
         };
-        let actor =
-            ["username", "email", "sub", "client_id"].into_iter().find_map(claim).unwrap_or("unknown");
+        let actor = ["username", "sub", "client_id"].into_iter().find_map(claim).unwrap_or("unknown");
         Ok(Self { bound_to, actor: actor.to_owned() })
     }
 }

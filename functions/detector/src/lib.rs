@@ -228,6 +228,7 @@ fn report(app: &App, tick: &Tick, run_id: &str, figures: &RunFigures, result: &a
                 run.critical = summary.critical,
                 run.recorded = summary.recorded,
                 run.already_recorded = summary.already_recorded,
+                run.muted = summary.muted,
                 run.alerts_published = summary.alerts_published,
                 "run completed"
             );

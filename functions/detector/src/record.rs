@@ -26,6 +26,8 @@ pub(crate) struct Counts {
     pub(crate) recorded: u64,
     /// Anomalies that were stored before.
     pub(crate) already_recorded: u64,
+    /// Anomalies that a mute covers, so that nobody is alerted.
+    pub(crate) muted: u64,
 }
 
 /// Stores every finding once. Stops with an error at the first write that cannot be completed and at the deadline;
@@ -57,6 +59,14 @@ struct Overtaken {
     largest: Vec<Candidate>,
 }
 
+/// What became of one finding.
+struct Stored {
+    recorded: Recorded,
+    muted: bool,
+    /// The finding, where it is to be alerted singly and was stored without an alert.
+    overtaken: Option<Candidate>,
+}
+
 async fn store(
     pass: Pass<'_>,
     findings: &mut Spool<Candidate>,
@@ -78,12 +88,14 @@ async fn store(
             let anomaly = anomaly(app, window, candidate.clone());
             let recorded = app.store.record(&anomaly, planned, &judged_by, writer).await?;
             let lost = planned == AlertState::Pending && recorded.alert_state == AlertState::None;
-            Ok::<_, anyhow::Error>((recorded, lost.then_some(candidate)))
+            let muted = judged_by.mute.is_some();
+            Ok::<_, anyhow::Error>(Stored { recorded, muted, overtaken: lost.then_some(candidate) })
         })
         .buffer_unordered(CONCURRENT_WRITES);
-    while let Some((recorded, lost)) = writes.try_next().await? {
-        records.add(recorded);
-        if let Some(candidate) = lost {
+    while let Some(stored) = writes.try_next().await? {
+        records.counts.muted += u64::from(stored.muted);
+        records.add(stored.recorded);
+        if let Some(candidate) = stored.overtaken {
             overtaken.count += 1;
             overtaken.largest.push(candidate);
         }

@@ -27,6 +27,9 @@ pub struct RunSummary {
     pub already_recorded: u64,
     /// Items that this run wrote.
     pub recorded: u64,
+    /// Anomalies that a mute of the operators covers: stored, and nobody is alerted.
+    #[serde(default)]
+    pub muted: u64,
     /// Series that could not be judged, by reason.
     pub undetermined: BTreeMap<String, u64>,
     pub window: WindowTimes,
@@ -87,6 +90,7 @@ pub(crate) fn of_run(
         alerts_published,
         already_recorded: counts.already_recorded,
         recorded: counts.recorded,
+        muted: counts.muted,
         undetermined: figures.undetermined.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect(),
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,
