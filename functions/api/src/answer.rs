@@ -17,26 +17,30 @@ use crate::error::Problem;
 /// The gateway gives up after 30 seconds, and the function ends after 29.
 const TIME_LIMIT: Duration = Duration::from_secs(25);
 
-/// Time that a handler has for what can be cut short, such as filling a page.
-pub(crate) const WORK_TIME: Duration = Duration::from_secs(18);
+/// Of it, the time for what can be cut short, such as a query or filling a page.
+const WORK_TIME: Duration = Duration::from_secs(18);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Names the request in the log, to the caller, and to ClickHouse.
+/// The request that is being served.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub String);
+pub(crate) struct Serving {
+    /// Names it in the log, to the caller, and to ClickHouse.
+    pub(crate) id: String,
+    /// No part of its work may go on longer than until here.
+    pub(crate) deadline: Instant,
+}
 
 pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(Serving { id: id.clone(), deadline: started + WORK_TIME });
 
     let mut response = match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::out_of_time("this takes longer than anybody waits: ask for less, or try again")
-            .into_response(),
+        Err(_) => Problem::out_of_time().into_response(),
     };
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
@@ -52,7 +56,7 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// One line a request. What a caller sent is not in it: ids of customers may be names of people.
+/// One line a request. Of what a caller sent it holds what was refused, and nothing else: ids may be names of people.
 fn log(
     id: &str,
     method: &str,
@@ -100,13 +104,17 @@ fn request_id(request: &Request) -> String {
         .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
-impl axum::extract::FromRequestParts<Arc<App>> for RequestId {
+impl axum::extract::FromRequestParts<Arc<App>> for Serving {
     type Rejection = Problem;
 
     async fn from_request_parts(
         parts: &mut axum::http::request::Parts,
         _: &Arc<App>,
     ) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::internal("a request without an id"))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Problem::internal("a request that nobody serves"))
     }
 }

@@ -13,7 +13,7 @@ use futures::try_join;
 use jiff::Timestamp;
 
 use crate::App;
-use crate::answer::{RequestId, WORK_TIME};
+use crate::answer::Serving;
 use crate::error::Problem;
 
 /// The usage of one customer in a window and its baseline.
@@ -54,11 +54,20 @@ pub(crate) async fn usage_of(
     customers: &[CustomerId],
     window: Window,
     baseline_days: u16,
-    id: &RequestId,
+    serving: &Serving,
 ) -> Result<HashMap<CustomerId, Usage>, Problem> {
-    let mut tries = Tries::of(app, id);
+    let mut tries = Tries::of(app, serving);
     loop {
-        match read_usage(app, customers, window, baseline_days, &tries.query_id()).await {
+        let query_id = tries.query_id();
+        let request = SweepRequest {
+            window,
+            baseline_days,
+            catalog: &app.catalog,
+            customers,
+            query_id: &query_id,
+            deadline: serving.deadline,
+        };
+        match read_usage(app, &request).await {
             Ok(usage) => return Ok(usage),
             Err(error) => tries.again(error).await?,
         }
@@ -72,9 +81,9 @@ pub(crate) async fn steps(
     metric: &MetricSpec,
     (start, end): (Timestamp, Timestamp),
     step: Duration,
-    id: &RequestId,
+    serving: &Serving,
 ) -> Result<Vec<Option<f64>>, Problem> {
-    let mut tries = Tries::of(app, id);
+    let mut tries = Tries::of(app, serving);
     loop {
         let query_id = tries.query_id();
         let request = StepsRequest { customer, metric, start, end, step, query_id: &query_id };
@@ -93,33 +102,28 @@ pub(crate) async fn policies_of(app: &App, customers: &[CustomerId]) -> Result<P
     Ok(Policies::resolve(&app.catalog, &app.settings, global, own))
 }
 
-async fn read_usage(
-    app: &App,
-    customers: &[CustomerId],
-    window: Window,
-    baseline_days: u16,
-    query_id: &str,
-) -> Result<HashMap<CustomerId, Usage>, UsageError> {
-    let request = SweepRequest {
-        window,
-        baseline_days,
-        catalog: &app.catalog,
-        customers,
-        query_id,
-        deadline: Instant::now() + WORK_TIME,
-    };
+async fn read_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<CustomerId, Usage>, UsageError> {
+    let SweepRequest { window, baseline_days, customers, .. } = *request;
     let baseline_windows = window.baseline_windows(baseline_days);
     let nothing = vec![None; (baseline_windows + 1) * app.catalog.metrics().len()];
     let unused = Usage { window, baseline_windows, first_event: None, values: nothing };
     let mut usage: HashMap<_, _> =
         customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
-    let mut sweep = app.usage.sweep(&request).await?;
+    let (mut sweep, mut rows) = (app.usage.sweep(request).await?, 0);
     while let Some(row) = sweep.next().await? {
+        rows += 1;
         // Only those asked for come back, and their ids are text.
         let id = std::str::from_utf8(row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
         let Some(found) = id.and_then(|id| usage.get_mut(&id)) else { continue };
         found.first_event = Some(row.first_event);
         found.values = row.series().flatten().copied().collect();
+    }
+    // No row at all: either none of them used anything, or the answer was cut before its first row.
+    if rows == 0 {
+        match app.usage.count_customers(request).await? {
+            0 => {}
+            declared => return Err(app.usage.truncated(request, declared)),
+        }
     }
     Ok(usage)
 }
@@ -129,6 +133,7 @@ async fn read_usage(
 struct Tries<'a> {
     app: &'a App,
     name: String,
+    deadline: Instant,
     failed: u32,
 }
 
@@ -136,8 +141,9 @@ const TRIES: u32 = 2;
 
 impl<'a> Tries<'a> {
     /// Two queries of one request may run at the same time, and ClickHouse refuses a second one of the same id.
-    fn of(app: &'a App, RequestId(id): &RequestId) -> Self {
-        Self { app, name: format!("{id}-{}", uuid::Uuid::new_v4().simple()), failed: 0 }
+    fn of(app: &'a App, serving: &Serving) -> Self {
+        let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
+        Self { app, name, deadline: serving.deadline, failed: 0 }
     }
 
     fn query_id(&self) -> String {
@@ -148,7 +154,8 @@ impl<'a> Tries<'a> {
     async fn again(&mut self, error: UsageError) -> Result<(), Problem> {
         let query_id = self.query_id();
         self.failed += 1;
-        if self.failed == TRIES || !self.app.usage.prepare_retry(&error, false).await {
+        let hopeless = matches!(error, UsageError::TooExpensive { .. }) || Instant::now() >= self.deadline;
+        if self.failed == TRIES || hopeless || !self.app.usage.prepare_retry(&error, false).await {
             return Err(error.into());
         }
         tracing::warn!(

@@ -1,8 +1,9 @@
 //! Where a list goes on: an opaque text that belongs to one query of one caller.
 //!
-//! It holds the last anomaly shown and a digest of it, of the query and of what the caller may see, so a cursor that was
-//! changed, or is sent with another query or another token, is refused. It opens nothing: what a page shows is decided
-//! from the token anew, each time.
+//! It holds the last anomaly shown, the bounds of the list (a time that is relative to now moves on while somebody turns
+//! pages), and a digest of them, of the query and of what the caller may see. So a cursor that was changed, or is sent
+//! with another query or another token, is refused. It opens nothing: what a page shows is decided from the token anew,
+//! each time, and a place that no list of this query has is refused as well.
 
 use adapters::store::Position;
 use base64::Engine as _;
@@ -15,38 +16,52 @@ use crate::error::Problem;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cursor {
-    after: Position,
+    place: Place,
     digest: String,
+}
+
+/// Where a list goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) after: Position,
+    /// The bounds of the list in Unix milliseconds, `[from, until)`.
+    pub(crate) from: i64,
+    pub(crate) until: i64,
 }
 
 /// Names the version of this format, so that a later one cannot be mistaken for it.
 const VERSION: &str = "anomalies-1";
 
 /// `query` is everything that decides which anomalies are listed.
-pub(crate) fn encode(after: Position, query: &str) -> Result<String, Problem> {
-    let digest = digest(&after, query)?;
-    let text = serde_json::to_vec(&Cursor { after, digest })
+pub(crate) fn encode(place: Place, query: &str) -> Result<String, Problem> {
+    let digest = digest(&place, query)?;
+    let text = serde_json::to_vec(&Cursor { place, digest })
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(text))
 }
 
-pub(crate) fn decode(text: &str, query: &str) -> Result<Position, Problem> {
-    let refused = || {
-        Problem::invalid(
-            "cursor",
-            "cursor must be the next_cursor of the same query, with the same parameters and token",
-        )
-    };
+pub(crate) fn decode(text: &str, query: &str) -> Result<Place, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
     let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| refused())?;
-    if cursor.digest != digest(&cursor.after, query)? {
+    let place = cursor.place;
+    let within = place.from <= place.after.detected_at && place.after.detected_at < place.until;
+    if !within || cursor.digest != digest(&place, query)? {
         return Err(refused());
     }
-    Ok(cursor.after)
+    Ok(place)
 }
 
-fn digest(after: &Position, query: &str) -> Result<String, Problem> {
-    let text = serde_json::to_string(&(VERSION, after, query))
+/// The problem of a cursor that does not belong to its request.
+pub(crate) fn refused() -> Problem {
+    Problem::invalid(
+        "cursor",
+        "cursor must be the next_cursor of the same query, with the same parameters and token",
+    )
+}
+
+fn digest(place: &Place, query: &str) -> Result<String, Problem> {
+    let text = serde_json::to_string(&(VERSION, place, query))
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..12]))
 }
@@ -59,13 +74,21 @@ mod tests {
 
     #[test]
     fn a_cursor_holds_for_its_query_and_unchanged() {
-        let position = Position {
-            detected_at: 1_795_266_000_000,
-            metric: MetricName::new("api_calls").unwrap(),
-            customer_id: CustomerId::new("a\"\n客").unwrap(),
+        let place = |detected_at: i64| Place {
+            after: Position {
+                detected_at,
+                metric: MetricName::new("api_calls").unwrap(),
+                customer_id: CustomerId::new("a\"\n客").unwrap(),
+            },
+            from: 1_795_266_000_000,
+            until: 1_795_269_600_000,
         };
-        let cursor = encode(position.clone(), "query").unwrap();
-        assert_eq!(decode(&cursor, "query").unwrap(), position);
+        let cursor = encode(place(1_795_266_000_000), "query").unwrap();
+        assert_eq!(decode(&cursor, "query").unwrap(), place(1_795_266_000_000));
+        for beyond in [i64::MIN, 5, 1_795_265_999_999, 1_795_269_600_000, i64::MAX] {
+            let made_up = encode(place(beyond), "query").unwrap();
+            assert_eq!(decode(&made_up, "query").unwrap_err().status(), 400, "{beyond}");
+        }
         assert_eq!(decode(&cursor, "another").unwrap_err().status(), 400);
         for index in 0..cursor.len() {
             let mut changed = cursor.clone().into_bytes();

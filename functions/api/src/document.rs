@@ -1,7 +1,14 @@
 //! The OpenAPI document, beside what the routes say of themselves.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::error::ProblemDocument;
 
 const DESCRIPTION: &str = "\
 Usage anomalies of metered customers: check any period on demand, see what the hourly runs found, say what became of \
@@ -13,14 +20,28 @@ customer alone, and what belongs to another answers as if it did not exist. A to
 admin scope.
 
 **Times** in answers are Unix milliseconds. In requests they may also be RFC 3339 (`2026-11-21T13:00:00Z`) or relative \
-to now (`now-24h`; units s, m, h, d).
+to now (`now-24h`, `now+1h`; units s, m, h, d). A period begins with its start and ends right before its end.
+
+**Requests** are read strictly: an unknown or repeated parameter or field is refused, and so is a body of more than 64 \
+KiB.
 
 **Problems** are RFC 9457 documents that name the wrong parameter and what is allowed. `request_id`, also in the header \
 `x-request-id`, names the request in the logs. The gateway itself answers 401 (no valid token), 403 (no such scope) and \
 429 (too many requests) as `{\"message\": …}`.
 
 **Customer ids in paths** are percent-encoded. Since the gateway decodes paths, an id with `/`, `?` or the like goes \
-there as `~` and the id in base64url without padding; so does one that begins with `~`.";
+there as `~` and the id in base64url without padding; so does one that begins with `~`. In queries and bodies every id \
+goes as it is.";
+
+/// What the routes are about, in the order of a reader's interest.
+const TAGS: [(&str, &str); 6] = [
+    ("checks", "Any customer's usage in any period, judged now"),
+    ("anomalies", "What the hourly runs found, and what people made of it"),
+    ("customers", "What customers use, and what is usual for them"),
+    ("settings", "How strict the checks are, and what is muted"),
+    ("runs", "The hourly runs, and runs on demand"),
+    ("system", "The API itself and the metrics"),
+];
 
 /// The document without routes.
 pub(crate) fn base() -> OpenApi {
@@ -29,14 +50,63 @@ pub(crate) fn base() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(DESCRIPTION))
         .build();
-    OpenApiBuilder::new().info(info).build()
+    let tags =
+        TAGS.map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build());
+    OpenApiBuilder::new().info(info).tags(Some(tags)).build()
+}
+
+/// What the gateway answers by itself, before a request reaches the API.
+#[derive(ToSchema)]
+#[allow(dead_code)] // Describes an answer that is not made here.
+struct GatewayMessage {
+    #[schema(example = "Unauthorized")]
+    message: String,
 }
 
 /// The document as JSON text.
 pub(crate) fn serialized(mut document: OpenApi) -> String {
     let bearer =
         SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
-    document.components.get_or_insert_default().add_security_scheme("jwt", bearer);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("jwt", bearer);
+    let mut of_problems = vec![(ProblemDocument::name().into_owned(), ProblemDocument::schema())];
+    ProblemDocument::schemas(&mut of_problems);
+    components.schemas.extend(of_problems);
+    components.schemas.insert(GatewayMessage::name().into_owned(), GatewayMessage::schema());
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        if operation.security.is_some() {
+            add_answers_of_gateway(operation);
+        }
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            body.content.values_mut().for_each(refuse_null);
+        }
+    }
     // It holds nothing that could not be written.
     document.to_pretty_json().unwrap_or_default()
+}
+
+/// With the methods that the API has.
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.put, &mut path.post].into_iter().flatten()
+}
+
+fn add_answers_of_gateway(operation: &mut Operation) {
+    let message = || Content::new(Some(Ref::from_schema_name(GatewayMessage::name())));
+    let answer = |description: &str| -> RefOr<Response> {
+        ResponseBuilder::new().description(description).content("application/json", message()).build().into()
+    };
+    let responses = &mut operation.responses.responses;
+    responses.insert("401".to_owned(), answer("There is no valid token."));
+    responses.insert("429".to_owned(), answer("Too many requests at once; try again a little later."));
+    if let Some(RefOr::T(forbidden)) = responses.get_mut("403") {
+        forbidden.content.insert("application/json".to_owned(), RefOr::T(message()));
+    }
+}
+
+/// A body may be absent where `Option` says so, but it is never `null`.
+fn refuse_null(content: &mut RefOr<Content>) {
+    let RefOr::T(Content { schema, .. }) = content else { return };
+    if let Some(RefOr::T(Schema::OneOf(choices))) = schema {
+        *schema = choices.items.iter().find(|choice| matches!(choice, RefOr::Ref(_))).cloned();
+    }
 }

@@ -45,11 +45,11 @@ pub(crate) struct ProblemDocument {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Extensions {
-    /// The parameter or field that is wrong.
+    /// The parameter or field that is wrong; absent where it is no single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "limit")]
     pub parameter: Option<String>,
-    /// Names the request in our logs.
+    /// Names the request in the logs.
     pub request_id: String,
 }
 
@@ -109,9 +109,17 @@ impl Problem {
         )
     }
 
-    /// The answer would take longer than anybody waits.
-    pub(crate) fn out_of_time(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    /// The answer takes longer than the gateway waits, for whatever reason.
+    pub(crate) fn out_of_time() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this takes longer than it may just now; try again, or ask for less",
+        )
+    }
+
+    /// The request asks for more than can be answered in time: only another request helps.
+    pub(crate) fn too_much(instead: &str) -> Self {
+        Self::bad_request(format!("this is too much to answer in time: {instead}"))
     }
 
     /// A service behind this one is away or failing.
@@ -171,7 +179,13 @@ impl IntoResponse for Problem {
 
 impl From<UsageError> for Problem {
     fn from(error: UsageError) -> Self {
-        Self::unavailable("the usage data", &error)
+        match &error {
+            UsageError::TooExpensive { .. } | UsageError::OutOfTime { .. } => {
+                let problem = Self::too_much("choose a shorter period, fewer days or fewer customers");
+                Self { cause: Some(error_chain(&error)), ..problem }
+            }
+            _ => Self::unavailable("the usage data", &error),
+        }
     }
 }
 

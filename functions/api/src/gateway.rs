@@ -22,7 +22,8 @@ pub fn encoded(mut event: LambdaRequest) -> LambdaRequest {
 
 /// A literal `%` arrives as `%25`, the only escape that the gateway leaves alone.
 fn encoded_path(path: &str) -> String {
-    encoded_but(path, |byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte))
+    let path = format!("/{}", path.strip_prefix('/').unwrap_or(path));
+    encoded_but(&path, |byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte))
 }
 
 /// The query arrives as it was sent; what no client should have sent is encoded.
@@ -56,6 +57,8 @@ mod tests {
     fn every_path_is_a_path_again() {
         for (arrived, encoded) in [
             ("/v1/anomalies/check", "/v1/anomalies/check"),
+            ("", "/"),
+            ("v1", "/v1"),
             ("/v1/customers/a b/usage", "/v1/customers/a%20b/usage"),
             ("/v1/customers/a?b#c/usage", "/v1/customers/a%3Fb%23c/usage"),
             ("/v1/customers/100%25/usage", "/v1/customers/100%25/usage"),

@@ -32,7 +32,9 @@ mod document;
 mod error;
 pub mod gateway;
 mod params;
+mod refusals;
 mod routes;
+mod times;
 mod views;
 
 use error::Problem;

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::Caller;
+
 /// A period, `[start, end)`, in Unix milliseconds.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Period {
@@ -15,7 +17,7 @@ pub(crate) struct Period {
     pub end: i64,
 }
 
-/// How bad it is.
+/// Critical ones are alerted, warnings are not.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AnomalySeverity)]
@@ -81,23 +83,31 @@ pub(crate) struct AnomalyView {
     pub baseline_stddev: f64,
     /// Earlier windows that were compared with.
     pub sample_count: usize,
-    /// Standard deviations from the mean, at most 100 either way.
+    /// How many standard deviations the usage was from the mean, at most 100 either way.
     pub z_score: f64,
+    /// What is usual at least: the threshold's number of deviations below the mean.
     pub expected_low: f64,
+    /// What is usual at most.
     pub expected_high: f64,
     /// The earlier windows were all alike, so the z-score has no meaning and other rules decided.
     pub constant_baseline: bool,
+    /// The anomaly in one sentence.
     pub description: String,
+    /// What to look at, the most likely first.
     pub investigation_steps: Vec<String>,
     pub alert_state: AlertStateView,
-    /// Why nobody was alerted, where a mute covered it.
+    /// Why nobody was alerted, where a mute covered it; for operators only.
+    #[schema(required = true)]
     pub mute_reason: Option<String>,
+    /// Names the catalog of metrics that it was judged by.
     pub catalog_version: String,
-    /// Versions of the policies it was judged by: that for all customers and, after a dot, the customer's own.
+    /// Versions of the policies it was judged by: that for all customers and, after a dot, the customer's own, if there is one.
     pub config_version: String,
-    /// What people did with it, oldest first.
-    pub history: Vec<HistoryView>,
-    /// When it will be forgotten.
+    /// What people did with it, oldest first; absent in lists. A customer does not see who of the operators did something,
+    /// nor their notes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<HistoryView>>,
+    /// When it is forgotten.
     pub expires_at: i64,
 }
 
@@ -106,14 +116,23 @@ pub(crate) struct AnomalyView {
 #[schema(as = HistoryEntry)]
 pub(crate) struct HistoryView {
     pub action: ActionView,
-    /// Who, as the token names them.
+    /// Who, as the token named them.
     pub actor: String,
+    /// Unix milliseconds.
     pub at: i64,
+    #[schema(required = true)]
     pub note: Option<String>,
 }
 
-impl From<AnomalyItem> for AnomalyView {
-    fn from(item: AnomalyItem) -> Self {
+impl AnomalyView {
+    /// An anomaly as one of many: without its history, which can be long.
+    pub(crate) fn in_list(item: AnomalyItem, caller: &Caller) -> Self {
+        Self { history: None, ..Self::of(item, caller) }
+    }
+
+    /// An anomaly as this caller sees it. Why operators silenced something is no business of a customer's.
+    pub(crate) fn of(item: AnomalyItem, caller: &Caller) -> Self {
+        let history = item.history.into_iter().map(|entry| HistoryView::of(entry, caller));
         Self {
             anomaly_id: item.anomaly_id.to_string(),
             customer_id: item.customer_id.into(),
@@ -139,22 +158,26 @@ impl From<AnomalyItem> for AnomalyView {
                 AlertState::Pending => AlertStateView::Pending,
                 AlertState::Sent => AlertStateView::Sent,
             },
-            mute_reason: item.mute_reason,
+            mute_reason: item.mute_reason.filter(|_| !caller.is_customer()),
             catalog_version: item.catalog_version,
             config_version: item.config_version,
-            history: item.history.into_iter().map(HistoryView::from).collect(),
+            history: Some(history.collect()),
             expires_at: item.ttl.saturating_mul(1_000),
         }
     }
 }
 
-impl From<HistoryEntry> for HistoryView {
-    fn from(entry: HistoryEntry) -> Self {
+impl HistoryView {
+    /// A customer sees what operators did, and neither who nor what they noted.
+    fn of(entry: HistoryEntry, caller: &Caller) -> Self {
         let action = match entry.action {
             Action::Acknowledge => ActionView::Acknowledge,
             Action::Resolve => ActionView::Resolve,
             Action::Reopen => ActionView::Reopen,
         };
+        if caller.is_customer() && !entry.by_customer {
+            return Self { action, actor: "operator".to_owned(), at: entry.at, note: None };
+        }
         Self { action, actor: entry.actor, at: entry.at, note: entry.note }
     }
 }

@@ -97,7 +97,8 @@ pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<Ru
         )),
     };
     figures.duration = started.elapsed();
-    figures.completed = result.is_ok() && tick.is_whole();
+    // Runs that somebody asked for, perhaps of an hour long past, must not hide that the schedule is dead.
+    figures.completed = result.is_ok() && tick.is_whole() && tick.detection_id.is_none();
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, tick, &run_id, &figures, &result);
     let result = result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary });
@@ -174,7 +175,7 @@ impl App {
 
     /// Tells whoever asked for this run how it ended, and of a whole run everybody.
     async fn store_end(&self, tick: &Tick, run_id: &str, summary: Option<&RunSummary>) -> anyhow::Result<()> {
-        let (now, text) = (self.now()?, summary.map(serde_json::to_string).transpose()?);
+        let (now, text) = (self.now()?, summary.map(noted).transpose()?);
         let asked = async {
             match &tick.detection_id {
                 Some(detection_id) => self.store.run_finished(detection_id, text.clone(), now).await,
@@ -194,13 +195,23 @@ impl App {
             };
             self.store.note_run(&run).await
         };
-        futures::future::try_join(asked, whole).await?;
-        Ok(())
+        let (asked, whole) = futures::future::join(asked, whole).await;
+        asked.and(whole).map_err(anyhow::Error::from)
     }
 
     fn now(&self) -> anyhow::Result<Timestamp> {
         Timestamp::try_from((self.clock)()).context("the clock of this machine is out of range")
     }
+}
+
+/// A summary as it is noted: the findings of a dry run may be more than an item of DynamoDB holds.
+fn noted(summary: &RunSummary) -> serde_json::Result<String> {
+    const NOTED_BYTES: usize = 300_000;
+    let text = serde_json::to_string(summary)?;
+    if text.len() <= NOTED_BYTES {
+        return Ok(text);
+    }
+    serde_json::to_string(&RunSummary { findings: Vec::new(), ..summary.clone() })
 }
 
 /// Notes are for people who look, and no reason to fail a run that does its work.

@@ -16,6 +16,8 @@ pub(crate) const LARGEST: usize = 10;
 #[derive(Debug, Default)]
 pub(crate) struct AlertPlan {
     chosen: HashSet<(CustomerId, usize)>,
+    /// All findings, warnings included.
+    pub(crate) anomalies: u64,
     pub(crate) critical: u64,
     pub(crate) held_back: u64,
     /// The largest of those held back.
@@ -35,6 +37,7 @@ impl AlertPlan {
         let mut kept: Vec<Candidate> = Vec::new();
         for candidate in candidates {
             let candidate = candidate?;
+            plan.anomalies += 1;
             if candidate.finding.severity != Severity::Critical {
                 continue;
             }

@@ -26,15 +26,13 @@ pub(crate) struct Counts {
     pub(crate) recorded: u64,
     /// Anomalies that were stored before.
     pub(crate) already_recorded: u64,
-    /// Anomalies that a mute covers, so that nobody is alerted.
-    pub(crate) muted: u64,
 }
 
 /// Stores every finding once. Stops with an error at the first write that cannot be completed and at the deadline;
 /// what is stored by then is found stored by the next run.
 pub(crate) async fn all(pass: Pass<'_>, findings: &mut Spool<Candidate>) -> anyhow::Result<Records> {
     let Pass { app, window, writer, .. } = pass;
-    let (total, alerting) = (findings.len(), &app.alerting);
+    let alerting = &app.alerting;
     // What is muted is stored like all else, and no alert, single or in a digest, tells of it.
     let loud =
         findings.read()?.filter(|found| found.as_ref().map_or(true, |found| mute(pass, found).is_none()));
@@ -44,7 +42,7 @@ pub(crate) async fn all(pass: Pass<'_>, findings: &mut Spool<Candidate>) -> anyh
     if held_back > 0 {
         let held: Vec<_> = overtaken.largest.into_iter().chain(plan.largest).take(LARGEST).collect();
         let largest = held.into_iter().map(|candidate| entry(app, window, candidate)).collect();
-        let digest = Digest::new(window, total, plan.critical, held_back, largest);
+        let digest = Digest::new(window, plan.anomalies, plan.critical, held_back, largest);
         let recorded = app.store.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }
@@ -57,14 +55,6 @@ pub(crate) async fn all(pass: Pass<'_>, findings: &mut Spool<Candidate>) -> anyh
 struct Overtaken {
     count: u64,
     largest: Vec<Candidate>,
-}
-
-/// What became of one finding.
-struct Stored {
-    recorded: Recorded,
-    muted: bool,
-    /// The finding, where it is to be alerted singly and was stored without an alert.
-    overtaken: Option<Candidate>,
 }
 
 async fn store(
@@ -88,14 +78,12 @@ async fn store(
             let anomaly = anomaly(app, window, candidate.clone());
             let recorded = app.store.record(&anomaly, planned, &judged_by, writer).await?;
             let lost = planned == AlertState::Pending && recorded.alert_state == AlertState::None;
-            let muted = judged_by.mute.is_some();
-            Ok::<_, anyhow::Error>(Stored { recorded, muted, overtaken: lost.then_some(candidate) })
+            Ok::<_, anyhow::Error>((recorded, lost.then_some(candidate)))
         })
         .buffer_unordered(CONCURRENT_WRITES);
-    while let Some(stored) = writes.try_next().await? {
-        records.counts.muted += u64::from(stored.muted);
-        records.add(stored.recorded);
-        if let Some(candidate) = stored.overtaken {
+    while let Some((recorded, lost)) = writes.try_next().await? {
+        records.add(recorded);
+        if let Some(candidate) = lost {
             overtaken.count += 1;
             overtaken.largest.push(candidate);
         }

@@ -90,7 +90,7 @@ pub(crate) fn of_run(
         alerts_published,
         already_recorded: counts.already_recorded,
         recorded: counts.recorded,
-        muted: counts.muted,
+        muted: figures.muted,
         undetermined: figures.undetermined.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect(),
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,

@@ -146,6 +146,7 @@ fn judge(
             Verdict::Anomalous(finding) => {
                 let key = (spec.name.to_string(), finding.severity.as_str());
                 *figures.anomalies.entry(key).or_default() += 1;
+                figures.muted += u64::from(policies.mute(&customer_id, &spec.name, &window).is_some());
                 findings.push(&Candidate { customer_id: customer_id.clone(), metric, finding })?;
             }
             Verdict::Undetermined(reason) if reason.is_quarantine() => {

@@ -5,7 +5,7 @@
 //! comes from here and nowhere else.
 
 use detection::{MetricName, Missing, Settings, SettingsError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::{CatalogSource, DetectionConfig};
@@ -42,7 +42,7 @@ pub struct MetricSpec {
 }
 
 /// What a window's events are reduced to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Aggregate {
     Count,

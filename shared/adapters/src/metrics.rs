@@ -34,6 +34,8 @@ pub struct UsageFigures {
     pub series: u64,
     /// Anomalies by metric and severity.
     pub anomalies: BTreeMap<(String, &'static str), u64>,
+    /// Anomalies that a mute of the operators covers.
+    pub muted: u64,
     /// Series that could not be judged, by reason.
     pub undetermined: BTreeMap<&'static str, u64>,
     /// Series whose data is broken.
@@ -217,6 +219,7 @@ mod tests {
                     (("api_calls".to_owned(), "critical"), 2),
                     (("api_calls".to_owned(), "warning"), 3),
                 ]),
+                muted: 0,
                 undetermined: BTreeMap::from([("no_data", 4)]),
                 quarantined: 1,
             },

@@ -116,6 +116,12 @@ pub enum UsageError {
     },
     #[error("the usage query {} on {} sent nothing for {seconds} s", .context.query_id, .context.host)]
     Stalled { context: QueryContext, seconds: u64 },
+    #[error("the usage query {} on {} takes more time or memory than it may", .context.query_id, .context.host)]
+    TooExpensive {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
     #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
     OutOfTime { context: QueryContext },
     #[error(
@@ -208,13 +214,8 @@ impl UsageReader {
 
     /// One customer's usage of one metric from `start` to `end`, in steps of whole hours.
     pub async fn steps(&self, request: &StepsRequest<'_>) -> Result<Vec<Option<f64>>, UsageError> {
-        #[derive(Row, Deserialize)]
-        struct Step {
-            number: u32,
-            value: f64,
-        }
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
-        let seconds = |at: Timestamp| u32::try_from(at.as_second()).unwrap_or_default();
+        let seconds = |at: Timestamp| u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX);
         let (start, end, step) =
             (seconds(request.start), seconds(request.end), request.step.as_secs().max(1));
         let query = self
@@ -226,10 +227,10 @@ impl UsageReader {
             .param("customer", request.customer.as_str())
             .param("metric", request.metric.name.as_str())
             .with_setting("max_execution_time", self.query_timeout.as_secs().to_string());
-        let rows = self.within(&context, query.fetch_all::<Step>()).await?;
+        let steps = self.within(&context, query.fetch_one::<Vec<(u32, f64)>>()).await?;
         let count = u64::from(end.saturating_sub(start)).div_ceil(step);
         let mut values = vec![None; usize::try_from(count).unwrap_or(0)];
-        for Step { number, value } in rows {
+        for (number, value) in steps {
             if let Some(place) = values.get_mut(number as usize) {
                 *place = Some(value);
             }
@@ -348,7 +349,8 @@ impl UsageError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Query { source, .. } => !is_permanent(source),
-            Self::Stalled { .. } | Self::Truncated { .. } => true,
+            // A run may well find a server with less to do in a moment.
+            Self::Stalled { .. } | Self::Truncated { .. } | Self::TooExpensive { .. } => true,
             Self::Authentication { .. }
             | Self::NotMigrated { .. }
             | Self::OutOfTime { .. }
@@ -365,6 +367,8 @@ fn classify(context: &QueryContext, source: clickhouse::error::Error) -> UsageEr
         Some(516 | 192 | 193 | 194) => UsageError::Authentication { context, source },
         // UNKNOWN_TABLE, UNKNOWN_DATABASE
         Some(60 | 81) => UsageError::NotMigrated { context, source },
+        // TOO_MANY_ROWS, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES
+        Some(158 | 159 | 241 | 307) => UsageError::TooExpensive { context, source },
         _ => UsageError::Query { context, source },
     }
 }

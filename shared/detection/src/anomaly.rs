@@ -51,7 +51,7 @@ impl Anomaly {
     ) -> Self {
         let comparison = &finding.comparison;
         Self {
-            description: describe::sentence(metric.as_str(), unit, &window, finding),
+            description: describe::sentence(metric.as_str(), unit, finding),
             investigation_steps: steps::for_finding(metric.as_str(), finding),
             unit: unit.to_owned(),
             window,

@@ -3,17 +3,32 @@
 use crate::units::{amount, humanize};
 use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
-/// For example "bandwidth was 9.14 GB in the last 24 hours, 4.2 times the 30-day mean of 2.2 GB (z 11.3)".
-pub fn sentence(metric: &str, unit: &str, window: &Window, finding: &Finding) -> String {
+/// Of an anomaly that a run has just found, for example "bandwidth was 9.14 GB in the last 24 hours, 4.2 times the
+/// 30-day mean of 2.2 GB (z 11.3)".
+pub fn sentence(metric: &str, unit: &str, finding: &Finding) -> String {
+    found(metric, unit, "the last 24 hours", true, finding)
+}
+
+/// Of any verdict on any window: what was found, that all is as usual, or why nothing can be said.
+pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> String {
+    let period = format!("the {} to {}", length(window), window.end());
+    match verdict {
+        Verdict::Anomalous(finding) => found(metric, unit, &period, is_day(window), finding),
+        Verdict::Normal(comparison) => normal(metric, unit, &period, comparison),
+        Verdict::Undetermined(reason) => format!("{metric} cannot be judged: {}", undetermined(*reason)),
+    }
+}
+
+fn found(metric: &str, unit: &str, period: &str, by_day: bool, finding: &Finding) -> String {
     let comparison = &finding.comparison;
     let (current, mean) = (comparison.current, comparison.baseline.mean());
     let samples = comparison.baseline.sample_count();
-    let (was, usual) = (was(metric, unit, window, current), humanize(mean, unit));
+    let (was, usual) = (was(metric, unit, period, current), humanize(mean, unit));
 
     if mean == 0.0 && comparison.constant_baseline {
         return format!("{was}, after zero in all {samples} windows before");
     }
-    let change = match (comparison.constant_baseline, is_day(window)) {
+    let change = match (comparison.constant_baseline, by_day) {
         (true, _) => format!("the constant {usual} of the {samples} windows before"),
         (false, true) => format!("the {samples}-day mean of {usual} (z {:.1})", comparison.z_score),
         (false, false) => {
@@ -23,17 +38,8 @@ pub fn sentence(metric: &str, unit: &str, window: &Window, finding: &Finding) ->
     format!("{was}, {} {change}", relation(current, mean, finding.direction))
 }
 
-/// The same for any verdict: what was found, that all is as usual, or why nothing can be said.
-pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Anomalous(finding) => sentence(metric, unit, window, finding),
-        Verdict::Normal(comparison) => normal(metric, unit, window, comparison),
-        Verdict::Undetermined(reason) => format!("{metric} cannot be judged: {}", undetermined(*reason)),
-    }
-}
-
-fn normal(metric: &str, unit: &str, window: &Window, comparison: &Comparison) -> String {
-    let was = was(metric, unit, window, comparison.current);
+fn normal(metric: &str, unit: &str, period: &str, comparison: &Comparison) -> String {
+    let was = was(metric, unit, period, comparison.current);
     let range = format!(
         "{} to {}",
         humanize(comparison.expected_low, unit),
@@ -59,25 +65,21 @@ fn undetermined(reason: Reason) -> &'static str {
     }
 }
 
-fn was(metric: &str, unit: &str, window: &Window, current: f64) -> String {
+fn was(metric: &str, unit: &str, period: &str, current: f64) -> String {
     let now = if current == 0.0 { "zero".to_owned() } else { humanize(current, unit) };
-    format!("{metric} was {now} in {}", period(window))
+    format!("{metric} was {now} in {period}")
 }
 
-fn period(window: &Window) -> String {
-    if is_day(window) {
-        return "the last 24 hours".to_owned();
-    }
+fn length(window: &Window) -> String {
     let length = window.length();
     let (whole_hours, minutes) = (length.as_hours(), length.as_mins());
-    let length = if length.as_millis() % 3_600_000 == 0 {
+    if length.as_millis() % 3_600_000 == 0 {
         counted(whole_hours, "hour")
     } else if length.as_millis() % 60_000 == 0 {
         counted(minutes, "minute")
     } else {
         format!("{} seconds", amount(length.as_secs_f64()))
-    };
-    format!("the {length} to {}", window.end())
+    }
 }
 
 fn counted(number: i64, unit: &str) -> String {
@@ -85,7 +87,7 @@ fn counted(number: i64, unit: &str) -> String {
 }
 
 fn is_day(window: &Window) -> bool {
-    window.length().as_hours() == window::HOURS && window.is_on_the_hour()
+    window.length() == jiff::SignedDuration::from_hours(window::HOURS)
 }
 
 fn relation(current: f64, mean: f64, direction: Direction) -> String {
@@ -124,7 +126,7 @@ mod tests {
         let windows: Vec<_> = std::iter::once(current).chain(baseline.iter().copied()).map(Some).collect();
         let settings = Settings::new(3.0, 5.0, 2, 0.0, 0.1).unwrap();
         match check(&Series::new(&windows, 99, Missing::Zero, false), &settings) {
-            Verdict::Anomalous(finding) => sentence(metric, unit, &day(), &finding),
+            Verdict::Anomalous(finding) => sentence(metric, unit, &finding),
             other => panic!("not anomalous: {other:?}"),
         }
     }

@@ -10,6 +10,17 @@ pub enum Missing {
     Gap,
 }
 
+impl Missing {
+    /// The value of a window that counts, given that of its events.
+    pub fn value(self, of_events: Option<f64>) -> Option<f64> {
+        // Adding zero turns a negative zero into a plain one, which would otherwise show as "-0".
+        match self {
+            Self::Zero => Some(of_events.unwrap_or(0.0) + 0.0),
+            Self::Gap => of_events.map(|value| value + 0.0),
+        }
+    }
+}
+
 /// The values of one customer and metric by age: index 0 is the current window, index i the i-th earlier one.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
@@ -29,24 +40,16 @@ impl<'a> Series<'a> {
 
     /// The value of the current window, or `None` where it is a gap.
     pub fn current(&self) -> Option<f64> {
-        self.value(self.windows.first().copied().flatten())
+        self.missing.value(self.windows.first().copied().flatten())
     }
 
     /// The values of the counted baseline windows, newest first, gaps left out.
     pub fn baseline(&self) -> impl Iterator<Item = f64> {
-        self.windows.iter().skip(1).take(self.counted).filter_map(|value| self.value(*value))
+        self.windows.iter().skip(1).take(self.counted).filter_map(|value| self.missing.value(*value))
     }
 
     pub(crate) fn never_negative(&self) -> bool {
         self.never_negative
-    }
-
-    fn value(&self, value: Option<f64>) -> Option<f64> {
-        // Adding zero turns a negative zero into a plain one, which would otherwise show as "-0".
-        match self.missing {
-            Missing::Zero => Some(value.unwrap_or(0.0) + 0.0),
-            Missing::Gap => value.map(|value| value + 0.0),
-        }
     }
 }
 

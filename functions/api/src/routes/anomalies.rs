@@ -1,10 +1,10 @@
 //! What was found: pages of anomalies, and one with the usage around it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adapters::catalog::MetricSpec;
-use adapters::store::{AnomalyFilter, AnomalyItem};
+use adapters::store::{AnomalyFilter, AnomalyItem, Position};
 use axum::Json;
 use axum::extract::State;
 use detection::{
@@ -16,19 +16,19 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Caller, Reader};
-use crate::answer::{RequestId, WORK_TIME};
+use crate::answer::Serving;
 use crate::checking::{Usage, steps, usage_of};
-use crate::cursor;
-use crate::error::{Problem, ProblemDocument};
-use crate::params::{self, InPath, Query};
+use crate::cursor::{self, Place};
+use crate::error::Problem;
+use crate::params::{InPath, Query};
+use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::routes::check::BaselineView;
-use crate::views::{AnomalyView, Period};
+use crate::times;
+use crate::views::{AnomalyView, DirectionView, Period, SeverityView, StateView};
 
-pub(crate) const SEVERITIES: [(&str, Severity); 2] =
-    [("warning", Severity::Warning), ("critical", Severity::Critical)];
-const DIRECTIONS: [(&str, Direction); 2] = [("spike", Direction::Spike), ("drop", Direction::Drop)];
-const STATES: [(&str, Stand); 3] =
-    [("open", Stand::Open), ("acknowledged", Stand::Acknowledged), ("resolved", Stand::Resolved)];
+const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
+const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop];
+const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -36,7 +36,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) struct Anomalies {
     /// Newest first.
     pub anomalies: Vec<AnomalyView>,
-    /// Sent as `cursor` with the same parameters, it brings the next page; null on the last one.
+    /// Sent as `cursor` with the same parameters and the same token, it brings the next page; null on the last one.
+    #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
@@ -54,48 +55,55 @@ pub(crate) struct AnomalyDetail {
 pub(crate) struct BaselineWindow {
     pub window: Period,
     /// Null where nothing is known of it.
+    #[schema(required = true)]
     pub value: Option<f64>,
-    /// Whether it counts: windows of before a customer's first full one do not.
+    /// Whether it was compared with: the windows before the first full one of a new customer are not.
     pub counted: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Hour {
     pub window: Period,
+    /// Null where nothing is known of it.
+    #[schema(required = true)]
     pub value: Option<f64>,
+    /// The same hour of the days before.
     pub baseline: BaselineView,
 }
 
 /// List anomalies
 ///
-/// Newest first. A page is filled as far as there are anomalies.
+/// Newest first. A page holds `limit` anomalies as long as there are more; only where a filter makes the search long may it
+/// hold fewer. The last page is the one without a `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/anomalies",
     tag = "anomalies",
+    operation_id = "list_anomalies",
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("metric" = Option<String>, Query, description = "only of this metric", example = "api_calls"),
-        ("severity" = Option<String>, Query, description = "warning or critical"),
-        ("direction" = Option<String>, Query, description = "spike or drop"),
-        ("state" = Option<String>, Query, description = "open, acknowledged or resolved"),
+        ("severity" = Option<SeverityView>, Query, description = "`warning` or `critical`", example = "critical"),
+        ("direction" = Option<DirectionView>, Query, description = "`spike` or `drop`"),
+        ("state" = Option<StateView>, Query, description = "`open`, `acknowledged` or `resolved`"),
         ("from" = Option<String>, Query, description = "detected at this time or later"),
         ("to" = Option<String>, Query, description = "detected before this time; at most 92 days after `from`"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a page; default 20"),
-        ("cursor" = Option<String>, Query, description = "the `next_cursor` of the page before"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a page; default 20", example = 3),
+        ("cursor" = Option<String>, Query, description = "the `next_cursor` of the page before, with the same parameters and the same token"),
     ),
     responses(
-        (status = 200, body = Anomalies),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "A page.", body = Anomalies),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
+    serving: Serving,
     query: Query,
 ) -> Result<Json<Anomalies>, Problem> {
     let query = query.only(&[
@@ -109,16 +117,19 @@ pub(crate) async fn list(
         "limit",
         "cursor",
     ])?;
-    let filter = filter(&app, &caller, &query)?;
-    let limit = query.number("limit", 1..=100, 20)?;
-    let binding = binding(&caller, &query);
-    let after = query.text("cursor").map(|text| cursor::decode(text, &binding)).transpose()?;
-    let metrics = metric_names(&app);
-    let deadline = Instant::now() + WORK_TIME;
-    let page = app.store.list(&filter, &metrics, after.as_ref(), limit, query.now(), deadline).await?;
+    let (metrics, limit) = (metric_names(&app), query.number("limit", 1..=100, 20)?);
+    let (mut filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
+    let after = match query.text("cursor") {
+        None => None,
+        Some(text) => Some(resume(text, &binding, &mut filter, &metrics)?),
+    };
+    let page =
+        app.store.list(&filter, &metrics, after.as_ref(), limit, query.now(), serving.deadline).await?;
+    let (from, until) = filter.bounds();
+    let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
     Ok(Json(Anomalies {
-        anomalies: page.anomalies.into_iter().map(AnomalyView::from).collect(),
-        next_cursor: page.next.map(|next| cursor::encode(next, &binding)).transpose()?,
+        anomalies: page.anomalies.into_iter().map(|item| AnomalyView::in_list(item, &caller)).collect(),
+        next_cursor: next.transpose()?,
     }))
 }
 
@@ -130,19 +141,21 @@ pub(crate) async fn list(
     get,
     path = "/v1/anomalies/{anomaly_id}",
     tag = "anomalies",
-    params(("anomaly_id" = String, Path, description = "as listed")),
+    operation_id = "show_anomaly",
+    params(("anomaly_id" = String, Path, description = "as listed", example = "1795266000000.api_calls.Y3VzdF8wMDAx")),
     responses(
-        (status = 200, body = AnomalyDetail),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The anomaly and the usage around it.", body = AnomalyDetail),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn detail(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
-    id: RequestId,
+    serving: Serving,
     InPath(anomaly_id): InPath,
     query: Query,
 ) -> Result<Json<AnomalyDetail>, Problem> {
@@ -151,10 +164,25 @@ pub(crate) async fn detail(
     let item = app.store.anomaly(&customer, detected_at, &metric, query.now()).await?;
     let item = item.ok_or_else(Problem::not_found)?;
     let (baseline_windows, hours) = match app.catalog.get(metric.as_str()) {
-        Some(spec) => around(&app, &item, spec, &id).await?,
+        Some(spec) => around(&app, &item, spec, &serving).await?,
         None => (Vec::new(), Vec::new()),
     };
-    Ok(Json(AnomalyDetail { anomaly: item.into(), baseline_windows, hours }))
+    Ok(Json(AnomalyDetail { anomaly: AnomalyView::of(item, &caller), baseline_windows, hours }))
+}
+
+/// Goes on with a list, in the bounds that it began with.
+fn resume(
+    cursor: &str,
+    binding: &str,
+    filter: &mut AnomalyFilter,
+    metrics: &[MetricName],
+) -> Result<Position, Problem> {
+    let Place { after, from, until } = cursor::decode(cursor, binding)?;
+    let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
+    (filter.from, filter.until) = (Some(at(from)?), Some(at(until)?));
+    let listed =
+        filter.customer.as_ref().map_or(metrics.contains(&after.metric), |own| *own == after.customer_id);
+    if listed { Ok(after) } else { Err(cursor::refused()) }
 }
 
 /// What an anomaly's id names, if the caller may see it. An id that names nothing is as good as a missing one.
@@ -172,13 +200,13 @@ pub(crate) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<Anomal
     let filter = AnomalyFilter {
         customer: caller.customer(query.customer()?)?,
         metric: query.metric(app)?.map(|spec| spec.name.clone()),
-        severity: query.word("severity", &SEVERITIES)?,
-        direction: query.word("direction", &DIRECTIONS)?,
-        state: query.word("state", &STATES)?,
+        severity: query.word("severity", &SEVERITIES.map(|severity| (severity.as_str(), severity)))?,
+        direction: query.word("direction", &DIRECTIONS.map(|direction| (direction.as_str(), direction)))?,
+        state: query.word("state", &STATES.map(|state| (state.as_str(), state)))?,
         from: query.time("from")?,
         until: query.time("to")?,
     };
-    params::in_order(filter.from, filter.until, ("from", "to"))?;
+    times::in_order(filter.from, filter.until, ("from", "to"))?;
     Ok(filter)
 }
 
@@ -186,8 +214,7 @@ pub(crate) fn metric_names(app: &App) -> Vec<MetricName> {
     app.catalog.metrics().iter().map(|spec| spec.name.clone()).collect()
 }
 
-/// Everything that decides which anomalies are listed, and in which order. Times are taken as they were sent: one that
-/// is relative to now moves on while somebody turns pages, by no more than that.
+/// Everything that decides which anomalies are listed, as it was sent.
 fn binding(caller: &Caller, query: &Query) -> String {
     let sent = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
     let parameters: Vec<_> = sent.into_iter().map(|name| (name, query.text(name))).collect();
@@ -199,7 +226,7 @@ async fn around(
     app: &App,
     item: &AnomalyItem,
     spec: &MetricSpec,
-    id: &RequestId,
+    serving: &Serving,
 ) -> Result<(Vec<BaselineWindow>, Vec<Hour>), Problem> {
     let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|error| Problem::internal(error.to_string()));
     let window = Window::between(at(item.window_start)?, at(item.window_end)?)
@@ -208,14 +235,14 @@ async fn around(
     let range = (window.baseline_start(days), window.end());
     let customers = std::slice::from_ref(customer);
     let (usage, by_hour) = futures::try_join!(
-        usage_of(app, customers, window, days, id),
-        steps(app, customer, spec, range, HOUR, id)
+        usage_of(app, customers, window, days, serving),
+        steps(app, customer, spec, range, HOUR, serving)
     )?;
     let usage = &usage[customer];
     let values = usage.values(app, spec);
     let windows = values.iter().enumerate().skip(1).map(|(age, value)| BaselineWindow {
         window: (&window.earlier(age)).into(),
-        value: *value,
+        value: if age <= usage.counted() { spec.missing.value(*value) } else { *value },
         counted: age <= usage.counted(),
     });
     Ok((windows.collect(), hours(&window, usage, spec, &by_hour)))

@@ -13,10 +13,12 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Reader;
-use crate::answer::RequestId;
+use crate::answer::Serving;
 use crate::checking::{Usage, policies_of, usage_of};
-use crate::error::{Problem, ProblemDocument};
-use crate::params::{self, Body, Query, TimeInBody};
+use crate::error::Problem;
+use crate::params::{self, Body, Query};
+use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
+use crate::times::{self, TimeInBody};
 use crate::views::{DirectionView, Period};
 
 /// Series that one request may check.
@@ -32,21 +34,28 @@ pub(crate) struct Check {
     /// Whether the period is over. Usage of one that is not will still grow.
     pub period_complete: bool,
     /// Usage in the period; null where nothing is known of it.
+    #[schema(required = true)]
     pub current_value: Option<f64>,
     pub baseline: BaselineView,
-    /// Standard deviations from the mean, at most 100 either way; 0 where nothing can be judged.
+    /// How many standard deviations the usage is from the mean, at most 100 either way; 0 where nothing can be judged.
     pub z_score: f64,
     pub is_anomaly: bool,
     pub severity: CheckSeverity,
     /// Null unless it is an anomaly.
+    #[schema(required = true)]
     pub direction: Option<DirectionView>,
+    /// What is usual at least: `threshold` deviations below the mean; null where nothing can be judged.
+    #[schema(required = true)]
     pub expected_low: Option<f64>,
+    /// What is usual at most.
+    #[schema(required = true)]
     pub expected_high: Option<f64>,
     /// The earlier periods were all alike, so the z-score has no meaning and other rules decided.
     pub constant_baseline: bool,
     /// Why it cannot be judged; null where it can.
+    #[schema(required = true)]
     pub undetermined: Option<UndeterminedView>,
-    /// |z| from which a change is an anomaly, in this check.
+    /// Size of the z-score from which a change is an anomaly, in this check.
     pub threshold: f64,
     /// The verdict in words.
     pub description: String,
@@ -57,10 +66,12 @@ pub(crate) struct Check {
 #[schema(as = Baseline)]
 pub(crate) struct BaselineView {
     /// Null without any earlier value.
+    #[schema(required = true)]
     pub mean: Option<f64>,
     /// Sample standard deviation; null with fewer than two earlier values.
+    #[schema(required = true)]
     pub stddev: Option<f64>,
-    /// Earlier periods that were compared with.
+    /// Earlier periods with a value, which were compared with.
     pub sample_count: usize,
 }
 
@@ -96,24 +107,27 @@ pub(crate) struct Checks {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckRequest {
-    #[schema(min_items = 1, max_items = 100)]
+    /// Each once.
+    #[serde(default)]
+    #[schema(required = true, min_items = 1, max_items = 100, example = json!(["cust_0001", "cust_0002"]))]
     customer_ids: Vec<String>,
-    /// Absent: all of the catalog.
+    /// Each once; absent: all of the catalog.
     #[serde(default)]
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, example = json!(["api_calls", "bandwidth"]))]
     metrics: Option<Vec<String>>,
-    /// Unix milliseconds, RFC 3339 or relative to now.
+    /// First instant of the period: Unix milliseconds, RFC 3339 or relative to now. Default: 24 hours before its end.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "now-24h")]
+    #[schema(example = "now-24h")]
     current_start: Option<TimeInBody>,
+    /// First instant after the period. Default: the last full hour, or 24 hours after `current_start` where that is given.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "now")]
+    #[schema(example = "now")]
     current_end: Option<TimeInBody>,
-    /// 1 to 90.
+    /// Days to compare with. Default: as in the runs.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 90)]
-    baseline_days: Option<u16>,
-    /// |z| of an anomaly, above 0 and at most 100.
+    baseline_days: Option<i64>,
+    /// Size of the z-score from which a change is an anomaly. Default: as in the runs.
     #[serde(default)]
     #[schema(exclusive_minimum = 0, maximum = 100)]
     threshold: Option<f64>,
@@ -131,32 +145,37 @@ struct How {
 ///
 /// Compares a period with the same time of the days before. By default it is the last 24 hours that closed on a full
 /// hour, as in the hourly runs. A period of any other length is compared with earlier periods of that length, a whole
-/// number of days apart; one that is not on full hours is read from the events themselves.
+/// number of days apart: a week with the four weeks that lie in 30 days, so that it takes a `baseline_days` of 49 to
+/// have the seven that a verdict needs. A period that is not on full hours is read from the events themselves. One that is not over yet
+/// is compared with whole ones; see `period_complete`.
+///
+/// Thresholds and floors are those of the deployment and the policies. Nothing is stored, and nobody is alerted.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/check",
     tag = "checks",
+    operation_id = "check_one",
     params(
-        ("customer_id" = Option<String>, Query, description = "the customer; may be absent where the token names one"),
+        ("customer_id" = Option<String>, Query, description = "the customer; may be absent where the token names one", example = "cust_0001"),
         ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
-        ("current_start" = Option<String>, Query, description = "first instant of the period; default: 24 hours before its end"),
-        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given"),
-        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs"),
-        ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "|z| of an anomaly; default: as in the runs"),
+        ("current_start" = Option<String>, Query, description = "first instant of the period; default: 24 hours before its end", example = "now-2h"),
+        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given", example = "now"),
+        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs (30)"),
+        ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "size of the z-score from which a change is an anomaly; default: as in the runs (3, unless a policy says otherwise)"),
     ),
     responses(
-        (status = 200, body = Check),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The verdict.", body = Check),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn one(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
-    id: RequestId,
+    serving: Serving,
     query: Query,
 ) -> Result<Json<Check>, Problem> {
     let query = query.only(&[
@@ -177,32 +196,33 @@ pub(crate) async fn one(
         threshold: query.threshold()?,
         now: query.now(),
     };
-    let mut checks = check_all(&app, vec![customer], &[metric], &how, &id).await?;
+    let mut checks = check_all(&app, vec![customer], &[metric], &how, &serving).await?;
     checks.pop().map(Json).ok_or_else(|| Problem::internal("a check without a result"))
 }
 
 /// Check many series
 ///
-/// The same for up to 100 series, every customer with every metric, by one query.
+/// Every customer with every metric, up to 100 series, by one query. All of them are checked in the same period.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/check",
     tag = "checks",
+    operation_id = "check_many",
     request_body = CheckRequest,
     responses(
-        (status = 200, body = Checks),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The verdicts.", body = Checks),
+        Invalid,
+        Forbidden,
+        NotFound,
+        TooLarge,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn many(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
-    id: RequestId,
+    serving: Serving,
     query: Query,
     Body(request): Body<CheckRequest>,
 ) -> Result<Json<Checks>, Problem> {
@@ -226,17 +246,16 @@ pub(crate) async fn many(
     let time = |time: &Option<TimeInBody>, name| time.as_ref().map(|time| time.read(name, now)).transpose();
     let (start, end) =
         (time(&request.current_start, "current_start")?, time(&request.current_end, "current_end")?);
-    let baseline_days = request.baseline_days.unwrap_or(app.detection.baseline_days);
-    if !(1..=90).contains(&baseline_days) {
-        return Err(Problem::invalid(
-            "baseline_days",
-            format!("baseline_days must be from 1 to 90, not {baseline_days}"),
-        ));
-    }
+    let baseline_days = match request.baseline_days {
+        None => app.detection.baseline_days,
+        Some(days) => u16::try_from(days).ok().filter(|days| (1..=90).contains(days)).ok_or_else(|| {
+            Problem::invalid("baseline_days", format!("`baseline_days` must be from 1 to 90, not {days}"))
+        })?,
+    };
     let threshold =
         request.threshold.map(|number| params::threshold(number, &number.to_string())).transpose()?;
     let how = How { window: period(&app, start, end, now)?, baseline_days, threshold, now };
-    Ok(Json(Checks { results: check_all(&app, customers, &metrics, &how, &id).await? }))
+    Ok(Json(Checks { results: check_all(&app, customers, &metrics, &how, &serving).await? }))
 }
 
 fn require_series(customers: &[CustomerId], metrics: &[&MetricSpec]) -> Result<(), Problem> {
@@ -270,7 +289,7 @@ fn period(
     now: Timestamp,
 ) -> Result<Window, Problem> {
     const NAMES: (&str, &str) = ("current_start", "current_end");
-    params::in_order(start, end, NAMES)?;
+    times::in_order(start, end, NAMES)?;
     let day = jiff::SignedDuration::from_hours(detection::window::HOURS);
     let window = match (start, end) {
         (None, None) => {
@@ -289,10 +308,10 @@ async fn check_all(
     customers: Vec<CustomerId>,
     metrics: &[&MetricSpec],
     how: &How,
-    id: &RequestId,
+    serving: &Serving,
 ) -> Result<Vec<Check>, Problem> {
     let (usage, policies) = futures::try_join!(
-        usage_of(app, &customers, how.window, how.baseline_days, id),
+        usage_of(app, &customers, how.window, how.baseline_days, serving),
         policies_of(app, &customers)
     )?;
     let mut checks = Vec::with_capacity(customers.len() * metrics.len());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapters::policies::validate;
+use adapters::policies::{Policies, validate};
 use adapters::store::{Changed, StoredPolicy};
 use axum::Json;
 use axum::extract::State;
@@ -15,16 +15,20 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Caller, Operator};
-use crate::error::{Problem, ProblemDocument};
+use crate::error::Problem;
 use crate::params::{Body, CustomerInPath, Query};
+use crate::refusals::{Forbidden, Invalid, Overtaken, TooLarge, Unavailable, Unguarded};
 
 /// A policy with its version, which is also its ETag.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Config {
     /// 0 until it is first written.
     pub version: u64,
-    /// Unix milliseconds.
+    /// Unix milliseconds; null before it is first written.
+    #[schema(required = true)]
     pub updated_at: Option<i64>,
+    /// Who, as the token named them.
+    #[schema(required = true)]
     pub updated_by: Option<String>,
     #[schema(value_type = PolicyDocument)]
     pub config: Policy,
@@ -48,10 +52,10 @@ pub(crate) struct PolicyDocument {
 #[schema(as = Override)]
 #[allow(dead_code)] // Describes `detection::Override`.
 pub(crate) struct OverrideDocument {
-    /// |z| of an anomaly.
+    /// Size of the z-score from which a change is an anomaly.
     #[schema(exclusive_minimum = 0, maximum = 100)]
     threshold: Option<f64>,
-    /// |z| of a critical one, at least `threshold`.
+    /// Size of the z-score from which an anomaly is critical; at least `threshold`.
     #[schema(exclusive_minimum = 0, maximum = 100)]
     critical_threshold: Option<f64>,
     /// Least change from the mean that matters, in the metric's unit.
@@ -62,7 +66,7 @@ pub(crate) struct OverrideDocument {
     min_relative_change: Option<f64>,
 }
 
-/// A planned event. Anomalies whose window touches it alert nobody.
+/// A planned event. Anomalies whose window touches it are stored with the reason, and nobody is alerted.
 #[derive(ToSchema)]
 #[schema(as = Mute)]
 #[allow(dead_code)] // Describes `detection::Mute`.
@@ -75,19 +79,24 @@ pub(crate) struct MuteDocument {
     /// RFC 3339, after `from`; absent: for ever.
     #[schema(format = DateTime, example = "2026-11-22T13:00:00Z")]
     until: Option<String>,
+    /// Why, for whoever wonders about the silence.
     #[schema(min_length = 1, max_length = 500, example = "planned migration")]
     reason: String,
 }
 
 /// Show the policy for all customers
+///
+/// Its `etag` is what a change needs. Version 0 is the empty policy that was never written.
 #[utoipa::path(
     get,
     path = "/v1/config",
     tag = "settings",
+    operation_id = "show_policy",
     responses(
-        (status = 200, body = Config, headers(("etag" = String))),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The policy.", body = Config, headers(("etag" = String, description = "the version in quotes, for `If-Match`"))),
+        Invalid,
+        Forbidden,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]
@@ -102,21 +111,23 @@ pub(crate) async fn get_global(
 
 /// Replace the policy for all customers
 ///
-/// It is checked as a whole, also beside the policies of single customers, and holds from the next run on.
+/// It replaces the whole policy, so send what should stay, too. It is validated as a whole, also together with the policies of
+/// single customers, and holds from the next run and the next check on demand on. Every version is kept in the table, with its author and time.
 #[utoipa::path(
     put,
     path = "/v1/config",
     tag = "settings",
-    params(("If-Match" = String, Header, description = "the ETag that GET answered")),
+    operation_id = "replace_policy",
+    params(("If-Match" = String, Header, description = "the ETag that GET answered, with its quotes", example = "\"0\"")),
     request_body = PolicyDocument,
     responses(
-        (status = 200, body = Config, headers(("etag" = String))),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 412, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 428, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The policy.", body = Config, headers(("etag" = String, description = "the version in quotes, for `If-Match`"))),
+        Invalid,
+        Forbidden,
+        Overtaken,
+        TooLarge,
+        Unguarded,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]
@@ -144,16 +155,19 @@ pub(crate) async fn put_global(
 }
 
 /// Show the policy of one customer
+///
+/// It holds on top of the policy for all. A customer without a policy has the empty one of version 0.
 #[utoipa::path(
     get,
     path = "/v1/config/customers/{customer_id}",
     tag = "settings",
-    params(("customer_id" = String, Path, description = "the id, or `~` and the id in base64url")),
+    operation_id = "show_customer_policy",
+    params(("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001")),
     responses(
-        (status = 200, body = Config, headers(("etag" = String))),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The policy.", body = Config, headers(("etag" = String, description = "the version in quotes, for `If-Match`"))),
+        Invalid,
+        Forbidden,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]
@@ -169,24 +183,26 @@ pub(crate) async fn get_customer(
 
 /// Replace the policy of one customer
 ///
-/// It is checked as a whole, on top of the policy for all customers, and holds from the next run on.
+/// It replaces the customer's whole policy. It is validated as a whole, on top of the policy for all customers, and holds from
+/// the next run and the next check on demand on. Every version is kept in the table, with its author and time.
 #[utoipa::path(
     put,
     path = "/v1/config/customers/{customer_id}",
     tag = "settings",
+    operation_id = "replace_customer_policy",
     params(
-        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url"),
-        ("If-Match" = String, Header, description = "the ETag that GET answered"),
+        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001"),
+        ("If-Match" = String, Header, description = "the ETag that GET answered, with its quotes", example = "\"0\""),
     ),
     request_body = PolicyDocument,
     responses(
-        (status = 200, body = Config, headers(("etag" = String))),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 412, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 428, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The policy.", body = Config, headers(("etag" = String, description = "the version in quotes, for `If-Match`"))),
+        Invalid,
+        Forbidden,
+        Overtaken,
+        TooLarge,
+        Unguarded,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]
@@ -200,9 +216,9 @@ pub(crate) async fn put_customer(
 ) -> Result<Response, Problem> {
     query.only(&[])?;
     let seen = version_of(&headers)?;
-    let global = app.store.policy(None).await?;
-    let settings = checked(&app, &app.settings, &global.policy)?;
-    checked(&app, &settings, &policy)?;
+    // What is wrong with the policy for all is not this one's fault: it is left out here as it is in the runs.
+    let global = Policies::resolve(&app.catalog, &app.settings, app.store.policy(None).await?, Vec::new());
+    checked(&app, global.settings(&customer), &policy)?;
     put(&app, Some(&customer), &policy, seen, &caller).await
 }
 

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use detection::{Baseline, Distribution, Missing, Window};
+use detection::{Baseline, Distribution, Window};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Reader;
-use crate::answer::RequestId;
+use crate::answer::Serving;
 use crate::checking::{steps, usage_of};
-use crate::error::{Problem, ProblemDocument};
-use crate::params::{self, CustomerInPath, Query};
+use crate::error::Problem;
+use crate::params::{CustomerInPath, Query};
+use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
+use crate::times;
 use crate::views::Period;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -34,19 +36,29 @@ pub(crate) struct Baselines {
 pub(crate) struct MetricBaseline {
     pub metric: String,
     pub unit: String,
+    #[schema(required = true)]
     pub mean: Option<f64>,
     /// Sample standard deviation.
+    #[schema(required = true)]
     pub stddev: Option<f64>,
-    /// Quantiles, interpolated between the nearest values.
+    /// Median. Quantiles are interpolated between the nearest values.
+    #[schema(required = true)]
     pub p50: Option<f64>,
+    /// 95 % quantile.
+    #[schema(required = true)]
     pub p95: Option<f64>,
+    /// 99 % quantile.
+    #[schema(required = true)]
     pub p99: Option<f64>,
+    #[schema(required = true)]
     pub min: Option<f64>,
+    #[schema(required = true)]
     pub max: Option<f64>,
     /// Windows that hold a value.
     pub sample_count: usize,
     /// From the start of the oldest window to the end of the newest.
     pub window: Period,
+    /// Unix milliseconds.
     pub computed_at: i64,
 }
 
@@ -65,33 +77,39 @@ pub(crate) struct Usage {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Point {
+    /// First instant of the hour or day, in Unix milliseconds.
     pub start: i64,
-    /// Null where nothing is known.
+    /// In `unit`; null where nothing is known.
+    #[schema(required = true)]
     pub value: Option<f64>,
 }
 
 /// Show what is usual for a customer
+///
+/// For each metric, how the usage of 24 hours spread over the windows before the last one that closed on a full hour: what
+/// that one is, or will be, judged by.
 #[utoipa::path(
     get,
     path = "/v1/customers/{customer_id}/baselines",
     tag = "customers",
+    operation_id = "customer_baselines",
     params(
-        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url"),
-        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "earlier windows to look at; default: as in the runs"),
+        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001"),
+        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "earlier windows to look at; default: as in the runs (30)"),
     ),
     responses(
-        (status = 200, body = Baselines),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The baselines.", body = Baselines),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn baselines(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
-    id: RequestId,
+    serving: Serving,
     CustomerInPath(customer): CustomerInPath,
     query: Query,
 ) -> Result<Json<Baselines>, Problem> {
@@ -101,7 +119,7 @@ pub(crate) async fn baselines(
     let internal = |error: &dyn std::error::Error| Problem::internal(error.to_string());
     let due = query.now().checked_sub(app.detection.window_delay).map_err(|error| internal(&error))?;
     let window = Window::closing_at(due).map_err(|error| internal(&error))?;
-    let usage = usage_of(&app, std::slice::from_ref(&customer), window, days, &id).await?;
+    let usage = usage_of(&app, std::slice::from_ref(&customer), window, days, &serving).await?;
     let usage = &usage[&customer];
     let baselines = app.catalog.metrics().iter().map(|spec| {
         let series = usage.series(&app, spec);
@@ -129,30 +147,33 @@ pub(crate) async fn baselines(
 }
 
 /// Show a customer's usage by hour or day
+///
+/// For charts. The last point may be an hour or a day that is not over yet.
 #[utoipa::path(
     get,
     path = "/v1/customers/{customer_id}/usage",
     tag = "customers",
+    operation_id = "customer_usage",
     params(
-        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url"),
+        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001"),
         ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
-        ("interval" = Option<String>, Query, description = "hour or day (in UTC); default hour"),
-        ("from" = Option<String>, Query, description = "rounded down to a full hour or day; default: 7 days before `to`"),
+        ("interval" = Option<String>, Query, description = "`hour` or `day` (in UTC); default `hour`", example = "day"),
+        ("from" = Option<String>, Query, description = "rounded down to a full hour or day; default: 7 days before `to`", example = "now-7d"),
         ("to" = Option<String>, Query, description = "rounded up to a full hour or day, at most 92 days after `from`; default: now"),
     ),
     responses(
-        (status = 200, body = Usage),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The series.", body = Usage),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn usage(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
-    id: RequestId,
+    serving: Serving,
     CustomerInPath(customer): CustomerInPath,
     query: Query,
 ) -> Result<Json<Usage>, Problem> {
@@ -163,17 +184,20 @@ pub(crate) async fn usage(
         query.word("interval", &[("hour", ("hour", HOUR)), ("day", ("day", DAY))])?.unwrap_or(("hour", HOUR));
     let until = query.time("to")?.unwrap_or(query.now());
     let from = query.time("from")?.unwrap_or(until - DAY * DEFAULT_DAYS as i32);
-    params::in_order(Some(from), Some(until), ("from", "to"))?;
+    times::in_order(Some(from), Some(until), ("from", "to"))?;
     let range = (floor(from, step), floor(until + step - SignedDuration::from_nanos(1), step));
 
-    let values = steps(&app, &customer, metric, range, step.unsigned_abs(), &id).await?;
+    let values = steps(&app, &customer, metric, range, step.unsigned_abs(), &serving).await?;
     let start_of = |number: usize| {
         let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         range.0.as_millisecond() + number as i64 * step_ms
     };
     let point = |(number, value): (usize, Option<f64>)| Point {
         start: start_of(number),
-        value: if metric.missing == Missing::Zero { value.or(Some(0.0)) } else { value },
+        // What has not begun is not zero.
+        value: value.or_else(|| {
+            metric.missing.value(None).filter(|_| start_of(number) < query.now().as_millisecond())
+        }),
     };
     Ok(Json(Usage {
         customer_id: customer.to_string(),

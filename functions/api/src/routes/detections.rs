@@ -16,26 +16,36 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::access::Operator;
-use crate::error::{Problem, ProblemDocument};
-use crate::params::{self, Body, InPath, Query, TimeInBody};
+use crate::error::Problem;
+use crate::params::{self, Body, InPath, Query};
+use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
+use crate::times::TimeInBody;
 
 /// Customers that one run may be limited to.
 const MAX_CUSTOMERS: usize = 100;
+
+/// Lambda drops an event that it could not begin with for six hours.
+const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
+
+/// A run ends within five minutes; after some more, one that says nothing was killed.
+const LONGEST_RUN_MS: i64 = 15 * 60_000;
 
 /// Everything is optional: `{}` checks all customers now.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DetectionRequest {
-    /// The window closes at the full hour at or before this time; default: now.
+    /// The window closes at the full hour at or before this time: Unix milliseconds, RFC 3339 or relative to now, not in the
+    /// future. Default: now.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "now")]
+    #[schema(example = "now")]
     time: Option<TimeInBody>,
     /// Write nothing and publish nothing, only say what would be found.
     #[serde(default)]
+    #[schema(example = true)]
     dry_run: bool,
     /// Only these customers, at most 100; absent: all.
     #[serde(default)]
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(min_items = 1, max_items = 100, example = json!(["cust_0001"]))]
     customer_ids: Option<Vec<String>>,
 }
 
@@ -45,17 +55,23 @@ pub(crate) struct Detection {
     pub detection_id: String,
     pub status: StatusView,
     pub dry_run: bool,
-    /// Null: all.
+    /// Null: all customers.
+    #[schema(required = true)]
     pub customer_ids: Option<Vec<String>>,
+    /// The window closes at the full hour at or before it.
     pub time: i64,
+    /// Who, as the token named them.
     pub requested_by: String,
     pub requested_at: i64,
+    #[schema(required = true)]
     pub started_at: Option<i64>,
+    #[schema(required = true)]
     pub finished_at: Option<i64>,
     /// Names the run in the detector's log, where the reason of a failure is.
+    #[schema(required = true)]
     pub run_id: Option<String>,
     /// What the run answered, once it has completed.
-    #[schema(value_type = Option<Object>)]
+    #[schema(required = true, value_type = Option<Object>)]
     pub summary: Option<Value>,
 }
 
@@ -68,22 +84,25 @@ pub(crate) enum StatusView {
     Running,
     Completed,
     Failed,
+    Lost,
 }
 
 /// Start a run now
 ///
-/// It is handed to the detector, which runs one at a time; ask for its result under the id.
+/// For a window that was missed, or to see the effect of a policy with a dry run. It is handed to the detector, which runs one
+/// at a time; `location` is where to ask for its result. A window that was checked before stores and alerts nothing twice.
 #[utoipa::path(
     post,
     path = "/v1/detections",
     tag = "runs",
+    operation_id = "start_detection",
     request_body(content = Option<DetectionRequest>),
     responses(
-        (status = 202, body = Detection, headers(("location" = String))),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 202, description = "The run, handed to the detector.", body = Detection, headers(("location" = String, description = "where to ask for its result"))),
+        Invalid,
+        Forbidden,
+        TooLarge,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]
@@ -95,6 +114,10 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let now = query.only(&[])?.now();
     let time = request.time.as_ref().map(|time| time.read("time", now)).transpose()?.unwrap_or(now);
+    // A window that is still open looks like a drop of everybody, and would be stored as one.
+    if time > now {
+        return Err(Problem::invalid("time", "`time` must not be in the future: its window is not over yet"));
+    }
     let run = DetectionRun {
         detection_id: Uuid::new_v4().to_string(),
         status: RunStatus::Queued,
@@ -117,7 +140,7 @@ pub(crate) async fn start(
         return Err(error.into());
     }
     let location = HeaderValue::from_str(&format!("/v1/detections/{}", run.detection_id));
-    let mut response = (StatusCode::ACCEPTED, Json(Detection::from(run))).into_response();
+    let mut response = (StatusCode::ACCEPTED, Json(Detection::at(now, run))).into_response();
     if let Ok(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -129,12 +152,14 @@ pub(crate) async fn start(
     get,
     path = "/v1/detections/{detection_id}",
     tag = "runs",
-    params(("detection_id" = String, Path, description = "as answered when it was started; remembered for 30 days")),
+    operation_id = "show_detection",
+    params(("detection_id" = String, Path, description = "as answered when it was started; remembered for 30 days", example = "3d9fbf5c-2a4f-4b0e-9d0c-6f6f0a6f3c55")),
     responses(
-        (status = 200, body = Detection),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The run.", body = Detection),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]
@@ -148,7 +173,7 @@ pub(crate) async fn result(
     // Ids are ours; whatever else stands there names no run.
     let id = Uuid::try_parse(&id).map_err(|_| Problem::not_found())?;
     let run = app.store.run(&id.to_string(), now).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(run.into()))
+    Ok(Json(Detection::at(now, run)))
 }
 
 /// What the detector is sent: an event as the schedule sends it, with options.
@@ -173,12 +198,15 @@ fn customers(texts: Option<Vec<String>>) -> Result<Vec<CustomerId>, Problem> {
     texts.iter().enumerate().map(read).collect()
 }
 
-impl From<DetectionRun> for Detection {
-    fn from(run: DetectionRun) -> Self {
+impl Detection {
+    fn at(now: Timestamp, run: DetectionRun) -> Self {
+        let waiting_ms = now.as_millisecond() - run.started_at.unwrap_or(run.requested_at);
         let customers = run.customer_ids.into_iter().map(String::from).collect::<Vec<_>>();
         Self {
             detection_id: run.detection_id,
             status: match run.status {
+                RunStatus::Queued if waiting_ms > LONGEST_WAIT_MS => StatusView::Lost,
+                RunStatus::Running if waiting_ms > LONGEST_RUN_MS => StatusView::Lost,
                 RunStatus::Queued => StatusView::Queued,
                 RunStatus::Running => StatusView::Running,
                 RunStatus::Completed => StatusView::Completed,

@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Caller, Writer};
-use crate::error::{Problem, ProblemDocument};
+use crate::error::Problem;
 use crate::params::{Body, InPath, Query};
+use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::routes::anomalies::visible;
 use crate::views::AnomalyView;
 
@@ -21,7 +22,7 @@ const MAX_NOTE_CHARACTERS: usize = 1_000;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Note {
-    /// Kept in the anomaly's history; at most 1,000 characters.
+    /// Kept in the anomaly's history.
     #[serde(default)]
     #[schema(max_length = 1000, example = "the customer is running a load test")]
     note: Option<String>,
@@ -29,21 +30,23 @@ pub(crate) struct Note {
 
 /// Acknowledge an anomaly
 ///
-/// Somebody looks into it. Doing it twice is as good as once. What is resolved must be reopened first.
+/// Somebody looks into it. The note, the time and who sent the token go to its history. Doing it twice is as good as once; a new note is kept.
+/// What is resolved must be reopened first.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/acknowledge",
     tag = "anomalies",
-    params(("anomaly_id" = String, Path, description = "as listed")),
+    operation_id = "acknowledge_anomaly",
+    params(("anomaly_id" = String, Path, description = "as listed", example = "1795266000000.api_calls.Y3VzdF8wMDAx")),
     request_body(content = Option<Note>),
     responses(
-        (status = 200, body = AnomalyView),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The anomaly as it is now.", body = AnomalyView),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Conflict,
+        TooLarge,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:write"])),
 )]
@@ -59,21 +62,22 @@ pub(crate) async fn acknowledge(
 
 /// Resolve an anomaly
 ///
-/// Nothing is left to do. Doing it twice is as good as once.
+/// Nothing is left to do, whether it was acknowledged before or not. Doing it twice is as good as once; a new note is kept.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/resolve",
     tag = "anomalies",
-    params(("anomaly_id" = String, Path, description = "as listed")),
+    operation_id = "resolve_anomaly",
+    params(("anomaly_id" = String, Path, description = "as listed", example = "1795266000000.api_calls.Y3VzdF8wMDAx")),
     request_body(content = Option<Note>),
     responses(
-        (status = 200, body = AnomalyView),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The anomaly as it is now.", body = AnomalyView),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Conflict,
+        TooLarge,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:write"])),
 )]
@@ -89,21 +93,22 @@ pub(crate) async fn resolve(
 
 /// Reopen an anomaly
 ///
-/// Takes back an acknowledgement or a resolution. Doing it twice is as good as once.
+/// Takes back an acknowledgement or a resolution. Doing it twice is as good as once; a new note is kept.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/reopen",
     tag = "anomalies",
-    params(("anomaly_id" = String, Path, description = "as listed")),
+    operation_id = "reopen_anomaly",
+    params(("anomaly_id" = String, Path, description = "as listed", example = "1795266000000.api_calls.Y3VzdF8wMDAx")),
     request_body(content = Option<Note>),
     responses(
-        (status = 200, body = AnomalyView),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The anomaly as it is now.", body = AnomalyView),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Conflict,
+        TooLarge,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:write"])),
 )]
@@ -138,9 +143,10 @@ async fn act(
         actor: caller.actor.clone(),
         at: now.as_millisecond(),
         note: note.note.filter(|note| !note.is_empty()),
+        by_customer: caller.is_customer(),
     };
     match app.store.act(&customer, detected_at, &metric, &entry, now).await? {
-        Acted::Done(anomaly) => Ok(Json((*anomaly).into())),
+        Acted::Done(anomaly) => Ok(Json(AnomalyView::of(*anomaly, caller))),
         Acted::Refused(anomaly) => Err(Problem::conflict(format!(
             "the anomaly is {}: reopen it before you {} it",
             anomaly.state.as_str(),

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Operator, Reader};
-use crate::error::{Problem, ProblemDocument};
+use crate::error::Problem;
 use crate::params::Query;
+use crate::refusals::{Forbidden, Invalid, Unavailable};
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -26,6 +27,7 @@ pub(crate) struct Health {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Metrics {
+    /// Names this catalog; it changes with it.
     pub catalog_version: String,
     pub metrics: Vec<Metric>,
 }
@@ -36,13 +38,20 @@ pub(crate) struct Metric {
     pub metric: String,
     pub unit: String,
     /// How the events of a period become its value: count, sum, max, min or avg.
-    pub aggregate: String,
+    #[schema(value_type = String, example = "sum")]
+    pub aggregate: Aggregate,
     /// What a period without events means: `zero` or `gap`.
-    pub missing: String,
+    #[schema(value_type = String, example = "zero")]
+    pub missing: Missing,
+    /// Size of the z-score from which a change is an anomaly.
     pub threshold: f64,
+    /// Size of the z-score from which an anomaly is critical.
     pub critical_threshold: f64,
+    /// Earlier values that a verdict needs at least.
     pub min_samples: usize,
+    /// Least change from the mean that matters, in `unit`.
     pub min_change: f64,
+    /// The same as a share of the mean.
     pub min_relative_change: f64,
 }
 
@@ -50,14 +59,18 @@ pub(crate) struct Metric {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {
     /// The last run for all customers, whatever became of it; null before the first.
+    #[schema(required = true)]
     pub last_run: Option<LastRunView>,
     /// The completed run of the newest window.
+    #[schema(required = true)]
     pub last_completed_run: Option<LastRunView>,
     /// How long ago the newest window closed that was checked to its end. With the default schedule it stays below two hours.
+    #[schema(required = true)]
     pub lag_seconds: Option<i64>,
     /// Alerts that are not known to be sent.
     pub pending_alerts: u64,
-    /// How long ago the anomaly of the oldest of them was complete.
+    /// How long ago the window of the oldest of them closed; null where none waits.
+    #[schema(required = true)]
     pub oldest_pending_alert_seconds: Option<i64>,
     pub catalog_version: String,
     /// Version of the policy for all customers.
@@ -71,18 +84,18 @@ pub(crate) struct LastRunView {
     pub completed: bool,
     pub finished_at: i64,
     /// What the run answered; null for a failure, whose reason is in the detector's log.
-    #[schema(value_type = Option<Object>)]
+    #[schema(required = true, value_type = Option<Object>)]
     pub summary: Option<Value>,
 }
 
 /// Whether the API answers
-#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, description = "It answers.", body = Health)))]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
 /// This document
-#[utoipa::path(get, path = "/openapi.json", tag = "system", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/openapi.json", tag = "system", responses((status = 200, description = "An OpenAPI 3.1 document.", body = Object)))]
 pub(crate) async fn open_api() -> impl IntoResponse {
     static DOCUMENT: LazyLock<String> = LazyLock::new(crate::open_api_document);
     (
@@ -92,13 +105,17 @@ pub(crate) async fn open_api() -> impl IntoResponse {
 }
 
 /// List the metrics
+///
+/// Those of the catalog, with their units and the thresholds that hold before any policy.
 #[utoipa::path(
     get,
     path = "/v1/metrics",
     tag = "system",
+    operation_id = "list_metrics",
     responses(
-        (status = 200, body = Metrics),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The catalog.", body = Metrics),
+        Invalid,
+        Forbidden,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
@@ -111,19 +128,8 @@ pub(crate) async fn metrics(
     let metrics = app.catalog.metrics().iter().zip(&app.settings).map(|(spec, settings)| Metric {
         metric: spec.name.to_string(),
         unit: spec.unit.clone(),
-        aggregate: match spec.aggregate {
-            Aggregate::Count => "count",
-            Aggregate::Sum => "sum",
-            Aggregate::Max => "max",
-            Aggregate::Min => "min",
-            Aggregate::Avg => "avg",
-        }
-        .to_owned(),
-        missing: match spec.missing {
-            Missing::Zero => "zero",
-            Missing::Gap => "gap",
-        }
-        .to_owned(),
+        aggregate: spec.aggregate,
+        missing: spec.missing,
         threshold: settings.threshold(),
         critical_threshold: settings.critical_threshold(),
         min_samples: settings.min_samples(),
@@ -134,14 +140,17 @@ pub(crate) async fn metrics(
 }
 
 /// Show how the system is doing
+///
+/// Whether the runs complete and the alerts go out.
 #[utoipa::path(
     get,
     path = "/v1/status",
     tag = "runs",
     responses(
-        (status = 200, body = Status),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "How it is doing.", body = Status),
+        Invalid,
+        Forbidden,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:admin"])),
 )]

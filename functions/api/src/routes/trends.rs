@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
 
 use adapters::store::{AnomalyFilter, Seen};
 use axum::Json;
@@ -15,11 +14,13 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Reader;
-use crate::answer::WORK_TIME;
-use crate::error::{Problem, ProblemDocument};
-use crate::params::{self, Query};
+use crate::answer::Serving;
+use crate::error::Problem;
+use crate::params::Query;
+use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::routes::anomalies::{filter, metric_names};
-use crate::views::Period;
+use crate::times;
+use crate::views::{Period, SeverityView};
 
 const DEFAULT_DAYS: i64 = 30;
 const HOURS_OF_DAY: i64 = 24;
@@ -32,7 +33,7 @@ pub(crate) struct Trends {
     pub by_direction: ByDirection,
     /// By metric, those without anomalies left out.
     pub by_metric: BTreeMap<String, u64>,
-    /// By type of anomaly.
+    /// By type of anomaly; at present all are `usage_anomaly`.
     pub by_type: BTreeMap<String, u64>,
     /// Every day of the period in UTC, oldest first.
     pub by_day: Vec<Day>,
@@ -76,45 +77,45 @@ pub(crate) struct CustomerCount {
     get,
     path = "/v1/anomalies/trends",
     tag = "anomalies",
+    operation_id = "anomaly_trends",
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("metric" = Option<String>, Query, description = "only of this metric"),
-        ("severity" = Option<String>, Query, description = "warning or critical"),
-        ("from" = Option<String>, Query, description = "detected at this time or later; default: 30 days before `to`"),
+        ("severity" = Option<SeverityView>, Query, description = "`warning` or `critical`"),
+        ("from" = Option<String>, Query, description = "detected at this time or later; default: 30 days before `to`", example = "now-7d"),
         ("to" = Option<String>, Query, description = "detected before this time, at most 92 days after `from`; default: now"),
         ("top" = Option<u16>, Query, minimum = 1, maximum = 100, description = "customers to list; default 10"),
     ),
     responses(
-        (status = 200, body = Trends),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 200, description = "The figures.", body = Trends),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
     ),
     security(("jwt" = ["anomalies:read"])),
 )]
 pub(crate) async fn trends(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
+    serving: Serving,
     query: Query,
 ) -> Result<Json<Trends>, Problem> {
     let query = query.only(&["customer_id", "metric", "severity", "from", "to", "top"])?;
     let top = query.number("top", 1..=100, 10)?;
     let asked_for = filter(&app, &caller, &query)?;
-    // What was detected at this very moment belongs to it.
-    let until = asked_for.until.unwrap_or(query.now() + SignedDuration::from_millis(1));
+    let until = asked_for.until.unwrap_or(query.now());
     let from = asked_for.from.unwrap_or(until - SignedDuration::from_hours(DEFAULT_DAYS * HOURS_OF_DAY));
-    params::in_order(Some(from), Some(until), ("from", "to"))?;
+    times::in_order(Some(from), Some(until), ("from", "to"))?;
     let filter = AnomalyFilter { from: Some(from), until: Some(until), ..asked_for };
 
     let mut tally = Tally::default();
-    let deadline = Instant::now() + WORK_TIME;
-    let complete =
-        app.store.count(&filter, &metric_names(&app), query.now(), deadline, |seen| tally.add(&seen)).await?;
+    let complete = app
+        .store
+        .count(&filter, &metric_names(&app), query.now(), serving.deadline, |seen| tally.add(&seen))
+        .await?;
     if !complete {
-        return Err(Problem::out_of_time(
-            "there are too many anomalies to count in time: choose a shorter period, or one metric",
-        ));
+        return Err(Problem::too_much("choose a shorter period, or one metric"));
     }
     Ok(Json(tally.trends(from, until, top)))
 }

@@ -1,9 +1,9 @@
 //! Reading anomalies: one by its id, pages of them, and the figures of many.
 //!
 //! A customer's anomalies are read from the table, those of a metric from the index by metric, and all of them as a
-//! merge of the metrics. The order is the same everywhere: newest first, then in the order of the metrics. So the last
-//! anomaly of a page is all that the next page needs to know. Items past their `ttl` are never shown, although DynamoDB
-//! may keep them for days.
+//! merge of the metrics of the catalog. The order is newest first; of the same time, a merge goes in the order of the
+//! metrics, a customer's own in that of the keys. So the last anomaly of a page is all that the next page needs to know.
+//! Items past their `ttl` are never shown, although DynamoDB may keep them for days.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::{CustomerId, Direction, MetricName, Severity, State};
 use futures::future::try_join_all;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{FuturesUnordered, TryStreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ const LATEST_MS: i64 = 9_999_999_999_999;
 
 /// Queries in flight when many anomalies are read.
 const CONCURRENT_QUERIES: usize = 16;
+
+/// Items that one query of a list looks at: more than a page, since a filter leaves some out.
+const READ_AT_ONCE: i32 = 200;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -121,9 +124,9 @@ impl AnomalyStore {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<Page, StoreError> {
-        let mut readings = self.readings(filter, metrics, after, limit, now);
+        let mut readings = self.readings(filter, metrics, after, now);
         let mut page = Page { anomalies: Vec::new(), next: None };
-        let mut in_time = true;
+        let (mut in_time, mut looked_on) = (true, false);
         loop {
             if in_time {
                 let starved =
@@ -134,6 +137,12 @@ impl AnomalyStore {
             let newest = readings.iter_mut().filter(|reading| !reading.is_over()).max_by_key(|r| r.place());
             let Some(reading) = newest else { return Ok(page) };
             if page.anomalies.len() == limit {
+                // Whether anything follows is known once it was read, and a filter may leave nothing of what is there
+                // still. One look is worth it, to spare an empty page; more are the next page's work.
+                if reading.buffer.is_empty() && in_time && !looked_on {
+                    looked_on = true;
+                    continue;
+                }
                 page.next = page.anomalies.last().map(Position::of);
                 return Ok(page);
             }
@@ -163,33 +172,40 @@ impl AnomalyStore {
             let of_day = AnomalyFilter { from: Some(from), until: Some(until), ..filter.clone() };
             self.queries(&of_day, metrics, None, now).into_iter().map(|(_, query)| query)
         });
-        let pages = days.map(|query| async move {
-            let mut pages = query
-                .projection_expression("detected_at, customer_id, metric, severity, direction, #type")
-                .expression_attribute_names("#type", "type")
-                .into_paginator()
-                .items()
-                .send();
-            let mut seen = Vec::new();
-            while let Some(item) = pages.next().await {
-                let item = item.map_err(|source| self.unread("anomalies", source))?;
-                seen.push(
-                    serde_dynamo::from_item::<_, Seen>(item).map_err(|source| self.unreadable(source))?,
-                );
-                if Instant::now() >= deadline {
-                    return Ok(None);
-                }
+        let mut waiting: Vec<_> = days
+            .map(|query| {
+                query
+                    .projection_expression("detected_at, customer_id, metric, severity, direction, #type")
+                    .expression_attribute_names("#type", "type")
+            })
+            .collect();
+        // A page is counted as soon as it is there, so that memory holds no more than those in flight.
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            while in_flight.len() < CONCURRENT_QUERIES
+                && let Some(query) = waiting.pop()
+            {
+                in_flight.push(self.page_of(query));
             }
-            Ok::<_, StoreError>(Some(seen))
-        });
-        let mut pages = stream::iter(pages.collect::<Vec<_>>()).buffer_unordered(CONCURRENT_QUERIES);
-        while let Some(seen) = pages.try_next().await? {
-            match seen {
-                Some(seen) => seen.into_iter().for_each(&mut see),
-                None => return Ok(false),
+            let Some((seen, rest)) = in_flight.try_next().await? else { return Ok(true) };
+            seen.into_iter().for_each(&mut see);
+            waiting.extend(rest);
+            if Instant::now() >= deadline {
+                return Ok(false);
             }
         }
-        Ok(true)
+    }
+
+    /// One page of a query, and the query for the rest of it.
+    async fn page_of(
+        &self,
+        query: QueryFluentBuilder,
+    ) -> Result<(Vec<Seen>, Option<QueryFluentBuilder>), StoreError> {
+        let answer = query.clone().send().await.map_err(|source| self.unread("anomalies", source))?;
+        let seen = answer.items.unwrap_or_default().into_iter().map(serde_dynamo::from_item);
+        let seen = seen.collect::<Result<_, _>>().map_err(|source| self.unreadable(source))?;
+        let rest = answer.last_evaluated_key.map(|key| query.set_exclusive_start_key(Some(key)));
+        Ok((seen, rest))
     }
 
     fn readings(
@@ -197,14 +213,12 @@ impl AnomalyStore {
         filter: &AnomalyFilter,
         metrics: &[MetricName],
         after: Option<&Position>,
-        limit: usize,
         now: Timestamp,
     ) -> Vec<Reading> {
-        let page_size = i32::try_from(limit).unwrap_or(100);
         self.queries(filter, metrics, after, now)
             .into_iter()
             .map(|(rank, query)| Reading {
-                query: query.limit(page_size),
+                query: query.limit(READ_AT_ONCE),
                 rank,
                 buffer: VecDeque::new(),
                 frontier: after.cloned(),
@@ -239,9 +253,10 @@ impl AnomalyStore {
         after: Option<&Position>,
         now: Timestamp,
     ) -> Vec<(usize, QueryFluentBuilder)> {
-        let from = millisecond(filter.from, EARLIEST_MS);
-        let until = millisecond(filter.until, LATEST_MS);
-        if from >= until {
+        let (from, until) = filter.bounds();
+        // A bound that is relative to now may have moved on past the position, and then nothing is left; DynamoDB would
+        // refuse to begin there.
+        if from >= until || after.is_some_and(|after| after.detected_at < from) {
             return Vec::new();
         }
         if let Some(customer) = &filter.customer {
@@ -319,6 +334,13 @@ impl AnomalyStore {
     }
 }
 
+impl AnomalyFilter {
+    /// The bounds of the list in Unix milliseconds, `[from, until)`, open ones filled in.
+    pub fn bounds(&self) -> (i64, i64) {
+        (millisecond(self.from, EARLIEST_MS), millisecond(self.until, LATEST_MS))
+    }
+}
+
 impl Position {
     pub fn of(anomaly: &AnomalyItem) -> Self {
         Self {
@@ -370,7 +392,7 @@ fn position_of_key(key: &Attributes) -> Result<Position, serde_dynamo::Error> {
 
 /// The range of a filter in parts of a day, so that they can be read at the same time.
 fn days_of(filter: &AnomalyFilter) -> Vec<(Timestamp, Timestamp)> {
-    let (from, until) = (millisecond(filter.from, EARLIEST_MS), millisecond(filter.until, LATEST_MS));
+    let (from, until) = filter.bounds();
     let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
     let starts =
         std::iter::successors(Some(from), |start| Some(start + DAY_MS)).take_while(|start| *start < until);

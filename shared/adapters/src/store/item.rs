@@ -17,7 +17,7 @@ pub(super) const PENDING: &str = "pending";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
-    /// It has no alert of its own: a warning, or one of many that a digest tells of.
+    /// It has no alert of its own: a warning, a muted one, or one of many that a digest tells of.
     None,
     Pending,
     Sent,
@@ -94,6 +94,9 @@ pub struct HistoryEntry {
     pub at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether it was the customer, with a token that sees nothing else.
+    #[serde(default)]
+    pub by_customer: bool,
 }
 
 /// What one run found beyond the alerts that it may send singly: exact totals and the largest ones.

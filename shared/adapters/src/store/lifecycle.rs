@@ -1,5 +1,7 @@
 //! What people do with anomalies: acknowledge, resolve, reopen. Each step is a conditional update on the state that it
 //! was decided from, so that of two people at the same time none overwrites the other.
+//!
+//! Asking for the same twice is as good as once; a new note with it is kept.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use detection::{CustomerId, MetricName, Transition};
@@ -8,8 +10,9 @@ use jiff::Timestamp;
 use super::item::{AnomalyItem, HistoryEntry, partition_key, sort_key};
 use super::{AnomalyStore, StoreError};
 
-/// Steps that an anomaly remembers. More are refused, so that an item cannot grow beyond what DynamoDB holds.
-pub const MAX_HISTORY: usize = 100;
+/// Steps that an anomaly remembers. More are refused: with notes of 1,000 characters an item stays well below the
+/// 400 KB that DynamoDB holds.
+pub const MAX_HISTORY: usize = 50;
 
 /// Tries against others who change the same anomaly.
 const ATTEMPTS: usize = 5;
@@ -41,10 +44,10 @@ impl AnomalyStore {
                 return Ok(Acted::Missing);
             };
             match found.state.after(entry.action) {
-                Transition::Already => return Ok(Acted::Done(Box::new(found))),
+                Transition::Already if !says_more(&found, entry) => return Ok(Acted::Done(Box::new(found))),
                 Transition::Refused => return Ok(Acted::Refused(Box::new(found))),
-                Transition::To(_) if found.history.len() >= MAX_HISTORY => return Ok(Acted::HistoryFull),
-                Transition::To(_) => {}
+                _ if found.history.len() >= MAX_HISTORY => return Ok(Acted::HistoryFull),
+                Transition::Already | Transition::To(_) => {}
             }
             if let Some(changed) = self.change_state(&found, entry).await? {
                 return Ok(Acted::Done(Box::new(changed)));
@@ -100,4 +103,12 @@ impl AnomalyStore {
             }),
         }
     }
+}
+
+/// Whether a note comes with an action that changes nothing else, and was not kept before.
+fn says_more(found: &AnomalyItem, entry: &HistoryEntry) -> bool {
+    let same = |kept: &HistoryEntry| {
+        (kept.action, &kept.actor, &kept.note) == (entry.action, &entry.actor, &entry.note)
+    };
+    entry.note.is_some() && !found.history.iter().any(same)
 }

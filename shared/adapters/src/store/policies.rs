@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{AnomalyStore, Attributes, StoreError};
+use crate::telemetry::error_chain;
 
 /// Partition of all policies.
 const PARTITION: &str = "CONFIG";
@@ -82,9 +83,18 @@ impl AnomalyStore {
         let (mut global, mut customers) = (StoredPolicy::default(), Vec::new());
         while let Some(item) = pages.next().await {
             let item = item.map_err(|source| self.unread("the policies", source))?;
-            match self.stored_policy(item)? {
-                (Some(customer), policy) => customers.push((customer, policy)),
-                (None, policy) => global = policy,
+            match self.stored_policy(item) {
+                Ok((Some(customer), policy)) => customers.push((customer, policy)),
+                Ok((None, policy)) => global = policy,
+                // One that a newer version wrote must not keep everybody from being checked.
+                Err(error) => {
+                    let error = error_chain(&error);
+                    tracing::error!(
+                        error,
+                        db.table = self.table,
+                        "a policy cannot be read: it is not applied"
+                    );
+                }
             }
         }
         Ok((global, customers))
@@ -105,7 +115,7 @@ impl AnomalyStore {
             sk: sort_key(of),
             kind: "policy".to_owned(),
             customer_id: of.cloned(),
-            version: seen + 1,
+            version: seen.saturating_add(1),
             policy: serde_json::to_string(policy).map_err(unwritable)?,
             updated_at: now.as_millisecond(),
             updated_by: actor.to_owned(),

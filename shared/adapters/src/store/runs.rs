@@ -94,7 +94,7 @@ impl AnomalyStore {
             detection_id,
             "SET #status = :status, run_id = :run, started_at = :now REMOVE finished_at, summary",
             &[
-                (":status", status(RunStatus::Running)),
+                (":status", self.status(RunStatus::Running)?),
                 (":run", AttributeValue::S(run_id.to_owned())),
                 (":now", AttributeValue::N(now.as_millisecond().to_string())),
             ],
@@ -116,7 +116,7 @@ impl AnomalyStore {
                     detection_id,
                     "SET #status = :status, finished_at = :now, summary = :summary",
                     &[
-                        (":status", status(RunStatus::Completed)),
+                        (":status", self.status(RunStatus::Completed)?),
                         (":now", now),
                         (":summary", AttributeValue::S(summary)),
                     ],
@@ -127,7 +127,7 @@ impl AnomalyStore {
                 self.update_run(
                     detection_id,
                     "SET #status = :status, finished_at = :now",
-                    &[(":status", status(RunStatus::Failed)), (":now", now)],
+                    &[(":status", self.status(RunStatus::Failed)?), (":now", now)],
                 )
                 .await
             }
@@ -184,6 +184,10 @@ impl AnomalyStore {
             .map_err(|source| self.unread("the oldest pending alert", source))?;
         let detected_at = oldest.items().first().and_then(|item| item.get("detected_at"));
         Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
+    }
+
+    fn status(&self, status: RunStatus) -> Result<AttributeValue, StoreError> {
+        serde_dynamo::to_attribute_value(status).map_err(|source| self.unreadable(source))
     }
 
     async fn get_plain(&self, key: Attributes, what: &'static str) -> Result<Option<Attributes>, StoreError> {
@@ -250,14 +254,4 @@ fn key(pk: String, sk: &str) -> Attributes {
         ("pk".to_owned(), AttributeValue::S(pk)),
         ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
     ])
-}
-
-fn status(status: RunStatus) -> AttributeValue {
-    let text = match status {
-        RunStatus::Queued => "queued",
-        RunStatus::Running => "running",
-        RunStatus::Completed => "completed",
-        RunStatus::Failed => "failed",
-    };
-    AttributeValue::S(text.to_owned())
 }
