@@ -110,7 +110,7 @@ resource "aws_apigatewayv2_api" "this" {
       allow_origins  = var.api_cors_allow_origins
       allow_methods  = ["GET", "POST", "PUT"]
       allow_headers  = ["authorization", "content-type", "if-match"]
-      expose_headers = ["etag", "retry-after", "x-request-id"]
+      expose_headers = ["etag", "location", "retry-after", "x-request-id"]
       max_age        = 3600
     }
   }

@@ -50,6 +50,9 @@ locals {
         sid       = "ReadSettings"
         actions   = ["dynamodb:Query"]
         resources = [aws_dynamodb_table.anomalies.arn]
+        conditions = {
+          "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["CONFIG"] }
+        }
       },
       {
         sid       = "FindPendingAlerts"

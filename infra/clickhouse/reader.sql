@@ -1,8 +1,9 @@
 -- The user of the functions, within limits. Run it as an administrator, with the name of your database for `metering`
 -- and a password of your own, and put name and password into the secret.
 -- `readonly = 2` lets a query set limits of its own, such as how long it may take, and forbids every change.
--- The limit on queries at a time counts the detector's one and those of the API's requests together; it is high enough
--- that a busy API does not keep the detector from reading.
+-- The limit on queries at a time counts the detector's one and those of the API's requests together. A check takes a
+-- fraction of a second, so that 32 are more than the gateway's default throttling lets through; who raises that one
+-- raises this one, or the detector's query is refused in a rush (it tries three times).
 
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_reader
 SETTINGS readonly = 2, max_memory_usage = '4G', max_execution_time = 280, max_concurrent_queries_for_user = 32;

@@ -314,7 +314,7 @@ run "pages_of_the_listed_origins_may_call" {
         origins     = toset(["https://dashboard.example.com", "http://localhost:5173"])
         methods     = toset(["GET", "POST", "PUT"])
         headers     = toset(["authorization", "content-type", "if-match"])
-        exposed     = toset(["etag", "retry-after", "x-request-id"])
+        exposed     = toset(["etag", "location", "retry-after", "x-request-id"])
         credentials = false
     }]
     error_message = "Listed origins must be able to send what the API reads and to read what it answers, without cookies."

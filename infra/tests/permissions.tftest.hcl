@@ -54,6 +54,13 @@ run "role_can_do_exactly_what_the_code_calls" {
   }
 
   assert {
+    condition = one([
+      for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "ReadSettings"
+    ]) == { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
+    error_message = "The detector must read settings in the table, and nothing else."
+  }
+
+  assert {
     condition = [
       for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "UseKeyThroughServices"
     ] == [{ StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] } }]

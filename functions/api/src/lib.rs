@@ -85,7 +85,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))
         .routes(routes!(routes::detections::start))
         .routes(routes!(routes::detections::result))
-        .routes(routes!(routes::system::status))
+        .routes(routes!(routes::status::status))
 }
 
 impl App {

@@ -6,5 +6,6 @@ pub(crate) mod config;
 pub(crate) mod customers;
 pub(crate) mod detections;
 pub(crate) mod lifecycle;
+pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod trends;

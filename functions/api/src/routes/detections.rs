@@ -75,7 +75,8 @@ pub(crate) struct Detection {
     pub summary: Option<Value>,
 }
 
-/// `failed` runs are tried again by themselves, up to two times.
+/// A `failed` run is tried again by itself, up to two times. One that is `lost` should have ended long ago: it was killed
+/// or dropped, and nothing more comes of it.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DetectionStatus)]

@@ -1,0 +1,95 @@
+//! How the system is doing: its last runs, and what waits.
+
+use std::sync::Arc;
+
+use adapters::store::LastRun;
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::access::Operator;
+use crate::error::Problem;
+use crate::params::Query;
+use crate::refusals::{Forbidden, Invalid, Unavailable};
+
+/// Times are Unix milliseconds.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Status {
+    /// The last run for all customers, whatever became of it; null before the first.
+    #[schema(required = true)]
+    pub last_run: Option<LastRunView>,
+    /// The completed run of the newest window.
+    #[schema(required = true)]
+    pub last_completed_run: Option<LastRunView>,
+    /// How long ago the newest window closed that was checked to its end. With the default schedule it stays below two hours.
+    #[schema(required = true)]
+    pub lag_seconds: Option<i64>,
+    /// Alerts that are not known to be sent.
+    pub pending_alerts: u64,
+    /// How long ago the window of the oldest of them closed; null where none waits.
+    #[schema(required = true)]
+    pub oldest_pending_alert_seconds: Option<i64>,
+    pub catalog_version: String,
+    /// Version of the policy for all customers.
+    pub config_version: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = LastRun)]
+pub(crate) struct LastRunView {
+    pub run_id: String,
+    pub completed: bool,
+    pub finished_at: i64,
+    /// What the run answered; null for a failure, whose reason is in the detector's log.
+    #[schema(required = true, value_type = Option<Object>)]
+    pub summary: Option<Value>,
+}
+
+/// Show how the system is doing
+///
+/// Whether the runs complete and the alerts go out.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    tag = "runs",
+    responses(
+        (status = 200, description = "How it is doing.", body = Status),
+        Invalid,
+        Forbidden,
+        Unavailable,
+    ),
+    security(("jwt" = ["anomalies:admin"])),
+)]
+pub(crate) async fn status(
+    State(app): State<Arc<App>>,
+    Operator(_): Operator,
+    query: Query,
+) -> Result<Json<Status>, Problem> {
+    let now_ms = query.only(&[])?.now().as_millisecond();
+    let ((last, completed), (pending_alerts, oldest), policy) =
+        futures::try_join!(app.store.last_runs(), app.store.pending_alerts(), app.store.policy(None))?;
+    let seconds_since = |ms: i64| (now_ms - ms) / 1_000;
+    Ok(Json(Status {
+        lag_seconds: completed.as_ref().and_then(|run| run.window_end).map(seconds_since),
+        last_run: last.map(LastRunView::from),
+        last_completed_run: completed.map(LastRunView::from),
+        pending_alerts,
+        oldest_pending_alert_seconds: oldest.map(seconds_since),
+        catalog_version: app.catalog.version().to_owned(),
+        config_version: policy.version,
+    }))
+}
+
+impl From<LastRun> for LastRunView {
+    fn from(run: LastRun) -> Self {
+        Self {
+            run_id: run.run_id,
+            completed: run.completed,
+            finished_at: run.finished_at,
+            summary: run.summary.and_then(|text| serde_json::from_str(&text).ok()),
+        }
+    }
+}
