@@ -119,7 +119,7 @@ pub(crate) struct CheckRequest {
     #[serde(default)]
     #[schema(example = "now-24h")]
     current_start: Option<TimeInBody>,
-    /// First instant after the period. Default: the last full hour, or 24 hours after `current_start` where that is given.
+    /// First instant after the period. Default: the last full hour, or 24 hours after `current_start` where that is given, but not after now.
     #[serde(default)]
     #[schema(example = "now")]
     current_end: Option<TimeInBody>,
@@ -159,7 +159,7 @@ struct How {
         ("customer_id" = Option<String>, Query, description = "the customer; may be absent where the token names one", example = "cust_0001"),
         ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
         ("current_start" = Option<String>, Query, description = "first instant of the period; default: 24 hours before its end", example = "now-2h"),
-        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given", example = "now"),
+        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given, but not after now", example = "now"),
         ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs (30)"),
         ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "size of the z-score from which a change is an anomaly; default: as in the runs (3, unless a policy says otherwise)"),
     ),
@@ -296,7 +296,11 @@ fn period(
             let due = now.checked_sub(app.detection.window_delay);
             Window::closing_at(due.map_err(|error| Problem::internal(error.to_string()))?)
         }
-        (Some(start), None) => Window::between(start, start.saturating_add(day).unwrap_or(start)),
+        // What has not happened yet would look like a drop.
+        (Some(start), None) => {
+            let day_later = start.saturating_add(day).unwrap_or(start);
+            Window::between(start, if start < now { day_later.min(now) } else { day_later })
+        }
         (None, Some(end)) => Window::between(end.saturating_sub(day).unwrap_or(end), end),
         (Some(start), Some(end)) => Window::between(start, end),
     };
