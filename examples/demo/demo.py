@@ -3,7 +3,8 @@
 
 200 made-up customers get 31 days of usage up to the current hour, with known anomalies planted in it. One event, the
 same that the schedule sends, makes the deployed function check that hour. What it stored in DynamoDB is then laid
-beside what was planted: every anomaly that the check can find must be found, and nothing else may be.
+beside what was planted: every anomaly that the check can find must be found, and nothing else may be. The API must
+tell of the same anomalies, and come to the same verdict when it is asked to check one of them.
 
 A second run in the same hour finds the same and stores and publishes nothing, for an hour is recorded once.
 """
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from local_stack import (  # noqa: E402  (the path must be set first)
     CloudError, LocalStack, count, heading, rfc3339, run_example, say, shown,
 )
-from demo import comparison, findings, usage  # noqa: E402
+from demo import api, comparison, findings, usage  # noqa: E402
 from files import read_json  # noqa: E402
 from settings import DEFAULT_STACK  # noqa: E402
 
@@ -32,6 +33,7 @@ def demo(options: argparse.Namespace) -> None:
     stack = LocalStack(DEFAULT_STACK)
     end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
     labels_file = stack.settings.directory / "demo" / "planted.json"
+    api.require_default_policy(stack)
 
     heading(f"1. Usage of {usage.CUSTOMERS} customers in ClickHouse, {usage.DAYS} days up to {rfc3339(end)}")
     labels = prepare(stack, end, labels_file)
@@ -51,7 +53,10 @@ def demo(options: argparse.Namespace) -> None:
     show_alert(stack, summary, found, end)
     require_success(result, summary, found, labels_file)
 
-    heading("5. What to try next")
+    heading(f"5. What the API says ({stack.env['API_HOST']})")
+    api.show(stack, found, end)
+
+    heading("6. What to try next")
     say("\n".join(next_steps(stack, end)))
 
 
@@ -123,8 +128,7 @@ def require_success(
 
 def next_steps(stack: LocalStack, end: datetime) -> List[str]:
     """Commands that work as they stand, in a shell in the project's folder."""
-    python = shown(stack.settings.tools / "venv" / "bin" / "python")
-    dry_run = json.dumps({"time": rfc3339(end), "dry_run": True})
+    curl = 'curl -H "Host: $API_HOST" -H "Authorization: Bearer $API_TOKEN_ADMIN"'
     return [
         "make demo            again: the same anomalies, nothing stored or published twice",
         "make demo-flights    the same on real data: a blizzard, seen in the flights that left New York",
@@ -135,13 +139,17 @@ def next_steps(stack: LocalStack, end: datetime) -> List[str]:
         f"The schedule goes on checking every hour. The made-up usage ends at {rfc3339(end)}, so that the hours after it",
         "show customers who fall silent.",
         "",
-        "Any AWS client works with these variables. A dry run, which stores and publishes nothing, and a query:",
+        "The API, with the addresses and tokens of the local cloud; docs/api.md has every route. What was found, one check,",
+        "and how the runs are doing:",
         f"  set -a; . {shown(stack.env_file)}; set +a",
-        f"  {python} -c 'import boto3; print(boto3.client(\"lambda\").invoke(FunctionName=\"{stack.function}\",",
-        f"    Payload=\"\"\"{dry_run}\"\"\")[\"Payload\"].read().decode())'",
+        f'  {curl} "$API_URL/v1/anomalies?limit=3"',
+        f'  {curl} "$API_URL/v1/anomalies/check?customer_id=$API_CUSTOMER_ID&metric=api_calls"',
+        f'  {curl} "$API_URL/v1/status"',
+        "",
+        "Any AWS client works with the same variables, such as the AWS CLI, where it is installed:",
         f"  aws dynamodb query --table-name {stack.table} --index-name metric-severity-index --key-condition-expression"
         " 'metric = :m' \\",
-        "    --expression-attribute-values '{\":m\": {\"S\": \"bandwidth\"}}'    # with the AWS CLI, where it is installed",
+        "    --expression-attribute-values '{\":m\": {\"S\": \"bandwidth\"}}'",
     ]
 
 

@@ -4,35 +4,29 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
-use e2e::deployed::{Deployed, event};
+use e2e::deployed::{DETECTOR, Deployed, event, hour_ago};
 use e2e::world::{at, insert, steady_then};
 use serde_json::{Value, json};
 
-/// An hour that no other test and no schedule checks: 40 days ago, and still within the retention.
-fn hour_of_the_past() -> String {
-    let now = at("2026-11-21T13:00:00Z").max(e2e::world::timestamp());
-    let hour = now.as_second() / 3_600 - 40 * 24;
-    jiff::Timestamp::from_second(hour * 3_600).expect("a time of this century").to_string()
-}
-
 #[tokio::test]
-async fn every_event_of_the_folder_does_what_its_name_says() -> Result<()> {
-    let (deployed, hour) = (Deployed::new().await?, hour_of_the_past());
-    let completed_before = completed_runs(&deployed.log_lines().await?);
+async fn every_event_of_the_detector_does_what_its_name_says() -> Result<()> {
+    // No other test has usage in the 31 days before: a whole run would check it, too.
+    let (deployed, hour) = (Deployed::new().await?, hour_ago(40));
+    let completed_before = completed_runs(&deployed.log_lines(DETECTOR, "").await?);
     let spiking = ["cust_0001", "cust_0002", "cust_0003"];
     for customer in spiking {
-        deployed.forget(customer).await?;
+        deployed.forget(customer, &hour).await?;
         insert(&deployed.clickhouse, &steady_then(customer, at(&hour), 90_000_000.0)).await?;
     }
 
     let dry_run = deployed.invoke(&event("detector-dry-run", &hour)?).await?;
     assert_eq!(dry_run["findings"].as_array().map(Vec::len), Some(3), "{dry_run}");
     assert_eq!(dry_run["window"]["end"], hour.as_str());
-    assert!(deployed.anomalies("cust_0001").await?.is_empty(), "a dry run writes nothing");
+    assert!(deployed.anomalies("cust_0001", &hour).await?.is_empty(), "a dry run writes nothing");
 
     let some = deployed.invoke(&event("detector-customers", &hour)?).await?;
     assert_eq!((&some["checked"], &some["recorded"]), (&json!(8), &json!(2)), "{some}");
-    assert!(deployed.anomalies("cust_0003").await?.is_empty(), "only the customers of the event");
+    assert!(deployed.anomalies("cust_0003", &hour).await?.is_empty(), "only the customers of the event");
 
     let whole = deployed.invoke(&event("detector-scheduled", &hour)?).await?;
     assert_eq!(whole["checked"], 12, "{whole}");
@@ -40,7 +34,7 @@ async fn every_event_of_the_folder_does_what_its_name_says() -> Result<()> {
     assert_eq!((&whole["recorded"], &whole["already_recorded"]), (&json!(1), &json!(2)), "{whole}");
     assert_eq!(whole["alerts_published"], 1, "{whole}");
     for customer in spiking {
-        let items = deployed.anomalies(customer).await?;
+        let items = deployed.anomalies(customer, &hour).await?;
         assert_eq!(items.len(), 1, "{customer}");
         assert_eq!(items[0]["alert_state"], AttributeValue::S("sent".to_owned()), "{customer}");
     }
@@ -53,7 +47,7 @@ async fn every_event_of_the_folder_does_what_its_name_says() -> Result<()> {
     let refusal = deployed.invoke(&json!({ "detail": {} })).await.expect_err("an event without a time");
     assert!(refusal.to_string().contains("no `time`"), "{refusal}");
 
-    let lines = deployed.log_lines().await?;
+    let lines = deployed.log_lines(DETECTOR, "").await?;
     logs_and_metrics_are_lines_of_json(&lines, &whole);
     // Two whole runs completed; the dry run and the run for some customers must not hide a missing run.
     assert_eq!(completed_runs(&lines) - completed_before, 2);
@@ -78,7 +72,8 @@ fn logs_and_metrics_are_lines_of_json(lines: &[Value], whole: &Value) {
 fn every_event_file_is_used_by_a_test() -> Result<()> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"))?;
     let names: Result<BTreeSet<_>, _> = folder.map(|entry| entry.map(|entry| entry.file_name())).collect();
-    let used = ["detector-customers.json", "detector-dry-run.json", "detector-scheduled.json"];
-    assert_eq!(names?, used.into_iter().map(Into::into).collect());
+    let detector = ["detector-customers", "detector-dry-run", "detector-scheduled"];
+    let used = detector.into_iter().chain(crate::gateway_events::EVENTS);
+    assert_eq!(names?, used.map(|name| format!("{name}.json").into()).collect());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use detection::{Comparison, Finding, Series, Verdict, check};
-use e2e::oracle::{self, Expected, Judged};
+use e2e::oracle::{self, Expected, Judged, assert_same};
 use e2e::world::{END, at, compute_by_window, run, steady_then, sweep_request, tick};
 use e2e::{Event, World};
 use jiff::{SignedDuration, Timestamp};
@@ -52,60 +52,10 @@ fn as_expected(verdict: Verdict) -> Expected {
     }
 }
 
-/// Both maps hold the same series with the same verdicts, every number to 1e-9 relative.
-fn assert_same(
-    found: &BTreeMap<(String, &'static str), Expected>,
-    oracle: &BTreeMap<(String, &'static str), Expected>,
-) {
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
-    assert_eq!(found.keys().collect::<Vec<_>>(), oracle.keys().collect::<Vec<_>>());
-    for (key, expected) in oracle {
-        let same = match (&found[key], expected) {
-            (Expected::Judged(a), Expected::Judged(b)) => {
-                near(a.current, b.current)
-                    && near(a.mean, b.mean)
-                    && near(a.stddev, b.stddev)
-                    && (near(a.z_score, b.z_score) || (a.z_score - b.z_score).abs() < 1e-9)
-                    && a.samples == b.samples
-                    && a.severity == b.severity
-            }
-            (a, b) => a == b,
-        };
-        assert!(same, "{key:?}: found {:?}, expected {expected:?}", found[key]);
-    }
-}
-
-/// Events at random times with random values, made by the engine: `customers` of them, over 33 days up to `end`, each
-/// with a rhythm of its own so that many windows and whole months are empty for some.
-async fn insert_random(world: &World, customers: u32, end: Timestamp) -> Result<()> {
-    let sql = format!(
-        "INSERT INTO events (transaction_id, customer_id, event_type, timestamp, properties)
-         WITH
-             number % {customers} AS customer,
-             cityHash64(number, 'time') % (33 * 86400000) AS back,
-             cityHash64(number, 'kind') % 10 AS kind,
-             multiIf(kind < 5, 'api_request', kind < 8, 'compute', 'storage') AS type,
-             exp10(cityHash64(customer) % 13) * (0.5 + (cityHash64(number, 'value') % 1000000) / 1000000) AS amount
-         SELECT
-             toString(number),
-             concat('customer ', toString(customer)),
-             type,
-             fromUnixTimestamp64Milli(toInt64({end} - 1 - back)),
-             concat('{{\"', multiIf(type = 'api_request', 'bytes', type = 'compute', 'cpu_ms', 'gb_stored'),
-                    '\": ', toString(amount), '}}')
-         FROM numbers({rows})
-         WHERE back % (1 + customer % 31) < 1 + customer % 31
-           AND (customer % 7 != 0 OR back < (customer % 33) * 86400000)",
-        end = end.as_millisecond(),
-        rows = customers * 250,
-    );
-    Ok(world.clickhouse.query_raw(&sql).execute().await?)
-}
-
 #[tokio::test]
 async fn five_hundred_random_series_agree_with_the_oracle_at_any_hour() -> Result<()> {
     let world = World::new().await?;
-    insert_random(&world, 200, at(END)).await?;
+    world.insert_random(200, 250, 33, at(END)).await?;
     for end in [END, "2026-11-21T00:00:00Z", "2026-11-20T07:00:00Z", "2026-11-19T23:00:00Z"] {
         let (found, oracle) = (
             verdicts(&world, at(end)).await?,

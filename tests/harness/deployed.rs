@@ -1,17 +1,20 @@
-//! The stack as Terraform deployed it into the local cloud: its function, its table, its queue.
+//! The stack as Terraform deployed it into the local cloud: its functions and its table.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use adapters::aws::SdkConfig;
 use adapters::catalog::Catalog;
 use adapters::rollup;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::AttributeValue;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::world::{clickhouse_client, variable};
+use crate::world::{END, at, clickhouse_client, insert, steady_then, timestamp, variable};
 
-pub const FUNCTION: &str = "meterflow-anomaly-detection";
+pub const DETECTOR: &str = "meterflow-anomaly-detection";
+pub const API: &str = "meterflow-anomaly-api";
 pub const TABLE: &str = "meterflow-anomalies";
 
 pub struct Deployed {
@@ -33,42 +36,88 @@ impl Deployed {
 
     /// Invokes the detector and returns its summary; an error of the function is an error with its message.
     pub async fn invoke(&self, event: &Value) -> Result<Value> {
-        let url = format!("{}/2015-03-31/functions/{FUNCTION}/invocations", self.endpoint);
-        let response = self.http.post(url).json(event).send().await?;
+        self.invoke_function(DETECTOR, event).await
+    }
+
+    /// The same with any function of the stack.
+    pub async fn invoke_function(&self, function: &str, event: &Value) -> Result<Value> {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
+        let mut response = self.http.post(&url).json(event).send().await?;
+        // The detector runs one at a time, and another test may have it at work.
+        for _ in 0..200 {
+            if response.status() != StatusCode::TOO_MANY_REQUESTS {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            response = self.http.post(&url).json(event).send().await?;
+        }
         let failed = response.headers().contains_key("x-amz-function-error");
         let status = response.status();
         let answer: Value = response.json().await.context("the function did not answer in JSON")?;
         if failed || !status.is_success() {
-            bail!("{FUNCTION} failed: {}", answer["errorMessage"].as_str().unwrap_or(&answer.to_string()));
+            bail!("{function} failed: {}", answer["errorMessage"].as_str().unwrap_or(&answer.to_string()));
         }
         Ok(answer)
     }
 
-    /// The stored anomalies of one customer.
-    pub async fn anomalies(&self, customer: &str) -> Result<Vec<HashMap<String, AttributeValue>>> {
+    /// Makes a critical anomaly of the compute time of each of these customers at this hour, by the detector.
+    pub async fn make_anomalies(&self, customers: &[&str], hour: &str) -> Result<()> {
+        for customer in customers {
+            self.forget(customer, hour).await?;
+            insert(&self.clickhouse, &steady_then(customer, at(hour), 90_000_000.0)).await?;
+        }
+        for some in customers.chunks(100) {
+            let event = json!({ "time": hour, "detail": { "customer_ids": some } });
+            let summary = self.invoke(&event).await?;
+            if summary["recorded"] != some.len() {
+                bail!("not one anomaly for each of {some:?}: {summary}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The stored anomalies of one customer at one hour.
+    pub async fn anomalies(
+        &self,
+        customer: &str,
+        hour: &str,
+    ) -> Result<Vec<HashMap<String, AttributeValue>>> {
+        let sort_key = format!("ANOMALY#{}#", at(hour).as_millisecond());
         let answer = aws_sdk_dynamodb::Client::new(&self.aws)
             .query()
             .table_name(TABLE)
-            .key_condition_expression("pk = :pk")
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
             .expression_attribute_values(":pk", AttributeValue::S(format!("CUSTOMER#{customer}")))
+            .expression_attribute_values(":sk", AttributeValue::S(sort_key))
             .send()
             .await?;
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// Deletes the stored anomalies of one customer, such as those of an earlier run of a test.
-    pub async fn forget(&self, customer: &str) -> Result<()> {
+    /// Deletes the stored anomalies of one customer at one hour, such as those of an earlier run of a test.
+    pub async fn forget(&self, customer: &str, hour: &str) -> Result<()> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
-        for item in self.anomalies(customer).await? {
+        for item in self.anomalies(customer, hour).await? {
             let (pk, sk) = (item["pk"].clone(), item["sk"].clone());
             client.delete_item().table_name(TABLE).key("pk", pk).key("sk", sk).send().await?;
         }
         Ok(())
     }
 
-    /// The lines that the function logged, as JSON.
-    pub async fn log_lines(&self) -> Result<Vec<Value>> {
-        let request = json!({ "logGroupName": format!("/aws/lambda/{FUNCTION}"), "limit": 10_000 });
+    /// The routes of the HTTP API of this id, as the gateway lists them.
+    pub async fn routes(&self, api_id: &str) -> Result<Vec<Value>> {
+        let url = format!("{}/v2/apis/{api_id}/routes", self.endpoint);
+        let mut answer: Value = self.http.get(url).send().await?.json().await?;
+        match answer["items"].take() {
+            Value::Array(routes) => Ok(routes),
+            _ => bail!("the gateway lists no routes: {answer}"),
+        }
+    }
+
+    /// The lines with this text that a function logged, as JSON; an empty text is in all of them.
+    pub async fn log_lines(&self, function: &str, text: &str) -> Result<Vec<Value>> {
+        let group = format!("/aws/lambda/{function}");
+        let request = json!({ "logGroupName": group, "filterPattern": text, "limit": 10_000 });
         let answer: Value = self
             .http
             .post(&self.endpoint)
@@ -85,12 +134,20 @@ impl Deployed {
     }
 }
 
-/// An event of `events/`, with its time changed to `time`.
-pub fn event(name: &str, time: &str) -> Result<Value> {
+/// An event of `events/`. The hour that it is about, `2026-11-21T13:00:00Z`, becomes `hour` wherever it is in it.
+pub fn event(name: &str, hour: &str) -> Result<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/");
     let text = std::fs::read_to_string(format!("{path}{name}.json"))
         .with_context(|| format!("events/{name}.json"))?;
-    let mut event: Value = serde_json::from_str(&text)?;
-    event["time"] = json!(time);
-    Ok(event)
+    let milliseconds = |hour: &str| at(hour).as_millisecond().to_string();
+    let text = text.replace(END, hour).replace(&milliseconds(END), &milliseconds(hour));
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The full hour so many days ago. Tests of the deployed stack share its tables, so each has days of its own; the
+/// schedule checks today.
+pub fn hour_ago(days: i64) -> String {
+    let now = at(END).max(timestamp());
+    let hour = now.as_second() / 3_600 - days * 24;
+    jiff::Timestamp::from_second(hour * 3_600).expect("a time of this century").to_string()
 }

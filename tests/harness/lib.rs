@@ -4,11 +4,15 @@
 //! The engines are those of the local cloud; `make e2e` starts one for the tests and hands its addresses over in
 //! environment variables.
 
+pub mod api;
+pub mod data;
 pub mod deployed;
+pub mod gateway;
 pub mod lambda;
 pub mod oracle;
 pub mod proxy;
 mod resources;
 pub mod world;
 
+pub use self::api::Api;
 pub use world::{Event, World};

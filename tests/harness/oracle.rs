@@ -1,7 +1,7 @@
 //! The check of the README, computed a second time and in the plainest way: raw events, one window after the other,
 //! two passes over the values. Nothing of the code under test is used here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clickhouse::Row;
@@ -28,45 +28,117 @@ pub struct Judged {
     pub severity: Option<&'static str>,
 }
 
+/// What is judged, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Period {
+    /// Unix ms, as all times here.
+    pub start: i64,
+    pub end: i64,
+    pub baseline_days: i64,
+    pub threshold: f64,
+}
+
+/// All events of a database.
+pub struct Oracle {
+    events: BTreeMap<String, Vec<RawEvent>>,
+}
+
 #[derive(Row, Deserialize)]
-struct RawEvent {
+struct EventRow {
     customer_id: String,
     event_type: String,
     ms: i64,
     properties: String,
 }
 
+struct RawEvent {
+    event_type: String,
+    ms: i64,
+    properties: Value,
+}
+
+pub const METRICS: [&str; 4] = ["api_calls", "bandwidth", "storage_peak", "compute_time"];
+
 /// The verdict on every customer and metric, for the window that closes at `end_ms` (Unix ms, a full hour).
 pub async fn recompute(
     client: &clickhouse::Client,
     end_ms: i64,
 ) -> Result<BTreeMap<(String, &'static str), Expected>> {
-    let events: Vec<RawEvent> = client
-        .query(
-            "SELECT customer_id, event_type, toUnixTimestamp64Milli(timestamp) AS ms, properties FROM events",
-        )
-        .fetch_all()
-        .await?;
-    let start_ms = end_ms - 31 * DAY_MS;
-    let events: Vec<_> = events.into_iter().filter(|event| (start_ms..end_ms).contains(&event.ms)).collect();
-    let customers: BTreeSet<_> = events.iter().map(|event| event.customer_id.clone()).collect();
+    Ok(Oracle::new(client).await?.verdicts(&Period::day(end_ms)))
+}
 
-    let mut expected = BTreeMap::new();
-    for customer in customers {
-        let own: Vec<_> = events.iter().filter(|event| event.customer_id == customer).collect();
-        let first_ms = own.iter().map(|event| event.ms).min().unwrap_or(end_ms);
-        for metric in ["api_calls", "bandwidth", "storage_peak", "compute_time"] {
-            let value = |age: i64| {
-                let window = end_ms - (age + 1) * DAY_MS..end_ms - age * DAY_MS;
-                value_of(metric, &own, &window)
-            };
-            let first_age = (end_ms - 1 - first_ms) / DAY_MS;
-            let counted = if first_age == 30 { 1..=30 } else { 1..=first_age - 1 };
-            let baseline: Vec<f64> = counted.filter_map(value).collect();
-            expected.insert((customer.clone(), metric), judge(metric, value(0), &baseline));
-        }
+impl Period {
+    /// The window of the hourly run that closes at `end`.
+    pub fn day(end: i64) -> Self {
+        Self { start: end - DAY_MS, end, baseline_days: 30, threshold: 3.0 }
     }
-    Ok(expected)
+
+    /// From one window to the one before it: whole days, so that both hold the same time of day.
+    fn stride(&self) -> i64 {
+        let length = self.end - self.start;
+        (length / DAY_MS + i64::from(length % DAY_MS > 0)) * DAY_MS
+    }
+
+    fn earlier_windows(&self) -> i64 {
+        self.baseline_days / (self.stride() / DAY_MS)
+    }
+
+    /// First instant of what is read.
+    fn reach(&self) -> i64 {
+        self.end - self.stride() * (self.earlier_windows() + 1)
+    }
+}
+
+impl Oracle {
+    pub async fn new(client: &clickhouse::Client) -> Result<Self> {
+        let sql =
+            "SELECT customer_id, event_type, toUnixTimestamp64Milli(timestamp) AS ms, properties FROM events";
+        let mut events: BTreeMap<String, Vec<RawEvent>> = BTreeMap::new();
+        for row in client.query(sql).fetch_all::<EventRow>().await? {
+            let properties = serde_json::from_str(&row.properties).unwrap_or_default();
+            let event = RawEvent { event_type: row.event_type, ms: row.ms, properties };
+            events.entry(row.customer_id).or_default().push(event);
+        }
+        Ok(Self { events })
+    }
+
+    /// The verdict on every metric of every customer with an event in the time read.
+    pub fn verdicts(&self, period: &Period) -> BTreeMap<(String, &'static str), Expected> {
+        let mut expected = BTreeMap::new();
+        for (customer, events) in &self.events {
+            let read = period.reach()..period.end;
+            let own: Vec<_> = events.iter().filter(|event| read.contains(&event.ms)).collect();
+            let Some(first) = own.iter().map(|event| event.ms).min() else { continue };
+            for metric in METRICS {
+                let value = |age: i64| {
+                    let back = age * period.stride();
+                    value_of(metric, &own, &(period.start - back..period.end - back))
+                };
+                let baseline: Vec<f64> = (1..=counted(period, first)).filter_map(value).collect();
+                let verdict = judge(metric, value(0), &baseline, period.threshold);
+                expected.insert((customer.clone(), metric), verdict);
+            }
+        }
+        expected
+    }
+
+    /// One customer's usage from `start` to `end`.
+    pub fn value(&self, customer: &str, metric: &str, start: i64, end: i64) -> Option<f64> {
+        let own: Vec<_> = self.events.get(customer).into_iter().flatten().collect();
+        value_of(metric, &own, &(start..end))
+    }
+}
+
+/// How many earlier windows count for a customer whose first event is this one: all where that lies in the oldest
+/// stride, else those after the window that it lies in.
+fn counted(period: &Period, first: i64) -> i64 {
+    let before_end = period.end - 1 - first;
+    let (age, offset) = (before_end / period.stride(), before_end % period.stride());
+    match age == period.earlier_windows() {
+        true => age,
+        false if offset < period.end - period.start => age - 1,
+        false => age,
+    }
 }
 
 fn value_of(metric: &str, events: &[&RawEvent], window: &std::ops::Range<i64>) -> Option<f64> {
@@ -74,9 +146,7 @@ fn value_of(metric: &str, events: &[&RawEvent], window: &std::ops::Range<i64>) -
         events
             .iter()
             .filter(|event| event.event_type == event_type && window.contains(&event.ms))
-            .filter_map(|event| {
-                serde_json::from_str::<Value>(&event.properties).ok()?.get(property)?.as_f64()
-            })
+            .filter_map(|event| event.properties.get(property)?.as_f64())
             .collect()
     };
     match metric {
@@ -90,7 +160,7 @@ fn value_of(metric: &str, events: &[&RawEvent], window: &std::ops::Range<i64>) -
     }
 }
 
-fn judge(metric: &str, current: Option<f64>, baseline: &[f64]) -> Expected {
+fn judge(metric: &str, current: Option<f64>, baseline: &[f64], threshold: f64) -> Expected {
     let Some(current) = current else { return Expected::Undetermined("no_data") };
     if baseline.len() < 7 {
         return Expected::Undetermined("insufficient_data");
@@ -114,8 +184,31 @@ fn judge(metric: &str, current: Option<f64>, baseline: &[f64]) -> Expected {
         }
     } else {
         let z = (current - mean) / stddev;
-        let severity = if z.abs() >= 5.0 { "critical" } else { "warning" };
-        (z.clamp(-100.0, 100.0), (large && z.abs() >= 3.0).then_some(severity))
+        let severity = if z.abs() >= threshold.max(5.0) { "critical" } else { "warning" };
+        (z.clamp(-100.0, 100.0), (large && z.abs() >= threshold).then_some(severity))
     };
     Expected::Judged(Judged { current, mean, stddev, z_score, samples: baseline.len(), severity })
+}
+
+/// Both maps hold the same series with the same verdicts, every number to 1e-9 relative.
+pub fn assert_same(
+    found: &BTreeMap<(String, &'static str), Expected>,
+    oracle: &BTreeMap<(String, &'static str), Expected>,
+) {
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    assert_eq!(found.keys().collect::<Vec<_>>(), oracle.keys().collect::<Vec<_>>());
+    for (key, expected) in oracle {
+        let same = match (&found[key], expected) {
+            (Expected::Judged(a), Expected::Judged(b)) => {
+                near(a.current, b.current)
+                    && near(a.mean, b.mean)
+                    && near(a.stddev, b.stddev)
+                    && (near(a.z_score, b.z_score) || (a.z_score - b.z_score).abs() < 1e-9)
+                    && a.samples == b.samples
+                    && a.severity == b.severity
+            }
+            (a, b) => a == b,
+        };
+        assert!(same, "{key:?}: found {:?}, expected {expected:?}", found[key]);
+    }
 }

@@ -1,0 +1,151 @@
+"""What the API says of the run: the same anomalies, the same verdict on demand, and to each token only what is its own."""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.error
+import urllib.request
+from datetime import datetime
+from typing import Dict, List, Tuple
+from urllib.parse import quote, urlencode
+
+from local_stack import CloudError, LocalStack, count, say, shown, table
+
+Record = Dict[str, object]
+
+# Few enough that the demo's anomalies fill more than one page.
+PAGE = 20
+SHOWN = 5
+
+# Figures of a stored anomaly that a check of the same window must come to as well, by their names in the check.
+FIGURES = {
+    "current_value": ("current_value",),
+    "baseline_mean": ("baseline", "mean"),
+    "baseline_stddev": ("baseline", "stddev"),
+    "z_score": ("z_score",),
+    "expected_low": ("expected_low",),
+    "expected_high": ("expected_high",),
+}
+WORDS = ("severity", "direction")
+
+
+class Api:
+    """The stack's API as a client with one of the local tokens sees it."""
+
+    def __init__(self, stack: LocalStack, token: str):
+        self._url = stack.env["API_URL"]
+        self._headers = {"Host": stack.env["API_HOST"], "Authorization": f"Bearer {stack.env[token]}"}
+        self._log = shown(stack.settings.logs / "aws.log")
+        # The address is this machine's, whatever proxy the environment names.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def get(self, path: str, **query: object) -> Tuple[int, Record]:
+        """Status and document of an answer, be it a problem."""
+        address = f"{self._url}{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            with self._opener.open(urllib.request.Request(address, headers=self._headers), timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.load(refusal)
+        except (OSError, ValueError) as error:
+            raise CloudError(f"GET {path} had no answer: {error}\nIts log is in {self._log}") from None
+
+    def expect(self, path: str, **query: object) -> Record:
+        status, answer = self.get(path, **query)
+        if status != 200:
+            raise CloudError(f"GET {path} answered {status}: {answer.get('detail') or answer.get('message')}\n"
+                             f"Its log is in {self._log}")
+        return answer
+
+    def anomalies(self, **query: object) -> Tuple[List[Record], int]:
+        """All that a filter finds, and on how many pages it came."""
+        found, pages, cursor = [], 0, {}
+        while True:
+            page = self.expect("/v1/anomalies", limit=PAGE, **query, **cursor)
+            found += page["anomalies"]
+            pages += 1
+            if page["next_cursor"] is None:
+                return found, pages
+            cursor = {"cursor": page["next_cursor"]}
+
+
+def require_default_policy(stack: LocalStack) -> None:
+    """What was planted is found by the thresholds of the catalog; with others the demo would fail for no visible reason."""
+    policy = Api(stack, "API_TOKEN_ADMIN").expect("/v1/config")
+    if policy["config"]["metrics"]:
+        raise CloudError("A policy changes the thresholds of the check for all customers, so that it finds something else "
+                         "than was planted. Take it back, then run `make demo` again:\n"
+                         f"  set -a; . {shown(stack.env_file)}; set +a\n"
+                         '  curl -X PUT -H "Host: $API_HOST" -H "Authorization: Bearer $API_TOKEN_ADMIN" '
+                         f"-H 'If-Match: \"{policy['version']}\"' -d '{{}}' \"$API_URL/v1/config\"")
+
+
+def show(stack: LocalStack, found: List[Record], end: datetime) -> None:
+    """Asks for what the run stored, in `found`, and fails where the API says anything else."""
+    operator = Api(stack, "API_TOKEN_ADMIN")
+    detected_at = int(end.timestamp() * 1000)
+    hour = {"from": detected_at, "to": detected_at + 1}
+    listed, pages = operator.anomalies(**hour)
+    require_same(listed, found)
+    say(f"GET /v1/anomalies lists the same {count(len(listed), 'anomaly', 'anomalies')}, on {count(pages, 'page')}. "
+        f"The first {min(SHOWN, len(listed))}:\n")
+    say(listing(listed[:SHOWN]))
+
+    critical = next((anomaly for anomaly in listed if anomaly["severity"] == "critical"), None)
+    if critical is None:
+        raise CloudError("The API lists no critical anomaly, though some were planted.")
+    check = check_again(operator, critical)
+    require_equal(check, critical)
+    say(f"\nGET /v1/anomalies/check judges {critical['customer_id']} {critical['metric']} anew, by the same figures:\n"
+        f"{check['description']}")
+
+    customer = stack.env["API_CUSTOMER_ID"]
+    bound = Api(stack, "API_TOKEN_CUSTOMER")
+    own, _ = bound.anomalies(**hour)
+    require_same(own, [item for item in found if item["customer_id"] == customer])
+    say(f"\nThe token of {customer} shows only what is its own: {count(len(own), 'anomaly', 'anomalies')}.")
+    if critical["customer_id"] != customer:
+        status, _ = bound.get(f"/v1/anomalies/{quote(str(critical['anomaly_id']), safe='')}")
+        if status != 404:
+            raise CloudError(f"The token of {customer} got {status} for an anomaly of {critical['customer_id']}, "
+                             "and it must be 404.")
+        say(f"For it the anomaly of {critical['customer_id']} does not exist: 404.")
+
+
+def check_again(api: Api, anomaly: Record) -> Record:
+    window = anomaly["window"]
+    return api.expect("/v1/anomalies/check", customer_id=anomaly["customer_id"], metric=anomaly["metric"],
+                      current_start=window["start"], current_end=window["end"])
+
+
+def require_same(listed: List[Record], stored: List[Record]) -> None:
+    """By their ids, each of them once."""
+    ids = sorted(str(anomaly["anomaly_id"]) for anomaly in listed)
+    expected = sorted(str(item["anomaly_id"]) for item in stored)
+    if ids != expected:
+        missing, foreign = sorted(set(expected) - set(ids)), sorted(set(ids) - set(expected))
+        raise CloudError(f"The API lists {len(ids)} anomalies of this hour, and it must be {len(expected)}. "
+                         f"Missing: {', '.join(missing) or 'none'}. Not expected: {', '.join(foreign) or 'none'}.")
+
+
+def require_equal(check: Record, anomaly: Record) -> None:
+    problems = [f"{word} {check[word]}, stored {anomaly[word]}" for word in WORDS if check[word] != anomaly[word]]
+    for name, path in FIGURES.items():
+        value: object = check
+        for step in path:
+            value = value[step]
+        # Sums of the same numbers may differ in their last digit.
+        if value is None or not math.isclose(value, anomaly[name], rel_tol=1e-9):
+            problems.append(f"{name} {value}, stored {anomaly[name]}")
+    if problems:
+        raise CloudError(f"The check of {anomaly['customer_id']} {anomaly['metric']} came to something else than the run: "
+                         f"{'; '.join(problems)}. Was a policy changed since?")
+
+
+def listing(anomalies: List[Record]) -> str:
+    return table(["customer", "metric", "severity", "direction", "state", "z", "description"], [
+        [*(str(anomaly[name]) for name in ("customer_id", "metric", "severity", "direction", "state")),
+         f"{anomaly['z_score']:.1f}", str(anomaly["description"])]
+        for anomaly in anomalies
+    ], numeric=["z"])

@@ -1,0 +1,307 @@
+//! Who sees what: every route of the document, with every kind of token, and with what belongs to somebody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use e2e::api::{Answer, SCOPES};
+use e2e::world::{END, at, run, steady_then, text, tick};
+use e2e::{Api, World};
+use serde_json::{Value, json};
+
+/// What a customer's token gets when it asks a route for something of somebody else.
+enum Foreign {
+    /// Nothing belongs to anybody.
+    Nobodys,
+    /// Only those who run the system.
+    Refused,
+    /// The same as for what does not exist: this request.
+    Missing(Request),
+}
+
+#[derive(Clone)]
+struct Request {
+    method: &'static str,
+    path: String,
+    body: Value,
+}
+
+struct Row {
+    /// As the document spells it.
+    route: &'static str,
+    /// Names what is of the customer `theirs`.
+    request: Request,
+    foreign: Foreign,
+}
+
+impl Request {
+    async fn send(&self, api: &Api) -> Result<Answer> {
+        let body = if self.body.is_null() { Vec::new() } else { self.body.to_string().into_bytes() };
+        // Only changes of policies look at it.
+        api.send(self.method, &self.path, &[("if-match", "\"0\"")], body).await
+    }
+}
+
+/// Every route with a request for what is of `theirs`; `of` are the ids of an anomaly of theirs and of one that `mine`
+/// does not have.
+fn table(theirs: &str, missing: &str, detection: &str) -> Vec<Row> {
+    let request =
+        |method, path: &str, body: &Value| Request { method, path: path.to_owned(), body: body.clone() };
+    let get = |path: &str| request("GET", path, &Value::Null);
+    let row = |route: &'static str, request: Request, foreign| Row { route, request, foreign };
+    // A request, and the same one about what does not exist.
+    let pair = |route: &'static str, method, path: &dyn Fn(&str) -> String, ids: [&str; 2], body: &Value| {
+        let [asked, missing] = ids.map(|id| request(method, &path(id), body));
+        row(route, asked, Foreign::Missing(missing))
+    };
+    let (customers, anomalies) = (["theirs", "nobody"], [theirs, missing]);
+    let none = Value::Null;
+    let checks = |id: &str| json!({ "customer_ids": ["mine", id] });
+    vec![
+        row("GET /health", get("/health"), Foreign::Nobodys),
+        row("GET /openapi.json", get("/openapi.json"), Foreign::Nobodys),
+        pair("GET /v1/anomalies", "GET", &|id| format!("/v1/anomalies?customer_id={id}"), customers, &none),
+        pair(
+            "GET /v1/anomalies/check",
+            "GET",
+            &|id| format!("/v1/anomalies/check?metric=compute_time&customer_id={id}"),
+            customers,
+            &none,
+        ),
+        row(
+            "POST /v1/anomalies/check",
+            request("POST", "/v1/anomalies/check", &checks("theirs")),
+            Foreign::Missing(request("POST", "/v1/anomalies/check", &checks("nobody"))),
+        ),
+        pair(
+            "GET /v1/anomalies/trends",
+            "GET",
+            &|id| format!("/v1/anomalies/trends?customer_id={id}"),
+            customers,
+            &none,
+        ),
+        pair("GET /v1/anomalies/{anomaly_id}", "GET", &|id| format!("/v1/anomalies/{id}"), anomalies, &none),
+        pair(
+            "POST /v1/anomalies/{anomaly_id}/acknowledge",
+            "POST",
+            &|id| format!("/v1/anomalies/{id}/acknowledge"),
+            anomalies,
+            &none,
+        ),
+        pair(
+            "POST /v1/anomalies/{anomaly_id}/resolve",
+            "POST",
+            &|id| format!("/v1/anomalies/{id}/resolve"),
+            anomalies,
+            &json!({ "note": "mine now" }),
+        ),
+        pair(
+            "POST /v1/anomalies/{anomaly_id}/reopen",
+            "POST",
+            &|id| format!("/v1/anomalies/{id}/reopen"),
+            anomalies,
+            &none,
+        ),
+        pair(
+            "GET /v1/customers/{customer_id}/baselines",
+            "GET",
+            &|id| format!("/v1/customers/{id}/baselines"),
+            customers,
+            &none,
+        ),
+        pair(
+            "GET /v1/customers/{customer_id}/usage",
+            "GET",
+            &|id| format!("/v1/customers/{id}/usage?metric=compute_time"),
+            customers,
+            &none,
+        ),
+        row("GET /v1/metrics", get("/v1/metrics"), Foreign::Nobodys),
+        row("GET /v1/config", get("/v1/config"), Foreign::Refused),
+        row("PUT /v1/config", request("PUT", "/v1/config", &json!({})), Foreign::Refused),
+        row("GET /v1/config/customers/{customer_id}", get("/v1/config/customers/theirs"), Foreign::Refused),
+        row(
+            "PUT /v1/config/customers/{customer_id}",
+            request("PUT", "/v1/config/customers/theirs", &json!({})),
+            Foreign::Refused,
+        ),
+        row("POST /v1/detections", request("POST", "/v1/detections", &json!({})), Foreign::Refused),
+        row(
+            "GET /v1/detections/{detection_id}",
+            get(&format!("/v1/detections/{detection}")),
+            Foreign::Refused,
+        ),
+        row("GET /v1/status", get("/v1/status"), Foreign::Refused),
+    ]
+}
+
+/// The routes of the document, each with the scope that it asks for.
+async fn routes(api: &Api) -> Result<BTreeMap<String, Option<String>>> {
+    let document = api.without_token().read("/openapi.json").await?;
+    let mut routes = BTreeMap::new();
+    for (path, methods) in document["paths"].as_object().context("paths")? {
+        for (method, route) in methods.as_object().context("methods")? {
+            let scope = route["security"][0]["jwt"][0].as_str().map(str::to_owned);
+            routes.insert(format!("{} {path}", method.to_uppercase()), scope);
+        }
+    }
+    Ok(routes)
+}
+
+/// A world with anomalies of `mine` and `theirs`, a failed run, and the table of its routes.
+async fn world_and_table() -> Result<(World, Vec<Row>)> {
+    let world = World::new().await?;
+    for customer in ["mine", "theirs"] {
+        world.insert(&steady_then(customer, at(END), 5e7)).await?;
+    }
+    run(&world.app().await?, &tick(END)).await?;
+    // It fails, for nobody knows the function, and is remembered.
+    world.api().await?.post("/v1/detections", &json!({})).await?.assert_problem(503, "a run");
+    let (mut theirs, mut detection) = (String::new(), String::new());
+    for item in world.all_items().await? {
+        match (text(&item, "type").as_str(), text(&item, "customer_id").as_str()) {
+            ("usage_anomaly", "theirs") => theirs = text(&item, "anomaly_id"),
+            ("detection_run", _) => detection = text(&item, "detection_id"),
+            _ => {}
+        }
+    }
+    assert!(!theirs.is_empty() && !detection.is_empty());
+    // "mine" in base64url.
+    let missing = format!("{}.bandwidth.bWluZQ", at(END).as_millisecond());
+    Ok((world, table(&theirs, &missing, &detection)))
+}
+
+#[tokio::test]
+async fn the_table_has_every_route() -> Result<()> {
+    let (world, table) = world_and_table().await?;
+    let tried: BTreeSet<_> = table.iter().map(|row| row.route.to_owned()).collect();
+    let documented: BTreeSet<_> = routes(&world.api().await?).await?.into_keys().collect();
+    assert_eq!(tried, documented);
+    assert_eq!(tried.len(), table.len());
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
+    let (world, table) = world_and_table().await?;
+    let api = world.api().await?;
+    let before = world.all_items().await?;
+    // Whatever scopes it has: the claim binds it.
+    for mine in [
+        api.as_customer("mine"),
+        api.with_claims(json!({ "sub": "mine", "scope": SCOPES, "customer_id": "mine" })),
+    ] {
+        for Row { route, request, foreign } in &table {
+            let answer = request.send(&mine).await?;
+            assert!(
+                !answer.text.contains("theirs") && !answer.text.contains("dGhlaXJz"),
+                "{route}: {}",
+                answer.text
+            );
+            match foreign {
+                Foreign::Nobodys => assert_eq!(answer.status, 200, "{route}"),
+                Foreign::Refused => answer.assert_problem(403, route),
+                Foreign::Missing(missing) => {
+                    answer.assert_problem(404, route);
+                    let missing = missing.send(&mine).await?;
+                    assert_eq!(answer.without_request_id(), missing.without_request_id(), "{route}");
+                    let names = |answer: &Answer| answer.headers.keys().cloned().collect::<Vec<_>>();
+                    assert_eq!(names(&answer), names(&missing), "{route}");
+                }
+            }
+        }
+    }
+    assert_eq!(world.all_items().await?, before);
+    // The requests themselves are good: whoever runs the system gets something by each.
+    for Row { route, request, .. } in &table {
+        let answer = request.send(&api).await?;
+        let good = answer.status < 300 || (*route == "POST /v1/detections" && answer.status == 503);
+        assert!(good, "{route}: {}", answer.text);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_customer_sees_its_own_and_only_that() -> Result<()> {
+    let (world, _) = world_and_table().await?;
+    let mine = world.api().await?.as_customer("mine");
+    for path in ["/v1/anomalies", "/v1/anomalies?metric=compute_time", "/v1/anomalies?customer_id=mine"] {
+        let list = mine.read(path).await?;
+        let owners: Vec<_> = list["anomalies"].as_array().context("anomalies")?.iter().collect();
+        assert!(owners.len() == 1 && owners[0]["customer_id"] == "mine", "{path}: {list}");
+    }
+    let trends = mine.read("/v1/anomalies/trends").await?;
+    assert_eq!((&trends["total"], trends["top_customers"].as_array().map(Vec::len)), (&json!(1), Some(1)));
+    // Its token says who it is, so it need not say it again.
+    let check = mine.read("/v1/anomalies/check?metric=compute_time").await?;
+    assert_eq!((&check["customer_id"], &check["severity"]), (&json!("mine"), &json!("critical")));
+    for (path, status) in [
+        ("/v1/customers/mine/baselines", 200),
+        ("/v1/customers/~bWluZQ/usage?metric=compute_time", 200),
+        // Whatever looks like its own and is not.
+        ("/v1/customers/Mine/baselines", 404),
+        ("/v1/customers/mine%20/baselines", 404),
+        ("/v1/customers/mine%00/baselines", 404),
+        ("/v1/customers/~dGhlaXJz/usage?metric=compute_time", 404),
+        ("/v1/anomalies?customer_id=mine%20", 404),
+        ("/v1/anomalies/check?metric=compute_time&customer_id=MINE", 404),
+    ] {
+        assert_eq!(mine.get(path).await?.status, status, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_without_the_scope_of_a_route_is_refused() -> Result<()> {
+    let (world, table) = world_and_table().await?;
+    let api = world.api().await?;
+    let routes = routes(&api).await?;
+    let before = world.all_items().await?;
+    for Row { route, request, .. } in &table {
+        let Some(scope) = &routes[*route] else {
+            assert_eq!(request.send(&api.without_token()).await?.status, 200, "{route} is open");
+            continue;
+        };
+        request.send(&api.without_token()).await?.assert_problem(401, route);
+        let others = SCOPES.split(' ').filter(|other| other != scope).collect::<Vec<_>>().join(" ");
+        for claims in [
+            json!({}),
+            json!({ "sub": "x", "scope": "" }),
+            json!({ "sub": "x", "scope": others }),
+            json!({ "sub": "x", "scope": others, "customer_id": "mine" }),
+            json!({ "sub": "x", "scope": scope.to_uppercase() }),
+            json!({ "sub": "x", "scope": format!("{scope}s x{scope}") }),
+        ] {
+            let answer = request.send(&api.with_claims(claims.clone())).await?;
+            answer.assert_problem(403, &format!("{route} {claims}"));
+            assert!(answer.text.contains(scope.as_str()), "{route} {claims}: {}", answer.text);
+        }
+        // The scope alone shows nothing: whose eyes are these?
+        if scope != "anomalies:admin" {
+            let answer = request.send(&api.with_claims(json!({ "sub": "x", "scope": scope }))).await?;
+            answer.assert_problem(403, route);
+        }
+    }
+    assert_eq!(world.all_items().await?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn scopes_have_the_names_of_the_deployment() -> Result<()> {
+    let world = World::new().await?;
+    let names = [
+        ("SCOPE_READ", "meterflow/anomalies.read"),
+        ("SCOPE_WRITE", "meterflow/anomalies.write"),
+        ("SCOPE_ADMIN", "meterflow/anomalies.admin"),
+    ];
+    let api = world.api_with(&names, &world.aws).await?;
+    api.get("/v1/metrics").await?.assert_problem(403, "the names of another deployment");
+    let claims = json!({ "sub": "x", "scope": "meterflow/anomalies.read meterflow/anomalies.admin" });
+    assert_eq!(api.with_claims(claims.clone()).get("/v1/metrics").await?.status, 200);
+    // As the gateway writes a claim that is a list.
+    let list = json!({ "sub": "x", "scp": "[meterflow/anomalies.read meterflow/anomalies.admin]" });
+    assert_eq!(api.with_claims(list).get("/v1/status").await?.status, 200);
+    let none = json!({ "sub": "x", "scope": SCOPES, "customer_id": "" });
+    let of_nobody = world.api().await?.with_claims(none);
+    of_nobody.get("/v1/metrics").await?.assert_problem(403, "a claim that names nobody");
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! The operators' policies: changed one version at a time, refused as a whole, kept with their authors, and obeyed by
+//! the next run.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use e2e::api::NOW;
+use e2e::proxy::{Action, Proxy, Seen};
+use e2e::world::{self, END, at, figures, run, steady_then, text, tick};
+use e2e::{Api, World};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+const GLOBAL: &str = "/v1/config";
+const OF_B: &str = "/v1/config/customers/b";
+
+/// Stores a policy over the version of this number and fails unless that works.
+async fn set(api: &Api, path: &str, version: u64, policy: Value) -> Result<()> {
+    let answer = api.put(path, &format!("\"{version}\""), &policy).await?;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    assert_eq!(answer.json["version"], version + 1, "{path}");
+    Ok(())
+}
+
+/// An override of compute time.
+fn compute(change: Value) -> Value {
+    json!({ "metrics": { "compute_time": change } })
+}
+
+#[tokio::test]
+async fn a_change_needs_the_version_that_its_author_saw() -> Result<()> {
+    let world = World::new().await?;
+    let api = world.api().await?;
+    for path in [GLOBAL, OF_B, "/v1/config/customers/~YS_Dkg"] {
+        let first = api.get(path).await?;
+        assert_eq!((first.status, first.header("etag")), (200, "\"0\""), "{path}");
+        let empty = json!({
+            "version": 0, "updated_at": null, "updated_by": null, "config": { "metrics": {}, "mutes": [] }
+        });
+        assert_eq!(first.json, empty, "{path}");
+        let policy = json!({
+            "metrics": { "api_calls": { "threshold": 3.5, "min_change": 0.1 } },
+            "mutes": [{ "metric": "bandwidth", "from": "2026-11-21T13:00:00Z", "reason": "release 客" }],
+        });
+        let no_etag = api.send("PUT", path, &[], policy.to_string().into_bytes()).await?;
+        no_etag.assert_problem(428, path);
+        for wrong in
+            ["0", "*", "W/\"0\"", "\"-1\"", "\"\"", "\"zero\"", "\"0\", \"1\"", "\"99999999999999999999\""]
+        {
+            let answer = api.put(path, wrong, &policy).await?;
+            answer.assert_invalid("If-Match", "must be the ETag", &format!("{path} with {wrong}"));
+        }
+        api.put(path, "\"1\"", &policy).await?.assert_problem(412, path);
+
+        let changed = api.put(path, "\"0\"", &policy).await?;
+        assert_eq!((changed.status, changed.header("etag")), (200, "\"1\""), "{path}: {}", changed.text);
+        api.put(path, "\"0\"", &policy).await?.assert_problem(412, path);
+        let read = api.get(path).await?;
+        assert_eq!((read.header("etag"), &read.json), ("\"1\"", &changed.json), "{path}");
+        assert_eq!(read.json["config"], policy, "{path}");
+        let stamp = (&read.json["updated_at"], &read.json["updated_by"]);
+        assert_eq!(stamp, (&json!(at(NOW).as_millisecond()), &json!("operator")), "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_is_refused_as_a_whole_with_the_place_of_the_mistake() -> Result<()> {
+    let world = World::new().await?;
+    let api = world.api().await?;
+    let many: Vec<_> = (0..101).map(|_| json!({ "reason": "x" })).collect();
+    let good = json!({ "threshold": 4.0 });
+    for path in [GLOBAL, OF_B] {
+        for (policy, parameter, detail) in [
+            (json!({ "metrics": { "cpu": {} } }), "metrics.cpu", "it has api_calls, bandwidth"),
+            (json!({ "metrics": { "CPU": {} } }), "metrics.CPU", "not a metric name"),
+            (compute(json!({ "threshold": 6 })), "metrics.compute_time", "critical_threshold = 5"),
+            (compute(json!({ "threshold": 0 })), "metrics.compute_time", "threshold = 0"),
+            (compute(json!({ "critical_threshold": 101 })), "metrics.compute_time", "101"),
+            (compute(json!({ "min_change": -1 })), "metrics.compute_time", "min_change = -1"),
+            (compute(json!({ "min_relative_change": -0.1 })), "metrics.compute_time", "-0.1"),
+            (compute(json!({ "treshold": 4 })), "metrics.compute_time.treshold", "unknown field `treshold`"),
+            (compute(json!({ "threshold": "4" })), "metrics.compute_time.threshold", "invalid type"),
+            (json!({ "mute": [] }), "mute", "unknown field `mute`, expected"),
+            (json!({ "mutes": [{ "reason": "x" }, {}] }), "mutes[1]", "missing field `reason`"),
+            (json!({ "mutes": [{ "reason": " " }] }), "mutes[0].reason", "1 to 500 characters"),
+            (json!({ "mutes": [{ "reason": "x", "metric": "cpu" }] }), "mutes[0].metric", "it has api_calls"),
+            (
+                json!({ "mutes": [{ "reason": "x", "from": END, "until": "2026-11-21T12:59:59Z" }] }),
+                "mutes[0].until",
+                "after `from`",
+            ),
+            (json!({ "mutes": [{ "reason": "x", "from": "yesterday" }] }), "mutes[0].from", ""),
+            (json!({ "mutes": many }), "mutes", "at most 100"),
+            // One mistake among many good parts.
+            (
+                json!({ "metrics": { "api_calls": good, "bandwidth": { "threshold": 5.5 } }, "mutes": [] }),
+                "metrics.bandwidth",
+                "critical_threshold = 5",
+            ),
+        ] {
+            let answer = api.put(path, "\"0\"", &policy).await?;
+            answer.assert_invalid(parameter, detail, &format!("{path}: {policy}"));
+        }
+        assert_eq!(api.read(path).await?["version"], 0, "{path}");
+    }
+    assert_eq!(world.all_items().await?, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_policies_of_all_and_of_one_must_fit_together() -> Result<()> {
+    let world = World::new().await?;
+    let api = world.api().await?;
+    set(&api, OF_B, 0, compute(json!({ "threshold": 4.8 }))).await?;
+    let narrower = api.put(GLOBAL, "\"0\"", &compute(json!({ "critical_threshold": 4.5 }))).await?;
+    narrower.assert_invalid("metrics", "the policy of the customer \"b\"", "4.8 above 4.5");
+    // The other way about: what holds for all decides what is possible for one.
+    set(&api, GLOBAL, 0, compute(json!({ "critical_threshold": 10 }))).await?;
+    set(&api, OF_B, 1, compute(json!({ "threshold": 9 }))).await?;
+    let wider = api.put(OF_B, "\"2\"", &compute(json!({ "threshold": 11 }))).await?;
+    wider.assert_invalid("metrics.compute_time", "critical_threshold = 10", "11 above 10");
+    let back = api.put(GLOBAL, "\"1\"", &json!({})).await?;
+    back.assert_invalid("metrics", "the policy of the customer \"b\"", "9 above 5");
+    set(&api, OF_B, 2, json!({})).await?;
+    set(&api, GLOBAL, 1, json!({})).await
+}
+
+#[tokio::test]
+async fn every_version_is_kept_with_its_author() -> Result<()> {
+    let world = World::new().await?;
+    let api = world.api().await?;
+    for (path, versions) in [(GLOBAL, 3_u64), (OF_B, 2)] {
+        for version in 0..versions {
+            let claims = json!({ "scope": e2e::api::SCOPES, "sub": format!("author {version}") });
+            set(
+                &api.with_claims(claims),
+                path,
+                version,
+                compute(json!({ "threshold": 3.0 + version as f64 / 2.0 })),
+            )
+            .await?;
+        }
+    }
+    let mut audit = BTreeMap::new();
+    for item in world.all_items().await? {
+        if text(&item, "type") == "policy_version" {
+            let kept = (text(&item, "updated_by"), text(&item, "policy"), text(&item, "updated_at"));
+            audit.insert((text(&item, "customer_id"), text(&item, "version")), kept);
+        }
+    }
+    assert_eq!(audit.len(), 5, "{audit:?}");
+    for (customer, versions) in [("", 3), ("b", 2)] {
+        for version in 0..versions {
+            let (author, policy, time) = &audit[&(customer.to_owned(), (version + 1).to_string())];
+            assert_eq!(*author, format!("author {version}"));
+            let policy: Value = serde_json::from_str(policy)?;
+            assert_eq!(policy["metrics"]["compute_time"]["threshold"], 3.0 + f64::from(version) / 2.0);
+            assert_eq!(*time, at(NOW).as_millisecond().to_string());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_writers_at_the_same_time_one_wins() -> Result<()> {
+    let world = World::new().await?;
+    let api = world.api().await?;
+    for (path, version) in [(GLOBAL, 0_u64), (GLOBAL, 1), (OF_B, 0)] {
+        let writers = (0..10).map(|writer| {
+            let api = api.clone();
+            let policy = compute(json!({ "min_change": writer }));
+            async move { api.put(path, &format!("\"{version}\""), &policy).await }
+        });
+        let answers = try_join_all(writers).await?;
+        let winners: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+        assert_eq!(winners.len(), 1, "{path}");
+        for loser in answers.iter().filter(|answer| answer.status != 200) {
+            loser.assert_problem(412, path);
+        }
+        assert_eq!(api.read(path).await?, winners[0].json, "{path}");
+    }
+    assert_eq!(world.partition("CONFIG_HISTORY#GLOBAL").await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_not_taken_for_that_of_somebody_else() -> Result<()> {
+    let world = World::new().await?;
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "TransactWriteItems" if seen.earlier == 0 => Action::LoseAnswer,
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
+    let api = world.api_with(&[], &world.aws_at(&proxy.url).await).await?;
+    set(&api, GLOBAL, 0, compute(json!({ "threshold": 4 }))).await?;
+    assert_eq!(proxy.count("TransactWriteItems"), 2);
+    assert_eq!(api.read(GLOBAL).await?["version"], 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
+    let world = World::new().await?;
+    // About five and a half deviations above the mean, and below the default floor of a tenth of it.
+    for customer in ["a", "b", "c", "d"] {
+        world.insert(&steady_then(customer, at(END), 7.8e6)).await?;
+    }
+    let api = world.api().await?;
+    assert_eq!(run(&world.app().await?, &tick(END)).await?.anomalies_found, 0);
+    set(&api, GLOBAL, 0, compute(json!({ "min_relative_change": 0 }))).await?;
+    set(&api, OF_B, 0, compute(json!({ "critical_threshold": 6 }))).await?;
+    set(&api, "/v1/config/customers/c", 0, compute(json!({ "threshold": 6, "critical_threshold": 7 })))
+        .await?;
+    set(&api, "/v1/config/customers/d", 0, compute(json!({ "min_change": 480_001 }))).await?;
+    set(&api, "/v1/config/customers/d", 1, compute(json!({ "min_change": 500_000 }))).await?;
+
+    let summary = run(&world.app().await?, &tick(END)).await?;
+    assert_eq!((summary.anomalies_found, summary.critical), (2, 1));
+    let items = world.items().await?;
+    let mut found: Vec<_> = items
+        .iter()
+        .map(|item| ["customer_id", "severity", "config_version"].map(|name| text(item, name)).join(" "))
+        .collect();
+    found.sort();
+    assert_eq!(found, ["a critical 1", "b warning 1.1"]);
+    let checks = json!({ "customer_ids": ["a", "b", "c", "d"], "metrics": ["compute_time"] });
+    let answer = api.post("/v1/anomalies/check", &checks).await?;
+    let verdicts: Vec<_> = answer.json["results"]
+        .as_array()
+        .context("results")?
+        .iter()
+        .map(|check| (check["severity"].as_str().unwrap_or_default(), check["threshold"].as_f64()))
+        .collect();
+    let three = Some(3.0);
+    assert_eq!(verdicts, [("critical", three), ("warning", three), ("normal", Some(6.0)), ("normal", three)]);
+    assert_eq!(api.read("/v1/status").await?["config_version"], 1);
+
+    // What was stored stays as it was judged.
+    set(&api, GLOBAL, 1, json!({})).await?;
+    run(&world.later_app().await?, &tick(END)).await?;
+    assert_eq!(world.items().await?, items);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_muted_is_stored_and_tells_nobody() -> Result<()> {
+    type Case = (&'static str, Value, u64, &'static [(&'static str, &'static str)]);
+    let of = |mute: Value| json!({ "mutes": [mute] });
+    let cases: [Case; 6] = [
+        (OF_C1, of(json!({ "reason": "load test" })), 1, &[]),
+        (
+            OF_C1,
+            of(json!({ "metric": "compute_time", "from": "2026-11-21T12:59:59Z", "reason": "x" })),
+            1,
+            &[],
+        ),
+        // Another metric, and an event that is over when the window begins.
+        (OF_C1, of(json!({ "metric": "bandwidth", "reason": "x" })), 0, &[]),
+        (GLOBAL, of(json!({ "until": "2026-11-20T13:00:00Z", "reason": "x" })), 0, &[]),
+        (GLOBAL, of(json!({ "reason": "maintenance" })), 4, &[]),
+        (OF_C1, of(json!({ "reason": "load test" })), 1, &[("MAX_ALERTS_PER_RUN", "0")]),
+    ];
+    for (path, policy, muted, overrides) in cases {
+        let case = format!("{path} {policy} {overrides:?}");
+        let world = World::new().await?;
+        world.insert_spikes(4).await?;
+        set(&world.api().await?, path, 0, policy.clone()).await?;
+        let summary = run(&world.app_with(overrides, &world.aws).await?, &tick(END)).await?;
+        let sent = if overrides.is_empty() { 4 - muted } else { 1 };
+        assert_eq!((summary.critical, figures(&summary)), (4, (4, 0, sent)), "{case}");
+        let (api, mut quiet) = (world.api().await?, 0);
+        let anomalies = api.read("/v1/anomalies?limit=100").await?["anomalies"].take();
+        // Why operators silence something is no business of a customer's.
+        let own = api.as_customer("c00001").read("/v1/anomalies").await?;
+        assert_eq!(own["anomalies"][0]["mute_reason"], Value::Null, "{case}");
+        for anomaly in anomalies.as_array().context("anomalies")? {
+            if anomaly["mute_reason"] == Value::Null {
+                assert_eq!(anomaly["alert_state"] == "sent", overrides.is_empty(), "{case}: {anomaly}");
+                continue;
+            }
+            quiet += 1;
+            assert_eq!(anomaly["mute_reason"], policy["mutes"][0]["reason"], "{case}");
+            assert_eq!(anomaly["alert_state"], "none", "{case}");
+            assert!(path == GLOBAL || anomaly["customer_id"] == "c00001", "{case}: {anomaly}");
+        }
+        assert_eq!(quiet, muted, "{case}");
+        let alerts = world.alerts().await?;
+        assert_eq!(alerts.len() as u64, sent, "{case}");
+        for alert in &alerts {
+            let is_quiet = muted > 0 && alert.to_string().contains("c00001");
+            assert!(!is_quiet, "{case}: {alert}");
+            assert!(alert["event"] != "digest" || alert["held_back"] == json!(4 - muted), "{case}: {alert}");
+        }
+    }
+    Ok(())
+}
+
+const OF_C1: &str = "/v1/config/customers/c00001";

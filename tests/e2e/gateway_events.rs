@@ -1,0 +1,177 @@
+//! The events of `events/api-*.json`, one for each route, on the deployed function.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::deployed::{API, Deployed, event, hour_ago};
+use e2e::gateway::Gateway;
+use e2e::world::at;
+use serde_json::{Value, json};
+
+/// In an order in which each finds what the ones before it made.
+pub(crate) const EVENTS: [&str; 20] = [
+    "api-health",
+    "api-openapi",
+    "api-list",
+    "api-check",
+    "api-check-many",
+    "api-trends",
+    "api-detail",
+    "api-acknowledge",
+    "api-resolve",
+    "api-reopen",
+    "api-baselines",
+    "api-usage",
+    "api-metrics",
+    "api-config",
+    "api-change-config",
+    "api-customer-config",
+    "api-change-customer-config",
+    "api-start-detection",
+    "api-detection",
+    "api-status",
+];
+
+/// What the function answered to an event: its status, its headers and its JSON.
+struct Answered {
+    status: Value,
+    headers: Value,
+    body: Value,
+}
+
+async fn answer(deployed: &Deployed, event: &Value) -> Result<Answered> {
+    let mut answer = deployed.invoke_function(API, event).await?;
+    let body = answer["body"].as_str().context("no body")?;
+    ensure!(answer["isBase64Encoded"] == false, "{answer}");
+    let body = serde_json::from_str(body).with_context(|| body.to_owned())?;
+    Ok(Answered { status: answer["statusCode"].take(), headers: answer["headers"].take(), body })
+}
+
+/// What stands in the answer to each event, by JSON pointer; a null is as good as nothing.
+fn expected(event: &str, hour: &str) -> (u16, Value) {
+    let end = at(hour).as_millisecond();
+    let id = format!("{end}.compute_time.Y3VzdF8wMDAx");
+    let ok = |expected: Value| (200, expected);
+    match event {
+        "api-health" => ok(json!({ "/status": "ok" })),
+        "api-openapi" => ok(json!({ "/openapi": "3.1.0", "/paths/~1health/get/security": null })),
+        "api-list" => ok(json!({
+            "/anomalies/0/anomaly_id": id, "/anomalies/0/state": "open", "/anomalies/0/severity": "critical",
+        })),
+        "api-check" => ok(json!({
+            "/customer_id": "cust_0001", "/metric": "compute_time", "/unit": "ms", "/period/end": end,
+            "/severity": "critical", "/direction": "spike", "/is_anomaly": true, "/baseline/sample_count": 30,
+        })),
+        "api-check-many" => ok(json!({
+            "/results/0/metric": "api_calls", "/results/1/severity": "critical", "/results/1/period/end": end,
+            "/results/2/customer_id": "cust_0002", "/results/3/metric": "compute_time", "/results/4": null,
+        })),
+        "api-trends" => ok(json!({ "/top_customers/0/customer_id": "cust_0001", "/top_customers/1": null })),
+        "api-detail" => ok(json!({
+            "/anomaly/anomaly_id": id, "/baseline_windows/29/counted": true, "/baseline_windows/30": null,
+            "/hours/23/window/end": end, "/hours/24": null,
+        })),
+        "api-acknowledge" => ok(json!({
+            "/anomaly_id": id, "/state": "acknowledged", "/history/0/actor": "local-admin",
+            "/history/0/note": "the customer is running a load test",
+        })),
+        "api-resolve" => ok(json!({ "/state": "resolved", "/history/1/note": "the load test is over" })),
+        "api-reopen" => {
+            ok(json!({ "/state": "open", "/history/2/action": "reopen", "/history/2/note": null }))
+        }
+        "api-baselines" => ok(json!({
+            "/customer_id": "cust_0001", "/baselines/3/metric": "compute_time", "/baselines/4": null,
+        })),
+        "api-usage" => ok(json!({ "/metric": "compute_time", "/unit": "ms", "/interval": "day" })),
+        "api-metrics" => ok(json!({ "/metrics/0/metric": "api_calls", "/metrics/0/threshold": 3.0 })),
+        "api-config" => ok(json!({ "/config/mutes": [] })),
+        "api-change-config" => ok(json!({
+            "/config/metrics/api_calls/min_change": 100.0, "/updated_by": "local-admin",
+        })),
+        "api-customer-config" => ok(json!({ "/config/metrics/bandwidth": null })),
+        "api-change-customer-config" => ok(json!({
+            "/config/mutes/0/reason": "planned migration", "/config/mutes/0/until": hour,
+        })),
+        "api-start-detection" => (
+            202,
+            json!({
+                "/status": "queued", "/time": end, "/dry_run": true, "/customer_ids": ["cust_0001"],
+            }),
+        ),
+        "api-detection" => ok(json!({
+            "/status": "completed", "/summary/window/end": hour, "/summary/anomalies_found": 1,
+        })),
+        "api-status" => ok(json!({ "/pending_alerts": 0 })),
+        other => panic!("what should come of {other}?"),
+    }
+}
+
+#[tokio::test]
+async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
+    let (deployed, hour) = (Deployed::new().await?, hour_ago(5));
+    deployed.make_anomalies(&["cust_0001"], &hour).await?;
+    let mut etags = [json!("\"0\""), json!("\"0\"")];
+    let mut started = Value::Null;
+    for name in EVENTS {
+        let mut event = event(name, &hour)?;
+        // What the function itself handed out takes the place of what stands in the file.
+        match name {
+            "api-change-config" => event["headers"]["if-match"] = etags[0].clone(),
+            "api-change-customer-config" => event["headers"]["if-match"] = etags[1].clone(),
+            "api-detection" => {
+                let id = started["detection_id"].as_str().context("an id of a run")?;
+                let in_file = event["pathParameters"]["detection_id"].as_str().context("an id")?;
+                event = serde_json::from_str(&event.to_string().replace(in_file, id))?;
+            }
+            _ => {}
+        }
+        let mut answered = answer(&deployed, &event).await?;
+        if name == "api-detection" {
+            for _ in 0..100 {
+                if answered.body["status"] == "completed" {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                answered = answer(&deployed, &event).await?;
+            }
+        }
+        let Answered { status, headers, body } = answered;
+        let (expected_status, expected) = expected(name, &hour);
+        assert_eq!(status, expected_status, "{name}: {body}");
+        assert_eq!(headers["content-type"], "application/json", "{name}");
+        assert_eq!(headers["x-request-id"], event["requestContext"]["requestId"], "{name}");
+        for (pointer, value) in expected.as_object().context("pointers")? {
+            assert_eq!(body.pointer(pointer).unwrap_or(&Value::Null), value, "{name}: {pointer} in {body}");
+        }
+        match name {
+            "api-config" => etags[0] = headers["etag"].clone(),
+            "api-customer-config" => etags[1] = headers["etag"].clone(),
+            "api-start-detection" => started = body,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_route_has_an_event_as_the_gateway_sends_it() -> Result<()> {
+    let deployed = Deployed::new().await?;
+    let mut of_events = BTreeSet::new();
+    for name in EVENTS {
+        let event = event(name, &hour_ago(5))?;
+        let route = event["routeKey"].as_str().context("a route")?;
+        assert!(of_events.insert(route.to_owned()), "{name}: a second event for {route}");
+        let context = &event["requestContext"];
+        assert_eq!((&event["version"], &context["routeKey"]), (&json!("2.0"), &event["routeKey"]), "{name}");
+        assert_eq!(context["http"]["path"], event["rawPath"], "{name}");
+        let method = context["http"]["method"].as_str().unwrap_or_default();
+        assert!(route.starts_with(&format!("{method} /")), "{name}");
+        let is_open = ["GET /health", "GET /openapi.json"].contains(&route);
+        assert_eq!(context["authorizer"]["jwt"]["claims"].is_object(), !is_open, "{name}");
+    }
+    let routes = deployed.routes(Gateway::new()?.api_id()).await?;
+    let deployed = routes.iter().filter_map(|route| Some(route["routeKey"].as_str()?.to_owned()));
+    assert_eq!(of_events, deployed.collect());
+    Ok(())
+}
