@@ -270,5 +270,10 @@ async fn the_gateway_passes_hostile_ids_on_as_they_are() -> Result<()> {
         }
     }
     assert_eq!(found.len(), FRAGMENTS.len());
+    // What would mean something else in a path: the steps up and down, the mark of base64url itself, nothing but a slash.
+    for (segment, id) in [("~Lg", "."), ("~Li4", ".."), ("~fg", "~"), ("~fllRWQ", "~YQY"), ("~Lw", "/")] {
+        let usage = gateway.read(&format!("/v1/customers/{segment}/usage?metric=api_calls")).await?;
+        assert_eq!(usage["customer_id"], id);
+    }
     Ok(())
 }

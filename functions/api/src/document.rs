@@ -30,8 +30,8 @@ KiB.
 429 (too many requests) as `{\"message\": …}`.
 
 **Customer ids in paths** are percent-encoded. Since the gateway decodes paths, an id with `/`, `?` or the like goes \
-there as `~` and the id in base64url without padding; so does one that begins with `~`. In queries and bodies every id \
-goes as it is.";
+there as `~` and the id in base64url without padding; so do `.`, `..` and one that begins with `~`. In \
+queries and bodies every id goes as it is.";
 
 /// What the routes are about, in the order of a reader's interest.
 const TAGS: [(&str, &str); 6] = [
