@@ -19,7 +19,7 @@ use adapters::invocation::DetectorFunction;
 use adapters::store::AnomalyStore;
 use adapters::usage::UsageReader;
 use axum::Router;
-use detection::Settings;
+use detection::{Settings, Window};
 use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -107,6 +107,13 @@ impl App {
             config,
             clock,
         })
+    }
+
+    /// The last closed 24 hours, as the run of this hour judges them.
+    fn closed_window(&self, now: Timestamp) -> Result<Window, Problem> {
+        let internal = |error: &dyn std::error::Error| Problem::internal(error.to_string());
+        let due = now.checked_sub(self.detection.window_delay).map_err(|error| internal(&error))?;
+        Window::closing_at(due).map_err(|error| internal(&error))
     }
 
     fn now(&self) -> Result<Timestamp, Problem> {

@@ -292,10 +292,7 @@ fn period(
     times::in_order(start, end, NAMES)?;
     let day = jiff::SignedDuration::from_hours(detection::window::HOURS);
     let window = match (start, end) {
-        (None, None) => {
-            let due = now.checked_sub(app.detection.window_delay);
-            Window::closing_at(due.map_err(|error| Problem::internal(error.to_string()))?)
-        }
+        (None, None) => return app.closed_window(now),
         // What has not happened yet would look like a drop.
         (Some(start), None) => {
             let day_later = start.saturating_add(day).unwrap_or(start);

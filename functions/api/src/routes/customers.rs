@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use detection::{Baseline, Distribution, Window};
+use detection::{Baseline, Distribution};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -116,9 +116,7 @@ pub(crate) async fn baselines(
     let query = query.only(&["baseline_days"])?;
     caller.may_see(&customer)?;
     let days = query.number("baseline_days", 1..=90, app.detection.baseline_days)?;
-    let internal = |error: &dyn std::error::Error| Problem::internal(error.to_string());
-    let due = query.now().checked_sub(app.detection.window_delay).map_err(|error| internal(&error))?;
-    let window = Window::closing_at(due).map_err(|error| internal(&error))?;
+    let window = app.closed_window(query.now())?;
     let usage = usage_of(&app, std::slice::from_ref(&customer), window, days, &serving).await?;
     let usage = &usage[&customer];
     let baselines = app.catalog.metrics().iter().map(|spec| {
