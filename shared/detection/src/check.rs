@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::incident::Rules;
 use crate::{Baseline, Series, Settings};
 
 /// The result of a check. Flat usage, no history and broken data are ordinary verdicts and not errors.
@@ -30,6 +31,9 @@ pub struct Comparison {
     pub expected_high: f64,
     /// The earlier windows were all alike, so the z-score has no meaning and other rules decided.
     pub constant_baseline: bool,
+    /// Earlier windows that were left out, because an incident was in them.
+    #[serde(default)]
+    pub excluded_windows: usize,
 }
 
 /// An anomaly's comparison with its classification.
@@ -73,6 +77,17 @@ pub enum Reason {
 impl Comparison {
     /// No z-score that is stored or shown is beyond this, so that one odd series cannot dwarf a chart.
     pub const Z_CAP: f64 = 100.0;
+
+    /// Whether a value that is no anomaly is far enough from being one for an incident of `direction` to be over: its
+    /// z-score is well below the threshold, or the change is too small to matter.
+    pub fn is_inside(&self, settings: &Settings, direction: Direction) -> bool {
+        let deviation = self.baseline.deviation(self.current);
+        let score = match direction {
+            Direction::Spike => self.z_score,
+            Direction::Drop => -self.z_score,
+        };
+        score < Rules::INSIDE * settings.threshold() || !passes_floors(deviation.abs(), self, settings)
+    }
 }
 
 /// Compares the current window of `series` with its baseline.
@@ -85,15 +100,16 @@ pub fn check(series: &Series<'_>, settings: &Settings) -> Verdict {
     let Some(current) = series.current() else {
         return Verdict::Undetermined(Reason::NoData);
     };
-    let Some(baseline) =
-        Baseline::of(series.baseline()).filter(|baseline| baseline.sample_count() >= settings.min_samples())
+    let excluded_windows = series.excluded_windows(settings.min_samples());
+    let Some(baseline) = Baseline::of(series.baseline_without(excluded_windows))
+        .filter(|baseline| baseline.sample_count() >= settings.min_samples())
     else {
         return Verdict::Undetermined(Reason::InsufficientData);
     };
     let Some(comparison) = compare(current, baseline, settings.threshold(), series.never_negative()) else {
         return Verdict::Undetermined(Reason::OutOfRange);
     };
-    classify(comparison, settings)
+    classify(Comparison { excluded_windows, ..comparison }, settings)
 }
 
 impl Severity {
@@ -106,11 +122,17 @@ impl Severity {
 }
 
 impl Direction {
+    pub const BOTH: [Self; 2] = [Self::Spike, Self::Drop];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Spike => "spike",
             Self::Drop => "drop",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::BOTH.into_iter().find(|direction| direction.as_str() == text)
     }
 }
 
@@ -158,6 +180,7 @@ fn compare(current: f64, baseline: Baseline, threshold: f64, never_negative: boo
         expected_low: if never_negative { low.max(0.0) } else { low },
         expected_high: baseline.mean() + reach,
         constant_baseline,
+        excluded_windows: 0,
     };
     let finite = baseline.is_finite()
         && !z_score.is_nan()
@@ -169,7 +192,7 @@ fn compare(current: f64, baseline: Baseline, threshold: f64, never_negative: boo
 fn classify(comparison: Comparison, settings: &Settings) -> Verdict {
     let deviation = comparison.baseline.deviation(comparison.current);
     let (change, mean) = (deviation.abs(), comparison.baseline.mean().abs());
-    let passes_floors = change >= settings.min_change() && change >= settings.min_relative_change() * mean;
+    let passes_floors = passes_floors(change, &comparison, settings);
     let direction = if deviation > 0.0 { Direction::Spike } else { Direction::Drop };
 
     if comparison.constant_baseline {
@@ -191,6 +214,11 @@ fn classify(comparison: Comparison, settings: &Settings) -> Verdict {
     let critical = score >= settings.critical_threshold();
     let severity = if critical { Severity::Critical } else { Severity::Warning };
     Verdict::Anomalous(Finding { comparison, severity, direction })
+}
+
+fn passes_floors(change: f64, comparison: &Comparison, settings: &Settings) -> bool {
+    let mean = comparison.baseline.mean().abs();
+    change >= settings.min_change() && change >= settings.min_relative_change() * mean
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! Series ── one customer's values of one metric in those windows, zeros and gaps told apart
 //! check  ── Series + Settings -> Verdict::{Normal, Anomalous, Undetermined}
 //! Anomaly ─ a finding with its customer, window, sentence and investigation steps, ready to be stored
+//! Incident  what the anomalies of many windows are together, and when people are to be paged
 //! ```
 //!
 //! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite,
@@ -22,6 +23,7 @@ pub mod baseline;
 pub mod check;
 pub mod describe;
 pub mod distribution;
+pub mod incident;
 pub mod lifecycle;
 pub mod names;
 pub mod policy;
@@ -35,9 +37,10 @@ pub use anomaly::{Anomaly, AnomalyId};
 pub use baseline::Baseline;
 pub use check::{Comparison, Direction, Finding, Reason, Severity, Verdict, check};
 pub use distribution::Distribution;
+pub use incident::{Incident, IncidentId, IncidentState};
 pub use lifecycle::{Action, State, Transition};
 pub use names::{CustomerId, MetricName, NameError};
 pub use policy::{Mute, Override, Policy, PolicyError};
-pub use series::{Missing, Series};
+pub use series::{Excluded, Missing, Series};
 pub use settings::{Settings, SettingsError};
 pub use window::{Window, WindowError};

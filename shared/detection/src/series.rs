@@ -28,6 +28,23 @@ pub struct Series<'a> {
     counted: usize,
     missing: Missing,
     never_negative: bool,
+    excluded: Excluded,
+}
+
+/// Earlier windows that a baseline leaves out as far as it can do without them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Excluded(u128);
+
+impl Excluded {
+    /// Leaves out the window of this age.
+    pub fn mark(&mut self, age: usize) {
+        // No baseline has as many windows as there are bits.
+        self.0 |= u32::try_from(age).ok().and_then(|age| 1_u128.checked_shl(age)).unwrap_or(0);
+    }
+
+    fn holds(self, age: usize) -> bool {
+        u32::try_from(age).ok().and_then(|age| self.0.checked_shr(age)).is_some_and(|bits| bits & 1 == 1)
+    }
 }
 
 impl<'a> Series<'a> {
@@ -35,7 +52,12 @@ impl<'a> Series<'a> {
     /// * `counted`: how many of the earlier windows count, the newest ones; see [`crate::Window::counted`].
     /// * `never_negative`: whether a negative value can only be broken data, as for counts and sums.
     pub fn new(windows: &'a [Option<f64>], counted: usize, missing: Missing, never_negative: bool) -> Self {
-        Self { windows, counted, missing, never_negative }
+        Self { windows, counted, missing, never_negative, excluded: Excluded::default() }
+    }
+
+    /// The same without the windows that incidents were in.
+    pub fn excluding(self, excluded: Excluded) -> Self {
+        Self { excluded, ..self }
     }
 
     /// The value of the current window, or `None` where it is a gap.
@@ -45,7 +67,33 @@ impl<'a> Series<'a> {
 
     /// The values of the counted baseline windows, newest first, gaps left out.
     pub fn baseline(&self) -> impl Iterator<Item = f64> {
-        self.windows.iter().skip(1).take(self.counted).filter_map(|value| self.missing.value(*value))
+        self.by_age().map(|(_, value)| value)
+    }
+
+    /// How many of the excluded windows are left out: all, or as many as still leave `min_samples` values.
+    pub(crate) fn excluded_windows(&self, min_samples: usize) -> usize {
+        if self.excluded == Excluded::default() {
+            return 0;
+        }
+        let excluded = self.by_age().filter(|(age, _)| self.excluded.holds(*age)).count();
+        excluded.min(self.by_age().count().saturating_sub(min_samples))
+    }
+
+    /// The values of the baseline without the newest `excluded_windows` of those excluded.
+    pub(crate) fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = f64> {
+        let mut left_out = 0;
+        self.by_age().filter_map(move |(age, value)| {
+            if left_out < excluded_windows && self.excluded.holds(age) {
+                left_out += 1;
+                return None;
+            }
+            Some(value)
+        })
+    }
+
+    fn by_age(&self) -> impl Iterator<Item = (usize, f64)> {
+        let counted = self.windows.iter().enumerate().skip(1).take(self.counted);
+        counted.filter_map(|(age, value)| Some((age, self.missing.value(*value)?)))
     }
 
     pub(crate) fn never_negative(&self) -> bool {
@@ -70,6 +118,26 @@ mod tests {
         assert_eq!(seen(2, Missing::Zero), (Some(0.0), vec![1.0, 0.0]));
         assert_eq!(seen(0, Missing::Zero), (Some(0.0), vec![]));
         assert_eq!(seen(9, Missing::Gap), (None, vec![1.0, 3.0, 4.0]));
+    }
+
+    #[test]
+    fn excluded_windows_are_left_out_down_to_the_least_number() {
+        let windows: Vec<_> = (0..10).map(|age| (age != 4).then(|| f64::from(age))).collect();
+        let mut excluded = Excluded::default();
+        for age in [0, 2, 3, 4, 8, 200] {
+            excluded.mark(age);
+        }
+        let series = Series::new(&windows, 9, Missing::Gap, true).excluding(excluded);
+        // The gap at 4 has no value to leave out, and 0 is the current window.
+        for (min_samples, count, left) in [
+            (5, 3, vec![1.0, 5.0, 6.0, 7.0, 9.0]),
+            (7, 1, vec![1.0, 3.0, 5.0, 6.0, 7.0, 8.0, 9.0]),
+            (9, 0, vec![1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 8.0, 9.0]),
+        ] {
+            assert_eq!(series.excluded_windows(min_samples), count);
+            assert_eq!(series.baseline_without(count).collect::<Vec<_>>(), left);
+        }
+        assert_eq!(series.current(), Some(0.0));
     }
 
     #[test]

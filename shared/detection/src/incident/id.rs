@@ -1,0 +1,78 @@
+//! The id of an incident.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Subject;
+use crate::{CustomerId, Direction, MetricName};
+
+/// `{opened_at in Unix ms}.{metric}.{direction}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable
+/// back into the incident's key without an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IncidentId(String);
+
+impl IncidentId {
+    /// Reads an id that came from outside, and with it what it names.
+    ///
+    /// `None` for everything that no incident has, so that one incident has one id.
+    pub fn parse(text: &str) -> Option<(Self, Timestamp, Subject)> {
+        let mut parts = text.splitn(4, '.');
+        let opened_at = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+        let metric = MetricName::new(parts.next()?).ok()?;
+        let direction = Direction::parse(parts.next()?)?;
+        let customer = String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok()?;
+        let subject = Subject { customer_id: CustomerId::new(customer).ok()?, metric, direction };
+        let id = Self::of(opened_at, &subject);
+        (id.as_str() == text).then_some((id, opened_at, subject))
+    }
+
+    pub(super) fn of(opened_at: Timestamp, subject: &Subject) -> Self {
+        let encoded = URL_SAFE_NO_PAD.encode(subject.customer_id.as_str());
+        let (metric, direction) = (&subject.metric, subject.direction.as_str());
+        Self(format!("{}.{metric}.{direction}.{encoded}", opened_at.as_millisecond()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_exactly_or_not_at_all() {
+        let opened_at = Timestamp::from_millisecond(1_795_266_000_000).unwrap();
+        for customer in ["a", "a.b", "#'\"`\n\0", "客户", &"x".repeat(2_000)] {
+            let metric = MetricName::new("api_calls").unwrap();
+            let customer_id = CustomerId::new(customer).unwrap();
+            let subject = Subject { customer_id, metric, direction: Direction::Drop };
+            let id = IncidentId::of(opened_at, &subject);
+            assert_eq!(IncidentId::parse(id.as_str()), Some((id, opened_at, subject)), "{customer:?}");
+        }
+        for foreign in [
+            "",
+            "1795266000000.api_calls.drop",
+            "1795266000000.api_calls.drop.",
+            "1795266000000.api_calls.rise.Y3VzdF8x",
+            "1795266000000.API.drop.Y3VzdF8x",
+            "01795266000000.api_calls.drop.Y3VzdF8x",
+            "1795266000000.api_calls.drop.Y3VzdF8x=",
+            "1795266000000.api_calls.drop.Y3VzdF8x.",
+        ] {
+            assert_eq!(IncidentId::parse(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+use super::*;
+use crate::Action;
+
+fn hour(n: i64) -> Timestamp {
+    "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(n)
+}
+
+fn subject() -> Subject {
+    Subject {
+        customer_id: CustomerId::new("c").unwrap(),
+        metric: MetricName::new("api_calls").unwrap(),
+        direction: Direction::Spike,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        resolve_after: 2,
+        reopen_within: SignedDuration::from_hours(6),
+        accept_after: SignedDuration::from_hours(72),
+        repeat_interval: SignedDuration::from_hours(24),
+        min_severity: Severity::Critical,
+    }
+}
+
+fn observation(at: i64, seen: Seen, deviation: f64) -> Observation {
+    let figures = Figures {
+        current_value: 100.0 + deviation,
+        baseline_mean: 100.0,
+        baseline_stddev: 10.0,
+        z_score: deviation / 10.0,
+    };
+    Observation { window_end: hour(at), seen, figures }
+}
+
+/// Feeds observations `(hour, what was seen)` one after the other; every page is a page of its own. Returns the incident
+/// at the end and the pages as `hour event`. `!` is critical, `w` a warning, each followed by its deviation; `.` is
+/// inside, `-` is between, and a leading `m` mutes.
+fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident>, Vec<String>) {
+    let (mut incident, mut pages) = (start, Vec::new());
+    for scene in story.split_whitespace() {
+        let (at, what) = scene.split_once(':').unwrap();
+        let (muted, what) = (what.starts_with('m'), what.trim_start_matches('m'));
+        let deviation = what[1..].parse().unwrap_or(50.0);
+        let seen = match &what[..1] {
+            "!" => Seen::Anomalous(Severity::Critical),
+            "w" => Seen::Anomalous(Severity::Warning),
+            "." => Seen::Inside,
+            "-" => Seen::Between,
+            other => panic!("{other}"),
+        };
+        let observation = observation(at.parse().unwrap(), seen, deviation);
+        if let Step::Become { incident: mut next, page } =
+            advance(incident.as_ref(), &subject(), &observation, muted, rules)
+        {
+            if let Some(event) = page {
+                next.note_page(event, true);
+                pages.push(format!("{at} {}", event.as_str()));
+            }
+            incident = Some(*next);
+        }
+    }
+    (incident, pages)
+}
+
+#[test]
+fn stories() {
+    let hours =
+        |from: i64, to: i64, what: &str| (from..=to).map(|at| format!("{at}:{what} ")).collect::<String>();
+    let a_day = hours(0, 23, "!");
+    for (name, story, pages) in [
+        ("a spike of a day and its end", format!("{a_day} 24:. 25:. 26:. 27:."), "0 opened, 25 resolved"),
+        ("warnings do not page", "0:w 1:w 2:. 3:.".to_owned(), ""),
+        ("a warning that becomes critical", "0:w 1:! 2:! 3:. 4:.".to_owned(), "1 escalated, 4 resolved"),
+        ("growth", "0:! 1:!99 2:!100 3:!150 4:!200 5:!100".to_owned(), "0 opened, 2 escalated, 4 escalated"),
+        ("a single quiet run is no end", "0:! 1:. 2:! 3:. 4:- 5:. 6:.".to_owned(), "0 opened, 6 resolved"),
+        ("no run, no end", "0:! 9:! 30:. 31:.".to_owned(), "0 opened, 31 resolved"),
+        ("the same window twice", "0:! 0:! 1:. 1:. 1:. 2:.".to_owned(), "0 opened, 2 resolved"),
+        (
+            "it comes back in time",
+            "0:! 1:. 2:. 8:! 9:. 10:.".to_owned(),
+            "0 opened, 2 resolved, 8 reopened, 10 resolved",
+        ),
+        ("it comes back too late", "0:! 1:. 2:. 9:!".to_owned(), "0 opened, 2 resolved, 9 opened"),
+        ("a reminder a day", hours(0, 50, "!"), "0 opened, 24 reminder, 48 reminder"),
+        ("the new normal", hours(0, 80, "!"), "0 opened, 24 reminder, 48 reminder, 72 accepted"),
+        (
+            "the new normal doubles",
+            format!("{} 76:!100", hours(0, 75, "!")),
+            "0 opened, 24 reminder, 48 reminder, 72 accepted, 76 opened",
+        ),
+        ("muted, and then not", "0:m! 1:m! 2:! 3:m. 4:m.".to_owned(), "2 opened, 4 resolved"),
+        ("muted all along", "0:m! 1:m!500 2:. 3:.".to_owned(), ""),
+        ("a late run", "5:! 3:! 4:w 6:. 2:. 7:.".to_owned(), "5 opened, 7 resolved"),
+        (
+            "a reopening as a warning, then critical",
+            "0:! 1:. 2:. 3:w 4:!".to_owned(),
+            "0 opened, 2 resolved, 4 reopened",
+        ),
+    ] {
+        assert_eq!(play(&rules(), None, &story).1.join(", "), pages, "{name}");
+    }
+    let loud = Rules { min_severity: Severity::Warning, ..rules() };
+    assert_eq!(play(&loud, None, "0:w 1:w 2:! 3:. 4:.").1, ["0 opened", "2 escalated", "4 resolved"]);
+    let eager = Rules {
+        resolve_after: 1,
+        accept_after: SignedDuration::ZERO,
+        repeat_interval: SignedDuration::ZERO,
+        reopen_within: SignedDuration::ZERO,
+        ..rules()
+    };
+    let (incident, pages) = play(&eager, None, &format!("{} 201:. 202:!", hours(0, 200, "!")));
+    assert_eq!(pages, ["0 opened", "201 resolved", "202 opened"]);
+    assert_eq!(incident.unwrap().opened_at, hour(202));
+}
+
+#[test]
+fn what_an_incident_remembers() {
+    let (incident, _) = play(&rules(), None, "0:w40 1:!90 2:!60 3:. 1:!70");
+    let incident = incident.unwrap();
+    assert_eq!((incident.anomalies, incident.peak_z_score), (4, 9.0));
+    assert_eq!((incident.severity, incident.state), (Severity::Critical, IncidentState::Open));
+    assert_eq!(
+        (incident.opened_at, incident.last_seen, incident.last_window, incident.quiet_runs),
+        (hour(0), hour(2), hour(3), 1)
+    );
+    assert_eq!(incident.id().as_str(), format!("{}.api_calls.spike.Yw", hour(0).as_millisecond()));
+    let json = serde_json::to_string(&incident).unwrap();
+    assert_eq!(serde_json::from_str::<Incident>(&json).unwrap(), incident);
+}
+
+#[test]
+fn an_old_window_changes_nothing_but_the_count() {
+    for story in ["5:! 6:!", "5:! 6:. 7:.", "5:! 77:!"] {
+        let before = play(&rules(), None, story).0.unwrap();
+        let (after, pages) = play(&rules(), Some(before.clone()), "4:!900");
+        assert_eq!(after.unwrap(), Incident { anomalies: before.anomalies + 1, ..before.clone() });
+        assert_eq!(pages, [""; 0]);
+        for quiet in ["4:.", "4:-"] {
+            assert_eq!(play(&rules(), Some(before.clone()), quiet).0.unwrap(), before);
+        }
+    }
+}
+
+#[test]
+fn a_repeated_window_knows_its_page() {
+    let incident = play(&rules(), None, "0:! 1:!").0.unwrap();
+    let again = |at: i64| {
+        let seen = observation(at, Seen::Anomalous(Severity::Critical), 50.0);
+        advance(Some(&incident), &subject(), &seen, false, &rules())
+    };
+    assert_eq!(again(1), Step::Repeated(None));
+    let first = play(&rules(), None, "0:!").0.unwrap();
+    let seen = observation(0, Seen::Anomalous(Severity::Critical), 50.0);
+    let page = Page { event: Event::Opened, window_end: hour(0), single: true };
+    assert_eq!(advance(Some(&first), &subject(), &seen, false, &rules()), Step::Repeated(Some(page)));
+}
+
+#[test]
+fn a_digest_is_as_good_as_a_page_but_needs_no_end() {
+    let seen = observation(0, Seen::Anomalous(Severity::Critical), 50.0);
+    let Step::Become { mut incident, page: Some(Event::Opened) } =
+        advance(None, &subject(), &seen, false, &rules())
+    else {
+        panic!("not opened");
+    };
+    incident.note_page(Event::Opened, false);
+    let (_, pages) = play(&rules(), Some(*incident.clone()), "1:! 2:! 30:! 31:. 32:.");
+    assert_eq!(pages, [""; 0]);
+    assert_eq!(play(&rules(), Some(*incident), "1:!100 2:. 3:.").1, ["1 escalated", "3 resolved"]);
+}
+
+#[test]
+fn what_people_do() {
+    use Action::*;
+    let open = play(&rules(), None, "0:! 1:!").0.unwrap();
+    let act = |incident: &Incident, action| match incident.after(action, hour(2)) {
+        Handled::Become { incident, page } => (*incident, page),
+        other => panic!("{other:?}"),
+    };
+    let (acknowledged, page) = act(&open, Acknowledge);
+    assert_eq!(page, Some(Event::Acknowledged));
+    assert_eq!(play(&rules(), Some(acknowledged.clone()), "24:! 30:!100").1, ["30 escalated"], "no reminder");
+
+    let (resolved, page) = act(&acknowledged, Resolve);
+    assert_eq!((page, resolved.closed_at, resolved.over_at), (Some(Event::Resolved), Some(hour(2)), None));
+    let (going_on, pages) = play(&rules(), Some(resolved.clone()), "2:! 3:! 4:!99 20:. 21:.");
+    assert_eq!(pages, [""; 0], "the spike that was resolved stays in its windows");
+    let going_on = going_on.unwrap();
+    assert_eq!((going_on.anomalies, going_on.over_at), (5, Some(hour(21))));
+    assert_eq!(play(&rules(), Some(going_on), "22:!").1, ["22 reopened"]);
+    assert_eq!(play(&rules(), Some(resolved.clone()), "2:!100 3:!").1, ["2 opened"]);
+    let hours: String = (2..80).map(|at| format!("{at}:! ")).collect();
+    let (stayed, pages) = play(&rules(), Some(resolved.clone()), &hours);
+    assert_eq!((stayed.unwrap().state, pages.len()), (IncidentState::Accepted, 0));
+
+    let (reopened, page) = act(&resolved, Reopen);
+    assert_eq!((reopened.state, page, reopened.closed_at), (IncidentState::Open, None, None));
+    assert_eq!(play(&rules(), Some(reopened), "3:!").1, [""; 0], "whoever reopened it knows of it");
+
+    for (incident, action, expected) in [
+        (&open, Reopen, Handled::Already),
+        (&acknowledged, Acknowledge, Handled::Already),
+        (&resolved, Resolve, Handled::Already),
+        (&resolved, Acknowledge, Handled::Refused),
+        (&Incident { state: IncidentState::Accepted, ..resolved.clone() }, Resolve, Handled::Refused),
+    ] {
+        assert_eq!(incident.after(action, hour(2)), expected, "{action:?}");
+    }
+}
+
+#[test]
+fn baselines_leave_out_the_windows_of_incidents() {
+    let window = Window::closing_at(hour(24 * 20 + 5)).unwrap();
+    let incident = |from: i64, to: i64| play(&rules(), None, &format!("{from}:! {to}:!")).0.unwrap();
+    let ages = |incidents: &[Incident]| {
+        let excluded = excluded(incidents, &window, 30);
+        let mut expected = Excluded::default();
+        let found: Vec<_> = (0..=40_usize)
+            .filter(|age| {
+                let mut one = Excluded::default();
+                one.mark(*age);
+                let mut both = excluded;
+                both.mark(*age);
+                both == excluded && one != Excluded::default()
+            })
+            .collect();
+        found.iter().for_each(|age| expected.mark(*age));
+        assert_eq!(expected, excluded);
+        found
+    };
+    assert_eq!(ages(&[]), [0; 0]);
+    // From 16 days ago at 5:00 to 14 days ago at 4:00; and one of the last hour, which is in no earlier window.
+    assert_eq!(ages(&[incident(24 * 4 + 5, 24 * 6 + 4)]), [15, 16]);
+    assert_eq!(ages(&[incident(24 * 4 + 6, 24 * 5 + 5)]), [15]);
+    assert_eq!(ages(&[incident(24 * 19 + 6, 24 * 20 + 5)]), [0; 0]);
+    assert_eq!(ages(&[Incident { state: IncidentState::Accepted, ..incident(24 * 4, 24 * 6) }]), [0; 0]);
+}
+
+#[test]
+fn verdicts_as_observations() {
+    use crate::{Missing, Series, check};
+    let settings = Settings::new(3.0, 5.0, 7, 20.0, 0.1).unwrap();
+    let seen = |current: f64, direction| {
+        // Mean 100, standard deviation about 10.
+        let windows: Vec<_> = std::iter::once(current)
+            .chain((0..30).map(|age| if age % 2 == 0 { 90.0 } else { 110.0 }))
+            .map(Some)
+            .collect();
+        let verdict = check(&Series::new(&windows, 30, Missing::Zero, true), &settings);
+        Observation::of(&verdict, hour(0), &settings, direction).map(|observation| observation.seen)
+    };
+    use Direction::{Drop, Spike};
+    for (current, direction, expected) in [
+        (200.0, Spike, Seen::Anomalous(Severity::Critical)),
+        (135.0, Spike, Seen::Anomalous(Severity::Warning)),
+        (200.0, Drop, Seen::Inside),
+        (40.0, Drop, Seen::Anomalous(Severity::Critical)),
+        (40.0, Spike, Seen::Inside),
+        (125.0, Spike, Seen::Between),
+        (125.0, Drop, Seen::Inside),
+        (75.0, Drop, Seen::Between),
+        (119.0, Spike, Seen::Inside),
+        (100.0, Spike, Seen::Inside),
+    ] {
+        assert_eq!(seen(current, direction), Some(expected), "{current} {direction:?}");
+    }
+    assert_eq!(
+        Observation::of(&Verdict::Undetermined(crate::Reason::NoData), hour(0), &settings, Spike),
+        None
+    );
+}
