@@ -1,8 +1,10 @@
-//! `meterflow`: prepares ClickHouse for the detector and fills it with usage, made up or one's own.
+//! `meterflow`: prepares ClickHouse for the detector, fills it with usage, made up or one's own, and sends again the
+//! alerts that a channel did not take.
 
 // Only here may the time of day be read; what needs it is handed it.
 #![allow(clippy::disallowed_methods)]
 
+mod alerts;
 mod events;
 mod import;
 mod migrate;
@@ -19,7 +21,7 @@ use clap::{Parser, Subcommand};
 use clickhouse::Client;
 use jiff::Timestamp;
 
-/// Usage-anomaly detection for metered customers: set up, fill and inspect its ClickHouse side.
+/// Usage-anomaly detection for metered customers: set up and fill its ClickHouse side, and send alerts again.
 #[derive(Parser)]
 #[command(name = "meterflow", version)]
 struct Arguments {
@@ -60,6 +62,8 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Insert usage of one's own from a CSV file.
     Import(import::ImportArgs),
+    /// See to alerts that could not be delivered.
+    Alerts(alerts::AlertsArgs),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -74,25 +78,47 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Connection { clickhouse_url, database, user, password, catalog } = arguments.connection;
-    let client = Client::default()
-        .with_url(&clickhouse_url)
-        .with_user(user)
-        .with_password(password)
-        .with_database(&database)
-        .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
-    let catalog = match catalog.filter(|path| !path.is_empty()) {
-        Some(path) => Catalog::from_file(&path)?,
-        None => Catalog::built_in()?,
-    };
-    // Asked of a database that every server has: the one of this call may not exist yet.
-    client.clone().with_database("system").query("SELECT 1").fetch_one::<u8>().await.with_context(|| {
-        format!("cannot use ClickHouse at {clickhouse_url} (check --clickhouse-url, --user and --password)")
-    })?;
-    match arguments.command {
-        Command::Migrate(args) => migrate::run(&client, &database, &catalog, args).await,
-        Command::Seed(args) => seed::run(&client, args, Timestamp::now()).await,
-        Command::Import(args) => import::run(&client, &catalog, args).await,
+    let Arguments { connection, command } = arguments;
+    match command {
+        // Alerts are in AWS: whoever sends them again need not reach ClickHouse.
+        Command::Alerts(args) => alerts::run(args).await,
+        Command::Migrate(args) => {
+            let (client, database, catalog) = connection.open().await?;
+            migrate::run(&client, &database, &catalog, args).await
+        }
+        Command::Seed(args) => {
+            let (client, ..) = connection.open().await?;
+            seed::run(&client, args, Timestamp::now()).await
+        }
+        Command::Import(args) => {
+            let (client, _, catalog) = connection.open().await?;
+            import::run(&client, &catalog, args).await
+        }
+    }
+}
+
+impl Connection {
+    /// A client of a server that answers, the name of its database, and the catalog.
+    async fn open(self) -> anyhow::Result<(Client, String, Catalog)> {
+        let Self { clickhouse_url, database, user, password, catalog } = self;
+        let client = Client::default()
+            .with_url(&clickhouse_url)
+            .with_user(user)
+            .with_password(password)
+            .with_database(&database)
+            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+        let catalog = match catalog.filter(|path| !path.is_empty()) {
+            Some(path) => Catalog::from_file(&path)?,
+            None => Catalog::built_in()?,
+        };
+        // Asked of a database that every server has: the one of this call may not exist yet.
+        let system = client.clone().with_database("system");
+        system.query("SELECT 1").fetch_one::<u8>().await.with_context(|| {
+            format!(
+                "cannot use ClickHouse at {clickhouse_url} (check --clickhouse-url, --user and --password)"
+            )
+        })?;
+        Ok((client, database, catalog))
     }
 }
 

@@ -41,9 +41,9 @@ impl Request {
     }
 }
 
-/// Every route with a request for what is of `theirs`; `of` are the ids of an anomaly of theirs and of one that `mine`
-/// does not have.
-fn table(theirs: &str, missing: &str, detection: &str) -> Vec<Row> {
+/// Every route with a request for what is of `theirs`. The pairs are the ids of an anomaly, and of an incident, of theirs
+/// and of one that `mine` does not have.
+fn table(anomalies: [&str; 2], incidents: [&str; 2], detection: &str) -> Vec<Row> {
     let request =
         |method, path: &str, body: &Value| Request { method, path: path.to_owned(), body: body.clone() };
     let get = |path: &str| request("GET", path, &Value::Null);
@@ -53,7 +53,7 @@ fn table(theirs: &str, missing: &str, detection: &str) -> Vec<Row> {
         let [asked, missing] = ids.map(|id| request(method, &path(id), body));
         row(route, asked, Foreign::Missing(missing))
     };
-    let (customers, anomalies) = (["theirs", "nobody"], [theirs, missing]);
+    let customers = ["theirs", "nobody"];
     let none = Value::Null;
     let checks = |id: &str| json!({ "customer_ids": ["mine", id] });
     vec![
@@ -99,6 +99,29 @@ fn table(theirs: &str, missing: &str, detection: &str) -> Vec<Row> {
             "POST",
             &|id| format!("/v1/anomalies/{id}/reopen"),
             anomalies,
+            &none,
+        ),
+        pair("GET /v1/incidents", "GET", &|id| format!("/v1/incidents?customer_id={id}"), customers, &none),
+        pair("GET /v1/incidents/{incident_id}", "GET", &|id| format!("/v1/incidents/{id}"), incidents, &none),
+        pair(
+            "POST /v1/incidents/{incident_id}/acknowledge",
+            "POST",
+            &|id| format!("/v1/incidents/{id}/acknowledge"),
+            incidents,
+            &none,
+        ),
+        pair(
+            "POST /v1/incidents/{incident_id}/resolve",
+            "POST",
+            &|id| format!("/v1/incidents/{id}/resolve"),
+            incidents,
+            &json!({ "note": "mine now" }),
+        ),
+        pair(
+            "POST /v1/incidents/{incident_id}/reopen",
+            "POST",
+            &|id| format!("/v1/incidents/{id}/reopen"),
+            incidents,
             &none,
         ),
         pair(
@@ -156,18 +179,20 @@ async fn world_and_table() -> Result<(World, Vec<Row>)> {
     run(&world.app().await?, &tick(END)).await?;
     // It fails, for nobody knows the function, and is remembered.
     world.api().await?.post("/v1/detections", &json!({})).await?.assert_problem(503, "a run");
-    let (mut theirs, mut detection) = (String::new(), String::new());
+    let (mut theirs, mut incident, mut detection) = (String::new(), String::new(), String::new());
     for item in world.all_items().await? {
         match (text(&item, "type").as_str(), text(&item, "customer_id").as_str()) {
             ("usage_anomaly", "theirs") => theirs = text(&item, "anomaly_id"),
+            ("incident", "theirs") => incident = text(&item, "incident_id"),
             ("detection_run", _) => detection = text(&item, "detection_id"),
             _ => {}
         }
     }
-    assert!(!theirs.is_empty() && !detection.is_empty());
+    assert!(!theirs.is_empty() && !incident.is_empty() && !detection.is_empty());
     // "mine" in base64url.
-    let missing = format!("{}.bandwidth.bWluZQ", at(END).as_millisecond());
-    Ok((world, table(&theirs, &missing, &detection)))
+    let end = at(END).as_millisecond();
+    let (anomaly, other) = (format!("{end}.bandwidth.bWluZQ"), format!("{end}.bandwidth.spike.bWluZQ"));
+    Ok((world, table([&theirs, &anomaly], [&incident, &other], &detection)))
 }
 
 #[tokio::test]
@@ -229,6 +254,11 @@ async fn a_customer_sees_its_own_and_only_that() -> Result<()> {
         let owners: Vec<_> = list["anomalies"].as_array().context("anomalies")?.iter().collect();
         assert!(owners.len() == 1 && owners[0]["customer_id"] == "mine", "{path}: {list}");
     }
+    for path in ["/v1/incidents", "/v1/incidents?state=open", "/v1/incidents?customer_id=mine"] {
+        let list = mine.read(path).await?;
+        let owners: Vec<_> = list["incidents"].as_array().context("incidents")?.iter().collect();
+        assert!(owners.len() == 1 && owners[0]["customer_id"] == "mine", "{path}: {list}");
+    }
     let trends = mine.read("/v1/anomalies/trends").await?;
     assert_eq!((&trends["total"], trends["top_customers"].as_array().map(Vec::len)), (&json!(1), Some(1)));
     // Its token says who it is, so it need not say it again.
@@ -243,6 +273,7 @@ async fn a_customer_sees_its_own_and_only_that() -> Result<()> {
         ("/v1/customers/mine%00/baselines", 404),
         ("/v1/customers/~dGhlaXJz/usage?metric=compute_time", 404),
         ("/v1/anomalies?customer_id=mine%20", 404),
+        ("/v1/incidents?customer_id=MINE", 404),
         ("/v1/anomalies/check?metric=compute_time&customer_id=MINE", 404),
     ] {
         assert_eq!(mine.get(path).await?.status, status, "{path}");

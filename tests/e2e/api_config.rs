@@ -259,7 +259,7 @@ async fn what_is_muted_is_stored_and_tells_nobody() -> Result<()> {
         (OF_C1, of(json!({ "metric": "bandwidth", "reason": "x" })), 0, &[]),
         (GLOBAL, of(json!({ "until": "2026-11-20T13:00:00Z", "reason": "x" })), 0, &[]),
         (GLOBAL, of(json!({ "reason": "maintenance" })), 4, &[]),
-        (OF_C1, of(json!({ "reason": "load test" })), 1, &[("MAX_ALERTS_PER_RUN", "0")]),
+        (OF_C1, of(json!({ "reason": "load test" })), 1, &[("MAX_PAGES_PER_RUN", "0")]),
     ];
     for (path, policy, muted, overrides) in cases {
         let case = format!("{path} {policy} {overrides:?}");

@@ -62,9 +62,15 @@ async fn without_clickhouse(fault: &'static str, action: Action) -> Result<()> {
     }
     // Six requests, two tries of two seconds each.
     assert!(started.elapsed() < Duration::from_secs(29), "{fault}: {:?}", started.elapsed());
-    for path in
-        ["/v1/anomalies", "/v1/anomalies/trends", "/v1/status", "/v1/config", "/v1/metrics", "/health"]
-    {
+    for path in [
+        "/v1/anomalies",
+        "/v1/incidents",
+        "/v1/anomalies/trends",
+        "/v1/status",
+        "/v1/config",
+        "/v1/metrics",
+        "/health",
+    ] {
         assert_eq!(api.get(path).await?.status, 200, "{path}, ClickHouse {fault}");
     }
     let acknowledged = api.post(&format!("/v1/anomalies/{anomaly}/acknowledge"), &json!({})).await?;
@@ -121,12 +127,17 @@ async fn a_rollup_that_was_never_made_is_no_secret_told_to_callers() -> Result<(
 /// A request of every kind that needs the table, all at the same time.
 async fn of_table(api: &Api) -> Result<Vec<(&'static str, Answer)>> {
     let anomaly = format!("/v1/anomalies/{}.api_calls.YQ", at(END).as_millisecond());
+    let incident = format!("/v1/incidents/{}.api_calls.spike.YQ", at(END).as_millisecond());
     let requests = [
         ("list", "GET", "/v1/anomalies".to_owned()),
         ("list of one", "GET", "/v1/anomalies?customer_id=a".to_owned()),
         ("detail", "GET", anomaly.clone()),
         ("resolve", "POST", format!("{anomaly}/resolve")),
         ("trends", "GET", "/v1/anomalies/trends".to_owned()),
+        ("incidents", "GET", "/v1/incidents".to_owned()),
+        ("incidents of one", "GET", "/v1/incidents?customer_id=a".to_owned()),
+        ("incident", "GET", incident.clone()),
+        ("resolve an incident", "POST", format!("{incident}/resolve")),
         ("check", "GET", CHECK.to_owned()),
         ("config", "GET", "/v1/config".to_owned()),
         ("change of config", "PUT", "/v1/config".to_owned()),

@@ -224,7 +224,7 @@ async fn alerts_that_wait_are_counted_with_the_age_of_the_oldest() -> Result<()>
         _ => Action::Forward,
     };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
-    let app = world.app_with(&[("MAX_ALERTS_PER_RUN", "105")], &world.aws_at(&proxy.url).await).await?;
+    let app = world.app_with(&[("MAX_PAGES_PER_RUN", "105")], &world.aws_at(&proxy.url).await).await?;
     failure(run(&app, &tick("2026-11-21T12:00:00Z")).await);
     let status = world.api().await?.read("/v1/status").await?;
     // The digest of the other fifteen waits as well.

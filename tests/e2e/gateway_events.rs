@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each finds what the ones before it made.
-pub(crate) const EVENTS: [&str; 20] = [
+pub(crate) const EVENTS: [&str; 25] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -21,6 +21,11 @@ pub(crate) const EVENTS: [&str; 20] = [
     "api-acknowledge",
     "api-resolve",
     "api-reopen",
+    "api-incidents",
+    "api-incident",
+    "api-acknowledge-incident",
+    "api-resolve-incident",
+    "api-reopen-incident",
     "api-baselines",
     "api-usage",
     "api-metrics",
@@ -80,6 +85,25 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-reopen" => {
             ok(json!({ "/state": "open", "/history/2/action": "reopen", "/history/2/note": null }))
         }
+        "api-incidents" => ok(json!({
+            "/incidents/0/customer_id": "cust_0001", "/incidents/0/metric": "compute_time",
+            "/incidents/0/state": "open", "/incidents/0/history": null,
+        })),
+        // What was done with the anomaly was done with its incident.
+        "api-incident" => ok(json!({
+            "/incident/state": "open", "/incident/severity": "critical", "/incident/direction": "spike",
+            "/incident/history/2/action": "reopen", "/incident/history/3": null,
+        })),
+        "api-acknowledge-incident" => ok(json!({
+            "/state": "acknowledged", "/history/3/actor": "local-admin",
+            "/history/3/note": "the customer is running a load test",
+        })),
+        "api-resolve-incident" => {
+            ok(json!({ "/state": "resolved", "/history/4/note": "the load test is over" }))
+        }
+        "api-reopen-incident" => {
+            ok(json!({ "/state": "open", "/closed_at": null, "/history/5/action": "reopen" }))
+        }
         "api-baselines" => ok(json!({
             "/customer_id": "cust_0001", "/baselines/3/metric": "compute_time", "/baselines/4": null,
         })),
@@ -112,13 +136,18 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
     let (deployed, hour) = (Deployed::new().await?, hour_ago(5));
     deployed.make_anomalies(&["cust_0001"], &hour).await?;
     let mut etags = [json!("\"0\""), json!("\"0\"")];
-    let mut started = Value::Null;
+    let (mut started, mut incident) = (Value::Null, Value::Null);
     for name in EVENTS {
         let mut event = event(name, &hour)?;
         // What the function itself handed out takes the place of what stands in the file.
         match name {
             "api-change-config" => event["headers"]["if-match"] = etags[0].clone(),
             "api-change-customer-config" => event["headers"]["if-match"] = etags[1].clone(),
+            name if name.contains("-incident") && name != "api-incidents" => {
+                let id = incident.as_str().context("an id of an incident")?;
+                let in_file = event["pathParameters"]["incident_id"].as_str().context("an id")?;
+                event = serde_json::from_str(&event.to_string().replace(in_file, id))?;
+            }
             "api-detection" => {
                 let id = started["detection_id"].as_str().context("an id of a run")?;
                 let in_file = event["pathParameters"]["detection_id"].as_str().context("an id")?;
@@ -148,6 +177,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
             "api-config" => etags[0] = headers["etag"].clone(),
             "api-customer-config" => etags[1] = headers["etag"].clone(),
             "api-start-detection" => started = body,
+            "api-detail" => incident = body["anomaly"]["incident_id"].clone(),
             _ => {}
         }
     }

@@ -26,7 +26,7 @@ const CHECKS: [&str; 7] = [
 const LEFT_OUT: [&str; 2] = ["start_detection", "replace_policy"];
 
 /// Parts of a path, encoded as they are sent.
-const SEGMENTS: [&str; 42] = [
+const SEGMENTS: [&str; 43] = [
     "..",
     ".",
     "...",
@@ -67,6 +67,7 @@ const SEGMENTS: [&str; 42] = [
     "CUSTOMER%23x%23ANOMALY%23",
     "'%20OR%20'1'='1",
     "1795266000000.api_calls.",
+    "1795266000000.api_calls.spike.",
     "99999999999999999999.api_calls.YQ",
     "-1795266000000.API_CALLS.YQ==",
 ];
@@ -92,7 +93,7 @@ async fn no_path_makes_a_route_fail() -> Result<()> {
             }
         }
     }
-    assert_eq!(requests.len(), 20 * segments.len());
+    assert_eq!(requests.len(), 25 * segments.len());
     let answers = stream::iter(requests).map(|(method, path)| {
         let gateway = &gateway;
         async move {
@@ -140,6 +141,7 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
     Deployed::new().await?.make_anomalies(&["schemathesis"], &hour).await?;
     let listed = gateway.read(&format!("/v1/anomalies?customer_id=schemathesis&from={hour}")).await?;
     let anomaly = listed["anomalies"][0]["anomaly_id"].as_str().context("an anomaly")?;
+    let incident = listed["anomalies"][0]["incident_id"].as_str().context("an incident")?;
     let body = json!({ "time": hour, "customer_ids": ["schemathesis"], "dry_run": true });
     let run = gateway.post("/v1/detections", &body).await?.json;
     let run = run["detection_id"].as_str().context("a run")?;
@@ -153,6 +155,8 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
         values = ["api_calls", "bandwidth", "storage_peak", "compute_time"]
         [dictionaries.anomalies]
         values = ["{anomaly}"]
+        [dictionaries.incidents]
+        values = ["{incident}"]
         [dictionaries.runs]
         values = ["{run}"]
         [dictionaries.versions]
@@ -163,6 +167,7 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
         [parameters]
         metric = {{ dictionary = "metrics", probability = 0.8 }}
         anomaly_id = {{ dictionary = "anomalies", probability = 0.7 }}
+        incident_id = {{ dictionary = "incidents", probability = 0.7 }}
         detection_id = {{ dictionary = "runs", probability = 0.5 }}
         If-Match = {{ dictionary = "versions", probability = 0.8 }}
         to = {{ dictionary = "times", probability = 0.5 }}

@@ -175,6 +175,18 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
         cursor = format!("&cursor={next}");
     }
     tally(&anomalies, &mut listed)?;
+    let (mut incidents, mut cursor) = (BTreeMap::<_, usize>::new(), String::new());
+    loop {
+        let page = api.read(&format!("/v1/incidents?limit=100{cursor}")).await?;
+        for incident in list(&page, "incidents")? {
+            *incidents
+                .entry(incident["customer_id"].as_str().context("a customer")?.to_owned())
+                .or_default() += 1;
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(incidents, ids.iter().map(|id| (id.clone(), 1)).collect(), "incidents");
     for (how, found) in [
         ("checked", checked),
         ("checked by batch", checked_by_batch),
@@ -193,6 +205,7 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
         let note: String = customer.chars().take(500).collect();
         let noted = own.post(&format!("/v1/anomalies/{id}/acknowledge"), &json!({ "note": note })).await?;
         assert_eq!((noted.status, &noted.json["history"][0]["note"]), (200, &json!(note)));
+        shows_incident(&own, anomaly).await?;
         shows_usage_in_paths(&own, anomaly).await?;
     }
     Ok(())
@@ -203,6 +216,20 @@ fn assert_shown(shown: &Value, listed: &Value) {
     for (name, value) in listed.as_object().into_iter().flatten() {
         assert_eq!(shown["anomaly"][name], *value, "{name} of {listed}");
     }
+}
+
+/// The incident of the acknowledged anomaly, listed and by its id, with the way back to the anomaly.
+async fn shows_incident(api: &Api, anomaly: &Value) -> Result<()> {
+    let listed = list(&api.read("/v1/incidents?limit=3").await?, "incidents")?;
+    let shape = (listed.len(), &listed[0]["incident_id"], &listed[0]["state"]);
+    assert_eq!(shape, (1, &anomaly["incident_id"], &json!("acknowledged")), "{anomaly}");
+    let id = anomaly["incident_id"].as_str().context("an id")?;
+    let shown = api.read(&format!("/v1/incidents/{id}")).await?;
+    assert_eq!(shown["incident"]["customer_id"], anomaly["customer_id"]);
+    let link = shown["anomalies_link"].as_str().context("a link")?;
+    let linked = list(&api.read(link).await?, "anomalies")?;
+    assert_eq!((linked.len(), &linked[0]["anomaly_id"]), (1, &anomaly["anomaly_id"]), "{link}");
+    Ok(())
 }
 
 /// Usage of the anomaly's customer, named in the path in both ways.

@@ -213,6 +213,32 @@ async fn a_stranger_with_the_document_and_a_token_runs_lists_checks_and_resolves
         json!([["acknowledge", "we look into it"], ["resolve", "a load test"], ["reopen", null]])
     );
 
+    // What was done with the anomaly was done with its incident as well.
+    let listed =
+        stranger.must("list_incidents", &json!({ "state": "open", "metric": metric, "limit": 3 })).await?;
+    let incident = &listed["incidents"][0];
+    assert_eq!(
+        (&incident["incident_id"], &incident["customer_id"]),
+        (&anomaly["incident_id"], &json!(customer)),
+        "{listed}"
+    );
+    let named = json!({ "incident_id": incident["incident_id"] });
+    let with_note = |note: &str| json!({ "incident_id": incident["incident_id"], "body": { "note": note } });
+    let shown = stranger.must("show_incident", &named).await?;
+    for (name, value) in incident.as_object().context("an incident")? {
+        assert_eq!(shown["incident"][name], *value, "{name}");
+    }
+    assert_eq!(shown["incident"]["history"].as_array().map(Vec::len), Some(3), "{shown}");
+    let link = shown["anomalies_link"].as_str().context("a link")?;
+    let linked = stranger.gateway.read(link).await?;
+    assert_eq!(linked["anomalies"][0]["anomaly_id"], anomaly["anomaly_id"], "{link}");
+    let acknowledged = stranger.must("acknowledge_incident", &with_note("once more")).await?;
+    assert_eq!(acknowledged["state"], "acknowledged");
+    assert_eq!(stranger.must("resolve_incident", &named).await?["state"], "resolved");
+    let refused = stranger.call("acknowledge_incident", &named).await?;
+    refused.assert_problem(409, "what is resolved cannot be acknowledged");
+    assert_eq!(stranger.must("reopen_incident", &named).await?["state"], "open");
+
     let path = json!({ "customer_id": customer, "metric": metric, "interval": "day" });
     assert_eq!(stranger.must("customer_usage", &path).await?["metric"], *metric);
     stranger.must("customer_baselines", &json!({ "customer_id": customer })).await?;

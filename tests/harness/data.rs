@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use adapters::config::StoreConfig;
-use adapters::store::{AlertState, AnomalyStore, JudgedBy, Writer};
+use adapters::store::{AnomalyItem, AnomalyStore, JudgedBy, Writer};
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::{
@@ -52,6 +52,7 @@ impl Made {
             expected_low: 980.0,
             expected_high: 1_050.0,
             constant_baseline: false,
+            excluded_windows: 0,
         };
         let finding = Finding { comparison, severity: self.severity, direction: self.direction };
         let (customer, metric) = (CustomerId::new(&*self.customer)?, MetricName::new(self.metric)?);
@@ -67,7 +68,8 @@ impl World {
         let judged_by = JudgedBy { catalog_version: "catalog", config_version: "0", mute: None };
         let writer = Writer { run_id: "made", now: timestamp() };
         for made in made {
-            store.record(&made.anomaly()?, AlertState::None, &judged_by, writer).await?;
+            let item = AnomalyItem::new(&made.anomaly()?, None, &judged_by, store.retention(), writer.run_id);
+            store.record(item, writer).await?;
         }
         Ok(())
     }

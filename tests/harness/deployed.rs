@@ -82,7 +82,14 @@ impl Deployed {
         customer: &str,
         hour: &str,
     ) -> Result<Vec<HashMap<String, AttributeValue>>> {
-        let sort_key = format!("ANOMALY#{}#", at(hour).as_millisecond());
+        self.items_of(customer, format!("ANOMALY#{}#", at(hour).as_millisecond())).await
+    }
+
+    async fn items_of(
+        &self,
+        customer: &str,
+        sort_key: String,
+    ) -> Result<Vec<HashMap<String, AttributeValue>>> {
         let answer = aws_sdk_dynamodb::Client::new(&self.aws)
             .query()
             .table_name(TABLE)
@@ -94,10 +101,12 @@ impl Deployed {
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// Deletes the stored anomalies of one customer at one hour, such as those of an earlier run of a test.
+    /// Deletes the stored anomalies of one customer at one hour, such as those of an earlier run of a test, and the
+    /// customer's incidents.
     pub async fn forget(&self, customer: &str, hour: &str) -> Result<()> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
-        for item in self.anomalies(customer, hour).await? {
+        let anomalies = self.anomalies(customer, hour).await?;
+        for item in anomalies.into_iter().chain(self.items_of(customer, "INCIDENT#".to_owned()).await?) {
             let (pk, sk) = (item["pk"].clone(), item["sk"].clone());
             client.delete_item().table_name(TABLE).key("pk", pk).key("sk", sk).send().await?;
         }

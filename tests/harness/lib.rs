@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod lambda;
 pub mod oracle;
 pub mod proxy;
+pub mod receiver;
 mod resources;
 pub mod world;
 

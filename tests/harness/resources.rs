@@ -7,16 +7,16 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 
-/// A table of anomalies with its two indexes.
+/// A table of anomalies with its indexes.
 pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
     let attribute =
         |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
     let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    let index = |name: &str, hash: &str| -> Result<GlobalSecondaryIndex> {
+    let index = |name: &str, hash: &str, range: &str| -> Result<GlobalSecondaryIndex> {
         Ok(GlobalSecondaryIndex::builder()
             .index_name(name)
             .key_schema(key(hash, KeyType::Hash)?)
-            .key_schema(key("detected_at", KeyType::Range)?)
+            .key_schema(key(range, KeyType::Range)?)
             .projection(Projection::builder().projection_type(ProjectionType::All).build())
             .build()?)
     };
@@ -29,10 +29,13 @@ pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
         .attribute_definitions(attribute("metric", ScalarAttributeType::S)?)
         .attribute_definitions(attribute("detected_at", ScalarAttributeType::N)?)
         .attribute_definitions(attribute("pending_alert", ScalarAttributeType::S)?)
+        .attribute_definitions(attribute("incident_shard", ScalarAttributeType::S)?)
+        .attribute_definitions(attribute("last_window", ScalarAttributeType::N)?)
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(index("metric-severity-index", "metric")?)
-        .global_secondary_indexes(index("pending-alerts-index", "pending_alert")?)
+        .global_secondary_indexes(index("metric-severity-index", "metric", "detected_at")?)
+        .global_secondary_indexes(index("pending-alerts-index", "pending_alert", "detected_at")?)
+        .global_secondary_indexes(index("incidents-index", "incident_shard", "last_window")?)
         .send()
         .await?;
     Ok(())

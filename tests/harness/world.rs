@@ -81,6 +81,22 @@ impl World {
         })
     }
 
+    /// Another world on the same usage: a table, a topic and a queue of its own.
+    pub async fn sibling(&self) -> Result<Self> {
+        let name = format!("e2e_{}", uuid::Uuid::new_v4().simple());
+        create_table(&self.aws, &name).await?;
+        let (topic_arn, queue_url) = create_topic(&self.aws, &name).await?;
+        Ok(Self {
+            clickhouse_url: self.clickhouse_url.clone(),
+            clickhouse: self.clickhouse.clone(),
+            database: self.database.clone(),
+            table: name,
+            topic_arn,
+            queue_url,
+            aws: self.aws.clone(),
+        })
+    }
+
     /// A detector of this world.
     pub async fn app(&self) -> Result<App> {
         self.app_with(&[], &self.aws).await
@@ -103,7 +119,7 @@ impl World {
     /// Lets an hour pass for the claims on alerts, for a program whose clock cannot be set.
     pub async fn end_claims(&self) -> Result<()> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
-        for item in self.items().await? {
+        for item in self.all_items().await? {
             let Ok(claimed) = text(&item, "alert_claim_until").parse::<i64>() else { continue };
             client
                 .update_item()
@@ -167,6 +183,12 @@ impl World {
         let is_found =
             |item: &HashMap<_, _>| ["usage_anomaly", "alert_digest"].contains(&text(item, "type").as_str());
         Ok(self.all_items().await?.into_iter().filter(is_found).collect())
+    }
+
+    /// All incidents of the table, open ones and closed ones.
+    pub async fn incidents(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
+        let items = self.all_items().await?;
+        Ok(items.into_iter().filter(|item| text(item, "type") == "incident").collect())
     }
 
     /// All items of the table, notes on runs and policies included.
@@ -234,7 +256,7 @@ impl World {
     pub async fn alert_counts(&self) -> Result<BTreeMap<String, usize>> {
         let mut counts = BTreeMap::new();
         for alert in self.alerts().await? {
-            let id = alert["anomaly_id"].as_str().context("an alert without an id")?;
+            let id = alert["alert_id"].as_str().context("an alert without an id")?;
             *counts.entry(id.to_owned()).or_default() += 1;
         }
         Ok(counts)

@@ -1,4 +1,5 @@
-//! Checks on demand: reads the usage of some customers in one query and judges it with the same `check` as the runs.
+//! Checks on demand: reads the usage of some customers in one query, and their incidents, and judges it with the same
+//! `check` as the runs.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,7 +8,8 @@ use adapters::catalog::MetricSpec;
 use adapters::policies::Policies;
 use adapters::telemetry::error_chain;
 use adapters::usage::{StepsRequest, SweepRequest, UsageError};
-use detection::{CustomerId, Series, Window};
+use detection::incident::{self, Incident};
+use detection::{CustomerId, Direction, Excluded, Series, Window};
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
@@ -25,13 +27,38 @@ pub(crate) struct Usage {
     first_event: Option<Timestamp>,
     /// Values of metric after metric, each newest first.
     values: Vec<Option<f64>>,
+    /// Of all metrics.
+    incidents: Vec<Incident>,
 }
 
+/// Customers whose incidents are read at the same time.
+const CONCURRENT_CUSTOMERS: usize = 16;
+
 impl Usage {
-    /// The series of a metric of the catalog.
+    /// The series of a metric of the catalog, without the windows of incidents.
     pub(crate) fn series(&self, app: &App, spec: &MetricSpec) -> Series<'_> {
         let values = self.values(app, spec);
         Series::new(values, self.counted(), spec.missing, spec.never_negative())
+            .excluding(self.excluded(spec))
+    }
+
+    /// The earlier windows of a metric in which an incident was.
+    pub(crate) fn excluded(&self, spec: &MetricSpec) -> Excluded {
+        incident::excluded(self.incidents_of(spec), &self.window, self.baseline_windows)
+    }
+
+    /// The incident that an anomaly of this window belongs to, where there is one already.
+    pub(crate) fn incident(&self, spec: &MetricSpec, direction: Direction) -> Option<&Incident> {
+        let end = self.window.end();
+        let holds = |incident: &&Incident| {
+            let goes_on = incident.over_at.is_none() || end <= incident.last_seen;
+            incident.subject.direction == direction && incident.opened_at <= end && goes_on
+        };
+        self.incidents_of(spec).filter(holds).max_by_key(|incident| incident.opened_at)
+    }
+
+    fn incidents_of(&self, spec: &MetricSpec) -> impl Iterator<Item = &Incident> {
+        self.incidents.iter().filter(move |incident| incident.subject.metric == spec.name)
     }
 
     /// The values of a metric by age; the current one comes first.
@@ -48,8 +75,42 @@ impl Usage {
     }
 }
 
-/// The usage of all of these customers, by one query.
+/// The usage of all of these customers, by one query, with their incidents.
 pub(crate) async fn usage_of(
+    app: &App,
+    customers: &[CustomerId],
+    window: Window,
+    baseline_days: u16,
+    now: Timestamp,
+    serving: &Serving,
+) -> Result<HashMap<CustomerId, Usage>, Problem> {
+    let (mut usage, incidents) = try_join!(
+        read_usage(app, customers, window, baseline_days, serving),
+        incidents_of(app, customers, now)
+    )?;
+    for (customer, incidents) in incidents {
+        if let Some(usage) = usage.get_mut(&customer) {
+            usage.incidents = incidents;
+        }
+    }
+    Ok(usage)
+}
+
+async fn incidents_of(
+    app: &App,
+    customers: &[CustomerId],
+    now: Timestamp,
+) -> Result<Vec<(CustomerId, Vec<Incident>)>, Problem> {
+    let mut all = Vec::with_capacity(customers.len());
+    for some in customers.chunks(CONCURRENT_CUSTOMERS) {
+        let read = try_join_all(some.iter().map(|customer| app.store.incidents_of(customer, now))).await?;
+        let incidents = read.into_iter().map(|items| items.into_iter().map(|item| item.incident).collect());
+        all.extend(some.iter().cloned().zip(incidents));
+    }
+    Ok(all)
+}
+
+async fn read_usage(
     app: &App,
     customers: &[CustomerId],
     window: Window,
@@ -67,7 +128,7 @@ pub(crate) async fn usage_of(
             query_id: &query_id,
             deadline: serving.deadline,
         };
-        match read_usage(app, &request).await {
+        match try_usage(app, &request).await {
             Ok(usage) => return Ok(usage),
             Err(error) => tries.again(error).await?,
         }
@@ -102,11 +163,12 @@ pub(crate) async fn policies_of(app: &App, customers: &[CustomerId]) -> Result<P
     Ok(Policies::resolve(&app.catalog, &app.settings, global, own))
 }
 
-async fn read_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<CustomerId, Usage>, UsageError> {
+async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<CustomerId, Usage>, UsageError> {
     let SweepRequest { window, baseline_days, customers, .. } = *request;
     let baseline_windows = window.baseline_windows(baseline_days);
     let nothing = vec![None; (baseline_windows + 1) * app.catalog.metrics().len()];
-    let unused = Usage { window, baseline_windows, first_event: None, values: nothing };
+    let unused =
+        Usage { window, baseline_windows, first_event: None, values: nothing, incidents: Vec::new() };
     let mut usage: HashMap<_, _> =
         customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
     let (mut sweep, mut rows) = (app.usage.sweep(request).await?, 0);

@@ -1,13 +1,14 @@
 //! Where a list goes on: an opaque text that belongs to one query of one caller.
 //!
-//! It holds the last anomaly shown, the bounds of the list (a time that is relative to now moves on while somebody turns
+//! It holds the place of what was shown last, the bounds of the list (a time that is relative to now moves on while somebody turns
 //! pages), and a digest of them, of the query and of what the caller may see. So a cursor that was changed, or is sent
 //! with another query or another token, is refused. It opens nothing: what a page shows is decided from the token anew,
 //! each time, and a place that no list of this query has is refused as well.
 
-use adapters::store::Position;
+use adapters::store::{IncidentPosition, Position};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,38 +16,59 @@ use crate::error::Problem;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Cursor {
-    place: Place,
+struct Cursor<P> {
+    place: Place<P>,
     digest: String,
 }
 
 /// Where a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Place {
-    pub(crate) after: Position,
+pub(crate) struct Place<P> {
+    pub(crate) after: P,
     /// The bounds of the list in Unix milliseconds, `[from, until)`.
     pub(crate) from: i64,
     pub(crate) until: i64,
 }
 
-/// Names the version of this format, so that a later one cannot be mistaken for it.
-const VERSION: &str = "anomalies-1";
+/// What a list can go on after.
+pub(crate) trait Listed: Serialize + DeserializeOwned {
+    /// Names the list and the version of its cursors, so that none is mistaken for another.
+    const VERSION: &'static str;
 
-/// `query` is everything that decides which anomalies are listed.
-pub(crate) fn encode(place: Place, query: &str) -> Result<String, Problem> {
+    /// The time that the list is sorted by, in Unix milliseconds.
+    fn time(&self) -> i64;
+}
+
+impl Listed for Position {
+    const VERSION: &'static str = "anomalies-1";
+
+    fn time(&self) -> i64 {
+        self.detected_at
+    }
+}
+
+impl Listed for IncidentPosition {
+    const VERSION: &'static str = "incidents-1";
+
+    fn time(&self) -> i64 {
+        self.last_window
+    }
+}
+
+/// `query` is everything that decides what is listed.
+pub(crate) fn encode<P: Listed>(place: Place<P>, query: &str) -> Result<String, Problem> {
     let digest = digest(&place, query)?;
     let text = serde_json::to_vec(&Cursor { place, digest })
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(text))
 }
 
-pub(crate) fn decode(text: &str, query: &str) -> Result<Place, Problem> {
+pub(crate) fn decode<P: Listed>(text: &str, query: &str) -> Result<Place<P>, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
-    let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| refused())?;
+    let cursor: Cursor<P> = serde_json::from_slice(&bytes).map_err(|_| refused())?;
     let place = cursor.place;
-    let within = place.from <= place.after.detected_at && place.after.detected_at < place.until;
-    if !within || cursor.digest != digest(&place, query)? {
+    if !(place.from..place.until).contains(&place.after.time()) || cursor.digest != digest(&place, query)? {
         return Err(refused());
     }
     Ok(place)
@@ -60,8 +82,8 @@ pub(crate) fn refused() -> Problem {
     )
 }
 
-fn digest(place: &Place, query: &str) -> Result<String, Problem> {
-    let text = serde_json::to_string(&(VERSION, place, query))
+fn digest<P: Listed>(place: &Place<P>, query: &str) -> Result<String, Problem> {
+    let text = serde_json::to_string(&(P::VERSION, place, query))
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..12]))
 }
@@ -84,20 +106,21 @@ mod tests {
             until: 1_795_269_600_000,
         };
         let cursor = encode(place(1_795_266_000_000), "query").unwrap();
-        assert_eq!(decode(&cursor, "query").unwrap(), place(1_795_266_000_000));
+        assert_eq!(decode::<Position>(&cursor, "query").unwrap(), place(1_795_266_000_000));
         for beyond in [i64::MIN, 5, 1_795_265_999_999, 1_795_269_600_000, i64::MAX] {
             let made_up = encode(place(beyond), "query").unwrap();
-            assert_eq!(decode(&made_up, "query").unwrap_err().status(), 400, "{beyond}");
+            assert_eq!(decode::<Position>(&made_up, "query").unwrap_err().status(), 400, "{beyond}");
         }
-        assert_eq!(decode(&cursor, "another").unwrap_err().status(), 400);
+        assert_eq!(decode::<Position>(&cursor, "another").unwrap_err().status(), 400);
+        assert_eq!(decode::<IncidentPosition>(&cursor, "query").unwrap_err().status(), 400);
         for index in 0..cursor.len() {
             let mut changed = cursor.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(decode(&changed, "query").is_err(), "byte {index}");
+            assert!(decode::<Position>(&changed, "query").is_err(), "byte {index}");
         }
         for foreign in ["", "x", "e30", "!", &format!("{cursor}A")] {
-            assert_eq!(decode(foreign, "query").unwrap_err().status(), 400, "{foreign}");
+            assert_eq!(decode::<Position>(foreign, "query").unwrap_err().status(), 400, "{foreign}");
         }
     }
 }

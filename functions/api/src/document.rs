@@ -34,9 +34,13 @@ there as `~` and the id in base64url without padding; so do `.`, `..` and one th
 queries and bodies every id goes as it is.";
 
 /// What the routes are about, in the order of a reader's interest.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("checks", "Any customer's usage in any period, judged now"),
     ("anomalies", "What the hourly runs found, and what people made of it"),
+    (
+        "incidents",
+        "What one deviation is over time, from its first anomaly to its end, and who looks into it",
+    ),
     ("customers", "What customers use, and what is usual for them"),
     ("settings", "How strict the checks are, and what is muted"),
     ("runs", "The hourly runs, and runs on demand"),

@@ -6,15 +6,20 @@
 //!
 //! Invariants:
 //!
-//! * A check is `detection::check` on what `UsageReader` reads, as in the hourly run; nothing is computed a second way.
+//! * A check is `detection::check` on what `UsageReader` reads, without the windows of incidents, as in the hourly run;
+//!   nothing is computed a second way.
 //! * What a caller sees is decided from the token's claims, in every route anew.
+//! * What a person decides about an incident is stored together with the notice of it, before anybody is told.
 //! * A problem names what is wrong and what is allowed; nothing of the inside leaves but in the log.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use adapters::alerts::AlertPublisher;
 use adapters::catalog::Catalog;
-use adapters::config::{ApiConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, StoreConfig};
+use adapters::config::{
+    AlertConfig, ApiConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, StoreConfig,
+};
 use adapters::invocation::DetectorFunction;
 use adapters::store::AnomalyStore;
 use adapters::usage::UsageReader;
@@ -31,6 +36,7 @@ mod cursor;
 mod document;
 mod error;
 pub mod gateway;
+mod paging;
 mod params;
 mod refusals;
 mod routes;
@@ -49,6 +55,8 @@ pub struct App {
     pub usage: UsageReader,
     pub store: AnomalyStore,
     pub detector: DetectorFunction,
+    /// For what people do with incidents; all else is alerted by the runs.
+    pub alerts: AlertPublisher,
     /// The time of day.
     pub clock: fn() -> SystemTime,
 }
@@ -78,6 +86,11 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::lifecycle::acknowledge))
         .routes(routes!(routes::lifecycle::resolve))
         .routes(routes!(routes::lifecycle::reopen))
+        .routes(routes!(routes::incidents::list))
+        .routes(routes!(routes::incidents::detail))
+        .routes(routes!(routes::handling::acknowledge))
+        .routes(routes!(routes::handling::resolve))
+        .routes(routes!(routes::handling::reopen))
         .routes(routes!(routes::customers::baselines))
         .routes(routes!(routes::customers::usage))
         .routes(routes!(routes::system::metrics))
@@ -102,6 +115,7 @@ impl App {
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
             detector: DetectorFunction::new(&config.detector_function, aws),
+            alerts: AlertPublisher::new(&AlertConfig::from_env(env)?, aws),
             catalog,
             detection,
             config,
@@ -117,6 +131,10 @@ impl App {
     }
 
     fn now(&self) -> Result<Timestamp, Problem> {
-        Timestamp::try_from((self.clock)()).map_err(|error| Problem::internal(error.to_string()))
+        self.time().map_err(|error| Problem::internal(error.to_string()))
+    }
+
+    fn time(&self) -> Result<Timestamp, jiff::Error> {
+        Timestamp::try_from((self.clock)())
     }
 }

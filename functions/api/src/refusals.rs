@@ -22,7 +22,7 @@ macro_rules! refusal {
 refusal!(Invalid, "400", "A parameter or the body is wrong; the problem says which, and what is allowed.");
 refusal!(Forbidden, "403", "The token does not give the right to this.");
 refusal!(NotFound, "404", "It does not exist, or the token does not show it.");
-refusal!(Conflict, "409", "It does not fit the anomaly's present state.");
+refusal!(Conflict, "409", "It does not fit the present state.");
 refusal!(Overtaken, "412", "Somebody else changed it since.");
 refusal!(TooLarge, "413", "The body is larger than 64 KiB.");
 refusal!(Unguarded, "428", "`If-Match` is missing.");

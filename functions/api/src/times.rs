@@ -8,7 +8,7 @@ use crate::error::Problem;
 use crate::params::quoted;
 
 /// Longest range of time that one request may ask for.
-const MAX_RANGE: SignedDuration = SignedDuration::from_hours(92 * 24);
+pub(crate) const MAX_RANGE: SignedDuration = SignedDuration::from_hours(92 * 24);
 
 const TIME_FORMS: &str =
     "Unix milliseconds (1795266000000), RFC 3339 (2026-11-21T13:00:00Z), or relative to now (now-24h)";

@@ -8,6 +8,10 @@ use utoipa::ToSchema;
 
 use crate::access::Caller;
 
+mod incident;
+
+pub(crate) use incident::{IncidentStateView, IncidentView};
+
 /// A period, `[start, end)`, in Unix milliseconds.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Period {
@@ -17,7 +21,7 @@ pub(crate) struct Period {
     pub end: i64,
 }
 
-/// Critical ones are alerted, warnings are not.
+/// Critical ones are alerted, warnings only where the deployment says so.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AnomalySeverity)]
@@ -52,7 +56,8 @@ pub(crate) enum ActionView {
     Reopen,
 }
 
-/// Whether somebody was alerted: `none` is nobody, for a warning, a mute, or one of many that a digest tells of.
+/// Whether somebody was alerted of it: `none` is nobody, for a further anomaly of an incident that people know, a
+/// warning, a mute, or one of many that a digest tells of.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AlertState)]
@@ -83,6 +88,8 @@ pub(crate) struct AnomalyView {
     pub baseline_stddev: f64,
     /// Earlier windows that were compared with.
     pub sample_count: usize,
+    /// Earlier windows that were left out because an incident was in them, so that one anomaly does not hide the next.
+    pub excluded_windows: usize,
     /// How many standard deviations the usage was from the mean, at most 100 either way.
     pub z_score: f64,
     /// What is usual at least: the threshold's number of deviations below the mean.
@@ -96,6 +103,9 @@ pub(crate) struct AnomalyView {
     /// What to look at, the most likely first.
     pub investigation_steps: Vec<String>,
     pub alert_state: AlertStateView,
+    /// The incident that it belongs to; null for anomalies of before there were any.
+    #[schema(required = true)]
+    pub incident_id: Option<String>,
     /// Why nobody was alerted, where a mute covered it; for operators only.
     #[schema(required = true)]
     pub mute_reason: Option<String>,
@@ -111,7 +121,7 @@ pub(crate) struct AnomalyView {
     pub expires_at: i64,
 }
 
-/// One thing that somebody did with an anomaly.
+/// One thing that somebody did with an anomaly or an incident.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HistoryEntry)]
 pub(crate) struct HistoryView {
@@ -147,6 +157,7 @@ impl AnomalyView {
             baseline_mean: item.baseline_mean,
             baseline_stddev: item.baseline_stddev,
             sample_count: item.sample_count,
+            excluded_windows: item.excluded_windows,
             z_score: item.z_score,
             expected_low: item.expected_low,
             expected_high: item.expected_high,
@@ -158,6 +169,7 @@ impl AnomalyView {
                 AlertState::Pending => AlertStateView::Pending,
                 AlertState::Sent => AlertStateView::Sent,
             },
+            incident_id: item.incident_id.map(|id| id.to_string()),
             mute_reason: item.mute_reason.filter(|_| !caller.is_customer()),
             catalog_version: item.catalog_version,
             config_version: item.config_version,

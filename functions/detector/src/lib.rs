@@ -1,7 +1,7 @@
 //! The detector: one pass over all customers' usage, for one window, without a way back.
 //!
 //! ```text
-//! tick ─ window ─ policies ─ read ─ check ─ (the stream was complete?) ─ record ─ publish ─ summary
+//! tick ─ window ─ policies, incidents ─ read ─ check ─ (the stream was complete?) ─ record ─ publish ─ summary
 //! ```
 //!
 //! Invariants:
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 use adapters::alerts::AlertPublisher;
 use adapters::catalog::Catalog;
 use adapters::config::{
-    AlertConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, MetricsConfig, StoreConfig,
+    AlertConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, IncidentConfig, MetricsConfig,
+    StoreConfig,
 };
 use adapters::metrics::{self, RunFigures};
 use adapters::policies::Policies;
@@ -30,14 +31,20 @@ use detection::{Settings, Window};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+mod known;
+mod ledger;
 mod outbox;
 mod plan;
 mod record;
+#[cfg(test)]
+mod simulation;
 mod spool;
 mod summary;
 mod sweep;
 mod tick;
 
+use known::Known;
+use ledger::Ledger;
 use outbox::Outbox;
 pub use summary::{Finding, RunSummary};
 pub use tick::Tick;
@@ -48,6 +55,7 @@ pub struct App {
     pub settings: Vec<Settings>,
     pub detection: DetectionConfig,
     pub alerting: AlertConfig,
+    pub incidents: IncidentConfig,
     pub metrics: MetricsConfig,
     pub usage: UsageReader,
     pub store: AnomalyStore,
@@ -87,7 +95,7 @@ pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<Ru
     let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
-    let pass = pass(app, tick, &run_id, begun + time_left, &mut figures, &mut outbox);
+    let pass = pass(app, app, tick, &run_id, begun + time_left, &mut figures, &mut outbox);
     let result = match tokio::time::timeout(time_left, pass).await {
         Ok(result) => result,
         Err(_) => Err(anyhow::anyhow!(
@@ -106,8 +114,10 @@ pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<Ru
     result
 }
 
+/// The steps of a run in their order.
 async fn pass(
     app: &App,
+    ledger: &impl Ledger,
     tick: &Tick,
     run_id: &str,
     deadline: Instant,
@@ -117,25 +127,28 @@ async fn pass(
     let due =
         tick.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
     let window = Window::closing_at(due).context("the event's time cannot be checked")?;
-    let writer = Writer { run_id, now: app.now()? };
+    let writer = Writer { run_id, now: ledger.now()? };
 
     if !tick.dry_run {
         figures.phase = "sending alerts that earlier runs left behind";
-        outbox.publish_left_over(app, writer, deadline).await;
+        // More than a run can leave behind by itself; should there be more still, the next runs send them.
+        let limit = 2 * app.alerting.max_per_run + 10;
+        outbox.publish_left_over(ledger, limit, writer, deadline).await;
     }
     figures.phase = "reading the policies";
-    let (global, customers) = app.store.policies().await?;
-    let policies = Policies::resolve(&app.catalog, &app.settings, global, customers);
+    let policies = ledger.policies().await?;
     let pass = Pass { app, tick, window, policies: &policies, writer, deadline };
+    figures.phase = "reading the incidents";
+    let known = Known::read(ledger, &window, window.baseline_windows(app.detection.baseline_days)).await?;
     figures.phase = "reading usage";
-    let mut findings = sweep::collect(pass, figures).await?;
+    let mut candidates = ledger.candidates(pass, &known, figures).await?;
     if tick.dry_run {
-        return summary::of_dry_run(pass, findings, &figures.usage);
+        return summary::of_dry_run(pass, candidates, &figures.usage);
     }
     figures.phase = "storing anomalies";
-    let recorded = record::all(pass, &mut findings).await?;
+    let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
     figures.phase = "sending alerts";
-    outbox.publish(app, recorded.pending, writer, deadline).await;
+    outbox.publish(ledger, recorded.pending, writer, deadline).await;
     match outbox.failure() {
         Some(error) => Err(error),
         None => Ok(summary::of_run(pass, recorded.counts, outbox.published(), &figures.usage)),
@@ -158,6 +171,7 @@ impl App {
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
             alerts: AlertPublisher::new(&alerting, aws),
             metrics: MetricsConfig::from_env(env),
+            incidents: IncidentConfig::from_env(env)?,
             catalog,
             detection,
             alerting,

@@ -4,17 +4,18 @@
 //! lose it. A publish that fails leaves its alert waiting and does not keep the others from being sent. A run that is
 //! out of time begins no more of them, since one that is cut off in the middle is one that is sent twice.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use adapters::alerts::PUBLISH_TIMEOUT;
 use adapters::metrics::AlertFigures;
 use adapters::store::{AlertItem, CLAIM, Claim, Writer};
 use adapters::telemetry::error_chain;
+use detection::incident::{Event, IncidentId};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use crate::App;
+use crate::ledger::Ledger;
 
 /// Alerts that are sent at the same time.
 const CONCURRENT_PUBLISHES: usize = 8;
@@ -33,6 +34,8 @@ pub(crate) struct Outbox {
     waiting: BTreeMap<String, i64>,
     unreadable: u64,
     seen: HashSet<String>,
+    /// Incidents of which an alert waits that this run could not send, so that none of their later ones goes before it.
+    blocked: HashSet<IncidentId>,
     /// Whether the alerts that wait were looked at, so that a count of zero means something.
     looked: bool,
     failures: u64,
@@ -50,12 +53,23 @@ enum Sent {
     Failed(anyhow::Error),
 }
 
+impl Sent {
+    /// Whether what follows it may be sent as well.
+    fn is_sent(&self) -> bool {
+        matches!(self, Self::Published | Self::Unmarked(_) | Self::Done)
+    }
+}
+
 impl Outbox {
     /// Sends what earlier runs left behind. What goes wrong here fails the run at its end and not before its work.
-    pub(crate) async fn publish_left_over(&mut self, app: &App, writer: Writer<'_>, deadline: Instant) {
-        // More than a run can leave behind by itself; should there be more still, the next runs send them.
-        let limit = 2 * app.alerting.max_per_run + 10;
-        match app.store.pending(limit).await {
+    pub(crate) async fn publish_left_over(
+        &mut self,
+        ledger: &impl Ledger,
+        limit: usize,
+        writer: Writer<'_>,
+        deadline: Instant,
+    ) {
+        match ledger.pending(limit).await {
             Ok(pending) => {
                 self.looked = true;
                 if !pending.alerts.is_empty() {
@@ -67,16 +81,16 @@ impl Outbox {
                     self.fail(anyhow::anyhow!("{} items of the outbox cannot be read", pending.unreadable));
                 }
                 let deadline = deadline.min(Instant::now() + LEFT_OVER_TIME);
-                self.publish(app, pending.alerts, writer, deadline).await;
+                self.publish(ledger, pending.alerts, writer, deadline).await;
             }
-            Err(error) => self.fail(error.into()),
+            Err(error) => self.fail(error),
         }
     }
 
-    /// Sends `alerts`, each at most once in this run.
+    /// Sends `alerts`, each at most once in this run, and those of one incident in their order.
     pub(crate) async fn publish(
         &mut self,
-        app: &App,
+        ledger: &impl Ledger,
         alerts: Vec<AlertItem>,
         writer: Writer<'_>,
         deadline: Instant,
@@ -85,10 +99,17 @@ impl Outbox {
             alerts.into_iter().filter(|alert| self.seen.insert(alert.id().to_owned())).collect();
         // They all wait until they are known to be sent, also when this run is cut off on the way.
         self.waiting.extend(alerts.iter().map(|alert| (alert.id().to_owned(), alert.detected_at())));
-        let mut sending = stream::iter(&alerts)
-            .map(|alert| async move { (alert.id(), send(app, alert, writer, deadline).await) })
-            .buffer_unordered(CONCURRENT_PUBLISHES);
-        while let Some((id, sent)) = sending.next().await {
+        let mut groups = by_incident(&alerts);
+        groups.retain(|alerts| !self.is_blocked(alerts[0]));
+        let mut sending = stream::iter(groups)
+            .map(|alerts| async move { send_in_order(ledger, &alerts, writer, deadline).await })
+            .buffer_unordered(CONCURRENT_PUBLISHES)
+            .flat_map(stream::iter);
+        while let Some((alert, sent)) = sending.next().await {
+            let id = alert.id();
+            if !sent.is_sent() {
+                self.blocked.extend(alert.incident_id());
+            }
             match sent {
                 Sent::Published => {
                     self.published += 1;
@@ -105,6 +126,12 @@ impl Outbox {
                 }
             }
         }
+    }
+
+    /// Whether an earlier alert of the same incident waits, or may wait: nobody is to read of an end before its beginning.
+    fn is_blocked(&self, alert: &AlertItem) -> bool {
+        alert.incident_id().is_some_and(|incident| self.blocked.contains(&incident))
+            || (!self.looked && !is_first(alert))
     }
 
     pub(crate) fn published(&self) -> u64 {
@@ -136,12 +163,74 @@ impl Outbox {
     }
 }
 
-async fn send(app: &App, alert: &AlertItem, writer: Writer<'_>, deadline: Instant) -> Sent {
+/// Its place among the alerts of an incident: by the newest window that the incident had seen, and then by when it became
+/// true. What people did is dated by the clock, which is ahead of all windows, and so is no measure between the two.
+fn place(alert: &AlertItem) -> (i64, i64) {
+    let incident = match alert {
+        AlertItem::Anomaly(item) => item.alert.as_ref().map(|alert| &alert.incident),
+        AlertItem::Notice(notice) => Some(&notice.incident),
+        AlertItem::Digest(_) => None,
+    };
+    let newest_window = incident.map(|incident| incident.last_window.as_millisecond());
+    (newest_window.unwrap_or(alert.detected_at()), alert.detected_at())
+}
+
+/// Whether no other alert of its incident can have been before it.
+fn is_first(alert: &AlertItem) -> bool {
+    match alert {
+        AlertItem::Anomaly(item) => item.alert.as_ref().is_none_or(|alert| alert.event == Event::Opened),
+        AlertItem::Notice(_) => false,
+        AlertItem::Digest(_) => true,
+    }
+}
+
+/// The alerts of each incident, in their order; all others one by one.
+fn by_incident(alerts: &[AlertItem]) -> Vec<Vec<&AlertItem>> {
+    let mut groups: Vec<Vec<&AlertItem>> = Vec::new();
+    let mut places = HashMap::new();
+    for alert in alerts {
+        match alert.incident_id() {
+            Some(incident) => {
+                let place = *places.entry(incident).or_insert(groups.len());
+                if place == groups.len() {
+                    groups.push(Vec::new());
+                }
+                groups[place].push(alert);
+            }
+            None => groups.push(vec![alert]),
+        }
+    }
+    for group in &mut groups {
+        group.sort_by_key(|alert| place(alert));
+    }
+    groups
+}
+
+/// What follows an alert that is not known to be sent waits with it: nobody is to read of an end before its beginning.
+async fn send_in_order<'a>(
+    ledger: &impl Ledger,
+    alerts: &[&'a AlertItem],
+    writer: Writer<'_>,
+    deadline: Instant,
+) -> Vec<(&'a AlertItem, Sent)> {
+    let mut results = Vec::new();
+    for alert in alerts {
+        let sent = send(ledger, alert, writer, deadline).await;
+        let goes_on = sent.is_sent();
+        results.push((*alert, sent));
+        if !goes_on {
+            break;
+        }
+    }
+    results
+}
+
+async fn send(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>, deadline: Instant) -> Sent {
     if deadline.saturating_duration_since(Instant::now()) < SEND_TIME {
         return Sent::Failed(anyhow::anyhow!("no time was left"));
     }
     let claimed = Instant::now();
-    match claim(app, alert, writer).await {
+    match claim(ledger, alert, writer).await {
         Ok(Claim::Won) => {}
         Ok(Claim::Held) => return Sent::Held,
         Ok(Claim::Done) => return Sent::Done,
@@ -149,27 +238,106 @@ async fn send(app: &App, alert: &AlertItem, writer: Writer<'_>, deadline: Instan
     }
     // A claim that took long to get may be another run's before this one is done.
     let published = match claimed.elapsed() + SEND_TIME < CLAIM {
-        true => app.alerts.publish(alert).await.map_err(anyhow::Error::from),
+        true => ledger.publish(alert).await,
         false => Err(anyhow::anyhow!("the claim took {} s to get", claimed.elapsed().as_secs())),
     };
     if let Err(error) = published {
-        if let Err(release) = app.store.release(alert, writer).await {
-            let text = error_chain(&release);
+        if let Err(release) = ledger.release(alert, writer).await {
+            let text = error_chain(release.as_ref());
             tracing::warn!(alert.id = alert.id(), error = text, "the claim on the alert ends by itself");
         }
         return Sent::Failed(error);
     }
-    match mark(app, alert, writer).await {
+    match mark(ledger, alert, writer).await {
         Ok(()) => Sent::Published,
         Err(error) => Sent::Unmarked(error),
     }
 }
 
 /// Claims are dated at the moment they are made: a run may have read and stored for minutes before.
-async fn claim(app: &App, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim> {
-    Ok(app.store.claim(alert, Writer { now: app.now()?, ..writer }).await?)
+async fn claim(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim> {
+    ledger.claim(alert, Writer { now: ledger.now()?, ..writer }).await
 }
 
-async fn mark(app: &App, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-    Ok(app.store.mark_sent(alert, Writer { now: app.now()?, ..writer }).await?)
+async fn mark(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
+    ledger.mark_sent(alert, Writer { now: ledger.now()?, ..writer }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use adapters::store::Notice;
+    use detection::incident::{Figures, Incident, IncidentState, Subject};
+    use detection::{CustomerId, Direction, MetricName, Severity};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_266_000 + second).unwrap()
+    }
+
+    /// What is told at `told` of the incident of a customer, which had then seen the window that ends at `window`.
+    fn alert(customer: &str, event: Event, window: i64, told: i64) -> AlertItem {
+        let subject = Subject {
+            customer_id: CustomerId::new(customer).unwrap(),
+            metric: MetricName::new("api_calls").unwrap(),
+            direction: Direction::Spike,
+        };
+        let figures = Figures { current_value: 9.0, baseline_mean: 1.0, baseline_stddev: 1.0, z_score: 8.0 };
+        let incident = Incident {
+            subject,
+            state: IncidentState::Open,
+            severity: Severity::Critical,
+            opened_at: at(0),
+            level_since: at(0),
+            last_seen: at(window),
+            last_window: at(window),
+            closed_at: None,
+            over_at: None,
+            anomalies: 1,
+            quiet_runs: 0,
+            peak_z_score: 8.0,
+            latest: figures,
+            level: 8.0,
+            told: true,
+            alerting: true,
+            last_page: None,
+        };
+        let text = String::from("text");
+        let notice = Notice::new(event, &incident, "calls", text, at(told), Duration::from_secs(1), "run");
+        AlertItem::Notice(Box::new(notice))
+    }
+
+    #[test]
+    fn the_alerts_of_an_incident_go_in_the_order_in_which_they_came_about() {
+        let hour = 3_600;
+        // A person resolves it a minute after a window ends that a late run then finds anomalous.
+        let alerts = [
+            alert("a", Event::Reopened, 2 * hour, 2 * hour),
+            alert("b", Event::Opened, 0, 0),
+            alert("a", Event::Resolved, hour, 2 * hour + 60),
+            alert("a", Event::Acknowledged, hour, 2 * hour + 30),
+            alert("a", Event::Escalated, hour, hour),
+        ];
+        let events = |group: &Vec<&AlertItem>| -> Vec<Event> {
+            let event = |alert: &&AlertItem| match alert {
+                AlertItem::Notice(notice) => notice.event,
+                other => panic!("{other:?}"),
+            };
+            group.iter().map(event).collect()
+        };
+        let groups: Vec<_> = by_incident(&alerts).iter().map(events).collect();
+        use Event::*;
+        assert_eq!(groups, [vec![Escalated, Acknowledged, Resolved, Reopened], vec![Opened]]);
+    }
+
+    #[test]
+    fn what_follows_an_alert_that_waits_waits_too() {
+        let (of_a, of_b) = (alert("a", Event::Resolved, 0, 0), alert("b", Event::Resolved, 0, 0));
+        let mut outbox = Outbox { looked: true, ..Outbox::default() };
+        outbox.blocked.extend(of_a.incident_id());
+        assert_eq!([&of_a, &of_b].map(|alert| outbox.is_blocked(alert)), [true, false]);
+        // Nobody knows what waits.
+        outbox.looked = false;
+        assert!(outbox.is_blocked(&of_b));
+    }
 }

@@ -1,10 +1,12 @@
-//! Who gets an alert of its own when many things happen at once. Pure, and the same for the same findings in whatever
+//! Who gets a page of its own when many things happen at once. Pure, and the same for the same findings in whatever
 //! order they come, so that a repeated run decides the same.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use adapters::store::AlertState;
+use adapters::config::AlertConfig;
+use adapters::store::Totals;
+use detection::incident::Step;
 use detection::{CustomerId, Severity};
 
 use crate::sweep::Candidate;
@@ -12,65 +14,107 @@ use crate::sweep::Candidate;
 /// The largest anomalies that a digest shows.
 pub(crate) const LARGEST: usize = 10;
 
-/// The alerts of one run.
+/// The pages of one run.
 #[derive(Debug, Default)]
-pub(crate) struct AlertPlan {
+pub(crate) struct PagePlan {
     chosen: HashSet<(CustomerId, usize)>,
-    /// All findings, warnings included.
-    pub(crate) anomalies: u64,
-    pub(crate) critical: u64,
-    pub(crate) held_back: u64,
+    pub(crate) totals: Totals,
     /// The largest of those held back.
     pub(crate) largest: Vec<Candidate>,
 }
 
-impl AlertPlan {
-    /// Chooses the largest critical findings, at most `max_per_run` of all and `max_per_customer` of one customer.
+/// Whether a finding calls for a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    No,
+    Yes,
+    /// It did so in an earlier run of this window, which sent a page of its own or left it to the digest.
+    Settled {
+        single: bool,
+    },
+}
+
+impl Call {
+    /// What ends an incident does not count: it is sent singly whatever happens, because something waits for it.
+    pub(crate) fn of(step: &Step) -> Self {
+        match step {
+            Step::Become { page: Some(event), .. } if !event.is_closing() => Self::Yes,
+            Step::Repeated(Some(page)) if !page.event.is_closing() => Self::Settled { single: page.single },
+            _ => Self::No,
+        }
+    }
+}
+
+impl PagePlan {
+    /// Chooses the largest findings that call for a page, at most `max_per_run` of all and `max_per_customer` of one
+    /// customer.
     ///
-    /// Looks at every finding once and keeps no more than the chosen and [`LARGEST`] others in memory.
+    /// Looks at every candidate once and keeps no more than the chosen and [`LARGEST`] others in memory. What an earlier
+    /// run of the window decided stays decided and takes its place, so that a repeated run does not page as many again.
     pub(crate) fn of(
         candidates: impl Iterator<Item = anyhow::Result<Candidate>>,
-        max_per_run: usize,
-        max_per_customer: usize,
+        config: &AlertConfig,
+        call: impl Fn(&Candidate) -> Call,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::default();
         let mut kept: Vec<Candidate> = Vec::new();
+        let mut sent: HashMap<CustomerId, usize> = HashMap::new();
         for candidate in candidates {
             let candidate = candidate?;
-            plan.anomalies += 1;
-            if candidate.finding.severity != Severity::Critical {
-                continue;
-            }
-            plan.critical += 1;
-            let customer = candidate.customer_id.clone();
-            insert(&mut kept, candidate);
-            // What a customer has too much of is beyond hope: the better ones that stay would have to go before it.
-            let of_customer = |kept: &Candidate| kept.customer_id == customer;
-            if kept.iter().filter(|kept| of_customer(kept)).count() > max_per_customer
-                && let Some(last) = kept.iter().rposition(of_customer)
-            {
-                plan.hold_back(kept.remove(last));
-            }
-            if kept.len() > max_per_run
-                && let Some(last) = kept.pop()
-            {
-                plan.hold_back(last);
+            let Some(finding) = candidate.finding() else { continue };
+            plan.totals.anomalies += 1;
+            plan.totals.critical += u64::from(finding.severity == Severity::Critical);
+            let call = call(&candidate);
+            plan.totals.pages += u64::from(call != Call::No);
+            match call {
+                Call::No => {}
+                Call::Settled { single: true } => {
+                    *sent.entry(candidate.customer_id).or_default() += 1;
+                }
+                Call::Settled { single: false } => plan.hold_back(candidate),
+                Call::Yes => {
+                    let customer = candidate.customer_id.clone();
+                    insert(&mut kept, candidate);
+                    plan.keep_of_customer(&mut kept, &customer, config.max_per_customer);
+                    plan.keep(&mut kept, config.max_per_run);
+                }
             }
         }
+        for (customer, sent) in &sent {
+            plan.keep_of_customer(&mut kept, customer, config.max_per_customer.saturating_sub(*sent));
+        }
+        plan.keep(&mut kept, config.max_per_run.saturating_sub(sent.values().sum()));
         plan.chosen = kept.into_iter().map(|kept| (kept.customer_id, kept.metric)).collect();
         Ok(plan)
     }
 
-    /// The state in which the alert of a finding begins.
-    pub(crate) fn state(&self, candidate: &Candidate) -> AlertState {
-        match self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric)) {
-            true => AlertState::Pending,
-            false => AlertState::None,
+    /// Whether a page about this candidate goes out by itself; otherwise the digest tells of it. Without a digest,
+    /// everything goes out by itself, also what calls for a page only since the plan was made.
+    pub(crate) fn is_single(&self, candidate: &Candidate) -> bool {
+        self.totals.held_back == 0 || self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric))
+    }
+
+    /// Holds back what is beyond `most`, the smallest first.
+    fn keep(&mut self, kept: &mut Vec<Candidate>, most: usize) {
+        while kept.len() > most
+            && let Some(last) = kept.pop()
+        {
+            self.hold_back(last);
+        }
+    }
+
+    /// The same for one customer. What it has too much of is beyond hope: the larger ones that stay would have to go first.
+    fn keep_of_customer(&mut self, kept: &mut Vec<Candidate>, customer: &CustomerId, most: usize) {
+        let of_customer = |kept: &Candidate| kept.customer_id == *customer;
+        while kept.iter().filter(|kept| of_customer(kept)).count() > most
+            && let Some(last) = kept.iter().rposition(of_customer)
+        {
+            self.hold_back(kept.remove(last));
         }
     }
 
     fn hold_back(&mut self, candidate: Candidate) {
-        self.held_back += 1;
+        self.totals.held_back += 1;
         insert(&mut self.largest, candidate);
         self.largest.truncate(LARGEST);
     }
@@ -85,7 +129,7 @@ fn insert(list: &mut Vec<Candidate>, candidate: Candidate) {
 /// The largest |z| first, then the largest relative change, then by name so that no two are equal.
 fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
     let size = |candidate: &Candidate| {
-        let comparison = &candidate.finding.comparison;
+        let comparison = &candidate.comparison;
         let mean = comparison.baseline.mean();
         (comparison.z_score.abs(), (comparison.current - mean).abs() / mean.abs().max(1.0))
     };
@@ -96,7 +140,9 @@ fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
 
 #[cfg(test)]
 mod tests {
+    use detection::incident::{Event, Page, Seen};
     use detection::{Missing, Series, Settings, Verdict, check};
+    use jiff::Timestamp;
 
     use super::*;
 
@@ -110,15 +156,31 @@ mod tests {
         else {
             panic!("a spike of {spike} is no anomaly");
         };
-        Candidate { customer_id: CustomerId::new(customer).unwrap(), metric, finding }
+        Candidate {
+            customer_id: CustomerId::new(customer).unwrap(),
+            metric,
+            direction: finding.direction,
+            seen: Seen::Anomalous(finding.severity),
+            comparison: finding.comparison,
+        }
+    }
+
+    fn config(max_per_run: usize, max_per_customer: usize) -> AlertConfig {
+        AlertConfig { topic_arn: String::new(), max_per_run, max_per_customer }
+    }
+
+    /// All that is critical calls for a page.
+    fn critical(candidate: &Candidate) -> Call {
+        if candidate.seen == Seen::Anomalous(Severity::Critical) { Call::Yes } else { Call::No }
     }
 
     fn plan(
         candidates: &[Candidate],
         max_per_run: usize,
         max_per_customer: usize,
-    ) -> (AlertPlan, Vec<String>) {
-        let plan = AlertPlan::of(candidates.iter().cloned().map(Ok), max_per_run, max_per_customer).unwrap();
+    ) -> (PagePlan, Vec<String>) {
+        let candidates = candidates.iter().cloned().map(Ok);
+        let plan = PagePlan::of(candidates, &config(max_per_run, max_per_customer), critical).unwrap();
         let mut chosen: Vec<_> =
             plan.chosen.iter().map(|(customer, metric)| format!("{customer}/{metric}")).collect();
         chosen.sort();
@@ -126,11 +188,22 @@ mod tests {
     }
 
     #[test]
-    fn warnings_are_stored_without_an_alert() {
-        let warning = candidate("a", 0, 400.0);
-        let (plan, chosen) = plan(std::slice::from_ref(&warning), 10, 10);
-        assert_eq!((plan.critical, plan.held_back, chosen.len()), (0, 0, 0));
-        assert_eq!(plan.state(&warning), AlertState::None);
+    fn what_calls_for_no_page_is_counted_and_not_chosen() {
+        let candidates = [candidate("a", 0, 400.0), candidate("a", 1, 4_000.0)];
+        let (counted, chosen) = plan(&candidates, 10, 10);
+        let totals = Totals { anomalies: 2, critical: 1, pages: 1, held_back: 0 };
+        assert_eq!((counted.totals, chosen), (totals, vec!["a/1".to_owned()]));
+        assert!(candidates.iter().all(|candidate| counted.is_single(candidate)), "nothing is held back");
+        let page = |event| Some(Page { event, window_end: Timestamp::UNIX_EPOCH, single: false });
+        for (event, call) in [
+            (None, Call::No),
+            (page(Event::Accepted), Call::No),
+            (page(Event::Escalated), Call::Settled { single: false }),
+        ] {
+            assert_eq!(Call::of(&Step::Repeated(event)), call);
+        }
+        let inside = Candidate { seen: Seen::Inside, ..candidates[1].clone() };
+        assert_eq!(plan(&[inside], 10, 10).0.totals, Totals::default());
     }
 
     #[test]
@@ -144,7 +217,8 @@ mod tests {
         ];
         let (plan_of_three, chosen) = plan(&candidates, 3, 2);
         assert_eq!(chosen, ["a/0", "a/2", "b/0"]);
-        assert_eq!((plan_of_three.critical, plan_of_three.held_back), (5, 2));
+        assert_eq!((plan_of_three.totals.pages, plan_of_three.totals.held_back), (5, 2));
+        assert_eq!([0, 1].map(|place| plan_of_three.is_single(&candidates[place])), [true, false]);
         let held: Vec<_> = plan_of_three.largest.iter().map(|c| (c.customer_id.as_str(), c.metric)).collect();
         assert_eq!(held, [("a", 1), ("c", 0)]);
         assert_eq!(plan(&candidates, 0, 2).1, [""; 0]);
@@ -163,8 +237,38 @@ mod tests {
             candidates.swap(turn, 299 - turn);
             let (again, chosen_again) = plan(&candidates, 25, 3);
             assert_eq!((&chosen_again, &again.largest), (&chosen, &first.largest));
-            assert_eq!((again.critical, again.held_back), (300, 275));
+            assert_eq!((again.totals.pages, again.totals.held_back), (300, 275));
         }
+    }
+
+    #[test]
+    fn a_run_that_died_on_its_way_is_completed_with_the_same_plan() {
+        let candidates: Vec<_> = (0..40_u32)
+            .map(|n| {
+                candidate(&format!("c{}", n % 4), n as usize / 4, 1_000.0 + 50.0 * f64::from(n * 7 % 40))
+            })
+            .collect();
+        let limits = config(12, 4);
+        let all = || candidates.iter().cloned().map(Ok);
+        let first = PagePlan::of(all(), &limits, |_| Call::Yes).unwrap();
+        // It had stored any number of them, in whatever order.
+        for stored in 0..=40 {
+            let settled = |candidate: &Candidate| {
+                let place = candidates.iter().position(|other| other == candidate).unwrap();
+                match place * 17 % 40 < stored {
+                    true => Call::Settled { single: first.is_single(candidate) },
+                    false => Call::Yes,
+                }
+            };
+            let again = PagePlan::of(all(), &limits, settled).unwrap();
+            assert_eq!((again.totals, &again.largest), (first.totals, &first.largest), "{stored}");
+            for candidate in candidates.iter().filter(|candidate| settled(candidate) == Call::Yes) {
+                assert_eq!(again.is_single(candidate), first.is_single(candidate), "{stored}");
+            }
+        }
+        // Pages that were sent singly are not told of by a digest, also where the caps are lower now.
+        let sent = PagePlan::of(all(), &config(1, 1), |_| Call::Settled { single: true }).unwrap();
+        assert_eq!((sent.totals.pages, sent.totals.held_back), (40, 0));
     }
 
     #[test]
@@ -172,7 +276,7 @@ mod tests {
         let one = candidate("a", 0, 5_000.0);
         let many = (0..50_000)
             .map(|n| Ok(Candidate { customer_id: CustomerId::new(format!("c{n}")).unwrap(), ..one.clone() }));
-        let plan = AlertPlan::of(many, 5, 5).unwrap();
-        assert_eq!((plan.chosen.len(), plan.largest.len(), plan.held_back), (5, LARGEST, 49_995));
+        let plan = PagePlan::of(many, &config(5, 5), critical).unwrap();
+        assert_eq!((plan.chosen.len(), plan.largest.len(), plan.totals.held_back), (5, LARGEST, 49_995));
     }
 }

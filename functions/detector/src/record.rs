@@ -1,11 +1,20 @@
-//! Stores the findings of a window, many writes in flight at once, and collects the alerts that wait.
+//! Stores the findings of a window and what they make of incidents, many writes in flight at once, and collects the
+//! alerts that wait.
 
-use adapters::store::{AlertItem, AlertState, Digest, DigestEntry, JudgedBy, Recorded};
-use anyhow::Context;
-use detection::{Anomaly, Mute, Window};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use adapters::store::{
+    AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Recorded,
+};
+use anyhow::{Context, bail};
+use detection::incident::{Event, Figures, Incident, IncidentState, Observation, Step, Subject, advance};
+use detection::{Anomaly, Finding, Mute, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::plan::{AlertPlan, LARGEST};
+use crate::known::Known;
+use crate::ledger::Ledger;
+use crate::plan::{Call, PagePlan};
 use crate::spool::Spool;
 use crate::sweep::Candidate;
 use crate::{App, Pass, ensure_time_left};
@@ -13,86 +22,190 @@ use crate::{App, Pass, ensure_time_left};
 /// Writes in flight at once: enough to hide the few milliseconds of each, few enough for one small function.
 const CONCURRENT_WRITES: usize = 64;
 
+/// Tries against other runs and people who change the same incident.
+const ATTEMPTS: u32 = 6;
+
 /// What was stored.
+#[derive(Default)]
 pub(crate) struct Records {
     pub(crate) counts: Counts,
     /// Alerts of this window that wait: the plan bounds their number.
     pub(crate) pending: Vec<AlertItem>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    /// Items that this run wrote.
+    /// Anomalies that this run stored.
     pub(crate) recorded: u64,
     /// Anomalies that were stored before.
     pub(crate) already_recorded: u64,
+    /// What became of incidents, by what it is.
+    pub(crate) incidents: BTreeMap<&'static str, u64>,
 }
 
-/// Stores every finding once. Stops with an error at the first write that cannot be completed and at the deadline;
-/// what is stored by then is found stored by the next run.
-pub(crate) async fn all(pass: Pass<'_>, findings: &mut Spool<Candidate>) -> anyhow::Result<Records> {
-    let Pass { app, window, writer, .. } = pass;
-    let alerting = &app.alerting;
-    // What is muted is stored like all else, and no alert, single or in a digest, tells of it.
-    let loud =
-        findings.read()?.filter(|found| found.as_ref().map_or(true, |found| mute(pass, found).is_none()));
-    let plan = AlertPlan::of(loud, alerting.max_per_run, alerting.max_per_customer)?;
-    let (mut records, overtaken) = store(pass, findings, &plan).await?;
-    let held_back = plan.held_back + overtaken.count;
-    if held_back > 0 {
-        let held: Vec<_> = overtaken.largest.into_iter().chain(plan.largest).take(LARGEST).collect();
-        let largest = held.into_iter().map(|candidate| entry(app, window, candidate)).collect();
-        let digest = Digest::new(window, plan.anomalies, plan.critical, held_back, largest);
-        let recorded = app.store.record_digest(digest, writer).await.context("the digest was not stored")?;
+/// What became of one candidate.
+enum Settled {
+    /// Its anomaly is stored, by whichever run.
+    Anomaly(Recorded, Option<&'static str>),
+    /// An incident has changed without one.
+    Incident(Option<AlertItem>, Option<&'static str>),
+    Nothing,
+}
+
+/// Stores every finding once, and every change of an incident. Stops with an error at the first write that cannot be
+/// completed and at the deadline; what is stored by then is found stored by the next run.
+pub(crate) async fn all(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    known: &Known,
+    candidates: &mut Spool<Candidate>,
+) -> anyhow::Result<Records> {
+    let Pass { app, window, writer, deadline, .. } = pass;
+    let plan = PagePlan::of(candidates.read()?, &app.alerting, |candidate| {
+        Call::of(&decide(pass, candidate, latest(pass, known, candidate)))
+    })?;
+    let mut records = Records::default();
+    // First of all, for it alone tells of what it holds back: whoever stores that first and ends before the digest is
+    // stored leaves incidents that nobody was told of and that look as if somebody was.
+    if plan.totals.held_back > 0 {
+        let largest = plan.largest.iter().filter_map(|candidate| entry(app, window, candidate)).collect();
+        let digest = Digest::new(window, plan.totals, largest);
+        let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }
-    Ok(records)
-}
-
-/// Findings that are to be alerted singly now, and that an earlier run of the window, which saw other data, had stored
-/// without an alert. Nobody may have been told of them, so the digest tells.
-#[derive(Default)]
-struct Overtaken {
-    count: u64,
-    largest: Vec<Candidate>,
-}
-
-async fn store(
-    pass: Pass<'_>,
-    findings: &mut Spool<Candidate>,
-    plan: &AlertPlan,
-) -> anyhow::Result<(Records, Overtaken)> {
-    let Pass { app, window, policies, writer, deadline, .. } = pass;
-    let total = findings.len();
-    let mut records = Records { counts: Counts::default(), pending: Vec::new() };
-    let mut overtaken = Overtaken::default();
-    let mut writes = stream::iter(findings.read()?)
-        .map(|candidate| async move {
-            let candidate = candidate?;
-            let planned = plan.state(&candidate);
-            let judged_by = JudgedBy {
-                catalog_version: app.catalog.version(),
-                config_version: policies.version(&candidate.customer_id),
-                mute: mute(pass, &candidate),
-            };
-            let anomaly = anomaly(app, window, candidate.clone());
-            let recorded = app.store.record(&anomaly, planned, &judged_by, writer).await?;
-            let lost = planned == AlertState::Pending && recorded.alert_state == AlertState::None;
-            Ok::<_, anyhow::Error>((recorded, lost.then_some(candidate)))
-        })
+    let (total, mut done) = (candidates.len(), 0);
+    let plan = &plan;
+    let mut writes = stream::iter(candidates.read()?)
+        .map(|candidate| async move { settle(ledger, pass, known, plan, candidate?).await })
         .buffer_unordered(CONCURRENT_WRITES);
-    while let Some((recorded, lost)) = writes.try_next().await? {
-        records.add(recorded);
-        if let Some(candidate) = lost {
-            overtaken.count += 1;
-            overtaken.largest.push(candidate);
-        }
-        let done = records.counts.recorded + records.counts.already_recorded;
+    while let Some(settled) = writes.try_next().await? {
+        records.add(settled);
+        done += 1;
         if done < total {
             ensure_time_left(deadline, "storing anomalies", done, total)?;
         }
     }
-    Ok((records, overtaken))
+    Ok(records)
+}
+
+/// Stores one candidate with what it makes of its incident.
+async fn settle(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    known: &Known,
+    plan: &PagePlan,
+    candidate: Candidate,
+) -> anyhow::Result<Settled> {
+    let Pass { app, window, writer, .. } = pass;
+    let mut before = latest(pass, known, &candidate).cloned();
+    for attempt in 0..ATTEMPTS {
+        let (incident, page) = match decide(pass, &candidate, before.as_ref()) {
+            Step::Stay => return Ok(Settled::Nothing),
+            Step::Repeated(_) => {
+                let Some(finding) = candidate.finding() else { return Ok(Settled::Nothing) };
+                // It was stored together with its incident; what is asked here is whether its alert still waits.
+                let incident = before.as_ref().map(|item| &item.incident);
+                let item = anomaly_item(pass, &candidate, &finding, incident);
+                return Ok(Settled::Anomaly(ledger.record(item, writer).await?, None));
+            }
+            Step::Become { incident, page } => (*incident, page),
+        };
+        let (to, alert) = change(pass, plan, &candidate, before.as_ref(), incident, page);
+        let change = Change { from: before.as_ref(), to: &to, alert: alert.as_ref() };
+        match ledger.change(change, writer).await? {
+            Changed::Done => {
+                let became = transition(before.as_ref(), &to);
+                return Ok(match (candidate.finding(), alert) {
+                    (Some(_), Some(alert)) => Settled::Anomaly(Recorded::of(alert), became),
+                    (_, alert) => Settled::Incident(alert, became),
+                });
+            }
+            Changed::Already(recorded) if candidate.finding().is_some() => {
+                return Ok(Settled::Anomaly(recorded, None));
+            }
+            Changed::Already(recorded) => return Ok(Settled::Incident(recorded.pending, None)),
+            Changed::Overtaken => {
+                ledger.pause(Duration::from_millis(20) * attempt).await;
+                let now = ledger.now()?.min(window.end());
+                before = ledger.latest_incident(&subject(app, &candidate), now).await?;
+            }
+        }
+    }
+    bail!("an incident of {:?} was changed by others again and again", candidate.customer_id.as_str())
+}
+
+/// What a candidate makes of the latest incident of its subject.
+fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&IncidentItem>) -> Step {
+    let Pass { app, window, .. } = pass;
+    let observation = Observation {
+        window_end: window.end(),
+        seen: candidate.seen,
+        figures: Figures::of(&candidate.comparison),
+    };
+    let muted = mute(pass, candidate).is_some();
+    let latest = latest.map(|item| &item.incident);
+    advance(latest, &subject(app, candidate), &observation, muted, &app.incidents.rules)
+}
+
+/// The items that a decision leads to: the incident, and the anomaly or notice that tells of it.
+fn change(
+    pass: Pass<'_>,
+    plan: &PagePlan,
+    candidate: &Candidate,
+    before: Option<&IncidentItem>,
+    mut incident: Incident,
+    page: Option<Event>,
+) -> (IncidentItem, Option<AlertItem>) {
+    let Pass { app, window, writer, .. } = pass;
+    let (unit, retention) = (&app.catalog.metrics()[candidate.metric].unit, app.store.retention());
+    // What closes an incident is sent singly whatever happens: something waits for it.
+    let single = page.is_some_and(Event::is_closing) || plan.is_single(candidate);
+    if let Some(event) = page {
+        incident.note_page(event, single);
+    }
+    let (alert, description) = if let Some(finding) = candidate.finding() {
+        let item = anomaly_item(pass, candidate, &finding, Some(&incident));
+        let description = item.description.clone();
+        let item = match page.filter(|_| single) {
+            Some(event) => item.alerting(event, incident.clone()),
+            None => item,
+        };
+        (Some(AlertItem::Anomaly(Box::new(item))), Some(description))
+    } else {
+        let notice = page.map(|event| {
+            let text = describe::back_to_normal(unit, &incident);
+            Notice::new(event, &incident, unit, text, window.end(), retention, writer.run_id)
+        });
+        (notice.map(|notice| AlertItem::Notice(Box::new(notice))), None)
+    };
+    // A late run finds an older anomaly than the one that the incident tells of.
+    let description = description.filter(|_| incident.last_seen == window.end());
+    (IncidentItem::after(before, incident, unit, description, retention), alert)
+}
+
+/// What a change is, for those who count.
+fn transition(before: Option<&IncidentItem>, to: &IncidentItem) -> Option<&'static str> {
+    let before = before.filter(|before| before.id() == to.id()).map(|before| before.incident.state);
+    match (before, to.incident.state) {
+        (None, _) => Some("opened"),
+        (Some(before), now) if before.is_open() == now.is_open() => None,
+        (Some(_), IncidentState::Resolved) => Some("resolved"),
+        (Some(_), IncidentState::Accepted) => Some("accepted"),
+        (Some(_), IncidentState::Open | IncidentState::Acknowledged) => Some("reopened"),
+    }
+}
+
+fn latest<'a>(pass: Pass<'a>, known: &'a Known, candidate: &Candidate) -> Option<&'a IncidentItem> {
+    let metric = &pass.app.catalog.metrics()[candidate.metric].name;
+    known.of(&candidate.customer_id, metric).latest(candidate.direction)
+}
+
+fn subject(app: &App, candidate: &Candidate) -> Subject {
+    Subject {
+        customer_id: candidate.customer_id.clone(),
+        metric: app.catalog.metrics()[candidate.metric].name.clone(),
+        direction: candidate.direction,
+    }
 }
 
 fn mute<'a>(pass: Pass<'a>, candidate: &Candidate) -> Option<&'a Mute> {
@@ -100,27 +213,56 @@ fn mute<'a>(pass: Pass<'a>, candidate: &Candidate) -> Option<&'a Mute> {
     pass.policies.mute(&candidate.customer_id, metric, &pass.window)
 }
 
-fn entry(app: &App, window: Window, candidate: Candidate) -> DigestEntry {
-    let anomaly = anomaly(app, window, candidate);
-    DigestEntry {
+fn anomaly_item(
+    pass: Pass<'_>,
+    candidate: &Candidate,
+    finding: &Finding,
+    incident: Option<&Incident>,
+) -> AnomalyItem {
+    let Pass { app, window, policies, writer, .. } = pass;
+    let judged_by = JudgedBy {
+        catalog_version: app.catalog.version(),
+        config_version: policies.version(&candidate.customer_id),
+        mute: mute(pass, candidate),
+    };
+    let anomaly = anomaly(app, window, candidate, finding);
+    AnomalyItem::new(&anomaly, incident, &judged_by, app.store.retention(), writer.run_id)
+}
+
+fn entry(app: &App, window: Window, candidate: &Candidate) -> Option<DigestEntry> {
+    let anomaly = anomaly(app, window, candidate, &candidate.finding()?);
+    Some(DigestEntry {
         anomaly_id: anomaly.id().to_string(),
         customer_id: anomaly.customer_id.into(),
         description: anomaly.description,
-    }
+    })
 }
 
 impl Records {
-    fn add(&mut self, recorded: Recorded) {
-        match recorded.new {
-            true => self.counts.recorded += 1,
-            false => self.counts.already_recorded += 1,
+    fn add(&mut self, settled: Settled) {
+        let became = match settled {
+            Settled::Anomaly(recorded, became) => {
+                match recorded.new {
+                    true => self.counts.recorded += 1,
+                    false => self.counts.already_recorded += 1,
+                }
+                self.pending.extend(recorded.pending);
+                became
+            }
+            Settled::Incident(pending, became) => {
+                self.pending.extend(pending);
+                became
+            }
+            Settled::Nothing => None,
+        };
+        if let Some(became) = became {
+            *self.counts.incidents.entry(became).or_default() += 1;
         }
-        self.pending.extend(recorded.pending);
     }
 }
 
 /// The full record of a finding.
-pub(crate) fn anomaly(app: &App, window: Window, candidate: Candidate) -> Anomaly {
+pub(crate) fn anomaly(app: &App, window: Window, candidate: &Candidate, finding: &Finding) -> Anomaly {
     let spec = &app.catalog.metrics()[candidate.metric];
-    Anomaly::new(candidate.customer_id, spec.name.clone(), &spec.unit, window, &candidate.finding)
+    Anomaly::new(candidate.customer_id.clone(), spec.name.clone(), &spec.unit, window, finding)
 }

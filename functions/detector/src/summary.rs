@@ -27,6 +27,9 @@ pub struct RunSummary {
     pub already_recorded: u64,
     /// Items that this run wrote.
     pub recorded: u64,
+    /// Incidents that this run opened, reopened, resolved and accepted.
+    #[serde(default)]
+    pub incidents: BTreeMap<String, u64>,
     /// Anomalies that a mute of the operators covers: stored, and nobody is alerted.
     #[serde(default)]
     pub muted: u64,
@@ -90,6 +93,7 @@ pub(crate) fn of_run(
         alerts_published,
         already_recorded: counts.already_recorded,
         recorded: counts.recorded,
+        incidents: counts.incidents.iter().map(|(became, n)| ((*became).to_owned(), *n)).collect(),
         muted: figures.muted,
         undetermined: figures.undetermined.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect(),
         window: WindowTimes { start: window.start(), end: window.end() },
@@ -109,8 +113,14 @@ pub(crate) fn of_dry_run(
 ) -> anyhow::Result<RunSummary> {
     let listed: anyhow::Result<Vec<Finding>> = findings
         .read()?
+        .filter_map(|candidate| {
+            let finding = |candidate: Candidate| {
+                let finding = candidate.finding()?;
+                Some(record::anomaly(pass.app, pass.window, &candidate, &finding).into())
+            };
+            candidate.map(finding).transpose()
+        })
         .take(LISTED_FINDINGS)
-        .map(|candidate| Ok(record::anomaly(pass.app, pass.window, candidate?).into()))
         .collect();
     let summary = of_run(pass, Counts::default(), 0, figures);
     Ok(RunSummary { dry_run: true, findings: listed?, ..summary })

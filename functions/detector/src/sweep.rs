@@ -5,18 +5,36 @@ use std::time::{Duration, Instant};
 use adapters::metrics::{RunFigures, UsageFigures};
 use adapters::usage::{CustomerUsage, SweepRequest, UsageError};
 use anyhow::Context;
-use detection::{CustomerId, Finding, Series, Verdict, check};
+use detection::incident::{Observation, Seen};
+use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
 use serde::{Deserialize, Serialize};
 
+use crate::known::Known;
 use crate::spool::Spool;
 use crate::{App, Pass};
 
-/// A finding with its customer and the place of its metric in the catalog.
+/// What may change something: a finding, or a series that is back inside while an incident stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Candidate {
     pub(crate) customer_id: CustomerId,
+    /// Place of the metric in the catalog.
     pub(crate) metric: usize,
-    pub(crate) finding: Finding,
+    /// Of the incident that it is about.
+    pub(crate) direction: Direction,
+    pub(crate) seen: Seen,
+    pub(crate) comparison: Comparison,
+}
+
+impl Candidate {
+    /// The anomaly, if it is one.
+    pub(crate) fn finding(&self) -> Option<Finding> {
+        match self.seen {
+            Seen::Anomalous(severity) => {
+                Some(Finding { comparison: self.comparison, severity, direction: self.direction })
+            }
+            Seen::Inside | Seen::Between => None,
+        }
+    }
 }
 
 /// Tries for one window. Each reads everything anew: of a stream that broke off, nothing is believed.
@@ -25,8 +43,12 @@ const ATTEMPTS: u32 = 3;
 /// Quarantined series that are logged one by one; all of them are counted.
 const LOGGED_QUARANTINES: u64 = 20;
 
-/// All findings of a window, once the whole stream has proved complete.
-pub(crate) async fn collect(pass: Pass<'_>, figures: &mut RunFigures) -> anyhow::Result<Spool<Candidate>> {
+/// All candidates of a window, once the whole stream has proved complete.
+pub(crate) async fn collect(
+    pass: Pass<'_>,
+    known: &Known,
+    figures: &mut RunFigures,
+) -> anyhow::Result<Spool<Candidate>> {
     let Pass { app, tick, window, deadline, writer, .. } = pass;
     let (mut attempt, mut refused) = (1, false);
     loop {
@@ -41,10 +63,10 @@ pub(crate) async fn collect(pass: Pass<'_>, figures: &mut RunFigures) -> anyhow:
         };
         let started = Instant::now();
         let mut attempted = UsageFigures::default();
-        let result = read(pass, &request, &mut attempted).await;
+        let result = read(pass, known, &request, &mut attempted).await;
         figures.clickhouse_time += started.elapsed();
         match result {
-            Ok(findings) => {
+            Ok(candidates) => {
                 figures.usage = attempted;
                 tracing::info!(
                     db.query_id = query_id,
@@ -54,7 +76,7 @@ pub(crate) async fn collect(pass: Pass<'_>, figures: &mut RunFigures) -> anyhow:
                     usage.read_ms = crate::millis(figures.clickhouse_time),
                     "usage read"
                 );
-                return Ok(findings);
+                return Ok(candidates);
             }
             Err(Failure::Usage(error)) => {
                 if attempt == ATTEMPTS || !app.usage.prepare_retry(&error, refused).await {
@@ -89,18 +111,19 @@ enum Failure {
 
 async fn read(
     pass: Pass<'_>,
+    known: &Known,
     request: &SweepRequest<'_>,
     figures: &mut UsageFigures,
 ) -> Result<Spool<Candidate>, Failure> {
-    let mut findings = Spool::new();
+    let mut candidates = Spool::new();
     let mut stream = pass.app.usage.sweep(request).await.map_err(Failure::Usage)?;
     while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
-        judge(pass, &usage, &mut findings, figures).map_err(Failure::Spool)?;
+        judge(pass, known, &usage, &mut candidates, figures).map_err(Failure::Spool)?;
     }
     if figures.customers == 0 && request.customers.is_empty() {
         expect_nobody(pass.app, request).await.map_err(Failure::Usage)?;
     }
-    Ok(findings)
+    Ok(candidates)
 }
 
 /// No row at all: either nobody used anything in a month, or the stream was cut before its first row.
@@ -120,8 +143,9 @@ async fn expect_nobody(app: &App, request: &SweepRequest<'_>) -> Result<(), Usag
 /// Checks every metric of one customer.
 fn judge(
     pass: Pass<'_>,
+    known: &Known,
     usage: &CustomerUsage<'_>,
-    findings: &mut Spool<Candidate>,
+    candidates: &mut Spool<Candidate>,
     figures: &mut UsageFigures,
 ) -> anyhow::Result<()> {
     let Pass { app, window, policies, .. } = pass;
@@ -136,18 +160,20 @@ fn judge(
         quarantine(figures, "invalid_customer_id", metrics.len() as u64, usage.customer_id, "*");
         return Ok(());
     };
-    let counted = window.counted(usage.first_event, window.baseline_windows(app.detection.baseline_days));
-    let settings = policies.settings(&customer_id);
-    for (metric, ((spec, settings), windows)) in metrics.iter().zip(settings).zip(usage.series()).enumerate()
-    {
+    let baseline_windows = window.baseline_windows(app.detection.baseline_days);
+    let counted = window.counted(usage.first_event, baseline_windows);
+    for (metric, (spec, windows)) in metrics.iter().zip(usage.series()).enumerate() {
         let series = Series::new(windows, counted, spec.missing, spec.never_negative());
-        match check(&series, settings) {
+        let judged = judge_series(pass, known, &customer_id, metric, series);
+        for candidate in judged.candidates.iter().flatten() {
+            candidates.push(candidate)?;
+        }
+        match judged.verdict {
             Verdict::Normal(_) => {}
             Verdict::Anomalous(finding) => {
                 let key = (spec.name.to_string(), finding.severity.as_str());
                 *figures.anomalies.entry(key).or_default() += 1;
                 figures.muted += u64::from(policies.mute(&customer_id, &spec.name, &window).is_some());
-                findings.push(&Candidate { customer_id: customer_id.clone(), metric, finding })?;
             }
             Verdict::Undetermined(reason) if reason.is_quarantine() => {
                 quarantine(figures, reason.as_str(), 1, usage.customer_id, spec.name.as_str());
@@ -158,6 +184,41 @@ fn judge(
         }
     }
     Ok(())
+}
+
+/// The verdict on one series, and what it may change, by direction.
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) candidates: [Option<Candidate>; 2],
+}
+
+/// Checks one series of the metric at this place of the catalog.
+pub(crate) fn judge_series(
+    pass: Pass<'_>,
+    known: &Known,
+    customer_id: &CustomerId,
+    metric: usize,
+    series: Series<'_>,
+) -> Judged {
+    let Pass { app, window, policies, .. } = pass;
+    let spec = &app.catalog.metrics()[metric];
+    let settings = &policies.settings(customer_id)[metric];
+    let incidents = known.of(customer_id, &spec.name);
+    let baseline_windows = window.baseline_windows(app.detection.baseline_days);
+    let verdict = check(&series.excluding(incidents.excluded(&window, baseline_windows)), settings);
+    let candidates = Direction::BOTH.map(|direction| {
+        let observation = Observation::of(&verdict, window.end(), settings, direction)?;
+        let stands = || incidents.latest(direction).is_some_and(|item| item.incident.over_at.is_none());
+        let matters = matches!(observation.seen, Seen::Anomalous(_)) || stands();
+        let (Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. })) = verdict else {
+            return None;
+        };
+        matters.then(|| {
+            let customer_id = customer_id.clone();
+            Candidate { customer_id, metric, direction, seen: observation.seen, comparison }
+        })
+    });
+    Judged { verdict, candidates }
 }
 
 /// Sets series with broken data aside: they are counted and logged, and all others go on.

@@ -13,6 +13,10 @@ use metrique::{CloseValue, RootEntry};
 
 use crate::config::MetricsConfig;
 
+mod deliveries;
+
+pub use deliveries::{ChannelFigures, write_deliveries};
+
 /// What one run did. All counts are of this run alone.
 #[derive(Clone, Debug, Default)]
 pub struct RunFigures {

@@ -1,9 +1,10 @@
 //! Anomalies in DynamoDB, each stored once, each its own outbox.
 //!
 //! An item's key is made of customer, metric and window, so the second run of a window meets the items of the first
-//! and writes nothing. An item that has to be alerted is born `pending` and stays in a sparse index until its alert was
-//! published and marked `sent`; a run that dies on the way leaves it there for the next one. A short claim before
-//! publishing keeps two runs at the same time from sending the same alert.
+//! and writes nothing. It is stored together with what it makes of its incident. An item that has to be alerted is born
+//! `pending` and stays in a sparse index until its alert was published and marked `sent`; a run that dies on the way
+//! leaves it there for the next one. A short claim before publishing keeps two runs at the same time from sending the
+//! same alert.
 //!
 //! Whether something is alerted is decided by the item's state and never by "my put won": the SDK repeats a put whose
 //! answer was lost, and the repetition loses against the item it made itself.
@@ -16,22 +17,31 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use detection::Anomaly;
 use jiff::Timestamp;
 
 use crate::aws;
 use crate::config::StoreConfig;
 
 mod anomalies;
+mod handling;
+mod incident_list;
+mod incidents;
 mod item;
 mod lifecycle;
+mod notice;
 mod policies;
 mod runs;
 
 pub use anomalies::{AnomalyFilter, Page, Position, Seen};
-pub use item::{AlertItem, AlertState, AnomalyItem, Digest, DigestEntry, HistoryEntry, JudgedBy};
+pub use handling::Handled;
+pub use incident_list::{IncidentFilter, IncidentPage, IncidentPosition};
+pub use incidents::{Change, Changed, IncidentItem};
+pub use item::{
+    Alert, AlertItem, AlertState, AnomalyItem, Digest, DigestEntry, HistoryEntry, JudgedBy, Totals,
+};
 pub use lifecycle::{Acted, MAX_HISTORY};
-pub use policies::{Changed, StoredPolicy};
+pub use notice::Notice;
+pub use policies::{PolicyChange, StoredPolicy};
 pub use runs::{DetectionRun, LastRun, RunStatus};
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -67,6 +77,14 @@ pub struct Recorded {
     pub alert_state: AlertState,
     /// The stored item, where its alert waits.
     pub pending: Option<AlertItem>,
+}
+
+impl Recorded {
+    /// Stored just now.
+    pub fn of(alert: AlertItem) -> Self {
+        let alert_state = alert.state();
+        Self { new: true, alert_state, pending: Some(alert).filter(|_| alert_state == AlertState::Pending) }
+    }
 }
 
 /// Alerts that wait.
@@ -141,15 +159,13 @@ impl AnomalyStore {
         }
     }
 
+    /// How long an item is kept.
+    pub fn retention(&self) -> Duration {
+        self.retention
+    }
+
     /// Stores an anomaly unless it is stored already.
-    pub async fn record(
-        &self,
-        anomaly: &Anomaly,
-        alert_state: AlertState,
-        judged_by: &JudgedBy<'_>,
-        writer: Writer<'_>,
-    ) -> Result<Recorded, StoreError> {
-        let item = AnomalyItem::new(anomaly, alert_state, self.retention, judged_by, writer.run_id);
+    pub async fn record(&self, item: AnomalyItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
         self.put(AlertItem::Anomaly(Box::new(item)), writer).await
     }
 
@@ -235,27 +251,18 @@ impl AnomalyStore {
 
     async fn put(&self, alert: AlertItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
         let item = alert.to_item().map_err(|source| self.unreadable(source))?;
-        let mut put = self
+        let (condition, names, values) = unless_stored(&alert, writer);
+        let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // An expired item that DynamoDB has not removed yet must not block its successor. An item that would be born
-        // expired, from a re-run of a window of long ago, is no successor: it would page again each time.
-        put = if alert.ttl() < writer.now.as_second() {
-            put.condition_expression("attribute_not_exists(pk)")
-        } else {
-            put.condition_expression("attribute_not_exists(pk) OR #ttl < :now")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
-        };
         match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Recorded {
-                new: true,
-                alert_state: alert.state(),
-                pending: Some(alert).filter(|alert| alert.state() == AlertState::Pending),
-            }),
+            Ok(_) => Ok(Recorded::of(alert)),
             Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
                 Ok(self.already(refusal.item.unwrap_or_default(), writer))
             }
@@ -324,6 +331,25 @@ impl AnomalyStore {
     fn unreadable(&self, source: serde_dynamo::Error) -> StoreError {
         StoreError::Item { table: self.table.clone(), source }
     }
+}
+
+/// The condition under which an alert's item is put, with its names and values.
+///
+/// An expired item that DynamoDB has not removed yet must not block its successor. An item that would be born expired,
+/// from a re-run of a window of long ago, is no successor: it would page again each time.
+fn unless_stored(
+    alert: &AlertItem,
+    writer: Writer<'_>,
+) -> (&'static str, Option<HashMap<String, String>>, Option<Attributes>) {
+    if alert.ttl() < writer.now.as_second() {
+        return ("attribute_not_exists(pk)", None, None);
+    }
+    let now = AttributeValue::N(writer.now.as_second().to_string());
+    (
+        "attribute_not_exists(pk) OR #ttl < :now",
+        Some(HashMap::from([("#ttl".to_owned(), "ttl".to_owned())])),
+        Some(HashMap::from([(":now".to_owned(), now)])),
+    )
 }
 
 /// Whether a text attribute has this value.

@@ -26,6 +26,8 @@ pub struct Anomaly {
     pub baseline_mean: f64,
     pub baseline_stddev: f64,
     pub sample_count: usize,
+    /// Earlier windows that were left out, because an incident was in them.
+    pub excluded_windows: usize,
     pub z_score: f64,
     pub expected_low: f64,
     pub expected_high: f64,
@@ -61,6 +63,7 @@ impl Anomaly {
             baseline_mean: comparison.baseline.mean(),
             baseline_stddev: comparison.baseline.stddev(),
             sample_count: comparison.baseline.sample_count(),
+            excluded_windows: comparison.excluded_windows,
             z_score: comparison.z_score,
             expected_low: comparison.expected_low,
             expected_high: comparison.expected_high,
@@ -94,7 +97,8 @@ impl AnomalyId {
         (id.as_str() == text).then_some((id, detected_at, metric, customer))
     }
 
-    fn of(detected_at: Timestamp, metric: &MetricName, customer: &CustomerId) -> Self {
+    /// The id of the anomaly of this metric and customer in the window that ends then.
+    pub fn of(detected_at: Timestamp, metric: &MetricName, customer: &CustomerId) -> Self {
         let encoded = URL_SAFE_NO_PAD.encode(customer.as_str());
         Self(format!("{}.{metric}.{encoded}", detected_at.as_millisecond()))
     }

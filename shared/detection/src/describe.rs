@@ -1,5 +1,6 @@
-//! One English sentence for one verdict.
+//! One English sentence for one verdict, or for one event in the life of an incident.
 
+use crate::incident::{Event, Incident};
 use crate::units::{amount, humanize};
 use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
@@ -17,6 +18,47 @@ pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> 
         Verdict::Normal(comparison) => normal(metric, unit, &period, comparison),
         Verdict::Undetermined(reason) => format!("{metric} cannot be judged: {}", undetermined(*reason)),
     }
+}
+
+/// Of an alert that an anomaly carries: the anomaly's own sentence, and what it means for its incident.
+pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
+    let opened = incident.opened_at;
+    match event {
+        Event::Escalated => format!("{sentence}; the incident of {opened} has escalated"),
+        Event::Reopened => format!("{sentence}; the incident of {opened} is back"),
+        Event::Reminder => {
+            format!("{sentence}; open since {opened}, and nobody has acknowledged it")
+        }
+        Event::Accepted => format!(
+            "{sentence}; it has stayed so since {}, and counts as normal from now on",
+            incident.level_since
+        ),
+        Event::Opened | Event::Resolved | Event::Acknowledged => sentence.to_owned(),
+    }
+}
+
+/// Of a series that is back inside for good.
+pub fn back_to_normal(unit: &str, incident: &Incident) -> String {
+    let (metric, latest) = (&incident.subject.metric, &incident.latest);
+    format!(
+        "{} and is back to normal (mean {}, z {:.1}), after {}",
+        was(metric.as_str(), unit, "the last 24 hours", latest.current_value),
+        humanize(latest.baseline_mean, unit),
+        latest.z_score,
+        so_far(incident)
+    )
+}
+
+/// Of what a person did with an incident.
+pub fn handled(event: Event, by: &str, incident: &Incident) -> String {
+    let (metric, direction) = (&incident.subject.metric, incident.subject.direction.as_str());
+    format!("the {direction} of {metric} was {} by {by}, after {}", event.as_str(), so_far(incident))
+}
+
+fn so_far(incident: &Incident) -> String {
+    let windows = counted(i64::try_from(incident.anomalies).unwrap_or(i64::MAX), "anomalous window");
+    let windows = if incident.anomalies == 1 { format!("one {windows}") } else { windows };
+    format!("{windows} since {} (peak z {:.1})", incident.opened_at, incident.peak_z_score)
 }
 
 fn found(metric: &str, unit: &str, period: &str, by_day: bool, finding: &Finding) -> String {

@@ -140,7 +140,8 @@ pub struct Observation {
     pub figures: Figures,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Seen {
     Anomalous(Severity),
     /// Back inside: well below the threshold, or by too little to matter.

@@ -42,7 +42,7 @@ impl Excluded {
         self.0 |= u32::try_from(age).ok().and_then(|age| 1_u128.checked_shl(age)).unwrap_or(0);
     }
 
-    fn holds(self, age: usize) -> bool {
+    pub fn holds(self, age: usize) -> bool {
         u32::try_from(age).ok().and_then(|age| self.0.checked_shr(age)).is_some_and(|bits| bits & 1 == 1)
     }
 }
@@ -71,7 +71,7 @@ impl<'a> Series<'a> {
     }
 
     /// How many of the excluded windows are left out: all, or as many as still leave `min_samples` values.
-    pub(crate) fn excluded_windows(&self, min_samples: usize) -> usize {
+    pub fn excluded_windows(&self, min_samples: usize) -> usize {
         if self.excluded == Excluded::default() {
             return 0;
         }
@@ -80,7 +80,7 @@ impl<'a> Series<'a> {
     }
 
     /// The values of the baseline without the newest `excluded_windows` of those excluded.
-    pub(crate) fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = f64> {
+    pub fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = f64> {
         let mut left_out = 0;
         self.by_age().filter_map(move |(age, value)| {
             if left_out < excluded_windows && self.excluded.holds(age) {

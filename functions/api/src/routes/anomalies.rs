@@ -26,8 +26,8 @@ use crate::routes::check::BaselineView;
 use crate::times;
 use crate::views::{AnomalyView, DirectionView, Period, SeverityView, StateView};
 
-const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
-const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop];
+pub(crate) const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
+pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop];
 const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -57,7 +57,8 @@ pub(crate) struct BaselineWindow {
     /// Null where nothing is known of it.
     #[schema(required = true)]
     pub value: Option<f64>,
-    /// Whether it was compared with: the windows before the first full one of a new customer are not.
+    /// Whether it was compared with. The windows before the first full one of a new customer are not, nor are those in
+    /// which an incident was.
     pub counted: bool,
 }
 
@@ -164,7 +165,7 @@ pub(crate) async fn detail(
     let item = app.store.anomaly(&customer, detected_at, &metric, query.now()).await?;
     let item = item.ok_or_else(Problem::not_found)?;
     let (baseline_windows, hours) = match app.catalog.get(metric.as_str()) {
-        Some(spec) => around(&app, &item, spec, &serving).await?,
+        Some(spec) => around(&app, &item, spec, query.now(), &serving).await?,
         None => (Vec::new(), Vec::new()),
     };
     Ok(Json(AnomalyDetail { anomaly: AnomalyView::of(item, &caller), baseline_windows, hours }))
@@ -177,7 +178,7 @@ fn resume(
     filter: &mut AnomalyFilter,
     metrics: &[MetricName],
 ) -> Result<Position, Problem> {
-    let Place { after, from, until } = cursor::decode(cursor, binding)?;
+    let Place { after, from, until } = cursor::decode::<Position>(cursor, binding)?;
     let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
     (filter.from, filter.until) = (Some(at(from)?), Some(at(until)?));
     let listed =
@@ -226,6 +227,7 @@ async fn around(
     app: &App,
     item: &AnomalyItem,
     spec: &MetricSpec,
+    now: Timestamp,
     serving: &Serving,
 ) -> Result<(Vec<BaselineWindow>, Vec<Hour>), Problem> {
     let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|error| Problem::internal(error.to_string()));
@@ -235,36 +237,47 @@ async fn around(
     let range = (window.baseline_start(days), window.end());
     let customers = std::slice::from_ref(customer);
     let (usage, by_hour) = futures::try_join!(
-        usage_of(app, customers, window, days, serving),
+        usage_of(app, customers, window, days, now, serving),
         steps(app, customer, spec, range, HOUR, serving)
     )?;
     let usage = &usage[customer];
     let values = usage.values(app, spec);
-    let windows = values.iter().enumerate().skip(1).map(|(age, value)| BaselineWindow {
-        window: (&window.earlier(age)).into(),
-        value: if age <= usage.counted() { spec.missing.value(*value) } else { *value },
-        counted: age <= usage.counted(),
+    let excluded = usage.excluded(spec);
+    let mut left_out = usage.series(app, spec).excluded_windows(app.detection.min_samples);
+    let windows = values.iter().enumerate().skip(1).map(|(age, value)| {
+        let full = age <= usage.counted();
+        let value = if full { spec.missing.value(*value) } else { *value };
+        // Of the windows that incidents were in, the newest are left out, and gaps are none of them.
+        let skipped = full && value.is_some() && left_out > 0 && excluded.holds(age);
+        left_out -= usize::from(skipped);
+        BaselineWindow { window: (&window.earlier(age)).into(), value, counted: full && !skipped }
     });
-    Ok((windows.collect(), hours(&window, usage, spec, &by_hour)))
+    let windows = windows.collect();
+    Ok((windows, hours(app, &window, usage, spec, &by_hour)))
 }
 
 /// Each hour of a window of 24, beside the same hour of the days before.
-fn hours(window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: &[Option<f64>]) -> Vec<Hour> {
+fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: &[Option<f64>]) -> Vec<Hour> {
     const HOURS: usize = detection::window::HOURS as usize;
     let days: Vec<_> = by_hour.rchunks_exact(HOURS).collect();
+    let excluded = usage.excluded(spec);
     (0..HOURS)
         .map(|hour| {
             let start = window.start() + SignedDuration::from_hours(hour as i64);
             let values: Vec<Option<f64>> = days.iter().map(|day| day[hour]).collect();
-            let series = Series::new(&values, usage.counted(), spec.missing, spec.never_negative());
-            let baseline = Baseline::of(series.baseline()).filter(Baseline::is_finite);
+            let series = Series::new(&values, usage.counted(), spec.missing, spec.never_negative())
+                .excluding(excluded);
+            let excluded_windows = series.excluded_windows(app.detection.min_samples);
+            let usual = || series.baseline_without(excluded_windows);
+            let baseline = Baseline::of(usual()).filter(Baseline::is_finite);
             Hour {
                 window: Period::between(start, start + SignedDuration::from_hours(1)),
                 value: series.current().filter(|value| value.is_finite()),
                 baseline: BaselineView {
                     mean: baseline.map(|baseline| baseline.mean()),
                     stddev: baseline.map(|baseline| baseline.stddev()),
-                    sample_count: series.baseline().count(),
+                    sample_count: usual().count(),
+                    excluded_windows,
                 },
             }
         })

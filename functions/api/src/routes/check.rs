@@ -44,6 +44,9 @@ pub(crate) struct Check {
     /// Null unless it is an anomaly.
     #[schema(required = true)]
     pub direction: Option<DirectionView>,
+    /// The incident that the anomaly belongs to; null where it is none, or a run has not found it yet.
+    #[schema(required = true)]
+    pub incident_id: Option<String>,
     /// What is usual at least: `threshold` deviations below the mean; null where nothing can be judged.
     #[schema(required = true)]
     pub expected_low: Option<f64>,
@@ -73,6 +76,8 @@ pub(crate) struct BaselineView {
     pub stddev: Option<f64>,
     /// Earlier periods with a value, which were compared with.
     pub sample_count: usize,
+    /// Earlier periods that were left out because an incident was in them, so that one anomaly does not hide the next.
+    pub excluded_windows: usize,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -147,7 +152,8 @@ struct How {
 /// hour, as in the hourly runs. A period of any other length is compared with earlier periods of that length, a whole
 /// number of days apart: a week with the four weeks that lie in 30 days, so that it takes a `baseline_days` of 49 to
 /// have the seven that a verdict needs. A period that is not on full hours is read from the events themselves. One that is not over yet
-/// is compared with whole ones; see `period_complete`.
+/// is compared with whole ones; see `period_complete`. Earlier periods at whose end an incident stood are left out, as
+/// in the runs.
 ///
 /// Thresholds and floors are those of the deployment and the policies. Nothing is stored, and nobody is alerted.
 #[utoipa::path(
@@ -312,7 +318,7 @@ async fn check_all(
     serving: &Serving,
 ) -> Result<Vec<Check>, Problem> {
     let (usage, policies) = futures::try_join!(
-        usage_of(app, &customers, how.window, how.baseline_days, serving),
+        usage_of(app, &customers, how.window, how.baseline_days, how.now, serving),
         policies_of(app, &customers)
     )?;
     let mut checks = Vec::with_capacity(customers.len() * metrics.len());
@@ -372,12 +378,17 @@ fn judge(
         baseline: BaselineView {
             mean: baseline.map(|baseline| baseline.mean()).or_else(sole).and_then(finite),
             stddev: baseline.and_then(|baseline| finite(baseline.stddev())),
-            sample_count: series.baseline().count(),
+            sample_count: baseline
+                .map_or_else(|| series.baseline().count(), |baseline| baseline.sample_count()),
+            excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
         },
         z_score: comparison.map_or(0.0, |comparison: &Comparison| comparison.z_score),
         is_anomaly: finding.is_some(),
         severity: finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into()),
         direction: finding.map(|finding| finding.direction.into()),
+        incident_id: finding
+            .and_then(|finding| usage.incident(metric, finding.direction))
+            .map(|incident| incident.id().to_string()),
         expected_low: comparison.map(|comparison| comparison.expected_low),
         expected_high: comparison.map(|comparison| comparison.expected_high),
         constant_baseline: comparison.is_some_and(|comparison| comparison.constant_baseline),

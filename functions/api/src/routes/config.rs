@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapters::policies::{Policies, validate};
-use adapters::store::{Changed, StoredPolicy};
+use adapters::store::{PolicyChange, StoredPolicy};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -230,8 +230,8 @@ async fn put(
     caller: &Caller,
 ) -> Result<Response, Problem> {
     match app.store.put_policy(of, policy, seen, &caller.actor, app.now()?).await? {
-        Changed::Overtaken => Err(Problem::precondition_failed()),
-        Changed::Stored(stored) => {
+        PolicyChange::Overtaken => Err(Problem::precondition_failed()),
+        PolicyChange::Stored(stored) => {
             tracing::info!(
                 policy.of = of.map_or("all customers", CustomerId::as_str),
                 policy.version = stored.version,

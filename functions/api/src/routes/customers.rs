@@ -54,8 +54,10 @@ pub(crate) struct MetricBaseline {
     pub min: Option<f64>,
     #[schema(required = true)]
     pub max: Option<f64>,
-    /// Windows that hold a value.
+    /// Windows that hold a value, without those left out.
     pub sample_count: usize,
+    /// Windows that are left out because an incident was in them.
+    pub excluded_windows: usize,
     /// From the start of the oldest window to the end of the newest.
     pub window: Period,
     /// Unix milliseconds.
@@ -117,26 +119,30 @@ pub(crate) async fn baselines(
     caller.may_see(&customer)?;
     let days = query.number("baseline_days", 1..=90, app.detection.baseline_days)?;
     let window = app.closed_window(query.now())?;
-    let usage = usage_of(&app, std::slice::from_ref(&customer), window, days, &serving).await?;
+    let customers = std::slice::from_ref(&customer);
+    let usage = usage_of(&app, customers, window, days, query.now(), &serving).await?;
     let usage = &usage[&customer];
     let baselines = app.catalog.metrics().iter().map(|spec| {
         let series = usage.series(&app, spec);
-        let baseline = Baseline::of(series.baseline()).filter(Baseline::is_finite);
-        let spread = Distribution::of(series.baseline());
+        let excluded_windows = series.excluded_windows(app.detection.min_samples);
+        let values = || series.baseline_without(excluded_windows);
+        let baseline = Baseline::of(values()).filter(Baseline::is_finite);
+        let spread = Distribution::of(values());
         let quantile = |share| spread.as_ref().map(|spread| spread.quantile(share));
         MetricBaseline {
             metric: spec.name.to_string(),
             unit: spec.unit.clone(),
             mean: baseline
                 .map(|baseline| baseline.mean())
-                .or_else(|| quantile(0.5).filter(|_| series.baseline().count() == 1)),
+                .or_else(|| quantile(0.5).filter(|_| values().count() == 1)),
             stddev: baseline.map(|baseline| baseline.stddev()),
             p50: quantile(0.5),
             p95: quantile(0.95),
             p99: quantile(0.99),
             min: spread.as_ref().map(Distribution::min),
             max: spread.as_ref().map(Distribution::max),
-            sample_count: series.baseline().count(),
+            sample_count: values().count(),
+            excluded_windows,
             window: Period::between(window.earlier(window.baseline_windows(days)).start(), window.start()),
             computed_at: query.now().as_millisecond(),
         }

@@ -1,37 +1,31 @@
-//! What people do with an anomaly.
+//! What people do with an anomaly, and by it with its incident.
+//!
+//! The anomaly first, since its state says whether the action makes any sense, and then the incident. Both are as good
+//! twice as once: whoever repeats a request that was cut off in between does what is still to be done.
 
 use std::sync::Arc;
 
-use adapters::store::{Acted, HistoryEntry, MAX_HISTORY};
+use adapters::store::{Acted, AnomalyItem, HistoryEntry, MAX_HISTORY};
 use axum::Json;
 use axum::extract::State;
-use detection::Action;
-use serde::Deserialize;
-use utoipa::ToSchema;
+use detection::{Action, IncidentId};
+use jiff::Timestamp;
 
 use crate::App;
 use crate::access::{Caller, Writer};
+use crate::answer::Serving;
 use crate::error::Problem;
 use crate::params::{Body, InPath, Query};
 use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::routes::anomalies::visible;
+use crate::routes::handling::{Note, handle};
 use crate::views::AnomalyView;
-
-const MAX_NOTE_CHARACTERS: usize = 1_000;
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Note {
-    /// Kept in the anomaly's history.
-    #[serde(default)]
-    #[schema(max_length = 1000, example = "the customer is running a load test")]
-    note: Option<String>,
-}
 
 /// Acknowledge an anomaly
 ///
-/// Somebody looks into it. The note, the time and who sent the token go to its history. Doing it twice is as good as once; a new note is kept.
-/// What is resolved must be reopened first.
+/// Somebody looks into it, and with it into its incident: those who were paged are told, once for all of the incident's
+/// anomalies. The note, the time and who sent the token go to the history of both. Doing it twice is as good as once; a new
+/// note is kept. What is resolved must be reopened first. An incident that is over stays as it is.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/acknowledge",
@@ -53,16 +47,19 @@ pub(crate) struct Note {
 pub(crate) async fn acknowledge(
     State(app): State<Arc<App>>,
     Writer(caller): Writer,
+    serving: Serving,
     InPath(id): InPath,
     query: Query,
     Body(note): Body<Note>,
 ) -> Result<Json<AnomalyView>, Problem> {
-    act(&app, &caller, &id, Action::Acknowledge, query, note).await
+    act(&app, &caller, &serving, &id, Action::Acknowledge, query, note).await
 }
 
 /// Resolve an anomaly
 ///
-/// Nothing is left to do, whether it was acknowledged before or not. Doing it twice is as good as once; a new note is kept.
+/// Nothing is left to do, whether it was acknowledged before or not. Its incident is resolved with it, and those who were
+/// paged are told, once for all of the incident's anomalies; the others keep their states. Doing it twice is as good as
+/// once; a new note is kept.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/resolve",
@@ -84,16 +81,18 @@ pub(crate) async fn acknowledge(
 pub(crate) async fn resolve(
     State(app): State<Arc<App>>,
     Writer(caller): Writer,
+    serving: Serving,
     InPath(id): InPath,
     query: Query,
     Body(note): Body<Note>,
 ) -> Result<Json<AnomalyView>, Problem> {
-    act(&app, &caller, &id, Action::Resolve, query, note).await
+    act(&app, &caller, &serving, &id, Action::Resolve, query, note).await
 }
 
 /// Reopen an anomaly
 ///
-/// Takes back an acknowledgement or a resolution. Doing it twice is as good as once; a new note is kept.
+/// Takes back an acknowledgement or a resolution. Its incident is reopened with it, unless a later one of the same customer,
+/// metric and direction has taken its place. Doing it twice is as good as once; a new note is kept.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/reopen",
@@ -115,38 +114,31 @@ pub(crate) async fn resolve(
 pub(crate) async fn reopen(
     State(app): State<Arc<App>>,
     Writer(caller): Writer,
+    serving: Serving,
     InPath(id): InPath,
     query: Query,
     Body(note): Body<Note>,
 ) -> Result<Json<AnomalyView>, Problem> {
-    act(&app, &caller, &id, Action::Reopen, query, note).await
+    act(&app, &caller, &serving, &id, Action::Reopen, query, note).await
 }
 
 async fn act(
     app: &App,
     caller: &Caller,
+    serving: &Serving,
     anomaly_id: &str,
     action: Action,
     query: Query,
     note: Note,
 ) -> Result<Json<AnomalyView>, Problem> {
     let now = query.only(&[])?.now();
-    if note.note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARACTERS) {
-        return Err(Problem::invalid(
-            "note",
-            format!("note must have at most {MAX_NOTE_CHARACTERS} characters"),
-        ));
-    }
+    let entry = note.entry(action, caller, now)?;
     let (customer, detected_at, metric) = visible(caller, anomaly_id)?;
-    let entry = HistoryEntry {
-        action,
-        actor: caller.actor.clone(),
-        at: now.as_millisecond(),
-        note: note.note.filter(|note| !note.is_empty()),
-        by_customer: caller.is_customer(),
-    };
     match app.store.act(&customer, detected_at, &metric, &entry, now).await? {
-        Acted::Done(anomaly) => Ok(Json(AnomalyView::of(*anomaly, caller))),
+        Acted::Done(anomaly) => {
+            act_on_incident(app, serving, &anomaly, &entry, now).await?;
+            Ok(Json(AnomalyView::of(*anomaly, caller)))
+        }
         Acted::Refused(anomaly) => Err(Problem::conflict(format!(
             "the anomaly is {}: reopen it before you {} it",
             anomaly.state.as_str(),
@@ -157,4 +149,20 @@ async fn act(
         ))),
         Acted::Missing => Err(Problem::not_found()),
     }
+}
+
+/// Does the same with the anomaly's incident, where that is possible: it may be over, superseded or forgotten.
+async fn act_on_incident(
+    app: &App,
+    serving: &Serving,
+    anomaly: &AnomalyItem,
+    entry: &HistoryEntry,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let Some((_, opened_at, subject)) =
+        anomaly.incident_id.as_ref().and_then(|id| IncidentId::parse(id.as_str()))
+    else {
+        return Ok(());
+    };
+    handle(app, serving, &subject, opened_at, entry, now).await.map(drop)
 }

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use detection::incident::{Event, Incident, IncidentId};
 use detection::{
     Action, Anomaly, AnomalyId, CustomerId, Direction, MetricName, Mute, Severity, State, Window,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::notice::Notice;
 
 /// Value of the attribute that puts an item into the sparse index of waiting alerts.
 pub(super) const PENDING: &str = "pending";
@@ -17,7 +20,8 @@ pub(super) const PENDING: &str = "pending";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
-    /// It has no alert of its own: a warning, a muted one, or one of many that a digest tells of.
+    /// It has no alert of its own: it belongs to an incident that people know, or is a warning, or muted, or one of
+    /// many that a digest tells of.
     None,
     Pending,
     Sent,
@@ -49,6 +53,9 @@ pub struct AnomalyItem {
     #[serde(serialize_with = "storable")]
     pub expected_high: f64,
     pub sample_count: usize,
+    /// Earlier windows that were left out, because an incident was in them.
+    #[serde(default)]
+    pub excluded_windows: usize,
     pub constant_baseline: bool,
     pub unit: String,
     pub severity: Severity,
@@ -58,6 +65,12 @@ pub struct AnomalyItem {
     pub alert_state: AlertState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_alert: Option<String>,
+    /// The incident that it belongs to; none in items of before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_id: Option<IncidentId>,
+    /// What its alert is about, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Alert>,
     pub catalog_version: String,
     /// Version of the operators' policies that it was judged by; empty in items of before there were any.
     #[serde(default)]
@@ -73,6 +86,13 @@ pub struct AnomalyItem {
     pub history: Vec<HistoryEntry>,
     pub run_id: String,
     pub ttl: i64,
+}
+
+/// What an alert is about: an event in the life of an incident, and the incident as it was then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    pub event: Event,
+    pub incident: Incident,
 }
 
 /// By what an anomaly was judged.
@@ -99,7 +119,7 @@ pub struct HistoryEntry {
     pub by_customer: bool,
 }
 
-/// What one run found beyond the alerts that it may send singly: exact totals and the largest ones.
+/// The pages that one run called for beyond those that it may send singly: exact totals and the largest ones.
 ///
 /// The totals are part of its key: a repeated run meets its own digest, and one that finds more has one of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,10 +130,13 @@ pub struct Digest {
     pub kind: String,
     pub anomaly_id: String,
     pub detected_at: i64,
-    /// Critical anomalies of the run.
-    pub critical: u64,
+    /// Incidents that called for a page in the run.
+    #[serde(default)]
+    pub pages: u64,
     /// Those of them that got no alert of their own.
     pub held_back: u64,
+    /// Critical anomalies of the run, also those of incidents that people know.
+    pub critical: u64,
     /// All anomalies of the run.
     pub anomalies: u64,
     /// The largest of those held back, by |z| and then by change.
@@ -123,6 +146,18 @@ pub struct Digest {
     pub pending_alert: Option<String>,
     pub run_id: String,
     pub ttl: i64,
+}
+
+/// What one run found and called for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All anomalies, warnings included.
+    pub anomalies: u64,
+    pub critical: u64,
+    /// Incidents that call for a page.
+    pub pages: u64,
+    /// Those of them that only a digest tells of.
+    pub held_back: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,15 +171,17 @@ pub struct DigestEntry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum AlertItem {
     Anomaly(Box<AnomalyItem>),
+    Notice(Box<Notice>),
     Digest(Box<Digest>),
 }
 
 impl AnomalyItem {
+    /// An anomaly of `incident`, without an alert.
     pub fn new(
         anomaly: &Anomaly,
-        alert_state: AlertState,
-        retention: Duration,
+        incident: Option<&Incident>,
         judged_by: &JudgedBy<'_>,
+        retention: Duration,
         run_id: &str,
     ) -> Self {
         let detected_at = anomaly.detected_at().as_millisecond();
@@ -165,14 +202,17 @@ impl AnomalyItem {
             expected_low: anomaly.expected_low,
             expected_high: anomaly.expected_high,
             sample_count: anomaly.sample_count,
+            excluded_windows: anomaly.excluded_windows,
             constant_baseline: anomaly.constant_baseline,
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
             direction: anomaly.direction,
             description: anomaly.description.clone(),
             investigation_steps: anomaly.investigation_steps.clone(),
-            alert_state,
-            pending_alert: outbox(alert_state),
+            alert_state: AlertState::None,
+            pending_alert: None,
+            incident_id: incident.map(Incident::id),
+            alert: None,
             catalog_version: judged_by.catalog_version.to_owned(),
             config_version: judged_by.config_version.to_owned(),
             mute_reason: judged_by.mute.map(|mute| mute.reason.clone()),
@@ -182,25 +222,35 @@ impl AnomalyItem {
             ttl: expiry(anomaly.detected_at(), retention),
         }
     }
+
+    /// The same with an alert that waits.
+    pub fn alerting(self, event: Event, incident: Incident) -> Self {
+        let alert_state = AlertState::Pending;
+        Self {
+            alert_state,
+            pending_alert: outbox(alert_state),
+            alert: Some(Alert { event, incident }),
+            ..self
+        }
+    }
 }
 
 impl Digest {
     pub fn new(
         window: Window,
-        anomalies: u64,
-        critical: u64,
-        held_back: u64,
+        Totals { anomalies, critical, pages, held_back }: Totals,
         largest: Vec<DigestEntry>,
     ) -> Self {
         let detected_at = window.end().as_millisecond();
         Self {
             pk: "DIGEST".to_owned(),
-            sk: format!("DIGEST#{detected_at}#{critical}-{held_back}"),
+            sk: format!("DIGEST#{detected_at}#{pages}-{held_back}"),
             kind: "alert_digest".to_owned(),
-            anomaly_id: format!("{detected_at}.digest.{critical}-{held_back}"),
+            anomaly_id: format!("{detected_at}.digest.{pages}-{held_back}"),
             detected_at,
-            critical,
+            pages,
             held_back,
+            critical,
             anomalies,
             largest,
             alert_state: AlertState::Pending,
@@ -223,14 +273,16 @@ impl AlertItem {
     pub fn id(&self) -> &str {
         match self {
             Self::Anomaly(item) => item.anomaly_id.as_str(),
+            Self::Notice(item) => &item.alert_id,
             Self::Digest(item) => &item.anomaly_id,
         }
     }
 
-    /// When the alert's anomaly was complete, in Unix milliseconds.
+    /// When what it tells of was complete, in Unix milliseconds.
     pub fn detected_at(&self) -> i64 {
         match self {
             Self::Anomaly(item) => item.detected_at,
+            Self::Notice(item) => item.detected_at,
             Self::Digest(item) => item.detected_at,
         }
     }
@@ -238,13 +290,24 @@ impl AlertItem {
     pub fn state(&self) -> AlertState {
         match self {
             Self::Anomaly(item) => item.alert_state,
+            Self::Notice(item) => item.alert_state,
             Self::Digest(item) => item.alert_state,
+        }
+    }
+
+    /// What its order among other alerts depends on: those of one incident are sent one after the other.
+    pub fn incident_id(&self) -> Option<IncidentId> {
+        match self {
+            Self::Anomaly(item) => item.incident_id.clone(),
+            Self::Notice(item) => Some(item.incident.id()),
+            Self::Digest(_) => None,
         }
     }
 
     pub(super) fn ttl(&self) -> i64 {
         match self {
             Self::Anomaly(item) => item.ttl,
+            Self::Notice(item) => item.ttl,
             Self::Digest(item) => item.ttl,
         }
     }
@@ -252,6 +315,7 @@ impl AlertItem {
     pub(super) fn to_item(&self) -> Result<HashMap<String, AttributeValue>, serde_dynamo::Error> {
         match self {
             Self::Anomaly(item) => serde_dynamo::to_item(item),
+            Self::Notice(item) => serde_dynamo::to_item(item),
             Self::Digest(item) => serde_dynamo::to_item(item),
         }
     }
@@ -259,12 +323,14 @@ impl AlertItem {
     pub(super) fn key(&self) -> (&str, &str) {
         match self {
             Self::Anomaly(item) => (&item.pk, &item.sk),
+            Self::Notice(item) => (&item.pk, &item.sk),
             Self::Digest(item) => (&item.pk, &item.sk),
         }
     }
 
     pub(super) fn from_item(item: HashMap<String, AttributeValue>) -> Result<Self, serde_dynamo::Error> {
         match item.get("type").and_then(|kind| kind.as_s().ok()).map(String::as_str) {
+            Some("incident_notice") => serde_dynamo::from_item(item).map(|item| Self::Notice(Box::new(item))),
             Some("alert_digest") => serde_dynamo::from_item(item).map(|item| Self::Digest(Box::new(item))),
             _ => serde_dynamo::from_item(item).map(|item| Self::Anomaly(Box::new(item))),
         }
@@ -290,11 +356,11 @@ pub(super) fn sort_key(detected_at: i64, metric: &MetricName) -> String {
     format!("ANOMALY#{detected_at}#{metric}")
 }
 
-fn outbox(alert_state: AlertState) -> Option<String> {
+pub(super) fn outbox(alert_state: AlertState) -> Option<String> {
     (alert_state == AlertState::Pending).then(|| PENDING.to_owned())
 }
 
-fn expiry(detected_at: Timestamp, retention: Duration) -> i64 {
+pub(super) fn expiry(detected_at: Timestamp, retention: Duration) -> i64 {
     detected_at.as_second().saturating_add_unsigned(retention.as_secs())
 }
 

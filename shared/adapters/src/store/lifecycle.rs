@@ -14,8 +14,8 @@ use super::{AnomalyStore, StoreError};
 /// 400 KB that DynamoDB holds.
 pub const MAX_HISTORY: usize = 50;
 
-/// Tries against others who change the same anomaly.
-const ATTEMPTS: usize = 5;
+/// Tries against others who change the same anomaly or incident.
+pub(super) const ATTEMPTS: usize = 5;
 
 /// What became of an action.
 #[derive(Debug)]
@@ -44,7 +44,9 @@ impl AnomalyStore {
                 return Ok(Acted::Missing);
             };
             match found.state.after(entry.action) {
-                Transition::Already if !says_more(&found, entry) => return Ok(Acted::Done(Box::new(found))),
+                Transition::Already if !says_more(&found.history, entry) => {
+                    return Ok(Acted::Done(Box::new(found)));
+                }
                 Transition::Refused => return Ok(Acted::Refused(Box::new(found))),
                 _ if found.history.len() >= MAX_HISTORY => return Ok(Acted::HistoryFull),
                 Transition::Already | Transition::To(_) => {}
@@ -106,9 +108,9 @@ impl AnomalyStore {
 }
 
 /// Whether a note comes with an action that changes nothing else, and was not kept before.
-fn says_more(found: &AnomalyItem, entry: &HistoryEntry) -> bool {
+pub(super) fn says_more(history: &[HistoryEntry], entry: &HistoryEntry) -> bool {
     let same = |kept: &HistoryEntry| {
         (kept.action, &kept.actor, &kept.note) == (entry.action, &entry.actor, &entry.note)
     };
-    entry.note.is_some() && !found.history.iter().any(same)
+    entry.note.is_some() && !history.iter().any(same)
 }

@@ -28,7 +28,7 @@ pub struct StoredPolicy {
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Changed {
+pub enum PolicyChange {
     Stored(StoredPolicy),
     /// Somebody else changed it in the meantime.
     Overtaken,
@@ -108,7 +108,7 @@ impl AnomalyStore {
         seen: u64,
         actor: &str,
         now: Timestamp,
-    ) -> Result<Changed, StoreError> {
+    ) -> Result<PolicyChange, StoreError> {
         let unwritable = |source| StoreError::Policy { of: name(of), table: self.table.clone(), source };
         let item = PolicyItem {
             pk: PARTITION.to_owned(),
@@ -144,14 +144,14 @@ impl AnomalyStore {
             transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
         }
         match transaction.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Changed::Stored(StoredPolicy {
+            Ok(_) => Ok(PolicyChange::Stored(StoredPolicy {
                 version: item.version,
                 policy: policy.clone(),
                 updated_at: Some(now),
                 updated_by: Some(actor.to_owned()),
             })),
             Err(TransactWriteItemsError::TransactionCanceledException(refusal)) if is_overtaken(&refusal) => {
-                Ok(Changed::Overtaken)
+                Ok(PolicyChange::Overtaken)
             }
             Err(error) => Err(self.unwritten(of, error.into())),
         }

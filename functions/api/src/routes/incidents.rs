@@ -1,0 +1,194 @@
+//! Incidents: pages of them, and one with what to do about it.
+
+use std::sync::Arc;
+
+use adapters::store::{IncidentFilter, IncidentItem, IncidentPosition};
+use axum::Json;
+use axum::extract::State;
+use detection::incident::Subject;
+use detection::{IncidentId, IncidentState};
+use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::access::{Caller, Reader};
+use crate::answer::Serving;
+use crate::cursor::{self, Place};
+use crate::error::Problem;
+use crate::params::{InPath, Query};
+use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
+use crate::routes::anomalies::{DIRECTIONS, SEVERITIES};
+use crate::times;
+use crate::views::{DirectionView, IncidentStateView, IncidentView, SeverityView};
+
+const STATES: [IncidentState; 4] =
+    [IncidentState::Open, IncidentState::Acknowledged, IncidentState::Resolved, IncidentState::Accepted];
+
+/// What decides which incidents are listed.
+const FILTERS: [&str; 7] = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Incidents {
+    /// Those first that changed last.
+    pub incidents: Vec<IncidentView>,
+    /// Sent as `cursor` with the same parameters and the same token, it brings the next page; null on the last one.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+/// An incident with what helps to deal with it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct IncidentDetail {
+    pub incident: IncidentView,
+    /// What to look at, the most likely first; empty where its newest anomaly is forgotten.
+    pub investigation_steps: Vec<String>,
+    /// The route and query that list its anomalies.
+    #[schema(
+        example = "/v1/anomalies?customer_id=cust%5F0001&metric=api%5Fcalls&direction=spike&from=1795266000000&to=1795348800001"
+    )]
+    pub anomalies_link: String,
+}
+
+/// List incidents
+///
+/// Those first of which a window changed something last. A page holds `limit` incidents as long as there are more; only
+/// where a filter makes the search long may it hold fewer. The last page is the one without a `next_cursor`. Incidents
+/// that change while somebody turns pages move to the front, where only a new list shows them.
+#[utoipa::path(
+    get,
+    path = "/v1/incidents",
+    tag = "incidents",
+    operation_id = "list_incidents",
+    params(
+        ("customer_id" = Option<String>, Query, description = "only of this customer"),
+        ("metric" = Option<String>, Query, description = "only of this metric", example = "api_calls"),
+        ("severity" = Option<SeverityView>, Query, description = "`warning` or `critical`"),
+        ("direction" = Option<DirectionView>, Query, description = "`spike` or `drop`"),
+        ("state" = Option<IncidentStateView>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
+        ("from" = Option<String>, Query, description = "changed last by a window that ended at this time or later"),
+        ("to" = Option<String>, Query, description = "changed last by a window that ended before this time; at most 92 days after `from`"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "incidents on a page; default 20", example = 3),
+        ("cursor" = Option<String>, Query, description = "the `next_cursor` of the page before, with the same parameters and the same token"),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = Incidents),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    serving: Serving,
+    query: Query,
+) -> Result<Json<Incidents>, Problem> {
+    let query = query.only(&[&FILTERS[..], &["limit", "cursor"]].concat())?;
+    let limit = query.number("limit", 1..=100, 20)?;
+    let (mut filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
+    let after = match query.text("cursor") {
+        None => None,
+        Some(text) => Some(resume(text, &binding, &mut filter)?),
+    };
+    let page =
+        app.store.list_incidents(&filter, after.as_ref(), limit, query.now(), serving.deadline).await?;
+    let (from, until) = filter.bounds();
+    let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
+    Ok(Json(Incidents {
+        incidents: page.incidents.into_iter().map(|item| IncidentView::in_list(item, &caller)).collect(),
+        next_cursor: next.transpose()?,
+    }))
+}
+
+/// Show one incident
+///
+/// With its history, what to look at, and where its anomalies are listed.
+#[utoipa::path(
+    get,
+    path = "/v1/incidents/{incident_id}",
+    tag = "incidents",
+    operation_id = "show_incident",
+    params(("incident_id" = String, Path, description = "as listed", example = "1795266000000.api_calls.spike.Y3VzdF8wMDAx")),
+    responses(
+        (status = 200, description = "The incident.", body = IncidentDetail),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn detail(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    InPath(incident_id): InPath,
+    query: Query,
+) -> Result<Json<IncidentDetail>, Problem> {
+    let now = query.only(&[])?.now();
+    let (opened_at, subject) = visible(&caller, &incident_id)?;
+    let item = app.store.incident(&subject, opened_at, now).await?.ok_or_else(Problem::not_found)?;
+    let newest =
+        app.store.anomaly(&subject.customer_id, item.incident.last_seen, &subject.metric, now).await?;
+    Ok(Json(IncidentDetail {
+        anomalies_link: anomalies_link(&item),
+        investigation_steps: newest.map(|anomaly| anomaly.investigation_steps).unwrap_or_default(),
+        incident: IncidentView::of(item, &caller),
+    }))
+}
+
+/// What an incident's id names, if the caller may see it. An id that names nothing is as good as a missing one.
+pub(crate) fn visible(caller: &Caller, incident_id: &str) -> Result<(Timestamp, Subject), Problem> {
+    let (_, opened_at, subject) = IncidentId::parse(incident_id).ok_or_else(Problem::not_found)?;
+    caller.may_see(&subject.customer_id)?;
+    Ok((opened_at, subject))
+}
+
+fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, Problem> {
+    let filter = IncidentFilter {
+        customer: caller.customer(query.customer()?)?,
+        metric: query.metric(app)?.map(|spec| spec.name.clone()),
+        severity: query.word("severity", &SEVERITIES.map(|severity| (severity.as_str(), severity)))?,
+        direction: query.word("direction", &DIRECTIONS.map(|direction| (direction.as_str(), direction)))?,
+        state: query.word("state", &STATES.map(|state| (state.as_str(), state)))?,
+        from: query.time("from")?,
+        until: query.time("to")?,
+    };
+    times::in_order(filter.from, filter.until, ("from", "to"))?;
+    Ok(filter)
+}
+
+/// Everything that decides which incidents are listed, as it was sent.
+fn binding(caller: &Caller, query: &Query) -> String {
+    let parameters: Vec<_> = FILTERS.into_iter().map(|name| (name, query.text(name))).collect();
+    format!("{:?} {parameters:?}", caller.view())
+}
+
+/// Goes on with a list, in the bounds that it began with.
+fn resume(cursor: &str, binding: &str, filter: &mut IncidentFilter) -> Result<IncidentPosition, Problem> {
+    let Place { after, from, until } = cursor::decode::<IncidentPosition>(cursor, binding)?;
+    let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
+    (filter.from, filter.until) = (Some(at(from)?), Some(at(until)?));
+    let own = filter.customer.as_ref().is_none_or(|own| *own == after.customer_id);
+    if own && after.is_possible() { Ok(after) } else { Err(cursor::refused()) }
+}
+
+/// Of an incident that is older than a list may reach back, the newest anomalies.
+fn anomalies_link(item: &IncidentItem) -> String {
+    let incident = &item.incident;
+    let until =
+        incident.last_seen.saturating_add(SignedDuration::from_millis(1)).unwrap_or(incident.last_seen);
+    let from = incident.opened_at.max(until.saturating_sub(times::MAX_RANGE).unwrap_or(incident.opened_at));
+    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!(
+        "/v1/anomalies?customer_id={}&metric={}&direction={}&from={}&to={}",
+        part(incident.subject.customer_id.as_str()),
+        part(incident.subject.metric.as_str()),
+        incident.subject.direction.as_str(),
+        from.as_millisecond(),
+        until.as_millisecond()
+    )
+}

@@ -1,0 +1,68 @@
+//! Mistakes that somebody could make in the store, the outbox or the schedule, each planted in the model on purpose: a
+//! simulation that finds none of them would prove nothing.
+
+use super::invariants::Rule;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Bug {
+    /// An alert is published before its item is stored.
+    PageBeforePut,
+    /// An alert is marked as sent before it is published.
+    MarkBeforePublish,
+    /// A sent alert is not marked.
+    MarkForgotten,
+    /// An incident is opened whether there is an open one or not.
+    NoConditionOnOpen,
+    /// An incident is written whatever its version is.
+    NoVersionCondition,
+    /// What was overtaken is written again from the state that was read first.
+    StaleRead,
+    /// The anomaly is stored first and its incident after it.
+    TwoWrites,
+    /// An hour without a run counts as an hour without an anomaly.
+    ResolvedByGap,
+    /// A late run checks the hour of the clock and not the one of its event.
+    WindowFromClock,
+    /// Nobody looks at the outbox of earlier runs.
+    LeftOverNeverSwept,
+    /// Whoever claims an alert may send it.
+    ClaimAlwaysWon,
+    /// The id of an alert names the run that made it.
+    RetryMakesNewId,
+    /// An incident forgets which window it saw last.
+    LateRunTakenAsNewest,
+    /// The digest of a storm is not stored.
+    DigestLost,
+    /// The digest of a storm is stored after the incidents that it tells of.
+    DigestLast,
+    /// Planned events are not looked up.
+    MutesIgnored,
+    /// An incident is opened as if nobody was to be told.
+    PageForgotten,
+    /// That an incident is over is stored without its notice.
+    ClosingPageLost,
+}
+
+impl Bug {
+    /// Each with the rule that it breaks; it may well break others too.
+    pub(super) const ALL: [(Self, Rule); 18] = [
+        (Self::PageBeforePut, Rule::StoredFirst),
+        (Self::MarkBeforePublish, Rule::StateHasPage),
+        (Self::MarkForgotten, Rule::OnePage),
+        (Self::NoConditionOnOpen, Rule::Counts),
+        (Self::NoVersionCondition, Rule::Counts),
+        (Self::StaleRead, Rule::Counts),
+        (Self::TwoWrites, Rule::Counts),
+        (Self::ResolvedByGap, Rule::GapsAndLateRuns),
+        (Self::WindowFromClock, Rule::WindowOfEvent),
+        (Self::LeftOverNeverSwept, Rule::StateHasPage),
+        (Self::ClaimAlwaysWon, Rule::OnePage),
+        (Self::RetryMakesNewId, Rule::Repeats),
+        (Self::LateRunTakenAsNewest, Rule::GapsAndLateRuns),
+        (Self::DigestLost, Rule::Paged),
+        (Self::DigestLast, Rule::Paged),
+        (Self::MutesIgnored, Rule::Muted),
+        (Self::PageForgotten, Rule::Paged),
+        (Self::ClosingPageLost, Rule::Ends),
+    ];
+}

@@ -1,0 +1,420 @@
+//! The ledger of a simulated run. Each call is a request that lies on a desk until whoever plays fate takes it up: a call
+//! waits before it is carried out, and once more before its answer arrives.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use adapters::metrics::RunFigures;
+use adapters::policies::Policies;
+use adapters::store::{
+    AlertItem, AlertState, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded,
+    StoredPolicy, Writer,
+};
+use detection::incident::{Seen, Subject};
+use detection::{Policy, Series};
+use jiff::Timestamp;
+
+use super::bugs::Bug;
+use super::table::{By, Table, Wanted};
+use super::world::World;
+use crate::known::Known;
+use crate::ledger::Ledger;
+use crate::spool::Spool;
+use crate::sweep::{Candidate, judge_series};
+use crate::{App, Pass};
+
+/// What all runs share: the table, the time of day, and the calls that are under way.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) table: Table,
+    /// Unix milliseconds.
+    pub(super) clock: i64,
+    pub(super) calls: Vec<Pended>,
+    next: u64,
+}
+
+/// A call that is under way.
+pub(super) struct Pended {
+    id: u64,
+    pub(super) run: usize,
+    pub(super) stage: Stage,
+    /// Nobody waits for its answer any more: the run has ended.
+    pub(super) abandoned: bool,
+    waker: Option<Waker>,
+}
+
+pub(super) enum Stage {
+    Asked(Call),
+    /// Carried out, or refused; the answer is on its way.
+    Done(anyhow::Result<Answer>),
+    Arrived(anyhow::Result<Answer>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Call {
+    Pause(Duration),
+    Policies,
+    Usage { end: Timestamp },
+    IncidentsSince { from: Timestamp, now: Timestamp },
+    LatestIncident { subject: Subject, now: Timestamp },
+    Change(Box<Wanted>),
+    Record(AlertItem),
+    Pending(usize),
+    Claim(AlertItem),
+    Publish(AlertItem),
+    MarkSent(AlertItem),
+    Release(AlertItem),
+}
+
+#[derive(Debug)]
+pub(super) enum Answer {
+    Nothing,
+    Incidents(Vec<IncidentItem>),
+    Incident(Option<IncidentItem>),
+    Changed(Changed),
+    Recorded(Recorded),
+    Pending(Pending),
+    Claim(Claim),
+}
+
+/// The ledger of one run.
+pub(super) struct Books<'a> {
+    pub(super) app: &'a App,
+    pub(super) world: &'a World,
+    pub(super) desk: &'a RefCell<Desk>,
+    pub(super) run: usize,
+    pub(super) bug: Option<Bug>,
+    /// For a run of an hour in which none was: it finds that all is as usual.
+    pub(super) blind: bool,
+    /// What was read first, by subject and version.
+    first_read: RefCell<BTreeMap<String, IncidentItem>>,
+    /// A digest that is still to be stored.
+    digest: RefCell<Option<AlertItem>>,
+}
+
+/// The answer to a call, as soon as fate lets it arrive.
+struct Asking<'a> {
+    desk: &'a RefCell<Desk>,
+    id: u64,
+}
+
+impl Desk {
+    /// Carries out a call.
+    pub(super) fn apply(&mut self, call: Call, run: usize, lag: i64) -> Answer {
+        let by = By { run: name(run), now: self.clock, lag };
+        let table = &mut self.table;
+        match call {
+            Call::Pause(duration) => {
+                self.clock += i64::try_from(duration.as_millis()).unwrap();
+                Answer::Nothing
+            }
+            Call::Policies | Call::Usage { .. } => Answer::Nothing,
+            Call::IncidentsSince { from, now } => Answer::Incidents(table.incidents_since(from, now, &by)),
+            Call::LatestIncident { subject, now } => Answer::Incident(table.latest_incident(&subject, now)),
+            Call::Change(wanted) => Answer::Changed(table.change(*wanted, &by)),
+            Call::Record(alert) => Answer::Recorded(table.record(alert, &by)),
+            Call::Pending(limit) => Answer::Pending(table.pending(limit, &by)),
+            Call::Claim(alert) => Answer::Claim(table.claim(&alert, &by)),
+            Call::Publish(alert) => {
+                table.publish(&alert);
+                Answer::Nothing
+            }
+            Call::MarkSent(alert) => {
+                table.mark_sent(&alert, &by);
+                Answer::Nothing
+            }
+            Call::Release(alert) => {
+                table.release(&alert, &by);
+                Answer::Nothing
+            }
+        }
+    }
+
+    /// Lets an answer arrive.
+    pub(super) fn deliver(&mut self, place: usize) {
+        let call = &mut self.calls[place];
+        let stage = std::mem::replace(&mut call.stage, Stage::Asked(Call::Policies));
+        let Stage::Done(answer) = stage else { unreachable!("there is no answer yet") };
+        call.stage = Stage::Arrived(answer);
+        if let Some(waker) = call.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The id of a run.
+pub(super) fn name(run: usize) -> String {
+    format!("run {run}")
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(
+        app: &'a App,
+        world: &'a World,
+        desk: &'a RefCell<Desk>,
+        run: usize,
+        bug: Option<Bug>,
+        blind: bool,
+    ) -> Self {
+        let (first_read, digest) = (RefCell::default(), RefCell::default());
+        Self { app, world, desk, run, bug, blind, first_read, digest }
+    }
+
+    async fn ask(&self, call: Call) -> anyhow::Result<Answer> {
+        let id = {
+            let desk = &mut *self.desk.borrow_mut();
+            desk.next += 1;
+            let stage = Stage::Asked(call);
+            desk.calls.push(Pended { id: desk.next, run: self.run, stage, abandoned: false, waker: None });
+            desk.next
+        };
+        Asking { desk: self.desk, id }.await
+    }
+
+    async fn has(&self, bug: Bug, call: impl FnOnce() -> Call) -> anyhow::Result<()> {
+        if self.bug == Some(bug) {
+            self.ask(call()).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_alert(&self, alert: AlertItem) -> anyhow::Result<Recorded> {
+        match self.ask(Call::Record(self.identified(alert))).await? {
+            Answer::Recorded(recorded) => Ok(recorded),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// The series of the window, each as the detector judges it.
+    fn judge(&self, pass: Pass<'_>, known: &Known) -> anyhow::Result<Spool<Candidate>> {
+        let mut candidates = Spool::new();
+        let end = super::world::number(pass.window.end());
+        for (customer, id) in self.world.customers.iter().enumerate() {
+            let counted = self.world.counted(customer, &pass.window);
+            for (place, metric) in self.world.metrics.iter().enumerate() {
+                let spec = &self.app.catalog.metrics()[*metric];
+                let mut values = self.world.values(customer, place, end);
+                if self.blind {
+                    values[0] = values[1..].iter().copied().flatten().next();
+                }
+                let series = Series::new(&values, counted, spec.missing, spec.never_negative());
+                let judged = judge_series(pass, known, id, *metric, series);
+                for mut candidate in judged.candidates.into_iter().flatten() {
+                    if self.blind {
+                        candidate.seen = Seen::Inside;
+                    }
+                    candidates.push(&candidate)?;
+                }
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// The alert with an id that names the run, where that mistake is planted.
+    fn identified(&self, mut alert: AlertItem) -> AlertItem {
+        if self.bug == Some(Bug::RetryMakesNewId) {
+            let run = name(self.run);
+            match &mut alert {
+                AlertItem::Anomaly(item) => {
+                    item.sk += &run;
+                    let id = format!("\"{}.{run}\"", item.anomaly_id.as_str());
+                    item.anomaly_id = serde_json::from_str(&id).unwrap();
+                }
+                AlertItem::Notice(item) => {
+                    item.sk += &run;
+                    item.alert_id += &run;
+                }
+                AlertItem::Digest(item) => {
+                    item.sk += &run;
+                    item.anomaly_id += &run;
+                }
+            }
+        }
+        alert
+    }
+
+    /// Leaves pages out, where that mistake is planted.
+    fn spoil(&self, wanted: &mut Wanted) {
+        let now = &mut wanted.to.incident;
+        if self.bug == Some(Bug::PageForgotten) && wanted.from.is_none() {
+            (now.told, now.alerting, now.last_page) = (false, false, None);
+            if let Some(AlertItem::Anomaly(item)) = &mut wanted.alert {
+                (item.alert_state, item.alert) = (AlertState::None, None);
+            }
+        }
+        if self.bug == Some(Bug::ClosingPageLost) && !now.is_open() {
+            wanted.alert.take_if(|alert| matches!(alert, AlertItem::Notice(_)));
+        }
+    }
+
+    fn forgetful(&self, mut item: IncidentItem) -> IncidentItem {
+        if self.bug == Some(Bug::LateRunTakenAsNewest) {
+            item.incident.last_window = item.incident.opened_at;
+        }
+        item
+    }
+}
+
+impl Ledger for Books<'_> {
+    fn now(&self) -> anyhow::Result<Timestamp> {
+        Ok(Timestamp::from_millisecond(self.desk.borrow().clock)?)
+    }
+
+    async fn pause(&self, duration: Duration) {
+        // A pause cannot fail; a run that is killed in it never asks for the answer.
+        self.ask(Call::Pause(duration)).await.ok();
+    }
+
+    async fn policies(&self) -> anyhow::Result<Policies> {
+        self.ask(Call::Policies).await?;
+        let ignored = self.bug == Some(Bug::MutesIgnored);
+        let policy = if ignored { Policy::default() } else { self.world.mutes.clone() };
+        let stored = StoredPolicy { version: 1, policy, ..StoredPolicy::default() };
+        Ok(Policies::resolve(&self.app.catalog, &self.app.settings, stored, Vec::new()))
+    }
+
+    async fn candidates(
+        &self,
+        pass: Pass<'_>,
+        known: &Known,
+        _: &mut RunFigures,
+    ) -> anyhow::Result<Spool<Candidate>> {
+        self.ask(Call::Usage { end: pass.window.end() }).await?;
+        self.judge(pass, known)
+    }
+
+    async fn incidents_since(&self, from: Timestamp, now: Timestamp) -> anyhow::Result<Vec<IncidentItem>> {
+        let call = Call::IncidentsSince { from, now };
+        let Answer::Incidents(incidents) = self.ask(call).await? else { unreachable!() };
+        let first_read = incidents.iter().map(|item| (item.id().to_string(), item.clone()));
+        self.first_read.borrow_mut().extend(first_read);
+        Ok(incidents.into_iter().map(|item| self.forgetful(item)).collect())
+    }
+
+    async fn latest_incident(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<IncidentItem>> {
+        let call = Call::LatestIncident { subject: subject.clone(), now };
+        let Answer::Incident(mut incident) = self.ask(call).await? else { unreachable!() };
+        if let Some(item) = &mut incident
+            && self.bug == Some(Bug::StaleRead)
+            && let Some(stale) = self.first_read.borrow().get(item.id().as_str())
+        {
+            *item = IncidentItem { version: item.version, ..stale.clone() };
+        }
+        Ok(incident.map(|item| self.forgetful(item)))
+    }
+
+    async fn change(&self, change: Change<'_>, _: Writer<'_>) -> anyhow::Result<Changed> {
+        let alert = change.alert.cloned().map(|alert| self.identified(alert));
+        let mut wanted = Wanted { from: change.from.cloned(), to: change.to.clone(), alert };
+        self.spoil(&mut wanted);
+        if let Some(alert) = wanted.alert.clone() {
+            if alert.state() == AlertState::Pending {
+                self.has(Bug::PageBeforePut, || Call::Publish(alert.clone())).await?;
+            }
+            if self.bug == Some(Bug::TwoWrites) && matches!(alert, AlertItem::Anomaly(_)) {
+                let recorded = self.record_alert(alert).await?;
+                if !recorded.new {
+                    return Ok(Changed::Already(recorded));
+                }
+                wanted.alert = None;
+            }
+        }
+        match self.ask(Call::Change(Box::new(wanted))).await? {
+            Answer::Changed(changed) => Ok(changed),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn record(&self, item: AnomalyItem, _: Writer<'_>) -> anyhow::Result<Recorded> {
+        self.record_alert(AlertItem::Anomaly(Box::new(item))).await
+    }
+
+    async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> anyhow::Result<Recorded> {
+        let expiry = digest.detected_at / 1_000 + self.app.store.retention().as_secs() as i64;
+        let digest = Digest { run_id: writer.run_id.to_owned(), ttl: expiry, ..digest };
+        let alert = AlertItem::Digest(Box::new(digest));
+        match self.bug {
+            Some(Bug::DigestLost) => Ok(Recorded { pending: None, ..Recorded::of(alert) }),
+            Some(Bug::DigestLast) => {
+                *self.digest.borrow_mut() = Some(alert.clone());
+                Ok(Recorded::of(alert))
+            }
+            _ => self.record_alert(alert).await,
+        }
+    }
+
+    async fn pending(&self, limit: usize) -> anyhow::Result<Pending> {
+        match self.ask(Call::Pending(limit)).await? {
+            Answer::Pending(pending) => Ok(pending),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn claim(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<Claim> {
+        let digest = self.digest.borrow_mut().take();
+        if let Some(digest) = digest {
+            self.record_alert(digest).await?;
+        }
+        match self.ask(Call::Claim(alert.clone())).await? {
+            Answer::Claim(claim) => Ok(claim),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()> {
+        self.has(Bug::MarkBeforePublish, || Call::MarkSent(alert.clone())).await?;
+        self.ask(Call::Publish(alert.clone())).await.map(drop)
+    }
+
+    async fn mark_sent(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
+        if matches!(self.bug, Some(Bug::MarkBeforePublish | Bug::MarkForgotten)) {
+            return Ok(());
+        }
+        self.ask(Call::MarkSent(alert.clone())).await.map(drop)
+    }
+
+    async fn release(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
+        self.ask(Call::Release(alert.clone())).await.map(drop)
+    }
+}
+
+impl Future for Asking<'_> {
+    type Output = anyhow::Result<Answer>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let calls = &mut self.desk.borrow_mut().calls;
+        let place = calls.iter().position(|call| call.id == self.id).expect("an answer is taken once");
+        if !matches!(calls[place].stage, Stage::Arrived(_)) {
+            calls[place].waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        match calls.remove(place).stage {
+            Stage::Arrived(answer) => Poll::Ready(answer),
+            Stage::Asked(_) | Stage::Done(_) => unreachable!(),
+        }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let calls = &mut self.desk.borrow_mut().calls;
+        if let Some(place) = calls.iter().position(|call| call.id == self.id) {
+            match calls[place].stage {
+                // It may be on the wire: fate decides whether it is still carried out.
+                Stage::Asked(_) => {
+                    calls[place].abandoned = true;
+                    calls[place].waker = None;
+                }
+                Stage::Done(_) | Stage::Arrived(_) => drop(calls.remove(place)),
+            }
+        }
+    }
+}

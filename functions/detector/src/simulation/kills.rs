@@ -1,0 +1,76 @@
+//! One run, killed at each of its calls in turn, and run again.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::story::{Fate, Kill, Part, Story};
+use super::table::Table;
+use super::world::{HISTORY, World};
+use crate::App;
+
+/// What the table and the topic hold in the end, after a run at this hour that was killed or was not.
+type Essence = (Vec<adapters::store::AlertItem>, Vec<adapters::store::IncidentItem>, Vec<String>);
+
+/// Kills the busiest run of a world at each of its calls. Returns how many times, or where the end differs.
+pub(super) fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let world = World::new(&mut rng, app);
+    world.rule(app);
+    let (calls, event, table) = busiest(app, &world, &rng);
+    let undisturbed = play(app, &world, &rng, &table, event, None);
+    let mut kills = 0;
+    for call in 1..=calls {
+        for kill in [Kill::Before, Kill::After, Kill::AfterAll] {
+            if play(app, &world, &rng, &table, event, Some((call, kill))) != undisturbed {
+                return Err(format!("seed {seed}, hour {event}, call {call} of {calls}: {kill:?}"));
+            }
+            kills += 1;
+        }
+    }
+    Ok(kills)
+}
+
+/// The hour whose run makes the most calls, and the table before it.
+fn busiest(app: &App, world: &World, rng: &ChaCha8Rng) -> (usize, usize, Table) {
+    let mut story = Story::new(app, world, rng.clone(), None);
+    let mut found = (0, HISTORY, Table::default());
+    for event in HISTORY..HISTORY + world.hours {
+        let before = story.desk.borrow().table.clone();
+        run(&mut story, event);
+        if story.calls > found.0 {
+            found = (story.calls, event, before);
+        }
+    }
+    found
+}
+
+/// The run of an hour from this table on, the same again where it was killed, and those of the next two hours.
+fn play(
+    app: &App,
+    world: &World,
+    rng: &ChaCha8Rng,
+    table: &Table,
+    event: usize,
+    kill: Option<(usize, Kill)>,
+) -> Essence {
+    let mut story = Story::new(app, world, rng.clone(), None);
+    story.desk.borrow_mut().table = table.clone();
+    if let Some((call, kill)) = kill {
+        story.wait_until(event);
+        story.fate = Fate::script(call, kill);
+        story.perform(vec![Part::Run { event }]);
+        story.advance(61_000);
+    }
+    for event in event..=event + 2 {
+        run(&mut story, event);
+    }
+    let essence = story.desk.borrow().table.essence();
+    essence
+}
+
+/// A run in which nothing goes wrong, its calls in their order.
+fn run(story: &mut Story<'_>, event: usize) {
+    story.wait_until(event);
+    story.fate = Fate::script(usize::MAX, Kill::Before);
+    story.perform(vec![Part::Run { event }]);
+}

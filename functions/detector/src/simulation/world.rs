@@ -1,0 +1,219 @@
+//! The world of a seed: customers and their usage hour by hour, the rules, the caps and the planned events.
+
+use std::collections::BTreeMap;
+
+use adapters::catalog::{Aggregate, MetricSpec};
+use detection::incident::Rules;
+use detection::{CustomerId, Mute, Policy, Severity, Window};
+use jiff::{SignedDuration, Timestamp};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use crate::App;
+
+/// Hours of usage before the first run: the baseline of its window.
+pub(super) const HISTORY: usize = 31 * 24;
+
+/// Hours after the last planted event in which usage is exactly as usual.
+const AFTERWARDS: usize = 24 + 60;
+
+/// Usual spread of a value from one six hours to the next, as a share of it. That of a day is half as much.
+const NOISE: f64 = 0.1;
+
+pub(super) struct World {
+    pub(super) rules: Rules,
+    pub(super) max_per_run: usize,
+    pub(super) max_per_customer: usize,
+    pub(super) mutes: Policy,
+    pub(super) customers: Vec<CustomerId>,
+    /// Places of the metrics in the catalog.
+    pub(super) metrics: Vec<usize>,
+    /// By customer and metric: the value of the 24 hours that end at each hour.
+    windows: Vec<Vec<Option<f64>>>,
+    /// Hours in which things happen, from [`HISTORY`] on.
+    pub(super) hours: usize,
+    /// The first event of each customer.
+    first_event: Vec<Timestamp>,
+}
+
+/// Something that happens to nearly everybody at once.
+#[derive(Clone, Copy)]
+struct Storm {
+    at: usize,
+    /// It comes back as soon as its day is over, so that one window lies between the two.
+    again: bool,
+}
+
+impl World {
+    pub(super) fn new(rng: &mut ChaCha8Rng, app: &App) -> Self {
+        let hours = rng.random_range(24..=60);
+        let customers: Vec<_> = (0..rng.random_range(1..=4_usize))
+            .map(|n| CustomerId::new(format!("customer {n}")).unwrap())
+            .collect();
+        let mut metrics: Vec<usize> = (0..app.catalog.metrics().len()).collect();
+        let wanted = rng.random_range(1..=2);
+        while metrics.len() > wanted {
+            metrics.remove(rng.random_range(0..metrics.len()));
+        }
+        // In a storm everything happens at once, and the caps are small.
+        let storm = rng
+            .random_bool(0.4)
+            .then(|| Storm { at: HISTORY + rng.random_range(2..hours / 2), again: rng.random_bool(0.5) });
+        let windows = customers
+            .iter()
+            .flat_map(|_| metrics.clone())
+            .map(|metric| {
+                let spec = &app.catalog.metrics()[metric];
+                let usage = usage(rng, spec, hours, storm);
+                by_window(&usage, spec.aggregate)
+            })
+            .collect();
+        let rules = Rules {
+            resolve_after: rng.random_range(1..=3),
+            reopen_within: SignedDuration::from_hours(one_of(rng, &[0, 2, 6, 12])),
+            accept_after: SignedDuration::from_hours(one_of(rng, &[0, 24, 72])),
+            repeat_interval: SignedDuration::from_hours(one_of(rng, &[0, 6, 24])),
+            min_severity: one_of(rng, &[Severity::Critical, Severity::Critical, Severity::Warning]),
+        };
+        let mutes = if rng.random_bool(0.25) { vec![mute(rng, app, &metrics, hours)] } else { Vec::new() };
+        let first_event = customers
+            .iter()
+            .map(|_| hour(if rng.random_bool(0.8) { 0 } else { 24 * rng.random_range(1..=20) }))
+            .collect();
+        Self {
+            rules,
+            max_per_run: one_of(rng, &[0, 1, 2, 3, 25, 25]),
+            max_per_customer: one_of(rng, &[1, 2, 10]),
+            mutes: Policy { metrics: BTreeMap::new(), mutes },
+            customers,
+            metrics,
+            windows,
+            hours,
+            first_event,
+        }
+    }
+
+    /// Gives a detector the rules and caps of this world.
+    pub(super) fn rule(&self, app: &mut App) {
+        app.incidents.rules = self.rules;
+        app.alerting.max_per_run = self.max_per_run;
+        app.alerting.max_per_customer = self.max_per_customer;
+    }
+
+    /// The values of a series by age, as a run for the window that ends at this hour reads them.
+    pub(super) fn values(&self, customer: usize, metric: usize, end: usize) -> Vec<Option<f64>> {
+        let windows = &self.windows[customer * self.metrics.len() + metric];
+        (0..=30)
+            .map(|age| end.checked_sub(24 * age).and_then(|end| windows.get(end).copied().flatten()))
+            .collect()
+    }
+
+    /// How many of the earlier windows count.
+    pub(super) fn counted(&self, customer: usize, window: &Window) -> usize {
+        window.counted(self.first_event[customer], 30)
+    }
+
+    /// The first hour after which no window holds anything unusual.
+    pub(super) fn quiet_from(&self) -> usize {
+        HISTORY + self.hours + 24
+    }
+}
+
+/// The full hour of this number.
+pub(super) fn hour(n: usize) -> Timestamp {
+    Timestamp::from_second(1_793_491_200 + 3_600 * n as i64).unwrap()
+}
+
+/// The number of a full hour.
+pub(super) fn number(hour: Timestamp) -> usize {
+    usize::try_from((hour.as_second() - 1_793_491_200) / 3_600).unwrap()
+}
+
+/// Usage hour by hour, with whatever happens to it.
+fn usage(rng: &mut ChaCha8Rng, spec: &MetricSpec, hours: usize, storm: Option<Storm>) -> Vec<f64> {
+    let (end, base) = (HISTORY + hours, spec.min_change * 20.0);
+    let mut usage = Vec::with_capacity(end + AFTERWARDS);
+    for _ in 0..end.div_ceil(6) {
+        let noise = NOISE * 3.0_f64.sqrt() * rng.random_range(-1.0..1.0);
+        usage.extend([base * (1.0 + noise); 6]);
+    }
+    usage.truncate(end);
+    if let Some(Storm { at, again }) = storm.filter(|_| rng.random_bool(0.8)) {
+        let size = rng.random_range(8.0..40.0);
+        if again {
+            multiply(&mut usage, at, 1, |_| 1.0 + size);
+            multiply(&mut usage, at + 25, 1, |_| 1.0 + size);
+        } else {
+            multiply(&mut usage, at, rng.random_range(1..=5), |_| 1.0 + size);
+        }
+    }
+    for _ in 0..rng.random_range(0..=3) {
+        let at = HISTORY + rng.random_range(0..hours);
+        // What a share of a window's usage is in standard deviations.
+        let deviations = |z: f64| z * NOISE / 2.0 * 24.0;
+        match rng.random_range(0..7) {
+            0 | 1 => {
+                let length = rng.random_range(1..=5);
+                let z = one_of(rng, &[4.0, 7.0, 20.0, 60.0]);
+                multiply(&mut usage, at, length, |_| 1.0 + deviations(z) / length as f64);
+            }
+            // One that grows on its first day.
+            2 => {
+                multiply(&mut usage, at, 1, |_| 1.0 + deviations(4.0));
+                let later = rng.random_range(2..=8);
+                multiply(&mut usage, at + later, 1, |_| 1.0 + deviations(20.0));
+            }
+            3 => {
+                let share = rng.random_range(0.0..0.5);
+                multiply(&mut usage, at, rng.random_range(6..=16), |_| share);
+            }
+            4 => {
+                let share = one_of(rng, &[0.3, 1.3, 1.6, 2.5]);
+                multiply(&mut usage, at, rng.random_range(26..=90), |_| share);
+            }
+            5 => {
+                let length = rng.random_range(10..=50);
+                multiply(&mut usage, at, length, |n| 1.0 + 1.5 * n as f64 / length as f64);
+            }
+            // Around the threshold, so that it comes and goes.
+            _ => {
+                for n in 0..3 {
+                    let z = rng.random_range(2.0..4.0);
+                    multiply(&mut usage, at + n * 25, 1, |_| 1.0 + deviations(z));
+                }
+            }
+        }
+    }
+    // The usual peak of a day lies above what is usual.
+    let usual = if spec.aggregate == Aggregate::Max { base * (1.0 + NOISE) } else { base };
+    usage.extend([usual; AFTERWARDS]);
+    usage
+}
+
+fn multiply(usage: &mut [f64], at: usize, length: usize, by: impl Fn(usize) -> f64) {
+    usage.iter_mut().skip(at).take(length).enumerate().for_each(|(n, value)| *value *= by(n));
+}
+
+fn by_window(usage: &[f64], aggregate: Aggregate) -> Vec<Option<f64>> {
+    if aggregate == Aggregate::Max {
+        let peak = |start: usize| usage[start..start + 24].iter().copied().fold(0.0, f64::max);
+        return (0..=usage.len()).map(|end| end.checked_sub(24).map(peak)).collect();
+    }
+    let sums = usage.iter().scan(0.0, |sum, value| {
+        *sum += value;
+        Some(*sum)
+    });
+    let sums: Vec<f64> = std::iter::once(0.0).chain(sums).collect();
+    (0..=usage.len()).map(|end| end.checked_sub(24).map(|start| sums[end] - sums[start])).collect()
+}
+
+fn mute(rng: &mut ChaCha8Rng, app: &App, metrics: &[usize], hours: usize) -> Mute {
+    let from = HISTORY + rng.random_range(0..hours);
+    let metric = rng.random_bool(0.5).then(|| app.catalog.metrics()[metrics[0]].name.clone());
+    let until = Some(hour(from + rng.random_range(1..=20)));
+    Mute { metric, from: Some(hour(from)), until, reason: "a planned event".to_owned() }
+}
+
+pub(super) fn one_of<T: Copy>(rng: &mut ChaCha8Rng, choices: &[T]) -> T {
+    choices[rng.random_range(0..choices.len())]
+}

@@ -1,0 +1,245 @@
+//! An alert as it comes from the topic.
+//!
+//! It is read leniently: a message of an older or newer detector that lacks something is shown without it. Only what is
+//! no JSON object, or has no id, cannot be delivered to anybody once.
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// One thing that happened, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// The same for every copy of the message.
+    pub id: String,
+    pub event: Event,
+    pub severity: Severity,
+    /// What the messages of one incident have in common.
+    pub incident_id: String,
+    pub customer_id: Option<String>,
+    pub metric: Option<String>,
+    pub direction: Option<String>,
+    pub unit: String,
+    pub current_value: Option<f64>,
+    pub baseline_mean: Option<f64>,
+    pub baseline_stddev: Option<f64>,
+    pub z_score: Option<f64>,
+    pub detected_at: Option<Timestamp>,
+    pub window: Option<(Timestamp, Timestamp)>,
+    pub description: String,
+    pub investigation_steps: Vec<String>,
+    pub incident: Option<Incident>,
+    pub storm: Option<Storm>,
+    /// The message as it came, for receivers that are programs.
+    pub json: Value,
+}
+
+/// The incident that the alert is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    pub opened_at: Option<Timestamp>,
+    pub last_seen: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    pub anomalies: u64,
+    pub peak_z_score: Option<f64>,
+}
+
+/// More pages in one run than are sent singly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Storm {
+    /// Incidents that call for a page.
+    pub pages: u64,
+    /// Those of them that only the digest tells of.
+    pub held_back: u64,
+    /// Anomalies of the run, and the critical ones among them.
+    pub anomalies: u64,
+    pub critical: u64,
+    /// Customer and description of the largest.
+    pub largest: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    Opened,
+    Escalated,
+    Reopened,
+    Reminder,
+    Acknowledged,
+    Resolved,
+    Accepted,
+    Digest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    Critical,
+    Warning,
+}
+
+impl Alert {
+    /// Reads the JSON text of a message.
+    pub fn parse(message: &str) -> anyhow::Result<Self> {
+        let json: Value = serde_json::from_str(message).context("the alert is not JSON")?;
+        let text = |name: &str| json[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let id = text("alert_id").or_else(|| text("anomaly_id"));
+        let id = id.context("the alert has neither alert_id nor anomaly_id")?;
+        let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
+        let event = Event::read(&json["event"]);
+        let window = &json["window"];
+        Ok(Self {
+            incident_id: text("incident_id").or_else(|| text("anomaly_id")).unwrap_or_else(|| id.clone()),
+            id,
+            event,
+            severity: match json["severity"].as_str() {
+                Some("warning") => Severity::Warning,
+                // Too loud is the better mistake.
+                _ => Severity::Critical,
+            },
+            customer_id: text("customer_id"),
+            metric: text("metric"),
+            direction: text("direction"),
+            unit: text("unit").unwrap_or_default(),
+            current_value: json["current_value"].as_f64(),
+            baseline_mean: json["baseline_mean"].as_f64(),
+            baseline_stddev: json["baseline_stddev"].as_f64(),
+            z_score: json["z_score"].as_f64(),
+            detected_at: time(&json["detected_at"]),
+            window: time(&window["start"]).zip(time(&window["end"])),
+            description: text("description").unwrap_or_default(),
+            investigation_steps: list("investigation_steps")
+                .iter()
+                .filter_map(|step| step.as_str().map(str::to_owned))
+                .collect(),
+            incident: json["incident"].is_object().then(|| Incident::read(&json["incident"])),
+            storm: (event == Event::Digest).then(|| Storm {
+                pages: json["pages"].as_u64().or_else(|| json["critical"].as_u64()).unwrap_or(0),
+                held_back: json["held_back"].as_u64().unwrap_or(0),
+                anomalies: json["anomalies"].as_u64().unwrap_or(0),
+                critical: json["critical"].as_u64().unwrap_or(0),
+                largest: list("largest").iter().map(largest).collect(),
+            }),
+            json,
+        })
+    }
+}
+
+impl Incident {
+    fn read(json: &Value) -> Self {
+        Self {
+            opened_at: time(&json["opened_at"]),
+            last_seen: time(&json["last_seen"]),
+            closed_at: time(&json["closed_at"]),
+            anomalies: json["anomalies"].as_u64().unwrap_or(0),
+            peak_z_score: json["peak_z_score"].as_f64(),
+        }
+    }
+}
+
+impl Event {
+    /// Messages from before there were other events have none; one that is not known yet is shown as a page.
+    fn read(json: &Value) -> Self {
+        match json.as_str() {
+            Some("escalated") => Self::Escalated,
+            Some("reopened") => Self::Reopened,
+            Some("reminder") => Self::Reminder,
+            Some("acknowledged") => Self::Acknowledged,
+            Some("resolved") => Self::Resolved,
+            Some("accepted") => Self::Accepted,
+            Some("digest") => Self::Digest,
+            _ => Self::Opened,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Escalated => "escalated",
+            Self::Reopened => "reopened",
+            Self::Reminder => "reminder",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Accepted => "accepted",
+            Self::Digest => "digest",
+        }
+    }
+
+    /// Whether a throttle may hold it back. What ends or changes a page must come through, and a digest is already what
+    /// is left of many.
+    pub fn is_throttled(self) -> bool {
+        matches!(self, Self::Opened | Self::Escalated | Self::Reopened | Self::Reminder)
+    }
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+fn time(json: &Value) -> Option<Timestamp> {
+    json.as_str()?.parse().ok()
+}
+
+fn largest(json: &Value) -> (String, String) {
+    let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+    (text("customer_id"), text("description"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_from_before_incidents() {
+        let alert = Alert::parse(r#"{"anomaly_id": "1.m.YQ", "customer_id": "a", "metric": "m"}"#).unwrap();
+        assert_eq!((alert.id.as_str(), alert.incident_id.as_str()), ("1.m.YQ", "1.m.YQ"));
+        assert_eq!((alert.event, alert.severity), (Event::Opened, Severity::Critical));
+        assert_eq!(alert.incident, None);
+    }
+
+    #[test]
+    fn ids_of_their_own() {
+        let message = json!({ "alert_id": "a", "anomaly_id": "b", "incident_id": "c", "event": "resolved" });
+        let alert = Alert::parse(&message.to_string()).unwrap();
+        assert_eq!((alert.id.as_str(), alert.incident_id.as_str()), ("a", "c"));
+        assert_eq!(alert.event, Event::Resolved);
+    }
+
+    #[test]
+    fn fields_of_another_kind_are_left_out() {
+        let message = json!({
+            "alert_id": "a", "event": 7, "severity": null, "customer_id": ["x"], "current_value": "many",
+            "window": "today", "investigation_steps": [1, "look", null], "incident": "none", "detected_at": "soon",
+        });
+        let alert = Alert::parse(&message.to_string()).unwrap();
+        assert_eq!((alert.customer_id, alert.current_value, alert.window), (None, None, None));
+        assert_eq!((alert.investigation_steps, alert.incident), (vec!["look".to_owned()], None));
+    }
+
+    #[test]
+    fn what_has_no_id_is_refused() {
+        for (message, expected) in [
+            ("", "the alert is not JSON"),
+            ("hello", "the alert is not JSON"),
+            ("[]", "neither alert_id nor anomaly_id"),
+            (r#"{"alert_id": ""}"#, "neither alert_id nor anomaly_id"),
+            (r#"{"alert_id": 5}"#, "neither alert_id nor anomaly_id"),
+        ] {
+            assert!(format!("{:#}", Alert::parse(message).unwrap_err()).contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn events_are_read_back() {
+        use Event::{Accepted, Acknowledged, Digest, Escalated, Opened, Reminder, Reopened, Resolved};
+        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Resolved, Accepted, Digest] {
+            assert_eq!(Event::read(&event.as_str().into()), event);
+        }
+        assert_eq!(Event::read(&"snoozed".into()), Opened);
+    }
+}

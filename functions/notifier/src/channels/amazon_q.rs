@@ -1,0 +1,109 @@
+//! Amazon Q in chat applications (once AWS Chatbot), by its custom notifications on a topic of their own. It takes only
+//! markup, so text of customers is in code and has lost the characters that could end it or mean something in a chat.
+
+use serde_json::{Value, json};
+
+use super::id_within;
+use crate::page::Page;
+use crate::text::{cut, unlinked};
+
+/// Limits of the schema.
+const TITLE: usize = 250;
+const DESCRIPTION: usize = 4_000;
+const ID: usize = 255;
+
+/// The text of an SNS message.
+pub fn message(page: Page<'_>) -> String {
+    notification(page).to_string()
+}
+
+fn notification(page: Page<'_>) -> Value {
+    let alert = page.alert;
+    let headline = defused(&page.headline());
+    let title = match page.title_customer() {
+        Some(customer) => format!("{headline} · {}", code(&customer)),
+        None => headline.clone(),
+    };
+    let mut lines = Vec::new();
+    let description = page.description();
+    if !description.is_empty() {
+        lines.push(format!("{}\n", defused(&description)));
+    }
+    lines.extend(page.facts().iter().map(|(label, text)| format!("{label}: {}", defused(text))));
+    lines.extend(page.customer().map(|customer| format!("Customer: {}", code(&customer))));
+    let largest = page.largest();
+    lines.extend(
+        largest.iter().map(|(customer, description)| format!("{}: {}", code(customer), defused(description))),
+    );
+    lines.extend(page.held_back().map(|note| defused(&note)));
+    lines.extend(page.link());
+    if lines.is_empty() {
+        lines.push(headline.clone());
+    }
+    let steps: Vec<_> = page.steps().iter().map(|step| defused(step)).collect();
+    let mut notification = json!({
+        "version": "1.0",
+        "source": "custom",
+        "id": id_within(&alert.id, ID),
+        "content": {
+            "textType": "client-markdown",
+            "title": whole_code(&title, TITLE),
+            "description": whole_lines(&lines, DESCRIPTION),
+        },
+        "metadata": {
+            "threadId": id_within(if alert.storm.is_some() { &alert.id } else { &alert.incident_id }, ID),
+            "summary": cut(&headline, TITLE),
+            "eventType": format!("anomaly.{}", alert.event.as_str()),
+            "additionalContext": { "severity": alert.severity.as_str() },
+        },
+    });
+    if !steps.is_empty() {
+        notification["content"]["nextSteps"] = steps.into();
+    }
+    notification
+}
+
+/// Without what is markup in a chat: brackets of mentions and links, code, and addresses.
+fn defused(text: &str) -> String {
+    let plain = |c: char| match c {
+        '<' => '‹',
+        '>' => '›',
+        '&' => '＆',
+        '`' => 'ˋ',
+        '[' => '(',
+        ']' => ')',
+        '*' => '∗',
+        '~' => '∼',
+        other => other,
+    };
+    // The brackets that `unlinked` makes are of no matter: what they would link to is broken.
+    unlinked(text).chars().map(plain).collect()
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", defused(text))
+}
+
+/// A title whose code is closed also where it is cut.
+fn whole_code(title: &str, limit: usize) -> String {
+    let mut title = cut(title, limit - 1);
+    if title.matches('`').count() % 2 == 1 {
+        title.push('`');
+    }
+    title
+}
+
+/// As many whole lines as fit.
+fn whole_lines(lines: &[String], limit: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if crate::text::utf16(&text) + crate::text::utf16(line) + 1 > limit {
+            break;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(line);
+    }
+    text
+}

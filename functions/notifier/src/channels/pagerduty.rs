@@ -1,0 +1,117 @@
+//! PagerDuty, by its Events API v2: a page triggers, and the same key acknowledges and resolves.
+
+use std::time::SystemTime;
+
+use adapters::outbound::{Answer, OutboundRequest};
+use serde_json::{Map, Value, json};
+
+use super::{Verdict, by_status, id_within};
+use crate::alert::{Event, Severity};
+use crate::page::Page;
+use crate::text::{cut, unlinked};
+
+/// Limits of the API.
+const SUMMARY: usize = 1_024;
+const KEY: usize = 255;
+
+/// Of source, component and class; the API has no limit of its own, but shows them in one line.
+const NAME: usize = 255;
+
+pub fn request(page: Page<'_>, api_url: &str, routing_key: &str) -> OutboundRequest {
+    OutboundRequest {
+        url: format!("{api_url}/v2/enqueue"),
+        headers: Vec::new(),
+        body: event(page, routing_key).to_string(),
+    }
+}
+
+pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
+    by_status(answer, now)
+}
+
+fn event(page: Page<'_>, routing_key: &str) -> Value {
+    let action = match page.alert.event {
+        Event::Acknowledged => "acknowledge",
+        // The new normal needs nobody any more.
+        Event::Resolved | Event::Accepted => "resolve",
+        Event::Opened | Event::Escalated | Event::Reopened | Event::Reminder | Event::Digest => "trigger",
+    };
+    let mut event = json!({
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": dedup_key(page),
+    });
+    if action != "trigger" {
+        return event;
+    }
+    event["client"] = "MeterFlow".into();
+    event["payload"] = payload(page);
+    if let Some(link) = page.link() {
+        event["links"] = json!([{ "href": link, "text": "Open the incident" }]);
+        event["client_url"] = link.into();
+    }
+    event
+}
+
+/// A storm is of many incidents, and an event of its own.
+fn dedup_key(page: Page<'_>) -> String {
+    id_within(if page.alert.storm.is_some() { &page.alert.id } else { &page.alert.incident_id }, KEY)
+}
+
+fn payload(page: Page<'_>) -> Value {
+    let alert = page.alert;
+    let description = page.description();
+    let mut summary = page.title(SUMMARY);
+    if !description.is_empty() {
+        summary = format!("{summary}: {description}");
+    }
+    let source = alert
+        .customer_id
+        .as_deref()
+        .map_or_else(|| "MeterFlow".to_owned(), |_| page.customer().unwrap_or_default());
+    let mut payload = json!({
+        "summary": cut(&unlinked(&summary), SUMMARY),
+        "source": cut(&unlinked(&source), NAME),
+        "severity": match alert.severity {
+            Severity::Critical => "critical",
+            Severity::Warning => "warning",
+        },
+        "class": "usage anomaly",
+        "group": "usage",
+        "custom_details": details(page),
+    });
+    if let Some(metric) = &alert.metric {
+        payload["component"] = cut(&unlinked(metric), NAME).into();
+    }
+    if let Some(at) = alert.detected_at {
+        payload["timestamp"] = at.to_string().into();
+    }
+    payload
+}
+
+fn details(page: Page<'_>) -> Value {
+    let mut details = Map::new();
+    if let Some(customer) = page.customer() {
+        details.insert("Customer".to_owned(), unlinked(&customer).into());
+    }
+    for (label, text) in page.facts() {
+        details.insert(label.to_owned(), text.into());
+    }
+    let largest: Vec<_> = page
+        .largest()
+        .iter()
+        .map(|(customer, description)| Value::from(format!("{}: {description}", unlinked(customer))))
+        .collect();
+    if !largest.is_empty() {
+        details.insert("The largest".to_owned(), largest.into());
+    }
+    let steps = page.steps();
+    if !steps.is_empty() {
+        details.insert("What to do".to_owned(), steps.into());
+    }
+    if let Some(note) = page.held_back() {
+        details.insert("Held back".to_owned(), note.into());
+    }
+    details.insert("Alert id".to_owned(), id_within(&page.alert.id, KEY).into());
+    details.into()
+}

@@ -1,0 +1,184 @@
+//! Slack, by an incoming webhook or by `chat.postMessage` with a bot token: Block Kit in both.
+//!
+//! Text of customers is only in `plain_text` objects, where Slack reads no markup, and escaped in the fallback text.
+
+use std::time::SystemTime;
+
+use adapters::outbound::{Answer, OutboundRequest};
+use serde_json::{Value, json};
+
+use super::{Verdict, by_status, reason, retry_after};
+use crate::alert::Event;
+use crate::page::Page;
+use crate::text::{cut, escaped, unlinked};
+
+/// Limits of Block Kit.
+const HEADER: usize = 150;
+const TEXT: usize = 3_000;
+const FIELD: usize = 2_000;
+const FIELDS: usize = 10;
+
+/// For an incoming webhook, whose address is the secret.
+pub fn webhook_request(page: Page<'_>, url: &str) -> OutboundRequest {
+    OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: message(page).to_string() }
+}
+
+/// For a bot, into the incident's thread where there is one.
+pub fn bot_request(
+    page: Page<'_>,
+    api_url: &str,
+    token: &str,
+    conversation: &str,
+    thread: Option<&str>,
+) -> Result<OutboundRequest, String> {
+    if !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err("the secret is not a bot token".to_owned());
+    }
+    let mut message = message(page);
+    message["channel"] = conversation.into();
+    if let Some(thread) = thread {
+        message["thread_ts"] = thread.into();
+        // What got worse must not pass unseen in a thread of yesterday.
+        message["reply_broadcast"] = matches!(page.alert.event, Event::Escalated | Event::Reopened).into();
+    }
+    Ok(OutboundRequest {
+        url: format!("{api_url}/api/chat.postMessage"),
+        headers: vec![("authorization", format!("Bearer {token}"))],
+        body: message.to_string(),
+    })
+}
+
+pub fn webhook_verdict(answer: &Answer, now: SystemTime) -> Verdict {
+    by_status(answer, now)
+}
+
+/// Slack answers 200 to calls that failed, too, and says so in the body.
+pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
+    if answer.status != 200 {
+        return by_status(answer, now);
+    }
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    if body["ok"] == true {
+        return Verdict::Sent { thread: body["ts"].as_str().map(str::to_owned) };
+    }
+    let reason = match body["error"].as_str() {
+        Some(error) => format!("Slack says {}", cut(&crate::text::clean(error), 100)),
+        None => reason(answer),
+    };
+    match body["error"].as_str().unwrap_or_default() {
+        "ratelimited"
+        | "rate_limited"
+        | "message_limit_exceeded"
+        | "internal_error"
+        | "fatal_error"
+        | "service_unavailable"
+        | "request_timeout"
+        | "team_added_to_org" => Verdict::Passing { reason, retry_after: retry_after(answer, now) },
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive" => {
+            Verdict::Unauthorized { reason }
+        }
+        "thread_not_found"
+        | "invalid_thread_ts"
+        | "message_not_found"
+        | "cannot_reply_to_message"
+        | "thread_locked"
+        | "restricted_action_thread_locked" => Verdict::ThreadGone { reason },
+        _ => Verdict::Refused { reason },
+    }
+}
+
+/// The message without where it goes.
+pub fn message(page: Page<'_>) -> Value {
+    json!({
+        "text": escaped(&unlinked(&page.title(HEADER))),
+        "mrkdwn": false,
+        "blocks": blocks(page),
+        "unfurl_links": false,
+        "unfurl_media": false,
+    })
+}
+
+fn blocks(page: Page<'_>) -> Vec<Value> {
+    let mut blocks = vec![json!({ "type": "header", "text": plain(&page.title(HEADER), HEADER) })];
+    let section = |text: Value| json!({ "type": "section", "text": text });
+    let description = page.description();
+    if !description.is_empty() {
+        blocks.push(section(plain(&description, TEXT)));
+    }
+    let facts: Vec<_> = page
+        .facts()
+        .iter()
+        .take(FIELDS)
+        .map(|(label, text)| markup(&format!("*{label}*\n{}", escaped(text)), FIELD))
+        .collect();
+    if !facts.is_empty() {
+        blocks.push(json!({ "type": "section", "fields": facts }));
+    }
+    let largest = page.largest();
+    if !largest.is_empty() {
+        let lines = largest.iter().map(|(customer, description)| format!("{customer}: {description}"));
+        blocks.push(section(markup("*The largest*", TEXT)));
+        blocks.push(section(plain(&numbered(lines), TEXT)));
+    }
+    let steps = page.steps();
+    if !steps.is_empty() {
+        blocks.push(section(markup("*What to do*", TEXT)));
+        blocks.push(section(plain(&numbered(steps.into_iter()), TEXT)));
+    }
+    if let Some(link) = page.link() {
+        blocks.push(section(markup(&format!("<{}|Open the incident>", escaped(&link)), TEXT)));
+    }
+    let mut notes: Vec<_> = page.held_back().iter().map(|note| plain(note, FIELD)).collect();
+    notes.extend(page.customer().map(|customer| plain(&format!("Customer: {customer}"), FIELD)));
+    if !notes.is_empty() {
+        blocks.push(json!({ "type": "context", "elements": notes }));
+    }
+    blocks
+}
+
+fn numbered(lines: impl Iterator<Item = String>) -> String {
+    lines.enumerate().map(|(i, line)| format!("{}. {line}", i + 1)).collect::<Vec<_>>().join("\n")
+}
+
+/// Text without markup.
+fn plain(text: &str, limit: usize) -> Value {
+    json!({ "type": "plain_text", "text": cut(text, limit), "emoji": false })
+}
+
+/// Text with Slack's markup: only what this program writes itself, or has escaped.
+fn markup(text: &str, limit: usize) -> Value {
+    json!({ "type": "mrkdwn", "text": cut(text, limit), "verbatim": true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, retry_after: Some("3".to_owned()), body: body.to_owned() }
+    }
+
+    #[test]
+    fn what_slack_answers_to_bots() {
+        let of = |status, body: &str| bot_verdict(&answer(status, body), SystemTime::UNIX_EPOCH);
+        let thread = Some("1503435956.000247".to_owned());
+        assert_eq!(of(200, r#"{"ok": true, "ts": "1503435956.000247"}"#), Verdict::Sent { thread });
+        for error in ["ratelimited", "internal_error", "service_unavailable"] {
+            let body = json!({ "ok": false, "error": error }).to_string();
+            let Verdict::Passing { retry_after, .. } = of(200, &body) else { panic!("{error}") };
+            assert_eq!(retry_after.map(|time| time.as_secs()), Some(3));
+        }
+        for error in ["invalid_auth", "token_revoked", "token_expired"] {
+            let body = json!({ "ok": false, "error": error }).to_string();
+            assert!(matches!(of(200, &body), Verdict::Unauthorized { .. }), "{error}");
+        }
+        let body = json!({ "ok": false, "error": "thread_not_found" }).to_string();
+        assert!(matches!(of(200, &body), Verdict::ThreadGone { .. }));
+        for body in [r#"{"ok": false, "error": "channel_not_found"}"#, r#"{"ok": false}"#, "ok", ""] {
+            assert!(matches!(of(200, body), Verdict::Refused { .. }), "{body}");
+        }
+        assert!(matches!(of(429, ""), Verdict::Passing { .. }));
+        assert!(matches!(of(503, ""), Verdict::Passing { .. }));
+        assert!(matches!(of(302, ""), Verdict::Refused { .. }));
+    }
+}

@@ -1,0 +1,150 @@
+//! Telegram, by `sendMessage` of its Bot API, as HTML. Text of customers is escaped and inside `<code>`, where Telegram
+//! makes no links, mentions or commands of it.
+
+use std::time::{Duration, SystemTime};
+
+use adapters::outbound::{Answer, OutboundRequest};
+use serde_json::{Value, json};
+
+use super::{Verdict, by_status};
+use crate::page::Page;
+use crate::text::{escaped, unlinked, utf16};
+
+/// Telegram counts what is left without the tags; with them it is surely enough.
+const LIMIT: usize = 4_096;
+
+pub fn request(page: Page<'_>, api_url: &str, token: &str, chat_id: &str) -> Result<OutboundRequest, String> {
+    // It becomes part of a path.
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-')) {
+        return Err("the secret is not a bot token".to_owned());
+    }
+    let body = json!({
+        "chat_id": chat_id,
+        "text": text(page),
+        "parse_mode": "HTML",
+        "link_preview_options": { "is_disabled": true },
+    });
+    Ok(OutboundRequest {
+        url: format!("{api_url}/bot{token}/sendMessage"),
+        headers: Vec::new(),
+        body: body.to_string(),
+    })
+}
+
+/// Telegram says in the body how long to wait.
+pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    match by_status(answer, now) {
+        Verdict::Passing { reason, retry_after } => {
+            let told = body["parameters"]["retry_after"].as_u64().map(Duration::from_secs);
+            Verdict::Passing { reason, retry_after: told.or(retry_after) }
+        }
+        // A token that was revoked is not found.
+        Verdict::Refused { reason } if answer.status == 404 => Verdict::Unauthorized { reason },
+        Verdict::Sent { .. } if body["ok"] != true => {
+            Verdict::Refused { reason: "the answer is not one of Telegram's Bot API".to_owned() }
+        }
+        other => other,
+    }
+}
+
+fn text(page: Page<'_>) -> String {
+    let mut parts = vec![format!("<b>{}</b>", escaped(&page.headline()))];
+    parts.extend(page.customer().map(|customer| format!("\n<code>{}</code>", escaped(&customer))));
+    let description = page.description();
+    if !description.is_empty() {
+        parts.push(format!("\n\n{}", escaped(&prose(&description))));
+    }
+    let facts = page.facts();
+    parts.extend(facts.iter().enumerate().map(|(i, (label, text))| {
+        format!("{}<b>{label}:</b> {}", if i == 0 { "\n\n" } else { "\n" }, escaped(text))
+    }));
+    parts.extend(page.held_back().map(|note| format!("\n\n<i>{}</i>", escaped(&note))));
+    parts.extend(page.link().map(|link| {
+        format!("\n\n<a href=\"{}\">Open the incident</a>", escaped(&link).replace('"', "&quot;"))
+    }));
+    let largest = page.largest();
+    parts.extend(largest.iter().enumerate().map(|(i, (customer, description))| {
+        let begin = if i == 0 { "\n\n<b>The largest</b>\n" } else { "\n" };
+        format!("{begin}<code>{}</code>: {}", escaped(customer), escaped(&prose(description)))
+    }));
+    parts.extend(page.steps().iter().enumerate().map(|(i, step)| {
+        let begin = if i == 0 { "\n\n<b>What to do</b>\n" } else { "\n" };
+        format!("{begin}{}. {}", i + 1, escaped(step))
+    }));
+    within_limit(parts)
+}
+
+/// A sentence in which nothing becomes a link or a mention. It may quote whoever acknowledged the incident, and a dot
+/// before a letter is enough for Telegram to see a domain.
+fn prose(text: &str) -> String {
+    let mut prose = String::new();
+    let text = unlinked(text);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        prose.push(c);
+        if c == '.' && characters.peek().is_some_and(|next| next.is_alphabetic()) {
+            prose.push('\u{2060}');
+        }
+    }
+    prose
+}
+
+/// As many whole parts as fit: a tag that is cut apart would make Telegram refuse the message.
+fn within_limit(parts: Vec<String>) -> String {
+    let (mut text, mut size, last) = (String::new(), 0, parts.len() - 1);
+    for (i, part) in parts.into_iter().enumerate() {
+        let more = if i == last { 0 } else { 2 };
+        size += utf16(&part);
+        if size + more > LIMIT {
+            text.push_str("\n…");
+            break;
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_telegram_answers() {
+        let of = |status, body: &str| {
+            let answer = Answer { status, retry_after: None, body: body.to_owned() };
+            verdict(&answer, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(of(200, r#"{"ok": true, "result": {}}"#), Verdict::Sent { thread: None });
+        assert!(matches!(of(200, "<html>"), Verdict::Refused { .. }));
+        let busy = r#"{"ok": false, "error_code": 429, "parameters": {"retry_after": 5}}"#;
+        let Verdict::Passing { retry_after, .. } = of(429, busy) else { panic!("not passing") };
+        assert_eq!(retry_after, Some(Duration::from_secs(5)));
+        assert!(matches!(of(404, r#"{"ok": false}"#), Verdict::Unauthorized { .. }));
+        assert!(matches!(
+            of(400, r#"{"ok": false, "description": "chat not found"}"#),
+            Verdict::Refused { .. }
+        ));
+    }
+
+    #[test]
+    fn sentences_have_no_links() {
+        let of = "ada@example.com at https://evil.example: 9.14 GB. Done.";
+        assert_eq!(
+            prose(of),
+            "ada\u{ff20}example.\u{2060}com at https[:]//evil.\u{2060}example: 9.14 GB. Done."
+        );
+    }
+
+    #[test]
+    fn whole_parts_only() {
+        let part = |c: &str| c.repeat(2_000);
+        assert_eq!(within_limit(vec![part("a"), part("b")]).len(), 4_000);
+        let text = within_limit(vec![part("a"), part("b"), part("c")]);
+        assert!(text.ends_with("b\n…") && utf16(&text) <= LIMIT, "{}", utf16(&text));
+        let text = within_limit(vec![part("a"), "b".repeat(2_096)]);
+        assert_eq!(utf16(&text), LIMIT);
+        let text = within_limit(vec![part("a"), "b".repeat(2_095), "c".repeat(9)]);
+        assert!(utf16(&text) <= LIMIT && text.ends_with("a\n…"), "{}", utf16(&text));
+    }
+}

@@ -1,0 +1,55 @@
+//! Webhooks as Standard Webhooks writes them: the alert's own JSON, an id that stays the same on every try, the time of
+//! the try, and a signature of all three.
+
+use std::time::SystemTime;
+
+use adapters::outbound::{Answer, OutboundRequest};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
+
+use super::{Verdict, by_status, id_within, reason};
+use crate::page::Page;
+
+/// Receivers keep the id to know a repetition by, often in a column of this length.
+const ID: usize = 255;
+
+/// `now` is the time of this try, of which receivers refuse an old one.
+pub fn request(page: Page<'_>, url: &str, secret: &str, now: Timestamp) -> Result<OutboundRequest, String> {
+    let body = body(page, now).to_string();
+    let (id, seconds) = (id_within(&page.alert.id, ID), now.as_second());
+    let signature = Webhook::new(secret)
+        .and_then(|webhook| webhook.sign(&id, seconds, body.as_bytes()))
+        // The reason would quote a part of the secret.
+        .map_err(|_| "the signing secret is not base64 after `whsec_`".to_owned())?;
+    Ok(OutboundRequest {
+        url: url.to_owned(),
+        headers: vec![
+            (HEADER_WEBHOOK_ID, id),
+            (HEADER_WEBHOOK_TIMESTAMP, seconds.to_string()),
+            (HEADER_WEBHOOK_SIGNATURE, signature),
+        ],
+        body,
+    })
+}
+
+pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
+    match answer.status {
+        410 => Verdict::Gone { reason: reason(answer) },
+        _ => by_status(answer, now),
+    }
+}
+
+/// The alert as it came. Programs get text of customers exactly, and what they show of it is theirs.
+fn body(page: Page<'_>, now: Timestamp) -> Value {
+    let mut data = page.alert.json.clone();
+    data["held_back_pages"] = page.held_back.into();
+    if let Some(link) = page.link() {
+        data["link"] = link.into();
+    }
+    json!({
+        "type": format!("anomaly.{}", page.alert.event.as_str()),
+        "timestamp": page.alert.detected_at.unwrap_or(now).to_string(),
+        "data": data,
+    })
+}

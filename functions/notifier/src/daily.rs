@@ -1,0 +1,344 @@
+//! The daily digest: an e-mail to the operators about the incidents of the last 24 hours. It also comes when there were
+//! none, so that silence is never mistaken for peace.
+
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use adapters::deliveries::{Delivery, DeliveryClaim, Ended};
+use adapters::store::IncidentItem;
+use adapters::telemetry::error_chain;
+use anyhow::{Context, bail};
+use detection::incident::IncidentState;
+use detection::{Severity, units};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::App;
+use crate::text::{cut, unlinked};
+
+/// What an operator reads in the morning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    pub subject: String,
+    pub text: String,
+}
+
+/// An incident as the digest shows it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub customer_id: String,
+    pub severity: Severity,
+    pub state: IncidentState,
+    pub opened_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub anomalies: u64,
+    pub peak_z_score: f64,
+    pub description: String,
+}
+
+/// Pages that a channel's throttles held back; none where it cannot be told.
+pub type HeldBack = (String, Option<u64>);
+
+/// Entries that are shown; all are counted.
+const LARGEST: usize = 10;
+
+/// Time that a claim lasts, and in which the mail must be on its way.
+const TIME: Duration = Duration::from_secs(40);
+
+/// Sends the digest of the day that ends at `to`. `false` when it was sent before.
+pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow::Result<bool> {
+    let topic = app.config.ops_topic_arn.as_deref();
+    let topic = topic.context("OPS_TOPIC_ARN is not set: the daily digest has nowhere to go")?;
+    let (alert_id, attempt) = (format!("daily-digest.{to}"), Uuid::new_v4().to_string());
+    // No channel has such a name.
+    let delivery = Delivery { alert_id: &alert_id, channel: "E-MAIL", attempt: &attempt };
+    match app.deliveries.claim(delivery, app.now()?, TIME, false).await? {
+        DeliveryClaim::Won { .. } => {}
+        DeliveryClaim::Done => return Ok(false),
+        DeliveryClaim::Held => bail!("another invocation has the daily digest in hand"),
+    }
+    let end = deadline.min(Instant::now() + TIME);
+    let sent = match tokio::time::timeout_at(end, compose_and_publish(app, topic, to)).await {
+        Ok(sent) => sent,
+        Err(_) => Err(anyhow::anyhow!("time ran out at the daily digest")),
+    };
+    if let Err(error) = sent {
+        // The next try then need not wait for the claim to end.
+        let _ = app.deliveries.release(delivery, 0).await;
+        return Err(error);
+    }
+    if let Err(error) = app.deliveries.end(delivery, Ended::Sent, app.now()?).await {
+        tracing::warn!(
+            error = error_chain(&error),
+            "a further copy of the event would send the digest again"
+        );
+    }
+    Ok(true)
+}
+
+async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::Result<()> {
+    let from = day_before(to)?;
+    let incidents = app.store.incidents_since(from, to).await?;
+    let mut held_back = Vec::new();
+    for channel in &app.channels.channels {
+        let count = app.deliveries.held_back_between(&channel.name, from, to).await.inspect_err(|error| {
+            tracing::warn!(
+                channel = channel.name,
+                error = error_chain(error),
+                "the throttles cannot be read"
+            );
+        });
+        held_back.push((channel.name.clone(), count.ok()));
+    }
+    let entries: Vec<_> = incidents.into_iter().map(Entry::from).collect();
+    let mail = compose(&entries, &held_back, from, to);
+    app.sender.topics.publish(topic, Some(&mail.subject), &mail.text).await?;
+    tracing::info!(digest.incidents = entries.len(), digest.to = %to, "daily digest sent");
+    Ok(())
+}
+
+fn day_before(to: Timestamp) -> anyhow::Result<Timestamp> {
+    to.checked_sub(SignedDuration::from_hours(24)).context("the event's time is out of range")
+}
+
+impl From<IncidentItem> for Entry {
+    fn from(item: IncidentItem) -> Self {
+        let incident = item.incident;
+        Self {
+            customer_id: incident.subject.customer_id.into(),
+            severity: incident.severity,
+            state: incident.state,
+            opened_at: incident.opened_at,
+            closed_at: incident.closed_at,
+            anomalies: incident.anomalies,
+            peak_z_score: incident.peak_z_score,
+            description: item.description,
+        }
+    }
+}
+
+/// Writes the digest of the incidents that anything happened to between `from` and `to`.
+pub fn compose(entries: &[Entry], held_back: &[HeldBack], from: Timestamp, to: Timestamp) -> Mail {
+    let within = |at: Timestamp| from <= at && at <= to;
+    let closed = |entry: &&Entry, state| entry.state == state && entry.closed_at.is_some_and(within);
+    let opened = Count::of(entries.iter().filter(|entry| within(entry.opened_at)));
+    let open = Count::of(entries.iter().filter(|entry| entry.is_open()));
+    let resolved = Count::of(entries.iter().filter(|entry| closed(entry, IncidentState::Resolved)));
+    let accepted = Count::of(entries.iter().filter(|entry| closed(entry, IncidentState::Accepted)));
+    let held_back = held_back_text(held_back);
+
+    let mut shown: Vec<_> = entries
+        .iter()
+        .filter(|entry| {
+            within(entry.opened_at)
+                || entry.is_open()
+                || closed(entry, IncidentState::Resolved)
+                || closed(entry, IncidentState::Accepted)
+        })
+        .collect();
+    if shown.is_empty() && held_back.is_none() {
+        return Mail {
+            subject: "[MeterFlow] Daily digest: nothing to report".to_owned(),
+            text: format!("No usage anomalies in the 24 hours to {to}: nothing to report.\n"),
+        };
+    }
+    let mut text = format!("Incidents of the 24 hours to {to}\n\n");
+    for (label, count) in
+        [("Opened", &opened), ("Still open", &open), ("Resolved", &resolved), ("Accepted", &accepted)]
+    {
+        let _ = writeln!(text, "{label:<12}{count}");
+    }
+    if let Some(held_back) = held_back {
+        let _ = writeln!(text, "{:<12}{held_back}", "Held back");
+    }
+    shown.sort_by(|a, b| a.rank().partial_cmp(&b.rank()).unwrap_or(std::cmp::Ordering::Equal));
+    if !shown.is_empty() {
+        let title = if shown.len() > LARGEST { "The ten largest" } else { "All of them, the largest first" };
+        let _ = writeln!(text, "\n{title}\n");
+    }
+    for (i, entry) in shown.iter().take(LARGEST).enumerate() {
+        let _ = writeln!(text, "{}", entry.lines(i + 1));
+    }
+    Mail {
+        subject: format!("[MeterFlow] Daily digest: {} opened, {} still open", opened.total(), open.total()),
+        text,
+    }
+}
+
+impl Entry {
+    fn is_open(&self) -> bool {
+        matches!(self.state, IncidentState::Open | IncidentState::Acknowledged)
+    }
+
+    /// The largest first.
+    fn rank(&self) -> (bool, Reverse<Ordered>, Reverse<u64>, &str) {
+        let peak = Ordered(self.peak_z_score.abs());
+        (self.severity != Severity::Critical, Reverse(peak), Reverse(self.anomalies), &self.customer_id)
+    }
+
+    fn lines(&self, number: usize) -> String {
+        let state = match self.state {
+            IncidentState::Open => "open",
+            IncidentState::Acknowledged => "acknowledged",
+            IncidentState::Resolved => "resolved",
+            IncidentState::Accepted => "accepted",
+        };
+        format!(
+            "{number:>2}. {customer} ({severity}, {state})\n    {description}\n    \
+             since {since}, {anomalies}, peak z-score {peak:.1}\n",
+            customer = cut(&unlinked(&self.customer_id), 100),
+            severity = self.severity.as_str(),
+            description = cut(&unlinked(&self.description), 400),
+            since = self.opened_at,
+            anomalies = plural(self.anomalies, "anomaly", "anomalies"),
+            peak = self.peak_z_score,
+        )
+    }
+}
+
+/// A number that is ordered: none of ours is a NaN.
+#[derive(PartialEq, PartialOrd)]
+struct Ordered(f64);
+
+/// Incidents by severity.
+struct Count {
+    critical: u64,
+    warning: u64,
+}
+
+impl Count {
+    fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        entries.fold(Self { critical: 0, warning: 0 }, |count, entry| match entry.severity {
+            Severity::Critical => Self { critical: count.critical + 1, ..count },
+            Severity::Warning => Self { warning: count.warning + 1, ..count },
+        })
+    }
+
+    fn total(&self) -> u64 {
+        self.critical + self.warning
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.total() {
+            0 => f.write_str("0"),
+            total => write!(f, "{total} ({} critical, {} warning)", self.critical, self.warning),
+        }
+    }
+}
+
+/// Pages that throttles held back, by channel; none where there were none.
+fn held_back_text(held_back: &[HeldBack]) -> Option<String> {
+    let of = |(channel, count): &HeldBack| match count {
+        Some(0) => None,
+        Some(count) => Some(format!("{} by {channel}", plural(*count, "page", "pages"))),
+        None => Some(format!("not known of {channel}")),
+    };
+    let parts: Vec<_> = held_back.iter().filter_map(of).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {many}", units::amount(count as f64)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: &str = "2026-11-20T08:00:00Z";
+    const TO: &str = "2026-11-21T08:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn entry(customer: &str, severity: Severity, state: IncidentState, opened_at: &str, peak: f64) -> Entry {
+        let closed = matches!(state, IncidentState::Resolved | IncidentState::Accepted);
+        Entry {
+            customer_id: customer.to_owned(),
+            severity,
+            state,
+            opened_at: at(opened_at),
+            closed_at: closed.then(|| at("2026-11-21T05:00:00Z")),
+            anomalies: 3,
+            peak_z_score: peak,
+            description: "bandwidth was 9.14 GB in the last 24 hours, 4.2 times the 30-day mean of 2.2 GB"
+                .to_owned(),
+        }
+    }
+
+    fn mail(entries: &[Entry], held_back: &[HeldBack]) -> Mail {
+        compose(entries, held_back, at(FROM), at(TO))
+    }
+
+    #[test]
+    fn a_day_with_incidents() {
+        use IncidentState::{Accepted, Acknowledged, Open, Resolved};
+        let entries = [
+            entry("cust_1", Severity::Warning, Open, "2026-11-20T12:00:00Z", 90.0),
+            entry("cust_2", Severity::Critical, Acknowledged, "2026-11-21T03:00:00Z", 12.0),
+            entry("cust_3", Severity::Critical, Resolved, "2026-11-18T03:00:00Z", -40.0),
+            entry(
+                "https://evil.example\r\nBcc: @all",
+                Severity::Critical,
+                Accepted,
+                "2026-11-18T05:00:00Z",
+                33.3,
+            ),
+        ];
+        let held_back =
+            [("pagerduty".to_owned(), Some(0)), ("slack".to_owned(), Some(12)), ("x".to_owned(), None)];
+        let mail = mail(&entries, &held_back);
+        assert_eq!(mail.subject, "[MeterFlow] Daily digest: 2 opened, 2 still open");
+        insta::assert_snapshot!(mail.text);
+    }
+
+    #[test]
+    fn nothing_to_report_is_one_line() {
+        let quiet = mail(&[], &[("slack".to_owned(), Some(0))]);
+        assert_eq!(quiet.subject, "[MeterFlow] Daily digest: nothing to report");
+        assert_eq!(
+            quiet.text,
+            "No usage anomalies in the 24 hours to 2026-11-21T08:00:00Z: nothing to report.\n"
+        );
+        let mut old = entry("a", Severity::Critical, IncidentState::Resolved, "2026-11-10T00:00:00Z", 9.0);
+        old.closed_at = Some(at("2026-11-12T00:00:00Z"));
+        assert_eq!(mail(&[old], &[]).text, quiet.text);
+        assert_ne!(mail(&[], &[("slack".to_owned(), Some(1))]).text, quiet.text);
+    }
+
+    #[test]
+    fn all_are_counted_and_ten_are_shown() {
+        let entries: Vec<_> = (0..1_234)
+            .map(|i| {
+                entry(
+                    &format!("c{i:04}"),
+                    Severity::Critical,
+                    IncidentState::Open,
+                    "2026-11-21T00:00:00Z",
+                    f64::from(i),
+                )
+            })
+            .collect();
+        let mail = mail(&entries, &[]);
+        assert!(mail.text.contains("Opened      1234 (1234 critical, 0 warning)"), "{}", mail.text);
+        assert_eq!(mail.text.matches("peak z-score").count(), 10);
+        assert!(mail.text.contains(" 1. c1233") && mail.text.contains("10. c1224"), "{}", mail.text);
+        assert!(mail.text.contains("The ten largest"));
+    }
+
+    #[test]
+    fn what_happened_at_the_edges_of_the_day() {
+        let opened = |time| {
+            let mut entry = entry("a", Severity::Warning, IncidentState::Resolved, time, 4.0);
+            entry.closed_at = None;
+            mail(&[entry], &[]).subject
+        };
+        assert!(opened("2026-11-20T08:00:00Z").contains("1 opened"));
+        assert!(opened("2026-11-20T07:59:59Z").contains("nothing to report"));
+    }
+}

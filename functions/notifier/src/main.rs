@@ -1,0 +1,33 @@
+//! Cold start of the notifier: telemetry, settings and clients once, then deliveries for each event.
+
+// Only here may the time of day be read; what needs it is handed it.
+#![allow(clippy::disallowed_methods)]
+
+use std::time::{Duration, SystemTime};
+
+use adapters::config::Env;
+use adapters::telemetry;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use notifier::{App, handle};
+use serde_json::Value;
+use tokio::time::Instant;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let aws = adapters::aws::config().await;
+    let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
+        tracing::error!(error = telemetry::error_chain(error.as_ref()), "the notifier cannot start");
+    })?;
+    let app = &app;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        handle(app, &event.payload, Instant::now() + remaining).await.map_err(|error| {
+            // The runtime shows only the outermost message of an error, so the whole chain becomes that message.
+            let error_message = telemetry::error_chain(error.as_ref());
+            tracing::error!(error = error_message, "the event failed");
+            Diagnostic { error_type: "NotFullyDelivered".to_owned(), error_message }
+        })
+    }))
+    .await
+}

@@ -1,0 +1,111 @@
+//! Which channels an alert goes to.
+
+use adapters::config::{Channel, ChannelKind, ChannelsConfig, Route};
+
+use crate::alert::{Alert, Severity};
+
+/// The channels of all routes that match, each once. Without routes the defaults hold: a warning goes to chat of the
+/// team (Slack, Amazon Q), and what is critical goes everywhere.
+pub fn channels_for<'a>(config: &'a ChannelsConfig, alert: &Alert) -> Vec<&'a Channel> {
+    let wanted = |channel: &&Channel| {
+        if config.routes.is_empty() {
+            return alert.severity == Severity::Critical || is_team_chat(&channel.kind);
+        }
+        config.routes.iter().any(|route| route.channels.contains(&channel.name) && matches(route, alert))
+    };
+    config.channels.iter().filter(wanted).collect()
+}
+
+fn is_team_chat(kind: &ChannelKind) -> bool {
+    matches!(
+        kind,
+        ChannelKind::SlackWebhook { .. } | ChannelKind::SlackBot { .. } | ChannelKind::AmazonQ { .. }
+    )
+}
+
+/// A storm is of many metrics and customers, so whoever waits for one of them is told of it.
+fn matches(route: &Route, alert: &Alert) -> bool {
+    let of = |list: &Option<Vec<String>>, value: Option<&str>| match list {
+        None => true,
+        Some(list) => value.is_some_and(|value| list.iter().any(|entry| entry == value)),
+    };
+    of(&route.severities, Some(alert.severity.as_str()))
+        && (alert.storm.is_some()
+            || of(&route.metrics, alert.metric.as_deref())
+                && of(&route.customers, alert.customer_id.as_deref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &str = "arn:aws:secretsmanager:x:1:secret:s";
+
+    fn names(routes: Value, alert: Value) -> String {
+        let config = json!({
+            "channels": {
+                "slack": { "type": "slack", "webhook_url_secret_arn": SECRET },
+                "pagerduty": { "type": "pagerduty", "routing_key_secret_arn": SECRET },
+                "telegram": { "type": "telegram", "bot_token_secret_arn": SECRET, "chat_id": "1" },
+                "billing": { "type": "webhook", "url": "https://example.com", "signing_secret_arn": SECRET },
+                "q": { "type": "amazon_q", "topic_arn": "arn:aws:sns:x:1:q" },
+            },
+            "routes": routes,
+        });
+        let config = ChannelsConfig::parse(&config.to_string(), "test", false).unwrap();
+        let mut message = json!({ "alert_id": "1", "metric": "bandwidth", "customer_id": "c1" });
+        message.as_object_mut().unwrap().extend(alert.as_object().unwrap().clone());
+        let alert = Alert::parse(&message.to_string()).unwrap();
+        let names: Vec<_> =
+            channels_for(&config, &alert).iter().map(|channel| channel.name.as_str()).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn defaults() {
+        assert_eq!(names(json!([]), json!({ "severity": "warning" })), "q slack");
+        assert_eq!(
+            names(json!(null), json!({ "severity": "critical" })),
+            "billing pagerduty q slack telegram"
+        );
+        assert_eq!(names(json!([]), json!({ "event": "digest" })), "billing pagerduty q slack telegram");
+    }
+
+    #[test]
+    fn routes_add_up_and_replace_the_defaults() {
+        let routes = json!([
+            { "severities": ["critical"], "channels": ["pagerduty"] },
+            { "metrics": ["bandwidth", "storage"], "channels": ["telegram", "pagerduty"] },
+            { "customers": ["c2"], "channels": ["billing"] },
+            { "severities": ["warning"], "metrics": ["bandwidth"], "customers": ["c1"], "channels": ["q"] },
+        ]);
+        for (alert, expected) in [
+            (json!({ "severity": "critical" }), "pagerduty telegram"),
+            (json!({ "severity": "warning" }), "pagerduty q telegram"),
+            (json!({ "severity": "warning", "metric": "api_calls" }), ""),
+            (
+                json!({ "severity": "critical", "metric": "api_calls", "customer_id": "c2" }),
+                "billing pagerduty",
+            ),
+            (
+                json!({ "severity": "warning", "metric": "storage", "customer_id": "C1" }),
+                "pagerduty telegram",
+            ),
+        ] {
+            assert_eq!(names(routes.clone(), alert.clone()), expected, "{alert}");
+        }
+    }
+
+    #[test]
+    fn a_storm_reaches_whoever_waits_for_one_metric_or_customer() {
+        let routes = json!([
+            { "metrics": ["storage"], "channels": ["telegram"] },
+            { "customers": ["c9"], "channels": ["billing"] },
+            { "severities": ["warning"], "channels": ["q"] },
+        ]);
+        let digest = json!({ "event": "digest", "metric": null, "customer_id": null });
+        assert_eq!(names(routes, digest), "billing telegram");
+    }
+}

@@ -1,0 +1,230 @@
+//! One message to one channel: tried again while there is hope and time, and no longer.
+//!
+//! A receiver that is busy or broken (429, 5xx, no answer) is asked again after a growing, random pause, or after the one
+//! that it asks for. Whatever else it answers would be answered again. A secret that is not accepted is fetched anew
+//! once, since it may have been rotated.
+//!
+//! A request without an answer may have arrived, so a try after it may be a second copy; receivers that know ids
+//! (PagerDuty, webhooks) make one of the two.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, SystemTime};
+
+use adapters::config::{Channel, ChannelKind};
+use adapters::outbound::{Answer, Outbound, OutboundError, OutboundRequest};
+use adapters::secrets::Secrets;
+use adapters::telemetry::error_chain;
+use adapters::topics::Topics;
+use backon::{ExponentialBuilder, Retryable};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::channels::{Verdict, amazon_q, pagerduty, slack, telegram, webhook};
+use crate::page::Page;
+
+/// Sends messages.
+pub struct Sender {
+    pub outbound: Outbound,
+    pub secrets: Secrets,
+    pub topics: Topics,
+    /// The time of day, for signatures and dates in answers.
+    pub clock: fn() -> SystemTime,
+    /// Before the second try; each further pause is about twice as long.
+    pub first_pause: Duration,
+}
+
+/// A message that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Where a channel that threads put it.
+    pub thread: Option<String>,
+    pub tries: u32,
+}
+
+/// A message that was not taken, however often it was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsent {
+    pub reason: String,
+    pub tries: u32,
+    /// The receiver wants nothing more, ever.
+    pub gone: bool,
+}
+
+/// Tries of one message.
+const TRIES: usize = 4;
+
+/// Longest pause that is not asked for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// With less time than this left no try is begun: it would be cut off, and perhaps after it arrived.
+const TRY_TIME: Duration = Duration::from_secs(1);
+
+/// A try that failed.
+struct Failed {
+    reason: String,
+    passing: bool,
+    retry_after: Option<Duration>,
+    gone: bool,
+}
+
+/// What the tries of one message know of each other.
+struct Tries<'a> {
+    thread: Cell<Option<&'a str>>,
+    renewed: Cell<bool>,
+    count: Cell<u32>,
+    last: RefCell<String>,
+}
+
+impl Sender {
+    /// Sends a page, into `thread` if the channel has it still, and ends before `until`.
+    pub async fn send(
+        &self,
+        channel: &Channel,
+        page: Page<'_>,
+        thread: Option<&str>,
+        until: Instant,
+    ) -> Result<Sent, Unsent> {
+        let tries = Tries {
+            thread: Cell::new(thread),
+            renewed: Cell::new(false),
+            count: Cell::new(0),
+            last: RefCell::new("no answer".to_owned()),
+        };
+        let pauses = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(self.first_pause)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_max_times(TRIES - 1);
+        let sending = (|| self.try_once(channel, page, &tries))
+            .retry(pauses)
+            .sleep(tokio::time::sleep)
+            .when(|failed| failed.passing)
+            .adjust(|failed, pause| {
+                tries.last.replace(failed.reason.clone());
+                let pause = pause?.max(failed.retry_after.unwrap_or_default());
+                (Instant::now() + pause + TRY_TIME < until).then_some(pause)
+            });
+        let unsent = |reason: String, gone| Unsent { reason, tries: tries.count.get(), gone };
+        match tokio::time::timeout_at(until, sending).await {
+            Ok(Ok(thread)) => Ok(Sent { thread, tries: tries.count.get() }),
+            Ok(Err(failed)) => {
+                let asked = failed.retry_after.filter(|_| failed.passing);
+                let asked =
+                    asked.map(|time| format!(" (asks to wait {} s)", time.as_secs())).unwrap_or_default();
+                Err(unsent(format!("{}{asked}", failed.reason), failed.gone))
+            }
+            Err(_) => Err(unsent(format!("time ran out; {}", tries.last.borrow()), false)),
+        }
+    }
+
+    /// One try, which is two requests where the secret or the thread turns out to be old.
+    async fn try_once(
+        &self,
+        channel: &Channel,
+        page: Page<'_>,
+        tries: &Tries<'_>,
+    ) -> Result<Option<String>, Failed> {
+        tries.count.set(tries.count.get() + 1);
+        let Some(arn) = secret_arn(&channel.kind) else {
+            return self.publish(channel, page).await;
+        };
+        let mut secret = self.secrets.get(arn).await.map_err(|error| permanent(error_chain(&error)))?;
+        loop {
+            let request =
+                self.request(&channel.kind, page, &secret, tries.thread.get()).map_err(permanent)?;
+            let mut answer = self.outbound.post(request).await.map_err(unanswered)?;
+            // It could come back in an answer, and reasons are logged and stored.
+            answer.body = answer.body.replace(&secret, "(secret)");
+            match self.verdict(&channel.kind, &answer) {
+                Verdict::Sent { thread } => return Ok(thread),
+                Verdict::Passing { reason, retry_after } => {
+                    return Err(Failed { reason, passing: true, retry_after, gone: false });
+                }
+                Verdict::ThreadGone { .. } if tries.thread.take().is_some() => {}
+                Verdict::Unauthorized { reason } if !tries.renewed.replace(true) => {
+                    let fresh = self
+                        .secrets
+                        .fetch(arn)
+                        .await
+                        .map_err(|error| permanent(format!("{reason}, and {}", error_chain(&error))))?;
+                    if fresh == secret {
+                        return Err(permanent(reason));
+                    }
+                    secret = fresh;
+                }
+                Verdict::Gone { reason } => {
+                    return Err(Failed { gone: true, ..permanent(reason) });
+                }
+                Verdict::Unauthorized { reason }
+                | Verdict::Refused { reason }
+                | Verdict::ThreadGone { reason } => return Err(permanent(reason)),
+            }
+        }
+    }
+
+    /// The one channel that is a topic; the SDK has tried it again already.
+    async fn publish(&self, channel: &Channel, page: Page<'_>) -> Result<Option<String>, Failed> {
+        let ChannelKind::AmazonQ { topic_arn } = &channel.kind else {
+            return Err(permanent("the channel has no secret".to_owned()));
+        };
+        let published = self.topics.publish(topic_arn, None, &amazon_q::message(page)).await;
+        published.map(|()| None).map_err(|error| permanent(error_chain(&error)))
+    }
+
+    fn request(
+        &self,
+        kind: &ChannelKind,
+        page: Page<'_>,
+        secret: &str,
+        thread: Option<&str>,
+    ) -> Result<OutboundRequest, String> {
+        match kind {
+            ChannelKind::SlackWebhook { .. } => Ok(slack::webhook_request(page, secret)),
+            ChannelKind::SlackBot { conversation, api_url, .. } => {
+                slack::bot_request(page, api_url, secret, conversation, thread)
+            }
+            ChannelKind::PagerDuty { api_url, .. } => Ok(pagerduty::request(page, api_url, secret)),
+            ChannelKind::Telegram { chat_id, api_url, .. } => {
+                telegram::request(page, api_url, secret, chat_id)
+            }
+            ChannelKind::Webhook { url, .. } => {
+                let now = Timestamp::try_from((self.clock)()).map_err(|error| error.to_string())?;
+                webhook::request(page, url, secret, now)
+            }
+            ChannelKind::AmazonQ { .. } => Err("a topic takes no requests".to_owned()),
+        }
+    }
+
+    fn verdict(&self, kind: &ChannelKind, answer: &Answer) -> Verdict {
+        let now = (self.clock)();
+        match kind {
+            ChannelKind::SlackBot { .. } => slack::bot_verdict(answer, now),
+            ChannelKind::PagerDuty { .. } => pagerduty::verdict(answer, now),
+            ChannelKind::Telegram { .. } => telegram::verdict(answer, now),
+            ChannelKind::Webhook { .. } => webhook::verdict(answer, now),
+            ChannelKind::SlackWebhook { .. } | ChannelKind::AmazonQ { .. } => {
+                slack::webhook_verdict(answer, now)
+            }
+        }
+    }
+}
+
+fn secret_arn(kind: &ChannelKind) -> Option<&str> {
+    match kind {
+        ChannelKind::SlackWebhook { secret_arn }
+        | ChannelKind::SlackBot { secret_arn, .. }
+        | ChannelKind::PagerDuty { secret_arn, .. }
+        | ChannelKind::Telegram { secret_arn, .. }
+        | ChannelKind::Webhook { secret_arn, .. } => Some(secret_arn),
+        ChannelKind::AmazonQ { .. } => None,
+    }
+}
+
+fn permanent(reason: String) -> Failed {
+    Failed { reason, passing: false, retry_after: None, gone: false }
+}
+
+fn unanswered(error: OutboundError) -> Failed {
+    let passing = !matches!(error, OutboundError::Refused(_));
+    Failed { passing, ..permanent(error_chain(&error)) }
+}

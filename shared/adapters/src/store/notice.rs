@@ -1,0 +1,72 @@
+//! Notices: alerts about an incident that no anomaly carries, such as that it is over.
+
+use std::time::Duration;
+
+use detection::AnomalyId;
+use detection::incident::{Event, Incident};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::AlertState;
+use super::item::{expiry, outbox, partition_key};
+
+/// A notice as an item. It names the metric in its incident only: with an attribute `metric` of its own it would be
+/// listed among the anomalies. Times are Unix milliseconds but for `ttl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    pub pk: String,
+    pub sk: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub alert_id: String,
+    /// When it became true: the end of the window, or when somebody did it.
+    pub detected_at: i64,
+    pub event: Event,
+    /// The incident as it was then.
+    pub incident: Incident,
+    pub unit: String,
+    /// One English sentence.
+    pub description: String,
+    pub alert_state: AlertState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_alert: Option<String>,
+    pub run_id: String,
+    pub ttl: i64,
+}
+
+impl Notice {
+    /// A notice that waits to be sent. Its id is made of incident, event and time, so that a repeated step makes the same.
+    pub fn new(
+        event: Event,
+        incident: &Incident,
+        unit: &str,
+        description: String,
+        at: Timestamp,
+        retention: Duration,
+        run_id: &str,
+    ) -> Self {
+        let (subject, detected_at) = (&incident.subject, at.as_millisecond());
+        let direction = subject.direction.as_str();
+        Self {
+            pk: partition_key(&subject.customer_id),
+            sk: format!("NOTICE#{detected_at}#{}#{direction}#{}", subject.metric, event.as_str()),
+            kind: "incident_notice".to_owned(),
+            alert_id: format!("{}.{}.{detected_at}", incident.id(), event.as_str()),
+            detected_at,
+            event,
+            incident: incident.clone(),
+            unit: unit.to_owned(),
+            description,
+            alert_state: AlertState::Pending,
+            pending_alert: outbox(AlertState::Pending),
+            run_id: run_id.to_owned(),
+            ttl: expiry(at, retention),
+        }
+    }
+
+    /// The newest anomaly of the incident.
+    pub fn anomaly_id(&self) -> AnomalyId {
+        let subject = &self.incident.subject;
+        AnomalyId::of(self.incident.last_seen, &subject.metric, &subject.customer_id)
+    }
+}

@@ -1,0 +1,254 @@
+//! Incidents over many runs: one page for one event, whatever happens to the runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use aws_sdk_dynamodb::types::AttributeValue;
+use detector::{App, RunSummary, Tick};
+use e2e::World;
+use e2e::proxy::{Action, Proxy, Seen};
+use e2e::world::{self, END, Event, at, figures, run, steady_then, text, tick};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+fn hours(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(count)
+}
+
+fn tick_at(time: Timestamp) -> Tick {
+    Tick { time, ..tick(END) }
+}
+
+/// Usage of every hour, from 31 days before `start` on, a little different from hour to hour.
+fn steady_hours(customer: &str, start: Timestamp, count: i64) -> Vec<Event> {
+    (-31 * 24..count)
+        .map(|hour| {
+            let usage = 300_000.0
+                + 20_000.0 * ((hour * 7).rem_euclid(11) as f64)
+                + 500.0 * (hour.rem_euclid(5) as f64);
+            Event::compute(customer, start + hours(hour) + SignedDuration::from_mins(20), usage)
+        })
+        .collect()
+}
+
+async fn run_at(app: &App, time: Timestamp) -> Result<RunSummary> {
+    run(app, &tick_at(time)).await
+}
+
+#[tokio::test]
+async fn a_spike_of_an_hour_is_24_anomalies_one_incident_one_page_and_one_resolve() -> Result<()> {
+    let (world, start) = (World::new().await?, at(END));
+    world.insert(&steady_hours("c", start, 48)).await?;
+    world.insert(&[Event::compute("c", start + SignedDuration::from_mins(30), 9e7)]).await?;
+    let app = world.app().await?;
+    let mut incidents = BTreeMap::new();
+    for hour in 0..30 {
+        let summary = run_at(&app, start + hours(hour)).await?;
+        assert_eq!(summary.anomalies_found, u64::from((1..=24).contains(&hour)), "hour {hour}");
+        for (became, count) in summary.incidents {
+            *incidents.entry(became).or_insert(0) += count;
+        }
+    }
+    assert_eq!(incidents, BTreeMap::from([("opened".to_owned(), 1), ("resolved".to_owned(), 1)]));
+    let (items, incidents) = (world.items().await?, world.incidents().await?);
+    assert_eq!((items.len(), incidents.len()), (24, 1));
+    let incident = &incidents[0];
+    let id = text(incident, "incident_id");
+    assert!(items.iter().all(|item| text(item, "incident_id") == id));
+    let opened = (start + hours(1)).as_millisecond();
+    assert_eq!(id, format!("{opened}.compute_time.spike.Yw"));
+    assert_eq!(text(incident, "sk"), format!("INCIDENT#compute_time#spike#{opened}"));
+    assert_eq!(
+        ["state", "anomalies", "severity"].map(|name| text(incident, name)),
+        ["resolved", "24", "critical"]
+    );
+    assert_eq!(text(incident, "closed_at"), (start + hours(26)).as_millisecond().to_string());
+    let alerts = world.alerts().await?;
+    let told: Vec<_> = alerts.iter().map(|alert| [&alert["event"], &alert["incident_id"]]).collect();
+    assert_eq!(told, [["opened", &*id], ["resolved", &*id]], "{alerts:#?}");
+    assert_eq!(alerts[1]["incident"]["anomalies"], 24);
+    assert_eq!(world.attribute("pending_alert").await?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_level_that_stays_is_reminded_of_and_becomes_the_new_normal() -> Result<()> {
+    let (world, start) = (World::new().await?, at(END));
+    world.insert(&steady_hours("c", start, 0)).await?;
+    let tenfold: Vec<_> = steady_hours("c", start, 24 * 8)
+        .into_iter()
+        .filter(|event| event.at >= start)
+        .map(|event| Event::compute("c", event.at, 10.0 * event.properties["cpu_ms"].as_f64().unwrap_or(0.0)))
+        .collect();
+    world.insert(&tenfold).await?;
+    let app = world.app().await?;
+    // Every third hour is enough: what did not run changes nothing.
+    for hour in (24..24 * 7).step_by(3) {
+        run_at(&app, start + hours(hour)).await?;
+    }
+    let told: Vec<_> = world
+        .alerts()
+        .await?
+        .iter()
+        .map(|alert| {
+            let at: Timestamp = alert["detected_at"].as_str().unwrap_or_default().parse().unwrap_or_default();
+            (alert["event"].as_str().unwrap_or_default().to_owned(), at.duration_since(start).as_hours())
+        })
+        .collect();
+    let told: Vec<_> = told.iter().map(|(event, hour)| (event.as_str(), *hour)).collect();
+    assert_eq!(told, [("opened", 24), ("reminder", 48), ("reminder", 72), ("accepted", 96)]);
+    let incidents = world.incidents().await?;
+    assert_eq!((incidents.len(), text(&incidents[0], "state")), (1, "accepted".to_owned()));
+
+    // The windows of an open incident are left out of the baseline, so that it goes on being seen.
+    let by_time = |hour: i64, name: &str| {
+        let end = (start + hours(hour)).as_millisecond().to_string();
+        let name = name.to_owned();
+        let world = &world;
+        async move {
+            let items = world.items().await?;
+            let item = items.into_iter().find(|item| text(item, "window_end") == end);
+            Ok::<_, anyhow::Error>(item.map(|item| text(&item, &name)).unwrap_or_default())
+        }
+    };
+    assert_eq!([by_time(24, "excluded_windows").await?, by_time(24, "sample_count").await?], ["0", "30"]);
+    assert_eq!([by_time(72, "excluded_windows").await?, by_time(72, "sample_count").await?], ["2", "28"]);
+    // Accepted at hour 96: from then on its windows count, and the level is usual.
+    assert_eq!([by_time(96, "excluded_windows").await?, by_time(150, "excluded_windows").await?], ["3", ""]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mute_opens_incidents_that_page_nobody() -> Result<()> {
+    let world = World::new().await?;
+    world.insert(&steady_then("c", at(END), 5e7)).await?;
+    let store = &world.app().await?.store;
+    let mute =
+        r#"{"mutes": [{"metric": "compute_time", "until": "2026-11-21T14:00:00Z", "reason": "load test"}]}"#;
+    store.put_policy(None, &serde_json::from_str(mute)?, 0, "ada", world::timestamp()).await?;
+    let app = world.app().await?;
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (1, 0, 0));
+    assert_eq!(world.incidents().await?.len(), 1);
+    // Usage of the muted hours is in all these windows.
+    assert_eq!(figures(&run_at(&app, at(END) + hours(5)).await?), (1, 0, 0));
+    assert_eq!(world.alerts().await?, Vec::<Value>::new());
+    Ok(())
+}
+
+/// One run in which everything happens: incidents that open, go on, escalate and end, pages and a digest.
+struct Story {
+    template: World,
+    start: Timestamp,
+}
+
+const SETTINGS: [(&str, &str); 2] = [("RESOLVE_AFTER_RUNS", "1"), ("MAX_PAGES_PER_RUN", "2")];
+
+impl Story {
+    async fn new() -> Result<Self> {
+        let (template, start) = (World::new().await?, at(END));
+        let minutes = |minutes: i64| start + SignedDuration::from_mins(minutes);
+        let mut events: Vec<_> =
+            ["goes on", "ends", "doubles", "opens 1", "opens 2", "opens 3", "opens 4", "steady"]
+                .iter()
+                .flat_map(|customer| steady_hours(customer, start, 3))
+                .collect();
+        events.push(Event::compute("goes on", minutes(-60), 9e7));
+        events.push(Event::compute("ends", minutes(-24 * 60 + 10), 9e7));
+        events.push(Event::compute("doubles", minutes(-60), 9e7));
+        events.push(Event::compute("doubles", minutes(10), 9e7));
+        for number in 1..=4_i32 {
+            events.push(Event::compute(
+                &format!("opens {number}"),
+                minutes(10),
+                9e7 + 1e7 * f64::from(number),
+            ));
+        }
+        template.insert(&events).await?;
+        Ok(Self { template, start })
+    }
+
+    /// A world with the first run done and nothing sent to the queue that was not looked at.
+    async fn begin(&self) -> Result<World> {
+        let world = self.template.sibling().await?;
+        let summary = run_at(&world.app_with(&SETTINGS, &world.aws).await?, self.start).await?;
+        assert_eq!(summary.incidents.get("opened"), Some(&3));
+        world.alerts().await?;
+        Ok(world)
+    }
+
+    /// The run that is disturbed, by a detector that reaches AWS at this address.
+    async fn second(&self, world: &World, aws: &str) -> Result<RunSummary> {
+        let mut app = world.app_with(&SETTINGS, &world.aws_at(aws).await).await?;
+        app.clock = world.later_app().await?.clock;
+        run_at(&app, self.start + hours(1)).await
+    }
+}
+
+/// All that a run leaves behind, but for what names the run or the time of day.
+async fn state(world: &World) -> Result<Vec<BTreeMap<String, AttributeValue>>> {
+    let of_runs = ["last_run", "detection_run"];
+    let own = ["run_id", "alerted_at", "alert_claim_until", "alert_claim_by"];
+    let plain = |item: HashMap<String, AttributeValue>| -> BTreeMap<_, _> {
+        item.into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect()
+    };
+    let items = world.all_items().await?.into_iter();
+    let items = items.filter(|item| !of_runs.contains(&text(item, "type").as_str())).map(plain);
+    let mut items: Vec<_> = items.collect();
+    items.sort_by_key(|item| format!("{:?} {:?}", item.get("pk"), item.get("sk")));
+    Ok(items)
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_at_any_call_and_run_again_leaves_the_same_state() -> Result<()> {
+    let story = Story::new().await?;
+    // What an undisturbed run calls, leaves and tells.
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&calls);
+    let listen = move |seen: &Seen| {
+        if let Ok(mut calls) = heard.lock() {
+            calls.push((seen.operation.clone(), seen.earlier));
+        }
+        Action::Forward
+    };
+    let endpoint = world::variable("AWS_ENDPOINT_URL")?;
+    let (world, proxy) = (story.begin().await?, Proxy::start(&endpoint, listen).await?);
+    let summary = story.second(&world, &proxy.url).await?;
+    assert_eq!(figures(&summary), (6, 0, 4), "{summary:?}");
+    let expected: BTreeMap<_, _> = [("opened".to_owned(), 4), ("resolved".to_owned(), 1)].into();
+    assert_eq!(summary.incidents, expected);
+    let undisturbed = state(&world).await?;
+    let told: BTreeSet<_> = world.alert_counts().await?.into_keys().collect();
+    assert_eq!(told.len(), 4, "two pages, a digest and a resolve: {told:?}");
+
+    let calls = std::mem::take(&mut *calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    assert!(calls.len() > 30, "{calls:?}");
+    let kills = calls.into_iter().flat_map(|call| [(call.clone(), false), (call, true)]);
+    let (story, endpoint, undisturbed, told) = (&story, &endpoint, &undisturbed, &told);
+    stream::iter(kills)
+        .map(|((operation, number), after)| async move {
+            let action = if after { Action::FreezeAfter } else { Action::FreezeBefore };
+            let case = format!("{action:?} of {operation} {number}");
+            let decide = move |seen: &Seen| match seen.operation == operation && seen.earlier == number {
+                true => action.clone(),
+                false => Action::Forward,
+            };
+            let (world, proxy) = (story.begin().await?, Proxy::start(endpoint, decide).await?);
+            proxy.kill_when_frozen(story.second(&world, &proxy.url)).await;
+            // The claims of the killed run end, and then it is run again: by the next clock, an hour on.
+            world.end_claims().await?;
+            story.second(&world, endpoint).await?;
+            assert_eq!(&state(&world).await?, undisturbed, "{case}");
+            let counts = world.alert_counts().await?;
+            assert_eq!(&counts.keys().cloned().collect::<BTreeSet<_>>(), told, "{case}");
+            // Only what was published and not marked may come twice, and of that only what was under way.
+            let twice = counts.values().filter(|count| **count > 1).count();
+            assert!(twice <= 4 && counts.values().all(|count| *count <= 2), "{case}: {counts:?}");
+            Ok::<_, anyhow::Error>(())
+        })
+        .buffer_unordered(6)
+        .try_collect::<Vec<()>>()
+        .await
+        .map(drop)
+}

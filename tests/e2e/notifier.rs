@@ -1,0 +1,625 @@
+//! The notifier with a real table, real queues and real receivers: everything once, nothing lost, each channel alone.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use adapters::config::Env;
+use adapters::failures::Failure;
+use adapters::store::{Change, IncidentItem, Writer};
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
+use detection::incident::{Figures, Observation, Rules, Seen, Step, Subject, advance};
+use detection::{CustomerId, Direction, MetricName, Severity};
+use e2e::World;
+use e2e::receiver::{Receiver, Reply};
+use e2e::world::{now, text};
+use jiff::{SignedDuration, Timestamp};
+use notifier::{App, Summary, handle};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const SIGNING: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// Secrets, queues and channels in a world of their own.
+pub(crate) struct Desk {
+    pub(crate) world: World,
+    channels: serde_json::Map<String, Value>,
+    routes: Value,
+}
+
+impl Desk {
+    pub(crate) async fn new() -> Result<Self> {
+        let world = World::without_migration().await?;
+        Ok(Self { world, channels: serde_json::Map::new(), routes: json!([]) })
+    }
+
+    /// A channel with a secret and a queue of its own.
+    async fn channel(&mut self, name: &str, mut entry: Value, secret: &str) -> Result<()> {
+        let field = match entry["type"].as_str() {
+            Some("pagerduty") => "routing_key_secret_arn",
+            Some("webhook") => "signing_secret_arn",
+            Some("slack") if entry["conversation"].is_null() => "webhook_url_secret_arn",
+            _ => "bot_token_secret_arn",
+        };
+        entry[field] = self.secret(name, secret).await?.into();
+        entry["queue_url"] = self.queue(name).await?.into();
+        self.channels.insert(name.to_owned(), entry);
+        Ok(())
+    }
+
+    pub(crate) async fn pagerduty(&mut self, name: &str, receiver: &Receiver) -> Result<()> {
+        let entry = json!({ "type": "pagerduty", "api_url": receiver.url, "throttle_seconds": 0 });
+        self.channel(name, entry, KEY).await
+    }
+
+    async fn webhook(&mut self, name: &str, url: &str) -> Result<()> {
+        self.channel(name, json!({ "type": "webhook", "url": url, "throttle_seconds": 0 }), SIGNING).await
+    }
+
+    async fn slack_bot(&mut self, name: &str, receiver: &Receiver) -> Result<()> {
+        let entry = json!({
+            "type": "slack", "conversation": "C0123", "api_url": receiver.url, "throttle_seconds": 0 });
+        self.channel(name, entry, "xoxb-1").await
+    }
+
+    async fn secret(&self, name: &str, text: &str) -> Result<String> {
+        let client = aws_sdk_secretsmanager::Client::new(&self.world.aws);
+        let name = format!("{}-{name}", self.world.table);
+        let created = client.create_secret().name(name).secret_string(text).send().await?;
+        created.arn.context("a secret without an ARN")
+    }
+
+    pub(crate) async fn queue(&self, channel: &str) -> Result<String> {
+        let client = aws_sdk_sqs::Client::new(&self.world.aws);
+        let name = format!("{}-anomaly-notifier-{channel}", self.world.table);
+        client.create_queue().queue_name(name).send().await?.queue_url.context("a queue without a URL")
+    }
+
+    fn set(&mut self, channel: &str, field: &str, value: impl Into<Value>) {
+        self.channels[channel][field] = value.into();
+    }
+
+    pub(crate) async fn app(&self) -> Result<App> {
+        self.app_on(&self.world.table).await
+    }
+
+    async fn app_on(&self, table: &str) -> Result<App> {
+        let config = json!({ "channels": self.channels, "routes": self.routes }).to_string();
+        let variables = [
+            ("ANOMALIES_TABLE", table),
+            ("NOTIFIER_CONFIG", &config),
+            ("OPS_TOPIC_ARN", &self.world.topic_arn),
+            ("ALLOW_LOOPBACK", "true"),
+        ];
+        let mut app = App::from_env(&Env::of(&variables), &self.world.aws, now).await?;
+        app.sender.first_pause = Duration::from_millis(5);
+        Ok(app)
+    }
+
+    /// The failures in a channel's queue, which stay there for others.
+    async fn failures(&self, channel: &str) -> Result<Vec<Failure>> {
+        let client = aws_sdk_sqs::Client::new(&self.world.aws);
+        let url = self.queue(channel).await?;
+        let answer =
+            client.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(0).send();
+        let messages = answer.await?.messages.unwrap_or_default();
+        messages.iter().map(|m| Ok(serde_json::from_str(m.body().unwrap_or_default())?)).collect()
+    }
+
+    /// The items of deliveries and throttles whose partition key begins so.
+    async fn items(&self, prefix: &str) -> Result<Vec<HashMap<String, AttributeValue>>> {
+        let all = self.world.all_items().await?;
+        Ok(all.into_iter().filter(|item| text(item, "pk").starts_with(prefix)).collect())
+    }
+
+    async fn states(&self) -> Result<Vec<String>> {
+        let mut states: Vec<_> =
+            self.items("DELIVERY#").await?.iter().map(|item| text(item, "state")).collect();
+        states.sort();
+        Ok(states)
+    }
+}
+
+/// A sample event of `events/`.
+pub(crate) fn sample(name: &str) -> Result<Value> {
+    let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+/// The message of the sample alert with other fields.
+pub(crate) fn message_with(fields: &Value) -> Result<String> {
+    let event = sample("notifier-opened")?;
+    let text = event["Records"][0]["Sns"]["Message"].as_str().context("a message")?;
+    let mut message: Value = serde_json::from_str(text)?;
+    let fields = fields.as_object().context("an object")?;
+    message.as_object_mut().context("an object")?.extend(fields.clone());
+    Ok(message.to_string())
+}
+
+fn event_with(fields: &Value) -> Result<Value> {
+    Ok(json!({ "Records": [{ "Sns": { "Message": message_with(fields)? } }] }))
+}
+
+fn redrive(channel: &str, message: &str) -> Value {
+    json!({ "redrive": { "channel": channel, "message": message } })
+}
+
+async fn run(app: &App, event: &Value) -> Result<Summary> {
+    handle(app, event, Instant::now() + Duration::from_secs(60)).await
+}
+
+fn sent(count: u64) -> Summary {
+    Summary { sent: count, ..Summary::default() }
+}
+
+fn already(count: u64) -> Summary {
+    Summary { already: count, ..Summary::default() }
+}
+
+fn queued(count: u64) -> Summary {
+    Summary { queued: count, ..Summary::default() }
+}
+
+fn an_hour_later() -> std::time::SystemTime {
+    now() + Duration::from_secs(3_600)
+}
+
+async fn accepting() -> Result<Receiver> {
+    Ok(Receiver::start(|_| Reply::with(202, r#"{"status": "success"}"#)).await?)
+}
+
+#[tokio::test]
+async fn the_sample_events() -> Result<()> {
+    let (slack, pagerduty) = (Receiver::taking("ok").await?, accepting().await?);
+    let mut desk = Desk::new().await?;
+    desk.channel("slack", json!({ "type": "slack" }), &format!("{}/services/x", slack.url)).await?;
+    desk.pagerduty("pagerduty", &pagerduty).await?;
+    let app = desk.app().await?;
+    for name in ["notifier-opened", "notifier-resolved", "notifier-storm"] {
+        assert_eq!(run(&app, &sample(name)?).await?, sent(2), "{name}");
+        assert_eq!(run(&app, &sample(name)?).await?, already(2), "{name} again");
+    }
+    let titles: Vec<_> = slack
+        .requests()
+        .iter()
+        .map(|seen| seen.json()["text"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "Critical: bandwidth spike · cust_0042",
+            "Resolved: bandwidth spike · cust_0042",
+            "Critical: 325 incidents at once"
+        ]
+    );
+    let actions: Vec<_> = pagerduty
+        .requests()
+        .iter()
+        .map(|seen| (seen.json()["event_action"].clone(), seen.json()["dedup_key"].clone()))
+        .collect();
+    assert_eq!((&actions[0].0, &actions[1].0), (&json!("trigger"), &json!("resolve")));
+    assert!(actions[0].1 == actions[1].1 && actions[2].1 != actions[0].1, "{actions:?}");
+    assert_eq!(desk.states().await?, ["sent"; 6]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn copies_at_the_same_time_are_sent_once() -> Result<()> {
+    let receiver = Receiver::start(|_| Reply::with(202, "").after(Duration::from_millis(1_200))).await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    let (app, other) = (desk.app().await?, desk.app().await?);
+    let event = sample("notifier-opened")?;
+    let (a, b) = futures::future::join(run(&app, &event), run(&other, &event)).await;
+    let (a, b) = (a?, b?);
+    assert_eq!((a.sent + b.sent, a.already + b.already), (1, 1));
+    assert_eq!(receiver.requests().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_dead_invocation_had_in_hand_is_sent_by_the_next() -> Result<()> {
+    let receiver = Receiver::start(|seen| match seen.earlier {
+        0 => Reply::with(202, "").after(Duration::from_secs(600)),
+        _ => Reply::with(202, ""),
+    })
+    .await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    let (mut app, event) = (desk.app().await?, sample("notifier-opened")?);
+    tokio::select! {
+        ended = run(&app, &event) => panic!("{ended:?}"),
+        () = async { while receiver.requests().is_empty() { tokio::time::sleep(Duration::from_millis(20)).await } } => {}
+    }
+    assert_eq!(desk.states().await?, ["claimed"]);
+    // While the claim stands nobody knows whether the other is dead, so the event fails and comes again.
+    let soon = handle(&app, &event, Instant::now() + Duration::from_secs(16)).await;
+    assert!(soon.expect_err("held").to_string().contains("another invocation has the delivery"));
+    assert_eq!(receiver.requests().len(), 1);
+    app.sender.clock = an_hour_later;
+    assert_eq!(run(&app, &event).await?, sent(1));
+    assert_eq!(desk.states().await?, ["sent"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_channel_fails_alone() -> Result<()> {
+    let (good, bad) = (accepting().await?, Receiver::start(|_| Reply::with(400, "no")).await?);
+    let slow = Receiver::start(|_| Reply::with(503, "busy")).await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("a", &bad).await?;
+    desk.pagerduty("b", &good).await?;
+    desk.pagerduty("c", &slow).await?;
+    let app = desk.app().await?;
+    let event = sample("notifier-opened")?;
+    assert_eq!(run(&app, &event).await?, Summary { sent: 1, queued: 2, ..Summary::default() });
+    assert_eq!((bad.requests().len(), good.requests().len(), slow.requests().len()), (1, 1, 4));
+    let failure = desk.failures("a").await?.remove(0);
+    assert_eq!((failure.channel.as_str(), failure.error.as_str()), ("a", "HTTP 400: no"));
+    assert_eq!(Some(failure.message.as_str()), event["Records"][0]["Sns"]["Message"].as_str());
+    assert_eq!(desk.failures("c").await?[0].error, "HTTP 503: busy");
+    assert_eq!(desk.failures("b").await?, []);
+    assert_eq!(run(&app, &event).await?, already(3), "what waits in a queue is not sent by a copy");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_redrive_sends_once() -> Result<()> {
+    let receiver = Receiver::start(|seen| match seen.earlier {
+        0 | 1 => Reply::with(400, "no"),
+        _ => Reply::with(202, ""),
+    })
+    .await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    let app = desk.app().await?;
+    assert_eq!(run(&app, &sample("notifier-opened")?).await?, queued(1));
+    let event = redrive("pagerduty", &desk.failures("pagerduty").await?[0].message);
+    let error = run(&app, &event).await.expect_err("failed again").to_string();
+    assert!(error.contains("pagerduty did not take the alert: HTTP 400: no"), "{error}");
+    assert_eq!(desk.failures("pagerduty").await?.len(), 1, "no second message in the queue");
+    assert_eq!(run(&app, &event).await?, sent(1));
+    assert_eq!(run(&app, &event).await?, already(1));
+    assert_eq!(receiver.requests().len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn redrives_that_cannot_be() -> Result<()> {
+    let desk = Desk::new().await?;
+    let app = desk.app().await?;
+    let error = run(&app, &redrive("fax", "{}")).await.expect_err("no such channel");
+    assert!(error.to_string().contains("there is no channel fax"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_queue_the_event_comes_again() -> Result<()> {
+    let receiver = Receiver::start(|seen| match seen.earlier {
+        0 | 1 => Reply::with(400, "no"),
+        _ => Reply::with(202, ""),
+    })
+    .await?;
+    let good = accepting().await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("bad", &receiver).await?;
+    desk.pagerduty("good", &good).await?;
+    let event = sample("notifier-opened")?;
+    desk.set("bad", "queue_url", format!("{}-missing", desk.queue("bad").await?));
+    let error = run(&desk.app().await?, &event).await.expect_err("lost otherwise").to_string();
+    assert!(
+        error.contains("bad did not take the alert: HTTP 400: no, and cannot write to the queue"),
+        "{error}"
+    );
+    desk.set("bad", "queue_url", Value::Null);
+    let error = run(&desk.app().await?, &event).await.expect_err("lost otherwise").to_string();
+    assert!(error.contains("it has no queue for failures"), "{error}");
+    assert_eq!(run(&desk.app().await?, &event).await?, Summary { sent: 1, already: 1, ..Summary::default() });
+    assert_eq!(good.requests().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_table_nothing_is_sent() -> Result<()> {
+    let receiver = accepting().await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    let app = desk.app_on("no-such-table").await?;
+    let error = run(&app, &sample("notifier-opened")?).await.expect_err("no table").to_string();
+    assert!(error.contains("cannot claim the delivery") && error.contains("ResourceNotFound"), "{error}");
+    assert_eq!(receiver.requests().len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_keeps_no_other() -> Result<()> {
+    let receiver = accepting().await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    let mut event = sample("notifier-opened")?;
+    let records = event["Records"].as_array_mut().context("records")?;
+    records.insert(0, json!({ "Sns": { "Message": "hello" } }));
+    let error = run(&desk.app().await?, &event).await.expect_err("unreadable").to_string();
+    assert!(error.contains("the alert is not JSON"), "{error}");
+    assert_eq!(receiver.requests().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_throttle_counts_what_it_holds_back() -> Result<()> {
+    let receiver = accepting().await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    desk.set("pagerduty", "throttle_seconds", 300);
+    desk.routes = json!([{ "channels": ["pagerduty"] }]);
+    let mut app = desk.app().await?;
+    let page = |id: usize, fields: Value| -> Result<Value> {
+        let mut all = json!({ "alert_id": id.to_string(), "customer_id": format!("c{id}") });
+        all.as_object_mut().context("an object")?.extend(fields.as_object().context("fields")?.clone());
+        event_with(&all)
+    };
+    let events: Vec<_> = (0..12).map(|id| page(id, json!({}))).collect::<Result<_>>()?;
+    let runs = futures::future::try_join_all(events.iter().map(|event| run(&app, event))).await?;
+    let (passed, held): (u64, u64) =
+        runs.iter().fold((0, 0), |(a, b), run| (a + run.sent, b + run.held_back));
+    assert_eq!((passed, held), (1, 11));
+    for event in &events {
+        assert_eq!(run(&app, event).await?, already(1), "a copy counts nothing");
+    }
+    // Another severity, another metric, and what is not throttled at all.
+    for (id, fields) in [
+        (20, json!({ "severity": "warning" })),
+        (21, json!({ "metric": "api_calls" })),
+        (22, json!({ "event": "resolved" })),
+        (23, json!({ "event": "acknowledged" })),
+        (24, json!({ "event": "accepted" })),
+        (25, json!({ "event": "digest", "metric": null })),
+    ] {
+        assert_eq!(run(&app, &page(id, fields.clone())?).await?, sent(1), "{fields}");
+    }
+    app.sender.clock = an_hour_later;
+    assert_eq!(run(&app, &page(30, json!({ "event": "reminder" }))?).await?, sent(1));
+    assert_eq!(run(&app, &page(31, json!({}))?).await?, Summary { held_back: 1, ..Summary::default() });
+    let notes: Vec<_> = receiver
+        .requests()
+        .iter()
+        .filter_map(|seen| seen.json()["payload"]["custom_details"]["Held back"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(notes, ["11 other critical pages of bandwidth were held back here before this one."]);
+    // An hour counts its own, and the digest adds them up.
+    let now = Timestamp::try_from(an_hour_later())?;
+    let hours = |hours| now.checked_sub(SignedDuration::from_hours(hours));
+    let next = now.checked_add(SignedDuration::from_hours(1))?;
+    assert_eq!(app.deliveries.held_back_between("pagerduty", hours(22)?, next).await?, 12);
+    assert_eq!(app.deliveries.held_back_between("pagerduty", now, next).await?, 1);
+    assert_eq!(app.deliveries.held_back_between("other", hours(22)?, next).await?, 0);
+    let throttles = desk.items("THROTTLE#").await?;
+    assert!(throttles.iter().all(|item| item.contains_key("ttl")), "{throttles:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_count_of_a_page_that_fails_comes_with_its_redrive() -> Result<()> {
+    let receiver = Receiver::start(|seen| match seen.earlier {
+        1 => Reply::with(400, "no"),
+        _ => Reply::with(202, ""),
+    })
+    .await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    desk.set("pagerduty", "throttle_seconds", 300);
+    let mut app = desk.app().await?;
+    for id in ["1", "2", "3"] {
+        run(&app, &event_with(&json!({ "alert_id": id }))?).await?;
+    }
+    app.sender.clock = an_hour_later;
+    assert_eq!(run(&app, &event_with(&json!({ "alert_id": "4" }))?).await?, queued(1));
+    let failed = &desk.failures("pagerduty").await?[0];
+    assert_eq!(run(&app, &redrive("pagerduty", &failed.message)).await?, sent(1));
+    let details = receiver.requests()[2].json()["payload"]["custom_details"]["Held back"].clone();
+    assert_eq!(details, "2 other critical pages of bandwidth were held back here before this one.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_gone_is_disabled() -> Result<()> {
+    let gone = Receiver::start(|seen| match seen.earlier {
+        0 => Reply::with(410, ""),
+        _ => Reply::with(204, ""),
+    })
+    .await?;
+    let mut desk = Desk::new().await?;
+    desk.webhook("billing", &format!("{}/a", gone.url)).await?;
+    let app = desk.app().await?;
+    let event = |id: &str| event_with(&json!({ "alert_id": id }));
+    assert_eq!(run(&app, &event("1")?).await?, queued(1));
+    assert_eq!(run(&app, &event("2")?).await?, queued(1));
+    assert_eq!(gone.requests().len(), 1, "nothing more is sent there");
+    let errors: Vec<_> = desk.failures("billing").await?.into_iter().map(|failure| failure.error).collect();
+    assert!(errors.iter().any(|error| error == "HTTP 410"), "{errors:?}");
+    assert!(errors.iter().any(|error| error.contains("answered 410 Gone")), "{errors:?}");
+    // Another address enables it, for as long as it is that one.
+    desk.set("billing", "url", format!("{}/b", gone.url));
+    assert_eq!(run(&desk.app().await?, &event("3")?).await?, sent(1));
+    assert_eq!(run(&app, &event("4")?).await?, queued(1));
+    // And so does an operator.
+    assert_eq!(run(&app, &redrive("billing", &message_with(&json!({ "alert_id": "1" }))?)).await?, sent(1));
+    assert_eq!(run(&app, &event("5")?).await?, sent(1));
+    let paths: Vec<_> = gone.requests().iter().map(|seen| seen.path.clone()).collect();
+    assert_eq!(paths, ["/a", "/b", "/a", "/a"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_messages_of_an_incident_are_one_thread() -> Result<()> {
+    let receiver = Receiver::start(|seen| {
+        Reply::ok(json!({ "ok": true, "ts": format!("170000000{}.000100", seen.earlier) }).to_string())
+    })
+    .await?;
+    let mut desk = Desk::new().await?;
+    desk.slack_bot("slack", &receiver).await?;
+    let app = desk.app().await?;
+    let long = "x".repeat(2_700);
+    for (id, event, incident) in [
+        ("1", "opened", "a"),
+        ("2", "escalated", "a"),
+        ("3", "opened", &long),
+        ("4", "resolved", "a"),
+        ("5", "resolved", &long),
+    ] {
+        let event = event_with(&json!({ "alert_id": id, "event": event, "incident_id": incident }))?;
+        assert_eq!(run(&app, &event).await?, sent(1));
+    }
+    desk.set("slack", "conversation", "C9999");
+    let moved = event_with(&json!({ "alert_id": "6", "event": "reminder", "incident_id": "a" }))?;
+    assert_eq!(run(&desk.app().await?, &moved).await?, sent(1));
+    let threads: Vec<_> = receiver.requests().iter().map(|seen| seen.json()["thread_ts"].clone()).collect();
+    let (first, third) = (json!("1700000000.000100"), json!("1700000002.000100"));
+    assert_eq!(threads, [Value::Null, first.clone(), Value::Null, first, third, Value::Null]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn amazon_q_gets_its_own_topic() -> Result<()> {
+    let mut desk = Desk::new().await?;
+    let queue_url = desk.queue("amazon_q").await?;
+    // The world's own topic, whose messages can be read.
+    let entry = json!({ "type": "amazon_q", "topic_arn": desk.world.topic_arn, "queue_url": queue_url });
+    desk.channels.insert("amazon_q".to_owned(), entry);
+    assert_eq!(run(&desk.app().await?, &sample("notifier-opened")?).await?, sent(1));
+    let messages = desk.world.alerts().await?;
+    assert_eq!(
+        (messages[0]["version"].as_str(), messages[0]["source"].as_str()),
+        (Some("1.0"), Some("custom"))
+    );
+    desk.set("amazon_q", "topic_arn", format!("{}-missing", desk.world.topic_arn));
+    let event = event_with(&json!({ "alert_id": "2", "event": "resolved" }))?;
+    assert_eq!(run(&desk.app().await?, &event).await?, queued(1));
+    assert!(desk.failures("amazon_q").await?[0].error.contains("cannot publish to"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_daily_digest_is_sent_once_and_also_when_there_is_nothing() -> Result<()> {
+    let desk = Desk::new().await?;
+    let app = desk.app().await?;
+    let event = sample("notifier-daily-digest")?;
+    assert_eq!(run(&app, &event).await?, sent(1));
+    assert_eq!(run(&app, &event).await?, already(1));
+    let mails = desk.world.messages().await?;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0]["Subject"], "[MeterFlow] Daily digest: nothing to report");
+    assert_eq!(
+        mails[0]["Message"],
+        "No usage anomalies in the 24 hours to 2026-11-22T08:00:00Z: nothing to report.\n"
+    );
+    let next = json!({ "detail-type": "Scheduled Event", "time": "2026-11-23T08:00:00Z" });
+    assert_eq!(run(&app, &next).await?, sent(1), "the next day has its own");
+    Ok(())
+}
+
+/// Stores the incident that an anomaly of this peak in the window to `end` opens.
+async fn open_incident(
+    app: &App,
+    customer: &str,
+    severity: Severity,
+    z_score: f64,
+    end: Timestamp,
+) -> Result<()> {
+    let subject = Subject {
+        customer_id: CustomerId::new(customer)?,
+        metric: MetricName::new("bandwidth")?,
+        direction: Direction::Spike,
+    };
+    let figures = Figures { current_value: 9e9, baseline_mean: 2e9, baseline_stddev: 2e8, z_score };
+    let observation = Observation { window_end: end, seen: Seen::Anomalous(severity), figures };
+    let rules = Rules {
+        resolve_after: 2,
+        reopen_within: SignedDuration::from_hours(6),
+        accept_after: SignedDuration::ZERO,
+        repeat_interval: SignedDuration::ZERO,
+        min_severity: Severity::Critical,
+    };
+    let Step::Become { incident, .. } = advance(None, &subject, &observation, false, &rules) else {
+        anyhow::bail!("an anomaly opens an incident");
+    };
+    let description = Some(format!("bandwidth of {customer} was 9 GB"));
+    let retention = Duration::from_secs(90 * 86_400);
+    let item = IncidentItem::after(None, *incident, "bytes", description, retention);
+    let writer = Writer { run_id: customer, now: Timestamp::try_from(now())? };
+    app.store.change(Change { from: None, to: &item, alert: None }, writer).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_daily_digest_tells_of_the_days_incidents_and_of_pages_held_back() -> Result<()> {
+    let receiver = accepting().await?;
+    let mut desk = Desk::new().await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    desk.set("pagerduty", "throttle_seconds", 300);
+    let app = desk.app().await?;
+    for id in ["1", "2", "3"] {
+        run(&app, &event_with(&json!({ "alert_id": id }))?).await?;
+    }
+    let to = Timestamp::try_from(now())?.checked_add(SignedDuration::from_hours(1))?;
+    let ago = |hours| to.checked_sub(SignedDuration::from_hours(hours));
+    open_incident(&app, "cust_1", Severity::Critical, 12.0, ago(2)?).await?;
+    open_incident(&app, "cust_2", Severity::Critical, 40.0, ago(23)?).await?;
+    open_incident(&app, "cust_3", Severity::Warning, 4.0, ago(3)?).await?;
+    open_incident(&app, "cust_4", Severity::Critical, 90.0, ago(30)?).await?;
+    let event = json!({ "detail-type": "Scheduled Event", "time": to.to_string() });
+    assert_eq!(run(&app, &event).await?, sent(1));
+    let mail = desk.world.messages().await?.remove(0);
+    let text = mail["Message"].as_str().context("a text")?;
+    assert_eq!(mail["Subject"], "[MeterFlow] Daily digest: 3 opened, 3 still open", "{text}");
+    assert!(text.contains("Opened      3 (2 critical, 1 warning)\n"), "{text}");
+    assert!(text.contains("Held back   2 pages by pagerduty\n"), "{text}");
+    let of = |customer: &str| text.find(&format!("bandwidth of {customer} was 9 GB"));
+    assert!(of("cust_2") < of("cust_1") && of("cust_1") < of("cust_3"), "{text}");
+    assert!(of("cust_2").is_some() && of("cust_4").is_none(), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_published_comes_again() -> Result<()> {
+    let mut desk = Desk::new().await?;
+    let topic =
+        std::mem::replace(&mut desk.world.topic_arn, "arn:aws:sns:us-east-1:000000000000:none".to_owned());
+    let event = sample("notifier-daily-digest")?;
+    let error = run(&desk.app().await?, &event).await.expect_err("no topic").to_string();
+    assert!(error.contains("cannot publish to"), "{error}");
+    desk.world.topic_arn = topic;
+    assert_eq!(run(&desk.app().await?, &event).await?, sent(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn customers_of_any_name_are_delivered_once() -> Result<()> {
+    let receiver = Receiver::start(|_| Reply::with(204, "")).await?;
+    let mut desk = Desk::new().await?;
+    desk.webhook("billing", &receiver.url).await?;
+    let app = desk.app().await?;
+    let customers = [
+        "<!channel>",
+        "a\r\nb\u{0}",
+        "\u{fffe}\u{ffff}",
+        "客户",
+        &"x".repeat(2_000),
+        &"\u{1f469}".repeat(500),
+    ];
+    for (i, customer) in customers.iter().enumerate() {
+        let id = format!("{}.{}", "y".repeat(2_600), i);
+        let event = event_with(&json!({ "alert_id": id, "incident_id": id, "customer_id": customer }))?;
+        assert_eq!(run(&app, &event).await?, sent(1), "{customer:?}");
+        assert_eq!(run(&app, &event).await?, already(1), "{customer:?}");
+        assert_eq!(receiver.requests()[i].json()["data"]["customer_id"], *customer);
+    }
+    // What cannot be delivered can be kept, too.
+    drop(receiver);
+    for (i, customer) in customers.iter().enumerate() {
+        let event = event_with(&json!({ "alert_id": format!("again-{i}"), "customer_id": customer }))?;
+        assert_eq!(run(&app, &event).await?, queued(1), "{customer:?}");
+    }
+    Ok(())
+}

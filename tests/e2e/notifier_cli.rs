@@ -1,0 +1,181 @@
+//! `meterflow alerts redrive`: the program itself, real queues, and a notifier behind a stand-in for Lambda's Invoke.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use e2e::receiver::{Received, Receiver, Reply};
+use e2e::world::variable;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::notifier::{Desk, message_with};
+
+/// A notifier that delivers what `takes` says, as Lambda answers for it.
+async fn lambda(takes: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Result<Receiver> {
+    let takes = Arc::new(takes);
+    let answer = move |seen: &Received| {
+        if takes(&seen.json()) {
+            return Reply::ok(r#"{"sent": 1, "held_back": 0, "queued": 0, "already": 0}"#);
+        }
+        let error =
+            json!({ "errorType": "NotFullyDelivered", "errorMessage": "slack did not take the alert" });
+        Reply::ok(error.to_string()).header("x-amz-function-error", "Unhandled")
+    };
+    Ok(Receiver::start(answer).await?)
+}
+
+/// The program, built from the sources as they are now.
+async fn program() -> Result<&'static PathBuf> {
+    static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
+    PROGRAM.get_or_try_init(|| async { tokio::task::spawn_blocking(build).await? }).await
+}
+
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--message-format=json", "-p", "e2e", "-p", "meterflow", "--bin", "meterflow"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo to build the program")?;
+    if !output.status.success() {
+        bail!("cargo could not build the program: its message is above");
+    }
+    let executable = |line: &str| -> Option<PathBuf> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_program = message["target"]["name"] == "meterflow";
+        is_program.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    };
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines.lines().find_map(executable).context("cargo built the program and did not say where it is")
+}
+
+/// Runs `meterflow alerts redrive` on a desk's queues, without any ClickHouse.
+async fn redrive(desk: &Desk, lambda: &Receiver, arguments: &[&str]) -> Result<(Output, String, String)> {
+    let mut command = tokio_command(program().await?, &desk.world.table, &lambda.url)?;
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    Ok((output, stdout, stderr))
+}
+
+fn tokio_command(program: &PathBuf, prefix: &str, lambda: &str) -> Result<Command> {
+    let mut command = Command::new(program);
+    command
+        .args(["alerts", "redrive", "--name-prefix", prefix])
+        .env("AWS_ENDPOINT_URL", variable("AWS_ENDPOINT_URL")?)
+        .env("AWS_ENDPOINT_URL_LAMBDA", lambda)
+        .env("CLICKHOUSE_URL", "http://127.0.0.1:1");
+    Ok(command)
+}
+
+async fn put(desk: &Desk, channel: &str, customer: &str) -> Result<()> {
+    let body = json!({
+        "channel": channel,
+        "message": message_with(&json!({ "customer_id": customer }))?,
+        "error": "HTTP 500",
+        "failed_at": "2026-11-21T13:00:00Z",
+    });
+    put_text(desk, channel, &body.to_string()).await
+}
+
+async fn put_text(desk: &Desk, channel: &str, body: &str) -> Result<()> {
+    let client = aws_sdk_sqs::Client::new(&desk.world.aws);
+    client.send_message().queue_url(desk.queue(channel).await?).message_body(body).send().await?;
+    Ok(())
+}
+
+/// How many messages of a queue anybody can see.
+async fn waiting(desk: &Desk, channel: &str) -> Result<usize> {
+    let client = aws_sdk_sqs::Client::new(&desk.world.aws);
+    let url = desk.queue(channel).await?;
+    let receive = client.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(0);
+    Ok(receive.send().await?.messages.unwrap_or_default().len())
+}
+
+#[tokio::test]
+async fn what_is_delivered_leaves_its_queue_and_nothing_else() -> Result<()> {
+    let desk = Desk::new().await?;
+    for customer in ["good-1", "bad-1", "good-2"] {
+        put(&desk, "slack", customer).await?;
+    }
+    put(&desk, "pagerduty", "good-3").await?;
+    put_text(&desk, "pagerduty", "no failure").await?;
+    // Queues of the notifier's own, which begin with the same letters.
+    put_text(&desk, "dlq", "{}").await?;
+    put_text(&desk, "failures", "{}").await?;
+    let lambda =
+        lambda(|event| !event["redrive"]["message"].as_str().unwrap_or_default().contains("bad-1")).await?;
+
+    let (output, stdout, _) = redrive(&desk, &lambda, &["--dry-run"]).await?;
+    assert!(!output.status.success(), "a message that cannot be read is an error also then");
+    assert!(
+        stdout.contains("opened of bandwidth, good-3, failed at 2026-11-21T13:00:00Z: HTTP 500"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("4 messages would be sent again"), "{stdout}");
+    assert_eq!((lambda.requests().len(), waiting(&desk, "slack").await?), (0, 3));
+
+    let (output, stdout, stderr) = redrive(&desk, &lambda, &[]).await?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout.contains("3 messages sent (pagerduty 1, slack 2)"), "{stdout}");
+    assert!(stderr.contains("bad-1, failed again: the function"), "{stderr}");
+    assert!(stderr.contains("slack did not take the alert"), "{stderr}");
+    assert!(stderr.contains("2 messages failed again, left in the queue (pagerduty 1, slack 1)"), "{stderr}");
+    assert_eq!((waiting(&desk, "slack").await?, waiting(&desk, "pagerduty").await?), (1, 1));
+    assert_eq!((waiting(&desk, "dlq").await?, waiting(&desk, "failures").await?), (1, 1));
+
+    let requests = lambda.requests();
+    assert_eq!(requests.len(), 4);
+    let path = format!("/2015-03-31/functions/{}-anomaly-notifier/invocations", desk.world.table);
+    assert!(requests.iter().all(|seen| seen.path == path), "{}", requests[0].path);
+    assert!(requests.iter().all(|seen| seen.header("x-amz-invocation-type") == "RequestResponse"));
+    assert!(requests.iter().any(|seen| seen.json()["redrive"]["channel"] == "pagerduty"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_channel_and_a_limit() -> Result<()> {
+    let desk = Desk::new().await?;
+    for customer in ["1", "2", "3"] {
+        put(&desk, "slack", customer).await?;
+        put(&desk, "telegram", customer).await?;
+    }
+    let lambda = lambda(|_| true).await?;
+    let (output, stdout, _) = redrive(&desk, &lambda, &["--channel", "slack", "--limit", "2"]).await?;
+    assert!(output.status.success() && stdout.contains("2 messages sent (slack 2)"), "{stdout}");
+    assert_eq!((waiting(&desk, "slack").await?, waiting(&desk, "telegram").await?), (1, 3));
+    let (output, stdout, _) = redrive(&desk, &lambda, &["--channel", "slack"]).await?;
+    assert!(output.status.success() && stdout.contains("1 message sent (slack 1)"), "{stdout}");
+    let (output, stdout, _) = redrive(&desk, &lambda, &["--channel", "slack"]).await?;
+    assert!(output.status.success() && stdout.contains("0 messages sent"), "{stdout}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_say_what_to_do() -> Result<()> {
+    let desk = Desk::new().await?;
+    let lambda = lambda(|_| true).await?;
+    let (output, _, stderr) = redrive(&desk, &lambda, &[]).await?;
+    assert!(!output.status.success() && stderr.contains("check --name-prefix and AWS_REGION"), "{stderr}");
+    put(&desk, "slack", "1").await?;
+    let (output, _, stderr) = redrive(&desk, &lambda, &["--channel", "fax"]).await?;
+    assert!(!output.status.success() && stderr.contains("there are those of: slack"), "{stderr}");
+    let (output, _, stderr) = redrive(&desk, &lambda, &["--limit", "0"]).await?;
+    assert!(output.status.code() == Some(2) && stderr.contains("--limit"), "{stderr}");
+    // A function that does not exist.
+    let missing = Receiver::start(|_| {
+        Reply::with(404, r#"{"Message": "Function not found"}"#)
+            .header("x-amzn-errortype", "ResourceNotFoundException")
+            .after(Duration::from_millis(1))
+    })
+    .await?;
+    let (output, _, stderr) = redrive(&desk, &missing, &[]).await?;
+    assert!(!output.status.success() && stderr.contains("cannot call the function"), "{stderr}");
+    assert_eq!(waiting(&desk, "slack").await?, 1);
+    Ok(())
+}
