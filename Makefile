@@ -9,7 +9,8 @@ ARCH ?= arm64
 VARS ?= infra/terraform.tfvars
 AWS_VARIABLES = -var-file='$(abspath $(VARS))' -var architecture=$(ARCH) \
   -var detector_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-detection/bootstrap.zip' \
-  -var api_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-api/bootstrap.zip'
+  -var api_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-api/bootstrap.zip' \
+  -var notifier_package='$(CURDIR)/target/lambda-$(ARCH)/anomaly-notifier/bootstrap.zip'
 
 # The programs are looked for in this folder, so a shared target folder of the user's would not do.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -27,7 +28,7 @@ setup: ## Check what the machine must have, and fetch the pinned tools into .loc
 	@$(CLOUD) setup
 
 build: ## Build the functions for the local cloud, and the command line program `meterflow`
-	cargo build --release -p detector -p api -p meterflow
+	cargo build --release -p detector -p api -p notifier -p meterflow
 	@$(CLOUD) package
 
 up: setup build ## Start the local cloud and deploy the stack into it; addresses and tokens go to .local/env
@@ -51,7 +52,7 @@ demo-flights: up ## The same on real data: the flights that left New York in 201
 watch: up ## Run the detector from source against the local cloud, rebuilt at each change (port 9100)
 	@$(CLOUD) run --as-detector -- $(TOOLS)/cargo-lambda lambda watch -p detector -A 127.0.0.1 -P 9100
 
-invoke-%: ## Invoke the local detector with events/detector-NAME.json (TIME=… for another hour), the API with events/api-NAME.json
+invoke-%: ## Invoke the local detector with events/detector-NAME.json (TIME=… for another hour), API and notifier with api-NAME, notifier-NAME
 	@$(CLOUD) invoke $(if $(TIME),--time $(TIME)) $*
 
 fmt: ## Format Rust and Terraform
@@ -104,7 +105,7 @@ check-docs: setup ## Whether docs/openapi.json and docs/api.md are those of the 
 	@echo "gate docs: passed"
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
-	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api
+	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier
 
 plan: package-for-aws ## Show what `make deploy` would change on AWS (ARCH=arm64 VARS=infra/terraform.tfvars)
 	terraform -chdir=infra init -input=false

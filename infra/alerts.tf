@@ -11,7 +11,7 @@ resource "aws_sns_topic" "ops" {
   kms_master_key_id = aws_kms_key.this.arn
 }
 
-# The detector publishes alerts by its own role, so the alert topic admits nobody beyond that.
+# Detector and API publish alerts by their own roles, so the alert topic admits nobody beyond that.
 resource "aws_sns_topic_policy" "alerts" {
   arn = aws_sns_topic.alerts.arn
   policy = jsonencode({
@@ -61,13 +61,15 @@ locals {
   }
 }
 
-# No filter policy: whoever subscribes by e-mail is to see every alert, digests included.
+# Whoever subscribes by e-mail sees every critical alert, the digest of a storm included.
 resource "aws_sns_topic_subscription" "alert_emails" {
   for_each = toset(var.alert_emails)
 
-  topic_arn = aws_sns_topic.alerts.arn
-  protocol  = "email"
-  endpoint  = each.value
+  topic_arn           = aws_sns_topic.alerts.arn
+  protocol            = "email"
+  endpoint            = each.value
+  filter_policy       = jsonencode({ severity = sort(var.alert_email_severities) })
+  filter_policy_scope = "MessageAttributes"
 }
 
 resource "aws_sns_topic_subscription" "ops_emails" {

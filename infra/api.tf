@@ -20,6 +20,13 @@ locals {
     "POST /v1/anomalies/{anomaly_id}/resolve"     = var.api_scopes.write
     "POST /v1/anomalies/{anomaly_id}/reopen"      = var.api_scopes.write
 
+    "GET /v1/incidents"               = var.api_scopes.read
+    "GET /v1/incidents/{incident_id}" = var.api_scopes.read
+
+    "POST /v1/incidents/{incident_id}/acknowledge" = var.api_scopes.write
+    "POST /v1/incidents/{incident_id}/resolve"     = var.api_scopes.write
+    "POST /v1/incidents/{incident_id}/reopen"      = var.api_scopes.write
+
     "GET /v1/customers/{customer_id}/baselines" = var.api_scopes.read
     "GET /v1/customers/{customer_id}/usage"     = var.api_scopes.read
     "GET /v1/metrics"                           = var.api_scopes.read
@@ -76,13 +83,19 @@ locals {
     [
       {
         sid       = "ReadAndChangeItems"
-        actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+        actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
         resources = [aws_dynamodb_table.anomalies.arn]
       },
       {
-        sid       = "ListByMetricAndPendingAlert"
+        sid       = "ListByIndex"
         actions   = ["dynamodb:Query"]
-        resources = [for index in [local.severity_index_name, local.pending_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
+        resources = [for index in [local.severity_index_name, local.pending_index_name, local.incidents_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
+      },
+      {
+        # What a person decides is told at once, not at the next run.
+        sid       = "PublishAlerts"
+        actions   = ["sns:Publish"]
+        resources = [aws_sns_topic.alerts.arn]
       },
       {
         sid       = "StartDetections"

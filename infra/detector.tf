@@ -30,34 +30,35 @@ locals {
   detector_timeout_seconds = 300
 
   detector_environment = merge(local.function_environment, {
-    ALERT_TOPIC_ARN         = aws_sns_topic.alerts.arn
-    MAX_ALERTS_PER_RUN      = tostring(var.max_alerts_per_run)
-    MAX_ALERTS_PER_CUSTOMER = tostring(var.max_alerts_per_customer)
-    METRICS_NAMESPACE       = local.metrics_namespace
-    METRICS_STACK           = var.name_prefix
+    MAX_PAGES_PER_RUN      = tostring(var.max_pages_per_run)
+    MAX_PAGES_PER_CUSTOMER = tostring(var.max_pages_per_customer)
+    METRICS_NAMESPACE      = local.metrics_namespace
+    METRICS_STACK          = var.name_prefix
   })
 
   # Exactly what the function's code calls; the module adds its log, its failure queue and the VPC.
   detector_policy_statements = concat(
     [
       {
-        sid       = "RecordAnomalies"
-        actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+        # Transactions need the permissions of their parts; a closed incident moves to another key.
+        sid       = "RecordAnomaliesAndIncidents"
+        actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         resources = [aws_dynamodb_table.anomalies.arn]
       },
       {
-        # The settings that the API changes are kept in the table of the anomalies.
-        sid       = "ReadSettings"
-        actions   = ["dynamodb:Query"]
+        # The settings that the API changes are kept in the table of the anomalies, and a customer's
+        # incidents beside the customer's anomalies.
+        sid       = "ReadSettingsAndIncidents"
+        actions   = ["dynamodb:GetItem", "dynamodb:Query"]
         resources = [aws_dynamodb_table.anomalies.arn]
         conditions = {
-          "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["CONFIG"] }
+          "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG", "CUSTOMER#*"] }
         }
       },
       {
-        sid       = "FindPendingAlerts"
+        sid       = "FindPendingAlertsAndIncidents"
         actions   = ["dynamodb:Query"]
-        resources = ["${aws_dynamodb_table.anomalies.arn}/index/${local.pending_index_name}"]
+        resources = [for index in [local.pending_index_name, local.incidents_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
       },
       {
         sid       = "PublishAlerts"

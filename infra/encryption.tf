@@ -1,5 +1,5 @@
-# One customer-managed key for all that this stack keeps: the table, both topics, both queues and
-# the logs. A key of its own is needed, since alarms cannot publish to a topic that is encrypted
+# One customer-managed key for all that this stack keeps: the table, the topics, the queues and the
+# logs. A key of its own is needed, since alarms cannot publish to a topic that is encrypted
 # with the AWS-managed one.
 resource "aws_kms_key" "this" {
   description         = "Anomalies, alerts, failed events and logs of ${var.name_prefix}"

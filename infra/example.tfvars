@@ -11,6 +11,15 @@ clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret
 alert_emails = ["billing@example.com"]
 ops_emails   = ["oncall@example.com"]
 
+# Channels of the notifier, which name their secrets by ARN (variables.tf has all types). Without
+# routes, critical alerts go to all of them and warnings to Slack, where warnings are alerted at all.
+# notification_channels = {
+#   slack     = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123" }
+#   pagerduty = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/pagerduty-AbC123" }
+# }
+# notification_link  = "https://app.example.com/incidents/{incident_id}"
+# alert_min_severity = "warning"
+
 # The API, for whoever holds a token of this issuer. Without an issuer the stack has no API. Cognito
 # writes scopes with a slash. A browser may call it only from the pages listed.
 # api_jwt_issuer         = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"

@@ -1,19 +1,25 @@
-# What every function of the stack gets: where usage is, how strictly it is judged, and access to
-# what it reads. What one of them alone has is in that function's own file.
+# What detector and API share: where usage is, how strictly it is judged, when an incident opens and
+# closes, and access to what they read. What one of them alone has is in that function's own file.
 locals {
   function_environment = merge(
     {
-      CLICKHOUSE_URL       = var.clickhouse_url
-      CLICKHOUSE_DATABASE  = var.clickhouse_database
-      ANOMALIES_TABLE      = aws_dynamodb_table.anomalies.name
-      WINDOW_DELAY_SECONDS = tostring(var.window_delay_seconds)
-      BASELINE_DAYS        = tostring(var.baseline_days)
-      MIN_SAMPLES          = tostring(var.min_samples)
-      THRESHOLD            = tostring(var.threshold)
-      CRITICAL_THRESHOLD   = tostring(var.critical_threshold)
-      MIN_RELATIVE_CHANGE  = tostring(var.min_relative_change)
-      RETENTION_DAYS       = tostring(var.anomaly_retention_days)
-      LOG_LEVEL            = var.log_level
+      CLICKHOUSE_URL        = var.clickhouse_url
+      CLICKHOUSE_DATABASE   = var.clickhouse_database
+      ANOMALIES_TABLE       = aws_dynamodb_table.anomalies.name
+      WINDOW_DELAY_SECONDS  = tostring(var.window_delay_seconds)
+      BASELINE_DAYS         = tostring(var.baseline_days)
+      MIN_SAMPLES           = tostring(var.min_samples)
+      THRESHOLD             = tostring(var.threshold)
+      CRITICAL_THRESHOLD    = tostring(var.critical_threshold)
+      MIN_RELATIVE_CHANGE   = tostring(var.min_relative_change)
+      RETENTION_DAYS        = tostring(var.anomaly_retention_days)
+      RESOLVE_AFTER_RUNS    = tostring(var.resolve_after_runs)
+      REOPEN_WITHIN_HOURS   = tostring(var.reopen_within_hours)
+      ACCEPT_AFTER_HOURS    = tostring(var.accept_after_hours)
+      REPEAT_INTERVAL_HOURS = tostring(var.repeat_interval_hours)
+      ALERT_MIN_SEVERITY    = var.alert_min_severity
+      ALERT_TOPIC_ARN       = aws_sns_topic.alerts.arn
+      LOG_LEVEL             = var.log_level
     },
     # A function takes an absent variable as "not set", and an empty one as an error.
     {
@@ -57,7 +63,8 @@ locals {
   key_statements = {
     for function, services in {
       detector = ["dynamodb", "sns", "sqs"]
-      api      = ["dynamodb"]
+      api      = ["dynamodb", "sns"]
+      notifier = ["dynamodb", "sns", "sqs"]
       } : function => {
       sid       = "UseKeyThroughServices"
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]

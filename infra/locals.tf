@@ -12,18 +12,25 @@ locals {
   # Users, dashboards and the other functions rely on these names.
   detector_name    = "${var.name_prefix}-anomaly-detection"
   api_name         = "${var.name_prefix}-anomaly-api"
+  notifier_name    = "${var.name_prefix}-anomaly-notifier"
   schedule_name    = "${var.name_prefix}-anomaly-detection"
   table_name       = "${var.name_prefix}-anomalies"
   alert_topic_name = "${var.name_prefix}-anomaly-alerts"
   ops_topic_name   = "${var.name_prefix}-anomaly-ops"
+  chat_topic_name  = "${var.name_prefix}-anomaly-chat"
+  digest_rule_name = "${var.name_prefix}-anomaly-digest"
 
   failure_queue_name  = "${local.detector_name}-failures"
   schedule_queue_name = "${local.schedule_name}-schedule-dlq"
 
-  severity_index_name = "metric-severity-index"
-  pending_index_name  = "pending-alerts-index"
+  notifier_failure_queue_name     = "${local.notifier_name}-failures"
+  notifier_dead_letter_queue_name = "${local.notifier_name}-dlq"
 
-  # The function writes its metrics under this namespace, and the alarms read them there.
+  severity_index_name  = "metric-severity-index"
+  pending_index_name   = "pending-alerts-index"
+  incidents_index_name = "incidents-index"
+
+  # The functions write their metrics under this namespace, and the alarms read them there.
   metrics_namespace = "MeterFlow"
 
   # A policy inside a resource cannot refer to what depends on that resource, or to the resource

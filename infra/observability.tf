@@ -2,7 +2,7 @@
 # run that completed says so by a metric, and the absence of that metric pages.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = merge(local.alarms, local.api_alarms)
+  for_each = merge(local.alarms, local.api_alarms, local.notifier_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description
@@ -193,8 +193,109 @@ locals {
   ]...)
 }
 
+locals {
+  notifier_dimension = { FunctionName = module.notifier.function_name }
+
+  notifier_alarms = merge(
+    {
+      notifier-errors = {
+        description    = "${module.notifier.function_name} failed on an event. Lambda repeats it twice by itself, and a channel that has the message already does not get it again. If it keeps failing, see the log group ${module.notifier.log_group_name}."
+        namespace      = "AWS/Lambda"
+        metric         = "Errors"
+        dimensions     = local.notifier_dimension
+        statistic      = "Sum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+
+      notifier-throttles = {
+        description    = "Lambda held back ${module.notifier.function_name}: alerts wait, for six hours at most. See whether other functions use up the account's limit of concurrent executions."
+        namespace      = "AWS/Lambda"
+        metric         = "Throttles"
+        dimensions     = local.notifier_dimension
+        statistic      = "Sum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+
+      notifier-failed-events = {
+        description    = "${module.notifier.function_name} failed on an event after all retries: channels have not got an alert, or the operators no digest. Send `requestPayload` of the message in queue ${aws_sqs_queue.notifier_failures.name} to the function once the cause is gone, then delete the message."
+        namespace      = "AWS/SQS"
+        metric         = "ApproximateNumberOfMessagesVisible"
+        dimensions     = { QueueName = aws_sqs_queue.notifier_failures.name }
+        statistic      = "Maximum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "ignore"
+        enabled        = true
+        tells_recovery = true
+      }
+
+      notifier-dead-letters = {
+        description    = "An alert or a digest could not be handed over to ${module.notifier.function_name}, so no channel has got it. See that the function exists and lets SNS and EventBridge invoke it; the message is in queue ${aws_sqs_queue.notifier_dead_letters.name}."
+        namespace      = "AWS/SQS"
+        metric         = "ApproximateNumberOfMessagesVisible"
+        dimensions     = { QueueName = aws_sqs_queue.notifier_dead_letters.name }
+        statistic      = "Maximum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "ignore"
+        enabled        = true
+        tells_recovery = true
+      }
+    },
+    {
+      for name, queue in aws_sqs_queue.channel_failures : "undelivered-${name}" => {
+        description    = "The channel ${name} refused a message after all retries; the other channels have it. The message in queue ${queue.name} says why. Once the cause is gone: meterflow alerts redrive."
+        namespace      = "AWS/SQS"
+        metric         = "ApproximateNumberOfMessagesVisible"
+        dimensions     = { QueueName = queue.name }
+        statistic      = "Maximum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "ignore"
+        enabled        = true
+        tells_recovery = true
+      }
+    },
+    # Only a webhook can say that it is gone for good; the other types have no such answer.
+    {
+      for name, channel in var.notification_channels : "disabled-${name}" => {
+        description    = "The webhook ${name} was switched off, since its receiver said that it is gone for good (410): it gets nothing any more. Take it out of notification_channels, or give it another url; if the receiver is back at the same one, meterflow alerts redrive switches it on."
+        namespace      = local.metrics_namespace
+        metric         = "ChannelDisabled"
+        dimensions     = merge(local.stack_dimension, { Channel = name })
+        statistic      = "Sum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      } if channel.type == "webhook"
+    },
+  )
+}
+
 # A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the
-# table, so all six counters are summed. They exist only while something is throttled, and alarms on
+# table, so all eight counters are summed. They exist only while something is throttled, and alarms on
 # plain DynamoDB metrics never leave their state on missing data: FILL gives them their zeros.
 resource "aws_cloudwatch_metric_alarm" "table_throttles" {
   alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
@@ -234,9 +335,10 @@ resource "aws_cloudwatch_metric_alarm" "table_throttles" {
 
 locals {
   throttle_sources = {
-    table    = { TableName = aws_dynamodb_table.anomalies.name }
-    severity = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name }
-    pending  = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.pending_index_name }
+    table     = { TableName = aws_dynamodb_table.anomalies.name }
+    severity  = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name }
+    pending   = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.pending_index_name }
+    incidents = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.incidents_index_name }
   }
 
   throttle_metrics = merge([

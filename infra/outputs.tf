@@ -19,7 +19,7 @@ output "anomalies_table_name" {
 }
 
 output "alert_topic_arn" {
-  description = "ARN of the SNS topic that carries the alerts on critical anomalies."
+  description = "ARN of the SNS topic that carries the alerts."
   value       = aws_sns_topic.alerts.arn
 }
 
@@ -46,6 +46,41 @@ output "detector_failure_queue_url" {
 output "kms_key_arn" {
   description = "ARN of the key that encrypts table, topics, queues and logs. Whoever reads or publishes needs it too."
   value       = aws_kms_key.this.arn
+}
+
+output "notifier_function_name" {
+  description = "Name of the notifier function."
+  value       = module.notifier.function_name
+}
+
+output "notifier_log_group_name" {
+  description = "Log group of the notifier, for `aws logs tail`."
+  value       = module.notifier.log_group_name
+}
+
+output "notifier_config_parameter_name" {
+  description = "Name of the parameter that holds the notifier's channels and routes."
+  value       = aws_ssm_parameter.notifier.name
+}
+
+output "channel_failure_queue_urls" {
+  description = "URL of the queue of undelivered messages of each channel, by the channel's name."
+  value       = { for name, queue in aws_sqs_queue.channel_failures : name => queue.url }
+}
+
+output "notifier_failure_queue_url" {
+  description = "URL of the queue of events that the notifier failed on after all retries."
+  value       = aws_sqs_queue.notifier_failures.url
+}
+
+output "notifier_dead_letter_queue_url" {
+  description = "URL of the queue of alerts and digests that could not be handed over to the notifier."
+  value       = aws_sqs_queue.notifier_dead_letters.url
+}
+
+output "chat_topic_arn" {
+  description = "ARN of the SNS topic that Amazon Q takes to Slack. Null without amazon_q_slack."
+  value       = one(aws_sns_topic.chat[*].arn)
 }
 
 output "api_endpoint" {

@@ -1,5 +1,5 @@
-# Anomalies. The key of an item is made of customer, window and metric, so a second run of the
-# same hour meets its own items.
+# Anomalies, the incidents that they belong to, and what was told of them. The key of an anomaly is
+# made of customer, window and metric, so a second run of the same hour meets its own items.
 resource "aws_dynamodb_table" "anomalies" {
   name         = local.table_name
   billing_mode = "PAY_PER_REQUEST"
@@ -33,6 +33,16 @@ resource "aws_dynamodb_table" "anomalies" {
     type = "S"
   }
 
+  attribute {
+    name = "incident_shard"
+    type = "S"
+  }
+
+  attribute {
+    name = "last_window"
+    type = "N"
+  }
+
   global_secondary_index {
     name            = local.severity_index_name
     hash_key        = "metric"
@@ -46,6 +56,14 @@ resource "aws_dynamodb_table" "anomalies" {
     name            = local.pending_index_name
     hash_key        = "pending_alert"
     range_key       = "detected_at"
+    projection_type = "ALL"
+  }
+
+  # Only incidents are in this one, the latest last, in shards: a partition takes so many writes a second.
+  global_secondary_index {
+    name            = local.incidents_index_name
+    hash_key        = "incident_shard"
+    range_key       = "last_window"
     projection_type = "ALL"
   }
 

@@ -74,6 +74,18 @@ variable "api_package" {
   }
 }
 
+variable "notifier_package" {
+  description = "Path of the notifier's deployment package, relative to the directory that Terraform runs in (infra)."
+  type        = string
+  default     = "../target/lambda/anomaly-notifier/bootstrap.zip"
+  nullable    = false
+
+  validation {
+    condition     = length(trimspace(var.notifier_package)) > 0
+    error_message = "notifier_package must be the path of a zip file. `cargo lambda build --release --arm64 --output-format zip -p notifier` makes the default one."
+  }
+}
+
 variable "architecture" {
   description = "Processor of the functions, the one that the packages were built for: arm64 or x86_64."
   type        = string
@@ -306,7 +318,7 @@ variable "threshold" {
 }
 
 variable "critical_threshold" {
-  description = "|z-score| from which an anomaly is critical and alerted."
+  description = "|z-score| from which an anomaly is critical."
   type        = number
   default     = 5
   nullable    = false
@@ -342,11 +354,299 @@ variable "anomaly_retention_days" {
 }
 
 # ---------------------------------------------------------------------------------------------
-# Alerts and alarms
+# Incidents
 # ---------------------------------------------------------------------------------------------
 
+variable "resolve_after_runs" {
+  description = "Runs in a row that must find usage back to normal before an incident is resolved."
+  type        = number
+  default     = 2
+  nullable    = false
+
+  validation {
+    condition     = var.resolve_after_runs >= 1 && var.resolve_after_runs <= 168 && floor(var.resolve_after_runs) == var.resolve_after_runs
+    error_message = "resolve_after_runs must be a whole number from 1 to 168."
+  }
+}
+
+variable "reopen_within_hours" {
+  description = "Hours after its end within which an incident that comes back is the same one; 0 makes it a new one always."
+  type        = number
+  default     = 6
+  nullable    = false
+
+  validation {
+    condition     = var.reopen_within_hours >= 0 && var.reopen_within_hours <= 8760 && floor(var.reopen_within_hours) == var.reopen_within_hours
+    error_message = "reopen_within_hours must be a whole number from 0 (never the same) to 8760."
+  }
+}
+
+variable "accept_after_hours" {
+  description = "Hours after which a level that stays is the new normal and its incident accepted; 0 means never."
+  type        = number
+  default     = 72
+  nullable    = false
+
+  validation {
+    condition     = var.accept_after_hours >= 0 && var.accept_after_hours <= 8760 && floor(var.accept_after_hours) == var.accept_after_hours
+    error_message = "accept_after_hours must be a whole number from 0 (never) to 8760."
+  }
+}
+
+variable "repeat_interval_hours" {
+  description = "Hours after which an open incident that nobody acknowledged is paged again; 0 means never."
+  type        = number
+  default     = 24
+  nullable    = false
+
+  validation {
+    condition     = var.repeat_interval_hours >= 0 && var.repeat_interval_hours <= 8760 && floor(var.repeat_interval_hours) == var.repeat_interval_hours
+    error_message = "repeat_interval_hours must be a whole number from 0 (never) to 8760."
+  }
+}
+
+variable "alert_min_severity" {
+  description = "Least severe incidents that are alerted: critical or warning. Those below are recorded all the same."
+  type        = string
+  default     = "critical"
+  nullable    = false
+
+  validation {
+    condition     = contains(["critical", "warning"], var.alert_min_severity)
+    error_message = "alert_min_severity must be critical or warning."
+  }
+}
+
+variable "max_pages_per_run" {
+  description = "Most alerts that one run publishes; what is beyond comes as one digest."
+  type        = number
+  default     = 25
+  nullable    = false
+
+  validation {
+    condition     = var.max_pages_per_run >= 1 && var.max_pages_per_run <= 1000 && floor(var.max_pages_per_run) == var.max_pages_per_run
+    error_message = "max_pages_per_run must be a whole number from 1 to 1000."
+  }
+}
+
+variable "max_pages_per_customer" {
+  description = "Most alerts that one run publishes on one customer; what is beyond comes as one digest."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.max_pages_per_customer >= 1 && floor(var.max_pages_per_customer) == var.max_pages_per_customer
+    error_message = "max_pages_per_customer must be a whole number of at least 1."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------
+# Notifications and alarms
+# ---------------------------------------------------------------------------------------------
+
+variable "notification_channels" {
+  description = "Where alerts go, by names of your choice. Every channel has a type and what the type needs: slack webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread); pagerduty routing_key_secret_arn; telegram bot_token_secret_arn and chat_id; webhook url and signing_secret_arn; amazon_q topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off) and, where the type has an address of its own, api_url (PagerDuty in the EU: https://events.eu.pagerduty.com). Empty means none."
+  type = map(object({
+    type                   = string
+    webhook_url_secret_arn = optional(string)
+    bot_token_secret_arn   = optional(string)
+    conversation           = optional(string)
+    routing_key_secret_arn = optional(string)
+    chat_id                = optional(string)
+    url                    = optional(string)
+    signing_secret_arn     = optional(string)
+    topic_arn              = optional(string)
+    throttle_seconds       = optional(number)
+    api_url                = optional(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name, channel in var.notification_channels : can(regex("^[a-z][a-z0-9_-]{0,39}$", name)) && !contains(local.reserved_channel_names, name)])
+    error_message = "notification_channels must have names of 1 to 40 lower-case letters, digits, hyphens or underscores with a letter first, other than ${join(" and ", local.reserved_channel_names)}, whose queues are there already."
+  }
+
+  # SQS limits names to 80 characters.
+  validation {
+    condition     = alltrue([for name, channel in var.notification_channels : length("${local.notifier_name}-${name}") <= 80])
+    error_message = "notification_channels must have shorter names: each has a queue, ${local.notifier_name}-NAME, whose name AWS limits to 80 characters."
+  }
+
+  validation {
+    condition = alltrue([
+      for channel in var.notification_channels : contains([
+        "slack: webhook_url_secret_arn",
+        "slack: bot_token_secret_arn conversation",
+        "pagerduty: routing_key_secret_arn",
+        "telegram: bot_token_secret_arn chat_id",
+        "webhook: signing_secret_arn url",
+        "amazon_q: topic_arn",
+      ], "${channel.type}: ${join(" ", sort([for key, value in channel : key if value != null && !contains(["type", "throttle_seconds", "api_url"], key)]))}")
+    ])
+    error_message = "notification_channels must hold channels with exactly what their type needs. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation; pagerduty: routing_key_secret_arn; telegram: bot_token_secret_arn and chat_id; webhook: url and signing_secret_arn; amazon_q: topic_arn."
+  }
+
+  # The permissions name exactly these secrets, so the six characters that AWS appends to a name must be there.
+  validation {
+    condition = alltrue(flatten([
+      for channel in var.notification_channels : [
+        for key, value in channel : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$", value)) if endswith(key, "_secret_arn") && value != null
+      ]
+    ]))
+    error_message = "notification_channels must name secrets by their complete ARNs with the six last characters, such as \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123\"."
+  }
+
+  # What is unencrypted could be read and answered by anybody on the way.
+  validation {
+    condition = alltrue(flatten([
+      for channel in var.notification_channels : [
+        for url in [channel.url, channel.api_url] : can(regex("^https://[^/?#@\\s]+([/?][^#\\s]*)?$", url)) || (
+          var.allow_loopback_channels && can(regex("^http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?([/?][^#\\s]*)?$", url))
+        ) if url != null
+      ]
+    ]))
+    error_message = "notification_channels must have https addresses without user and password in url and api_url."
+  }
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : channel.api_url == null || (contains(["slack", "pagerduty", "telegram"], channel.type) && channel.webhook_url_secret_arn == null)])
+    error_message = "notification_channels may have an api_url only where the type has an address by itself: pagerduty, telegram, and slack with a token. That of a webhook is in its url, or in its secret."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for channel in var.notification_channels : [for value in [channel.conversation, channel.chat_id] : length(trimspace(value)) > 0 if value != null]]))
+    error_message = "notification_channels must not have an empty conversation or chat_id."
+  }
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : channel.topic_arn == null || can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", channel.topic_arn))])
+    error_message = "notification_channels must have ARNs of SNS topics in topic_arn, such as \"arn:aws:sns:eu-central-1:123456789012:chat\"."
+  }
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : channel.throttle_seconds == null || try(channel.throttle_seconds >= 0 && channel.throttle_seconds <= 86400 && floor(channel.throttle_seconds) == channel.throttle_seconds, false)])
+    error_message = "notification_channels must have whole numbers from 0 (off) to 86400 in throttle_seconds."
+  }
+}
+
+variable "notification_routes" {
+  description = "Which alerts go to which channels, by severity, metric and customer; a list that is left out means any. All routes that match add up. Empty means the defaults: critical to every channel, warning to those of type slack and amazon_q."
+  type = list(object({
+    severities = optional(list(string))
+    metrics    = optional(list(string))
+    customers  = optional(list(string))
+    channels   = list(string)
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = alltrue(flatten([for route in var.notification_routes : [for severity in coalesce(route.severities, []) : contains(["critical", "warning"], severity)]]))
+    error_message = "notification_routes must have critical or warning in severities."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for route in var.notification_routes : [for metric in coalesce(route.metrics, []) : can(regex("^[a-z][a-z0-9_]{0,63}$", metric))]]))
+    error_message = "notification_routes must have names of metrics as the catalog writes them in metrics, such as \"api_calls\"."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for route in var.notification_routes : [for list in [route.severities, route.metrics, route.customers, route.channels] : try(length(list) > 0, list == null)]]))
+    error_message = "notification_routes must not have empty lists: leave a list out to mean any. Every route needs a channel."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for route in var.notification_routes : [for name in route.channels : contains(keys(var.notification_channels), name) || (name == "amazon_q" && var.amazon_q_slack != null)]]))
+    error_message = "notification_routes must lead to channels of notification_channels, or to amazon_q where amazon_q_slack is set."
+  }
+}
+
+variable "notification_link" {
+  description = "Address of an incident's page for people, with {incident_id} where its id belongs, such as \"https://app.example.com/incidents/{incident_id}\". Null means messages without a link."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.notification_link == null || can(regex("^https?://[^/?#@\\s{}]+[/?#][^\\s<>|\"{}]*\\{incident_id\\}[^\\s<>|\"{}]*$", var.notification_link))
+    error_message = "notification_link must be null or an http(s) address with {incident_id} in its path, and with no other placeholder."
+  }
+}
+
+variable "notification_secret_kms_key_arns" {
+  description = "ARNs of the customer-managed keys that encrypt the channels' secrets. Empty when they use the account's aws/secretsmanager key, which needs no permission."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.notification_secret_kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "notification_secret_kms_key_arns must hold ARNs of keys (not of aliases), such as \"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+  }
+
+  validation {
+    condition     = length(var.notification_secret_kms_key_arns) == 0 || length(var.notification_channels) > 0
+    error_message = "notification_secret_kms_key_arns is of use only together with notification_channels."
+  }
+}
+
+variable "allow_loopback_channels" {
+  description = "Whether channels may be on this machine and unencrypted. Only the local cloud sets it."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.allow_loopback_channels || var.aws_endpoint_url != null
+    error_message = "allow_loopback_channels is for the local cloud only, which also sets aws_endpoint_url."
+  }
+}
+
+variable "amazon_q_slack" {
+  description = "A Slack channel that Amazon Q in chat applications (AWS Chatbot) writes to: the ids of the workspace, which must be authorized in the AWS console first, and of the channel. It becomes the channel amazon_q. Null means none."
+  type = object({
+    team_id    = string
+    channel_id = string
+  })
+  default = null
+
+  validation {
+    condition     = var.amazon_q_slack == null || (can(regex("^[A-Z0-9]{1,255}$", var.amazon_q_slack.team_id)) && can(regex("^[A-Za-z0-9]{1,255}$", var.amazon_q_slack.channel_id)))
+    error_message = "amazon_q_slack must have ids as Slack writes them, such as { team_id = \"T07EA123LEP\", channel_id = \"C07EZ1ABC23\" }: not names."
+  }
+
+  validation {
+    condition     = var.amazon_q_slack == null || !contains(keys(var.notification_channels), "amazon_q")
+    error_message = "amazon_q_slack makes the channel amazon_q, so notification_channels must not have one of that name."
+  }
+}
+
+variable "daily_digest_schedule" {
+  description = "When the operators get the digest of the last 24 hours, as an EventBridge cron expression (UTC). Null means never."
+  type        = string
+  default     = "cron(0 8 * * ? *)"
+
+  validation {
+    condition     = var.daily_digest_schedule == null || can(regex("^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.daily_digest_schedule))
+    error_message = "daily_digest_schedule must be null or cron(...) with six fields, such as cron(0 8 * * ? *)."
+  }
+}
+
+variable "alert_email_severities" {
+  description = "Severities of the alerts that go to alert_emails. Warnings are alerted only where alert_min_severity is warning."
+  type        = set(string)
+  default     = ["critical"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.alert_email_severities) > 0 && length(setsubtract(var.alert_email_severities, ["critical", "warning"])) == 0
+    error_message = "alert_email_severities must hold critical, warning, or both."
+  }
+}
+
 variable "alert_emails" {
-  description = "Addresses that get every alert on a critical anomaly. AWS asks each of them to confirm."
+  description = "Addresses that get the alerts. AWS asks each of them to confirm."
   type        = list(string)
   default     = []
   nullable    = false
@@ -363,7 +663,7 @@ variable "alert_emails" {
 }
 
 variable "ops_emails" {
-  description = "Addresses that get the alarms on the system itself. AWS asks each of them to confirm."
+  description = "Addresses that get the alarms on the system itself and the daily digest. AWS asks each of them to confirm."
   type        = list(string)
   default     = []
   nullable    = false
@@ -376,30 +676,6 @@ variable "ops_emails" {
   validation {
     condition     = length(distinct([for address in var.ops_emails : lower(address)])) == length(var.ops_emails)
     error_message = "ops_emails must not hold an address twice."
-  }
-}
-
-variable "max_alerts_per_run" {
-  description = "Most alerts that one run publishes; what is beyond comes as one digest."
-  type        = number
-  default     = 100
-  nullable    = false
-
-  validation {
-    condition     = var.max_alerts_per_run >= 1 && floor(var.max_alerts_per_run) == var.max_alerts_per_run
-    error_message = "max_alerts_per_run must be a whole number of at least 1."
-  }
-}
-
-variable "max_alerts_per_customer" {
-  description = "Most alerts that one run publishes on one customer; what is beyond comes as one digest."
-  type        = number
-  default     = 10
-  nullable    = false
-
-  validation {
-    condition     = var.max_alerts_per_customer >= 1 && floor(var.max_alerts_per_customer) == var.max_alerts_per_customer
-    error_message = "max_alerts_per_customer must be a whole number of at least 1."
   }
 }
 

@@ -36,10 +36,9 @@ def write_generation(generation):
     client("ssm").put_parameter(Name=GENERATION_PARAMETER, Value=generation, Type="String", Overwrite=True)
 
 
-def put_secret(name, username, password):
-    """The ARN of a secret with these credentials, made or brought up to date."""
+def put_secret(name, text):
+    """The ARN of a secret with this text, made or brought up to date."""
     secrets = client("secretsmanager")
-    text = json.dumps({"username": username, "password": password})
     try:
         return secrets.create_secret(Name=name, SecretString=text)["ARN"]
     except secrets.exceptions.ResourceExistsException:

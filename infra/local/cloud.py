@@ -32,7 +32,7 @@ import terraform
 import tools
 from console import CloudError, Step, say
 from files import tail
-from settings import API, DEFAULT_STACK, DETECTOR, Settings
+from settings import API, DEFAULT_STACK, DETECTOR, NOTIFIER, Settings
 from stack import Stack
 
 
@@ -60,7 +60,7 @@ def setup(settings: Settings, options) -> None:
 
 
 def make_packages(settings: Settings, options) -> None:
-    for program in (DETECTOR, API):
+    for program in (DETECTOR, API, NOTIFIER):
         package.make(settings.program(program), settings.package(program))
         say(f"Lambda package: {settings.package(program)}")
 
@@ -181,7 +181,7 @@ def _run_in_temporary_cloud(options) -> int:
     with _exclusive(settings, settings.directory / "test-lock"):
         _tear_down(settings)
         try:
-            options.detector_package = options.api_package = None
+            options.detector_package = options.api_package = options.notifier_package = None
             up(settings, options)
             code = _run_program(settings, options)
         finally:
@@ -243,9 +243,13 @@ def _require_running(settings: Settings) -> None:
 
 
 def _packages(settings: Settings, options) -> Dict[str, Path]:
+    def package_of(program, given):
+        return _absolute(given) if given else settings.package(program)
+
     return {
-        "detector_package": _absolute(options.detector_package) if options.detector_package else settings.package(DETECTOR),
-        "api_package": _absolute(options.api_package) if options.api_package else settings.package(API),
+        "detector_package": package_of(DETECTOR, options.detector_package),
+        "api_package": package_of(API, options.api_package),
+        "notifier_package": package_of(NOTIFIER, options.notifier_package),
     }
 
 
@@ -292,6 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     def package_options(added):
         added.add_argument("--detector-package", metavar="ZIP", help="Lambda package of the detector (default: the built one)")
         added.add_argument("--api-package", metavar="ZIP", help="Lambda package of the API (default: the built one)")
+        added.add_argument("--notifier-package", metavar="ZIP", help="Lambda package of the notifier (default: the built one)")
 
     command("package", make_packages, "make the Lambda packages of the programs that Cargo built")
     package_options(command("up", up, "start the engines and deploy the stack"))
@@ -316,7 +321,8 @@ def _parser() -> argparse.ArgumentParser:
     added = command("invoke", invoke, "invoke a deployed function with an event from events/")
     stack_option(added)
     added.add_argument("--time", help="the hour at which the detector's window closes (RFC 3339), instead of the event's own")
-    added.add_argument("event", help="NAME of events/detector-NAME.json or events/NAME.json; api-NAME goes to the API")
+    added.add_argument("event", help="NAME of events/detector-NAME.json or events/NAME.json; api-NAME goes to the API, "
+                                     "notifier-NAME to the notifier")
 
     added = command("token", token, "print a token for the API, signed by the issuer of this cloud")
     added.add_argument("--scope", action="extend", nargs="+", default=[], metavar="S", help="scopes, such as anomalies:read")

@@ -1,7 +1,7 @@
 """Invoking a deployed function with an event from events/, and showing its answer.
 
-The name of an event's file tells whose it is: events/api-NAME.json goes to the API function, events/detector-NAME.json
-to the detector.
+The name of an event's file tells whose it is: events/api-NAME.json goes to the API function, events/notifier-NAME.json
+to the notifier, events/detector-NAME.json to the detector.
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from console import CloudError, say
 from settings import Settings
 
 
+# Whose an event is, by the start of its file's name: the output with the function's name.
+RECIPIENTS = {"api": "api_function_name", "notifier": "notifier_function_name"}
+DETECTOR = "detector_function_name"
+
+
 def invoke(settings: Settings, name_prefix: str, event: str, time: Optional[str]) -> int:
     file = event_file(settings, event)
-    is_for_api = file.name.startswith("api-")
-    function = _function(stacks.deployed(settings, name_prefix)["outputs"], is_for_api, name_prefix)
-    result = aws.call(settings, "invoke", function=function, payload=_payload(file, is_for_api, time))
+    recipient = RECIPIENTS.get(file.name.partition("-")[0], DETECTOR)
+    function = _function(stacks.deployed(settings, name_prefix)["outputs"], recipient, name_prefix)
+    result = aws.call(settings, "invoke", function=function, payload=_payload(file, recipient, time))
     if result["error"] is not None:
         return _show_failure(settings, function, result)
-    return show_http_answer(result["answer"]) if is_for_api else _show_summary(result["answer"])
+    return show_http_answer(result["answer"]) if recipient == RECIPIENTS["api"] else _show_answer(result["answer"])
 
 
 def event_file(settings: Settings, name: str) -> Path:
@@ -53,25 +58,28 @@ def show_http_answer(answer: Dict[str, object]) -> int:
     return 0 if answer["statusCode"] < 400 else 1
 
 
-def _function(outputs: Dict[str, object], is_for_api: bool, name_prefix: str) -> str:
-    name = outputs.get("api_function_name" if is_for_api else "detector_function_name")
+def _function(outputs: Dict[str, object], recipient: str, name_prefix: str) -> str:
+    name = outputs.get(recipient)
     if name is None:
-        raise CloudError(f"The stack {name_prefix} was deployed without an API.")
+        without = "an API" if recipient == RECIPIENTS["api"] else "it: it is older than this function"
+        raise CloudError(f"The stack {name_prefix} was deployed without {without}.")
     return name
 
 
-def _payload(file: Path, is_for_api: bool, time: Optional[str]) -> Dict[str, object]:
+def _payload(file: Path, recipient: str, time: Optional[str]) -> Dict[str, object]:
     try:
         payload = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CloudError(f"{file} is not JSON: {error}") from None
-    if time and is_for_api:
+    if time and recipient == RECIPIENTS["api"]:
         raise CloudError(f"A time chooses the window of a run of the detector, but {file.name} is a request to the API. "
                          "Leave it out, or change the request's own parameters.")
+    if time and recipient == RECIPIENTS["notifier"] and "time" not in payload:
+        raise CloudError(f"A time chooses the day of a digest, but {file.name} is another event. Leave it out.")
     return {**payload, "time": time} if time else payload
 
 
-def _show_summary(answer) -> int:
+def _show_answer(answer) -> int:
     say(json.dumps(answer, indent=2, ensure_ascii=False))
     return 0
 

@@ -4,10 +4,11 @@ LOCAL_CLOUD_DIR             folder of data, logs and state (default .local, rela
 LOCAL_AWS_PORT              port of the AWS emulator (4566)
 LOCAL_CLICKHOUSE_HTTP_PORT  port of ClickHouse's HTTP interface (8123)
 LOCAL_CLICKHOUSE_TCP_PORT   port of ClickHouse's native interface (9000)
+LOCAL_CHANNELS              channels of the notifier (see channels.py); none without it
 CLICKHOUSE_URL              a ClickHouse of your own, with CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; none is started then
 CLICKHOUSE_DATABASE         the database of the stack (meterflow)
 
-The cloud that the tests make for themselves has the same four settings under names that start with TEST_ (defaults
+The cloud that the tests make for themselves has the same five settings under names that start with TEST_ (defaults
 .local/test, 14566, 18123, 19000), and always a ClickHouse of its own.
 """
 
@@ -25,6 +26,7 @@ DEFAULT_STACK = "meterflow"
 # The programs that are deployed as functions.
 DETECTOR = "anomaly-detection"
 API = "anomaly-api"
+NOTIFIER = "anomaly-notifier"
 REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"
@@ -65,6 +67,8 @@ class Settings:
     clickhouse_tcp_port: int
     clickhouse: ClickHouseServer
     database: str
+    # As it was given: a path, or JSON.
+    channels: str = ""
 
     @property
     def tools(self) -> Path:
@@ -128,6 +132,7 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
         clickhouse_tcp_port=tcp_port,
         clickhouse=_clickhouse(environ, http_port),
         database=environ.get("CLICKHOUSE_DATABASE") or DEFAULT_STACK,
+        channels=environ.get(f"{kind.prefix}_CHANNELS") or "",
     )
 
 
@@ -138,6 +143,7 @@ def as_environment(settings: Settings) -> Dict[str, str]:
         "LOCAL_AWS_PORT": str(settings.aws_port),
         "LOCAL_CLICKHOUSE_HTTP_PORT": str(settings.clickhouse_http_port),
         "LOCAL_CLICKHOUSE_TCP_PORT": str(settings.clickhouse_tcp_port),
+        "LOCAL_CHANNELS": settings.channels,
     }
 
 

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Dict, List, Mapping, Optional
 
 import aws
+import channels
 import clickhouse
 import emulator
 import issuer
@@ -30,6 +31,8 @@ from terraform import Terraform
 
 # The scopes that the API asks for unless the stack's variables name others.
 API_SCOPES = {"read": "anomalies:read", "write": "anomalies:write", "admin": "anomalies:admin"}
+# The outputs that name the functions.
+FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name")
 # One of the customers that `meterflow seed` makes.
 API_CUSTOMER_ID = "cust_0001"
 
@@ -49,12 +52,13 @@ class Stack:
     database: str
     detector_package: Path
     api_package: Path
+    notifier_package: Path
     catalog_file: Optional[Path] = None
     variables: Dict[str, object] = field(default_factory=dict)
 
     @property
     def packages(self) -> List[Path]:
-        return [self.detector_package, self.api_package]
+        return [self.detector_package, self.api_package, self.notifier_package]
 
     @property
     def inbox(self) -> str:
@@ -164,7 +168,7 @@ def _is_complete(settings: Settings, known: Dict[str, object]) -> bool:
     outputs = known["outputs"]
     return aws.call(
         settings, "verify_stack",
-        functions=[outputs[name] for name in ("detector_function_name", "api_function_name") if outputs.get(name)],
+        functions=[outputs[name] for name in FUNCTION_NAMES if outputs.get(name)],
         table=outputs["anomalies_table_name"], topic_arn=outputs["alert_topic_arn"], queue_url=known["inbox_url"],
         api_id=outputs.get("api_id"),
     )
@@ -185,13 +189,14 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
     server = settings.clickhouse
     secret = None
     if server.user or server.password:
-        secret = aws.call(settings, "put_secret", name=f"{stack.name_prefix}/clickhouse",
-                          username=server.user or "default", password=server.password or "")
+        credentials = {"username": server.user or "default", "password": server.password or ""}
+        secret = aws.call(settings, "put_secret", name=f"{stack.name_prefix}/clickhouse", text=json.dumps(credentials))
     return {
         "name_prefix": stack.name_prefix,
         "architecture": package.host_architecture(),
         "detector_package": str(stack.detector_package),
         "api_package": str(stack.api_package),
+        "notifier_package": str(stack.notifier_package),
         "api_jwt_issuer": issuer_url,
         "api_jwt_audience": [issuer.AUDIENCE],
         "clickhouse_url": server.url,
@@ -201,6 +206,7 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "aws_endpoint_url": settings.aws_url,
         # The local stack is there to be thrown away.
         "deletion_protection": False,
+        **channels.variables(settings, stack.name_prefix),
         **stack.variables,
     }
 

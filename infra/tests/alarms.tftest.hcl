@@ -16,6 +16,7 @@ override_resource {
 
 variables {
   detector_package = "versions.tf"
+  notifier_package = "versions.tf"
   api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
@@ -29,14 +30,18 @@ run "alarms_watch_what_they_should" {
       for name, alarm in aws_cloudwatch_metric_alarm.this :
       name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
       } == {
-      detector-errors       = "AWS/Lambda/Errors Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
-      detector-duration     = "AWS/Lambda/Duration Maximum GreaterThanThreshold 240000 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
-      anomalies-per-hour    = "MeterFlow/AnomaliesFound Sum GreaterThanThreshold 50 1x3600 notBreaching Stack=meterflow"
-      no-completed-run      = "MeterFlow/RunCompleted Sum LessThanThreshold 1 5x900 breaching Stack=meterflow"
-      oldest-pending-alert  = "MeterFlow/OldestPendingAlertAge Maximum GreaterThanThreshold 3600 1x300 ignore Stack=meterflow"
-      quarantined-series    = "MeterFlow/Quarantined Maximum GreaterThanThreshold 0 1x300 ignore Stack=meterflow"
-      schedule-dead-letters = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-schedule-dlq"
-      detector-dead-letters = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-failures"
+      detector-errors        = "AWS/Lambda/Errors Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
+      detector-duration      = "AWS/Lambda/Duration Maximum GreaterThanThreshold 240000 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
+      anomalies-per-hour     = "MeterFlow/AnomaliesFound Sum GreaterThanThreshold 50 1x3600 notBreaching Stack=meterflow"
+      no-completed-run       = "MeterFlow/RunCompleted Sum LessThanThreshold 1 5x900 breaching Stack=meterflow"
+      oldest-pending-alert   = "MeterFlow/OldestPendingAlertAge Maximum GreaterThanThreshold 3600 1x300 ignore Stack=meterflow"
+      quarantined-series     = "MeterFlow/Quarantined Maximum GreaterThanThreshold 0 1x300 ignore Stack=meterflow"
+      schedule-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-schedule-dlq"
+      detector-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-failures"
+      notifier-errors        = "AWS/Lambda/Errors Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-notifier"
+      notifier-throttles     = "AWS/Lambda/Throttles Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-notifier"
+      notifier-failed-events = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-failures"
+      notifier-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-dlq"
     }
     error_message = "An alarm is missing, or one of its settings has changed."
   }
@@ -60,7 +65,7 @@ run "the_threshold_of_anomalies_is_a_setting" {
   }
 }
 
-run "throttles_of_the_table_and_of_both_indexes_are_summed" {
+run "throttles_of_the_table_and_of_its_indexes_are_summed" {
   command = plan
 
   assert {
@@ -75,8 +80,10 @@ run "throttles_of_the_table_and_of_both_indexes_are_summed" {
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies table",
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies incidents-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies incidents-index",
     ])
-    error_message = "DynamoDB reports the table and each index apart, so all six counters are needed."
+    error_message = "DynamoDB reports the table and each index apart, so all eight counters are needed."
   }
 
   assert {
@@ -143,8 +150,40 @@ run "alarms_on_the_api_watch_its_errors_and_its_latency" {
   }
 }
 
+run "each_channel_has_its_alarms" {
+  command = plan
+
+  variables {
+    amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+    notification_channels = {
+      hook  = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
+      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+    }
+  }
+
+  assert {
+    condition = {
+      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
+      if startswith(name, "undelivered-") || startswith(name, "disabled-")
+      } == {
+      undelivered-pager    = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-pager"
+      undelivered-amazon_q = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-amazon_q"
+      undelivered-hook     = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-hook"
+      disabled-hook        = "MeterFlow/ChannelDisabled Sum GreaterThanThreshold 0 1x300 notBreaching Channel=hook,Stack=meterflow"
+    }
+    error_message = "Every channel must have an alarm on its queue, and a webhook one on being switched off."
+  }
+}
+
 run "every_alarm_tells_the_operators" {
   command = apply
+
+  variables {
+    notification_channels = {
+      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+    }
+  }
 
   assert {
     condition = alltrue([
@@ -162,7 +201,7 @@ run "every_alarm_tells_the_operators" {
   }
 
   assert {
-    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : name if length(alarm.ok_actions) > 0]) == toset(["no-completed-run", "oldest-pending-alert", "quarantined-series", "schedule-dead-letters", "detector-dead-letters"])
+    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : name if length(alarm.ok_actions) > 0]) == toset(["no-completed-run", "oldest-pending-alert", "quarantined-series", "schedule-dead-letters", "detector-dead-letters", "notifier-failed-events", "notifier-dead-letters", "undelivered-pager"])
     error_message = "Alarms on a state must tell the recovery too; those on an event must not pretend one."
   }
 }

@@ -10,6 +10,11 @@ override_resource {
 }
 
 override_resource {
+  target = aws_sns_topic.alerts
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+}
+
+override_resource {
   target = aws_apigatewayv2_authorizer.this
   values = { id = "tokens" }
 }
@@ -26,6 +31,7 @@ override_resource {
 
 variables {
   detector_package = "versions.tf"
+  notifier_package = "versions.tf"
   api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
   api_jwt_issuer   = "https://tokens.example.com"
@@ -40,26 +46,31 @@ run "every_route_asks_for_its_scope" {
       for route in aws_apigatewayv2_route.this :
       route.route_key => trimspace("${route.authorization_type} ${join(" ", coalesce(route.authorization_scopes, []))}")
       } == {
-      "GET /health"                                 = "NONE"
-      "GET /openapi.json"                           = "NONE"
-      "GET /v1/anomalies"                           = "JWT anomalies:read"
-      "GET /v1/anomalies/check"                     = "JWT anomalies:read"
-      "POST /v1/anomalies/check"                    = "JWT anomalies:read"
-      "GET /v1/anomalies/trends"                    = "JWT anomalies:read"
-      "GET /v1/anomalies/{anomaly_id}"              = "JWT anomalies:read"
-      "POST /v1/anomalies/{anomaly_id}/acknowledge" = "JWT anomalies:write"
-      "POST /v1/anomalies/{anomaly_id}/resolve"     = "JWT anomalies:write"
-      "POST /v1/anomalies/{anomaly_id}/reopen"      = "JWT anomalies:write"
-      "GET /v1/customers/{customer_id}/baselines"   = "JWT anomalies:read"
-      "GET /v1/customers/{customer_id}/usage"       = "JWT anomalies:read"
-      "GET /v1/metrics"                             = "JWT anomalies:read"
-      "GET /v1/config"                              = "JWT anomalies:admin"
-      "PUT /v1/config"                              = "JWT anomalies:admin"
-      "GET /v1/config/customers/{customer_id}"      = "JWT anomalies:admin"
-      "PUT /v1/config/customers/{customer_id}"      = "JWT anomalies:admin"
-      "POST /v1/detections"                         = "JWT anomalies:admin"
-      "GET /v1/detections/{detection_id}"           = "JWT anomalies:admin"
-      "GET /v1/status"                              = "JWT anomalies:admin"
+      "GET /health"                                  = "NONE"
+      "GET /openapi.json"                            = "NONE"
+      "GET /v1/anomalies"                            = "JWT anomalies:read"
+      "GET /v1/anomalies/check"                      = "JWT anomalies:read"
+      "POST /v1/anomalies/check"                     = "JWT anomalies:read"
+      "GET /v1/anomalies/trends"                     = "JWT anomalies:read"
+      "GET /v1/anomalies/{anomaly_id}"               = "JWT anomalies:read"
+      "POST /v1/anomalies/{anomaly_id}/acknowledge"  = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/resolve"      = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/reopen"       = "JWT anomalies:write"
+      "GET /v1/incidents"                            = "JWT anomalies:read"
+      "GET /v1/incidents/{incident_id}"              = "JWT anomalies:read"
+      "POST /v1/incidents/{incident_id}/acknowledge" = "JWT anomalies:write"
+      "POST /v1/incidents/{incident_id}/resolve"     = "JWT anomalies:write"
+      "POST /v1/incidents/{incident_id}/reopen"      = "JWT anomalies:write"
+      "GET /v1/customers/{customer_id}/baselines"    = "JWT anomalies:read"
+      "GET /v1/customers/{customer_id}/usage"        = "JWT anomalies:read"
+      "GET /v1/metrics"                              = "JWT anomalies:read"
+      "GET /v1/config"                               = "JWT anomalies:admin"
+      "PUT /v1/config"                               = "JWT anomalies:admin"
+      "GET /v1/config/customers/{customer_id}"       = "JWT anomalies:admin"
+      "PUT /v1/config/customers/{customer_id}"       = "JWT anomalies:admin"
+      "POST /v1/detections"                          = "JWT anomalies:admin"
+      "GET /v1/detections/{detection_id}"            = "JWT anomalies:admin"
+      "GET /v1/status"                               = "JWT anomalies:admin"
     }
     error_message = "The API must have exactly these routes, each with its one scope; only two are open."
   }
@@ -147,7 +158,7 @@ run "the_gateway_waits_longer_than_the_function_runs" {
 }
 
 run "the_function_has_the_settings_of_the_detector_and_its_own" {
-  command = plan
+  command = apply
 
   variables {
     architecture           = "x86_64"
@@ -164,6 +175,12 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       CLICKHOUSE_QUERY_TIMEOUT_SECONDS = "20"
       ANOMALIES_TABLE                  = "meterflow-anomalies"
       RETENTION_DAYS                   = "90"
+      RESOLVE_AFTER_RUNS               = "2"
+      REOPEN_WITHIN_HOURS              = "6"
+      ACCEPT_AFTER_HOURS               = "72"
+      REPEAT_INTERVAL_HOURS            = "24"
+      ALERT_MIN_SEVERITY               = "critical"
+      ALERT_TOPIC_ARN                  = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       WINDOW_DELAY_SECONDS             = "0"
       BASELINE_DAYS                    = "30"
       MIN_SAMPLES                      = "7"
@@ -196,7 +213,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
 }
 
 run "the_function_checks_as_the_detector_does" {
-  command = plan
+  command = apply
 
   variables {
     clickhouse_database    = "metering"
@@ -209,6 +226,11 @@ run "the_function_checks_as_the_detector_does" {
     critical_threshold     = 4
     min_relative_change    = 0.25
     anomaly_retention_days = 30
+    resolve_after_runs     = 3
+    reopen_within_hours    = 12
+    accept_after_hours     = 0
+    repeat_interval_hours  = 4
+    alert_min_severity     = "warning"
     log_level              = "debug"
     aws_endpoint_url       = "http://127.0.0.1:4566"
   }
@@ -217,10 +239,11 @@ run "the_function_checks_as_the_detector_does" {
     condition = {
       for name in [
         "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CLICKHOUSE_SECRET_ARN", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
-        "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "RETENTION_DAYS", "LOG_LEVEL", "AWS_ENDPOINT_URL",
+        "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
+        "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
       ] : name => try(module.api[0].settings.environment[name], "")
-    } == { for name, value in local.detector_environment : name => value if !contains(["ALERT_TOPIC_ARN", "MAX_ALERTS_PER_RUN", "MAX_ALERTS_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
-    error_message = "What the detector is told about usage and strictness, the API must be told as well."
+    } == { for name, value in local.detector_environment : name => value if !contains(["MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
+    error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
   }
 }
 

@@ -33,6 +33,7 @@ override_resource {
 
 variables {
   detector_package = "versions.tf"
+  notifier_package = "versions.tf"
   api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
@@ -42,22 +43,22 @@ run "role_can_do_exactly_what_the_code_calls" {
 
   assert {
     condition = { for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
-      RecordAnomalies       = "Allow dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      ReadSettings          = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      FindPendingAlerts     = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index"
-      PublishAlerts         = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
-      UseKeyThroughServices = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-      WriteLog              = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-detection:*"
-      KeepFailedEvents      = "Allow sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-failures"
+      RecordAnomaliesAndIncidents   = "Allow dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadSettingsAndIncidents      = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      FindPendingAlertsAndIncidents = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
+      PublishAlerts                 = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+      UseKeyThroughServices         = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+      WriteLog                      = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-detection:*"
+      KeepFailedEvents              = "Allow sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-failures"
     }
     error_message = "The role must have these permissions and no others."
   }
 
   assert {
     condition = one([
-      for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "ReadSettings"
-    ]) == { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
-    error_message = "The detector must read settings in the table, and nothing else."
+      for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "ReadSettingsAndIncidents"
+    ]) == { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG", "CUSTOMER#*"] } }
+    error_message = "The detector must read settings and what is kept of customers in the table, and nothing else."
   }
 
   assert {
@@ -122,11 +123,12 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
 
   assert {
     condition = { for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
-      ReadAndChangeItems          = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      ListByMetricAndPendingAlert = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index"
-      StartDetections             = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
-      UseKeyThroughServices       = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-      WriteLog                    = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api:*"
+      ReadAndChangeItems    = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ListByIndex           = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
+      PublishAlerts         = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+      StartDetections       = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
+      UseKeyThroughServices = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+      WriteLog              = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api:*"
     }
     error_message = "The API's role must have these permissions and no others."
   }
@@ -134,8 +136,8 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
   assert {
     condition = [
       for statement in jsondecode(module.api[0].role_policy).Statement : statement.Condition if statement.Sid == "UseKeyThroughServices"
-    ] == [{ StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com"] } }]
-    error_message = "Only DynamoDB may use the key for the API."
+    ] == [{ StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com"] } }]
+    error_message = "Only DynamoDB and SNS may use the key for the API."
   }
 }
 
@@ -259,7 +261,7 @@ run "topics_admit_only_whom_they_must" {
 
   assert {
     condition     = [for statement in jsondecode(aws_sns_topic_policy.alerts.policy).Statement : statement if statement.Effect == "Allow"] == []
-    error_message = "The alert topic must admit nobody beyond the detector's role."
+    error_message = "The alert topic must admit nobody beyond the roles of detector and API."
   }
 
   assert {

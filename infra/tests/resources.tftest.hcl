@@ -7,6 +7,7 @@ mock_provider "aws" {
 
 variables {
   detector_package = "versions.tf"
+  notifier_package = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
 
@@ -89,7 +90,7 @@ run "table_holds_what_the_detector_writes" {
   }
 
   assert {
-    condition     = { for attribute in aws_dynamodb_table.anomalies.attribute : attribute.name => attribute.type } == { pk = "S", sk = "S", metric = "S", detected_at = "N", pending_alert = "S" }
+    condition     = { for attribute in aws_dynamodb_table.anomalies.attribute : attribute.name => attribute.type } == { pk = "S", sk = "S", metric = "S", detected_at = "N", pending_alert = "S", incident_shard = "S", last_window = "N" }
     error_message = "The key attributes must have the types that the detector writes."
   }
 
@@ -99,8 +100,9 @@ run "table_holds_what_the_detector_writes" {
       } == {
       metric-severity-index = "metric detected_at ALL"
       pending-alerts-index  = "pending_alert detected_at ALL"
+      incidents-index       = "incident_shard last_window ALL"
     }
-    error_message = "The table must have the two indexes with all attributes."
+    error_message = "The table must have the three indexes with all attributes."
   }
 
   assert {
@@ -238,21 +240,26 @@ run "environment_by_default" {
   # The topic's ARN is known only after an apply, all else here is the whole environment.
   assert {
     condition = { for name, value in local.detector_environment : name => value if name != "ALERT_TOPIC_ARN" } == {
-      CLICKHOUSE_URL          = "https://clickhouse.example.com:8443"
-      CLICKHOUSE_DATABASE     = "meterflow"
-      ANOMALIES_TABLE         = "meterflow-anomalies"
-      WINDOW_DELAY_SECONDS    = "0"
-      BASELINE_DAYS           = "30"
-      MIN_SAMPLES             = "7"
-      THRESHOLD               = "3"
-      CRITICAL_THRESHOLD      = "5"
-      MIN_RELATIVE_CHANGE     = "0.1"
-      RETENTION_DAYS          = "90"
-      MAX_ALERTS_PER_RUN      = "100"
-      MAX_ALERTS_PER_CUSTOMER = "10"
-      METRICS_NAMESPACE       = "MeterFlow"
-      METRICS_STACK           = "meterflow"
-      LOG_LEVEL               = "info"
+      CLICKHOUSE_URL         = "https://clickhouse.example.com:8443"
+      CLICKHOUSE_DATABASE    = "meterflow"
+      ANOMALIES_TABLE        = "meterflow-anomalies"
+      WINDOW_DELAY_SECONDS   = "0"
+      BASELINE_DAYS          = "30"
+      MIN_SAMPLES            = "7"
+      THRESHOLD              = "3"
+      CRITICAL_THRESHOLD     = "5"
+      MIN_RELATIVE_CHANGE    = "0.1"
+      RETENTION_DAYS         = "90"
+      RESOLVE_AFTER_RUNS     = "2"
+      REOPEN_WITHIN_HOURS    = "6"
+      ACCEPT_AFTER_HOURS     = "72"
+      REPEAT_INTERVAL_HOURS  = "24"
+      ALERT_MIN_SEVERITY     = "critical"
+      MAX_PAGES_PER_RUN      = "25"
+      MAX_PAGES_PER_CUSTOMER = "10"
+      METRICS_NAMESPACE      = "MeterFlow"
+      METRICS_STACK          = "meterflow"
+      LOG_LEVEL              = "info"
     }
     error_message = "The environment must hold the defaults, and nothing for what is not set."
   }
@@ -272,42 +279,52 @@ run "environment_with_everything_set" {
   command = plan
 
   variables {
-    clickhouse_database     = "metering"
-    clickhouse_secret_arn   = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-    catalog_file            = "example.tfvars"
-    window_delay_seconds    = 600
-    baseline_days           = 14
-    min_samples             = 5
-    threshold               = 2.5
-    critical_threshold      = 4
-    min_relative_change     = 0.25
-    anomaly_retention_days  = 30
-    max_alerts_per_run      = 20
-    max_alerts_per_customer = 2
-    log_level               = "debug"
-    aws_endpoint_url        = "http://127.0.0.1:4566"
+    clickhouse_database    = "metering"
+    clickhouse_secret_arn  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    catalog_file           = "example.tfvars"
+    window_delay_seconds   = 600
+    baseline_days          = 14
+    min_samples            = 5
+    threshold              = 2.5
+    critical_threshold     = 4
+    min_relative_change    = 0.25
+    anomaly_retention_days = 30
+    resolve_after_runs     = 3
+    reopen_within_hours    = 12
+    accept_after_hours     = 0
+    repeat_interval_hours  = 4
+    alert_min_severity     = "warning"
+    max_pages_per_run      = 20
+    max_pages_per_customer = 2
+    log_level              = "debug"
+    aws_endpoint_url       = "http://127.0.0.1:4566"
   }
 
   assert {
     condition = { for name, value in local.detector_environment : name => value if name != "ALERT_TOPIC_ARN" } == {
-      CLICKHOUSE_URL          = "https://clickhouse.example.com:8443"
-      CLICKHOUSE_DATABASE     = "metering"
-      CLICKHOUSE_SECRET_ARN   = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-      CATALOG_SSM_PARAMETER   = "/meterflow/catalog"
-      ANOMALIES_TABLE         = "meterflow-anomalies"
-      WINDOW_DELAY_SECONDS    = "600"
-      BASELINE_DAYS           = "14"
-      MIN_SAMPLES             = "5"
-      THRESHOLD               = "2.5"
-      CRITICAL_THRESHOLD      = "4"
-      MIN_RELATIVE_CHANGE     = "0.25"
-      RETENTION_DAYS          = "30"
-      MAX_ALERTS_PER_RUN      = "20"
-      MAX_ALERTS_PER_CUSTOMER = "2"
-      METRICS_NAMESPACE       = "MeterFlow"
-      METRICS_STACK           = "meterflow"
-      LOG_LEVEL               = "debug"
-      AWS_ENDPOINT_URL        = "http://127.0.0.1:4566"
+      CLICKHOUSE_URL         = "https://clickhouse.example.com:8443"
+      CLICKHOUSE_DATABASE    = "metering"
+      CLICKHOUSE_SECRET_ARN  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+      CATALOG_SSM_PARAMETER  = "/meterflow/catalog"
+      ANOMALIES_TABLE        = "meterflow-anomalies"
+      WINDOW_DELAY_SECONDS   = "600"
+      BASELINE_DAYS          = "14"
+      MIN_SAMPLES            = "5"
+      THRESHOLD              = "2.5"
+      CRITICAL_THRESHOLD     = "4"
+      MIN_RELATIVE_CHANGE    = "0.25"
+      RETENTION_DAYS         = "30"
+      RESOLVE_AFTER_RUNS     = "3"
+      REOPEN_WITHIN_HOURS    = "12"
+      ACCEPT_AFTER_HOURS     = "0"
+      REPEAT_INTERVAL_HOURS  = "4"
+      ALERT_MIN_SEVERITY     = "warning"
+      MAX_PAGES_PER_RUN      = "20"
+      MAX_PAGES_PER_CUSTOMER = "2"
+      METRICS_NAMESPACE      = "MeterFlow"
+      METRICS_STACK          = "meterflow"
+      LOG_LEVEL              = "debug"
+      AWS_ENDPOINT_URL       = "http://127.0.0.1:4566"
     }
     error_message = "Every setting must reach the function under its own name."
   }
@@ -409,12 +426,32 @@ run "each_list_of_addresses_has_its_topic" {
   }
 
   assert {
-    condition     = alltrue([for subscription in aws_sns_topic_subscription.alert_emails : subscription.filter_policy == null])
-    error_message = "An e-mail subscriber must get every alert."
+    condition     = alltrue([for subscription in aws_sns_topic_subscription.alert_emails : jsondecode(subscription.filter_policy) == { severity = ["critical"] } && subscription.filter_policy_scope == "MessageAttributes"])
+    error_message = "An e-mail subscriber must get every critical alert, and no others."
   }
 
   assert {
     condition     = module.detector.settings.environment == tomap(local.detector_environment) && local.detector_environment.ALERT_TOPIC_ARN == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
     error_message = "The function must publish to the alert topic, not to that of the operators."
+  }
+}
+
+run "warnings_go_to_the_addresses_that_want_them" {
+  command = plan
+
+  variables {
+    alert_emails           = ["billing@example.com"]
+    ops_emails             = ["oncall@example.com"]
+    alert_email_severities = ["warning", "critical"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.alert_emails["billing@example.com"].filter_policy) == { severity = ["critical", "warning"] }
+    error_message = "With both severities an e-mail subscriber must get warnings too."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.ops_emails["oncall@example.com"].filter_policy == null
+    error_message = "Operators must get all that is published to them."
   }
 }

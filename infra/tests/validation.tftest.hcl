@@ -7,6 +7,7 @@ mock_provider "aws" {
 
 variables {
   detector_package = "versions.tf"
+  notifier_package = "versions.tf"
   api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
@@ -33,12 +34,20 @@ run "plainly_wrong_values_are_refused" {
     anomaly_retention_days   = 0
     alert_emails             = ["billing"]
     ops_emails               = ["oncall@"]
-    max_alerts_per_run       = 0
-    max_alerts_per_customer  = 1.5
+    resolve_after_runs       = 0
+    reopen_within_hours      = -1
+    accept_after_hours       = 0.5
+    repeat_interval_hours    = 8761
+    alert_min_severity       = "info"
+    alert_email_severities   = ["info"]
+    max_pages_per_run        = 0
+    max_pages_per_customer   = 1.5
     anomalies_per_hour_alarm = -1
 
     missing_run_alarm_minutes = 70
 
+    notifier_package           = " "
+    daily_digest_schedule      = "every day"
     api_package                = ""
     api_jwt_issuer             = "tokens.example.com"
     api_scopes                 = { read = "" }
@@ -66,10 +75,18 @@ run "plainly_wrong_values_are_refused" {
     var.anomaly_retention_days,
     var.alert_emails,
     var.ops_emails,
-    var.max_alerts_per_run,
-    var.max_alerts_per_customer,
+    var.resolve_after_runs,
+    var.reopen_within_hours,
+    var.accept_after_hours,
+    var.repeat_interval_hours,
+    var.alert_min_severity,
+    var.alert_email_severities,
+    var.max_pages_per_run,
+    var.max_pages_per_customer,
     var.anomalies_per_hour_alarm,
     var.missing_run_alarm_minutes,
+    var.notifier_package,
+    var.daily_digest_schedule,
     var.api_package,
     var.api_jwt_issuer,
     var.api_scopes,
@@ -98,6 +115,8 @@ run "subtly_wrong_values_are_refused" {
     ops_emails   = ["oncall@example.com", "oncall@example.com"]
     # CloudWatch looks back a day at most.
     missing_run_alarm_minutes = 1455
+    # What a run publishes must fit into it.
+    max_pages_per_run = 1001
     # A VPC is no subnet.
     vpc_subnet_ids         = ["vpc-0a1b2c3d"]
     vpc_security_group_ids = ["sg-0a1b2c3d"]
@@ -121,6 +140,7 @@ run "subtly_wrong_values_are_refused" {
     var.alert_emails,
     var.ops_emails,
     var.missing_run_alarm_minutes,
+    var.max_pages_per_run,
     var.vpc_subnet_ids,
     var.api_jwt_issuer,
     var.api_scopes,
@@ -242,6 +262,12 @@ run "values_at_the_edges_are_accepted" {
     clickhouse_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a/b_c+d=e.f@g-h-AbC123"
     baseline_days             = 2
     min_samples               = 2
+    resolve_after_runs        = 1
+    reopen_within_hours       = 0
+    accept_after_hours        = 0
+    repeat_interval_hours     = 0
+    max_pages_per_run         = 1
+    max_pages_per_customer    = 1
     threshold                 = 100
     critical_threshold        = 100
     min_relative_change       = 0

@@ -28,13 +28,13 @@ class CommandLine(unittest.TestCase):
     def options(self, *arguments):
         return cloud._parser().parse_args(arguments)
 
-    def test_both_programs_are_packaged(self):
-        for program in ("anomaly-detection", "anomaly-api"):
+    def test_all_programs_are_packaged(self):
+        for program in ("anomaly-detection", "anomaly-api", "anomaly-notifier"):
             self.settings.program(program).parent.mkdir(parents=True, exist_ok=True)
             self.settings.program(program).write_bytes(program.encode())
         with redirect_stdout(io.StringIO()):
             cloud.make_packages(self.settings, self.options("package"))
-        for program in ("anomaly-detection", "anomaly-api"):
+        for program in ("anomaly-detection", "anomaly-api", "anomaly-notifier"):
             with zipfile.ZipFile(self.settings.root / "target" / "lambda" / program / "bootstrap.zip") as archive:
                 self.assertEqual(archive.read("bootstrap"), program.encode())
 
@@ -43,9 +43,11 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(cloud._packages(self.settings, self.options("up", "--api-package", "/elsewhere/api.zip")), {
             "detector_package": built / "anomaly-detection" / "bootstrap.zip",
             "api_package": Path("/elsewhere/api.zip"),
+            "notifier_package": built / "anomaly-notifier" / "bootstrap.zip",
         })
-        deployed = cloud._packages(self.settings, self.options("deploy", "--detector-package", "/elsewhere/detector.zip"))
-        self.assertEqual(deployed["detector_package"], Path("/elsewhere/detector.zip"))
+        for name in ("detector", "notifier"):
+            deployed = cloud._packages(self.settings, self.options("deploy", f"--{name}-package", "/elsewhere/own.zip"))
+            self.assertEqual(deployed[f"{name}_package"], Path("/elsewhere/own.zip"))
 
     def token(self, *arguments):
         with mock.patch.object(cloud.issuer, "sign", return_value=["a.b.c"]) as sign, redirect_stdout(io.StringIO()) as output:

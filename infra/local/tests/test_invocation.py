@@ -12,7 +12,8 @@ import invocation
 import settings
 from console import CloudError
 
-OUTPUTS = {"detector_function_name": "m-anomaly-detection", "api_function_name": "m-anomaly-api"}
+OUTPUTS = {"detector_function_name": "m-anomaly-detection", "api_function_name": "m-anomaly-api",
+           "notifier_function_name": "m-anomaly-notifier"}
 
 
 class InAFolder(unittest.TestCase):
@@ -23,6 +24,8 @@ class InAFolder(unittest.TestCase):
         self.deployed(OUTPUTS)
         self.event("detector-scheduled", {"time": "2026-11-21T13:00:00Z", "detail": {}})
         self.event("api-check", {"rawPath": "/v1/anomalies/check"})
+        self.event("notifier-digest", {"time": "2026-11-21T08:00:00Z"})
+        self.event("notifier-alert", {"Records": []})
 
     def deployed(self, outputs):
         files.write_json(self.settings.stack_directory("meterflow") / "deployed.json", {"outputs": outputs})
@@ -46,12 +49,12 @@ class InAFolder(unittest.TestCase):
 class Event(InAFolder):
     def test_it_is_found_by_its_short_and_its_full_name(self):
         for name, file in (("scheduled", "detector-scheduled"), ("detector-scheduled", "detector-scheduled"),
-                           ("api-check", "api-check")):
+                           ("api-check", "api-check"), ("notifier-alert", "notifier-alert")):
             found = invocation.event_file(self.settings, name)
             self.assertEqual(found, self.settings.root / "events" / f"{file}.json")
 
     def test_another_name_lists_the_known_ones(self):
-        with self.assertRaisesRegex(CloudError, "Known events: api-check, detector-scheduled"):
+        with self.assertRaisesRegex(CloudError, "Known events: api-check, detector-scheduled, notifier-alert, notifier-digest"):
             invocation.event_file(self.settings, "other")
 
     def test_it_goes_to_the_function_that_its_name_says(self):
@@ -59,8 +62,16 @@ class Event(InAFolder):
         self.assertEqual(calls[0]["function"], "m-anomaly-detection")
         _, calls, _ = self.invoke("api-check", answer={"statusCode": 200})
         self.assertEqual(calls[0], {"function": "m-anomaly-api", "payload": {"rawPath": "/v1/anomalies/check"}})
+        _, calls, _ = self.invoke("notifier-alert", answer=None)
+        self.assertEqual(calls[0], {"function": "m-anomaly-notifier", "payload": {"Records": []}})
 
-    def test_a_time_replaces_that_of_an_event_for_the_detector_only(self):
+    def test_a_time_replaces_that_of_the_digest_but_makes_none_of_another_event(self):
+        _, calls, _ = self.invoke("notifier-digest", time="2026-11-22T08:00:00Z", answer=None)
+        self.assertEqual(calls[0]["payload"], {"time": "2026-11-22T08:00:00Z"})
+        with self.assertRaisesRegex(CloudError, "notifier-alert.json is another event"):
+            self.invoke("notifier-alert", time="2026-11-22T08:00:00Z")
+
+    def test_a_time_replaces_that_of_an_event_for_the_detector_but_not_of_a_request(self):
         _, calls, _ = self.invoke("scheduled", time="2026-11-21T14:00:00Z", answer={})
         self.assertEqual(calls[0]["payload"], {"time": "2026-11-21T14:00:00Z", "detail": {}})
         with self.assertRaisesRegex(CloudError, "api-check.json is a request to the API"):
@@ -70,6 +81,8 @@ class Event(InAFolder):
         self.deployed({"detector_function_name": "m-anomaly-detection"})
         with self.assertRaisesRegex(CloudError, "deployed without an API"):
             self.invoke("api-check")
+        with self.assertRaisesRegex(CloudError, "older than this function"):
+            self.invoke("notifier-alert")
 
     def test_one_that_is_not_json_is_named(self):
         (self.settings.root / "events" / "api-check.json").write_text("{")

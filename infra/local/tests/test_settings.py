@@ -41,7 +41,8 @@ class Defaults(unittest.TestCase):
         self.assertEqual(load().env_file("flights"), ROOT / ".local/flights.env")
 
     def test_another_call_finds_the_same_cloud(self):
-        cloud = load(LOCAL_CLOUD_DIR="x", LOCAL_AWS_PORT="1", LOCAL_CLICKHOUSE_HTTP_PORT="2", LOCAL_CLICKHOUSE_TCP_PORT="3")
+        cloud = load(LOCAL_CLOUD_DIR="x", LOCAL_AWS_PORT="1", LOCAL_CLICKHOUSE_HTTP_PORT="2", LOCAL_CLICKHOUSE_TCP_PORT="3",
+                     LOCAL_CHANNELS="channels.json")
         self.assertEqual(load(**settings.as_environment(cloud)), cloud)
 
 
@@ -50,6 +51,11 @@ class CloudOfTheTests(unittest.TestCase):
         cloud = load(settings.TEST, LOCAL_AWS_PORT="5000", LOCAL_CLOUD_DIR="mine")
         self.assertEqual(cloud.directory, ROOT / ".local/test")
         self.assertEqual((cloud.aws_port, cloud.clickhouse_http_port, cloud.clickhouse_tcp_port), (14566, 18123, 19000))
+
+    def test_it_has_no_channels_of_the_users_but_its_own(self):
+        cloud = load(settings.TEST, LOCAL_CHANNELS="mine.json")
+        self.assertEqual(settings.as_environment(cloud)["LOCAL_CHANNELS"], "")
+        self.assertEqual(load(settings.TEST, TEST_CHANNELS="{}").channels, "{}")
 
     def test_its_own_variables_move_it(self):
         self.assertEqual(load(settings.TEST, TEST_AWS_PORT="5000").aws_port, 5000)

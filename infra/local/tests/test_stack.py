@@ -32,7 +32,7 @@ class EnvFile(InAFolder):
     def write(self, name="meterflow", outputs=None, variables=None, **environ):
         where = cloud(self.folder, **environ)
         known = {"inbox_url": "http://127.0.0.1:4566/0/inbox", "outputs": outputs or {}}
-        stack.write_env_file(where, stack.Stack(name, "usage", Path("d.zip"), Path("a.zip")), known, {
+        stack.write_env_file(where, stack.Stack(name, "usage", Path("d.zip"), Path("a.zip"), Path("n.zip")), known, {
             "api_jwt_audience": ["meterflow"], **(variables or {}),
         })
         return where.env_file(name)
@@ -189,13 +189,13 @@ class Generation(InAFolder):
 class Fingerprint(InAFolder):
     def test_it_changes_with_packages_configuration_catalog_and_variables(self):
         made = {}
-        names = ("main.tf", "detector.zip", "api.zip", "catalog.toml")
+        names = ("main.tf", "detector.zip", "api.zip", "notifier.zip", "catalog.toml")
         for name in names:
             (self.folder / name).write_text(name)
             made[name] = self.folder / name
 
         def fingerprint(**variables):
-            described = stack.Stack("meterflow", "usage", made["detector.zip"], made["api.zip"], made["catalog.toml"])
+            described = stack.Stack("meterflow", "usage", made["detector.zip"], made["api.zip"], made["notifier.zip"], made["catalog.toml"])
             return stack._fingerprint([made["main.tf"]], described, variables)
 
         first = fingerprint(a=1)
@@ -204,7 +204,7 @@ class Fingerprint(InAFolder):
         for name in names:
             made[name].write_text("changed")
             seen.add(fingerprint(a=1))
-        self.assertEqual(len(seen), 6)
+        self.assertEqual(len(seen), 7)
 
 
 class Parts(InAFolder):
@@ -218,6 +218,9 @@ class Parts(InAFolder):
             self.assertTrue(stack._is_complete(cloud(self.folder), known))
         return call.call_args[1]
 
+    def test_the_notifier_is_one_of_them(self):
+        self.assertEqual(self.asked_for({"notifier_function_name": "notifier"})["functions"], ["detector", "notifier"])
+
     def test_the_api_is_one_of_them(self):
         asked = self.asked_for({"api_function_name": "api", "api_id": "a1b2c3d4"})
         self.assertEqual((asked["functions"], asked["api_id"]), (["detector", "api"], "a1b2c3d4"))
@@ -225,3 +228,26 @@ class Parts(InAFolder):
     def test_a_stack_without_an_api_is_complete_without_it(self):
         asked = self.asked_for({})
         self.assertEqual((asked["functions"], asked["api_id"]), (["detector"], None))
+
+
+class Variables(InAFolder):
+    """What the deployed stack is told."""
+
+    def variables(self, own=None, **environ):
+        described = stack.Stack("second", "usage", Path("d.zip"), Path("a.zip"), Path("n.zip"), variables=own or {})
+        with mock.patch.object(aws, "call", side_effect=lambda _, operation, name, text: f"arn:{name}={text}"):
+            return stack._variables(cloud(self.folder, **environ), described, "http://issuer")
+
+    def test_it_has_the_three_packages(self):
+        made = self.variables()
+        self.assertEqual([made[f"{name}_package"] for name in ("detector", "api", "notifier")], ["d.zip", "a.zip", "n.zip"])
+
+    def test_it_has_the_channels_of_the_cloud_unless_it_names_its_own(self):
+        given = {"LOCAL_CHANNELS": '{"secrets": {"s": "x"}, "channels": {"hook": {"signing_secret_arn": "secret:s"}}}'}
+        self.assertEqual(self.variables(**given)["notification_channels"], {"hook": {"signing_secret_arn": "arn:second/channels/s=x"}})
+        self.assertEqual(self.variables({"notification_channels": {}}, **given)["notification_channels"], {})
+
+    def test_the_credentials_of_an_own_clickhouse_become_a_secret(self):
+        made = self.variables(CLICKHOUSE_URL="http://host:8123", CLICKHOUSE_PASSWORD="p")
+        self.assertEqual(made["clickhouse_secret_arn"], 'arn:second/clickhouse={"username": "default", "password": "p"}')
+        self.assertIsNone(self.variables()["clickhouse_secret_arn"])

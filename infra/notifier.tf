@@ -1,0 +1,307 @@
+# The notifier takes alerts from the topic to people: to each channel that a route names, and once a
+# day, as a digest, to the operators. A stack without channels has it for the digest alone.
+
+locals {
+  channel_names = concat(keys(var.notification_channels), keys(local.amazon_q_channel))
+  has_channels  = length(local.channel_names) > 0
+
+  # What AWS gives up on waits in queues whose names share their start with those of the channels.
+  reserved_channel_names = ["dlq", "failures"]
+}
+
+# Outside any VPC: it needs the internet and nothing private, so whatever address a channel is given,
+# the network behind the other functions is out of its reach.
+module "notifier" {
+  source = "./modules/lambda_function"
+
+  name         = local.notifier_name
+  description  = "Delivers alerts to Slack, PagerDuty and the other channels, and the daily digest to the operators"
+  package_path = var.notifier_package
+  architecture = var.architecture
+  memory_mb    = 256
+  environment  = local.notifier_environment
+
+  timeout_seconds   = 60
+  policy_statements = local.notifier_policy_statements
+
+  asynchronous = {
+    maximum_event_age_seconds = 21600
+    maximum_retry_attempts    = 2
+    failure_queue_arn         = aws_sqs_queue.notifier_failures.arn
+  }
+
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = aws_kms_key.this.arn
+}
+
+locals {
+  notifier_environment = merge(
+    {
+      ANOMALIES_TABLE               = aws_dynamodb_table.anomalies.name
+      NOTIFIER_CONFIG_SSM_PARAMETER = aws_ssm_parameter.notifier.name
+      OPS_TOPIC_ARN                 = aws_sns_topic.ops.arn
+      METRICS_NAMESPACE             = local.metrics_namespace
+      METRICS_STACK                 = var.name_prefix
+      LOG_LEVEL                     = var.log_level
+
+      # The function reads its config when it starts. Nothing reads this; that it changes with the
+      # config makes Lambda start the function anew.
+      NOTIFIER_CONFIG_SHA256 = sha256(local.notifier_config)
+    },
+    {
+      for name, value in {
+        ALLOW_LOOPBACK   = var.allow_loopback_channels ? "true" : null
+        AWS_ENDPOINT_URL = var.aws_endpoint_url
+      } : name => value if value != null
+    },
+  )
+
+  # Exactly what the function's code calls; the module adds its log and its failure queue.
+  notifier_policy_statements = concat(
+    [
+      {
+        # Deliveries, throttles and disabled channels are items beside the anomalies, which the
+        # notifier has no business with.
+        sid       = "RecordDeliveries"
+        actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources = [aws_dynamodb_table.anomalies.arn]
+        conditions = {
+          "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"] }
+        }
+      },
+      {
+        sid       = "ListIncidentsOfTheDay"
+        actions   = ["dynamodb:Query"]
+        resources = ["${aws_dynamodb_table.anomalies.arn}/index/${local.incidents_index_name}"]
+      },
+      {
+        sid       = "ReadConfig"
+        actions   = ["ssm:GetParameter"]
+        resources = [aws_ssm_parameter.notifier.arn]
+      },
+      {
+        sid       = "PublishDigestAndChat"
+        actions   = ["sns:Publish"]
+        resources = concat([aws_sns_topic.ops.arn], distinct(flatten([for channel in local.notifier_channels : try([channel.topic_arn], [])])))
+      },
+    ],
+    length(local.channel_secret_arns) == 0 ? [] : [
+      {
+        sid       = "ReadSecretsOfChannels"
+        actions   = ["secretsmanager:GetSecretValue"]
+        resources = local.channel_secret_arns
+      },
+    ],
+    length(var.notification_secret_kms_key_arns) == 0 ? [] : [
+      {
+        sid       = "DecryptSecretsOfChannels"
+        actions   = ["kms:Decrypt"]
+        resources = var.notification_secret_kms_key_arns
+        conditions = {
+          StringEquals = { "kms:ViaService" = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"] }
+        }
+      },
+    ],
+    !local.has_channels ? [] : [
+      {
+        sid       = "KeepWhatAChannelRefused"
+        actions   = ["sqs:SendMessage"]
+        resources = [for queue in aws_sqs_queue.channel_failures : queue.arn]
+      },
+    ],
+    [local.key_statements.notifier],
+  )
+
+  channel_secret_arns = distinct(flatten([
+    for channel in var.notification_channels : [for key, value in channel : value if endswith(key, "_secret_arn") && value != null]
+  ]))
+}
+
+# Channels and routes. Secrets are named by their ARNs, so nothing in it is secret, and
+# `insecure_value` lets a plan show what changes.
+resource "aws_ssm_parameter" "notifier" {
+  name           = "/${var.name_prefix}/notifier"
+  description    = "Channels and routes of ${local.notifier_name} (JSON)"
+  type           = "String"
+  tier           = local.notifier_config_bytes > 4096 ? "Advanced" : "Standard"
+  insecure_value = local.notifier_config
+
+  lifecycle {
+    precondition {
+      condition     = local.notifier_config_bytes <= 8192
+      error_message = "Channels and routes have ${local.notifier_config_bytes} bytes as JSON; Parameter Store takes 8192 at most. Most of it are lists of customers: have fewer routes, or shorter ones."
+    }
+  }
+}
+
+locals {
+  # What is not set is left out: the function's own defaults hold then, also those of the routes.
+  notifier_config = jsonencode(merge(
+    { channels = local.notifier_channels },
+    length(var.notification_routes) == 0 ? {} : {
+      routes = [for route in var.notification_routes : { for key, value in route : key => value if value != null }]
+    },
+    var.notification_link == null ? {} : { link = var.notification_link },
+  ))
+
+  notifier_channels = merge(
+    {
+      for name, channel in var.notification_channels : name => merge(
+        { for key, value in channel : key => value if value != null },
+        { queue_url = aws_sqs_queue.channel_failures[name].url },
+      )
+    },
+    { for name, channel in local.amazon_q_channel : name => merge(channel, { queue_url = aws_sqs_queue.channel_failures[name].url }) },
+  )
+
+  # Parameter Store counts bytes, `length` counts characters.
+  notifier_config_base64 = base64encode(local.notifier_config)
+  notifier_config_bytes  = length(local.notifier_config_base64) / 4 * 3 - length(regexall("=", local.notifier_config_base64))
+}
+
+# ---------------------------------------------------------------------------------------------
+# From the alert topic
+# ---------------------------------------------------------------------------------------------
+
+resource "aws_sns_topic_subscription" "notifier" {
+  count = local.has_channels ? 1 : 0
+
+  topic_arn           = aws_sns_topic.alerts.arn
+  protocol            = "lambda"
+  endpoint            = module.notifier.function_arn
+  filter_policy       = jsonencode({ severity = local.routed_severities })
+  filter_policy_scope = "MessageAttributes"
+  redrive_policy      = jsonencode({ deadLetterTargetArn = aws_sqs_queue.notifier_dead_letters.arn })
+
+  # An alert that comes before the permission exists would be refused.
+  depends_on = [aws_lambda_permission.alerts]
+}
+
+resource "aws_lambda_permission" "alerts" {
+  count = local.has_channels ? 1 : 0
+
+  statement_id  = "AllowAlerts"
+  action        = "lambda:InvokeFunction"
+  function_name = module.notifier.function_name
+  principal     = "sns.amazonaws.com"
+  source_arn    = aws_sns_topic.alerts.arn
+}
+
+locals {
+  # What no route can take anywhere does not start the function. Without routes the defaults of the
+  # function hold: critical to every channel, warning to those in Slack.
+  default_severities = concat(["critical"], anytrue([for channel in local.notifier_channels : contains(["slack", "amazon_q"], channel.type)]) ? ["warning"] : [])
+  routed_severities = sort(distinct(length(var.notification_routes) == 0 ? local.default_severities : flatten([
+    for route in var.notification_routes : coalesce(route.severities, ["critical", "warning"])
+  ])))
+}
+
+# ---------------------------------------------------------------------------------------------
+# The daily digest
+# ---------------------------------------------------------------------------------------------
+
+resource "aws_cloudwatch_event_rule" "digest" {
+  count = var.daily_digest_schedule == null ? 0 : 1
+
+  name                = local.digest_rule_name
+  description         = "Sends the daily digest by ${local.notifier_name}"
+  schedule_expression = var.daily_digest_schedule
+}
+
+resource "aws_cloudwatch_event_target" "digest" {
+  count = length(aws_cloudwatch_event_rule.digest)
+
+  rule      = aws_cloudwatch_event_rule.digest[0].name
+  target_id = "notifier"
+  arn       = module.notifier.function_arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = 21600
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.notifier_dead_letters.arn
+  }
+
+  depends_on = [aws_lambda_permission.digest]
+}
+
+resource "aws_lambda_permission" "digest" {
+  count = length(aws_cloudwatch_event_rule.digest)
+
+  statement_id   = "AllowDigest"
+  action         = "lambda:InvokeFunction"
+  function_name  = module.notifier.function_name
+  principal      = "events.amazonaws.com"
+  source_arn     = aws_cloudwatch_event_rule.digest[0].arn
+  source_account = local.account_id
+}
+
+# ---------------------------------------------------------------------------------------------
+# What did not get through, each kind in a queue of its own
+# ---------------------------------------------------------------------------------------------
+
+# Messages that a channel refused to the last, for `meterflow alerts redrive`.
+resource "aws_sqs_queue" "channel_failures" {
+  for_each = toset(local.channel_names)
+
+  name                      = "${local.notifier_name}-${each.key}"
+  message_retention_seconds = local.queue_retention_seconds
+  kms_master_key_id         = aws_kms_key.this.arn
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [merge(local.deny_sqs_without_tls, { Resource = "${local.queue_arn_prefix}${local.notifier_name}-${each.key}" })]
+  })
+}
+
+# Events that the function failed on. Lambda sends by the function's own role.
+resource "aws_sqs_queue" "notifier_failures" {
+  name                      = local.notifier_failure_queue_name
+  message_retention_seconds = local.queue_retention_seconds
+  kms_master_key_id         = aws_kms_key.this.arn
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [merge(local.deny_sqs_without_tls, { Resource = "${local.queue_arn_prefix}${local.notifier_failure_queue_name}" })]
+  })
+}
+
+# Alerts and digests that could not even be handed over to the function.
+resource "aws_sqs_queue" "notifier_dead_letters" {
+  name                      = local.notifier_dead_letter_queue_name
+  message_retention_seconds = local.queue_retention_seconds
+  kms_master_key_id         = aws_kms_key.this.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        merge(local.deny_sqs_without_tls, { Resource = "${local.queue_arn_prefix}${local.notifier_dead_letter_queue_name}" }),
+        {
+          Sid       = "AlertTopicSendsDeadLetters"
+          Effect    = "Allow"
+          Principal = { Service = "sns.amazonaws.com" }
+          Action    = "sqs:SendMessage"
+          Resource  = "${local.queue_arn_prefix}${local.notifier_dead_letter_queue_name}"
+          Condition = {
+            ArnEquals = { "aws:SourceArn" = aws_sns_topic.alerts.arn }
+          }
+        },
+      ],
+      [
+        for rule in aws_cloudwatch_event_rule.digest : {
+          Sid       = "DigestRuleSendsDeadLetters"
+          Effect    = "Allow"
+          Principal = { Service = "events.amazonaws.com" }
+          Action    = "sqs:SendMessage"
+          Resource  = "${local.queue_arn_prefix}${local.notifier_dead_letter_queue_name}"
+          Condition = {
+            ArnEquals = { "aws:SourceArn" = rule.arn }
+          }
+        }
+      ],
+    )
+  })
+}
