@@ -73,7 +73,7 @@ unit: ## The tests of the crates, which need no local cloud
 	cargo test --workspace --exclude e2e
 
 e2e: setup build ## The end-to-end tests, on a cloud of their own that is deleted afterwards
-	@$(CLOUD) run --temporary -- cargo test -p e2e
+	@TEST_CHANNELS=tests/channels.json $(CLOUD) run --temporary -- cargo test -p e2e
 
 bench: setup build ## The sweep against the naive loop, on a cloud of its own
 	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench sweep

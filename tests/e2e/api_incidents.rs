@@ -76,7 +76,7 @@ fn many() -> Result<Vec<Incident>> {
     let one = |number: usize| -> Result<Incident> {
         let end = at(FIRST) + hours(number as i64 / 14);
         let direction = [Direction::Spike, Direction::Drop][number / 28 % 2];
-        let severity = if number % 3 == 0 { Severity::Critical } else { Severity::Warning };
+        let severity = if number.is_multiple_of(3) { Severity::Critical } else { Severity::Warning };
         let (customer, metric) = (format!("c{}", number % 7), METRICS[number / 7 % 4]);
         let incident = made(&customer, metric, direction, severity, end)?;
         Ok(Incident { state: STATES[number % 4], opened_at: end - hours(number as i64 % 5), ..incident })

@@ -13,7 +13,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-fn hours(count: i64) -> SignedDuration {
+pub(crate) fn hours(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count)
 }
 
@@ -22,7 +22,7 @@ fn tick_at(time: Timestamp) -> Tick {
 }
 
 /// Usage of every hour, from 31 days before `start` on, a little different from hour to hour.
-fn steady_hours(customer: &str, start: Timestamp, count: i64) -> Vec<Event> {
+pub(crate) fn steady_hours(customer: &str, start: Timestamp, count: i64) -> Vec<Event> {
     (-31 * 24..count)
         .map(|hour| {
             let usage = 300_000.0

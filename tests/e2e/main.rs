@@ -1,5 +1,6 @@
 //! The end-to-end tests: one binary, a module a subject, everything on real engines. `make e2e` runs them.
 
+mod alerting;
 mod api_access;
 mod api_anomalies;
 mod api_check;

@@ -43,7 +43,15 @@ pub struct Reply {
 impl Receiver {
     /// Starts a receiver that answers as `answer` says.
     pub async fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_at(0, answer).await
+    }
+
+    /// The same at this port; 0 is any that is free.
+    pub async fn start_at(
+        port: u16,
+        answer: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (answer, kept) = (Arc::new(answer), Arc::clone(&requests));

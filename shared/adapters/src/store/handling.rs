@@ -19,7 +19,8 @@ use super::{AlertItem, AnomalyStore, Change, Changed, IncidentItem, Notice, Stor
 /// What became of an action on an incident.
 #[derive(Debug)]
 pub enum Handled {
-    /// The incident as it is now, changed or in the wanted state already, and the notice of the change, which waits.
+    /// The incident as it is now: changed, with a notice that waits where somebody is to be told, or in the wanted state
+    /// already.
     Done {
         incident: Box<IncidentItem>,
         notice: Option<AlertItem>,
@@ -43,14 +44,14 @@ impl AnomalyStore {
         entry: &HistoryEntry,
         writer: Writer<'_>,
     ) -> Result<Handled, StoreError> {
-        let (mut told_at, mut waiting) = (writer.now, None);
+        let mut told_at = writer.now;
         for attempt in 0..ATTEMPTS {
             let Some(found) = self.incident(subject, opened_at, writer.now).await? else {
                 return Ok(Handled::Missing);
             };
             let (incident, page) = match found.incident.after(entry.action, writer.now) {
                 incident::Handled::Already if !says_more(&found.history, entry) => {
-                    return Ok(Handled::Done { incident: Box::new(found), notice: waiting });
+                    return Ok(Handled::Done { incident: Box::new(found), notice: None });
                 }
                 incident::Handled::Already => (found.incident.clone(), None),
                 incident::Handled::Refused => return Ok(Handled::Refused(Box::new(found))),
@@ -71,9 +72,8 @@ impl AnomalyStore {
             let change = Change { from: Some(&found), to: &to, alert: notice.as_ref() };
             match self.change(change, writer).await? {
                 Changed::Done => return Ok(Handled::Done { incident: Box::new(to), notice }),
-                // This change itself, whose answer was lost: what is read next shows it.
-                Changed::Already(recorded) if recorded.new => waiting = recorded.pending,
-                // An earlier step of the same millisecond has told its own; this one is another.
+                // An earlier step of the same millisecond has told its own. Unless it was this one, as what is read next
+                // shows, this is another.
                 Changed::Already(_) => {
                     told_at = told_at.saturating_add(SignedDuration::from_millis(1)).unwrap_or(told_at);
                 }
