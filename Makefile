@@ -59,9 +59,10 @@ fmt: ## Format Rust and Terraform
 	cargo fmt --all
 	terraform fmt -recursive infra
 
-docs: setup ## Write docs/openapi.json, the description of the API, and docs/api.md, the same for readers
+docs: setup ## Write the description of the API for programs and for readers, and the picture of a Slack message
 	cargo run --quiet --package api --example openapi > docs/openapi.json
-	$(TOOLS)/python docs/api.py
+	cargo run --quiet --package notifier --example slack_message > docs/slack-message.json
+	$(TOOLS)/python docs/api.py && $(TOOLS)/python docs/slack_message.py
 
 lint: ## Clippy on everything; a warning is an error
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -99,10 +100,10 @@ check-terraform: ## Format, validity and tests of infra/
 	$(CLOUD) check-terraform
 	@echo "gate terraform: passed"
 
-check-docs: setup ## Whether docs/openapi.json and docs/api.md are those of the code
+check-docs: setup ## Whether what `make docs` writes is that of the code
 	cargo run --quiet --package api --example openapi | diff docs/openapi.json -
-	$(TOOLS)/python docs/api.py --check
-	@echo "gate docs: passed"
+	cargo run --quiet --package notifier --example slack_message | diff docs/slack-message.json -
+	$(TOOLS)/python docs/api.py --check && $(TOOLS)/python docs/slack_message.py --check && echo "gate docs: passed"
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

@@ -42,7 +42,7 @@ locals {
       {
         # Transactions need the permissions of their parts; a closed incident moves to another key.
         sid       = "RecordAnomaliesAndIncidents"
-        actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        actions   = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         resources = [aws_dynamodb_table.anomalies.arn]
       },
       {

@@ -418,7 +418,7 @@ variable "alert_min_severity" {
 }
 
 variable "max_pages_per_run" {
-  description = "Most alerts that one run publishes; what is beyond comes as one digest."
+  description = "Most pages of one run that go out singly; what is beyond comes in one digest. Ends of incidents do not count."
   type        = number
   default     = 25
   nullable    = false
@@ -430,7 +430,7 @@ variable "max_pages_per_run" {
 }
 
 variable "max_pages_per_customer" {
-  description = "Most alerts that one run publishes on one customer; what is beyond comes as one digest."
+  description = "Most pages of one run that go out singly on one customer; what is beyond comes in the digest. Ends of incidents do not count."
   type        = number
   default     = 10
   nullable    = false

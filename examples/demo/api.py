@@ -1,4 +1,4 @@
-"""What the API says of the run: the same anomalies, the same verdict on demand, and to each token only what is its own."""
+"""What the API says of the run: the same anomalies and incidents, the same verdict on demand, to each token its own only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Dict, List, Tuple
 from urllib.parse import quote, urlencode
 
+from demo.findings import milliseconds
 from local_stack import CloudError, LocalStack, count, say, shown, table
 
 Record = Dict[str, object]
@@ -58,12 +59,12 @@ class Api:
                              f"Its log is in {self._log}")
         return answer
 
-    def anomalies(self, **query: object) -> Tuple[List[Record], int]:
-        """All that a filter finds, and on how many pages it came."""
+    def listed(self, kind: str, **query: object) -> Tuple[List[Record], int]:
+        """All anomalies, or incidents, that a filter finds, and on how many pages they came."""
         found, pages, cursor = [], 0, {}
         while True:
-            page = self.expect("/v1/anomalies", limit=PAGE, **query, **cursor)
-            found += page["anomalies"]
+            page = self.expect(f"/v1/{kind}", limit=PAGE, **query, **cursor)
+            found += page[kind]
             pages += 1
             if page["next_cursor"] is None:
                 return found, pages
@@ -81,16 +82,19 @@ def require_default_policy(stack: LocalStack) -> None:
                          f"-H 'If-Match: \"{policy['version']}\"' -d '{{}}' \"$API_URL/v1/config\"")
 
 
-def show(stack: LocalStack, found: List[Record], end: datetime) -> None:
-    """Asks for what the run stored, in `found`, and fails where the API says anything else."""
+def show(stack: LocalStack, found: List[Record], opened: List[Record], end: datetime) -> None:
+    """Asks for what the run stored, anomalies and their incidents, and fails where the API says anything else."""
     operator = Api(stack, "API_TOKEN_ADMIN")
-    detected_at = int(end.timestamp() * 1000)
+    detected_at = milliseconds(end)
     hour = {"from": detected_at, "to": detected_at + 1}
-    listed, pages = operator.anomalies(**hour)
-    require_same(listed, found)
+    listed, pages = operator.listed("anomalies", **hour)
+    require_same("anomalies", listed, found)
     say(f"GET /v1/anomalies lists the same {count(len(listed), 'anomaly', 'anomalies')}, on {count(pages, 'page')}. "
         f"The first {min(SHOWN, len(listed))}:\n")
     say(listing(listed[:SHOWN]))
+    incidents = incidents_of(operator, detected_at)
+    require_same("incidents", incidents, opened)
+    say(f"\nGET /v1/incidents lists the same {count(len(incidents), 'incident')}.")
 
     critical = next((anomaly for anomaly in listed if anomaly["severity"] == "critical"), None)
     if critical is None:
@@ -102,9 +106,12 @@ def show(stack: LocalStack, found: List[Record], end: datetime) -> None:
 
     customer = stack.env["API_CUSTOMER_ID"]
     bound = Api(stack, "API_TOKEN_CUSTOMER")
-    own, _ = bound.anomalies(**hour)
-    require_same(own, [item for item in found if item["customer_id"] == customer])
-    say(f"\nThe token of {customer} shows only what is its own: {count(len(own), 'anomaly', 'anomalies')}.")
+    own, _ = bound.listed("anomalies", **hour)
+    require_same("anomalies", own, of_customer(found, customer))
+    own_incidents = incidents_of(bound, detected_at)
+    require_same("incidents", own_incidents, of_customer(opened, customer))
+    say(f"\nThe token of {customer} shows only what is its own: {count(len(own), 'anomaly', 'anomalies')}, "
+        f"{count(len(own_incidents), 'incident')}.")
     if critical["customer_id"] != customer:
         status, _ = bound.get(f"/v1/anomalies/{quote(str(critical['anomaly_id']), safe='')}")
         if status != 404:
@@ -119,13 +126,24 @@ def check_again(api: Api, anomaly: Record) -> Record:
                       current_start=window["start"], current_end=window["end"])
 
 
-def require_same(listed: List[Record], stored: List[Record]) -> None:
+def incidents_of(api: Api, detected_at: int) -> List[Record]:
+    """Those that had an anomaly in this window. The schedule's next run may have changed them since."""
+    listed, _ = api.listed("incidents", **{"from": detected_at})
+    return [incident for incident in listed if incident["opened_at"] <= detected_at <= incident["last_seen"]]
+
+
+def of_customer(records: List[Record], customer: str) -> List[Record]:
+    return [record for record in records if record["customer_id"] == customer]
+
+
+def require_same(kind: str, listed: List[Record], stored: List[Record]) -> None:
     """By their ids, each of them once."""
-    ids = sorted(str(anomaly["anomaly_id"]) for anomaly in listed)
-    expected = sorted(str(item["anomaly_id"]) for item in stored)
+    name = {"anomalies": "anomaly_id", "incidents": "incident_id"}[kind]
+    ids = sorted(str(record[name]) for record in listed)
+    expected = sorted(str(record[name]) for record in stored)
     if ids != expected:
         missing, foreign = sorted(set(expected) - set(ids)), sorted(set(ids) - set(expected))
-        raise CloudError(f"The API lists {len(ids)} anomalies of this hour, and it must be {len(expected)}. "
+        raise CloudError(f"The API lists {len(ids)} {kind} of this hour, and it must be {len(expected)}. "
                          f"Missing: {', '.join(missing) or 'none'}. Not expected: {', '.join(foreign) or 'none'}.")
 
 

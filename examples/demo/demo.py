@@ -3,8 +3,9 @@
 
 200 made-up customers get 31 days of usage up to the current hour, with known anomalies planted in it. One event, the
 same that the schedule sends, makes the deployed function check that hour. What it stored in DynamoDB is then laid
-beside what was planted: every anomaly that the check can find must be found, and nothing else may be. The API must
-tell of the same anomalies, and come to the same verdict when it is asked to check one of them.
+beside what was planted: every anomaly that the check can find must be found, and nothing else may be. Each opens an
+incident, and people must be told of each critical one. The API must tell of the same anomalies and incidents, and come
+to the same verdict when it is asked to check one of them.
 
 A second run in the same hour finds the same and stores and publishes nothing, for an hour is recorded once.
 """
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from local_stack import (  # noqa: E402  (the path must be set first)
     CloudError, LocalStack, count, heading, rfc3339, run_example, say, shown,
 )
-from demo import api, comparison, findings, usage  # noqa: E402
+from demo import api, comparison, findings, incidents, usage  # noqa: E402
 from files import read_json  # noqa: E402
 from settings import DEFAULT_STACK  # noqa: E402
 
@@ -49,12 +50,15 @@ def demo(options: argparse.Namespace) -> None:
     result = comparison.compare(labels["planted"], found)
     say(f"{comparison.tables(result)}\n\n{comparison.score(result)}")
 
-    heading("4. The alerts")
-    show_alert(stack, summary, found, end)
+    heading("4. The incidents, and the alerts on them")
+    opened = incidents.belonging_to(found, findings.stored_incidents(stack, usage.CUSTOMER_IDS))
+    say("\n".join(incident_lines(found, opened)))
+    show_alert(stack, summary, end)
     require_success(result, summary, found, labels_file)
+    incidents.require_told(found, opened, findings.digests(stack, end))
 
     heading(f"5. What the API says ({stack.env['API_HOST']})")
-    api.show(stack, found, end)
+    api.show(stack, found, opened, end)
 
     heading("6. What to try next")
     say("\n".join(next_steps(stack, end)))
@@ -70,8 +74,7 @@ def prepare(stack: LocalStack, end: datetime, labels_file: Path) -> Dict[str, ob
     # First of all, so that nothing is done to a database that is not the demo's.
     usage.clear(stack, present)
     stack.meterflow("migrate")
-    # What an earlier run stored for this very hour came from other usage and says nothing about the new.
-    findings.forget(stack, findings.stored(stack, end))
+    findings.forget(stack, findings.left_behind(stack, end, usage.CUSTOMER_IDS))
     return usage.seed(stack, end, labels_file)
 
 
@@ -79,6 +82,7 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
     """The function's answer for a person."""
     window, undetermined = summary["window"], summary["undetermined"]
     reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(undetermined.items()))
+    became = ", ".join(f"{number} {state}" for state, number in sorted(summary["incidents"].items()))
     anomalies = count(summary["anomalies_found"], "anomaly", "anomalies")
     lines = [
         f"checked:    {count(summary['checked'], 'series', 'series')} of {count(summary['customers'], 'customer')} "
@@ -86,6 +90,7 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
         f"window:     {window['start']} to {window['end']}, beside the same 24 hours of the 30 days before",
         f"found:      {anomalies}, {summary['critical']} of them critical",
         f"stored:     {summary['recorded']} now, {summary['already_recorded']} by an earlier run of this hour",
+        f"incidents:  {became or 'none changed its state'}",
         f"published:  {count(summary['alerts_published'], 'alert')}",
         f"not judged: {count(sum(undetermined.values()), 'series', 'series')}{f' ({reasons})' if reasons else ''}",
     ]
@@ -94,11 +99,26 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
     return lines
 
 
-def show_alert(stack: LocalStack, summary: Dict[str, object], found: List[Dict[str, object]], end: datetime) -> None:
+def incident_lines(found: List[Dict[str, object]], opened: List[Dict[str, object]]) -> List[str]:
+    """What came of the anomalies, and who was told."""
+    told, states = incidents.told_of(opened), Counter(str(item["alert_state"]) for item in found)
+    none = ["a warning", "an incident that people know"] + (["one that the digest tells of"] if told.by_digest else [])
+    lines = [
+        f"Each anomaly belongs to an incident: {incidents.tally(opened)}.",
+        "A spike stays in the window for a day: the next 23 runs add anomalies to its incident and page nobody, unless it",
+        "doubles. It is resolved after two runs back inside.",
+        "",
+        f"alert_state of the anomalies: {', '.join(f'{state} {number}' for state, number in sorted(states.items()))}",
+        f"(an incident pages once; none is {', '.join(none[:-1])} or {none[-1]})",
+    ]
+    if told.by_digest:
+        lines.append(f"{told.singly} got an alert of their own, as many as one run sends; a digest tells of the other "
+                     f"{told.by_digest}.")
+    return lines
+
+
+def show_alert(stack: LocalStack, summary: Dict[str, object], end: datetime) -> None:
     queue = stack.env["ALERTS_QUEUE_URL"].rsplit("/", 1)[-1]
-    states = Counter(str(item["alert_state"]) for item in found)
-    say("alert_state of the stored anomalies: " + ", ".join(f"{state} {n}" for state, n in sorted(states.items()))
-        + " (none: a warning, which alerts nobody)")
     if not summary["alerts_published"]:
         say(f"This run published none, so that no new message is in the queue {queue}.")
         return
@@ -139,10 +159,11 @@ def next_steps(stack: LocalStack, end: datetime) -> List[str]:
         f"The schedule goes on checking every hour. The made-up usage ends at {rfc3339(end)}, so that the hours after it",
         "show customers who fall silent.",
         "",
-        "The API, with the addresses and tokens of the local cloud; docs/api.md has every route. What was found, one check,",
-        "and how the runs are doing:",
+        "The API, with the addresses and tokens of the local cloud; docs/api.md has every route. What was found, what is open,",
+        "one check, and how the runs are doing:",
         f"  set -a; . {shown(stack.env_file)}; set +a",
         f'  {curl} "$API_URL/v1/anomalies?limit=3"',
+        f'  {curl} "$API_URL/v1/incidents?state=open&severity=critical&limit=3"',
         f'  {curl} "$API_URL/v1/anomalies/check?customer_id=$API_CUSTOMER_ID&metric=api_calls"',
         f'  {curl} "$API_URL/v1/status"',
         "",

@@ -5,43 +5,75 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from typing import Dict, List, Optional
+from typing import Container, Dict, Iterator, List, Optional
 
 from local_stack import LocalStack, aws_session, rfc3339
 
+Record = Dict[str, object]
+
 # The metrics of the built-in catalog.
 METRICS = ("api_calls", "bandwidth", "storage_peak", "compute_time")
+# Parts of the index of incidents.
+INCIDENT_SHARDS = 16
 # What the delivery of an alert from the topic to the queue may take.
 DELIVERY_SECONDS = 20
 
 
-def stored(stack: LocalStack, end: datetime) -> List[Dict[str, object]]:
+def stored(stack: LocalStack, end: datetime) -> List[Record]:
     """The anomalies of the window that closes at `end`, read by the index on metrics: no scan of the table."""
     from boto3.dynamodb.conditions import Key
 
-    anomalies = aws_session(stack).resource("dynamodb").Table(stack.table)
-    found = []
-    for metric in METRICS:
-        query = {
-            "IndexName": "metric-severity-index",
-            "KeyConditionExpression": Key("metric").eq(metric) & Key("detected_at").eq(int(end.timestamp() * 1000)),
-        }
-        while True:
-            page = anomalies.query(**query)
-            found.extend(page["Items"])
-            if "LastEvaluatedKey" not in page:
-                break
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-    return found
+    table = _table(stack)
+    return [
+        item for metric in METRICS
+        for item in _query(table, IndexName="metric-severity-index",
+                           KeyConditionExpression=Key("metric").eq(metric) & Key("detected_at").eq(milliseconds(end)))
+    ]
 
 
-def forget(stack: LocalStack, items: List[Dict[str, object]]) -> None:
-    with aws_session(stack).resource("dynamodb").Table(stack.table).batch_writer() as writer:
+def stored_incidents(stack: LocalStack, customers: Container[str]) -> List[Record]:
+    """The incidents of these customers, open and closed ones, read by the index that the runs find them by."""
+    from boto3.dynamodb.conditions import Key
+
+    table = _table(stack)
+    return [
+        item for shard in range(INCIDENT_SHARDS)
+        for item in _query(table, IndexName="incidents-index", KeyConditionExpression=Key("incident_shard").eq(str(shard)))
+        if item["customer_id"] in customers
+    ]
+
+
+def digests(stack: LocalStack, end: datetime) -> List[Record]:
+    """What tells of the alerts of the window that were more than a run sends singly."""
+    from boto3.dynamodb.conditions import Key
+
+    condition = Key("pk").eq("DIGEST") & Key("sk").begins_with(f"DIGEST#{milliseconds(end)}#")
+    return list(_query(_table(stack), KeyConditionExpression=condition))
+
+
+def left_behind(stack: LocalStack, end: datetime, customers: Container[str]) -> List[Record]:
+    """What earlier demos stored that new usage must not meet.
+
+    All incidents of the customers: the new anomalies would join them, and baselines would leave their windows out. With
+    them go their notices, and the anomalies and digests of this very hour, which came from other usage.
+    """
+    from boto3.dynamodb.conditions import Key
+
+    table, incidents = _table(stack), stored_incidents(stack, customers)
+    notices = [
+        notice for pk in sorted({str(incident["pk"]) for incident in incidents})
+        for notice in _query(table, KeyConditionExpression=Key("pk").eq(pk) & Key("sk").begins_with("NOTICE#"))
+    ]
+    return [*incidents, *notices, *stored(stack, end), *digests(stack, end)]
+
+
+def forget(stack: LocalStack, items: List[Record]) -> None:
+    with _table(stack).batch_writer() as writer:
         for item in items:
             writer.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
 
 
-def receive_alert(stack: LocalStack, end: datetime) -> Optional[Dict[str, object]]:
+def receive_alert(stack: LocalStack, end: datetime) -> Optional[Record]:
     """The envelope of the first message on this window. All messages stay in the queue."""
     queue = aws_session(stack).client("sqs")
     deadline = time.monotonic() + DELIVERY_SECONDS
@@ -56,7 +88,7 @@ def receive_alert(stack: LocalStack, end: datetime) -> Optional[Dict[str, object
     return None
 
 
-def is_of_window(envelope: Dict[str, object], end: datetime) -> bool:
+def is_of_window(envelope: Record, end: datetime) -> bool:
     try:
         body = json.loads(str(envelope["Message"]))
         return body["detected_at"] == rfc3339(end) and body["event"] == "opened"
@@ -64,9 +96,28 @@ def is_of_window(envelope: Dict[str, object], end: datetime) -> bool:
         return False  # Somebody else published it; it is not ours to understand.
 
 
-def alert_text(envelope: Dict[str, object]) -> str:
+def alert_text(envelope: Record) -> str:
     """The message as a subscriber sees it: subject, attributes to filter by, and the body."""
     attributes = envelope.get("MessageAttributes") or {}
     filters = ", ".join(f"{name}={attribute['Value']}" for name, attribute in sorted(attributes.items()))
     body = json.dumps(json.loads(str(envelope["Message"])), indent=2, ensure_ascii=False)
     return f"Subject:    {envelope.get('Subject')}\nAttributes: {filters}\n{body}"
+
+
+def milliseconds(time: datetime) -> int:
+    """A time as the table and the API have it."""
+    return int(time.timestamp() * 1000)
+
+
+def _table(stack: LocalStack):
+    return aws_session(stack).resource("dynamodb").Table(stack.table)
+
+
+def _query(table, **query: object) -> Iterator[Record]:
+    """All items of a query, page by page."""
+    while True:
+        page = table.query(**query)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -13,6 +13,8 @@ from local_stack import CloudError, LocalStack, count, rfc3339, say
 CUSTOMERS = 200
 DAYS = 31
 SEED = 42
+# As the seed names them.
+CUSTOMER_IDS = frozenset(f"cust_{number:04}" for number in range(1, CUSTOMERS + 1))
 # On a server of the user's own, only a database of this name is the demo's to empty.
 DEMO_DATABASE = "meterflow_demo"
 

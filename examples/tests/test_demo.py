@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
-from demo import comparison, demo, findings, usage
+from demo import comparison, demo, findings, incidents, usage
 from local_stack import CloudError
 
 END = datetime(2026, 11, 21, 13, tzinfo=timezone.utc)
@@ -23,7 +25,21 @@ def label(customer, metric="api_calls", findable=True, **others):
 
 def item(customer, metric="api_calls", **others):
     return {"customer_id": customer, "metric": metric, "direction": "spike", "severity": "critical",
-            "z_score": Decimal("33.26"), "description": "it rose", "alert_state": "sent", **others}
+            "z_score": Decimal("33.26"), "description": "it rose", "alert_state": "sent",
+            "incident_id": f"{metric}.{customer}", **others}
+
+
+def incident(customer, metric="api_calls", single=True, **others):
+    """One that people were told of, by an alert of its own unless `single` says otherwise."""
+    page = {"event": "opened", "window_end": Decimal(1), "single": single}
+    return {"incident_id": f"{metric}.{customer}", "customer_id": customer, "severity": "critical", "state": "open",
+            "last_page": page, **others}
+
+
+def untold(customer, **others):
+    known = incident(customer, **others)
+    del known["last_page"]
+    return known
 
 
 class KeptUsage(unittest.TestCase):
@@ -108,18 +124,130 @@ class Ending(unittest.TestCase):
 
     def test_the_summary_says_when_the_hour_was_checked_before(self):
         summary = {"checked": 8, "customers": 2, "duration_ms": 120, "anomalies_found": 1, "critical": 1, "recorded": 0,
-                   "already_recorded": 1, "alerts_published": 0, "undetermined": {"no_data": 1},
+                   "already_recorded": 1, "alerts_published": 0, "undetermined": {"no_data": 1}, "incidents": {},
                    "window": {"start": "2026-11-20T13:00:00Z", "end": "2026-11-21T13:00:00Z"}}
         lines = demo.summary_lines(summary)
         self.assertIn("checked:    8 series of 2 customers in 0.1 s", lines)
         self.assertIn("not judged: 1 series (no_data 1)", lines)
         self.assertIn("checked before", lines[-1])
-        again = demo.summary_lines({**summary, "recorded": 1, "already_recorded": 0})
-        self.assertNotIn("checked before", again[-1])
+        self.assertIn("incidents:  none changed its state", lines)
+        first = demo.summary_lines({**summary, "recorded": 1, "already_recorded": 0, "incidents": {"opened": 1}})
+        self.assertNotIn("checked before", first[-1])
+        self.assertIn("incidents:  1 opened", first)
+
+
+class Incidents(unittest.TestCase):
+    found = [item("a"), item("b", severity="warning", alert_state="none"), item("c", alert_state="none")]
+    opened = [incident("a"), untold("b", severity="warning"), incident("c", single=False)]
+    digests = [{"held_back": Decimal(1)}]
+
+    def test_those_of_the_anomalies_are_told_from_others(self):
+        self.assertEqual(incidents.belonging_to(self.found, [*self.opened, incident("other")]), self.opened)
+
+    def test_they_are_counted(self):
+        self.assertEqual(incidents.tally(self.opened), "2 critical and 1 warning are open")
+        self.assertEqual(incidents.tally([*self.opened, incident("d", state="resolved")]),
+                         "2 critical and 1 warning are open; 1 critical is resolved")
+        self.assertEqual(incidents.told_of(self.opened), incidents.Told(singly=1, by_digest=1))
+
+    def test_what_is_shown(self):
+        text = "\n".join(demo.incident_lines(self.found, self.opened))
+        self.assertIn("belongs to an incident: 2 critical and 1 warning are open.", text)
+        self.assertIn("the next 23 runs add anomalies to its incident and page nobody", text)
+        self.assertIn("alert_state of the anomalies: none 2, sent 1\n", text)
+        self.assertIn("a digest tells of the other 1.", text)
+        self.assertNotIn("digest", "\n".join(demo.incident_lines(self.found[:1], self.opened[:1])))
+
+    def test_all_were_told(self):
+        incidents.require_told(self.found, self.opened, self.digests)
+        muted = item("m", alert_state="none", mute_reason="planned")
+        incidents.require_told([muted], [untold("m")], [])
+
+    def test_whatever_was_not_is_named(self):
+        for name, found, opened, digests, expected in [
+            ("no incident", self.found, self.opened[:2], [], "c api_calls belongs to no incident"),
+            ("an anomaly of before", [item("a", incident_id=None)], [], [], "a api_calls belongs to no incident"),
+            ("nobody told", [item("a", alert_state="none")], [untold("a")], [], "nobody was told of the critical incident a"),
+            ("no alert", [item("a", alert_state="none")], [incident("a")], [], "0 anomalies with an alert, but 1 incident"),
+            ("no digest", self.found, self.opened, [], "1 incident left to a digest"),
+            ("a digest of others", self.found, self.opened, [{"held_back": Decimal(4)}], "1 incident left to a digest"),
+        ]:
+            with self.subTest(name), self.assertRaises(CloudError) as raised:
+                incidents.require_told(found, opened, digests)
+            self.assertIn(expected, str(raised.exception))
+
+
+class Table:
+    """A table of DynamoDB as the demo asks it, which answers one item a page."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def query(self, **query):
+        condition = query["KeyConditionExpression"]
+        found = [item for item in self.items if condition(item)]
+        begin = query.get("ExclusiveStartKey", 0)
+        more = {"LastEvaluatedKey": begin + 1} if begin + 1 < len(found) else {}
+        return {"Items": found[begin:begin + 1], **more}
+
+
+class Condition:
+    """As much of boto3's `Key` as the demo uses, as a question that an item answers."""
+
+    def __init__(self, name, holds=None):
+        self.name, self.holds = name, holds
+
+    def eq(self, value):
+        return Condition(self.name, lambda item: item.get(self.name) == value)
+
+    def begins_with(self, prefix):
+        return Condition(self.name, lambda item: str(item.get(self.name, "")).startswith(prefix))
+
+    def __and__(self, other):
+        return Condition(self.name, lambda item: self(item) and other(item))
+
+    def __call__(self, item):
+        return self.holds(item)
+
+
+class LeftBehind(unittest.TestCase):
+    ms = 1_795_266_000_000
+
+    def items_of(self, customer):
+        pk = f"CUSTOMER#{customer}"
+        shard = {"customer_id": customer, "incident_shard": "7"}
+        return {
+            "open": {"pk": pk, "sk": "INCIDENT#api_calls#spike", **shard},
+            "closed": {"pk": pk, "sk": "INCIDENT#api_calls#spike#1", **shard},
+            "notice": {"pk": pk, "sk": f"NOTICE#{self.ms}#api_calls#spike#resolved"},
+            "anomaly": {"pk": pk, "sk": f"ANOMALY#{self.ms}#api_calls", "metric": "api_calls", "detected_at": self.ms},
+            "earlier anomaly": {"pk": pk, "sk": "ANOMALY#1#api_calls", "metric": "api_calls", "detected_at": 1},
+        }
+
+    def test_incidents_with_their_notices_and_what_this_hour_found(self):
+        own, other = self.items_of("cust_0001"), self.items_of("mine")
+        digests = [{"pk": "DIGEST", "sk": f"DIGEST#{self.ms}#29-4"}, {"pk": "DIGEST", "sk": "DIGEST#1#29-4"}]
+        table = Table([*own.values(), *other.values(), *digests, {"pk": "CONFIG", "sk": "GLOBAL"}])
+        modules = {"boto3": SimpleNamespace(), "boto3.dynamodb": SimpleNamespace(),
+                   "boto3.dynamodb.conditions": SimpleNamespace(Key=Condition)}
+        with mock.patch.object(findings, "_table", lambda stack: table), mock.patch.dict("sys.modules", modules):
+            left = findings.left_behind(None, END, usage.CUSTOMER_IDS)
+        self.assertCountEqual([(record["pk"], record["sk"]) for record in left], [
+            *((own[name]["pk"], own[name]["sk"]) for name in ("open", "closed", "notice", "anomaly")),
+            # An anomaly of this very hour and of somebody else goes as it always did: its usage is gone.
+            (other["anomaly"]["pk"], other["anomaly"]["sk"]),
+            ("DIGEST", f"DIGEST#{self.ms}#29-4"),
+        ])
+
+    def test_the_customers_are_named_as_the_seed_names_them(self):
+        self.assertEqual(len(usage.CUSTOMER_IDS), usage.CUSTOMERS)
+        self.assertTrue({"cust_0001", f"cust_{usage.CUSTOMERS:04}"} <= usage.CUSTOMER_IDS)
 
 
 class Alerts(unittest.TestCase):
-    body = {"customer_id": "a", "metric": "api_calls", "event": "opened", "detected_at": "2026-11-21T13:00:00Z"}
+    body = {"alert_id": "1.api_calls.YQ", "event": "opened", "customer_id": "a", "metric": "api_calls",
+            "detected_at": "2026-11-21T13:00:00Z", "incident_id": "1.api_calls.spike.YQ",
+            "incident": {"state": "open", "anomalies": 1}}
     envelope = {"Subject": "[MeterFlow] Critical anomaly: a - api_calls", "Message": json.dumps(body),
                 "MessageAttributes": {"metric": {"Type": "String", "Value": "api_calls"}}}
 
@@ -140,7 +268,8 @@ class Alerts(unittest.TestCase):
         text = findings.alert_text(self.envelope)
         self.assertIn("Subject:    [MeterFlow] Critical anomaly: a - api_calls", text)
         self.assertIn("Attributes: metric=api_calls", text)
-        self.assertIn('  "customer_id": "a"', text)
+        for expected in ('  "alert_id": "1.api_calls.YQ"', '  "customer_id": "a"', '    "state": "open"'):
+            self.assertIn(expected, text)
 
 
 if __name__ == "__main__":

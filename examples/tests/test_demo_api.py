@@ -21,6 +21,11 @@ def anomaly(customer, **others):
             "baseline_stddev": 8.0, "z_score": 100.0, "expected_low": 76.0, "expected_high": 124.0, **others}
 
 
+def incident(customer, **others):
+    return {"incident_id": f"{END_MS}.api_calls.spike.{customer}", "customer_id": customer, "opened_at": END_MS,
+            "last_seen": END_MS, **others}
+
+
 def check_of(found, **others):
     figures = {name: found[name] for name in ("current_value", "z_score", "expected_low", "expected_high")}
     return {**figures, "baseline": {"mean": found["baseline_mean"], "stddev": found["baseline_stddev"]},
@@ -30,23 +35,29 @@ def check_of(found, **others):
 class Gateway:
     """Answers like the API, to whoever has one of the local tokens."""
 
-    def __init__(self, anomalies, leaks=False):
+    def __init__(self, anomalies, incidents=None, leaks=False):
         self.anomalies, self.leaks = anomalies, leaks
+        self.incidents = [incident(found["customer_id"]) for found in anomalies] if incidents is None else incidents
 
     def client(self, stack, token):
-        client = mock.Mock(spec=["anomalies", "expect", "get"])
-        visible = [found for found in self.anomalies if token == "API_TOKEN_ADMIN" or found["customer_id"] == "own"]
-        client.anomalies.side_effect = lambda **query: (visible, 1)
+        def visible_of(records):
+            return [found for found in records if token == "API_TOKEN_ADMIN" or found["customer_id"] == "own"]
+
+        client = mock.Mock(spec=["listed", "expect", "get"])
+        visible = visible_of(self.anomalies)
+        listed = {"anomalies": visible, "incidents": visible_of(self.incidents)}
+        client.listed.side_effect = lambda kind, **query: (listed[kind], 1)
         client.expect.side_effect = lambda path, **query: check_of(next(
             found for found in visible if found["customer_id"] == query["customer_id"]))
         client.get.side_effect = lambda path: (200 if self.leaks else 404, {})
         return client
 
-    def show(self, stored):
+    def show(self, stored, opened=None):
+        opened = [incident(found["customer_id"]) for found in stored] if opened is None else opened
         stack = SimpleNamespace(env={"API_CUSTOMER_ID": "own"})
         output = io.StringIO()
         with mock.patch.object(api, "Api", self.client), contextlib.redirect_stdout(output):
-            api.show(stack, stored, END)
+            api.show(stack, stored, opened, END)
         return output.getvalue()
 
 
@@ -57,7 +68,8 @@ class Showing(unittest.TestCase):
         text = Gateway(self.anomalies).show(self.anomalies)
         self.assertIn("lists the same 3 anomalies, on 1 page", text)
         self.assertIn("judges b api_calls anew", text)
-        self.assertIn("The token of own shows only what is its own: 1 anomaly.", text)
+        self.assertIn("GET /v1/incidents lists the same 3 incidents.", text)
+        self.assertIn("The token of own shows only what is its own: 1 anomaly, 1 incident.", text)
         self.assertIn("For it the anomaly of b does not exist: 404.", text)
 
     def test_anything_else_is_refused(self):
@@ -70,6 +82,19 @@ class Showing(unittest.TestCase):
         ]:
             with self.subTest(name), self.assertRaises(CloudError) as raised:
                 gateway.show(stored)
+            self.assertIn(expected, str(raised.exception))
+
+    def test_incidents_that_are_not_those_of_the_anomalies(self):
+        incidents = [incident("a"), incident("b"), incident("own")]
+        # Over before this window, or opened by the schedule's next run meanwhile: no matter of this hour.
+        others = [incident("x", opened_at=1, last_seen=2), incident("y", opened_at=END_MS + 1, last_seen=END_MS + 1)]
+        Gateway(self.anomalies, [*incidents, *others]).show(self.anomalies)
+        for name, listed, expected in [
+            ("one is missing", incidents[1:], f"lists 2 incidents of this hour, and it must be 3. Missing: {END_MS}.api_calls.spike.a."),
+            ("one is foreign", [*incidents, incident("c")], f"Not expected: {END_MS}.api_calls.spike.c"),
+        ]:
+            with self.subTest(name), self.assertRaises(CloudError) as raised:
+                Gateway(self.anomalies, listed).show(self.anomalies)
             self.assertIn(expected, str(raised.exception))
 
 
@@ -120,11 +145,13 @@ class Paging(unittest.TestCase):
         def get(path, **query):
             asked.append(query)
             anomalies, following = pages[query.get("cursor")]
-            return 200, {"anomalies": anomalies, "next_cursor": following}
+            return 200, {path.rpartition("/")[2]: anomalies, "next_cursor": following}
 
-        with mock.patch.object(self.api, "get", get):
-            self.assertEqual(self.api.anomalies(metric="m"), (["a", "b", "c"], 3))
-        self.assertEqual([query["metric"] for query in asked], ["m"] * 3)
+        for kind in ("anomalies", "incidents"):
+            asked.clear()
+            with mock.patch.object(self.api, "get", get):
+                self.assertEqual(self.api.listed(kind, metric="m"), (["a", "b", "c"], 3))
+            self.assertEqual([query["metric"] for query in asked], ["m"] * 3)
 
     def test_a_problem_is_told(self):
         for answer, expected in [

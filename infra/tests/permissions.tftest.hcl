@@ -43,7 +43,7 @@ run "role_can_do_exactly_what_the_code_calls" {
 
   assert {
     condition = { for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
-      RecordAnomaliesAndIncidents   = "Allow dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      RecordAnomaliesAndIncidents   = "Allow dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadSettingsAndIncidents      = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FindPendingAlertsAndIncidents = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       PublishAlerts                 = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"

@@ -73,7 +73,7 @@ fn every_event_file_is_used_by_a_test() -> Result<()> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"))?;
     let names: Result<BTreeSet<_>, _> = folder.map(|entry| entry.map(|entry| entry.file_name())).collect();
     let detector = ["detector-customers", "detector-dry-run", "detector-scheduled"];
-    let used = detector.into_iter().chain(crate::gateway_events::EVENTS);
+    let used = detector.into_iter().chain(crate::gateway_events::EVENTS).chain(crate::notifier::EVENTS);
     assert_eq!(names?, used.map(|name| format!("{name}.json").into()).collect());
     Ok(())
 }

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
+use adapters::store::{Change, Changed, IncidentItem, Writer};
+use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
+use detection::incident::Subject;
+use detection::{CustomerId, Direction, Incident, IncidentState, MetricName};
 use detector::{App, RunSummary, Tick};
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
@@ -251,4 +254,63 @@ async fn a_run_that_is_killed_at_any_call_and_run_again_leaves_the_same_state() 
         .try_collect::<Vec<()>>()
         .await
         .map(drop)
+}
+
+/// An incident of one customer as a run opens it at the hour of its window, with its anomaly.
+async fn opened(world: &World, customer: &str, hour: i64) -> Result<IncidentItem> {
+    world.insert(&steady_then(customer, at(END) + hours(hour), 5e7)).await?;
+    run_at(&world.app().await?, at(END) + hours(hour)).await?;
+    latest(world, customer).await
+}
+
+async fn latest(world: &World, customer: &str) -> Result<IncidentItem> {
+    let (customer_id, metric) = (CustomerId::new(customer)?, MetricName::new("compute_time")?);
+    let subject = Subject { customer_id, metric, direction: Direction::Spike };
+    let found = world.app().await?.store.latest_incident(&subject, world::timestamp()).await?;
+    found.context("no incident")
+}
+
+#[tokio::test]
+async fn what_was_decided_from_another_incident_or_version_is_not_stored() -> Result<()> {
+    let world = World::new().await?;
+    let store = &world.app().await?.store;
+    let writer = Writer { run_id: "by hand", now: world::timestamp() };
+    let first = opened(&world, "c", 0).await?;
+    let changed = |item: &IncidentItem, change: fn(&mut Incident)| {
+        let mut incident = item.incident.clone();
+        change(&mut incident);
+        IncidentItem::after(Some(item), incident, "ms", None, store.retention())
+    };
+    let write = async |from: Option<&IncidentItem>, to: &IncidentItem| -> Result<bool> {
+        let change = Change { from, to, alert: None };
+        Ok(matches!(store.change(change, writer).await?, Changed::Done))
+    };
+    // It is resolved, and another one of the same version takes its key.
+    let resolved = changed(&first, |incident| incident.state = IncidentState::Resolved);
+    assert!(write(Some(&first), &resolved).await?);
+    let counted = changed(&resolved, |incident| incident.anomalies += 1);
+    assert!(write(Some(&resolved), &counted).await?);
+    let mut later = first.incident.clone();
+    later.opened_at = first.incident.opened_at + hours(40);
+    let later = IncidentItem::after(Some(&resolved), later, "ms", None, store.retention());
+    assert_eq!((later.version, first.version), (1, 1));
+    // Not from a state of the closed one that is no more …
+    assert!(!write(Some(&resolved), &later).await?);
+    assert!(write(Some(&counted), &later).await?);
+    // … and what was decided from the first one, open, does not meet the second, neither in place nor to close it.
+    for change in [
+        |incident: &mut Incident| incident.anomalies += 1,
+        |incident: &mut Incident| {
+            incident.state = IncidentState::Accepted;
+        },
+    ] {
+        assert!(!write(Some(&first), &changed(&first, change)).await?);
+    }
+    assert!(!write(None, &first).await?, "there is an open one");
+    let joined = changed(&later, |incident| incident.anomalies += 1);
+    assert!(write(Some(&later), &joined).await?);
+    assert!(!write(Some(&later), &joined).await?, "it is another version now");
+    assert_eq!(latest(&world, "c").await?, joined);
+    assert_eq!(world.incidents().await?.len(), 2);
+    Ok(())
 }

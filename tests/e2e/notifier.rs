@@ -169,6 +169,10 @@ async fn accepting() -> Result<Receiver> {
     Ok(Receiver::start(|_| Reply::with(202, r#"{"status": "success"}"#)).await?)
 }
 
+/// Each is used by the tests of this module.
+pub(crate) const EVENTS: [&str; 4] =
+    ["notifier-opened", "notifier-resolved", "notifier-storm", "notifier-daily-digest"];
+
 #[tokio::test]
 async fn the_sample_events() -> Result<()> {
     let (slack, pagerduty) = (Receiver::taking("ok").await?, accepting().await?);

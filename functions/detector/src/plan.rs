@@ -88,10 +88,14 @@ impl PagePlan {
         Ok(plan)
     }
 
-    /// Whether a page about this candidate goes out by itself; otherwise the digest tells of it. Without a digest,
-    /// everything goes out by itself, also what calls for a page only since the plan was made.
-    pub(crate) fn is_single(&self, candidate: &Candidate) -> bool {
-        self.totals.held_back == 0 || self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric))
+    /// Whether a page about this candidate goes out by itself; otherwise the digest tells of it. `planned` is the call
+    /// that the plan was made of: what calls for a page only since then goes out by itself, for no digest tells of it.
+    pub(crate) fn is_single(&self, candidate: &Candidate, planned: Call) -> bool {
+        match planned {
+            Call::Yes => self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric)),
+            Call::Settled { single } => single,
+            Call::No => true,
+        }
     }
 
     /// Holds back what is beyond `most`, the smallest first.
@@ -193,7 +197,8 @@ mod tests {
         let (counted, chosen) = plan(&candidates, 10, 10);
         let totals = Totals { anomalies: 2, critical: 1, pages: 1, held_back: 0 };
         assert_eq!((counted.totals, chosen), (totals, vec!["a/1".to_owned()]));
-        assert!(candidates.iter().all(|candidate| counted.is_single(candidate)), "nothing is held back");
+        let single = |candidate: &Candidate| counted.is_single(candidate, critical(candidate));
+        assert!(candidates.iter().all(single), "nothing is held back");
         let page = |event| Some(Page { event, window_end: Timestamp::UNIX_EPOCH, single: false });
         for (event, call) in [
             (None, Call::No),
@@ -218,7 +223,9 @@ mod tests {
         let (plan_of_three, chosen) = plan(&candidates, 3, 2);
         assert_eq!(chosen, ["a/0", "a/2", "b/0"]);
         assert_eq!((plan_of_three.totals.pages, plan_of_three.totals.held_back), (5, 2));
-        assert_eq!([0, 1].map(|place| plan_of_three.is_single(&candidates[place])), [true, false]);
+        let single = |place: usize, planned: Call| plan_of_three.is_single(&candidates[place], planned);
+        assert_eq!([0, 1].map(|place| single(place, critical(&candidates[place]))), [true, false]);
+        assert!(single(1, Call::No), "the digest does not tell of what calls for a page only now");
         let held: Vec<_> = plan_of_three.largest.iter().map(|c| (c.customer_id.as_str(), c.metric)).collect();
         assert_eq!(held, [("a", 1), ("c", 0)]);
         assert_eq!(plan(&candidates, 0, 2).1, [""; 0]);
@@ -256,14 +263,18 @@ mod tests {
             let settled = |candidate: &Candidate| {
                 let place = candidates.iter().position(|other| other == candidate).unwrap();
                 match place * 17 % 40 < stored {
-                    true => Call::Settled { single: first.is_single(candidate) },
+                    true => Call::Settled { single: first.is_single(candidate, Call::Yes) },
                     false => Call::Yes,
                 }
             };
             let again = PagePlan::of(all(), &limits, settled).unwrap();
             assert_eq!((again.totals, &again.largest), (first.totals, &first.largest), "{stored}");
             for candidate in candidates.iter().filter(|candidate| settled(candidate) == Call::Yes) {
-                assert_eq!(again.is_single(candidate), first.is_single(candidate), "{stored}");
+                assert_eq!(
+                    again.is_single(candidate, Call::Yes),
+                    first.is_single(candidate, Call::Yes),
+                    "{stored}"
+                );
             }
         }
         // Pages that were sent singly are not told of by a digest, also where the caps are lower now.

@@ -98,6 +98,7 @@ async fn settle(
 ) -> anyhow::Result<Settled> {
     let Pass { app, window, writer, .. } = pass;
     let mut before = latest(pass, known, &candidate).cloned();
+    let single = plan.is_single(&candidate, Call::of(&decide(pass, &candidate, before.as_ref())));
     for attempt in 0..ATTEMPTS {
         let (incident, page) = match decide(pass, &candidate, before.as_ref()) {
             Step::Stay => return Ok(Settled::Nothing),
@@ -110,7 +111,7 @@ async fn settle(
             }
             Step::Become { incident, page } => (*incident, page),
         };
-        let (to, alert) = change(pass, plan, &candidate, before.as_ref(), incident, page);
+        let (to, alert) = change(pass, single, &candidate, before.as_ref(), incident, page);
         let change = Change { from: before.as_ref(), to: &to, alert: alert.as_ref() };
         match ledger.change(change, writer).await? {
             Changed::Done => {
@@ -150,7 +151,7 @@ fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&IncidentItem>) 
 /// The items that a decision leads to: the incident, and the anomaly or notice that tells of it.
 fn change(
     pass: Pass<'_>,
-    plan: &PagePlan,
+    single: bool,
     candidate: &Candidate,
     before: Option<&IncidentItem>,
     mut incident: Incident,
@@ -159,7 +160,7 @@ fn change(
     let Pass { app, window, writer, .. } = pass;
     let (unit, retention) = (&app.catalog.metrics()[candidate.metric].unit, app.store.retention());
     // What closes an incident is sent singly whatever happens: something waits for it.
-    let single = page.is_some_and(Event::is_closing) || plan.is_single(candidate);
+    let single = page.is_some_and(Event::is_closing) || single;
     if let Some(event) = page {
         incident.note_page(event, single);
     }

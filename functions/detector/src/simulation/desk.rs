@@ -74,7 +74,7 @@ pub(super) enum Call {
 pub(super) enum Answer {
     Nothing,
     Incidents(Vec<IncidentItem>),
-    Incident(Option<IncidentItem>),
+    Incident(Option<Box<IncidentItem>>),
     Changed(Changed),
     Recorded(Recorded),
     Pending(Pending),
@@ -114,7 +114,9 @@ impl Desk {
             }
             Call::Policies | Call::Usage { .. } => Answer::Nothing,
             Call::IncidentsSince { from, now } => Answer::Incidents(table.incidents_since(from, now, &by)),
-            Call::LatestIncident { subject, now } => Answer::Incident(table.latest_incident(&subject, now)),
+            Call::LatestIncident { subject, now } => {
+                Answer::Incident(table.latest_incident(&subject, now).map(Box::new))
+            }
             Call::Change(wanted) => Answer::Changed(table.change(*wanted, &by)),
             Call::Record(alert) => Answer::Recorded(table.record(alert, &by)),
             Call::Pending(limit) => Answer::Pending(table.pending(limit, &by)),
@@ -173,13 +175,6 @@ impl<'a> Books<'a> {
             desk.next
         };
         Asking { desk: self.desk, id }.await
-    }
-
-    async fn has(&self, bug: Bug, call: impl FnOnce() -> Call) -> anyhow::Result<()> {
-        if self.bug == Some(bug) {
-            self.ask(call()).await?;
-        }
-        Ok(())
     }
 
     async fn record_alert(&self, alert: AlertItem) -> anyhow::Result<Recorded> {
@@ -306,9 +301,9 @@ impl Ledger for Books<'_> {
             && self.bug == Some(Bug::StaleRead)
             && let Some(stale) = self.first_read.borrow().get(item.id().as_str())
         {
-            *item = IncidentItem { version: item.version, ..stale.clone() };
+            **item = IncidentItem { version: item.version, ..stale.clone() };
         }
-        Ok(incident.map(|item| self.forgetful(item)))
+        Ok(incident.map(|item| self.forgetful(*item)))
     }
 
     async fn change(&self, change: Change<'_>, _: Writer<'_>) -> anyhow::Result<Changed> {
@@ -316,8 +311,8 @@ impl Ledger for Books<'_> {
         let mut wanted = Wanted { from: change.from.cloned(), to: change.to.clone(), alert };
         self.spoil(&mut wanted);
         if let Some(alert) = wanted.alert.clone() {
-            if alert.state() == AlertState::Pending {
-                self.has(Bug::PageBeforePut, || Call::Publish(alert.clone())).await?;
+            if self.bug == Some(Bug::PageBeforePut) && alert.state() == AlertState::Pending {
+                self.ask(Call::Publish(alert.clone())).await?;
             }
             if self.bug == Some(Bug::TwoWrites) && matches!(alert, AlertItem::Anomaly(_)) {
                 let recorded = self.record_alert(alert).await?;
@@ -370,7 +365,9 @@ impl Ledger for Books<'_> {
     }
 
     async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()> {
-        self.has(Bug::MarkBeforePublish, || Call::MarkSent(alert.clone())).await?;
+        if self.bug == Some(Bug::MarkBeforePublish) {
+            self.ask(Call::MarkSent(alert.clone())).await?;
+        }
         self.ask(Call::Publish(alert.clone())).await.map(drop)
     }
 

@@ -172,7 +172,8 @@ impl<'a> Watch<'a> {
             Some(AlertItem::Anomaly(item)) => Some(&**item),
             _ => None,
         };
-        if let Some(latest) = before.or(latest).filter(|latest| latest.incident.last_window > window.end()) {
+        let known = before.or(latest);
+        if let Some(latest) = known.filter(|known| known.incident.last_window > window.end()) {
             let counted = Incident { anomalies: latest.incident.anomalies + 1, ..latest.incident.clone() };
             if *now != counted || to.description != latest.description {
                 let what = format!("a late run for {} changed {id} from {latest:?} to {to:?}", window.end());

@@ -64,8 +64,7 @@ fn play(
     for event in event..=event + 2 {
         run(&mut story, event);
     }
-    let essence = story.desk.borrow().table.essence();
-    essence
+    story.desk.borrow().table.essence()
 }
 
 /// A run in which nothing goes wrong, its calls in their order.

@@ -12,9 +12,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use adapters::metrics::RunFigures;
-use adapters::store::{AlertItem, Change, Changed, Claim, IncidentItem, Notice, Writer};
+use adapters::store::Changed;
 use anyhow::anyhow;
-use detection::incident::{Handled, IncidentId};
+use detection::incident::IncidentId;
 use detection::{Action, Window};
 use jiff::Timestamp;
 use rand::RngExt;
@@ -23,8 +23,9 @@ use rand_chacha::ChaCha8Rng;
 use super::bugs::Bug;
 use super::desk::{Answer, Books, Call, Desk, Stage, name};
 use super::invariants::{Actor, Rule, Watch};
+use super::people::handle;
+use super::telling::{outcome, summary};
 use super::world::{HISTORY, World, hour, one_of};
-use crate::ledger::Ledger;
 use crate::outbox::Outbox;
 use crate::{App, Tick};
 
@@ -183,7 +184,8 @@ impl<'a> Story<'a> {
                     false => after = Some(Part::Run { event }),
                 }
             }
-            if self.rng.random_bool(often / 2.0) {
+            // People look at incidents when something happens, and then it may well be the same thing.
+            if self.rng.random_bool(if parts.len() > 1 { 0.4 } else { often / 2.0 }) {
                 parts.extend(self.person());
             }
             self.perform_with_retries(parts);
@@ -496,98 +498,8 @@ impl<'a> Story<'a> {
     }
 }
 
-/// What the API does for a person.
-async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -> anyhow::Result<()> {
-    let (_, _, subject) = IncidentId::parse(id.as_str()).unwrap();
-    let run_id = name(books.run);
-    let retention = books.app.store.retention();
-    for _ in 0..5 {
-        let now = books.now()?;
-        let latest = books.latest_incident(&subject, now).await?;
-        let Some(before) = latest.filter(|found| found.id() == *id) else { return Ok(()) };
-        let Handled::Become { incident, page } = before.incident.after(action, now) else { return Ok(()) };
-        let notice = page.map(|event| {
-            let text = String::from("somebody did something");
-            let notice = Notice::new(event, &incident, &before.unit, text, now, retention, &run_id);
-            AlertItem::Notice(Box::new(notice))
-        });
-        let to = IncidentItem::after(Some(&before), *incident, &before.unit, None, retention);
-        let change = Change { from: Some(&before), to: &to, alert: notice.as_ref() };
-        let writer = Writer { run_id: &run_id, now };
-        if let Changed::Done = books.change(change, writer).await? {
-            return match notice {
-                Some(notice) => send_now(books, &notice, writer).await,
-                None => Ok(()),
-            };
-        }
-    }
-    Err(anyhow!("others were faster again and again"))
-}
-
-/// At once, unless an earlier alert of the incident waits: then the next run sends both.
-async fn send_now(books: &Books<'_>, notice: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-    let waiting = books.pending(100).await?.alerts;
-    let is_earlier =
-        |alert: &AlertItem| alert.id() != notice.id() && alert.incident_id() == notice.incident_id();
-    if waiting.iter().any(is_earlier) || books.claim(notice, writer).await? != Claim::Won {
-        return Ok(());
-    }
-    if let Err(error) = books.publish(notice).await {
-        books.release(notice, writer).await?;
-        return Err(error);
-    }
-    books.mark_sent(notice, writer).await
-}
-
 fn is_moved(wanted: &super::table::Wanted) -> bool {
     wanted.from.as_ref().is_none_or(|from| {
         from.id() != wanted.to.id() || from.incident.is_open() != wanted.to.incident.is_open()
     })
-}
-
-fn summary(call: &Call) -> String {
-    match call {
-        Call::Change(wanted) => {
-            let now = &wanted.to.incident;
-            let alert = wanted.alert.as_ref().map(|alert| format!("{:?} {}", alert.state(), alert.id()));
-            let from = wanted.from.as_ref().map(|from| (from.id().to_string(), from.version));
-            format!(
-                "change {from:?} -> {} v{} {:?} anomalies={} quiet={} told={} alerting={} last_window={} page={:?} with {alert:?}",
-                wanted.to.id(),
-                wanted.to.version,
-                now.state,
-                now.anomalies,
-                now.quiet_runs,
-                now.told,
-                now.alerting,
-                now.last_window,
-                now.last_page
-            )
-        }
-        Call::Record(alert) => format!("record {}", alert.id()),
-        Call::Claim(alert) => format!("claim {}", alert.id()),
-        Call::Publish(alert) => format!("publish {}", alert.id()),
-        Call::MarkSent(alert) => format!("mark {}", alert.id()),
-        Call::Release(alert) => format!("release {}", alert.id()),
-        other => format!("{other:?}"),
-    }
-}
-
-fn outcome(answer: &Answer) -> String {
-    match answer {
-        Answer::Incidents(incidents) => {
-            let incident =
-                |item: &IncidentItem| format!("{} v{} {:?}", item.id(), item.version, item.incident.state);
-            format!("{:?}", incidents.iter().map(incident).collect::<Vec<_>>())
-        }
-        Answer::Incident(incident) => {
-            format!("{:?}", incident.as_ref().map(|item| (item.id(), item.version)))
-        }
-        Answer::Changed(Changed::Already(recorded)) => format!("already, {:?}", recorded.alert_state),
-        Answer::Recorded(recorded) => format!("new={} {:?}", recorded.new, recorded.alert_state),
-        Answer::Pending(pending) => {
-            format!("{:?}", pending.alerts.iter().map(|a| a.id()).collect::<Vec<_>>())
-        }
-        other => format!("{other:?}"),
-    }
 }

@@ -145,17 +145,19 @@ impl Table {
         }
         let key = key_of(to);
         let found = self.incidents.get(&key);
-        let is_at = |found: Option<&IncidentItem>, version: u64| {
-            self.bug == Some(Bug::NoVersionCondition) || found.is_some_and(|found| found.version == version)
+        // A later incident that has taken the key may be at the same version.
+        let is_at = |found: Option<&IncidentItem>, former: &IncidentItem| {
+            let same = |found: &IncidentItem| found.version == former.version && found.id() == former.id();
+            self.bug == Some(Bug::NoVersionCondition) || found.is_some_and(same)
         };
         let former = from.as_ref().filter(|from| from.id() == to.id());
         let holds = match former {
-            Some(former) if in_place => is_at(found, former.version),
+            Some(former) if in_place => is_at(found, former),
             _ => {
                 let vacant = self.bug == Some(Bug::NoConditionOnOpen)
                     || found.is_none_or(|found| found.ttl < seconds(by.now));
-                vacant
-                    && former.is_none_or(|former| is_at(self.incidents.get(&key_of(former)), former.version))
+                // The incident that it leaves, or the closed one that it follows.
+                vacant && from.as_ref().is_none_or(|from| is_at(self.incidents.get(&key_of(from)), from))
             }
         };
         if !holds {

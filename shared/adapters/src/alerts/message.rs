@@ -197,8 +197,7 @@ impl<'a> Report<'a> {
         }
         if !self.investigation_steps.is_empty() {
             lines.extend([String::new(), "What to do".to_owned()]);
-            let steps = self.investigation_steps.iter().enumerate();
-            lines.extend(steps.map(|(number, step)| format!("{}. {step}", number + 1)));
+            lines.extend(numbered(self.investigation_steps));
         }
         lines.extend([String::new(), format!("Alert id: {}", self.alert_id)]);
         if let Some(incident) = self.incident {
@@ -215,6 +214,11 @@ fn digest_message(digest: &Digest) -> Message {
         .iter()
         .map(|entry| format!("- {}: {}", inert(&entry.customer_id), entry.description))
         .collect();
+    let steps = [
+        "So many at once often have one cause: look at the ingestion of usage events first.",
+        "List them all by the API: GET /v1/incidents?state=open.",
+    ]
+    .map(str::to_owned);
     let description = format!(
         "{pages} incidents call for a page in the 24 hours to {at}, more than are paged singly: \
          {held_back} of them are only in this digest",
@@ -223,12 +227,11 @@ fn digest_message(digest: &Digest) -> Message {
     );
     let email = format!(
         "{description}.\n\nThe largest of them:\n{}\n\n\
-         The run found {} anomalies, {} of them critical. So many at once often have one cause: look at the ingestion \
-         of usage events first.\n\
-         The API lists them all: GET /v1/incidents?state=open\n\nAlert id: {}\n",
+         The run found {} anomalies, {} of them critical.\n\nWhat to do\n{}\n\nAlert id: {}\n",
         lines.join("\n"),
         digest.anomalies,
         digest.critical,
+        numbered(&steps).join("\n"),
         digest.anomaly_id,
     );
     let body = json!({
@@ -243,6 +246,7 @@ fn digest_message(digest: &Digest) -> Message {
         "anomalies": digest.anomalies,
         "largest": digest.largest,
         "description": description,
+        "investigation_steps": steps,
     });
     Message {
         subject: subject(&format!("[MeterFlow] {} incidents at once", digest.pages)),
@@ -268,6 +272,10 @@ fn printable(text: &str) -> String {
 /// Customer's text in a mail: on its line, and nothing in it that a mail program makes a link of.
 fn inert(text: &str) -> String {
     printable(text).replace("://", "[://]").replace("www.", "www[.]")
+}
+
+fn numbered(steps: &[String]) -> Vec<String> {
+    steps.iter().enumerate().map(|(number, step)| format!("{}. {step}", number + 1)).collect()
 }
 
 fn capitalized(sentence: &str) -> String {

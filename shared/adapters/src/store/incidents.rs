@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use detection::CustomerId;
 use detection::incident::{Figures, Incident, IncidentId, Subject};
@@ -272,11 +272,21 @@ impl AnomalyStore {
             let delete = Delete::builder()
                 .table_name(&self.table)
                 .set_key(Some(key(&from.incident.subject.customer_id, from.sort_key())))
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", AttributeValue::N(from.version.to_string()))
+                .condition_expression(UNCHANGED)
+                .set_expression_attribute_values(Some(as_read(from)))
                 .build()
                 .map_err(|source| self.unchanged(change, source.into()))?;
             items.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        if let Some(closed) = succeeded(change) {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(&closed.incident.subject.customer_id, closed.sort_key())))
+                .condition_expression(UNCHANGED)
+                .set_expression_attribute_values(Some(as_read(closed)))
+                .build()
+                .map_err(|source| self.unchanged(change, source.into()))?;
+            items.push(TransactWriteItem::builder().condition_check(check).build());
         }
         let transaction = self.client.transact_write_items().set_transact_items(Some(items));
         match transaction.send().await.map_err(SdkError::into_service_error) {
@@ -307,9 +317,9 @@ impl AnomalyStore {
         let item = change.to.to_item().map_err(|source| self.unreadable(source))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         Ok(match change.from {
-            Some(from) if is_in_place(change) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", AttributeValue::N(from.version.to_string())),
+            Some(from) if is_in_place(change) => {
+                put.condition_expression(UNCHANGED).set_expression_attribute_values(Some(as_read(from)))
+            }
             // As with anomalies, an expired item that is still there blocks nothing.
             _ => put
                 .condition_expression("attribute_not_exists(pk) OR #ttl < :now")
@@ -374,6 +384,21 @@ fn is_in_place(change: Change<'_>) -> bool {
 /// The incident under the key that it leaves.
 fn moved(change: Change<'_>) -> Option<&IncidentItem> {
     change.from.filter(|from| from.id() == change.to.id() && !is_in_place(change))
+}
+
+/// The closed incident that another one follows: a late run must not have reopened or joined it in the meantime.
+fn succeeded(change: Change<'_>) -> Option<&IncidentItem> {
+    change.from.filter(|from| from.id() != change.to.id())
+}
+
+/// Holds while an item is as it was read. The version alone would not tell: a later incident may have taken the key.
+const UNCHANGED: &str = "version = :version AND incident_id = :incident";
+
+fn as_read(item: &IncidentItem) -> Attributes {
+    Attributes::from([
+        (":version".to_owned(), AttributeValue::N(item.version.to_string())),
+        (":incident".to_owned(), AttributeValue::S(item.id().to_string())),
+    ])
 }
 
 fn refused(refusal: &TransactionCanceledException, codes: &[&str]) -> bool {

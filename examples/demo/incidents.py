@@ -1,0 +1,66 @@
+"""The incidents that a run's anomalies belong to, and who was told of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Dict, List
+
+from demo.comparison import key_of
+from local_stack import CloudError, count
+
+Record = Dict[str, object]
+
+
+@dataclass(frozen=True)
+class Told:
+    """How people were told of incidents."""
+
+    # By an alert of its own.
+    singly: int
+    # By the digest of what is more than one run sends singly.
+    by_digest: int
+
+
+def belonging_to(found: List[Record], incidents: List[Record]) -> List[Record]:
+    """Those of the incidents that these anomalies name."""
+    named = {item.get("incident_id") for item in found}
+    return [incident for incident in incidents if incident["incident_id"] in named]
+
+
+def told_of(incidents: List[Record]) -> Told:
+    singly = [bool(incident["last_page"]["single"]) for incident in incidents if "last_page" in incident]
+    return Told(singly.count(True), singly.count(False))
+
+
+def tally(incidents: List[Record]) -> str:
+    """How many, by state and severity: "29 critical and 6 warning are open"."""
+    by_state: Dict[str, Counter] = {}
+    for incident in incidents:
+        by_state.setdefault(str(incident["state"]), Counter())[str(incident["severity"])] += 1
+    return "; ".join(
+        f"{' and '.join(f'{number} {severity}' for severity, number in sorted(severities.items()))} "
+        f"{'is' if sum(severities.values()) == 1 else 'are'} {state}"
+        for state, severities in sorted(by_state.items())
+    )
+
+
+def require_told(found: List[Record], incidents: List[Record], digests: List[Record]) -> None:
+    """The demo fails unless each anomaly has its incident and people were told of each critical one, once."""
+    by_id = {incident["incident_id"]: incident for incident in incidents}
+    problems = []
+    for item in found:
+        incident, name = by_id.get(item.get("incident_id")), " ".join(key_of(item))
+        if incident is None:
+            problems.append(f"the anomaly {name} belongs to no incident")
+        elif item["severity"] == "critical" and "mute_reason" not in item and "last_page" not in incident:
+            problems.append(f"nobody was told of the critical incident {name}")
+    told = told_of(incidents)
+    alerting = sum(item["alert_state"] != "none" for item in found)
+    if alerting != told.singly:
+        problems.append(f"{count(alerting, 'anomaly', 'anomalies')} with an alert, but {count(told.singly, 'incident')} "
+                        "that were paged singly")
+    if told.by_digest and told.by_digest not in [digest["held_back"] for digest in digests]:
+        problems.append(f"{count(told.by_digest, 'incident')} left to a digest, but none tells of so many")
+    if problems:
+        raise CloudError("The incidents are not what they must be:\n" + "\n".join(f"  {problem}" for problem in problems))

@@ -1,0 +1,52 @@
+//! People who acknowledge, resolve and reopen incidents while runs go on, as the API does it for them.
+
+use adapters::store::{AlertItem, Change, Changed, Claim, IncidentItem, Notice, Writer};
+use anyhow::anyhow;
+use detection::Action;
+use detection::incident::{Handled, IncidentId};
+
+use super::desk::{Books, name};
+use crate::ledger::Ledger;
+
+/// What the API does for a person.
+pub(super) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -> anyhow::Result<()> {
+    let (_, _, subject) = IncidentId::parse(id.as_str()).unwrap();
+    let run_id = name(books.run);
+    let retention = books.app.store.retention();
+    for _ in 0..5 {
+        let now = books.now()?;
+        let latest = books.latest_incident(&subject, now).await?;
+        let Some(before) = latest.filter(|found| found.id() == *id) else { return Ok(()) };
+        let Handled::Become { incident, page } = before.incident.after(action, now) else { return Ok(()) };
+        let notice = page.map(|event| {
+            let text = String::from("somebody did something");
+            let notice = Notice::new(event, &incident, &before.unit, text, now, retention, &run_id);
+            AlertItem::Notice(Box::new(notice))
+        });
+        let to = IncidentItem::after(Some(&before), *incident, &before.unit, None, retention);
+        let change = Change { from: Some(&before), to: &to, alert: notice.as_ref() };
+        let writer = Writer { run_id: &run_id, now };
+        if let Changed::Done = books.change(change, writer).await? {
+            return match notice {
+                Some(notice) => send_now(books, &notice, writer).await,
+                None => Ok(()),
+            };
+        }
+    }
+    Err(anyhow!("others were faster again and again"))
+}
+
+/// At once, unless an earlier alert of the incident waits: then the next run sends both.
+async fn send_now(books: &Books<'_>, notice: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
+    let waiting = books.pending(100).await?.alerts;
+    let is_earlier =
+        |alert: &AlertItem| alert.id() != notice.id() && alert.incident_id() == notice.incident_id();
+    if waiting.iter().any(is_earlier) || books.claim(notice, writer).await? != Claim::Won {
+        return Ok(());
+    }
+    if let Err(error) = books.publish(notice).await {
+        books.release(notice, writer).await?;
+        return Err(error);
+    }
+    books.mark_sent(notice, writer).await
+}
