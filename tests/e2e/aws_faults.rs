@@ -64,7 +64,7 @@ fn first(seen: &Seen, operation: &str, count: usize) -> bool {
 #[tokio::test]
 async fn passing_faults_are_overcome_without_loss_and_without_doubles() -> Result<()> {
     type Fault = fn(&Seen) -> Option<Action>;
-    let faults: [(&str, Fault, usize); 13] = [
+    let faults: [(&str, Fault, usize); 14] = [
         ("a put is throttled", |seen| first(seen, "TransactWriteItems", 30).then(throttled), 1),
         (
             "an item of a transaction is throttled",
@@ -96,6 +96,11 @@ async fn passing_faults_are_overcome_without_loss_and_without_doubles() -> Resul
         (
             "claims and marks lose answers",
             |s| (s.operation == "UpdateItem" && s.earlier % 3 == 0).then_some(Action::LoseAnswer),
+            1,
+        ),
+        (
+            "claims and marks meet a transaction",
+            |s| first(s, "UpdateItem", 5).then(|| dynamodb_error(400, "TransactionConflictException")),
             1,
         ),
         ("the outbox is throttled", |seen| first(seen, "Query", 2).then(throttled), 1),

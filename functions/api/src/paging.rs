@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use adapters::alerts::PUBLISH_TIMEOUT;
 use adapters::store::{AlertItem, Claim, Writer};
 use adapters::telemetry::error_chain;
 use anyhow::bail;
@@ -13,8 +14,9 @@ use anyhow::bail;
 use crate::App;
 use crate::answer::Serving;
 
-/// Longest time for it: whoever has decided waits for the answer.
-const SEND_TIME: Duration = Duration::from_secs(5);
+/// Longest time for it: whoever has decided waits for the answer. A publish that is cut off in the middle would be sent
+/// again by the next run.
+const SEND_TIME: Duration = PUBLISH_TIMEOUT.saturating_add(Duration::from_secs(2));
 
 /// Alerts that wait which are looked at. Where there are more, the runs have trouble that is not to be added to.
 const LOOKED_AT: usize = 100;

@@ -131,7 +131,7 @@ async fn pass(
 
     if !tick.dry_run {
         figures.phase = "sending alerts that earlier runs left behind";
-        // More than a run can leave behind by itself; should there be more still, the next runs send them.
+        // More than a run leaves behind as a rule; should there be more still, the next runs send them.
         let limit = 2 * app.alerting.max_per_run + 10;
         outbox.publish_left_over(ledger, limit, writer, deadline).await;
     }

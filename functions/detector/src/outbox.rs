@@ -38,6 +38,8 @@ pub(crate) struct Outbox {
     blocked: HashSet<IncidentId>,
     /// Whether the alerts that wait were looked at, so that a count of zero means something.
     looked: bool,
+    /// There may be more of them than were looked at.
+    overlooked: bool,
     failures: u64,
     first_failure: Option<anyhow::Error>,
 }
@@ -81,7 +83,9 @@ impl Outbox {
                     self.fail(anyhow::anyhow!("{} items of the outbox cannot be read", pending.unreadable));
                 }
                 let deadline = deadline.min(Instant::now() + LEFT_OVER_TIME);
+                let more = pending.alerts.len() >= limit;
                 self.publish(ledger, pending.alerts, writer, deadline).await;
+                self.overlooked = more;
             }
             Err(error) => self.fail(error),
         }
@@ -131,7 +135,7 @@ impl Outbox {
     /// Whether an earlier alert of the same incident waits, or may wait: nobody is to read of an end before its beginning.
     fn is_blocked(&self, alert: &AlertItem) -> bool {
         alert.incident_id().is_some_and(|incident| self.blocked.contains(&incident))
-            || (!self.looked && !is_first(alert))
+            || ((self.overlooked || !self.looked) && !is_first(alert))
     }
 
     pub(crate) fn published(&self) -> u64 {
@@ -298,7 +302,8 @@ mod tests {
             peak_z_score: 8.0,
             latest: figures,
             level: 8.0,
-            told: true,
+            latest_severity: detection::Severity::Critical,
+            told: Some(detection::Severity::Critical),
             alerting: true,
             last_page: None,
         };

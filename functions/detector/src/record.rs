@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 6;
 #[derive(Default)]
 pub(crate) struct Records {
     pub(crate) counts: Counts,
-    /// Alerts of this window that wait: the plan bounds their number.
+    /// Alerts of this window that wait: the plan bounds those that open, and those that close are of what was open.
     pub(crate) pending: Vec<AlertItem>,
 }
 

@@ -1,5 +1,5 @@
 //! The channels: how each writes a page as a request, and what its answers mean. Everything here is pure; what sends is
-//! in `deliver`.
+//! in `send`.
 
 use std::time::{Duration, SystemTime};
 

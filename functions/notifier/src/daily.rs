@@ -78,9 +78,12 @@ pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow:
     Ok(true)
 }
 
+/// How long nothing may have changed about an incident that still stands: as long as a month is compared with.
+const STANDING: SignedDuration = SignedDuration::from_hours(31 * 24);
+
 async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::Result<()> {
     let from = day_before(to)?;
-    let incidents = app.store.incidents_since(from, to).await?;
+    let incidents = app.store.incidents_since(from - STANDING, to).await?;
     let mut held_back = Vec::new();
     for channel in &app.channels.channels {
         let count = app.deliveries.held_back_between(&channel.name, from, to).await.inspect_err(|error| {

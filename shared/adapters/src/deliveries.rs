@@ -316,7 +316,8 @@ impl DeliveryStore {
                     if is("ConditionalCheckFailed") {
                         return Err(DeliveryError::Lost { what: what(delivery), table: self.table.clone() });
                     }
-                    if !is("TransactionConflict") && !is("ThrottlingError") {
+                    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+                    if !passing.into_iter().any(is) {
                         let error = TransactWriteItemsError::TransactionCanceledException(cancelled);
                         return Err(self.unwritten("hold back", what(delivery), error));
                     }

@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
+use tokio::time::sleep;
 
 use crate::aws;
 use crate::config::StoreConfig;
@@ -52,6 +53,11 @@ const PENDING_INDEX: &str = "pending-alerts-index";
 /// How long a run may take from claiming an alert to marking it. A run that dies in between leaves the claim behind,
 /// so this is also how soon the alert can be sent again; the first asynchronous retry of a Lambda comes after a minute.
 pub const CLAIM: Duration = Duration::from_secs(30);
+
+/// Tries of a write against a transaction that has the same item in hand, which the SDK does not try again; and the
+/// pause before the first one, which grows.
+const CONFLICTS: u32 = 6;
+const CONFLICT_PAUSE: Duration = Duration::from_millis(25);
 
 /// Stores anomalies and keeps track of their alerts.
 pub struct AnomalyStore {
@@ -261,16 +267,25 @@ impl AnomalyStore {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Recorded::of(alert)),
-            Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                Ok(self.already(refusal.item.unwrap_or_default(), writer))
+        let mut conflicts = 0;
+        loop {
+            match put.clone().send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+                Ok(_) => return Ok(Recorded::of(alert)),
+                Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                    return Ok(self.already(refusal.item.unwrap_or_default(), writer));
+                }
+                Err(PutItemError::TransactionConflictException(_)) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    sleep(CONFLICT_PAUSE * conflicts).await;
+                }
+                Err(error) => {
+                    return Err(StoreError::Put {
+                        id: alert.id().to_owned(),
+                        table: self.table.clone(),
+                        source: Box::new(error.into()),
+                    });
+                }
             }
-            Err(error) => Err(StoreError::Put {
-                id: alert.id().to_owned(),
-                table: self.table.clone(),
-                source: Box::new(error.into()),
-            }),
         }
     }
 
@@ -295,17 +310,26 @@ impl AnomalyStore {
     ) -> Result<Option<Attributes>, StoreError> {
         let update =
             update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(None),
-            Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-                Ok(Some(refusal.item.unwrap_or_default()))
+        let mut conflicts = 0;
+        loop {
+            match update.clone().send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+                Ok(_) => return Ok(None),
+                Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                    return Ok(Some(refusal.item.unwrap_or_default()));
+                }
+                Err(UpdateItemError::TransactionConflictException(_)) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    sleep(CONFLICT_PAUSE * conflicts).await;
+                }
+                Err(error) => {
+                    return Err(StoreError::Update {
+                        operation,
+                        id: alert.id().to_owned(),
+                        table: self.table.clone(),
+                        source: Box::new(error.into()),
+                    });
+                }
             }
-            Err(error) => Err(StoreError::Update {
-                operation,
-                id: alert.id().to_owned(),
-                table: self.table.clone(),
-                source: Box::new(error.into()),
-            }),
         }
     }
 

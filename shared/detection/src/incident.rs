@@ -77,8 +77,11 @@ pub struct Incident {
     pub latest: Figures,
     /// The deviation that people know: that of the opening, or of the last page since.
     pub level: f64,
-    /// People were told that it is open, by a page or by a digest.
-    pub told: bool,
+    /// Severity of the newest anomaly.
+    pub latest_severity: Severity,
+    /// The severity with which people were told that it is open, by a page or by a digest; none where nobody was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Severity>,
     /// A page of its own said that it is open, and none yet that it is over.
     pub alerting: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,9 +261,9 @@ impl Incident {
     pub fn note_page(&mut self, event: Event, single: bool) {
         if event.is_closing() {
             self.alerting = false;
-            self.told = false;
+            self.told = None;
         } else {
-            self.told = true;
+            self.told = Some(self.latest_severity);
             self.alerting |= single;
             self.level = self.latest.deviation();
         }
@@ -284,7 +287,8 @@ impl Incident {
             peak_z_score: figures.z_score,
             latest: figures,
             level: figures.deviation(),
-            told: false,
+            latest_severity: severity,
+            told: None,
             alerting: false,
             last_page: None,
         }
@@ -299,15 +303,17 @@ impl Incident {
     /// Another anomaly of the same direction, in a newer window.
     fn deviates(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
         let doubled = observation.figures.deviation() >= Rules::ESCALATION * self.level;
+        // What was closed while it was mild was not closed for what it has become.
+        let worse = doubled || severity > self.severity;
         let within = |since: Timestamp| observation.window_end.duration_since(since) <= rules.reopen_within;
         match (self.state, self.over_at) {
             (IncidentState::Open | IncidentState::Acknowledged, _) => {
                 self.joins(observation, severity, doubled, muted, rules)
             }
-            (IncidentState::Accepted, over_at) if !doubled && over_at.is_none_or(within) => {
+            (IncidentState::Accepted, over_at) if !worse && over_at.is_none_or(within) => {
                 self.goes_on(observation, severity, rules)
             }
-            (IncidentState::Resolved, None) if !doubled => self.goes_on(observation, severity, rules),
+            (IncidentState::Resolved, None) if !worse => self.goes_on(observation, severity, rules),
             (IncidentState::Resolved, Some(over_at)) if within(over_at) => {
                 self.reopens(observation, severity, muted, rules)
             }
@@ -326,16 +332,15 @@ impl Incident {
         let now = observation.window_end;
         let mut joined = self.with(observation, severity);
         let loud = severity >= rules.min_severity && !muted;
-        let risen = severity > self.severity;
-        if !self.told && loud {
-            let event = match (risen, self.last_page) {
+        if self.told.is_none() && loud {
+            let event = match (severity > self.severity, self.last_page) {
                 (true, _) => Event::Escalated,
                 (false, None) => Event::Opened,
                 (false, Some(_)) => Event::Reopened,
             };
             return Step::Become { incident: Box::new(joined), page: Some(event) };
         }
-        if self.told && (risen || doubled) && loud {
+        if loud && (doubled || self.told.is_some_and(|told| severity > told)) {
             joined.level_since = if doubled { now } else { self.level_since };
             return Step::Become { incident: Box::new(joined), page: Some(Event::Escalated) };
         }
@@ -371,7 +376,7 @@ impl Incident {
             closed_at: None,
             over_at: None,
             level: observation.figures.deviation(),
-            told: false,
+            told: None,
             ..self.with(observation, severity)
         };
         let page = (severity >= rules.min_severity && !muted).then_some(Event::Reopened);
@@ -400,6 +405,7 @@ impl Incident {
         let (peak, score) = (self.peak_z_score, observation.figures.z_score);
         Self {
             severity: self.severity.max(severity),
+            latest_severity: severity,
             last_seen: observation.window_end,
             anomalies: self.anomalies + 1,
             peak_z_score: if score.abs() > peak.abs() { score } else { peak },

@@ -236,7 +236,7 @@ impl<'a> Books<'a> {
     fn spoil(&self, wanted: &mut Wanted) {
         let now = &mut wanted.to.incident;
         if self.bug == Some(Bug::PageForgotten) && wanted.from.is_none() {
-            (now.told, now.alerting, now.last_page) = (false, false, None);
+            (now.told, now.alerting, now.last_page) = (None, false, None);
             if let Some(AlertItem::Anomaly(item)) = &mut wanted.alert {
                 (item.alert_state, item.alert) = (AlertState::None, None);
             }

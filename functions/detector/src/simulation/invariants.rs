@@ -162,7 +162,7 @@ impl<'a> Watch<'a> {
                     .violated(Rule::GapsAndLateRuns, format!("a run that did not happen changed {id}"));
             }
             Actor::Person => {
-                if now.told && before.is_some_and(|before| !before.incident.told) {
+                if now.told.is_some() && before.is_some_and(|before| before.incident.told.is_none()) {
                     self.reopened.insert(id);
                 }
                 return;
@@ -190,7 +190,7 @@ impl<'a> Watch<'a> {
             && (now.is_open() || before.is_some_and(Incident::is_open))
         {
             self.owed.insert(id.clone());
-            if !now.told && now.is_open() {
+            if now.told.is_none() && now.is_open() {
                 self.violated(
                     Rule::Paged,
                     format!("{id} is critical and its state says that nobody is told"),

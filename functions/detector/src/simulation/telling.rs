@@ -17,7 +17,7 @@ pub(super) fn summary(call: &Call) -> String {
                 now.state,
                 now.anomalies,
                 now.quiet_runs,
-                now.told,
+                now.told.is_some(),
                 now.alerting,
                 now.last_window,
                 now.last_page

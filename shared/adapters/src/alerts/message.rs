@@ -183,7 +183,7 @@ impl<'a> Report<'a> {
     }
 
     fn email(&self) -> String {
-        let mut lines = vec![format!("{}.", capitalized(&self.description)), String::new()];
+        let mut lines = vec![format!("{}.", inert(&capitalized(&self.description))), String::new()];
         let mut fact = |name: &str, value: String| lines.push(format!("{:<11}{value}", format!("{name}:")));
         fact("Customer", inert(self.customer_id.as_str()));
         fact("Metric", self.metric.to_string());

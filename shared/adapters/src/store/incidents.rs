@@ -248,7 +248,10 @@ impl AnomalyStore {
             .set_expression_attribute_values(put.expression_attribute_values);
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(Changed::Done),
-            Err(PutItemError::ConditionalCheckFailedException(_)) => Ok(Changed::Overtaken),
+            Err(
+                PutItemError::ConditionalCheckFailedException(_)
+                | PutItemError::TransactionConflictException(_),
+            ) => Ok(Changed::Overtaken),
             Err(error) => Err(self.unchanged(change, error.into())),
         }
     }

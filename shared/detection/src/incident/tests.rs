@@ -101,6 +101,14 @@ fn stories() {
         assert_eq!(play(&rules(), None, &story).1.join(", "), pages, "{name}");
     }
     let loud = Rules { min_severity: Severity::Warning, ..rules() };
+    let muted = "0:w 1:m! 2:! 3:. 4:.";
+    assert_eq!(
+        play(&loud, None, muted).1,
+        ["0 opened", "2 escalated", "4 resolved"],
+        "told of a warning only"
+    );
+    let milder = "0:! 1:. 2:. 3:w 4:! 5:!";
+    assert_eq!(play(&loud, None, milder).1, ["0 opened", "2 resolved", "3 reopened", "4 escalated"]);
     assert_eq!(play(&loud, None, "0:w 1:w 2:! 3:. 4:.").1, ["0 opened", "2 escalated", "4 resolved"]);
     let eager = Rules {
         resolve_after: 1,
@@ -190,6 +198,8 @@ fn what_people_do() {
     assert_eq!((going_on.anomalies, going_on.over_at), (5, Some(hour(21))));
     assert_eq!(play(&rules(), Some(going_on), "22:!").1, ["22 reopened"]);
     assert_eq!(play(&rules(), Some(resolved.clone()), "2:!100 3:!").1, ["2 opened"]);
+    let mild = act(&play(&rules(), None, "0:w").0.unwrap(), Resolve).0;
+    assert_eq!(play(&rules(), Some(mild), "1:w 2:!").1, ["2 opened"], "it was resolved as a warning");
     let hours: String = (2..80).map(|at| format!("{at}:! ")).collect();
     let (stayed, pages) = play(&rules(), Some(resolved.clone()), &hours);
     assert_eq!((stayed.unwrap().state, pages.len()), (IncidentState::Accepted, 0));
