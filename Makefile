@@ -77,7 +77,7 @@ e2e: setup build ## The end-to-end tests, on a cloud of their own that is delete
 	@TEST_CHANNELS=tests/channels.json $(CLOUD) run --temporary -- cargo test -p e2e
 
 bench: setup build ## The sweep against the naive loop, on a cloud of its own
-	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench sweep
+	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench figures
 
 check-format: ## Whether the Rust code is formatted
 	cargo fmt --all --check

@@ -27,3 +27,4 @@ mod notifier_cli;
 mod replay;
 mod storage;
 mod sweep;
+mod windows;

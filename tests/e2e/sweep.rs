@@ -3,19 +3,31 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use adapters::usage::{Sweep, SweepRequest};
+use anyhow::{Context, Result};
 use detection::{Comparison, Finding, Series, Verdict, check};
+use detector::App;
 use e2e::oracle::{self, Expected, Judged, assert_same};
 use e2e::world::{END, at, compute_by_window, run, steady_then, sweep_request, tick};
 use e2e::{Event, World};
 use jiff::{SignedDuration, Timestamp};
 
-/// The verdict of the code under test on every series, as the oracle writes it.
-async fn verdicts(world: &World, end: Timestamp) -> Result<BTreeMap<(String, &'static str), Expected>> {
+type Verdicts = BTreeMap<(String, &'static str), Expected>;
+
+/// The verdict of the code under test on every series, as the oracle writes it; the same from hours and from windows.
+async fn verdicts(world: &World, end: Timestamp) -> Result<Verdicts> {
     let app = world.app().await?;
-    let mut verdicts = BTreeMap::new();
     let request = sweep_request(&app, &end.to_string())?;
-    let mut sweep = app.usage.sweep(&request).await?;
+    let of_hours = verdicts_of(&app, &request, app.usage.sweep(&request).await?).await?;
+    world.hours_pass(2).await?;
+    let builds = app.usage.prepare_windows(&request).await?.context("the windows are not built")?;
+    let sweep = app.usage.sweep_of_windows(&request, &builds).await?;
+    assert_same(&verdicts_of(&app, &request, sweep).await?, &of_hours);
+    Ok(of_hours)
+}
+
+async fn verdicts_of(app: &App, request: &SweepRequest<'_>, mut sweep: Sweep) -> Result<Verdicts> {
+    let mut verdicts = BTreeMap::new();
     while let Some(usage) = sweep.next().await? {
         let customer = String::from_utf8(usage.customer_id.to_vec())?;
         let counted = request.window.counted(usage.first_event, 30);
@@ -143,6 +155,7 @@ async fn a_drop_to_zero_is_found_although_nothing_arrives() -> Result<()> {
 async fn late_events_land_in_the_hour_of_their_own_time() -> Result<()> {
     let (world, end) = (World::new().await?, at(END));
     world.insert(&steady_then("late", end, 7_200_000.0)).await?;
+    verdicts(&world, end).await?;
     // They come after the others, in an insert of their own, and belong to windows of the past.
     let late =
         [2, 9, 30].map(|age| Event::compute("late", end - SignedDuration::from_hours(24 * age + 1), 9e6));

@@ -7,6 +7,7 @@ use adapters::aws::SdkConfig;
 use adapters::catalog::Catalog;
 use adapters::config::Env;
 use adapters::rollup;
+use adapters::shard::Shard;
 use adapters::usage::SweepRequest;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -152,6 +153,19 @@ impl World {
     /// of the environment, which the tests themselves follow, would win.
     pub async fn aws_at(&self, url: &str) -> SdkConfig {
         adapters::aws::loader().endpoint_url(url).load().await
+    }
+
+    /// Lets hours pass for what has arrived and what was built, as ClickHouse has noted it.
+    pub async fn hours_pass(&self, hours: u32) -> Result<()> {
+        for changed in [
+            "usage_arrivals UPDATE arrived = arrived - {seconds:UInt32}",
+            "usage_window_builds UPDATE begun = begun - {seconds:UInt32}",
+        ] {
+            let text = format!("ALTER TABLE {changed} WHERE true SETTINGS mutations_sync = 2")
+                .replace("{seconds:UInt32}", &(hours * 3_600).to_string());
+            self.clickhouse.query_raw(&text).execute().await?;
+        }
+        Ok(())
     }
 
     pub async fn insert(&self, events: &[Event]) -> Result<()> {
@@ -330,7 +344,13 @@ pub fn at(text: &str) -> Timestamp {
 
 /// A run for all customers at `time`.
 pub fn tick(time: &str) -> Tick {
-    Tick { time: at(time), dry_run: false, customers: Vec::<CustomerId>::new(), detection_id: None }
+    Tick {
+        time: at(time),
+        dry_run: false,
+        customers: Vec::<CustomerId>::new(),
+        shard: Shard::WHOLE,
+        detection_id: None,
+    }
 }
 
 /// What a whole run at `time` reads.
@@ -340,6 +360,7 @@ pub fn sweep_request<'a>(app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
         baseline_days: app.detection.baseline_days,
         catalog: &app.catalog,
         customers: &[],
+        shard: Shard::WHOLE,
         query_id: "",
         deadline: Instant::now() + Duration::from_secs(60),
     })

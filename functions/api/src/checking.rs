@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use adapters::catalog::MetricSpec;
 use adapters::policies::Policies;
+use adapters::shard::Shard;
 use adapters::telemetry::error_chain;
 use adapters::usage::{StepsRequest, SweepRequest, UsageError};
 use detection::incident::{self, Incident};
@@ -125,6 +126,7 @@ async fn read_usage(
             baseline_days,
             catalog: &app.catalog,
             customers,
+            shard: Shard::WHOLE,
             query_id: &query_id,
             deadline: serving.deadline,
         };

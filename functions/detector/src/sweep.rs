@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use adapters::metrics::{RunFigures, UsageFigures};
-use adapters::usage::{CustomerUsage, SweepRequest, UsageError};
+use adapters::usage::{Builds, CustomerUsage, SweepRequest, UsageError};
 use anyhow::Context;
 use detection::incident::{Observation, Seen};
 use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
@@ -50,20 +50,25 @@ pub(crate) async fn collect(
     figures: &mut RunFigures,
 ) -> anyhow::Result<Spool<Candidate>> {
     let Pass { app, tick, window, deadline, writer, .. } = pass;
+    let request = SweepRequest {
+        window,
+        baseline_days: app.detection.baseline_days,
+        catalog: &app.catalog,
+        customers: &tick.customers,
+        shard: tick.shard,
+        query_id: writer.run_id,
+        deadline,
+    };
+    let started = Instant::now();
+    let builds = prepare(pass, &request).await;
+    figures.clickhouse_time += started.elapsed();
     let (mut attempt, mut refused) = (1, false);
     loop {
         let query_id = format!("{}-{attempt}", writer.run_id);
-        let request = SweepRequest {
-            window,
-            baseline_days: app.detection.baseline_days,
-            catalog: &app.catalog,
-            customers: &tick.customers,
-            query_id: &query_id,
-            deadline,
-        };
+        let request = SweepRequest { query_id: &query_id, ..request };
         let started = Instant::now();
         let mut attempted = UsageFigures::default();
-        let result = read(pass, known, &request, &mut attempted).await;
+        let result = read(pass, known, &request, builds.as_ref(), &mut attempted).await;
         figures.clickhouse_time += started.elapsed();
         match result {
             Ok(candidates) => {
@@ -73,6 +78,7 @@ pub(crate) async fn collect(
                     window.start = %window.start(),
                     window.end = %window.end(),
                     usage.customers = figures.usage.customers,
+                    usage.of_windows = builds.is_some(),
                     usage.read_ms = crate::millis(figures.clickhouse_time),
                     "usage read"
                 );
@@ -104,6 +110,26 @@ pub(crate) async fn collect(
     }
 }
 
+/// The windows to read, or `None` where the hours have to be read: they hold the same, and take longer.
+///
+/// Runs for some customers only are fast anyway, and a dry run writes nothing.
+async fn prepare(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Builds> {
+    let Pass { app, tick, .. } = pass;
+    if tick.dry_run || !tick.customers.is_empty() {
+        return None;
+    }
+    match app.usage.prepare_windows(request).await {
+        Ok(Some(builds)) => return Some(builds),
+        Ok(None) => tracing::info!("the windows are not all built yet: the hours are read instead"),
+        Err(error) => tracing::warn!(
+            error = adapters::telemetry::error_chain(&error),
+            "windows cannot be built, so the hours are read, which takes longer: is `meterflow migrate` up to date, \
+             and may the detector's user insert into usage_windows and usage_window_builds?"
+        ),
+    }
+    None
+}
+
 enum Failure {
     Usage(UsageError),
     Spool(anyhow::Error),
@@ -113,10 +139,15 @@ async fn read(
     pass: Pass<'_>,
     known: &Known,
     request: &SweepRequest<'_>,
+    builds: Option<&Builds>,
     figures: &mut UsageFigures,
 ) -> Result<Spool<Candidate>, Failure> {
-    let mut candidates = Spool::new();
-    let mut stream = pass.app.usage.sweep(request).await.map_err(Failure::Usage)?;
+    let (mut candidates, usage) = (Spool::new(), &pass.app.usage);
+    let stream = match builds {
+        Some(builds) => usage.sweep_of_windows(request, builds).await,
+        None => usage.sweep(request).await,
+    };
+    let mut stream = stream.map_err(Failure::Usage)?;
     while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
         judge(pass, known, &usage, &mut candidates, figures).map_err(Failure::Spool)?;
     }

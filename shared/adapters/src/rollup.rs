@@ -9,6 +9,9 @@
 //! again after it was cut off goes on from there. Days of which no event is left (expired, archived) keep their rollup
 //! as long as the definition of their metric stays.
 //!
+//! Beside it stand tables of closed windows, which runs of the detector compute from the rollup and use as long as
+//! nothing new has arrived for their hours; a migration that takes anything out of the rollup has them forgotten.
+//!
 //! While events are being inserted, a day that is recomputed can miss or double those that arrive in that moment. So
 //! the last hours are left alone once a view feeds them, and a later migration puts right what is still wrong.
 
@@ -24,6 +27,13 @@ pub(crate) use sql::events_as_usage;
 
 /// The table that holds the rollup.
 pub const TABLE: &str = "usage_hourly";
+
+/// When something last arrived for an hour.
+pub(crate) const ARRIVALS_TABLE: &str = "usage_arrivals";
+
+/// Closed windows that were computed from the rollup, and which computations of them are complete.
+pub(crate) const WINDOWS_TABLE: &str = "usage_windows";
+pub(crate) const BUILDS_TABLE: &str = "usage_window_builds";
 
 const DAY_SECONDS: u32 = 86_400;
 
@@ -70,7 +80,7 @@ pub async fn plan(client: &Client, database: &str, catalog: &Catalog) -> Result<
     if catalog.metrics().iter().any(|metric| metric.table == "events") {
         plan.statements.push(sql::EVENTS_DDL.trim().to_owned());
     }
-    plan.statements.push(sql::ROLLUP_DDL.trim().to_owned());
+    plan.statements.extend(sql::ROLLUP_DDLS.map(|ddl| ddl.trim().to_owned()));
 
     let is_current = |metric: &MetricSpec| {
         let view = (sql::view_name(metric), sql::definition(metric));
@@ -88,6 +98,9 @@ pub async fn plan(client: &Client, database: &str, catalog: &Catalog) -> Result<
             plan.statements.push(sql::remove(name));
             plan.removed.push(name.clone());
         }
+    }
+    if !plan.removed.is_empty() {
+        plan.statements.push(sql::forget_windows());
     }
     for metric in catalog.metrics().iter().filter(|metric| !is_current(metric)) {
         plan.statements.push(sql::create_view(metric));
@@ -170,6 +183,10 @@ pub async fn backfill(
         }
         run(sql::fill(metric, day.from, day.to)).await?;
         done(day);
+    }
+    // What is inserted is noticed as an arrival; what was taken out is not.
+    if days.iter().any(|day| day.rolled > 0) {
+        run(sql::forget_windows()).await?;
     }
     Ok(())
 }

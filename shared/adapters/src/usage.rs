@@ -1,10 +1,11 @@
 //! Reading usage: one streaming query for all customers and all metrics, and small ones for a single customer.
 //!
-//! The rollup is aggregated in the order of its primary key, so ClickHouse holds a few thousand customers at once and
-//! this side one. A row is one customer with the values of all its metrics in all windows.
+//! The hours of the rollup, or the windows that were built of them, are aggregated in the order of their primary key, so
+//! ClickHouse holds a few thousand customers at once and this side one. A row is one customer with the values of all its
+//! metrics in all windows.
 //!
-//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as many
-//! customers as the same query declared. An exception in mid-stream, a cut connection and a stream cut at a row
+//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as much as the
+//! same query declared: customers, or windows where these were built before. An exception in mid-stream, a cut connection and a stream cut at a row
 //! boundary are all errors; the caller must then discard every row of it.
 
 use std::time::{Duration, Instant};
@@ -19,8 +20,12 @@ use tokio::time::{timeout, timeout_at};
 use crate::catalog::{Catalog, MetricSpec};
 use crate::config::ClickHouseConfig;
 use crate::credentials::{Credentials, CredentialsError};
+use crate::shard::Shard;
 
 mod sql;
+mod windows;
+
+pub use windows::Builds;
 
 /// Reads usage from ClickHouse.
 pub struct UsageReader {
@@ -39,6 +44,8 @@ pub struct SweepRequest<'a> {
     pub catalog: &'a Catalog,
     /// Only these customers; all where it is empty.
     pub customers: &'a [CustomerId],
+    /// Only the customers of this part of a run.
+    pub shard: Shard,
     /// Names the query in ClickHouse's own logs.
     pub query_id: &'a str,
     /// No part of the sweep may take longer than until here.
@@ -67,8 +74,19 @@ pub struct Sweep {
     deadline: Instant,
     windows: usize,
     metrics: usize,
+    /// What is declared and counted.
+    counts: Counts,
     received: u64,
     declared: u64,
+    /// The values of one customer by metric and age, filled anew for each.
+    values: Vec<Option<f64>>,
+}
+
+/// What proves that a stream is complete.
+#[derive(Clone, Copy, Debug)]
+enum Counts {
+    Customers,
+    Windows,
 }
 
 /// One customer's usage, borrowed from the read buffer as far as possible.
@@ -81,7 +99,7 @@ pub struct CustomerUsage<'a> {
     /// Metrics that are in the rollup and not in the catalog.
     pub unknown_metrics: Vec<String>,
     windows: usize,
-    values: Vec<Option<f64>>,
+    values: &'a [Option<f64>],
 }
 
 /// Which query on which server.
@@ -125,10 +143,10 @@ pub enum UsageError {
     #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
     OutOfTime { context: QueryContext },
     #[error(
-        "the usage query {} on {} ended early: {received} of {declared} customers arrived",
+        "the usage query {} on {} ended early: {received} of {declared} {of} arrived",
         .context.query_id, .context.host
     )]
-    Truncated { context: QueryContext, received: u64, declared: u64 },
+    Truncated { context: QueryContext, received: u64, declared: u64, of: &'static str },
     #[error("the usage query {} on {} answered in an unexpected shape: {detail}", .context.query_id, .context.host)]
     Shape { context: QueryContext, detail: String },
     #[error("cannot get the ClickHouse credentials")]
@@ -142,7 +160,10 @@ struct UsageRow<'a> {
     declared: u64,
     first_event_ms: i64,
     unknown_metrics: Vec<String>,
-    values: Vec<Option<f64>>,
+    /// Of the windows that there are.
+    ages: Vec<u8>,
+    /// The values of all metrics for each of them; see the queries for what has no value.
+    values: Vec<f64>,
 }
 
 impl UsageReader {
@@ -162,8 +183,30 @@ impl UsageReader {
         }
     }
 
-    /// Starts the sweep of a window. A refusal by the server shows at the first [`Sweep::next`].
+    /// Starts the sweep of a window, from the hours of the rollup. A refusal by the server shows at the first
+    /// [`Sweep::next`].
     pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
+        let SweepRequest { catalog, window, baseline_days, shard, customers, .. } = *request;
+        let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
+        self.start(request, self.query(&text, request).await?, Counts::Customers).await
+    }
+
+    /// The same from windows that were [prepared](Self::prepare_windows).
+    pub async fn sweep_of_windows(
+        &self,
+        request: &SweepRequest<'_>,
+        builds: &Builds,
+    ) -> Result<Sweep, UsageError> {
+        let query = self.query(&sql::sweep_of_windows(&request.window), request).await?;
+        self.start(request, query.param("builds", &builds.0), Counts::Windows).await
+    }
+
+    async fn start(
+        &self,
+        request: &SweepRequest<'_>,
+        query: clickhouse::query::Query,
+        counts: Counts,
+    ) -> Result<Sweep, UsageError> {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
         // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
         let now = Instant::now();
@@ -173,29 +216,23 @@ impl UsageReader {
         if time_left < Duration::from_secs(1) {
             return Err(UsageError::OutOfTime { context });
         }
-        let cursor = self
-            .query(
-                &sql::sweep(
-                    request.catalog,
-                    &request.window,
-                    request.baseline_days,
-                    !request.customers.is_empty(),
-                ),
-                request,
-            )
-            .await?
+        let cursor = query
             .with_setting("max_execution_time", time_left.as_secs().to_string())
             .fetch::<UsageRow<'static>>()
             .map_err(|source| classify(&context, source))?;
+        let windows = request.window.baseline_windows(request.baseline_days) + 1;
+        let metrics = request.catalog.metrics().len();
         Ok(Sweep {
             cursor,
             context,
             read_timeout: self.read_timeout,
             deadline,
-            windows: request.window.baseline_windows(request.baseline_days) + 1,
-            metrics: request.catalog.metrics().len(),
+            windows,
+            metrics,
+            counts,
             received: 0,
             declared: 0,
+            values: vec![None; windows * metrics],
         })
     }
 
@@ -207,7 +244,8 @@ impl UsageReader {
         let query_id = format!("{}-count", request.query_id);
         let request = SweepRequest { query_id: &query_id, ..*request };
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
-        let text = sql::count_customers(request.catalog, &request.window, !request.customers.is_empty());
+        let SweepRequest { catalog, window, shard, customers, .. } = request;
+        let text = sql::count_customers(catalog, &window, shard, !customers.is_empty());
         let query = self.query(&text, &request).await?;
         self.within(&context, query.fetch_one::<u64>()).await
     }
@@ -241,7 +279,7 @@ impl UsageReader {
     /// The error of a sweep that brought no row although there are customers.
     pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
-        UsageError::Truncated { context, received: 0, declared }
+        UsageError::Truncated { context, received: 0, declared, of: Counts::Customers.noun() }
     }
 
     /// Whether it is worth to try once more after `error`.
@@ -312,28 +350,50 @@ impl Sweep {
             }
         };
         let Some(row) = row else {
-            return match self.received < self.declared {
+            let (received, declared, of) = (self.received, self.declared, self.counts.noun());
+            return match received < declared {
                 false => Ok(None),
-                true => Err(UsageError::Truncated {
-                    context: self.context.clone(),
-                    received: self.received,
-                    declared: self.declared,
-                }),
+                true => Err(UsageError::Truncated { context: self.context.clone(), received, declared, of }),
             };
         };
-        self.received += 1;
+        self.received += self.counts.of(&row);
         self.declared = row.declared;
-        if row.values.len() != self.metrics * self.windows {
-            let detail = format!("{} values for {} metrics", row.values.len(), self.metrics);
+        if row.values.len() != self.metrics * row.ages.len()
+            || row.ages.iter().any(|age| usize::from(*age) >= self.windows)
+        {
+            let (values, ages) = (row.values.len(), row.ages.len());
+            let detail = format!("{values} values for {} metrics in {ages} windows", self.metrics);
             return Err(UsageError::Shape { context: self.context.clone(), detail });
+        }
+        self.values.fill(None);
+        for (age, of_window) in row.ages.iter().zip(row.values.chunks_exact(self.metrics)) {
+            for (metric, value) in of_window.iter().enumerate() {
+                self.values[metric * self.windows + usize::from(*age)] = Some(*value).filter(|v| !v.is_nan());
+            }
         }
         Ok(Some(CustomerUsage {
             customer_id: row.customer_id,
             first_event: Timestamp::from_millisecond(row.first_event_ms).unwrap_or_default(),
             unknown_metrics: row.unknown_metrics,
             windows: self.windows,
-            values: row.values,
+            values: &self.values,
         }))
+    }
+}
+
+impl Counts {
+    fn of(self, row: &UsageRow<'_>) -> u64 {
+        match self {
+            Self::Customers => 1,
+            Self::Windows => row.ages.len() as u64,
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Windows => "windows",
+        }
     }
 }
 

@@ -2,11 +2,18 @@
 
 use sha2::{Digest, Sha256};
 
-use super::TABLE;
+use super::{BUILDS_TABLE, TABLE};
 use crate::catalog::MetricSpec;
 
 pub(super) const EVENTS_DDL: &str = include_str!("../../../../infra/clickhouse/events.sql");
-pub(super) const ROLLUP_DDL: &str = include_str!("../../../../infra/clickhouse/usage_hourly.sql");
+/// The rollup, and what hangs on it: arrivals are noticed before anything can arrive.
+pub(super) const ROLLUP_DDLS: [&str; 5] = [
+    include_str!("../../../../infra/clickhouse/usage_hourly.sql"),
+    include_str!("../../../../infra/clickhouse/usage_arrivals.sql"),
+    include_str!("../../../../infra/clickhouse/usage_arrivals_view.sql"),
+    include_str!("../../../../infra/clickhouse/usage_windows.sql"),
+    include_str!("../../../../infra/clickhouse/usage_window_builds.sql"),
+];
 
 /// The first second of 2106, where the hours of the rollup end.
 pub(super) const LAST_SECOND: u32 = 4_291_747_200;
@@ -78,6 +85,11 @@ pub fn fill(metric: &MetricSpec, from: u32, to: u32) -> String {
 pub(super) fn remove(metric: &str) -> String {
     let quoted = metric.replace('\\', "\\\\").replace('\'', "\\'");
     format!("ALTER TABLE {TABLE} DELETE WHERE metric = '{quoted}' SETTINGS mutations_sync = 2")
+}
+
+/// Makes all closed windows be computed anew.
+pub(super) fn forget_windows() -> String {
+    format!("TRUNCATE TABLE {BUILDS_TABLE}")
 }
 
 pub(super) fn view_name(metric: &MetricSpec) -> String {

@@ -1,33 +1,44 @@
 //! The text of the usage queries, made from the validated catalog. Values are bound on the server.
+//!
+//! A window's values stand in one array, in the order of the catalog, with two values that no usage has: NaN for a window
+//! without events of the metric, and infinity for broken data. ClickHouse's arrays of plain numbers need half the time of
+//! nullable ones.
 
 use detection::Window;
 
 use crate::catalog::{Aggregate, Catalog, MetricSpec};
-use crate::rollup::{self, TABLE};
+use crate::rollup::{self, ARRIVALS_TABLE, BUILDS_TABLE, TABLE, WINDOWS_TABLE};
+use crate::shard::{BUCKETS, Shard};
 
-/// One row a customer: its windows of metric after metric, each newest first.
+/// Rows of one customer are aggregated as they are read, in the order of the table, so that ClickHouse holds a few
+/// thousand customers at once. Small blocks keep its memory flat: measured at 400,000 customers they need less than a
+/// quarter of it and the same time. The order of the customers is not fixed; sorting them would cost three times the
+/// memory.
+const IN_ORDER: &str = "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
+
+/// The bucket of a customer: the parts of the closed windows, of which each shard of a run has its own.
+pub(super) fn bucket() -> String {
+    format!("cityHash64(customer_id) % {BUCKETS}")
+}
+
+/// One row a customer, from the hours of the rollup or from single events: the ages of its windows, where age 0 is the
+/// current one, and the values of each of them.
 ///
-/// A value's place, its slot, is `metric * windows + age`, where age 0 is the current window. All slots of a customer
-/// are filled in one pass by the `-Resample` combinator. Rows of metrics that the catalog does not know, and rows
-/// between two windows, get a slot beyond the last one, which the combinator leaves out.
-///
-/// Small blocks keep ClickHouse's memory flat: measured at 400,000 customers they need less than a quarter of it and the
-/// same time. The order of the customers is not fixed; sorting them would cost three times the memory.
-///
-/// A NaN or infinity among the values always shows in their sum, so maxima and minima are replaced by a sum that is
-/// not finite: broken data must not hide in a comparison.
-pub(super) fn sweep(catalog: &Catalog, window: &Window, baseline_days: u16, some_customers: bool) -> String {
+/// All windows of a customer are filled in one pass by the `-Resample` combinator. A value's place, its slot, is
+/// `age * metrics + metric`. Rows of metrics that the catalog does not know, and rows between two windows, get a slot
+/// beyond the last one, which the combinator leaves out.
+pub(super) fn sweep(
+    catalog: &Catalog,
+    window: &Window,
+    baseline_days: u16,
+    shard: Shard,
+    some_customers: bool,
+) -> String {
     let windows = window.baseline_windows(baseline_days) + 1;
-    let slots = windows * catalog.metrics().len();
-    let values: Vec<String> = catalog
-        .metrics()
-        .iter()
-        .enumerate()
-        .map(|(index, metric)| values(metric, index * windows + 1, windows))
-        .collect();
-    let values = values.join(",\n        ");
-    let source = Source::of(catalog, window, some_customers);
-    let declared = count_customers(catalog, window, some_customers);
+    let metrics = catalog.metrics().len();
+    let slots = windows * metrics;
+    let source = Source::of(catalog, window, shard, some_customers);
+    let declared = count_customers(catalog, window, shard, some_customers);
     let (time, unit, rows) = (source.time, source.unit_ms, source.rows);
     let stride = window.stride().as_millis() / unit;
     let length = window.length().as_millis() / unit;
@@ -37,6 +48,10 @@ pub(super) fn sweep(catalog: &Catalog, window: &Window, baseline_days: u16, some
     } else {
         format!(" OR (closing - at - 1) % {stride} >= {length}")
     };
+    let place = place(catalog);
+    let columns = columns(catalog);
+    let aggregates = aggregates(catalog, slots, "slot");
+    let values = values(catalog, &format!("arrayMap(slot -> slot % {metrics}, range({slots}))"));
     format!(
         "WITH
     assumeNotNull(({declared})) AS declared,
@@ -46,43 +61,153 @@ SELECT
     declared,
     toInt64(oldest) * {unit} AS first_event_ms,
     unknown_metrics,
-    arrayConcat(
-        {values}
-    ) AS values
+    arrayMap(age -> toUInt8(age), range({windows})) AS ages,
+    {values} AS values
 FROM
 (
     SELECT
         customer_id,
         min(at) AS oldest,
-        groupUniqArrayIf(8)(toValidUTF8(toString(metric)), number = 0) AS unknown_metrics,
-        sumResample(0, {slots}, 1)(events, slot) AS counts,
-        sumResample(0, {slots}, 1)(total, slot) AS totals,
-        maxResample(0, {slots}, 1)(peak, slot) AS peaks,
-        minResample(0, {slots}, 1)(low, slot) AS lows
+        groupUniqArrayIf(8)(toValidUTF8(toString(metric)), place = {metrics}) AS unknown_metrics,
+        {aggregates}
     FROM
     (
         SELECT
             customer_id,
             metric,
-            events,
-            total,
-            peak,
-            low,
+            {columns},
             {time} AS at,
-            indexOf({{metrics:Array(String)}}, metric) AS number,
+            {place} AS place,
             intDiv(closing - at - 1, {stride}) AS age,
-            if(number = 0{between}, {slots}, (number - 1) * {windows} + age) AS slot
+            if(place = {metrics}{between}, {slots}, age * {metrics} + place) AS slot
         FROM {rows}
     )
     GROUP BY customer_id
 )
-SETTINGS optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000"
+SETTINGS {IN_ORDER}"
+    )
+}
+
+/// The same from closed windows: as many rows a customer as there are windows, with nothing left to compute.
+///
+/// What is declared here are windows, for counting them needs no look at the customers. Filters stay behind the read:
+/// they let nearly all rows through, and before it they would cost a second pass over these columns.
+pub(super) fn sweep_of_windows(window: &Window) -> String {
+    let rows = format!(
+        "{WINDOWS_TABLE} WHERE toHour(start) = {hour} AND build IN {{builds:Array(UInt64)}}",
+        hour = window.start().as_second().rem_euclid(86_400) / 3_600
+    );
+    format!(
+        "WITH
+    assumeNotNull((SELECT count() FROM {rows})) AS declared,
+    toUInt32(intDiv({{end:Int64}}, 1000)) AS closing
+SELECT
+    customer_id,
+    declared,
+    toInt64(toUnixTimestamp(min(start))) * 1000 AS first_event_ms,
+    groupUniqArrayArray(8)(unknown) AS unknown_metrics,
+    groupArray(toUInt8(intDiv(closing - toUInt32(start) - 1, 86400))) AS ages,
+    groupArrayArray(values) AS values
+FROM {rows}
+GROUP BY customer_id
+SETTINGS {IN_ORDER}, optimize_move_to_prewhere = 0, select_sequential_consistency = 1"
+    )
+}
+
+/// Makes windows of the hours of the rollup: those that close between `{from}` and `{to}`, at the hour of `{end}`.
+///
+/// A build has an id of its own for each window and bucket, so that a sweep can choose among builds by it alone.
+pub(super) fn build_windows(catalog: &Catalog, shard: Shard) -> String {
+    let metrics = catalog.metrics().len();
+    let place = place(catalog);
+    let columns = columns(catalog);
+    let aggregates = aggregates(catalog, metrics, "place");
+    let values = values(catalog, &format!("range({metrics})"));
+    let of_shard = of_shard(shard);
+    let bucket = bucket();
+    format!(
+        "INSERT INTO {WINDOWS_TABLE} (customer_id, start, build, provisional, expires, values, unknown)
+SELECT
+    customer_id,
+    toDateTime({{end:UInt32}} - 86400 * (toUInt32(age) + 1), 'UTC') AS start,
+    {{build:UInt64}} + toUInt64(age) * {BUCKETS} + {bucket} AS build,
+    has({{provisional:Array(UInt16)}}, age) AS provisional,
+    toDateTime(if(provisional, {{expires:UInt32}}, {{oldest_expires:UInt32}} - 86400 * toUInt32(age)), 'UTC') AS expires,
+    {values} AS values,
+    unknown
+FROM
+(
+    SELECT
+        customer_id,
+        age,
+        groupUniqArrayIf(8)(toValidUTF8(toString(metric)), place = {metrics}) AS unknown,
+        {aggregates}
+    FROM
+    (
+        SELECT
+            customer_id,
+            metric,
+            {columns},
+            {place} AS place,
+            toUInt16(intDiv({{end:UInt32}} - toUnixTimestamp(hour) - 1, 86400)) AS age
+        FROM {TABLE}
+        WHERE hour >= toDateTime({{from:UInt32}}, 'UTC') AND hour < toDateTime({{to:UInt32}}, 'UTC'){of_shard}
+    )
+    GROUP BY customer_id, age
+)
+SETTINGS {IN_ORDER}"
+    )
+}
+
+/// What is known of the windows that close at these times: when something last arrived for their hours, and which
+/// builds of them there are. With it the time of the server, which all of these are measured in.
+pub(super) fn state_of_windows() -> String {
+    format!(
+        "SELECT
+    toUnixTimestamp(now()) AS now,
+    (
+        SELECT groupArray((toUnixTimestamp(hour), toUnixTimestamp(last)))
+        FROM
+        (
+            SELECT hour, max(arrived) AS last
+            FROM {ARRIVALS_TABLE}
+            WHERE hour >= toDateTime({{from:UInt32}}, 'UTC') AND hour < toDateTime({{to:UInt32}}, 'UTC')
+            GROUP BY hour
+        )
+    ) AS arrivals,
+    (
+        SELECT groupArray((toUnixTimestamp(start), bucket, build, toUnixTimestamp(begun)))
+        FROM {BUILDS_TABLE}
+        WHERE start >= toDateTime({{from:UInt32}}, 'UTC') AND start < toDateTime({{to:UInt32}}, 'UTC')
+            AND toHour(start) = toHour(toDateTime({{from:UInt32}}, 'UTC'))
+            AND definition = {{definition:String}} AND expires > now() + 3600
+    ) AS builds
+SETTINGS select_sequential_consistency = 1"
+    )
+}
+
+/// Notes that builds are complete. What is in it comes from numbers and a digest.
+pub(super) fn note_builds(definition: &str, begun: u32, builds: &[(u32, u8, u64, u32)]) -> String {
+    let rows: Vec<_> = builds
+        .iter()
+        .map(|(start, bucket, build, expires)| {
+            format!("({start}, {bucket}, {build}, '{definition}', {begun}, {expires})")
+        })
+        .collect();
+    format!(
+        "INSERT INTO {BUILDS_TABLE} (start, bucket, build, definition, begun, expires) VALUES {}",
+        rows.join(", ")
     )
 }
 
 /// The number of customers with usage in the time that a sweep reads.
-pub(super) fn count_customers(catalog: &Catalog, window: &Window, some_customers: bool) -> String {
-    let rows = Source::of(catalog, window, some_customers).rows;
+pub(super) fn count_customers(
+    catalog: &Catalog,
+    window: &Window,
+    shard: Shard,
+    some_customers: bool,
+) -> String {
+    let rows = Source::of(catalog, window, shard, some_customers).rows;
     format!("SELECT count() FROM (SELECT customer_id FROM {rows} GROUP BY customer_id)")
 }
 
@@ -115,7 +240,7 @@ struct Source {
 
 impl Source {
     /// The hourly rollup, or for windows off the hour the events themselves.
-    fn of(catalog: &Catalog, window: &Window, some_customers: bool) -> Self {
+    fn of(catalog: &Catalog, window: &Window, shard: Shard, some_customers: bool) -> Self {
         let only = |column: &str| match some_customers {
             true => format!(" AND {column} IN {{customers:Array(String)}}"),
             false => String::new(),
@@ -123,8 +248,9 @@ impl Source {
         if window.is_on_the_hour() {
             let rows = format!(
                 "{TABLE} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
-                 AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){}",
-                only("customer_id")
+                 AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){}{}",
+                only("customer_id"),
+                of_shard(shard)
             );
             return Self { rows, time: "toInt64(toUnixTimestamp(hour))", unit_ms: 1_000 };
         }
@@ -147,19 +273,74 @@ impl Source {
     }
 }
 
-/// The windows of one metric: NULL where there was no event.
-fn values(metric: &MetricSpec, first: usize, windows: usize) -> String {
-    let arrays: &[(&str, &str)] = match metric.aggregate {
-        Aggregate::Count => &[("n", "counts")],
-        Aggregate::Sum | Aggregate::Avg => &[("n", "counts"), ("t", "totals")],
-        Aggregate::Max => &[("n", "counts"), ("t", "totals"), ("v", "peaks")],
-        Aggregate::Min => &[("n", "counts"), ("t", "totals"), ("v", "lows")],
+/// The condition on a customer of a shard.
+fn of_shard(shard: Shard) -> String {
+    if shard.is_whole() {
+        return String::new();
+    }
+    let buckets: Vec<_> = shard.buckets().map(|bucket| bucket.to_string()).collect();
+    format!(" AND {} IN ({})", bucket(), buckets.join(", "))
+}
+
+/// A row's metric as its place in the catalog, or the place after the last one. A lookup in a constant table: the same
+/// by `indexOf` costs as much as all the aggregation.
+fn place(catalog: &Catalog) -> String {
+    let metrics = catalog.metrics().len();
+    let places: Vec<_> = (0..metrics).map(|place| place.to_string()).collect();
+    format!("transform(metric, {{metrics:Array(String)}}, [{}], {metrics})", places.join(", "))
+}
+
+/// What the metrics of a catalog need of the rollup: column, aggregate function and its name.
+fn needed(catalog: &Catalog) -> Vec<(&'static str, &'static str, &'static str)> {
+    let any = |aggregates: &[Aggregate]| {
+        catalog.metrics().iter().any(|metric| aggregates.contains(&metric.aggregate))
     };
-    let names: Vec<_> = arrays.iter().map(|(name, _)| *name).collect();
-    let slices: Vec<_> =
-        arrays.iter().map(|(_, array)| format!("arraySlice({array}, {first}, {windows})")).collect();
-    let value = value(metric, "toFloat64(n)", "t", "v");
-    format!("arrayMap(({}) -> if(n = 0, NULL, {value}), {})", names.join(", "), slices.join(", "))
+    let mut needed = vec![("events", "sum", "counts")];
+    if any(&[Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min]) {
+        needed.push(("total", "sum", "totals"));
+    }
+    if any(&[Aggregate::Max]) {
+        needed.push(("peak", "max", "peaks"));
+    }
+    if any(&[Aggregate::Min]) {
+        needed.push(("low", "min", "lows"));
+    }
+    needed
+}
+
+fn columns(catalog: &Catalog) -> String {
+    let columns: Vec<_> = needed(catalog).into_iter().map(|(column, _, _)| column).collect();
+    columns.join(", ")
+}
+
+/// The arrays by slot that the values are made of.
+fn aggregates(catalog: &Catalog, slots: usize, slot: &str) -> String {
+    let array =
+        |(column, function, name)| format!("{function}Resample(0, {slots}, 1)({column}, {slot}) AS {name}");
+    let arrays: Vec<_> = needed(catalog).into_iter().map(array).collect();
+    arrays.join(",\n        ")
+}
+
+/// The values by slot, made of those arrays and of the metric's place in the catalog for each slot.
+///
+/// A NaN or infinity among a metric's values always shows in their sum, so maxima and minima are replaced by a sum that
+/// is not finite: broken data must not hide in a comparison.
+fn values(catalog: &Catalog, places: &str) -> String {
+    let needed = needed(catalog);
+    let names: Vec<_> = needed.iter().map(|(column, _, _)| *column).collect();
+    let arrays: Vec<_> = needed.iter().map(|(_, _, array)| *array).collect();
+    let metrics = catalog.metrics().iter().enumerate();
+    let branches: Vec<_> = metrics
+        .map(|(place, metric)| {
+            format!("place = {place}, {}, ", value(metric, "toFloat64(events)", "total", extreme(metric)))
+        })
+        .collect();
+    let value = format!("multiIf({}nan)", branches.concat());
+    format!(
+        "arrayMap(({}, place) -> if(events = 0, nan, ifNotFinite({value}, inf)), {}, {places})",
+        names.join(", "),
+        arrays.join(", ")
+    )
 }
 
 /// A metric's value, made of what the rollup keeps: the number of events, their total, and their maximum or minimum.
@@ -170,6 +351,11 @@ fn value(metric: &MetricSpec, events: &str, total: &str, extreme: &str) -> Strin
         Aggregate::Avg => format!("{total} / {events}"),
         Aggregate::Max | Aggregate::Min => format!("if(isFinite({total}), {extreme}, {total})"),
     }
+}
+
+/// The column of the rollup that holds the extreme value that a metric asks for.
+fn extreme(metric: &MetricSpec) -> &'static str {
+    if metric.aggregate == Aggregate::Max { "peak" } else { "low" }
 }
 
 #[cfg(test)]
@@ -186,19 +372,43 @@ mod tests {
 
     #[test]
     fn the_sweep_of_the_built_in_catalog() {
-        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &day(), 30, false));
+        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &day(), 30, Shard::WHOLE, false));
     }
 
     #[test]
     fn a_period_off_the_hour() {
         let window = window("2026-11-21T11:30:00Z", "2026-11-21T13:15:00Z");
-        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &window, 7, true));
+        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &window, 7, Shard::WHOLE, true));
     }
 
     #[test]
     fn only_some_customers() {
-        let text = sweep(&Catalog::built_in().unwrap(), &day(), 30, true);
+        let text = sweep(&Catalog::built_in().unwrap(), &day(), 30, Shard::WHOLE, true);
         assert_eq!(text.matches("customer_id IN {customers:Array(String)}").count(), 2);
+    }
+
+    #[test]
+    fn the_sweep_of_closed_windows() {
+        insta::assert_snapshot!(sweep_of_windows(&day()));
+    }
+
+    #[test]
+    fn closed_windows_are_built_of_hours() {
+        insta::assert_snapshot!(build_windows(&Catalog::built_in().unwrap(), Shard::WHOLE));
+    }
+
+    #[test]
+    fn a_shard_reads_its_customers_only() {
+        let (catalog, shard) = (Catalog::built_in().unwrap(), Shard::new(1, 4).unwrap());
+        let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
+        assert_eq!(sweep(&catalog, &day(), 30, shard, false).matches(condition).count(), 2);
+        assert!(build_windows(&catalog, shard).contains(condition));
+    }
+
+    #[test]
+    fn a_column_that_no_metric_needs_is_not_read() {
+        let text = sweep(&Catalog::built_in().unwrap(), &day(), 30, Shard::WHOLE, false);
+        assert!(text.contains("peak") && !text.contains("low"));
     }
 
     #[test]
