@@ -7,6 +7,7 @@ use adapters::aws::SdkConfig;
 use adapters::catalog::Catalog;
 use adapters::config::Env;
 use adapters::rollup;
+use adapters::shard::Shard;
 use adapters::usage::SweepRequest;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -330,7 +331,13 @@ pub fn at(text: &str) -> Timestamp {
 
 /// A run for all customers at `time`.
 pub fn tick(time: &str) -> Tick {
-    Tick { time: at(time), dry_run: false, customers: Vec::<CustomerId>::new(), detection_id: None }
+    Tick {
+        time: at(time),
+        dry_run: false,
+        customers: Vec::<CustomerId>::new(),
+        shard: Shard::WHOLE,
+        detection_id: None,
+    }
 }
 
 /// What a whole run at `time` reads.

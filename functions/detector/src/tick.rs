@@ -1,5 +1,6 @@
 //! What starts a run: the event of the schedule, or the same made by hand.
 
+use adapters::shard::Shard;
 use anyhow::Context;
 use detection::CustomerId;
 use jiff::Timestamp;
@@ -15,6 +16,8 @@ pub struct Tick {
     pub dry_run: bool,
     /// Only these customers; all where it is empty.
     pub customers: Vec<CustomerId>,
+    /// The part of all customers that this run is for.
+    pub shard: Shard,
     /// The id under which somebody asked for this run and waits for its result; none for the schedule's.
     pub detection_id: Option<String>,
 }
@@ -31,6 +34,10 @@ struct ScheduledEvent {
     dry_run: bool,
     #[serde(default)]
     customer_ids: Option<Vec<CustomerId>>,
+    #[serde(default)]
+    shard: Option<u8>,
+    #[serde(default)]
+    shards: Option<u8>,
 }
 
 /// Read strictly: a misspelt option must not turn a trial for one customer into a run for all.
@@ -41,6 +48,10 @@ struct Detail {
     dry_run: bool,
     #[serde(default)]
     customer_ids: Option<Vec<CustomerId>>,
+    #[serde(default)]
+    shard: Option<u8>,
+    #[serde(default)]
+    shards: Option<u8>,
     #[serde(default)]
     detection_id: Option<String>,
 }
@@ -61,15 +72,27 @@ impl Tick {
         if customers.as_ref().is_some_and(Vec::is_empty) {
             anyhow::bail!("`customer_ids` is empty: leave it out to check all customers");
         }
+        let shard = match (detail.shard.or(event.shard), detail.shards.or(event.shards)) {
+            (None, None) => Shard::WHOLE,
+            (Some(_), Some(_)) if customers.is_some() => anyhow::bail!(
+                "`customer_ids` and `shard` exclude each other: leave out `shard` and `shards` to check chosen customers"
+            ),
+            (Some(number), Some(of)) => Shard::new(number, of).context("the event names no shard")?,
+            (Some(_), None) => {
+                anyhow::bail!("`shard` needs `shards`, into how many the customers are divided")
+            }
+            (None, Some(_)) => anyhow::bail!("`shards` needs `shard`, which of them to check"),
+        };
         Ok(Self {
             time,
             dry_run: event.dry_run || detail.dry_run,
             customers: customers.unwrap_or_default(),
+            shard,
             detection_id: detail.detection_id,
         })
     }
 
-    /// Whether it is a real run for all customers, the kind whose absence is an alarm.
+    /// Whether it is a real run for all customers, or for all of its shard: the kind whose absence is an alarm.
     pub fn is_whole(&self) -> bool {
         !self.dry_run && self.customers.is_empty()
     }
@@ -101,6 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_for_all_customers_or_for_a_shard_of_them() {
+        for (event, number, of) in [
+            (json!({ "time": TIME, "detail": { "dry_run": true } }), 0, 1),
+            (json!({ "time": TIME, "detail": { "shard": 0, "shards": 1 } }), 0, 1),
+            (json!({ "time": TIME, "detail": { "shard": 1, "shards": 2 } }), 1, 2),
+            (json!({ "time": TIME, "detail": { "shard": 7, "shards": 8 } }), 7, 8),
+            (json!({ "time": TIME, "detail": { "shard": 3, "shards": 4, "dry_run": true } }), 3, 4),
+            (json!({ "time": TIME, "shard": 3, "shards": 4 }), 3, 4),
+        ] {
+            let tick = Tick::from_event(event.clone()).unwrap();
+            assert_eq!(tick.shard, Shard::new(number, of).unwrap(), "{event}");
+            assert_eq!(tick.is_whole(), !tick.dry_run, "{event}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_understood_is_refused_with_its_place() {
         for (event, expected) in [
             (json!({}), "no `time`"),
@@ -109,6 +148,20 @@ mod tests {
             (json!({ "time": TIME, "detail": { "customer_ids": [] } }), "is empty"),
             (json!({ "time": TIME, "detail": { "customer_ids": [""] } }), "must not be empty"),
             (json!({ "time": TIME, "detail": { "dry_run": "yes" } }), "invalid type: string"),
+            (json!({ "time": TIME, "detail": { "shard": 1 } }), "`shard` needs `shards`"),
+            (json!({ "time": TIME, "detail": { "shards": 8 } }), "`shards` needs `shard`"),
+            (json!({ "time": TIME, "detail": { "shard": null, "shards": 8 } }), "`shards` needs `shard`"),
+            (json!({ "time": TIME, "shard": 1 }), "`shard` needs `shards`"),
+            (json!({ "time": TIME, "detail": { "shard": 0, "shards": 3 } }), "must be 1, 2, 4 or 8"),
+            (json!({ "time": TIME, "detail": { "shard": 0, "shards": 0 } }), "must be 1, 2, 4 or 8"),
+            (json!({ "time": TIME, "detail": { "shard": 8, "shards": 8 } }), "from 0 to 7"),
+            (json!({ "time": TIME, "detail": { "shard": -1, "shards": 8 } }), "invalid value: integer `-1`"),
+            (json!({ "time": TIME, "detail": { "shard": "0", "shards": 8 } }), "invalid type: string"),
+            (json!({ "time": TIME, "detail": { "shard": 0.5, "shards": 8 } }), "invalid type: floating"),
+            (
+                json!({ "time": TIME, "detail": { "shard": 0, "shards": 8, "customer_ids": ["a"] } }),
+                "`customer_ids` and `shard` exclude each other",
+            ),
             (json!([]), "its time is null"),
         ] {
             let error = format!("{:#}", Tick::from_event(event.clone()).unwrap_err());

@@ -16,6 +16,7 @@ pub mod outbound;
 pub mod policies;
 pub mod rollup;
 pub mod secrets;
+pub mod shard;
 pub mod store;
 pub mod telemetry;
 pub mod topics;
