@@ -9,7 +9,7 @@ module "detector" {
   environment  = local.detector_environment
 
   timeout_seconds      = local.detector_timeout_seconds
-  reserved_concurrency = var.reserved_concurrency
+  reserved_concurrency = var.reserved_concurrency == -1 ? -1 : var.reserved_concurrency * var.detector_shards
   policy_statements    = local.detector_policy_statements
 
   # A window is that of the event's own time, so a late event is as good as a punctual one: Lambda

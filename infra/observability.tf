@@ -2,7 +2,7 @@
 # run that completed says so by a metric, and the absence of that metric pages.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = merge(local.alarms, local.api_alarms, local.notifier_alarms)
+  for_each = merge(local.alarms, local.missing_run_alarms, local.api_alarms, local.notifier_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description
@@ -80,21 +80,6 @@ locals {
       tells_recovery = false
     }
 
-    no-completed-run = {
-      description    = "No run has completed for ${var.missing_run_alarm_minutes} minutes. See the alarms on errors and queues, the rule ${local.schedule_name} and the log group ${module.detector.log_group_name}."
-      namespace      = local.metrics_namespace
-      metric         = "RunCompleted"
-      dimensions     = local.stack_dimension
-      statistic      = "Sum"
-      period_seconds = 900
-      periods        = var.missing_run_alarm_minutes / 15
-      comparison     = "LessThanThreshold"
-      threshold      = 1
-      missing_data   = "breaching"
-      enabled        = var.schedule_enabled
-      tells_recovery = true
-    }
-
     oldest-pending-alert = {
       description    = "An alert on a critical anomaly has been waiting for more than an hour. It is stored and each run tries again; see whether SNS refuses or throttles in the log group ${module.detector.log_group_name}."
       namespace      = local.metrics_namespace
@@ -116,7 +101,7 @@ locals {
       metric         = "Quarantined"
       dimensions     = local.stack_dimension
       statistic      = "Maximum"
-      period_seconds = 300
+      period_seconds = local.last_runs_seconds
       periods        = 1
       comparison     = "GreaterThanThreshold"
       threshold      = 0
@@ -153,6 +138,29 @@ locals {
       threshold      = 0
       missing_data   = "ignore"
       enabled        = true
+      tells_recovery = true
+    }
+  }
+
+  # The runs of all shards end minutes apart, so what the last of them found is known only from as long
+  # a time as each has ended one in. A single run says all at once.
+  last_runs_seconds = var.detector_shards == 1 ? 300 : var.missing_run_alarm_minutes * 60
+
+  # Each shard has an alarm of its own: a count of all runs in a period cannot tell a silent shard from
+  # runs that end on two sides of the period's edge, and the alarm says which shard it is.
+  missing_run_alarms = {
+    for shard in range(var.detector_shards) : var.detector_shards == 1 ? "no-completed-run" : "no-completed-run-${shard}" => {
+      description    = "No run${var.detector_shards == 1 ? "" : " of shard ${shard}"} has completed for ${var.missing_run_alarm_minutes} minutes. See the alarms on errors and queues, the rule ${local.schedule_rule_names[floor(shard / local.targets_per_rule)]} and the log group ${module.detector.log_group_name}."
+      namespace      = local.metrics_namespace
+      metric         = var.detector_shards == 1 ? "RunCompleted" : "ShardCompleted"
+      dimensions     = merge(local.stack_dimension, var.detector_shards == 1 ? {} : { Shard = "${shard}-of-${var.detector_shards}" })
+      statistic      = "Sum"
+      period_seconds = 900
+      periods        = var.missing_run_alarm_minutes / 15
+      comparison     = "LessThanThreshold"
+      threshold      = 1
+      missing_data   = "breaching"
+      enabled        = var.schedule_enabled
       tells_recovery = true
     }
   }
@@ -349,7 +357,8 @@ locals {
   ]...)
 }
 
-# A whole run that saw no customer at all means an empty or wrong database, not calm customers.
+# A whole run that saw no customer at all means an empty or wrong database, not calm customers. Of a few
+# customers a shard may have none, so it takes all shards.
 # Dry runs and runs of chosen customers emit no RunCompleted and so cannot raise it.
 resource "aws_cloudwatch_metric_alarm" "no_customers" {
   alarm_name          = "${var.name_prefix}-anomaly-no-customers"
@@ -377,7 +386,7 @@ resource "aws_cloudwatch_metric_alarm" "no_customers" {
       metric_name = "RunCompleted"
       dimensions  = local.stack_dimension
       stat        = "Sum"
-      period      = 300
+      period      = local.last_runs_seconds
     }
   }
 
@@ -389,7 +398,7 @@ resource "aws_cloudwatch_metric_alarm" "no_customers" {
       metric_name = "CustomersChecked"
       dimensions  = local.stack_dimension
       stat        = "Maximum"
-      period      = 300
+      period      = local.last_runs_seconds
     }
   }
 

@@ -29,8 +29,8 @@ output "ops_topic_arn" {
 }
 
 output "schedule_rule_name" {
-  description = "Name of the EventBridge rule that starts the detector."
-  value       = aws_cloudwatch_event_rule.schedule.name
+  description = "Name of the EventBridge rule that starts the detector; with 8 shards the first of two."
+  value       = aws_cloudwatch_event_rule.schedule[0].name
 }
 
 output "schedule_dead_letter_queue_url" {

@@ -1,14 +1,31 @@
+# One rule as a rule. Eight shards need two: EventBridge takes five targets a rule.
 resource "aws_cloudwatch_event_rule" "schedule" {
-  name                = local.schedule_name
+  count = ceil(var.detector_shards / local.targets_per_rule)
+
+  name                = local.schedule_rule_names[count.index]
   description         = "Starts ${local.detector_name}"
   schedule_expression = var.schedule_expression
   state               = var.schedule_enabled ? "ENABLED" : "DISABLED"
 }
 
+# Each shard is a target of its own, so that one that fails is repeated without the others.
 resource "aws_cloudwatch_event_target" "detector" {
-  rule      = aws_cloudwatch_event_rule.schedule.name
-  target_id = "detector"
+  count = var.detector_shards
+
+  rule      = aws_cloudwatch_event_rule.schedule[floor(count.index / local.targets_per_rule)].name
+  target_id = var.detector_shards == 1 ? "detector" : "detector-${count.index}"
   arn       = module.detector.function_arn
+
+  # A run for all customers gets the event as it is. A shard gets its time, which says what window to
+  # check, and which part of the customers it is for.
+  dynamic "input_transformer" {
+    for_each = var.detector_shards == 1 ? [] : [{ shard = count.index, shards = var.detector_shards }]
+
+    content {
+      input_paths    = { time = "$.time" }
+      input_template = "{\"time\": <time>, \"detail\": ${jsonencode(input_transformer.value)}}"
+    }
+  }
 
   # This covers only the hand-over to Lambda; Lambda's own retries cover the run itself.
   retry_policy {
@@ -25,11 +42,13 @@ resource "aws_cloudwatch_event_target" "detector" {
 }
 
 resource "aws_lambda_permission" "schedule" {
-  statement_id   = "AllowSchedule"
+  count = length(aws_cloudwatch_event_rule.schedule)
+
+  statement_id   = "AllowSchedule${count.index == 0 ? "" : count.index}"
   action         = "lambda:InvokeFunction"
   function_name  = module.detector.function_name
   principal      = "events.amazonaws.com"
-  source_arn     = aws_cloudwatch_event_rule.schedule.arn
+  source_arn     = aws_cloudwatch_event_rule.schedule[count.index].arn
   source_account = local.account_id
 }
 
@@ -41,23 +60,30 @@ resource "aws_sqs_queue" "schedule_dead_letters" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      merge(local.deny_sqs_without_tls, { Resource = "${local.queue_arn_prefix}${local.schedule_queue_name}" }),
-      {
-        Sid       = "ScheduleSendsDeadLetters"
-        Effect    = "Allow"
-        Principal = { Service = "events.amazonaws.com" }
-        Action    = "sqs:SendMessage"
-        Resource  = "${local.queue_arn_prefix}${local.schedule_queue_name}"
-        Condition = {
-          ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.schedule.arn }
+    Statement = concat(
+      [merge(local.deny_sqs_without_tls, { Resource = "${local.queue_arn_prefix}${local.schedule_queue_name}" })],
+      [
+        for index, rule in aws_cloudwatch_event_rule.schedule : {
+          Sid       = "ScheduleSendsDeadLetters${index == 0 ? "" : index}"
+          Effect    = "Allow"
+          Principal = { Service = "events.amazonaws.com" }
+          Action    = "sqs:SendMessage"
+          Resource  = "${local.queue_arn_prefix}${local.schedule_queue_name}"
+          Condition = {
+            ArnEquals = { "aws:SourceArn" = rule.arn }
+          }
         }
-      },
-    ]
+      ],
+    )
   })
 }
 
 locals {
+  # EventBridge takes five; four divide the shards evenly.
+  targets_per_rule = 4
+
+  schedule_rule_names = [local.schedule_name, "${local.schedule_name}-1"]
+
   # 14 days, the longest that SQS keeps a message.
   queue_retention_seconds = 1209600
 

@@ -99,7 +99,7 @@ variable "architecture" {
 }
 
 variable "reserved_concurrency" {
-  description = "How many copies of the detector may run at once. One keeps runs in order; -1 reserves nothing, for accounts whose limit leaves nothing to reserve."
+  description = "How many copies of the detector may run at once for each of detector_shards. One keeps runs in order; -1 reserves nothing, for accounts whose limit leaves nothing to reserve."
   type        = number
   default     = 1
   nullable    = false
@@ -190,8 +190,20 @@ variable "schedule_enabled" {
   nullable    = false
 }
 
+variable "detector_shards" {
+  description = "Into how many parts the customers are divided: 1, 2, 4 or 8. Each part has a run of its own at each scheduled time, all of them at once, for stacks whose run takes too long for all customers together. max_pages_per_run, the reserved_concurrency and the alarm on missing runs hold for each part."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 2, 4, 8], var.detector_shards)
+    error_message = "detector_shards must be 1, 2, 4 or 8."
+  }
+}
+
 variable "missing_run_alarm_minutes" {
-  description = "Minutes without a completed run after which the alarm goes off. It must be longer than the schedule's interval."
+  description = "Minutes without a completed run, or without one of any of detector_shards, after which the alarm goes off. It must be longer than the schedule's interval."
   type        = number
   default     = 75
   nullable    = false
@@ -418,7 +430,7 @@ variable "alert_min_severity" {
 }
 
 variable "max_pages_per_run" {
-  description = "Most pages of one run that go out singly; what is beyond comes in one digest. Ends of incidents do not count."
+  description = "Most pages of one run that go out singly; what is beyond comes in one digest. Each of detector_shards is a run of its own. Ends of incidents do not count."
   type        = number
   default     = 25
   nullable    = false

@@ -227,12 +227,12 @@ run "queue_of_the_schedule_admits_this_rule_only" {
   }
 
   assert {
-    condition     = aws_cloudwatch_event_target.detector.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-schedule-dlq"
+    condition     = aws_cloudwatch_event_target.detector[0].dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-detection-schedule-dlq"
     error_message = "The target must use the queue of the schedule."
   }
 
   assert {
-    condition     = aws_lambda_permission.schedule.source_arn == "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection"
+    condition     = aws_lambda_permission.schedule[0].source_arn == "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection"
     error_message = "Only this rule may invoke the function."
   }
 }

@@ -143,17 +143,17 @@ run "schedule_is_hourly_and_loses_nothing" {
   command = plan
 
   assert {
-    condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 hour)" && aws_cloudwatch_event_rule.schedule.state == "ENABLED"
+    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "rate(1 hour)" && aws_cloudwatch_event_rule.schedule[0].state == "ENABLED"
     error_message = "The rule must fire every hour by default."
   }
 
   assert {
-    condition     = aws_cloudwatch_event_target.detector.retry_policy[0].maximum_event_age_in_seconds >= 3600 && aws_cloudwatch_event_target.detector.retry_policy[0].maximum_retry_attempts > 0
+    condition     = aws_cloudwatch_event_target.detector[0].retry_policy[0].maximum_event_age_in_seconds >= 3600 && aws_cloudwatch_event_target.detector[0].retry_policy[0].maximum_retry_attempts > 0
     error_message = "EventBridge must retry the hand-over for an hour at least."
   }
 
   assert {
-    condition     = length(aws_cloudwatch_event_target.detector.dead_letter_config) == 1
+    condition     = length(aws_cloudwatch_event_target.detector[0].dead_letter_config) == 1
     error_message = "The target must have a dead-letter queue."
   }
 
@@ -163,7 +163,7 @@ run "schedule_is_hourly_and_loses_nothing" {
   }
 
   assert {
-    condition     = aws_lambda_permission.schedule.principal == "events.amazonaws.com" && aws_lambda_permission.schedule.action == "lambda:InvokeFunction" && aws_lambda_permission.schedule.source_account == "123456789012"
+    condition     = aws_lambda_permission.schedule[0].principal == "events.amazonaws.com" && aws_lambda_permission.schedule[0].action == "lambda:InvokeFunction" && aws_lambda_permission.schedule[0].source_account == "123456789012"
     error_message = "EventBridge of this account must be allowed to invoke the function."
   }
 }
@@ -178,7 +178,7 @@ run "schedule_can_be_changed_and_paused" {
   }
 
   assert {
-    condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "cron(5 */2 * * ? *)" && aws_cloudwatch_event_rule.schedule.state == "DISABLED"
+    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "cron(5 */2 * * ? *)" && aws_cloudwatch_event_rule.schedule[0].state == "DISABLED"
     error_message = "Both settings must reach the rule."
   }
 

@@ -234,3 +234,46 @@ async fn alerts_that_wait_are_counted_with_the_age_of_the_oldest() -> Result<()>
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_window_is_checked_when_all_its_shards_have_checked_it() -> Result<()> {
+    let world = World::new().await?;
+    world.insert_spikes(2).await?;
+    let (app, api) = (world.app().await?, world.api().await?);
+    let shard = |number, time: &str| -> Result<Tick> {
+        Ok(Tick { shard: adapters::shard::Shard::new(number, 2)?, ..tick(time) })
+    };
+    let first = run(&app, &shard(0, END)?).await?;
+    let status = api.read("/v1/status").await?;
+    let half = json!({ "number": 0, "of": 2 });
+    assert_eq!((&status["last_run"]["shard"], &status["last_run"]["summary"]["shard"]), (&half, &half));
+    assert_eq!(status["last_run"]["run_id"], first.run_id);
+    for name in ["last_completed_run", "lag_seconds"] {
+        assert_eq!(status[name], Value::Null, "{name}: half of the customers are not checked");
+    }
+
+    let second = run(&app, &shard(1, END)?).await?;
+    let status = api.read("/v1/status").await?;
+    assert_eq!(status["last_completed_run"]["run_id"], second.run_id);
+    assert_eq!(status["last_completed_run"]["shard"], json!({ "number": 1, "of": 2 }));
+    assert_eq!(status["lag_seconds"], 1_800);
+
+    // The next window, which one of them does not come to the end of, and then does.
+    run(&app, &shard(0, "2026-11-21T14:00:00Z")?).await?;
+    let broken = world.app_with(&[("CLICKHOUSE_URL", "http://127.0.0.1:9")], &world.aws).await?;
+    failure(run(&broken, &shard(1, "2026-11-21T14:00:00Z")?).await);
+    let status = api.read("/v1/status").await?;
+    assert_eq!((&status["last_run"]["completed"], &status["lag_seconds"]), (&json!(false), &json!(1_800)));
+    assert_eq!(status["last_completed_run"]["run_id"], second.run_id);
+    run(&app, &shard(1, "2026-11-21T14:00:00Z")?).await?;
+    let later =
+        world.api_at(|| std::time::SystemTime::from(at("2026-11-21T14:10:00Z")), &[], &world.aws).await?;
+    assert_eq!(later.read("/v1/status").await?["lag_seconds"], 600);
+
+    // One run for all customers again, of a later window.
+    let whole = run(&app, &tick("2026-11-21T15:00:00Z")).await?;
+    let status = api.read("/v1/status").await?;
+    assert_eq!(status["last_completed_run"]["run_id"], whole.run_id);
+    assert_eq!(status["last_completed_run"]["shard"], Value::Null);
+    Ok(())
+}

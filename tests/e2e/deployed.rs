@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use e2e::deployed::{DETECTOR, Deployed, event, hour_ago};
 use e2e::world::{at, insert, steady_then};
@@ -43,14 +43,34 @@ async fn every_event_of_the_detector_does_what_its_name_says() -> Result<()> {
     assert_eq!((&again["recorded"], &again["already_recorded"]), (&json!(0), &json!(3)), "{again}");
     assert_eq!(again["alerts_published"], 0, "{again}");
 
+    // The shards together are the whole, each customer in one of them.
+    let mut shard = event("detector-shard", &hour)?;
+    let of = shard["detail"]["shards"].as_u64().context("`shards`")?;
+    let (mut checked, mut found) = (0, 0);
+    for number in 0..of {
+        shard["detail"]["shard"] = number.into();
+        let part = deployed.invoke(&shard).await?;
+        assert_eq!(part["shard"], json!({ "number": number, "of": of }), "{part}");
+        assert_eq!((&part["recorded"], &part["alerts_published"]), (&json!(0), &json!(0)), "{part}");
+        checked += part["checked"].as_u64().context("`checked`")?;
+        found += part["already_recorded"].as_u64().context("`already_recorded`")?;
+    }
+    assert_eq!((checked, found), (12, 3));
+
     // A failing run tells its cause to whoever invoked it.
     let refusal = deployed.invoke(&json!({ "detail": {} })).await.expect_err("an event without a time");
     assert!(refusal.to_string().contains("no `time`"), "{refusal}");
 
     let lines = deployed.log_lines(DETECTOR, "").await?;
     logs_and_metrics_are_lines_of_json(&lines, &whole);
-    // Two whole runs completed; the dry run and the run for some customers must not hide a missing run.
-    assert_eq!(completed_runs(&lines) - completed_before, 2);
+    // Two whole runs completed and one of each shard; the dry run and the run for some customers must not hide a missing
+    // run.
+    assert_eq!(completed_runs(&lines) - completed_before, 2 + usize::try_from(of)?);
+    let silent = |shard: &u64| {
+        let name = format!("{shard}-of-{of}");
+        !lines.iter().any(|line| line["Shard"] == name.as_str() && line["ShardCompleted"] == 1)
+    };
+    assert_eq!((0..of).filter(silent).count(), 0, "each shard says that it completed");
     Ok(())
 }
 
@@ -72,7 +92,7 @@ fn logs_and_metrics_are_lines_of_json(lines: &[Value], whole: &Value) {
 fn every_event_file_is_used_by_a_test() -> Result<()> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"))?;
     let names: Result<BTreeSet<_>, _> = folder.map(|entry| entry.map(|entry| entry.file_name())).collect();
-    let detector = ["detector-customers", "detector-dry-run", "detector-scheduled"];
+    let detector = ["detector-customers", "detector-dry-run", "detector-scheduled", "detector-shard"];
     let used = detector.into_iter().chain(crate::gateway_events::EVENTS).chain(crate::notifier::EVENTS);
     assert_eq!(names?, used.map(|name| format!("{name}.json").into()).collect());
     Ok(())

@@ -92,7 +92,8 @@ pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<Ru
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
     note(app.store_start(tick, &run_id), "the start of the run is not noted").await;
-    let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
+    let mut figures = RunFigures { shard: tick.shard, ..RunFigures::default() };
+    let mut outbox = Outbox::default();
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
     let pass = pass(app, app, tick, &run_id, begun + time_left, &mut figures, &mut outbox);
@@ -187,7 +188,7 @@ impl App {
         Ok(())
     }
 
-    /// Tells whoever asked for this run how it ended, and of a whole run everybody.
+    /// Tells whoever asked for this run how it ended, and of a run for all customers, or for a shard of them, everybody.
     async fn store_end(&self, tick: &Tick, run_id: &str, summary: Option<&RunSummary>) -> anyhow::Result<()> {
         let (now, text) = (self.now()?, summary.map(noted).transpose()?);
         let asked = async {
@@ -202,6 +203,7 @@ impl App {
             }
             let run = LastRun {
                 run_id: run_id.to_owned(),
+                shard: tick.shard,
                 completed: summary.is_some(),
                 finished_at: now.as_millisecond(),
                 window_end: summary.map(|summary| summary.window.end.as_millisecond()),
@@ -241,12 +243,14 @@ async fn note(noting: impl Future<Output = anyhow::Result<()>>, otherwise: &str)
 /// The one place that logs and counts how a run ended.
 fn report(app: &App, tick: &Tick, run_id: &str, figures: &RunFigures, result: &anyhow::Result<RunSummary>) {
     let duration_ms = millis(figures.duration);
+    let shard = (!tick.shard.is_whole()).then(|| tick.shard.to_string());
     match result {
         Ok(summary) => {
             tracing::info!(
                 run.id = run_id,
                 run.duration_ms = duration_ms,
                 run.dry_run = tick.dry_run,
+                run.shard = shard,
                 window.end = %summary.window.end,
                 run.checked = summary.checked,
                 run.anomalies_found = summary.anomalies_found,
@@ -260,7 +264,14 @@ fn report(app: &App, tick: &Tick, run_id: &str, figures: &RunFigures, result: &a
         }
         Err(error) => {
             let text = error_chain(error.as_ref());
-            tracing::error!(run.id = run_id, run.duration_ms = duration_ms, tick.time = %tick.time, error = text, "run failed");
+            tracing::error!(
+                run.id = run_id,
+                run.duration_ms = duration_ms,
+                run.shard = shard,
+                tick.time = %tick.time,
+                error = text,
+                "run failed"
+            );
         }
     }
     let written =

@@ -60,7 +60,7 @@ pub(crate) async fn all(
     known: &Known,
     candidates: &mut Spool<Candidate>,
 ) -> anyhow::Result<Records> {
-    let Pass { app, window, writer, deadline, .. } = pass;
+    let Pass { app, tick, window, writer, deadline, .. } = pass;
     let plan = PagePlan::of(candidates.read()?, &app.alerting, |candidate| {
         Call::of(&decide(pass, candidate, latest(pass, known, candidate)))
     })?;
@@ -69,7 +69,7 @@ pub(crate) async fn all(
     // stored leaves incidents that nobody was told of and that look as if somebody was.
     if plan.totals.held_back > 0 {
         let largest = plan.largest.iter().filter_map(|candidate| entry(app, window, candidate)).collect();
-        let digest = Digest::new(window, plan.totals, largest);
+        let digest = Digest::new(window, tick.shard, plan.totals, largest);
         let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use adapters::metrics::UsageFigures;
+use adapters::shard::Shard;
 use detection::{Direction, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct RunSummary {
     pub window: WindowTimes,
     pub duration_ms: u64,
     pub customers: u64,
+    /// The part of the customers that it was for, unless it was for all: all counts are of this part.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     pub run_id: String,
     pub catalog_version: String,
     #[serde(default)]
@@ -77,7 +81,7 @@ pub(crate) fn of_run(
     alerts_published: u64,
     figures: &UsageFigures,
 ) -> RunSummary {
-    let Pass { app, window, writer, .. } = pass;
+    let Pass { app, tick, window, writer, .. } = pass;
     let found = |severity: Option<&str>| -> u64 {
         let anomalies = figures.anomalies.iter();
         anomalies
@@ -99,6 +103,7 @@ pub(crate) fn of_run(
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,
         customers: figures.customers,
+        shard: tick.shard,
         run_id: writer.run_id.to_owned(),
         catalog_version: app.catalog.version().to_owned(),
         dry_run: false,

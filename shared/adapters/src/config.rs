@@ -64,7 +64,8 @@ pub struct StoreConfig {
 pub struct AlertConfig {
     /// `ALERT_TOPIC_ARN`: the SNS topic of critical anomalies.
     pub topic_arn: String,
-    /// `MAX_PAGES_PER_RUN`: single pages a run; what is beyond goes into one digest; default 25.
+    /// `MAX_PAGES_PER_RUN`: single pages a run; what is beyond goes into one digest; default 25. A shard
+    /// is a run of its own, with pages and a digest of its own.
     pub max_per_run: usize,
     /// `MAX_PAGES_PER_CUSTOMER`: the same for one customer; default 10.
     pub max_per_customer: usize,

@@ -12,6 +12,7 @@ use metrique::writer::format::Format;
 use metrique::{CloseValue, RootEntry};
 
 use crate::config::MetricsConfig;
+use crate::shard::Shard;
 
 mod deliveries;
 
@@ -20,8 +21,11 @@ pub use deliveries::{ChannelFigures, write_deliveries};
 /// What one run did. All counts are of this run alone.
 #[derive(Clone, Debug, Default)]
 pub struct RunFigures {
-    /// The whole sweep finished and was real: neither a dry run nor one for some customers only. Its absence pages.
+    /// The whole sweep, or that of the shard, finished and was real: neither a dry run nor one for some customers only.
+    /// Its absence pages.
     pub completed: bool,
+    /// The part of the customers that the run was for.
+    pub shard: Shard,
     /// What the run was at last doing.
     pub phase: &'static str,
     pub duration: Duration,
@@ -68,6 +72,16 @@ struct Run {
     run_duration: Duration,
     #[metrics(unit = Millisecond)]
     click_house_time: Duration,
+}
+
+#[metrics(rename_all = "PascalCase", emf::dimension_sets = [["Stack", "Shard"]])]
+struct Completed {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    shard: String,
+    #[metrics(unit = Count)]
+    shard_completed: u64,
 }
 
 #[metrics(rename_all = "PascalCase")]
@@ -153,6 +167,11 @@ pub fn write(
         line(config, vec!["Stack"], alerts, output)?;
     }
     if figures.completed {
+        // Runs of the others must not hide that one shard is silent, so each has a metric of its own.
+        if !figures.shard.is_whole() {
+            let (stack, shard) = (stack.clone(), figures.shard.to_string());
+            line(config, vec![], Completed { timestamp, stack, shard, shard_completed: 1 }, output)?;
+        }
         write_usage(config, &figures.usage, timestamp, output)?;
     }
     output.flush()
@@ -207,12 +226,15 @@ where
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn lines_in_the_embedded_metric_format() {
         let figures = RunFigures {
             completed: true,
+            shard: Shard::WHOLE,
             phase: "sending alerts",
             duration: Duration::from_millis(1_500),
             clickhouse_time: Duration::from_millis(700),
@@ -238,6 +260,24 @@ mod tests {
         let lines = lines_of(&RunFigures { usage, ..RunFigures::default() });
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0]["RunCompleted"], 0);
+    }
+
+    #[test]
+    fn each_shard_that_completes_says_which_it_is() {
+        let shard = Shard::new(3, 8).unwrap();
+        let of_shard = |completed| {
+            let lines = lines_of(&RunFigures { completed, shard, ..RunFigures::default() });
+            lines.into_iter().filter(|line| !line["ShardCompleted"].is_null()).collect::<Vec<_>>()
+        };
+        let [line] = &of_shard(true)[..] else { panic!("one line") };
+        assert_eq!(
+            (&line["Stack"], &line["Shard"], &line["ShardCompleted"]),
+            (&json!("test"), &json!("3-of-8"), &json!(1))
+        );
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack", "Shard"]]));
+        assert!(of_shard(false).is_empty(), "a trial or a failure is no completed run");
+        let whole = lines_of(&RunFigures { completed: true, ..RunFigures::default() });
+        assert!(whole.iter().all(|line| line["Shard"].is_null()), "there is nothing to tell apart");
     }
 
     fn lines_of(figures: &RunFigures) -> Vec<serde_json::Value> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adapters::shard::Shard;
 use adapters::store::LastRun;
 use axum::Json;
 use axum::extract::State;
@@ -18,13 +19,14 @@ use crate::refusals::{Forbidden, Invalid, Unavailable};
 /// Times are Unix milliseconds.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {
-    /// The last run for all customers, whatever became of it; null before the first.
+    /// The last run for all customers, or for a shard of them, whatever became of it; null before the first.
     #[schema(required = true)]
     pub last_run: Option<LastRunView>,
-    /// The completed run of the newest window.
+    /// The completed run of the newest window that was checked for all customers. Where each run is for a shard of them, it
+    /// is that of the shard furthest behind, and null until all shards have completed one.
     #[schema(required = true)]
     pub last_completed_run: Option<LastRunView>,
-    /// How long ago the newest window closed that was checked to its end. With the default schedule it stays below two hours.
+    /// How long ago the newest window closed that was checked to its end, for all customers. With the default schedule it stays below two hours.
     #[schema(required = true)]
     pub lag_seconds: Option<i64>,
     /// Alerts that are not known to be sent.
@@ -41,11 +43,24 @@ pub(crate) struct Status {
 #[schema(as = LastRun)]
 pub(crate) struct LastRunView {
     pub run_id: String,
+    /// The part of the customers that it was for; null for all of them.
+    #[schema(required = true)]
+    pub shard: Option<ShardView>,
     pub completed: bool,
     pub finished_at: i64,
     /// What the run answered; null for a failure, whose reason is in the detector's log.
     #[schema(required = true, value_type = Option<Object>)]
     pub summary: Option<Value>,
+}
+
+/// One of several equal parts of the customers, by a hash of their ids.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Shard)]
+pub(crate) struct ShardView {
+    /// Which part, from 0.
+    pub number: u8,
+    /// How many parts there are: 2, 4 or 8.
+    pub of: u8,
 }
 
 /// Show how the system is doing
@@ -87,9 +102,16 @@ impl From<LastRun> for LastRunView {
     fn from(run: LastRun) -> Self {
         Self {
             run_id: run.run_id,
+            shard: (!run.shard.is_whole()).then(|| ShardView::from(run.shard)),
             completed: run.completed,
             finished_at: run.finished_at,
             summary: run.summary.and_then(|text| serde_json::from_str(&text).ok()),
         }
+    }
+}
+
+impl From<Shard> for ShardView {
+    fn from(shard: Shard) -> Self {
+        Self { number: shard.number(), of: shard.of() }
     }
 }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use adapters::metrics::RunFigures;
+use adapters::shard::Shard;
 use adapters::store::Changed;
 use anyhow::anyhow;
 use detection::incident::IncidentId;
@@ -460,7 +461,13 @@ impl<'a> Story<'a> {
                 let run = self.watch.enters(actor);
                 let now = Timestamp::from_millisecond(desk.borrow().clock).unwrap();
                 let time = if bug == Some(Bug::WindowFromClock) { now } else { of_event };
-                let tick = Tick { time, dry_run: false, customers: Vec::new(), detection_id: None };
+                let tick = Tick {
+                    time,
+                    dry_run: false,
+                    customers: Vec::new(),
+                    shard: Shard::WHOLE,
+                    detection_id: None,
+                };
                 let books = books(run, blind);
                 let future = Box::pin(async move {
                     let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());

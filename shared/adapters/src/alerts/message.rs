@@ -219,8 +219,13 @@ fn digest_message(digest: &Digest) -> Message {
         "List them all by the API: GET /v1/incidents?state=open.",
     ]
     .map(str::to_owned);
+    // Each shard has a digest of its own, and none of them knows of the others.
+    let part = match digest.shard.of() {
+        1 => String::new(),
+        of => format!(" in one of {of} parts of the customers"),
+    };
     let description = format!(
-        "{pages} incidents call for a page in the 24 hours to {at}, more than are paged singly: \
+        "{pages} incidents{part} call for a page in the 24 hours to {at}, more than are paged singly: \
          {held_back} of them are only in this digest",
         pages = digest.pages,
         held_back = digest.held_back,
@@ -302,6 +307,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::shard::Shard;
     use crate::store::{DigestEntry, JudgedBy, Totals};
 
     fn window() -> Window {
@@ -368,8 +374,28 @@ mod tests {
             description: format!("api_calls was {n} calls"),
         };
         let totals = Totals { anomalies: 500, critical: 400, pages: 325, held_back: 300 };
-        let digest = Digest::new(window(), totals, vec![entry(1), entry(2)]);
+        let digest = Digest::new(window(), Shard::WHOLE, totals, vec![entry(1), entry(2)]);
         insta::assert_snapshot!(digest_message(&digest).email);
+    }
+
+    #[test]
+    fn each_shard_has_a_digest_of_its_own() {
+        let totals = Totals { anomalies: 500, critical: 400, pages: 325, held_back: 300 };
+        let of = |shard| Digest::new(window(), shard, totals, Vec::new());
+        let end = window().end().as_millisecond();
+        let whole = of(Shard::WHOLE);
+        assert_eq!(whole.sk, format!("DIGEST#{end}#325-300"), "as it was before there were shards");
+        assert_eq!(whole.anomaly_id, format!("{end}.digest.325-300"));
+        let [third, last] = [2, 7].map(|number| of(Shard::new(number, 8).unwrap()));
+        assert_eq!(third.sk, format!("DIGEST#{end}#325-300.2-of-8"));
+        assert_eq!(third.anomaly_id, format!("{end}.digest.325-300.2-of-8"));
+        assert_eq!(AnomalyId::parse(&third.anomaly_id), None, "it is no id of an anomaly");
+        assert!(third.sk != last.sk && third.anomaly_id != last.anomaly_id);
+        let description = digest_message(&third).body["description"].to_string();
+        assert!(
+            description.contains("325 incidents in one of 8 parts of the customers call"),
+            "{description}"
+        );
     }
 
     #[test]

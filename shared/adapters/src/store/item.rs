@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::notice::Notice;
+use crate::shard::Shard;
 
 /// Value of the attribute that puts an item into the sparse index of waiting alerts.
 pub(super) const PENDING: &str = "pending";
@@ -121,7 +122,8 @@ pub struct HistoryEntry {
 
 /// The pages that one run called for beyond those that it may send singly: exact totals and the largest ones.
 ///
-/// The totals are part of its key: a repeated run meets its own digest, and one that finds more has one of its own.
+/// The totals are part of its key: a repeated run meets its own digest, and one that finds more has one of its own. So is
+/// the shard, since two of them may have the same totals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     pub pk: String,
@@ -130,6 +132,9 @@ pub struct Digest {
     pub kind: String,
     pub anomaly_id: String,
     pub detected_at: i64,
+    /// The part of the customers that the run was for.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     /// Incidents that called for a page in the run.
     #[serde(default)]
     pub pages: u64,
@@ -238,16 +243,22 @@ impl AnomalyItem {
 impl Digest {
     pub fn new(
         window: Window,
+        shard: Shard,
         Totals { anomalies, critical, pages, held_back }: Totals,
         largest: Vec<DigestEntry>,
     ) -> Self {
         let detected_at = window.end().as_millisecond();
+        let counts = match shard.is_whole() {
+            true => format!("{pages}-{held_back}"),
+            false => format!("{pages}-{held_back}.{shard}"),
+        };
         Self {
             pk: "DIGEST".to_owned(),
-            sk: format!("DIGEST#{detected_at}#{pages}-{held_back}"),
+            sk: format!("DIGEST#{detected_at}#{counts}"),
             kind: "alert_digest".to_owned(),
-            anomaly_id: format!("{detected_at}.digest.{pages}-{held_back}"),
+            anomaly_id: format!("{detected_at}.digest.{counts}"),
             detected_at,
+            shard,
             pages,
             held_back,
             critical,

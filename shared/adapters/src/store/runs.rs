@@ -1,6 +1,8 @@
 //! What is remembered of the detector's runs: those that somebody asked for, each under its id, and the last ones of
 //! all, for whoever wants to know whether the system is alive.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
@@ -9,9 +11,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{AnomalyStore, Attributes, PENDING_INDEX, StoreError, item};
+use crate::shard::Shard;
 
 /// How long a run that was asked for is remembered.
 const RUN_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// The partition of the notes of the last runs, and their sort keys.
+const STATUS: &str = "STATUS";
+const LAST_RUN: &str = "LAST_RUN";
+const LAST_COMPLETED: &str = "LAST_COMPLETED";
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +58,13 @@ pub struct DetectionRun {
     pub summary: Option<String>,
 }
 
-/// How a whole run ended. Times are Unix milliseconds.
+/// How a run for all customers, or for a shard of them, ended. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     pub run_id: String,
+    /// The part of the customers that it was for.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     pub completed: bool,
     pub finished_at: i64,
     /// Where the window of the run closes, as far as it is known.
@@ -134,7 +145,8 @@ impl AnomalyStore {
         }
     }
 
-    /// Remembers how a whole run ended. The last completed one is that of the newest window, whenever it ran.
+    /// Remembers how a run ended. The last completed one is that of the newest window, whenever it ran; each shard has
+    /// one of its own.
     pub async fn note_run(&self, run: &LastRun) -> Result<(), StoreError> {
         let item = |sk: &str| -> Result<Attributes, StoreError> {
             let mut item: Attributes =
@@ -143,22 +155,39 @@ impl AnomalyStore {
             item.insert("type".to_owned(), AttributeValue::S("last_run".to_owned()));
             Ok(item)
         };
-        self.put_plain(item("LAST_RUN")?, &run.run_id, None).await?;
+        self.put_plain(item(LAST_RUN)?, &run.run_id, None).await?;
         if run.completed
             && let Some(window_end) = run.window_end
         {
-            self.put_plain(item("LAST_COMPLETED")?, &run.run_id, Some(window_end)).await?;
+            self.put_plain(item(&last_completed(run.shard))?, &run.run_id, Some(window_end)).await?;
         }
         Ok(())
     }
 
-    /// The last whole run, and the completed one of the newest window.
+    /// The last run, and the completed one of the newest window that was checked for all customers.
     pub async fn last_runs(&self) -> Result<(Option<LastRun>, Option<LastRun>), StoreError> {
-        let read = async |sk| -> Result<Option<LastRun>, StoreError> {
-            let item = self.get_plain(status_key(sk), "the last run").await?;
+        let last = async {
+            let item = self.get_plain(status_key(LAST_RUN), "the last run").await?;
             item.map(serde_dynamo::from_item).transpose().map_err(|source| self.unreadable(source))
         };
-        futures::future::try_join(read("LAST_RUN"), read("LAST_COMPLETED")).await
+        let completed = async {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":pk", AttributeValue::S(STATUS.to_owned()))
+                .expression_attribute_values(":sk", AttributeValue::S(LAST_COMPLETED.to_owned()))
+                .consistent_read(true);
+            let mut items = query.into_paginator().items().send();
+            let mut runs = Vec::new();
+            while let Some(item) = items.next().await {
+                let item = item.map_err(|source| self.unread("the completed runs", source))?;
+                runs.push(serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?);
+            }
+            Ok(newest_for_all(runs))
+        };
+        futures::future::try_join(last, completed).await
     }
 
     /// How many alerts wait, and when the anomaly of the oldest was complete, in Unix milliseconds.
@@ -241,12 +270,34 @@ impl AnomalyStore {
     }
 }
 
+/// Of the newest completed runs of each shard the one that tells how far all customers are checked.
+///
+/// One shard says nothing of the customers of the others: of those that make a whole it is the one furthest behind, and
+/// none where one is missing. Shards of an earlier division stay behind and are left out by that.
+fn newest_for_all(runs: Vec<LastRun>) -> Option<LastRun> {
+    let mut divisions: BTreeMap<u8, Vec<LastRun>> = BTreeMap::new();
+    for run in runs {
+        divisions.entry(run.shard.of()).or_default().push(run);
+    }
+    let complete = divisions.into_iter().filter(|(of, runs)| runs.len() == usize::from(*of));
+    let furthest_behind = |(_, runs): (u8, Vec<LastRun>)| {
+        runs.into_iter().min_by_key(|run| (run.window_end, Reverse(run.finished_at)))
+    };
+    complete.filter_map(furthest_behind).max_by_key(|run| (run.window_end, run.finished_at))
+}
+
+/// The sort key of the newest completed run of a shard. One for all customers has the key that it had before there were
+/// shards.
+fn last_completed(shard: Shard) -> String {
+    if shard.is_whole() { LAST_COMPLETED.to_owned() } else { format!("{LAST_COMPLETED}#{shard}") }
+}
+
 fn run_key(detection_id: &str) -> Attributes {
     key(format!("RUN#{detection_id}"), "RUN")
 }
 
 fn status_key(sk: &str) -> Attributes {
-    key("STATUS".to_owned(), sk)
+    key(STATUS.to_owned(), sk)
 }
 
 fn key(pk: String, sk: &str) -> Attributes {
@@ -254,4 +305,56 @@ fn key(pk: String, sk: &str) -> Attributes {
         ("pk".to_owned(), AttributeValue::S(pk)),
         ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A completed run of a shard whose window ends at this hour.
+    fn run(number: u8, of: u8, hour: i64) -> LastRun {
+        LastRun {
+            run_id: format!("{number} of {of}"),
+            shard: Shard::new(number, of).unwrap(),
+            completed: true,
+            finished_at: hour * 3_600_000 + i64::from(number),
+            window_end: Some(hour * 3_600_000),
+            summary: None,
+        }
+    }
+
+    fn newest(runs: &[LastRun]) -> Option<String> {
+        newest_for_all(runs.to_vec()).map(|run| run.run_id)
+    }
+
+    #[test]
+    fn a_window_is_checked_when_the_last_of_its_shards_is() {
+        let shards = [run(0, 4, 13), run(1, 4, 12), run(2, 4, 13), run(3, 4, 13)];
+        assert_eq!(newest(&shards).as_deref(), Some("1 of 4"), "the others are ahead");
+        assert_eq!(newest(&shards[1..]), None, "nobody has checked the customers of the first");
+        let all = [0, 1, 2, 3].map(|number| run(number, 4, 13));
+        assert_eq!(newest(&all).as_deref(), Some("3 of 4"), "it ended last");
+        assert_eq!(newest(&[]), None);
+    }
+
+    #[test]
+    fn a_division_that_was_given_up_does_not_hide_what_runs_now() {
+        let runs = [run(0, 1, 12), run(0, 2, 13), run(1, 2, 13), run(0, 8, 14), run(1, 8, 14)];
+        assert_eq!(
+            newest(&runs[..2]).as_deref(),
+            Some("0 of 1"),
+            "half of the customers of the newest window"
+        );
+        assert_eq!(newest(&runs).as_deref(), Some("1 of 2"));
+        assert_eq!(newest(&[run(0, 1, 15), run(0, 2, 13), run(1, 2, 13)]).as_deref(), Some("0 of 1"));
+    }
+
+    #[test]
+    fn runs_that_were_noted_before_there_were_shards_are_read_as_before() {
+        let text = r#"{"run_id":"a","completed":true,"finished_at":1,"window_end":1}"#;
+        let run: LastRun = serde_json::from_str(text).unwrap();
+        assert_eq!((run.shard, serde_json::to_string(&run).unwrap().as_str()), (Shard::WHOLE, text));
+        assert_eq!(last_completed(run.shard), "LAST_COMPLETED");
+        assert_eq!(last_completed(Shard::new(3, 8).unwrap()), "LAST_COMPLETED#3-of-8");
+    }
 }
