@@ -1,0 +1,375 @@
+//! What a start costs: the detector's cold start beside that of the same job on Node.js, the first random number of a
+//! process, and the packages that are uploaded.
+
+use std::env;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use e2e::World;
+use e2e::deployed::event;
+use e2e::receiver::{Received, Receiver, Reply};
+use e2e::world::{END, at, now, steady_then};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::figures::{Figure, Goal};
+
+/// Starts of each program.
+const STARTS: usize = 15;
+
+/// How many times as long as the detector a Node.js function must take until it asks for work.
+const COLD_START_RATIO: f64 = 15.0;
+
+/// Milliseconds that the first random number may take.
+const FIRST_RANDOM_MS: f64 = 1.0;
+
+/// Megabytes of a package.
+const PACKAGE_MB: f64 = 6.0;
+
+/// Programs as they are packaged.
+const PROGRAMS: [&str; 3] = ["anomaly-detection", "anomaly-api", "anomaly-notifier"];
+
+/// Time for whatever a program is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) async fn measure() -> Result<Vec<Figure>> {
+    let target = target_folder();
+    let mut figures = cold_starts(&target).await?;
+    figures.push(first_random()?);
+    figures.extend(packages(&target)?);
+    Ok(figures)
+}
+
+/// The time from the start of a process to its first request for work, by turns, so that both meet the same machine.
+async fn cold_starts(target: &Path) -> Result<Vec<Figure>> {
+    let detector = detector(target)?;
+    let Some(node) = node_function(target)? else {
+        let mut starts = Vec::new();
+        for _ in 0..STARTS {
+            starts.push(cold_start(&detector).await?);
+        }
+        return Ok(median_memory(&detector, &starts).into_iter().collect());
+    };
+    ensure_same_job(&detector, &node).await?;
+    let (mut of_detector, mut of_node) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        of_detector.push(cold_start(&detector).await?);
+        of_node.push(cold_start(&node).await?);
+    }
+    let (detector_ms, node_ms) = (median_time(&of_detector), median_time(&of_node));
+    let made_of = format!("medians of {STARTS}: {} {node_ms:.1} ms, detector {detector_ms:.1} ms", node.name);
+    let ratio = Figure::new(
+        "cold start: the same job on Node.js / detector",
+        node_ms / detector_ms,
+        "x",
+        Goal::AtLeast(COLD_START_RATIO),
+        made_of,
+    );
+    let memory = [median_memory(&detector, &of_detector), median_memory(&node, &of_node)];
+    Ok([Some(ratio)].into_iter().chain(memory).flatten().collect())
+}
+
+/// What the first random number of a process takes, which its first TLS connection waits for.
+fn first_random() -> Result<Figure> {
+    let program = build_example("first_random")?;
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let output = Command::new(&program)
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        ensure!(output.status.success(), "{} failed: {}", program.display(), output.status);
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let microseconds: f64 = text.parse().with_context(|| format!("{text:?} is no time"))?;
+        times.push(microseconds / 1_000.0);
+    }
+    let most = times.iter().copied().fold(0.0, f64::max);
+    let made_of = format!("median of {STARTS} processes, the slowest {most:.2} ms");
+    let goal = Goal::AtMost(FIRST_RANDOM_MS);
+    Ok(Figure::new("first random number of a process", median(times), "ms", goal, made_of))
+}
+
+/// The size of each package: Lambda fetches it before a cold start.
+fn packages(target: &Path) -> Result<Vec<Figure>> {
+    let figure = |program: &&str| {
+        let path = target.join("lambda").join(program).join("bootstrap.zip");
+        let size = fs::metadata(&path).with_context(|| built_by_make(&path))?.len();
+        let goal = Goal::AtMost(PACKAGE_MB);
+        Ok(Figure::new(format!("package of {program}"), megabytes(size), "MB", goal, format!("{size} bytes")))
+    };
+    PROGRAMS.iter().map(figure).collect()
+}
+
+/// A program that speaks the Lambda runtime API.
+struct Program {
+    name: String,
+    path: PathBuf,
+    argument: Option<PathBuf>,
+}
+
+/// A program at work, on a runtime API of its own. It is killed when this is dropped.
+struct Running {
+    process: Child,
+    requests: mpsc::UnboundedReceiver<Received>,
+    _runtime_api: Receiver,
+}
+
+/// One cold start.
+struct ColdStart {
+    time: Duration,
+    /// Most memory until then, in megabytes, where the system tells.
+    memory: Option<f64>,
+}
+
+async fn cold_start(program: &Program) -> Result<ColdStart> {
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("AWS_REGION", "us-east-1"),
+        ("CLICKHOUSE_URL", "https://clickhouse.example.com:8443"),
+        ("CLICKHOUSE_DATABASE", "meterflow"),
+        ("CLICKHOUSE_PASSWORD", "secret"),
+        ("ANOMALIES_TABLE", "anomalies"),
+        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let runtime_api = runtime_api(None).await?;
+    let started = Instant::now();
+    let mut running = Running::start(program, runtime_api, &variables)?;
+    let request = running.request("/invocation/next").await?;
+    Ok(ColdStart { time: request.at - started, memory: most_memory(running.process.id()) })
+}
+
+/// Both must find, store and tell the same, or the comparison would be worth nothing.
+async fn ensure_same_job(detector: &Program, node: &Program) -> Result<()> {
+    const SPIKES: u32 = 20;
+    let world = World::new().await?;
+    world.insert_spikes(SPIKES).await?;
+    world.insert(&steady_then("steady", at(END), 7_200_000.0)).await?;
+    let of_detector = job(detector, &world).await?;
+    let of_node = job(node, &world.sibling().await?).await?;
+    ensure!(
+        of_node == of_detector && of_detector.told == u64::from(SPIKES),
+        "the function on Node.js does another job: {of_node:?}, and the detector {of_detector:?}"
+    );
+    Ok(())
+}
+
+/// What came of one event.
+#[derive(Debug, PartialEq)]
+struct Job {
+    checked: Value,
+    found: Value,
+    stored: u64,
+    told: u64,
+}
+
+async fn job(program: &Program, world: &World) -> Result<Job> {
+    let mut variables = world.variables(&[]);
+    variables.extend(env::vars().filter(|(name, _)| name.starts_with("AWS_")));
+    let runtime_api = runtime_api(Some(event("detector-scheduled", END)?)).await?;
+    let mut running = Running::start(program, runtime_api, &variables)?;
+    let answer = running.request("/response").await?.json();
+    Ok(Job {
+        checked: answer["checked"].clone(),
+        found: answer["anomalies_found"].clone(),
+        stored: u64::try_from(world.items().await?.len())?,
+        told: u64::try_from(world.messages().await?.len())?,
+    })
+}
+
+/// A runtime API with one event or none, and what it is asked.
+async fn runtime_api(event: Option<Value>) -> Result<(Receiver, mpsc::UnboundedReceiver<Received>)> {
+    let (sender, requests) = mpsc::unbounded_channel();
+    let deadline = (now() + PATIENCE).duration_since(UNIX_EPOCH)?.as_millis().to_string();
+    let receiver = Receiver::start(move |request| {
+        // Nobody listens any more when a program is being killed.
+        let _ = sender.send(request.clone());
+        match &event {
+            _ if !request.path.ends_with("/invocation/next") => Reply::with(202, ""),
+            Some(event) if request.earlier == 0 => Reply::ok(event.to_string())
+                .header("lambda-runtime-aws-request-id", "1")
+                .header("lambda-runtime-deadline-ms", deadline.clone())
+                .header(
+                    "lambda-runtime-invoked-function-arn",
+                    "arn:aws:lambda:us-east-1:000000000000:function:f",
+                ),
+            // There is nothing to do: the program waits for it as it would on Lambda.
+            _ => Reply::ok("").after(2 * PATIENCE),
+        }
+    })
+    .await?;
+    Ok((receiver, requests))
+}
+
+impl Running {
+    /// Starts the program with these variables and those that Lambda sets, and no others.
+    fn start(
+        program: &Program,
+        (runtime_api, requests): (Receiver, mpsc::UnboundedReceiver<Received>),
+        variables: &[(String, String)],
+    ) -> Result<Self> {
+        let process = Command::new(&program.path)
+            .args(&program.argument)
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+            // The settings of whoever runs the bench are not the function's.
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_LAMBDA_RUNTIME_API", runtime_api.url.trim_start_matches("http://"))
+            .env("AWS_LAMBDA_FUNCTION_NAME", "function-under-test")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
+            // The SDK for Node.js would spend time on a warning that it will need a newer one.
+            .env("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            // Logs and metrics; why a program cannot start is on its standard error.
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.path.display()))?;
+        Ok(Self { process, requests, _runtime_api: runtime_api })
+    }
+
+    /// The next request to a path that ends like this. One that tells of an error is an error.
+    async fn request(&mut self, path: &str) -> Result<Received> {
+        let wanted = async {
+            while let Some(request) = self.requests.recv().await {
+                if request.path.ends_with(path) {
+                    return Ok(request);
+                }
+                ensure!(!request.path.ends_with("/error"), "the program failed: {}", request.body);
+            }
+            bail!("the runtime API ended");
+        };
+        let answer = tokio::time::timeout(PATIENCE, wanted).await;
+        answer.with_context(|| format!("no request to …{path} within {} s", PATIENCE.as_secs()))?
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then there is nothing left to kill.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The detector as it is packaged.
+fn detector(target: &Path) -> Result<Program> {
+    let path = target.join("release").join(PROGRAMS[0]);
+    ensure!(path.is_file(), built_by_make(&path));
+    Ok(Program { name: "detector".to_owned(), path, argument: None })
+}
+
+/// The same job on Node.js, installed and bundled beside the other build results; none where there is no Node.js.
+fn node_function(target: &Path) -> Result<Option<Program>> {
+    let (Some(node), Some(_)) = (version("node")?, version("npm")?) else {
+        println!("The ratio of cold starts is left out: install Node.js 20 or newer, with npm, to get it.");
+        return Ok(None);
+    };
+    let folder = target.join("bench-node");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for file in ["package.json", "package-lock.json", "handler.mjs", "bootstrap.mjs"] {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node").join(file);
+        fs::copy(&source, folder.join(file)).with_context(|| format!("cannot copy {}", source.display()))?;
+    }
+    npm(&folder, &["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"])?;
+    npm(&folder, &["run", "bundle"])?;
+    let argument = Some(folder.join("bootstrap.mjs"));
+    Ok(Some(Program { name: format!("Node.js {node}"), path: "node".into(), argument }))
+}
+
+fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
+    let status = Command::new("npm")
+        .args(arguments)
+        .arg("--loglevel=error")
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .status()
+        .context("cannot run npm")?;
+    ensure!(
+        status.success(),
+        "`npm {}` in {} failed: its message is above",
+        arguments.join(" "),
+        folder.display()
+    );
+    Ok(())
+}
+
+/// What a program says of its version; none where it is not installed.
+fn version(program: &str) -> Result<Option<String>> {
+    match Command::new(program).arg("--version").stderr(Stdio::null()).output() {
+        Ok(output) => Ok(Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot run {program}")),
+    }
+}
+
+/// Builds an example of the adapters and returns where it is.
+///
+/// Together with the tests' package and in the bench's own profile, so that nearly all of it is built already.
+fn build_example(name: &str) -> Result<PathBuf> {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "bench" };
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--message-format=json", "--profile", profile])
+        .args(["-p", "e2e", "-p", "adapters", "--example", name])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run cargo to build the example {name}"))?;
+    ensure!(output.status.success(), "cargo could not build the example {name}: its message is above");
+    let executable = |line: &str| -> Option<PathBuf> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        (message["target"]["name"] == name)
+            .then(|| message["executable"].as_str().map(PathBuf::from))
+            .flatten()
+    };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(executable)
+        .with_context(|| format!("cargo built the example {name} and did not say where it is"))
+}
+
+/// Where Cargo puts what it builds.
+fn target_folder() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+fn built_by_make(path: &Path) -> String {
+    format!("there is no {}: run `make build`", path.display())
+}
+
+/// Most memory that a process has had at a time, in megabytes. Only Linux tells.
+fn most_memory(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(megabytes(kibibytes * 1_024))
+}
+
+fn median_memory(program: &Program, starts: &[ColdStart]) -> Option<Figure> {
+    let memory: Vec<f64> = starts.iter().map(|start| start.memory).collect::<Option<_>>()?;
+    let (name, made_of) = (format!("memory at cold start: {}", program.name), format!("median of {STARTS}"));
+    Some(Figure::new(name, median(memory), "MB", Goal::Stated, made_of))
+}
+
+fn median_time(starts: &[ColdStart]) -> f64 {
+    median(starts.iter().map(|start| start.time.as_secs_f64() * 1_000.0).collect())
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
