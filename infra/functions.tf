@@ -27,6 +27,7 @@ locals {
         CLICKHOUSE_SECRET_ARN = var.clickhouse_secret_arn
         CATALOG_SSM_PARAMETER = one(aws_ssm_parameter.catalog[*].name)
         AWS_ENDPOINT_URL      = var.aws_endpoint_url
+        SSL_CERT_FILE         = local.certificates
       } : name => value if value != null
     },
   )

@@ -43,4 +43,8 @@ locals {
     for folder in ["lambda", "vendedlogs"] :
     "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/${folder}/${var.name_prefix}-anomaly-*"
   ]
+
+  # The authorities that Amazon Linux trusts, as the one file of them: by default all files of the folder around it are
+  # parsed at each cold start, which takes longer than everything else there. The local cloud has no TLS.
+  certificates = var.aws_endpoint_url == null ? "/etc/pki/tls/certs/ca-bundle.crt" : null
 }

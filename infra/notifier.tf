@@ -52,6 +52,7 @@ locals {
       for name, value in {
         ALLOW_LOOPBACK   = var.allow_loopback_channels ? "true" : null
         AWS_ENDPOINT_URL = var.aws_endpoint_url
+        SSL_CERT_FILE    = local.certificates
       } : name => value if value != null
     },
   )

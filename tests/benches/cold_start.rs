@@ -30,6 +30,9 @@ const FIRST_RANDOM_MS: f64 = 1.0;
 /// Megabytes of a package.
 const PACKAGE_MB: f64 = 6.0;
 
+/// Where Amazon Linux and others have the authorities that they trust, in one file.
+const CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
+
 /// Programs as they are packaged.
 const PROGRAMS: [&str; 3] = ["anomaly-detection", "anomaly-api", "anomaly-notifier"];
 
@@ -137,7 +140,10 @@ async fn cold_start(program: &Program) -> Result<ColdStart> {
         ("ANOMALIES_TABLE", "anomalies"),
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts"),
     ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    // As it is deployed: all authorities in one file.
+    let bundle = CERTIFICATES.into_iter().find(|path| Path::new(path).exists());
+    variables.extend(bundle.map(|path| ("SSL_CERT_FILE".to_owned(), path.to_owned())));
     let runtime_api = runtime_api(None).await?;
     let started = Instant::now();
     let mut running = Running::start(program, runtime_api, &variables)?;

@@ -7,7 +7,7 @@ const TOLERANCE: f64 = 0.10;
 
 /// What a figure is to reach.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Goal {
+pub(crate) enum Goal {
     AtMost(f64),
     AtLeast(f64),
     /// It is only told.
@@ -16,27 +16,27 @@ pub enum Goal {
 
 /// One line of the table.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What it is.
-    pub name: String,
-    pub value: f64,
+    pub(crate) name: String,
+    pub(crate) value: f64,
     /// Empty for a plain number; `x` for a ratio.
-    pub unit: &'static str,
-    pub goal: Goal,
+    pub(crate) unit: &'static str,
+    pub(crate) goal: Goal,
     /// What it was made of: the two sides of a ratio, sizes, medians.
-    pub made_of: String,
+    pub(crate) made_of: String,
 }
 
 impl Figure {
-    pub fn new(name: impl Into<String>, value: f64, unit: &'static str, goal: Goal, made_of: String) -> Self {
+    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str, goal: Goal, made_of: String) -> Self {
         Self { name: name.into(), value, unit, goal, made_of }
     }
 
     /// Whether it misses its goal by more than the tolerance. What is not a number misses every goal.
-    pub fn is_missed(&self) -> bool {
+    pub(crate) fn is_missed(&self) -> bool {
         match self.goal {
-            Goal::AtMost(most) => !(self.value <= most * (1.0 + TOLERANCE)),
-            Goal::AtLeast(least) => !(self.value >= least * (1.0 - TOLERANCE)),
+            Goal::AtMost(most) => self.value.is_nan() || self.value > most * (1.0 + TOLERANCE),
+            Goal::AtLeast(least) => self.value.is_nan() || self.value < least * (1.0 - TOLERANCE),
             Goal::Stated => false,
         }
     }

@@ -282,7 +282,8 @@ async fn what_was_decided_from_another_incident_or_version_is_not_stored() -> Re
         IncidentItem::after(Some(item), incident, "ms", None, store.retention())
     };
     let write = async |from: Option<&IncidentItem>, to: &IncidentItem| -> Result<bool> {
-        let change = Change { from, to, alert: None };
+        let from = from.map(IncidentItem::former);
+        let change = Change { from: from.as_ref(), to, alert: None };
         Ok(matches!(store.change(change, writer).await?, Changed::Done))
     };
     // It is resolved, and another one of the same version takes its key.

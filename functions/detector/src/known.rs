@@ -1,57 +1,248 @@
 //! The incidents that a run knows of when it begins: those that may go on or end, and those whose windows baselines leave
 //! out. They may have changed by the time they are written; then that is decided anew.
+//!
+//! There may be hundreds of thousands, and nearly all of them are over. So of each only that is kept which could matter
+//! to the one window of the run; texts stay in the store, and are read again where one of the few that change needs them.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
-use adapters::store::IncidentItem;
-use detection::incident::{self, Incident};
-use detection::{CustomerId, Direction, Excluded, MetricName, Window};
+use adapters::store::{Former, HistoryEntry, IncidentItem};
+use detection::incident::{self, Incident, Rules, Subject};
+use detection::{Direction, Excluded, Window};
 
+use crate::App;
 use crate::ledger::Ledger;
 
+mod kept;
+
+use kept::Kept;
+
 #[derive(Default)]
-pub(crate) struct Known(HashMap<CustomerId, Vec<IncidentItem>>);
+pub(crate) struct Known {
+    hashers: [RandomState; 2],
+    /// In the order of their customers, then of their series.
+    entries: Vec<Entry>,
+    /// Those of which more must be known.
+    kept: Vec<Kept>,
+}
 
 /// The known incidents of one customer and metric.
 #[derive(Clone, Copy)]
 pub(crate) struct OfSeries<'a> {
-    of_customer: &'a [IncidentItem],
-    metric: &'a MetricName,
+    known: &'a Known,
+    entries: &'a [Entry],
+}
+
+/// The latest incident of a subject, as far as it is known.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Latest {
+    pub(crate) former: Former,
+    /// None where it is over for so long that what is seen now is another one, if it is any.
+    pub(crate) incident: Option<Incident>,
+    /// None where only the store knows it.
+    pub(crate) description: Option<String>,
+    /// None where only the store knows it.
+    pub(crate) history: Option<Vec<HistoryEntry>>,
+}
+
+/// A customer's id, as two hashes of it with keys of this process: the ids themselves would be most of what is kept. Two
+/// of a billion customers have the same 128 bits with a chance of one to 10^20, and nobody can choose theirs so.
+type Customer = [u64; 2];
+
+/// An incident in as few bytes as possible.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Entry {
+    customer: Customer,
+    last: Last,
+    /// Metric and direction.
+    series: u16,
+    /// Ages of the first and the last window that baselines leave out; there is none where the first is the greater.
+    excluded: (u8, u8),
+}
+
+/// Whether it is the latest of its customer and series, and what is known of it then.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Last {
+    /// There is a later one.
+    No,
+    /// It is past, so that only what a change is conditional on can matter. The opening is in Unix seconds.
+    Past { opened_at: u32, version: u32 },
+    /// It is at this place of those of which more is kept.
+    Kept(u32),
 }
 
 impl Known {
-    /// All that could matter to the windows of a run.
-    pub(crate) async fn read(
-        ledger: &impl Ledger,
-        window: &Window,
-        baseline_windows: usize,
-    ) -> anyhow::Result<Self> {
-        let mut known = Self::default();
+    /// All that could matter to the window of a run.
+    pub(crate) async fn read(ledger: &impl Ledger, app: &App, window: &Window) -> anyhow::Result<Self> {
+        let baseline_windows = window.baseline_windows(app.detection.baseline_days);
         let (from, now) = (window.earlier(baseline_windows).end(), ledger.now()?.min(window.end()));
-        for item in ledger.incidents_since(from, now).await? {
-            known.0.entry(item.incident.subject.customer_id.clone()).or_default().push(item);
-        }
+        let mut known = Self::default();
+        let see = |item: IncidentItem| {
+            let metric = &item.incident.subject.metric;
+            // What the catalog no longer has is not checked any more.
+            if let Some(metric) = app.catalog.metrics().iter().position(|spec| spec.name == *metric) {
+                known.add(&item, metric, window, baseline_windows, &app.incidents.rules);
+            }
+        };
+        ledger.incidents_since(from, now, see).await?;
+        known.arrange();
         Ok(known)
     }
 
-    pub(crate) fn of<'a>(&'a self, customer: &CustomerId, metric: &'a MetricName) -> OfSeries<'a> {
-        OfSeries { of_customer: self.0.get(customer).map_or(&[], Vec::as_slice), metric }
+    fn add(
+        &mut self,
+        item: &IncidentItem,
+        metric: usize,
+        window: &Window,
+        baseline_windows: usize,
+        rules: &Rules,
+    ) {
+        let IncidentItem { incident, version, .. } = item;
+        let Some(series) = series(metric, incident.subject.direction) else { return };
+        let past = incident.is_past(window.end(), rules).then(|| Last::past(incident, *version)).flatten();
+        let last = past.unwrap_or_else(|| {
+            self.kept.push(Kept::of(item));
+            // No memory holds as many as there are places.
+            Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
+        });
+        // The windows of one incident have no gap.
+        let excluded = incident::excluded([incident], window, baseline_windows);
+        let mut ages = (1..=u8::MAX).filter(|age| excluded.holds(usize::from(*age)));
+        let first = ages.next();
+        let excluded = first.map_or((1, 0), |first| (first, ages.next_back().unwrap_or(first)));
+        let customer = self.key(incident.subject.customer_id.as_str());
+        self.entries.push(Entry { customer, last, series, excluded });
+    }
+
+    /// Sorts what was added, and drops what cannot matter.
+    fn arrange(&mut self) {
+        let Self { entries, kept, .. } = self;
+        entries.sort_unstable_by_key(|entry| (entry.customer, entry.series, entry.last.order(kept)));
+        for i in 1..entries.len() {
+            if entries[i - 1].is_of_series_of(&entries[i]) {
+                entries[i - 1].last = Last::No;
+            }
+        }
+        entries.retain(|entry| entry.last != Last::No || entry.excluded.0 <= entry.excluded.1);
+        entries.shrink_to_fit();
+        kept.shrink_to_fit();
+    }
+
+    /// Those of a metric, which is at this place of the catalog.
+    pub(crate) fn of(&self, customer: &str, metric: usize) -> OfSeries<'_> {
+        let [Some(first), Some(last)] = Direction::BOTH.map(|direction| series(metric, direction)) else {
+            return OfSeries { known: self, entries: &[] };
+        };
+        if self.entries.is_empty() {
+            return OfSeries { known: self, entries: &[] };
+        }
+        let customer = self.key(customer);
+        let start = self.entries.partition_point(|entry| (entry.customer, entry.series) < (customer, first));
+        let of_customer = &self.entries[start..];
+        let is_of_series = |entry: &&Entry| entry.customer == customer && entry.series <= last;
+        let count = of_customer.iter().take_while(is_of_series).count();
+        OfSeries { known: self, entries: &of_customer[..count] }
+    }
+
+    fn key(&self, customer: &str) -> Customer {
+        self.hashers.each_ref().map(|hasher| hasher.hash_one(customer))
     }
 }
 
 impl<'a> OfSeries<'a> {
-    /// The incident of a direction that was opened last.
-    pub(crate) fn latest(self, direction: Direction) -> Option<&'a IncidentItem> {
-        let of_direction = self.incidents().filter(|item| item.incident.subject.direction == direction);
-        of_direction.max_by_key(|item| item.incident.opened_at)
+    /// Whether the latest incident of a direction is not over.
+    pub(crate) fn stands(self, direction: Direction) -> bool {
+        self.kept(direction).is_some_and(Kept::stands)
     }
 
-    pub(crate) fn excluded(self, window: &Window, baseline_windows: usize) -> Excluded {
-        let incidents = self.incidents().map(|item| -> &Incident { &item.incident });
-        incident::excluded(incidents, window, baseline_windows)
+    /// The incident of a subject, which is one of this customer and metric, that was opened last.
+    pub(crate) fn latest(self, subject: &Subject) -> Option<Latest> {
+        match self.last(subject.direction)? {
+            Last::No => None,
+            Last::Past { opened_at, version } => Some(Latest::past(subject, opened_at, version)),
+            Last::Kept(_) => self.kept(subject.direction).map(|kept| kept.latest(subject)),
+        }
     }
 
-    fn incidents(self) -> impl Iterator<Item = &'a IncidentItem> {
-        self.of_customer.iter().filter(move |item| item.incident.subject.metric == *self.metric)
+    pub(crate) fn excluded(self) -> Excluded {
+        let mut excluded = Excluded::default();
+        for entry in self.entries {
+            (entry.excluded.0..=entry.excluded.1).for_each(|age| excluded.mark(usize::from(age)));
+        }
+        excluded
+    }
+
+    fn last(self, direction: Direction) -> Option<Last> {
+        let is_latest =
+            |entry: &&Entry| entry.last != Last::No && entry.series % 2 == direction_bit(direction);
+        self.entries.iter().find(is_latest).map(|entry| entry.last)
+    }
+
+    fn kept(self, direction: Direction) -> Option<&'a Kept> {
+        match self.last(direction)? {
+            Last::Kept(place) => self.known.kept.get(usize::try_from(place).ok()?),
+            Last::No | Last::Past { .. } => None,
+        }
     }
 }
+
+impl Entry {
+    fn is_of_series_of(&self, other: &Self) -> bool {
+        (self.customer, self.series) == (other.customer, other.series)
+    }
+}
+
+impl Last {
+    /// None where it does not fit, which costs a little memory and nothing else.
+    fn past(incident: &Incident, version: u64) -> Option<Self> {
+        let opened_at = incident.opened_at;
+        let seconds = u32::try_from(opened_at.as_second()).ok()?;
+        let is_whole = opened_at.subsec_nanosecond() == 0;
+        is_whole.then_some(Self::Past { opened_at: seconds, version: u32::try_from(version).ok()? })
+    }
+
+    /// The latest is the one that was opened last. While the index follows the table it may show one incident twice, open
+    /// and closed: then the later version is the later one.
+    fn order(self, kept: &[Kept]) -> (i64, u64) {
+        match self {
+            Self::No => (i64::MIN, 0),
+            Self::Past { opened_at, version } => (1_000 * i64::from(opened_at), version.into()),
+            Self::Kept(place) => {
+                let kept = usize::try_from(place).ok().and_then(|place| kept.get(place));
+                kept.map_or((i64::MIN, 0), Kept::order)
+            }
+        }
+    }
+}
+
+impl Latest {
+    fn past(subject: &Subject, opened_at: u32, version: u32) -> Self {
+        let opened_at = kept::timestamp(1_000 * i64::from(opened_at));
+        let former = Former { subject: subject.clone(), opened_at, is_open: false, version: version.into() };
+        Self { former, incident: None, description: None, history: None }
+    }
+}
+
+impl From<IncidentItem> for Latest {
+    fn from(item: IncidentItem) -> Self {
+        Self {
+            former: item.former(),
+            incident: Some(item.incident),
+            description: Some(item.description),
+            history: Some(item.history),
+        }
+    }
+}
+
+/// A metric and a direction as one number, by which they are next to each other. No catalog has as many metrics as there
+/// are such numbers.
+fn series(metric: usize, direction: Direction) -> Option<u16> {
+    u16::try_from(metric).ok()?.checked_mul(2)?.checked_add(direction_bit(direction))
+}
+
+fn direction_bit(direction: Direction) -> u16 {
+    u16::from(direction != Direction::BOTH[0])
+}
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,15 @@ pub(crate) trait Ledger {
         known: &Known,
         figures: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>>;
+    /// Hands over one incident after the other, so that they are never all in memory as they are stored.
+    ///
     /// Of a window of long ago, `now` is that window's end: what it finds is born expired, and must be found again.
-    async fn incidents_since(&self, from: Timestamp, now: Timestamp) -> anyhow::Result<Vec<IncidentItem>>;
+    async fn incidents_since(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        see: impl FnMut(IncidentItem),
+    ) -> anyhow::Result<()>;
     async fn latest_incident(
         &self,
         subject: &Subject,
@@ -70,8 +77,13 @@ impl Ledger for App {
         sweep::collect(pass, known, figures).await
     }
 
-    async fn incidents_since(&self, from: Timestamp, now: Timestamp) -> anyhow::Result<Vec<IncidentItem>> {
-        Ok(self.store.incidents_since(from, now).await?)
+    async fn incidents_since(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        see: impl FnMut(IncidentItem),
+    ) -> anyhow::Result<()> {
+        Ok(self.store.incidents_since(from, now, see).await?)
     }
 
     async fn latest_incident(

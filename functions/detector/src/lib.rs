@@ -140,7 +140,7 @@ async fn pass(
     let policies = ledger.policies().await?;
     let pass = Pass { app, tick, window, policies: &policies, writer, deadline };
     figures.phase = "reading the incidents";
-    let known = Known::read(ledger, &window, window.baseline_windows(app.detection.baseline_days)).await?;
+    let known = Known::read(ledger, app, &window).await?;
     figures.phase = "reading usage";
     let mut candidates = ledger.candidates(pass, &known, figures).await?;
     if tick.dry_run {

@@ -12,7 +12,7 @@ use detection::incident::{Event, Figures, Incident, IncidentState, Observation, 
 use detection::{Anomaly, Finding, Mute, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::known::Known;
+use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
 use crate::plan::{Call, PagePlan};
 use crate::spool::Spool;
@@ -62,7 +62,7 @@ pub(crate) async fn all(
 ) -> anyhow::Result<Records> {
     let Pass { app, tick, window, writer, deadline, .. } = pass;
     let plan = PagePlan::of(candidates.read()?, &app.alerting, |candidate| {
-        Call::of(&decide(pass, candidate, latest(pass, known, candidate)))
+        Call::of(&decide(pass, candidate, latest(pass, known, candidate).as_ref()))
     })?;
     let mut records = Records::default();
     // First of all, for it alone tells of what it holds back: whoever stores that first and ends before the digest is
@@ -96,24 +96,30 @@ async fn settle(
     plan: &PagePlan,
     candidate: Candidate,
 ) -> anyhow::Result<Settled> {
-    let Pass { app, window, writer, .. } = pass;
-    let mut before = latest(pass, known, &candidate).cloned();
-    let single = plan.is_single(&candidate, Call::of(&decide(pass, &candidate, before.as_ref())));
+    let mut before = latest(pass, known, &candidate);
+    let first = decide(pass, &candidate, before.as_ref());
+    let single = plan.is_single(&candidate, Call::of(&first));
+    if let Step::Become { incident, .. } = first
+        && before.as_ref().is_some_and(|before| !is_enough(pass, &candidate, before, &incident))
+    {
+        before = read(ledger, pass, &candidate).await?;
+    }
     for attempt in 0..ATTEMPTS {
         let (incident, page) = match decide(pass, &candidate, before.as_ref()) {
             Step::Stay => return Ok(Settled::Nothing),
             Step::Repeated(_) => {
                 let Some(finding) = candidate.finding() else { return Ok(Settled::Nothing) };
                 // It was stored together with its incident; what is asked here is whether its alert still waits.
-                let incident = before.as_ref().map(|item| &item.incident);
+                let incident = before.as_ref().and_then(|before| before.incident.as_ref());
                 let item = anomaly_item(pass, &candidate, &finding, incident);
-                return Ok(Settled::Anomaly(ledger.record(item, writer).await?, None));
+                return Ok(Settled::Anomaly(ledger.record(item, pass.writer).await?, None));
             }
             Step::Become { incident, page } => (*incident, page),
         };
         let (to, alert) = change(pass, single, &candidate, before.as_ref(), incident, page);
-        let change = Change { from: before.as_ref(), to: &to, alert: alert.as_ref() };
-        match ledger.change(change, writer).await? {
+        let from = before.as_ref().map(|before| &before.former);
+        let change = Change { from, to: &to, alert: alert.as_ref() };
+        match ledger.change(change, pass.writer).await? {
             Changed::Done => {
                 let became = transition(before.as_ref(), &to);
                 return Ok(match (candidate.finding(), alert) {
@@ -127,16 +133,33 @@ async fn settle(
             Changed::Already(recorded) => return Ok(Settled::Incident(recorded.pending, None)),
             Changed::Overtaken => {
                 ledger.pause(Duration::from_millis(20) * attempt).await;
-                let now = ledger.now()?.min(window.end());
-                before = ledger.latest_incident(&subject(app, &candidate), now).await?;
+                before = read(ledger, pass, &candidate).await?;
             }
         }
     }
     bail!("an incident of {:?} was changed by others again and again", candidate.customer_id.as_str())
 }
 
+/// The latest incident of a candidate's subject as it is stored now.
+async fn read(ledger: &impl Ledger, pass: Pass<'_>, candidate: &Candidate) -> anyhow::Result<Option<Latest>> {
+    let now = ledger.now()?.min(pass.window.end());
+    let item = ledger.latest_incident(&subject(pass.app, candidate), now).await?;
+    Ok(item.map(Latest::from))
+}
+
+/// Whether what becomes of an incident can be written without reading it again.
+fn is_enough(pass: Pass<'_>, candidate: &Candidate, before: &Latest, to: &Incident) -> bool {
+    let described = before.description.is_some() || is_newest(pass, candidate, to);
+    !before.former.is(to) || (described && before.history.is_some())
+}
+
+/// Whether an incident tells of a candidate's anomaly: a late run finds an older one.
+fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool {
+    candidate.finding().is_some() && incident.last_seen == pass.window.end()
+}
+
 /// What a candidate makes of the latest incident of its subject.
-fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&IncidentItem>) -> Step {
+fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Step {
     let Pass { app, window, .. } = pass;
     let observation = Observation {
         window_end: window.end(),
@@ -144,7 +167,7 @@ fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&IncidentItem>) 
         figures: Figures::of(&candidate.comparison),
     };
     let muted = mute(pass, candidate).is_some();
-    let latest = latest.map(|item| &item.incident);
+    let latest = latest.and_then(|latest| latest.incident.as_ref());
     advance(latest, &subject(app, candidate), &observation, muted, &app.incidents.rules)
 }
 
@@ -153,7 +176,7 @@ fn change(
     pass: Pass<'_>,
     single: bool,
     candidate: &Candidate,
-    before: Option<&IncidentItem>,
+    before: Option<&Latest>,
     mut incident: Incident,
     page: Option<Event>,
 ) -> (IncidentItem, Option<AlertItem>) {
@@ -179,14 +202,18 @@ fn change(
         });
         (notice.map(|notice| AlertItem::Notice(Box::new(notice))), None)
     };
-    // A late run finds an older anomaly than the one that the incident tells of.
-    let description = description.filter(|_| incident.last_seen == window.end());
-    (IncidentItem::after(before, incident, unit, description, retention), alert)
+    let before = before.filter(|before| before.former.is(&incident)).cloned();
+    let version = before.as_ref().map_or(0, |before| before.former.version) + 1;
+    let (known, history) = before.map(|before| (before.description, before.history)).unwrap_or_default();
+    let description = description.filter(|_| is_newest(pass, candidate, &incident)).or(known);
+    let (description, history) = (description.unwrap_or_default(), history.unwrap_or_default());
+    (IncidentItem::new(version, incident, unit, description, history, retention), alert)
 }
 
 /// What a change is, for those who count.
-fn transition(before: Option<&IncidentItem>, to: &IncidentItem) -> Option<&'static str> {
-    let before = before.filter(|before| before.id() == to.id()).map(|before| before.incident.state);
+fn transition(before: Option<&Latest>, to: &IncidentItem) -> Option<&'static str> {
+    let before = before.filter(|before| before.former.is(&to.incident));
+    let before = before.and_then(|before| before.incident.as_ref()).map(|incident| incident.state);
     match (before, to.incident.state) {
         (None, _) => Some("opened"),
         (Some(before), now) if before.is_open() == now.is_open() => None,
@@ -196,9 +223,8 @@ fn transition(before: Option<&IncidentItem>, to: &IncidentItem) -> Option<&'stat
     }
 }
 
-fn latest<'a>(pass: Pass<'a>, known: &'a Known, candidate: &Candidate) -> Option<&'a IncidentItem> {
-    let metric = &pass.app.catalog.metrics()[candidate.metric].name;
-    known.of(&candidate.customer_id, metric).latest(candidate.direction)
+fn latest(pass: Pass<'_>, known: &Known, candidate: &Candidate) -> Option<Latest> {
+    known.of(candidate.customer_id.as_str(), candidate.metric).latest(&subject(pass.app, candidate))
 }
 
 fn subject(app: &App, candidate: &Candidate) -> Subject {

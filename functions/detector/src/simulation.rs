@@ -85,6 +85,18 @@ fn a_run_killed_at_any_call_and_run_again_ends_as_an_undisturbed_one() {
     println!("{kills} kills");
 }
 
+#[test]
+fn an_incident_is_read_again_only_for_its_texts() {
+    let mut app = app();
+    let mut quiet = 0;
+    for seed in 0..100 {
+        let (read_again, quiet_changes) = kills::reads_again(&mut app, seed);
+        assert_eq!(read_again, quiet_changes, "seed {seed}");
+        quiet += quiet_changes;
+    }
+    assert!(quiet > 100, "only {quiet} changes without an anomaly");
+}
+
 /// The first seed whose violations are such, and what they are.
 fn first(
     seeds: Range<u64>,

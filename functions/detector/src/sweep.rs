@@ -231,16 +231,13 @@ pub(crate) fn judge_series(
     metric: usize,
     series: Series<'_>,
 ) -> Judged {
-    let Pass { app, window, policies, .. } = pass;
-    let spec = &app.catalog.metrics()[metric];
+    let Pass { window, policies, .. } = pass;
     let settings = &policies.settings(customer_id)[metric];
-    let incidents = known.of(customer_id, &spec.name);
-    let baseline_windows = window.baseline_windows(app.detection.baseline_days);
-    let verdict = check(&series.excluding(incidents.excluded(&window, baseline_windows)), settings);
+    let incidents = known.of(customer_id.as_str(), metric);
+    let verdict = check(&series.excluding(incidents.excluded()), settings);
     let candidates = Direction::BOTH.map(|direction| {
         let observation = Observation::of(&verdict, window.end(), settings, direction)?;
-        let stands = || incidents.latest(direction).is_some_and(|item| item.incident.over_at.is_none());
-        let matters = matches!(observation.seen, Seen::Anomalous(_)) || stands();
+        let matters = matches!(observation.seen, Seen::Anomalous(_)) || incidents.stands(direction);
         let (Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. })) = verdict else {
             return None;
         };

@@ -38,6 +38,21 @@ pub struct Entry {
     pub description: String,
 }
 
+/// The incidents of a day: how many there are, and the largest of them. After a storm there are more than memory holds.
+#[derive(Debug)]
+pub struct Day {
+    from: Timestamp,
+    to: Timestamp,
+    opened: Count,
+    open: Count,
+    resolved: Count,
+    accepted: Count,
+    /// Those that something happened to, or that stand.
+    told: u64,
+    /// The largest first, no more than are shown.
+    largest: Vec<Entry>,
+}
+
 /// Pages that a channel's throttles held back; none where it cannot be told.
 pub type HeldBack = (String, Option<u64>);
 
@@ -83,7 +98,8 @@ const STANDING: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::Result<()> {
     let from = day_before(to)?;
-    let incidents = app.store.incidents_since(from - STANDING, to).await?;
+    let mut day = Day::new(from, to);
+    app.store.incidents_since(from - STANDING, to, |item| day.add(Entry::from(item))).await?;
     let mut held_back = Vec::new();
     for channel in &app.channels.channels {
         let count = app.deliveries.held_back_between(&channel.name, from, to).await.inspect_err(|error| {
@@ -95,10 +111,9 @@ async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::R
         });
         held_back.push((channel.name.clone(), count.ok()));
     }
-    let entries: Vec<_> = incidents.into_iter().map(Entry::from).collect();
-    let mail = compose(&entries, &held_back, from, to);
+    let mail = compose(&day, &held_back);
     app.sender.topics.publish(topic, Some(&mail.subject), &mail.text).await?;
-    tracing::info!(digest.incidents = entries.len(), digest.to = %to, "daily digest sent");
+    tracing::info!(digest.incidents = day.told, digest.to = %to, "daily digest sent");
     Ok(())
 }
 
@@ -122,26 +137,43 @@ impl From<IncidentItem> for Entry {
     }
 }
 
-/// Writes the digest of the incidents that anything happened to between `from` and `to`.
-pub fn compose(entries: &[Entry], held_back: &[HeldBack], from: Timestamp, to: Timestamp) -> Mail {
-    let within = |at: Timestamp| from <= at && at <= to;
-    let closed = |entry: &&Entry, state| entry.state == state && entry.closed_at.is_some_and(within);
-    let opened = Count::of(entries.iter().filter(|entry| within(entry.opened_at)));
-    let open = Count::of(entries.iter().filter(|entry| entry.is_open()));
-    let resolved = Count::of(entries.iter().filter(|entry| closed(entry, IncidentState::Resolved)));
-    let accepted = Count::of(entries.iter().filter(|entry| closed(entry, IncidentState::Accepted)));
-    let held_back = held_back_text(held_back);
+impl Day {
+    pub fn new(from: Timestamp, to: Timestamp) -> Self {
+        let [opened, open, resolved, accepted] = [Count::default(); 4];
+        Self { from, to, opened, open, resolved, accepted, told: 0, largest: Vec::new() }
+    }
 
-    let mut shown: Vec<_> = entries
-        .iter()
-        .filter(|entry| {
-            within(entry.opened_at)
-                || entry.is_open()
-                || closed(entry, IncidentState::Resolved)
-                || closed(entry, IncidentState::Accepted)
-        })
-        .collect();
-    if shown.is_empty() && held_back.is_none() {
+    pub fn add(&mut self, entry: Entry) {
+        let within = |at: Timestamp| self.from <= at && at <= self.to;
+        let closed = |state| entry.state == state && entry.closed_at.is_some_and(within);
+        let mut is_told = false;
+        for (applies, count) in [
+            (within(entry.opened_at), &mut self.opened),
+            (entry.is_open(), &mut self.open),
+            (closed(IncidentState::Resolved), &mut self.resolved),
+            (closed(IncidentState::Accepted), &mut self.accepted),
+        ] {
+            if applies {
+                count.add(entry.severity);
+                is_told = true;
+            }
+        }
+        if is_told {
+            self.told += 1;
+            let place = self.largest.partition_point(|other| other.rank() <= entry.rank());
+            if place < LARGEST {
+                self.largest.truncate(LARGEST - 1);
+                self.largest.insert(place, entry);
+            }
+        }
+    }
+}
+
+/// Writes the digest of the incidents of a day.
+pub fn compose(day: &Day, held_back: &[HeldBack]) -> Mail {
+    let Day { to, opened, open, resolved, accepted, told, largest, .. } = day;
+    let held_back = held_back_text(held_back);
+    if *told == 0 && held_back.is_none() {
         return Mail {
             subject: "[MeterFlow] Daily digest: nothing to report".to_owned(),
             text: format!("No usage anomalies in the 24 hours to {to}: nothing to report.\n"),
@@ -149,19 +181,18 @@ pub fn compose(entries: &[Entry], held_back: &[HeldBack], from: Timestamp, to: T
     }
     let mut text = format!("Incidents of the 24 hours to {to}\n\n");
     for (label, count) in
-        [("Opened", &opened), ("Still open", &open), ("Resolved", &resolved), ("Accepted", &accepted)]
+        [("Opened", opened), ("Still open", open), ("Resolved", resolved), ("Accepted", accepted)]
     {
         let _ = writeln!(text, "{label:<12}{count}");
     }
     if let Some(held_back) = held_back {
         let _ = writeln!(text, "{:<12}{held_back}", "Held back");
     }
-    shown.sort_by(|a, b| a.rank().partial_cmp(&b.rank()).unwrap_or(std::cmp::Ordering::Equal));
-    if !shown.is_empty() {
-        let title = if shown.len() > LARGEST { "The ten largest" } else { "All of them, the largest first" };
+    if *told > 0 {
+        let title = if *told > LARGEST as u64 { "The ten largest" } else { "All of them, the largest first" };
         let _ = writeln!(text, "\n{title}\n");
     }
-    for (i, entry) in shown.iter().take(LARGEST).enumerate() {
+    for (i, entry) in largest.iter().enumerate() {
         let _ = writeln!(text, "{}", entry.lines(i + 1));
     }
     Mail {
@@ -206,17 +237,18 @@ impl Entry {
 struct Ordered(f64);
 
 /// Incidents by severity.
+#[derive(Clone, Copy, Debug, Default)]
 struct Count {
     critical: u64,
     warning: u64,
 }
 
 impl Count {
-    fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
-        entries.fold(Self { critical: 0, warning: 0 }, |count, entry| match entry.severity {
-            Severity::Critical => Self { critical: count.critical + 1, ..count },
-            Severity::Warning => Self { warning: count.warning + 1, ..count },
-        })
+    fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::Critical => self.critical += 1,
+            Severity::Warning => self.warning += 1,
+        }
     }
 
     fn total(&self) -> u64 {
@@ -274,8 +306,14 @@ mod tests {
         }
     }
 
+    fn day(entries: impl Iterator<Item = Entry>) -> Day {
+        let mut day = Day::new(at(FROM), at(TO));
+        entries.for_each(|entry| day.add(entry));
+        day
+    }
+
     fn mail(entries: &[Entry], held_back: &[HeldBack]) -> Mail {
-        compose(entries, held_back, at(FROM), at(TO))
+        compose(&day(entries.iter().cloned()), held_back)
     }
 
     #[test]
@@ -332,6 +370,9 @@ mod tests {
         assert_eq!(mail.text.matches("peak z-score").count(), 10);
         assert!(mail.text.contains(" 1. c1233") && mail.text.contains("10. c1224"), "{}", mail.text);
         assert!(mail.text.contains("The ten largest"));
+        let backwards = day(entries.iter().rev().cloned());
+        assert_eq!(compose(&backwards, &[]), mail, "in whatever order they come");
+        assert_eq!((backwards.told, backwards.largest.len()), (1_234, LARGEST), "no more are kept");
     }
 
     #[test]

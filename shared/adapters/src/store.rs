@@ -36,7 +36,7 @@ mod runs;
 pub use anomalies::{AnomalyFilter, Page, Position, Seen};
 pub use handling::Handled;
 pub use incident_list::{IncidentFilter, IncidentPage, IncidentPosition};
-pub use incidents::{Change, Changed, IncidentItem};
+pub use incidents::{Change, Changed, Former, IncidentItem};
 pub use item::{
     Alert, AlertItem, AlertState, AnomalyItem, Digest, DigestEntry, HistoryEntry, JudgedBy, Totals,
 };

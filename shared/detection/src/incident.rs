@@ -257,6 +257,14 @@ impl Incident {
         self.state.is_open()
     }
 
+    /// Whether it is over for so long that an anomaly of the window that ends then begins another incident, whatever else
+    /// is known of this one.
+    pub fn is_past(&self, window_end: Timestamp, rules: &Rules) -> bool {
+        !self.is_open()
+            && self.last_window.max(self.last_seen) < window_end
+            && self.over_at.is_some_and(|over_at| window_end.duration_since(over_at) > rules.reopen_within)
+    }
+
     /// Notes that people are paged, by a page of its own (`single`) or by a digest.
     pub fn note_page(&mut self, event: Event, single: bool) {
         if event.is_closing() {

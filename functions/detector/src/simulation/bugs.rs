@@ -41,11 +41,13 @@ pub(super) enum Bug {
     PageForgotten,
     /// That an incident is over is stored without its notice.
     ClosingPageLost,
+    /// What is read again before it is changed comes without its texts.
+    TextsNotRead,
 }
 
 impl Bug {
     /// Each with the rule that it breaks; it may well break others too.
-    pub(super) const ALL: [(Self, Rule); 18] = [
+    pub(super) const ALL: [(Self, Rule); 19] = [
         (Self::PageBeforePut, Rule::StoredFirst),
         (Self::MarkBeforePublish, Rule::StateHasPage),
         (Self::MarkForgotten, Rule::OnePage),
@@ -64,5 +66,6 @@ impl Bug {
         (Self::MutesIgnored, Rule::Muted),
         (Self::PageForgotten, Rule::Paged),
         (Self::ClosingPageLost, Rule::Ends),
+        (Self::TextsNotRead, Rule::Texts),
     ];
 }

@@ -32,6 +32,8 @@ pub(super) enum Rule {
     Repeats,
     /// Nobody is paged about a planned event.
     Muted,
+    /// An incident says what its newest anomaly was, and what people did with it is not lost.
+    Texts,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +77,18 @@ pub(super) struct Watch<'a> {
     reopened: BTreeSet<IncidentId>,
     /// Windows in which the series of an open incident was back inside, since its last anomaly.
     quiet: BTreeMap<IncidentId, BTreeSet<Timestamp>>,
+}
+
+/// Whether an incident tells of its newest anomaly and still has all that people did with it.
+fn keeps_texts(before: Option<&IncidentItem>, to: &IncidentItem, alert: Option<&AlertItem>) -> bool {
+    let description = match alert {
+        Some(AlertItem::Anomaly(item)) if item.window_end == to.incident.last_seen.as_millisecond() => {
+            Some(&item.description)
+        }
+        _ => before.map(|before| &before.description),
+    };
+    description.is_none_or(|description| to.description == *description)
+        && before.is_none_or(|before| to.history.starts_with(&before.history))
 }
 
 impl<'a> Watch<'a> {
@@ -151,6 +165,10 @@ impl<'a> Watch<'a> {
         let (id, now) = (to.id(), &to.incident);
         if before.is_some_and(|before| to.version <= before.version) {
             self.violated(Rule::Counts, format!("the version of {id} does not grow"));
+        }
+        if !keeps_texts(before, to, alert) {
+            let what = format!("{id} has other texts than it should: {:?}, {:?}", to.description, to.history);
+            self.violated(Rule::Texts, what);
         }
         if let Some(alert) = alert {
             self.stored.insert(alert.id().to_owned(), (self.stored.len(), self.scene));

@@ -30,6 +30,17 @@ pub(super) fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
     Ok(kills)
 }
 
+/// How often the runs of a world in which nothing goes wrong read an incident again, and how many changes have none of
+/// the texts of an anomaly to bring.
+pub(super) fn reads_again(app: &mut App, seed: u64) -> (usize, usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let world = World::new(&mut rng, app);
+    world.rule(app);
+    let mut story = Story::new(app, &world, rng, None);
+    (HISTORY..HISTORY + world.hours).for_each(|event| run(&mut story, event));
+    (story.read_again, story.quiet_changes)
+}
+
 /// The hour whose run makes the most calls, and the table before it.
 fn busiest(app: &App, world: &World, rng: &ChaCha8Rng) -> (usize, usize, Table) {
     let mut story = Story::new(app, world, rng.clone(), None);

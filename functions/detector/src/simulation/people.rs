@@ -1,6 +1,6 @@
 //! People who acknowledge, resolve and reopen incidents while runs go on, as the API does it for them.
 
-use adapters::store::{AlertItem, Change, Changed, Claim, IncidentItem, Notice, Writer};
+use adapters::store::{AlertItem, Change, Changed, Claim, HistoryEntry, IncidentItem, Notice, Writer};
 use anyhow::anyhow;
 use detection::Action;
 use detection::incident::{Handled, IncidentId};
@@ -23,8 +23,10 @@ pub(super) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -
             let notice = Notice::new(event, &incident, &before.unit, text, now, retention, &run_id);
             AlertItem::Notice(Box::new(notice))
         });
-        let to = IncidentItem::after(Some(&before), *incident, &before.unit, None, retention);
-        let change = Change { from: Some(&before), to: &to, alert: notice.as_ref() };
+        let mut to = IncidentItem::after(Some(&before), *incident, &before.unit, None, retention);
+        let (actor, at, note, by_customer) = (run_id.clone(), now.as_millisecond(), None, false);
+        to.history.push(HistoryEntry { action, actor, at, note, by_customer });
+        let change = Change { from: Some(&before.former()), to: &to, alert: notice.as_ref() };
         let writer = Writer { run_id: &run_id, now };
         if let Changed::Done = books.change(change, writer).await? {
             return match notice {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use adapters::metrics::RunFigures;
 use adapters::shard::Shard;
-use adapters::store::Changed;
+use adapters::store::{AlertItem, Changed};
 use anyhow::anyhow;
 use detection::incident::IncidentId;
 use detection::{Action, Window};
@@ -40,6 +40,9 @@ pub(super) struct Story<'a> {
     pub(super) fate: Fate,
     /// How many calls were made in the last scene.
     pub(super) calls: usize,
+    /// How often an incident was read again, and how many changes of one were stored without an anomaly.
+    pub(super) read_again: usize,
+    pub(super) quiet_changes: usize,
     bug: Option<Bug>,
     /// What happened, for whoever wants to read it.
     pub(super) told: Option<Vec<String>>,
@@ -144,6 +147,8 @@ impl<'a> Story<'a> {
             rng,
             fate: Fate::kind(),
             calls: 0,
+            read_again: 0,
+            quiet_changes: 0,
             bug,
             told: None,
         }
@@ -408,8 +413,13 @@ impl<'a> Story<'a> {
         };
         desk.clock += ticks;
         let answer = desk.apply(call.clone(), run, lag);
-        if let Call::Usage { end } = call {
-            self.watch.reads(run, *end);
+        match call {
+            Call::Usage { end } => self.watch.reads(run, *end),
+            Call::LatestIncident { .. } => self.read_again += 1,
+            Call::Change(wanted) if !matches!(wanted.alert, Some(AlertItem::Anomaly(_))) => {
+                self.quiet_changes += 1;
+            }
+            _ => {}
         }
         if self.told.is_some() {
             let line = format!("  {}: {} -> {} {note}", name(run), summary(call), outcome(&answer));
@@ -506,7 +516,8 @@ impl<'a> Story<'a> {
 }
 
 fn is_moved(wanted: &super::table::Wanted) -> bool {
-    wanted.from.as_ref().is_none_or(|from| {
-        from.id() != wanted.to.id() || from.incident.is_open() != wanted.to.incident.is_open()
-    })
+    wanted
+        .from
+        .as_ref()
+        .is_none_or(|from| !from.is(&wanted.to.incident) || from.is_open != wanted.to.incident.is_open())
 }

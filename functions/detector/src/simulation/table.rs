@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use adapters::store::{
-    AlertItem, AlertState, CLAIM, Changed, Claim, Digest, IncidentItem, Pending, Recorded,
+    AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded,
 };
 use detection::CustomerId;
 use detection::incident::{IncidentId, Subject};
@@ -61,7 +61,7 @@ pub(super) enum Effect {
 /// A change of an incident, as the store is asked for it.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    pub(super) from: Option<IncidentItem>,
+    pub(super) from: Option<Former>,
     pub(super) to: IncidentItem,
     pub(super) alert: Option<AlertItem>,
 }
@@ -137,27 +137,27 @@ impl Table {
     /// the removal of its former key.
     pub(super) fn change(&mut self, wanted: Wanted, by: &By) -> Changed {
         let Wanted { from, to, alert } = &wanted;
-        let in_place = from
-            .as_ref()
-            .is_some_and(|from| from.id() == to.id() && from.incident.is_open() == to.incident.is_open());
+        let in_place =
+            from.as_ref().is_some_and(|from| from.is(&to.incident) && from.is_open == to.incident.is_open());
         if let Some(found) = alert.as_ref().and_then(|alert| self.blocks(alert, by)) {
             return Changed::Already(already(found, by));
         }
         let key = key_of(to);
         let found = self.incidents.get(&key);
         // A later incident that has taken the key may be at the same version.
-        let is_at = |found: Option<&IncidentItem>, former: &IncidentItem| {
-            let same = |found: &IncidentItem| found.version == former.version && found.id() == former.id();
+        let is_at = |found: Option<&IncidentItem>, former: &Former| {
+            let same = |found: &IncidentItem| found.version == former.version && former.is(&found.incident);
             self.bug == Some(Bug::NoVersionCondition) || found.is_some_and(same)
         };
-        let former = from.as_ref().filter(|from| from.id() == to.id());
+        let former = from.as_ref().filter(|from| from.is(&to.incident));
         let holds = match former {
             Some(former) if in_place => is_at(found, former),
             _ => {
                 let vacant = self.bug == Some(Bug::NoConditionOnOpen)
                     || found.is_none_or(|found| found.ttl < seconds(by.now));
                 // The incident that it leaves, or the closed one that it follows.
-                vacant && from.as_ref().is_none_or(|from| is_at(self.incidents.get(&key_of(from)), from))
+                vacant
+                    && from.as_ref().is_none_or(|from| is_at(self.incidents.get(&key_of_former(from)), from))
             }
         };
         if !holds {
@@ -166,7 +166,7 @@ impl Table {
         let latest = self.newest_of(&to.incident.subject).cloned().map(Box::new);
         let before = self.incident(&to.id()).cloned().map(Box::new);
         if let Some(former) = former.filter(|_| !in_place) {
-            let former = key_of(former);
+            let former = key_of_former(former);
             self.incidents.remove(&former);
             self.incidents_index.follow(former, None, by);
         }
@@ -314,12 +314,16 @@ fn key_of_alert(alert: &AlertItem) -> Key {
 
 /// An open incident is under the key of its subject, a closed one beside it.
 fn key_of(item: &IncidentItem) -> Key {
-    let open = open_key(&item.incident.subject);
-    let sk = match item.incident.is_open() {
+    key_of_former(&item.former())
+}
+
+fn key_of_former(former: &Former) -> Key {
+    let open = open_key(&former.subject);
+    let sk = match former.is_open {
         true => open,
-        false => format!("{open}#{}", item.incident.opened_at.as_millisecond()),
+        false => format!("{open}#{}", former.opened_at.as_millisecond()),
     };
-    (partition(&item.incident.subject.customer_id), sk)
+    (partition(&former.subject.customer_id), sk)
 }
 
 fn open_key(subject: &Subject) -> String {

@@ -69,7 +69,7 @@ impl AnomalyStore {
             }
             let notice = page.map(|event| self.notice(event, &incident, &found.unit, entry, told_at, writer));
             let to = self.with_entry(&found, incident, entry);
-            let change = Change { from: Some(&found), to: &to, alert: notice.as_ref() };
+            let change = Change { from: Some(&found.former()), to: &to, alert: notice.as_ref() };
             match self.change(change, writer).await? {
                 Changed::Done => return Ok(Handled::Done { incident: Box::new(to), notice }),
                 // An earlier step of the same millisecond has told its own. Unless it was this one, as what is read next

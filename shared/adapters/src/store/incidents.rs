@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
 };
 use detection::CustomerId;
 use detection::incident::{Figures, Incident, IncidentId, Subject};
-use futures::future::try_join_all;
+use futures::stream::{self, TryStreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +29,10 @@ pub(super) const INCIDENTS_INDEX: &str = "incidents-index";
 
 /// Parts of that index: enough that no storm of incidents is more than one of them can take.
 pub(super) const SHARDS: u8 = 16;
+
+/// Items of a page where all parts are read at once. An item of a kilobyte takes five in memory before it is understood,
+/// so that the full pages of all parts would be more than all else that a run needs.
+const READ_AT_ONCE: i32 = 100;
 
 /// Longest time of one change with all its tries against a throttled table: as long as any other call may take.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,10 +60,19 @@ pub struct IncidentItem {
 pub struct Change<'a> {
     /// The latest incident of the subject that the change was decided from. `to` may be another one: then this one is
     /// closed and stays as it is.
-    pub from: Option<&'a IncidentItem>,
+    pub from: Option<&'a Former>,
     pub to: &'a IncidentItem,
     /// The anomaly that belongs to it, or the notice of it.
     pub alert: Option<&'a AlertItem>,
+}
+
+/// An incident as a change found it: all that the conditions of the change ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    pub subject: Subject,
+    pub opened_at: Timestamp,
+    pub is_open: bool,
+    pub version: u64,
 }
 
 /// What became of a change.
@@ -83,27 +96,41 @@ impl IncidentItem {
         retention: Duration,
     ) -> Self {
         let before = before.filter(|before| before.incident.id() == incident.id());
-        Self {
-            version: before.map_or(0, |before| before.version) + 1,
-            unit: unit.to_owned(),
-            description: description.or_else(|| before.map(|b| b.description.clone())).unwrap_or_default(),
-            history: before.map(|before| before.history.clone()).unwrap_or_default(),
-            ttl: expiry(incident.last_seen, retention),
-            incident: storable(incident),
-        }
+        let version = before.map_or(0, |before| before.version) + 1;
+        let description = description.or_else(|| before.map(|b| b.description.clone())).unwrap_or_default();
+        let history = before.map(|before| before.history.clone()).unwrap_or_default();
+        Self::new(version, incident, unit, description, history, retention)
+    }
+
+    /// An incident at a version, as it is stored.
+    pub fn new(
+        version: u64,
+        incident: Incident,
+        unit: &str,
+        description: String,
+        history: Vec<HistoryEntry>,
+        retention: Duration,
+    ) -> Self {
+        let ttl = expiry(incident.last_seen, retention);
+        Self { incident: storable(incident), version, unit: unit.to_owned(), description, history, ttl }
     }
 
     pub fn id(&self) -> IncidentId {
         self.incident.id()
     }
 
-    /// The open incident of a subject has one key, so that there cannot be two; closed ones are kept beside it.
-    pub(super) fn sort_key(&self) -> String {
-        let open = open_key(&self.incident.subject);
-        match self.incident.is_open() {
-            true => open,
-            false => format!("{open}#{}", self.incident.opened_at.as_millisecond()),
+    /// What a change of it asks for.
+    pub fn former(&self) -> Former {
+        Former {
+            subject: self.incident.subject.clone(),
+            opened_at: self.incident.opened_at,
+            is_open: self.incident.is_open(),
+            version: self.version,
         }
+    }
+
+    pub(super) fn sort_key(&self) -> String {
+        sort_key(&self.incident.subject, self.incident.is_open(), self.incident.opened_at)
     }
 
     fn to_item(&self) -> Result<Attributes, serde_dynamo::Error> {
@@ -120,16 +147,35 @@ impl IncidentItem {
     }
 }
 
+impl Former {
+    pub fn id(&self) -> IncidentId {
+        IncidentId::of(self.opened_at, &self.subject)
+    }
+
+    /// Whether it is this one.
+    pub fn is(&self, incident: &Incident) -> bool {
+        self.opened_at == incident.opened_at && self.subject == incident.subject
+    }
+
+    fn key(&self) -> Attributes {
+        key(&self.subject.customer_id, sort_key(&self.subject, self.is_open, self.opened_at))
+    }
+}
+
 impl AnomalyStore {
-    /// All incidents that a window from `from` on changed: those that are open, and those that baselines may have to
-    /// leave out. Without those that were expired at `now`.
+    /// Hands every incident that a window from `from` on changed to `see`: those that are open, and those that baselines
+    /// may have to leave out. Without those that were expired at `now`.
+    ///
+    /// No more than a page of each part of the index is in memory at once. Those of a customer are all in one part and
+    /// come in its order, which is that of their last windows.
     pub async fn incidents_since(
         &self,
         from: Timestamp,
         now: Timestamp,
-    ) -> Result<Vec<IncidentItem>, StoreError> {
-        let shards = (0..SHARDS).map(|shard| async move {
-            let mut pages = self
+        mut see: impl FnMut(IncidentItem),
+    ) -> Result<(), StoreError> {
+        let parts = (0..SHARDS).map(|shard| {
+            let pages = self
                 .client
                 .query()
                 .table_name(&self.table)
@@ -137,17 +183,20 @@ impl AnomalyStore {
                 .key_condition_expression("incident_shard = :shard AND last_window >= :from")
                 .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
                 .expression_attribute_values(":from", AttributeValue::N(from.as_millisecond().to_string()))
+                .limit(READ_AT_ONCE)
                 .into_paginator()
-                .items()
                 .send();
-            let mut incidents = Vec::new();
-            while let Some(item) = pages.next().await {
-                let item = item.map_err(|source| self.unread("the incidents", source))?;
-                incidents.extend(self.incident_of(item).filter(|incident| incident.ttl >= now.as_second()));
-            }
-            Ok::<_, StoreError>(incidents)
+            Box::pin(stream::try_unfold(pages, async |mut pages| {
+                let page = pages.try_next().await.map_err(|source| self.unread("the incidents", source))?;
+                Ok::<_, StoreError>(page.map(|page| (page, pages)))
+            }))
         });
-        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+        let mut pages = stream::select_all(parts);
+        while let Some(page) = pages.try_next().await? {
+            let items = page.items.unwrap_or_default().into_iter().filter_map(|item| self.incident_of(item));
+            items.filter(|incident| incident.ttl >= now.as_second()).for_each(&mut see);
+        }
+        Ok(())
     }
 
     /// All incidents of a customer, in the order of their keys.
@@ -274,7 +323,7 @@ impl AnomalyStore {
         if let Some(from) = moved(change) {
             let delete = Delete::builder()
                 .table_name(&self.table)
-                .set_key(Some(key(&from.incident.subject.customer_id, from.sort_key())))
+                .set_key(Some(from.key()))
                 .condition_expression(UNCHANGED)
                 .set_expression_attribute_values(Some(as_read(from)))
                 .build()
@@ -284,7 +333,7 @@ impl AnomalyStore {
         if let Some(closed) = succeeded(change) {
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
-                .set_key(Some(key(&closed.incident.subject.customer_id, closed.sort_key())))
+                .set_key(Some(closed.key()))
                 .condition_expression(UNCHANGED)
                 .set_expression_attribute_values(Some(as_read(closed)))
                 .build()
@@ -379,28 +428,28 @@ impl AnomalyStore {
 
 /// Whether the incident keeps its key.
 fn is_in_place(change: Change<'_>) -> bool {
-    change.from.is_some_and(|from| {
-        from.id() == change.to.id() && from.incident.is_open() == change.to.incident.is_open()
-    })
+    change
+        .from
+        .is_some_and(|from| from.is(&change.to.incident) && from.is_open == change.to.incident.is_open())
 }
 
 /// The incident under the key that it leaves.
-fn moved(change: Change<'_>) -> Option<&IncidentItem> {
-    change.from.filter(|from| from.id() == change.to.id() && !is_in_place(change))
+fn moved(change: Change<'_>) -> Option<&Former> {
+    change.from.filter(|from| from.is(&change.to.incident) && !is_in_place(change))
 }
 
 /// The closed incident that another one follows: a late run must not have reopened or joined it in the meantime.
-fn succeeded(change: Change<'_>) -> Option<&IncidentItem> {
-    change.from.filter(|from| from.id() != change.to.id())
+fn succeeded(change: Change<'_>) -> Option<&Former> {
+    change.from.filter(|from| !from.is(&change.to.incident))
 }
 
 /// Holds while an item is as it was read. The version alone would not tell: a later incident may have taken the key.
 const UNCHANGED: &str = "version = :version AND incident_id = :incident";
 
-fn as_read(item: &IncidentItem) -> Attributes {
+fn as_read(former: &Former) -> Attributes {
     Attributes::from([
-        (":version".to_owned(), AttributeValue::N(item.version.to_string())),
-        (":incident".to_owned(), AttributeValue::S(item.id().to_string())),
+        (":version".to_owned(), AttributeValue::N(former.version.to_string())),
+        (":incident".to_owned(), AttributeValue::S(former.id().to_string())),
     ])
 }
 
@@ -424,6 +473,11 @@ fn key(customer: &CustomerId, sk: String) -> Attributes {
 
 fn open_key(subject: &Subject) -> String {
     format!("INCIDENT#{}#{}", subject.metric, subject.direction.as_str())
+}
+
+/// The open incident of a subject has one key, so that there cannot be two; closed ones are kept beside it.
+fn sort_key(subject: &Subject, is_open: bool, opened_at: Timestamp) -> String {
+    if is_open { open_key(subject) } else { closed_key(subject, opened_at) }
 }
 
 pub(super) fn closed_key(subject: &Subject, opened_at: Timestamp) -> String {

@@ -31,7 +31,8 @@ impl IncidentId {
         (id.as_str() == text).then_some((id, opened_at, subject))
     }
 
-    pub(super) fn of(opened_at: Timestamp, subject: &Subject) -> Self {
+    /// That of the incident of a subject that was opened then.
+    pub fn of(opened_at: Timestamp, subject: &Subject) -> Self {
         let encoded = URL_SAFE_NO_PAD.encode(subject.customer_id.as_str());
         let (metric, direction) = (&subject.metric, subject.direction.as_str());
         Self(format!("{}.{metric}.{direction}.{encoded}", opened_at.as_millisecond()))

@@ -151,6 +151,34 @@ fn an_old_window_changes_nothing_but_the_count() {
 }
 
 #[test]
+fn what_is_past_is_followed_by_another() {
+    let at = |hour_of_window: i64, story: &str| {
+        let incident = play(&rules(), None, story).0.unwrap();
+        let same = [Severity::Warning, Severity::Critical].into_iter().all(|severity| {
+            let seen = observation(hour_of_window, Seen::Anomalous(severity), 50.0);
+            let step = advance(Some(&incident), &subject(), &seen, false, &rules());
+            step == advance(None, &subject(), &seen, false, &rules())
+        });
+        assert_eq!(incident.is_past(hour(hour_of_window), &rules()), same, "{hour_of_window} {story}");
+        same
+    };
+    let level: String = (0..=72).map(|at| format!("{at}:! ")).collect();
+    let accepted = format!("{level} 73:. 74:.");
+    for (hour_of_window, story, is_past) in [
+        (9, "0:! 1:. 2:.", true),
+        (8, "0:! 1:. 2:.", false),
+        (2, "0:! 1:. 2:.", false),
+        (0, "0:! 1:. 2:.", false),
+        (99, "0:! 1:.", false),
+        (81, accepted.as_str(), true),
+        (80, accepted.as_str(), false),
+        (99, level.as_str(), false),
+    ] {
+        assert_eq!(at(hour_of_window, story), is_past, "{hour_of_window} {story}");
+    }
+}
+
+#[test]
 fn a_repeated_window_knows_its_page() {
     let incident = play(&rules(), None, "0:! 1:!").0.unwrap();
     let again = |at: i64| {

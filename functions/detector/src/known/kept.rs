@@ -1,0 +1,138 @@
+//! An incident that may still go on, end or come back: all of it but its texts, in few bytes.
+
+use adapters::store::{Former, IncidentItem};
+use detection::Severity;
+use detection::incident::{Event, Figures, Incident, IncidentState, Page, Subject};
+use jiff::Timestamp;
+
+use super::Latest;
+
+/// All of an incident but its subject, which whoever asks for it knows. Times are Unix milliseconds, as in the store.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Kept {
+    opened_at: i64,
+    level_since: i64,
+    last_seen: i64,
+    last_window: i64,
+    closed_at: i64,
+    over_at: i64,
+    page_at: i64,
+    anomalies: u64,
+    version: u64,
+    peak_z_score: f64,
+    latest: Figures,
+    level: f64,
+    quiet_runs: u32,
+    state: IncidentState,
+    severity: Severity,
+    latest_severity: Severity,
+    told: Option<Severity>,
+    alerting: bool,
+    /// Of the last page: what it was about, and whether it was one of its own.
+    page: Option<(Event, bool)>,
+    /// Whether people did anything with it.
+    is_handled: bool,
+}
+
+/// For a time that there is not. No timestamp is as early.
+const NEVER: i64 = i64::MIN;
+
+impl Kept {
+    pub(super) fn of(item: &IncidentItem) -> Self {
+        // In parts, so that none can be forgotten.
+        let Incident {
+            subject: _,
+            state,
+            severity,
+            opened_at,
+            level_since,
+            last_seen,
+            last_window,
+            closed_at,
+            over_at,
+            anomalies,
+            quiet_runs,
+            peak_z_score,
+            latest,
+            level,
+            latest_severity,
+            told,
+            alerting,
+            last_page,
+        } = &item.incident;
+        Self {
+            opened_at: opened_at.as_millisecond(),
+            level_since: level_since.as_millisecond(),
+            last_seen: last_seen.as_millisecond(),
+            last_window: last_window.as_millisecond(),
+            closed_at: closed_at.map_or(NEVER, Timestamp::as_millisecond),
+            over_at: over_at.map_or(NEVER, Timestamp::as_millisecond),
+            page_at: last_page.map_or(NEVER, |page| page.window_end.as_millisecond()),
+            anomalies: *anomalies,
+            version: item.version,
+            peak_z_score: *peak_z_score,
+            latest: *latest,
+            level: *level,
+            quiet_runs: *quiet_runs,
+            state: *state,
+            severity: *severity,
+            latest_severity: *latest_severity,
+            told: *told,
+            alerting: *alerting,
+            page: last_page.map(|page| (page.event, page.single)),
+            is_handled: !item.history.is_empty(),
+        }
+    }
+
+    /// Whether it is not over.
+    pub(super) fn stands(&self) -> bool {
+        self.over_at == NEVER
+    }
+
+    /// The latest of a subject has the greatest.
+    pub(super) fn order(&self) -> (i64, u64) {
+        (self.opened_at, self.version)
+    }
+
+    /// It, as the latest incident of its subject.
+    pub(super) fn latest(&self, subject: &Subject) -> Latest {
+        let incident = self.incident(subject);
+        let former = Former {
+            subject: incident.subject.clone(),
+            opened_at: incident.opened_at,
+            is_open: incident.is_open(),
+            version: self.version,
+        };
+        let history = (!self.is_handled).then(Vec::new);
+        Latest { former, incident: Some(incident), description: None, history }
+    }
+
+    fn incident(&self, subject: &Subject) -> Incident {
+        let window_end = timestamp(self.page_at);
+        Incident {
+            subject: subject.clone(),
+            state: self.state,
+            severity: self.severity,
+            opened_at: timestamp(self.opened_at),
+            level_since: timestamp(self.level_since),
+            last_seen: timestamp(self.last_seen),
+            last_window: timestamp(self.last_window),
+            closed_at: (self.closed_at != NEVER).then(|| timestamp(self.closed_at)),
+            over_at: (self.over_at != NEVER).then(|| timestamp(self.over_at)),
+            anomalies: self.anomalies,
+            quiet_runs: self.quiet_runs,
+            peak_z_score: self.peak_z_score,
+            latest: self.latest,
+            level: self.level,
+            latest_severity: self.latest_severity,
+            told: self.told,
+            alerting: self.alerting,
+            last_page: self.page.map(|(event, single)| Page { event, window_end, single }),
+        }
+    }
+}
+
+/// The time of milliseconds that were those of one.
+pub(super) fn timestamp(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}

@@ -1,0 +1,253 @@
+use std::collections::BTreeSet;
+use std::mem::size_of;
+use std::time::Duration;
+
+use detection::incident::{Event, Figures, IncidentState, Observation, Page, Seen, Step, advance, excluded};
+use detection::{Action, CustomerId, MetricName, Severity};
+use jiff::{SignedDuration, Timestamp};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+
+const DAYS: usize = 30;
+
+/// A day longer than a month after the first hour.
+fn window() -> Window {
+    Window::closing_at(hour(31 * 24)).unwrap()
+}
+
+fn hour(n: i64) -> Timestamp {
+    "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(n)
+}
+
+fn rules() -> Rules {
+    Rules {
+        resolve_after: 2,
+        reopen_within: SignedDuration::from_hours(6),
+        accept_after: SignedDuration::from_hours(72),
+        repeat_interval: SignedDuration::from_hours(24),
+        min_severity: Severity::Warning,
+    }
+}
+
+fn any<T: Copy>(rng: &mut ChaCha8Rng, choices: &[T]) -> T {
+    choices[rng.random_range(0..choices.len())]
+}
+
+fn number(rng: &mut ChaCha8Rng) -> f64 {
+    let sizes = [0.0, -1e-90, 1.0, 1e15];
+    any(rng, &sizes) * rng.random_range(-1.0..1.0_f64)
+}
+
+fn subject(rng: &mut ChaCha8Rng) -> Subject {
+    let customer = any(rng, &["a", "A", "a ", "customer/1", "customer/2"]);
+    Subject {
+        customer_id: CustomerId::new(customer).unwrap(),
+        metric: MetricName::new(format!("m{}", rng.random_range(0..3))).unwrap(),
+        direction: any(rng, &Direction::BOTH),
+    }
+}
+
+/// Any incident that the store could hold, and some that it never does.
+fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
+    use IncidentState::{Accepted, Acknowledged, Open, Resolved};
+    let severities = [Severity::Warning, Severity::Critical];
+    let events = [
+        Event::Opened,
+        Event::Escalated,
+        Event::Reopened,
+        Event::Reminder,
+        Event::Accepted,
+        Event::Resolved,
+        Event::Acknowledged,
+    ];
+    // Most are over, and some run into hours after the window, as they do for a late run.
+    let opened = rng.random_range(0..31 * 24 + 3);
+    let seen = opened + rng.random_range(0..60);
+    let last = seen + rng.random_range(0..4);
+    let state = any(rng, &[Open, Acknowledged, Resolved, Resolved, Resolved, Accepted, Accepted]);
+    let is_over = !matches!(state, Open | Acknowledged) && rng.random_bool(0.8);
+    let by_hand = SignedDuration::from_millis(rng.random_range(0..3_600_000));
+    let page = Page {
+        event: any(rng, &events),
+        window_end: hour(rng.random_range(opened..=last)),
+        single: rng.random_bool(0.5),
+    };
+    let incident = Incident {
+        subject: subject(rng),
+        state,
+        severity: any(rng, &severities),
+        opened_at: hour(opened),
+        level_since: hour(rng.random_range(opened..=seen)),
+        last_seen: hour(seen),
+        last_window: hour(last),
+        closed_at: rng.random_bool(0.5).then(|| hour(seen) + by_hand),
+        over_at: is_over.then(|| hour(last)),
+        anomalies: rng.random_range(1..100),
+        quiet_runs: rng.random_range(0..4),
+        peak_z_score: number(rng),
+        latest: Figures {
+            current_value: number(rng),
+            baseline_mean: number(rng),
+            baseline_stddev: number(rng),
+            z_score: number(rng),
+        },
+        level: number(rng),
+        latest_severity: any(rng, &severities),
+        told: rng.random_bool(0.5).then(|| any(rng, &severities)),
+        alerting: rng.random_bool(0.5),
+        last_page: rng.random_bool(0.7).then_some(page),
+    };
+    let entry = HistoryEntry {
+        action: Action::Acknowledge,
+        actor: "somebody".to_owned(),
+        at: 0,
+        note: None,
+        by_customer: false,
+    };
+    let history = if rng.random_bool(0.3) { vec![entry] } else { Vec::new() };
+    let version = any(rng, &[1, 2, 30, u64::from(u32::MAX), u64::from(u32::MAX) + 1]);
+    IncidentItem::new(version, incident, "ms", "a sentence".to_owned(), history, Duration::from_secs(1))
+}
+
+fn known(items: &[IncidentItem]) -> Known {
+    let mut known = Known::default();
+    for item in items {
+        known.add(item, place(&item.incident.subject), &window(), DAYS, &rules());
+    }
+    known.arrange();
+    known
+}
+
+fn place(subject: &Subject) -> usize {
+    subject.metric.as_str()[1..].parse().unwrap()
+}
+
+/// What a run makes of an incident, as far as it could store it.
+fn step(latest: Option<&Incident>, subject: &Subject, seen: Seen, deviation: f64) -> Step {
+    let figures = Figures {
+        current_value: 100.0 + deviation,
+        baseline_mean: 100.0,
+        baseline_stddev: 10.0,
+        z_score: deviation / 10.0,
+    };
+    let observation = Observation { window_end: window().end(), seen, figures };
+    advance(latest, subject, &observation, false, &rules())
+}
+
+#[test]
+fn nothing_of_an_incident_is_lost_but_its_texts() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..2_000 {
+        let item = item(&mut rng);
+        let latest = Kept::of(&item).latest(&item.incident.subject);
+        let expected = Latest {
+            former: item.former(),
+            history: item.history.is_empty().then(Vec::new),
+            description: None,
+            incident: Some(item.incident),
+        };
+        assert_eq!(latest, expected);
+    }
+}
+
+#[test]
+fn a_run_decides_as_if_it_had_the_whole_items() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let (mut past, mut kept, mut shadowed) = (0, 0, 0);
+    for _ in 0..1_000 {
+        let mut items: Vec<_> = (0..rng.random_range(0..25)).map(|_| item(&mut rng)).collect();
+        // There are no two with the same id.
+        let mut ids = BTreeSet::new();
+        items.retain(|item| ids.insert(item.id()));
+        let known = known(&items);
+        for _ in 0..20 {
+            let subject = subject(&mut rng);
+            let of_series = known.of(subject.customer_id.as_str(), place(&subject));
+            let whole = items.iter().map(|item| &item.incident).filter(|incident| {
+                let of = &incident.subject;
+                (&of.customer_id, &of.metric) == (&subject.customer_id, &subject.metric)
+            });
+            assert_eq!(of_series.excluded(), excluded(whole, &window(), DAYS));
+
+            let of_subject = || items.iter().filter(|item| item.incident.subject == subject);
+            let whole = of_subject().max_by_key(|item| item.incident.opened_at);
+            let latest = of_series.latest(&subject);
+            assert_eq!(
+                latest.as_ref().map(|latest| &latest.former),
+                whole.map(IncidentItem::former).as_ref()
+            );
+            let stands = whole.is_some_and(|item| item.incident.over_at.is_none());
+            assert_eq!(of_series.stands(subject.direction), stands);
+
+            let incident = latest.as_ref().and_then(|latest| latest.incident.as_ref());
+            let seen = [Severity::Warning, Severity::Critical].map(Seen::Anomalous);
+            // What is no anomaly changes nothing that is over, and does not come so far.
+            let seen = seen.into_iter().chain([Seen::Inside, Seen::Between].into_iter().filter(|_| stands));
+            for seen in seen {
+                for deviation in [0.5, 1e14] {
+                    let expected = step(whole.map(|item| &item.incident), &subject, seen, deviation);
+                    assert_eq!(step(incident, &subject, seen, deviation), expected, "{whole:?} and {seen:?}");
+                }
+            }
+            past += usize::from(latest.is_some() && incident.is_none());
+            kept += usize::from(incident.is_some());
+            shadowed += of_subject().count().saturating_sub(1);
+        }
+    }
+    assert!(past > 500 && kept > 500 && shadowed > 500, "{past} {kept} {shadowed}");
+}
+
+#[test]
+fn of_one_that_is_shown_twice_the_later_version_counts() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let open = item(&mut rng);
+    let open =
+        IncidentItem { incident: Incident { state: IncidentState::Open, ..open.incident.clone() }, ..open };
+    let mut closed = open.clone();
+    closed.version += 1;
+    closed.incident.state = IncidentState::Resolved;
+    let subject = &open.incident.subject;
+    for items in [[open.clone(), closed.clone()], [closed.clone(), open.clone()]] {
+        let latest = known(&items).of(subject.customer_id.as_str(), place(subject)).latest(subject);
+        assert_eq!(latest.unwrap().former, closed.former());
+    }
+}
+
+#[test]
+fn who_has_no_incident_has_none() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let items: Vec<_> = (0..100).map(|_| item(&mut rng)).collect();
+    let known = known(&items);
+    for (customer, metric) in [("b", 0), ("", 0), ("customer/", 0), ("a", 3), ("a", 40_000)] {
+        let of_series = known.of(customer, metric);
+        assert!(of_series.entries.is_empty(), "{customer} {metric}");
+        assert_eq!(of_series.excluded(), Excluded::default());
+        assert!(Direction::BOTH.into_iter().all(|direction| !of_series.stands(direction)));
+    }
+    assert!(!known.of("a", 0).entries.is_empty());
+}
+
+/// The whole items took about a kilobyte each.
+#[test]
+fn one_that_is_past_takes_32_bytes_and_one_that_is_not_136_more() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let past_or_not = |n: usize, rng: &mut ChaCha8Rng| {
+        let mut item = item(rng);
+        item.version = 30;
+        let incident = &mut item.incident;
+        incident.subject.customer_id = CustomerId::new(format!("{n:036}")).unwrap();
+        (incident.opened_at, incident.last_seen, incident.last_window) = (hour(100), hour(123), hour(125));
+        (incident.state, incident.over_at) = (IncidentState::Resolved, Some(hour(125)));
+        if n.is_multiple_of(10) {
+            (incident.state, incident.over_at) = (IncidentState::Open, None);
+        }
+        item
+    };
+    let items: Vec<_> = (0..1_000).map(|n| past_or_not(n, &mut rng)).collect();
+    let known = known(&items);
+    assert_eq!((known.entries.capacity(), known.kept.capacity()), (1_000, 100));
+    // Neither has anything on the heap: they can be copied.
+    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 136));
+}
