@@ -18,7 +18,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build up down purge status demo demo-flights watch fmt docs lint test unit e2e bench plan \
+.PHONY: help setup build up down purge status demo demo-flights watch fmt docs lint test unit e2e bench bench-large plan \
   deploy package-for-aws check-format check-python check-purity check-licences check-terraform check-docs
 
 help: ## List the targets
@@ -59,10 +59,10 @@ fmt: ## Format Rust and Terraform
 	cargo fmt --all
 	terraform fmt -recursive infra
 
-docs: setup ## Write the description of the API for programs and for readers, and the picture of a Slack message
+docs: setup ## Write the description of the API for programs and for readers, the picture of a Slack message, and the costs
 	cargo run --quiet --package api --example openapi > docs/openapi.json
 	cargo run --quiet --package notifier --example slack_message > docs/slack-message.json
-	$(TOOLS)/python docs/api.py && $(TOOLS)/python docs/slack_message.py
+	$(TOOLS)/python docs/api.py && $(TOOLS)/python docs/slack_message.py && $(TOOLS)/python docs/cost.py
 
 lint: ## Clippy on everything; a warning is an error
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -76,8 +76,11 @@ unit: ## The tests of the crates, which need no local cloud
 e2e: setup build ## The end-to-end tests, on a cloud of their own that is deleted afterwards
 	@TEST_CHANNELS=tests/channels.json $(CLOUD) run --temporary -- cargo test -p e2e
 
-bench: setup build ## The sweep against the naive loop, on a cloud of its own
+bench: setup build ## Every promised figure beside its goal, on a cloud of its own (10 minutes)
 	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench figures
+
+bench-large: setup build ## The same for a million customers (half an hour, 15 GB of disk)
+	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench figures -- --large
 
 check-format: ## Whether the Rust code is formatted
 	cargo fmt --all --check
@@ -103,7 +106,8 @@ check-terraform: ## Format, validity and tests of infra/
 check-docs: setup ## Whether what `make docs` writes is that of the code
 	cargo run --quiet --package api --example openapi | diff docs/openapi.json -
 	cargo run --quiet --package notifier --example slack_message | diff docs/slack-message.json -
-	$(TOOLS)/python docs/api.py --check && $(TOOLS)/python docs/slack_message.py --check && echo "gate docs: passed"
+	$(TOOLS)/python docs/api.py --check && $(TOOLS)/python docs/slack_message.py --check
+	$(TOOLS)/python docs/cost.py --check && echo "gate docs: passed"
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

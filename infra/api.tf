@@ -69,7 +69,7 @@ locals {
   api_timeout_seconds            = 29
   api_clickhouse_timeout_seconds = 20
 
-  api_environment = merge(local.function_environment, {
+  api_environment = merge(local.function_environment, local.clickhouse_environments.api, {
     CLICKHOUSE_READ_TIMEOUT_SECONDS  = tostring(local.api_clickhouse_timeout_seconds)
     CLICKHOUSE_QUERY_TIMEOUT_SECONDS = tostring(local.api_clickhouse_timeout_seconds)
     DETECTOR_FUNCTION_NAME           = module.detector.function_name
@@ -104,6 +104,7 @@ locals {
       },
       local.key_statements.api,
     ],
+    local.clickhouse_policy_statements.api,
     local.function_policy_statements,
   )
 }

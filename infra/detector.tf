@@ -29,7 +29,7 @@ module "detector" {
 locals {
   detector_timeout_seconds = 300
 
-  detector_environment = merge(local.function_environment, {
+  detector_environment = merge(local.function_environment, local.clickhouse_environments.detector, {
     MAX_PAGES_PER_RUN      = tostring(var.max_pages_per_run)
     MAX_PAGES_PER_CUSTOMER = tostring(var.max_pages_per_customer)
     METRICS_NAMESPACE      = local.metrics_namespace
@@ -67,6 +67,7 @@ locals {
       },
       local.key_statements.detector,
     ],
+    local.clickhouse_policy_statements.detector,
     local.function_policy_statements,
   )
 }

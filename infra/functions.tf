@@ -24,7 +24,6 @@ locals {
     # A function takes an absent variable as "not set", and an empty one as an error.
     {
       for name, value in {
-        CLICKHOUSE_SECRET_ARN = var.clickhouse_secret_arn
         CATALOG_SSM_PARAMETER = one(aws_ssm_parameter.catalog[*].name)
         AWS_ENDPOINT_URL      = var.aws_endpoint_url
         SSL_CERT_FILE         = local.certificates
@@ -32,14 +31,26 @@ locals {
     },
   )
 
-  function_policy_statements = concat(
-    var.clickhouse_secret_arn == null ? [] : [
-      {
+  # The detector may have a user of its own, who may add to the closed windows as well.
+  clickhouse_secrets = {
+    api      = var.clickhouse_secret_arn
+    detector = var.detector_clickhouse_secret_arn == null ? var.clickhouse_secret_arn : var.detector_clickhouse_secret_arn
+  }
+  clickhouse_environments = {
+    for function, secret in local.clickhouse_secrets :
+    function => { for name, value in { CLICKHOUSE_SECRET_ARN = secret } : name => value if value != null }
+  }
+  clickhouse_policy_statements = {
+    for function, secret in local.clickhouse_secrets : function => [
+      for arn in [secret] : {
         sid       = "ReadClickHouseCredentials"
         actions   = ["secretsmanager:GetSecretValue"]
-        resources = [var.clickhouse_secret_arn]
-      },
-    ],
+        resources = [arn]
+      } if arn != null
+    ]
+  }
+
+  function_policy_statements = concat(
     var.clickhouse_secret_kms_key_arn == null ? [] : [
       {
         sid       = "DecryptClickHouseCredentials"

@@ -255,6 +255,17 @@ variable "clickhouse_secret_arn" {
   }
 }
 
+variable "detector_clickhouse_secret_arn" {
+  description = "The same for a user of the detector's own, who may also insert into usage_windows and usage_window_builds: runs then read closed windows instead of a month of hours. Null means the user of clickhouse_secret_arn."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.detector_clickhouse_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$", var.detector_clickhouse_secret_arn))
+    error_message = "detector_clickhouse_secret_arn must be null or the complete ARN of a secret with its six last characters, such as \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-AbC123\"."
+  }
+}
+
 variable "clickhouse_secret_kms_key_arn" {
   description = "ARN of the customer-managed key that encrypts the secret. Null when the secret uses the account's aws/secretsmanager key, which needs no permission."
   type        = string
@@ -266,8 +277,8 @@ variable "clickhouse_secret_kms_key_arn" {
   }
 
   validation {
-    condition     = var.clickhouse_secret_kms_key_arn == null || var.clickhouse_secret_arn != null
-    error_message = "clickhouse_secret_kms_key_arn is of use only together with clickhouse_secret_arn."
+    condition     = var.clickhouse_secret_kms_key_arn == null || var.clickhouse_secret_arn != null || var.detector_clickhouse_secret_arn != null
+    error_message = "clickhouse_secret_kms_key_arn is of use only together with clickhouse_secret_arn or detector_clickhouse_secret_arn."
   }
 }
 

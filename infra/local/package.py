@@ -28,7 +28,7 @@ def make(program: Path, destination: Path) -> None:
     entry.external_attr = 0o755 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(temporary, "w") as package:
-        package.writestr(entry, program.read_bytes())
+        package.writestr(entry, program.read_bytes(), compresslevel=9)
     os.replace(temporary, destination)
 
 

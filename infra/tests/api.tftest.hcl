@@ -188,6 +188,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       CRITICAL_THRESHOLD               = "5"
       MIN_RELATIVE_CHANGE              = "0.1"
       LOG_LEVEL                        = "info"
+      SSL_CERT_FILE                    = "/etc/pki/tls/certs/ca-bundle.crt"
       DETECTOR_FUNCTION_NAME           = "meterflow-anomaly-detection"
       SCOPE_READ                       = "anomalies:read"
       SCOPE_WRITE                      = "anomalies:write"

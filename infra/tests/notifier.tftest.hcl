@@ -174,6 +174,7 @@ run "it_has_the_settings_of_the_contract" {
       METRICS_NAMESPACE             = "MeterFlow"
       METRICS_STACK                 = "meterflow"
       LOG_LEVEL                     = "debug"
+      SSL_CERT_FILE                 = "/etc/pki/tls/certs/ca-bundle.crt"
     })
     error_message = "The environment must hold these variables, and nothing of ClickHouse."
   }

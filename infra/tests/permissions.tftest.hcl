@@ -338,3 +338,34 @@ run "key_admits_the_services_that_need_it" {
     error_message = "EventBridge's use of the key must have no condition."
   }
 }
+
+run "detector_may_have_a_clickhouse_user_of_its_own" {
+  command = apply
+
+  variables {
+    api_jwt_issuer                 = "https://tokens.example.com"
+    api_jwt_audience               = ["meterflow"]
+    clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
+  }
+
+  assert {
+    condition = [
+      for role in [module.detector.role_policy, module.api[0].role_policy] : [
+        for statement in jsondecode(role).Statement : join(" ", statement.Resource) if statement.Sid == "ReadClickHouseCredentials"
+      ]
+      ] == [
+      ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"],
+      ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"],
+    ]
+    error_message = "Each function must read its own user's secret and no other."
+  }
+
+  assert {
+    condition = [for environment in [local.detector_environment, local.api_environment] : environment.CLICKHOUSE_SECRET_ARN] == [
+      "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456",
+      "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123",
+    ]
+    error_message = "Each function must be told of its own user's secret."
+  }
+}

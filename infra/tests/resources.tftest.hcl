@@ -260,6 +260,7 @@ run "environment_by_default" {
       METRICS_NAMESPACE      = "MeterFlow"
       METRICS_STACK          = "meterflow"
       LOG_LEVEL              = "info"
+      SSL_CERT_FILE          = "/etc/pki/tls/certs/ca-bundle.crt"
     }
     error_message = "The environment must hold the defaults, and nothing for what is not set."
   }

@@ -5,18 +5,20 @@ use std::env;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e::World;
 use e2e::deployed::event;
-use e2e::receiver::{Received, Receiver, Reply};
-use e2e::world::{END, at, now, steady_then};
+use e2e::world::{END, at, steady_then};
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use crate::figures::{Figure, Goal};
+use crate::program::{
+    PROGRAMS, Program, Running, built_by_make, detector, median, megabytes, most_memory, runtime_api,
+    target_folder,
+};
 
 /// Starts of each program.
 const STARTS: usize = 15;
@@ -32,9 +34,6 @@ const PACKAGE_MB: f64 = 6.0;
 
 /// Where Amazon Linux and others have the authorities that they trust, in one file.
 const CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
-
-/// Programs as they are packaged.
-const PROGRAMS: [&str; 3] = ["anomaly-detection", "anomaly-api", "anomaly-notifier"];
 
 /// Time for whatever a program is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,20 +106,6 @@ fn packages(target: &Path) -> Result<Vec<Figure>> {
     PROGRAMS.iter().map(figure).collect()
 }
 
-/// A program that speaks the Lambda runtime API.
-struct Program {
-    name: String,
-    path: PathBuf,
-    argument: Option<PathBuf>,
-}
-
-/// A program at work, on a runtime API of its own. It is killed when this is dropped.
-struct Running {
-    process: Child,
-    requests: mpsc::UnboundedReceiver<Received>,
-    _runtime_api: Receiver,
-}
-
 /// One cold start.
 struct ColdStart {
     time: Duration,
@@ -144,10 +129,10 @@ async fn cold_start(program: &Program) -> Result<ColdStart> {
     // As it is deployed: all authorities in one file.
     let bundle = CERTIFICATES.into_iter().find(|path| Path::new(path).exists());
     variables.extend(bundle.map(|path| ("SSL_CERT_FILE".to_owned(), path.to_owned())));
-    let runtime_api = runtime_api(None).await?;
+    let runtime_api = runtime_api(None, PATIENCE).await?;
     let started = Instant::now();
     let mut running = Running::start(program, runtime_api, &variables)?;
-    let request = running.request("/invocation/next").await?;
+    let request = running.request("/invocation/next", PATIENCE).await?;
     Ok(ColdStart { time: request.at - started, memory: most_memory(running.process.id()) })
 }
 
@@ -178,100 +163,15 @@ struct Job {
 async fn job(program: &Program, world: &World) -> Result<Job> {
     let mut variables = world.variables(&[]);
     variables.extend(env::vars().filter(|(name, _)| name.starts_with("AWS_")));
-    let runtime_api = runtime_api(Some(event("detector-scheduled", END)?)).await?;
+    let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), PATIENCE).await?;
     let mut running = Running::start(program, runtime_api, &variables)?;
-    let answer = running.request("/response").await?.json();
+    let answer = running.request("/response", PATIENCE).await?.json();
     Ok(Job {
         checked: answer["checked"].clone(),
         found: answer["anomalies_found"].clone(),
         stored: u64::try_from(world.items().await?.len())?,
         told: u64::try_from(world.messages().await?.len())?,
     })
-}
-
-/// A runtime API with one event or none, and what it is asked.
-async fn runtime_api(event: Option<Value>) -> Result<(Receiver, mpsc::UnboundedReceiver<Received>)> {
-    let (sender, requests) = mpsc::unbounded_channel();
-    let deadline = (now() + PATIENCE).duration_since(UNIX_EPOCH)?.as_millis().to_string();
-    let receiver = Receiver::start(move |request| {
-        // Nobody listens any more when a program is being killed.
-        let _ = sender.send(request.clone());
-        match &event {
-            _ if !request.path.ends_with("/invocation/next") => Reply::with(202, ""),
-            Some(event) if request.earlier == 0 => Reply::ok(event.to_string())
-                .header("lambda-runtime-aws-request-id", "1")
-                .header("lambda-runtime-deadline-ms", deadline.clone())
-                .header(
-                    "lambda-runtime-invoked-function-arn",
-                    "arn:aws:lambda:us-east-1:000000000000:function:f",
-                ),
-            // There is nothing to do: the program waits for it as it would on Lambda.
-            _ => Reply::ok("").after(2 * PATIENCE),
-        }
-    })
-    .await?;
-    Ok((receiver, requests))
-}
-
-impl Running {
-    /// Starts the program with these variables and those that Lambda sets, and no others.
-    fn start(
-        program: &Program,
-        (runtime_api, requests): (Receiver, mpsc::UnboundedReceiver<Received>),
-        variables: &[(String, String)],
-    ) -> Result<Self> {
-        let process = Command::new(&program.path)
-            .args(&program.argument)
-            .env_clear()
-            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
-            // The settings of whoever runs the bench are not the function's.
-            .env("AWS_CONFIG_FILE", "/dev/null")
-            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .env("AWS_LAMBDA_RUNTIME_API", runtime_api.url.trim_start_matches("http://"))
-            .env("AWS_LAMBDA_FUNCTION_NAME", "function-under-test")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
-            .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
-            // The SDK for Node.js would spend time on a warning that it will need a newer one.
-            .env("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true")
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            // Logs and metrics; why a program cannot start is on its standard error.
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.path.display()))?;
-        Ok(Self { process, requests, _runtime_api: runtime_api })
-    }
-
-    /// The next request to a path that ends like this. One that tells of an error is an error.
-    async fn request(&mut self, path: &str) -> Result<Received> {
-        let wanted = async {
-            while let Some(request) = self.requests.recv().await {
-                if request.path.ends_with(path) {
-                    return Ok(request);
-                }
-                ensure!(!request.path.ends_with("/error"), "the program failed: {}", request.body);
-            }
-            bail!("the runtime API ended");
-        };
-        let answer = tokio::time::timeout(PATIENCE, wanted).await;
-        answer.with_context(|| format!("no request to …{path} within {} s", PATIENCE.as_secs()))?
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself, and then there is nothing left to kill.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The detector as it is packaged.
-fn detector(target: &Path) -> Result<Program> {
-    let path = target.join("release").join(PROGRAMS[0]);
-    ensure!(path.is_file(), built_by_make(&path));
-    Ok(Program { name: "detector".to_owned(), path, argument: None })
 }
 
 /// The same job on Node.js, installed and bundled beside the other build results; none where there is no Node.js.
@@ -343,24 +243,6 @@ fn build_example(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("cargo built the example {name} and did not say where it is"))
 }
 
-/// Where Cargo puts what it builds.
-fn target_folder() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
-}
-
-fn built_by_make(path: &Path) -> String {
-    format!("there is no {}: run `make build`", path.display())
-}
-
-/// Most memory that a process has had at a time, in megabytes. Only Linux tells.
-fn most_memory(process: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(megabytes(kibibytes * 1_024))
-}
-
 fn median_memory(program: &Program, starts: &[ColdStart]) -> Option<Figure> {
     let memory: Vec<f64> = starts.iter().map(|start| start.memory).collect::<Option<_>>()?;
     let (name, made_of) = (format!("memory at cold start: {}", program.name), format!("median of {STARTS}"));
@@ -369,13 +251,4 @@ fn median_memory(program: &Program, starts: &[ColdStart]) -> Option<Figure> {
 
 fn median_time(starts: &[ColdStart]) -> f64 {
     median(starts.iter().map(|start| start.time.as_secs_f64() * 1_000.0).collect())
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

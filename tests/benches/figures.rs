@@ -28,7 +28,13 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str, goal: Goal, made_of: String) -> Self {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        goal: Goal,
+        made_of: String,
+    ) -> Self {
         Self { name: name.into(), value, unit, goal, made_of }
     }
 

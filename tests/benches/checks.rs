@@ -1,0 +1,90 @@
+//! Checks of single customers by the API, beside the query that each of them asks ClickHouse.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use e2e::api::Api;
+use e2e::world::END;
+use futures::future::try_join_all;
+
+use crate::figures::{Figure, Goal};
+use crate::run::aws;
+use crate::usage::{Asked, Usage, asked_while};
+
+/// Clients at a time.
+const CLIENTS: u64 = 8;
+
+/// Requests of each client, one after the other.
+const REQUESTS: u64 = 40;
+
+/// Whose name stands in the query that is asked again for all others.
+const PATTERN: &str = "customer_0000000";
+
+/// Milliseconds of the middle one of all requests, and of the one that 99 of 100 are faster than.
+struct Latency {
+    p50: f64,
+    p99: f64,
+}
+
+pub(crate) async fn measure(usage: &Usage) -> Result<Vec<Figure>> {
+    let aws = aws().await?;
+    let aws = usage.world.aws_at(&aws.url).await;
+    let (asked, ()) = asked_while(&usage.world.clickhouse_url, async |url| {
+        let api = usage.world.api_with(&[("CLICKHOUSE_URL", url)], &aws).await?;
+        check(&api, PATTERN).await
+    })
+    .await?;
+    let query = asked.iter().find(|asked| asked.operation == "sweep").context("a check asked nothing")?;
+    let api = usage.world.api_with(&[], &aws).await?;
+    // By turns, the first of each to warm up.
+    let (mut bare, mut checked) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        bare.push(latency(usage, async |customer| bare_query(query, usage, &customer).await).await?);
+        checked.push(latency(usage, async |customer| check(&api, &customer).await).await?);
+    }
+    let (bare, checked) = (best(&bare[1..]), best(&checked[1..]));
+    let figure = |name: &str, of: fn(&Latency) -> f64, most: f64| {
+        let (checked, bare) = (of(&checked), of(&bare));
+        let made_of = format!(
+            "{checked:.1} ms, the query {bare:.1} ms, {CLIENTS} clients, {} customers",
+            usage.customers
+        );
+        Figure::new(name, checked / bare, "x", Goal::AtMost(most), made_of)
+    };
+    Ok(vec![
+        figure("GET /v1/anomalies/check / its query, p50", |latency| latency.p50, 1.5),
+        figure("GET /v1/anomalies/check / its query, p99", |latency| latency.p99, 3.0),
+    ])
+}
+
+async fn check(api: &Api, customer: &str) -> Result<()> {
+    let path = format!("/v1/anomalies/check?customer_id={customer}&metric=api_calls&end={END}");
+    let answer = api.get(&path).await?;
+    ensure!(answer.status == 200 && answer.json["is_anomaly"].is_boolean(), "{path}: {}", answer.text);
+    Ok(())
+}
+
+async fn bare_query(query: &Asked, usage: &Usage, customer: &str) -> Result<()> {
+    query.fetch_for(&usage.world.clickhouse_url, PATTERN, customer).await
+}
+
+async fn latency(usage: &Usage, ask: impl AsyncFn(String) -> Result<()>) -> Result<Latency> {
+    let client = async |client: u64| -> Result<Vec<f64>> {
+        let mut times = Vec::new();
+        for request in 0..REQUESTS {
+            let number = (client * REQUESTS + request) * 7_919 % usage.customers;
+            let started = Instant::now();
+            ask(format!("customer_{number:07}")).await?;
+            times.push(started.elapsed().as_secs_f64() * 1_000.0);
+        }
+        Ok(times)
+    };
+    let mut times = try_join_all((0..CLIENTS).map(client)).await?.concat();
+    times.sort_by(f64::total_cmp);
+    Ok(Latency { p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] })
+}
+
+fn best(latencies: &[Latency]) -> Latency {
+    let least = |of: fn(&Latency) -> f64| latencies.iter().map(of).fold(f64::INFINITY, f64::min);
+    Latency { p50: least(|latency| latency.p50), p99: least(|latency| latency.p99) }
+}

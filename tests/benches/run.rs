@@ -1,0 +1,68 @@
+//! A whole run of the packaged detector, with AWS in this process, where each call takes as long as it does there.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use e2e::deployed::event;
+use e2e::receiver::{Receiver, Reply};
+use e2e::world::END;
+
+use crate::program::{Running, detector, most_memory, runtime_api, target_folder};
+use crate::usage::Usage;
+
+/// What a call of DynamoDB takes within a region.
+const CALL: Duration = Duration::from_millis(5);
+
+/// As long as a Lambda may take by default here.
+const TIME: Duration = Duration::from_secs(300);
+
+pub(crate) struct Ran {
+    pub(crate) seconds: f64,
+    /// Most memory at a time, in megabytes, where the system tells.
+    pub(crate) memory: Option<f64>,
+    pub(crate) anomalies: u64,
+    /// Calls of DynamoDB and SNS.
+    pub(crate) calls: usize,
+}
+
+/// One run an hour after the last one.
+pub(crate) async fn run(usage: &Usage) -> Result<Ran> {
+    let aws = aws().await?;
+    let mut variables = usage.world.variables(&[("AWS_ENDPOINT_URL", &aws.url)]);
+    let credentials =
+        [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
+    variables.extend(credentials.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    usage.an_hour_passes().await?;
+    let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), TIME).await?;
+    let mut running = Running::start(&detector(&target_folder())?, runtime_api, &variables)?;
+    let summary = running.request("/response", TIME).await?.json();
+    let figure =
+        |name: &str| summary[name].as_u64().with_context(|| format!("a summary without {name}: {summary}"));
+    let ran = Ran {
+        seconds: figure("duration_ms")? as f64 / 1_000.0,
+        memory: most_memory(running.process.id()),
+        anomalies: figure("anomalies_found")?,
+        calls: aws.requests().len(),
+    };
+    anyhow::ensure!(figure("recorded")? == ran.anomalies, "not all anomalies were stored: {summary}");
+    Ok(ran)
+}
+
+/// DynamoDB without anything in it, and SNS, which take all that they are given.
+pub(crate) async fn aws() -> Result<Receiver> {
+    let receiver = Receiver::start(|request| {
+        let answer = match request.header("x-amz-target").rsplit('.').next() {
+            Some("Query") => r#"{"Items":[],"Count":0,"ScannedCount":0}"#,
+            Some("") | None => {
+                return Reply::ok(
+                    "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>",
+                )
+                .header("content-type", "text/xml")
+                .after(CALL);
+            }
+            Some(_) => "{}",
+        };
+        Reply::ok(answer).header("content-type", "application/x-amz-json-1.0").after(CALL)
+    });
+    receiver.await.context("cannot listen on this machine")
+}
