@@ -1,7 +1,8 @@
 //! `make bench` and `make bench-large`: every figure that this project promises, measured here and now, beside its goal.
 //!
 //! A speed is always a ratio of two sides that were measured in this run, on this machine, on the same data. What takes
-//! long is only in the large one: a million customers.
+//! long is only in the large one: a million customers. `cargo bench -p e2e --bench figures -- starts` (or `loop`, or
+//! `sizes`) measures a part only.
 
 use std::process::ExitCode;
 
@@ -24,16 +25,23 @@ const COLUMNS: &str = "customer_id, start, build, values, unknown";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
-    let large = std::env::args().any(|argument| argument == "--large");
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let large = given.iter().any(|argument| argument == "--large");
+    let chosen: Vec<_> = given.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|chosen| *chosen == part);
     let mut figures = Vec::new();
-    if !large {
+    if wanted("starts") && !large {
         figures.extend(tell("cold start", cold_start::measure().await?));
+    }
+    if wanted("loop") && !large {
         for (customers, least) in [(1_000, 300.0), (10_000, 3_000.0)] {
             figures.extend(tell("the naive loop", against_the_loop(customers, least).await?));
         }
     }
-    let sizes: &[u64] = if large { &[10_000, 1_000_000] } else { &[10_000, 100_000] };
-    figures.extend(growing(sizes).await?);
+    if wanted("sizes") {
+        let sizes: &[u64] = if large { &[10_000, 1_000_000] } else { &[10_000, 100_000] };
+        figures.extend(growing(sizes).await?);
+    }
 
     println!("\n{:<62} {:>14}   {:<20} {:<7} made of", "figure", "measured", "goal", "");
     for figure in &figures {

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use adapters::usage::{Builds, Sweep, SweepRequest};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use detection::{Series, Verdict, check};
 use detector::App;
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{END, at, sweep_request};
+use hyper::HeaderMap;
 use serde_json::Value;
 
 use crate::program::median;
@@ -34,6 +35,8 @@ pub(crate) struct Usage {
 pub(crate) struct Asked {
     pub(crate) operation: String,
     path_and_query: String,
+    headers: HeaderMap,
+    /// Its text and parameters, each as a part.
     body: String,
     client: reqwest::Client,
 }
@@ -130,6 +133,13 @@ impl Usage {
     /// As it is every hour: something has just arrived for the window that has just closed, and for the one before it.
     pub(crate) async fn an_hour_passes(&self) -> Result<()> {
         self.run("TRUNCATE TABLE usage_arrivals").await?;
+        // What earlier sweeps built for themselves expires within days, and here nothing lasts so long.
+        let provisional = "SELECT DISTINCT partition_id FROM system.parts
+            WHERE active AND database = currentDatabase() AND table = 'usage_windows' AND partition NOT LIKE '%,0)'";
+        let provisional: Vec<String> = self.world.clickhouse.query(provisional).fetch_all().await?;
+        for partition in provisional {
+            self.run(&format!("ALTER TABLE usage_windows DROP PARTITION ID '{partition}'")).await?;
+        }
         let arrivals = format!(
             "INSERT INTO usage_arrivals SELECT toDateTime({end}, 'UTC') - 3600 - 86400 * number, now() FROM numbers(2)",
             end = at(END).as_second(),
@@ -197,8 +207,7 @@ impl Asked {
         let mut times = Vec::new();
         for _ in 0..TIMES {
             let started = Instant::now();
-            let mut response =
-                self.client.post(self.url(url)).body(self.body.clone()).send().await?.error_for_status()?;
+            let mut response = self.send(url, &self.path_and_query, &self.body).await?;
             while response.chunk().await?.is_some() {}
             times.push(started.elapsed().as_secs_f64());
         }
@@ -207,36 +216,35 @@ impl Asked {
 
     /// Asks it for another customer than that of this name.
     pub(crate) async fn fetch_for(&self, url: &str, of: &str, customer: &str) -> Result<()> {
-        let response =
-            self.client.post(self.url(url).replace(of, customer)).body(self.body.clone()).send().await?;
-        response.error_for_status()?.bytes().await?;
+        self.send(url, &self.path_and_query, &self.body.replace(of, customer)).await?.bytes().await?;
         Ok(())
     }
 
     /// Lets ClickHouse compute it and send nothing.
     pub(crate) async fn compute(&self, url: &str) -> Result<Answered> {
-        let text = self.body.replace("FORMAT RowBinaryWithNamesAndTypes", "FORMAT Null");
-        ensure!(text != self.body || text.starts_with("INSERT"), "the query names no format: {text}");
-        self.ask(url, &text).await
+        self.ask(url, &self.body).await
     }
 
     /// The same rows and columns, only read.
     pub(crate) async fn scan(&self, url: &str, columns: &str) -> Result<Answered> {
-        let from = self.body.rfind("FROM usage_windows").context("no query of windows")?;
-        let end = self.body.find("GROUP BY customer_id").context("no query of windows")?;
+        let place = |text: &str| self.body.find(text).with_context(|| format!("a sweep without {text}"));
+        let rows = &self.body[self.body.rfind("FROM usage_windows").context("no query of windows")?..];
+        let rows = &rows[..rows.find("GROUP BY customer_id").context("no query of windows")?];
+        let end = place("select_sequential_consistency = 1")?;
         let text = format!(
-            "SELECT {columns} {} SETTINGS optimize_move_to_prewhere = 0 FORMAT Null",
-            &self.body[from..end]
+            "{}SELECT {columns} {rows} SETTINGS optimize_move_to_prewhere = 0, {}",
+            &self.body[..place("WITH\n")?],
+            &self.body[end..]
         );
         self.ask(url, &text).await
     }
 
-    async fn ask(&self, url: &str, text: &str) -> Result<Answered> {
+    async fn ask(&self, url: &str, body: &str) -> Result<Answered> {
+        let path = self.path_and_query.replace("RowBinaryWithNamesAndTypes", "Null");
         let (mut times, mut memory) = (Vec::new(), 0);
         for _ in 0..TIMES {
-            let url = format!("{}&wait_end_of_query=1", self.url(url));
             let started = Instant::now();
-            let response = self.client.post(url).body(text.to_owned()).send().await?.error_for_status()?;
+            let response = self.send(url, &format!("{path}&wait_end_of_query=1"), body).await?;
             let summary = response.headers().get("x-clickhouse-summary").cloned();
             response.bytes().await?;
             times.push(started.elapsed().as_secs_f64());
@@ -248,10 +256,18 @@ impl Asked {
     }
 
     /// Under a new query id: the old one may still be in use.
-    fn url(&self, url: &str) -> String {
-        let query = self.path_and_query.split('&').filter(|pair| !pair.contains("query_id="));
-        let query: Vec<_> = query.collect();
-        format!("{}{}", url.trim_end_matches('/'), query.join("&"))
+    async fn send(&self, url: &str, path_and_query: &str, body: &str) -> Result<reqwest::Response> {
+        let query: Vec<_> = path_and_query.split('&').filter(|pair| !pair.contains("query_id=")).collect();
+        let mut headers = self.headers.clone();
+        for of_connection in ["host", "content-length", "connection"] {
+            headers.remove(of_connection);
+        }
+        let url = format!("{}{}", url.trim_end_matches('/'), query.join("&"));
+        let response = self.client.post(url).headers(headers).body(body.to_owned()).send().await?;
+        if !response.status().is_success() {
+            bail!("ClickHouse refused what was asked again: {}", response.text().await?);
+        }
+        Ok(response)
     }
 }
 
@@ -266,6 +282,7 @@ pub(crate) async fn asked_while<T>(
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
             operation: seen.operation.clone(),
             path_and_query: seen.path_and_query.clone(),
+            headers: seen.headers.clone(),
             body: String::from_utf8_lossy(&seen.body).into_owned(),
             client: client.clone(),
         });

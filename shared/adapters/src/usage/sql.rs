@@ -114,48 +114,63 @@ SETTINGS {IN_ORDER}, optimize_move_to_prewhere = 0, select_sequential_consistenc
     )
 }
 
-/// Makes windows of the hours of the rollup: those that close between `{from}` and `{to}`, at the hour of `{end}`.
+/// Makes so many windows of the hours of the rollup, which lie one after the other: they close from `{to}` backwards, and
+/// the first of them has the age `{newest}`.
 ///
-/// A build has an id of its own for each window and bucket, so that a sweep can choose among builds by it alone.
-pub(super) fn build_windows(catalog: &Catalog, shard: Shard) -> String {
+/// A build has an id of its own for each window and bucket, so that a sweep can choose among builds by it alone. Blocks
+/// are of the usual size here: with few windows they hold little, and smaller ones take half as long again.
+pub(super) fn build_windows(catalog: &Catalog, windows: usize, shard: Shard) -> String {
     let metrics = catalog.metrics().len();
+    let slots = windows * metrics;
     let place = place(catalog);
     let columns = columns(catalog);
-    let aggregates = aggregates(catalog, metrics, "place");
-    let values = values(catalog, &format!("range({metrics})"));
+    let aggregates = aggregates(catalog, slots, "slot");
+    let values = values(catalog, &format!("arrayMap(slot -> slot % {metrics}, range({slots}))"));
     let of_shard = of_shard(shard);
     let bucket = bucket();
     format!(
         "INSERT INTO {WINDOWS_TABLE} (customer_id, start, build, provisional, expires, values, unknown)
 SELECT
     customer_id,
-    toDateTime({{end:UInt32}} - 86400 * (toUInt32(age) + 1), 'UTC') AS start,
-    {{build:UInt64}} + toUInt64(age) * {BUCKETS} + {bucket} AS build,
-    has({{provisional:Array(UInt16)}}, age) AS provisional,
-    toDateTime(if(provisional, {{expires:UInt32}}, {{oldest_expires:UInt32}} - 86400 * toUInt32(age)), 'UTC') AS expires,
-    {values} AS values,
-    unknown
+    toDateTime({{to:UInt32}} - 86400 * (toUInt32(number) + 1), 'UTC') AS start,
+    {{build:UInt64}} + toUInt64({{newest:UInt16}} + number) * {BUCKETS} + {bucket} AS build,
+    has({{provisional:Array(UInt16)}}, {{newest:UInt16}} + number) AS provisional,
+    toDateTime(
+        if(provisional, {{expires:UInt32}}, {{oldest_expires:UInt32}} - 86400 * toUInt32({{newest:UInt16}} + number)), 'UTC'
+    ) AS expires,
+    arraySlice(all_values, number * {metrics} + 1, {metrics}) AS values,
+    arrayMap(of_window -> of_window.2, arrayFilter(of_window -> of_window.1 = number, all_unknown)) AS unknown
 FROM
 (
     SELECT
         customer_id,
-        age,
-        groupUniqArrayIf(8)(toValidUTF8(toString(metric)), place = {metrics}) AS unknown,
-        {aggregates}
+        numbers,
+        {values} AS all_values,
+        all_unknown
     FROM
     (
         SELECT
             customer_id,
-            metric,
-            {columns},
-            {place} AS place,
-            toUInt16(intDiv({{end:UInt32}} - toUnixTimestamp(hour) - 1, 86400)) AS age
-        FROM {TABLE}
-        WHERE hour >= toDateTime({{from:UInt32}}, 'UTC') AND hour < toDateTime({{to:UInt32}}, 'UTC'){of_shard}
+            groupUniqArray(number) AS numbers,
+            groupUniqArrayIf(64)((number, toValidUTF8(toString(metric))), place = {metrics}) AS all_unknown,
+            {aggregates}
+        FROM
+        (
+            SELECT
+                customer_id,
+                metric,
+                {columns},
+                {place} AS place,
+                toUInt16(intDiv({{to:UInt32}} - toUnixTimestamp(hour) - 1, 86400)) AS number,
+                if(place = {metrics}, {slots}, number * {metrics} + place) AS slot
+            FROM {TABLE}
+            WHERE hour >= toDateTime({{from:UInt32}}, 'UTC') AND hour < toDateTime({{to:UInt32}}, 'UTC'){of_shard}
+        )
+        GROUP BY customer_id
     )
-    GROUP BY customer_id, age
 )
-SETTINGS {IN_ORDER}"
+ARRAY JOIN numbers AS number
+SETTINGS optimize_aggregation_in_order = 1"
     )
 }
 
@@ -394,7 +409,7 @@ mod tests {
 
     #[test]
     fn closed_windows_are_built_of_hours() {
-        insta::assert_snapshot!(build_windows(&Catalog::built_in().unwrap(), Shard::WHOLE));
+        insta::assert_snapshot!(build_windows(&Catalog::built_in().unwrap(), 2, Shard::WHOLE));
     }
 
     #[test]
@@ -402,7 +417,7 @@ mod tests {
         let (catalog, shard) = (Catalog::built_in().unwrap(), Shard::new(1, 4).unwrap());
         let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
         assert_eq!(sweep(&catalog, &day(), 30, shard, false).matches(condition).count(), 2);
-        assert!(build_windows(&catalog, shard).contains(condition));
+        assert!(build_windows(&catalog, 2, shard).contains(condition));
     }
 
     #[test]

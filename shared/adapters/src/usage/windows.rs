@@ -161,14 +161,13 @@ impl UsageReader {
         );
         let metrics: Vec<&str> =
             request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
-        let end = seconds(request.window.end());
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
         let time_left = request.deadline.saturating_duration_since(Instant::now()).as_secs().max(1);
         let query = self
-            .bare_query(&sql::build_windows(request.catalog, request.shard), &query_id)
+            .bare_query(&sql::build_windows(request.catalog, chunk.len(), request.shard), &query_id)
             .await?
             .param("metrics", metrics)
-            .param("end", end)
+            .param("newest", newest)
             .param("from", start_of(&request.window, oldest))
             .param("to", start_of(&request.window, newest).saturating_add(DAY))
             .param("build", id)
