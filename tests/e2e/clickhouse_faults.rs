@@ -40,7 +40,7 @@ fn faults() -> Vec<Fault> {
         // The engine itself ends these two, properly, at a row: only the count that each row declares can tell.
         fault("is cut at a row", with("limit=3"), "ended early: 3 of 5 customers arrived", 3),
         fault("is cut before the first row", with("offset=1000"), "ended early: 0 of 5 customers arrived", 3),
-        fault("answers nothing at all", answer(200, ""), "failed", 3),
+        fault("answers nothing at all", answer(200, ""), "ended early: 0 of 5 customers arrived", 3),
         fault("is out of memory", with("max_memory_usage=1"), "MEMORY_LIMIT_EXCEEDED", 3),
         fault("does not know a setting", with("no_such_setting=1"), "UNKNOWN_SETTING", 1),
         fault("forgets a table", answer(404, "Code: 60. DB::Exception: no table"), "`meterflow migrate`", 1),
