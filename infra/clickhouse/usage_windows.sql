@@ -16,9 +16,14 @@ CREATE TABLE IF NOT EXISTS usage_windows
     unknown Array(LowCardinality(String))
 )
 ENGINE = MergeTree
--- The windows that one run compares begin at the same hour of the day. Buckets of customers are read beside each
--- other, and are the parts of a run that is split. Provisional windows go by the day, to be dropped whole.
-PARTITION BY (toHour(start), cityHash64(customer_id) % 8, if(provisional, toRelativeDayNum(start), 0))
+-- The windows that one run compares begin at the same hour of the day. Buckets of customers are read beside each other,
+-- and are the parts of a run that is split. Provisional windows are few rows, so they have no buckets, and go by the day,
+-- to be dropped whole.
+PARTITION BY (
+    toHour(start),
+    if(provisional, 8, cityHash64(customer_id) % 8),
+    if(provisional, toRelativeDayNum(start), 0)
+)
 ORDER BY (customer_id, start)
 TTL expires
 -- Expired rows do no harm, so the partitions need not be rewritten every few hours to be rid of them.

@@ -8,13 +8,10 @@ use e2e::receiver::{Receiver, Reply};
 use e2e::world::END;
 
 use crate::program::{Running, detector, most_memory, runtime_api, target_folder};
-use crate::usage::Usage;
+use crate::usage::{RUN_TIME, Usage};
 
 /// What a call of DynamoDB takes within a region.
 const CALL: Duration = Duration::from_millis(5);
-
-/// As long as a Lambda may take by default here.
-const TIME: Duration = Duration::from_secs(300);
 
 pub(crate) struct Ran {
     pub(crate) seconds: f64,
@@ -33,9 +30,9 @@ pub(crate) async fn run(usage: &Usage) -> Result<Ran> {
         [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
     variables.extend(credentials.map(|(name, value)| (name.to_owned(), value.to_owned())));
     usage.an_hour_passes().await?;
-    let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), TIME).await?;
+    let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), RUN_TIME).await?;
     let mut running = Running::start(&detector(&target_folder())?, runtime_api, &variables)?;
-    let summary = running.request("/response", TIME).await?.json();
+    let summary = running.request("/response", RUN_TIME).await?.json();
     let figure =
         |name: &str| summary[name].as_u64().with_context(|| format!("a summary without {name}: {summary}"));
     let ran = Ran {

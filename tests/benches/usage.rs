@@ -21,6 +21,9 @@ pub(crate) const METRICS: u64 = 4;
 /// Days of hours that worlds have that were not made of events: the last week, and the day that just closed.
 const DAYS_OF_HOURS: u64 = 8;
 
+/// As long as a Lambda may take by default here.
+pub(crate) const RUN_TIME: Duration = Duration::from_secs(300);
+
 /// Repetitions of whatever is short; medians are told.
 const TIMES: usize = 5;
 
@@ -298,7 +301,8 @@ pub(crate) async fn asked_while<T>(
 /// Reads and judges all series as a run does, and does nothing with them.
 async fn sweep_once(app: &App) -> Result<Swept> {
     let id = uuid::Uuid::new_v4().to_string();
-    let request = SweepRequest { query_id: &id, ..sweep_request(app, END)? };
+    let deadline = Instant::now() + RUN_TIME;
+    let request = SweepRequest { query_id: &id, deadline, ..sweep_request(app, END)? };
     let started = Instant::now();
     let builds: Builds = app.usage.prepare_windows(&request).await?.context("the windows are not built")?;
     let prepared = started.elapsed();

@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::SpooledTempFile;
 
-/// Bytes that are kept in memory.
-const IN_MEMORY: usize = 8 * 1024 * 1024;
+/// Bytes that are kept in memory: some thousands of findings. What a run holds is to be as much with a million customers
+/// as with a few.
+const IN_MEMORY: usize = 2 * 1024 * 1024;
 
 /// A list of `T`, written once and read in the same order.
 pub(crate) struct Spool<T> {
