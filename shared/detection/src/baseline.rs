@@ -1,10 +1,10 @@
-//! Mean and standard deviation of the earlier windows, in one pass and without loss of digits.
+//! Mean and standard deviation of the earlier windows, without loss of digits.
 //!
-//! Source of the recurrence: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and Products",
-//! Technometrics 4 (1962). It is applied to the values less the first one of them (the "shifted data" of T. F. Chan,
-//! G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance", 1983): values near 1e15 that differ by
-//! one would otherwise lose their difference in the rounding of the mean, for that difference of two near values is
-//! exact while the mean is not.
+//! Source: T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance", The American
+//! Statistician 37 (1983): the corrected two-pass algorithm, on shifted data, that is on the values less the first one of
+//! them. Values near 1e15 that differ by one would otherwise lose their difference in the rounding of the mean, for that
+//! difference of two near values is exact while the mean is not. Two passes over a month of windows take a third of the
+//! time of the recurrence that needs one, which divides at each value and waits for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,20 +27,27 @@ impl Baseline {
     ///
     /// The parts are finite for finite values up to 1e100; beyond that the squares may overflow, and
     /// [`Baseline::is_finite`] says so.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values = values.into_iter();
-        let origin = values.next()?;
-        let (mut count, mut offset, mut squares) = (1_usize, 0.0_f64, 0.0_f64);
-        for value in values {
+    pub fn of(values: impl IntoIterator<Item = f64, IntoIter: Clone>) -> Option<Self> {
+        let values = values.into_iter();
+        let origin = values.clone().next()?;
+        let shifted = values.map(|value| value - origin);
+        let (mut count, mut sum) = (0_usize, 0.0_f64);
+        for value in shifted.clone() {
             count += 1;
-            let shifted = value - origin;
-            let delta = shifted - offset;
-            offset += delta / count as f64;
-            squares += delta * (shifted - offset);
+            sum += value;
         }
         if count < 2 {
             return None;
         }
+        let offset = sum / count as f64;
+        let (mut squares, mut rest) = (0.0_f64, 0.0_f64);
+        for value in shifted {
+            let delta = value - offset;
+            squares += delta * delta;
+            rest += delta;
+        }
+        // What the rounding of the offset left.
+        let squares = (squares - rest * rest / count as f64).max(0.0);
         let stddev = (squares / (count - 1) as f64).sqrt();
         Some(Self { mean: origin + offset, stddev, sample_count: count, origin, offset })
     }

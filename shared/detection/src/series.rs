@@ -80,7 +80,7 @@ impl<'a> Series<'a> {
     }
 
     /// The values of the baseline without the newest `excluded_windows` of those excluded.
-    pub fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = f64> {
+    pub fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = f64> + Clone {
         let mut left_out = 0;
         self.by_age().filter_map(move |(age, value)| {
             if left_out < excluded_windows && self.excluded.holds(age) {
@@ -91,7 +91,7 @@ impl<'a> Series<'a> {
         })
     }
 
-    fn by_age(&self) -> impl Iterator<Item = (usize, f64)> {
+    fn by_age(&self) -> impl Iterator<Item = (usize, f64)> + Clone {
         let counted = self.windows.iter().enumerate().skip(1).take(self.counted);
         counted.filter_map(|(age, value)| Some((age, self.missing.value(*value)?)))
     }
