@@ -66,7 +66,7 @@ impl<'a> Series<'a> {
     }
 
     /// The values of the counted baseline windows, newest first, gaps left out.
-    pub fn baseline(&self) -> impl Iterator<Item = f64> {
+    pub fn baseline(&self) -> impl Iterator<Item = f64> + Clone {
         self.by_age().map(|(_, value)| value)
     }
 
