@@ -18,8 +18,7 @@ GRANT SELECT ON metering.usage_hourly TO meterflow;
 GRANT SELECT ON metering.events TO meterflow;
 
 -- The detector's own user, who besides may add to two tables that hold nothing but what is computed from the rollup.
--- Without it, and with the user above for both, runs read a month of hours each time: the same results, which take
--- some thirty times as long.
+-- Without it, and with the user above for both, runs read a month of hours each time: the same results, which take longer.
 
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_detector
 SETTINGS max_memory_usage = '4G', max_execution_time = 280, max_concurrent_queries_for_user = 16;
