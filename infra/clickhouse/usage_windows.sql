@@ -2,16 +2,16 @@
 -- each. They are a cache: whatever is missing or out of date is computed anew, and all of it may be dropped at any time.
 CREATE TABLE IF NOT EXISTS usage_windows
 (
-    customer_id String CODEC(ZSTD),
-    start DateTime('UTC') CODEC(Delta, ZSTD),
+    customer_id LowCardinality(String),
+    start DateTime('UTC') CODEC(Delta, LZ4),
     -- Which computation of the window it is: rows of builds that are not in usage_window_builds, or are there no
     -- more, are never read but by the run that made them.
-    build UInt64 CODEC(ZSTD),
+    build UInt64 CODEC(Delta, LZ4),
     -- Whether more is to be expected for it, so that it serves one run only.
     provisional Bool,
-    expires DateTime('UTC') CODEC(Delta, ZSTD),
+    expires DateTime('UTC') CODEC(Delta, LZ4),
     -- By the order of the catalog; NaN where there was no event, infinity where something was not finite.
-    values Array(Float64) CODEC(ZSTD),
+    values Array(Float64) CODEC(LZ4HC),
     -- Metrics that the catalog does not know.
     unknown Array(LowCardinality(String))
 )

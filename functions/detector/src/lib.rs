@@ -31,6 +31,7 @@ use detection::{Settings, Window};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+mod ahead;
 mod known;
 mod ledger;
 mod outbox;
@@ -43,6 +44,7 @@ mod summary;
 mod sweep;
 mod tick;
 
+pub use ahead::build_ahead;
 use known::Known;
 use ledger::Ledger;
 use outbox::Outbox;

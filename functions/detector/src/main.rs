@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use adapters::config::Env;
 use adapters::telemetry;
-use detector::{App, Tick, run};
+use detector::{App, Tick, build_ahead, run};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -22,8 +22,16 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         // A remaining time of zero is zero: the run then fails at once instead of being cut off somewhere.
         let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
+        let deadline = Instant::now() + remaining;
         let result = match Tick::from_event(event.payload) {
-            Ok(tick) => run(app, &tick, Instant::now() + remaining).await,
+            Ok(tick) => {
+                let result = run(app, &tick, deadline).await;
+                // A run that failed comes again, soon and with its own work to do.
+                if result.is_ok() {
+                    build_ahead(app, &tick, deadline).await;
+                }
+                result
+            }
             Err(error) => Err(error),
         };
         // The runtime shows only the outermost message of an error, so the whole chain becomes that message.

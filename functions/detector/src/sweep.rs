@@ -60,7 +60,7 @@ pub(crate) async fn collect(
         deadline,
     };
     let started = Instant::now();
-    let builds = prepare(pass, &request).await;
+    let mut builds = prepare(pass, &request).await;
     figures.clickhouse_time += started.elapsed();
     let (mut attempt, mut refused) = (1, false);
     loop {
@@ -95,6 +95,10 @@ pub(crate) async fn collect(
                     });
                 }
                 refused |= matches!(error, UsageError::Authentication { .. });
+                // A stream that was cut, or windows that somebody removed: the hours tell.
+                if matches!(error, UsageError::Truncated { .. }) {
+                    builds = None;
+                }
                 let text = adapters::telemetry::error_chain(&error);
                 tracing::warn!(
                     db.query_id = query_id,

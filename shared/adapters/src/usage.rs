@@ -4,9 +4,10 @@
 //! ClickHouse holds a few thousand customers at once and this side one. A row is one customer with the values of all its
 //! metrics in all windows.
 //!
-//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as much as the
-//! same query declared: customers, or windows where these were built before. An exception in mid-stream, a cut connection and a stream cut at a row
-//! boundary are all errors; the caller must then discard every row of it.
+//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as much as was
+//! declared: the customers that the same query counts, or the windows that were noted when they were built. An exception
+//! in mid-stream, a cut connection and a stream cut at a row boundary are all errors; the caller must then discard every
+//! row of it.
 
 use std::time::{Duration, Instant};
 
@@ -188,7 +189,7 @@ impl UsageReader {
     pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
         let SweepRequest { catalog, window, baseline_days, shard, customers, .. } = *request;
         let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
-        self.start(request, self.query(&text, request).await?, Counts::Customers).await
+        self.start(request, self.query(&text, request).await?, Counts::Customers, 0).await
     }
 
     /// The same from windows that were [prepared](Self::prepare_windows).
@@ -197,8 +198,10 @@ impl UsageReader {
         request: &SweepRequest<'_>,
         builds: &Builds,
     ) -> Result<Sweep, UsageError> {
-        let query = self.query(&sql::sweep_of_windows(&request.window), request).await?;
-        self.start(request, query.param("builds", &builds.0), Counts::Windows).await
+        let Builds { ids, rows } = builds;
+        let text = sql::sweep_of_windows(&request.window, request.shard);
+        let query = self.query(&text, request).await?.param("builds", ids).param("rows", rows);
+        self.start(request, query, Counts::Windows, *rows).await
     }
 
     async fn start(
@@ -206,6 +209,7 @@ impl UsageReader {
         request: &SweepRequest<'_>,
         query: clickhouse::query::Query,
         counts: Counts,
+        declared: u64,
     ) -> Result<Sweep, UsageError> {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
         // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
@@ -231,7 +235,7 @@ impl UsageReader {
             metrics,
             counts,
             received: 0,
-            declared: 0,
+            declared,
             values: vec![None; windows * metrics],
         })
     }

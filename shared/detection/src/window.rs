@@ -105,6 +105,12 @@ impl Window {
         Self { start: self.start - back, end: self.end - back }
     }
 
+    /// The window of the same length that closes an hour later.
+    pub fn an_hour_later(&self) -> Self {
+        let hour = SignedDuration::from_hours(1);
+        Self { start: self.start + hour, end: self.end + hour }
+    }
+
     /// How many earlier windows count for a customer whose first event in all the time read is this one.
     ///
     /// In the oldest stride it means that the customer is older than that, so all windows count. Otherwise the customer

@@ -6,6 +6,7 @@
 
 use detection::Window;
 
+use super::windows::Build;
 use crate::catalog::{Aggregate, Catalog, MetricSpec};
 use crate::rollup::{self, ARRIVALS_TABLE, BUILDS_TABLE, TABLE, WINDOWS_TABLE};
 use crate::shard::{BUCKETS, Shard};
@@ -90,28 +91,48 @@ SETTINGS {IN_ORDER}"
 
 /// The same from closed windows: as many rows a customer as there are windows, with nothing left to compute.
 ///
-/// What is declared here are windows, for counting them needs no look at the customers, and whatever can be made of
-/// the arrays of a customer is, since each aggregate takes time for each row. Filters stay behind the read:
-/// they let nearly all rows through, and before it they would cost a second pass over these columns.
-pub(super) fn sweep_of_windows(window: &Window) -> String {
-    let rows = format!(
-        "{WINDOWS_TABLE} WHERE toHour(start) = {hour} AND build IN {{builds:Array(UInt64)}}",
-        hour = window.start().as_second().rem_euclid(86_400) / 3_600
-    );
+/// Whatever can be made of the arrays of a customer is, since each aggregate takes time for each row. Filters stay
+/// behind the read: they let nearly all rows through, and before it they would cost a second pass over these columns.
+pub(super) fn sweep_of_windows(window: &Window, shard: Shard) -> String {
+    let rows = windows_at(window, shard);
     format!(
         "WITH
-    assumeNotNull((SELECT count() FROM {rows})) AS declared,
     toUInt32(intDiv({{end:Int64}}, 1000)) AS closing
 SELECT
     customer_id,
-    declared,
+    {{rows:UInt64}} AS declared,
     (toInt64(closing) - 86400 * (toInt64(arrayMax(ages)) + 1)) * 1000 AS first_event_ms,
     arraySlice(arrayDistinct(groupArrayArray(unknown)), 1, 8) AS unknown_metrics,
     groupArray(toUInt8(intDiv(closing - toUInt32(start) - 1, 86400))) AS ages,
     groupArrayArray(values) AS values
-FROM {rows}
+FROM {rows} AND build IN {{builds:Array(UInt64)}}
 GROUP BY customer_id
 SETTINGS {IN_ORDER}, optimize_move_to_prewhere = 0, select_sequential_consistency = 1"
+    )
+}
+
+/// How many rows each build has, of those that one statement made.
+pub(super) fn rows_of_builds(window: &Window, shard: Shard) -> String {
+    let rows = windows_at(window, shard);
+    format!(
+        "SELECT build, count() AS rows
+FROM {rows} AND build >= {{first:UInt64}} AND build <= {{last:UInt64}}
+GROUP BY build
+SETTINGS select_sequential_consistency = 1"
+    )
+}
+
+/// The closed windows of a shard that begin at the same hour of the day as this one, in whole partitions.
+fn windows_at(window: &Window, shard: Shard) -> String {
+    let hour = window.start().as_second().rem_euclid(86_400) / 3_600;
+    if shard.is_whole() {
+        return format!("{WINDOWS_TABLE} WHERE toHour(start) = {hour}");
+    }
+    let buckets: Vec<_> = shard.buckets().map(|bucket| format!("{bucket}, ")).collect();
+    // The partition after the last bucket is that of the provisional ones.
+    format!(
+        "{WINDOWS_TABLE} WHERE toHour(start) = {hour} AND _partition_value.2 IN ({}{BUCKETS})",
+        buckets.concat()
     )
 }
 
@@ -192,7 +213,7 @@ pub(super) fn state_of_windows() -> String {
         )
     ) AS arrivals,
     (
-        SELECT groupArray((toUnixTimestamp(start), bucket, build, toUnixTimestamp(begun)))
+        SELECT groupArray((toUnixTimestamp(start), bucket, build, toUnixTimestamp(begun), rows))
         FROM {BUILDS_TABLE}
         WHERE start >= toDateTime({{from:UInt32}}, 'UTC') AND start < toDateTime({{to:UInt32}}, 'UTC')
             AND toHour(start) = toHour(toDateTime({{from:UInt32}}, 'UTC'))
@@ -202,16 +223,16 @@ SETTINGS select_sequential_consistency = 1"
     )
 }
 
-/// Notes that builds are complete. What is in it comes from numbers and a digest.
-pub(super) fn note_builds(definition: &str, begun: u32, builds: &[(u32, u8, u64, u32)]) -> String {
+/// Notes that builds are complete, and when they expire. What is in it comes from numbers and a digest.
+pub(super) fn note_builds(definition: &str, builds: &[(Build, u32)]) -> String {
     let rows: Vec<_> = builds
         .iter()
-        .map(|(start, bucket, build, expires)| {
-            format!("({start}, {bucket}, {build}, '{definition}', {begun}, {expires})")
+        .map(|((start, bucket, build, begun, rows), expires)| {
+            format!("({start}, {bucket}, {build}, {rows}, '{definition}', {begun}, {expires})")
         })
         .collect();
     format!(
-        "INSERT INTO {BUILDS_TABLE} (start, bucket, build, definition, begun, expires) VALUES {}",
+        "INSERT INTO {BUILDS_TABLE} (start, bucket, build, rows, definition, begun, expires) VALUES {}",
         rows.join(", ")
     )
 }
@@ -405,7 +426,7 @@ mod tests {
 
     #[test]
     fn the_sweep_of_closed_windows() {
-        insta::assert_snapshot!(sweep_of_windows(&day()));
+        insta::assert_snapshot!(sweep_of_windows(&day(), Shard::WHOLE));
     }
 
     #[test]
@@ -419,6 +440,9 @@ mod tests {
         let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
         assert_eq!(sweep(&catalog, &day(), 30, shard, false).matches(condition).count(), 2);
         assert!(build_windows(&catalog, 2, shard).contains(condition));
+        let partitions = " AND _partition_value.2 IN (1, 5, 8)";
+        assert!(sweep_of_windows(&day(), shard).contains(partitions));
+        assert!(rows_of_builds(&day(), shard).contains(partitions));
     }
 
     #[test]

@@ -11,8 +11,12 @@
 //! * The window that has just closed, and any other that something arrived for in the last hour, is built
 //!   provisionally: for the run that builds it and for nobody else. Where that would be most of them, as after an
 //!   import, the hours are read.
-//! * A build counts once it is noted as complete. Builds that broke off, or of two runs at a time, get in nobody's way,
-//!   since each has ids of its own and is read by them.
+//! * A build counts once it is noted as complete, with the number of its rows. Builds that broke off, or of two runs at
+//!   a time, get in nobody's way, since each has ids of its own and is read by them. A sweep that does not find all the
+//!   rows that were noted is an error.
+//!
+//! A run that has done its work builds what the next hour's will need. So that one finds all but the newest window
+//! built, and builds one window before it reads.
 //!
 //! Nothing depends on it but speed. Where windows cannot be built, a run reads the hours.
 
@@ -23,6 +27,7 @@ use clickhouse::Row;
 use detection::Window;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use super::{QueryContext, SweepRequest, UsageError, UsageReader, classify, sql};
@@ -41,9 +46,16 @@ const DAY: u32 = 86_400;
 /// and a day of it, they lie in two partitions of the rollup.
 const WINDOWS_A_BUILD: usize = 8;
 
+/// Ids that one statement gives its builds: one for each window and bucket.
+const IDS_A_BUILD: u64 = 0x1000;
+
 /// The builds that hold all windows of a sweep.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Builds(pub(super) Vec<u64>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Builds {
+    pub(super) ids: Vec<u64>,
+    /// The rows that all of them have.
+    pub(super) rows: u64,
+}
 
 /// What ClickHouse knows of the windows of a sweep. Times are in Unix seconds, by its own clock.
 #[derive(Clone, Debug, Default, Row, Deserialize)]
@@ -51,14 +63,17 @@ struct State {
     now: u32,
     /// Hours, and when something last arrived for them.
     arrivals: Vec<(u32, u32)>,
-    /// Start, bucket and id of each complete build, and when it was begun.
-    builds: Vec<(u32, u8, u64, u32)>,
+    /// Each complete build.
+    builds: Vec<Build>,
 }
+
+/// Start, bucket, id, when it was begun, and its rows.
+pub(super) type Build = (u32, u8, u64, u32, u64);
 
 /// What a run may read and what it has to build.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
-    current: Vec<u64>,
+    current: Builds,
     missing: Vec<Missing>,
 }
 
@@ -78,53 +93,88 @@ impl UsageReader {
         let now = Instant::now();
         let until = now + request.deadline.saturating_duration_since(now) / 3;
         let request = &SweepRequest { deadline: until, ..*request };
-        match tokio::time::timeout_at(until.into(), self.build_windows(request)).await {
-            Ok(prepared) => prepared,
-            Err(_) => Ok(None),
-        }
+        let built = async {
+            let windows = windows_of(request);
+            let (state, Plan { current, missing }) = self.plan_windows(request).await?;
+            if 2 * missing.iter().filter(|missing| missing.provisional).count() > windows {
+                return Ok(None);
+            }
+            let built = self.build_windows(request, &state, &missing).await?;
+            Ok(Some(current.and(built)))
+        };
+        timeout_at(until.into(), built).await.unwrap_or(Ok(None))
     }
 
-    async fn build_windows(&self, request: &SweepRequest<'_>) -> Result<Option<Builds>, UsageError> {
-        let windows = request.window.baseline_windows(request.baseline_days) + 1;
-        let definition = definition(request.catalog);
-        let state = self.state_of_windows(request, &definition).await?;
+    /// Builds what a sweep an hour after this one will read and what can be built by now: all but the window that closes
+    /// in that hour, and those that something has just arrived for. Tells how many.
+    pub async fn build_windows_ahead(&self, request: &SweepRequest<'_>) -> Result<usize, UsageError> {
+        let (window, query_id) = (request.window.an_hour_later(), format!("{}-ahead", request.query_id));
+        let request = &SweepRequest { window, query_id: &query_id, ..*request };
+        let (state, Plan { mut missing, .. }) = self.plan_windows(request).await?;
+        missing.retain(|missing| missing.age > 0 && !missing.provisional);
+        self.build_windows(request, &state, &missing).await?;
+        Ok(missing.len())
+    }
+
+    async fn plan_windows(&self, request: &SweepRequest<'_>) -> Result<(State, Plan), UsageError> {
+        let state = self.state_of_windows(request).await?;
         let buckets: Vec<u8> = request.shard.buckets().collect();
-        let Plan { mut current, missing } = state.plan(&request.window, windows, &buckets);
-        if 2 * missing.iter().filter(|missing| missing.provisional).count() > windows {
-            return Ok(None);
-        }
-        for (number, chunk) in chunks(&missing).into_iter().enumerate() {
+        let plan = state.plan(&request.window, windows_of(request), &buckets);
+        Ok((state, plan))
+    }
+
+    /// Builds what is missing, and notes what is settled.
+    async fn build_windows(
+        &self,
+        request: &SweepRequest<'_>,
+        state: &State,
+        missing: &[Missing],
+    ) -> Result<Builds, UsageError> {
+        let mut all = Builds::default();
+        for (number, chunk) in chunks(missing).into_iter().enumerate() {
             // Ids are never used twice, for what a build left that broke off has them too.
-            let id = Uuid::new_v4().as_u64_pair().0 & !0xFFF;
-            self.build(request, &state, windows, chunk, id, number).await?;
-            let built = |missing: &Missing| {
-                let age = missing.age;
-                buckets
-                    .iter()
-                    .map(move |bucket| id + u64::from(age) * u64::from(BUCKETS) + u64::from(*bucket))
-            };
-            current.extend(chunk.iter().flat_map(built));
-            let settled = chunk.iter().filter(|missing| !missing.provisional);
-            let notes: Vec<_> = settled
-                .flat_map(|missing| {
-                    let expires = state.expires(missing.age, windows);
-                    let start = start_of(&request.window, missing.age);
-                    buckets.iter().zip(built(missing)).map(move |(bucket, id)| (start, *bucket, id, expires))
-                })
-                .collect();
+            let first = Uuid::new_v4().as_u64_pair().0 & !(IDS_A_BUILD - 1);
+            self.build(request, state, chunk, first, number).await?;
+            let rows = self.rows_of_builds(request, first, number).await?;
+            let mut notes = Vec::new();
+            for missing in chunk {
+                let start = start_of(&request.window, missing.age);
+                let expires = state.expires(missing.age, windows_of(request));
+                for bucket in request.shard.buckets() {
+                    let id = first + u64::from(missing.age) * u64::from(BUCKETS) + u64::from(bucket);
+                    // Nobody of this bucket used anything in that window.
+                    let rows = rows.get(&id).copied().unwrap_or_default();
+                    all = all.and(Builds { ids: vec![id], rows });
+                    if !missing.provisional {
+                        notes.push(((start, bucket, id, state.now, rows), expires));
+                    }
+                }
+            }
             if !notes.is_empty() {
-                let text = sql::note_builds(&definition, state.now, &notes);
+                let text = sql::note_builds(&definition(request.catalog), &notes);
                 self.carry_out(&text, &format!("{}-note-{number}", request.query_id)).await?;
             }
         }
-        Ok(Some(Builds(current)))
+        Ok(all)
     }
 
-    async fn state_of_windows(
+    /// How many rows there are of each build, of those whose ids begin with this one.
+    async fn rows_of_builds(
         &self,
         request: &SweepRequest<'_>,
-        definition: &str,
-    ) -> Result<State, UsageError> {
+        first: u64,
+        number: usize,
+    ) -> Result<HashMap<u64, u64>, UsageError> {
+        let query_id = format!("{}-rows-{number}", request.query_id);
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let text = sql::rows_of_builds(&request.window, request.shard);
+        let query = self.bare_query(&text, &query_id).await?;
+        let query = query.param("first", first).param("last", first + (IDS_A_BUILD - 1));
+        let rows = self.within(&context, query.fetch_all::<(u64, u64)>()).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn state_of_windows(&self, request: &SweepRequest<'_>) -> Result<State, UsageError> {
         let query_id = format!("{}-windows", request.query_id);
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
         let query = self
@@ -132,7 +182,7 @@ impl UsageReader {
             .await?
             .param("from", seconds(request.window.baseline_start(request.baseline_days)))
             .param("to", seconds(request.window.end()))
-            .param("definition", definition);
+            .param("definition", definition(request.catalog));
         self.within(&context, query.fetch_one::<State>()).await
     }
 
@@ -141,9 +191,8 @@ impl UsageReader {
         &self,
         request: &SweepRequest<'_>,
         state: &State,
-        windows: usize,
         chunk: &[Missing],
-        id: u64,
+        first: u64,
         number: usize,
     ) -> Result<(), UsageError> {
         let query_id = format!("{}-build-{number}", request.query_id);
@@ -170,10 +219,10 @@ impl UsageReader {
             .param("newest", newest)
             .param("from", start_of(&request.window, oldest))
             .param("to", start_of(&request.window, newest).saturating_add(DAY))
-            .param("build", id)
+            .param("build", first)
             .param("provisional", provisional)
             .param("expires", state.now.saturating_add(2 * DAY))
-            .param("oldest_expires", state.expires(0, windows))
+            .param("oldest_expires", state.expires(0, windows_of(request)))
             .with_setting("max_execution_time", time_left.to_string());
         query.execute().await.map_err(|source| classify(&context, source))
     }
@@ -184,6 +233,13 @@ impl UsageReader {
     }
 }
 
+impl Builds {
+    fn and(mut self, others: Self) -> Self {
+        self.ids.extend(others.ids);
+        Self { ids: self.ids, rows: self.rows + others.rows }
+    }
+}
+
 impl State {
     /// Which windows are there as the rollup holds them now, and which are not.
     fn plan(&self, window: &Window, windows: usize, buckets: &[u8]) -> Plan {
@@ -191,21 +247,24 @@ impl State {
         for (hour, arrived) in &self.arrivals {
             arrivals.insert(*hour, *arrived);
         }
-        let mut builds: HashMap<(u32, u8), (u32, u64)> = HashMap::new();
-        for (start, bucket, id, begun) in &self.builds {
+        let mut builds: HashMap<(u32, u8), (u32, u64, u64)> = HashMap::new();
+        for (start, bucket, id, begun, rows) in &self.builds {
             let newest = builds.entry((*start, *bucket)).or_default();
-            *newest = (*newest).max((*begun, *id));
+            *newest = (*newest).max((*begun, *id, *rows));
         }
         let mut plan = Plan::default();
         for age in 0..u16::try_from(windows).unwrap_or(u16::MAX) {
             let start = start_of(window, age);
             let arrived = arrivals.range(start..start.saturating_add(DAY)).map(|(_, at)| *at).max();
             let settled = arrived.map_or(0, |at| at.saturating_add(SETTLING));
-            let of_bucket = |bucket: &u8| {
-                builds.get(&(start, *bucket)).filter(|(begun, _)| *begun >= settled).map(|(_, id)| *id)
-            };
+            let of_bucket =
+                |bucket: &u8| builds.get(&(start, *bucket)).filter(|(begun, ..)| *begun >= settled);
             match buckets.iter().map(of_bucket).collect::<Option<Vec<_>>>() {
-                Some(ids) => plan.current.extend(ids),
+                Some(of_buckets) => {
+                    let ids = of_buckets.iter().map(|(_, id, _)| *id).collect();
+                    let rows = of_buckets.iter().map(|(.., rows)| rows).sum();
+                    plan.current = std::mem::take(&mut plan.current).and(Builds { ids, rows });
+                }
                 None => plan.missing.push(Missing { age, provisional: self.now < settled }),
             }
         }
@@ -226,6 +285,10 @@ fn chunks(missing: &[Missing]) -> Vec<&[Missing]> {
     let mut chunks: Vec<_> = runs.flat_map(|run| run.chunks(WINDOWS_A_BUILD)).collect();
     chunks.reverse();
     chunks
+}
+
+fn windows_of(request: &SweepRequest<'_>) -> usize {
+    request.window.baseline_windows(request.baseline_days) + 1
 }
 
 fn start_of(window: &Window, age: u16) -> u32 {
@@ -260,15 +323,17 @@ mod tests {
     /// All windows built for both buckets at a time when nothing had arrived for an hour.
     fn all_built(windows: u32) -> State {
         let start = |age: u32| END - (age + 1) * DAY;
-        let build =
-            |age: u32, bucket: u8| (start(age), bucket, u64::from(age * 10) + u64::from(bucket), NOW - HOUR);
+        let build = |age: u32, bucket: u8| {
+            (start(age), bucket, u64::from(age * 10) + u64::from(bucket), NOW - HOUR, 100)
+        };
         let builds = (0..windows).flat_map(|age| [build(age, 0), build(age, 1)]).collect();
         State { now: NOW, arrivals: Vec::new(), builds }
     }
 
     fn plan(state: &State) -> (Vec<u64>, Vec<(u16, bool)>) {
         let plan = state.plan(&window(), 4, &[0, 1]);
-        (plan.current, plan.missing.iter().map(|missing| (missing.age, missing.provisional)).collect())
+        assert_eq!(plan.current.rows, 100 * plan.current.ids.len() as u64);
+        (plan.current.ids, plan.missing.iter().map(|missing| (missing.age, missing.provisional)).collect())
     }
 
     #[test]
@@ -284,7 +349,7 @@ mod tests {
     #[test]
     fn a_window_without_one_of_its_buckets_is_built_anew() {
         let mut state = all_built(4);
-        state.builds.retain(|(_, _, id, _)| *id != 21);
+        state.builds.retain(|(_, _, id, ..)| *id != 21);
         assert_eq!(plan(&state), (vec![0, 1, 10, 11, 30, 31], vec![(2, false)]));
     }
 
@@ -308,7 +373,7 @@ mod tests {
     #[test]
     fn the_newest_build_of_a_window_is_read() {
         let mut state = all_built(4);
-        state.builds.extend([(END - DAY, 0, 7_000, NOW), (END - DAY, 0, 8_000, NOW - 2 * HOUR)]);
+        state.builds.extend([(END - DAY, 0, 7_000, NOW, 100), (END - DAY, 0, 8_000, NOW - 2 * HOUR, 99)]);
         assert_eq!(plan(&state).0[..2], [7_000, 1]);
     }
 
