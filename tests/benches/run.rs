@@ -1,6 +1,6 @@
 //! A whole run of the packaged detector, with AWS in this process, where each call takes as long as it does there.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use e2e::deployed::event;
@@ -15,6 +15,8 @@ const CALL: Duration = Duration::from_millis(5);
 
 pub(crate) struct Ran {
     pub(crate) seconds: f64,
+    /// The same with all that the function did before and after it, as it is billed.
+    pub(crate) billed: f64,
     /// Most memory at a time, in megabytes, where the system tells.
     pub(crate) memory: Option<f64>,
     pub(crate) anomalies: u64,
@@ -29,13 +31,17 @@ pub(crate) async fn run(usage: &Usage) -> Result<Ran> {
     let credentials =
         [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
     variables.extend(credentials.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    usage.next_hour_is_known().await?;
     usage.an_hour_passes().await?;
     let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), RUN_TIME).await?;
+    let started = Instant::now();
     let mut running = Running::start(&detector(&target_folder())?, runtime_api, &variables)?;
     let summary = running.request("/response", RUN_TIME).await?.json();
+    let billed = started.elapsed().as_secs_f64();
     let figure =
         |name: &str| summary[name].as_u64().with_context(|| format!("a summary without {name}: {summary}"));
     let ran = Ran {
+        billed,
         seconds: figure("duration_ms")? as f64 / 1_000.0,
         memory: most_memory(running.process.id()),
         anomalies: figure("anomalies_found")?,

@@ -199,7 +199,8 @@ impl UsageReader {
         builds: &Builds,
     ) -> Result<Sweep, UsageError> {
         let Builds { ids, rows } = builds;
-        let text = sql::sweep_of_windows(&request.window, request.shard);
+        let metrics = request.catalog.metrics().len();
+        let text = sql::sweep_of_windows(&request.window, request.shard, *rows, metrics);
         let query = self.query(&text, request).await?.param("builds", ids).param("rows", rows);
         self.start(request, query, Counts::Windows, *rows).await
     }
@@ -333,6 +334,9 @@ impl UsageReader {
             .with_password(password)
             .query_raw(text)
             .with_setting("query_id", query_id)
+            // Level 3, the default, is LZ4's thorough mode: packing then takes longer than all the rest of a sweep.
+            .with_setting("enable_http_compression", "1")
+            .with_setting("http_zlib_compression_level", "1")
             .with_setting("cancel_http_readonly_queries_on_client_close", "1"))
     }
 

@@ -135,7 +135,7 @@ impl UsageReader {
             // Ids are never used twice, for what a build left that broke off has them too.
             let first = Uuid::new_v4().as_u64_pair().0 & !(IDS_A_BUILD - 1);
             self.build(request, state, chunk, first, number).await?;
-            let rows = self.rows_of_builds(request, first, number).await?;
+            let rows = self.rows_of_builds(request, chunk, first, number).await?;
             let mut notes = Vec::new();
             for missing in chunk {
                 let start = start_of(&request.window, missing.age);
@@ -158,16 +158,18 @@ impl UsageReader {
         Ok(all)
     }
 
-    /// How many rows there are of each build, of those whose ids begin with this one.
+    /// How many rows there are of each build of a chunk, whose ids begin with this one.
     async fn rows_of_builds(
         &self,
         request: &SweepRequest<'_>,
+        chunk: &[Missing],
         first: u64,
         number: usize,
     ) -> Result<HashMap<u64, u64>, UsageError> {
         let query_id = format!("{}-rows-{number}", request.query_id);
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
-        let text = sql::rows_of_builds(&request.window, request.shard);
+        let provisional = chunk.iter().all(|missing| missing.provisional);
+        let text = sql::rows_of_builds(&request.window, request.shard, provisional);
         let query = self.bare_query(&text, &query_id).await?;
         let query = query.param("first", first).param("last", first + (IDS_A_BUILD - 1));
         let rows = self.within(&context, query.fetch_all::<(u64, u64)>()).await?;
