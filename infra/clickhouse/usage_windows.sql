@@ -1,5 +1,6 @@
 -- Windows of 24 hours, computed from the rollup by the detector, so that the next day's run need not read 24 rows for
--- each. They are a cache: whatever is missing or out of date is computed anew, and all of it may be dropped at any time.
+-- each. They are a cache: whatever is missing or out of date is computed anew. Who empties it empties usage_window_builds
+-- as well, or each run finds the rows of its own hour of the day missing first, and reads hours once.
 CREATE TABLE IF NOT EXISTS usage_windows
 (
     customer_id LowCardinality(String),

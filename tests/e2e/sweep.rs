@@ -17,7 +17,9 @@ type Verdicts = BTreeMap<(String, &'static str), Expected>;
 /// The verdict of the code under test on every series, as the oracle writes it; the same from hours and from windows.
 async fn verdicts(world: &World, end: Timestamp) -> Result<Verdicts> {
     let app = world.app().await?;
-    let request = sweep_request(&app, &end.to_string())?;
+    // Builds need an id of their own: two queries of the same id are not run at a time.
+    let id = uuid::Uuid::new_v4().to_string();
+    let request = SweepRequest { query_id: &id, ..sweep_request(&app, &end.to_string())? };
     let of_hours = verdicts_of(&app, &request, app.usage.sweep(&request).await?).await?;
     world.hours_pass(2).await?;
     let builds = app.usage.prepare_windows(&request).await?.context("the windows are not built")?;

@@ -135,7 +135,7 @@ async fn a_stream_of_windows_that_is_cut_at_a_row_is_not_believed() -> Result<()
         // The first try reads windows, the second one hours, and so does the third.
         let error = e2e::world::failure(run(&app, &tick(END)).await);
         assert!(error.contains(says), "{error}");
-        assert_eq!((proxy.count("sweep"), built(&world).await?), (3, 31 * 8));
+        assert_eq!((proxy.count("sweep"), proxy.count("void")), (3, 1));
         world.assert_untouched(settings).await?;
     }
     Ok(())
@@ -154,6 +154,35 @@ async fn windows_that_somebody_removed_are_missed_and_the_hours_read() -> Result
         let summary = run(&app, &tick(END)).await?;
         assert_eq!((summary.customers, summary.already_recorded), (5, 5));
         assert_eq!(proxy.count("sweep") - sweeps, 2, "{removed}");
+        // And then they are built anew, once.
+        for builds in [4, 0] {
+            let (before, sweeps) = (proxy.count("build"), proxy.count("sweep"));
+            world.hours_pass(1).await?;
+            run(&app, &tick(END)).await?;
+            assert_eq!(
+                (proxy.count("build") - before, proxy.count("sweep") - sweeps),
+                (builds, 1),
+                "{removed}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn windows_that_cannot_be_read_leave_the_hours() -> Result<()> {
+    let world = settled_world(5).await?;
+    for says in
+        ["Code: 60. DB::Exception: no such table", "Code: 241. DB::Exception: memory limit", "Code: 47. DB"]
+    {
+        let refuse = move |seen: &Seen| match seen.operation.as_str() {
+            "sweep" if seen.earlier == 0 => Action::Answer(500, String::from(says)),
+            _ => Action::Forward,
+        };
+        let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
+        let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5, "{says}");
+        assert_eq!((proxy.count("sweep"), proxy.count("void")), (2, 0));
     }
     Ok(())
 }

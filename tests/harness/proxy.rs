@@ -284,6 +284,7 @@ fn operation(path_and_query: &str, headers: &hyper::HeaderMap, body: &[u8]) -> S
         Some(id) if id.ends_with("-count") => "count".to_owned(),
         Some(id) if id.ends_with("-windows") => "windows".to_owned(),
         Some(id) if id.contains("-build-") => "build".to_owned(),
+        Some(id) if id.contains("-void-") => "void".to_owned(),
         Some(id) if id.contains("-rows-") => "rows".to_owned(),
         Some(id) if id.contains("-note-") => "note".to_owned(),
         Some(_) => "sweep".to_owned(),

@@ -12,8 +12,8 @@ use crate::{App, Tick};
 
 /// Builds the windows of the next hour's run that are closed by now, after a run of the schedule.
 ///
-/// Whatever it does not come to, that run does itself. So nothing here is a failure, and it takes no more than half of
-/// the time until `deadline`: a function that comes near its time is an alarm.
+/// Whatever it does not come to, that run does itself. So nothing here is a failure, and it takes no more than a third
+/// of the time until `deadline`: a function that comes near its time is an alarm.
 pub async fn build_ahead(app: &App, tick: &Tick, deadline: Instant) {
     if !tick.is_whole() || tick.detection_id.is_some() {
         return;
@@ -21,7 +21,7 @@ pub async fn build_ahead(app: &App, tick: &Tick, deadline: Instant) {
     let due = tick.time.checked_sub(app.detection.window_delay).ok();
     let Some(window) = due.and_then(|due| Window::closing_at(due).ok()) else { return };
     let now = Instant::now();
-    let deadline = now + deadline.saturating_duration_since(now) / 2;
+    let deadline = now + deadline.saturating_duration_since(now) / 3;
     let request = SweepRequest {
         window,
         baseline_days: app.detection.baseline_days,

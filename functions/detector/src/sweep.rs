@@ -85,7 +85,8 @@ pub(crate) async fn collect(
                 return Ok(candidates);
             }
             Err(Failure::Usage(error)) => {
-                if attempt == ATTEMPTS || !app.usage.prepare_retry(&error, refused).await {
+                let of_windows = builds.is_some() && is_of_windows(&error);
+                if attempt == ATTEMPTS || !(of_windows || app.usage.prepare_retry(&error, refused).await) {
                     return Err(error).with_context(|| {
                         format!(
                             "the usage of {} to {} was not read (try {attempt})",
@@ -95,9 +96,9 @@ pub(crate) async fn collect(
                     });
                 }
                 refused |= matches!(error, UsageError::Authentication { .. });
-                // A stream that was cut, or windows that somebody removed: the hours tell.
-                if matches!(error, UsageError::Truncated { .. }) {
+                if of_windows {
                     builds = None;
+                    doubt(pass, &request, &error).await;
                 }
                 let text = adapters::telemetry::error_chain(&error);
                 tracing::warn!(
@@ -132,6 +133,28 @@ async fn prepare(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Builds> {
         ),
     }
     None
+}
+
+/// Whether the hours may be read where windows failed like this. Whatever concerns ClickHouse as a whole is not.
+fn is_of_windows(error: &UsageError) -> bool {
+    match error {
+        UsageError::Truncated { .. } | UsageError::TooExpensive { .. } => true,
+        UsageError::Authentication { .. } | UsageError::Credentials(_) | UsageError::OutOfTime { .. } => {
+            false
+        }
+        other => !other.is_transient(),
+    }
+}
+
+/// Windows that came short may have been removed by somebody: the next run is to build them anew.
+async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, error: &UsageError) {
+    if !matches!(error, UsageError::Truncated { .. }) {
+        return;
+    }
+    if let Err(error) = pass.app.usage.doubt_windows(request).await {
+        let text = adapters::telemetry::error_chain(&error);
+        tracing::warn!(error = text, "windows that came short stay noted: empty usage_window_builds");
+    }
 }
 
 enum Failure {

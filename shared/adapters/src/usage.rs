@@ -1,7 +1,7 @@
 //! Reading usage: one streaming query for all customers and all metrics, and small ones for a single customer.
 //!
-//! The hours of the rollup, or the windows that were built of them, are aggregated in the order of their primary key, so
-//! ClickHouse holds a few thousand customers at once and this side one. A row is one customer with the values of all its
+//! The hours of the rollup, or the windows that were built of them, are aggregated in the order of their primary key
+//! where there are many customers, so ClickHouse holds a few thousand of them at once and this side one. A row is one customer with the values of all its
 //! metrics in all windows.
 //!
 //! What may be believed: a stream counts as read when it ended without an error *and* brought at least as much as was
@@ -225,7 +225,7 @@ impl UsageReader {
             .with_setting("max_execution_time", time_left.as_secs().to_string())
             .fetch::<UsageRow<'static>>()
             .map_err(|source| classify(&context, source))?;
-        let windows = request.window.baseline_windows(request.baseline_days) + 1;
+        let windows = windows::windows_of(request);
         let metrics = request.catalog.metrics().len();
         Ok(Sweep {
             cursor,

@@ -6,7 +6,7 @@
 
 use detection::Window;
 
-use super::windows::Build;
+use super::windows::{Build, NO_BUILD};
 use crate::catalog::{Aggregate, Catalog, MetricSpec};
 use crate::rollup::{self, ARRIVALS_TABLE, BUILDS_TABLE, TABLE, WINDOWS_TABLE};
 use crate::shard::{BUCKETS, Shard};
@@ -54,8 +54,8 @@ pub(super) fn sweep(
     };
     let place = place(catalog);
     let columns = columns(catalog);
-    let aggregates = aggregates(catalog, slots, "slot");
-    let values = values(catalog, &format!("arrayMap(slot -> slot % {metrics}, range({slots}))"));
+    let aggregates = aggregates(catalog, slots);
+    let values = values(catalog, slots);
     format!(
         "WITH
     assumeNotNull(({declared})) AS declared,
@@ -121,8 +121,7 @@ SETTINGS {aggregation}, optimize_move_to_prewhere = 0, select_sequential_consist
 
 /// How many rows each build has, of those that one statement made, all of which may be provisional.
 pub(super) fn rows_of_builds(window: &Window, shard: Shard, provisional: bool) -> String {
-    let only = if provisional { format!(" AND _partition_value.2 = {BUCKETS}") } else { String::new() };
-    let rows = windows_at(window, shard) + &only;
+    let rows = windows_at(window, shard) + if provisional { " AND provisional" } else { "" };
     format!(
         "SELECT build, count() AS rows
 FROM {rows} AND build >= {{first:UInt64}} AND build <= {{last:UInt64}}
@@ -138,9 +137,10 @@ fn windows_at(window: &Window, shard: Shard) -> String {
         return format!("{WINDOWS_TABLE} WHERE toHour(start) = {hour}");
     }
     let buckets: Vec<_> = shard.buckets().map(|bucket| format!("{bucket}, ")).collect();
-    // The partition after the last bucket is that of the provisional ones.
+    // As in the key of the partitions: the provisional ones come after the last bucket.
     format!(
-        "{WINDOWS_TABLE} WHERE toHour(start) = {hour} AND _partition_value.2 IN ({}{BUCKETS})",
+        "{WINDOWS_TABLE} WHERE toHour(start) = {hour} AND if(provisional, {BUCKETS}, {}) IN ({}{BUCKETS})",
+        bucket(),
         buckets.concat()
     )
 }
@@ -155,8 +155,8 @@ pub(super) fn build_windows(catalog: &Catalog, windows: usize, shard: Shard) -> 
     let slots = windows * metrics;
     let place = place(catalog);
     let columns = columns(catalog);
-    let aggregates = aggregates(catalog, slots, "slot");
-    let values = values(catalog, &format!("arrayMap(slot -> slot % {metrics}, range({slots}))"));
+    let aggregates = aggregates(catalog, slots);
+    let values = values(catalog, slots);
     let of_shard = of_shard(shard);
     let bucket = bucket();
     format!(
@@ -243,6 +243,21 @@ pub(super) fn note_builds(definition: &str, builds: &[(Build, u32)]) -> String {
     format!(
         "INSERT INTO {BUILDS_TABLE} (start, bucket, build, rows, definition, begun, expires) VALUES {}",
         rows.join(", ")
+    )
+}
+
+/// Notes that none of the builds of these windows is to be read any more: a later note without a build.
+pub(super) fn void_builds(shard: Shard) -> String {
+    let buckets: Vec<_> = shard.buckets().map(|bucket| bucket.to_string()).collect();
+    format!(
+        "INSERT INTO {BUILDS_TABLE} (start, bucket, build, rows, definition, begun, expires)
+SELECT start, bucket, {NO_BUILD}, 0, definition, now(), max(expires)
+FROM {BUILDS_TABLE}
+WHERE start >= toDateTime({{from:UInt32}}, 'UTC') AND start < toDateTime({{to:UInt32}}, 'UTC')
+    AND toHour(start) = toHour(toDateTime({{from:UInt32}}, 'UTC'))
+    AND definition = {{definition:String}} AND bucket IN ({})
+GROUP BY start, bucket, definition",
+        buckets.join(", ")
     )
 }
 
@@ -360,23 +375,27 @@ fn columns(catalog: &Catalog) -> String {
 }
 
 /// The arrays by slot that the values are made of.
-fn aggregates(catalog: &Catalog, slots: usize, slot: &str) -> String {
+fn aggregates(catalog: &Catalog, slots: usize) -> String {
     let array =
-        |(column, function, name)| format!("{function}Resample(0, {slots}, 1)({column}, {slot}) AS {name}");
+        |(column, function, name)| format!("{function}Resample(0, {slots}, 1)({column}, slot) AS {name}");
     let arrays: Vec<_> = needed(catalog).into_iter().map(array).collect();
     arrays.join(",\n        ")
 }
 
-/// The values by slot, made of those arrays and of the metric's place in the catalog for each slot.
+/// The values by slot, made of those arrays and of the metric's place in the catalog, which the slot tells.
 ///
 /// A NaN or infinity among a metric's values always shows in their sum, so maxima and minima are replaced by a sum that
 /// is not finite: broken data must not hide in a comparison.
-fn values(catalog: &Catalog, places: &str) -> String {
+fn values(catalog: &Catalog, slots: usize) -> String {
     let needed = needed(catalog);
     let names: Vec<_> = needed.iter().map(|(column, _, _)| *column).collect();
     let arrays: Vec<_> = needed.iter().map(|(_, _, array)| *array).collect();
-    let metrics = catalog.metrics().iter().enumerate();
-    let branches: Vec<_> = metrics
+    let metrics = catalog.metrics().len();
+    let places = format!("arrayMap(slot -> slot % {metrics}, range({slots}))");
+    let branches: Vec<_> = catalog
+        .metrics()
+        .iter()
+        .enumerate()
         .map(|(place, metric)| {
             format!("place = {place}, {}, ", value(metric, "toFloat64(events)", "total", extreme(metric)))
         })
@@ -458,7 +477,7 @@ mod tests {
         let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
         assert_eq!(sweep(&catalog, &day(), 30, shard, false).matches(condition).count(), 2);
         assert!(build_windows(&catalog, 2, shard).contains(condition));
-        let partitions = " AND _partition_value.2 IN (1, 5, 8)";
+        let partitions = " AND if(provisional, 8, cityHash64(customer_id) % 8) IN (1, 5, 8)";
         assert!(sweep_of_windows(&day(), shard, 1, 4).contains(partitions));
         assert!(rows_of_builds(&day(), shard, false).contains(partitions));
     }

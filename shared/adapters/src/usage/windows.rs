@@ -13,7 +13,7 @@
 //!   import, the hours are read.
 //! * A build counts once it is noted as complete, with the number of its rows. Builds that broke off, or of two runs at
 //!   a time, get in nobody's way, since each has ids of its own and is read by them. A sweep that does not find all the
-//!   rows that were noted is an error.
+//!   rows that were noted is an error: the hours are read instead, and the next run builds these windows anew.
 //!
 //! A run that has done its work builds what the next hour's will need. So that one finds all but the newest window
 //! built, and builds one window before it reads.
@@ -48,6 +48,10 @@ const WINDOWS_A_BUILD: usize = 8;
 
 /// Ids that one statement gives its builds: one for each window and bucket.
 const IDS_A_BUILD: u64 = 0x1000;
+
+/// Noted in place of a build where there was one that is not to be read any more. Of two notes of the same second, the
+/// larger number counts.
+pub(super) const NO_BUILD: u64 = u64::MAX;
 
 /// The builds that hold all windows of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,6 +120,14 @@ impl UsageReader {
         Ok(missing.len())
     }
 
+    /// Has all windows of a sweep built anew by the next run: what was noted of them is not what there is.
+    pub async fn doubt_windows(&self, request: &SweepRequest<'_>) -> Result<(), UsageError> {
+        let query_id = format!("{}-void-0", request.query_id);
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let query = self.about_windows(&sql::void_builds(request.shard), &query_id, request).await?;
+        self.within(&context, query.execute()).await
+    }
+
     async fn plan_windows(&self, request: &SweepRequest<'_>) -> Result<(State, Plan), UsageError> {
         let state = self.state_of_windows(request).await?;
         let buckets: Vec<u8> = request.shard.buckets().collect();
@@ -179,13 +191,22 @@ impl UsageReader {
     async fn state_of_windows(&self, request: &SweepRequest<'_>) -> Result<State, UsageError> {
         let query_id = format!("{}-windows", request.query_id);
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
-        let query = self
-            .bare_query(&sql::state_of_windows(), &query_id)
-            .await?
+        let query = self.about_windows(&sql::state_of_windows(), &query_id, request).await?;
+        self.within(&context, query.fetch_one::<State>()).await
+    }
+
+    /// A question about the windows of a sweep.
+    async fn about_windows(
+        &self,
+        text: &str,
+        query_id: &str,
+        request: &SweepRequest<'_>,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let query = self.bare_query(text, query_id).await?;
+        Ok(query
             .param("from", seconds(request.window.baseline_start(request.baseline_days)))
             .param("to", seconds(request.window.end()))
-            .param("definition", definition(request.catalog));
-        self.within(&context, query.fetch_one::<State>()).await
+            .param("definition", definition(request.catalog)))
     }
 
     /// Builds windows that lie one after the other.
@@ -259,8 +280,9 @@ impl State {
             let start = start_of(window, age);
             let arrived = arrivals.range(start..start.saturating_add(DAY)).map(|(_, at)| *at).max();
             let settled = arrived.map_or(0, |at| at.saturating_add(SETTLING));
-            let of_bucket =
-                |bucket: &u8| builds.get(&(start, *bucket)).filter(|(begun, ..)| *begun >= settled);
+            let of_bucket = |bucket: &u8| {
+                builds.get(&(start, *bucket)).filter(|(begun, id, _)| *begun >= settled && *id != NO_BUILD)
+            };
             match buckets.iter().map(of_bucket).collect::<Option<Vec<_>>>() {
                 Some(of_buckets) => {
                     let ids = of_buckets.iter().map(|(_, id, _)| *id).collect();
@@ -289,7 +311,7 @@ fn chunks(missing: &[Missing]) -> Vec<&[Missing]> {
     chunks
 }
 
-fn windows_of(request: &SweepRequest<'_>) -> usize {
+pub(super) fn windows_of(request: &SweepRequest<'_>) -> usize {
     request.window.baseline_windows(request.baseline_days) + 1
 }
 
@@ -377,6 +399,15 @@ mod tests {
         let mut state = all_built(4);
         state.builds.extend([(END - DAY, 0, 7_000, NOW, 100), (END - DAY, 0, 8_000, NOW - 2 * HOUR, 99)]);
         assert_eq!(plan(&state).0[..2], [7_000, 1]);
+    }
+
+    #[test]
+    fn a_later_note_without_a_build_takes_back_what_was_noted() {
+        let mut state = all_built(4);
+        state
+            .builds
+            .extend([(END - DAY, 0, NO_BUILD, NOW, 0), (END - 2 * DAY, 0, NO_BUILD, NOW - 2 * HOUR, 0)]);
+        assert_eq!(plan(&state), (vec![10, 11, 20, 21, 30, 31], vec![(0, false)]));
     }
 
     #[test]
