@@ -1,8 +1,8 @@
 //! Reading usage: one streaming query for all customers and all metrics, and small ones for a single customer.
 //!
 //! The hours of the rollup, or the windows that were built of them, are aggregated in the order of their primary key
-//! where there are many customers, so ClickHouse holds a few thousand of them at once and this side one. A row is one customer with the values of all its
-//! metrics in all windows.
+//! where there are many customers, so ClickHouse holds a few thousand of them at once and this side one. A row is one
+//! customer with the values of all its metrics in all windows.
 //!
 //! What may be believed: a stream counts as read when it ended without an error *and* brought at least as much as was
 //! declared: the customers that the same query counts, or the windows that were noted when they were built. An exception
