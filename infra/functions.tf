@@ -31,7 +31,7 @@ locals {
     },
   )
 
-  # The detector may have a user of its own, who may add to the closed windows as well.
+  # The detector may have a user of its own, who may add to the baselines as well.
   clickhouse_secrets = {
     api      = var.clickhouse_secret_arn
     detector = var.detector_clickhouse_secret_arn == null ? var.clickhouse_secret_arn : var.detector_clickhouse_secret_arn

@@ -256,7 +256,7 @@ variable "clickhouse_secret_arn" {
 }
 
 variable "detector_clickhouse_secret_arn" {
-  description = "The same for a user of the detector's own, who may also insert into usage_windows and usage_window_builds: runs then read closed windows instead of a month of hours. Null means the user of clickhouse_secret_arn."
+  description = "The same for a user of the detector's own, who may also insert into usage_baselines and usage_baseline_builds: runs then read baselines that were built before instead of a month of hours. Null means the user of clickhouse_secret_arn."
   type        = string
   default     = null
 

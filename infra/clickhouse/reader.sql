@@ -2,9 +2,9 @@
 -- and passwords of your own, and put names and passwords into secrets: `clickhouse_secret_arn` for the one, and
 -- `detector_clickhouse_secret_arn` for the other.
 -- `readonly = 2` lets a query set limits of its own, such as how long it may take, and forbids every change.
--- The limit on queries at a time counts the detector's one and those of the API's requests together. A check takes a
+-- The limit on queries at a time counts the detector's two and those of the API's requests together. A check takes a
 -- fraction of a second, so that 32 are more than the gateway's default throttling lets through; who raises that one
--- raises this one, or the detector's query is refused in a rush (it tries three times).
+-- raises this one, or the detector's queries are refused in a rush (it tries three times).
 
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_reader
 SETTINGS readonly = 2, max_memory_usage = '4G', max_execution_time = 280, max_concurrent_queries_for_user = 32;
@@ -28,5 +28,5 @@ SETTINGS PROFILE meterflow_detector;
 
 GRANT SELECT ON metering.usage_hourly TO meterflow_detector;
 GRANT SELECT ON metering.usage_arrivals TO meterflow_detector;
-GRANT SELECT, INSERT ON metering.usage_windows TO meterflow_detector;
-GRANT SELECT, INSERT ON metering.usage_window_builds TO meterflow_detector;
+GRANT SELECT, INSERT ON metering.usage_baselines TO meterflow_detector;
+GRANT SELECT, INSERT ON metering.usage_baseline_builds TO meterflow_detector;

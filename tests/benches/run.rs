@@ -32,7 +32,6 @@ pub(crate) async fn run(usage: &Usage) -> Result<Ran> {
         [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
     variables.extend(credentials.map(|(name, value)| (name.to_owned(), value.to_owned())));
     usage.next_hour_is_known().await?;
-    usage.an_hour_passes().await?;
     let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), RUN_TIME).await?;
     let started = Instant::now();
     let mut running = Running::start(&detector(&target_folder())?, runtime_api, &variables)?;

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use adapters::usage::{Builds, Sweep, SweepRequest};
+use adapters::usage::{Baseline, Sweep, SweepRequest};
 use anyhow::{Context, Result, bail, ensure};
 use detection::{Series, Verdict, check};
 use detector::App;
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{END, at, sweep_request};
+use futures::try_join;
 use hyper::HeaderMap;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -26,8 +27,9 @@ const DAYS_OF_HOURS: u64 = 8;
 /// As long as a Lambda may take by default here.
 pub(crate) const RUN_TIME: Duration = Duration::from_secs(300);
 
-/// The columns that a sweep of windows reads.
-const COLUMNS: &str = "customer_id, start, build, values, unknown";
+/// The columns that a sweep reads of a baseline, and of the hours.
+const BASELINE_COLUMNS: &str = "bucket, customer_id, unknown, ages, values";
+const HOURS_COLUMNS: &str = "customer_id, metric, events, total, peak, hour";
 
 /// Repetitions of whatever is short; medians are told.
 const TIMES: usize = 5;
@@ -36,18 +38,22 @@ const TIMES: usize = 5;
 pub(crate) struct Usage {
     pub(crate) world: World,
     pub(crate) customers: u64,
-    /// What the last run took to build ahead, for this hour.
+    /// What the last run took to build the baseline of this hour, on that of yesterday.
     pub(crate) ahead: Duration,
 }
 
 /// A sweep beside what limits it, and what else was asked of ClickHouse: medians.
 pub(crate) struct Limits {
     pub(crate) read: Duration,
-    /// Its query, fetched by bare HTTP and thrown away as it comes: nothing that reads it can be faster.
+    /// Its two queries, fetched by bare HTTP beside each other and thrown away as they come: nothing that reads them can be
+    /// faster.
     pub(crate) fetched: Duration,
-    pub(crate) computed: Answered,
+    pub(crate) baseline: Answered,
     /// The same rows and columns, only read.
-    pub(crate) scanned: Duration,
+    pub(crate) baseline_scanned: Duration,
+    pub(crate) fresh: Answered,
+    pub(crate) fresh_scanned: Duration,
+    /// What a baseline is built by.
     pub(crate) built: Answered,
     /// How many questions the whole sweep was.
     pub(crate) queries: usize,
@@ -64,13 +70,11 @@ pub(crate) struct Asked {
     client: reqwest::Client,
 }
 
-/// One sweep and what it was made of.
+/// One sweep.
 pub(crate) struct Swept {
-    pub(crate) prepared: Duration,
-    pub(crate) read: Duration,
-    pub(crate) customers: u64,
+    pub(crate) time: Duration,
+    customers: u64,
     pub(crate) anomalies: u64,
-    builds: Builds,
 }
 
 /// What ClickHouse says of a query that it was asked.
@@ -109,15 +113,13 @@ impl Usage {
         usage.run("OPTIMIZE TABLE events FINAL").await?;
         usage.merged().await?;
         usage.run("TRUNCATE TABLE usage_arrivals").await?;
-        usage.build_once().await?;
-        // A month's builds are merged by then.
-        usage.run("OPTIMIZE TABLE usage_windows FINAL").await?;
-        usage.ahead = usage.build_ahead().await?;
+        usage.build(&yesterday()).await?;
+        usage.ahead = usage.build(END).await?;
         Ok(usage)
     }
 
-    /// Hours of the last week, and as older windows copies of that week's: what a run reads is all there, and a month
-    /// of hours of a million customers would be three billion rows.
+    /// Hours of the last week, and as older windows of yesterday's baseline others that are like them: what a run reads is
+    /// all there, and a month of hours of a million customers would be three billion rows.
     pub(crate) async fn of_hours(customers: u64) -> Result<Self> {
         let mut usage = Self { world: World::new().await?, customers, ahead: Duration::ZERO };
         for hours in hours_as_they_come(DAYS_OF_HOURS) {
@@ -144,39 +146,9 @@ impl Usage {
         }
         usage.merged().await?;
         usage.run("TRUNCATE TABLE usage_arrivals").await?;
-        usage.build_once().await?;
-        for weeks in 1..=4 {
-            let copy = format!(
-                "INSERT INTO usage_windows
-                 SELECT copied.customer_id, target.start, target.build, false, copied.expires, copied.values, []
-                 FROM usage_windows AS copied
-                 INNER JOIN (
-                     SELECT start, bucket, build FROM usage_window_builds
-                     WHERE start < toDateTime({end}, 'UTC') - 86400 * {DAYS_OF_HOURS}
-                 ) AS target
-                 ON target.bucket = cityHash64(copied.customer_id) % 8
-                     AND target.start = copied.start - 86400 * 7 * {weeks}
-                 WHERE copied.start < toDateTime({end}, 'UTC') - 86400
-                     AND copied.start >= toDateTime({end}, 'UTC') - 86400 * {DAYS_OF_HOURS}",
-                end = at(END).as_second(),
-            );
-            usage.run(&copy).await?;
-        }
-        // Those were noted without rows, since there are no hours of them.
-        let rows: Vec<u64> = usage
-            .world
-            .clickhouse
-            .query("SELECT max(rows) FROM usage_window_builds GROUP BY bucket ORDER BY bucket")
-            .fetch_all()
-            .await?;
-        usage
-            .run(&format!(
-                "ALTER TABLE usage_window_builds UPDATE rows = {rows:?}[bucket + 1] WHERE true
-                 SETTINGS mutations_sync = 2"
-            ))
-            .await?;
-        usage.run("OPTIMIZE TABLE usage_windows FINAL").await?;
-        usage.ahead = usage.build_ahead().await?;
+        usage.build(&yesterday()).await?;
+        usage.complete_baseline().await?;
+        usage.ahead = usage.build(END).await?;
         Ok(usage)
     }
 
@@ -192,118 +164,152 @@ impl Usage {
         Ok(())
     }
 
-    /// As it is every hour: something has just arrived for the window that has just closed, and the others are built.
-    pub(crate) async fn an_hour_passes(&self) -> Result<()> {
-        self.run("TRUNCATE TABLE usage_arrivals").await?;
-        // What earlier sweeps built for themselves expires within days, and here nothing lasts so long.
-        let provisional = "SELECT DISTINCT partition_id FROM system.parts
-            WHERE active AND database = currentDatabase() AND table = 'usage_windows' AND partition NOT LIKE '%,0)'";
-        let provisional: Vec<String> = self.world.clickhouse.query(provisional).fetch_all().await?;
-        for partition in provisional {
-            self.run(&format!("ALTER TABLE usage_windows DROP PARTITION ID '{partition}'")).await?;
-        }
-        let arrivals = format!(
-            "INSERT INTO usage_arrivals SELECT toDateTime({end}, 'UTC') - 3600, now()",
-            end = at(END).as_second(),
-        );
-        self.run(&arrivals).await
-    }
-
-    /// The medians of a few sweeps, each after an hour has passed.
+    /// The medians of a few sweeps.
     pub(crate) async fn sweep(&self) -> Result<Swept> {
         let app = self.world.app().await?;
         let mut swept = Vec::new();
         for _ in 0..=TIMES {
-            self.an_hour_passes().await?;
             swept.push(sweep_once(&app).await?);
         }
         // The first one meets cold caches.
         swept.remove(0);
-        let prepared = median_time(swept.iter().map(|swept| swept.prepared).collect());
-        let read = median_time(swept.iter().map(|swept| swept.read).collect());
+        let time = median_time(swept.iter().map(|swept| swept.time).collect());
         let last = swept.pop().context("no sweep")?;
         let customers = last.customers;
         ensure!(customers == self.customers, "{customers} of {} customers were swept", self.customers);
-        Ok(Swept { prepared, read, ..last })
+        Ok(Swept { time, ..last })
     }
 
     /// A sweep and its limits, in turns.
     pub(crate) async fn limits(&self) -> Result<Limits> {
-        self.an_hour_passes().await?;
         let url = &self.world.clickhouse_url;
-        let (asked, builds) = asked_while(url, async |url| {
+        let (asked, baseline) = asked_while(url, async |url| {
             let app = self.world.app_with(&[("CLICKHOUSE_URL", url)], &self.world.aws).await?;
-            Ok(sweep_once(&app).await?.builds)
+            sweep_once(&app).await?;
+            baseline_of(&app).await
         })
         .await?;
+        // The last one was asked for the sake of the baseline itself.
+        let queries = asked.len() - 1;
         let of = |operation: &str| asked.iter().find(|asked| asked.operation == operation);
-        let (sweep, build) = (of("sweep").context("no sweep")?, of("build").context("no build")?);
+        let (fresh, of_baseline) = (of("sweep").context("no sweep")?, of("baseline").context("no baseline")?);
         let app = self.world.app().await?;
-        let (mut read, mut fetched, mut scanned) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut computed, mut built) = (Vec::new(), Vec::new());
+        let (mut read, mut fetched) = (Vec::new(), Vec::new());
+        let (mut baseline_computed, mut baseline_scanned) = (Vec::new(), Vec::new());
+        let (mut fresh_computed, mut fresh_scanned) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
-            read.push(read_once(&app, &builds).await?.0);
-            fetched.push(sweep.fetch_into_nothing(url).await?);
-            computed.push(sweep.compute(url).await?);
-            scanned.push(sweep.scan(url, COLUMNS).await?.wall);
-        }
-        for _ in 0..TIMES {
-            built.push(build.compute(url).await?);
+            read.push(read_once(&app, &baseline).await?.0);
+            let started = Instant::now();
+            try_join!(fresh.fetch_into_nothing(url), of_baseline.fetch_into_nothing(url))?;
+            fetched.push(started.elapsed());
+            baseline_computed.push(of_baseline.compute(url).await?);
+            baseline_scanned.push(of_baseline.scan(url, BASELINE_COLUMNS, "ORDER BY").await?.wall);
+            fresh_computed.push(fresh.compute(url).await?);
+            fresh_scanned.push(fresh.scan(url, HOURS_COLUMNS, ")\n        GROUP BY").await?.wall);
         }
         Ok(Limits {
             read: median_time(read),
             fetched: median_time(fetched),
-            computed: Answered::median(computed),
-            scanned: median_time(scanned),
-            built: Answered::median(built),
-            queries: asked.len(),
+            baseline: Answered::median(baseline_computed),
+            baseline_scanned: median_time(baseline_scanned),
+            fresh: Answered::median(fresh_computed),
+            fresh_scanned: median_time(fresh_scanned),
+            built: self.build_again().await?,
+            queries,
         })
     }
 
-    /// The bytes on disk of a table, and its rows.
-    pub(crate) async fn stored(&self, table: &str) -> Result<(u64, u64)> {
-        let text = "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts
-                    WHERE active AND database = currentDatabase() AND table = {table:String}";
-        Ok(self.world.clickhouse.query_raw(text).param("table", table).fetch_one().await?)
+    /// The bytes on disk of a table.
+    pub(crate) async fn stored(&self, table: &str) -> Result<u64> {
+        self.stored_where(&format!("table = '{table}'")).await
+    }
+
+    /// The bytes on disk of the baseline that a sweep reads.
+    pub(crate) async fn stored_baseline(&self) -> Result<u64> {
+        let closes = at(END).strftime("%F %T");
+        self.stored_where(&format!("table = 'usage_baselines' AND partition = '{closes}'")).await
+    }
+
+    async fn stored_where(&self, parts: &str) -> Result<u64> {
+        let text = format!(
+            "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND {parts}"
+        );
+        Ok(self.world.clickhouse.query(&text).fetch_one().await?)
     }
 
     pub(crate) async fn drop(self) -> Result<()> {
         self.run(&format!("DROP DATABASE `{}`", self.world.database)).await
     }
 
-    /// As the run of the last hour does: all windows but the newest that is closed by then were built a day before.
-    async fn build_ahead(&self) -> Result<Duration> {
-        let newest = format!("start = toDateTime({}, 'UTC') - 2 * 86400", at(END).as_second());
-        self.run(&format!(
-            "ALTER TABLE usage_window_builds DELETE WHERE {newest} SETTINGS mutations_sync = 2"
-        ))
-        .await?;
+    /// As the run of the hour before does: the baseline of the hour, as far as it is there.
+    async fn build(&self, end: &str) -> Result<Duration> {
         let app = self.world.app().await?;
-        let last_hour = (at(END) - SignedDuration::from_hours(1)).to_string();
-        let request =
-            SweepRequest { deadline: Instant::now() + RUN_TIME, ..sweep_request(&app, &last_hour)? };
+        let deadline = Instant::now() + Duration::from_secs(3_600);
         let started = Instant::now();
-        let windows = app.usage.build_windows_ahead(&request).await?;
-        ensure!(windows == 1, "{windows} windows were built ahead");
+        app.usage.build_baseline(&SweepRequest { deadline, ..sweep_request(&app, end)? }).await?;
         Ok(started.elapsed())
     }
 
-    /// As if yesterday's run at the next hour had built what it needed.
-    pub(crate) async fn next_hour_is_known(&self) -> Result<()> {
-        self.run(&format!(
-            "INSERT INTO usage_window_builds
-             SELECT start + 3600, bucket, build, 0, definition, begun, expires FROM usage_window_builds
-             WHERE start <= toDateTime({}, 'UTC') - 3 * 86400",
-            at(END).as_second()
-        ))
-        .await
+    /// Builds the baseline of the hour once more, for what ClickHouse says of it.
+    async fn build_again(&self) -> Result<Answered> {
+        for table in ["usage_baseline_builds", "usage_baselines"] {
+            self.run(&format!(
+                "ALTER TABLE {table} DELETE WHERE closes = toDateTime({}, 'UTC') SETTINGS mutations_sync = 2",
+                at(END).as_second()
+            ))
+            .await?;
+        }
+        let (asked, _) = asked_while(&self.world.clickhouse_url, async |url| {
+            let app = self.world.app_with(&[("CLICKHOUSE_URL", url)], &self.world.aws).await?;
+            let deadline = Instant::now() + Duration::from_secs(3_600);
+            Ok(app.usage.build_baseline(&SweepRequest { deadline, ..sweep_request(&app, END)? }).await?)
+        })
+        .await?;
+        let build = asked.iter().find(|asked| asked.operation == "build").context("no build")?;
+        // Once more for what it says of itself, into nowhere: the rows are there by now.
+        let nowhere = "FUNCTION null('bucket UInt8, customer_id String, closes DateTime, build UInt64, expires DateTime, \
+                       ages Array(UInt8), values Array(Float64), unknown Array(Tuple(UInt8, String))')";
+        let mut build = build.clone();
+        build.body = build.body.replace("INSERT INTO usage_baselines", &format!("INSERT INTO {nowhere}"));
+        build.compute(&self.world.clickhouse_url).await
     }
 
-    async fn build_once(&self) -> Result<()> {
-        let app = self.world.app().await?;
-        let request = sweep_request(&app, END)?;
-        let request = SweepRequest { deadline: Instant::now() + Duration::from_secs(3_600), ..request };
-        app.usage.prepare_windows(&request).await?.context("the windows are not built")?;
+    /// Gives yesterday's baseline, which was made of a week of hours, a month of windows that differ by some per cent.
+    async fn complete_baseline(&self) -> Result<()> {
+        const OF_HOURS: u64 = DAYS_OF_HOURS - 2;
+        // It was built in steps, which all left their rows.
+        let complete = "SELECT argMax(build, oldest) FROM usage_baseline_builds";
+        let complete: u64 = self.world.clickhouse.query(complete).fetch_one().await?;
+        self.run(&format!(
+            "ALTER TABLE usage_baselines DELETE WHERE build != {complete} SETTINGS mutations_sync = 2"
+        ))
+        .await?;
+        self.run(&format!(
+            "ALTER TABLE usage_baselines UPDATE
+                 ages = arrayMap(age -> toUInt8(age), range(1, 31)),
+                 values = arrayMap(
+                     (value, number) -> round(value * (1 + cityHash64(customer_id, number) % 100 / 1000)),
+                     arraySlice(arrayFlatten(arrayWithConstant(30, values)), 1, 30 * {METRICS}), range(30 * {METRICS})
+                 )
+             WHERE length(ages) = {OF_HOURS} SETTINGS mutations_sync = 2"
+        ))
+        .await?;
+        let of_month = "SELECT count() FROM usage_baselines WHERE length(ages) = 30";
+        let of_month: u64 = self.world.clickhouse.query(of_month).fetch_one().await?;
+        ensure!(of_month == self.customers, "{of_month} of {} baselines are of a month", self.customers);
+        Ok(())
+    }
+
+    /// As if the run of yesterday's next hour had built its baseline.
+    pub(crate) async fn next_hour_is_known(&self) -> Result<()> {
+        for table in ["usage_baselines", "usage_baseline_builds"] {
+            self.run(&format!(
+                "INSERT INTO {table} SELECT * REPLACE (closes + 3600 AS closes) FROM {table} AS known
+                 WHERE known.closes = toDateTime({}, 'UTC') - 86400",
+                at(END).as_second()
+            ))
+            .await?;
+        }
         Ok(())
     }
 
@@ -313,11 +319,10 @@ impl Usage {
 }
 
 impl Asked {
-    async fn fetch_into_nothing(&self, url: &str) -> Result<Duration> {
-        let started = Instant::now();
+    async fn fetch_into_nothing(&self, url: &str) -> Result<()> {
         let mut response = self.send(url, &self.path_and_query, &self.body).await?;
         while response.chunk().await?.is_some() {}
-        Ok(started.elapsed())
+        Ok(())
     }
 
     /// Asks it for another customer than that of this name.
@@ -331,15 +336,17 @@ impl Asked {
         self.ask(url, &self.body).await
     }
 
-    async fn scan(&self, url: &str, columns: &str) -> Result<Answered> {
-        let place = |text: &str| self.body.find(text).with_context(|| format!("a sweep without {text}"));
-        let rows = &self.body[self.body.rfind("FROM usage_windows").context("no query of windows")?..];
-        let rows = &rows[..rows.find("GROUP BY customer_id").context("no query of windows")?];
-        let end = place("select_sequential_consistency = 1")?;
+    /// Lets it only read these columns of the rows that it reads.
+    async fn scan(&self, url: &str, columns: &str, until: &str) -> Result<Answered> {
+        let place = |text: &str| self.body.rfind(text).with_context(|| format!("a query without {text}"));
+        let (query, rows, end) = (place("SELECT bucket")?, place("FROM usage_")?, place("\nSETTINGS")?);
+        let rows = &self.body[rows..place(until)?];
+        // After the text there are its parameters.
+        let parameters =
+            &self.body[end + self.body[end..].find("\r\n").context("a query without an end")?..];
         let text = format!(
-            "{}SELECT {columns} {rows} SETTINGS optimize_move_to_prewhere = 0, {}",
-            &self.body[..place("WITH\n")?],
-            &self.body[end..]
+            "{}SELECT {columns} {rows} SETTINGS optimize_move_to_prewhere = 0{parameters}",
+            &self.body[..query]
         );
         self.ask(url, &text).await
     }
@@ -411,24 +418,31 @@ fn hours_as_they_come(days: u64) -> impl Iterator<Item = Range<u64>> {
     of_days.chain((0..48).rev().map(|hour| hour..hour + 1))
 }
 
-/// Reads and judges all series as a run does, and does nothing with them.
-async fn sweep_once(app: &App) -> Result<Swept> {
-    let id = uuid::Uuid::new_v4().to_string();
-    let deadline = Instant::now() + RUN_TIME;
-    let request = SweepRequest { query_id: &id, deadline, ..sweep_request(app, END)? };
-    let started = Instant::now();
-    let builds = app.usage.prepare_windows(&request).await?.context("the windows are not built")?;
-    let prepared = started.elapsed();
-    let (read, (customers, anomalies)) = read_once(app, &builds).await?;
-    Ok(Swept { prepared, read, customers, anomalies, builds })
+/// A day before [`END`].
+fn yesterday() -> String {
+    (at(END) - SignedDuration::from_hours(24)).to_string()
 }
 
-async fn read_once(app: &App, builds: &Builds) -> Result<(Duration, (u64, u64))> {
+async fn baseline_of(app: &App) -> Result<Baseline> {
+    let id = uuid::Uuid::new_v4().to_string();
+    let request = SweepRequest { query_id: &id, ..sweep_request(app, END)? };
+    app.usage.baseline(&request).await?.context("there is no baseline")
+}
+
+/// Reads and judges all series as a run does, and does nothing with them.
+async fn sweep_once(app: &App) -> Result<Swept> {
+    let started = Instant::now();
+    let baseline = baseline_of(app).await?;
+    let (_, (customers, anomalies)) = read_once(app, &baseline).await?;
+    Ok(Swept { time: started.elapsed(), customers, anomalies })
+}
+
+async fn read_once(app: &App, baseline: &Baseline) -> Result<(Duration, (u64, u64))> {
     let id = uuid::Uuid::new_v4().to_string();
     let deadline = Instant::now() + RUN_TIME;
     let request = SweepRequest { query_id: &id, deadline, ..sweep_request(app, END)? };
     let started = Instant::now();
-    let sweep = app.usage.sweep_of_windows(&request, builds).await?;
+    let sweep = app.usage.sweep_beside(&request, baseline).await?;
     let judged = judge_all(app, &request, sweep).await?;
     Ok((started.elapsed(), judged))
 }

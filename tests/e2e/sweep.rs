@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use adapters::usage::{Sweep, SweepRequest};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use detection::{Comparison, Finding, Series, Verdict, check};
 use detector::App;
 use e2e::oracle::{self, Expected, Judged, assert_same};
@@ -14,16 +14,17 @@ use jiff::{SignedDuration, Timestamp};
 
 type Verdicts = BTreeMap<(String, &'static str), Expected>;
 
-/// The verdict of the code under test on every series, as the oracle writes it; the same from hours and from windows.
+/// The verdict of the code under test on every series, as the oracle writes it; the same from hours and beside a baseline.
 async fn verdicts(world: &World, end: Timestamp) -> Result<Verdicts> {
     let app = world.app().await?;
-    // Builds need an id of their own: two queries of the same id are not run at a time.
+    // Two queries of the same id are not run at a time.
     let id = uuid::Uuid::new_v4().to_string();
     let request = SweepRequest { query_id: &id, ..sweep_request(&app, &end.to_string())? };
     let of_hours = verdicts_of(&app, &request, app.usage.sweep(&request).await?).await?;
     world.hours_pass(2).await?;
-    let builds = app.usage.prepare_windows(&request).await?.context("the windows are not built")?;
-    let sweep = app.usage.sweep_of_windows(&request, &builds).await?;
+    ensure!(app.usage.build_baseline(&request).await? > 0, "nothing is built");
+    let baseline = app.usage.baseline(&request).await?.context("there is no baseline")?;
+    let sweep = app.usage.sweep_beside(&request, &baseline).await?;
     assert_same(&verdicts_of(&app, &request, sweep).await?, &of_hours);
     Ok(of_hours)
 }

@@ -280,11 +280,11 @@ fn operation(path_and_query: &str, headers: &hyper::HeaderMap, body: &[u8]) -> S
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     };
     match parameter(path_and_query, "query_id") {
-        Some(id) if id.contains("-ahead-") => "ahead".to_owned(),
         Some(id) if id.ends_with("-count") => "count".to_owned(),
-        Some(id) if id.ends_with("-windows") => "windows".to_owned(),
+        Some(id) if id.contains("-state-") => "state".to_owned(),
+        Some(id) if id.ends_with("-baseline") => "baseline".to_owned(),
         Some(id) if id.contains("-build-") => "build".to_owned(),
-        Some(id) if id.contains("-void-") => "void".to_owned(),
+        Some(id) if id.ends_with("-void") => "void".to_owned(),
         Some(id) if id.contains("-rows-") => "rows".to_owned(),
         Some(id) if id.contains("-note-") => "note".to_owned(),
         Some(_) => "sweep".to_owned(),

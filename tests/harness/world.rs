@@ -159,7 +159,7 @@ impl World {
     pub async fn hours_pass(&self, hours: u32) -> Result<()> {
         for changed in [
             "usage_arrivals UPDATE arrived = arrived - {seconds:UInt32}",
-            "usage_window_builds UPDATE begun = begun - {seconds:UInt32}",
+            "usage_baseline_builds UPDATE begun = begun - {seconds:UInt32}",
         ] {
             let text = format!("ALTER TABLE {changed} WHERE true SETTINGS mutations_sync = 2")
                 .replace("{seconds:UInt32}", &(hours * 3_600).to_string());

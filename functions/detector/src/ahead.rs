@@ -1,19 +1,19 @@
-//! What a run does for the next one once its own work is done: the windows that it will read are built by then.
+//! What a run does for later ones once its own work is done: the baselines that they will read are built by then.
 
 use std::time::Instant;
 
 use adapters::telemetry::error_chain;
-use adapters::usage::SweepRequest;
+use adapters::usage::{SweepRequest, UsageError};
 use detection::Window;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use crate::{App, Tick};
 
-/// Builds the windows of the next hour's run that are closed by now, after a run of the schedule.
+/// Builds the baseline of the next hour's run as far as its windows are closed by now, after a run of the schedule.
 ///
-/// Whatever it does not come to, that run does itself. So nothing here is a failure, and it takes no more than a third
-/// of the time until `deadline`: a function that comes near its time is an alarm.
+/// Whatever it does not come to, that run reads from the hours. So nothing here is a failure, and it takes no more than a
+/// third of the time until `deadline`: a function that comes near its time is an alarm.
 pub async fn build_ahead(app: &App, tick: &Tick, deadline: Instant) {
     if !tick.is_whole() || tick.detection_id.is_some() {
         return;
@@ -31,12 +31,28 @@ pub async fn build_ahead(app: &App, tick: &Tick, deadline: Instant) {
         query_id: &Uuid::new_v4().to_string(),
         deadline,
     };
-    match timeout_at(deadline.into(), app.usage.build_windows_ahead(&request)).await {
-        Ok(Ok(windows)) => tracing::info!(windows, "windows of the next hour built"),
+    match timeout_at(deadline.into(), build(app, &request)).await {
+        Ok(Ok(windows)) => tracing::info!(windows, "baseline of the next hour built"),
         Ok(Err(error)) => tracing::warn!(
             error = error_chain(&error),
-            "windows of the next hour are not built: its run will try, and take longer"
+            "the baseline of the next hour is not built, so its run takes longer: is `meterflow migrate` up to date, and \
+             may the detector's user insert into usage_baselines and usage_baseline_builds?"
         ),
-        Err(_) => tracing::info!("time ran out while building windows of the next hour: its run goes on"),
+        Err(_) => {
+            tracing::info!("time ran out while the baseline of the next hour was built: its run reads hours")
+        }
     }
+}
+
+/// Tells how many windows were computed.
+async fn build(app: &App, request: &SweepRequest<'_>) -> Result<usize, UsageError> {
+    let query_id = format!("{}-next", request.query_id);
+    let next = SweepRequest { window: request.window.an_hour_later(), query_id: &query_id, ..*request };
+    let windows = app.usage.build_baseline(&next).await?;
+    // Where no run built one for this hour, as for the first run and on a schedule of another kind, this one serves
+    // tomorrow.
+    if app.usage.is_baseline_of_hour(request).await? {
+        return Ok(windows);
+    }
+    Ok(windows + app.usage.build_baseline(request).await?)
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use adapters::metrics::{RunFigures, UsageFigures};
-use adapters::usage::{Builds, CustomerUsage, SweepRequest, UsageError};
+use adapters::usage::{Baseline, CustomerUsage, SweepRequest, UsageError};
 use anyhow::Context;
 use detection::incident::{Observation, Seen};
 use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
@@ -60,7 +60,7 @@ pub(crate) async fn collect(
         deadline,
     };
     let started = Instant::now();
-    let mut builds = prepare(pass, &request).await;
+    let mut baseline = find_baseline(pass, &request).await;
     figures.clickhouse_time += started.elapsed();
     let (mut attempt, mut refused) = (1, false);
     loop {
@@ -68,7 +68,7 @@ pub(crate) async fn collect(
         let request = SweepRequest { query_id: &query_id, ..request };
         let started = Instant::now();
         let mut attempted = UsageFigures::default();
-        let result = read(pass, known, &request, builds.as_ref(), &mut attempted).await;
+        let result = read(pass, known, &request, baseline.as_ref(), &mut attempted).await;
         figures.clickhouse_time += started.elapsed();
         match result {
             Ok(candidates) => {
@@ -78,15 +78,19 @@ pub(crate) async fn collect(
                     window.start = %window.start(),
                     window.end = %window.end(),
                     usage.customers = figures.usage.customers,
-                    usage.of_windows = builds.is_some(),
+                    usage.of_baseline = baseline.is_some(),
                     usage.read_ms = crate::millis(figures.clickhouse_time),
                     "usage read"
                 );
                 return Ok(candidates);
             }
             Err(Failure::Usage(error)) => {
-                let of_windows = builds.is_some() && is_of_windows(&error);
-                if attempt == ATTEMPTS || !(of_windows || app.usage.prepare_retry(&error, refused).await) {
+                // The last try is one of the hours, whatever it is that fails.
+                let of_baseline = baseline.take_if(|_| leaves_the_hours(&error) || attempt + 1 == ATTEMPTS);
+                let leaves_the_hours = of_baseline.is_some() && leaves_the_hours(&error);
+                if attempt == ATTEMPTS
+                    || !(leaves_the_hours || app.usage.prepare_retry(&error, refused).await)
+                {
                     return Err(error).with_context(|| {
                         format!(
                             "the usage of {} to {} was not read (try {attempt})",
@@ -96,9 +100,8 @@ pub(crate) async fn collect(
                     });
                 }
                 refused |= matches!(error, UsageError::Authentication { .. });
-                if of_windows {
-                    builds = None;
-                    doubt(pass, &request, &error).await;
+                if let Some(baseline) = of_baseline {
+                    doubt(pass, &request, &baseline, &error).await;
                 }
                 let text = adapters::telemetry::error_chain(&error);
                 tracing::warn!(
@@ -115,28 +118,30 @@ pub(crate) async fn collect(
     }
 }
 
-/// The windows to read, or `None` where the hours have to be read: they hold the same, and take longer.
+/// The baseline to read, or `None` where the hours of all windows have to be read: they hold the same, and take longer.
 ///
-/// Runs for some customers only are fast anyway, and a dry run writes nothing.
-async fn prepare(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Builds> {
+/// Runs for some customers only are fast anyway.
+async fn find_baseline(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Baseline> {
     let Pass { app, tick, .. } = pass;
-    if tick.dry_run || !tick.customers.is_empty() {
+    if !tick.customers.is_empty() {
         return None;
     }
-    match app.usage.prepare_windows(request).await {
-        Ok(Some(builds)) => return Some(builds),
-        Ok(None) => tracing::info!("the windows are not all built yet: the hours are read instead"),
+    match app.usage.baseline(request).await {
+        Ok(Some(baseline)) => return Some(baseline),
+        Ok(None) => tracing::info!(
+            "there is no baseline yet, or most of it is out of date: the hours are read instead"
+        ),
         Err(error) => tracing::warn!(
             error = adapters::telemetry::error_chain(&error),
-            "windows cannot be built, so the hours are read, which takes longer: is `meterflow migrate` up to date, \
-             and may the detector's user insert into usage_windows and usage_window_builds?"
+            "no baseline can be read, so the hours are, which takes longer: is `meterflow migrate` up to date, and may the \
+             detector's user read usage_arrivals, usage_baselines and usage_baseline_builds?"
         ),
     }
     None
 }
 
-/// Whether the hours may be read where windows failed like this. Whatever concerns ClickHouse as a whole is not.
-fn is_of_windows(error: &UsageError) -> bool {
+/// Whether the hours may be read where a baseline failed like this. Whatever concerns ClickHouse as a whole is not.
+fn leaves_the_hours(error: &UsageError) -> bool {
     match error {
         UsageError::Truncated { .. } | UsageError::TooExpensive { .. } => true,
         UsageError::Authentication { .. } | UsageError::Credentials(_) | UsageError::OutOfTime { .. } => {
@@ -146,14 +151,14 @@ fn is_of_windows(error: &UsageError) -> bool {
     }
 }
 
-/// Windows that came short may have been removed by somebody: the next run is to build them anew.
-async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, error: &UsageError) {
-    if !matches!(error, UsageError::Truncated { .. }) {
+/// Somebody may have changed a baseline that is not what was noted: nobody is to read it any more.
+async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, baseline: &Baseline, error: &UsageError) {
+    if !error.is_broken_baseline() || pass.tick.dry_run {
         return;
     }
-    if let Err(error) = pass.app.usage.doubt_windows(request).await {
+    if let Err(error) = pass.app.usage.doubt_baseline(request, baseline).await {
         let text = adapters::telemetry::error_chain(&error);
-        tracing::warn!(error = text, "windows that came short stay noted: empty usage_window_builds");
+        tracing::warn!(error = text, "a baseline that is broken stays noted: empty usage_baseline_builds");
     }
 }
 
@@ -166,31 +171,39 @@ async fn read(
     pass: Pass<'_>,
     known: &Known,
     request: &SweepRequest<'_>,
-    builds: Option<&Builds>,
+    baseline: Option<&Baseline>,
     figures: &mut UsageFigures,
 ) -> Result<Spool<Candidate>, Failure> {
     let (mut candidates, usage) = (Spool::new(), &pass.app.usage);
-    let stream = match builds {
-        Some(builds) => usage.sweep_of_windows(request, builds).await,
+    let stream = match baseline {
+        Some(baseline) => usage.sweep_beside(request, baseline).await,
         None => usage.sweep(request).await,
     };
     let mut stream = stream.map_err(Failure::Usage)?;
     while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
         judge(pass, known, &usage, &mut candidates, figures).map_err(Failure::Spool)?;
     }
-    if figures.customers == 0 && request.customers.is_empty() {
-        expect_nobody(pass.app, request).await.map_err(Failure::Usage)?;
+    if stream.may_be_cut() && request.customers.is_empty() {
+        expect_nobody(pass.app, request, baseline).await.map_err(Failure::Usage)?;
     }
     Ok(candidates)
 }
 
-/// No row at all: either nobody used anything in a month, or the stream was cut before its first row.
-async fn expect_nobody(app: &App, request: &SweepRequest<'_>) -> Result<(), UsageError> {
-    match app.usage.count_customers(request).await? {
+/// No row at all of the hours: either nobody used anything in them, or the stream was cut before its first row.
+async fn expect_nobody(
+    app: &App,
+    request: &SweepRequest<'_>,
+    baseline: Option<&Baseline>,
+) -> Result<(), UsageError> {
+    let counted = match baseline {
+        Some(baseline) => app.usage.count_fresh(request, baseline).await?,
+        None => app.usage.count_customers(request).await?,
+    };
+    match counted {
         0 => {
             tracing::warn!(
                 db.query_id = request.query_id,
-                "no customer has any usage in the time read: is the rollup fed? (`meterflow migrate`)"
+                "no customer has any usage in the hours read: is the rollup fed? (`meterflow migrate`)"
             );
             Ok(())
         }
@@ -210,7 +223,7 @@ fn judge(
     let metrics = app.catalog.metrics();
     figures.customers += 1;
     figures.series += metrics.len() as u64;
-    for metric in &usage.unknown_metrics {
+    for metric in usage.unknown_metrics() {
         quarantine(figures, "unknown_metric", 1, usage.customer_id, metric);
     }
     let customer_id = std::str::from_utf8(usage.customer_id).ok().and_then(|id| CustomerId::new(id).ok());

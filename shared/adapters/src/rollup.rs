@@ -9,8 +9,8 @@
 //! again after it was cut off goes on from there. Days of which no event is left (expired, archived) keep their rollup
 //! as long as the definition of their metric stays.
 //!
-//! Beside it stand tables of closed windows, which runs of the detector compute from the rollup and use as long as
-//! nothing new has arrived for their hours; a migration that takes anything out of the rollup has them forgotten.
+//! Beside it stand tables of baselines, which runs of the detector compute from the rollup and use as long as nothing new
+//! has arrived for their hours; a migration that takes anything out of the rollup has them forgotten.
 //!
 //! While events are being inserted, a day that is recomputed can miss or double those that arrive in that moment. So
 //! the last hours are left alone once a view feeds them, and a later migration puts right what is still wrong.
@@ -31,9 +31,9 @@ pub const TABLE: &str = "usage_hourly";
 /// When something last arrived for an hour.
 pub(crate) const ARRIVALS_TABLE: &str = "usage_arrivals";
 
-/// Closed windows that were computed from the rollup, and which computations of them are complete.
-pub(crate) const WINDOWS_TABLE: &str = "usage_windows";
-pub(crate) const BUILDS_TABLE: &str = "usage_window_builds";
+/// Baselines that were computed from the rollup, and which computations of them are complete.
+pub(crate) const BASELINES_TABLE: &str = "usage_baselines";
+pub(crate) const BUILDS_TABLE: &str = "usage_baseline_builds";
 
 const DAY_SECONDS: u32 = 86_400;
 
@@ -100,7 +100,7 @@ pub async fn plan(client: &Client, database: &str, catalog: &Catalog) -> Result<
         }
     }
     if !plan.removed.is_empty() {
-        plan.statements.push(sql::forget_windows());
+        plan.statements.extend(sql::forget_baselines());
     }
     for metric in catalog.metrics().iter().filter(|metric| !is_current(metric)) {
         plan.statements.push(sql::create_view(metric));
@@ -186,7 +186,9 @@ pub async fn backfill(
     }
     // What is inserted is noticed as an arrival; what was taken out is not.
     if days.iter().any(|day| day.rolled > 0) {
-        run(sql::forget_windows()).await?;
+        for statement in sql::forget_baselines() {
+            run(statement).await?;
+        }
     }
     Ok(())
 }

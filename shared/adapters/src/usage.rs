@@ -1,32 +1,37 @@
 //! Reading usage: one streaming query for all customers and all metrics, and small ones for a single customer.
 //!
-//! The hours of the rollup, or the windows that were built of them, are aggregated in the order of their primary key
-//! where there are many customers, so ClickHouse holds a few thousand of them at once and this side one. A row is one
-//! customer with the values of all its metrics in all windows.
+//! The hours of the rollup are aggregated in the order of their primary key, so ClickHouse holds a few thousand customers
+//! at once and this side one. A row is one customer with the values of all its metrics in all windows. Where there is a
+//! baseline, which holds them already, only the hours of fresh windows are aggregated, and both streams are read beside
+//! each other in the order of customers.
 //!
-//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as much as was
-//! declared: the customers that the same query counts, or the windows that were noted when they were built. An exception
-//! in mid-stream, a cut connection and a stream cut at a row boundary are all errors; the caller must then discard every
-//! row of it.
+//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as many customers
+//! as were declared: those that the same query counts, or that were noted when the baseline was built. An exception in
+//! mid-stream, a cut connection and a stream cut at a row boundary are all errors; the caller must then discard every row
+//! of it.
 
 use std::time::{Duration, Instant};
 
-use clickhouse::Row;
-use clickhouse::query::RowCursor;
 use detection::{CustomerId, Window};
 use jiff::Timestamp;
-use serde::Deserialize;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::catalog::{Catalog, MetricSpec};
 use crate::config::ClickHouseConfig;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::shard::Shard;
 
+mod baselines;
 mod sql;
-mod windows;
+mod sweep;
 
-pub use windows::Builds;
+pub use baselines::Baseline;
+pub use sweep::{CustomerUsage, Sweep};
+
+use sweep::{Content, Stream};
+
+/// What the query of a baseline has after the id of its sweep.
+const OF_BASELINE: &str = "-baseline";
 
 /// Reads usage from ClickHouse.
 pub struct UsageReader {
@@ -65,42 +70,6 @@ pub struct StepsRequest<'a> {
     /// Length of a step: whole hours.
     pub step: Duration,
     pub query_id: &'a str,
-}
-
-/// A running sweep.
-pub struct Sweep {
-    cursor: RowCursor<UsageRow<'static>>,
-    context: QueryContext,
-    read_timeout: Duration,
-    deadline: Instant,
-    windows: usize,
-    metrics: usize,
-    /// What is declared and counted.
-    counts: Counts,
-    received: u64,
-    declared: u64,
-    /// The values of one customer by metric and age, filled anew for each.
-    values: Vec<Option<f64>>,
-}
-
-/// What proves that a stream is complete.
-#[derive(Clone, Copy, Debug)]
-enum Counts {
-    Customers,
-    Windows,
-}
-
-/// One customer's usage, borrowed from the read buffer as far as possible.
-#[derive(Debug)]
-pub struct CustomerUsage<'a> {
-    /// As it stands in the table: any bytes.
-    pub customer_id: &'a [u8],
-    /// The customer's first event, of any metric, in the time read; off by less than an hour, within the same window.
-    pub first_event: Timestamp,
-    /// Metrics that are in the rollup and not in the catalog.
-    pub unknown_metrics: Vec<String>,
-    windows: usize,
-    values: &'a [Option<f64>],
 }
 
 /// Which query on which server.
@@ -144,27 +113,14 @@ pub enum UsageError {
     #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
     OutOfTime { context: QueryContext },
     #[error(
-        "the usage query {} on {} ended early: {received} of {declared} {of} arrived",
+        "the usage query {} on {} ended early: {received} of {declared} customers arrived",
         .context.query_id, .context.host
     )]
-    Truncated { context: QueryContext, received: u64, declared: u64, of: &'static str },
+    Truncated { context: QueryContext, received: u64, declared: u64 },
     #[error("the usage query {} on {} answered in an unexpected shape: {detail}", .context.query_id, .context.host)]
     Shape { context: QueryContext, detail: String },
     #[error("cannot get the ClickHouse credentials")]
     Credentials(#[source] CredentialsError),
-}
-
-#[derive(Row, Deserialize)]
-struct UsageRow<'a> {
-    #[serde(with = "serde_bytes")]
-    customer_id: &'a [u8],
-    declared: u64,
-    first_event_ms: i64,
-    unknown_metrics: Vec<String>,
-    /// Of the windows that there are.
-    ages: Vec<u8>,
-    /// The values of all metrics for each of them; see the queries for what has no value.
-    values: Vec<f64>,
 }
 
 impl UsageReader {
@@ -189,29 +145,37 @@ impl UsageReader {
     pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
         let SweepRequest { catalog, window, baseline_days, shard, customers, .. } = *request;
         let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
-        self.start(request, self.query(&text, request).await?, Counts::Customers, 0).await
+        let query = self.query(&text, request).await?;
+        Ok(Sweep::of_hours(self.start(request, query, Content::Whole)?))
     }
 
-    /// The same from windows that were [prepared](Self::prepare_windows).
-    pub async fn sweep_of_windows(
+    /// The same from a [baseline](Self::baseline), with what is fresh from the hours beside it.
+    pub async fn sweep_beside(
         &self,
         request: &SweepRequest<'_>,
-        builds: &Builds,
+        baseline: &Baseline,
     ) -> Result<Sweep, UsageError> {
-        let Builds { ids, rows } = builds;
-        let metrics = request.catalog.metrics().len();
-        let text = sql::sweep_of_windows(&request.window, request.shard, *rows, metrics);
-        let query = self.query(&text, request).await?.param("builds", ids).param("rows", rows);
-        self.start(request, query, Counts::Windows, *rows).await
+        let (Baseline { shift, closes, builds, .. }, fresh) = (baseline, baseline.fresh());
+        let text = sql::fresh(request.catalog, fresh, request.shard);
+        let to = baselines::seconds(request.window.end());
+        let query = self.query(&text, request).await?.param("to", to);
+        let of_fresh = self.start(request, query, Content::Fresh(fresh.to_vec()))?;
+
+        let query_id = format!("{}{OF_BASELINE}", request.query_id);
+        let request = &SweepRequest { query_id: &query_id, ..*request };
+        let query = self.query(&sql::baseline(request.shard), request).await?;
+        let query = query.param("closes", closes).param("builds", builds).param("rows", baseline.rows());
+        let content = Content::Baseline { shift: *shift, fresh: fresh.to_vec() };
+        let of_baseline = self.start(request, query, content)?.declaring(baseline.rows());
+        Ok(Sweep::beside(of_fresh, of_baseline))
     }
 
-    async fn start(
+    fn start(
         &self,
         request: &SweepRequest<'_>,
         query: clickhouse::query::Query,
-        counts: Counts,
-        declared: u64,
-    ) -> Result<Sweep, UsageError> {
+        content: Content,
+    ) -> Result<Stream, UsageError> {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
         // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
         let now = Instant::now();
@@ -223,22 +187,9 @@ impl UsageReader {
         }
         let cursor = query
             .with_setting("max_execution_time", time_left.as_secs().to_string())
-            .fetch::<UsageRow<'static>>()
+            .fetch()
             .map_err(|source| classify(&context, source))?;
-        let windows = windows::windows_of(request);
-        let metrics = request.catalog.metrics().len();
-        Ok(Sweep {
-            cursor,
-            context,
-            read_timeout: self.read_timeout,
-            deadline,
-            windows,
-            metrics,
-            counts,
-            received: 0,
-            declared,
-            values: vec![None; windows * metrics],
-        })
+        Ok(Stream::new(cursor, context, (self.read_timeout, deadline), request, content))
     }
 
     /// How many customers have usage in the window and its baseline, by a question of its own.
@@ -252,6 +203,20 @@ impl UsageReader {
         let SweepRequest { catalog, window, shard, customers, .. } = request;
         let text = sql::count_customers(catalog, &window, shard, !customers.is_empty());
         let query = self.query(&text, &request).await?;
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// How many of them have usage in the fresh windows beside a baseline.
+    pub async fn count_fresh(
+        &self,
+        request: &SweepRequest<'_>,
+        baseline: &Baseline,
+    ) -> Result<u64, UsageError> {
+        let query_id = format!("{}-count", request.query_id);
+        let request = SweepRequest { query_id: &query_id, ..*request };
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let query = self.query(&sql::count_fresh(baseline.fresh(), request.shard), &request).await?;
+        let query = query.param("to", baselines::seconds(request.window.end()));
         self.within(&context, query.fetch_one::<u64>()).await
     }
 
@@ -284,7 +249,7 @@ impl UsageReader {
     /// The error of a sweep that brought no row although there are customers.
     pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
-        UsageError::Truncated { context, received: 0, declared, of: Counts::Customers.noun() }
+        UsageError::Truncated { context, received: 0, declared }
     }
 
     /// Whether it is worth to try once more after `error`.
@@ -355,77 +320,13 @@ impl UsageReader {
     }
 }
 
-impl Sweep {
-    /// The next customer, or `None` at a clean and complete end.
-    pub async fn next(&mut self) -> Result<Option<CustomerUsage<'_>>, UsageError> {
-        let patience = Instant::now() + self.read_timeout;
-        let row = match timeout_at(self.deadline.min(patience).into(), self.cursor.next()).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(source)) => return Err(classify(&self.context, source)),
-            Err(_) if self.deadline <= patience => {
-                return Err(UsageError::OutOfTime { context: self.context.clone() });
-            }
-            Err(_) => {
-                let seconds = self.read_timeout.as_secs();
-                return Err(UsageError::Stalled { context: self.context.clone(), seconds });
-            }
-        };
-        let Some(row) = row else {
-            let (received, declared, of) = (self.received, self.declared, self.counts.noun());
-            return match received < declared {
-                false => Ok(None),
-                true => Err(UsageError::Truncated { context: self.context.clone(), received, declared, of }),
-            };
-        };
-        self.received += self.counts.of(&row);
-        self.declared = row.declared;
-        if row.values.len() != self.metrics * row.ages.len()
-            || row.ages.iter().any(|age| usize::from(*age) >= self.windows)
-        {
-            let (values, ages) = (row.values.len(), row.ages.len());
-            let detail = format!("{values} values for {} metrics in {ages} windows", self.metrics);
-            return Err(UsageError::Shape { context: self.context.clone(), detail });
-        }
-        self.values.fill(None);
-        for (age, of_window) in row.ages.iter().zip(row.values.chunks_exact(self.metrics)) {
-            for (metric, value) in of_window.iter().enumerate() {
-                self.values[metric * self.windows + usize::from(*age)] = Some(*value).filter(|v| !v.is_nan());
-            }
-        }
-        Ok(Some(CustomerUsage {
-            customer_id: row.customer_id,
-            first_event: Timestamp::from_millisecond(row.first_event_ms).unwrap_or_default(),
-            unknown_metrics: row.unknown_metrics,
-            windows: self.windows,
-            values: &self.values,
-        }))
-    }
-}
-
-impl Counts {
-    fn of(self, row: &UsageRow<'_>) -> u64 {
-        match self {
-            Self::Customers => 1,
-            Self::Windows => row.ages.len() as u64,
-        }
-    }
-
-    fn noun(self) -> &'static str {
-        match self {
-            Self::Customers => "customers",
-            Self::Windows => "windows",
-        }
-    }
-}
-
-impl CustomerUsage<'_> {
-    /// The values of each metric by age, in the order of the catalog.
-    pub fn series(&self) -> impl Iterator<Item = &[Option<f64>]> {
-        self.values.chunks_exact(self.windows)
-    }
-}
-
 impl UsageError {
+    /// Whether a baseline did not bring what was noted of it.
+    pub fn is_broken_baseline(&self) -> bool {
+        matches!(self, Self::Truncated { context, .. } | Self::Shape { context, .. }
+            if context.query_id.ends_with(OF_BASELINE))
+    }
+
     /// Whether the same query may well succeed in a moment.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -7,6 +7,10 @@
 //! time of the recurrence that needs one, which divides at each value and waits for it.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// The values of a baseline, of up to three months without a piece of memory of its own.
+pub(crate) type Values = SmallVec<[f64; 96]>;
 
 /// What is usual: mean and sample standard deviation (n - 1) of the counted baseline windows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,25 +31,22 @@ impl Baseline {
     ///
     /// The parts are finite for finite values up to 1e100; beyond that the squares may overflow, and
     /// [`Baseline::is_finite`] says so.
-    pub fn of(values: impl IntoIterator<Item = f64, IntoIter: Clone>) -> Option<Self> {
-        let values = values.into_iter();
-        let origin = values.clone().next()?;
-        let shifted = values.map(|value| value - origin);
-        let (mut count, mut sum) = (0_usize, 0.0_f64);
-        for value in shifted.clone() {
-            count += 1;
-            sum += value;
-        }
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        Self::of_slice(&values.into_iter().collect::<Values>())
+    }
+
+    /// The same of values that stand beside each other.
+    pub fn of_slice(values: &[f64]) -> Option<Self> {
+        let (origin, count) = (*values.first()?, values.len());
         if count < 2 {
             return None;
         }
+        let [sum] = sums(values, |value| [value - origin]);
         let offset = sum / count as f64;
-        let (mut squares, mut rest) = (0.0_f64, 0.0_f64);
-        for value in shifted {
-            let delta = value - offset;
-            squares += delta * delta;
-            rest += delta;
-        }
+        let [squares, rest] = sums(values, |value| {
+            let delta = (value - origin) - offset;
+            [delta * delta, delta]
+        });
         // What the rounding of the offset left.
         let squares = (squares - rest * rest / count as f64).max(0.0);
         let stddev = (squares / (count - 1) as f64).sqrt();
@@ -82,6 +83,25 @@ impl Baseline {
         self.mean.is_finite() && self.stddev.is_finite()
     }
 }
+
+/// Sums over all values, made of four that are added up beside each other: a processor adds the four at a time, and
+/// waits for the one before where there is one sum only.
+fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {
+    let mut lanes = [[0.0; LANES]; N];
+    let mut add = |lane: usize, value: f64| {
+        for (lanes, term) in lanes.iter_mut().zip(terms(value)) {
+            lanes[lane] += term;
+        }
+    };
+    let (fours, rest) = values.as_chunks::<LANES>();
+    for four in fours {
+        four.iter().enumerate().for_each(|(lane, value)| add(lane, *value));
+    }
+    rest.iter().enumerate().for_each(|(lane, value)| add(lane, *value));
+    lanes.map(|[a, b, c, d]| (a + b) + (c + d))
+}
+
+const LANES: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::Values;
 use crate::incident::Rules;
 use crate::{Baseline, Series, Settings};
 
@@ -90,20 +91,26 @@ impl Comparison {
     }
 }
 
+/// The square of a larger value may not fit a double.
+const LARGEST: f64 = 1e100;
+
 /// Compares the current window of `series` with its baseline.
 ///
 /// Total: any input gives a verdict. The order of the baseline windows does not matter.
 pub fn check(series: &Series<'_>, settings: &Settings) -> Verdict {
-    if let Some(reason) = broken(series) {
+    let (current, values): (_, Values) = (series.current(), series.baseline().collect());
+    if let Some(reason) = broken(current, &values, series.never_negative()) {
         return Verdict::Undetermined(reason);
     }
-    let Some(current) = series.current() else {
+    let Some(current) = current else {
         return Verdict::Undetermined(Reason::NoData);
     };
     let excluded_windows = series.excluded_windows(settings.min_samples());
-    let Some(baseline) = Baseline::of(series.baseline_without(excluded_windows))
-        .filter(|baseline| baseline.sample_count() >= settings.min_samples())
-    else {
+    let baseline = match excluded_windows {
+        0 => Baseline::of_slice(&values),
+        _ => Baseline::of(series.baseline_without(excluded_windows)),
+    };
+    let Some(baseline) = baseline.filter(|baseline| baseline.sample_count() >= settings.min_samples()) else {
         return Verdict::Undetermined(Reason::InsufficientData);
     };
     let Some(comparison) = compare(current, baseline, settings.threshold(), series.never_negative()) else {
@@ -153,13 +160,20 @@ impl Reason {
     }
 }
 
-fn broken(series: &Series<'_>) -> Option<Reason> {
-    series.current().into_iter().chain(series.baseline()).find_map(|value| {
+/// What is wrong with a value, the current one first, then the newest.
+fn broken(current: Option<f64>, values: &[f64], never_negative: bool) -> Option<Reason> {
+    let least = if never_negative { 0.0 } else { -LARGEST };
+    let is_sound = |value: f64| value >= least && value <= LARGEST;
+    // All of them at a time, and one by one only where one is not sound.
+    if current.is_none_or(is_sound) && values.iter().fold(true, |sound, value| sound & is_sound(*value)) {
+        return None;
+    }
+    current.into_iter().chain(values.iter().copied()).find_map(|value| {
         if !value.is_finite() {
             Some(Reason::NotFinite)
-        } else if value < 0.0 && series.never_negative() {
+        } else if value < 0.0 && never_negative {
             Some(Reason::Negative)
-        } else if value.abs() > 1e100 {
+        } else if value.abs() > LARGEST {
             Some(Reason::OutOfRange)
         } else {
             None

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{BUILDS_TABLE, TABLE};
+use super::{BASELINES_TABLE, BUILDS_TABLE, TABLE};
 use crate::catalog::MetricSpec;
 
 pub(super) const EVENTS_DDL: &str = include_str!("../../../../infra/clickhouse/events.sql");
@@ -11,8 +11,8 @@ pub(super) const ROLLUP_DDLS: [&str; 5] = [
     include_str!("../../../../infra/clickhouse/usage_hourly.sql"),
     include_str!("../../../../infra/clickhouse/usage_arrivals.sql"),
     include_str!("../../../../infra/clickhouse/usage_arrivals_view.sql"),
-    include_str!("../../../../infra/clickhouse/usage_windows.sql"),
-    include_str!("../../../../infra/clickhouse/usage_window_builds.sql"),
+    include_str!("../../../../infra/clickhouse/usage_baselines.sql"),
+    include_str!("../../../../infra/clickhouse/usage_baseline_builds.sql"),
 ];
 
 /// The first second of 2106, where the hours of the rollup end.
@@ -87,9 +87,10 @@ pub(super) fn remove(metric: &str) -> String {
     format!("ALTER TABLE {TABLE} DELETE WHERE metric = '{quoted}' SETTINGS mutations_sync = 2")
 }
 
-/// Makes all closed windows be computed anew.
-pub(super) fn forget_windows() -> String {
-    format!("TRUNCATE TABLE {BUILDS_TABLE}")
+/// Makes all baselines be computed anew: nobody reads what is not noted, and what is just being built on one finds its
+/// rows gone.
+pub(super) fn forget_baselines() -> [String; 2] {
+    [BUILDS_TABLE, BASELINES_TABLE].map(|table| format!("TRUNCATE TABLE {table}"))
 }
 
 pub(super) fn view_name(metric: &MetricSpec) -> String {

@@ -6,9 +6,10 @@
 
 use detection::Window;
 
-use super::windows::{Build, NO_BUILD};
+use super::baselines::Build;
+use super::sweep::UNKNOWN_TOLD;
 use crate::catalog::{Aggregate, Catalog, MetricSpec};
-use crate::rollup::{self, ARRIVALS_TABLE, BUILDS_TABLE, TABLE, WINDOWS_TABLE};
+use crate::rollup::{self, ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE, TABLE};
 use crate::shard::{BUCKETS, Shard};
 
 /// Rows of one customer are aggregated as they are read, in the order of the table, so that ClickHouse holds a few
@@ -17,12 +18,8 @@ use crate::shard::{BUCKETS, Shard};
 /// memory.
 const IN_ORDER: &str = "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
 
-/// Values of windows that ClickHouse may hold at once: as many as some 30,000 customers have of four metrics, in less than
-/// 100 MB. With more of them the first rows would come late, and who reads them would wait.
-const FEW_VALUES: u64 = 4_000_000;
-
-/// The bucket of a customer: the parts of the closed windows, of which each shard of a run has its own.
-pub(super) fn bucket() -> String {
+/// The bucket of a customer, of which each shard of a run has its own.
+fn bucket() -> String {
     format!("cityHash64(customer_id) % {BUCKETS}")
 }
 
@@ -62,10 +59,11 @@ pub(super) fn sweep(
     assumeNotNull(({declared})) AS declared,
     intDiv({{end:Int64}}, {unit}) AS closing
 SELECT
+    toUInt8(0) AS bucket,
     customer_id,
     declared,
     toInt64(oldest) * {unit} AS first_event_ms,
-    unknown_metrics,
+    unknown,
     arrayMap(age -> toUInt8(age), range({windows})) AS ages,
     {values} AS values
 FROM
@@ -73,7 +71,7 @@ FROM
     SELECT
         customer_id,
         min(at) AS oldest,
-        groupUniqArrayIf(8)(toValidUTF8(toString(metric)), place = {metrics}) AS unknown_metrics,
+        groupUniqArrayIf({UNKNOWN_TOLD})((toUInt8(0), toValidUTF8(toString(metric))), place = {metrics}) AS unknown,
         {aggregates}
     FROM
     (
@@ -93,98 +91,160 @@ SETTINGS {IN_ORDER}"
     )
 }
 
-/// The same from closed windows: as many rows a customer as there are windows, with nothing left to compute.
-///
-/// Whatever can be made of the arrays of a customer is, since each aggregate takes time for each row. Filters stay
-/// behind the read: they let nearly all rows through, and before it they would cost a second pass over these columns.
-///
-/// A few customers are aggregated in a hash table: in order they would come out of many small parts, and merging those
-/// takes longer than all the rest.
-pub(super) fn sweep_of_windows(window: &Window, shard: Shard, rows: u64, metrics: usize) -> String {
-    let few = rows.saturating_mul(metrics as u64) <= FEW_VALUES;
-    let aggregation = if few { "optimize_aggregation_in_order = 0" } else { IN_ORDER };
-    let rows = windows_at(window, shard);
+/// One row a customer with its windows of these ages, of 24 hours each, in the order of customers. `declared` is the number
+/// of these rows.
+pub(super) fn fresh(catalog: &Catalog, ages: &[u8], shard: Shard) -> String {
+    let windows = windows_of_hours(catalog, ages, shard);
     format!(
-        "WITH
-    toUInt32(intDiv({{end:Int64}}, 1000)) AS closing
-SELECT
-    customer_id,
-    {{rows:UInt64}} AS declared,
-    (toInt64(closing) - 86400 * (toInt64(arrayMax(ages)) + 1)) * 1000 AS first_event_ms,
-    arraySlice(arrayDistinct(groupArrayArray(unknown)), 1, 8) AS unknown_metrics,
-    groupArray(toUInt8(intDiv(closing - toUInt32(start) - 1, 86400))) AS ages,
-    groupArrayArray(values) AS values
-FROM {rows} AND build IN {{builds:Array(UInt64)}}
-GROUP BY customer_id
-SETTINGS {aggregation}, optimize_move_to_prewhere = 0, select_sequential_consistency = 1"
+        "SELECT bucket, customer_id, count() OVER () AS declared, toInt64(0) AS first_event_ms, unknown, ages, values
+FROM
+(
+{windows}
+)
+ORDER BY bucket, customer_id
+SETTINGS optimize_aggregation_in_order = 1"
     )
 }
 
-/// How many rows each build has, of those that one statement made, all of which may be provisional.
-pub(super) fn rows_of_builds(window: &Window, shard: Shard, provisional: bool) -> String {
-    let rows = windows_at(window, shard) + if provisional { " AND provisional" } else { "" };
+/// One row a customer with the windows that were built, in the order of customers, which is that of the table.
+pub(super) fn baseline(shard: Shard) -> String {
+    let of_shard = of_shard(shard, "bucket");
+    format!(
+        "SELECT bucket, customer_id, {{rows:UInt64}} AS declared, toInt64(0) AS first_event_ms, unknown, ages, values
+FROM {BASELINES_TABLE}
+WHERE closes = toDateTime({{closes:UInt32}}, 'UTC') AND build IN {{builds:Array(UInt64)}}{of_shard}
+ORDER BY bucket, customer_id
+SETTINGS optimize_move_to_prewhere = 0, select_sequential_consistency = 1"
+    )
+}
+
+/// Makes a baseline: windows of these ages from the hours of the rollup, and the others up to the age `{oldest}` from a
+/// baseline that was built before, if there is one, in which they had another age, less by `{shift}`.
+///
+/// A build has an id of its own for each bucket, so that a sweep can choose among builds by it alone.
+///
+/// What is known of a customer is filtered by arrays of its ages. A function of the position would need the arrays
+/// themselves in each of its calls, which ClickHouse copies for each.
+pub(super) fn build(catalog: &Catalog, ages: &[u8], shard: Shard, on_a_former: bool) -> String {
+    let windows = windows_of_hours(catalog, ages, shard);
+    let columns = "bucket, customer_id, closes, build, expires, ages, values, unknown";
+    let constants = "toDateTime({to:UInt32}, 'UTC') AS closes, {first:UInt64} + bucket AS build, \
+                     toDateTime({expires:UInt32}, 'UTC') AS expires";
+    if !on_a_former {
+        return format!(
+            "INSERT INTO {BASELINES_TABLE} ({columns})
+SELECT bucket, customer_id, {constants}, ages, values, unknown
+FROM
+(
+{windows}
+)
+SETTINGS optimize_aggregation_in_order = 1"
+        );
+    }
+    let metrics = catalog.metrics().len();
+    let replaced: Vec<_> = ages.iter().map(ToString::to_string).collect();
+    let replaced = replaced.join(", ");
+    let kept = |age: &str| {
+        format!("{age} + {{shift:UInt8}} <= {{oldest:UInt8}} AND {age} + {{shift:UInt8}} NOT IN ({replaced})")
+    };
+    let (of_window, of_metric) = (kept("age"), kept("of_age.1"));
+    let of_shard = of_shard(shard, "bucket");
+    format!(
+        "INSERT INTO {BASELINES_TABLE} ({columns})
+SELECT
+    bucket,
+    customer_id,
+    {constants},
+    arrayConcat(known.ages, fresh.ages) AS ages,
+    arrayConcat(known.values, fresh.values) AS values,
+    arrayConcat(known.unknown, fresh.unknown) AS unknown
+FROM
+(
+    SELECT
+        bucket,
+        customer_id,
+        arrayMap(age -> toUInt8(age + {{shift:UInt8}}), arrayFilter(age -> {of_window}, ages)) AS ages,
+        arrayFilter(
+            (value, age) -> {of_window}, values, arrayFlatten(arrayMap(age -> arrayWithConstant({metrics}, age), former.ages))
+        ) AS values,
+        arrayMap(
+            of_age -> (toUInt8(of_age.1 + {{shift:UInt8}}), of_age.2), arrayFilter(of_age -> {of_metric}, unknown)
+        ) AS unknown
+    FROM {BASELINES_TABLE} AS former
+    WHERE closes = toDateTime({{former:UInt32}}, 'UTC') AND build IN {{builds:Array(UInt64)}}{of_shard}
+) AS known
+FULL JOIN
+(
+{windows}
+) AS fresh
+USING (bucket, customer_id)
+WHERE notEmpty(ages)
+SETTINGS optimize_aggregation_in_order = 1, join_use_nulls = 0, select_sequential_consistency = 1"
+    )
+}
+
+/// How many rows these builds have.
+pub(super) fn rows_of_builds(shard: Shard) -> String {
+    let of_shard = of_shard(shard, "bucket");
     format!(
         "SELECT build, count() AS rows
-FROM {rows} AND build >= {{first:UInt64}} AND build <= {{last:UInt64}}
+FROM {BASELINES_TABLE}
+WHERE closes IN (toDateTime({{to:UInt32}}, 'UTC'), toDateTime({{former:UInt32}}, 'UTC'))
+    AND build IN {{builds:Array(UInt64)}}{of_shard}
 GROUP BY build
 SETTINGS select_sequential_consistency = 1"
     )
 }
 
-/// The closed windows of a shard that begin at the same hour of the day as this one, in whole partitions.
-fn windows_at(window: &Window, shard: Shard) -> String {
-    let hour = window.start().as_second().rem_euclid(86_400) / 3_600;
-    if shard.is_whole() {
-        return format!("{WINDOWS_TABLE} WHERE toHour(start) = {hour}");
-    }
-    let buckets: Vec<_> = shard.buckets().map(|bucket| format!("{bucket}, ")).collect();
-    // As in the key of the partitions: the provisional ones come after the last bucket.
-    format!(
-        "{WINDOWS_TABLE} WHERE toHour(start) = {hour} AND if(provisional, {BUCKETS}, {}) IN ({}{BUCKETS})",
-        bucket(),
-        buckets.concat()
-    )
-}
-
-/// Makes so many windows of the hours of the rollup, which lie one after the other: they close from `{to}` backwards, and
-/// the first of them has the age `{newest}`.
-///
-/// A build has an id of its own for each window and bucket, so that a sweep can choose among builds by it alone. Blocks
-/// are of the usual size here: with few windows they hold little, and smaller ones take half as long again.
-pub(super) fn build_windows(catalog: &Catalog, windows: usize, shard: Shard) -> String {
-    let metrics = catalog.metrics().len();
-    let slots = windows * metrics;
+/// The windows of these ages, which are in order, made of the hours of the rollup: one row a customer that has usage in
+/// any of them.
+fn windows_of_hours(catalog: &Catalog, ages: &[u8], shard: Shard) -> String {
+    let (metrics, count) = (catalog.metrics().len(), ages.len());
+    let slots = count * metrics;
+    let list = |numbers: &[u8]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let age = "intDiv({to:UInt32} - toUnixTimestamp(hour) - 1, 86400)";
+    let number = match following(ages).count() {
+        1 => format!("{age} - {}", ages[0]),
+        _ => {
+            let numbers: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+            format!("transform({age}, [{}], [{}], {count})", list(ages), numbers.join(", "))
+        }
+    };
+    // With one window there is nothing to choose.
+    let (seen, present, chosen) = match ages {
+        [only] => (String::new(), format!("[toUInt8({only})]"), "all_values".to_owned()),
+        _ => (
+            "groupBitOr(bitShiftLeft(toUInt64(1), number)) AS seen,\n            ".to_owned(),
+            format!(
+                "arrayFilter((age, number) -> bitTest(seen, number), [{}]::Array(UInt8), range({count}))",
+                list(ages)
+            ),
+            format!(
+                "arrayFilter((value, number) -> bitTest(seen, number), all_values, \
+                 arrayMap(slot -> intDiv(slot, {metrics}), range({slots})))"
+            ),
+        ),
+    };
     let place = place(catalog);
     let columns = columns(catalog);
     let aggregates = aggregates(catalog, slots);
     let values = values(catalog, slots);
-    let of_shard = of_shard(shard);
     let bucket = bucket();
+    let rows = hours_of(ages, shard);
+    let told = UNKNOWN_TOLD * count;
     format!(
-        "INSERT INTO {WINDOWS_TABLE} (customer_id, start, build, provisional, expires, values, unknown)
-SELECT
-    customer_id,
-    toDateTime({{to:UInt32}} - 86400 * (toUInt32(number) + 1), 'UTC') AS start,
-    {{build:UInt64}} + toUInt64({{newest:UInt16}} + number) * {BUCKETS} + {bucket} AS build,
-    has({{provisional:Array(UInt16)}}, {{newest:UInt16}} + number) AS provisional,
-    toDateTime(
-        if(provisional, {{expires:UInt32}}, {{oldest_expires:UInt32}} - 86400 * toUInt32({{newest:UInt16}} + number)), 'UTC'
-    ) AS expires,
-    arraySlice(all_values, number * {metrics} + 1, {metrics}) AS values,
-    arrayMap(of_window -> of_window.2, arrayFilter(of_window -> of_window.1 = number, all_unknown)) AS unknown
-FROM
-(
-    SELECT
-        customer_id,
-        numbers,
+        "    SELECT
+        {bucket} AS bucket,
+        toString(customer_id) AS customer_id,
+        {present} AS ages,
         {values} AS all_values,
-        all_unknown
+        {chosen} AS values,
+        unknown
     FROM
     (
         SELECT
             customer_id,
-            groupUniqArray(number) AS numbers,
-            groupUniqArrayIf(64)((number, toValidUTF8(toString(metric))), place = {metrics}) AS all_unknown,
+            {seen}groupUniqArrayIf({told})((toUInt8(age), toValidUTF8(toString(metric))), place = {metrics}) AS unknown,
             {aggregates}
         FROM
         (
@@ -193,25 +253,43 @@ FROM
                 metric,
                 {columns},
                 {place} AS place,
-                toUInt16(intDiv({{to:UInt32}} - toUnixTimestamp(hour) - 1, 86400)) AS number,
+                {age} AS age,
+                {number} AS number,
                 if(place = {metrics}, {slots}, number * {metrics} + place) AS slot
-            FROM {TABLE}
-            WHERE hour >= toDateTime({{from:UInt32}}, 'UTC') AND hour < toDateTime({{to:UInt32}}, 'UTC'){of_shard}
+            FROM {rows}
         )
         GROUP BY customer_id
-    )
-)
-ARRAY JOIN numbers AS number
-SETTINGS optimize_aggregation_in_order = 1"
+    )"
     )
 }
 
-/// What is known of the windows that close at these times: when something last arrived for their hours, and which
-/// builds of them there are. With it the time of the server, which all of these are measured in.
-pub(super) fn state_of_windows() -> String {
+/// The rows of the rollup that the windows of these ages are made of.
+fn hours_of(ages: &[u8], shard: Shard) -> String {
+    let spans: Vec<_> = following(ages)
+        .map(|ages| {
+            let (newest, oldest) = (ages[0], ages[ages.len() - 1]);
+            format!(
+                "(hour >= toDateTime({{to:UInt32}} - {}, 'UTC') AND hour < toDateTime({{to:UInt32}} - {}, 'UTC'))",
+                (u32::from(oldest) + 1) * 86_400,
+                u32::from(newest) * 86_400,
+            )
+        })
+        .collect();
+    format!("{TABLE} WHERE ({}){}", spans.join(" OR "), of_shard(shard, &bucket()))
+}
+
+/// Ages of windows that lie one after the other.
+fn following(ages: &[u8]) -> impl Iterator<Item = &[u8]> {
+    ages.chunk_by(|one, next| one + 1 == *next)
+}
+
+/// What is known of the windows up to the one that closes at `{to}`: when something last arrived for their hours, and
+/// which builds there are of baselines for this hour of the day. With it the time of the server, which all of these are
+/// measured in.
+pub(super) fn state() -> String {
     format!(
         "SELECT
-    toUnixTimestamp(now()) AS now,
+    toUnixTimestamp64Milli(now64(3)) AS now_ms,
     (
         SELECT groupArray((toUnixTimestamp(hour), toUnixTimestamp(last)))
         FROM
@@ -223,42 +301,29 @@ pub(super) fn state_of_windows() -> String {
         )
     ) AS arrivals,
     (
-        SELECT groupArray((toUnixTimestamp(start), bucket, build, toUnixTimestamp(begun), rows))
+        SELECT groupArray((toUnixTimestamp(closes), bucket, build, toUnixTimestamp64Milli(begun), rows, oldest))
         FROM {BUILDS_TABLE}
-        WHERE start >= toDateTime({{from:UInt32}}, 'UTC') AND start < toDateTime({{to:UInt32}}, 'UTC')
-            AND toHour(start) = toHour(toDateTime({{from:UInt32}}, 'UTC'))
+        WHERE closes > toDateTime({{from:UInt32}}, 'UTC') AND closes <= toDateTime({{to:UInt32}}, 'UTC')
+            AND toHour(closes) = toHour(toDateTime({{to:UInt32}}, 'UTC'))
             AND definition = {{definition:String}} AND expires > now() + 3600
     ) AS builds
 SETTINGS select_sequential_consistency = 1"
     )
 }
 
-/// Notes that builds are complete, and when they expire. What is in it comes from numbers and a digest.
-pub(super) fn note_builds(definition: &str, builds: &[(Build, u32)]) -> String {
+/// Notes that builds are complete, or with [`NO_BUILD`](super::baselines::NO_BUILD) that those of their hour are not to be
+/// read any more. What is in it comes from numbers and a digest.
+pub(super) fn note_builds(definition: &str, expires: u32, builds: &[Build]) -> String {
     let rows: Vec<_> = builds
         .iter()
-        .map(|((start, bucket, build, begun, rows), expires)| {
-            format!("({start}, {bucket}, {build}, {rows}, '{definition}', {begun}, {expires})")
+        .map(|(closes, bucket, build, begun, rows, oldest)| {
+            let begun = format!("fromUnixTimestamp64Milli({begun})");
+            format!("({closes}, {bucket}, {build}, {rows}, {oldest}, '{definition}', {begun}, {expires})")
         })
         .collect();
     format!(
-        "INSERT INTO {BUILDS_TABLE} (start, bucket, build, rows, definition, begun, expires) VALUES {}",
+        "INSERT INTO {BUILDS_TABLE} (closes, bucket, build, rows, oldest, definition, begun, expires) VALUES {}",
         rows.join(", ")
-    )
-}
-
-/// Notes that none of the builds of these windows is to be read any more: a later note without a build.
-pub(super) fn void_builds(shard: Shard) -> String {
-    let buckets: Vec<_> = shard.buckets().map(|bucket| bucket.to_string()).collect();
-    format!(
-        "INSERT INTO {BUILDS_TABLE} (start, bucket, build, rows, definition, begun, expires)
-SELECT start, bucket, {NO_BUILD}, 0, definition, now(), max(expires)
-FROM {BUILDS_TABLE}
-WHERE start >= toDateTime({{from:UInt32}}, 'UTC') AND start < toDateTime({{to:UInt32}}, 'UTC')
-    AND toHour(start) = toHour(toDateTime({{from:UInt32}}, 'UTC'))
-    AND definition = {{definition:String}} AND bucket IN ({})
-GROUP BY start, bucket, definition",
-        buckets.join(", ")
     )
 }
 
@@ -271,6 +336,11 @@ pub(super) fn count_customers(
 ) -> String {
     let rows = Source::of(catalog, window, shard, some_customers).rows;
     format!("SELECT count() FROM (SELECT customer_id FROM {rows} GROUP BY customer_id)")
+}
+
+/// The number of customers with usage in the windows of these ages.
+pub(super) fn count_fresh(ages: &[u8], shard: Shard) -> String {
+    format!("SELECT count() FROM (SELECT customer_id FROM {} GROUP BY customer_id)", hours_of(ages, shard))
 }
 
 /// One customer's usage of one metric in steps of `{step}` seconds from `{start}` on; steps without usage are left out.
@@ -312,7 +382,7 @@ impl Source {
                 "{TABLE} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
                  AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){}{}",
                 only("customer_id"),
-                of_shard(shard)
+                of_shard(shard, &bucket())
             );
             return Self { rows, time: "toInt64(toUnixTimestamp(hour))", unit_ms: 1_000 };
         }
@@ -335,13 +405,13 @@ impl Source {
     }
 }
 
-/// The condition on a customer of a shard.
-fn of_shard(shard: Shard) -> String {
+/// The condition on a customer of a shard, whose bucket is this expression.
+fn of_shard(shard: Shard, bucket: &str) -> String {
     if shard.is_whole() {
         return String::new();
     }
     let buckets: Vec<_> = shard.buckets().map(|bucket| bucket.to_string()).collect();
-    format!(" AND {} IN ({})", bucket(), buckets.join(", "))
+    format!(" AND {bucket} IN ({})", buckets.join(", "))
 }
 
 /// A row's metric as its place in the catalog, or the place after the last one. A lookup in a constant table: the same
@@ -454,22 +524,18 @@ mod tests {
     }
 
     #[test]
-    fn the_sweep_of_closed_windows() {
-        insta::assert_snapshot!(sweep_of_windows(&day(), Shard::WHOLE, 31_000_000, 4));
+    fn one_fresh_window() {
+        insta::assert_snapshot!(fresh(&Catalog::built_in().unwrap(), &[0], Shard::WHOLE));
     }
 
     #[test]
-    fn a_few_customers_are_not_aggregated_in_order() {
-        let in_order = |rows| sweep_of_windows(&day(), Shard::WHOLE, rows, 4).contains(IN_ORDER);
-        assert_eq!(
-            [0, 31_000, 1_000_000, 1_000_001, u64::MAX].map(in_order),
-            [false, false, false, true, true]
-        );
+    fn fresh_windows_here_and_there() {
+        insta::assert_snapshot!(fresh(&Catalog::built_in().unwrap(), &[0, 1, 9], Shard::WHOLE));
     }
 
     #[test]
-    fn closed_windows_are_built_of_hours() {
-        insta::assert_snapshot!(build_windows(&Catalog::built_in().unwrap(), 2, Shard::WHOLE));
+    fn a_baseline_is_built_on_a_former_one() {
+        insta::assert_snapshot!(build(&Catalog::built_in().unwrap(), &[1], Shard::WHOLE, true));
     }
 
     #[test]
@@ -477,10 +543,11 @@ mod tests {
         let (catalog, shard) = (Catalog::built_in().unwrap(), Shard::new(1, 4).unwrap());
         let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
         assert_eq!(sweep(&catalog, &day(), 30, shard, false).matches(condition).count(), 2);
-        assert!(build_windows(&catalog, 2, shard).contains(condition));
-        let partitions = " AND if(provisional, 8, cityHash64(customer_id) % 8) IN (1, 5, 8)";
-        assert!(sweep_of_windows(&day(), shard, 1, 4).contains(partitions));
-        assert!(rows_of_builds(&day(), shard, false).contains(partitions));
+        assert!(fresh(&catalog, &[0], shard).contains(condition));
+        let of_baseline = " AND bucket IN (1, 5)";
+        assert!([baseline(shard), rows_of_builds(shard)].iter().all(|text| text.contains(of_baseline)));
+        let on_a_former = build(&catalog, &[1], shard, true);
+        assert!(on_a_former.contains(condition) && on_a_former.contains(of_baseline));
     }
 
     #[test]

@@ -1,0 +1,319 @@
+//! A running sweep: the stream of the hours, or of fresh windows beside a baseline, customer by customer.
+
+use std::cmp::Ordering;
+use std::time::{Duration, Instant};
+
+use clickhouse::Row;
+use clickhouse::query::RowCursor;
+use detection::Window;
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::timeout_at;
+
+use super::{QueryContext, SweepRequest, UsageError, classify};
+
+/// Unknown metrics of a customer that are told.
+pub(super) const UNKNOWN_TOLD: usize = 8;
+
+/// A running sweep.
+pub struct Sweep {
+    fresh: Stream,
+    /// Both streams come in the order of customers.
+    baseline: Option<Stream>,
+}
+
+/// One customer's usage, borrowed from the sweep.
+#[derive(Debug)]
+pub struct CustomerUsage<'a> {
+    /// As it stands in the table: any bytes.
+    pub customer_id: &'a [u8],
+    /// The customer's first event, of any metric, in the time read; off by less than a day, within the same window.
+    pub first_event: Timestamp,
+    windows: usize,
+    of: &'a Customer,
+}
+
+/// The rows of one query.
+pub(super) struct Stream {
+    cursor: RowCursor<UsageRow<'static>>,
+    context: QueryContext,
+    read_timeout: Duration,
+    deadline: Instant,
+    window: Window,
+    windows: usize,
+    metrics: usize,
+    content: Content,
+    received: u64,
+    declared: u64,
+    next: Next,
+    /// The customer that comes next, and was given out if it is spent. Its buffers are used again for each.
+    customer: Customer,
+}
+
+/// What the windows of a stream are.
+pub(super) enum Content {
+    /// All that a sweep compares.
+    Whole,
+    /// Those of these ages.
+    Fresh(Vec<u8>),
+    /// Those of a baseline, which are older by `shift` days now, but for the fresh ones.
+    Baseline { shift: u8, fresh: Vec<u8> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Spent,
+    Ready,
+    Ended,
+}
+
+#[derive(Debug, Default)]
+struct Customer {
+    bucket: u8,
+    id: Vec<u8>,
+    /// `None` where there is no window of it.
+    first_event: Option<Timestamp>,
+    /// Names of metrics that are in the rollup and not in the catalog, once for each window that has them.
+    unknown: Vec<String>,
+    /// By metric and age.
+    values: Vec<Option<f64>>,
+}
+
+#[derive(Row, Deserialize)]
+pub(super) struct UsageRow<'a> {
+    bucket: u8,
+    #[serde(with = "serde_bytes")]
+    customer_id: &'a [u8],
+    declared: u64,
+    /// Where all windows are read, else zero: their ages tell it.
+    first_event_ms: i64,
+    /// Metrics that the catalog does not know, with the ages of their windows.
+    unknown: Vec<(u8, String)>,
+    /// Of the windows that there are. An array of bytes comes as a text does.
+    #[serde(with = "serde_bytes")]
+    ages: &'a [u8],
+    /// The values of all metrics for each of them; see the queries for what has no value.
+    values: Vec<f64>,
+}
+
+impl Sweep {
+    pub(super) fn of_hours(hours: Stream) -> Self {
+        Self { fresh: hours, baseline: None }
+    }
+
+    pub(super) fn beside(fresh: Stream, baseline: Stream) -> Self {
+        Self { fresh, baseline: Some(baseline) }
+    }
+
+    /// The next customer, or `None` at a clean and complete end.
+    pub async fn next(&mut self) -> Result<Option<CustomerUsage<'_>>, UsageError> {
+        let Self { fresh, baseline } = self;
+        let Some(baseline) = baseline else {
+            fresh.fetch().await?;
+            return Ok(fresh.give());
+        };
+        loop {
+            // The baselines are asked for when the fresh windows begin to come: a server that has to wait for its reader
+            // hangs up after half a minute.
+            fresh.fetch().await?;
+            baseline.fetch().await?;
+            let of_both = match (fresh.is_ready(), baseline.is_ready()) {
+                (false, false) => return Ok(None),
+                (true, false) => Ordering::Less,
+                (false, true) => Ordering::Greater,
+                (true, true) => fresh.customer.place().cmp(&baseline.customer.place()),
+            };
+            match of_both {
+                Ordering::Less => return Ok(fresh.give()),
+                Ordering::Equal => baseline.add(fresh),
+                Ordering::Greater => {}
+            }
+            // A customer without any window is not one of this sweep: its last usage has become too old.
+            if baseline.customer.first_event.is_some() {
+                return Ok(baseline.give());
+            }
+            baseline.next = Next::Spent;
+        }
+    }
+
+    /// Whether nothing tells that there was nothing to read: not one row came of the hours.
+    pub fn may_be_cut(&self) -> bool {
+        self.fresh.received == 0
+    }
+}
+
+impl Stream {
+    pub(super) fn new(
+        cursor: RowCursor<UsageRow<'static>>,
+        context: QueryContext,
+        (read_timeout, deadline): (Duration, Instant),
+        request: &SweepRequest<'_>,
+        content: Content,
+    ) -> Self {
+        let windows = request.window.baseline_windows(request.baseline_days) + 1;
+        let metrics = request.catalog.metrics().len();
+        Self {
+            cursor,
+            context,
+            read_timeout,
+            deadline,
+            window: request.window,
+            windows,
+            metrics,
+            content,
+            received: 0,
+            declared: 0,
+            next: Next::Spent,
+            customer: Customer { values: vec![None; windows * metrics], ..Customer::default() },
+        }
+    }
+
+    /// What was noted of the rows, where the rows themselves may all be missing.
+    pub(super) fn declaring(self, declared: u64) -> Self {
+        Self { declared, ..self }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.next == Next::Ready
+    }
+
+    /// Has the next customer ready, unless there is one already or no more.
+    async fn fetch(&mut self) -> Result<(), UsageError> {
+        if self.next != Next::Spent {
+            return Ok(());
+        }
+        let patience = Instant::now() + self.read_timeout;
+        let row = match timeout_at(self.deadline.min(patience).into(), self.cursor.next()).await {
+            Ok(Ok(row)) => row,
+            Ok(Err(source)) => return Err(classify(&self.context, source)),
+            Err(_) if self.deadline <= patience => {
+                return Err(UsageError::OutOfTime { context: self.context.clone() });
+            }
+            Err(_) => {
+                let seconds = self.read_timeout.as_secs();
+                return Err(UsageError::Stalled { context: self.context.clone(), seconds });
+            }
+        };
+        let Some(row) = row else {
+            let (received, declared) = (self.received, self.declared);
+            if received < declared {
+                return Err(UsageError::Truncated { context: self.context.clone(), received, declared });
+            }
+            self.next = Next::Ended;
+            return Ok(());
+        };
+        let (windows, metrics) = (self.windows, self.metrics);
+        let is_next = self.received == 0 || self.customer.place() < (row.bucket, row.customer_id);
+        if !is_next && !matches!(self.content, Content::Whole) {
+            let detail = "customers that are out of order, or come twice".to_owned();
+            return Err(UsageError::Shape { context: self.context.clone(), detail });
+        }
+        self.received += 1;
+        self.declared = row.declared;
+        if row.values.len() != metrics * row.ages.len() {
+            let (values, ages) = (row.values.len(), row.ages.len());
+            let detail = format!("{values} values for {metrics} metrics in {ages} windows");
+            return Err(UsageError::Shape { context: self.context.clone(), detail });
+        }
+        let customer = &mut self.customer;
+        self.content.clear(&mut customer.values, windows);
+        let mut oldest = None;
+        for (age, of_window) in row.ages.iter().zip(row.values.chunks_exact(metrics.max(1))) {
+            let Some(age) = self.content.age_now(*age).filter(|age| *age < windows) else { continue };
+            oldest = oldest.max(Some(age));
+            for (metric, value) in of_window.iter().enumerate() {
+                customer.values[metric * windows + age] = Some(*value).filter(|v| !v.is_nan());
+            }
+        }
+        customer.bucket = row.bucket;
+        customer.id.clear();
+        customer.id.extend_from_slice(row.customer_id);
+        customer.first_event = match self.content {
+            Content::Whole => Timestamp::from_millisecond(row.first_event_ms).ok(),
+            _ => oldest.map(|age| self.window.earlier(age).start()),
+        };
+        customer.unknown.clear();
+        let unknown = row.unknown.into_iter();
+        let known_now =
+            unknown.filter(|(age, _)| self.content.age_now(*age).is_some_and(|age| age < windows));
+        customer.unknown.extend(known_now.map(|(_, name)| name));
+        self.next = Next::Ready;
+        Ok(())
+    }
+
+    /// The customer that is ready, which is spent by that.
+    fn give(&mut self) -> Option<CustomerUsage<'_>> {
+        if self.next != Next::Ready {
+            return None;
+        }
+        self.next = Next::Spent;
+        let Self { customer, windows, .. } = self;
+        customer.unknown.sort_unstable();
+        customer.unknown.dedup();
+        customer.unknown.truncate(UNKNOWN_TOLD);
+        let first_event = customer.first_event.unwrap_or_default();
+        Some(CustomerUsage { customer_id: &customer.id, first_event, windows: *windows, of: customer })
+    }
+
+    /// Adds to the customer of this baseline its fresh windows, which are spent by that.
+    fn add(&mut self, fresh: &mut Self) {
+        let Content::Fresh(ages) = &fresh.content else { return };
+        let (customer, of_fresh) = (&mut self.customer, &mut fresh.customer);
+        for start in (0..customer.values.len()).step_by(self.windows) {
+            for age in ages {
+                let place = start + usize::from(*age);
+                customer.values[place] = of_fresh.values[place];
+            }
+        }
+        customer.first_event = match (customer.first_event, of_fresh.first_event) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        customer.unknown.append(&mut of_fresh.unknown);
+        fresh.next = Next::Spent;
+    }
+}
+
+impl Content {
+    /// The age that a window of a row has now; `None` for one that is read fresh.
+    fn age_now(&self, age: u8) -> Option<usize> {
+        match self {
+            Self::Whole | Self::Fresh(_) => Some(usize::from(age)),
+            Self::Baseline { shift, fresh } => {
+                let age = age.checked_add(*shift)?;
+                (!fresh.contains(&age)).then_some(usize::from(age))
+            }
+        }
+    }
+
+    /// Clears what a row may have written.
+    fn clear(&self, values: &mut [Option<f64>], windows: usize) {
+        match self {
+            Self::Whole | Self::Baseline { .. } => values.fill(None),
+            Self::Fresh(ages) => {
+                for of_metric in values.chunks_exact_mut(windows) {
+                    ages.iter().for_each(|age| of_metric[usize::from(*age)] = None);
+                }
+            }
+        }
+    }
+}
+
+impl Customer {
+    /// Where it stands in the order of customers.
+    fn place(&self) -> (u8, &[u8]) {
+        (self.bucket, &self.id)
+    }
+}
+
+impl CustomerUsage<'_> {
+    /// The values of each metric by age, in the order of the catalog.
+    pub fn series(&self) -> impl Iterator<Item = &[Option<f64>]> {
+        self.of.values.chunks_exact(self.windows)
+    }
+
+    /// Metrics that are in the rollup and not in the catalog.
+    pub fn unknown_metrics(&self) -> &[String] {
+        &self.of.unknown
+    }
+}

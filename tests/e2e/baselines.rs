@@ -1,0 +1,519 @@
+//! Baselines: built when a run is done, read by later ones, and never anything but what the hours say.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use adapters::shard::Shard;
+use adapters::usage::{Sweep, SweepRequest};
+use anyhow::{Context, Result, ensure};
+use detection::CustomerId;
+use detector::{App, Tick, build_ahead};
+use e2e::proxy::{Action, Proxy, Seen};
+use e2e::world::{END, at, compute_by_window, failure, figures, run, steady_then, sweep_request, tick};
+use e2e::{Event, World};
+use futures::future::{join_all, try_join_all};
+use jiff::SignedDuration;
+
+/// An hour after [`END`].
+const NEXT_HOUR: &str = "2026-11-21T14:00:00Z";
+
+/// A day after [`END`]: its windows are those, a day older.
+const NEXT_DAY: &str = "2026-11-22T13:00:00Z";
+
+/// All that is known of a customer: for how many windows it counts, its values and its unknown metrics.
+type Usage = BTreeMap<Vec<u8>, (usize, Vec<Option<f64>>, Vec<String>)>;
+
+/// A world in which everything arrived long ago.
+async fn settled_world(spikes: u32) -> Result<World> {
+    let world = World::new().await?;
+    world.insert_spikes(spikes).await?;
+    world.hours_pass(2).await?;
+    Ok(world)
+}
+
+async fn watched(world: &World) -> Result<Proxy> {
+    Proxy::start(&world.clickhouse_url, |_| Action::Forward).await
+}
+
+/// As a run of the schedule does when it has done its work.
+async fn ahead(app: &App, time: &str) {
+    build_ahead(app, &tick(time), Instant::now() + Duration::from_secs(60)).await;
+}
+
+/// How many hours of windows that are compared have a baseline that is noted.
+async fn built(world: &World) -> Result<u64> {
+    let noted = "SELECT uniq(closes) FROM usage_baseline_builds WHERE build != 18446744073709551615";
+    Ok(world.clickhouse.query(noted).fetch_one().await?)
+}
+
+/// The usage that a run reads, once it is the same from the hours alone, and the windows that were fresh.
+async fn same_usage(app: &App, time: &str) -> Result<(Usage, Vec<u8>)> {
+    let ids: [String; 2] = std::array::from_fn(|_| uuid::Uuid::new_v4().to_string());
+    let request = SweepRequest { query_id: &ids[0], ..sweep_request(app, time)? };
+    let of_hours = usage(&request, app.usage.sweep(&request).await?).await?;
+    let request = SweepRequest { query_id: &ids[1], ..request };
+    let baseline = app.usage.baseline(&request).await?.context("there is no baseline to read")?;
+    let beside = usage(&request, app.usage.sweep_beside(&request, &baseline).await?).await?;
+    ensure!(beside == of_hours, "beside a baseline: {beside:?}\nfrom the hours: {of_hours:?}");
+    Ok((beside, baseline.fresh().to_vec()))
+}
+
+async fn usage(request: &SweepRequest<'_>, mut sweep: Sweep) -> Result<Usage> {
+    let mut usage = Usage::new();
+    let windows = request.window.baseline_windows(request.baseline_days);
+    while let Some(customer) = sweep.next().await? {
+        let counted = request.window.counted(customer.first_event, windows);
+        let values = customer.series().flatten().copied().collect();
+        let unknown = customer.unknown_metrics().to_vec();
+        let former = usage.insert(customer.customer_id.to_vec(), (counted, values, unknown));
+        ensure!(former.is_none(), "a customer came twice");
+    }
+    Ok(usage)
+}
+
+#[tokio::test]
+async fn what_is_built_is_read_but_for_what_arrived_since() -> Result<()> {
+    let world = settled_world(5).await?;
+    let proxy = watched(&world).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    assert_eq!((proxy.count("sweep"), proxy.count("baseline"), proxy.count("build")), (1, 0, 0));
+    ahead(&app, END).await;
+    // For this hour, which no run built it for, and for the next one: 30 windows, of which one statement builds eight.
+    assert_eq!((built(&world).await?, proxy.count("build"), proxy.count("note")), (2, 8, 8));
+    let summary = run(&app, &tick(END)).await?;
+    assert_eq!((summary.customers, summary.already_recorded), (5, 5));
+    assert_eq!((proxy.count("sweep"), proxy.count("baseline")), (2, 1));
+    ahead(&app, END).await;
+    assert_eq!(proxy.count("build"), 8, "everything is there");
+
+    // A day later another window has closed, and the oldest one is out.
+    let (_, fresh) = same_usage(&app, NEXT_DAY).await?;
+    assert_eq!(fresh, [0, 1]);
+    ahead(&app, NEXT_DAY).await;
+    assert_eq!((built(&world).await?, proxy.count("build")), (4, 10));
+    let (before, fresh) = same_usage(&app, NEXT_DAY).await?;
+    assert_eq!(fresh, [0]);
+
+    // An event that is nine days late, for one window of those that are compared at this hour.
+    let late = Event::compute("c00000", at(END) - SignedDuration::from_hours(24 * 9 + 1), 9e6);
+    world.insert(&[late]).await?;
+    let (after, fresh) = same_usage(&app, NEXT_DAY).await?;
+    assert_eq!(fresh, [0, 10]);
+    assert_ne!(after, before);
+    ahead(&app, NEXT_DAY).await;
+    assert_eq!(proxy.count("build"), 10, "more may be on its way");
+    world.hours_pass(2).await?;
+    assert_eq!(same_usage(&app, NEXT_DAY).await?, (after.clone(), vec![0, 10]));
+    ensure!(app.usage.build_baseline(&request_of("built", &app, NEXT_DAY)?).await? == 1);
+    assert_eq!(same_usage(&app, NEXT_DAY).await?, (after, vec![0]));
+    Ok(())
+}
+
+fn request_of<'a>(id: &'a str, app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
+    Ok(SweepRequest { query_id: id, ..sweep_request(app, time)? })
+}
+
+#[tokio::test]
+async fn customers_come_and_go() -> Result<()> {
+    let world = settled_world(2).await?;
+    let app = world.app().await?;
+    let window = |age: usize, ms: f64| {
+        let mut windows = vec![None; age];
+        windows.push(Some(ms));
+        windows
+    };
+    // With usage in the newest window only, in the oldest one only, in one of them, and none in the newest one.
+    for (customer, windows) in
+        [("new", window(0, 1e6)), ("old", window(30, 2e6)), ("once", window(12, 3e6)), ("a", window(1, 4e6))]
+    {
+        world.insert(&compute_by_window(customer, at(END), &windows)).await?;
+    }
+    world.insert(&steady_then("silent", at(END), 0.0)[1..]).await?;
+    world.hours_pass(2).await?;
+    ahead(&app, END).await;
+    let (usage, fresh) = same_usage(&app, END).await?;
+    assert_eq!((usage.len(), fresh), (7, vec![0]));
+    for (days, customers, fresh) in [(1, 6, vec![0, 1]), (7, 6, (0..8).collect())] {
+        let later = (at(END) + SignedDuration::from_hours(24 * days)).to_string();
+        let (usage, of_later) = same_usage(&app, &later).await?;
+        assert_eq!((usage.len(), of_later), (customers, fresh), "after {days} days");
+    }
+    // After more days it pays no more to read it.
+    let later = (at(END) + SignedDuration::from_hours(24 * 8)).to_string();
+    assert_eq!(app.usage.baseline(&sweep_request(&app, &later)?).await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_number_of_days_takes_what_there_is() -> Result<()> {
+    let world = settled_world(3).await?;
+    ahead(&world.app().await?, END).await;
+    for (days, fresh) in [("14", vec![0]), ("30", vec![0]), ("34", vec![0, 31, 32, 33, 34])] {
+        let app = world.app_with(&[("BASELINE_DAYS", days)], &world.aws).await?;
+        assert_eq!(same_usage(&app, END).await?.1, fresh, "{days}");
+    }
+    let app = world.app_with(&[("BASELINE_DAYS", "90")], &world.aws).await?;
+    assert_eq!(app.usage.baseline(&sweep_request(&app, END)?).await?, None);
+    ahead(&app, END).await;
+    assert_eq!(same_usage(&app, NEXT_HOUR).await?.1, [0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn hours_are_read_where_most_windows_still_change_and_for_some_customers() -> Result<()> {
+    let world = World::new().await?;
+    world.insert_spikes(5).await?;
+    let proxy = watched(&world).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    ahead(&app, END).await;
+    assert_eq!(proxy.count("build"), 0);
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    world.hours_pass(2).await?;
+    let states = proxy.count("state");
+    let some = Tick { customers: vec![CustomerId::new("c00000")?], ..tick(END) };
+    assert_eq!(run(&app, &some).await?.customers, 1);
+    assert_eq!((proxy.count("state") - states, proxy.count("baseline")), (0, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_whole_runs_of_the_schedule_build_ahead() -> Result<()> {
+    let world = settled_world(5).await?;
+    let app = world.app().await?;
+    let asked = Tick { detection_id: Some(String::from("asked")), ..tick(END) };
+    let some = Tick { customers: vec![CustomerId::new("c00000")?], ..tick(END) };
+    for not_of_the_schedule in [asked, some, Tick { dry_run: true, ..tick(END) }] {
+        build_ahead(&app, &not_of_the_schedule, Instant::now() + Duration::from_secs(60)).await;
+    }
+    assert_eq!(built(&world).await?, 0);
+    ahead(&app, END).await;
+
+    // What arrives in the hour until the next run, early and late.
+    let early = Event::compute("c00000", at(END) + SignedDuration::from_mins(30), 1e9);
+    let late = Event::compute("c00001", at(END) - SignedDuration::from_hours(24 * 9), 9e6);
+    world.insert(&[early, late]).await?;
+    assert_eq!(same_usage(&app, NEXT_HOUR).await?.1, [0, 9]);
+    assert_eq!(run(&app, &tick(NEXT_HOUR)).await?.customers, 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_build_left_that_broke_off_is_never_read() -> Result<()> {
+    let world = settled_world(5).await?;
+    let broken = "INSERT INTO usage_baselines (bucket, customer_id, closes, build, expires, ages, values)
+        SELECT cityHash64(id) % 8, concat('c0000', toString(number)) AS id, toDateTime('2026-11-21 13:00:00', 'UTC'), 7,
+            now() + 864000, range(1, 31), arrayWithConstant(120, 1e9)
+        FROM numbers(9)";
+    world.clickhouse.query(broken).execute().await?;
+    let refuse = |seen: &Seen| match seen.operation.as_str() {
+        "note" => Action::Answer(503, String::new()),
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    ahead(&app, END).await;
+    assert_eq!((proxy.count("build"), built(&world).await?), (1, 0));
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    let app = world.app().await?;
+    ahead(&app, END).await;
+    assert_eq!(same_usage(&app, END).await?.0.len(), 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_insert_reads_the_hours() -> Result<()> {
+    let world = settled_world(5).await?;
+    let refuse = |seen: &Seen| match seen.operation.as_str() {
+        "build" => Action::ForwardWith(String::from("readonly=2")),
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    ahead(&app, END).await;
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    assert_eq!((proxy.count("build"), proxy.count("sweep"), built(&world).await?), (1, 1, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_at_a_row_leaves_the_hours() -> Result<()> {
+    let world = settled_world(5).await?;
+    for (operation, settings, voids) in [
+        ("baseline", "limit=3", 1),
+        ("baseline", "offset=1000", 1),
+        ("sweep", "limit=3", 0),
+        ("sweep", "offset=1000", 0),
+    ] {
+        let app = world.app().await?;
+        ahead(&app, END).await;
+        assert_eq!(same_usage(&app, END).await?.0.len(), 5);
+        let cut = move |seen: &Seen| match seen.operation.as_str() {
+            of if of == operation && seen.earlier == 0 => Action::ForwardWith(settings.to_owned()),
+            _ => Action::Forward,
+        };
+        let proxy = Proxy::start(&world.clickhouse_url, cut).await?;
+        let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        let summary = run(&app, &tick(END)).await?;
+        assert_eq!((summary.customers, summary.anomalies_found), (5, 5), "{operation} {settings}");
+        assert_eq!((proxy.count("sweep"), proxy.count("void")), (2, voids), "{operation} {settings}");
+        // What came short is built anew, and nobody reads it until then.
+        let left = app.usage.baseline(&request_of("after", &app, END)?).await?;
+        assert_eq!(left.is_none(), voids == 1, "{operation} {settings}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn streams_that_are_always_cut_end_the_run() -> Result<()> {
+    let world = settled_world(5).await?;
+    ahead(&world.app().await?, END).await;
+    for (settings, says) in
+        [("limit=3", "ended early: 3 of 5 customers arrived"), ("offset=1000", "0 of 5 customers")]
+    {
+        let cut = move |seen: &Seen| match seen.operation.as_str() {
+            "sweep" | "baseline" => Action::ForwardWith(settings.to_owned()),
+            _ => Action::Forward,
+        };
+        let proxy = Proxy::start(&world.clickhouse_url, cut).await?;
+        let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        let error = failure(run(&app, &tick(END)).await);
+        assert!(error.contains(says), "{error}");
+        assert_eq!(proxy.count("sweep"), 3);
+        world.assert_untouched(settings).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them() -> Result<()> {
+    let world = settled_world(5).await?;
+    let app = world.app().await?;
+    for removed in ["customer_id = 'c00003'", "true"] {
+        ahead(&app, END).await;
+        same_usage(&app, END).await?;
+        let text = format!("ALTER TABLE usage_baselines DELETE WHERE {removed} SETTINGS mutations_sync = 2");
+        world.clickhouse.query(&text).execute().await?;
+        // The baselines of tomorrow would be made of those.
+        ahead(&app, NEXT_DAY).await;
+        assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0], "{removed}");
+        world.clickhouse.query("TRUNCATE TABLE usage_baseline_builds").execute().await?;
+    }
+    ahead(&app, END).await;
+    world.clickhouse.query("TRUNCATE TABLE usage_baselines").execute().await?;
+    let summary = run(&app, &tick(END)).await?;
+    assert_eq!((summary.customers, summary.anomalies_found), (5, 5));
+    assert_eq!(app.usage.baseline(&request_of("after", &app, END)?).await?, None);
+    Ok(())
+}
+
+/// A deletion is no arrival, so a build that is under way must not bring back what was deleted.
+#[tokio::test]
+async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_way() -> Result<()> {
+    let world = settled_world(5).await?;
+    ahead(&world.app().await?, END).await;
+    let freeze = |seen: &Seen| match seen.operation.as_str() {
+        "rows" => Action::FreezeBefore,
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world.clickhouse_url, freeze).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    let request = request_of("under-way", &app, NEXT_DAY)?;
+    let _ = tokio::time::timeout(Duration::from_secs(2), app.usage.build_baseline(&request)).await;
+    assert_eq!((proxy.count("build"), proxy.count("note")), (1, 0));
+
+    let app = world.app().await?;
+    let deleted = "ALTER TABLE usage_hourly DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2";
+    world.clickhouse.query(deleted).execute().await?;
+    for table in ["usage_baseline_builds", "usage_baselines"] {
+        world.clickhouse.query(&format!("TRUNCATE TABLE {table}")).execute().await?;
+    }
+    ahead(&app, NEXT_DAY).await;
+    assert_eq!(same_usage(&app, NEXT_DAY).await?.0.len(), 4);
+    Ok(())
+}
+
+#[tokio::test]
+async fn customers_that_come_twice_are_not_believed() -> Result<()> {
+    let world = settled_world(5).await?;
+    let app = world.app().await?;
+    ahead(&app, END).await;
+    let twice = "INSERT INTO usage_baselines SELECT * FROM usage_baselines WHERE customer_id = 'c00003'";
+    world.clickhouse.query(twice).execute().await?;
+    let proxy = watched(&world).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    let summary = run(&app, &tick(END)).await?;
+    assert_eq!((summary.customers, summary.anomalies_found), (5, 5));
+    assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (1, 2, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_baseline_that_cannot_be_read_leaves_the_hours() -> Result<()> {
+    let world = settled_world(5).await?;
+    ahead(&world.app().await?, END).await;
+    for says in
+        ["Code: 60. DB::Exception: no such table", "Code: 241. DB::Exception: memory limit", "Code: 47. DB"]
+    {
+        let refuse = move |seen: &Seen| match seen.operation.as_str() {
+            "baseline" => Action::Answer(500, String::from(says)),
+            _ => Action::Forward,
+        };
+        let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
+        let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5, "{says}");
+        assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (1, 2, 0), "{says}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn baselines_of_runs_at_the_same_time_are_built_beside_each_other() -> Result<()> {
+    let world = settled_world(20).await?;
+    let app = world.app().await?;
+    join_all((0..3).map(|_| ahead(&app, END))).await;
+    assert_eq!(same_usage(&app, END).await?.0.len(), 20);
+    join_all((0..3).map(|_| ahead(&app, NEXT_DAY))).await;
+    assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0]);
+    let ticks = [tick(END), tick(END), tick(END)];
+    let summaries = try_join_all(ticks.iter().map(|tick| run(&app, tick))).await?;
+    assert!(summaries.iter().all(|summary| (summary.customers, summary.anomalies_found) == (20, 20)));
+    assert_eq!(world.attribute("anomaly_id").await?.len(), 20);
+    Ok(())
+}
+
+#[tokio::test]
+async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result<()> {
+    let world = settled_world(3).await?;
+    let rows = "INSERT INTO usage_hourly
+        SELECT customer, metric, toDateTime('2026-11-21 01:00:00', 'UTC') - 86400 * day, 1, total, peak, 0
+        FROM (
+            SELECT number AS day,
+                arrayJoin([
+                    ('nan', 'compute_time', nan, 1.), ('inf', 'storage_peak', inf, 1.), ('minus', 'bandwidth', -inf, 1.),
+                    ('negative', 'compute_time', -5., 1.), ('stranger', 'no_such_metric', 1., 1.)
+                ]) AS row,
+                row.1 AS customer, row.2 AS metric, row.3 AS total, row.4 AS peak
+            FROM numbers(31))";
+    world.clickhouse.query(rows).execute().await?;
+    let once = "INSERT INTO usage_hourly VALUES ('once', 'was_here_once', '2026-11-11 01:00:00', 1, 1, 1, 1)";
+    world.clickhouse.query(once).execute().await?;
+    world.hours_pass(2).await?;
+    let app = world.app().await?;
+    let of_hours = run(&app, &Tick { dry_run: true, ..tick(END) }).await?;
+    ahead(&app, END).await;
+    let beside = run(&app, &tick(END)).await?;
+    assert_eq!(beside.undetermined, of_hours.undetermined);
+    assert_eq!((beside.checked, beside.customers), (of_hours.checked, of_hours.customers));
+    let count = |reason: &str| beside.undetermined.get(reason).copied();
+    assert_eq!((count("not_finite"), count("unknown_metric")), (Some(3), Some(2)));
+    same_usage(&app, END).await?;
+    // What nobody knows leaves with its window.
+    let later = |days: i64| (at(END) + SignedDuration::from_hours(24 * days)).to_string();
+    assert!(same_usage(&app, &later(3)).await?.0[&b"once"[..]].2 == ["was_here_once"]);
+    for days in [3, 10, 17] {
+        ahead(&app, &later(days)).await;
+    }
+    for (days, is_there) in [(20, true), (21, false)] {
+        let (usage, fresh) = same_usage(&app, &later(days)).await?;
+        assert_eq!(
+            (usage.contains_key(&b"once"[..]), fresh.len() > 1),
+            (is_there, true),
+            "{days} days later"
+        );
+    }
+    Ok(())
+}
+
+/// The findings of all shards are those of the whole, from the hours and beside baselines, whoever built them.
+#[tokio::test]
+async fn eight_shards_find_what_one_run_finds() -> Result<()> {
+    let world = settled_world(40).await?;
+    let app = world.app().await?;
+    let shards = |count: u8| (0..count).map(move |number| Shard::new(number, count).expect("a shard"));
+    let found = async |count: u8| -> Result<(u64, u64, Vec<String>)> {
+        let (mut customers, mut checked, mut ids) = (0, 0, Vec::new());
+        for shard in shards(count) {
+            let summary = run(&app, &Tick { dry_run: true, shard, ..tick(END) }).await?;
+            assert!(summary.customers < 40 || count == 1, "{shard} has all customers");
+            customers += summary.customers;
+            checked += summary.checked;
+            ids.extend(summary.findings.iter().map(|finding| finding.customer_id.clone()));
+        }
+        ids.sort();
+        Ok((customers, checked, ids))
+    };
+    let whole = found(1).await?;
+    assert_eq!((whole.0, whole.1, whole.2.len()), (40, 160, 40));
+    for built_by in [0, 8, 1, 2] {
+        world.clickhouse.query("TRUNCATE TABLE usage_baseline_builds").execute().await?;
+        for shard in shards(built_by) {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            build_ahead(&app, &Tick { shard, ..tick(END) }, deadline).await;
+        }
+        assert_eq!(built(&world).await?, if built_by == 0 { 0 } else { 2 });
+        for count in [1, 2, 4, 8] {
+            assert_eq!(found(count).await?, whole, "{count} shards, built by {built_by}");
+        }
+        if built_by > 0 {
+            assert_eq!(same_usage(&app, NEXT_HOUR).await?.1, [0]);
+        }
+    }
+    Ok(())
+}
+
+/// Two shards have built anew what the whole had built: of its build, their customers are not read any more.
+#[tokio::test]
+async fn a_shard_builds_its_part_of_what_the_whole_built() -> Result<()> {
+    let world = settled_world(40).await?;
+    let app = world.app().await?;
+    ahead(&app, END).await;
+    let late: Vec<_> = ["c00001", "c00007", "c00021"]
+        .map(|customer| Event::compute(customer, at(END) - SignedDuration::from_hours(24 * 9 + 1), 9e6))
+        .into();
+    world.insert(&late).await?;
+    world.hours_pass(2).await?;
+    for number in [1, 6] {
+        let shard = Shard::new(number, 8)?;
+        let id = format!("of-shard-{number}");
+        let request = SweepRequest { shard, ..request_of(&id, &app, END)? };
+        ensure!(app.usage.build_baseline(&request).await? == 1);
+    }
+    assert_eq!(same_usage(&app, END).await?.1, [0, 9]);
+    ahead(&app, NEXT_DAY).await;
+    assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_baseline_of_another_catalog_is_not_read() -> Result<()> {
+    let world = settled_world(2).await?;
+    ahead(&world.app().await?, END).await;
+    let catalog = "[[metric]]\nname = \"compute_time\"\naggregate = \"max\"\nunit = \"ms\"\nmissing = \"zero\"\n\
+        filter = \"event_type = 'compute'\"\nmin_change = 60000\n\
+        value = \"JSONExtract(properties, 'cpu_ms', 'Nullable(Float64)')\"\n";
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), catalog)?;
+    let path = file.path().to_str().context("a path")?;
+    let app = world.app_with(&[("CATALOG_PATH", path)], &world.aws).await?;
+    assert_eq!(app.usage.baseline(&request_of("other", &app, END)?).await?, None);
+    ahead(&app, END).await;
+    assert_eq!(same_usage(&app, END).await?.0.len(), 2);
+    let summary = run(&app, &tick(END)).await?;
+    assert_eq!((summary.customers, summary.checked, summary.anomalies_found), (2, 2, 2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_went_silent_is_told_from_a_stream_that_was_cut() -> Result<()> {
+    let world = World::new().await?;
+    world.insert(&steady_then("silent", at(END), 0.0)[1..]).await?;
+    world.hours_pass(2).await?;
+    let proxy = watched(&world).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    ahead(&app, END).await;
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (1, 0, 1));
+    assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("count")), (1, 1, 1));
+    Ok(())
+}
