@@ -313,23 +313,33 @@ async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them(
 async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_way() -> Result<()> {
     let world = settled_world(5).await?;
     ahead(&world.app().await?, END).await;
-    let freeze = |seen: &Seen| match seen.operation.as_str() {
-        "rows" => Action::FreezeBefore,
+    let wait = |seen: &Seen| match seen.operation.as_str() {
+        "rows" if seen.earlier == 0 => Action::Delay(Duration::from_secs(2)),
         _ => Action::Forward,
     };
-    let proxy = Proxy::start(&world.clickhouse_url, freeze).await?;
+    let proxy = Proxy::start(&world.clickhouse_url, wait).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
     let request = request_of("under-way", &app, NEXT_DAY)?;
-    let _ = tokio::time::timeout(Duration::from_secs(2), app.usage.build_baseline(&request)).await;
-    assert_eq!((proxy.count("build"), proxy.count("note")), (1, 0));
-
-    let app = world.app().await?;
-    let deleted = "ALTER TABLE usage_hourly DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2";
-    world.clickhouse.query(deleted).execute().await?;
-    for table in ["usage_baseline_builds", "usage_baselines"] {
-        world.clickhouse.query(&format!("TRUNCATE TABLE {table}")).execute().await?;
-    }
-    ahead(&app, NEXT_DAY).await;
+    let taken_out = async {
+        while proxy.count("rows") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for statement in [
+            "ALTER TABLE usage_hourly DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2",
+            "TRUNCATE TABLE usage_baseline_builds",
+            "TRUNCATE TABLE usage_baselines",
+        ] {
+            world.clickhouse.query(statement).execute().await?;
+        }
+        anyhow::Ok(())
+    };
+    let built = async { anyhow::Ok(app.usage.build_baseline(&request).await?) };
+    let (windows, ()) = tokio::try_join!(built, taken_out)?;
+    assert_eq!(
+        (windows, proxy.count("void")),
+        (30, 1),
+        "the first build is thrown away, and then all are built"
+    );
     assert_eq!(same_usage(&app, NEXT_DAY).await?.0.len(), 4);
     Ok(())
 }
