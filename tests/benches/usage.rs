@@ -278,10 +278,10 @@ impl Usage {
     async fn complete_baseline(&self) -> Result<()> {
         const OF_HOURS: u64 = DAYS_OF_HOURS - 2;
         // It was built in steps, which all left their rows.
-        let complete = "SELECT argMax(build, oldest) FROM usage_baseline_builds";
-        let complete: u64 = self.world.clickhouse.query(complete).fetch_one().await?;
+        let complete = "SELECT build FROM usage_baseline_builds WHERE oldest = 30";
+        let complete: Vec<u64> = self.world.clickhouse.query(complete).fetch_all().await?;
         self.run(&format!(
-            "ALTER TABLE usage_baselines DELETE WHERE build != {complete} SETTINGS mutations_sync = 2"
+            "ALTER TABLE usage_baselines DELETE WHERE NOT has({complete:?}, build) SETTINGS mutations_sync = 2"
         ))
         .await?;
         self.run(&format!(
