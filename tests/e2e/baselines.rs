@@ -314,7 +314,7 @@ async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_
     let world = settled_world(5).await?;
     ahead(&world.app().await?, END).await;
     let wait = |seen: &Seen| match seen.operation.as_str() {
-        "rows" if seen.earlier == 0 => Action::Delay(Duration::from_secs(2)),
+        "rows" if seen.earlier == 0 => Action::Delay(Duration::from_secs(5)),
         _ => Action::Forward,
     };
     let proxy = Proxy::start(&world.clickhouse_url, wait).await?;

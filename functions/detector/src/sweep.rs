@@ -87,10 +87,8 @@ pub(crate) async fn collect(
             Err(Failure::Usage(error)) => {
                 // The last try is one of the hours, whatever it is that fails.
                 let of_baseline = baseline.take_if(|_| leaves_the_hours(&error) || attempt + 1 == ATTEMPTS);
-                let leaves_the_hours = of_baseline.is_some() && leaves_the_hours(&error);
-                if attempt == ATTEMPTS
-                    || !(leaves_the_hours || app.usage.prepare_retry(&error, refused).await)
-                {
+                let of_hours_next = of_baseline.is_some() && leaves_the_hours(&error);
+                if attempt == ATTEMPTS || !(of_hours_next || app.usage.prepare_retry(&error, refused).await) {
                     return Err(error).with_context(|| {
                         format!(
                             "the usage of {} to {} was not read (try {attempt})",

@@ -1,4 +1,4 @@
-//! Reading usage: one streaming query for all customers and all metrics, and small ones for a single customer.
+//! Reading usage: streams of all customers and all metrics, and small queries for a single customer.
 //!
 //! The hours of the rollup are aggregated in the order of their primary key, so ClickHouse holds a few thousand customers
 //! at once and this side one. A row is one customer with the values of all its metrics in all windows. Where there is a
