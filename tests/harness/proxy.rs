@@ -20,8 +20,8 @@ use tokio::sync::watch;
 /// What the proxy sees of a request.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// `x-amz-target` without its prefix for DynamoDB (`PutItem`), the action for SNS (`Publish`), `sweep` or `count`
-    /// for the detector's queries to ClickHouse, else empty.
+    /// `x-amz-target` without its prefix for DynamoDB (`PutItem`), the action for SNS (`Publish`), `sweep`,
+    /// `baseline` and others by the id of a query to ClickHouse, else empty.
     pub operation: String,
     /// How many requests of this operation came before this one.
     pub earlier: usize,
