@@ -179,7 +179,9 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
     command.arg("run").arg(format!("{}/openapi.json", gateway.base_url()));
     command.args(["--url", &gateway.base_url(), "--header", &format!("Host: {}", gateway.host())]);
     command.args(["--header", &format!("Authorization: Bearer {}", gateway.token())]);
-    command.args(["--checks", &CHECKS.join(","), "--seed", "1", "--max-examples", "5", "--workers", "2"]);
+    // One worker: Python before 3.11.8 and 3.12.2 now and then fails with "AST constructor recursion depth mismatch"
+    // where two threads parse Python at once (python/cpython#106905).
+    command.args(["--checks", &CHECKS.join(","), "--seed", "1", "--max-examples", "5", "--workers", "1"]);
     command.args(["--generation-database", "none", "--request-timeout", "30", "--no-color"]);
     command.args(LEFT_OUT.iter().flat_map(|id| ["--exclude-operation-id", id]));
     command.current_dir(folder.path());
