@@ -1,6 +1,7 @@
 //! Baselines: built when a run is done, read by later ones, and never anything but what the hours say.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adapters::shard::Shard;
@@ -378,6 +379,76 @@ async fn a_baseline_that_cannot_be_read_leaves_the_hours() -> Result<()> {
         assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5, "{says}");
         assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (1, 2, 0), "{says}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_try_reads_the_hours_whatever_fails() -> Result<()> {
+    let world = settled_world(5).await?;
+    ahead(&world.app().await?, END).await;
+    let refuse = |seen: &Seen| match seen.operation.as_str() {
+        "baseline" => Action::Answer(503, String::from("Code: 202. DB::Exception: too many queries")),
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5);
+    assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (2, 3, 0));
+    Ok(())
+}
+
+/// A server that has to wait for its reader hangs up, so nobody is to wait for the hours with a baseline in hand.
+#[tokio::test]
+async fn a_baseline_is_asked_for_when_the_fresh_windows_come() -> Result<()> {
+    const SLOW: Duration = Duration::from_secs(1);
+    let world = settled_world(5).await?;
+    ahead(&world.app().await?, END).await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
+    let slow = move |seen: &Seen| {
+        noted.lock().expect("no test holds it").push((seen.operation.clone(), Instant::now()));
+        if seen.operation == "sweep" { Action::Delay(SLOW) } else { Action::Forward }
+    };
+    let proxy = Proxy::start(&world.clickhouse_url, slow).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5);
+    let asked = asked.lock().expect("the run is over");
+    let [(sweep, of_sweep), (baseline, of_baseline)] = &asked[1..] else { anyhow::bail!("{asked:?}") };
+    assert_eq!((sweep.as_str(), baseline.as_str()), ("sweep", "baseline"));
+    assert!(*of_baseline - *of_sweep >= SLOW, "{asked:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_noted_by_a_clock_that_is_ahead_can_be_taken_back() -> Result<()> {
+    let world = settled_world(5).await?;
+    let app = world.app().await?;
+    ahead(&app, END).await;
+    for statement in [
+        "ALTER TABLE usage_baseline_builds UPDATE begun = begun + INTERVAL 3 HOUR WHERE true SETTINGS mutations_sync = 2",
+        "ALTER TABLE usage_baselines DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2",
+    ] {
+        world.clickhouse.query(statement).execute().await?;
+    }
+    same_usage(&app, END).await.expect_err("a customer is missing");
+    assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5);
+    assert_eq!(app.usage.baseline(&request_of("after", &app, END)?).await?, None);
+    Ok(())
+}
+
+/// As where a replica lags, so that a build would be made again and again.
+#[tokio::test]
+async fn a_build_whose_note_is_not_seen_is_not_made_again() -> Result<()> {
+    let world = settled_world(5).await?;
+    let lose = |seen: &Seen| match seen.operation.as_str() {
+        "note" => Action::Answer(200, String::new()),
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world.clickhouse_url, lose).await?;
+    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+    ahead(&app, END).await;
+    assert_eq!((proxy.count("build"), proxy.count("note")), (2, 2), "one for each of two hours");
+    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
     Ok(())
 }
 
