@@ -33,7 +33,7 @@ fn provider(request: &Received) -> Reply {
 async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() -> Result<()> {
     let receiver = Receiver::start_at(PORT, provider).await?;
     let deployed = Deployed::new().await?;
-    let start = at(&hour_ago(400));
+    let start = at(&hour_ago(80));
     insert(&deployed.clickhouse, &steady_hours(CUSTOMER, start, 48)).await?;
     insert(&deployed.clickhouse, &[Event::compute(CUSTOMER, start + SignedDuration::from_mins(30), 9e7)])
         .await?;

@@ -154,8 +154,9 @@ pub fn event(name: &str, hour: &str) -> Result<Value> {
 }
 
 /// The full hour so many days ago. Tests of the deployed stack share its tables, so each has days of its own; the
-/// schedule checks today.
+/// schedule checks today, and anomalies that are 90 days old have expired.
 pub fn hour_ago(days: i64) -> String {
+    assert!(days < 90, "what is found there is deleted at the next look for what has expired");
     let now = at(END).max(timestamp());
     let hour = now.as_second() / 3_600 - days * 24;
     jiff::Timestamp::from_second(hour * 3_600).expect("a time of this century").to_string()
