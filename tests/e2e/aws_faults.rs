@@ -208,11 +208,12 @@ async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result
 #[tokio::test]
 async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() -> Result<()> {
     let decide = |seen: &Seen| match seen.operation.as_str() {
-        "TransactWriteItems" => Action::Delay(Duration::from_millis(400)),
+        "TransactWriteItems" => Action::Delay(Duration::from_millis(1_200)),
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(500, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
-    let (started, time) = (Instant::now(), Duration::from_secs(5));
+    // Three seconds are for the report; in the others 64 at a time are stored, four times.
+    let (started, time) = (Instant::now(), Duration::from_secs(8));
     let error = failure(detector::run(&app, &tick(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     assert!(error.contains("time ran out"), "{error}");

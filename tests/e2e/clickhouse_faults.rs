@@ -178,7 +178,7 @@ async fn a_run_ends_by_itself_before_its_time_is_up() -> Result<()> {
         let (started, time) = (Instant::now(), Duration::from_secs(seconds));
         let error = failure(detector::run(&app, &tick(END), started + time).await);
         let elapsed = started.elapsed();
-        assert!(elapsed <= time.max(Duration::from_millis(100)), "{elapsed:?} of {time:?}");
+        assert!(elapsed <= time.max(Duration::from_secs(1)), "{elapsed:?} of {time:?}");
         assert!(error.contains(says), "{error}");
         assert!(seconds < 5 || error.contains("-1 on 127.0.0.1:"), "{error}");
         assert_eq!(proxy.count("sweep"), queries);
