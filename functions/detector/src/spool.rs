@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::SpooledTempFile;
 
-/// Bytes that are kept in memory: some thousands of findings. What a run holds is to be as much with a million customers
+/// Bytes that are kept in memory: a few thousand findings. What a run holds is to be as much with a million customers
 /// as with a few.
-const IN_MEMORY: usize = 2 * 1024 * 1024;
+const IN_MEMORY: usize = 1024 * 1024;
 
 /// A list of `T`, written once and read in the same order.
 pub(crate) struct Spool<T> {
