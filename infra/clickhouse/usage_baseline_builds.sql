@@ -1,4 +1,5 @@
--- Builds of baselines that are complete.
+-- Builds of baselines that are complete. A row whose definition is 'forgotten' says that nothing which was begun before it
+-- is to be read.
 CREATE TABLE IF NOT EXISTS usage_baseline_builds
 (
     closes DateTime('UTC'),

@@ -1,6 +1,6 @@
 -- What the run of an hour compares with: one row a customer with the earlier windows of 24 hours that it has usage in,
 -- computed from the rollup by the detector when a run has done its work. A cache: whatever is missing or out of date is
--- computed anew, from the hours. Who takes anything out of the rollup empties usage_baseline_builds and then this.
+-- computed anew, from the hours. Who takes anything out of the rollup has these forgotten (docs/scaling.md).
 CREATE TABLE IF NOT EXISTS usage_baselines
 (
     -- The parts of a run that is split.

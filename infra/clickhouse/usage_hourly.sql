@@ -1,7 +1,8 @@
 CREATE TABLE IF NOT EXISTS usage_hourly
 (
     -- A dictionary a granule: a customer has hundreds of rows after each other, so its name is stored and read once. And
-    -- no heavier codec than LZ4: a run reads days of these rows, and unpacking ZSTD took as long as all the rest.
+    -- for names and numbers no heavier codec than LZ4: a run reads days of these rows, and unpacking ZSTD took as long as
+    -- all the rest.
     customer_id LowCardinality(String),
     metric LowCardinality(String),
     hour DateTime('UTC') CODEC(Delta, ZSTD),

@@ -1,9 +1,12 @@
 //! Baselines: built when a run is done, read by later ones, and never anything but what the hours say.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use adapters::catalog::Catalog;
+use adapters::rollup::{self, sql::forget_baselines};
 use adapters::shard::Shard;
 use adapters::usage::{Sweep, SweepRequest};
 use anyhow::{Context, Result, ensure};
@@ -14,6 +17,7 @@ use e2e::world::{END, at, compute_by_window, failure, figures, run, steady_then,
 use e2e::{Event, World};
 use futures::future::{join_all, try_join_all};
 use jiff::SignedDuration;
+use tokio::sync::Notify;
 
 /// An hour after [`END`].
 const NEXT_HOUR: &str = "2026-11-21T14:00:00Z";
@@ -38,7 +42,7 @@ async fn watched(world: &World) -> Result<Proxy> {
 
 /// As a run of the schedule does when it has done its work.
 async fn ahead(app: &App, time: &str) {
-    build_ahead(app, &tick(time), Instant::now() + Duration::from_secs(60)).await;
+    build_ahead(app, &tick(time), Instant::now() + Duration::from_secs(600)).await;
 }
 
 /// How many hours of windows that are compared have a baseline that is noted.
@@ -312,36 +316,75 @@ async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them(
 /// A deletion is no arrival, so a build that is under way must not bring back what was deleted.
 #[tokio::test]
 async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_way() -> Result<()> {
-    let world = settled_world(5).await?;
-    ahead(&world.app().await?, END).await;
-    let wait = |seen: &Seen| match seen.operation.as_str() {
-        "rows" if seen.earlier == 0 => Action::Delay(Duration::from_secs(5)),
-        _ => Action::Forward,
-    };
-    let proxy = Proxy::start(&world.clickhouse_url, wait).await?;
-    let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    let request = request_of("under-way", &app, NEXT_DAY)?;
-    let taken_out = async {
-        while proxy.count("rows") == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    // On a former build, which is thrown away before all is built, and from nothing, where the next run builds it.
+    for (former, windows_and_voids) in [(true, (30, 1)), (false, (8, 0))] {
+        let world = settled_world(5).await?;
+        if former {
+            ahead(&world.app().await?, END).await;
         }
-        for statement in [
-            "ALTER TABLE usage_hourly DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2",
-            "TRUNCATE TABLE usage_baseline_builds",
-            "TRUNCATE TABLE usage_baselines",
-        ] {
-            world.clickhouse.query(statement).execute().await?;
-        }
-        anyhow::Ok(())
-    };
-    let built = async { anyhow::Ok(app.usage.build_baseline(&request).await?) };
-    let (windows, ()) = tokio::try_join!(built, taken_out)?;
-    assert_eq!(
-        (windows, proxy.count("void")),
-        (30, 1),
-        "the first build is thrown away, and then all are built"
-    );
-    assert_eq!(same_usage(&app, NEXT_DAY).await?.0.len(), 4);
+        let taken_out = Arc::new(Notify::new());
+        let until = Arc::clone(&taken_out);
+        let wait = move |seen: &Seen| match seen.operation.as_str() {
+            "rows" if seen.earlier == 0 => Action::Hold(Arc::clone(&until)),
+            _ => Action::Forward,
+        };
+        let proxy = Proxy::start(&world.clickhouse_url, wait).await?;
+        let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        let request = request_of("under-way", &app, NEXT_DAY)?;
+        let take_out = async {
+            while proxy.count("rows") == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let delete =
+                "ALTER TABLE usage_hourly DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2";
+            for statement in [delete.to_owned()].into_iter().chain(forget_baselines()) {
+                world.clickhouse.query(&statement).execute().await?;
+            }
+            taken_out.notify_one();
+            anyhow::Ok(())
+        };
+        let build = async { anyhow::Ok(app.usage.build_baseline(&request).await?) };
+        let (windows, ()) = tokio::try_join!(build, take_out)?;
+        assert_eq!((windows, proxy.count("void")), windows_and_voids);
+        assert_eq!(app.usage.baseline(&request_of("after", &app, NEXT_DAY)?).await?.is_some(), former);
+        ahead(&app, NEXT_DAY).await;
+        assert_eq!(same_usage(&app, NEXT_DAY).await?.0.len(), 4);
+    }
+    Ok(())
+}
+
+/// A migration that is run again, after it was cut off, does not find what it has taken out by then.
+#[tokio::test]
+async fn a_migration_that_takes_anything_out_has_baselines_forgotten_even_if_it_is_cut_off() -> Result<()> {
+    let of_view = "DROP VIEW usage_hourly_compute_time";
+    let of_events = "ALTER TABLE events DELETE WHERE customer_id = 'c00003' AND timestamp < '2026-10-23 00:00:00' \
+                     SETTINGS mutations_sync = 2";
+    for (before, is_cut_off) in [(of_view, false), (of_view, true), (of_events, false), (of_events, true)] {
+        let world = settled_world(5).await?;
+        ahead(&world.app().await?, END).await;
+        let noted = "SELECT count() FROM usage_baseline_builds WHERE definition != 'forgotten'";
+        assert_ne!(world.clickhouse.query(noted).fetch_one::<u64>().await?, 0);
+        world.clickhouse.query(before).execute().await?;
+
+        let taken_out = AtomicBool::new(false);
+        let cut_off = move |seen: &Seen| match taken_out.load(Ordering::Relaxed) && is_cut_off {
+            true => Action::Answer(500, String::new()),
+            false => {
+                let deletes = String::from_utf8_lossy(&seen.body).contains("ALTER TABLE usage_hourly DELETE");
+                taken_out.fetch_or(deletes, Ordering::Relaxed);
+                Action::Forward
+            }
+        };
+        let proxy = Proxy::start(&world.clickhouse_url, cut_off).await?;
+        let client = world.clickhouse.clone().with_url(&proxy.url);
+        let migrated = rollup::migrate(&client, &world.database, &Catalog::built_in()?).await;
+        assert_eq!(migrated.is_err(), is_cut_off, "{before}: {migrated:?}");
+        assert_eq!(world.clickhouse.query(noted).fetch_one::<u64>().await?, 0, "{before}, {is_cut_off}");
+        let kept =
+            "SELECT count() FROM usage_hourly WHERE customer_id = 'c00003' AND metric = 'compute_time'";
+        let kept: u64 = world.clickhouse.query(kept).fetch_one().await?;
+        assert_eq!(kept == 31, before == of_view && !is_cut_off, "{before}, {is_cut_off}: {kept} hours");
+    }
     Ok(())
 }
 
@@ -533,7 +576,7 @@ async fn eight_shards_find_what_one_run_finds() -> Result<()> {
     for built_by in [0, 8, 1, 2] {
         world.clickhouse.query("TRUNCATE TABLE usage_baseline_builds").execute().await?;
         for shard in shards(built_by) {
-            let deadline = Instant::now() + Duration::from_secs(60);
+            let deadline = Instant::now() + Duration::from_secs(600);
             build_ahead(&app, &Tick { shard, ..tick(END) }, deadline).await;
         }
         assert_eq!(built(&world).await?, if built_by == 0 { 0 } else { 2 });

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// What the proxy sees of a request.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub enum Action {
     ForwardWithout(&'static str),
     /// Waits, and then forwards.
     Delay(Duration),
+    /// Waits until it is told to go on, and then forwards.
+    Hold(Arc<Notify>),
     /// Does not forward; answers itself.
     Answer(u16, String),
     /// Forwards, and then closes the connection instead of passing the answer on.
@@ -177,6 +179,10 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         }
         Action::Delay(time) => {
             tokio::time::sleep(time).await;
+            Ok(streamed(&shared, forward(&shared, &parts.method, &seen, "").await?))
+        }
+        Action::Hold(until) => {
+            until.notified().await;
             Ok(streamed(&shared, forward(&shared, &parts.method, &seen, "").await?))
         }
         Action::LoseAnswer => {

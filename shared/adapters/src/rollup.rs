@@ -35,6 +35,9 @@ pub(crate) const ARRIVALS_TABLE: &str = "usage_arrivals";
 pub(crate) const BASELINES_TABLE: &str = "usage_baselines";
 pub(crate) const BUILDS_TABLE: &str = "usage_baseline_builds";
 
+/// What a note has for a definition that says: nothing that was begun before it is to be read.
+pub(crate) const FORGOTTEN: &str = "forgotten";
+
 const DAY_SECONDS: u32 = 86_400;
 
 /// What has to be done so that tables and views fit the catalog.
@@ -93,13 +96,12 @@ pub async fn plan(client: &Client, database: &str, catalog: &Catalog) -> Result<
         }
     }
     // Also where the view is gone already: a migration that was cut off may have come no further.
-    for name in &found.metrics {
-        if !catalog.get(name).is_some_and(is_current) {
-            plan.statements.push(sql::remove(name));
-            plan.removed.push(name.clone());
-        }
-    }
+    plan.removed =
+        found.metrics.into_iter().filter(|name| !catalog.get(name).is_some_and(is_current)).collect();
     if !plan.removed.is_empty() {
+        // Also before: once the rows are gone, a migration that is run again would not know of them.
+        plan.statements.extend(sql::forget_baselines());
+        plan.statements.extend(plan.removed.iter().map(|name| sql::remove(name)));
         plan.statements.extend(sql::forget_baselines());
     }
     for metric in catalog.metrics().iter().filter(|metric| !is_current(metric)) {
@@ -165,6 +167,18 @@ pub async fn backfill(
     let run = async |statement: String| {
         client.query_raw(&statement).execute().await.map_err(failed(database, &statement))
     };
+    // What is inserted is noticed as an arrival; what is taken out is not.
+    let forget = async || {
+        for statement in sql::forget_baselines() {
+            run(statement).await?;
+        }
+        Ok(())
+    };
+    let takes_out = days.iter().any(|day| day.rolled > 0);
+    if takes_out {
+        // Also before: once the rows are gone, a migration that is run again would not know of them.
+        forget().await?;
+    }
     let read_from = settled_until(&client, database).await?.saturating_sub(100 * DAY_SECONDS);
     let (old, recent): (Vec<&Backfill>, Vec<&Backfill>) = days.iter().partition(|day| day.to < read_from);
     let wrong = |days: &[&Backfill]| -> Vec<(u32, u32)> {
@@ -184,11 +198,8 @@ pub async fn backfill(
         run(sql::fill(metric, day.from, day.to)).await?;
         done(day);
     }
-    // What is inserted is noticed as an arrival; what was taken out is not.
-    if days.iter().any(|day| day.rolled > 0) {
-        for statement in sql::forget_baselines() {
-            run(statement).await?;
-        }
+    if takes_out {
+        forget().await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{BASELINES_TABLE, BUILDS_TABLE, TABLE};
+use super::{BASELINES_TABLE, BUILDS_TABLE, FORGOTTEN, TABLE};
 use crate::catalog::MetricSpec;
 
 pub(super) const EVENTS_DDL: &str = include_str!("../../../../infra/clickhouse/events.sql");
@@ -87,10 +87,17 @@ pub(super) fn remove(metric: &str) -> String {
     format!("ALTER TABLE {TABLE} DELETE WHERE metric = '{quoted}' SETTINGS mutations_sync = 2")
 }
 
-/// Makes all baselines be computed anew: nobody reads what is not noted, and what is just being built on one finds its
-/// rows gone.
-pub(super) fn forget_baselines() -> [String; 2] {
-    [BUILDS_TABLE, BASELINES_TABLE].map(|table| format!("TRUNCATE TABLE {table}"))
+/// Makes all baselines be computed anew: nobody reads what is not noted, nor what was begun before the note that this
+/// leaves, for a build may be under way. After whatever was taken out of the rollup, and in this order.
+pub fn forget_baselines() -> [String; 3] {
+    [
+        format!("TRUNCATE TABLE {BUILDS_TABLE}"),
+        format!(
+            "INSERT INTO {BUILDS_TABLE} (definition, begun, expires) \
+             VALUES ('{FORGOTTEN}', now64(3), now() + INTERVAL 3 DAY)"
+        ),
+        format!("TRUNCATE TABLE {BASELINES_TABLE}"),
+    ]
 }
 
 pub(super) fn view_name(metric: &MetricSpec) -> String {

@@ -40,8 +40,8 @@ const KEPT: u32 = 2 * DAY + 4 * 3_600;
 
 const DAY: u32 = 86_400;
 
-/// Windows that are read from the hours beside a baseline, or built by one statement: of a week and a day of it, they lie
-/// in two partitions of the rollup. What is built by then is not lost when time runs out.
+/// Windows that are read from the hours beside a baseline, or built by one statement: of a week and a day, they lie in two
+/// or three partitions of the rollup. What is built by then is not lost when time runs out.
 const MOST_FRESH: usize = 8;
 
 /// Ids that one statement gives its builds: one for each bucket.

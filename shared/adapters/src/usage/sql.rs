@@ -9,7 +9,7 @@ use detection::Window;
 use super::baselines::Build;
 use super::sweep::UNKNOWN_TOLD;
 use crate::catalog::{Aggregate, Catalog, MetricSpec};
-use crate::rollup::{self, ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE, TABLE};
+use crate::rollup::{self, ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE, FORGOTTEN, TABLE};
 use crate::shard::{BUCKETS, Shard};
 
 /// Rows of one customer are aggregated as they are read, in the order of the table, so that ClickHouse holds a few
@@ -306,6 +306,7 @@ pub(super) fn state() -> String {
         WHERE closes > toDateTime({{from:UInt32}}, 'UTC') AND closes <= toDateTime({{to:UInt32}}, 'UTC')
             AND toHour(closes) = toHour(toDateTime({{to:UInt32}}, 'UTC'))
             AND definition = {{definition:String}} AND expires > now() + 3600
+            AND begun > (SELECT max(begun) FROM {BUILDS_TABLE} WHERE definition = '{FORGOTTEN}')
     ) AS builds
 SETTINGS select_sequential_consistency = 1"
     )
