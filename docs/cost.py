@@ -3,7 +3,7 @@
 
 Prices and assumptions are below; what was measured is in measured.json, from `make bench` and `make bench-large`.
 Change them to your region and your measurements and run it again; nothing is rounded before the end. ClickHouse is in
-it as the time that it is busy: the sweep is one more query an hour on a server that is there already.
+it as the time that it is busy: a run is a few more queries an hour on a server that is there already.
 """
 
 import json

@@ -266,12 +266,15 @@ impl Usage {
         })
         .await?;
         let build = asked.iter().find(|asked| asked.operation == "build").context("no build")?;
-        // Once more for what it says of itself, into nowhere: the rows are there by now.
-        let nowhere = "FUNCTION null('bucket UInt8, customer_id String, closes DateTime, build UInt64, expires DateTime, \
-                       ages Array(UInt8), values Array(Float64), unknown Array(Tuple(UInt8, String))')";
+        // Once more for what it says of itself, into a table like it: the rows are there by now.
+        self.run("CREATE TABLE built_again AS usage_baselines").await?;
         let mut build = build.clone();
-        build.body = build.body.replace("INSERT INTO usage_baselines", &format!("INSERT INTO {nowhere}"));
-        build.compute(&self.world.clickhouse_url).await
+        build.body = build.body.replace("INSERT INTO usage_baselines", "INSERT INTO built_again");
+        let built = build.compute(&self.world.clickhouse_url).await?;
+        let rows: u64 = self.world.clickhouse.query("SELECT count() FROM built_again").fetch_one().await?;
+        ensure!(rows == self.customers, "{rows} of {} customers were built again", self.customers);
+        self.run("DROP TABLE built_again").await?;
+        Ok(built)
     }
 
     /// Gives yesterday's baseline, which was made of a week of hours, a month of windows that differ by some per cent.

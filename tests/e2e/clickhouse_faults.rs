@@ -173,14 +173,14 @@ async fn a_run_ends_by_itself_before_its_time_is_up() -> Result<()> {
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
     // Three seconds of each are kept back for the report. No time is no time, and never "without a limit".
     for (seconds, queries, says) in
-        [(0, 0, "time ran out after 0 s"), (3, 0, "time ran out"), (5, 1, "ran out of time")]
+        [(0, 0, "time ran out after 0 s"), (3, 0, "time ran out"), (10, 1, "ran out of time")]
     {
         let (started, time) = (Instant::now(), Duration::from_secs(seconds));
         let error = failure(detector::run(&app, &tick(END), started + time).await);
         let elapsed = started.elapsed();
         assert!(elapsed <= time.max(Duration::from_secs(1)), "{elapsed:?} of {time:?}");
         assert!(error.contains(says), "{error}");
-        assert!(seconds < 5 || error.contains("-1 on 127.0.0.1:"), "{error}");
+        assert!(seconds < 10 || error.contains("-1 on 127.0.0.1:"), "{error}");
         assert_eq!(proxy.count("sweep"), queries);
     }
     world.assert_untouched("out of time").await
