@@ -82,9 +82,35 @@ locals {
   api_policy_statements = concat(
     [
       {
-        sid       = "ReadAndChangeItems"
-        actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
-        resources = [aws_dynamodb_table.anomalies.arn]
+        # Anomalies, incidents and notices of their ends. A closed incident moves to another key.
+        sid        = "ReadAndChangeAnomaliesAndIncidents"
+        actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.customers
+      },
+      {
+        sid        = "ReadAndChangeSettings"
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.settings
+      },
+      {
+        sid        = "KeepFormerSettings"
+        actions    = ["dynamodb:PutItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.former_settings
+      },
+      {
+        sid        = "FollowRequestedRuns"
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.requested_runs
+      },
+      {
+        sid        = "ReadLastRuns"
+        actions    = ["dynamodb:GetItem", "dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.last_runs
       },
       {
         sid       = "ListByIndex"

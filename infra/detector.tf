@@ -40,20 +40,41 @@ locals {
   detector_policy_statements = concat(
     [
       {
-        # Transactions need the permissions of their parts; a closed incident moves to another key.
-        sid       = "RecordAnomaliesAndIncidents"
-        actions   = ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        resources = [aws_dynamodb_table.anomalies.arn]
+        # Anomalies, incidents and notices of their ends. A transaction needs the permissions of its parts, and a
+        # closed incident moves to another key.
+        sid = "RecordAnomaliesAndIncidents"
+        actions = [
+          "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+          "dynamodb:UpdateItem",
+        ]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.customers
       },
       {
-        # The settings that the API changes are kept in the table of the anomalies, and a customer's
-        # incidents beside the customer's anomalies.
-        sid       = "ReadSettingsAndIncidents"
-        actions   = ["dynamodb:GetItem", "dynamodb:Query"]
-        resources = [aws_dynamodb_table.anomalies.arn]
-        conditions = {
-          "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG", "CUSTOMER#*"] }
-        }
+        sid        = "KeepDigests"
+        actions    = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.digests
+      },
+      {
+        # The API changes settings; the detector only reads them.
+        sid        = "ReadSettings"
+        actions    = ["dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.settings
+      },
+      {
+        # The API notes each run that somebody asked for; the detector notes how far the run has come.
+        sid        = "FollowRequestedRuns"
+        actions    = ["dynamodb:UpdateItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.requested_runs
+      },
+      {
+        sid        = "NoteLastRuns"
+        actions    = ["dynamodb:PutItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.last_runs
       },
       {
         sid       = "FindPendingAlertsAndIncidents"

@@ -63,12 +63,10 @@ locals {
       {
         # Deliveries, throttles and disabled channels are items beside the anomalies, which the
         # notifier has no business with.
-        sid       = "RecordDeliveries"
-        actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        resources = [aws_dynamodb_table.anomalies.arn]
-        conditions = {
-          "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"] }
-        }
+        sid        = "RecordDeliveries"
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.deliveries
       },
       {
         sid       = "ListIncidentsOfTheDay"

@@ -81,3 +81,20 @@ resource "aws_dynamodb_table" "anomalies" {
     kms_key_arn = aws_kms_key.this.arn
   }
 }
+
+locals {
+  # The kinds of items in the table, by the start of their partition keys, as conditions of a permission. IAM compares
+  # the key of the item itself, or the partition key of a query on the table. What a function asks of an index has the
+  # index's own key and needs a statement without these.
+  keys = {
+    for kind, patterns in {
+      customers       = ["CUSTOMER#*"]
+      deliveries      = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"]
+      digests         = ["DIGEST"]
+      former_settings = ["CONFIG_HISTORY#*"]
+      last_runs       = ["STATUS"]
+      requested_runs  = ["RUN#*"]
+      settings        = ["CONFIG"]
+    } : kind => { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = patterns } }
+  }
+}

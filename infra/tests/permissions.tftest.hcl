@@ -43,8 +43,11 @@ run "role_can_do_exactly_what_the_code_calls" {
 
   assert {
     condition = { for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
-      RecordAnomaliesAndIncidents   = "Allow dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      ReadSettingsAndIncidents      = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      RecordAnomaliesAndIncidents   = "Allow dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      KeepDigests                   = "Allow dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadSettings                  = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      FollowRequestedRuns           = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      NoteLastRuns                  = "Allow dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FindPendingAlertsAndIncidents = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       PublishAlerts                 = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       UseKeyThroughServices         = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -55,17 +58,60 @@ run "role_can_do_exactly_what_the_code_calls" {
   }
 
   assert {
-    condition = one([
-      for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "ReadSettingsAndIncidents"
-    ]) == { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG", "CUSTOMER#*"] } }
-    error_message = "The detector must read settings and what is kept of customers in the table, and nothing else."
-  }
-
-  assert {
     condition = [
       for statement in jsondecode(module.detector.role_policy).Statement : statement.Condition if statement.Sid == "UseKeyThroughServices"
     ] == [{ StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] } }]
     error_message = "Only the three services may use the key for the function."
+  }
+}
+
+# Table and indexes are apart: a condition on keys compares the keys of the table for the one, and those of the index for
+# the other.
+run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
+  command = apply
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+  }
+
+  assert {
+    condition = {
+      for function, policy in { detector = module.detector.role_policy, api = module.api[0].role_policy, notifier = module.notifier.role_policy } :
+      function => {
+        for statement in jsondecode(policy).Statement : statement.Sid => statement.Condition
+        if contains(statement.Resource, "arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies")
+      }
+      } == {
+      detector = {
+        RecordAnomaliesAndIncidents = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CUSTOMER#*"] } }
+        KeepDigests                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DIGEST"] } }
+        ReadSettings                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
+        FollowRequestedRuns         = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
+        NoteLastRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
+      }
+      api = {
+        ReadAndChangeAnomaliesAndIncidents = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CUSTOMER#*"] } }
+        ReadAndChangeSettings              = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
+        KeepFormerSettings                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG_HISTORY#*"] } }
+        FollowRequestedRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
+        ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
+      }
+      notifier = {
+        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"] } }
+      }
+    }
+    error_message = "No function may reach an item of the table whose partition key its permissions do not name."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for policy in [module.detector.role_policy, module.api[0].role_policy, module.notifier.role_policy] : [
+        for statement in jsondecode(policy).Statement : statement.Action == ["dynamodb:Query"] && !can(statement.Condition)
+        if anytrue([for resource in statement.Resource : strcontains(resource, "/index/")])
+      ]
+    ]))
+    error_message = "Indexes may only be asked, and a condition on the table's keys would refuse every question."
   }
 }
 
@@ -123,12 +169,16 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
 
   assert {
     condition = { for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
-      ReadAndChangeItems    = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      ListByIndex           = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
-      PublishAlerts         = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
-      StartDetections       = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
-      UseKeyThroughServices = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-      WriteLog              = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api:*"
+      ReadAndChangeAnomaliesAndIncidents = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadAndChangeSettings              = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      KeepFormerSettings                 = "Allow dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      FollowRequestedRuns                = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadLastRuns                       = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ListByIndex                        = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
+      PublishAlerts                      = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+      StartDetections                    = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
+      UseKeyThroughServices              = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+      WriteLog                           = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api:*"
     }
     error_message = "The API's role must have these permissions and no others."
   }
