@@ -24,9 +24,10 @@ locals {
     # A function takes an absent variable as "not set", and an empty one as an error.
     {
       for name, value in {
-        CATALOG_SSM_PARAMETER = one(aws_ssm_parameter.catalog[*].name)
-        AWS_ENDPOINT_URL      = var.aws_endpoint_url
-        SSL_CERT_FILE         = local.certificates
+        CATALOG_SSM_PARAMETER      = one(aws_ssm_parameter.catalog[*].name)
+        CLICKHOUSE_ALLOW_PLAINTEXT = var.clickhouse_allow_plaintext ? "true" : null
+        AWS_ENDPOINT_URL           = var.aws_endpoint_url
+        SSL_CERT_FILE              = local.certificates
       } : name => value if value != null
     },
   )

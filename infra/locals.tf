@@ -47,4 +47,7 @@ locals {
   # The authorities that Amazon Linux trusts, as the one file of them: by default all files of the folder around it are
   # parsed at each cold start, which takes longer than everything else there. The local cloud has no TLS.
   certificates = var.aws_endpoint_url == null ? "/etc/pki/tls/certs/ca-bundle.crt" : null
+
+  # An http address whose host is an IP address of this machine or of a private network (RFC 1918, RFC 4193).
+  private_http_url = "^http://(localhost|127(\\.[0-9]{1,3}){3}|10(\\.[0-9]{1,3}){3}|192\\.168(\\.[0-9]{1,3}){2}|172\\.(1[6-9]|2[0-9]|3[01])(\\.[0-9]{1,3}){2}|\\[::1\\]|\\[[fF][cCdD][0-9a-fA-F]{2}:[0-9a-fA-F:]+\\])(:[0-9]+)?(/[^@\\s]*)?$"
 }

@@ -220,7 +220,7 @@ variable "missing_run_alarm_minutes" {
 # ---------------------------------------------------------------------------------------------
 
 variable "clickhouse_url" {
-  description = "Address of ClickHouse's HTTP interface, without user and password."
+  description = "Address of ClickHouse's HTTP interface, without user and password. An http address must be a loopback or private IP address and have no user, unless clickhouse_allow_plaintext is true."
   type        = string
   nullable    = false
 
@@ -229,6 +229,24 @@ variable "clickhouse_url" {
     condition     = can(regex("^https?://[^/@\\s]+(/[^@\\s]*)?$", var.clickhouse_url))
     error_message = "clickhouse_url must be an http(s) address without credentials, such as \"https://abc.eu-central-1.aws.clickhouse.cloud:8443\". User and password belong into the secret of clickhouse_secret_arn."
   }
+
+  # Anybody on the way could read and change what is not encrypted. A name does not tell where it leads to.
+  validation {
+    condition     = var.clickhouse_allow_plaintext || !can(regex("^http://", var.clickhouse_url)) || can(regex(local.private_http_url, var.clickhouse_url))
+    error_message = "clickhouse_url must begin with https://. Plain http is for loopback and private IP addresses, such as \"http://10.0.0.1:8123\". If the network on the way is yours, set clickhouse_allow_plaintext to true."
+  }
+
+  validation {
+    condition     = var.clickhouse_allow_plaintext || !can(regex("^http://", var.clickhouse_url)) || (var.clickhouse_secret_arn == null && var.detector_clickhouse_secret_arn == null)
+    error_message = "clickhouse_url must begin with https:// where clickhouse_secret_arn or detector_clickhouse_secret_arn is set: plain http would send the password unencrypted. If the network on the way is yours, set clickhouse_allow_plaintext to true."
+  }
+}
+
+variable "clickhouse_allow_plaintext" {
+  description = "Whether the functions may speak plain http with any ClickHouse server, also with a password. Everybody on the way can then read and change usage and read the password."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "clickhouse_database" {

@@ -6,6 +6,7 @@ LOCAL_CLICKHOUSE_HTTP_PORT  port of ClickHouse's HTTP interface (8123)
 LOCAL_CLICKHOUSE_TCP_PORT   port of ClickHouse's native interface (9000)
 LOCAL_CHANNELS              channels of the notifier (see channels.py); none without it
 CLICKHOUSE_URL              a ClickHouse of your own, with CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; none is started then
+CLICKHOUSE_ALLOW_PLAINTEXT  true lets that server be reached by plain http beyond this machine, also with a password
 CLICKHOUSE_DATABASE         the database of the stack (meterflow)
 
 The cloud that the tests make for themselves has the same five settings under names that start with TEST_ (defaults
@@ -14,10 +15,11 @@ The cloud that the tests make for themselves has the same five settings under na
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from console import CloudError
@@ -30,6 +32,9 @@ NOTIFIER = "anomaly-notifier"
 REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"
+# Networks of this machine alone, and those that no packet leaves for the internet from (RFC 1918, RFC 4193).
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+PRIVATE = LOOPBACK + ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class ClickHouseServer:
     user: Optional[str] = None
     password: Optional[str] = None
     started_here: bool = True
+    # Whether functions and tools may speak plain http with it whatever its address, also with a password.
+    allow_plaintext: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,9 +172,32 @@ def _clickhouse(environ: Mapping[str, str], http_port: int) -> ClickHouseServer:
     # A shell that has loaded the env file carries this cloud's own address: that is not a server of the user's.
     if parts.hostname in ("127.0.0.1", "localhost") and parts.port == http_port:
         return ClickHouseServer(launched)
-    return ClickHouseServer(
-        url,
-        user=environ.get("CLICKHOUSE_USER") or None,
-        password=environ.get("CLICKHOUSE_PASSWORD") or None,
-        started_here=False,
-    )
+    user, password = environ.get("CLICKHOUSE_USER") or None, environ.get("CLICKHOUSE_PASSWORD") or None
+    allowed = environ.get("CLICKHOUSE_ALLOW_PLAINTEXT") or "false"
+    if allowed not in ("true", "false"):
+        raise CloudError(f"CLICKHOUSE_ALLOW_PLAINTEXT must be true or false, but it is {allowed!r}.")
+    allow_plaintext = allowed == "true" or (parts.scheme == "http" and _is_in(parts.hostname, LOOPBACK))
+    if parts.scheme == "http" and not allow_plaintext:
+        _require_harmless_plaintext(url, parts.hostname, has_password=bool(user or password))
+    return ClickHouseServer(url, user, password, started_here=False, allow_plaintext=allow_plaintext)
+
+
+def _require_harmless_plaintext(url: str, host: str, has_password: bool) -> None:
+    """The rule of clickhouse_url in infra/variables.tf, before anything is built."""
+    allow = "If the network on the way is yours, set CLICKHOUSE_ALLOW_PLAINTEXT=true."
+    if not _is_in(host, PRIVATE):
+        raise CloudError(f"CLICKHOUSE_URL is {url}, but plain http is for loopback and private IP addresses only: everybody on "
+                         f"the way could read and change usage.\nUse https. {allow}")
+    if has_password:
+        raise CloudError(f"CLICKHOUSE_URL is {url}, and CLICKHOUSE_USER or CLICKHOUSE_PASSWORD is set: plain http would send "
+                         f"the password unencrypted.\nUse https. {allow}")
+
+
+def _is_in(host: str, networks: Tuple[str, ...]) -> bool:
+    if host == "localhost":
+        return "127.0.0.0/8" in networks
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False  # A name, which does not tell where it leads to.
+    return any(address in ipaddress.ip_network(network) for network in networks)

@@ -102,6 +102,8 @@ def write_env_file(settings: Settings, stack: Stack, known: Dict[str, object], v
         values["CLICKHOUSE_USER"] = settings.clickhouse.user
     if settings.clickhouse.password:
         values["CLICKHOUSE_PASSWORD"] = settings.clickhouse.password
+    if settings.clickhouse.allow_plaintext:
+        values["CLICKHOUSE_ALLOW_PLAINTEXT"] = "true"
     host = api_host(settings, known["outputs"])
     if host:
         values.update({"API_URL": settings.aws_url, "API_HOST": host, "API_CUSTOMER_ID": API_CUSTOMER_ID})
@@ -202,6 +204,7 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "clickhouse_url": server.url,
         "clickhouse_database": stack.database,
         "clickhouse_secret_arn": secret,
+        "clickhouse_allow_plaintext": server.allow_plaintext,
         "catalog_file": str(stack.catalog_file) if stack.catalog_file else None,
         "aws_endpoint_url": settings.aws_url,
         # The local stack is there to be thrown away.

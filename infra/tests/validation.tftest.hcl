@@ -23,7 +23,6 @@ run "plainly_wrong_values_are_refused" {
     log_retention_days       = 31
     log_level                = "verbose"
     schedule_expression      = "rate(1 hours)"
-    clickhouse_url           = "clickhouse.example.com:8443"
     clickhouse_database      = "metering.events"
     clickhouse_secret_arn    = "meterflow/clickhouse"
     aws_endpoint_url         = "127.0.0.1:4566"
@@ -64,7 +63,6 @@ run "plainly_wrong_values_are_refused" {
     var.log_retention_days,
     var.log_level,
     var.schedule_expression,
-    var.clickhouse_url,
     var.clickhouse_database,
     var.clickhouse_secret_arn,
     var.aws_endpoint_url,
@@ -104,8 +102,6 @@ run "subtly_wrong_values_are_refused" {
     name_prefix = "a23456789012345678901234567890x"
     # Five fields are Unix; EventBridge takes six.
     schedule_expression = "cron(0 * * * *)"
-    # A password here would be in the state.
-    clickhouse_url = "https://user:password@clickhouse.example.com:8443"
     # The six characters that AWS appends are missing.
     clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse"
     baseline_days         = 30.5
@@ -133,7 +129,6 @@ run "subtly_wrong_values_are_refused" {
   expect_failures = [
     var.name_prefix,
     var.schedule_expression,
-    var.clickhouse_url,
     var.clickhouse_secret_arn,
     var.baseline_days,
     var.threshold,
@@ -258,7 +253,7 @@ run "values_at_the_edges_are_accepted" {
     reserved_concurrency      = -1
     schedule_expression       = "rate(15 minutes)"
     missing_run_alarm_minutes = 15
-    clickhouse_url            = "http://10.0.0.1:8123/proxy"
+    clickhouse_url            = "https://10.0.0.1:8443/proxy"
     clickhouse_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a/b_c+d=e.f@g-h-AbC123"
     baseline_days             = 2
     min_samples               = 2
@@ -281,5 +276,106 @@ run "values_at_the_edges_are_accepted" {
   assert {
     condition     = length(output.detector_function_name) == 48
     error_message = "A prefix of 30 characters must be possible."
+  }
+}
+
+# clickhouse_url is judged only where the secrets, which it is judged by, are right.
+run "an_address_without_a_scheme_is_refused" {
+  command = plan
+
+  variables {
+    clickhouse_url = "clickhouse.example.com:8443"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "an_address_with_a_password_is_refused" {
+  command = plan
+
+  variables {
+    # A password here would be in the state.
+    clickhouse_url = "https://user:password@clickhouse.example.com:8443"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "plain_http_to_a_name_is_refused" {
+  command = plan
+
+  variables {
+    # Wherever it leads to, and however it begins.
+    clickhouse_url = "http://10.0.0.1.example.com:8123"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "plain_http_to_a_public_address_is_refused" {
+  command = plan
+
+  variables {
+    # The private block ends at 172.31.
+    clickhouse_url = "http://172.32.0.1:8123"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "plain_http_with_a_password_is_refused" {
+  command = plan
+
+  variables {
+    clickhouse_url                 = "http://10.0.0.1:8123"
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-AbC123"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "plain_http_to_a_private_address_is_accepted" {
+  command = plan
+
+  variables {
+    clickhouse_url = "http://[fd00:12::7]:8123/proxy"
+  }
+
+  assert {
+    condition     = alltrue([for environment in [local.detector_environment, local.function_environment] : !contains(keys(environment), "CLICKHOUSE_ALLOW_PLAINTEXT")])
+    error_message = "The functions must not be told to allow what nobody allowed."
+  }
+
+  assert {
+    condition = alltrue([
+      for host in ["localhost", "127.0.0.1", "127.8.9.1", "10.255.0.3", "172.16.0.1", "172.31.255.254", "192.168.1.2", "[::1]"] :
+      can(regex(local.private_http_url, "http://${host}:8123")) && can(regex(local.private_http_url, "http://${host}/path"))
+    ])
+    error_message = "These addresses are loopback or private."
+  }
+
+  assert {
+    condition = alltrue([
+      for host in ["8.8.8.8", "172.15.0.1", "192.169.1.1", "11.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "10.1", "[2001:db8::1]", "[fe80::1]", "clickhouse"] :
+      !can(regex(local.private_http_url, "http://${host}:8123"))
+    ])
+    error_message = "These hosts are public, or names."
+  }
+}
+
+run "plain_http_is_accepted_where_it_is_allowed" {
+  command = plan
+
+  variables {
+    clickhouse_url             = "http://clickhouse.internal:8123"
+    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    clickhouse_allow_plaintext = true
+    api_jwt_issuer             = "https://tokens.example.com"
+    api_jwt_audience           = ["meterflow"]
+  }
+
+  assert {
+    condition     = [for function in [module.detector, module.api[0]] : function.settings.environment.CLICKHOUSE_ALLOW_PLAINTEXT] == ["true", "true"]
+    error_message = "Detector and API must be told."
   }
 }

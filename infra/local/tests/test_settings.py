@@ -94,5 +94,32 @@ class OwnClickHouse(unittest.TestCase):
             self.assertTrue(load(CLICKHOUSE_URL=f"http://{host}:8123").clickhouse.started_here)
         self.assertFalse(load(CLICKHOUSE_URL="http://127.0.0.1:8124").clickhouse.started_here)
 
+    def test_plain_http_is_refused_beyond_private_addresses(self):
+        for host in ("clickhouse.internal", "8.8.8.8", "172.32.0.1", "10.0.0.1.example.com", "169.254.169.254"):
+            with self.subTest(host), self.assertRaisesRegex(CloudError, f"http://{host}:8123.*loopback and private"):
+                load(CLICKHOUSE_URL=f"http://{host}:8123")
+
+    def test_plain_http_is_taken_to_private_addresses_without_a_password(self):
+        for host in ("10.0.0.1", "172.31.255.1", "192.168.1.2", "[fd00::1]"):
+            with self.subTest(host):
+                self.assertFalse(load(CLICKHOUSE_URL=f"http://{host}:8123").clickhouse.allow_plaintext)
+                for secret in ("CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD"):
+                    with self.assertRaisesRegex(CloudError, "would send the password unencrypted"):
+                        load(CLICKHOUSE_URL=f"http://{host}:8123", **{secret: "x"})
+
+    def test_a_password_stays_on_this_machine(self):
+        for host in ("localhost", "127.0.0.1", "127.9.9.9", "[::1]"):
+            with self.subTest(host):
+                self.assertTrue(load(CLICKHOUSE_URL=f"http://{host}:8124", CLICKHOUSE_PASSWORD="p").clickhouse.allow_plaintext)
+
+    def test_plain_http_can_be_allowed(self):
+        allowed = load(CLICKHOUSE_URL="http://host:8123", CLICKHOUSE_PASSWORD="p", CLICKHOUSE_ALLOW_PLAINTEXT="true")
+        self.assertTrue(allowed.clickhouse.allow_plaintext)
+        with self.assertRaisesRegex(CloudError, "CLICKHOUSE_ALLOW_PLAINTEXT must be true or false, but it is 'yes'"):
+            load(CLICKHOUSE_URL="http://host:8123", CLICKHOUSE_ALLOW_PLAINTEXT="yes")
+
+    def test_https_needs_no_leave(self):
+        self.assertFalse(load(CLICKHOUSE_URL="https://host:8443", CLICKHOUSE_PASSWORD="p").clickhouse.allow_plaintext)
+
     def test_a_password_without_an_address_is_not_for_the_engine_started_here(self):
         self.assertIsNone(load(CLICKHOUSE_PASSWORD="p").clickhouse.password)

@@ -101,7 +101,7 @@ class EnvFile(InAFolder):
 
     def test_a_password_reaches_shell_and_reader_unchanged_and_nobody_else(self):
         password = "it's $HOME `x` \"y\" #z\\"
-        file = self.write(CLICKHOUSE_URL="http://host:8123", CLICKHOUSE_USER="u", CLICKHOUSE_PASSWORD=password)
+        file = self.write(CLICKHOUSE_URL="https://host:8443", CLICKHOUSE_USER="u", CLICKHOUSE_PASSWORD=password)
         self.assertEqual(stack.parse_env(file.read_text())["CLICKHOUSE_PASSWORD"], password)
         shell = subprocess.run(["sh", "-c", f'. {file}; printf %s "$CLICKHOUSE_PASSWORD"'], stdout=subprocess.PIPE, text=True)
         self.assertEqual(shell.stdout, password)
@@ -109,7 +109,7 @@ class EnvFile(InAFolder):
 
     def test_a_line_break_is_refused(self):
         with self.assertRaisesRegex(CloudError, "CLICKHOUSE_PASSWORD holds a line break"):
-            self.write(CLICKHOUSE_URL="http://host:8123", CLICKHOUSE_PASSWORD="a\nb")
+            self.write(CLICKHOUSE_URL="https://host:8443", CLICKHOUSE_PASSWORD="a\nb")
 
     def test_a_second_stack_leaves_the_first_ones_file_alone(self):
         first = self.write()
@@ -248,6 +248,16 @@ class Variables(InAFolder):
         self.assertEqual(self.variables({"notification_channels": {}}, **given)["notification_channels"], {})
 
     def test_the_credentials_of_an_own_clickhouse_become_a_secret(self):
-        made = self.variables(CLICKHOUSE_URL="http://host:8123", CLICKHOUSE_PASSWORD="p")
+        made = self.variables(CLICKHOUSE_URL="https://host:8443", CLICKHOUSE_PASSWORD="p")
         self.assertEqual(made["clickhouse_secret_arn"], 'arn:second/clickhouse={"username": "default", "password": "p"}')
         self.assertIsNone(self.variables()["clickhouse_secret_arn"])
+
+    def test_plain_http_is_allowed_to_functions_and_tools_where_it_is_allowed_to_the_cloud(self):
+        given = {"CLICKHOUSE_URL": "http://127.0.0.1:8124", "CLICKHOUSE_PASSWORD": "p"}
+        self.assertIs(self.variables(**given)["clickhouse_allow_plaintext"], True)
+        self.assertIs(self.variables()["clickhouse_allow_plaintext"], False)
+        where = cloud(self.folder, **given)
+        described = stack.Stack("second", "usage", Path("d.zip"), Path("a.zip"), Path("n.zip"))
+        stack.write_env_file(where, described, {"inbox_url": "u", "outputs": {}}, {})
+        written = stack.parse_env(where.env_file("second").read_text())
+        self.assertEqual(written["CLICKHOUSE_ALLOW_PLAINTEXT"], "true")

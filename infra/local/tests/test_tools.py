@@ -47,7 +47,7 @@ class MissingPrograms(unittest.TestCase):
 
 class SetUp(InAFolder):
     def test_npm_is_not_needed_with_a_clickhouse_of_ones_own(self):
-        own = settings.load({"CLICKHOUSE_URL": "http://host:8123"}, self.settings.root)
+        own = settings.load({"CLICKHOUSE_URL": "https://host:8443"}, self.settings.root)
         for cloud, expected in ((own, False), (self.settings, True)):
             with mock.patch.object(tools, "require_programs", side_effect=CloudError("seen")) as required:
                 with self.assertRaises(CloudError):
