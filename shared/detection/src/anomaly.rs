@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{CustomerId, Direction, Finding, MetricName, Severity, Window, describe, steps};
+use crate::text::{describe, steps};
+use crate::{CustomerId, Direction, Finding, MetricName, Severity, Window};
 
 /// A recorded deviation of one customer's metric in one window.
 ///

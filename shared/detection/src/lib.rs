@@ -20,8 +20,7 @@
 
 pub mod anomaly;
 pub mod baseline;
-pub mod check;
-pub mod describe;
+pub mod detectors;
 pub mod distribution;
 pub mod incident;
 pub mod lifecycle;
@@ -29,13 +28,13 @@ pub mod names;
 pub mod policy;
 pub mod series;
 pub mod settings;
-pub mod steps;
-pub mod units;
+pub mod text;
+pub mod verdict;
 pub mod window;
 
 pub use anomaly::{Anomaly, AnomalyId};
 pub use baseline::Baseline;
-pub use check::{Comparison, Direction, Finding, Reason, Severity, Verdict, check};
+pub use detectors::z_score::check;
 pub use distribution::Distribution;
 pub use incident::{Incident, IncidentId, IncidentState};
 pub use lifecycle::{Action, State, Transition};
@@ -43,4 +42,6 @@ pub use names::{CustomerId, MetricName, NameError};
 pub use policy::{Mute, Override, Policy, PolicyError};
 pub use series::{Excluded, Missing, Series};
 pub use settings::{Settings, SettingsError};
+pub use text::{describe, units};
+pub use verdict::{Comparison, Direction, Finding, Reason, Severity, Verdict};
 pub use window::{Window, WindowError};

@@ -111,6 +111,12 @@ impl Settings {
     pub fn min_relative_change(&self) -> f64 {
         self.min_relative_change
     }
+
+    /// Whether a change from a mean is large enough to matter: in the metric's unit, and as a share of the mean.
+    pub fn passes_floors(&self, change: f64, mean: f64) -> bool {
+        let (change, mean) = (change.abs(), mean.abs());
+        change >= self.min_change && change >= self.min_relative_change * mean
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The id of an incident.
+//! What an incident is about, and its id.
 
 use std::fmt;
 
@@ -7,8 +7,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Subject;
 use crate::{CustomerId, Direction, MetricName};
+
+/// What an incident is about. There is at most one open incident for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    pub customer_id: CustomerId,
+    pub metric: MetricName,
+    pub direction: Direction,
+}
 
 /// `{opened_at in Unix ms}.{metric}.{direction}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable
 /// back into the incident's key without an index.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Event, Incident, IncidentState};
+use super::model::{Event, Incident, IncidentState};
 use crate::Action;
 
 /// What an action makes of an incident.

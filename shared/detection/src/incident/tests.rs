@@ -1,5 +1,7 @@
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
-use crate::Action;
+use crate::{Action, CustomerId, Direction, Excluded, MetricName, Settings, Severity, Verdict, Window};
 
 fn hour(n: i64) -> Timestamp {
     "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(n)

@@ -1,7 +1,7 @@
 //! One English sentence for one verdict, or for one event in the life of an incident.
 
+use super::units::{amount, humanize};
 use crate::incident::{Event, Incident};
-use crate::units::{amount, humanize};
 use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
 /// Of an anomaly that a run has just found, for example "bandwidth was 9.14 GB in the last 24 hours, 4.2 times the

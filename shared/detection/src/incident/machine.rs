@@ -1,0 +1,251 @@
+//! The state machine of an incident: what one observation of a window makes of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::id::Subject;
+use super::model::{Event, Incident, IncidentState, Page};
+use super::observation::{Observation, Seen};
+use crate::Severity;
+
+/// How patient incidents are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Windows in a row back inside after which an incident is resolved; at least 1.
+    pub resolve_after: u32,
+    /// How long after its end a deviation that comes back is still the same incident.
+    pub reopen_within: SignedDuration,
+    /// How long a level must stay to become the new normal; zero is never.
+    pub accept_after: SignedDuration,
+    /// Time between reminders; zero is never.
+    pub repeat_interval: SignedDuration,
+    /// Least severity that pages.
+    pub min_severity: Severity,
+}
+
+/// What an observation makes of an incident.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Nothing.
+    Stay,
+    /// It was made of it before; with the page that it led to then.
+    Repeated(Option<Page>),
+    /// The incident as it is from now on, and the page that it calls for. Whoever sends the page, or lets a digest tell,
+    /// notes that by [`Incident::note_page`] before it is stored.
+    Become { incident: Box<Incident>, page: Option<Event> },
+}
+
+impl Rules {
+    /// Growth of the deviation since the last page that is worth another one.
+    pub const ESCALATION: f64 = 2.0;
+}
+
+/// What `observation` makes of the latest incident of a subject.
+///
+/// `muted`: a planned event covers the window, so nobody is to be paged about it. That something is over is told even
+/// so, since somebody may be waiting for it.
+pub fn advance(
+    latest: Option<&Incident>,
+    subject: &Subject,
+    observation: &Observation,
+    muted: bool,
+    rules: &Rules,
+) -> Step {
+    let Some(incident) = latest else {
+        return match observation.seen {
+            Seen::Anomalous(severity) => {
+                Incident::open(subject.clone(), observation, severity).page_for(severity, muted, rules)
+            }
+            Seen::Inside | Seen::Between => Step::Stay,
+        };
+    };
+    match observation.seen {
+        Seen::Anomalous(_) if observation.window_end < incident.last_window => {
+            let counted = Incident { anomalies: incident.anomalies + 1, ..incident.clone() };
+            Step::Become { incident: Box::new(counted), page: None }
+        }
+        Seen::Anomalous(_) if observation.window_end == incident.last_seen => {
+            Step::Repeated(incident.last_page.filter(|page| page.window_end == observation.window_end))
+        }
+        Seen::Anomalous(severity) => incident.deviates(observation, severity, muted, rules),
+        Seen::Inside | Seen::Between if observation.window_end <= incident.last_window => Step::Stay,
+        Seen::Inside => incident.calms(observation, rules),
+        Seen::Between if incident.quiet_runs == 0 => Step::Stay,
+        Seen::Between => Step::Become { incident: Box::new(incident.at(observation, 0)), page: None },
+    }
+}
+
+impl Incident {
+    /// Whether it is over for so long that an anomaly of the window that ends then begins another incident, whatever else
+    /// is known of this one.
+    pub fn is_past(&self, window_end: Timestamp, rules: &Rules) -> bool {
+        !self.is_open()
+            && self.last_window.max(self.last_seen) < window_end
+            && self.over_at.is_some_and(|over_at| window_end.duration_since(over_at) > rules.reopen_within)
+    }
+
+    /// Notes that people are paged, by a page of its own (`single`) or by a digest.
+    pub fn note_page(&mut self, event: Event, single: bool) {
+        if event.is_closing() {
+            self.alerting = false;
+            self.told = None;
+        } else {
+            self.told = Some(self.latest_severity);
+            self.alerting |= single;
+            self.level = self.latest.deviation();
+        }
+        self.last_page = Some(Page { event, window_end: self.last_window, single });
+    }
+
+    fn open(subject: Subject, observation: &Observation, severity: Severity) -> Self {
+        let Observation { window_end, figures, .. } = *observation;
+        Self {
+            subject,
+            state: IncidentState::Open,
+            severity,
+            opened_at: window_end,
+            level_since: window_end,
+            last_seen: window_end,
+            last_window: window_end,
+            closed_at: None,
+            over_at: None,
+            anomalies: 1,
+            quiet_runs: 0,
+            peak_z_score: figures.z_score,
+            latest: figures,
+            level: figures.deviation(),
+            latest_severity: severity,
+            told: None,
+            alerting: false,
+            last_page: None,
+        }
+    }
+
+    /// The page for an incident that nobody was told of so far.
+    fn page_for(self, severity: Severity, muted: bool, rules: &Rules) -> Step {
+        let page = (severity >= rules.min_severity && !muted).then_some(Event::Opened);
+        Step::Become { incident: Box::new(self), page }
+    }
+
+    /// Another anomaly of the same direction, in a newer window.
+    fn deviates(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
+        let doubled = observation.figures.deviation() >= Rules::ESCALATION * self.level;
+        // What was closed while it was mild was not closed for what it has become.
+        let worse = doubled || severity > self.severity;
+        let within = |since: Timestamp| observation.window_end.duration_since(since) <= rules.reopen_within;
+        match (self.state, self.over_at) {
+            (IncidentState::Open | IncidentState::Acknowledged, _) => {
+                self.joins(observation, severity, doubled, muted, rules)
+            }
+            (IncidentState::Accepted, over_at) if !worse && over_at.is_none_or(within) => {
+                self.goes_on(observation, severity, rules)
+            }
+            (IncidentState::Resolved, None) if !worse => self.goes_on(observation, severity, rules),
+            (IncidentState::Resolved, Some(over_at)) if within(over_at) => {
+                self.reopens(observation, severity, muted, rules)
+            }
+            _ => Self::open(self.subject.clone(), observation, severity).page_for(severity, muted, rules),
+        }
+    }
+
+    fn joins(
+        &self,
+        observation: &Observation,
+        severity: Severity,
+        doubled: bool,
+        muted: bool,
+        rules: &Rules,
+    ) -> Step {
+        let now = observation.window_end;
+        let mut joined = self.with(observation, severity);
+        let loud = severity >= rules.min_severity && !muted;
+        if self.told.is_none() && loud {
+            let event = match (severity > self.severity, self.last_page) {
+                (true, _) => Event::Escalated,
+                (false, None) => Event::Opened,
+                (false, Some(_)) => Event::Reopened,
+            };
+            return Step::Become { incident: Box::new(joined), page: Some(event) };
+        }
+        if loud && (doubled || self.told.is_some_and(|told| severity > told)) {
+            joined.level_since = if doubled { now } else { self.level_since };
+            return Step::Become { incident: Box::new(joined), page: Some(Event::Escalated) };
+        }
+        if is_due(self.level_since, now, rules.accept_after) {
+            joined.state = IncidentState::Accepted;
+            joined.closed_at = Some(now);
+            joined.level = joined.latest.deviation();
+            return Step::Become {
+                page: self.alerting.then_some(Event::Accepted),
+                incident: Box::new(joined),
+            };
+        }
+        let reminds = self.alerting
+            && loud
+            && self.state == IncidentState::Open
+            && self.last_page.is_some_and(|page| is_due(page.window_end, now, rules.repeat_interval));
+        Step::Become { incident: Box::new(joined), page: reminds.then_some(Event::Reminder) }
+    }
+
+    /// An anomaly of a closed incident that was never over: people know it, or it is the new normal.
+    fn goes_on(&self, observation: &Observation, severity: Severity, rules: &Rules) -> Step {
+        let mut known = Self { over_at: None, ..self.with(observation, severity) };
+        if is_due(self.level_since, observation.window_end, rules.accept_after) {
+            known.state = IncidentState::Accepted;
+        }
+        Step::Become { incident: Box::new(known), page: None }
+    }
+
+    fn reopens(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
+        let reopened = Self {
+            state: IncidentState::Open,
+            level_since: observation.window_end,
+            closed_at: None,
+            over_at: None,
+            level: observation.figures.deviation(),
+            told: None,
+            ..self.with(observation, severity)
+        };
+        let page = (severity >= rules.min_severity && !muted).then_some(Event::Reopened);
+        Step::Become { incident: Box::new(reopened), page }
+    }
+
+    /// The series is back inside in a newer window.
+    fn calms(&self, observation: &Observation, rules: &Rules) -> Step {
+        if self.over_at.is_some() {
+            return Step::Stay;
+        }
+        let mut calmer = self.at(observation, self.quiet_runs + 1);
+        let mut page = None;
+        if calmer.quiet_runs >= rules.resolve_after {
+            calmer.over_at = Some(observation.window_end);
+            if self.is_open() {
+                calmer.state = IncidentState::Resolved;
+                calmer.closed_at = Some(observation.window_end);
+                page = self.alerting.then_some(Event::Resolved);
+            }
+        }
+        Step::Become { incident: Box::new(calmer), page }
+    }
+
+    fn with(&self, observation: &Observation, severity: Severity) -> Self {
+        let (peak, score) = (self.peak_z_score, observation.figures.z_score);
+        Self {
+            severity: self.severity.max(severity),
+            latest_severity: severity,
+            last_seen: observation.window_end,
+            anomalies: self.anomalies + 1,
+            peak_z_score: if score.abs() > peak.abs() { score } else { peak },
+            ..self.at(observation, 0)
+        }
+    }
+
+    fn at(&self, observation: &Observation, quiet_runs: u32) -> Self {
+        let Observation { window_end, figures, .. } = *observation;
+        Self { last_window: window_end, latest: figures, quiet_runs, ..self.clone() }
+    }
+}
+
+/// Whether so much time has passed; never where it is zero.
+fn is_due(since: Timestamp, now: Timestamp, after: SignedDuration) -> bool {
+    after > SignedDuration::ZERO && now.duration_since(since) >= after
+}

@@ -1,0 +1,168 @@
+//! An incident as it is stored, and the pages about it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{IncidentId, Subject};
+use crate::{Comparison, Severity};
+
+/// One deviation of a series in one direction, from its first anomaly on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    #[serde(flatten)]
+    pub subject: Subject,
+    pub state: IncidentState,
+    /// The highest severity of its anomalies.
+    pub severity: Severity,
+    /// End of the window of the first anomaly.
+    #[serde(with = "millisecond::required")]
+    pub opened_at: Timestamp,
+    /// Since when the level stands that may become the new normal: the opening, a reopening, or a doubling.
+    #[serde(with = "millisecond::required")]
+    pub level_since: Timestamp,
+    /// End of the newest anomalous window.
+    #[serde(with = "millisecond::required")]
+    pub last_seen: Timestamp,
+    /// End of the newest window that changed anything about it.
+    #[serde(with = "millisecond::required")]
+    pub last_window: Timestamp,
+    /// When it was resolved or accepted.
+    #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+    /// Since when the series of a closed incident is back inside. One that a person resolved, or that was accepted, may
+    /// well go on, and its anomalies then raise nothing.
+    #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
+    pub over_at: Option<Timestamp>,
+    /// Anomalies that belong to it.
+    pub anomalies: u64,
+    /// Windows in a row in which the series was back inside.
+    pub quiet_runs: u32,
+    /// The z-score that is farthest from zero.
+    pub peak_z_score: f64,
+    /// What the newest window looked like.
+    pub latest: Figures,
+    /// The deviation that people know: that of the opening, or of the last page since.
+    pub level: f64,
+    /// Severity of the newest anomaly.
+    pub latest_severity: Severity,
+    /// The severity with which people were told that it is open, by a page or by a digest; none where nobody was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Severity>,
+    /// A page of its own said that it is open, and none yet that it is over.
+    pub alerting: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_page: Option<Page>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IncidentState {
+    Open,
+    /// Somebody looks into it: no reminders.
+    Acknowledged,
+    Resolved,
+    /// The deviation has become the new normal.
+    Accepted,
+}
+
+/// The figures of a window beside its baseline, in the metric's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    pub current_value: f64,
+    pub baseline_mean: f64,
+    pub baseline_stddev: f64,
+    pub z_score: f64,
+}
+
+/// The last page about an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    pub event: Event,
+    /// End of the window that led to it.
+    #[serde(with = "millisecond::required")]
+    pub window_end: Timestamp,
+    /// Whether it was a page of its own; otherwise a digest of many told of it.
+    pub single: bool,
+}
+
+/// Why people are paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    Opened,
+    /// It has become critical, or its deviation has doubled since the last page.
+    Escalated,
+    Reopened,
+    /// It is still open, and nobody has acknowledged it.
+    Reminder,
+    /// The level stays, and is the new normal from here on.
+    Accepted,
+    Resolved,
+    Acknowledged,
+}
+
+impl Incident {
+    pub fn id(&self) -> IncidentId {
+        IncidentId::of(self.opened_at, &self.subject)
+    }
+
+    /// Whether it still stands: it is open, or acknowledged.
+    pub fn is_open(&self) -> bool {
+        self.state.is_open()
+    }
+}
+
+impl Figures {
+    pub fn of(comparison: &Comparison) -> Self {
+        Self {
+            current_value: comparison.current,
+            baseline_mean: comparison.baseline.mean(),
+            baseline_stddev: comparison.baseline.stddev(),
+            z_score: comparison.z_score,
+        }
+    }
+
+    /// Distance from the mean, in the metric's unit.
+    pub fn deviation(&self) -> f64 {
+        (self.current_value - self.baseline_mean).abs()
+    }
+}
+
+impl Event {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Escalated => "escalated",
+            Self::Reopened => "reopened",
+            Self::Reminder => "reminder",
+            Self::Accepted => "accepted",
+            Self::Resolved => "resolved",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+
+    /// Whether it tells that nothing is left to do. Such pages are never held back: something waits for them.
+    pub fn is_closing(self) -> bool {
+        matches!(self, Self::Accepted | Self::Resolved)
+    }
+}
+
+impl IncidentState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Accepted => "accepted",
+        }
+    }
+
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Acknowledged)
+    }
+}
+
+/// Times as Unix milliseconds.
+mod millisecond {
+    pub(super) use jiff::fmt::serde::timestamp::millisecond::{optional, required};
+}

@@ -1,0 +1,49 @@
+//! What an incident sees of a verdict.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::model::Figures;
+use crate::{Direction, Finding, Settings, Severity, Verdict};
+
+/// One series in one window, as seen from one direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation {
+    pub window_end: Timestamp,
+    pub seen: Seen,
+    pub figures: Figures,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    Anomalous(Severity),
+    /// Back inside: well below the threshold, or by too little to matter.
+    Inside,
+    /// No anomaly, and not back inside either.
+    Between,
+}
+
+impl Observation {
+    /// What a verdict says about incidents of a direction; `None` where it says nothing.
+    pub fn of(
+        verdict: &Verdict,
+        window_end: Timestamp,
+        settings: &Settings,
+        direction: Direction,
+    ) -> Option<Self> {
+        let (comparison, seen) = match verdict {
+            Verdict::Anomalous(Finding { comparison, severity, direction: found }) => {
+                // An anomaly in the other direction ends this one as surely as usual values do.
+                let seen = if *found == direction { Seen::Anomalous(*severity) } else { Seen::Inside };
+                (comparison, seen)
+            }
+            Verdict::Normal(comparison) => {
+                let inside = comparison.is_inside(settings, direction);
+                (comparison, if inside { Seen::Inside } else { Seen::Between })
+            }
+            Verdict::Undetermined(_) => return None,
+        };
+        Some(Self { window_end, seen, figures: Figures::of(comparison) })
+    }
+}
