@@ -79,3 +79,21 @@ resource "aws_sns_topic_subscription" "ops_emails" {
   protocol  = "email"
   endpoint  = each.value
 }
+
+# Everything may be left out on purpose, such as for a first try, so these only warn.
+check "somebody_is_told_of_critical_anomalies" {
+  assert {
+    condition = (
+      (length(var.alert_emails) > 0 && contains(var.alert_email_severities, "critical")) ||
+      (local.has_channels && contains(local.routed_severities, "critical"))
+    )
+    error_message = "Nobody is told of critical anomalies: no channel takes them (notification_channels, amazon_q_slack, notification_routes), and no address (alert_emails, alert_email_severities). They are stored all the same. Unless you subscribe to the topic ${local.alert_topic_name} yourself, set one of these variables."
+  }
+}
+
+check "somebody_is_told_of_alarms" {
+  assert {
+    condition     = length(var.ops_emails) > 0
+    error_message = "Nobody is told when the system itself fails, such as when runs stop: ops_emails is empty. Unless you subscribe to the topic ${local.ops_topic_name} yourself, name an address."
+  }
+}

@@ -63,6 +63,15 @@ output "notifier_config_parameter_name" {
   value       = aws_ssm_parameter.notifier.name
 }
 
+output "recipients" {
+  description = "Who is told: the notifier's channels by name, and the addresses that get pages and alarms."
+  value = {
+    channels     = local.channel_names
+    alert_emails = var.alert_emails
+    ops_emails   = var.ops_emails
+  }
+}
+
 output "channel_failure_queue_urls" {
   description = "URL of the queue of undelivered messages of each channel, by the channel's name."
   value       = { for name, queue in aws_sqs_queue.channel_failures : name => queue.url }

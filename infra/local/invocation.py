@@ -26,11 +26,15 @@ DETECTOR = "detector_function_name"
 def invoke(settings: Settings, name_prefix: str, event: str, time: Optional[str]) -> int:
     file = event_file(settings, event)
     recipient = RECIPIENTS.get(file.name.partition("-")[0], DETECTOR)
-    function = _function(stacks.deployed(settings, name_prefix)["outputs"], recipient, name_prefix)
-    result = aws.call(settings, "invoke", function=function, payload=_payload(file, recipient, time))
+    outputs = stacks.deployed(settings, name_prefix)["outputs"]
+    function, payload = _function(outputs, recipient, name_prefix), _payload(file, recipient, time)
+    result = aws.call(settings, "invoke", function=function, payload=payload)
     if result["error"] is not None:
         return _show_failure(settings, function, result)
-    return show_http_answer(result["answer"]) if recipient == RECIPIENTS["api"] else _show_answer(result["answer"])
+    code = show_http_answer(result["answer"]) if recipient == RECIPIENTS["api"] else _show_answer(result["answer"])
+    if recipient == RECIPIENTS["notifier"]:
+        _warn_if_nobody_is_told(outputs.get("recipients"), name_prefix, is_digest="time" in payload)
+    return code
 
 
 def event_file(settings: Settings, name: str) -> Path:
@@ -82,6 +86,18 @@ def _payload(file: Path, recipient: str, time: Optional[str]) -> Dict[str, objec
 def _show_answer(answer) -> int:
     say(json.dumps(answer, indent=2, ensure_ascii=False))
     return 0
+
+
+def _warn_if_nobody_is_told(recipients: Optional[Dict[str, list]], name_prefix: str, is_digest: bool) -> None:
+    """The answer alone would look as if somebody had got the message."""
+    if recipients is None:
+        return  # The stack is older than this output.
+    if is_digest and not recipients["ops_emails"]:
+        print(f"\nNobody was told: the digest goes to ops_emails, and the stack {name_prefix} has none. "
+              "Its topic has the message all the same.", file=sys.stderr)
+    if not is_digest and not recipients["channels"]:
+        print(f"\nNobody was told: the stack {name_prefix} has no channel. Name some in a file, see "
+              "infra/local/channels.py, and run: LOCAL_CHANNELS=channels.json make up", file=sys.stderr)
 
 
 def _show_failure(settings: Settings, function: str, result) -> int:

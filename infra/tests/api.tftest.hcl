@@ -36,6 +36,10 @@ variables {
   clickhouse_url   = "https://clickhouse.example.com:8443"
   api_jwt_issuer   = "https://tokens.example.com"
   api_jwt_audience = ["meterflow"]
+
+  # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
+  alert_emails = ["pages@example.com"]
+  ops_emails   = ["oncall@example.com"]
 }
 
 run "every_route_asks_for_its_scope" {

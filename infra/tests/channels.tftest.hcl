@@ -9,6 +9,10 @@ variables {
   detector_package = "versions.tf"
   notifier_package = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
+
+  # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
+  alert_emails = ["pages@example.com"]
+  ops_emails   = ["oncall@example.com"]
 }
 
 run "a_channel_in_capitals_is_refused" {

@@ -36,6 +36,10 @@ variables {
   notifier_package = "versions.tf"
   api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
+
+  # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
+  alert_emails = ["pages@example.com"]
+  ops_emails   = ["oncall@example.com"]
 }
 
 run "role_can_do_exactly_what_the_code_calls" {

@@ -114,3 +114,29 @@ class Answer(InAFolder):
             code, _, output = self.invoke(name, error="Unhandled", answer={"errorType": "Timeout", "errorMessage": "late"})
             self.assertEqual(code, 1)
             self.assertRegex(output, r"(?s)failed: Timeout\nlate\n.*the log")
+
+
+class Recipients(InAFolder):
+    """An answer without a failure says nothing of who was told."""
+
+    def output(self, event, channels=(), ops_emails=()):
+        recipients = {"channels": list(channels), "alert_emails": [], "ops_emails": list(ops_emails)}
+        self.deployed({**OUTPUTS, "recipients": recipients})
+        code, _, output = self.invoke(event, answer={"delivered": 0} if event.startswith("notifier") else {"statusCode": 200})
+        self.assertEqual(code, 0)
+        return output
+
+    def test_a_page_without_a_channel_is_said_to_reach_nobody(self):
+        self.assertIn("Nobody was told: the stack meterflow has no channel.", self.output("notifier-alert"))
+        self.assertIn("LOCAL_CHANNELS=channels.json make up", self.output("notifier-alert", ops_emails=["a@example.com"]))
+        self.assertNotIn("Nobody", self.output("notifier-alert", channels=["slack"]))
+
+    def test_a_digest_without_an_address_is_said_to_reach_nobody(self):
+        self.assertIn("Nobody was told: the digest goes to ops_emails", self.output("notifier-digest", channels=["slack"]))
+        self.assertNotIn("Nobody", self.output("notifier-digest", ops_emails=["a@example.com"]))
+
+    def test_other_functions_and_older_stacks_have_nothing_to_say(self):
+        self.assertNotIn("Nobody", self.output("scheduled"))
+        self.assertNotIn("Nobody", self.output("api-check"))
+        self.deployed(OUTPUTS)
+        self.assertNotIn("Nobody", self.invoke("notifier-alert", answer={})[2])
