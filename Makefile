@@ -91,8 +91,9 @@ check-python: setup ## Whether the Python code compiles and its tests pass: the 
 	@for part in infra/local examples; do $(TOOLS)/python -m unittest discover -s $$part/tests -t $$part || exit 1; done
 	@echo "gate python: passed"
 
-check-purity: ## Whether the detection crate is free of runtime, AWS and ClickHouse
-	@tree=$$(cargo tree -p detection -e normal --prefix none) && ! echo "$$tree" | grep -E '^(tokio|aws|clickhouse)'
+check-purity: ## Whether detection, catalog and environment are free of runtime, AWS and ClickHouse, and the notifier of ClickHouse
+	@tree=$$(cargo tree -p detection -p catalog -e normal --prefix none) && ! echo "$$tree" | grep -E '^(tokio|aws|clickhouse|reqwest)'
+	@tree=$$(cargo tree -p notifier -e normal --prefix none) && ! echo "$$tree" | grep -E '^(clickhouse|warehouse)'
 	@echo "gate purity: passed"
 
 check-licences: setup ## Whether every dependency has a licence that fits MIT and comes from crates.io

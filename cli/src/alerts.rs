@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use adapters::failures::{Failure, FailureQueues, Received};
-use adapters::invocation::NotifierFunction;
-use adapters::telemetry::error_chain;
+use crate::notifier_function::NotifierFunction;
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use messaging::failures::{Failure, FailureQueues, Received};
+use platform::telemetry::error_chain;
 use serde_json::json;
 
 use crate::output::say;
@@ -70,7 +70,7 @@ const HOLD: Duration = Duration::from_secs(900);
 
 pub(crate) async fn run(args: AlertsArgs) -> anyhow::Result<()> {
     let AlertsCommand::Redrive(args) = args.command;
-    let aws = adapters::aws::config().await;
+    let aws = platform::aws::config().await;
     let function = format!("{}-anomaly-notifier", args.name_prefix);
     let (queues, notifier) = (FailureQueues::new(&aws), NotifierFunction::new(&function, &aws));
     let found = find(&queues, &function, args.channel.as_deref()).await?;

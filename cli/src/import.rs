@@ -14,8 +14,8 @@ mod time;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use adapters::catalog::Catalog;
 use anyhow::{Context, bail, ensure};
+use catalog::Catalog;
 use clickhouse::Client;
 use clickhouse::insert::Insert;
 use tokio::task::JoinSet;

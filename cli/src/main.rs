@@ -8,18 +8,19 @@ mod alerts;
 mod events;
 mod import;
 mod migrate;
+mod notifier_function;
 mod output;
 mod progress;
 mod seed;
 
 use std::process::ExitCode;
 
-use adapters::catalog::Catalog;
-use adapters::telemetry::error_chain;
 use anyhow::Context;
+use catalog::Catalog;
 use clap::{Parser, Subcommand};
 use clickhouse::Client;
 use jiff::Timestamp;
+use platform::telemetry::error_chain;
 
 /// Usage-anomaly detection for metered customers: set up and fill its ClickHouse side, and send alerts again.
 #[derive(Parser)]

@@ -1,8 +1,8 @@
 //! `meterflow migrate`: tables, views and backfill, shown before or while they happen.
 
-use adapters::catalog::{Catalog, MetricSpec};
-use adapters::rollup;
+use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
+use warehouse::rollup;
 
 use crate::output::say;
 use crate::progress::Progress;

@@ -218,14 +218,14 @@ fn version(program: &str) -> Result<Option<String>> {
     }
 }
 
-/// Builds an example of the adapters and returns where it is.
+/// Builds an example of the crate `platform` and returns where it is.
 ///
 /// Together with the tests' package and in the bench's own profile, so that nearly all of it is built already.
 fn build_example(name: &str) -> Result<PathBuf> {
     let profile = if cfg!(debug_assertions) { "dev" } else { "bench" };
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--message-format=json", "--profile", profile])
-        .args(["-p", "e2e", "-p", "adapters", "--example", name])
+        .args(["-p", "e2e", "-p", "platform", "--example", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()

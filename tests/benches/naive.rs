@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use adapters::catalog::{Aggregate, Catalog, MetricSpec};
-use adapters::config::DetectionConfig;
 use anyhow::Result;
+use catalog::DetectionConfig;
+use catalog::{Aggregate, Catalog, MetricSpec};
 use clickhouse::Row;
 use detection::{Series, Settings, Verdict, check};
 use e2e::world::{END, at};

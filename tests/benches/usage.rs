@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use adapters::usage::{Baseline, Sweep, SweepRequest};
 use anyhow::{Context, Result, bail, ensure};
 use detection::{Series, Verdict, check};
 use detector::App;
@@ -15,6 +14,7 @@ use futures::try_join;
 use hyper::HeaderMap;
 use jiff::SignedDuration;
 use serde_json::Value;
+use warehouse::usage::{Baseline, Sweep, SweepRequest};
 
 use crate::program::median;
 

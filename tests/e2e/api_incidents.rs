@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
-use adapters::config::StoreConfig;
-use adapters::store::{AnomalyStore, Change, Changed, IncidentItem, Writer};
 use anyhow::{Context, Result, ensure};
 use detection::incident::{Figures, Observation, Rules, Seen as Sight, Step, Subject, advance};
 use detection::{CustomerId, Direction, Incident, IncidentState, MetricName, Severity};
@@ -16,6 +14,8 @@ use e2e::{Api, World};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use store::StoreConfig;
+use store::{AnomalyStore, Change, Changed, IncidentItem, Writer};
 
 const METRICS: [&str; 4] = ["api_calls", "bandwidth", "storage_peak", "compute_time"];
 const STATES: [IncidentState; 4] =

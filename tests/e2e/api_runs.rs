@@ -241,7 +241,7 @@ async fn a_window_is_checked_when_all_its_shards_have_checked_it() -> Result<()>
     world.insert_spikes(2).await?;
     let (app, api) = (world.app().await?, world.api().await?);
     let shard = |number, time: &str| -> Result<Tick> {
-        Ok(Tick { shard: adapters::shard::Shard::new(number, 2)?, ..tick(time) })
+        Ok(Tick { shard: catalog::Shard::new(number, 2)?, ..tick(time) })
     };
     let first = run(&app, &shard(0, END)?).await?;
     let status = api.read("/v1/status").await?;

@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use adapters::catalog::Catalog;
-use adapters::rollup::{self, sql::forget_baselines};
-use adapters::shard::Shard;
-use adapters::usage::{Sweep, SweepRequest};
 use anyhow::{Context, Result, ensure};
+use catalog::Catalog;
+use catalog::Shard;
 use detection::CustomerId;
 use detector::{App, Tick, build_ahead};
 use e2e::proxy::{Action, Proxy, Seen};
@@ -18,6 +16,8 @@ use e2e::{Event, World};
 use futures::future::{join_all, try_join_all};
 use jiff::SignedDuration;
 use tokio::sync::Notify;
+use warehouse::rollup::{self, sql::forget_baselines};
+use warehouse::usage::{Sweep, SweepRequest};
 
 /// An hour after [`END`].
 const NEXT_HOUR: &str = "2026-11-21T14:00:00Z";

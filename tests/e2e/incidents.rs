@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use adapters::store::{Change, Changed, IncidentItem, Writer};
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::incident::Subject;
@@ -15,6 +14,7 @@ use e2e::world::{self, END, Event, at, figures, run, steady_then, text, tick};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use store::{Change, Changed, IncidentItem, Writer};
 
 pub(crate) fn hours(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count)

@@ -1,11 +1,11 @@
 //! The rollup: migration converges, whatever it finds.
 
-use adapters::catalog::Catalog;
-use adapters::rollup;
 use anyhow::Result;
+use catalog::Catalog;
 use e2e::world::{END, at, steady_then};
 use e2e::{Event, World};
 use jiff::SignedDuration;
+use warehouse::rollup;
 
 async fn rolled_events(world: &World, metric: &str) -> Result<u64> {
     let query = world.clickhouse.query("SELECT sum(events) FROM usage_hourly WHERE metric = ?");
@@ -159,7 +159,7 @@ async fn a_redefinition_that_was_cut_off_is_completed() -> Result<()> {
     // The old view is gone, its rows are not: as far as a migration may have come before it was cut off.
     world.clickhouse.query("DROP VIEW usage_hourly_compute_time").execute().await?;
     world.clickhouse.query("DROP VIEW usage_hourly_storage_peak").execute().await?;
-    let doubled = include_str!("../../shared/adapters/catalog.toml")
+    let doubled = include_str!("../../shared/catalog/catalog.toml")
         .replace("'cpu_ms', 'Nullable(Float64)')", "'cpu_ms', 'Nullable(Float64)') * 2");
     let total = "SELECT sum(total) FROM usage_hourly WHERE metric = 'compute_time'";
     let before: f64 = world.clickhouse.query(total).fetch_one().await?;

@@ -3,9 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use adapters::config::Env;
-use adapters::failures::Failure;
-use adapters::store::{Change, IncidentItem, Writer};
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::incident::{Figures, Observation, Rules, Seen, Step, Subject, advance};
@@ -13,9 +10,12 @@ use detection::{CustomerId, Direction, MetricName, Severity};
 use e2e::World;
 use e2e::receiver::{Receiver, Reply};
 use e2e::world::{now, text};
+use environment::Env;
 use jiff::{SignedDuration, Timestamp};
+use messaging::failures::Failure;
 use notifier::{App, Summary, handle};
 use serde_json::{Value, json};
+use store::{Change, IncidentItem, Writer};
 use tokio::time::Instant;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use adapters::usage::{Sweep, SweepRequest};
 use anyhow::{Context, Result, ensure};
 use detection::{Comparison, Finding, Series, Verdict, check};
 use detector::App;
@@ -11,6 +10,7 @@ use e2e::oracle::{self, Expected, Judged, assert_same};
 use e2e::world::{END, at, compute_by_window, run, steady_then, sweep_request, tick};
 use e2e::{Event, World};
 use jiff::{SignedDuration, Timestamp};
+use warehouse::usage::{Sweep, SweepRequest};
 
 type Verdicts = BTreeMap<(String, &'static str), Expected>;
 

@@ -4,16 +4,16 @@
 use std::time::SystemTime;
 
 use ::api::{App, router};
-use adapters::aws::SdkConfig;
-use adapters::config::Env;
 use anyhow::{Context, Result};
 use axum::Router;
+use environment::Env;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use lambda_http::request::RequestContext;
+use platform::aws::SdkConfig;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use adapters::config::StoreConfig;
-use adapters::store::{AnomalyItem, AnomalyStore, JudgedBy, Writer};
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::{
     Anomaly, Baseline, Comparison, CustomerId, Direction, Finding, MetricName, Severity, Window,
 };
 use jiff::{SignedDuration, Timestamp};
+use store::StoreConfig;
+use store::{AnomalyItem, AnomalyStore, JudgedBy, Writer};
 
 use crate::World;
 use crate::world::{at, timestamp};

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use adapters::aws::SdkConfig;
-use adapters::catalog::Catalog;
-use adapters::rollup;
 use anyhow::{Context, Result, bail};
 use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::Catalog;
+use platform::aws::SdkConfig;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use warehouse::rollup;
 
 use crate::world::{END, at, clickhouse_client, insert, steady_then, timestamp, variable};
 
@@ -30,7 +30,7 @@ impl Deployed {
         let (endpoint, database) = (variable("AWS_ENDPOINT_URL")?, variable("CLICKHOUSE_DATABASE")?);
         let clickhouse = clickhouse_client(&variable("CLICKHOUSE_URL")?, &database);
         rollup::migrate(&clickhouse, &database, &Catalog::built_in()?).await?;
-        let aws = adapters::aws::config().await.into_builder().endpoint_url(&endpoint).build();
+        let aws = platform::aws::config().await.into_builder().endpoint_url(&endpoint).build();
         Ok(Self { clickhouse, aws, endpoint, http: reqwest::Client::new() })
     }
 

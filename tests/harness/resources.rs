@@ -1,11 +1,11 @@
 //! The table, the topic and the queue of one test, in the shape that Terraform gives those of the stack.
 
-use adapters::aws::SdkConfig;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
+use platform::aws::SdkConfig;
 
 /// A table of anomalies with its indexes.
 pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {

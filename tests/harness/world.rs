@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
-use adapters::aws::SdkConfig;
-use adapters::catalog::Catalog;
-use adapters::config::Env;
-use adapters::rollup;
-use adapters::shard::Shard;
-use adapters::usage::SweepRequest;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::Catalog;
+use catalog::Shard;
 use clickhouse::Row;
 use detection::{CustomerId, Window};
 use detector::{App, RunSummary, Tick};
+use environment::Env;
 use jiff::{SignedDuration, Timestamp};
+use platform::aws::SdkConfig;
 use serde::Serialize;
 use serde_json::{Value, json};
+use warehouse::rollup;
+use warehouse::usage::SweepRequest;
 
 use crate::resources::{create_table, create_topic};
 
@@ -66,7 +66,7 @@ impl World {
     pub async fn without_migration() -> Result<Self> {
         let clickhouse_url = variable("CLICKHOUSE_URL")?;
         let aws =
-            adapters::aws::config().await.into_builder().endpoint_url(variable("AWS_ENDPOINT_URL")?).build();
+            platform::aws::config().await.into_builder().endpoint_url(variable("AWS_ENDPOINT_URL")?).build();
         let name = format!("e2e_{}", uuid::Uuid::new_v4().simple());
         let clickhouse = clickhouse_client(&clickhouse_url, &name);
         create_table(&aws, &name).await?;
@@ -152,7 +152,7 @@ impl World {
     /// AWS of this world behind another address. It is loaded anew, since in a loaded configuration AWS_ENDPOINT_URL
     /// of the environment, which the tests themselves follow, would win.
     pub async fn aws_at(&self, url: &str) -> SdkConfig {
-        adapters::aws::loader().endpoint_url(url).load().await
+        platform::aws::loader().endpoint_url(url).load().await
     }
 
     /// Lets hours pass for what has arrived and what was built, as ClickHouse has noted it.
@@ -385,7 +385,7 @@ pub fn figures(summary: &RunSummary) -> (u64, u64, u64) {
 pub fn failure(result: Result<RunSummary>) -> String {
     match result {
         Ok(summary) => panic!("the run should have failed: {summary:?}"),
-        Err(error) => adapters::telemetry::error_chain(error.as_ref()),
+        Err(error) => platform::telemetry::error_chain(error.as_ref()),
     }
 }
 

@@ -135,7 +135,7 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
-    use adapters::catalog::Catalog;
+    use catalog::Catalog;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adapters::catalog::{Aggregate, Catalog};
+use catalog::{Aggregate, Catalog};
 use csv::ByteRecord;
 use detection::CustomerId;
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use adapters::config::ApiConfig;
+use crate::config::ApiConfig;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use detection::CustomerId;

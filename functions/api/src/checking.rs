@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use adapters::catalog::MetricSpec;
-use adapters::policies::Policies;
-use adapters::shard::Shard;
-use adapters::telemetry::error_chain;
-use adapters::usage::{StepsRequest, SweepRequest, UsageError};
+use catalog::MetricSpec;
+use catalog::Policies;
+use catalog::Shard;
 use detection::incident::{self, Incident};
 use detection::{CustomerId, Direction, Excluded, Series, Window};
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
+use platform::telemetry::error_chain;
+use warehouse::usage::{StepsRequest, SweepRequest, UsageError};
 
 use crate::App;
 use crate::answer::Serving;

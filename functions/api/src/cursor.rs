@@ -5,12 +5,12 @@
 //! with another query or another token, is refused. It opens nothing: what a page shows is decided from the token anew,
 //! each time, and a place that no list of this query has is refused as well.
 
-use adapters::store::{IncidentPosition, Position};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use store::{IncidentPosition, Position};
 
 use crate::error::Problem;
 

@@ -3,15 +3,15 @@
 //! A problem says what the caller can do about it and nothing about the inside. What went wrong inside goes to the log,
 //! under the request id that the answer carries.
 
-use adapters::invocation::InvocationError;
-use adapters::store::StoreError;
-use adapters::telemetry::error_chain;
-use adapters::usage::UsageError;
+use crate::detector_function::InvocationError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use platform::telemetry::error_chain;
 use problem_details::{JsonProblemDetails, ProblemDetails};
 use serde::Serialize;
+use store::StoreError;
 use utoipa::ToSchema;
+use warehouse::usage::UsageError;
 
 /// Seconds after which a caller may try again when a service behind this one is away.
 const RETRY_AFTER_SECONDS: u32 = 10;

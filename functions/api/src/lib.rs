@@ -15,24 +15,29 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use adapters::alerts::AlertPublisher;
-use adapters::catalog::Catalog;
-use adapters::config::{
-    AlertConfig, ApiConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, StoreConfig,
-};
-use adapters::invocation::DetectorFunction;
-use adapters::store::AnomalyStore;
-use adapters::usage::UsageReader;
 use axum::Router;
+use catalog::Catalog;
+use catalog::DetectionConfig;
+use config::ApiConfig;
 use detection::{Settings, Window};
+use detector_function::DetectorFunction;
+use environment::Env;
 use jiff::Timestamp;
+use messaging::alerts::AlertConfig;
+use messaging::alerts::AlertPublisher;
+use store::AnomalyStore;
+use store::StoreConfig;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use warehouse::ClickHouseConfig;
+use warehouse::usage::UsageReader;
 
 mod access;
 mod answer;
 mod checking;
+mod config;
 mod cursor;
+mod detector_function;
 mod document;
 mod error;
 pub mod gateway;
@@ -105,11 +110,12 @@ impl App {
     /// Reads settings and catalog and makes the clients. Any wrong setting is refused here, before the first request.
     pub async fn from_env(
         env: &Env<'_>,
-        aws: &adapters::aws::SdkConfig,
+        aws: &platform::aws::SdkConfig,
         clock: fn() -> SystemTime,
     ) -> anyhow::Result<Self> {
         let (detection, config) = (DetectionConfig::from_env(env)?, ApiConfig::from_env(env)?);
-        let catalog = Catalog::load(&CatalogSource::from_env(env)?, aws).await?;
+        let loaded = platform::text::load(Catalog::source(env)?, aws).await?;
+        let catalog = Catalog::parse(&loaded.text, &loaded.origin)?;
         Ok(Self {
             settings: catalog.settings(&detection)?,
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),

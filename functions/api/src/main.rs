@@ -5,17 +5,17 @@
 
 use std::time::SystemTime;
 
-use adapters::config::Env;
-use adapters::telemetry;
 use api::{App, gateway, router};
+use environment::Env;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use platform::telemetry;
 use tower::ServiceExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let aws = adapters::aws::config().await;
+    let aws = platform::aws::config().await;
     let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
         tracing::error!(error = telemetry::error_chain(error.as_ref()), "the API cannot start");
     })?;

@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use adapters::alerts::PUBLISH_TIMEOUT;
-use adapters::store::{AlertItem, Claim, Writer};
-use adapters::telemetry::error_chain;
 use anyhow::bail;
+use messaging::alerts::PUBLISH_TIMEOUT;
+use platform::telemetry::error_chain;
+use store::{AlertItem, Claim, Writer};
 
 use crate::App;
 use crate::answer::Serving;

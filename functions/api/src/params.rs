@@ -5,13 +5,13 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use adapters::catalog::MetricSpec;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use catalog::MetricSpec;
 use detection::CustomerId;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;

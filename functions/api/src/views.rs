@@ -1,9 +1,9 @@
 //! Shapes of answers that more than one route gives.
 
-use adapters::store::{AlertState, AnomalyItem, HistoryEntry};
 use detection::{Action, Direction, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
+use store::{AlertState, AnomalyItem, HistoryEntry};
 use utoipa::ToSchema;
 
 use crate::access::Caller;

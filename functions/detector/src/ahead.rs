@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use adapters::telemetry::error_chain;
-use adapters::usage::{SweepRequest, UsageError};
 use detection::Window;
+use platform::telemetry::error_chain;
 use tokio::time::timeout_at;
 use uuid::Uuid;
+use warehouse::usage::{SweepRequest, UsageError};
 
 use crate::{App, Tick};
 

@@ -6,9 +6,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use adapters::store::{Former, HistoryEntry, IncidentItem};
 use detection::incident::{self, Incident, Rules, Subject};
 use detection::{Direction, Excluded, Window};
+use store::{Former, HistoryEntry, IncidentItem};
 
 use crate::App;
 use crate::ledger::Ledger;

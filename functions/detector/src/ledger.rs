@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use adapters::metrics::RunFigures;
-use adapters::policies::Policies;
-use adapters::store::{
-    AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
-};
+use catalog::Policies;
 use detection::incident::Subject;
 use jiff::Timestamp;
+use platform::emf::RunFigures;
+use store::{
+    AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
+};
 
 use crate::known::Known;
 use crate::spool::Spool;

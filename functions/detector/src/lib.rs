@@ -15,21 +15,23 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use adapters::alerts::AlertPublisher;
-use adapters::catalog::Catalog;
-use adapters::config::{
-    AlertConfig, CatalogSource, ClickHouseConfig, DetectionConfig, Env, IncidentConfig, MetricsConfig,
-    StoreConfig,
-};
-use adapters::metrics::{self, RunFigures};
-use adapters::policies::Policies;
-use adapters::store::{AnomalyStore, LastRun, StoreError, Writer};
-use adapters::telemetry::error_chain;
-use adapters::usage::UsageReader;
 use anyhow::{Context, bail};
+use catalog::Catalog;
+use catalog::Policies;
+use catalog::{DetectionConfig, IncidentConfig};
 use detection::{Settings, Window};
+use environment::Env;
 use jiff::Timestamp;
+use messaging::alerts::AlertConfig;
+use messaging::alerts::AlertPublisher;
+use platform::emf::MetricsConfig;
+use platform::emf::{self, RunFigures};
+use platform::telemetry::error_chain;
+use store::StoreConfig;
+use store::{AnomalyStore, LastRun, StoreError, Writer};
 use uuid::Uuid;
+use warehouse::ClickHouseConfig;
+use warehouse::usage::UsageReader;
 
 mod ahead;
 mod known;
@@ -94,7 +96,7 @@ pub async fn run(app: &App, tick: &Tick, deadline: Instant) -> anyhow::Result<Ru
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
     note(app.store_start(tick, &run_id), "the start of the run is not noted").await;
-    let mut figures = RunFigures { shard: tick.shard, ..RunFigures::default() };
+    let mut figures = RunFigures { shard: tick.shard.name(), ..RunFigures::default() };
     let mut outbox = Outbox::default();
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
@@ -162,12 +164,13 @@ impl App {
     /// Reads settings and catalog and makes the clients. Any wrong setting is refused here, before the first run.
     pub async fn from_env(
         env: &Env<'_>,
-        aws: &adapters::aws::SdkConfig,
+        aws: &platform::aws::SdkConfig,
         clock: fn() -> SystemTime,
     ) -> anyhow::Result<Self> {
         let detection = DetectionConfig::from_env(env)?;
         let alerting = AlertConfig::from_env(env)?;
-        let catalog = Catalog::load(&CatalogSource::from_env(env)?, aws).await?;
+        let loaded = platform::text::load(Catalog::source(env)?, aws).await?;
+        let catalog = Catalog::parse(&loaded.text, &loaded.origin)?;
         Ok(Self {
             settings: catalog.settings(&detection)?,
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
@@ -276,8 +279,7 @@ fn report(app: &App, tick: &Tick, run_id: &str, figures: &RunFigures, result: &a
             );
         }
     }
-    let written =
-        metrics::write(&app.metrics, figures, result.is_err(), (app.clock)(), &mut std::io::stdout());
+    let written = emf::write(&app.metrics, figures, result.is_err(), (app.clock)(), &mut std::io::stdout());
     if let Err(error) = written {
         tracing::error!(error = %error, "the metrics of the run cannot be written");
     }

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use adapters::alerts::PUBLISH_TIMEOUT;
-use adapters::metrics::AlertFigures;
-use adapters::store::{AlertItem, CLAIM, Claim, Writer};
-use adapters::telemetry::error_chain;
 use detection::incident::{Event, IncidentId};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
+use messaging::alerts::PUBLISH_TIMEOUT;
+use platform::emf::AlertFigures;
+use platform::telemetry::error_chain;
+use store::{AlertItem, CLAIM, Claim, Writer};
 
 use crate::ledger::Ledger;
 
@@ -269,9 +269,9 @@ async fn mark(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>) -> an
 
 #[cfg(test)]
 mod tests {
-    use adapters::store::Notice;
     use detection::incident::{Figures, Incident, IncidentState, Subject};
     use detection::{CustomerId, Direction, MetricName, Severity};
+    use store::Notice;
 
     use super::*;
 

@@ -4,10 +4,10 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use adapters::config::AlertConfig;
-use adapters::store::Totals;
 use detection::incident::Step;
 use detection::{CustomerId, Severity};
+use messaging::alerts::AlertConfig;
+use store::Totals;
 
 use crate::sweep::Candidate;
 

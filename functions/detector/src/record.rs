@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use adapters::store::{
-    AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Recorded,
-};
 use anyhow::{Context, bail};
 use detection::incident::{Event, Figures, Incident, IncidentState, Observation, Step, Subject, advance};
 use detection::{Anomaly, Finding, Mute, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use store::{
+    AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Recorded,
+};
 
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;

@@ -23,7 +23,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use adapters::config::Env;
+use environment::Env;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use adapters::metrics::UsageFigures;
-use adapters::shard::Shard;
+use catalog::Shard;
 use detection::{Direction, Severity};
 use jiff::Timestamp;
+use platform::emf::UsageFigures;
 use serde::{Deserialize, Serialize};
 
 use crate::Pass;

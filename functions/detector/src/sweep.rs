@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use adapters::metrics::{RunFigures, UsageFigures};
-use adapters::usage::{Baseline, CustomerUsage, SweepRequest, UsageError};
 use anyhow::Context;
 use detection::incident::{Observation, Seen};
 use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
+use platform::emf::{RunFigures, UsageFigures};
 use serde::{Deserialize, Serialize};
+use warehouse::usage::{Baseline, CustomerUsage, SweepRequest, UsageError};
 
 use crate::known::Known;
 use crate::spool::Spool;
@@ -101,7 +101,7 @@ pub(crate) async fn collect(
                 if let Some(baseline) = of_baseline {
                     doubt(pass, &request, &baseline, &error).await;
                 }
-                let text = adapters::telemetry::error_chain(&error);
+                let text = platform::telemetry::error_chain(&error);
                 tracing::warn!(
                     db.query_id = query_id,
                     attempt,
@@ -130,7 +130,7 @@ async fn find_baseline(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Bas
             "there is no baseline yet, or most of it is out of date: the hours are read instead"
         ),
         Err(error) => tracing::warn!(
-            error = adapters::telemetry::error_chain(&error),
+            error = platform::telemetry::error_chain(&error),
             "no baseline can be read, so the hours are, which takes longer: is `meterflow migrate` up to date, and may the \
              detector's user read usage_arrivals, usage_baselines and usage_baseline_builds?"
         ),
@@ -155,7 +155,7 @@ async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, baseline: &Baseline, 
         return;
     }
     if let Err(error) = pass.app.usage.doubt_baseline(request, baseline).await {
-        let text = adapters::telemetry::error_chain(&error);
+        let text = platform::telemetry::error_chain(&error);
         tracing::warn!(error = text, "a baseline that is broken stays noted: empty usage_baseline_builds");
     }
 }

@@ -1,7 +1,7 @@
 //! What starts a run: the event of the schedule, or the same made by hand.
 
-use adapters::shard::Shard;
 use anyhow::Context;
+use catalog::Shard;
 use detection::CustomerId;
 use jiff::Timestamp;
 use serde::Deserialize;

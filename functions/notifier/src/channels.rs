@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use adapters::outbound::Answer;
+use messaging::outbound::Answer;
 use sha2::{Digest, Sha256};
 
 use crate::text::{clean, cut};

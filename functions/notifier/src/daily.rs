@@ -5,13 +5,13 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use adapters::deliveries::{Delivery, DeliveryClaim, Ended};
-use adapters::store::IncidentItem;
-use adapters::telemetry::error_chain;
 use anyhow::{Context, bail};
 use detection::incident::IncidentState;
 use detection::{Severity, units};
 use jiff::{SignedDuration, Timestamp};
+use platform::telemetry::error_chain;
+use store::IncidentItem;
+use store::deliveries::{Delivery, DeliveryClaim, Ended};
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -15,12 +15,12 @@
 
 use std::time::Duration;
 
-use adapters::config::{Channel, ChannelKind};
-use adapters::deliveries::{Delivery, DeliveryClaim, DeliveryError, Ended, Thread, Throttled};
-use adapters::failures::Failure;
-use adapters::telemetry::error_chain;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
+use messaging::channels::{Channel, ChannelKind};
+use messaging::failures::Failure;
+use platform::telemetry::error_chain;
+use store::deliveries::{Delivery, DeliveryClaim, DeliveryError, Ended, Thread, Throttled};
 use tokio::time::Instant;
 use uuid::Uuid;
 

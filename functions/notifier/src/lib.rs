@@ -17,23 +17,28 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use adapters::config::{ChannelsConfig, ChannelsSource, Env, MetricsConfig, NotifierConfig, StoreConfig};
-use adapters::deliveries::DeliveryStore;
-use adapters::failures::FailureQueues;
-use adapters::metrics::{self, ChannelFigures};
-use adapters::outbound::Outbound;
-use adapters::secrets::Secrets;
-use adapters::store::AnomalyStore;
-use adapters::telemetry::error_chain;
-use adapters::topics::Topics;
 use anyhow::{Context, bail};
+use config::NotifierConfig;
+use environment::Env;
 use futures::future::join_all;
+use messaging::channels::ChannelsConfig;
+use messaging::failures::FailureQueues;
+use messaging::outbound::Outbound;
+use messaging::topics::Topics;
+use platform::emf::MetricsConfig;
+use platform::emf::{self, ChannelFigures};
+use platform::secrets::Secrets;
+use platform::telemetry::error_chain;
 use serde::Serialize;
 use serde_json::Value;
+use store::AnomalyStore;
+use store::StoreConfig;
+use store::deliveries::DeliveryStore;
 use tokio::time::Instant;
 
 pub mod alert;
 pub mod channels;
+mod config;
 pub mod daily;
 mod deliver;
 mod event;
@@ -156,14 +161,14 @@ impl App {
     /// Reads settings and channels and makes the clients. Any wrong setting is refused here, before the first event.
     pub async fn from_env(
         env: &Env<'_>,
-        aws: &adapters::aws::SdkConfig,
+        aws: &platform::aws::SdkConfig,
         clock: fn() -> SystemTime,
     ) -> anyhow::Result<Self> {
         let config = NotifierConfig::from_env(env)?;
-        let source = ChannelsSource::from_env(env)?;
+        let loaded = platform::text::load(ChannelsConfig::source(env)?, aws).await?;
         let outbound = Outbound::new(config.allow_loopback).context("cannot make a client for HTTPS")?;
         Ok(Self {
-            channels: ChannelsConfig::load(&source, config.allow_loopback, aws).await?,
+            channels: ChannelsConfig::parse(&loaded.text, &loaded.origin, config.allow_loopback)?,
             metrics: MetricsConfig::from_env(env),
             sender: Sender {
                 outbound,
@@ -209,7 +214,7 @@ fn report(app: &App, deliveries: &[Delivered]) {
         }
     }
     let now = (app.sender.clock)();
-    if let Err(error) = metrics::write_deliveries(&app.metrics, &channels, now, &mut std::io::stdout()) {
+    if let Err(error) = emf::write_deliveries(&app.metrics, &channels, now, &mut std::io::stdout()) {
         tracing::error!(error = %error, "the metrics of the event cannot be written");
     }
 }

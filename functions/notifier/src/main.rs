@@ -5,17 +5,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use adapters::config::Env;
-use adapters::telemetry;
+use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use notifier::{App, handle};
+use platform::telemetry;
 use serde_json::Value;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let aws = adapters::aws::config().await;
+    let aws = platform::aws::config().await;
     let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
         tracing::error!(error = telemetry::error_chain(error.as_ref()), "the notifier cannot start");
     })?;

@@ -1,6 +1,6 @@
 //! Which channels an alert goes to.
 
-use adapters::config::{Channel, ChannelKind, ChannelsConfig, Route};
+use messaging::channels::{Channel, ChannelKind, ChannelsConfig, Route};
 
 use crate::alert::{Alert, Severity};
 

@@ -10,13 +10,13 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
-use adapters::config::{Channel, ChannelKind};
-use adapters::outbound::{Answer, Outbound, OutboundError, OutboundRequest};
-use adapters::secrets::Secrets;
-use adapters::telemetry::error_chain;
-use adapters::topics::Topics;
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
+use messaging::channels::{Channel, ChannelKind};
+use messaging::outbound::{Answer, Outbound, OutboundError, OutboundRequest};
+use messaging::topics::Topics;
+use platform::secrets::Secrets;
+use platform::telemetry::error_chain;
 use tokio::time::Instant;
 
 use crate::channels::{Verdict, amazon_q, pagerduty, slack, telegram, webhook};

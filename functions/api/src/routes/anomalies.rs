@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::catalog::MetricSpec;
-use adapters::store::{AnomalyFilter, AnomalyItem, Position};
 use axum::Json;
 use axum::extract::State;
+use catalog::MetricSpec;
 use detection::{
     AnomalyId, Baseline, CustomerId, Direction, MetricName, Series, Severity, State as Stand, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use store::{AnomalyFilter, AnomalyItem, Position};
 use utoipa::ToSchema;
 
 use crate::App;

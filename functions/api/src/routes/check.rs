@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use adapters::catalog::MetricSpec;
-use adapters::policies::Policies;
 use axum::Json;
 use axum::extract::State;
+use catalog::MetricSpec;
+use catalog::Policies;
 use detection::{Baseline, Comparison, CustomerId, Reason, Settings, Verdict, Window, check, describe};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

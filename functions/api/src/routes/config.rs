@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use adapters::policies::{Policies, validate};
-use adapters::store::{PolicyChange, StoredPolicy};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use catalog::{Policies, StoredPolicy, validate};
 use detection::{CustomerId, Policy, Settings};
 use serde::Serialize;
 use serde_json::Value;
+use store::PolicyChange;
 use utoipa::ToSchema;
 
 use crate::App;

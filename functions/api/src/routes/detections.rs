@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use adapters::store::{DetectionRun, RunStatus};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,6 +10,7 @@ use detection::CustomerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::{DetectionRun, RunStatus};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use adapters::store::{Handled, HistoryEntry, MAX_HISTORY, Writer as Writing};
 use axum::Json;
 use axum::extract::State;
 use detection::Action;
 use detection::incident::Subject;
 use jiff::Timestamp;
 use serde::Deserialize;
+use store::{Handled, HistoryEntry, MAX_HISTORY, Writer as Writing};
 use utoipa::ToSchema;
 
 use crate::App;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use adapters::store::{IncidentFilter, IncidentItem, IncidentPosition};
 use axum::Json;
 use axum::extract::State;
 use detection::incident::Subject;
@@ -10,6 +9,7 @@ use detection::{IncidentId, IncidentState};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use store::{IncidentFilter, IncidentItem, IncidentPosition};
 use utoipa::ToSchema;
 
 use crate::App;

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use adapters::store::{Acted, AnomalyItem, HistoryEntry, MAX_HISTORY};
 use axum::Json;
 use axum::extract::State;
 use detection::{Action, IncidentId};
 use jiff::Timestamp;
+use store::{Acted, AnomalyItem, HistoryEntry, MAX_HISTORY};
 
 use crate::App;
 use crate::access::{Caller, Writer};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use adapters::shard::Shard;
-use adapters::store::LastRun;
 use axum::Json;
 use axum::extract::State;
+use catalog::Shard;
 use serde::Serialize;
 use serde_json::Value;
+use store::LastRun;
 use utoipa::ToSchema;
 
 use crate::App;

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use adapters::catalog::Aggregate;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use catalog::Aggregate;
 use detection::Missing;
 use serde::Serialize;
 use utoipa::ToSchema;

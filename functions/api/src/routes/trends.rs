@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use adapters::store::{AnomalyFilter, Seen};
 use axum::Json;
 use axum::extract::State;
 use detection::{CustomerId, Direction, Severity};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use store::{AnomalyFilter, Seen};
 use utoipa::ToSchema;
 
 use crate::App;

@@ -1,9 +1,9 @@
 //! The shape of an incident.
 
-use adapters::store::IncidentItem;
 use detection::IncidentState;
 use detection::incident::{Event, Figures, Page};
 use serde::Serialize;
+use store::IncidentItem;
 use utoipa::ToSchema;
 
 use super::{DirectionView, HistoryView, SeverityView};

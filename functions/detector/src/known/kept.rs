@@ -1,9 +1,9 @@
 //! An incident that may still go on, end or come back: all of it but its texts, in few bytes.
 
-use adapters::store::{Former, IncidentItem};
 use detection::Severity;
 use detection::incident::{Event, Figures, Incident, IncidentState, Page, Subject};
 use jiff::Timestamp;
+use store::{Former, IncidentItem};
 
 use super::Latest;
 

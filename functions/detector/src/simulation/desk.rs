@@ -8,15 +8,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use adapters::metrics::RunFigures;
-use adapters::policies::Policies;
-use adapters::store::{
-    AlertItem, AlertState, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded,
-    StoredPolicy, Writer,
-};
+use catalog::{Policies, StoredPolicy};
 use detection::incident::{Seen, Subject};
 use detection::{Policy, Series};
 use jiff::Timestamp;
+use platform::emf::RunFigures;
+use store::{
+    AlertItem, AlertState, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded,
+    Writer,
+};
 
 use super::bugs::Bug;
 use super::table::{By, Table, Wanted};

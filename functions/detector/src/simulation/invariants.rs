@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use adapters::store::{AlertItem, AlertState, AnomalyItem, IncidentItem};
 use detection::Window;
 use detection::incident::{Event, Incident, IncidentId, IncidentState, Subject};
 use jiff::Timestamp;
+use store::{AlertItem, AlertState, AnomalyItem, IncidentItem};
 
 use super::table::{Effect, Table};
 use super::world::World;

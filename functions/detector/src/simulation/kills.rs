@@ -9,7 +9,7 @@ use super::world::{HISTORY, World};
 use crate::App;
 
 /// What the table and the topic hold in the end, after a run at this hour that was killed or was not.
-type Essence = (Vec<adapters::store::AlertItem>, Vec<adapters::store::IncidentItem>, Vec<String>);
+type Essence = (Vec<store::AlertItem>, Vec<store::IncidentItem>, Vec<String>);
 
 /// Kills the busiest run of a world at each of its calls. Returns how many times, or where the end differs.
 pub(super) fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {

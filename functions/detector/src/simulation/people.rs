@@ -1,9 +1,9 @@
 //! People who acknowledge, resolve and reopen incidents while runs go on, as the API does it for them.
 
-use adapters::store::{AlertItem, Change, Changed, Claim, HistoryEntry, IncidentItem, Notice, Writer};
 use anyhow::anyhow;
 use detection::Action;
 use detection::incident::{Handled, IncidentId};
+use store::{AlertItem, Change, Changed, Claim, HistoryEntry, IncidentItem, Notice, Writer};
 
 use super::desk::{Books, name};
 use crate::ledger::Ledger;

@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use adapters::metrics::RunFigures;
-use adapters::shard::Shard;
-use adapters::store::{AlertItem, Changed};
 use anyhow::anyhow;
+use catalog::Shard;
 use detection::incident::IncidentId;
 use detection::{Action, Window};
 use jiff::Timestamp;
+use platform::emf::RunFigures;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use store::{AlertItem, Changed};
 
 use super::bugs::Bug;
 use super::desk::{Answer, Books, Call, Desk, Stage, name};

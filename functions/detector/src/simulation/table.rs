@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use adapters::store::{
-    AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded,
-};
 use detection::CustomerId;
 use detection::incident::{IncidentId, Subject};
 use jiff::Timestamp;
+use store::{AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded};
 
 use super::bugs::Bug;
 

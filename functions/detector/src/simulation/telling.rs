@@ -1,6 +1,6 @@
 //! Calls and their answers in words, for the story of a seed.
 
-use adapters::store::{Changed, IncidentItem};
+use store::{Changed, IncidentItem};
 
 use super::desk::{Answer, Call};
 

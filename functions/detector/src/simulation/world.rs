@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adapters::catalog::{Aggregate, MetricSpec};
+use catalog::{Aggregate, MetricSpec};
 use detection::incident::Rules;
 use detection::{CustomerId, Mute, Policy, Severity, Window};
 use jiff::{SignedDuration, Timestamp};

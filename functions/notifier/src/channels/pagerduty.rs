@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use adapters::outbound::{Answer, OutboundRequest};
+use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Map, Value, json};
 
 use super::{Verdict, by_status, id_within};

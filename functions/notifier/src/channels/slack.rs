@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use adapters::outbound::{Answer, OutboundRequest};
+use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 
 use super::{Verdict, by_status, reason, retry_after};

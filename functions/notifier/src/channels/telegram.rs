@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use adapters::outbound::{Answer, OutboundRequest};
+use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 
 use super::{Verdict, by_status};

@@ -3,8 +3,8 @@
 
 use std::time::SystemTime;
 
-use adapters::outbound::{Answer, OutboundRequest};
 use jiff::Timestamp;
+use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use adapters::config::{Channel, ChannelsConfig};
-use adapters::outbound::Outbound;
-use adapters::secrets::Secrets;
-use adapters::topics::Topics;
 use anyhow::Result;
 use aws_sdk_sns::config::{Credentials, Region};
+use messaging::channels::{Channel, ChannelsConfig};
+use messaging::outbound::Outbound;
+use messaging::topics::Topics;
 use notifier::alert::Alert;
 use notifier::page::Page;
 use notifier::send::{Sender, Sent, Unsent};
+use platform::secrets::Secrets;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A sender whose AWS is this receiver.
 async fn sender(aws: &Receiver, allow_loopback: bool) -> Result<Sender> {
-    let config = adapters::aws::loader()
+    let config = platform::aws::loader()
         .endpoint_url(&aws.url)
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "tests"))

@@ -1,0 +1,377 @@
+//! The metric catalog: which metrics exist and how each is computed from events.
+//!
+//! It is a TOML file that an operator edits, checked as a whole when it is loaded: a wrong entry refuses the file, with
+//! the file, the entry and the reason, so that nothing half-loaded ever runs. Everything that becomes part of a query
+//! comes from here and nowhere else.
+
+use detection::{MetricName, Missing, Settings, SettingsError};
+use environment::{ConfigError, Env, TextSource};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::DetectionConfig;
+
+/// A loaded catalog. A value of this type is valid.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    metrics: Vec<MetricSpec>,
+    version: String,
+}
+
+/// One metric: where its events are and what is computed of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricSpec {
+    #[serde(deserialize_with = "metric_name")]
+    pub name: MetricName,
+    pub unit: String,
+    #[serde(default = "default_table")]
+    pub table: String,
+    #[serde(default = "default_customer_column")]
+    pub customer_column: String,
+    #[serde(default = "default_time_column")]
+    pub time_column: String,
+    pub filter: Option<String>,
+    pub value: Option<String>,
+    pub aggregate: Aggregate,
+    pub missing: Missing,
+    pub min_change: f64,
+    pub threshold: Option<f64>,
+    pub critical_threshold: Option<f64>,
+    pub min_relative_change: Option<f64>,
+    pub import: Option<ImportRule>,
+}
+
+/// What a window's events are reduced to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aggregate {
+    Count,
+    Sum,
+    Max,
+    Min,
+    Avg,
+}
+
+/// How `meterflow import` writes a value of a metric as an event.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRule {
+    pub event_type: String,
+    /// The JSON property that holds the value; none for counts, where the event itself is the value.
+    pub property: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error("cannot read the catalog {path}")]
+    Read {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{origin} is not a valid catalog")]
+    Syntax {
+        origin: String,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    #[error("{origin} has no [[metric]] entry: nothing would be checked")]
+    Empty { origin: String },
+    #[error("{origin}: the entry `{metric}` is refused: {reason}")]
+    Entry { origin: String, metric: String, reason: String },
+}
+
+/// The catalog that is used where no other is named.
+const BUILT_IN: &str = include_str!("../catalog.toml");
+
+impl Catalog {
+    /// Where the environment says that the catalog is; the built-in one where it says nothing.
+    ///
+    /// `CATALOG_PATH`: a file. `CATALOG_SSM_PARAMETER`: an SSM parameter that holds the file's text.
+    pub fn source(env: &Env<'_>) -> Result<TextSource, ConfigError> {
+        match (env.get("CATALOG_PATH"), env.get("CATALOG_SSM_PARAMETER")) {
+            (Some(_), Some(_)) => {
+                Err(ConfigError::Conflict { first: "CATALOG_PATH", second: "CATALOG_SSM_PARAMETER" })
+            }
+            (Some(path), None) => Ok(TextSource::File(path)),
+            (None, Some(parameter)) => Ok(TextSource::SsmParameter(parameter)),
+            (None, None) => {
+                Ok(TextSource::Inline { text: BUILT_IN.to_owned(), origin: "the built-in catalog" })
+            }
+        }
+    }
+
+    /// The catalog of the file at `path`.
+    pub fn from_file(path: &str) -> Result<Self, CatalogError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CatalogError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// The catalog that is compiled in.
+    pub fn built_in() -> Result<Self, CatalogError> {
+        Self::parse(BUILT_IN, "the built-in catalog")
+    }
+
+    /// Parses and validates `text`; `origin` names it in errors.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, CatalogError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            #[serde(default)]
+            metric: Vec<MetricSpec>,
+        }
+        let file: File = toml::from_str(text)
+            .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
+        if file.metric.is_empty() {
+            return Err(CatalogError::Empty { origin: origin.to_owned() });
+        }
+        for (index, spec) in file.metric.iter().enumerate() {
+            let refuse = |reason: String| CatalogError::Entry {
+                origin: origin.to_owned(),
+                metric: spec.name.to_string(),
+                reason,
+            };
+            spec.validate().map_err(refuse)?;
+            if file.metric[..index].iter().any(|earlier| earlier.name == spec.name) {
+                return Err(refuse("another entry has the same name".to_owned()));
+            }
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let version = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { metrics: file.metric, version })
+    }
+
+    /// All metrics, in the order of the file.
+    pub fn metrics(&self) -> &[MetricSpec] {
+        &self.metrics
+    }
+
+    pub fn get(&self, name: &str) -> Option<&MetricSpec> {
+        self.metrics.iter().find(|metric| metric.name.as_str() == name)
+    }
+
+    /// Twelve hexadecimal digits that change with every change of the file; stamped on each anomaly.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The settings of each metric, in the order of [`Catalog::metrics`]: the entry's own, else the deployment's.
+    pub fn settings(&self, defaults: &DetectionConfig) -> Result<Vec<Settings>, CatalogError> {
+        let with_defaults = |spec: &MetricSpec| {
+            spec.settings(defaults).map_err(|error| CatalogError::Entry {
+                origin: "the catalog together with the deployment's settings".to_owned(),
+                metric: spec.name.to_string(),
+                reason: error.to_string(),
+            })
+        };
+        self.metrics.iter().map(with_defaults).collect()
+    }
+}
+
+impl MetricSpec {
+    /// Counts and sums of usage cannot be below zero; a negative one is broken data.
+    pub fn never_negative(&self) -> bool {
+        matches!(self.aggregate, Aggregate::Count | Aggregate::Sum)
+    }
+
+    fn settings(&self, defaults: &DetectionConfig) -> Result<Settings, SettingsError> {
+        Settings::new(
+            self.threshold.unwrap_or(defaults.threshold),
+            self.critical_threshold.unwrap_or(defaults.critical_threshold),
+            defaults.min_samples,
+            self.min_change,
+            self.min_relative_change.unwrap_or(defaults.min_relative_change),
+        )
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        // Against the widest critical threshold: the deployment's own defaults are checked by `Catalog::settings`.
+        let widest = DetectionConfig { critical_threshold: 100.0, ..DetectionConfig::default() };
+        self.settings(&widest).map_err(|error| error.to_string())?;
+        if self.unit.trim().is_empty() || self.unit.chars().any(char::is_control) {
+            return Err("`unit` must be a word such as \"calls\" or \"bytes\"".to_owned());
+        }
+        for (key, name, parts) in [
+            ("table", &self.table, 2),
+            ("customer_column", &self.customer_column, 1),
+            ("time_column", &self.time_column, 1),
+        ] {
+            if name.split('.').count() > parts || !name.split('.').all(is_identifier) {
+                return Err(format!("`{key}` = \"{name}\" is not an identifier of letters, digits and _"));
+            }
+        }
+        for (key, expression) in [("filter", &self.filter), ("value", &self.value)] {
+            if let Some(expression) = expression {
+                check_expression(expression).map_err(|reason| format!("`{key}` {reason}"))?;
+            }
+        }
+        match (self.aggregate, &self.value) {
+            (Aggregate::Count, Some(_)) => Err("a count has no `value`: it counts events".to_owned()),
+            (Aggregate::Count, None) => Ok(()),
+            (_, None) => Err("`value` is missing: say which expression is aggregated".to_owned()),
+            (_, Some(_)) => Ok(()),
+        }?;
+        match (&self.import, self.aggregate) {
+            (Some(ImportRule { property: Some(_), .. }), Aggregate::Count) => {
+                Err("`import.property` has no use for a count".to_owned())
+            }
+            (Some(ImportRule { property: None, .. }), aggregate) if aggregate != Aggregate::Count => {
+                Err("`import.property` is missing: say which property holds the value".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The operator writes SQL here on purpose. What is refused is what would end the expression early and so change the
+/// statement around it: comments, semicolons and unbalanced parentheses outside of quotes.
+fn check_expression(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let (mut quote, mut depth, mut previous) = (None, 0_i32, ' ');
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            (None, ';' | '#') => return Err(format!("must not contain `{c}`")),
+            (None, '-') if previous == '-' => return Err("must not contain a comment".to_owned()),
+            (None, '*') if previous == '/' => return Err("must not contain a comment".to_owned()),
+            (None, _) => {}
+        }
+        if depth < 0 {
+            return Err("closes a parenthesis that it did not open".to_owned());
+        }
+        previous = c;
+    }
+    match (quote, depth) {
+        (Some(open), _) => Err(format!("leaves a {open} open")),
+        (None, 0) => Ok(()),
+        (None, _) => Err("leaves a parenthesis open".to_owned()),
+    }
+}
+
+fn metric_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<MetricName, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    MetricName::new(text).map_err(serde::de::Error::custom)
+}
+
+fn default_table() -> String {
+    "events".to_owned()
+}
+
+fn default_customer_column() -> String {
+    "customer_id".to_owned()
+}
+
+fn default_time_column() -> String {
+    "timestamp".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [[metric]]
+        name = "jobs"
+        unit = "jobs"
+        aggregate = "count"
+        missing = "zero"
+        min_change = 1
+    "#;
+
+    fn chain(error: &dyn std::error::Error) -> String {
+        let sources = std::iter::successors(error.source(), |error| error.source());
+        sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+    }
+
+    fn refusal(text: &str) -> String {
+        chain(&Catalog::parse(text, "catalog.toml").expect_err(text))
+    }
+
+    #[test]
+    fn the_built_in_catalog_is_valid_and_has_the_four_metrics() {
+        let catalog = Catalog::built_in().unwrap();
+        let names: Vec<_> = catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+        assert_eq!(names, ["api_calls", "bandwidth", "storage_peak", "compute_time"]);
+        assert_eq!(catalog.settings(&DetectionConfig::default()).unwrap().len(), 4);
+        assert_eq!(catalog.get("storage_peak").unwrap().missing, Missing::Gap);
+    }
+
+    #[test]
+    fn the_version_follows_the_text() {
+        let version = |text: &str| Catalog::parse(text, "a").unwrap().version().to_owned();
+        assert_eq!(version(GOOD), version(GOOD));
+        assert_ne!(version(GOOD), version(&GOOD.replace("min_change = 1", "min_change = 2")));
+    }
+
+    #[test]
+    fn refusals_name_file_entry_and_reason() {
+        let sum = GOOD.replace("count", "sum");
+        for (text, expected) in [
+            (String::new(), vec!["catalog.toml", "no [[metric]]"]),
+            (GOOD.replace("jobs", "Jobs"), vec!["catalog.toml", "`Jobs` is not a metric name"]),
+            (format!("{GOOD}\ncolour = 1"), vec!["catalog.toml", "unknown field `colour`"]),
+            (
+                format!("{GOOD}\nthreshold = 0"),
+                vec!["catalog.toml", "`jobs`", "threshold = 0 is out of range"],
+            ),
+            (format!("{GOOD}\n{GOOD}"), vec!["catalog.toml", "`jobs`", "same name"]),
+            (GOOD.replace("\"count\"", "\"median\""), vec!["catalog.toml", "median"]),
+            (GOOD.replace("min_change = 1", "min_change = -1"), vec!["`jobs`", "min_change = -1"]),
+            (GOOD.replace("min_change = 1", "min_change = nan"), vec!["`jobs`", "min_change = NaN"]),
+            (GOOD.replace("min_change = 1", ""), vec!["catalog.toml", "missing field `min_change`"]),
+            (format!("{GOOD}\nvalue = \"a\""), vec!["`jobs`", "a count has no `value`"]),
+            (sum.clone(), vec!["`jobs`", "`value` is missing"]),
+            (format!("{sum}\nvalue = \"a); DROP TABLE events\""), vec!["`jobs`", "`value`", "parenthesis"]),
+            (format!("{sum}\nvalue = \"a -- b\""), vec!["`jobs`", "comment"]),
+            (format!("{GOOD}\nfilter = \"a = 'x\""), vec!["`jobs`", "`filter`", "leaves a ' open"]),
+            (format!("{GOOD}\ntable = \"a b\""), vec!["`jobs`", "`table`"]),
+            (format!("{GOOD}\ntable = \"a.b.c\""), vec!["`jobs`", "`table`"]),
+            (
+                format!("{GOOD}\nimport = {{ event_type = \"a\", property = \"b\" }}"),
+                vec!["`import.property`"],
+            ),
+        ] {
+            let refusal = refusal(&text);
+            for part in expected {
+                assert!(refusal.contains(part), "`{part}` is not in: {refusal}");
+            }
+        }
+    }
+
+    #[test]
+    fn expressions_may_hold_quotes_and_parentheses() {
+        for good in ["event_type = 'a;b--c'", "(a OR (b AND c))", r"x = 'it\'s'", "a - -1"] {
+            assert_eq!(check_expression(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn an_override_that_contradicts_the_deployment_is_refused_at_start() {
+        let catalog = Catalog::parse(&format!("{GOOD}\nthreshold = 6"), "a").unwrap();
+        let error = catalog.settings(&DetectionConfig::default()).unwrap_err().to_string();
+        assert!(error.contains("`jobs`") && error.contains("critical_threshold = 5"), "{error}");
+    }
+
+    #[test]
+    fn two_catalogs_are_one_too_many() {
+        let of = |variables: &[(&str, &str)]| Catalog::source(&Env::of(variables));
+        assert!(matches!(of(&[]).unwrap(), TextSource::Inline { .. }));
+        assert_eq!(of(&[("CATALOG_PATH", "a")]).unwrap(), TextSource::File("a".to_owned()));
+        assert!(of(&[("CATALOG_PATH", "a"), ("CATALOG_SSM_PARAMETER", "b")]).is_err());
+    }
+}

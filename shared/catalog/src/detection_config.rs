@@ -1,0 +1,108 @@
+//! How strict the check is where the catalog says nothing else.
+
+use std::time::Duration;
+
+use detection::Settings;
+use environment::{ConfigError, Env};
+
+/// How strict the check is where the catalog says nothing else.
+#[derive(Clone, Debug)]
+pub struct DetectionConfig {
+    /// `WINDOW_DELAY_SECONDS`: how much later than its window a run starts, for events that arrive late; default 0.
+    pub window_delay: Duration,
+    /// `BASELINE_DAYS`: earlier windows to compare with, 2 to 90; default 30.
+    pub baseline_days: u16,
+    /// `MIN_SAMPLES`: fewer earlier values than this are not judged; default 7.
+    pub min_samples: usize,
+    /// `THRESHOLD`: |z| of an anomaly; default 3.
+    pub threshold: f64,
+    /// `CRITICAL_THRESHOLD`: |z| of a critical one; default 5.
+    pub critical_threshold: f64,
+    /// `MIN_RELATIVE_CHANGE`: least change as a share of the mean; default 0.1.
+    pub min_relative_change: f64,
+}
+
+impl DetectionConfig {
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let defaults = Self::default();
+        let config = Self {
+            window_delay: env.seconds("WINDOW_DELAY_SECONDS", 0)?,
+            baseline_days: env.parsed("BASELINE_DAYS", defaults.baseline_days, "a whole number of days")?,
+            min_samples: env.parsed("MIN_SAMPLES", defaults.min_samples, "a whole number")?,
+            threshold: env.parsed("THRESHOLD", defaults.threshold, "a number")?,
+            critical_threshold: env.parsed("CRITICAL_THRESHOLD", defaults.critical_threshold, "a number")?,
+            min_relative_change: env.parsed(
+                "MIN_RELATIVE_CHANGE",
+                defaults.min_relative_change,
+                "a number",
+            )?,
+        };
+        if !(2..=90).contains(&config.baseline_days) {
+            let value = config.baseline_days.to_string();
+            return Err(ConfigError::invalid("BASELINE_DAYS", value, "2 to 90 days"));
+        }
+        if config.min_samples > usize::from(config.baseline_days) {
+            let value = config.min_samples.to_string();
+            return Err(ConfigError::invalid(
+                "MIN_SAMPLES",
+                value,
+                "at most BASELINE_DAYS, or nothing would ever be judged",
+            ));
+        }
+        if config.window_delay > Duration::from_secs(86_400) {
+            let value = config.window_delay.as_secs().to_string();
+            return Err(ConfigError::invalid("WINDOW_DELAY_SECONDS", value, "at most 86400, one day"));
+        }
+        Settings::new(
+            config.threshold,
+            config.critical_threshold,
+            config.min_samples,
+            0.0,
+            config.min_relative_change,
+        )
+        .map_err(|source| ConfigError::Contradiction { what: "thresholds", source: Box::new(source) })?;
+        Ok(config)
+    }
+}
+
+impl Default for DetectionConfig {
+    fn default() -> Self {
+        Self {
+            window_delay: Duration::ZERO,
+            baseline_days: 30,
+            min_samples: Settings::MIN_SAMPLES,
+            threshold: Settings::THRESHOLD,
+            critical_threshold: Settings::CRITICAL_THRESHOLD,
+            min_relative_change: Settings::MIN_RELATIVE_CHANGE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_the_variable_and_what_is_allowed() {
+        let detection = |variables: &[(&str, &str)]| {
+            DetectionConfig::from_env(&Env::of(variables)).map(drop).map_err(|error| match error {
+                ConfigError::Contradiction { source, .. } => source.to_string(),
+                other => other.to_string(),
+            })
+        };
+        assert_eq!(detection(&[]), Ok(()));
+        for (name, value, expected) in [
+            ("THRESHOLD", "three", "THRESHOLD=three is not valid: a number"),
+            ("THRESHOLD", "0", "threshold = 0 is out of range"),
+            ("THRESHOLD", "NaN", "threshold = NaN is out of range"),
+            ("CRITICAL_THRESHOLD", "2", "critical_threshold = 2 is out of range"),
+            ("BASELINE_DAYS", "1", "BASELINE_DAYS=1 is not valid"),
+            ("BASELINE_DAYS", "-5", "BASELINE_DAYS=-5 is not valid"),
+            ("MIN_SAMPLES", "31", "MIN_SAMPLES=31 is not valid"),
+            ("WINDOW_DELAY_SECONDS", "90000", "WINDOW_DELAY_SECONDS=90000 is not valid"),
+        ] {
+            let refusal = detection(&[(name, value)]).unwrap_err();
+            assert!(refusal.contains(expected), "{refusal}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Which metrics exist, how strict their checks are, and which part of the customers a run is for. Pure: no network, no
+//! async runtime; `make check-purity` proves it.
+
+mod catalog;
+mod detection_config;
+mod incident_config;
+mod policies;
+mod shard;
+
+pub use catalog::{Aggregate, Catalog, CatalogError, ImportRule, MetricSpec};
+pub use detection_config::DetectionConfig;
+pub use incident_config::IncidentConfig;
+pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate};
+pub use shard::{BUCKETS, Shard, ShardError};

@@ -1,0 +1,199 @@
+//! The policies of a run beside the catalog: which settings hold for which customer, and whose alerts are muted.
+
+use std::collections::HashMap;
+
+use detection::{CustomerId, MetricName, Mute, Policy, PolicyError, Settings, Window};
+use jiff::Timestamp;
+
+use crate::{Catalog, MetricSpec};
+
+/// A policy as it is kept. Version 0 is the empty one that was never written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredPolicy {
+    pub version: u64,
+    pub policy: Policy,
+    pub updated_at: Option<Timestamp>,
+    pub updated_by: Option<String>,
+}
+
+/// The settings that hold for each customer. They were checked when they were written; should they have come to
+/// contradict a catalog or a deployment that was changed since, those of the next wider scope hold, and the log says so.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    global: Resolved,
+    customers: HashMap<CustomerId, Resolved>,
+}
+
+#[derive(Clone, Debug)]
+struct Resolved {
+    version: String,
+    /// One for each metric of the catalog, in its order.
+    settings: Vec<Settings>,
+    policy: Policy,
+}
+
+impl Policies {
+    /// `settings` are those of the catalog and the deployment.
+    pub fn resolve(
+        catalog: &Catalog,
+        settings: &[Settings],
+        global: StoredPolicy,
+        customers: Vec<(CustomerId, StoredPolicy)>,
+    ) -> Self {
+        let global = Resolved {
+            settings: kept_where_wrong(catalog, &global.policy, settings, "all customers"),
+            version: global.version.to_string(),
+            policy: global.policy,
+        };
+        let resolve = |(customer, stored): (CustomerId, StoredPolicy)| {
+            let resolved = Resolved {
+                settings: kept_where_wrong(catalog, &stored.policy, &global.settings, customer.as_str()),
+                version: format!("{}.{}", global.version, stored.version),
+                policy: stored.policy,
+            };
+            (customer, resolved)
+        };
+        let customers = customers.into_iter().map(resolve).collect();
+        Self { global, customers }
+    }
+
+    /// The settings of a customer's metrics, in the order of the catalog.
+    pub fn settings(&self, customer: &CustomerId) -> &[Settings] {
+        &self.of(customer).settings
+    }
+
+    /// The versions that a customer is judged by: that for all customers and, after a dot, the customer's own.
+    pub fn version(&self, customer: &CustomerId) -> &str {
+        &self.of(customer).version
+    }
+
+    /// The mute that keeps an anomaly from alerting anybody.
+    pub fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
+        let own = self.customers.get(customer).and_then(|own| own.policy.mute(metric, window));
+        own.or_else(|| self.global.policy.mute(metric, window))
+    }
+
+    fn of(&self, customer: &CustomerId) -> &Resolved {
+        self.customers.get(customer).unwrap_or(&self.global)
+    }
+}
+
+/// What is wrong with a policy beside this catalog.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyRefusal {
+    #[error("metrics.{metric}: the catalog has no such metric; it has {known}")]
+    UnknownMetric { metric: MetricName, known: String },
+    #[error("mutes[{index}].metric: the catalog has no metric `{metric}`; it has {known}")]
+    UnknownMutedMetric { index: usize, metric: MetricName, known: String },
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// Checks a policy as a whole before it is kept, and returns the settings under it.
+pub fn validate(
+    catalog: &Catalog,
+    settings: &[Settings],
+    policy: &Policy,
+) -> Result<Vec<Settings>, PolicyRefusal> {
+    let known = || catalog.metrics().iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
+    for metric in policy.metrics.keys() {
+        if catalog.get(metric.as_str()).is_none() {
+            return Err(PolicyRefusal::UnknownMetric { metric: metric.clone(), known: known() });
+        }
+    }
+    for (index, mute) in policy.mutes.iter().enumerate() {
+        if let Some(metric) = &mute.metric
+            && catalog.get(metric.as_str()).is_none()
+        {
+            return Err(PolicyRefusal::UnknownMutedMetric { index, metric: metric.clone(), known: known() });
+        }
+    }
+    policy.validate_mutes()?;
+    let changed =
+        catalog.metrics().iter().zip(settings).map(|(spec, base)| policy.settings(&spec.name, base));
+    Ok(changed.collect::<Result<_, _>>()?)
+}
+
+fn kept_where_wrong(catalog: &Catalog, policy: &Policy, settings: &[Settings], of: &str) -> Vec<Settings> {
+    let changed = |(spec, base): (&MetricSpec, &Settings)| {
+        policy.settings(&spec.name, base).unwrap_or_else(|error| {
+            tracing::error!(
+                policy.of = of,
+                %error,
+                "a policy contradicts the catalog or the deployment: it is not applied"
+            );
+            *base
+        })
+    };
+    catalog.metrics().iter().zip(settings).map(changed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use detection::Override;
+
+    use super::*;
+    use crate::DetectionConfig;
+
+    fn stored(version: u64, threshold: Option<f64>, reason: Option<&str>) -> StoredPolicy {
+        let change = Override { threshold, ..Override::default() };
+        let mute = |reason: &str| Mute { metric: None, from: None, until: None, reason: reason.to_owned() };
+        let metrics = [(MetricName::new("api_calls").unwrap(), change)];
+        let policy = Policy { metrics: metrics.into(), mutes: reason.map(mute).into_iter().collect() };
+        StoredPolicy { version, policy, ..StoredPolicy::default() }
+    }
+
+    fn customer(id: &str) -> CustomerId {
+        CustomerId::new(id).unwrap()
+    }
+
+    #[test]
+    fn the_narrowest_policy_holds_and_the_wider_one_where_it_cannot() {
+        let catalog = Catalog::built_in().unwrap();
+        let base = catalog.settings(&DetectionConfig::default()).unwrap();
+        let customers = vec![
+            (customer("own"), stored(3, Some(4.5), Some("migration"))),
+            // Above the critical threshold of 5: that was refused when it was written, but catalogs change.
+            (customer("wrong"), stored(4, Some(6.0), None)),
+        ];
+        let policies = Policies::resolve(&catalog, &base, stored(7, Some(4.0), None), customers);
+        let threshold = |id: &str| policies.settings(&customer(id))[0].threshold();
+        assert_eq!((threshold("own"), threshold("wrong"), threshold("other")), (4.5, 4.0, 4.0));
+        assert_eq!(policies.settings(&customer("own"))[1], base[1], "other metrics stay");
+        let version = |id: &str| policies.version(&customer(id)).to_owned();
+        assert_eq!((version("own"), version("other")), ("7.3".to_owned(), "7".to_owned()));
+
+        let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
+        let muted = |id: &str| policies.mute(&customer(id), &MetricName::new("bandwidth").unwrap(), &window);
+        assert_eq!(muted("own").map(|mute| mute.reason.as_str()), Some("migration"));
+        assert_eq!(muted("other"), None);
+    }
+
+    #[test]
+    fn a_policy_is_checked_as_a_whole() {
+        let catalog = Catalog::built_in().unwrap();
+        let base = catalog.settings(&DetectionConfig::default()).unwrap();
+        let refusal = |text: &str| {
+            validate(&catalog, &base, &serde_json::from_str(text).unwrap())
+                .map(drop)
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(refusal("{}"), Ok(()));
+        assert_eq!(refusal(r#"{"metrics":{"api_calls":{"threshold":4.0}}}"#), Ok(()));
+        for (text, expected) in [
+            (
+                r#"{"metrics":{"api_cals":{}}}"#,
+                "metrics.api_cals: the catalog has no such metric; it has api_calls,",
+            ),
+            (r#"{"metrics":{"api_calls":{"threshold":6}}}"#, "metrics.api_calls: critical_threshold = 5"),
+            (
+                r#"{"mutes":[{"reason":"a"},{"metric":"x","reason":"b"}]}"#,
+                "mutes[1].metric: the catalog has no",
+            ),
+            (r#"{"mutes":[{"reason":""}]}"#, "mutes[0].reason"),
+        ] {
+            let refusal = refusal(text).unwrap_err();
+            assert!(refusal.starts_with(expected), "{refusal}");
+        }
+    }
+}

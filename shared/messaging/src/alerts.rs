@@ -1,0 +1,104 @@
+//! Alerts to SNS, from where they reach e-mail, chat and on-call.
+//!
+//! A message has two bodies: `default`, a JSON object for machines, and `email`, the same for people.
+
+use std::time::Duration;
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::config::timeout::TimeoutConfig;
+use aws_sdk_sns::types::MessageAttributeValue;
+use environment::{ConfigError, Env};
+use serde_json::json;
+
+use platform::aws;
+use store::AlertItem;
+
+mod message;
+
+use message::Message;
+
+/// Where and how much is alerted.
+#[derive(Clone, Debug)]
+pub struct AlertConfig {
+    /// `ALERT_TOPIC_ARN`: the SNS topic of critical anomalies.
+    pub topic_arn: String,
+    /// `MAX_PAGES_PER_RUN`: single pages a run; what is beyond goes into one digest; default 25. A shard
+    /// is a run of its own, with pages and a digest of its own.
+    pub max_per_run: usize,
+    /// `MAX_PAGES_PER_CUSTOMER`: the same for one customer; default 10.
+    pub max_per_customer: usize,
+}
+
+impl AlertConfig {
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let config = Self {
+            topic_arn: env.required("ALERT_TOPIC_ARN", "the SNS topic of critical anomalies")?,
+            max_per_run: env.parsed("MAX_PAGES_PER_RUN", 25, "a whole number")?,
+            max_per_customer: env.parsed("MAX_PAGES_PER_CUSTOMER", 10, "a whole number")?,
+        };
+        // More would not fit into a run; the outbox keeps them in memory.
+        if config.max_per_run > 1_000 {
+            return Err(ConfigError::invalid(
+                "MAX_PAGES_PER_RUN",
+                config.max_per_run.to_string(),
+                "at most 1000",
+            ));
+        }
+        Ok(config)
+    }
+}
+
+/// Publishes alerts.
+pub struct AlertPublisher {
+    client: Client,
+    topic_arn: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot publish the alert {id} to {topic_arn}")]
+pub struct AlertError {
+    pub id: String,
+    pub topic_arn: String,
+    #[source]
+    pub source: Box<aws_sdk_sns::Error>,
+}
+
+/// Longest time of a publish with all its tries: well within the claim on its alert.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl AlertPublisher {
+    pub fn new(config: &AlertConfig, sdk: &aws::SdkConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_secs(4))
+            .operation_timeout(PUBLISH_TIMEOUT)
+            .build();
+        let config_of_client = aws_sdk_sns::config::Builder::from(sdk)
+            .retry_partition(aws::unlimited_retries("alerts"))
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config_of_client), topic_arn: config.topic_arn.clone() }
+    }
+
+    /// Publishes one alert. Its id is the same on every try, so that a receiver can tell a repetition.
+    pub async fn publish(&self, alert: &AlertItem) -> Result<(), AlertError> {
+        let message = Message::of(alert);
+        let bodies = json!({ "default": message.portable_body(), "email": message.email });
+        let mut publish = self
+            .client
+            .publish()
+            .topic_arn(&self.topic_arn)
+            .subject(message.subject)
+            .message_structure("json")
+            .message(bodies.to_string());
+        for (name, value) in message.attributes {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            publish =
+                publish.message_attributes(name, value.map_err(|source| self.failed(alert, source.into()))?);
+        }
+        publish.send().await.map(drop).map_err(|source| self.failed(alert, source.into()))
+    }
+
+    fn failed(&self, alert: &AlertItem, source: aws_sdk_sns::Error) -> AlertError {
+        AlertError { id: alert.id().to_owned(), topic_arn: self.topic_arn.clone(), source: Box::new(source) }
+    }
+}

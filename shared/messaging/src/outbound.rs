@@ -1,0 +1,268 @@
+//! Requests to addresses that people configured: chat, on-call, webhooks.
+//!
+//! What is configured must not become a way into the network that this runs in. So: HTTPS only, no redirects, no proxy
+//! of the environment, and no address that is not public, neither written as such nor behind a name. The addresses of a
+//! name are checked where they are resolved, and the connection goes to those very addresses: a name that answers
+//! otherwise a moment later changes nothing.
+//!
+//! Errors never hold an address's path: with some providers it is the secret.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+mod addresses;
+
+/// Sends requests to public addresses.
+pub struct Outbound {
+    client: reqwest::Client,
+    allow_loopback: bool,
+}
+
+/// A POST of JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboundRequest {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+/// What a receiver answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// The header `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+    /// The beginning of the body.
+    pub body: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// The address is not one that anything is sent to. Trying again changes nothing.
+    #[error("the address is refused")]
+    Refused(#[source] AddressError),
+    #[error("no answer from {host} within the time limits")]
+    Timeout { host: String },
+    #[error("cannot reach {host}")]
+    Broken {
+        host: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why an address is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("it is not a valid address")]
+    Invalid,
+    #[error("only https:// is allowed")]
+    NotHttps,
+    #[error("an address with a user or a password in it is not allowed")]
+    Credentials,
+    #[error("the address {0} is not a public address")]
+    NotPublic(IpAddr),
+    #[error("the name {name} leads to no public address, but to {addresses}")]
+    NamePrivate { name: String, addresses: String },
+}
+
+/// Longest time to connect, and for the whole exchange.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No receiver has more to say that matters.
+const MAX_BODY: usize = 16 * 1024;
+
+impl Outbound {
+    pub fn new(allow_loopback: bool) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .dns_resolver(PublicNames { allow_loopback })
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .https_only(!allow_loopback)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            // Lambda freezes the process between events, and a connection that was kept is then a dead one.
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("meterflow/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, allow_loopback })
+    }
+
+    /// Sends a request once.
+    pub async fn post(&self, request: OutboundRequest) -> Result<Answer, OutboundError> {
+        let url = check_url(&request.url, self.allow_loopback).map_err(OutboundError::Refused)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let failed = |error: reqwest::Error| failure(&host, error);
+        let mut post = self.client.post(url).header("content-type", "application/json").body(request.body);
+        for (name, value) in request.headers {
+            post = post.header(name, value);
+        }
+        let mut answer = post.send().await.map_err(failed)?;
+        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let (status, retry_after) = (answer.status().as_u16(), retry_after.map(str::to_owned));
+        let mut body = Vec::new();
+        while body.len() < MAX_BODY
+            && let Some(part) = answer.chunk().await.map_err(failed)?
+        {
+            body.extend_from_slice(&part[..part.len().min(MAX_BODY - body.len())]);
+        }
+        Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+}
+
+/// Reads an address that is about to be called, or will be.
+pub fn check_url(text: &str, allow_loopback: bool) -> Result<Url, AddressError> {
+    let url = Url::parse(text).map_err(|_| AddressError::Invalid)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(AddressError::Credentials);
+    }
+    // The parser has turned all other ways of writing an IPv4 address, such as 0x7f000001, into this one.
+    let host = url.host_str().ok_or(AddressError::Invalid)?;
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    if let Some(address) = literal
+        && !addresses::is_allowed(address, allow_loopback)
+    {
+        return Err(AddressError::NotPublic(address));
+    }
+    let local = literal.map_or(host == "localhost", |address| address.is_loopback());
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_loopback && local => Ok(url),
+        _ => Err(AddressError::NotHttps),
+    }
+}
+
+/// Resolves names as the system does, and leaves out what is not public.
+struct PublicNames {
+    allow_loopback: bool,
+}
+
+impl Resolve for PublicNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_loopback = self.allow_loopback;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public = public_of(name.as_str(), found, allow_loopback)?;
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn public_of(
+    name: &str,
+    found: Vec<SocketAddr>,
+    allow_loopback: bool,
+) -> Result<Vec<SocketAddr>, AddressError> {
+    let (public, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|address| addresses::is_allowed(address.ip(), allow_loopback));
+    if public.is_empty() && !others.is_empty() {
+        let addresses: Vec<_> = others.iter().map(|address| address.ip().to_string()).collect();
+        return Err(AddressError::NamePrivate { name: name.to_owned(), addresses: addresses.join(", ") });
+    }
+    Ok(public)
+}
+
+fn failure(host: &str, error: reqwest::Error) -> OutboundError {
+    let host = host.to_owned();
+    if error.is_timeout() {
+        return OutboundError::Timeout { host };
+    }
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        if let Some(refusal) = cause.downcast_ref::<AddressError>() {
+            return OutboundError::Refused(refusal.clone());
+        }
+        source = cause.source();
+    }
+    OutboundError::Broken { host, source: Box::new(error.without_url()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_https_addresses() {
+        for good in [
+            "https://hooks.slack.com/services/T/B/x",
+            "https://example.com:8443/a?b=c",
+            "https://93.184.216.34/",
+            "https://[2606:2800:220:1::1]/",
+        ] {
+            assert!(check_url(good, false).is_ok(), "{good}");
+        }
+        for (bad, expected) in [
+            ("", AddressError::Invalid),
+            ("hooks.slack.com", AddressError::Invalid),
+            ("http://example.com/", AddressError::NotHttps),
+            ("ftp://example.com/", AddressError::NotHttps),
+            ("file:///etc/passwd", AddressError::Invalid),
+            ("https://user:pw@example.com/", AddressError::Credentials),
+            ("https://127.0.0.1/", AddressError::NotPublic("127.0.0.1".parse().unwrap())),
+            ("https://2130706433/", AddressError::NotPublic("127.0.0.1".parse().unwrap())),
+            ("https://0x7f.1/", AddressError::NotPublic("127.0.0.1".parse().unwrap())),
+            ("https://0300.0250.0.1/", AddressError::NotPublic("192.168.0.1".parse().unwrap())),
+            ("https://[::ffff:10.0.0.1]/", AddressError::NotPublic("::ffff:10.0.0.1".parse().unwrap())),
+            ("https://[fd00:ec2::254]/", AddressError::NotPublic("fd00:ec2::254".parse().unwrap())),
+        ] {
+            assert_eq!(check_url(bad, false).unwrap_err(), expected, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_switch_allows_loopback_and_nothing_else() {
+        for good in ["http://127.0.0.1:9000/x", "http://localhost/", "https://localhost/", "http://[::1]:1/"]
+        {
+            assert!(check_url(good, true).is_ok(), "{good}");
+        }
+        for bad in
+            ["http://example.com/", "http://10.0.0.1/", "https://10.0.0.1/", "http://169.254.169.254/latest"]
+        {
+            assert!(check_url(bad, true).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_only_to_its_public_addresses() {
+        let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect()
+        };
+        let mixed = addresses(&["10.0.0.1", "93.184.216.34", "::1"]);
+        assert_eq!(public_of("a", mixed, false).unwrap(), addresses(&["93.184.216.34"]));
+        let error = public_of("a", addresses(&["10.0.0.1", "fe80::1"]), false).unwrap_err();
+        assert_eq!(error.to_string(), "the name a leads to no public address, but to 10.0.0.1, fe80::1");
+        assert!(public_of("a", addresses(&["127.0.0.1"]), false).is_err());
+        assert!(public_of("a", addresses(&["127.0.0.1"]), true).is_ok());
+        assert!(public_of("a", addresses(&["192.168.1.1"]), true).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_private_address_is_refused_when_it_is_called() {
+        let request = OutboundRequest {
+            url: "https://localhost:9/secret-path".to_owned(),
+            headers: Vec::new(),
+            body: "{}".to_owned(),
+        };
+        let error = Outbound::new(false).unwrap().post(request).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Refused(AddressError::NamePrivate { .. })), "{error:?}");
+        let text = platform::telemetry::error_chain(&error);
+        assert!(text.contains("localhost") && !text.contains("secret-path"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn errors_do_not_tell_the_path() {
+        let request = OutboundRequest {
+            url: "http://127.0.0.1:1/bot12345:secret/sendMessage".to_owned(),
+            headers: Vec::new(),
+            body: "{}".to_owned(),
+        };
+        let error = Outbound::new(true).unwrap().post(request).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Broken { .. }), "{error:?}");
+        let text = format!("{} {error:?}", platform::telemetry::error_chain(&error));
+        assert!(text.contains("127.0.0.1") && !text.contains("secret"), "{text}");
+    }
+}

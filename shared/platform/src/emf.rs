@@ -1,0 +1,308 @@
+//! What a run did, as CloudWatch metrics in the embedded metric format: JSON lines on standard output that CloudWatch
+//! turns into metrics. They are written before the run replies; nothing is left to a background task.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use environment::Env;
+use metrique::emf::Emf;
+use metrique::unit::{Count, Millisecond, Second};
+use metrique::unit_of_work::metrics;
+use metrique::writer::format::Format;
+use metrique::{CloseValue, RootEntry};
+
+mod deliveries;
+
+pub use deliveries::{ChannelFigures, write_deliveries};
+
+/// How metrics are labelled.
+#[derive(Clone, Debug)]
+pub struct MetricsConfig {
+    /// `METRICS_NAMESPACE`: CloudWatch namespace; default `MeterFlow`.
+    pub namespace: String,
+    /// `METRICS_STACK`: value of the dimension `Stack`, so that two deployments in one account do not mix;
+    /// default `meterflow`.
+    pub stack: String,
+}
+
+impl MetricsConfig {
+    pub fn from_env(env: &Env<'_>) -> Self {
+        Self {
+            namespace: env.get("METRICS_NAMESPACE").unwrap_or_else(|| "MeterFlow".to_owned()),
+            stack: env.get("METRICS_STACK").unwrap_or_else(|| "meterflow".to_owned()),
+        }
+    }
+}
+
+/// What one run did. All counts are of this run alone.
+#[derive(Clone, Debug, Default)]
+pub struct RunFigures {
+    /// The whole sweep, or that of the shard, finished and was real: neither a dry run nor one for some customers only.
+    /// Its absence pages.
+    pub completed: bool,
+    /// The shard that the run was for, such as `3-of-8`. `None` where the run was for all customers.
+    pub shard: Option<String>,
+    /// What the run was at last doing.
+    pub phase: &'static str,
+    pub duration: Duration,
+    pub clickhouse_time: Duration,
+    pub usage: UsageFigures,
+    /// `None` where the run never looked at the alerts that wait: then nothing is known of them.
+    pub alerts: Option<AlertFigures>,
+}
+
+/// What was read and found.
+#[derive(Clone, Debug, Default)]
+pub struct UsageFigures {
+    pub customers: u64,
+    pub series: u64,
+    /// Anomalies by metric and severity.
+    pub anomalies: BTreeMap<(String, &'static str), u64>,
+    /// Anomalies that a mute of the operators covers.
+    pub muted: u64,
+    /// Series that could not be judged, by reason.
+    pub undetermined: BTreeMap<&'static str, u64>,
+    /// Series whose data is broken.
+    pub quarantined: u64,
+}
+
+/// What became of the alerts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlertFigures {
+    pub published: u64,
+    pub pending: u64,
+    /// Age of the oldest alert that waits.
+    pub oldest: Duration,
+}
+
+#[metrics(rename_all = "PascalCase")]
+struct Run {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    #[metrics(unit = Count)]
+    run_completed: u64,
+    #[metrics(unit = Count)]
+    run_failed: u64,
+    #[metrics(unit = Millisecond)]
+    run_duration: Duration,
+    #[metrics(unit = Millisecond)]
+    click_house_time: Duration,
+}
+
+#[metrics(rename_all = "PascalCase", emf::dimension_sets = [["Stack", "Shard"]])]
+struct Completed {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    shard: String,
+    #[metrics(unit = Count)]
+    shard_completed: u64,
+}
+
+#[metrics(rename_all = "PascalCase")]
+struct Alerts {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    #[metrics(unit = Count)]
+    alerts_published: u64,
+    #[metrics(unit = Count)]
+    alerts_pending: u64,
+    #[metrics(unit = Second)]
+    oldest_pending_alert_age: Duration,
+}
+
+#[metrics(rename_all = "PascalCase")]
+struct Usage {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    #[metrics(unit = Count)]
+    customers_checked: u64,
+    #[metrics(unit = Count)]
+    series_checked: u64,
+    #[metrics(unit = Count)]
+    anomalies_found: u64,
+    #[metrics(unit = Count)]
+    critical_anomalies: u64,
+    #[metrics(unit = Count)]
+    quarantined: u64,
+}
+
+#[metrics(rename_all = "PascalCase", emf::dimension_sets = [["Stack", "Metric", "Severity"]])]
+struct Anomalies {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    metric: String,
+    severity: &'static str,
+    #[metrics(unit = Count)]
+    anomalies: u64,
+}
+
+#[metrics(rename_all = "PascalCase", emf::dimension_sets = [["Stack", "Reason"]])]
+struct Undetermined {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    reason: &'static str,
+    #[metrics(unit = Count)]
+    undetermined: u64,
+}
+
+/// Writes the figures of a run at `now` as lines in the embedded metric format.
+///
+/// What was found is counted for whole and completed runs only: trials and repeated failures would add up to a storm
+/// that is none, and their zeros would end an alarm that still stands.
+pub fn write(
+    config: &MetricsConfig,
+    figures: &RunFigures,
+    failed: bool,
+    now: SystemTime,
+    output: &mut impl Write,
+) -> std::io::Result<()> {
+    let (stack, timestamp) = (&config.stack, now);
+    let run = Run {
+        timestamp,
+        stack: stack.clone(),
+        run_completed: u64::from(figures.completed),
+        run_failed: u64::from(failed),
+        run_duration: figures.duration,
+        click_house_time: figures.clickhouse_time,
+    };
+    line(config, vec!["Stack"], run, output)?;
+    if let Some(AlertFigures { published, pending, oldest }) = figures.alerts {
+        let alerts = Alerts {
+            timestamp,
+            stack: stack.clone(),
+            alerts_published: published,
+            alerts_pending: pending,
+            oldest_pending_alert_age: oldest,
+        };
+        line(config, vec!["Stack"], alerts, output)?;
+    }
+    if figures.completed {
+        // Runs of the others must not hide that one shard is silent, so each has a metric of its own.
+        if let Some(shard) = &figures.shard {
+            let (stack, shard) = (stack.clone(), shard.clone());
+            line(config, vec![], Completed { timestamp, stack, shard, shard_completed: 1 }, output)?;
+        }
+        write_usage(config, &figures.usage, timestamp, output)?;
+    }
+    output.flush()
+}
+
+fn write_usage(
+    config: &MetricsConfig,
+    figures: &UsageFigures,
+    timestamp: SystemTime,
+    output: &mut impl Write,
+) -> std::io::Result<()> {
+    let stack = &config.stack;
+    let critical = figures.anomalies.iter().filter(|((_, severity), _)| *severity == "critical");
+    let totals = Usage {
+        timestamp,
+        stack: stack.clone(),
+        customers_checked: figures.customers,
+        series_checked: figures.series,
+        anomalies_found: figures.anomalies.values().sum(),
+        critical_anomalies: critical.map(|(_, count)| count).sum(),
+        quarantined: figures.quarantined,
+    };
+    line(config, vec!["Stack"], totals, output)?;
+    for ((metric, severity), count) in &figures.anomalies {
+        let (stack, metric) = (stack.clone(), metric.clone());
+        line(config, vec![], Anomalies { timestamp, stack, metric, severity, anomalies: *count }, output)?;
+    }
+    for (reason, count) in &figures.undetermined {
+        let stack = stack.clone();
+        line(config, vec![], Undetermined { timestamp, stack, reason, undetermined: *count }, output)?;
+    }
+    Ok(())
+}
+
+fn line<E>(
+    config: &MetricsConfig,
+    dimensions: Vec<&str>,
+    entry: E,
+    output: &mut impl Write,
+) -> std::io::Result<()>
+where
+    E: CloseValue,
+    RootEntry<E::Closed>: metrique::writer::Entry,
+    E::Closed: metrique::InflectableEntry,
+{
+    let dimensions = dimensions.into_iter().map(str::to_owned).collect();
+    Emf::builder(config.namespace.clone(), vec![dimensions])
+        .build()
+        .format(&RootEntry::new(entry.close()), output)
+        .map_err(std::io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lines_in_the_embedded_metric_format() {
+        let figures = RunFigures {
+            completed: true,
+            shard: None,
+            phase: "sending alerts",
+            duration: Duration::from_millis(1_500),
+            clickhouse_time: Duration::from_millis(700),
+            usage: UsageFigures {
+                customers: 200,
+                series: 800,
+                anomalies: BTreeMap::from([
+                    (("api_calls".to_owned(), "critical"), 2),
+                    (("api_calls".to_owned(), "warning"), 3),
+                ]),
+                muted: 0,
+                undetermined: BTreeMap::from([("no_data", 4)]),
+                quarantined: 1,
+            },
+            alerts: Some(AlertFigures { published: 2, pending: 1, oldest: Duration::from_secs(90) }),
+        };
+        insta::assert_json_snapshot!(lines_of(&figures));
+    }
+
+    #[test]
+    fn trials_and_failures_count_nothing_that_was_found() {
+        let usage = UsageFigures { customers: 5, ..UsageFigures::default() };
+        let lines = lines_of(&RunFigures { usage, ..RunFigures::default() });
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["RunCompleted"], 0);
+    }
+
+    #[test]
+    fn each_shard_that_completes_says_which_it_is() {
+        let of_shard = |completed| {
+            let shard = Some("3-of-8".to_owned());
+            let lines = lines_of(&RunFigures { completed, shard, ..RunFigures::default() });
+            lines.into_iter().filter(|line| !line["ShardCompleted"].is_null()).collect::<Vec<_>>()
+        };
+        let [line] = &of_shard(true)[..] else { panic!("one line") };
+        assert_eq!(
+            (&line["Stack"], &line["Shard"], &line["ShardCompleted"]),
+            (&json!("test"), &json!("3-of-8"), &json!(1))
+        );
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack", "Shard"]]));
+        assert!(of_shard(false).is_empty(), "a trial or a failure is no completed run");
+        let whole = lines_of(&RunFigures { completed: true, ..RunFigures::default() });
+        assert!(whole.iter().all(|line| line["Shard"].is_null()), "there is nothing to tell apart");
+    }
+
+    fn lines_of(figures: &RunFigures) -> Vec<serde_json::Value> {
+        let config = MetricsConfig { namespace: "MeterFlow".to_owned(), stack: "test".to_owned() };
+        let mut output = Vec::new();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_266_000);
+        write(&config, figures, false, now, &mut output).unwrap();
+        let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+}

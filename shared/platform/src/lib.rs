@@ -1,0 +1,8 @@
+//! What every program of the stack needs of its platform: AWS clients with time limits and retries, logs, metrics,
+//! secrets and configuration texts.
+
+pub mod aws;
+pub mod emf;
+pub mod secrets;
+pub mod telemetry;
+pub mod text;

@@ -1,0 +1,25 @@
+//! Where anomalies are kept, and how long.
+
+use environment::{ConfigError, Env};
+
+/// Where anomalies are kept.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `ANOMALIES_TABLE`: name of the DynamoDB table.
+    pub table: String,
+    /// `RETENTION_DAYS`: days after which an anomaly expires, counted from its window's end; default 90.
+    pub retention_days: u16,
+}
+
+impl StoreConfig {
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        let retention_days = env.parsed("RETENTION_DAYS", 90, "a whole number of days")?;
+        if retention_days == 0 {
+            return Err(ConfigError::invalid("RETENTION_DAYS", "0".to_owned(), "at least 1 day"));
+        }
+        Ok(Self {
+            table: env.required("ANOMALIES_TABLE", "the DynamoDB table of anomalies")?,
+            retention_days,
+        })
+    }
+}

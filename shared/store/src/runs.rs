@@ -1,0 +1,360 @@
+//! What is remembered of the detector's runs: those that somebody asked for, each under its id, and the last ones of
+//! all, for whoever wants to know whether the system is alive.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use catalog::Shard;
+use detection::CustomerId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{AnomalyStore, Attributes, PENDING_INDEX, StoreError, item};
+
+/// How long a run that was asked for is remembered.
+const RUN_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// The partition of the notes of the last runs, and their sort keys.
+const STATUS: &str = "STATUS";
+const LAST_RUN: &str = "LAST_RUN";
+const LAST_COMPLETED: &str = "LAST_COMPLETED";
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Handed to the detector, which has not begun yet.
+    Queued,
+    Running,
+    Completed,
+    /// It failed; the detector tries it again by itself, up to two times.
+    Failed,
+}
+
+/// A run that somebody asked for. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectionRun {
+    pub detection_id: String,
+    pub status: RunStatus,
+    pub dry_run: bool,
+    /// Only these customers; all where it is empty.
+    #[serde(default)]
+    pub customer_ids: Vec<CustomerId>,
+    /// The hour at or before this time is where the window closes.
+    pub time: i64,
+    pub requested_by: String,
+    pub requested_at: i64,
+    /// The run's id in the detector's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<i64>,
+    /// What the run answered, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
+
+/// How a run for all customers, or for a shard of them, ended. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    pub run_id: String,
+    /// The part of the customers that it was for.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
+    pub completed: bool,
+    pub finished_at: i64,
+    /// Where the window of the run closes, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_end: Option<i64>,
+    /// What the run answered, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
+
+impl AnomalyStore {
+    /// Remembers a run that was asked for.
+    pub async fn add_run(&self, run: &DetectionRun) -> Result<(), StoreError> {
+        let mut item: Attributes = serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
+        let expiry = run.requested_at / 1_000 + i64::try_from(RUN_RETENTION.as_secs()).unwrap_or(i64::MAX);
+        item.extend(run_key(&run.detection_id));
+        item.insert("type".to_owned(), AttributeValue::S("detection_run".to_owned()));
+        item.insert("ttl".to_owned(), AttributeValue::N(expiry.to_string()));
+        self.put_plain(item, &run.detection_id, None).await.map(drop)
+    }
+
+    /// A run that was asked for, unless it is missing or forgotten.
+    pub async fn run(&self, detection_id: &str, now: Timestamp) -> Result<Option<DetectionRun>, StoreError> {
+        let Some(item) = self.get_plain(run_key(detection_id), "the run").await? else { return Ok(None) };
+        let expiry: i64 = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).unwrap_or(i64::MAX);
+        let run = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
+        Ok((expiry >= now.as_second()).then_some(run))
+    }
+
+    /// The detector has begun with a run.
+    pub async fn run_started(
+        &self,
+        detection_id: &str,
+        run_id: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.update_run(
+            detection_id,
+            "SET #status = :status, run_id = :run, started_at = :now REMOVE finished_at, summary",
+            &[
+                (":status", self.status(RunStatus::Running)?),
+                (":run", AttributeValue::S(run_id.to_owned())),
+                (":now", AttributeValue::N(now.as_millisecond().to_string())),
+            ],
+        )
+        .await
+    }
+
+    /// The detector is through with a run. `summary` is what it answered; none is a failure.
+    pub async fn run_finished(
+        &self,
+        detection_id: &str,
+        summary: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let now = AttributeValue::N(now.as_millisecond().to_string());
+        match summary {
+            Some(summary) => {
+                self.update_run(
+                    detection_id,
+                    "SET #status = :status, finished_at = :now, summary = :summary",
+                    &[
+                        (":status", self.status(RunStatus::Completed)?),
+                        (":now", now),
+                        (":summary", AttributeValue::S(summary)),
+                    ],
+                )
+                .await
+            }
+            None => {
+                self.update_run(
+                    detection_id,
+                    "SET #status = :status, finished_at = :now",
+                    &[(":status", self.status(RunStatus::Failed)?), (":now", now)],
+                )
+                .await
+            }
+        }
+    }
+
+    /// Remembers how a run ended. The last completed one is that of the newest window, whenever it ran; each shard has
+    /// one of its own.
+    pub async fn note_run(&self, run: &LastRun) -> Result<(), StoreError> {
+        let item = |sk: &str| -> Result<Attributes, StoreError> {
+            let mut item: Attributes =
+                serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
+            item.extend(status_key(sk));
+            item.insert("type".to_owned(), AttributeValue::S("last_run".to_owned()));
+            Ok(item)
+        };
+        self.put_plain(item(LAST_RUN)?, &run.run_id, None).await?;
+        if run.completed
+            && let Some(window_end) = run.window_end
+        {
+            self.put_plain(item(&last_completed(run.shard))?, &run.run_id, Some(window_end)).await?;
+        }
+        Ok(())
+    }
+
+    /// The last run, and the completed one of the newest window that was checked for all customers.
+    pub async fn last_runs(&self) -> Result<(Option<LastRun>, Option<LastRun>), StoreError> {
+        let last = async {
+            let item = self.get_plain(status_key(LAST_RUN), "the last run").await?;
+            item.map(serde_dynamo::from_item).transpose().map_err(|source| self.unreadable(source))
+        };
+        let completed = async {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":pk", AttributeValue::S(STATUS.to_owned()))
+                .expression_attribute_values(":sk", AttributeValue::S(LAST_COMPLETED.to_owned()))
+                .consistent_read(true);
+            let mut items = query.into_paginator().items().send();
+            let mut runs = Vec::new();
+            while let Some(item) = items.next().await {
+                let item = item.map_err(|source| self.unread("the completed runs", source))?;
+                runs.push(serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?);
+            }
+            Ok(newest_for_all(runs))
+        };
+        futures::future::try_join(last, completed).await
+    }
+
+    /// How many alerts wait, and when the anomaly of the oldest was complete, in Unix milliseconds.
+    pub async fn pending_alerts(&self) -> Result<(u64, Option<i64>), StoreError> {
+        let query = || {
+            self.client
+                .query()
+                .table_name(&self.table)
+                .index_name(PENDING_INDEX)
+                .key_condition_expression("pending_alert = :pending")
+                .expression_attribute_values(":pending", AttributeValue::S(item::PENDING.to_owned()))
+        };
+        let unread = |source| self.unread("the pending alerts", source);
+        let mut count = 0;
+        let mut pages = query().select(Select::Count).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            count += u64::try_from(page.map_err(unread)?.count).unwrap_or(0);
+        }
+        let oldest = query()
+            .limit(1)
+            .send()
+            .await
+            .map_err(|source| self.unread("the oldest pending alert", source))?;
+        let detected_at = oldest.items().first().and_then(|item| item.get("detected_at"));
+        Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
+    }
+
+    fn status(&self, status: RunStatus) -> Result<AttributeValue, StoreError> {
+        serde_dynamo::to_attribute_value(status).map_err(|source| self.unreadable(source))
+    }
+
+    async fn get_plain(&self, key: Attributes, what: &'static str) -> Result<Option<Attributes>, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        Ok(get.send().await.map_err(|source| self.unread(what, source))?.item)
+    }
+
+    /// Puts an item; where `window_end` is given, not over one of a later window.
+    async fn put_plain(&self, item: Attributes, id: &str, window_end: Option<i64>) -> Result<(), StoreError> {
+        let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        if let Some(window_end) = window_end {
+            put = put
+                .condition_expression("attribute_not_exists(window_end) OR window_end <= :window_end")
+                .expression_attribute_values(":window_end", AttributeValue::N(window_end.to_string()));
+        }
+        match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
+            Err(error) => Err(StoreError::Put {
+                id: format!("the run {id}"),
+                table: self.table.clone(),
+                source: Box::new(error.into()),
+            }),
+        }
+    }
+
+    async fn update_run(
+        &self,
+        detection_id: &str,
+        expression: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<(), StoreError> {
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(run_key(detection_id)))
+            .update_expression(expression)
+            // Nothing is made of an id that nobody asked for.
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#status", "status");
+        for (name, value) in values {
+            update = update.expression_attribute_values(*name, value.clone());
+        }
+        update.send().await.map(drop).map_err(|source| StoreError::Update {
+            operation: "update",
+            id: format!("the run {detection_id}"),
+            table: self.table.clone(),
+            source: Box::new(source.into()),
+        })
+    }
+}
+
+/// Of the newest completed runs of each shard the one that tells how far all customers are checked.
+///
+/// One shard says nothing of the customers of the others: of those that make a whole it is the one furthest behind, and
+/// none where one is missing. Shards of an earlier division stay behind and are left out by that.
+fn newest_for_all(runs: Vec<LastRun>) -> Option<LastRun> {
+    let mut divisions: BTreeMap<u8, Vec<LastRun>> = BTreeMap::new();
+    for run in runs {
+        divisions.entry(run.shard.of()).or_default().push(run);
+    }
+    let complete = divisions.into_iter().filter(|(of, runs)| runs.len() == usize::from(*of));
+    let furthest_behind = |(_, runs): (u8, Vec<LastRun>)| {
+        runs.into_iter().min_by_key(|run| (run.window_end, Reverse(run.finished_at)))
+    };
+    complete.filter_map(furthest_behind).max_by_key(|run| (run.window_end, run.finished_at))
+}
+
+/// The sort key of the newest completed run of a shard. One for all customers has the key that it had before there were
+/// shards.
+fn last_completed(shard: Shard) -> String {
+    if shard.is_whole() { LAST_COMPLETED.to_owned() } else { format!("{LAST_COMPLETED}#{shard}") }
+}
+
+fn run_key(detection_id: &str) -> Attributes {
+    key(format!("RUN#{detection_id}"), "RUN")
+}
+
+fn status_key(sk: &str) -> Attributes {
+    key(STATUS.to_owned(), sk)
+}
+
+fn key(pk: String, sk: &str) -> Attributes {
+    Attributes::from([
+        ("pk".to_owned(), AttributeValue::S(pk)),
+        ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A completed run of a shard whose window ends at this hour.
+    fn run(number: u8, of: u8, hour: i64) -> LastRun {
+        LastRun {
+            run_id: format!("{number} of {of}"),
+            shard: Shard::new(number, of).unwrap(),
+            completed: true,
+            finished_at: hour * 3_600_000 + i64::from(number),
+            window_end: Some(hour * 3_600_000),
+            summary: None,
+        }
+    }
+
+    fn newest(runs: &[LastRun]) -> Option<String> {
+        newest_for_all(runs.to_vec()).map(|run| run.run_id)
+    }
+
+    #[test]
+    fn a_window_is_checked_when_the_last_of_its_shards_is() {
+        let shards = [run(0, 4, 13), run(1, 4, 12), run(2, 4, 13), run(3, 4, 13)];
+        assert_eq!(newest(&shards).as_deref(), Some("1 of 4"), "the others are ahead");
+        assert_eq!(newest(&shards[1..]), None, "nobody has checked the customers of the first");
+        let all = [0, 1, 2, 3].map(|number| run(number, 4, 13));
+        assert_eq!(newest(&all).as_deref(), Some("3 of 4"), "it ended last");
+        assert_eq!(newest(&[]), None);
+    }
+
+    #[test]
+    fn a_division_that_was_given_up_does_not_hide_what_runs_now() {
+        let runs = [run(0, 1, 12), run(0, 2, 13), run(1, 2, 13), run(0, 8, 14), run(1, 8, 14)];
+        assert_eq!(
+            newest(&runs[..2]).as_deref(),
+            Some("0 of 1"),
+            "half of the customers of the newest window"
+        );
+        assert_eq!(newest(&runs).as_deref(), Some("1 of 2"));
+        assert_eq!(newest(&[run(0, 1, 15), run(0, 2, 13), run(1, 2, 13)]).as_deref(), Some("0 of 1"));
+    }
+
+    #[test]
+    fn runs_that_were_noted_before_there_were_shards_are_read_as_before() {
+        let text = r#"{"run_id":"a","completed":true,"finished_at":1,"window_end":1}"#;
+        let run: LastRun = serde_json::from_str(text).unwrap();
+        assert_eq!((run.shard, serde_json::to_string(&run).unwrap().as_str()), (Shard::WHOLE, text));
+        assert_eq!(last_completed(run.shard), "LAST_COMPLETED");
+        assert_eq!(last_completed(Shard::new(3, 8).unwrap()), "LAST_COMPLETED#3-of-8");
+    }
+}

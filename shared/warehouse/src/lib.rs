@@ -1,0 +1,8 @@
+//! ClickHouse: the hourly rollup and its migration, the baselines, and every query that reads usage.
+
+mod config;
+mod credentials;
+pub mod rollup;
+pub mod usage;
+
+pub use config::ClickHouseConfig;

@@ -1,0 +1,410 @@
+//! Reading usage: streams of all customers and all metrics, and small queries for a single customer.
+//!
+//! The hours of the rollup are aggregated in the order of their primary key, so ClickHouse holds a few thousand customers
+//! at once and this side one. A row is one customer with the values of all its metrics in all windows. Where there is a
+//! baseline, which holds them already, only the hours of fresh windows are aggregated, and both streams are read beside
+//! each other in the order of customers.
+//!
+//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as many customers
+//! as were declared: those that the same query counts, or that were noted when the baseline was built. An exception in
+//! mid-stream, a cut connection and a stream cut at a row boundary are all errors; the caller must then discard every row
+//! of it.
+
+use std::time::{Duration, Instant};
+
+use detection::{CustomerId, Window};
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use crate::config::ClickHouseConfig;
+use crate::credentials::{Credentials, CredentialsError};
+use catalog::Shard;
+use catalog::{Catalog, MetricSpec};
+
+mod baselines;
+mod sql;
+mod sweep;
+
+pub use baselines::Baseline;
+pub use sweep::{CustomerUsage, Sweep};
+
+use sweep::{Content, Stream};
+
+/// What the query of a baseline has after the id of its sweep.
+const OF_BASELINE: &str = "-baseline";
+
+/// Reads usage from ClickHouse.
+pub struct UsageReader {
+    client: clickhouse::Client,
+    credentials: Credentials,
+    host: String,
+    read_timeout: Duration,
+    query_timeout: Duration,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub struct SweepRequest<'a> {
+    pub window: Window,
+    pub baseline_days: u16,
+    pub catalog: &'a Catalog,
+    /// Only these customers; all where it is empty.
+    pub customers: &'a [CustomerId],
+    /// Only the customers of this part of a run.
+    pub shard: Shard,
+    /// Names the query in ClickHouse's own logs.
+    pub query_id: &'a str,
+    /// No part of the sweep may take longer than until here.
+    pub deadline: Instant,
+}
+
+/// One customer's usage of one metric, step by step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepsRequest<'a> {
+    pub customer: &'a CustomerId,
+    pub metric: &'a MetricSpec,
+    /// A full hour, the first instant of the first step.
+    pub start: Timestamp,
+    /// A full hour, the first instant after the last step.
+    pub end: Timestamp,
+    /// Length of a step: whole hours.
+    pub step: Duration,
+    pub query_id: &'a str,
+}
+
+/// Which query on which server.
+#[derive(Clone, Debug)]
+pub struct QueryContext {
+    pub host: String,
+    pub query_id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    #[error("the usage query {} on {} failed", .context.query_id, .context.host)]
+    Query {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("{} refused the credentials of the usage query {}", .context.host, .context.query_id)]
+    Authentication {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error(
+        "the usage query {} on {} found no usage rollup: has `meterflow migrate` been run on this database?",
+        .context.query_id, .context.host
+    )]
+    NotMigrated {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("the usage query {} on {} sent nothing for {seconds} s", .context.query_id, .context.host)]
+    Stalled { context: QueryContext, seconds: u64 },
+    #[error("the usage query {} on {} takes more time or memory than it may", .context.query_id, .context.host)]
+    TooExpensive {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
+    OutOfTime { context: QueryContext },
+    #[error(
+        "the usage query {} on {} ended early: {received} of {declared} customers arrived",
+        .context.query_id, .context.host
+    )]
+    Truncated { context: QueryContext, received: u64, declared: u64 },
+    #[error("the usage query {} on {} answered in an unexpected shape: {detail}", .context.query_id, .context.host)]
+    Shape { context: QueryContext, detail: String },
+    #[error("cannot get the ClickHouse credentials")]
+    Credentials(#[source] CredentialsError),
+}
+
+impl UsageReader {
+    pub fn new(config: &ClickHouseConfig, aws: &aws_config::SdkConfig) -> Self {
+        let client = clickhouse::Client::default()
+            .with_url(&config.url)
+            .with_database(&config.database)
+            // Without compression an exception that is split between two reads can be taken for rows.
+            .with_compression(clickhouse::Compression::Lz4)
+            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+        Self {
+            client,
+            credentials: Credentials::new(config, aws),
+            host: host_of(&config.url),
+            read_timeout: config.read_timeout,
+            query_timeout: config.query_timeout,
+        }
+    }
+
+    /// Starts the sweep of a window, from the hours of the rollup. A refusal by the server shows at the first
+    /// [`Sweep::next`].
+    pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
+        let SweepRequest { catalog, window, baseline_days, shard, customers, .. } = *request;
+        let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
+        let query = self.query(&text, request).await?;
+        Ok(Sweep::of_hours(self.start(request, query, Content::Whole)?))
+    }
+
+    /// The same from a [baseline](Self::baseline), with what is fresh from the hours beside it.
+    pub async fn sweep_beside(
+        &self,
+        request: &SweepRequest<'_>,
+        baseline: &Baseline,
+    ) -> Result<Sweep, UsageError> {
+        let (Baseline { shift, closes, builds, .. }, fresh) = (baseline, baseline.fresh());
+        let text = sql::fresh(request.catalog, fresh, request.shard);
+        let to = baselines::seconds(request.window.end());
+        let query = self.query(&text, request).await?.param("to", to);
+        let of_fresh = self.start(request, query, Content::Fresh(fresh.to_vec()))?;
+
+        let query_id = format!("{}{OF_BASELINE}", request.query_id);
+        let request = &SweepRequest { query_id: &query_id, ..*request };
+        let query = self.query(&sql::baseline(request.shard), request).await?;
+        let query = query.param("closes", closes).param("builds", builds).param("rows", baseline.rows());
+        let content = Content::Baseline { shift: *shift, fresh: fresh.to_vec() };
+        let of_baseline = self.start(request, query, content)?.declaring(baseline.rows());
+        Ok(Sweep::beside(of_fresh, of_baseline))
+    }
+
+    fn start(
+        &self,
+        request: &SweepRequest<'_>,
+        query: clickhouse::query::Query,
+        content: Content,
+    ) -> Result<Stream, UsageError> {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
+        let now = Instant::now();
+        let deadline = request.deadline.min(now + self.query_timeout);
+        let time_left = deadline.saturating_duration_since(now);
+        // ClickHouse takes 0 for "no limit", which is the one thing that no time left must never mean.
+        if time_left < Duration::from_secs(1) {
+            return Err(UsageError::OutOfTime { context });
+        }
+        let cursor = query
+            .with_setting("max_execution_time", time_left.as_secs().to_string())
+            .fetch()
+            .map_err(|source| classify(&context, source))?;
+        Ok(Stream::new(cursor, context, (self.read_timeout, deadline), request, content))
+    }
+
+    /// How many customers have usage in the window and its baseline, by a question of its own.
+    ///
+    /// A sweep without a single row cannot tell an idle service from a stream that was cut before its first row; this
+    /// can.
+    pub async fn count_customers(&self, request: &SweepRequest<'_>) -> Result<u64, UsageError> {
+        let query_id = format!("{}-count", request.query_id);
+        let request = SweepRequest { query_id: &query_id, ..*request };
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let SweepRequest { catalog, window, shard, customers, .. } = request;
+        let text = sql::count_customers(catalog, &window, shard, !customers.is_empty());
+        let query = self.query(&text, &request).await?;
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// How many of them have usage in the fresh windows beside a baseline.
+    pub async fn count_fresh(
+        &self,
+        request: &SweepRequest<'_>,
+        baseline: &Baseline,
+    ) -> Result<u64, UsageError> {
+        let query_id = format!("{}-count", request.query_id);
+        let request = SweepRequest { query_id: &query_id, ..*request };
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let query = self.query(&sql::count_fresh(baseline.fresh(), request.shard), &request).await?;
+        let query = query.param("to", baselines::seconds(request.window.end()));
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// One customer's usage of one metric from `start` to `end`, in steps of whole hours.
+    pub async fn steps(&self, request: &StepsRequest<'_>) -> Result<Vec<Option<f64>>, UsageError> {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        let seconds = |at: Timestamp| u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX);
+        let (start, end, step) =
+            (seconds(request.start), seconds(request.end), request.step.as_secs().max(1));
+        let query = self
+            .bare_query(&sql::steps(request.metric), request.query_id)
+            .await?
+            .param("start", start)
+            .param("end", end)
+            .param("step", u32::try_from(step).unwrap_or(u32::MAX))
+            .param("customer", request.customer.as_str())
+            .param("metric", request.metric.name.as_str())
+            .with_setting("max_execution_time", self.query_timeout.as_secs().to_string());
+        let steps = self.within(&context, query.fetch_one::<Vec<(u32, f64)>>()).await?;
+        let count = u64::from(end.saturating_sub(start)).div_ceil(step);
+        let mut values = vec![None; usize::try_from(count).unwrap_or(0)];
+        for (number, value) in steps {
+            if let Some(place) = values.get_mut(number as usize) {
+                *place = Some(value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// The error of a sweep that brought no row although there are customers.
+    pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        UsageError::Truncated { context, received: 0, declared }
+    }
+
+    /// Whether it is worth to try once more after `error`.
+    ///
+    /// Refused credentials may have been rotated: they are forgotten, so that the next try fetches them anew. If those
+    /// were `refused_before` in this run, they are wrong.
+    pub async fn prepare_retry(&self, error: &UsageError, refused_before: bool) -> bool {
+        match error {
+            UsageError::Authentication { .. } => !refused_before && self.credentials.forget().await,
+            other => other.is_transient(),
+        }
+    }
+
+    /// A sweep's query with all that its text refers to.
+    async fn query(
+        &self,
+        text: &str,
+        request: &SweepRequest<'_>,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let metrics: Vec<&str> =
+            request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+        let customers: Vec<&str> = request.customers.iter().map(CustomerId::as_str).collect();
+        // The type of each value of each row would be compared with that of the struct. They are those of our own
+        // query, and the shape of what comes is checked at each row.
+        let client = self.client.clone().with_validation(false);
+        let query = self.query_of(client, text, request.query_id).await?;
+        Ok(query
+            .param("start", request.window.baseline_start(request.baseline_days).as_millisecond())
+            .param("end", request.window.end().as_millisecond())
+            .param("metrics", metrics)
+            .param("customers", customers))
+    }
+
+    async fn bare_query(&self, text: &str, query_id: &str) -> Result<clickhouse::query::Query, UsageError> {
+        self.query_of(self.client.clone(), text, query_id).await
+    }
+
+    async fn query_of(
+        &self,
+        client: clickhouse::Client,
+        text: &str,
+        query_id: &str,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let (user, password) = self.credentials.get().await.map_err(UsageError::Credentials)?;
+        Ok(client
+            .with_user(user)
+            .with_password(password)
+            .query_raw(text)
+            .with_setting("query_id", query_id)
+            // Level 3, the default, is LZ4's thorough mode: packing then takes longer than all the rest of a sweep.
+            .with_setting("enable_http_compression", "1")
+            .with_setting("http_zlib_compression_level", "1")
+            .with_setting("cancel_http_readonly_queries_on_client_close", "1"))
+    }
+
+    /// A small answer as a whole, within the time that any part of an answer may take.
+    async fn within<T>(
+        &self,
+        context: &QueryContext,
+        answer: impl Future<Output = Result<T, clickhouse::error::Error>>,
+    ) -> Result<T, UsageError> {
+        match timeout(self.read_timeout, answer).await {
+            Ok(answer) => answer.map_err(|source| classify(context, source)),
+            Err(_) => {
+                Err(UsageError::Stalled { context: context.clone(), seconds: self.read_timeout.as_secs() })
+            }
+        }
+    }
+}
+
+impl UsageError {
+    /// Whether a baseline did not bring what was noted of it.
+    pub fn is_broken_baseline(&self) -> bool {
+        matches!(self, Self::Truncated { context, .. } | Self::Shape { context, .. }
+            if context.query_id.ends_with(OF_BASELINE))
+    }
+
+    /// Whether the same query may well succeed in a moment.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Query { source, .. } => !is_permanent(source),
+            // A run may well find a server with less to do in a moment.
+            Self::Stalled { .. } | Self::Truncated { .. } | Self::TooExpensive { .. } => true,
+            Self::Authentication { .. }
+            | Self::NotMigrated { .. }
+            | Self::OutOfTime { .. }
+            | Self::Shape { .. }
+            | Self::Credentials(_) => false,
+        }
+    }
+}
+
+fn classify(context: &QueryContext, source: clickhouse::error::Error) -> UsageError {
+    let context = context.clone();
+    match exception_code(&source) {
+        // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD
+        Some(516 | 192 | 193 | 194) => UsageError::Authentication { context, source },
+        // UNKNOWN_TABLE, UNKNOWN_DATABASE
+        Some(60 | 81) => UsageError::NotMigrated { context, source },
+        // TOO_MANY_ROWS, TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES
+        Some(158 | 159 | 241 | 307) => UsageError::TooExpensive { context, source },
+        _ => UsageError::Query { context, source },
+    }
+}
+
+/// Errors that no repetition heals: syntax, an unknown column or setting, missing rights.
+fn is_permanent(error: &clickhouse::error::Error) -> bool {
+    use clickhouse::error::Error;
+    match error {
+        Error::BadResponse(_) => {
+            matches!(exception_code(error), Some(43 | 46 | 47 | 62 | 115 | 164 | 497))
+        }
+        Error::Network(_) | Error::TimedOut | Error::Decompression(_) | Error::NotEnoughData => false,
+        _ => true,
+    }
+}
+
+/// The number in "Code: 60. DB::Exception: …".
+fn exception_code(error: &clickhouse::error::Error) -> Option<u32> {
+    let clickhouse::error::Error::BadResponse(text) = error else { return None };
+    let rest = text.split("Code: ").nth(1)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn host_of(url: &str) -> String {
+    let after_scheme = url.split("://").nth(1).unwrap_or(url);
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or(after_scheme);
+    // A password in the address must not reach a log.
+    authority.rsplit('@').next().unwrap_or(authority).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_without_their_password() {
+        for (url, host) in [
+            ("http://127.0.0.1:8123", "127.0.0.1:8123"),
+            ("https://user:secret@ch.example.com:8443/?a=b", "ch.example.com:8443"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
+    }
+
+    #[test]
+    fn exception_codes_decide_what_is_tried_again() {
+        let error = |text: &str| clickhouse::error::Error::BadResponse(text.to_owned());
+        let of = |text: &str| classify(&QueryContext { host: "h".into(), query_id: "q".into() }, error(text));
+        assert!(matches!(
+            of("Code: 516. DB::Exception: default: Authentication failed"),
+            UsageError::Authentication { .. }
+        ));
+        assert!(!of("Code: 60. DB::Exception: Table usage_hourly does not exist").is_transient());
+        assert!(of("Code: 202. DB::Exception: Too many simultaneous queries").is_transient());
+        assert!(of("503 Service Unavailable").is_transient());
+    }
+}
