@@ -29,7 +29,7 @@ variable "tags" {
 }
 
 variable "deletion_protection" {
-  description = "Whether AWS refuses to delete the anomalies table. `terraform destroy` needs an apply with false first."
+  description = "Whether the stack is protected from `terraform destroy`, and its table from everybody. To destroy it, set false and apply first; otherwise `terraform destroy` says so and destroys nothing."
   type        = bool
   default     = true
   nullable    = false

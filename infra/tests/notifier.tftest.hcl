@@ -81,6 +81,9 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
+
+  # What a run applies is destroyed at the end.
+  deletion_protection = false
 }
 
 # ---------------------------------------------------------------------------------------------
