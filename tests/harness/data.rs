@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::{
-    Anomaly, Baseline, Comparison, CustomerId, Direction, Finding, MetricName, Severity, Window,
+    Anomaly, Baseline, Comparison, CustomerId, Detail, Direction, Expected, Finding, MetricName, Opinion,
+    Severity, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use store::StoreConfig;
@@ -45,15 +46,13 @@ impl Made {
         let values = (0..30).map(|age| f64::from(1_000 + age));
         let baseline = Baseline::of(values).ok_or_else(|| anyhow::anyhow!("no baseline"))?;
         let current = if self.direction == Direction::Spike { 9_000.0 } else { 0.0 };
-        let comparison = Comparison {
-            current,
-            baseline,
-            z_score: if self.direction == Direction::Spike { 100.0 } else { -100.0 },
-            expected_low: 980.0,
-            expected_high: 1_050.0,
-            constant_baseline: false,
-            excluded_windows: 0,
+        let score = if self.direction == Direction::Spike { 100.0 } else { -100.0 };
+        let opinion = Opinion {
+            score,
+            expected: Expected { low: 980.0, high: 1_050.0 },
+            detail: Detail::ZScore { constant_baseline: false },
         };
+        let comparison = Comparison { current, baseline, z_score: score, excluded_windows: 0, opinion };
         let finding = Finding { comparison, severity: self.severity, direction: self.direction };
         let (customer, metric) = (CustomerId::new(&*self.customer)?, MetricName::new(self.metric)?);
         Ok(Anomaly::new(customer, metric, "units", window, &finding))

@@ -145,7 +145,7 @@ fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
 #[cfg(test)]
 mod tests {
     use detection::incident::{Event, Page, Seen};
-    use detection::{Missing, Series, Settings, Verdict, check};
+    use detection::{Missing, Series, Settings, Thresholds, Verdict, check};
     use jiff::Timestamp;
 
     use super::*;
@@ -155,7 +155,7 @@ mod tests {
         let windows: Vec<_> = (0..31)
             .map(|age| Some(if age == 0 { 1_000.0 + spike } else { 900.0 + 200.0 * f64::from(age % 2) }))
             .collect();
-        let settings = Settings::new(3.0, 5.0, 7, 1.0, 0.1).unwrap();
+        let settings = Settings::new(Thresholds { min_change: 1.0, ..Thresholds::default() }).unwrap();
         let Verdict::Anomalous(finding) = check(&Series::new(&windows, 30, Missing::Zero, true), &settings)
         else {
             panic!("a spike of {spike} is no anomaly");

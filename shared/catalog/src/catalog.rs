@@ -4,7 +4,7 @@
 //! the file, the entry and the reason, so that nothing half-loaded ever runs. Everything that becomes part of a query
 //! comes from here and nowhere else.
 
-use detection::{MetricName, Missing, Settings, SettingsError};
+use detection::{MetricName, Missing, Settings, SettingsError, Thresholds};
 use environment::{ConfigError, Env, TextSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -177,18 +177,20 @@ impl MetricSpec {
     }
 
     fn settings(&self, defaults: &DetectionConfig) -> Result<Settings, SettingsError> {
-        Settings::new(
-            self.threshold.unwrap_or(defaults.threshold),
-            self.critical_threshold.unwrap_or(defaults.critical_threshold),
-            defaults.min_samples,
-            self.min_change,
-            self.min_relative_change.unwrap_or(defaults.min_relative_change),
-        )
+        let usual = defaults.thresholds;
+        Settings::new(Thresholds {
+            threshold: self.threshold.unwrap_or(usual.threshold),
+            critical_threshold: self.critical_threshold.unwrap_or(usual.critical_threshold),
+            min_samples: usual.min_samples,
+            min_change: self.min_change,
+            min_relative_change: self.min_relative_change.unwrap_or(usual.min_relative_change),
+        })
     }
 
     fn validate(&self) -> Result<(), String> {
         // Against the widest critical threshold: the deployment's own defaults are checked by `Catalog::settings`.
-        let widest = DetectionConfig { critical_threshold: 100.0, ..DetectionConfig::default() };
+        let thresholds = Thresholds { critical_threshold: 100.0, ..Thresholds::default() };
+        let widest = DetectionConfig { thresholds, ..DetectionConfig::default() };
         self.settings(&widest).map_err(|error| error.to_string())?;
         if self.unit.trim().is_empty() || self.unit.chars().any(char::is_control) {
             return Err("`unit` must be a word such as \"calls\" or \"bytes\"".to_owned());

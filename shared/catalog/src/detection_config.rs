@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use detection::Settings;
+use detection::{Settings, Thresholds};
 use environment::{ConfigError, Env};
 
 /// How strict the check is where the catalog says nothing else.
@@ -13,36 +13,39 @@ pub struct DetectionConfig {
     /// `BASELINE_DAYS`: earlier windows to compare with, 2 to 90; default 30.
     pub baseline_days: u16,
     /// `MIN_SAMPLES`: fewer earlier values than this are not judged; default 7.
-    pub min_samples: usize,
     /// `THRESHOLD`: |z| of an anomaly; default 3.
-    pub threshold: f64,
     /// `CRITICAL_THRESHOLD`: |z| of a critical one; default 5.
-    pub critical_threshold: f64,
     /// `MIN_RELATIVE_CHANGE`: least change as a share of the mean; default 0.1.
-    pub min_relative_change: f64,
+    ///
+    /// The least change in the metric's unit comes from the catalog.
+    pub thresholds: Thresholds,
 }
 
 impl DetectionConfig {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let defaults = Self::default();
+        let usual = defaults.thresholds;
         let config = Self {
             window_delay: env.seconds("WINDOW_DELAY_SECONDS", 0)?,
             baseline_days: env.parsed("BASELINE_DAYS", defaults.baseline_days, "a whole number of days")?,
-            min_samples: env.parsed("MIN_SAMPLES", defaults.min_samples, "a whole number")?,
-            threshold: env.parsed("THRESHOLD", defaults.threshold, "a number")?,
-            critical_threshold: env.parsed("CRITICAL_THRESHOLD", defaults.critical_threshold, "a number")?,
-            min_relative_change: env.parsed(
-                "MIN_RELATIVE_CHANGE",
-                defaults.min_relative_change,
-                "a number",
-            )?,
+            thresholds: Thresholds {
+                threshold: env.parsed("THRESHOLD", usual.threshold, "a number")?,
+                critical_threshold: env.parsed("CRITICAL_THRESHOLD", usual.critical_threshold, "a number")?,
+                min_samples: env.parsed("MIN_SAMPLES", usual.min_samples, "a whole number")?,
+                min_relative_change: env.parsed(
+                    "MIN_RELATIVE_CHANGE",
+                    usual.min_relative_change,
+                    "a number",
+                )?,
+                ..usual
+            },
         };
         if !(2..=90).contains(&config.baseline_days) {
             let value = config.baseline_days.to_string();
             return Err(ConfigError::invalid("BASELINE_DAYS", value, "2 to 90 days"));
         }
-        if config.min_samples > usize::from(config.baseline_days) {
-            let value = config.min_samples.to_string();
+        if config.thresholds.min_samples > usize::from(config.baseline_days) {
+            let value = config.thresholds.min_samples.to_string();
             return Err(ConfigError::invalid(
                 "MIN_SAMPLES",
                 value,
@@ -53,28 +56,15 @@ impl DetectionConfig {
             let value = config.window_delay.as_secs().to_string();
             return Err(ConfigError::invalid("WINDOW_DELAY_SECONDS", value, "at most 86400, one day"));
         }
-        Settings::new(
-            config.threshold,
-            config.critical_threshold,
-            config.min_samples,
-            0.0,
-            config.min_relative_change,
-        )
-        .map_err(|source| ConfigError::Contradiction { what: "thresholds", source: Box::new(source) })?;
+        Settings::new(config.thresholds)
+            .map_err(|source| ConfigError::Contradiction { what: "thresholds", source: Box::new(source) })?;
         Ok(config)
     }
 }
 
 impl Default for DetectionConfig {
     fn default() -> Self {
-        Self {
-            window_delay: Duration::ZERO,
-            baseline_days: 30,
-            min_samples: Settings::MIN_SAMPLES,
-            threshold: Settings::THRESHOLD,
-            critical_threshold: Settings::CRITICAL_THRESHOLD,
-            min_relative_change: Settings::MIN_RELATIVE_CHANGE,
-        }
+        Self { window_delay: Duration::ZERO, baseline_days: 30, thresholds: Thresholds::default() }
     }
 }
 

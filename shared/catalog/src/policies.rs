@@ -157,7 +157,7 @@ mod tests {
             (customer("wrong"), stored(4, Some(6.0), None)),
         ];
         let policies = Policies::resolve(&catalog, &base, stored(7, Some(4.0), None), customers);
-        let threshold = |id: &str| policies.settings(&customer(id))[0].threshold();
+        let threshold = |id: &str| policies.settings(&customer(id))[0].thresholds().threshold;
         assert_eq!((threshold("own"), threshold("wrong"), threshold("other")), (4.5, 4.0, 4.0));
         assert_eq!(policies.settings(&customer("own"))[1], base[1], "other metrics stay");
         let version = |id: &str| policies.version(&customer(id)).to_owned();

@@ -66,9 +66,9 @@ impl Anomaly {
             sample_count: comparison.baseline.sample_count(),
             excluded_windows: comparison.excluded_windows,
             z_score: comparison.z_score,
-            expected_low: comparison.expected_low,
-            expected_high: comparison.expected_high,
-            constant_baseline: comparison.constant_baseline,
+            expected_low: comparison.opinion.expected.low,
+            expected_high: comparison.opinion.expected.high,
+            constant_baseline: comparison.constant_baseline(),
             customer_id,
             metric,
         }
@@ -120,12 +120,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::{Missing, Series, Settings, Verdict, check};
+    use crate::{Missing, Series, Settings, Thresholds, Verdict, check};
 
     fn anomaly(customer: &str, metric: &str) -> Anomaly {
         let mut windows = [Some(100.0); 31];
         windows[0] = Some(5_000.0);
-        let settings = Settings::new(3.0, 5.0, 7, 100.0, 0.1).unwrap();
+        let settings = Settings::new(Thresholds { min_change: 100.0, ..Thresholds::default() }).unwrap();
         let Verdict::Anomalous(finding) = check(&Series::new(&windows, 30, Missing::Zero, true), &settings)
         else {
             panic!("a fifty-fold spike is an anomaly");

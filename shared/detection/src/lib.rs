@@ -10,7 +10,8 @@
 //! Window ── which period, and which earlier windows of the same hours
 //! Policy ── what operators changed: thresholds, floors, mutes -> Settings
 //! Series ── one customer's values of one metric in those windows, zeros and gaps told apart
-//! check  ── Series + Settings -> Verdict::{Normal, Anomalous, Undetermined}
+//! detectors Series + Settings -> Opinion: a score, what is expected, and what only that detector knows
+//! check  ── the opinions -> Verdict::{Normal, Anomalous, Undetermined}
 //! Anomaly ─ a finding with its customer, window, sentence and investigation steps, ready to be stored
 //! Incident  what the anomalies of many windows are together, and when people are to be paged
 //! ```
@@ -20,28 +21,35 @@
 
 pub mod anomaly;
 pub mod baseline;
+pub mod check;
 pub mod detectors;
 pub mod distribution;
+pub mod floors;
 pub mod incident;
 pub mod lifecycle;
 pub mod names;
+pub mod opinion;
 pub mod policy;
 pub mod series;
 pub mod settings;
 pub mod text;
+pub mod thresholds;
 pub mod verdict;
 pub mod window;
 
 pub use anomaly::{Anomaly, AnomalyId};
 pub use baseline::Baseline;
-pub use detectors::z_score::check;
+pub use check::check;
 pub use distribution::Distribution;
+pub use floors::Floors;
 pub use incident::{Incident, IncidentId, IncidentState};
 pub use lifecycle::{Action, State, Transition};
 pub use names::{CustomerId, MetricName, NameError};
+pub use opinion::{Detail, Expected, Opinion};
 pub use policy::{Mute, Override, Policy, PolicyError};
 pub use series::{Excluded, Missing, Series};
-pub use settings::{Settings, SettingsError};
+pub use settings::Settings;
 pub use text::{describe, units};
+pub use thresholds::{SettingsError, Thresholds};
 pub use verdict::{Comparison, Direction, Finding, Reason, Severity, Verdict};
 pub use window::{Window, WindowError};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{MetricName, Settings, SettingsError, Window};
+use crate::{MetricName, Settings, SettingsError, Thresholds, Window};
 
 /// Changes to the checks of all customers, or of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,13 +79,14 @@ impl Policy {
     /// When a value is out of its range, or the thresholds do not fit together.
     pub fn settings(&self, metric: &MetricName, settings: &Settings) -> Result<Settings, PolicyError> {
         let Some(change) = self.metrics.get(metric) else { return Ok(*settings) };
-        Settings::new(
-            change.threshold.unwrap_or(settings.threshold()),
-            change.critical_threshold.unwrap_or(settings.critical_threshold()),
-            settings.min_samples(),
-            change.min_change.unwrap_or(settings.min_change()),
-            change.min_relative_change.unwrap_or(settings.min_relative_change()),
-        )
+        let usual = settings.thresholds();
+        Settings::new(Thresholds {
+            threshold: change.threshold.unwrap_or(usual.threshold),
+            critical_threshold: change.critical_threshold.unwrap_or(usual.critical_threshold),
+            min_change: change.min_change.unwrap_or(usual.min_change),
+            min_relative_change: change.min_relative_change.unwrap_or(usual.min_relative_change),
+            ..usual
+        })
         .map_err(|source| PolicyError::Settings { metric: metric.clone(), source })
     }
 
@@ -134,7 +135,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings::new(3.0, 5.0, 7, 100.0, 0.1).unwrap()
+        Settings::new(Thresholds { min_change: 100.0, ..Thresholds::default() }).unwrap()
     }
 
     #[test]
@@ -142,7 +143,8 @@ mod tests {
         let change = Override { threshold: Some(4.0), min_change: Some(0.0), ..Override::default() };
         let policy = Policy { metrics: BTreeMap::from([(metric("a"), change)]), mutes: Vec::new() };
         let changed = policy.settings(&metric("a"), &settings()).unwrap();
-        assert_eq!(changed, Settings::new(4.0, 5.0, 7, 0.0, 0.1).unwrap());
+        let expected = Thresholds { threshold: 4.0, min_change: 0.0, ..settings().thresholds() };
+        assert_eq!(changed.thresholds(), expected);
         assert_eq!(policy.settings(&metric("b"), &settings()).unwrap(), settings());
     }
 

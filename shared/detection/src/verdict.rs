@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Baseline, Settings};
+use crate::{Baseline, Detail, Opinion};
 
 /// The result of a check. Flat usage, no history and broken data are ordinary verdicts and not errors.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,17 +18,12 @@ pub struct Comparison {
     /// Usage in the current window, in the metric's unit.
     pub current: f64,
     pub baseline: Baseline,
-    /// Standard deviations from the mean, capped to +-[`Comparison::Z_CAP`]. For a constant baseline 0 or +-cap.
+    /// Standard deviations from the mean, capped to +-[`Opinion::CAP`]. For a constant baseline 0 or +-cap.
     pub z_score: f64,
-    /// `mean - threshold * stddev`, not below 0 where a value cannot be negative.
-    pub expected_low: f64,
-    /// `mean + threshold * stddev`.
-    pub expected_high: f64,
-    /// The earlier windows were all alike, so the z-score has no meaning and other rules decided.
-    pub constant_baseline: bool,
     /// Earlier windows that were left out, because an incident was in them.
-    #[serde(default)]
     pub excluded_windows: usize,
+    /// What decided.
+    pub opinion: Opinion,
 }
 
 /// An anomaly's comparison with its classification.
@@ -70,22 +65,9 @@ pub enum Reason {
 }
 
 impl Comparison {
-    /// No z-score that is stored or shown is beyond this, so that one odd series cannot dwarf a chart.
-    pub const Z_CAP: f64 = 100.0;
-
-    /// A value is back inside below this share of the threshold, so that an incident does not flicker around it.
-    pub const INSIDE: f64 = 0.7;
-
-    /// Whether a value that is no anomaly is far enough from being one for an incident of `direction` to be over: its
-    /// z-score is well below the threshold, or the change is too small to matter.
-    pub fn is_inside(&self, settings: &Settings, direction: Direction) -> bool {
-        let deviation = self.baseline.deviation(self.current);
-        let score = match direction {
-            Direction::Spike => self.z_score,
-            Direction::Drop => -self.z_score,
-        };
-        let share = Self::INSIDE * settings.threshold();
-        score < share || !settings.passes_floors(deviation, self.baseline.mean())
+    /// Whether the earlier windows were all alike, so that the z-score has no meaning and other rules decided.
+    pub fn constant_baseline(&self) -> bool {
+        matches!(self.opinion.detail, Detail::ZScore { constant_baseline: true })
     }
 }
 
@@ -100,6 +82,11 @@ impl Severity {
 
 impl Direction {
     pub const BOTH: [Self; 2] = [Self::Spike, Self::Drop];
+
+    /// That of a deviation from the mean.
+    pub fn of(deviation: f64) -> Self {
+        if deviation > 0.0 { Self::Spike } else { Self::Drop }
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -243,7 +243,7 @@ async fn around(
     let usage = &usage[customer];
     let values = usage.values(app, spec);
     let excluded = usage.excluded(spec);
-    let mut left_out = usage.series(app, spec).excluded_windows(app.detection.min_samples);
+    let mut left_out = usage.series(app, spec).excluded_windows(app.detection.thresholds.min_samples);
     let windows = values.iter().enumerate().skip(1).map(|(age, value)| {
         let full = age <= usage.counted();
         let value = if full { spec.missing.value(*value) } else { *value };
@@ -267,7 +267,7 @@ fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: 
             let values: Vec<Option<f64>> = days.iter().map(|day| day[hour]).collect();
             let series = Series::new(&values, usage.counted(), spec.missing, spec.never_negative())
                 .excluding(excluded);
-            let excluded_windows = series.excluded_windows(app.detection.min_samples);
+            let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
             let usual = || series.baseline_without(excluded_windows);
             let baseline = Baseline::of(usual()).filter(Baseline::is_finite);
             Hour {

@@ -389,14 +389,14 @@ fn judge(
         incident_id: finding
             .and_then(|finding| usage.incident(metric, finding.direction))
             .map(|incident| incident.id().to_string()),
-        expected_low: comparison.map(|comparison| comparison.expected_low),
-        expected_high: comparison.map(|comparison| comparison.expected_high),
-        constant_baseline: comparison.is_some_and(|comparison| comparison.constant_baseline),
+        expected_low: comparison.map(|comparison| comparison.opinion.expected.low),
+        expected_high: comparison.map(|comparison| comparison.opinion.expected.high),
+        constant_baseline: comparison.is_some_and(Comparison::constant_baseline),
         undetermined: match &verdict {
             Verdict::Undetermined(reason) => Some((*reason).into()),
             _ => None,
         },
-        threshold: settings.threshold(),
+        threshold: settings.z_score().threshold(),
         description: describe::verdict(metric.name.as_str(), &metric.unit, &how.window, &verdict),
     }
 }

@@ -124,7 +124,7 @@ pub(crate) async fn baselines(
     let usage = &usage[&customer];
     let baselines = app.catalog.metrics().iter().map(|spec| {
         let series = usage.series(&app, spec);
-        let excluded_windows = series.excluded_windows(app.detection.min_samples);
+        let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
         let values = || series.baseline_without(excluded_windows);
         let baseline = Baseline::of(values()).filter(Baseline::is_finite);
         let spread = Distribution::of(values());

@@ -90,16 +90,19 @@ pub(crate) async fn metrics(
     query: Query,
 ) -> Result<Json<Metrics>, Problem> {
     query.only(&[])?;
-    let metrics = app.catalog.metrics().iter().zip(&app.settings).map(|(spec, settings)| Metric {
-        metric: spec.name.to_string(),
-        unit: spec.unit.clone(),
-        aggregate: spec.aggregate,
-        missing: spec.missing,
-        threshold: settings.threshold(),
-        critical_threshold: settings.critical_threshold(),
-        min_samples: settings.min_samples(),
-        min_change: settings.min_change(),
-        min_relative_change: settings.min_relative_change(),
+    let metrics = app.catalog.metrics().iter().zip(&app.settings).map(|(spec, settings)| {
+        let thresholds = settings.thresholds();
+        Metric {
+            metric: spec.name.to_string(),
+            unit: spec.unit.clone(),
+            aggregate: spec.aggregate,
+            missing: spec.missing,
+            threshold: thresholds.threshold,
+            critical_threshold: thresholds.critical_threshold,
+            min_samples: thresholds.min_samples,
+            min_change: thresholds.min_change,
+            min_relative_change: thresholds.min_relative_change,
+        }
     });
     Ok(Json(Metrics { catalog_version: app.catalog.version().to_owned(), metrics: metrics.collect() }))
 }

@@ -1,107 +1,86 @@
 //! The classical detector: the z-score, `(current - mean) / stddev`, with the sample standard deviation of the customer's
-//! own earlier windows. Alone it would page for every tiny customer that does anything unusual, so a change must also
-//! pass two floors, one in the metric's unit and one relative to the mean.
+//! own earlier windows.
 
-use crate::baseline::Values;
-use crate::{Baseline, Comparison, Direction, Finding, Reason, Series, Settings, Severity, Verdict};
+use crate::floors::Floors;
+use crate::opinion::{Detail, Expected, Opinion};
+use crate::thresholds::{SettingsError, Thresholds, require};
+use crate::{Baseline, Severity};
 
-/// The square of a larger value may not fit a double.
-const LARGEST: f64 = 1e100;
+/// From which scores it speaks. A value of this type is valid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameters {
+    threshold: f64,
+    critical_threshold: f64,
+}
 
-/// Compares the current window of `series` with its baseline.
+impl Parameters {
+    /// |z| from which a change is an anomaly.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// |z| from which an anomaly is critical.
+    pub fn critical_threshold(&self) -> f64 {
+        self.critical_threshold
+    }
+}
+
+impl TryFrom<&Thresholds> for Parameters {
+    type Error = SettingsError;
+
+    fn try_from(thresholds: &Thresholds) -> Result<Self, SettingsError> {
+        let Thresholds { threshold, critical_threshold, .. } = *thresholds;
+        require(
+            threshold > 0.0 && threshold <= 100.0,
+            "threshold",
+            threshold,
+            "a z-score above 0 and at most 100",
+        )?;
+        require(
+            critical_threshold >= threshold && critical_threshold <= 100.0,
+            "critical_threshold",
+            critical_threshold,
+            "a z-score from `threshold` to 100",
+        )?;
+        Ok(Self { threshold, critical_threshold })
+    }
+}
+
+/// What it says of a value beside its baseline, and how severe that is; no severity is normal.
 ///
-/// Total: any input gives a verdict. The order of the baseline windows does not matter.
-pub fn check(series: &Series<'_>, settings: &Settings) -> Verdict {
-    let (current, values): (_, Values) = (series.current(), series.baseline().collect());
-    if let Some(reason) = broken(current, &values, series.never_negative()) {
-        return Verdict::Undetermined(reason);
-    }
-    let Some(current) = current else {
-        return Verdict::Undetermined(Reason::NoData);
-    };
-    let excluded_windows = series.excluded_windows(settings.min_samples());
-    let baseline = match excluded_windows {
-        0 => Baseline::of_slice(&values),
-        _ => Baseline::of(series.baseline_without(excluded_windows)),
-    };
-    let Some(baseline) = baseline.filter(|baseline| baseline.sample_count() >= settings.min_samples()) else {
-        return Verdict::Undetermined(Reason::InsufficientData);
-    };
-    let Some(comparison) = compare(current, baseline, settings.threshold(), series.never_negative()) else {
-        return Verdict::Undetermined(Reason::OutOfRange);
-    };
-    classify(Comparison { excluded_windows, ..comparison }, settings)
-}
-
-/// What is wrong with a value, the current one first, then the newest.
-fn broken(current: Option<f64>, values: &[f64], never_negative: bool) -> Option<Reason> {
-    let least = if never_negative { 0.0 } else { -LARGEST };
-    let is_sound = |value: f64| value >= least && value <= LARGEST;
-    // All of them at a time, and one by one only where one is not sound.
-    if current.is_none_or(is_sound) && values.iter().fold(true, |sound, value| sound & is_sound(*value)) {
-        return None;
-    }
-    current.into_iter().chain(values.iter().copied()).find_map(|value| {
-        if !value.is_finite() {
-            Some(Reason::NotFinite)
-        } else if value < 0.0 && never_negative {
-            Some(Reason::Negative)
-        } else if value.abs() > LARGEST {
-            Some(Reason::OutOfRange)
-        } else {
-            None
-        }
-    })
-}
-
+/// A constant baseline gives no z-score. Then a change that passes the floors is an anomaly with the largest score, and a
+/// critical one where it is large and at least as large as the mean.
+///
 /// `None` when a result would not be finite.
-fn compare(current: f64, baseline: Baseline, threshold: f64, never_negative: bool) -> Option<Comparison> {
-    let constant_baseline = baseline.is_constant();
-    let z_score = if constant_baseline { 0.0 } else { baseline.deviation(current) / baseline.stddev() };
-    let reach = threshold * baseline.stddev();
-    let low = baseline.mean() - reach;
-    let comparison = Comparison {
-        current,
-        baseline,
-        z_score: z_score.clamp(-Comparison::Z_CAP, Comparison::Z_CAP),
-        expected_low: if never_negative { low.max(0.0) } else { low },
-        expected_high: baseline.mean() + reach,
-        constant_baseline,
-        excluded_windows: 0,
-    };
-    let finite = baseline.is_finite()
-        && !z_score.is_nan()
-        && comparison.expected_low.is_finite()
-        && comparison.expected_high.is_finite();
-    finite.then_some(comparison)
-}
-
-fn classify(comparison: Comparison, settings: &Settings) -> Verdict {
-    let deviation = comparison.baseline.deviation(comparison.current);
-    let (change, mean) = (deviation.abs(), comparison.baseline.mean().abs());
-    let passes_floors = settings.passes_floors(change, mean);
-    let direction = if deviation > 0.0 { Direction::Spike } else { Direction::Drop };
-
-    if comparison.constant_baseline {
+pub(crate) fn judge(
+    current: f64,
+    baseline: &Baseline,
+    never_negative: bool,
+    parameters: &Parameters,
+    floors: &Floors,
+) -> Option<(Opinion, Option<Severity>)> {
+    let (deviation, mean) = (baseline.deviation(current), baseline.mean());
+    let (change, constant_baseline) = (deviation.abs(), baseline.is_constant());
+    let (score, severity) = if !constant_baseline {
+        let score = deviation / baseline.stddev();
+        let severity = match score.abs() {
+            score if score >= parameters.critical_threshold => Some(Severity::Critical),
+            score if score >= parameters.threshold => Some(Severity::Warning),
+            _ => None,
+        };
+        (score, severity.filter(|_| floors.pass(change, mean)))
+    } else if floors.pass(change, mean) && change > Baseline::CONSTANT_SPREAD * mean.abs() {
         // Rounding noise around a constant is no change, also where both floors are zero.
-        if !passes_floors || change <= Baseline::CONSTANT_SPREAD * mean {
-            return Verdict::Normal(comparison);
-        }
-        let critical = change >= mean && change >= 10.0 * settings.min_change();
-        return Verdict::Anomalous(Finding {
-            comparison: Comparison { z_score: Comparison::Z_CAP.copysign(deviation), ..comparison },
-            severity: if critical { Severity::Critical } else { Severity::Warning },
-            direction,
-        });
-    }
-    let score = comparison.z_score.abs();
-    if score < settings.threshold() || !passes_floors {
-        return Verdict::Normal(comparison);
-    }
-    let critical = score >= settings.critical_threshold();
-    let severity = if critical { Severity::Critical } else { Severity::Warning };
-    Verdict::Anomalous(Finding { comparison, severity, direction })
+        let critical = change >= mean.abs() && floors.is_large(change);
+        let severity = if critical { Severity::Critical } else { Severity::Warning };
+        (Opinion::CAP.copysign(deviation), Some(severity))
+    } else {
+        (0.0, None)
+    };
+    let opinion = Opinion {
+        score: score.clamp(-Opinion::CAP, Opinion::CAP),
+        expected: Expected::around(mean, parameters.threshold * baseline.stddev(), never_negative),
+        detail: Detail::ZScore { constant_baseline },
+    };
+    (baseline.is_finite() && opinion.is_finite()).then_some((opinion, severity))
 }
-
-#[cfg(test)]
-mod tests;

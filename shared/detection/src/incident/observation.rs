@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::model::Figures;
-use crate::{Direction, Finding, Settings, Severity, Verdict};
+use crate::{Comparison, Direction, Finding, Settings, Severity, Verdict};
 
 /// One series in one window, as seen from one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +13,9 @@ pub struct Observation {
     pub seen: Seen,
     pub figures: Figures,
 }
+
+/// A value is back inside below this share of the threshold, so that an incident does not flicker around it.
+const INSIDE: f64 = 0.7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,11 +42,23 @@ impl Observation {
                 (comparison, seen)
             }
             Verdict::Normal(comparison) => {
-                let inside = comparison.is_inside(settings, direction);
+                let inside = is_inside(comparison, settings, direction);
                 (comparison, if inside { Seen::Inside } else { Seen::Between })
             }
             Verdict::Undetermined(_) => return None,
         };
         Some(Self { window_end, seen, figures: Figures::of(comparison) })
     }
+}
+
+/// Whether a value that is no anomaly is far enough from being one for an incident of `direction` to be over: its score is
+/// well below the threshold, or the change is too small to matter.
+fn is_inside(comparison: &Comparison, settings: &Settings, direction: Direction) -> bool {
+    let Comparison { current, baseline, opinion, .. } = comparison;
+    let score = match direction {
+        Direction::Spike => opinion.score,
+        Direction::Drop => -opinion.score,
+    };
+    let is_calm = score < INSIDE * settings.z_score().threshold();
+    is_calm || !settings.floors().pass(baseline.deviation(*current), baseline.mean())
 }

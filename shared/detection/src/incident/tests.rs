@@ -1,7 +1,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::{Action, CustomerId, Direction, Excluded, MetricName, Settings, Severity, Verdict, Window};
+use crate::{
+    Action, CustomerId, Direction, Excluded, MetricName, Settings, Severity, Thresholds, Verdict, Window,
+};
 
 fn hour(n: i64) -> Timestamp {
     "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(n)
@@ -280,7 +282,7 @@ fn baselines_leave_out_the_windows_of_incidents() {
 #[test]
 fn verdicts_as_observations() {
     use crate::{Missing, Series, check};
-    let settings = Settings::new(3.0, 5.0, 7, 20.0, 0.1).unwrap();
+    let settings = Settings::new(Thresholds { min_change: 20.0, ..Thresholds::default() }).unwrap();
     let seen = |current: f64, direction| {
         // Mean 100, standard deviation about 10.
         let windows: Vec<_> = std::iter::once(current)

@@ -67,10 +67,10 @@ fn found(metric: &str, unit: &str, period: &str, by_day: bool, finding: &Finding
     let samples = comparison.baseline.sample_count();
     let (was, usual) = (was(metric, unit, period, current), humanize(mean, unit));
 
-    if mean == 0.0 && comparison.constant_baseline {
+    if mean == 0.0 && comparison.constant_baseline() {
         return format!("{was}, after zero in all {samples} windows before");
     }
-    let change = match (comparison.constant_baseline, by_day) {
+    let change = match (comparison.constant_baseline(), by_day) {
         (true, _) => format!("the constant {usual} of the {samples} windows before"),
         (false, true) => format!("the {samples}-day mean of {usual} (z {:.1})", comparison.z_score),
         (false, false) => {
@@ -82,15 +82,12 @@ fn found(metric: &str, unit: &str, period: &str, by_day: bool, finding: &Finding
 
 fn normal(metric: &str, unit: &str, period: &str, comparison: &Comparison) -> String {
     let was = was(metric, unit, period, comparison.current);
-    let range = format!(
-        "{} to {}",
-        humanize(comparison.expected_low, unit),
-        humanize(comparison.expected_high, unit)
-    );
+    let expected = comparison.opinion.expected;
+    let range = format!("{} to {}", humanize(expected.low, unit), humanize(expected.high, unit));
     let (score, usual) = (comparison.z_score, humanize(comparison.baseline.mean(), unit));
-    if comparison.constant_baseline {
+    if comparison.constant_baseline() {
         format!("{was}, no change that matters from the constant {usual} of the windows before")
-    } else if (comparison.expected_low..=comparison.expected_high).contains(&comparison.current) {
+    } else if expected.holds(comparison.current) {
         format!("{was}, within the expected {range} (z {score:.1})")
     } else {
         format!("{was}, outside of the expected {range} (z {score:.1}), but by too little to matter")
@@ -154,7 +151,7 @@ fn times(ratio: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Missing, Series, Settings, check};
+    use crate::{Missing, Series, Settings, Thresholds, check};
 
     fn between(start: &str, end: &str) -> Window {
         Window::between(start.parse().unwrap(), end.parse().unwrap()).unwrap()
@@ -166,7 +163,8 @@ mod tests {
 
     fn describe(metric: &str, unit: &str, current: f64, baseline: &[f64]) -> String {
         let windows: Vec<_> = std::iter::once(current).chain(baseline.iter().copied()).map(Some).collect();
-        let settings = Settings::new(3.0, 5.0, 2, 0.0, 0.1).unwrap();
+        let settings =
+            Settings::new(Thresholds { min_samples: 2, min_change: 0.0, ..Thresholds::default() }).unwrap();
         match check(&Series::new(&windows, 99, Missing::Zero, false), &settings) {
             Verdict::Anomalous(finding) => sentence(metric, unit, &finding),
             other => panic!("not anomalous: {other:?}"),
@@ -201,7 +199,8 @@ mod tests {
 
     #[test]
     fn verdicts_on_any_period() {
-        let settings = Settings::new(3.0, 5.0, 3, 100.0, 0.1).unwrap();
+        let settings =
+            Settings::new(Thresholds { min_samples: 3, min_change: 100.0, ..Thresholds::default() }).unwrap();
         let of = |window: &Window, values: &[f64]| {
             let windows: Vec<_> = values.iter().copied().map(Some).collect();
             let series = Series::new(&windows, 99, Missing::Zero, true);

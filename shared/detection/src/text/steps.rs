@@ -62,12 +62,12 @@ pub fn for_finding(metric: &str, finding: &Finding) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Missing, Series, Settings, Verdict, check};
+    use crate::{Missing, Series, Settings, Thresholds, Verdict, check};
 
     fn steps(metric: &str, current: f64) -> Vec<String> {
         let mut windows = [Some(1_000.0); 31];
         windows[0] = Some(current);
-        let settings = Settings::new(3.0, 5.0, 7, 0.0, 0.1).unwrap();
+        let settings = Settings::new(Thresholds::default()).unwrap();
         match check(&Series::new(&windows, 30, Missing::Zero, true), &settings) {
             Verdict::Anomalous(finding) => for_finding(metric, &finding),
             other => panic!("not anomalous: {other:?}"),

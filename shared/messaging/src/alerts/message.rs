@@ -302,7 +302,8 @@ mod tests {
 
     use detection::incident::{Observation, Rules, Seen, Step, Subject, advance};
     use detection::{
-        Anomaly, CustomerId, Finding, MetricName, Missing, Series, Settings, Verdict, Window, check,
+        Anomaly, CustomerId, Finding, MetricName, Missing, Series, Settings, Thresholds, Verdict, Window,
+        check,
     };
     use jiff::SignedDuration;
 
@@ -317,7 +318,7 @@ mod tests {
     fn item(customer: &str) -> AnomalyItem {
         let mut windows: Vec<_> = (0..31).map(|i| Some(2.2e9 + f64::from(i % 5) * 1e8)).collect();
         windows[0] = Some(9.14e9);
-        let settings = Settings::new(3.0, 5.0, 7, 1e6, 0.1).unwrap();
+        let settings = Settings::new(Thresholds { min_change: 1e6, ..Thresholds::default() }).unwrap();
         let Verdict::Anomalous(finding) = check(&Series::new(&windows, 30, Missing::Zero, true), &settings)
         else {
             panic!("not anomalous");

@@ -1,10 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Missing, Window};
+use crate::{Missing, Opinion, Severity, Thresholds, Window};
 
 fn settings(threshold: f64, min_change: f64, min_relative_change: f64) -> Settings {
-    Settings::new(threshold, threshold.max(5.0), 7, min_change, min_relative_change).unwrap()
+    let critical_threshold = threshold.max(5.0);
+    let usual = Thresholds::default();
+    Settings::new(Thresholds { threshold, critical_threshold, min_change, min_relative_change, ..usual })
+        .unwrap()
 }
 
 fn default_settings() -> Settings {
@@ -61,9 +64,9 @@ fn the_comparison_holds_the_figures() {
     assert!((comparison.baseline.mean() - 1_000.0).abs() < 1e-9);
     assert!((comparison.baseline.stddev() - 100.0).abs() < 1e-9);
     assert!((comparison.z_score - 6.0).abs() < 1e-9);
-    assert!((comparison.expected_low - 700.0).abs() < 1e-9);
-    assert!((comparison.expected_high - 1_300.0).abs() < 1e-9);
-    assert!(!comparison.constant_baseline);
+    assert!((comparison.opinion.expected.low - 700.0).abs() < 1e-9);
+    assert!((comparison.opinion.expected.high - 1_300.0).abs() < 1e-9);
+    assert!(!comparison.constant_baseline());
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn a_constant_baseline_is_judged_by_the_floors_alone() {
         let found = match verdict(current, &[constant; 30]) {
             Verdict::Anomalous(finding) => {
                 let sign = if current > constant { 1.0 } else { -1.0 };
-                assert_eq!(finding.comparison.z_score, sign * Comparison::Z_CAP);
+                assert_eq!(finding.comparison.z_score, sign * Opinion::CAP);
                 Some(finding.severity)
             }
             Verdict::Normal(comparison) => {
@@ -137,7 +140,7 @@ fn values_that_may_be_negative_are_judged() {
     let verdict = check(&Series::new(&windows, usize::MAX, Missing::Zero, false), &default_settings());
     let Verdict::Anomalous(finding) = verdict else { panic!("{verdict:?}") };
     assert_eq!(finding.direction, Direction::Drop);
-    assert!(finding.comparison.expected_low < 0.0);
+    assert!(finding.comparison.opinion.expected.low < 0.0);
 }
 
 /// Plain sums in 128-bit integers: exact for whole numbers, and nothing in common with the recurrence under test.
@@ -184,7 +187,7 @@ proptest! {
         prop_assert!(near(baseline.mean(), mean), "mean {} {mean}", baseline.mean());
         prop_assert!(near(baseline.stddev(), stddev), "stddev {} {stddev}", baseline.stddev());
         if let Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) = verdict(current as f64, &values)
-            && !comparison.constant_baseline
+            && !comparison.constant_baseline()
         {
             let z = ((current as f64 - mean) / stddev).clamp(-100.0, 100.0);
             prop_assert!((comparison.z_score - z).abs() <= 1e-9 * z.abs().max(mean / stddev * 1e-6), "{} {z}", comparison.z_score);
@@ -258,7 +261,7 @@ proptest! {
         min_samples in 2..10_usize,
     ) {
         let missing = if gap { Missing::Gap } else { Missing::Zero };
-        let settings = Settings::new(3.0, 5.0, min_samples, 0.0, 0.0).unwrap();
+        let settings = Settings::new(Thresholds { min_samples, min_relative_change: 0.0, ..Thresholds::default() }).unwrap();
         let verdict = check(&Series::new(&windows, counted, missing, never_negative), &settings);
         if let Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) = verdict {
             for number in [
@@ -266,12 +269,12 @@ proptest! {
                 comparison.baseline.mean(),
                 comparison.baseline.stddev(),
                 comparison.z_score,
-                comparison.expected_low,
-                comparison.expected_high,
+                comparison.opinion.expected.low,
+                comparison.opinion.expected.high,
             ] {
                 prop_assert!(number.is_finite(), "{comparison:?}");
             }
-            prop_assert!(comparison.z_score.abs() <= Comparison::Z_CAP);
+            prop_assert!(comparison.z_score.abs() <= Opinion::CAP);
         }
         let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
         let text = crate::describe::verdict("metric", "bytes", &window, &verdict);
