@@ -12,6 +12,7 @@ mod plan;
 mod scenario;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::fmt::Write;
 use std::ops::RangeInclusive;

@@ -15,9 +15,7 @@ use super::calendar::{Calendar, Rhythm};
 use super::draw::Draw;
 use super::labels::Planted;
 use super::scenario::{self, Scenario};
-
-/// How many windows the check compares with.
-pub(crate) const BASELINE_WINDOWS: usize = 30;
+use super::usage::{BASELINE_WINDOWS, Habit, Series, Usage, round};
 
 /// What decides every row: nothing else goes in.
 #[derive(Clone, Copy)]
@@ -38,27 +36,6 @@ pub(crate) struct CustomerPlan {
     pub(crate) planted: Vec<Planted>,
     /// Continues into the events.
     pub(crate) draw: Draw,
-}
-
-pub(crate) struct Usage {
-    /// Requests and their bytes.
-    pub(crate) api: Series,
-    /// Readings and the highest of them, in thousandths of a GB.
-    pub(crate) storage: Series,
-    /// Jobs and their CPU milliseconds.
-    pub(crate) compute: Series,
-}
-
-/// Index 0 is the current window.
-pub(crate) struct Series {
-    pub(crate) events: Vec<u64>,
-    pub(crate) amounts: Vec<u64>,
-}
-
-impl Usage {
-    pub(crate) fn event_count(&self) -> u64 {
-        [&self.api, &self.storage, &self.compute].iter().flat_map(|series| &series.events).sum()
-    }
 }
 
 pub(crate) fn customer_id(number: u64) -> String {
@@ -90,17 +67,6 @@ pub(crate) fn plan(world: World, number: u64) -> CustomerPlan {
     }
     let planted = scenario.map_or_else(Vec::new, |scenario| scenario.apply(&mut usage, &mut draw));
     CustomerPlan { number, id: customer_id(number), calendar, usage, first_hour, planted, draw }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Habit {
-    Regular,
-    /// A few calls a day, below the floor of every metric.
-    Quiet,
-    /// Nothing on most days, and below the floors on the others.
-    Sparse,
-    /// Regular, but for some weeks only.
-    New,
 }
 
 fn ordinary_habit(draw: &mut Draw) -> Habit {
@@ -281,9 +247,4 @@ fn noise(size: f64, windows: usize, draw: &mut Draw) -> Vec<f64> {
     noise.extend(ladder);
     noise.extend((BASELINE_WINDOWS + 1..windows).map(|_| draw.between(-size, size)));
     noise
-}
-
-/// To the nearest whole number, never below 0.
-pub(crate) fn round(value: f64) -> u64 {
-    (value + 0.5) as u64
 }

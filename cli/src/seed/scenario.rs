@@ -5,7 +5,7 @@
 
 use super::draw::Draw;
 use super::labels::{Kind, Metric, Planted, Severity};
-use super::plan::{BASELINE_WINDOWS, Habit, Series, Usage, round};
+use super::usage::{BASELINE_WINDOWS, Habit, Series, Usage, round};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scenario {
