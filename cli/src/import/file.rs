@@ -57,8 +57,7 @@ impl CsvFile {
 
     /// The SHA-256 of the bytes read, in hexadecimal: of the file, once all records were read.
     pub(crate) fn digest(self) -> String {
-        let digest = self.reader.into_inner().hasher.finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.reader.into_inner().hasher.finalize())
     }
 }
 
@@ -104,7 +103,7 @@ mod tests {
         }
         let digest = file.digest();
         let whole = Sha256::digest(std::fs::read(&path).unwrap());
-        assert_eq!(digest, whole.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        assert_eq!(digest, hex::encode(whole));
         std::fs::remove_file(&path).unwrap();
         lines
     }

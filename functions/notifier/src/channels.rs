@@ -71,7 +71,7 @@ fn id_within(id: &str, limit: usize) -> String {
     if id.len() <= limit && id.chars().all(|c| c.is_ascii_graphic()) {
         return id.to_owned();
     }
-    Sha256::digest(id).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(id))
 }
 
 #[cfg(test)]

@@ -138,8 +138,7 @@ impl Catalog {
                 return Err(refuse("another entry has the same name".to_owned()));
             }
         }
-        let digest = Sha256::digest(text.as_bytes());
-        let version = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        let version = hex::encode(&Sha256::digest(text)[..6]);
         Ok(Self { metrics: file.metric, version })
     }
 

@@ -59,6 +59,11 @@ impl Secrets {
         Ok(text)
     }
 
+    /// Has the next [`Self::get`] read the secret anew, because somebody refused what is cached.
+    pub fn forget(&self, arn: &str) {
+        self.cached().remove(arn);
+    }
+
     fn cached(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Instant)>> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -504,7 +504,7 @@ fn short(id: &str) -> String {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 fn expiry(now: Timestamp, retention: Duration) -> i64 {

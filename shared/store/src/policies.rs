@@ -184,9 +184,7 @@ fn sort_key(of: Option<&CustomerId>) -> String {
     match of {
         None => "GLOBAL".to_owned(),
         Some(customer) => {
-            let digest = Sha256::digest(customer.as_str().as_bytes());
-            let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("CUSTOMER#{hexadecimal}")
+            format!("CUSTOMER#{}", hex::encode(Sha256::digest(customer.as_str())))
         }
     }
 }

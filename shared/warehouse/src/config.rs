@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use environment::{ConfigError, Env};
 
+use crate::plaintext;
+
 /// Where to find usage.
 #[derive(Clone, Debug)]
 pub struct ClickHouseConfig {
-    /// `CLICKHOUSE_URL`: address of the HTTP interface, `http://…` or `https://…`.
+    /// `CLICKHOUSE_URL`: address of the HTTP interface, `https://…`, or `http://…` at home.
+    ///
+    /// `CLICKHOUSE_ALLOW_PLAINTEXT`: `true` allows plain http to any address, also with a password; default `false`.
     pub url: String,
     /// `CLICKHOUSE_DATABASE`: the database of the usage rollup; default `meterflow`.
     pub database: String,
@@ -41,6 +45,14 @@ impl ClickHouseConfig {
             read_timeout: env.seconds("CLICKHOUSE_READ_TIMEOUT_SECONDS", 60)?,
             query_timeout: env.seconds("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", 240)?,
         };
+        let allow_plaintext = env.parsed("CLICKHOUSE_ALLOW_PLAINTEXT", false, "true or false")?;
+        let has_password = config.secret_arn.is_some() || config.password.is_some();
+        if let Some(reason) = plaintext::refusal(&config.url, has_password).filter(|_| !allow_plaintext) {
+            let allowed = format!(
+                "{reason}. Use https://, or set CLICKHOUSE_ALLOW_PLAINTEXT=true where the whole network is yours"
+            );
+            return Err(ConfigError::invalid("CLICKHOUSE_URL", host_of(&config.url), allowed));
+        }
         for (variable, timeout) in [
             ("CLICKHOUSE_READ_TIMEOUT_SECONDS", config.read_timeout),
             ("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", config.query_timeout),
@@ -57,6 +69,13 @@ impl ClickHouseConfig {
     }
 }
 
+/// The host and port of an address: a password in the address must not reach a log.
+pub(crate) fn host_of(url: &str) -> String {
+    let after_scheme = url.split("://").nth(1).unwrap_or(url);
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or(after_scheme);
+    authority.rsplit('@').next().unwrap_or(authority).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +88,37 @@ mod tests {
         assert!(of(&[("CLICKHOUSE_URL", "")]).unwrap_err().to_string().contains("CLICKHOUSE_URL is not set"));
         assert!(of(&[("CLICKHOUSE_URL", "localhost:8123")]).unwrap_err().to_string().contains("http://"));
         assert_eq!(of(&[("CLICKHOUSE_URL", "http://localhost:8123")]).unwrap(), "meterflow");
+    }
+
+    #[test]
+    fn plain_http_leaves_home_only_where_it_is_allowed() {
+        let of = |variables: &[(&str, &str)]| {
+            ClickHouseConfig::from_env(&Env::of(variables)).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let (public, private) =
+            (("CLICKHOUSE_URL", "http://me:secret@8.8.8.8"), ("CLICKHOUSE_URL", "http://10.0.0.1"));
+        let refusal = of(&[public]).unwrap_err();
+        assert!(refusal.contains("CLICKHOUSE_URL=8.8.8.8 is not valid: plain http"), "{refusal}");
+        assert!(
+            refusal.contains("CLICKHOUSE_ALLOW_PLAINTEXT=true") && !refusal.contains("secret"),
+            "{refusal}"
+        );
+        assert_eq!(of(&[private]), Ok(()));
+        for secret in [("CLICKHOUSE_PASSWORD", "a"), ("CLICKHOUSE_SECRET_ARN", "arn:aws:secretsmanager:a")] {
+            assert!(of(&[private, secret]).unwrap_err().contains("the password unencrypted"));
+            assert_eq!(of(&[private, secret, ("CLICKHOUSE_ALLOW_PLAINTEXT", "true")]), Ok(()));
+        }
+        assert_eq!(of(&[public, ("CLICKHOUSE_ALLOW_PLAINTEXT", "true")]), Ok(()));
+        assert!(of(&[private, ("CLICKHOUSE_ALLOW_PLAINTEXT", "yes")]).unwrap_err().contains("true or false"));
+    }
+
+    #[test]
+    fn hosts_are_named_without_their_password() {
+        for (url, host) in [
+            ("http://127.0.0.1:8123", "127.0.0.1:8123"),
+            ("https://user:secret@ch.example.com:8443/?a=b", "ch.example.com:8443"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
     }
 }

@@ -265,7 +265,7 @@ impl View {
 
 /// The end of the hours that no event is being inserted into just now, but for late ones.
 async fn settled_until(client: &Client, database: &str) -> Result<u32, MigrationError> {
-    let text = "SELECT toUnixTimestamp(toStartOfHour(now())) - 3600 AS until";
+    let text = "SELECT toUnixTimestamp(toStartOfHour(now('UTC'))) - 3600 AS until";
     let until: i64 = client.query_raw(text).fetch_one().await.map_err(failed(database, text))?;
     Ok(u32::try_from(until).unwrap_or(sql::LAST_SECOND))
 }

@@ -276,7 +276,7 @@ fn long_ids_are_hashed_and_stay_apart() {
 
 fn sha256(text: &str) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(sha2::Sha256::digest(text))
 }
 
 #[test]

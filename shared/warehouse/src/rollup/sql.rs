@@ -94,7 +94,7 @@ pub fn forget_baselines() -> [String; 3] {
         format!("TRUNCATE TABLE {BUILDS_TABLE}"),
         format!(
             "INSERT INTO {BUILDS_TABLE} (definition, begun, expires) \
-             VALUES ('{FORGOTTEN}', now64(3), now() + INTERVAL 3 DAY)"
+             VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
         ),
         format!("TRUNCATE TABLE {BASELINES_TABLE}"),
     ]
@@ -105,8 +105,7 @@ pub(super) fn view_name(metric: &MetricSpec) -> String {
 }
 
 pub(super) fn definition(metric: &MetricSpec) -> String {
-    let digest = Sha256::digest(rollup_select(metric, "").as_bytes());
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(rollup_select(metric, ""))[..8])
 }
 
 /// Events to rollup rows.

@@ -368,7 +368,7 @@ fn definition(catalog: &Catalog) -> String {
     for metric in catalog.metrics() {
         digest.update(format!("{}={:?};", metric.name, metric.aggregate));
     }
-    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest.finalize()[..8])
 }
 
 #[cfg(test)]

@@ -289,7 +289,7 @@ fn following(ages: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(super) fn state() -> String {
     format!(
         "SELECT
-    toUnixTimestamp64Milli(now64(3)) AS now_ms,
+    toUnixTimestamp64Milli(now64(3, 'UTC')) AS now_ms,
     (
         SELECT groupArray((toUnixTimestamp(hour), toUnixTimestamp(last)))
         FROM
@@ -305,7 +305,7 @@ pub(super) fn state() -> String {
         FROM {BUILDS_TABLE}
         WHERE closes > toDateTime({{from:UInt32}}, 'UTC') AND closes <= toDateTime({{to:UInt32}}, 'UTC')
             AND toHour(closes) = toHour(toDateTime({{to:UInt32}}, 'UTC'))
-            AND definition = {{definition:String}} AND expires > now() + 3600
+            AND definition = {{definition:String}} AND expires > now('UTC') + 3600
             AND begun > (SELECT max(begun) FROM {BUILDS_TABLE} WHERE definition = '{FORGOTTEN}')
     ) AS builds
 SETTINGS select_sequential_consistency = 1"
