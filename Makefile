@@ -4,6 +4,14 @@ PYTHON ?= python3
 CLOUD := $(PYTHON) infra/local/cloud.py
 TOOLS := $(CURDIR)/.local/tools/venv/bin
 
+# The program that plays Terraform: OpenTofu is taken where there is no Terraform.
+TERRAFORM ?= $(shell command -v terraform || command -v tofu || echo terraform)
+
+# A catalog of your own for the local cloud, such as CATALOG=my.toml. `make up` remembers it; CATALOG= takes it back.
+ifneq ($(origin CATALOG),undefined)
+export LOCAL_CATALOG := $(CATALOG)
+endif
+
 # Processor of the functions on AWS (arm64 or x86_64), and the variables of the stack there.
 ARCH ?= arm64
 VARS ?= infra/terraform.tfvars
@@ -18,8 +26,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build up down purge status demo demo-flights watch fmt docs lint test unit e2e bench bench-large plan \
-  deploy package-for-aws check-format check-python check-purity check-licences check-terraform check-docs
+.PHONY: help setup build up down purge status demo demo-flights watch fmt docs lint test unit e2e bench bench-large ready \
+  ready-for-demo ready-for-aws plan deploy package-for-aws check-format check-python check-purity check-licences check-terraform check-docs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +39,14 @@ build: ## Build the functions for the local cloud, and the command line program 
 	cargo build --release -p detector -p api -p notifier -p meterflow
 	@$(CLOUD) package
 
-up: setup build ## Start the local cloud and deploy the stack into it; addresses and tokens go to .local/env
+up: ready setup build ## Start the local cloud and deploy the stack into it (CATALOG=… for metrics of your own); addresses and tokens go to .local/env
 	@$(CLOUD) up
+
+ready-for-demo: # The demo is about the built-in metrics.
+	@$(CLOUD) ready --built-in-catalog
+
+ready: # Looks for what would stop `make up` after minutes of compiling.
+	@$(CLOUD) ready
 
 down: ## End the local cloud; its data stay
 	@$(CLOUD) down
@@ -43,7 +57,7 @@ purge: ## End the local cloud and delete its data
 status: ## Show what of the local cloud runs
 	@$(CLOUD) status
 
-demo: up ## From nothing to found anomalies: seed customers, run the deployed detector, show what it found
+demo: ready-for-demo up ## From nothing to found anomalies: seed customers, run the deployed detector, show what it found
 	@$(CLOUD) run -- $(TOOLS)/python examples/demo/demo.py
 
 demo-flights: up ## The same on real data: the flights that left New York in 2013
@@ -53,11 +67,11 @@ watch: up ## Run the detector from source against the local cloud, rebuilt at ea
 	@$(CLOUD) run --as-detector -- $(TOOLS)/cargo-lambda lambda watch -p detector -A 127.0.0.1 -P 9100
 
 invoke-%: ## Invoke the local detector with events/detector-NAME.json (TIME=… for another hour), API and notifier with api-NAME, notifier-NAME
-	@$(CLOUD) invoke $(if $(TIME),--time $(TIME)) $*
+	@$(CLOUD) invoke $(if $(TIME),--time="$$TIME") $*
 
 fmt: ## Format Rust and Terraform
 	cargo fmt --all
-	terraform fmt -recursive infra
+	$(TERRAFORM) fmt -recursive infra
 
 docs: setup ## Write the description of the API for programs and for readers, the picture of a Slack message, and the costs
 	cargo run --quiet --package api --example openapi > docs/openapi.json
@@ -113,10 +127,11 @@ check-docs: setup ## Whether what `make docs` writes is that of the code
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier
 
-plan: package-for-aws ## Show what `make deploy` would change on AWS (ARCH=arm64 VARS=infra/terraform.tfvars)
-	terraform -chdir=infra init -input=false
-	terraform -chdir=infra plan $(AWS_VARIABLES)
+ready-for-aws: # Looks for what would stop `make plan` and `make deploy` after minutes of compiling.
+	@$(CLOUD) ready-for-aws --vars '$(VARS)' --arch '$(ARCH)'
 
-deploy: package-for-aws ## Deploy to AWS, after showing the plan and asking (ARCH=arm64 VARS=infra/terraform.tfvars)
-	terraform -chdir=infra init -input=false
-	terraform -chdir=infra apply $(AWS_VARIABLES)
+plan: ready-for-aws package-for-aws ## Show what `make deploy` would change on AWS (ARCH=arm64 VARS=infra/terraform.tfvars)
+	$(TERRAFORM) -chdir=infra plan $(AWS_VARIABLES)
+
+deploy: ready-for-aws package-for-aws ## Deploy to AWS, after showing the plan and asking (ARCH=arm64 VARS=infra/terraform.tfvars)
+	$(TERRAFORM) -chdir=infra apply $(AWS_VARIABLES)

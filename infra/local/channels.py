@@ -41,6 +41,14 @@ def variables(settings: Settings, name_prefix: str) -> Dict[str, object]:
     }
 
 
+def require_valid(settings: Settings) -> None:
+    """Refuses channels that cannot be read, and secrets that are named and not given."""
+    parts = _read(settings)
+    for channel in parts.get("channels", {}).values():
+        for value in channel.values():
+            _resolved(value, dict.fromkeys(parts.get("secrets", {}), ""))
+
+
 def _resolved(value, arns: Dict[str, str]):
     if not isinstance(value, str) or not value.startswith(REFERENCE):
         return value

@@ -74,11 +74,15 @@ def query(server: ClickHouseServer, sql: str) -> str:
         raise CloudError(f"ClickHouse at {server.url} cannot be reached: {cause}. Check {source}.") from None
 
 
-def _start(settings: Settings) -> processes.Record:
+def require_ports(settings: Settings) -> None:
     ports.require_free(settings.clickhouse_http_port, "ClickHouse's HTTP interface",
                        f"{settings.kind.prefix}_CLICKHOUSE_HTTP_PORT", "a ClickHouse server")
     ports.require_free(settings.clickhouse_tcp_port, "ClickHouse's native interface",
                        f"{settings.kind.prefix}_CLICKHOUSE_TCP_PORT", "a ClickHouse server, MinIO or `cargo lambda watch`")
+
+
+def _start(settings: Settings) -> processes.Record:
+    require_ports(settings)
     data = settings.directory / "clickhouse"
     data.mkdir(parents=True, exist_ok=True)
     command = [

@@ -25,13 +25,14 @@ import emulator
 import invocation
 import issuer
 import package
+import preflight
 import processes
 import settings as configuration
 import stack as stacks
 import terraform
 import tools
 from console import CloudError, Step, say
-from files import tail
+from files import make_folder, tail
 from settings import API, DEFAULT_STACK, DETECTOR, NOTIFIER, Settings
 from stack import Stack
 
@@ -50,9 +51,24 @@ def main(arguments=None) -> int:
         # The reader of our output, such as `head`, has seen enough. Python would complain once more at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        # A file that this user may not use, a full disk: a cause for the user to act on, and no fault of this program.
+        print(f"\nError: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again to go on.", file=sys.stderr)
         return 130
+
+
+def ready(settings: Settings, options) -> None:
+    """What `make up` would stumble over after minutes of fetching and compiling."""
+    if options.built_in_catalog:
+        preflight.require_built_in_catalog(settings)
+    preflight.up(settings)
+
+
+def ready_for_aws(settings: Settings, options) -> None:
+    preflight.deploy(settings, Path(options.vars), options.arch)
 
 
 def setup(settings: Settings, options) -> None:
@@ -71,9 +87,11 @@ def up(settings: Settings, options) -> None:
     for file in packages.values():
         package.require_runnable(file)
     with _exclusive(settings):
+        preflight.up(settings)
+        configuration.remember(settings)
         clickhouse.ensure_running(settings)
         emulator.ensure_running(settings)
-        stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, **packages))
+        stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, catalog_file=settings.catalog, **packages))
         _migrate(settings)
     say(f"The local cloud is up. Its addresses and tokens are in {settings.env_file(DEFAULT_STACK)}")
 
@@ -82,22 +100,25 @@ def _migrate(settings: Settings) -> None:
     """Makes the tables and views, so that usage can be inserted as soon as the cloud is up."""
     program = settings.program("meterflow")
     if not settings.clickhouse.started_here:
-        say(f"Your own ClickHouse is not changed. To make the tables and views there: {program} migrate")
+        catalog = f" --catalog {settings.catalog}" if settings.catalog else ""
+        say(f"Your own ClickHouse is not changed. To make the tables and views there: {program} migrate{catalog}")
         return
     if not program.is_file():
         raise CloudError(f"There is no {program}. Run: make build")
-    environ = {**os.environ, **stacks.parse_env(settings.env_file(DEFAULT_STACK).read_text(encoding="utf-8"))}
-    environ.pop("CATALOG_PATH", None)
-    with Step("Tables and views of usage, meterflow migrate") as step:
+    environ = _client_environ(settings, DEFAULT_STACK)
+    of = f" of {settings.catalog}" if settings.catalog else ""
+    with Step(f"Tables and views{of}, meterflow migrate") as step:
         result = subprocess.run([str(program), "migrate"], env=environ, capture_output=True, text=True)
         if result.returncode:
-            raise CloudError(result.stderr.strip())
+            raise CloudError(f"{result.stderr.strip()}\nThe stack is deployed, but the rollup is not that of its catalog. "
+                             "When the cause is gone, run `make up` again.")
         step.result = "are there"
 
 
 def deploy(settings: Settings, options) -> None:
     tools.require_set_up(settings)
     _require_running(settings)
+    preflight.require_own_clickhouse(settings)
     with _exclusive(settings):
         stacks.deploy(settings, Stack(
             name_prefix=options.name_prefix,
@@ -140,7 +161,8 @@ def status(settings: Settings, options) -> int:
     lines.append(("Logs", str(settings.logs)))
     for title, text in lines:
         say(f"{title + ':':<16} {text}")
-    running = emulator.is_healthy(settings) and clickhouse.ping(server)
+    running = _is_own(settings, emulator.NAME, emulator.is_healthy(settings)) and (
+        _is_own(settings, clickhouse.NAME, clickhouse.ping(server)) if server.started_here else clickhouse.ping(server))
     if not running:
         say("The local cloud is not up. Start it with: make up")
     return 0 if running else 1
@@ -154,8 +176,9 @@ def run(settings: Settings, options) -> int:
 
 
 def invoke(settings: Settings, options) -> int:
+    event = invocation.read(settings, options.event, options.time)
     _require_running(settings)
-    return invocation.invoke(settings, options.name_prefix, options.event, options.time)
+    return invocation.invoke(settings, options.name_prefix, event)
 
 
 def token(settings: Settings, options) -> None:
@@ -196,13 +219,12 @@ def _run_program(settings: Settings, options) -> int:
     env_file = settings.env_file(options.name_prefix)
     if not env_file.is_file():
         raise CloudError(f"There is no {env_file}. Run: make up")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CLICKHOUSE_")}
-    environ = emulator.client_environment(settings, inherited)
-    environ.update(stacks.parse_env(env_file.read_text(encoding="utf-8")))
+    environ = _client_environ(settings, options.name_prefix)
     # A program that calls cloud.py, to deploy a second stack for example, means the cloud that it runs in.
     environ.update(configuration.as_environment(settings))
     if options.as_detector:
         function = stacks.deployed(settings, options.name_prefix)["outputs"]["detector_function_name"]
+        environ.pop("CATALOG_PATH", None)  # The function has the catalog from Parameter Store, or the built-in one.
         environ.update(aws.call(settings, "function_environment", function=function))
     program = options.program[1:] if options.program[:1] == ["--"] else options.program
     if not program:
@@ -211,6 +233,14 @@ def _run_program(settings: Settings, options) -> int:
         return subprocess.run(program, env=environ, cwd=settings.root).returncode
     except OSError as error:
         raise CloudError(f"{program[0]} cannot be run: {error.strerror}.") from None
+
+
+def _client_environ(settings: Settings, name_prefix: str) -> Dict[str, str]:
+    """The environment of a program that uses a stack, and nothing of the user's own servers, accounts and catalogs."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
+    environ = emulator.client_environment(settings, inherited)
+    environ.update(stacks.parse_env(settings.env_file(name_prefix).read_text(encoding="utf-8")))
+    return environ
 
 
 def _tear_down(settings: Settings) -> None:
@@ -228,6 +258,7 @@ def _purge(settings: Settings, keep_logs: bool) -> None:
         shutil.rmtree(settings.directory / name, ignore_errors=True)
     for file in [settings.directory / "env", *settings.directory.glob("*.env")]:
         file.unlink(missing_ok=True)
+    configuration.forget(settings)
 
 
 def _engine_status(settings: Settings, name: str, url: str, answers: bool) -> str:
@@ -237,8 +268,14 @@ def _engine_status(settings: Settings, name: str, url: str, answers: bool) -> st
     return f"{'runs' if answers else 'DOES NOT ANSWER'} at {url} (process {record.pid})"
 
 
+def _is_own(settings: Settings, name: str, answers: bool) -> bool:
+    """Whether it is this cloud's: what answers at its address could belong to another checkout."""
+    return answers and processes.find(name, settings.pids) is not None
+
+
 def _require_running(settings: Settings) -> None:
-    if not emulator.is_healthy(settings):
+    preflight.require_agreement(settings)
+    if not _is_own(settings, emulator.NAME, emulator.is_healthy(settings)):
         raise CloudError(f"The local cloud is not up: nothing answers at {settings.aws_url}. Run: make up")
 
 
@@ -270,7 +307,7 @@ def _variable(text: str):
 @contextmanager
 def _exclusive(settings: Settings, path: Optional[Path] = None):
     """One change to a cloud at a time, and one run of the tests."""
-    settings.directory.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.directory, f"{settings.kind.prefix}_CLOUD_DIR")
     with (path or settings.directory / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -291,6 +328,12 @@ def _parser() -> argparse.ArgumentParser:
 
     def stack_option(added):
         added.add_argument("--name-prefix", default=DEFAULT_STACK, help=f"name of the stack (default {DEFAULT_STACK})")
+
+    added = command("ready", ready, "look for what would stop `up` later: ports, folder, catalog, channels")
+    added.add_argument("--built-in-catalog", action="store_true", help="and for a catalog in the place of the built-in one")
+    added = command("ready-for-aws", ready_for_aws, "look for what would stop `make plan` and `make deploy` later")
+    added.add_argument("--vars", required=True, metavar="FILE", help="variables of the stack (tfvars)")
+    added.add_argument("--arch", required=True, help="processor of the functions: arm64 or x86_64")
 
     command("setup", setup, "check what the machine must have and fetch the pinned tools")
     def package_options(added):

@@ -28,8 +28,7 @@ def ensure_running(settings: Settings) -> None:
     with Step("AWS emulator") as step:
         record = processes.find(NAME, settings.pids)
         if record is None:
-            ports.require_free(settings.aws_port, "the AWS emulator", f"{settings.kind.prefix}_AWS_PORT",
-                               "LocalStack or another ministack")
+            require_port(settings)
             command = [str(tools.venv_python(settings)), "-m", "ministack"]
             record = processes.start(NAME, command, _environment(settings), settings.logs / "aws.log", settings.pids)
             _wait_until_it_answers(settings, record)
@@ -39,6 +38,11 @@ def ensure_running(settings: Settings) -> None:
         else:
             raise CloudError(f"The AWS emulator (process {record.pid}) runs, but does not answer at {settings.aws_url}.\n"
                              f"Was it started with another port? Run: make down, then make up. Its log: {record.log}")
+
+
+def require_port(settings: Settings) -> None:
+    ports.require_free(settings.aws_port, "the AWS emulator", f"{settings.kind.prefix}_AWS_PORT",
+                       "LocalStack or another ministack")
 
 
 def is_healthy(settings: Settings) -> bool:

@@ -6,6 +6,20 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Optional
+
+from console import CloudError
+
+
+def make_folder(path: Path, variable: Optional[str] = None) -> None:
+    """Makes a folder that can be written to; `variable` names another place for it."""
+    advice = f"Set {variable} to a folder of yours." if variable else "Who owns it, and is the disk full?"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CloudError(f"The folder {path} cannot be made: {error.strerror}. {advice}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CloudError(f"The folder {path} cannot be written to. {advice}")
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

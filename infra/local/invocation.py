@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Dict, Optional
 
@@ -22,18 +25,33 @@ from settings import Settings
 RECIPIENTS = {"api": "api_function_name", "notifier": "notifier_function_name"}
 DETECTOR = "detector_function_name"
 
+RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
 
-def invoke(settings: Settings, name_prefix: str, event: str, time: Optional[str]) -> int:
-    file = event_file(settings, event)
+
+@dataclass(frozen=True)
+class Event:
+    file: Path
+    # The output of the stack that names the function.
+    recipient: str
+    payload: Dict[str, object]
+
+
+def read(settings: Settings, name: str, time: Optional[str]) -> Event:
+    """The event of this name, with another time where one is given."""
+    file = event_file(settings, name)
     recipient = RECIPIENTS.get(file.name.partition("-")[0], DETECTOR)
+    return Event(file, recipient, _payload(file, recipient, time))
+
+
+def invoke(settings: Settings, name_prefix: str, event: Event) -> int:
     outputs = stacks.deployed(settings, name_prefix)["outputs"]
-    function, payload = _function(outputs, recipient, name_prefix), _payload(file, recipient, time)
-    result = aws.call(settings, "invoke", function=function, payload=payload)
+    function = _function(outputs, event.recipient, name_prefix)
+    result = aws.call(settings, "invoke", function=function, payload=event.payload)
     if result["error"] is not None:
         return _show_failure(settings, function, result)
-    code = show_http_answer(result["answer"]) if recipient == RECIPIENTS["api"] else _show_answer(result["answer"])
-    if recipient == RECIPIENTS["notifier"]:
-        _warn_if_nobody_is_told(outputs.get("recipients"), name_prefix, is_digest="time" in payload)
+    code = show_http_answer(result["answer"]) if event.recipient == RECIPIENTS["api"] else _show_answer(result["answer"])
+    if event.recipient == RECIPIENTS["notifier"]:
+        _warn_if_nobody_is_told(outputs.get("recipients"), name_prefix, is_digest="time" in event.payload)
     return code
 
 
@@ -75,12 +93,34 @@ def _payload(file: Path, recipient: str, time: Optional[str]) -> Dict[str, objec
         payload = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CloudError(f"{file} is not JSON: {error}") from None
+    if time:
+        _require_time(time, is_run=recipient == DETECTOR and not _is_dry_run(payload))
     if time and recipient == RECIPIENTS["api"]:
         raise CloudError(f"A time chooses the window of a run of the detector, but {file.name} is a request to the API. "
                          "Leave it out, or change the request's own parameters.")
     if time and recipient == RECIPIENTS["notifier"] and "time" not in payload:
         raise CloudError(f"A time chooses the day of a digest, but {file.name} is another event. Leave it out.")
     return {**payload, "time": time} if time else payload
+
+
+def _is_dry_run(payload) -> bool:
+    detail = payload.get("detail") if isinstance(payload, dict) else None
+    return isinstance(detail, dict) and detail.get("dry_run") is True
+
+
+def _require_time(text: str, is_run: bool) -> None:
+    """Refuses what is no time, and a window that is not over: a run of it would take what is missing for a drop."""
+    example = "Write it like TIME=2026-11-21T13:00:00Z (RFC 3339, without blanks)."
+    if not RFC3339.match(text):
+        raise CloudError(f"TIME is {text!r}, which is no time. {example}")
+    try:
+        moment = datetime.fromisoformat(re.sub(r"(?<=\d)[Zz]$", "+00:00", re.sub(r"\.\d+", "", text.upper())))
+    except ValueError as error:
+        raise CloudError(f"TIME is {text!r}, which is no time: {error}. {example}") from None
+    if is_run and moment > datetime.now(timezone.utc):
+        raise CloudError(f"TIME is {text}, which is in the future: that window is not over, and its missing usage would be taken for "
+                         "a drop.\nTake an hour that is past, or look at it without storing anything: make invoke-dry-run "
+                         f"TIME={text}")
 
 
 def _show_answer(answer) -> int:

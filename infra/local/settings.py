@@ -5,11 +5,14 @@ LOCAL_AWS_PORT              port of the AWS emulator (4566)
 LOCAL_CLICKHOUSE_HTTP_PORT  port of ClickHouse's HTTP interface (8123)
 LOCAL_CLICKHOUSE_TCP_PORT   port of ClickHouse's native interface (9000)
 LOCAL_CHANNELS              channels of the notifier (see channels.py); none without it
+LOCAL_CATALOG               catalog of metrics, a TOML file; CATALOG_PATH is taken, too (the built-in one)
 CLICKHOUSE_URL              a ClickHouse of your own, with CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; none is started then
 CLICKHOUSE_ALLOW_PLAINTEXT  true lets that server be reached by plain http beyond this machine, also with a password
 CLICKHOUSE_DATABASE         the database of the stack (meterflow)
 
-The cloud that the tests make for themselves has the same five settings under names that start with TEST_ (defaults
+`up` remembers what it was started with (see memory.py), so that each variable has to be set only once.
+
+The cloud that the tests make for themselves has the settings of LOCAL_ under names that start with TEST_ (defaults
 .local/test, 14566, 18123, 19000), and always a ClickHouse of its own.
 """
 
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
+import memory
 from console import CloudError
 
 DEFAULT_STACK = "meterflow"
@@ -76,6 +80,10 @@ class Settings:
     database: str
     # As it was given: a path, or JSON.
     channels: str = ""
+    # A catalog of metrics in the place of the built-in one.
+    catalog: Optional[Path] = None
+    # The user's own ClickHouse that this cloud was last started with, when no variable says now which one is meant.
+    forgotten_clickhouse: Optional[str] = None
 
     @property
     def tools(self) -> Path:
@@ -115,9 +123,20 @@ class Settings:
 
 def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, kind: Kind = LOCAL) -> Settings:
     root = root or Path(__file__).resolve().parents[2]
+    named = environ.get(f"{kind.prefix}_CLOUD_DIR")
+    directory = root / (named or kind.directory)
+    forgotten = None
     if kind == TEST:
-        # A server of the user's own is no place for the data of tests.
-        environ = {name: value for name, value in environ.items() if not name.startswith("CLICKHOUSE_")}
+        # A server of the user's own is no place for the data of tests, and his metrics are not those of the tests.
+        environ = {name: value for name, value in environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
+    else:
+        directory = directory if named else memory.place(directory)
+        remembered = memory.recall(directory)
+        server = remembered.pop("CLICKHOUSE_URL", None)
+        forgotten = None if "CLICKHOUSE_URL" in environ else server
+        if "CATALOG_PATH" in environ:
+            remembered["LOCAL_CATALOG"] = environ["CATALOG_PATH"]
+        environ = {**remembered, **environ}
     ports = {
         name: _port(environ, name, default)
         for name, default in (
@@ -133,24 +152,48 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
     return Settings(
         kind=kind,
         root=root,
-        directory=root / (environ.get(f"{kind.prefix}_CLOUD_DIR") or kind.directory),
+        directory=directory,
         aws_port=aws_port,
         clickhouse_http_port=http_port,
         clickhouse_tcp_port=tcp_port,
         clickhouse=_clickhouse(environ, http_port),
         database=environ.get("CLICKHOUSE_DATABASE") or DEFAULT_STACK,
         channels=environ.get(f"{kind.prefix}_CHANNELS") or "",
+        catalog=root / environ[f"{kind.prefix}_CATALOG"] if environ.get(f"{kind.prefix}_CATALOG") else None,
+        forgotten_clickhouse=forgotten,
     )
 
 
 def as_environment(settings: Settings) -> Dict[str, str]:
     """The variables by which another call of cloud.py finds this cloud."""
+    return {"LOCAL_CLOUD_DIR": str(settings.directory), **_variables(settings)}
+
+
+def remember(settings: Settings) -> None:
+    """Lets later calls of cloud.py find this cloud without any variable."""
+    if settings.kind != LOCAL:
+        return
+    variables = {**_variables(settings), "CLICKHOUSE_DATABASE": settings.database}
+    if not settings.clickhouse.started_here:
+        variables["CLICKHOUSE_URL"] = settings.clickhouse.url
+    memory.remember(settings.root / LOCAL.directory, settings.directory, variables)
+
+
+def forget(settings: Settings) -> None:
+    memory.forget(settings.root / LOCAL.directory, settings.directory)
+
+
+# The variables that a running cloud has for good.
+PORTS = ("LOCAL_AWS_PORT", "LOCAL_CLICKHOUSE_HTTP_PORT", "LOCAL_CLICKHOUSE_TCP_PORT")
+
+
+def _variables(settings: Settings) -> Dict[str, str]:
     return {
-        "LOCAL_CLOUD_DIR": str(settings.directory),
         "LOCAL_AWS_PORT": str(settings.aws_port),
         "LOCAL_CLICKHOUSE_HTTP_PORT": str(settings.clickhouse_http_port),
         "LOCAL_CLICKHOUSE_TCP_PORT": str(settings.clickhouse_tcp_port),
         "LOCAL_CHANNELS": settings.channels,
+        "LOCAL_CATALOG": str(settings.catalog or ""),
     }
 
 

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Dict, List, Mapping, Optional
 
 import aws
+import catalogs
 import channels
 import clickhouse
 import emulator
@@ -68,8 +69,7 @@ class Stack:
 def deploy(settings: Settings, stack: Stack) -> None:
     for file in stack.packages:
         package.require_runnable(file)
-    if stack.catalog_file and not stack.catalog_file.is_file():
-        raise CloudError(f"There is no catalog file {stack.catalog_file}.")
+    catalogs.require_valid(stack.catalog_file)
     clickhouse.ensure_database(settings.clickhouse, stack.database)
     directory = settings.stack_directory(stack.name_prefix)
     terraform = Terraform(settings, directory)
@@ -104,6 +104,8 @@ def write_env_file(settings: Settings, stack: Stack, known: Dict[str, object], v
         values["CLICKHOUSE_PASSWORD"] = settings.clickhouse.password
     if settings.clickhouse.allow_plaintext:
         values["CLICKHOUSE_ALLOW_PLAINTEXT"] = "true"
+    if stack.catalog_file:
+        values["CATALOG_PATH"] = str(stack.catalog_file)
     host = api_host(settings, known["outputs"])
     if host:
         values.update({"API_URL": settings.aws_url, "API_HOST": host, "API_CUSTOMER_ID": API_CUSTOMER_ID})

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
 import emulator
+import tools
 from console import CloudError
 from files import tail, write_json
 from settings import Settings
 
-REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
-MIRROR_NAME = "registry.terraform.io"
+# Each program has a registry of its own, after which the folder of a mirror is named.
+REGISTRIES = {False: "registry.terraform.io", True: "registry.opentofu.org"}
 MIRROR_DEPTH = 4
 
 # What Terraform may take to finish the resources at hand and save its state when it is interrupted.
@@ -72,8 +73,8 @@ class Terraform:
             except CloudError as error:
                 failures.append(str(error))
         raise CloudError(
-            "\n".join(failures) + "\nTerraform needs its AWS provider, from registry.terraform.io or from a filesystem "
-            f"mirror (a folder named {MIRROR_NAME}, at most {MIRROR_DEPTH} levels deep). Check the network, and "
+            "\n".join(failures) + f"\nTerraform needs its AWS provider, from {_registry()} or from a filesystem "
+            f"mirror (a folder named {_registry()}, at most {MIRROR_DEPTH} levels deep). Check the network, and "
             "HTTPS_PROXY if there is a proxy."
         )
 
@@ -96,7 +97,7 @@ class Terraform:
 
     def outputs(self) -> Dict[str, object]:
         answer = subprocess.run(
-            ["terraform", f"-chdir={self.root}", "output", "-json", f"-state={self.state}"],
+            [tools.terraform_program(), f"-chdir={self.root}", "output", "-json", f"-state={self.state}"],
             env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         if answer.returncode:
@@ -110,8 +111,11 @@ class Terraform:
 
     def check(self) -> None:
         """Validates the configuration and runs its tests, with the output shown."""
+        if tools.is_opentofu():
+            raise CloudError("The tests in infra/tests need Terraform: OpenTofu does not know the mocks in a file of their own. "
+                             "Install Terraform, or name it: TERRAFORM=terraform")
         for command in (["validate", "-no-color"], ["test", "-no-color"]):
-            if subprocess.run(["terraform", f"-chdir={self.root}", *command], env=self.environment()).returncode:
+            if subprocess.run([tools.terraform_program(), f"-chdir={self.root}", *command], env=self.environment()).returncode:
                 raise CloudError(f"`terraform {command[0]}` failed; see above.")
 
     def environment(self) -> Dict[str, str]:
@@ -144,7 +148,7 @@ class Terraform:
             log.flush()
             self._unfinished.touch()
             process = subprocess.Popen(
-                ["terraform", f"-chdir={self.root}", arguments[0], "-no-color", *arguments[1:]],
+                [tools.terraform_program(), f"-chdir={self.root}", arguments[0], "-no-color", *arguments[1:]],
                 env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 # Ctrl-C reaches every program of a terminal. A Terraform that gets it twice ends without saving its
                 # state, so it gets it only from here.
@@ -174,7 +178,7 @@ def _wait_gracefully(process: subprocess.Popen) -> int:
 
 def check_format(settings: Settings) -> None:
     """`terraform fmt` on infra/ itself."""
-    command = ["terraform", "fmt", "-check", "-diff", "-recursive", str(settings.root / "infra")]
+    command = [tools.terraform_program(), "fmt", "-check", "-diff", "-recursive", str(settings.root / "infra")]
     if subprocess.run(command, env=_own_environment(os.environ)).returncode:
         raise CloudError("The Terraform files above are not formatted. Run: make fmt")
 
@@ -197,7 +201,7 @@ def _provider_sources(environ: Mapping[str, str]) -> List[Optional[Path]]:
     configured = "TF_CLI_CONFIG_FILE" in environ or (Path.home() / ".terraformrc").is_file()
     if _registry_answers():
         return [None]
-    mirror = find_mirror(Path("/"))
+    mirror = find_mirror(Path("/"), _registry())
     if mirror is None:
         return [None]
     return [None, mirror] if configured else [mirror]
@@ -205,14 +209,18 @@ def _provider_sources(environ: Mapping[str, str]) -> List[Optional[Path]]:
 
 def _registry_answers() -> bool:
     try:
-        with urllib.request.urlopen(REGISTRY, timeout=8):
+        with urllib.request.urlopen(f"https://{_registry()}/.well-known/terraform.json", timeout=8):
             return True
     except OSError:
         return False
 
 
-def find_mirror(start: Path) -> Optional[Path]:
-    """The parent of a folder registry.terraform.io with the AWS provider, nearest to `start` first."""
+def _registry() -> str:
+    return REGISTRIES[tools.is_opentofu()]
+
+
+def find_mirror(start: Path, registry: str) -> Optional[Path]:
+    """The parent of a folder named after the registry with the AWS provider in it, nearest to `start` first."""
     folders = deque([(start, 1)])
     while folders:
         folder, depth = folders.popleft()
@@ -221,7 +229,7 @@ def find_mirror(start: Path) -> Optional[Path]:
         except OSError:
             continue  # Not ours to read, or gone meanwhile.
         for entry in entries:
-            if entry.name == MIRROR_NAME and (Path(entry.path) / "hashicorp" / "aws").is_dir():
+            if entry.name == registry and (Path(entry.path) / "hashicorp" / "aws").is_dir():
                 return folder
             if depth < MIRROR_DEPTH and entry.path not in ("/proc", "/sys", "/dev", "/run"):
                 folders.append((Path(entry.path), depth + 1))

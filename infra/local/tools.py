@@ -19,11 +19,12 @@ import sys
 import tarfile
 import tempfile
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from console import CloudError, Step, say
-from files import read_json, write_json
+from files import make_folder, read_json, write_json
 from settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -41,11 +42,17 @@ ENGINE_PACKAGES = {
     ("Darwin", "x86_64"): "@chdb/lib-darwin-x64",
 }
 
+# A line of the output of npm or pip that tells of the network.
+NETWORK_FAILURE = re.compile(
+    r"^.*(failed, reason:|connection broken by|NewConnectionError|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|"
+    r"CERTIFICATE_VERIFY_FAILED|certificate).*$", re.MULTILINE)
+
 HOW_TO_GET = {
     "cargo": "the Rust toolchain: https://rustup.rs",
     "cc": "a C compiler: `apt-get install build-essential`, `dnf install gcc` or, on macOS, `xcode-select --install`",
     "npm": "Node.js with npm: https://nodejs.org, `apt-get install npm` or `brew install node`",
-    "terraform": "Terraform 1.9 or newer: https://developer.hashicorp.com/terraform/install",
+    "terraform": "Terraform 1.9 or newer: https://developer.hashicorp.com/terraform/install. OpenTofu 1.9 or newer is taken as "
+                 "well where its program `tofu` is found; TERRAFORM=… names another program",
 }
 
 
@@ -89,29 +96,45 @@ def engine_library(settings: Settings) -> Path:
 
 
 def require_programs(names: Iterable[str]) -> None:
-    missing = [name for name in names if not shutil.which(name)]
+    programs = {name: terraform_program() if name == "terraform" else name for name in names}
+    missing = [name for name, program in programs.items() if not shutil.which(program)]
     if missing:
-        lines = "\n".join(f"  {name}: {HOW_TO_GET[name]}" for name in missing)
+        lines = "\n".join(f"  {programs[name]}: {HOW_TO_GET[name]}" for name in missing)
         raise CloudError(f"Not found on this machine (PATH):\n{lines}")
-    if "terraform" in names:
+    if "terraform" in programs:
         require_terraform_version(terraform_version())
 
 
+def terraform_program() -> str:
+    """The program that plays Terraform: the one that TERRAFORM names, or Terraform, or else OpenTofu."""
+    return os.environ.get("TERRAFORM") or next(filter(shutil.which, ("terraform", "tofu")), "terraform")
+
+
 def terraform_version() -> str:
+    """What the program calls itself, such as "Terraform v1.9.0" or "OpenTofu v1.9.0"."""
+    return _version_of(terraform_program())
+
+
+@lru_cache(maxsize=None)
+def _version_of(program: str) -> str:
     answer = subprocess.run(
-        ["terraform", "version", "-json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [program, "version"], env={**os.environ, "CHECKPOINT_DISABLE": "1"}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ).stdout
-    try:
-        return json.loads(answer)["terraform_version"]
-    except (ValueError, KeyError):
-        raise CloudError("`terraform version -json` gave no version. Is `terraform` the real one? "
-                         f"It was found at {shutil.which('terraform')}.") from None
+    found = re.search(r"^(Terraform|OpenTofu) v\S+", answer, re.MULTILINE)
+    if not found:
+        raise CloudError(f"`{program} version` gave no version of Terraform or OpenTofu. Is {shutil.which(program)} the real one?")
+    return found.group()
+
+
+def is_opentofu() -> bool:
+    return terraform_version().startswith("OpenTofu")
 
 
 def require_terraform_version(version: str) -> None:
-    numbers = re.match(r"(\d+)\.(\d+)", version)
+    numbers = re.search(r" v(\d+)\.(\d+)", version)
     if not numbers or tuple(int(number) for number in numbers.groups()) < OLDEST_TERRAFORM:
-        raise CloudError(f"Terraform {version} is too old. Needed is {HOW_TO_GET['terraform']}")
+        raise CloudError(f"{version} is too old. Needed is {HOW_TO_GET['terraform']}.")
 
 
 def find_python() -> str:
@@ -158,7 +181,8 @@ def _install_python_tools(settings: Settings, interpreter: str) -> None:
         shutil.rmtree(venv, ignore_errors=True)
         _run([interpreter, "-m", "venv", str(venv)], "make a Python environment")
         _run([str(venv_python(settings)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
-              "--requirement", str(REQUIREMENTS)], "install the Python tools from PyPI")
+              "--retries", "2", "--requirement", str(REQUIREMENTS)], "install the Python tools from PyPI",
+             mirror="PIP_INDEX_URL")
         write_json(_stamp_file(settings), _stamp(settings))
         step.result = "installed"
 
@@ -195,8 +219,10 @@ def _install_engine(settings: Settings) -> None:
     with Step(f"ClickHouse engine: fetching {name} {version} from npm (about 180 MB)") as step:
         with tempfile.TemporaryDirectory(dir=settings.tools, prefix="partial-") as partial:
             # npm checks the package against the registry's checksum before it hands it over.
-            _run(["npm", "pack", f"{name}@{version}", "--pack-destination", partial, "--silent"],
-                 f"fetch {name}@{version} from the npm registry")
+            # Its own pauses between tries would keep the user waiting for minutes when there is no network.
+            _run(["npm", "pack", f"{name}@{version}", "--pack-destination", partial, "--loglevel=error", "--fetch-retries=2",
+                  "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"],
+                 f"fetch {name}@{version} from the npm registry", mirror="npm_config_registry")
             archive = next(Path(partial).glob("*.tgz"), None)
             if archive is None:
                 raise CloudError(f"`npm pack {name}@{version}` ended without an error, but brought no package.")
@@ -218,17 +244,24 @@ def _extract_library(archive: Path, destination: Path) -> None:
     raise CloudError(f"{archive.name} holds no ClickHouse library (libchdb.so). Was the pinned version changed?")
 
 
-def _run(command: List[str], purpose: str) -> None:
+def _run(command: List[str], purpose: str, mirror: Optional[str] = None) -> None:
+    """Runs a command to its end. One that fetches something has a variable that names a mirror."""
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if result.returncode:
-        raise CloudError(f"Could not {purpose}. `{' '.join(command)}` ended with {result.returncode}:\n"
-                         f"{result.stdout.strip()[-3000:]}")
+    if not result.returncode:
+        return
+    causes = [line.group().strip() for line in NETWORK_FAILURE.finditer(result.stdout)]
+    if mirror and causes:
+        # What these programs say at the end of their output is that there is no such package, which is the wrong cause.
+        raise CloudError(f"Could not {purpose}: it cannot be reached.\nCheck the network, and HTTPS_PROXY if there is a proxy. "
+                         f"{mirror} names a mirror. The cause:\n{max(causes, key=len)[:500]}")
+    raise CloudError(f"Could not {purpose}. `{' '.join(command)}` ended with {result.returncode}:\n"
+                     f"{result.stdout.strip()[-3000:] or '(it printed nothing)'}")
 
 
 @contextmanager
 def _locked(directory: Path):
     """One set-up at a time: two clouds of a checkout share the tools."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -25,6 +25,26 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(cloud.main(["setup"]), 1)
         self.assertEqual(output.getvalue(), "\nError: no npm\n")
 
+    def test_a_file_that_may_not_be_used_is_one_message_too(self):
+        output = io.StringIO()
+        denied = PermissionError(13, "Permission denied", "/elsewhere/env")
+        with mock.patch.object(cloud.tools, "setup", side_effect=denied), redirect_stderr(output):
+            self.assertEqual(cloud.main(["setup"]), 1)
+        self.assertEqual(output.getvalue(), "\nError: Permission denied: /elsewhere/env\n")
+
+    def test_what_answers_at_the_port_is_not_taken_for_the_own_cloud(self):
+        with mock.patch.object(cloud.emulator, "is_healthy", return_value=True):
+            with self.assertRaisesRegex(CloudError, "The local cloud is not up"):
+                cloud._require_running(self.settings)
+            with mock.patch.object(cloud.processes, "find", return_value=object()):
+                cloud._require_running(self.settings)
+
+    def test_the_status_does_not_take_another_cloud_for_its_own(self):
+        with mock.patch.object(cloud.emulator, "is_healthy", return_value=True), \
+             mock.patch.object(cloud.clickhouse, "ping", return_value=True), redirect_stdout(io.StringIO()) as output:
+            self.assertEqual(cloud.status(self.settings, None), 1)
+        self.assertIn("does not run, but another program answers", output.getvalue())
+
     def options(self, *arguments):
         return cloud._parser().parse_args(arguments)
 
@@ -76,6 +96,7 @@ class CommandLine(unittest.TestCase):
             (self.settings.directory / name).mkdir(parents=True)
         for name in ("env", "flights.env"):
             (self.settings.directory / name).touch()
+        settings.remember(self.settings)
         cloud._purge(self.settings, keep_logs=True)
         self.assertEqual(sorted(entry.name for entry in self.settings.directory.iterdir()), ["logs", "test", "tools"])
         cloud._purge(self.settings, keep_logs=False)

@@ -42,7 +42,7 @@ class InAFolder(unittest.TestCase):
             return {"answer": answer, "error": error, "log": "the log"}
 
         with mock.patch.object(aws, "call", call), redirect_stdout(output), redirect_stderr(errors):
-            code = invocation.invoke(self.settings, "meterflow", name, time)
+            code = invocation.invoke(self.settings, "meterflow", invocation.read(self.settings, name, time))
         return code, calls, output.getvalue() + errors.getvalue()
 
 
@@ -76,6 +76,28 @@ class Event(InAFolder):
         self.assertEqual(calls[0]["payload"], {"time": "2026-11-21T14:00:00Z", "detail": {}})
         with self.assertRaisesRegex(CloudError, "api-check.json is a request to the API"):
             self.invoke("api-check", time="2026-11-21T14:00:00Z")
+
+    def test_what_is_no_time_is_refused_with_an_example(self):
+        self.event("detector-dry-run", {"detail": {"dry_run": True}})
+        for text in ("tomorrow", "2026-11-21 13:00:00Z", "2026-11-21T13:00:00", "2026-11-21", " ", "2026-13-01T00:00:00Z", "now"):
+            for event in ("scheduled", "dry-run", "notifier-digest"):
+                with self.subTest(text), self.assertRaises(CloudError) as raised:
+                    self.invoke(event, time=text)
+                self.assertIn(f"TIME is {text!r}, which is no time", str(raised.exception))
+                self.assertIn("TIME=2026-11-21T13:00:00Z", str(raised.exception))
+
+    def test_every_way_to_write_a_time_is_taken(self):
+        for text in ("2020-11-21T13:00:00Z", "2020-11-21t13:00:00.123456789z", "2020-11-21T13:00:00+05:30"):
+            _, calls, _ = self.invoke("scheduled", time=text, answer={})
+            self.assertEqual(calls[0]["payload"]["time"], text)
+
+    def test_a_window_of_the_future_is_only_looked_at(self):
+        future = "2999-01-01T00:00:00Z"
+        with self.assertRaisesRegex(CloudError, "in the future: that window is not over(.|\n)*make invoke-dry-run TIME=2999"):
+            self.invoke("scheduled", time=future)
+        self.event("detector-dry-run", {"time": "2026-11-21T13:00:00Z", "detail": {"dry_run": True}})
+        _, calls, _ = self.invoke("dry-run", time=future, answer={})
+        self.assertEqual(calls[0]["payload"]["time"], future)
 
     def test_without_an_api_it_says_so(self):
         self.deployed({"detector_function_name": "m-anomaly-detection"})

@@ -1,3 +1,4 @@
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -42,8 +43,83 @@ class Defaults(unittest.TestCase):
 
     def test_another_call_finds_the_same_cloud(self):
         cloud = load(LOCAL_CLOUD_DIR="x", LOCAL_AWS_PORT="1", LOCAL_CLICKHOUSE_HTTP_PORT="2", LOCAL_CLICKHOUSE_TCP_PORT="3",
-                     LOCAL_CHANNELS="channels.json")
+                     LOCAL_CHANNELS="channels.json", LOCAL_CATALOG="my.toml")
         self.assertEqual(load(**settings.as_environment(cloud)), cloud)
+
+
+class Remembered(unittest.TestCase):
+    """A second shell, without the variables that the cloud was started with."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def load(self, kind=settings.LOCAL, **environ):
+        return settings.load(environ, self.root, kind)
+
+    STARTED = {"LOCAL_AWS_PORT": "4600", "LOCAL_CLICKHOUSE_HTTP_PORT": "8200", "LOCAL_CLICKHOUSE_TCP_PORT": "9200",
+               "LOCAL_CHANNELS": "channels.json", "LOCAL_CATALOG": "my.toml", "CLICKHOUSE_DATABASE": "usage"}
+
+    def test_it_finds_ports_channels_catalog_and_database_again(self):
+        started = self.load(**self.STARTED)
+        settings.remember(started)
+        self.assertEqual(self.load(), started)
+
+    def test_it_finds_the_folder_again(self):
+        started = self.load(LOCAL_CLOUD_DIR=".local/second", **self.STARTED)
+        settings.remember(started)
+        self.assertEqual(self.load(), started)
+        default = self.load(LOCAL_CLOUD_DIR=".local")
+        self.assertEqual((default.directory, default.aws_port), (self.root / ".local", 4566))
+
+    def test_the_cloud_that_was_started_last_counts(self):
+        settings.remember(self.load(LOCAL_CLOUD_DIR="elsewhere", LOCAL_AWS_PORT="4600"))
+        settings.remember(self.load(LOCAL_CLOUD_DIR=".local", LOCAL_AWS_PORT="4700"))
+        self.assertEqual((self.load().directory, self.load().aws_port), (self.root / ".local", 4700))
+        self.assertEqual(self.load(LOCAL_CLOUD_DIR="elsewhere").aws_port, 4600)
+
+    def test_a_variable_goes_before_what_is_remembered_also_an_empty_one(self):
+        settings.remember(self.load(**self.STARTED))
+        self.assertEqual(self.load(LOCAL_AWS_PORT="4800").aws_port, 4800)
+        self.assertEqual(self.load(LOCAL_AWS_PORT="").aws_port, 4566)
+        self.assertIsNone(self.load(LOCAL_CATALOG="").catalog)
+        self.assertEqual(self.load(CATALOG_PATH="/other.toml").catalog, Path("/other.toml"))
+        self.assertEqual(self.load(LOCAL_CATALOG="this.toml", CATALOG_PATH="/other.toml").catalog, self.root / "this.toml")
+
+    def test_a_purge_forgets_it(self):
+        for place in (".local", "elsewhere"):
+            started = self.load(LOCAL_CLOUD_DIR=place, **self.STARTED)
+            settings.remember(started)
+            settings.forget(started)
+            self.assertEqual(self.load(), settings.load({}, self.root))
+            self.assertEqual(self.load().aws_port, 4566)
+
+    def test_a_folder_that_was_deleted_is_forgotten(self):
+        started = self.load(LOCAL_CLOUD_DIR="elsewhere", LOCAL_AWS_PORT="4600")
+        settings.remember(started)
+        (started.directory / "cloud.json").unlink()
+        self.assertEqual(self.load().directory, self.root / ".local")
+
+    def test_channels_may_hold_secrets_so_nobody_else_reads_it(self):
+        settings.remember(self.load(LOCAL_CHANNELS='{"secrets": {"a": "b"}}'))
+        self.assertEqual((self.root / ".local" / "cloud.json").stat().st_mode & 0o777, 0o600)
+
+    def test_the_users_own_clickhouse_is_remembered_and_never_used_unasked(self):
+        settings.remember(self.load(CLICKHOUSE_URL="https://host:8443", CLICKHOUSE_PASSWORD="p"))
+        self.assertNotIn('"p"', (self.root / ".local" / "cloud.json").read_text())
+        unnamed = self.load()
+        self.assertEqual((unnamed.clickhouse.started_here, unnamed.forgotten_clickhouse), (True, "https://host:8443"))
+        for url in ("https://host:8443", ""):
+            self.assertIsNone(self.load(CLICKHOUSE_URL=url).forgotten_clickhouse)
+
+    def test_the_cloud_of_the_tests_neither_remembers_nor_recalls(self):
+        settings.remember(self.load(**self.STARTED))
+        tests = self.load(settings.TEST, CATALOG_PATH="my.toml", TEST_AWS_PORT="5000")
+        self.assertEqual((tests.aws_port, tests.catalog, tests.database), (5000, None, "meterflow"))
+        settings.remember(tests)
+        self.assertEqual(self.load(settings.TEST).aws_port, 14566)
+        self.assertEqual(self.load().aws_port, 4600)
 
 
 class CloudOfTheTests(unittest.TestCase):

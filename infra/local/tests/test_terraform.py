@@ -7,6 +7,7 @@ from unittest import mock
 import emulator
 import settings
 import terraform
+import tools
 from console import CloudError
 
 
@@ -86,14 +87,24 @@ class Mirror(InAFolder):
 
     def test_the_nearest_one_within_four_levels_is_found(self):
         self.make("a/b/c")
-        self.assertEqual(terraform.find_mirror(self.folder), self.folder / "a/b/c")
+        self.assertEqual(self.find(), self.folder / "a/b/c")
         self.make("opt")
-        self.assertEqual(terraform.find_mirror(self.folder), self.folder / "opt")
+        self.assertEqual(self.find(), self.folder / "opt")
 
     def test_a_deeper_one_and_one_without_the_provider_are_not(self):
         self.make("a/b/c/d")
         (self.folder / "x" / "registry.terraform.io").mkdir(parents=True)
-        self.assertIsNone(terraform.find_mirror(self.folder))
+        self.assertIsNone(self.find())
+
+    def test_opentofu_has_mirrors_of_its_own(self):
+        self.make("opt")
+        with mock.patch.object(tools, "is_opentofu", return_value=True):
+            self.assertIsNone(self.find())
+            (self.folder / "tofu" / "registry.opentofu.org" / "hashicorp" / "aws").mkdir(parents=True)
+            self.assertEqual(self.find(), self.folder / "tofu")
+
+    def find(self):
+        return terraform.find_mirror(self.folder, terraform._registry())
 
     def sources(self, answers, mirror, environ=None):
         with mock.patch.object(terraform, "_registry_answers", return_value=answers):
@@ -107,3 +118,25 @@ class Mirror(InAFolder):
         self.assertEqual(self.sources(False, mirror), [mirror])
         self.assertEqual(self.sources(False, None), [None])
         self.assertEqual(self.sources(False, mirror, {"TF_CLI_CONFIG_FILE": "rc"}), [None, mirror])
+
+
+class OpenTofu(InAFolder):
+    def test_its_program_is_called_everywhere(self):
+        called = self.folder / "called"
+        program = self.folder / "tofu"
+        program.write_text(f'#!/bin/sh\necho "$*" >> {called}\n[ "$1" = version ] && echo "OpenTofu v1.9.0"\n'
+                           'for word in "$@"; do [ "$word" = output ] && echo "{}"; done\nexit 0\n')
+        program.chmod(0o755)
+        tools._version_of.cache_clear()
+        self.addCleanup(tools._version_of.cache_clear)
+        work = terraform.Terraform(self.settings, self.folder / "work")
+        work.directory.mkdir()
+        with mock.patch.dict(os.environ, {"TERRAFORM": str(program)}), \
+             mock.patch.object(terraform, "_registry_answers", return_value=True):
+            terraform.check_format(self.settings)
+            work.init()
+            self.assertEqual(work.apply({}), {})
+            with self.assertRaisesRegex(CloudError, "tests in infra/tests need Terraform"):
+                work.check()
+        calls = [line.split()[1 if line.startswith("-chdir") else 0] for line in called.read_text().splitlines()]
+        self.assertEqual([call for call in calls if call != "version"], ["fmt", "init", "apply", "output"])

@@ -1,5 +1,6 @@
 import io
 import os
+import sys
 import tarfile
 import tempfile
 import unittest
@@ -27,10 +28,10 @@ class MissingPrograms(unittest.TestCase):
             self.assertIn(f"{name}: {way}", str(raised.exception))
 
     def test_an_old_terraform_is_refused_and_a_new_one_taken(self):
-        for version in ("1.8.5", "0.15.0", "nonsense"):
-            with self.subTest(version), self.assertRaisesRegex(CloudError, f"Terraform {version} is too old"):
+        for version in ("Terraform v1.8.5", "Terraform v0.15.0", "OpenTofu v1.8.11", "nonsense"):
+            with self.subTest(version), self.assertRaisesRegex(CloudError, f"{version} is too old. Needed is Terraform 1.9"):
                 tools.require_terraform_version(version)
-        for version in ("1.9.0", "1.11.4", "2.0.0-rc1"):
+        for version in ("Terraform v1.9.0", "Terraform v1.11.4", "Terraform v2.0.0-rc1", "OpenTofu v1.9.0"):
             tools.require_terraform_version(version)
 
     def test_without_any_usable_python_the_needed_version_is_named(self):
@@ -43,6 +44,94 @@ class MissingPrograms(unittest.TestCase):
         with mock.patch.object(tools.subprocess, "run", return_value=answer):
             with self.assertRaisesRegex(CloudError, "apt-get install python3.11-venv"):
                 tools.find_python()
+
+
+class TerraformOrOpenTofu(InAFolder):
+    """Programs in the place of the two; each says its version and where it was called."""
+
+    def setUp(self):
+        super().setUp()
+        self.bin = self.settings.root / "bin"
+        self.bin.mkdir()
+
+    def install(self, name, version):
+        program = self.bin / name
+        program.write_text(f"#!/bin/sh\necho 'There is a newer one.' >&2\nprintf '{version}\\non linux_amd64\\n'\n")
+        program.chmod(0o755)
+        return str(program)
+
+    def found(self, **environ):
+        tools._version_of.cache_clear()
+        self.addCleanup(tools._version_of.cache_clear)
+        with mock.patch.dict(os.environ, {"PATH": str(self.bin), **environ}):
+            if "TERRAFORM" not in environ:
+                os.environ.pop("TERRAFORM", None)
+            tools.require_programs(["terraform"])
+            return tools.terraform_program(), tools.is_opentofu()
+
+    def test_terraform_goes_before_opentofu(self):
+        self.install("tofu", "OpenTofu v1.9.1")
+        self.assertEqual(self.found(), ("tofu", True))
+        self.install("terraform", "Terraform v1.9.0")
+        self.assertEqual(self.found(), ("terraform", False))
+
+    def test_a_variable_names_another_program(self):
+        self.install("terraform", "Terraform v1.9.0")
+        other = self.install("my-terraform", "OpenTofu v1.10.0")
+        self.assertEqual(self.found(TERRAFORM=other), (other, True))
+        with self.assertRaisesRegex(CloudError, "none-such: Terraform 1.9 or newer.*OpenTofu.*TERRAFORM="):
+            self.found(TERRAFORM="none-such")
+
+    def test_an_old_one_and_one_that_is_something_else_are_refused(self):
+        self.install("tofu", "OpenTofu v1.8.2")
+        with self.assertRaisesRegex(CloudError, "OpenTofu v1.8.2 is too old"):
+            self.found()
+        self.install("terraform", "a wrapper of somebody")
+        with self.assertRaisesRegex(CloudError, "`terraform version` gave no version"):
+            self.found()
+
+
+class Offline(InAFolder):
+    """What npm and pip print without a network, as they did."""
+
+    NPM = ("npm error code ENOTFOUND\n"
+           "npm error network request to https://registry.npmjs.org/@chdb%2flib failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org\n"
+           "npm error network This is a problem related to network connectivity.\n")
+    PIP = ("WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('Connection refused')': /simple/boto3/\n"
+           "ERROR: Could not find a version that satisfies the requirement boto3==1.43.106 (from versions: none)\n"
+           "ERROR: No matching distribution found for boto3==1.43.106\n")
+
+    def failure(self, output, mirror="npm_config_registry"):
+        command = ["sh", "-c", 'printf "%s" "$1"; exit 1', "sh", output]
+        with self.assertRaises(CloudError) as raised:
+            tools._run(command, "fetch it from the registry", mirror)
+        return str(raised.exception)
+
+    def test_the_network_is_named_and_the_way_around(self):
+        for output, cause in ((self.NPM, "ENOTFOUND registry.npmjs.org"), (self.PIP, "Connection refused")):
+            with self.subTest(cause):
+                message = self.failure(output)
+                self.assertIn("Could not fetch it from the registry: it cannot be reached.\nCheck the network, and HTTPS_PROXY", message)
+                self.assertIn("npm_config_registry names a mirror", message)
+                self.assertIn(cause, message)
+                self.assertNotIn("No matching distribution", message)
+
+    def test_another_failure_is_shown_as_it_is(self):
+        self.assertIn("npm error 404 Not Found", self.failure("npm error 404 Not Found"))
+        self.assertIn("(it printed nothing)", self.failure(""))
+        self.assertIn("ECONNREFUSED", self.failure("ECONNREFUSED", mirror=None))
+
+    def test_npm_without_a_network_says_so_soon(self):
+        with mock.patch.dict(os.environ, {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_cache": str(self.settings.root)}):
+            with mock.patch("sys.stdout", io.StringIO()), self.assertRaisesRegex(CloudError, "it cannot be reached(.|\n)*ECONNREFUSED"):
+                tools._install_engine(self.settings)
+
+    def test_pip_without_a_network_says_so(self):
+        command = [sys.executable, "-m", "pip", "download", "--no-input", "--quiet", "--retries", "1", "--dest",
+                   str(self.settings.root), "no-such-package-of-ours==1"]
+        with mock.patch.dict(os.environ, {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "0"}):
+            with self.assertRaisesRegex(CloudError, "it cannot be reached(.|\\n)*PIP_INDEX_URL(.|\\n)*[Cc]onnection"):
+                tools._run(command, "install the Python tools from PyPI", mirror="PIP_INDEX_URL")
 
 
 class SetUp(InAFolder):
@@ -88,7 +177,7 @@ class Engine(InAFolder):
             tools._extract_library(self.archive("package/index.js"), self.settings.tools / "out")
 
     def test_an_interrupted_download_does_not_count(self):
-        def interrupted(command, purpose):
+        def interrupted(command, purpose, mirror):
             Path(command[command.index("--pack-destination") + 1], "half.tgz").write_bytes(b"half")
             raise KeyboardInterrupt
 
@@ -103,7 +192,7 @@ class PythonTools(InAFolder):
     def install(self, fail_at=None):
         ran = []
 
-        def run(command, purpose):
+        def run(command, purpose, mirror=None):
             ran.append(purpose)
             if purpose == fail_at:
                 raise CloudError(purpose)

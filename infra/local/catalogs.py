@@ -1,0 +1,55 @@
+"""A catalog of metrics of the user's own, as far as it can be judged before `meterflow` is compiled, which judges the rest."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from console import CloudError
+
+# The most that Parameter Store takes, in bytes.
+LARGEST = 8192
+# TOML came to Python's own library with 3.11. Before that, pip brings a reader along.
+PARSERS = ("tomllib", "tomli", "pip._vendor.tomli")
+TAKE_BACK = "Name another one with `make up CATALOG=my.toml`, or take the built-in one with `make up CATALOG=`."
+
+
+def require_valid(file: Optional[Path]) -> None:
+    """Refuses a catalog that is missing, too large or no list of metrics in TOML."""
+    if file is not None:
+        _metrics(file)
+
+
+def _metrics(file: Path) -> List[Dict[str, object]]:
+    try:
+        content = file.read_bytes()
+        text = content.decode("utf-8")
+    except FileNotFoundError:
+        raise CloudError(f"There is no catalog {file}.\n{TAKE_BACK}") from None
+    except OSError as error:
+        raise CloudError(f"The catalog {file} cannot be read: {error.strerror}.\n{TAKE_BACK}") from None
+    except UnicodeDecodeError as error:
+        raise CloudError(f"The catalog {file} is no text in UTF-8 (byte {error.start}).\n{TAKE_BACK}") from None
+    if len(content) > LARGEST:
+        raise CloudError(f"The catalog {file} has {len(content)} bytes, but the functions get {LARGEST} at most (Parameter "
+                         "Store). Shorten it.")
+    parser = _parser()
+    if parser is None:
+        return []
+    try:
+        metrics = parser.loads(text).get("metric")
+    except ValueError as error:
+        raise CloudError(f"The catalog {file} is not TOML: {error}.\n{TAKE_BACK}") from None
+    if not isinstance(metrics, list) or not metrics or not all(isinstance(metric, dict) for metric in metrics):
+        raise CloudError(f"The catalog {file} has no [[metric]] in it. shared/catalog/catalog.toml shows what one looks like.")
+    return metrics
+
+
+def _parser():
+    for name in PARSERS:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
