@@ -91,10 +91,10 @@ e2e: setup build ## The end-to-end tests, on a cloud of their own that is delete
 	@TEST_CHANNELS=tests/channels.json $(CLOUD) run --temporary -- cargo test -p e2e
 
 bench: setup build ## Every promised figure beside its goal, on a cloud of its own (10 minutes)
-	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench figures
+	@$(CLOUD) run --temporary -- cargo bench -p bench --bench figures
 
 bench-large: setup build ## The same for a million customers (half an hour, 15 GB of disk)
-	@$(CLOUD) run --temporary -- cargo bench -p e2e --bench figures -- --large
+	@$(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
 
 check-format: ## Whether the Rust code is formatted
 	cargo fmt --all --check

@@ -14,11 +14,11 @@ use e2e::deployed::event;
 use e2e::world::{END, at, steady_then};
 use serde_json::Value;
 
-use crate::figures::{Figure, Goal};
 use crate::program::{
     PROGRAMS, Program, Running, built_by_make, detector, median, megabytes, most_memory, runtime_api,
     target_folder,
 };
+use bench::figure::{Figure, Goal};
 
 /// Starts of each program.
 const STARTS: usize = 15;
@@ -183,7 +183,7 @@ fn node_function(target: &Path) -> Result<Option<Program>> {
     let folder = target.join("bench-node");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for file in ["package.json", "package-lock.json", "handler.mjs", "bootstrap.mjs"] {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node").join(file);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("figures/node").join(file);
         fs::copy(&source, folder.join(file)).with_context(|| format!("cannot copy {}", source.display()))?;
     }
     npm(&folder, &["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"])?;

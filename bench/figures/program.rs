@@ -143,3 +143,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
+
+pub(crate) fn median_time(times: Vec<Duration>) -> Duration {
+    Duration::from_secs_f64(median(times.iter().map(Duration::as_secs_f64).collect()))
+}

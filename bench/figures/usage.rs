@@ -1,22 +1,19 @@
 //! Usage to measure on: worlds of many customers, and what ClickHouse is asked about them.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use detection::{Series, Verdict, check};
 use detector::App;
 use e2e::World;
-use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{END, at, sweep_request};
 use futures::try_join;
-use hyper::HeaderMap;
 use jiff::SignedDuration;
-use serde_json::Value;
 use warehouse::usage::{Baseline, Sweep, SweepRequest};
 
-use crate::program::median;
+use crate::asked::{Answered, asked_while};
+use crate::program::median_time;
 
 /// Metrics of the built-in catalog.
 pub(crate) const METRICS: u64 = 4;
@@ -59,29 +56,11 @@ pub(crate) struct Limits {
     pub(crate) queries: usize,
 }
 
-/// What a sweep asked ClickHouse, word for word, so that it can be asked again by others.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) operation: String,
-    path_and_query: String,
-    headers: HeaderMap,
-    /// Its text and parameters, each as a part.
-    body: String,
-    client: reqwest::Client,
-}
-
 /// One sweep.
 pub(crate) struct Swept {
     pub(crate) time: Duration,
     customers: u64,
     pub(crate) anomalies: u64,
-}
-
-/// What ClickHouse says of a query that it was asked.
-pub(crate) struct Answered {
-    pub(crate) wall: Duration,
-    /// Most memory at a time.
-    pub(crate) memory: u64,
 }
 
 impl Usage {
@@ -268,9 +247,8 @@ impl Usage {
         let build = asked.iter().find(|asked| asked.operation == "build").context("no build")?;
         // Once more for what it says of itself, into a table like it: the rows are there by now.
         self.run("CREATE TABLE built_again AS usage_baselines").await?;
-        let mut build = build.clone();
-        build.body = build.body.replace("INSERT INTO usage_baselines", "INSERT INTO built_again");
-        let built = build.compute(&self.world.clickhouse_url).await?;
+        let again = build.replacing("INSERT INTO usage_baselines", "INSERT INTO built_again");
+        let built = again.compute(&self.world.clickhouse_url).await?;
         let rows: u64 = self.world.clickhouse.query("SELECT count() FROM built_again").fetch_one().await?;
         ensure!(rows == self.customers, "{rows} of {} customers were built again", self.customers);
         self.run("DROP TABLE built_again").await?;
@@ -321,99 +299,6 @@ impl Usage {
     }
 }
 
-impl Asked {
-    async fn fetch_into_nothing(&self, url: &str) -> Result<()> {
-        let mut response = self.send(url, &self.path_and_query, &self.body).await?;
-        while response.chunk().await?.is_some() {}
-        Ok(())
-    }
-
-    /// Asks it for another customer than that of this name.
-    pub(crate) async fn fetch_for(&self, url: &str, of: &str, customer: &str) -> Result<()> {
-        self.send(url, &self.path_and_query, &self.body.replace(of, customer)).await?.bytes().await?;
-        Ok(())
-    }
-
-    /// Lets ClickHouse compute it and send nothing.
-    async fn compute(&self, url: &str) -> Result<Answered> {
-        self.ask(url, &self.body).await
-    }
-
-    /// Lets it only read these columns of the rows that it reads.
-    async fn scan(&self, url: &str, columns: &str, until: &str) -> Result<Answered> {
-        let place = |text: &str| self.body.rfind(text).with_context(|| format!("a query without {text}"));
-        let (query, rows, end) = (place("SELECT bucket")?, place("FROM usage_")?, place("\nSETTINGS")?);
-        let rows = &self.body[rows..place(until)?];
-        // After the text there are its parameters.
-        let parameters =
-            &self.body[end + self.body[end..].find("\r\n").context("a query without an end")?..];
-        let text = format!(
-            "{}SELECT {columns} {rows} SETTINGS optimize_move_to_prewhere = 0{parameters}",
-            &self.body[..query]
-        );
-        self.ask(url, &text).await
-    }
-
-    async fn ask(&self, url: &str, body: &str) -> Result<Answered> {
-        let path =
-            self.path_and_query.replace("RowBinaryWithNamesAndTypes", "Null").replace("=RowBinary", "=Null");
-        let started = Instant::now();
-        let response = self.send(url, &format!("{path}&wait_end_of_query=1"), body).await?;
-        let summary = response.headers().get("x-clickhouse-summary").cloned();
-        response.bytes().await?;
-        let wall = started.elapsed();
-        let summary: Value = serde_json::from_slice(summary.context("no summary")?.as_bytes())?;
-        let memory = summary["memory_usage"].as_str().context("a summary without memory")?.parse()?;
-        Ok(Answered { wall, memory })
-    }
-
-    /// Under a new query id: the old one may still be in use.
-    async fn send(&self, url: &str, path_and_query: &str, body: &str) -> Result<reqwest::Response> {
-        let query: Vec<_> = path_and_query.split('&').filter(|pair| !pair.contains("query_id=")).collect();
-        let mut headers = self.headers.clone();
-        for of_connection in ["host", "content-length", "connection"] {
-            headers.remove(of_connection);
-        }
-        let url = format!("{}{}", url.trim_end_matches('/'), query.join("&"));
-        let response = self.client.post(url).headers(headers).body(body.to_owned()).send().await?;
-        if !response.status().is_success() {
-            bail!("ClickHouse refused what was asked again: {}", response.text().await?);
-        }
-        Ok(response)
-    }
-}
-
-impl Answered {
-    /// The median time, and the most memory.
-    fn median(of: Vec<Self>) -> Self {
-        let memory = of.iter().map(|answered| answered.memory).max().unwrap_or_default();
-        Self { wall: median_time(of.iter().map(|answered| answered.wall).collect()), memory }
-    }
-}
-
-/// What is asked of ClickHouse by whoever is given another address of it.
-pub(crate) async fn asked_while<T>(
-    url: &str,
-    asking: impl AsyncFnOnce(&str) -> Result<T>,
-) -> Result<(Vec<Asked>, T)> {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let (kept, client) = (Arc::clone(&asked), reqwest::Client::builder().no_proxy().build()?);
-    let note = move |seen: &Seen| {
-        kept.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
-            operation: seen.operation.clone(),
-            path_and_query: seen.path_and_query.clone(),
-            headers: seen.headers.clone(),
-            body: String::from_utf8_lossy(&seen.body).into_owned(),
-            client: client.clone(),
-        });
-        Action::Forward
-    };
-    let proxy = Proxy::start(url, note).await?;
-    let done = asking(&proxy.url).await?;
-    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok((asked, done))
-}
-
 /// Usage comes in the order of time: so it is inserted, and so it lies in the parts of a table. Hours before the end, the
 /// oldest first: days, and of the last two days the hours.
 fn hours_as_they_come(days: u64) -> impl Iterator<Item = Range<u64>> {
@@ -448,10 +333,6 @@ async fn read_once(app: &App, baseline: &Baseline) -> Result<(Duration, (u64, u6
     let sweep = app.usage.sweep_beside(&request, baseline).await?;
     let judged = judge_all(app, &request, sweep).await?;
     Ok((started.elapsed(), judged))
-}
-
-fn median_time(times: Vec<Duration>) -> Duration {
-    Duration::from_secs_f64(median(times.iter().map(Duration::as_secs_f64).collect()))
 }
 
 async fn judge_all(app: &App, request: &SweepRequest<'_>, mut sweep: Sweep) -> Result<(u64, u64)> {

@@ -2,22 +2,22 @@
 //!
 //! How fast something is, is a ratio of two sides that were measured in this run, on this machine, on the same data; how
 //! long a whole run may take is in seconds. What takes long is only in the large bench: a million customers.
-//! `cargo bench -p e2e --bench figures -- starts` (or `loop`, or `sizes`) measures a part only.
+//! `cargo bench -p bench --bench figures -- starts` (or `loop`, or `sizes`) measures a part only.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 
+mod asked;
 mod checks;
 mod cold_start;
-mod figures;
 mod naive;
 mod program;
 mod run;
 mod usage;
 
-use figures::{Figure, Goal};
+use bench::figure::{Figure, Goal};
 use run::Ran;
 use usage::{Limits, METRICS, Usage};
 

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 use e2e::api::Api;
 use futures::future::try_join_all;
 
-use crate::figures::{Figure, Goal};
+use crate::asked::{Asked, asked_while};
 use crate::run::aws;
-use crate::usage::{Asked, Usage, asked_while};
+use crate::usage::Usage;
+use bench::figure::{Figure, Goal};
 
 /// Clients at a time.
 const CLIENTS: u64 = 8;

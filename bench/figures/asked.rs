@@ -1,0 +1,127 @@
+//! What ClickHouse is asked, word for word, so that the same can be asked again by others.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use e2e::proxy::{Action, Proxy, Seen};
+use hyper::HeaderMap;
+use serde_json::Value;
+
+use crate::program::median_time;
+
+/// A question of a sweep to ClickHouse.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) operation: String,
+    path_and_query: String,
+    headers: HeaderMap,
+    /// Its text and parameters, each as a part.
+    body: String,
+    client: reqwest::Client,
+}
+
+/// What ClickHouse says of a query that it was asked.
+pub(crate) struct Answered {
+    pub(crate) wall: Duration,
+    /// Most memory at a time.
+    pub(crate) memory: u64,
+}
+impl Asked {
+    /// The same with another text in it.
+    pub(crate) fn replacing(&self, text: &str, by: &str) -> Self {
+        Self { body: self.body.replace(text, by), ..self.clone() }
+    }
+
+    /// Fetches the answer by bare HTTP, and throws it away as it comes.
+    pub(crate) async fn fetch_into_nothing(&self, url: &str) -> Result<()> {
+        let mut response = self.send(url, &self.path_and_query, &self.body).await?;
+        while response.chunk().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Asks it for another customer than that of this name.
+    pub(crate) async fn fetch_for(&self, url: &str, of: &str, customer: &str) -> Result<()> {
+        self.send(url, &self.path_and_query, &self.body.replace(of, customer)).await?.bytes().await?;
+        Ok(())
+    }
+
+    /// Lets ClickHouse compute it and send nothing.
+    pub(crate) async fn compute(&self, url: &str) -> Result<Answered> {
+        self.ask(url, &self.body).await
+    }
+
+    /// Lets it only read these columns of the rows that it reads.
+    pub(crate) async fn scan(&self, url: &str, columns: &str, until: &str) -> Result<Answered> {
+        let place = |text: &str| self.body.rfind(text).with_context(|| format!("a query without {text}"));
+        let (query, rows, end) = (place("SELECT bucket")?, place("FROM usage_")?, place("\nSETTINGS")?);
+        let rows = &self.body[rows..place(until)?];
+        // After the text there are its parameters.
+        let parameters =
+            &self.body[end + self.body[end..].find("\r\n").context("a query without an end")?..];
+        let text = format!(
+            "{}SELECT {columns} {rows} SETTINGS optimize_move_to_prewhere = 0{parameters}",
+            &self.body[..query]
+        );
+        self.ask(url, &text).await
+    }
+
+    async fn ask(&self, url: &str, body: &str) -> Result<Answered> {
+        let path =
+            self.path_and_query.replace("RowBinaryWithNamesAndTypes", "Null").replace("=RowBinary", "=Null");
+        let started = Instant::now();
+        let response = self.send(url, &format!("{path}&wait_end_of_query=1"), body).await?;
+        let summary = response.headers().get("x-clickhouse-summary").cloned();
+        response.bytes().await?;
+        let wall = started.elapsed();
+        let summary: Value = serde_json::from_slice(summary.context("no summary")?.as_bytes())?;
+        let memory = summary["memory_usage"].as_str().context("a summary without memory")?.parse()?;
+        Ok(Answered { wall, memory })
+    }
+
+    /// Under a new query id: the old one may still be in use.
+    async fn send(&self, url: &str, path_and_query: &str, body: &str) -> Result<reqwest::Response> {
+        let query: Vec<_> = path_and_query.split('&').filter(|pair| !pair.contains("query_id=")).collect();
+        let mut headers = self.headers.clone();
+        for of_connection in ["host", "content-length", "connection"] {
+            headers.remove(of_connection);
+        }
+        let url = format!("{}{}", url.trim_end_matches('/'), query.join("&"));
+        let response = self.client.post(url).headers(headers).body(body.to_owned()).send().await?;
+        if !response.status().is_success() {
+            bail!("ClickHouse refused what was asked again: {}", response.text().await?);
+        }
+        Ok(response)
+    }
+}
+
+impl Answered {
+    /// The median time, and the most memory.
+    pub(crate) fn median(of: Vec<Self>) -> Self {
+        let memory = of.iter().map(|answered| answered.memory).max().unwrap_or_default();
+        Self { wall: median_time(of.iter().map(|answered| answered.wall).collect()), memory }
+    }
+}
+
+/// What is asked of ClickHouse by whoever is given another address of it.
+pub(crate) async fn asked_while<T>(
+    url: &str,
+    asking: impl AsyncFnOnce(&str) -> Result<T>,
+) -> Result<(Vec<Asked>, T)> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (kept, client) = (Arc::clone(&asked), reqwest::Client::builder().no_proxy().build()?);
+    let note = move |seen: &Seen| {
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
+            operation: seen.operation.clone(),
+            path_and_query: seen.path_and_query.clone(),
+            headers: seen.headers.clone(),
+            body: String::from_utf8_lossy(&seen.body).into_owned(),
+            client: client.clone(),
+        });
+        Action::Forward
+    };
+    let proxy = Proxy::start(url, note).await?;
+    let done = asking(&proxy.url).await?;
+    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok((asked, done))
+}
