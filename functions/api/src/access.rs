@@ -21,7 +21,7 @@ pub(crate) struct Reader(pub Caller);
 
 /// The same with the right to acknowledge, resolve and reopen.
 #[derive(Clone, Debug)]
-pub(crate) struct Writer(pub Caller);
+pub(crate) struct Responder(pub Caller);
 
 /// Somebody who runs this system: has the admin scope, and is not bound to a customer.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl FromRequestParts<Arc<App>> for Reader {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Writer {
+impl FromRequestParts<Arc<App>> for Responder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::{IncidentPosition, Position};
+use store::{AnomalyPosition, IncidentPosition};
 
 use crate::error::Problem;
 
@@ -40,7 +40,7 @@ pub(crate) trait Listed: Serialize + DeserializeOwned {
     fn time(&self) -> i64;
 }
 
-impl Listed for Position {
+impl Listed for AnomalyPosition {
     const VERSION: &'static str = "anomalies-1";
 
     fn time(&self) -> i64 {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_cursor_holds_for_its_query_and_unchanged() {
         let place = |detected_at: i64| Place {
-            after: Position {
+            after: AnomalyPosition {
                 detected_at,
                 metric: MetricName::new("api_calls").unwrap(),
                 customer_id: CustomerId::new("a\"\n客").unwrap(),
@@ -106,21 +106,21 @@ mod tests {
             until: 1_795_269_600_000,
         };
         let cursor = encode(place(1_795_266_000_000), "query").unwrap();
-        assert_eq!(decode::<Position>(&cursor, "query").unwrap(), place(1_795_266_000_000));
+        assert_eq!(decode::<AnomalyPosition>(&cursor, "query").unwrap(), place(1_795_266_000_000));
         for beyond in [i64::MIN, 5, 1_795_265_999_999, 1_795_269_600_000, i64::MAX] {
             let made_up = encode(place(beyond), "query").unwrap();
-            assert_eq!(decode::<Position>(&made_up, "query").unwrap_err().status(), 400, "{beyond}");
+            assert_eq!(decode::<AnomalyPosition>(&made_up, "query").unwrap_err().status(), 400, "{beyond}");
         }
-        assert_eq!(decode::<Position>(&cursor, "another").unwrap_err().status(), 400);
+        assert_eq!(decode::<AnomalyPosition>(&cursor, "another").unwrap_err().status(), 400);
         assert_eq!(decode::<IncidentPosition>(&cursor, "query").unwrap_err().status(), 400);
         for index in 0..cursor.len() {
             let mut changed = cursor.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(decode::<Position>(&changed, "query").is_err(), "byte {index}");
+            assert!(decode::<AnomalyPosition>(&changed, "query").is_err(), "byte {index}");
         }
         for foreign in ["", "x", "e30", "!", &format!("{cursor}A")] {
-            assert_eq!(decode::<Position>(foreign, "query").unwrap_err().status(), 400, "{foreign}");
+            assert_eq!(decode::<AnomalyPosition>(foreign, "query").unwrap_err().status(), 400, "{foreign}");
         }
     }
 }

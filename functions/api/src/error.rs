@@ -177,6 +177,16 @@ impl IntoResponse for Problem {
     }
 }
 
+/// A value as the caller sent it, short enough for a sentence.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("`{}`", shown.escape_debug())
+}
+
 impl From<UsageError> for Problem {
     fn from(error: UsageError) -> Self {
         match &error {

@@ -18,7 +18,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use crate::App;
-use crate::error::Problem;
+use crate::error::{Problem, quoted};
 use crate::times;
 
 /// Largest body.
@@ -237,16 +237,6 @@ pub(crate) fn threshold(number: f64, shown: &str) -> Result<f64, Problem> {
 fn decoded(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
-}
-
-/// A value as the caller sent it, short enough for a sentence.
-pub(crate) fn quoted(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    format!("`{}`", shown.escape_debug())
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::error::Problem;
-use crate::params::quoted;
+use crate::error::{Problem, quoted};
 
 /// Longest range of time that one request may ask for.
 pub(crate) const MAX_RANGE: SignedDuration = SignedDuration::from_hours(92 * 24);

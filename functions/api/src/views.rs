@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 
 use crate::access::Caller;
 
+mod check;
 mod incident;
 
+pub(crate) use check::{BaselineView, Check, Checks};
 pub(crate) use incident::{IncidentStateView, IncidentView};
 
 /// A period, `[start, end)`, in Unix milliseconds.

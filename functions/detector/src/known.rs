@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use detection::incident::{self, Incident, Rules, Subject};
 use detection::{Direction, Excluded, Window};
-use store::{Former, HistoryEntry, IncidentItem};
+use store::{Former, HistoryEntry, IncidentItem, Previous};
 
 use crate::App;
 use crate::ledger::Ledger;
@@ -231,6 +231,13 @@ impl From<IncidentItem> for Latest {
             description: Some(item.description),
             history: Some(item.history),
         }
+    }
+}
+
+impl From<&Latest> for Previous {
+    fn from(latest: &Latest) -> Self {
+        let (description, history) = (latest.description.clone(), latest.history.clone());
+        Self { version: latest.former.version, description, history }
     }
 }
 

@@ -9,7 +9,8 @@ use detection::incident::{Event, Figures, Incident, IncidentState, Observation, 
 use detection::{Anomaly, Finding, Mute, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
-    AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Recorded,
+    AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
+    Recorded,
 };
 
 use crate::known::{Known, Latest};
@@ -202,12 +203,9 @@ fn change(
         });
         (notice.map(|notice| AlertItem::Notice(Box::new(notice))), None)
     };
-    let before = before.filter(|before| before.former.is(&incident)).cloned();
-    let version = before.as_ref().map_or(0, |before| before.former.version) + 1;
-    let (known, history) = before.map(|before| (before.description, before.history)).unwrap_or_default();
-    let description = description.filter(|_| is_newest(pass, candidate, &incident)).or(known);
-    let (description, history) = (description.unwrap_or_default(), history.unwrap_or_default());
-    (IncidentItem::new(version, incident, unit, description, history, retention), alert)
+    let previous = before.filter(|before| before.former.is(&incident)).map(Previous::from);
+    let description = description.filter(|_| is_newest(pass, candidate, &incident));
+    (IncidentItem::following(previous, incident, unit, description, retention), alert)
 }
 
 /// What a change is, for those who count.

@@ -1,39 +1,29 @@
-//! Reading anomalies: one by its id, pages of them, and the figures of many.
+//! Reading anomalies: one by its id, and lists of them.
 //!
 //! A customer's anomalies are read from the table, those of a metric from the index by metric, and all of them as a
 //! merge of the metrics of the catalog. The order is newest first; of the same time, a merge goes in the order of the
-//! metrics, a customer's own in that of the keys. So the last anomaly of a page is all that the next page needs to know.
-//! Items past their `ttl` are never shown, although DynamoDB may keep them for days.
+//! metrics, a customer's own in that of the keys. Items past their `ttl` are never shown, although DynamoDB may keep them
+//! for days.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::{CustomerId, Direction, MetricName, Severity, State};
-use futures::future::try_join_all;
-use futures::stream::{FuturesUnordered, TryStreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::item::{partition_key, sort_key};
-use super::{AnomalyItem, AnomalyStore, Attributes, StoreError};
-
-/// Name of the index of anomalies by metric.
-const METRIC_INDEX: &str = "metric-severity-index";
+use super::keys::{self, METRIC_INDEX};
+use super::merge::{Listed, Readable, Source, broken_key, newest_left};
+use super::{AnomalyItem, AnomalyStore, Attributes, ListPage, StoreError};
 
 /// Millisecond at which sort keys get their thirteen digits (9 September 2001): from here on they sort like numbers.
 const EARLIEST_MS: i64 = 1_000_000_000_000;
 /// The last one that has thirteen.
 const LATEST_MS: i64 = 9_999_999_999_999;
 
-/// Queries in flight when many anomalies are read.
-const CONCURRENT_QUERIES: usize = 16;
-
 /// Items that one query of a list looks at: more than a page, since a filter leaves some out.
 const READ_AT_ONCE: i32 = 200;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Which anomalies.
 #[derive(Clone, Debug, Default)]
@@ -51,41 +41,10 @@ pub struct AnomalyFilter {
 
 /// A place in the list: right after this anomaly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
+pub struct AnomalyPosition {
     pub detected_at: i64,
     pub metric: MetricName,
     pub customer_id: CustomerId,
-}
-
-/// Some anomalies, newest first.
-#[derive(Debug)]
-pub struct Page {
-    pub anomalies: Vec<AnomalyItem>,
-    /// Where the next page begins; `None` at the end.
-    pub next: Option<Position>,
-}
-
-/// What is read of an anomaly that is only counted.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Seen {
-    pub detected_at: i64,
-    pub customer_id: CustomerId,
-    pub metric: MetricName,
-    pub severity: Severity,
-    pub direction: Direction,
-    #[serde(rename = "type")]
-    pub kind: String,
-}
-
-/// One query whose pages are fetched as they are needed.
-struct Reading {
-    query: QueryFluentBuilder,
-    /// Place among the metrics, which decides between anomalies of the same time.
-    rank: usize,
-    buffer: VecDeque<AnomalyItem>,
-    /// Up to where it was read.
-    frontier: Option<Position>,
-    ended: bool,
 }
 
 impl AnomalyStore {
@@ -101,8 +60,7 @@ impl AnomalyStore {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("pk", AttributeValue::S(partition_key(customer)))
-            .key("sk", AttributeValue::S(sort_key(detected_at.as_millisecond(), metric)))
+            .set_key(Some(keys::anomaly(customer, detected_at.as_millisecond(), metric).attributes()))
             .consistent_read(true)
             .send()
             .await
@@ -113,144 +71,26 @@ impl AnomalyStore {
     }
 
     /// At most `limit` anomalies after a position. `metrics` are those of the catalog, in its order.
-    ///
-    /// A page is filled as far as there are anomalies; at the deadline it ends where reading got to.
     pub async fn list(
         &self,
         filter: &AnomalyFilter,
         metrics: &[MetricName],
-        after: Option<&Position>,
+        after: Option<&AnomalyPosition>,
         limit: usize,
         now: Timestamp,
         deadline: Instant,
-    ) -> Result<Page, StoreError> {
-        let mut readings = self.readings(filter, metrics, after, now);
-        let mut page = Page { anomalies: Vec::new(), next: None };
-        let (mut in_time, mut looked_on) = (true, false);
-        loop {
-            if in_time {
-                let starved =
-                    readings.iter_mut().filter(|reading| reading.buffer.is_empty() && !reading.ended);
-                try_join_all(starved.map(|reading| self.read(reading))).await?;
-                in_time = Instant::now() < deadline;
-            }
-            let newest = readings.iter_mut().filter(|reading| !reading.is_over()).max_by_key(|r| r.place());
-            let Some(reading) = newest else { return Ok(page) };
-            if page.anomalies.len() == limit {
-                // Whether anything follows is known once it was read, and a filter may leave nothing of what is there
-                // still. One look is worth it, to spare an empty page; more are the next page's work.
-                if reading.buffer.is_empty() && in_time && !looked_on {
-                    looked_on = true;
-                    continue;
-                }
-                page.next = page.anomalies.last().map(Position::of);
-                return Ok(page);
-            }
-            match reading.buffer.pop_front() {
-                Some(anomaly) => page.anomalies.push(anomaly),
-                // Nothing newer is left to show, and what comes next was not read yet.
-                None if !in_time => {
-                    page.next = reading.frontier.clone().or_else(|| page.anomalies.last().map(Position::of));
-                    return Ok(page);
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Hands every anomaly from `filter.from` to `filter.until` to `see`, in any order. `false` when the deadline came
-    /// first.
-    pub async fn count(
-        &self,
-        filter: &AnomalyFilter,
-        metrics: &[MetricName],
-        now: Timestamp,
-        deadline: Instant,
-        mut see: impl FnMut(Seen),
-    ) -> Result<bool, StoreError> {
-        let days = days_of(filter).into_iter().flat_map(|(from, until)| {
-            let of_day = AnomalyFilter { from: Some(from), until: Some(until), ..filter.clone() };
-            self.queries(&of_day, metrics, None, now).into_iter().map(|(_, query)| query)
-        });
-        let mut waiting: Vec<_> = days
-            .map(|query| {
-                query
-                    .projection_expression("detected_at, customer_id, metric, severity, direction, #type")
-                    .expression_attribute_names("#type", "type")
-            })
-            .collect();
-        // A page is counted as soon as it is there, so that memory holds no more than those in flight.
-        let mut in_flight = FuturesUnordered::new();
-        loop {
-            while in_flight.len() < CONCURRENT_QUERIES
-                && let Some(query) = waiting.pop()
-            {
-                in_flight.push(self.page_of(query));
-            }
-            let Some((seen, rest)) = in_flight.try_next().await? else { return Ok(true) };
-            seen.into_iter().for_each(&mut see);
-            waiting.extend(rest);
-            if Instant::now() >= deadline {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// One page of a query, and the query for the rest of it.
-    async fn page_of(
-        &self,
-        query: QueryFluentBuilder,
-    ) -> Result<(Vec<Seen>, Option<QueryFluentBuilder>), StoreError> {
-        let answer = query.clone().send().await.map_err(|source| self.unread("anomalies", source))?;
-        let seen = answer.items.unwrap_or_default().into_iter().map(serde_dynamo::from_item);
-        let seen = seen.collect::<Result<_, _>>().map_err(|source| self.unreadable(source))?;
-        let rest = answer.last_evaluated_key.map(|key| query.set_exclusive_start_key(Some(key)));
-        Ok((seen, rest))
-    }
-
-    fn readings(
-        &self,
-        filter: &AnomalyFilter,
-        metrics: &[MetricName],
-        after: Option<&Position>,
-        now: Timestamp,
-    ) -> Vec<Reading> {
-        self.queries(filter, metrics, after, now)
-            .into_iter()
-            .map(|(rank, query)| Reading {
-                query: query.limit(READ_AT_ONCE),
-                rank,
-                buffer: VecDeque::new(),
-                frontier: after.cloned(),
-                ended: false,
-            })
-            .collect()
-    }
-
-    /// The next page of a query into its buffer.
-    async fn read(&self, reading: &mut Reading) -> Result<(), StoreError> {
-        let answer = reading.query.clone().send().await.map_err(|source| self.unread("anomalies", source))?;
-        for item in answer.items.unwrap_or_default() {
-            reading
-                .buffer
-                .push_back(serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?);
-        }
-        match answer.last_evaluated_key {
-            Some(key) => {
-                reading.frontier = Some(position_of_key(&key).map_err(|source| self.unreadable(source))?);
-                reading.query = reading.query.clone().set_exclusive_start_key(Some(key));
-            }
-            None => reading.ended = true,
-        }
-        Ok(())
+    ) -> Result<ListPage<AnomalyItem>, StoreError> {
+        let queries = self.queries(filter, metrics, after, now).into_iter();
+        let sources = queries.map(|(rank, query)| Source::new(rank, query.limit(READ_AT_ONCE), after));
+        self.merge(sources.collect(), limit, deadline).await
     }
 
     /// The queries that together find all of a filter's anomalies, newest first, each with its metric's place.
-    fn queries(
+    pub(crate) fn queries(
         &self,
         filter: &AnomalyFilter,
         metrics: &[MetricName],
-        after: Option<&Position>,
+        after: Option<&AnomalyPosition>,
         now: Timestamp,
     ) -> Vec<(usize, QueryFluentBuilder)> {
         let (from, until) = filter.bounds();
@@ -260,33 +100,27 @@ impl AnomalyStore {
             return Vec::new();
         }
         if let Some(customer) = &filter.customer {
-            let start = after.map(|after| {
-                HashMap::from([
-                    ("pk".to_owned(), AttributeValue::S(partition_key(customer))),
-                    ("sk".to_owned(), AttributeValue::S(sort_key(after.detected_at, &after.metric))),
-                ])
-            });
+            let start =
+                after.map(|after| keys::anomaly(customer, after.detected_at, &after.metric).attributes());
             let query = self
                 .filtered(filter, filter.metric.as_ref(), now)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
-                .expression_attribute_values(":pk", AttributeValue::S(partition_key(customer)))
+                .expression_attribute_values(":pk", AttributeValue::S(keys::customer(customer)))
                 // Without the metric at its end, a key lies before all keys of its millisecond.
-                .expression_attribute_values(":from", AttributeValue::S(format!("ANOMALY#{from}")))
-                .expression_attribute_values(":until", AttributeValue::S(format!("ANOMALY#{until}")))
+                .expression_attribute_values(":from", AttributeValue::S(keys::anomalies_from(from)))
+                .expression_attribute_values(":until", AttributeValue::S(keys::anomalies_from(until)))
                 .set_exclusive_start_key(start);
             return vec![(0, query)];
         }
         let wanted = |metric: &&MetricName| filter.metric.as_ref().is_none_or(|wanted| wanted == *metric);
-        let resumed = after.and_then(|after| metrics.iter().position(|metric| *metric == after.metric));
+        let resumed = after.and_then(|after| {
+            let rank = metrics.iter().position(|metric| *metric == after.metric)?;
+            Some((rank, after.detected_at))
+        });
         let metrics = metrics.iter().enumerate().filter(|(_, metric)| wanted(metric));
         metrics
             .filter_map(|(rank, metric)| {
-                // Of the same time, the metrics before the last one shown were shown, and those after it were not.
-                let last = match (after, resumed) {
-                    (Some(after), Some(resumed)) if rank < resumed => (until - 1).min(after.detected_at - 1),
-                    (Some(after), Some(resumed)) if rank > resumed => (until - 1).min(after.detected_at),
-                    _ => until - 1,
-                };
+                let last = newest_left(rank, resumed, until - 1);
                 let start = after.filter(|after| after.metric == *metric).map(key_in_index);
                 let query = self
                     .filtered(filter, None, now)
@@ -341,62 +175,55 @@ impl AnomalyFilter {
     }
 }
 
-impl Position {
-    pub fn of(anomaly: &AnomalyItem) -> Self {
-        Self {
-            detected_at: anomaly.detected_at,
-            metric: anomaly.metric.clone(),
-            customer_id: anomaly.customer_id.clone(),
+impl Listed for AnomalyItem {
+    type Position = AnomalyPosition;
+
+    const NAME: &'static str = "anomalies";
+
+    fn position(&self) -> AnomalyPosition {
+        AnomalyPosition {
+            detected_at: self.detected_at,
+            metric: self.metric.clone(),
+            customer_id: self.customer_id.clone(),
+        }
+    }
+
+    fn time(position: &AnomalyPosition) -> i64 {
+        position.detected_at
+    }
+}
+
+impl Readable for AnomalyItem {
+    fn read(store: &AnomalyStore, item: Attributes) -> Option<Self> {
+        serde_dynamo::from_item(item)
+            .inspect_err(|error| {
+                tracing::error!(error = %error, db.table = store.table, "an anomaly cannot be read");
+            })
+            .ok()
+    }
+
+    fn position_of_key(key: &Attributes) -> Result<AnomalyPosition, serde_dynamo::Error> {
+        #[derive(Deserialize)]
+        struct Names {
+            pk: String,
+            sk: String,
+        }
+        let Names { pk, sk } = serde_dynamo::from_item(key.clone())?;
+        match keys::customer_of(&pk).zip(keys::anomaly_of(&sk)) {
+            Some((customer_id, (detected_at, metric))) => {
+                Ok(AnomalyPosition { detected_at, metric, customer_id })
+            }
+            None => Err(broken_key(format!("`{sk}` is not the key of an anomaly"))),
         }
     }
 }
 
-impl Reading {
-    fn is_over(&self) -> bool {
-        self.buffer.is_empty() && self.ended
-    }
-
-    /// Where its next anomaly stands at best: the greatest place comes first. What was not begun could be anywhere.
-    fn place(&self) -> (i64, std::cmp::Reverse<usize>) {
-        let next = self.buffer.front().map(|anomaly| anomaly.detected_at);
-        let at = next.or_else(|| self.frontier.as_ref().map(|frontier| frontier.detected_at));
-        (at.unwrap_or(i64::MAX), std::cmp::Reverse(self.rank))
-    }
-}
-
-fn key_in_index(position: &Position) -> Attributes {
-    HashMap::from([
-        ("pk".to_owned(), AttributeValue::S(partition_key(&position.customer_id))),
-        ("sk".to_owned(), AttributeValue::S(sort_key(position.detected_at, &position.metric))),
-        ("metric".to_owned(), AttributeValue::S(position.metric.to_string())),
-        ("detected_at".to_owned(), AttributeValue::N(position.detected_at.to_string())),
-    ])
-}
-
-fn position_of_key(key: &Attributes) -> Result<Position, serde_dynamo::Error> {
-    #[derive(Deserialize)]
-    struct Key {
-        pk: String,
-        sk: String,
-    }
-    let broken = |detail: String| <serde_dynamo::Error as serde::de::Error>::custom(detail);
-    let Key { pk, sk } = serde_dynamo::from_item(key.clone())?;
-    let customer = pk.strip_prefix("CUSTOMER#").and_then(|id| CustomerId::new(id).ok());
-    let (time, metric) =
-        sk.strip_prefix("ANOMALY#").and_then(|rest| rest.split_once('#')).unwrap_or_default();
-    match (customer, time.parse(), MetricName::new(metric)) {
-        (Some(customer_id), Ok(detected_at), Ok(metric)) => Ok(Position { detected_at, metric, customer_id }),
-        _ => Err(broken(format!("`{sk}` is not the key of an anomaly"))),
-    }
-}
-
-/// The range of a filter in parts of a day, so that they can be read at the same time.
-fn days_of(filter: &AnomalyFilter) -> Vec<(Timestamp, Timestamp)> {
-    let (from, until) = filter.bounds();
-    let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
-    let starts =
-        std::iter::successors(Some(from), |start| Some(start + DAY_MS)).take_while(|start| *start < until);
-    starts.map(|start| (at(start), at((start + DAY_MS).min(until)))).collect()
+fn key_in_index(position: &AnomalyPosition) -> Attributes {
+    let AnomalyPosition { detected_at, metric, customer_id } = position;
+    let mut key = keys::anomaly(customer_id, *detected_at, metric).attributes();
+    key.insert("metric".to_owned(), AttributeValue::S(metric.to_string()));
+    key.insert("detected_at".to_owned(), AttributeValue::N(detected_at.to_string()));
+    key
 }
 
 /// A bound within what sort keys can express; one that lies before it is rounded up to a whole millisecond.

@@ -9,24 +9,25 @@
 //!
 //! All these items expire by themselves.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
-use jiff::{SignedDuration, Timestamp};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use jiff::Timestamp;
 use platform::aws;
-use sha2::{Digest, Sha256};
 
-type Attributes = HashMap<String, AttributeValue>;
+use super::Attributes;
+use super::keys::{self, Key, short};
+
+mod channels;
+mod throttles;
+
+pub use channels::Thread;
+pub use throttles::Throttled;
 
 /// Keeps track of deliveries.
 pub struct DeliveryStore {
@@ -64,23 +65,6 @@ pub enum Ended {
     },
 }
 
-/// What a throttle says of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Throttled {
-    /// It may be sent, and tells how many before it were not.
-    Pass {
-        held_back: u64,
-    },
-    Hold,
-}
-
-/// A channel's thread about an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thread {
-    pub conversation: String,
-    pub thread: String,
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     #[error("cannot {operation} {what} in {table}")]
@@ -107,14 +91,8 @@ pub enum DeliveryError {
 /// Longer than a queue of failures keeps its messages (14 days), so that a redrive knows what was sent.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
-/// How long an address stays disabled.
-const DISABLED_RETENTION: Duration = Duration::from_secs(365 * 86_400);
-
 /// Longest time of a call with all its tries: deliveries have little of it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
-
-/// Tries of a transaction against others that count on the same throttle.
-const TRANSACTION_ATTEMPTS: u32 = 8;
 
 impl DeliveryStore {
     pub fn new(table: &str, sdk: &aws::SdkConfig) -> Self {
@@ -141,7 +119,7 @@ impl DeliveryStore {
         let free = "attribute_not_exists(pk) OR #ttl < :seconds \
                     OR (#state = :claimed AND (claim_until < :now OR claim_by = :attempt))";
         let mut update = self
-            .update(delivery_key(delivery))
+            .update(key_of(delivery))
             .update_expression(
                 "SET #state = :claimed, claim_until = :until, claim_by = :attempt, alert_id = :alert, #type = :type, \
                  #ttl = :ttl",
@@ -193,7 +171,7 @@ impl DeliveryStore {
             Ended::Queued { held_back } => ("queued", held_back),
         };
         let update = self
-            .update(delivery_key(delivery))
+            .update(key_of(delivery))
             .update_expression("SET #state = :state, ended_at = :now, held_back = :held REMOVE claim_until")
             .condition_expression("claim_by = :attempt")
             .expression_attribute_names("#state", "state")
@@ -207,7 +185,7 @@ impl DeliveryStore {
     /// Gives a claim back, so that the next attempt need not wait for it to end.
     pub async fn release(&self, delivery: Delivery<'_>, held_back: u64) -> Result<(), DeliveryError> {
         let update = self
-            .update(delivery_key(delivery))
+            .update(key_of(delivery))
             .update_expression("SET claim_until = :past, held_back = :held")
             .condition_expression("claim_by = :attempt AND attribute_exists(claim_until)")
             .expression_attribute_values(":past", number(0))
@@ -216,204 +194,8 @@ impl DeliveryStore {
         self.of_attempt("release", delivery, update).await
     }
 
-    /// Asks the throttle of a channel, metric and severity about a page. Asking again for the same page gives the same
-    /// answer while the throttle is closed.
-    pub async fn throttle(
-        &self,
-        delivery: Delivery<'_>,
-        series: &str,
-        window: Duration,
-        now: Timestamp,
-    ) -> Result<Throttled, DeliveryError> {
-        let until = now.as_millisecond() + millis(window);
-        let what = || format!("the throttle {series} of {}", delivery.channel);
-        for attempt in 1..=TRANSACTION_ATTEMPTS {
-            let update = self
-                .update(throttle_key(delivery.channel, series))
-                .update_expression(
-                    "SET open_at = :until, passed = :alert, reported = if_not_exists(held_back, :none), \
-                     held_back = :none, #type = :type, #ttl = :ttl",
-                )
-                .condition_expression("attribute_not_exists(open_at) OR open_at <= :now")
-                .expression_attribute_names("#type", "type")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_values(":until", number(until))
-                .expression_attribute_values(":now", number(now.as_millisecond()))
-                .expression_attribute_values(":alert", text(&short(delivery.alert_id)))
-                .expression_attribute_values(":none", number(0))
-                .expression_attribute_values(":type", text("throttle"))
-                .expression_attribute_values(":ttl", number(expiry(now, RETENTION)))
-                .return_values(ReturnValue::AllNew)
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            match update.send().await.map_err(SdkError::into_service_error) {
-                Ok(answer) => {
-                    let item = answer.attributes.unwrap_or_default();
-                    return Ok(Throttled::Pass { held_back: count(&item, "reported") });
-                }
-                Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-                    let item = refusal.item.unwrap_or_default();
-                    let passed = item.get("passed").and_then(|passed| passed.as_s().ok());
-                    return Ok(if passed.is_some_and(|passed| *passed == short(delivery.alert_id)) {
-                        Throttled::Pass { held_back: count(&item, "reported") }
-                    } else {
-                        Throttled::Hold
-                    });
-                }
-                Err(UpdateItemError::TransactionConflictException(_)) => pause(attempt).await,
-                Err(error) => return Err(self.unwritten("ask", what(), error)),
-            }
-        }
-        Err(DeliveryError::Contended { what: what(), table: self.table.clone() })
-    }
-
-    /// Ends a delivery as held back, and counts it: for the next page that passes, and for the hour. All or nothing,
-    /// so that no page is counted twice.
-    pub async fn hold_back(
-        &self,
-        delivery: Delivery<'_>,
-        series: &str,
-        now: Timestamp,
-    ) -> Result<(), DeliveryError> {
-        let counting = |key: Attributes, counter: &str| {
-            self.part(key)
-                .update_expression("SET #type = :type, #ttl = :ttl ADD #counter :one")
-                .expression_attribute_names("#type", "type")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_names("#counter", counter)
-                .expression_attribute_values(":type", text("throttle"))
-                .expression_attribute_values(":ttl", number(expiry(now, RETENTION)))
-                .expression_attribute_values(":one", number(1))
-        };
-        let (day, hour) = hour(now);
-        let ending = self
-            .part(delivery_key(delivery))
-            .update_expression("SET #state = :state, ended_at = :now REMOVE claim_until")
-            .condition_expression("claim_by = :attempt AND #state = :claimed")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":state", text("held_back"))
-            .expression_attribute_values(":claimed", text("claimed"))
-            .expression_attribute_values(":now", number(now.as_millisecond()))
-            .expression_attribute_values(":attempt", text(delivery.attempt));
-        let parts = [
-            counting(throttle_key(delivery.channel, series), "held_back"),
-            counting(throttle_key(delivery.channel, &day), &hour),
-            ending,
-        ];
-        let mut items = Vec::new();
-        for part in parts {
-            let part = part.build().map_err(|source| self.unwritten("end", what(delivery), source))?;
-            items.push(TransactWriteItem::builder().update(part).build());
-        }
-        for attempt in 1..=TRANSACTION_ATTEMPTS {
-            let write = self.client.transact_write_items().set_transact_items(Some(items.clone()));
-            match write.send().await.map_err(SdkError::into_service_error) {
-                Ok(_) => return Ok(()),
-                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    let is = |code| {
-                        cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some(code))
-                    };
-                    if is("ConditionalCheckFailed") {
-                        return Err(DeliveryError::Lost { what: what(delivery), table: self.table.clone() });
-                    }
-                    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-                    if !passing.into_iter().any(is) {
-                        let error = TransactWriteItemsError::TransactionCanceledException(cancelled);
-                        return Err(self.unwritten("hold back", what(delivery), error));
-                    }
-                    pause(attempt).await;
-                }
-                Err(error) => return Err(self.unwritten("hold back", what(delivery), error)),
-            }
-        }
-        Err(DeliveryError::Contended { what: what(delivery), table: self.table.clone() })
-    }
-
-    /// How many pages a channel's throttles held back in the hours from `from` until before `to`, which is at most a
-    /// day later.
-    pub async fn held_back_between(
-        &self,
-        channel: &str,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<u64, DeliveryError> {
-        let mut hours = Vec::new();
-        let mut at = from;
-        while at < to && hours.len() < 25 {
-            hours.push(hour(at));
-            at = at.checked_add(SignedDuration::from_hours(1)).unwrap_or(to);
-        }
-        let mut days: Vec<&String> = hours.iter().map(|(day, _)| day).collect();
-        days.dedup();
-        let mut total = 0;
-        for day in days {
-            let item = self.get(throttle_key(channel, day), "the throttles").await?.unwrap_or_default();
-            let of_day = hours.iter().filter(|(other, _)| other == day);
-            total += of_day.map(|(_, hour)| count(&item, hour)).sum::<u64>();
-        }
-        Ok(total)
-    }
-
-    /// Whether the receiver at this address said that it is gone.
-    pub async fn is_disabled(&self, channel: &str, url: &str) -> Result<bool, DeliveryError> {
-        let item = self.get(disabled_key(channel), "whether a channel is disabled").await?;
-        Ok(item.is_some_and(|item| {
-            item.get("url_sha256").and_then(|hash| hash.as_s().ok()).is_some_and(|hash| *hash == digest(url))
-        }))
-    }
-
-    /// Remembers that the receiver at this address is gone.
-    pub async fn disable(&self, channel: &str, url: &str, now: Timestamp) -> Result<(), DeliveryError> {
-        let mut item = disabled_key(channel);
-        item.extend([
-            ("type".to_owned(), text("disabled_channel")),
-            ("url_sha256".to_owned(), text(&digest(url))),
-            ("disabled_at".to_owned(), number(now.as_millisecond())),
-            ("ttl".to_owned(), number(expiry(now, DISABLED_RETENTION))),
-        ]);
-        self.put(item, "disable", channel).await
-    }
-
-    /// Forgets that a channel is disabled.
-    pub async fn enable(&self, channel: &str) -> Result<(), DeliveryError> {
-        let update = self.update(disabled_key(channel)).update_expression("REMOVE url_sha256");
-        let enabled = update.send().await.map(drop);
-        enabled.map_err(|source| self.unwritten("enable", format!("the channel {channel}"), source))
-    }
-
-    /// The thread that a channel has about an incident.
-    pub async fn thread(&self, channel: &str, incident_id: &str) -> Result<Option<Thread>, DeliveryError> {
-        let Some(item) = self.get(thread_key(channel, incident_id), "a thread").await? else {
-            return Ok(None);
-        };
-        let of = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-        Ok(of("conversation").zip(of("thread")).map(|(conversation, thread)| Thread { conversation, thread }))
-    }
-
-    /// Remembers the thread of an incident.
-    pub async fn keep_thread(
-        &self,
-        channel: &str,
-        incident_id: &str,
-        thread: &Thread,
-        now: Timestamp,
-    ) -> Result<(), DeliveryError> {
-        let mut item = thread_key(channel, incident_id);
-        item.extend([
-            ("type".to_owned(), text("thread")),
-            ("conversation".to_owned(), text(&thread.conversation)),
-            ("thread".to_owned(), text(&thread.thread)),
-            ("ttl".to_owned(), number(expiry(now, RETENTION))),
-        ]);
-        self.put(item, "keep a thread of", channel).await
-    }
-
-    fn update(&self, key: Attributes) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).set_key(Some(key))
-    }
-
-    /// A part of a transaction.
-    fn part(&self, key: Attributes) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
-        Update::builder().table_name(&self.table).set_key(Some(key))
+    fn update(&self, key: Key) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()))
     }
 
     async fn of_attempt(
@@ -431,20 +213,14 @@ impl DeliveryStore {
         }
     }
 
-    async fn get(&self, key: Attributes, what: &str) -> Result<Option<Attributes>, DeliveryError> {
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+    async fn get(&self, key: Key, what: &str) -> Result<Option<Attributes>, DeliveryError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true);
         Ok(get.send().await.map_err(|source| self.unread(what, source))?.item)
-    }
-
-    async fn put(
-        &self,
-        item: Attributes,
-        operation: &'static str,
-        channel: &str,
-    ) -> Result<(), DeliveryError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let written = put.send().await.map(drop);
-        written.map_err(|source| self.unwritten(operation, format!("the channel {channel}"), source))
     }
 
     fn unwritten(
@@ -463,48 +239,13 @@ impl DeliveryStore {
     }
 }
 
+/// Where a delivery is kept.
+fn key_of(delivery: Delivery<'_>) -> Key {
+    keys::delivery(delivery.alert_id, delivery.channel)
+}
+
 fn what(delivery: Delivery<'_>) -> String {
     format!("the delivery of {} to {}", short(delivery.alert_id), delivery.channel)
-}
-
-fn delivery_key(delivery: Delivery<'_>) -> Attributes {
-    key(format!("DELIVERY#{}", short(delivery.alert_id)), format!("CHANNEL#{}", delivery.channel))
-}
-
-fn throttle_partition(channel: &str) -> String {
-    format!("THROTTLE#{channel}")
-}
-
-/// `sk` is a metric and severity, or a day.
-fn throttle_key(channel: &str, sk: &str) -> Attributes {
-    key(throttle_partition(channel), sk.to_owned())
-}
-
-/// The item that counts an hour of UTC, and the name of the hour in it. No metric begins with a capital letter.
-fn hour(at: Timestamp) -> (String, String) {
-    let at = at.to_zoned(jiff::tz::TimeZone::UTC);
-    (format!("DAY#{}", at.date()), format!("hour_{:02}", at.hour()))
-}
-
-fn disabled_key(channel: &str) -> Attributes {
-    key(format!("CHANNEL#{channel}"), "DISABLED".to_owned())
-}
-
-fn thread_key(channel: &str, incident_id: &str) -> Attributes {
-    key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
-}
-
-fn key(pk: String, sk: String) -> Attributes {
-    Attributes::from([("pk".to_owned(), AttributeValue::S(pk)), ("sk".to_owned(), AttributeValue::S(sk))])
-}
-
-/// An id as part of a key: DynamoDB takes 1,024 bytes of a sort key, and an id can be longer.
-fn short(id: &str) -> String {
-    if id.len() <= 512 { id.to_owned() } else { format!("sha256:{}", digest(id)) }
-}
-
-fn digest(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
 }
 
 fn expiry(now: Timestamp, retention: Duration) -> i64 {
@@ -525,40 +266,4 @@ fn text(value: &str) -> AttributeValue {
 
 fn number(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
-}
-
-/// Those who meet at one item meet again unless they wait for different times.
-async fn pause(attempt: u32) {
-    let random = RandomState::new().build_hasher().finish() % 40;
-    tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 20 + random)).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_short_and_differ() {
-        let long = |last: &str| format!("{}{last}", "x".repeat(3_000));
-        let of = |alert_id: &str| {
-            let key = delivery_key(Delivery { alert_id, channel: "slack", attempt: "a" });
-            key["pk"].as_s().unwrap().clone()
-        };
-        assert_eq!(of("1.m.YQ"), "DELIVERY#1.m.YQ");
-        assert!(of(&long("a")).len() < 100);
-        assert_ne!(of(&long("a")), of(&long("b")));
-        let sk = thread_key("slack", &long("a"))["sk"].as_s().unwrap().clone();
-        assert!(sk.starts_with("THREAD#sha256:") && sk.len() < 100, "{sk}");
-    }
-
-    #[test]
-    fn hours_are_those_of_utc() {
-        for (at, expected) in [
-            ("2026-11-21T00:00:00Z", ("DAY#2026-11-21", "hour_00")),
-            ("2026-11-21T13:59:59.999Z", ("DAY#2026-11-21", "hour_13")),
-        ] {
-            let (day, hour) = hour(at.parse().unwrap());
-            assert_eq!((day.as_str(), hour.as_str()), expected);
-        }
-    }
 }

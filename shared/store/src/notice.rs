@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::AlertState;
-use super::item::{expiry, outbox, partition_key};
+use super::anomaly_item::expiry;
+use super::keys::{self, Key};
 
 /// A notice as an item. It names the metric in its incident only: with an attribute `metric` of its own it would be
 /// listed among the anomalies. Times are Unix milliseconds but for `ttl`.
@@ -46,10 +47,10 @@ impl Notice {
         run_id: &str,
     ) -> Self {
         let (subject, detected_at) = (&incident.subject, at.as_millisecond());
-        let direction = subject.direction.as_str();
+        let Key { pk, sk } = keys::notice(subject, event, detected_at);
         Self {
-            pk: partition_key(&subject.customer_id),
-            sk: format!("NOTICE#{detected_at}#{}#{direction}#{}", subject.metric, event.as_str()),
+            pk,
+            sk,
             kind: "incident_notice".to_owned(),
             alert_id: format!("{}.{}.{detected_at}", incident.id(), event.as_str()),
             detected_at,
@@ -58,7 +59,7 @@ impl Notice {
             unit: unit.to_owned(),
             description,
             alert_state: AlertState::Pending,
-            pending_alert: outbox(AlertState::Pending),
+            pending_alert: AlertState::Pending.in_outbox(),
             run_id: run_id.to_owned(),
             ttl: expiry(at, retention),
         }

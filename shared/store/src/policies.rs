@@ -11,12 +11,10 @@ use detection::{CustomerId, Policy};
 use jiff::Timestamp;
 use platform::telemetry::error_chain;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use super::conflicts::{is_conflict, is_refused};
+use super::keys::{self, Key, POLICIES};
 use super::{AnomalyStore, Attributes, StoreError};
-
-/// Partition of all policies.
-const PARTITION: &str = "CONFIG";
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +46,7 @@ impl AnomalyStore {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("pk", AttributeValue::S(PARTITION.to_owned()))
-            .key("sk", AttributeValue::S(sort_key(of)))
+            .set_key(Some(keys::policy(of).attributes()))
             .consistent_read(true)
             .send()
             .await
@@ -68,7 +65,7 @@ impl AnomalyStore {
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(PARTITION.to_owned()))
+            .expression_attribute_values(":pk", AttributeValue::S(POLICIES.to_owned()))
             .into_paginator()
             .items()
             .send();
@@ -102,9 +99,10 @@ impl AnomalyStore {
         now: Timestamp,
     ) -> Result<PolicyChange, StoreError> {
         let unwritable = |source| StoreError::Policy { of: name(of), table: self.table.clone(), source };
+        let Key { pk, sk } = keys::policy(of);
         let item = PolicyItem {
-            pk: PARTITION.to_owned(),
-            sk: sort_key(of),
+            pk,
+            sk,
             kind: "policy".to_owned(),
             customer_id: of.cloned(),
             version: seen.saturating_add(1),
@@ -112,9 +110,10 @@ impl AnomalyStore {
             updated_at: now.as_millisecond(),
             updated_by: actor.to_owned(),
         };
+        let Key { pk, sk } = keys::policy_version(of, item.version);
         let history = PolicyItem {
-            pk: format!("CONFIG_HISTORY#{}", sort_key(of)),
-            sk: format!("VERSION#{:020}", item.version),
+            pk,
+            sk,
             kind: "policy_version".to_owned(),
             policy: item.policy.clone(),
             customer_id: of.cloned(),
@@ -142,7 +141,10 @@ impl AnomalyStore {
                 updated_at: Some(now),
                 updated_by: Some(actor.to_owned()),
             })),
-            Err(TransactWriteItemsError::TransactionCanceledException(refusal)) if is_overtaken(&refusal) => {
+            Err(TransactWriteItemsError::TransactionCanceledException(refusal))
+                if is_refused(&refusal) || is_conflict(&refusal) =>
+            {
+                // A conflict is another change of the same document at this very moment.
                 Ok(PolicyChange::Overtaken)
             }
             Err(error) => Err(self.unwritten(of, error.into())),
@@ -171,30 +173,10 @@ impl AnomalyStore {
     }
 
     fn unwritten(&self, of: Option<&CustomerId>, source: aws_sdk_dynamodb::Error) -> StoreError {
-        StoreError::Put {
-            id: format!("the policy of {}", name(of)),
-            table: self.table.clone(),
-            source: Box::new(source),
-        }
-    }
-}
-
-/// A sort key holds 1,024 bytes and a customer id 2,000, so the key is made of the id's digest.
-fn sort_key(of: Option<&CustomerId>) -> String {
-    match of {
-        None => "GLOBAL".to_owned(),
-        Some(customer) => {
-            format!("CUSTOMER#{}", hex::encode(Sha256::digest(customer.as_str())))
-        }
+        self.unstored(format!("the policy of {}", name(of)), source)
     }
 }
 
 fn name(of: Option<&CustomerId>) -> String {
     of.map_or_else(|| "all customers".to_owned(), |customer| format!("customer {customer:?}"))
-}
-
-fn is_overtaken(refusal: &aws_sdk_dynamodb::types::error::TransactionCanceledException) -> bool {
-    let codes = refusal.cancellation_reasons().iter().filter_map(|reason| reason.code());
-    // A conflict is another change of the same document at this very moment.
-    codes.into_iter().any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
 }

@@ -5,21 +5,17 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::Shard;
 use detection::CustomerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AnomalyStore, Attributes, PENDING_INDEX, StoreError, item};
+use super::keys::{self, COMPLETED_PREFIX, Key, STATUS};
+use super::{AnomalyStore, Attributes, StoreError};
 
 /// How long a run that was asked for is remembered.
 const RUN_RETENTION: Duration = Duration::from_secs(30 * 86_400);
-
-/// The partition of the notes of the last runs, and their sort keys.
-const STATUS: &str = "STATUS";
-const LAST_RUN: &str = "LAST_RUN";
-const LAST_COMPLETED: &str = "LAST_COMPLETED";
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +76,7 @@ impl AnomalyStore {
     pub async fn add_run(&self, run: &DetectionRun) -> Result<(), StoreError> {
         let mut item: Attributes = serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
         let expiry = run.requested_at / 1_000 + i64::try_from(RUN_RETENTION.as_secs()).unwrap_or(i64::MAX);
-        item.extend(run_key(&run.detection_id));
+        item.extend(keys::run(&run.detection_id).attributes());
         item.insert("type".to_owned(), AttributeValue::S("detection_run".to_owned()));
         item.insert("ttl".to_owned(), AttributeValue::N(expiry.to_string()));
         self.put_plain(item, &run.detection_id, None).await.map(drop)
@@ -88,7 +84,7 @@ impl AnomalyStore {
 
     /// A run that was asked for, unless it is missing or forgotten.
     pub async fn run(&self, detection_id: &str, now: Timestamp) -> Result<Option<DetectionRun>, StoreError> {
-        let Some(item) = self.get_plain(run_key(detection_id), "the run").await? else { return Ok(None) };
+        let Some(item) = self.get_plain(keys::run(detection_id), "the run").await? else { return Ok(None) };
         let expiry: i64 = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).unwrap_or(i64::MAX);
         let run = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
         Ok((expiry >= now.as_second()).then_some(run))
@@ -148,18 +144,18 @@ impl AnomalyStore {
     /// Remembers how a run ended. The last completed one is that of the newest window, whenever it ran; each shard has
     /// one of its own.
     pub async fn note_run(&self, run: &LastRun) -> Result<(), StoreError> {
-        let item = |sk: &str| -> Result<Attributes, StoreError> {
+        let item = |key: Key| -> Result<Attributes, StoreError> {
             let mut item: Attributes =
                 serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
-            item.extend(status_key(sk));
+            item.extend(key.attributes());
             item.insert("type".to_owned(), AttributeValue::S("last_run".to_owned()));
             Ok(item)
         };
-        self.put_plain(item(LAST_RUN)?, &run.run_id, None).await?;
+        self.put_plain(item(keys::last_run())?, &run.run_id, None).await?;
         if run.completed
             && let Some(window_end) = run.window_end
         {
-            self.put_plain(item(&last_completed(run.shard))?, &run.run_id, Some(window_end)).await?;
+            self.put_plain(item(keys::last_completed(run.shard))?, &run.run_id, Some(window_end)).await?;
         }
         Ok(())
     }
@@ -167,7 +163,7 @@ impl AnomalyStore {
     /// The last run, and the completed one of the newest window that was checked for all customers.
     pub async fn last_runs(&self) -> Result<(Option<LastRun>, Option<LastRun>), StoreError> {
         let last = async {
-            let item = self.get_plain(status_key(LAST_RUN), "the last run").await?;
+            let item = self.get_plain(keys::last_run(), "the last run").await?;
             item.map(serde_dynamo::from_item).transpose().map_err(|source| self.unreadable(source))
         };
         let completed = async {
@@ -177,7 +173,7 @@ impl AnomalyStore {
                 .table_name(&self.table)
                 .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
                 .expression_attribute_values(":pk", AttributeValue::S(STATUS.to_owned()))
-                .expression_attribute_values(":sk", AttributeValue::S(LAST_COMPLETED.to_owned()))
+                .expression_attribute_values(":sk", AttributeValue::S(COMPLETED_PREFIX.to_owned()))
                 .consistent_read(true);
             let mut items = query.into_paginator().items().send();
             let mut runs = Vec::new();
@@ -190,37 +186,17 @@ impl AnomalyStore {
         futures::future::try_join(last, completed).await
     }
 
-    /// How many alerts wait, and when the anomaly of the oldest was complete, in Unix milliseconds.
-    pub async fn pending_alerts(&self) -> Result<(u64, Option<i64>), StoreError> {
-        let query = || {
-            self.client
-                .query()
-                .table_name(&self.table)
-                .index_name(PENDING_INDEX)
-                .key_condition_expression("pending_alert = :pending")
-                .expression_attribute_values(":pending", AttributeValue::S(item::PENDING.to_owned()))
-        };
-        let unread = |source| self.unread("the pending alerts", source);
-        let mut count = 0;
-        let mut pages = query().select(Select::Count).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            count += u64::try_from(page.map_err(unread)?.count).unwrap_or(0);
-        }
-        let oldest = query()
-            .limit(1)
-            .send()
-            .await
-            .map_err(|source| self.unread("the oldest pending alert", source))?;
-        let detected_at = oldest.items().first().and_then(|item| item.get("detected_at"));
-        Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
-    }
-
     fn status(&self, status: RunStatus) -> Result<AttributeValue, StoreError> {
         serde_dynamo::to_attribute_value(status).map_err(|source| self.unreadable(source))
     }
 
-    async fn get_plain(&self, key: Attributes, what: &'static str) -> Result<Option<Attributes>, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+    async fn get_plain(&self, key: Key, what: &'static str) -> Result<Option<Attributes>, StoreError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true);
         Ok(get.send().await.map_err(|source| self.unread(what, source))?.item)
     }
 
@@ -235,11 +211,7 @@ impl AnomalyStore {
         match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
             Ok(_) => Ok(()),
             Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(StoreError::Put {
-                id: format!("the run {id}"),
-                table: self.table.clone(),
-                source: Box::new(error.into()),
-            }),
+            Err(error) => Err(self.unstored(format!("the run {id}"), error)),
         }
     }
 
@@ -253,7 +225,7 @@ impl AnomalyStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(run_key(detection_id)))
+            .set_key(Some(keys::run(detection_id).attributes()))
             .update_expression(expression)
             // Nothing is made of an id that nobody asked for.
             .condition_expression("attribute_exists(pk)")
@@ -261,12 +233,8 @@ impl AnomalyStore {
         for (name, value) in values {
             update = update.expression_attribute_values(*name, value.clone());
         }
-        update.send().await.map(drop).map_err(|source| StoreError::Update {
-            operation: "update",
-            id: format!("the run {detection_id}"),
-            table: self.table.clone(),
-            source: Box::new(source.into()),
-        })
+        let updated = update.send().await.map(drop);
+        updated.map_err(|source| self.unchanged("update", format!("the run {detection_id}"), source))
     }
 }
 
@@ -284,27 +252,6 @@ fn newest_for_all(runs: Vec<LastRun>) -> Option<LastRun> {
         runs.into_iter().min_by_key(|run| (run.window_end, Reverse(run.finished_at)))
     };
     complete.filter_map(furthest_behind).max_by_key(|run| (run.window_end, run.finished_at))
-}
-
-/// The sort key of the newest completed run of a shard. One for all customers has the key that it had before there were
-/// shards.
-fn last_completed(shard: Shard) -> String {
-    if shard.is_whole() { LAST_COMPLETED.to_owned() } else { format!("{LAST_COMPLETED}#{shard}") }
-}
-
-fn run_key(detection_id: &str) -> Attributes {
-    key(format!("RUN#{detection_id}"), "RUN")
-}
-
-fn status_key(sk: &str) -> Attributes {
-    key(STATUS.to_owned(), sk)
-}
-
-fn key(pk: String, sk: &str) -> Attributes {
-    Attributes::from([
-        ("pk".to_owned(), AttributeValue::S(pk)),
-        ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
-    ])
 }
 
 #[cfg(test)]
@@ -354,7 +301,5 @@ mod tests {
         let text = r#"{"run_id":"a","completed":true,"finished_at":1,"window_end":1}"#;
         let run: LastRun = serde_json::from_str(text).unwrap();
         assert_eq!((run.shard, serde_json::to_string(&run).unwrap().as_str()), (Shard::WHOLE, text));
-        assert_eq!(last_completed(run.shard), "LAST_COMPLETED");
-        assert_eq!(last_completed(Shard::new(3, 8).unwrap()), "LAST_COMPLETED#3-of-8");
     }
 }

@@ -11,7 +11,7 @@ use detection::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use store::{AnomalyFilter, AnomalyItem, Position};
+use store::{AnomalyFilter, AnomalyItem, AnomalyPosition};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -22,9 +22,8 @@ use crate::cursor::{self, Place};
 use crate::error::Problem;
 use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
-use crate::routes::check::BaselineView;
 use crate::times;
-use crate::views::{AnomalyView, DirectionView, Period, SeverityView, StateView};
+use crate::views::{AnomalyView, BaselineView, DirectionView, Period, SeverityView, StateView};
 
 pub(crate) const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
 pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop];
@@ -129,7 +128,7 @@ pub(crate) async fn list(
     let (from, until) = filter.bounds();
     let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
     Ok(Json(Anomalies {
-        anomalies: page.anomalies.into_iter().map(|item| AnomalyView::in_list(item, &caller)).collect(),
+        anomalies: page.items.into_iter().map(|item| AnomalyView::in_list(item, &caller)).collect(),
         next_cursor: next.transpose()?,
     }))
 }
@@ -177,8 +176,8 @@ fn resume(
     binding: &str,
     filter: &mut AnomalyFilter,
     metrics: &[MetricName],
-) -> Result<Position, Problem> {
-    let Place { after, from, until } = cursor::decode::<Position>(cursor, binding)?;
+) -> Result<AnomalyPosition, Problem> {
+    let Place { after, from, until } = cursor::decode::<AnomalyPosition>(cursor, binding)?;
     let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
     (filter.from, filter.until) = (Some(at(from)?), Some(at(until)?));
     let listed =

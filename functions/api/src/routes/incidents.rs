@@ -99,7 +99,7 @@ pub(crate) async fn list(
     let (from, until) = filter.bounds();
     let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
     Ok(Json(Incidents {
-        incidents: page.incidents.into_iter().map(|item| IncidentView::in_list(item, &caller)).collect(),
+        incidents: page.items.into_iter().map(|item| IncidentView::in_list(item, &caller)).collect(),
         next_cursor: next.transpose()?,
     }))
 }

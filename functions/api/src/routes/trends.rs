@@ -9,7 +9,7 @@ use detection::{CustomerId, Direction, Severity};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use store::{AnomalyFilter, Seen};
+use store::{AnomalyFilter, CountedAnomaly};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -130,7 +130,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, seen: &Seen) {
+    fn add(&mut self, seen: &CountedAnomaly) {
         let day = Timestamp::from_millisecond(seen.detected_at).map(day_of).unwrap_or_default();
         self.by_day.entry(day).or_default().add(seen.severity);
         self.by_customer.entry(seen.customer_id.clone()).or_default().add(seen.severity);
@@ -214,8 +214,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(customer: &str, at: &str, severity: Severity) -> Seen {
-        Seen {
+    fn seen(customer: &str, at: &str, severity: Severity) -> CountedAnomaly {
+        CountedAnomaly {
             detected_at: at.parse::<Timestamp>().unwrap().as_millisecond(),
             customer_id: CustomerId::new(customer).unwrap(),
             metric: MetricName::new("api_calls").unwrap(),

@@ -108,7 +108,9 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
     };
     let history = if rng.random_bool(0.3) { vec![entry] } else { Vec::new() };
     let version = any(rng, &[1, 2, 30, u64::from(u32::MAX), u64::from(u32::MAX) + 1]);
-    IncidentItem::new(version, incident, "ms", "a sentence".to_owned(), history, Duration::from_secs(1))
+    let previous = Previous { version: version - 1, description: None, history: Some(history) };
+    let description = Some("a sentence".to_owned());
+    IncidentItem::following(Some(previous), incident, "ms", description, Duration::from_secs(1))
 }
 
 fn known(items: &[IncidentItem]) -> Known {

@@ -1,0 +1,145 @@
+//! What people do with anomalies and incidents: acknowledge, resolve, reopen. Each route is one line of
+//! `routes::anomaly_actions` or `routes::incident_actions`; what they share is here.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use detection::Action;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Acted, HistoryEntry, MAX_HISTORY};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::access::{Caller, Responder};
+use crate::answer::Serving;
+use crate::error::Problem;
+use crate::params::{Body, InPath, Query};
+
+const MAX_NOTE_CHARACTERS: usize = 1_000;
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Note {
+    /// Kept in the history.
+    #[serde(default)]
+    #[schema(max_length = 1000, example = "the customer is running a load test")]
+    note: Option<String>,
+}
+
+impl Note {
+    /// The action as histories keep it.
+    pub(crate) fn entry(
+        self,
+        action: Action,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<HistoryEntry, Problem> {
+        if self.note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARACTERS) {
+            let detail = format!("note must have at most {MAX_NOTE_CHARACTERS} characters");
+            return Err(Problem::invalid("note", detail));
+        }
+        Ok(HistoryEntry {
+            action,
+            actor: caller.actor.clone(),
+            at: now.as_millisecond(),
+            note: self.note.filter(|note| !note.is_empty()),
+            by_customer: caller.is_customer(),
+        })
+    }
+}
+
+/// What people act on.
+pub(crate) trait Actionable: Sized {
+    /// What it is called.
+    const NAME: &'static str;
+    type View: Serialize;
+
+    /// Carries out an action that the caller may ask for.
+    async fn act(request: &ActionRequest, entry: &HistoryEntry) -> Result<Acted<Self>, Problem>;
+    fn state(&self) -> &'static str;
+    fn view(self, caller: &Caller) -> Self::View;
+}
+
+/// A request to act on what the path names.
+pub(crate) struct ActionRequest {
+    pub(crate) app: Arc<App>,
+    pub(crate) caller: Caller,
+    pub(crate) serving: Serving,
+    pub(crate) id: String,
+    pub(crate) now: Timestamp,
+    note: Note,
+}
+
+impl ActionRequest {
+    /// Carries out the action, and answers the item as it is now.
+    pub(crate) async fn answer<T: Actionable>(mut self, action: Action) -> Result<Json<T::View>, Problem> {
+        let entry = std::mem::take(&mut self.note).entry(action, &self.caller, self.now)?;
+        let name = T::NAME;
+        match T::act(&self, &entry).await? {
+            Acted::Done { item, .. } => Ok(Json(item.view(&self.caller))),
+            Acted::Refused(item) => Err(Problem::conflict(format!(
+                "the {name} is {}: reopen it before you {} it",
+                item.state(),
+                action.as_str()
+            ))),
+            Acted::Superseded(later) => Err(Problem::conflict(format!(
+                "the incident {later} of the same customer, metric and direction came after it: act on that one"
+            ))),
+            Acted::HistoryFull => Err(Problem::conflict(format!(
+                "the {name} was changed {MAX_HISTORY} times, and no more changes are kept"
+            ))),
+            Acted::Missing => Err(Problem::not_found()),
+        }
+    }
+}
+
+impl FromRequest<Arc<App>> for ActionRequest {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let Responder(caller) = Responder::from_request_parts(&mut parts, app).await?;
+        let serving = Serving::from_request_parts(&mut parts, app).await?;
+        let InPath(id) = InPath::from_request_parts(&mut parts, app).await?;
+        let query = Query::from_request_parts(&mut parts, app).await?;
+        let Body(note) = Body::from_request(Request::from_parts(parts, body), app).await?;
+        let now = query.only(&[])?.now();
+        Ok(Self { app: Arc::clone(app), caller, serving, id, now, note })
+    }
+}
+
+/// A route for an action, with its part of the document: the answer is the item as it is afterwards.
+macro_rules! action_route {
+    (
+        $(#[$doc:meta])*
+        $name:ident = $action:ident of $item:ident, answers $view:ident $path:literal $tag:literal $operation:literal
+        ($parameter:literal, $example:literal)
+    ) => {
+        $(#[$doc])*
+        #[utoipa::path(
+            post,
+            path = $path,
+            tag = $tag,
+            operation_id = $operation,
+            params(($parameter = String, Path, description = "as listed", example = $example)),
+            request_body(content = Option<Note>),
+            responses(
+                (status = 200, description = "As it is now.", body = $view),
+                Invalid,
+                Forbidden,
+                NotFound,
+                Conflict,
+                TooLarge,
+                Unavailable,
+            ),
+            security(("jwt" = ["anomalies:write"])),
+        )]
+        pub(crate) async fn $name(request: ActionRequest) -> Result<Json<$view>, Problem> {
+            request.answer::<$item>(Action::$action).await
+        }
+    };
+}
+
+pub(crate) use action_route;

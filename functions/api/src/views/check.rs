@@ -1,0 +1,172 @@
+//! The shape of a check on demand.
+
+use catalog::MetricSpec;
+use detection::{Baseline, Comparison, CustomerId, Reason, Settings, Verdict, Window, check, describe};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{DirectionView, Period};
+use crate::App;
+use crate::checking::Usage;
+
+/// The verdict on one customer's usage of one metric in one period. Values are in `unit`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Check {
+    pub customer_id: String,
+    pub metric: String,
+    pub unit: String,
+    pub period: Period,
+    /// Whether the period is over. Usage of one that is not will still grow.
+    pub period_complete: bool,
+    /// Usage in the period; null where nothing is known of it.
+    #[schema(required = true)]
+    pub current_value: Option<f64>,
+    pub baseline: BaselineView,
+    /// How many standard deviations the usage is from the mean, at most 100 either way; 0 where nothing can be judged.
+    pub z_score: f64,
+    pub is_anomaly: bool,
+    pub severity: CheckSeverity,
+    /// Null unless it is an anomaly.
+    #[schema(required = true)]
+    pub direction: Option<DirectionView>,
+    /// The incident that the anomaly belongs to; null where it is none, or a run has not found it yet.
+    #[schema(required = true)]
+    pub incident_id: Option<String>,
+    /// What is usual at least: `threshold` deviations below the mean; null where nothing can be judged.
+    #[schema(required = true)]
+    pub expected_low: Option<f64>,
+    /// What is usual at most.
+    #[schema(required = true)]
+    pub expected_high: Option<f64>,
+    /// The earlier periods were all alike, so the z-score has no meaning and other rules decided.
+    pub constant_baseline: bool,
+    /// Why it cannot be judged; null where it can.
+    #[schema(required = true)]
+    pub undetermined: Option<UndeterminedView>,
+    /// Size of the z-score from which a change is an anomaly, in this check.
+    pub threshold: f64,
+    /// The verdict in words.
+    pub description: String,
+}
+
+/// What is usual: the earlier periods of the same length and the same time of day.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Baseline)]
+pub(crate) struct BaselineView {
+    /// Null without any earlier value.
+    #[schema(required = true)]
+    pub mean: Option<f64>,
+    /// Sample standard deviation; null with fewer than two earlier values.
+    #[schema(required = true)]
+    pub stddev: Option<f64>,
+    /// Earlier periods with a value, which were compared with.
+    pub sample_count: usize,
+    /// Earlier periods that were left out because an incident was in them, so that one anomaly does not hide the next.
+    pub excluded_windows: usize,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Severity)]
+pub(crate) enum CheckSeverity {
+    Normal,
+    Warning,
+    Critical,
+}
+
+/// `no_data`: nothing is known of the period. `insufficient_data`: too few earlier values. `not_finite`, `negative`,
+/// `out_of_range`: the data is broken.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Undetermined)]
+pub(crate) enum UndeterminedView {
+    NoData,
+    InsufficientData,
+    NotFinite,
+    Negative,
+    OutOfRange,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Checks {
+    /// Customer after customer, each with all metrics, in the order asked for.
+    pub results: Vec<Check>,
+}
+
+impl Check {
+    /// Judges a series as the runs do.
+    pub(crate) fn of(
+        app: &App,
+        customer: &CustomerId,
+        metric: &MetricSpec,
+        usage: &Usage,
+        settings: &Settings,
+        window: &Window,
+        now: Timestamp,
+    ) -> Self {
+        let series = usage.series(app, metric);
+        let verdict = check(&series, settings);
+        let (comparison, finding) = match &verdict {
+            Verdict::Normal(comparison) => (Some(comparison), None),
+            Verdict::Anomalous(finding) => (Some(&finding.comparison), Some(finding)),
+            Verdict::Undetermined(_) => (None, None),
+        };
+        let finite = |number: f64| Some(number).filter(|number| number.is_finite());
+        let baseline =
+            comparison.map(|comparison| comparison.baseline).or_else(|| Baseline::of(series.baseline()));
+        let sole = || series.baseline().next();
+        Self {
+            customer_id: customer.to_string(),
+            metric: metric.name.to_string(),
+            unit: metric.unit.clone(),
+            period: window.into(),
+            period_complete: window.end() <= now,
+            current_value: series.current().and_then(finite),
+            baseline: BaselineView {
+                mean: baseline.map(|baseline| baseline.mean()).or_else(sole).and_then(finite),
+                stddev: baseline.and_then(|baseline| finite(baseline.stddev())),
+                sample_count: baseline
+                    .map_or_else(|| series.baseline().count(), |baseline| baseline.sample_count()),
+                excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
+            },
+            z_score: comparison.map_or(0.0, |comparison: &Comparison| comparison.z_score),
+            is_anomaly: finding.is_some(),
+            severity: finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into()),
+            direction: finding.map(|finding| finding.direction.into()),
+            incident_id: finding
+                .and_then(|finding| usage.incident(metric, finding.direction))
+                .map(|incident| incident.id().to_string()),
+            expected_low: comparison.map(|comparison| comparison.opinion.expected.low),
+            expected_high: comparison.map(|comparison| comparison.opinion.expected.high),
+            constant_baseline: comparison.is_some_and(Comparison::constant_baseline),
+            undetermined: match &verdict {
+                Verdict::Undetermined(reason) => Some((*reason).into()),
+                _ => None,
+            },
+            threshold: settings.z_score().threshold(),
+            description: describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
+        }
+    }
+}
+
+impl From<detection::Severity> for CheckSeverity {
+    fn from(severity: detection::Severity) -> Self {
+        match severity {
+            detection::Severity::Warning => Self::Warning,
+            detection::Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<Reason> for UndeterminedView {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::NoData => Self::NoData,
+            Reason::InsufficientData => Self::InsufficientData,
+            Reason::NotFinite => Self::NotFinite,
+            Reason::Negative => Self::Negative,
+            Reason::OutOfRange => Self::OutOfRange,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Digests: one alert that stands for the many pages of a storm.
+
+use std::time::Duration;
+
+use catalog::Shard;
+use detection::Window;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::AlertState;
+use super::anomaly_item::expiry;
+use super::keys::{self, Key};
+
+/// The pages that one run called for beyond those that it may send singly: exact totals and the largest ones.
+///
+/// The totals are part of its key: a repeated run meets its own digest, and one that finds more has one of its own. So is
+/// the shard, since two of them may have the same totals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    pub pk: String,
+    pub sk: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub anomaly_id: String,
+    pub detected_at: i64,
+    /// The part of the customers that the run was for.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
+    /// Incidents that called for a page in the run.
+    #[serde(default)]
+    pub pages: u64,
+    /// Those of them that got no alert of their own.
+    pub held_back: u64,
+    /// Critical anomalies of the run, also those of incidents that people know.
+    pub critical: u64,
+    /// All anomalies of the run.
+    pub anomalies: u64,
+    /// The largest of those held back, by |z| and then by change.
+    pub largest: Vec<DigestEntry>,
+    pub alert_state: AlertState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_alert: Option<String>,
+    pub run_id: String,
+    pub ttl: i64,
+}
+
+/// What one run found and called for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All anomalies, warnings included.
+    pub anomalies: u64,
+    pub critical: u64,
+    /// Incidents that call for a page.
+    pub pages: u64,
+    /// Those of them that only a digest tells of.
+    pub held_back: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestEntry {
+    pub anomaly_id: String,
+    pub customer_id: String,
+    pub description: String,
+}
+
+impl Digest {
+    pub fn new(
+        window: Window,
+        shard: Shard,
+        Totals { anomalies, critical, pages, held_back }: Totals,
+        largest: Vec<DigestEntry>,
+    ) -> Self {
+        let detected_at = window.end().as_millisecond();
+        let counts = match shard.is_whole() {
+            true => format!("{pages}-{held_back}"),
+            false => format!("{pages}-{held_back}.{shard}"),
+        };
+        let Key { pk, sk } = keys::digest(detected_at, &counts);
+        Self {
+            pk,
+            sk,
+            kind: "alert_digest".to_owned(),
+            anomaly_id: format!("{detected_at}.digest.{counts}"),
+            detected_at,
+            shard,
+            pages,
+            held_back,
+            critical,
+            anomalies,
+            largest,
+            alert_state: AlertState::Pending,
+            pending_alert: AlertState::Pending.in_outbox(),
+            run_id: String::new(),
+            ttl: 0,
+        }
+    }
+
+    pub(crate) fn stamped(mut self, retention: Duration, run_id: &str) -> Self {
+        let detected_at = Timestamp::from_millisecond(self.detected_at).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.ttl = expiry(detected_at, retention);
+        run_id.clone_into(&mut self.run_id);
+        self
+    }
+}

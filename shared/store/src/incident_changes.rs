@@ -1,0 +1,187 @@
+//! Changes of incidents: an incident changes together with the anomaly or the notice that tells of the change, all or
+//! nothing, and only from the version that the change was decided from. So no anomaly is counted twice, no page is lost
+//! between deciding and storing, and of two runs that overlap one decides anew.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+
+use super::conflicts::{PATIENTLY, again_after_conflicts, is_conflict, is_refused, is_throttled};
+use super::outbox::unless_stored;
+use super::{AlertItem, AnomalyStore, Attributes, Former, IncidentItem, Recorded, StoreError, Writer};
+
+/// What becomes of an incident, and what tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The latest incident of the subject that the change was decided from. `to` may be another one: then this one is
+    /// closed and stays as it is.
+    pub from: Option<&'a Former>,
+    pub to: &'a IncidentItem,
+    /// The anomaly that belongs to it, or the notice of it.
+    pub alert: Option<&'a AlertItem>,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Changed {
+    /// It is stored.
+    Done,
+    /// The anomaly or notice was stored before, and the incident with it.
+    Already(Recorded),
+    /// The incident is no longer what the change was decided from.
+    Overtaken,
+}
+
+impl AnomalyStore {
+    /// Carries out a change as a whole, or not at all.
+    pub async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> Result<Changed, StoreError> {
+        match change.alert {
+            None if is_in_place(change) => self.put_in_place(change, writer).await,
+            _ => self.transact(change, writer).await,
+        }
+    }
+
+    /// A change of one item only needs no transaction.
+    async fn put_in_place(&self, change: Change<'_>, writer: Writer<'_>) -> Result<Changed, StoreError> {
+        let put = self.put_of_incident(change, writer)?.build().map_err(|e| self.undone(change, e.into()))?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_expression_attribute_values(put.expression_attribute_values);
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Changed::Done),
+            Err(
+                PutItemError::ConditionalCheckFailedException(_)
+                | PutItemError::TransactionConflictException(_),
+            ) => Ok(Changed::Overtaken),
+            Err(error) => Err(self.undone(change, error.into())),
+        }
+    }
+
+    async fn transact(&self, change: Change<'_>, writer: Writer<'_>) -> Result<Changed, StoreError> {
+        let mut items = Vec::new();
+        if let Some(alert) = change.alert {
+            let put = self.put_of_alert(alert, writer)?;
+            let put = put.build().map_err(|source| self.undone(change, source.into()))?;
+            items.push(TransactWriteItem::builder().put(put).build());
+        }
+        let put = self.put_of_incident(change, writer)?;
+        let put = put.build().map_err(|source| self.undone(change, source.into()))?;
+        items.push(TransactWriteItem::builder().put(put).build());
+        if let Some(from) = moved(change) {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .set_key(Some(from.key().attributes()))
+                .condition_expression(UNCHANGED)
+                .set_expression_attribute_values(Some(as_read(from)))
+                .build()
+                .map_err(|source| self.undone(change, source.into()))?;
+            items.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        if let Some(closed) = succeeded(change) {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(closed.key().attributes()))
+                .condition_expression(UNCHANGED)
+                .set_expression_attribute_values(Some(as_read(closed)))
+                .build()
+                .map_err(|source| self.undone(change, source.into()))?;
+            items.push(TransactWriteItem::builder().condition_check(check).build());
+        }
+        let transaction = self.client.transact_write_items().set_transact_items(Some(items));
+        let write = || async { transaction.clone().send().await.map_err(SdkError::into_service_error) };
+        match again_after_conflicts(PATIENTLY, is_only_throttled, write).await {
+            Ok(_) => Ok(Changed::Done),
+            Err(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Changed::Overtaken),
+            Err(TransactWriteItemsError::TransactionCanceledException(refusal))
+                if is_refused(&refusal) || is_conflict(&refusal) =>
+            {
+                Ok(match change.alert.and_then(|_| stored_before(&refusal)) {
+                    Some(found) => Changed::Already(self.already(found, writer)),
+                    None => Changed::Overtaken,
+                })
+            }
+            Err(error) => Err(self.undone(change, error.into())),
+        }
+    }
+
+    fn put_of_incident(&self, change: Change<'_>, writer: Writer<'_>) -> Result<PutBuilder, StoreError> {
+        let item = change.to.to_item().map_err(|source| self.unreadable(source))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        Ok(match change.from {
+            Some(from) if is_in_place(change) => {
+                put.condition_expression(UNCHANGED).set_expression_attribute_values(Some(as_read(from)))
+            }
+            // As with anomalies, an expired item that is still there blocks nothing.
+            _ => put
+                .condition_expression("attribute_not_exists(pk) OR #ttl < :now")
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string())),
+        })
+    }
+
+    fn put_of_alert(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<PutBuilder, StoreError> {
+        let item = alert.to_item().map_err(|source| self.unreadable(source))?;
+        let (condition, names, values) = unless_stored(alert, writer);
+        Ok(Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+
+    fn undone(&self, change: Change<'_>, source: aws_sdk_dynamodb::Error) -> StoreError {
+        let id = change.alert.map_or_else(|| change.to.id().to_string(), |alert| alert.id().to_owned());
+        self.unstored(id, source)
+    }
+}
+
+/// A throttled transaction is tried again as it is. After a conflict the change has to be decided anew.
+fn is_only_throttled(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(refusal) = error else { return false };
+    is_throttled(refusal) && !is_refused(refusal) && !is_conflict(refusal)
+}
+
+/// Whether the incident keeps its key.
+fn is_in_place(change: Change<'_>) -> bool {
+    change
+        .from
+        .is_some_and(|from| from.is(&change.to.incident) && from.is_open == change.to.incident.is_open())
+}
+
+/// The incident under the key that it leaves.
+fn moved(change: Change<'_>) -> Option<&Former> {
+    change.from.filter(|from| from.is(&change.to.incident) && !is_in_place(change))
+}
+
+/// The closed incident that another one follows: a late run must not have reopened or joined it in the meantime.
+fn succeeded(change: Change<'_>) -> Option<&Former> {
+    change.from.filter(|from| !from.is(&change.to.incident))
+}
+
+/// Holds while an item is as it was read. The version alone would not tell: a later incident may have taken the key.
+const UNCHANGED: &str = "version = :version AND incident_id = :incident";
+
+fn as_read(former: &Former) -> Attributes {
+    Attributes::from([
+        (":version".to_owned(), AttributeValue::N(former.version.to_string())),
+        (":incident".to_owned(), AttributeValue::S(former.id().to_string())),
+    ])
+}
+
+/// The alert that a transaction found in place of its own, which is its first item.
+fn stored_before(refusal: &TransactionCanceledException) -> Option<Attributes> {
+    let first = refusal.cancellation_reasons().first()?;
+    (first.code() == Some("ConditionalCheckFailed")).then(|| first.item.clone().unwrap_or_default())
+}

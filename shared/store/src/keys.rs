@@ -1,0 +1,263 @@
+//! The keys of all items, and of the indexes. No other file makes `pk` or `sk`, or takes one apart.
+//!
+//! | item | `pk` | `sk` |
+//! |---|---|---|
+//! | anomaly | `CUSTOMER#{customer}` | `ANOMALY#{detected_at}#{metric}` |
+//! | open incident | `CUSTOMER#{customer}` | `INCIDENT#{metric}#{direction}` |
+//! | closed incident | `CUSTOMER#{customer}` | `INCIDENT#{metric}#{direction}#{opened_at}` |
+//! | notice | `CUSTOMER#{customer}` | `NOTICE#{detected_at}#{metric}#{direction}#{event}` |
+//! | digest of a run | `DIGEST` | `DIGEST#{detected_at}#{counts}` |
+//! | policy | `CONFIG` | `GLOBAL`, or `CUSTOMER#{hash}` |
+//! | version of a policy | `CONFIG_HISTORY#{sk of the policy}` | `VERSION#{version}` |
+//! | run on demand | `RUN#{id}` | `RUN` |
+//! | last runs | `STATUS` | `LAST_RUN`, `LAST_COMPLETED`, `LAST_COMPLETED#{shard}` |
+//! | delivery | `DELIVERY#{alert}` | `CHANNEL#{channel}` |
+//! | throttle | `THROTTLE#{channel}` | `{metric}#{severity}`, or `DAY#{day}` for what was held back |
+//! | disabled channel | `CHANNEL#{channel}` | `DISABLED` |
+//! | thread | `CHANNEL#{channel}` | `THREAD#{incident}` |
+//!
+//! A sort key holds 1,024 bytes, and an id can be longer: then its hash stands in the key.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::Shard;
+use detection::incident::{Event, Subject};
+use detection::{CustomerId, MetricName};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::Attributes;
+
+/// Index of anomalies by metric and time.
+pub(crate) const METRIC_INDEX: &str = "metric-severity-index";
+
+/// Sparse index of alerts that wait: its key is the attribute `pending_alert`.
+pub(crate) const PENDING_INDEX: &str = "pending-alerts-index";
+
+/// Index of incidents by the newest window that changed them. It has [`INCIDENT_PARTS`] parts.
+pub(crate) const INCIDENTS_INDEX: &str = "incidents-index";
+
+/// Parts of the index of incidents: enough that one part can take a storm of incidents.
+pub(crate) const INCIDENT_PARTS: u8 = 16;
+
+/// Partition of all policies.
+pub(crate) const POLICIES: &str = "CONFIG";
+
+/// Partition of the notes of the last runs.
+pub(crate) const STATUS: &str = "STATUS";
+
+/// First part of the sort keys of incidents.
+pub(crate) const INCIDENT_PREFIX: &str = "INCIDENT#";
+
+/// First part of the sort keys of the completed runs.
+pub(crate) const COMPLETED_PREFIX: &str = "LAST_COMPLETED";
+
+const CUSTOMER_PREFIX: &str = "CUSTOMER#";
+const ANOMALY_PREFIX: &str = "ANOMALY#";
+
+/// Where an item is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+/// The partition of everything about a customer.
+pub(crate) fn customer(customer: &CustomerId) -> String {
+    format!("{CUSTOMER_PREFIX}{customer}")
+}
+
+/// The customer of a partition.
+pub(crate) fn customer_of(pk: &str) -> Option<CustomerId> {
+    pk.strip_prefix(CUSTOMER_PREFIX).and_then(|id| CustomerId::new(id).ok())
+}
+
+pub(crate) fn anomaly(of: &CustomerId, detected_at: i64, metric: &MetricName) -> Key {
+    Key { pk: customer(of), sk: format!("{}#{metric}", anomalies_from(detected_at)) }
+}
+
+/// A bound of sort keys: all anomalies of this millisecond come after it, all earlier ones before it.
+pub(crate) fn anomalies_from(detected_at: i64) -> String {
+    format!("{ANOMALY_PREFIX}{detected_at}")
+}
+
+/// The time and the metric in the sort key of an anomaly.
+pub(crate) fn anomaly_of(sk: &str) -> Option<(i64, MetricName)> {
+    let (time, metric) = sk.strip_prefix(ANOMALY_PREFIX)?.split_once('#')?;
+    Some((time.parse().ok()?, MetricName::new(metric).ok()?))
+}
+
+/// The open incident of a subject has one key, so there cannot be two. Each closed one has a key of its own.
+pub(crate) fn incident(subject: &Subject, is_open: bool, opened_at: Timestamp) -> Key {
+    let open = open_incident(subject);
+    match is_open {
+        true => open,
+        false => Key { sk: format!("{}#{}", open.sk, opened_at.as_millisecond()), ..open },
+    }
+}
+
+pub(crate) fn open_incident(subject: &Subject) -> Key {
+    let sk = format!("{INCIDENT_PREFIX}{}#{}", subject.metric, subject.direction.as_str());
+    Key { pk: customer(&subject.customer_id), sk }
+}
+
+/// First part of the sort keys of a subject's closed incidents.
+pub(crate) fn closed_incidents(subject: &Subject) -> String {
+    format!("{}#", open_incident(subject).sk)
+}
+
+/// The part of the index of incidents that a customer's are in.
+pub(crate) fn incident_part(customer: &CustomerId) -> u8 {
+    Sha256::digest(customer.as_str().as_bytes())[0] % INCIDENT_PARTS
+}
+
+pub(crate) fn notice(subject: &Subject, event: Event, detected_at: i64) -> Key {
+    let (metric, direction, event) = (&subject.metric, subject.direction.as_str(), event.as_str());
+    Key {
+        pk: customer(&subject.customer_id),
+        sk: format!("NOTICE#{detected_at}#{metric}#{direction}#{event}"),
+    }
+}
+
+pub(crate) fn digest(detected_at: i64, counts: &str) -> Key {
+    key("DIGEST", format!("DIGEST#{detected_at}#{counts}"))
+}
+
+/// The policy for all customers, or that of one.
+pub(crate) fn policy(of: Option<&CustomerId>) -> Key {
+    let sk = of.map_or_else(|| "GLOBAL".to_owned(), |of| format!("{CUSTOMER_PREFIX}{}", sha256(of.as_str())));
+    key(POLICIES, sk)
+}
+
+pub(crate) fn policy_version(of: Option<&CustomerId>, version: u64) -> Key {
+    key(format!("CONFIG_HISTORY#{}", policy(of).sk), format!("VERSION#{version:020}"))
+}
+
+pub(crate) fn run(detection_id: &str) -> Key {
+    key(format!("RUN#{detection_id}"), "RUN")
+}
+
+pub(crate) fn last_run() -> Key {
+    key(STATUS, "LAST_RUN")
+}
+
+/// The newest completed run of a shard. One for all customers keeps the key of before there were shards.
+pub(crate) fn last_completed(shard: Shard) -> Key {
+    match shard.is_whole() {
+        true => key(STATUS, COMPLETED_PREFIX),
+        false => key(STATUS, format!("{COMPLETED_PREFIX}#{shard}")),
+    }
+}
+
+pub(crate) fn delivery(alert_id: &str, channel: &str) -> Key {
+    key(format!("DELIVERY#{}", short(alert_id)), format!("CHANNEL#{channel}"))
+}
+
+/// `series` is a metric and severity.
+pub(crate) fn throttle(channel: &str, series: &str) -> Key {
+    key(format!("THROTTLE#{channel}"), series)
+}
+
+/// What a channel held back on a day of UTC. No metric begins with a capital letter.
+pub(crate) fn held_back(channel: &str, day: &str) -> Key {
+    throttle(channel, &format!("DAY#{day}"))
+}
+
+pub(crate) fn disabled_channel(channel: &str) -> Key {
+    key(format!("CHANNEL#{channel}"), "DISABLED")
+}
+
+pub(crate) fn thread(channel: &str, incident_id: &str) -> Key {
+    key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
+}
+
+/// An id as part of a key.
+pub(crate) fn short(id: &str) -> String {
+    if id.len() <= 512 { id.to_owned() } else { format!("sha256:{}", sha256(id)) }
+}
+
+/// A hash in hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+impl Key {
+    /// As the attributes that name an item.
+    pub(crate) fn attributes(self) -> Attributes {
+        Attributes::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk)),
+            ("sk".to_owned(), AttributeValue::S(self.sk)),
+        ])
+    }
+}
+
+fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
+    Key { pk: pk.into(), sk: sk.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use detection::Direction;
+
+    use super::*;
+
+    fn shown(Key { pk, sk }: Key) -> String {
+        format!("{pk} {sk}")
+    }
+
+    /// Items outlive deployments: a key that changes loses what is stored.
+    #[test]
+    fn keys_stay_as_they_are() {
+        let subject = Subject {
+            customer_id: CustomerId::new("a#b").unwrap(),
+            metric: MetricName::new("api_calls").unwrap(),
+            direction: Direction::Drop,
+        };
+        let opened_at = Timestamp::from_millisecond(1_795_266_000_000).unwrap();
+        let id = &subject.customer_id;
+        let hash = sha256("a#b");
+        for (key, expected) in [
+            (anomaly(id, 1_795_266_000_000, &subject.metric), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls"),
+            (incident(&subject, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop"),
+            (incident(&subject, false, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop#1795266000000"),
+            (notice(&subject, Event::Resolved, 5), "CUSTOMER#a#b NOTICE#5#api_calls#drop#resolved"),
+            (digest(5, "7-3"), "DIGEST DIGEST#5#7-3"),
+            (policy(None), "CONFIG GLOBAL"),
+            (policy(Some(id)), &format!("CONFIG CUSTOMER#{hash}")),
+            (
+                policy_version(Some(id), 3),
+                &format!("CONFIG_HISTORY#CUSTOMER#{hash} VERSION#00000000000000000003"),
+            ),
+            (run("x"), "RUN#x RUN"),
+            (last_run(), "STATUS LAST_RUN"),
+            (last_completed(Shard::WHOLE), "STATUS LAST_COMPLETED"),
+            (last_completed(Shard::new(3, 8).unwrap()), "STATUS LAST_COMPLETED#3-of-8"),
+            (delivery("1.m.YQ", "slack"), "DELIVERY#1.m.YQ CHANNEL#slack"),
+            (throttle("slack", "api_calls#critical"), "THROTTLE#slack api_calls#critical"),
+            (held_back("slack", "2026-11-21"), "THROTTLE#slack DAY#2026-11-21"),
+            (disabled_channel("slack"), "CHANNEL#slack DISABLED"),
+            (thread("slack", "1.m.spike.YQ"), "CHANNEL#slack THREAD#1.m.spike.YQ"),
+        ] {
+            assert_eq!(shown(key), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_key_names_is_read_back() {
+        let (customer_id, metric) = (CustomerId::new("a#b").unwrap(), MetricName::new("api_calls").unwrap());
+        let Key { pk, sk } = anomaly(&customer_id, 1_795_266_000_000, &metric);
+        assert_eq!(customer_of(&pk), Some(customer_id));
+        assert_eq!(anomaly_of(&sk), Some((1_795_266_000_000, metric)));
+        for foreign in ["ANOMALY#x#api_calls", "ANOMALY#1", "INCIDENT#1#api_calls", "ANOMALY#1#"] {
+            assert_eq!(anomaly_of(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn long_ids_give_short_keys_that_differ() {
+        let long = |last: &str| format!("{}{last}", "x".repeat(3_000));
+        let of = |id: &str| [delivery(id, "slack").pk, thread("slack", id).sk];
+        assert!(of(&long("a")).iter().all(|key| key.len() < 100));
+        assert_ne!(of(&long("a")), of(&long("b")));
+        assert!(of(&long("a"))[1].starts_with("THREAD#sha256:"));
+    }
+}

@@ -1,0 +1,251 @@
+//! The outbox: alerts that are stored with what they tell of, and wait until they are published and marked `sent`.
+//!
+//! An item that has to be alerted is born `pending` and stays in a sparse index until its alert was published and marked
+//! `sent`. A run that dies on the way leaves it there for the next one. A short claim before publishing keeps two runs at
+//! the same time from sending the same alert.
+//!
+//! Whether something is alerted is decided by the item's state and never by "my put won": the SDK repeats a put whose
+//! answer was lost, and the repetition loses against the item it made itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select};
+
+use super::alert_state::PENDING;
+use super::conflicts::{BRIEFLY, Conflict, again_after_conflicts};
+use super::keys::PENDING_INDEX;
+use super::{AlertItem, AlertState, AnomalyItem, AnomalyStore, Attributes, Digest, StoreError, Writer};
+
+/// How long a run may take from claiming an alert to marking it. A run that dies in between leaves the claim behind,
+/// so this is also how soon the alert can be sent again; the first asynchronous retry of a Lambda comes after a minute.
+pub const CLAIM: Duration = Duration::from_secs(30);
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// It was stored by this run; otherwise an earlier run, or one at the same time, had stored it.
+    pub new: bool,
+    /// The state of the stored item's alert.
+    pub alert_state: AlertState,
+    /// The stored item, where its alert waits.
+    pub pending: Option<AlertItem>,
+}
+
+impl Recorded {
+    /// Stored just now.
+    pub fn of(alert: AlertItem) -> Self {
+        let alert_state = alert.state();
+        Self { new: true, alert_state, pending: Some(alert).filter(|_| alert_state == AlertState::Pending) }
+    }
+}
+
+/// Alerts that wait.
+#[derive(Debug)]
+pub struct Pending {
+    /// Oldest first.
+    pub alerts: Vec<AlertItem>,
+    /// Items in the index that are no alert as this version knows it.
+    pub unreadable: u64,
+}
+
+/// What became of the attempt to claim an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The alert is this run's to publish.
+    Won,
+    /// Another run holds it, and may or may not be alive.
+    Held,
+    /// It was published, or is gone.
+    Done,
+}
+
+impl AnomalyStore {
+    /// Stores an anomaly unless it is stored already.
+    pub async fn record(&self, item: AnomalyItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
+        self.put(AlertItem::Anomaly(Box::new(item)), writer).await
+    }
+
+    /// Stores the digest of a run unless it is stored already.
+    pub async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> Result<Recorded, StoreError> {
+        let item = digest.stamped(self.retention, writer.run_id);
+        self.put(AlertItem::Digest(Box::new(item)), writer).await
+    }
+
+    /// All alerts that wait, oldest first, at most `limit`.
+    pub async fn pending(&self, limit: usize) -> Result<Pending, StoreError> {
+        let mut pages = self.waiting().into_paginator().page_size(100).items().send();
+        let mut pending = Pending { alerts: Vec::new(), unreadable: 0 };
+        while pending.alerts.len() < limit
+            && let Some(item) = pages.next().await
+        {
+            let item = item.map_err(|source| self.unread("the pending alerts", source))?;
+            match AlertItem::from_item(item) {
+                Ok(alert) => pending.alerts.push(alert),
+                // One unreadable item must not keep all other alerts from being sent.
+                Err(error) => {
+                    tracing::error!(error = %error, db.table = self.table, "a pending alert cannot be read");
+                    pending.unreadable += 1;
+                }
+            }
+        }
+        Ok(pending)
+    }
+
+    /// How many alerts wait, and when the anomaly of the oldest was complete, in Unix milliseconds.
+    pub async fn pending_alerts(&self) -> Result<(u64, Option<i64>), StoreError> {
+        let unread = |source| self.unread("the pending alerts", source);
+        let mut count = 0;
+        let mut pages = self.waiting().select(Select::Count).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            count += u64::try_from(page.map_err(unread)?.count).unwrap_or(0);
+        }
+        let oldest = self.waiting().limit(1).send().await;
+        let oldest = oldest.map_err(|source| self.unread("the oldest pending alert", source))?;
+        let detected_at = oldest.items().first().and_then(|item| item.get("detected_at"));
+        Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
+    }
+
+    /// Takes the right to publish an alert, for as long as [`CLAIM`] from `writer.now`.
+    pub async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, StoreError> {
+        let until = writer.now.as_second() + i64::try_from(CLAIM.as_secs()).unwrap_or(i64::MAX);
+        let update = self
+            .update(alert)
+            .update_expression("SET alert_claim_until = :until, alert_claim_by = :run")
+            .condition_expression(
+                "alert_state = :pending AND \
+                 (attribute_not_exists(alert_claim_until) OR alert_claim_until < :now OR alert_claim_by = :run)",
+            )
+            .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_second().to_string()))
+            .expression_attribute_values(":run", AttributeValue::S(writer.run_id.to_owned()))
+            .expression_attribute_values(":pending", AttributeValue::S(AlertState::Pending.as_str().to_owned()));
+        Ok(match self.conditional("claim", alert, update).await? {
+            None => Claim::Won,
+            Some(found) if holds(&found, "alert_state", AlertState::Pending.as_str()) => Claim::Held,
+            Some(_) => Claim::Done,
+        })
+    }
+
+    /// Gives a claim back after a publish that failed, so that the next run need not wait for it to end.
+    pub async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
+        let update = self
+            .update(alert)
+            .update_expression("REMOVE alert_claim_until, alert_claim_by")
+            .condition_expression("alert_claim_by = :run")
+            .expression_attribute_values(":run", AttributeValue::S(writer.run_id.to_owned()));
+        self.conditional("release", alert, update).await.map(drop)
+    }
+
+    /// Marks an alert as published and takes it out of the outbox.
+    pub async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
+        let update = self
+            .update(alert)
+            .update_expression(
+                "SET alert_state = :sent, alerted_at = :now REMOVE pending_alert, alert_claim_until, alert_claim_by",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":sent", AttributeValue::S(AlertState::Sent.as_str().to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_millisecond().to_string()));
+        self.conditional("mark", alert, update).await.map(drop)
+    }
+
+    async fn put(&self, alert: AlertItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
+        let item = alert.to_item().map_err(|source| self.unreadable(source))?;
+        let (condition, names, values) = unless_stored(&alert, writer);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let write = || async { put.clone().send().await.map_err(SdkError::into_service_error) };
+        match again_after_conflicts(BRIEFLY, PutItemError::passes, write).await {
+            Ok(_) => Ok(Recorded::of(alert)),
+            Err(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(self.already(refusal.item.unwrap_or_default(), writer))
+            }
+            Err(error) => Err(self.unstored(alert.id(), error)),
+        }
+    }
+
+    /// The index of waiting alerts, oldest first.
+    fn waiting(&self) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(PENDING_INDEX)
+            .key_condition_expression("pending_alert = :pending")
+            .expression_attribute_values(":pending", AttributeValue::S(PENDING.to_owned()))
+    }
+
+    fn update(&self, alert: &AlertItem) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).set_key(Some(alert.key().attributes()))
+    }
+
+    /// Runs a conditional update; where its condition did not hold, returns the item as it is.
+    async fn conditional(
+        &self,
+        operation: &'static str,
+        alert: &AlertItem,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<Option<Attributes>, StoreError> {
+        let update =
+            update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let write = || async { update.clone().send().await.map_err(SdkError::into_service_error) };
+        match again_after_conflicts(BRIEFLY, UpdateItemError::passes, write).await {
+            Ok(_) => Ok(None),
+            Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                Ok(Some(refusal.item.unwrap_or_default()))
+            }
+            Err(error) => Err(self.unchanged(operation, alert.id(), error)),
+        }
+    }
+
+    /// What a refused put found in its place.
+    pub(crate) fn already(&self, found: Attributes, writer: Writer<'_>) -> Recorded {
+        let new = holds(&found, "run_id", writer.run_id);
+        if !holds(&found, "alert_state", AlertState::Pending.as_str()) {
+            let sent = holds(&found, "alert_state", AlertState::Sent.as_str());
+            let alert_state = if sent { AlertState::Sent } else { AlertState::None };
+            return Recorded { new, alert_state, pending: None };
+        }
+        let pending = AlertItem::from_item(found)
+            // It is in the index as well, and counts there.
+            .inspect_err(|error| tracing::error!(error = %error, db.table = self.table, "a stored item cannot be read"))
+            .ok();
+        Recorded { new, alert_state: AlertState::Pending, pending }
+    }
+}
+
+/// The condition under which an alert's item is put, with its names and values.
+///
+/// An expired item that DynamoDB has not removed yet must not block its successor. An item that would be born expired,
+/// from a re-run of a window of long ago, is no successor: it would page again each time.
+pub(crate) fn unless_stored(
+    alert: &AlertItem,
+    writer: Writer<'_>,
+) -> (&'static str, Option<HashMap<String, String>>, Option<Attributes>) {
+    if alert.ttl() < writer.now.as_second() {
+        return ("attribute_not_exists(pk)", None, None);
+    }
+    let now = AttributeValue::N(writer.now.as_second().to_string());
+    (
+        "attribute_not_exists(pk) OR #ttl < :now",
+        Some(HashMap::from([("#ttl".to_owned(), "ttl".to_owned())])),
+        Some(HashMap::from([(":now".to_owned(), now)])),
+    )
+}
+
+/// Whether a text attribute has this value.
+fn holds(item: &Attributes, name: &str, text: &str) -> bool {
+    item.get(name).and_then(|value| value.as_s().ok()).is_some_and(|value| value == text)
+}
