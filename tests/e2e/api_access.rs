@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use e2e::api::{Answer, SCOPES};
-use e2e::world::{END, at, run, steady_then, text, tick};
+use e2e::world::{END, at, hourly, run, steady_then, text};
 use e2e::{Api, World};
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ async fn world_and_table() -> Result<(World, Vec<Row>)> {
     for customer in ["mine", "theirs"] {
         world.insert(&steady_then(customer, at(END), 5e7)).await?;
     }
-    run(&world.app().await?, &tick(END)).await?;
+    run(&world.app().await?, &hourly(END)).await?;
     // It fails, for nobody knows the function, and is remembered.
     world.api().await?.post("/v1/detections", &json!({})).await?.assert_problem(503, "a run");
     let (mut theirs, mut incident, mut detection) = (String::new(), String::new(), String::new());

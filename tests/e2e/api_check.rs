@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use e2e::data::{customers, with_spikes};
 use e2e::oracle::METRICS;
 use e2e::proxy::{Action, Proxy};
-use e2e::world::{END, at, run, steady_then, text, tick};
+use e2e::world::{END, at, hourly, run, steady_then, text};
 use e2e::{Event, World};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn a_check_gives_the_verdict_that_the_hourly_run_stores() -> Result<()> {
     world.insert_spikes(3).await?;
     world.insert_random(22, 250, 33, at(END)).await?;
     let strict = [("THRESHOLD", "1.5"), ("CRITICAL_THRESHOLD", "2.5"), ("BASELINE_DAYS", "28")];
-    run(&world.app_with(&strict, &world.aws).await?, &tick(END)).await?;
+    run(&world.app_with(&strict, &world.aws).await?, &hourly(END)).await?;
     let api = world.api_with(&strict, &world.aws).await?;
     let results = api.check_many(&json!({ "customer_ids": with_spikes() })).await?;
     assert_eq!(results.len(), 100);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use e2e::api::NOW;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, at, figures, run, steady_then, text, tick};
+use e2e::world::{self, END, at, figures, hourly, run, steady_then, text};
 use e2e::{Api, World};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -207,7 +207,7 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
         world.insert(&steady_then(customer, at(END), 7.8e6)).await?;
     }
     let api = world.api().await?;
-    assert_eq!(run(&world.app().await?, &tick(END)).await?.anomalies_found, 0);
+    assert_eq!(run(&world.app().await?, &hourly(END)).await?.anomalies_found, 0);
     set(&api, GLOBAL, 0, compute(json!({ "min_relative_change": 0 }))).await?;
     set(&api, OF_B, 0, compute(json!({ "critical_threshold": 6 }))).await?;
     set(&api, "/v1/config/customers/c", 0, compute(json!({ "threshold": 6, "critical_threshold": 7 })))
@@ -215,7 +215,7 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
     set(&api, "/v1/config/customers/d", 0, compute(json!({ "min_change": 480_001 }))).await?;
     set(&api, "/v1/config/customers/d", 1, compute(json!({ "min_change": 500_000 }))).await?;
 
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((summary.anomalies_found, summary.critical), (2, 1));
     let items = world.items().await?;
     let mut found: Vec<_> = items
@@ -238,7 +238,7 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
 
     // What was stored stays as it was judged.
     set(&api, GLOBAL, 1, json!({})).await?;
-    run(&world.later_app().await?, &tick(END)).await?;
+    run(&world.later_app().await?, &hourly(END)).await?;
     assert_eq!(world.items().await?, items);
     Ok(())
 }
@@ -266,7 +266,7 @@ async fn what_is_muted_is_stored_and_tells_nobody() -> Result<()> {
         let world = World::new().await?;
         world.insert_spikes(4).await?;
         set(&world.api().await?, path, 0, policy.clone()).await?;
-        let summary = run(&world.app_with(overrides, &world.aws).await?, &tick(END)).await?;
+        let summary = run(&world.app_with(overrides, &world.aws).await?, &hourly(END)).await?;
         let sent = if overrides.is_empty() { 4 - muted } else { 1 };
         assert_eq!((summary.critical, figures(&summary)), (4, (4, 0, sent)), "{case}");
         let (api, mut quiet) = (world.api().await?, 0);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use e2e::World;
 use e2e::oracle::{METRICS, Oracle};
-use e2e::world::{END, at, run, text, tick};
+use e2e::world::{END, at, hourly, run, text};
 use serde_json::{Value, json};
 
 const HOUR: i64 = 3_600_000;
@@ -52,7 +52,7 @@ async fn an_anomaly_comes_with_its_windows_and_hours() -> Result<()> {
     let world = World::new().await?;
     world.insert_random(12, 900, 40, at(END)).await?;
     let strict = [("THRESHOLD", "0.8"), ("MIN_RELATIVE_CHANGE", "0")];
-    run(&world.app_with(&strict, &world.aws).await?, &tick(END)).await?;
+    run(&world.app_with(&strict, &world.aws).await?, &hourly(END)).await?;
     let (api, oracle) = (world.api().await?, Oracle::new(&world.clickhouse).await?);
     let (items, end) = (world.items().await?, at(END).as_millisecond());
     assert!(items.len() >= 8, "{} anomalies", items.len());

@@ -9,7 +9,7 @@ use detection::incident::{Figures, Observation, Rules, Seen as Sight, Step, Subj
 use detection::{CustomerId, Direction, Incident, IncidentState, MetricName, Severity};
 use e2e::api::{Answer, NOW, SCOPES};
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, Event, at, compute_by_window, failure, figures, run, steady_then, text, tick};
+use e2e::world::{self, END, Event, at, compute_by_window, failure, figures, hourly, run, steady_then, text};
 use e2e::{Api, World};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -267,7 +267,7 @@ async fn one_incident() -> Result<(World, String, [String; 2])> {
     world.insert(&steady_then("c", at(END), 5e7)).await?;
     let app = world.app().await?;
     for age in [1, 0] {
-        run(&app, &tick(&(at(END) - hours(age)).to_string())).await?;
+        run(&app, &hourly(&(at(END) - hours(age)).to_string())).await?;
     }
     let opened = world.alerts().await?;
     assert!(opened.len() == 1 && opened[0]["event"] == "opened", "{opened:?}");
@@ -350,7 +350,7 @@ async fn an_incident_is_shown_with_all_that_is_known_of_it() -> Result<()> {
     assert_eq!(newest["incident_id"], incident["incident_id"]);
     // The link finds its anomalies and no others.
     world.insert(&steady_then("c", at(END) - hours(24), 6e7)).await?;
-    run(&world.app().await?, &tick("2026-11-20T13:00:00Z")).await?;
+    run(&world.app().await?, &hourly("2026-11-20T13:00:00Z")).await?;
     let linked = api.read(shown["anomalies_link"].as_str().context("a link")?).await?;
     let ids: Vec<_> = linked["anomalies"]
         .as_array()
@@ -440,10 +440,10 @@ async fn an_acknowledged_incident_sends_no_reminder_and_is_acknowledged_again_wi
     let day: Vec<_> = (1..=30).map(|age| at(END) + hours(12) - SignedDuration::from_mins(age)).collect();
     world.insert(&day.iter().map(|at| Event::compute("c", *at, 1.6e6)).collect::<Vec<_>>()).await?;
     let app = world.app_with(&[("REPEAT_INTERVAL_HOURS", "1")], &world.aws).await?;
-    let summary = run(&app, &tick("2026-11-21T20:00:00Z")).await?;
+    let summary = run(&app, &hourly("2026-11-21T20:00:00Z")).await?;
     assert_eq!((summary.anomalies_found, summary.alerts_published), (1, 0), "{summary:?}");
     acted(&api, &path, "reopen").await?;
-    let summary = run(&app, &tick("2026-11-21T21:00:00Z")).await?;
+    let summary = run(&app, &hourly("2026-11-21T21:00:00Z")).await?;
     assert_eq!(
         (summary.anomalies_found, told(&world).await?),
         (1, vec!["reminder".to_owned()]),
@@ -460,7 +460,7 @@ async fn what_a_person_resolved_stays_resolved_while_the_spike_goes_on() -> Resu
     assert_eq!(told(&world).await?, ["resolved"]);
     let app = world.app().await?;
     for hour in 1..=5 {
-        let summary = run(&app, &tick(&(at(END) + hours(hour)).to_string())).await?;
+        let summary = run(&app, &hourly(&(at(END) + hours(hour)).to_string())).await?;
         assert_eq!(figures(&summary), (1, 0, 0), "hour {hour}: {summary:?}");
     }
     let shown = api.read(&path).await?["incident"].take();
@@ -479,7 +479,7 @@ async fn only_the_latest_incident_of_its_kind_can_be_reopened() -> Result<()> {
     acted(&api, &anomalies[0], "resolve").await?;
     // It doubles, which is another incident.
     world.insert(&[Event::compute("c", at(END) - hours(1), 1e8)]).await?;
-    run(&world.app().await?, &tick("2026-11-21T14:00:00Z")).await?;
+    run(&world.app().await?, &hourly("2026-11-21T14:00:00Z")).await?;
     assert_eq!(told(&world).await?, ["resolved", "opened"]);
     let later = format!("/v1/incidents/{}.compute_time.spike.Yw", (at(END) + hours(1)).as_millisecond());
     assert_eq!(stands(&api, &later).await?.0, "open");
@@ -623,7 +623,7 @@ async fn a_notice_that_cannot_be_sent_waits_for_the_next_run() -> Result<()> {
     let api = world.api().await?;
     acted(&api, &path, "resolve").await?;
     assert_eq!(told(&world).await?, [""; 0]);
-    let summary = run(&world.app().await?, &tick("2026-11-21T14:00:00Z")).await?;
+    let summary = run(&world.app().await?, &hourly("2026-11-21T14:00:00Z")).await?;
     assert_eq!(
         (summary.alerts_published, told(&world).await?),
         (2, vec!["acknowledged".to_owned(), "resolved".to_owned()])
@@ -644,12 +644,12 @@ async fn nobody_reads_of_an_end_before_its_beginning() -> Result<()> {
         _ => Action::Forward,
     };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
-    failure(run(&world.app_with(&[], &world.aws_at(&proxy.url).await).await?, &tick(END)).await);
+    failure(run(&world.app_with(&[], &world.aws_at(&proxy.url).await).await?, &hourly(END)).await);
     let api = world.api().await?;
     let path = format!("/v1/incidents/{}.compute_time.spike.Yw", at(END).as_millisecond());
     assert_eq!(acted(&api, &path, "resolve").await?["state"], "resolved");
     assert_eq!(told(&world).await?, [""; 0]);
-    run(&world.later_app().await?, &tick(END)).await?;
+    run(&world.later_app().await?, &hourly(END)).await?;
     assert_eq!(told(&world).await?, ["opened", "resolved"]);
     Ok(())
 }
@@ -697,7 +697,7 @@ async fn a_check_leaves_out_the_windows_that_the_run_left_out() -> Result<()> {
     world.insert(&compute_by_window("c", at(END), &windows)).await?;
     world.insert(&steady_then("other", at(END), 5e7)).await?;
     for end in [yesterday, at(END)] {
-        run(&app, &tick(&end.to_string())).await?;
+        run(&app, &hourly(&end.to_string())).await?;
     }
     let api = world.api().await?;
     let id = format!("/v1/anomalies/{}.compute_time.Yw", at(END).as_millisecond());

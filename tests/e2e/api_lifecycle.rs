@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use e2e::api::{Answer, NOW, SCOPES};
 use e2e::data::Made;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, at, failure, figures, run, text, tick};
+use e2e::world::{self, END, at, failure, figures, hourly, run, text};
 use e2e::{Api, World};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -183,14 +183,14 @@ async fn what_is_not_there_cannot_be_acted_on() -> Result<()> {
 async fn the_next_run_of_the_window_keeps_what_people_did() -> Result<()> {
     let world = World::new().await?;
     world.insert_spikes(2).await?;
-    run(&world.app().await?, &tick(END)).await?;
+    run(&world.app().await?, &hourly(END)).await?;
     let api = world.api().await?;
     for item in world.items().await? {
         let path = format!("/v1/anomalies/{}", text(&item, "anomaly_id"));
         assert_eq!(act(&api, &path, "acknowledge").await?.status, 200);
     }
     let items = world.items().await?;
-    assert_eq!(figures(&run(&world.later_app().await?, &tick(END)).await?), (0, 2, 0));
+    assert_eq!(figures(&run(&world.later_app().await?, &hourly(END)).await?), (0, 2, 0));
     assert_eq!(world.items().await?, items);
     assert_eq!(world.attribute("state").await?, ["acknowledged"; 2]);
     Ok(())
@@ -205,7 +205,8 @@ async fn an_alert_that_waits_is_sent_although_somebody_acknowledged_already() ->
         _ => Action::Forward,
     };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
-    let error = failure(run(&world.app_with(&[], &world.aws_at(&proxy.url).await).await?, &tick(END)).await);
+    let error =
+        failure(run(&world.app_with(&[], &world.aws_at(&proxy.url).await).await?, &hourly(END)).await);
     assert!(error.contains("2 alerts wait"), "{error}");
     let api = world.api().await?;
     let item = world.items().await?.pop().context("an item")?;
@@ -215,7 +216,7 @@ async fn an_alert_that_waits_is_sent_although_somebody_acknowledged_already() ->
     // The notice of it as well, which must not overtake the alert.
     assert_eq!(api.read("/v1/status").await?["pending_alerts"], 3);
 
-    assert_eq!(figures(&run(&world.later_app().await?, &tick(END)).await?), (0, 2, 3));
+    assert_eq!(figures(&run(&world.later_app().await?, &hourly(END)).await?), (0, 2, 3));
     let counts = world.alert_counts().await?;
     assert_eq!((counts.len(), counts.values().max()), (3, Some(&1)), "{counts:?}");
     let anomaly = api.read(&path).await?["anomaly"].take();

@@ -51,7 +51,7 @@ async fn without_clickhouse_there_is_a_503_in_time_and_the_rest_works() -> Resul
 async fn without_clickhouse(fault: &'static str, action: Action) -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("cust_1", at(END), 5e7)).await?;
-    world::run(&world.app().await?, &world::tick(END)).await?;
+    world::run(&world.app().await?, &world::hourly(END)).await?;
     let anomaly = world.attribute("anomaly_id").await?.remove(0);
     let proxy = Proxy::start(&world.clickhouse_url, move |_| action.clone()).await?;
     let settings = [("CLICKHOUSE_URL", proxy.url.as_str()), ("CLICKHOUSE_READ_TIMEOUT_SECONDS", "2")];

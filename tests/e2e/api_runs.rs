@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
-use detector::Tick;
+use detector::Request;
 use e2e::api::{DETECTOR, NOW};
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, at, failure, run, text, tick};
+use e2e::world::{self, END, at, failure, hourly, run, text};
 use e2e::{Api, World};
 use serde_json::{Value, json};
 
@@ -41,16 +41,16 @@ impl Starting {
         Ok(Self { world, api, events, _proxy: proxy })
     }
 
-    /// Asks for a run: its record, and the tick that the detector makes of what it is sent.
-    async fn start(&self, body: &Value) -> Result<(Value, Tick)> {
+    /// Asks for a run: its record, and the request that the detector makes of what it is sent.
+    async fn start(&self, body: &Value) -> Result<(Value, Request)> {
         let answer = self.api.post("/v1/detections", body).await?;
         assert_eq!(answer.status, 202, "{body}: {}", answer.text);
         let id = answer.json["detection_id"].as_str().context("an id")?;
         assert_eq!(answer.header("location"), format!("/v1/detections/{id}"));
         let event = self.events.lock().unwrap_or_else(PoisonError::into_inner).pop().context("an event")?;
-        let tick = Tick::from_event(event)?;
-        assert_eq!(tick.detection_id.as_deref(), Some(id));
-        Ok((answer.json, tick))
+        let request = Request::from_event(event)?;
+        assert_eq!(request.detection_id.as_deref(), Some(id));
+        Ok((answer.json, request))
     }
 
     async fn result(&self, run: &Value) -> Result<Value> {
@@ -76,7 +76,7 @@ async fn a_run_on_demand_from_queue_to_result() -> Result<()> {
         (json!({ "time": "now-1d" }), now - day, Value::Null, 0, 0),
         (json!({ "time": end }), end, Value::Null, 3, 0),
     ] {
-        let (run_of, tick) = starting.start(&body).await?;
+        let (run_of, request) = starting.start(&body).await?;
         let record = json!({
             "detection_id": run_of["detection_id"], "status": "queued", "dry_run": false, "customer_ids": customers,
             "time": time, "requested_by": "operator", "requested_at": now,
@@ -85,7 +85,7 @@ async fn a_run_on_demand_from_queue_to_result() -> Result<()> {
         assert_eq!(run_of, record, "{body}");
         assert_eq!(starting.result(&run_of).await?, record, "{body}");
 
-        let summary = run(&starting.world.app().await?, &tick).await?;
+        let summary = run(&starting.world.app().await?, &request).await?;
         assert_eq!((summary.anomalies_found, summary.recorded), (found, recorded), "{body}");
         let result = starting.result(&run_of).await?;
         assert_eq!((&result["status"], &result["run_id"]), (&json!("completed"), &json!(summary.run_id)));
@@ -102,10 +102,10 @@ async fn a_run_on_demand_from_queue_to_result() -> Result<()> {
 async fn a_dry_run_writes_nothing_but_its_own_record() -> Result<()> {
     let starting = Starting::new().await?;
     starting.world.insert_spikes(3).await?;
-    let (run_of, tick) =
+    let (run_of, request) =
         starting.start(&json!({ "dry_run": true, "customer_ids": ["c00000", "c00002"] })).await?;
-    assert!(tick.dry_run);
-    run(&starting.world.app().await?, &tick).await?;
+    assert!(request.dry_run);
+    run(&starting.world.app().await?, &request).await?;
     let result = starting.result(&run_of).await?;
     assert_eq!((&result["status"], &result["dry_run"]), (&json!("completed"), &json!(true)));
     let findings = result["summary"]["findings"].as_array().context("findings")?;
@@ -123,9 +123,9 @@ async fn a_dry_run_writes_nothing_but_its_own_record() -> Result<()> {
 async fn a_run_that_failed_says_so_until_a_retry_completes_it() -> Result<()> {
     let starting = Starting::new().await?;
     starting.world.insert_spikes(1).await?;
-    let (run_of, tick) = starting.start(&json!({})).await?;
+    let (run_of, request) = starting.start(&json!({})).await?;
     let closed = [("CLICKHOUSE_URL", "http://127.0.0.1:9")];
-    failure(run(&starting.world.app_with(&closed, &starting.world.aws).await?, &tick).await);
+    failure(run(&starting.world.app_with(&closed, &starting.world.aws).await?, &request).await);
     let failed = starting.result(&run_of).await?;
     assert_eq!((&failed["status"], &failed["summary"]), (&json!("failed"), &Value::Null));
     assert!(failed["run_id"].is_string() && failed["finished_at"].is_i64(), "{failed}");
@@ -133,7 +133,7 @@ async fn a_run_that_failed_says_so_until_a_retry_completes_it() -> Result<()> {
     assert_eq!(status["last_run"]["completed"], false);
     assert_eq!(status["last_completed_run"], Value::Null);
 
-    run(&starting.world.app().await?, &tick).await?;
+    run(&starting.world.app().await?, &request).await?;
     let completed = starting.result(&run_of).await?;
     assert_eq!((&completed["status"], &completed["summary"]["recorded"]), (&json!("completed"), &json!(1)));
     assert_ne!(completed["run_id"], failed["run_id"]);
@@ -179,7 +179,7 @@ async fn the_status_follows_the_newest_window() -> Result<()> {
     }
     assert_eq!((&empty["pending_alerts"], &empty["config_version"]), (&json!(0), &json!(0)));
 
-    let first = run(&world.app().await?, &tick(END)).await?;
+    let first = run(&world.app().await?, &hourly(END)).await?;
     let status = api.read("/v1/status").await?;
     assert_eq!(status["lag_seconds"], 1_800);
     assert_eq!(status["last_run"], status["last_completed_run"]);
@@ -188,17 +188,17 @@ async fn the_status_follows_the_newest_window() -> Result<()> {
     assert_eq!(status["catalog_version"], first.catalog_version);
 
     // A run of an older window, one that fails, one of some customers and a dry one: none of them changes the lag.
-    let older = run(&world.app().await?, &tick("2026-11-21T03:00:00Z")).await?;
+    let older = run(&world.app().await?, &hourly("2026-11-21T03:00:00Z")).await?;
     let status = api.read("/v1/status").await?;
     assert_eq!(status["last_run"]["run_id"], older.run_id);
     assert_eq!(status["last_completed_run"]["run_id"], first.run_id);
     assert_eq!(status["lag_seconds"], 1_800);
     let broken = world.app_with(&[("CLICKHOUSE_URL", "http://127.0.0.1:9")], &world.aws).await?;
-    failure(run(&broken, &tick("2026-11-21T14:00:00Z")).await);
+    failure(run(&broken, &hourly("2026-11-21T14:00:00Z")).await);
     let some =
-        Tick { customers: vec![detection::CustomerId::new("c00000")?], ..tick("2026-11-21T15:00:00Z") };
+        Request { customers: vec![detection::CustomerId::new("c00000")?], ..hourly("2026-11-21T15:00:00Z") };
     run(&world.app().await?, &some).await?;
-    run(&world.app().await?, &Tick { dry_run: true, ..tick("2026-11-21T15:00:00Z") }).await?;
+    run(&world.app().await?, &Request { dry_run: true, ..hourly("2026-11-21T15:00:00Z") }).await?;
     let status = api.read("/v1/status").await?;
     let last = &status["last_run"];
     assert_eq!((&last["completed"], &last["summary"]), (&json!(false), &Value::Null), "{status}");
@@ -206,9 +206,9 @@ async fn the_status_follows_the_newest_window() -> Result<()> {
     assert_eq!(status["lag_seconds"], 1_800);
 
     // The same window again is as new, and a newer one brings the lag down.
-    let again = run(&world.app().await?, &tick(END)).await?;
+    let again = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!(api.read("/v1/status").await?["last_completed_run"]["run_id"], again.run_id);
-    run(&world.app().await?, &tick("2026-11-21T14:00:00Z")).await?;
+    run(&world.app().await?, &hourly("2026-11-21T14:00:00Z")).await?;
     let later =
         world.api_at(|| std::time::SystemTime::from(at("2026-11-21T14:10:00Z")), &[], &world.aws).await?;
     assert_eq!(later.read("/v1/status").await?["lag_seconds"], 600);
@@ -225,7 +225,7 @@ async fn alerts_that_wait_are_counted_with_the_age_of_the_oldest() -> Result<()>
     };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
     let app = world.app_with(&[("MAX_PAGES_PER_RUN", "105")], &world.aws_at(&proxy.url).await).await?;
-    failure(run(&app, &tick("2026-11-21T12:00:00Z")).await);
+    failure(run(&app, &hourly("2026-11-21T12:00:00Z")).await);
     let status = world.api().await?.read("/v1/status").await?;
     // The digest of the other fifteen waits as well.
     assert_eq!(
@@ -240,8 +240,8 @@ async fn a_window_is_checked_when_all_its_shards_have_checked_it() -> Result<()>
     let world = World::new().await?;
     world.insert_spikes(2).await?;
     let (app, api) = (world.app().await?, world.api().await?);
-    let shard = |number, time: &str| -> Result<Tick> {
-        Ok(Tick { shard: catalog::Shard::new(number, 2)?, ..tick(time) })
+    let shard = |number, time: &str| -> Result<Request> {
+        Ok(Request { shard: catalog::Shard::new(number, 2)?, ..hourly(time) })
     };
     let first = run(&app, &shard(0, END)?).await?;
     let status = api.read("/v1/status").await?;
@@ -271,7 +271,7 @@ async fn a_window_is_checked_when_all_its_shards_have_checked_it() -> Result<()>
     assert_eq!(later.read("/v1/status").await?["lag_seconds"], 600);
 
     // One run for all customers again, of a later window.
-    let whole = run(&app, &tick("2026-11-21T15:00:00Z")).await?;
+    let whole = run(&app, &hourly("2026-11-21T15:00:00Z")).await?;
     let status = api.read("/v1/status").await?;
     assert_eq!(status["last_completed_run"]["run_id"], whole.run_id);
     assert_eq!(status["last_completed_run"]["shard"], Value::Null);

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use detection::CustomerId;
-use detector::{App, Tick};
+use detector::{App, Request};
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, at, failure, figures, run, text, tick};
+use e2e::world::{self, END, at, failure, figures, hourly, run, text};
 use futures::future::try_join_all;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -124,10 +124,10 @@ async fn overcome(name: &'static str, fault: fn(&Seen) -> Option<Action>, most: 
         None => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(12, &[], decide).await?;
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert!(faults.load(Ordering::Relaxed) > 1, "{name}: it did not happen");
     assert_eq!(figures(&summary), (12, 0, 12), "{name}");
-    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 12, 0), "{name}");
+    assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 12, 0), "{name}");
     assert_eq!(world.attribute("alert_state").await?, ["sent"; 12], "{name}");
     let counts = world.alert_counts().await?;
     assert_eq!((counts.len(), counts.values().max()), (12, Some(&most)), "{name}: {counts:?}");
@@ -144,7 +144,7 @@ async fn a_storm_of_throttling_slows_a_run_and_does_not_fail_it() -> Result<()> 
         _ => Action::Forward,
     };
     let (world, app, proxy) = behind_proxy(200, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (200, 0, 6));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (200, 0, 6));
     assert!(
         proxy.count("TransactWriteItems") > 300,
         "{} puts are no storm",
@@ -193,12 +193,12 @@ async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result
     let decide = move |seen: &Seen| fault(seen).unwrap_or(Action::Forward);
     let (world, app, _proxy) = behind_proxy(12, &[], decide).await?;
     let (started, time) = (Instant::now(), Duration::from_secs(seconds));
-    let error = failure(detector::run(&app, &tick(END), started + time).await);
+    let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time.min(Duration::from_secs(50)), "{name}: {:?}", started.elapsed());
     assert!(error.contains(says), "{name}: {error}");
     assert_eq!(world.alerts().await?, Vec::<Value>::new(), "{name}");
 
-    let next = run(&world.later_app().await?, &tick(END)).await?;
+    let next = run(&world.later_app().await?, &hourly(END)).await?;
     assert_eq!((next.recorded + next.already_recorded, next.alerts_published), (12, 12), "{name}");
     let counts = world.alert_counts().await?;
     assert_eq!((counts.len(), counts.values().max()), (12, Some(&1)), "{name}: {counts:?}");
@@ -214,14 +214,14 @@ async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() ->
     let (world, app, _proxy) = behind_proxy(500, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
     // Three seconds are for the report; in the others 64 at a time are stored, four times.
     let (started, time) = (Instant::now(), Duration::from_secs(8));
-    let error = failure(detector::run(&app, &tick(END), started + time).await);
+    let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     assert!(error.contains("time ran out"), "{error}");
     let stored = world.attribute("customer_id").await?.len() as u64;
     assert!((1..500).contains(&stored), "{stored} anomalies of 500");
 
     let next = world.app_with(&[("MAX_PAGES_PER_RUN", "5")], &world.aws).await?;
-    let summary = run(&next, &tick(END)).await?;
+    let summary = run(&next, &hourly(END)).await?;
     assert_eq!((summary.recorded + summary.already_recorded, summary.alerts_published), (500, 6));
     assert!(summary.already_recorded >= stored, "{} of {stored}", summary.already_recorded);
     let counts = world.alert_counts().await?;
@@ -238,14 +238,14 @@ async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
     let (world, app, _proxy) = behind_proxy(60, &[("MAX_PAGES_PER_RUN", "60")], decide).await?;
     // Three seconds are for the report, and in the last twelve before it no publish is begun.
     let (started, time) = (Instant::now(), Duration::from_secs(18));
-    let error = failure(detector::run(&app, &tick(END), started + time).await);
+    let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     let sent = world.alerts().await?.len();
     assert!((1..60).contains(&sent), "{sent} alerts of 60: {error}");
     let waiting = format!("{} alerts wait for the next run", 60 - sent);
     assert!(error.contains(&waiting) && error.contains("no time was left"), "{error}");
     // In the same minute: what was not begun is not claimed either.
-    let next = run(&world.app().await?, &tick(END)).await?;
+    let next = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!(figures(&next), (0, 60, 60 - sent as u64), "{error}");
     assert_eq!(world.alert_counts().await?.len(), 60 - sent);
     Ok(())
@@ -263,7 +263,7 @@ async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result
     };
     let (world, app, proxy) = behind_proxy(12, &[], decide).await?;
     for attempt in 1..=2 {
-        let error = failure(run(&app, &tick(END)).await);
+        let error = failure(run(&app, &hourly(END)).await);
         assert!(error.starts_with("2 alerts wait for the next run"), "{error}");
         assert!(error.contains("cannot publish the alert") && error.contains("not authorized"), "{error}");
         assert!(error.contains(&world.topic_arn), "{error}");
@@ -280,11 +280,11 @@ async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result
     assert!(items.iter().all(|item| !item.contains_key("alert_claim_until")), "claims are given back");
     assert_eq!(world.alert_counts().await?.len(), 10);
 
-    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 12, 2));
+    assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 12, 2));
     let alerted: Vec<_> = world.alerts().await?.iter().map(|alert| alert["customer_id"].clone()).collect();
     assert_eq!(alerted.len(), 2);
     assert!(alerted.contains(&"c00003".into()) && alerted.contains(&"c00007".into()), "{alerted:?}");
-    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 12, 0));
+    assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 12, 0));
     Ok(())
 }
 
@@ -295,7 +295,7 @@ async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()>
     let world = World::new().await?;
     world.insert_spikes(3_000).await?;
     let app = world.app_with(&FIVE, &world.aws).await?;
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!((summary.critical, figures(&summary)), (3_000, (3_000, 0, 6)));
     assert_eq!(world.attribute("customer_id").await?.len(), 3_000);
     let (digests, singles): (Vec<_>, Vec<_>) =
@@ -305,7 +305,7 @@ async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()>
     assert_eq!(totals, [Some(3_000), Some(2_995), Some(3_000), Some(3_000)]);
     assert_eq!(digests[0]["largest"].as_array().map(Vec::len), Some(10));
 
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (0, 3_000, 0));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 3_000, 0));
     assert_eq!(world.messages().await?, Vec::<Value>::new());
     Ok(())
 }
@@ -317,12 +317,12 @@ async fn a_run_killed_before_its_digest_is_completed_with_it() -> Result<()> {
     for action in [Action::FreezeBefore, Action::FreezeAfter] {
         let decide = move |seen: &Seen| if digest(seen) { action.clone() } else { Action::Forward };
         let (world, app, proxy) = behind_proxy(30, &FIVE, decide).await?;
-        proxy.kill_when_frozen(run(&app, &tick(END))).await;
+        proxy.kill_when_frozen(run(&app, &hourly(END))).await;
         // What a digest holds back counts as told, so it is stored before all that it holds back.
         assert_eq!(world.attribute("customer_id").await?, Vec::<String>::new());
         let next = world.app_with(&FIVE, &world.aws).await?;
-        assert_eq!(figures(&run(&next, &tick(END)).await?), (30, 0, 6));
-        assert_eq!(figures(&run(&next, &tick(END)).await?), (0, 30, 0));
+        assert_eq!(figures(&run(&next, &hourly(END)).await?), (30, 0, 6));
+        assert_eq!(figures(&run(&next, &hourly(END)).await?), (0, 30, 0));
         let counts = world.alert_counts().await?;
         assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
         assert!(counts.keys().any(|id| id.contains(".digest.")), "{counts:?}");
@@ -336,8 +336,8 @@ async fn the_digest_of_some_customers_does_not_stand_for_that_of_all() -> Result
     world.insert_spikes(30).await?;
     let app = world.app_with(&[("MAX_PAGES_PER_RUN", "0")], &world.aws).await?;
     let some = ["c00001", "c00002"].map(CustomerId::new).into_iter().collect::<Result<_, _>>()?;
-    assert_eq!(figures(&run(&app, &Tick { customers: some, ..tick(END) }).await?), (2, 0, 1));
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (28, 2, 1));
+    assert_eq!(figures(&run(&app, &Request { customers: some, ..hourly(END) }).await?), (2, 0, 1));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (28, 2, 1));
     // A whole run decides anew about all of its window, also about what the smaller one has told.
     let held_back: Vec<_> = world.alerts().await?.iter().map(|alert| alert["held_back"].as_u64()).collect();
     assert_eq!(held_back, [Some(2), Some(30)]);
@@ -351,11 +351,11 @@ async fn alerts_that_hang_do_not_keep_the_next_window_from_being_checked() -> Re
         _ => Action::Forward,
     };
     let (world, app, proxy) = behind_proxy(60, &[("MAX_PAGES_PER_RUN", "60")], decide).await?;
-    proxy.kill_when_frozen(run(&app, &tick(END))).await;
+    proxy.kill_when_frozen(run(&app, &hourly(END))).await;
     let mut later = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
     later.clock = world.later_app().await?.clock;
     // Sixty alerts that hang would take all the time there is; the next window is checked and stored long before.
-    let next = Tick { time: at(END) + SignedDuration::from_hours(1), ..tick(END) };
+    let next = Request { time: at(END) + SignedDuration::from_hours(1), ..hourly(END) };
     let in_time = async {
         tokio::time::sleep(Duration::from_secs(40)).await;
         world.attribute("customer_id").await

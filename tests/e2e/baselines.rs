@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use catalog::Catalog;
 use catalog::Shard;
 use detection::CustomerId;
-use detector::{App, Tick, build_ahead};
+use detector::{App, Request, prebuild};
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{END, at, compute_by_window, failure, figures, run, steady_then, sweep_request, tick};
+use e2e::world::{END, at, compute_by_window, failure, figures, hourly, run, steady_then, sweep_request};
 use e2e::{Event, World};
 use futures::future::{join_all, try_join_all};
 use jiff::SignedDuration;
@@ -41,8 +41,8 @@ async fn watched(world: &World) -> Result<Proxy> {
 }
 
 /// As a run of the schedule does when it has done its work.
-async fn ahead(app: &App, time: &str) {
-    build_ahead(app, &tick(time), Instant::now() + Duration::from_secs(600)).await;
+async fn prebuilt(app: &App, time: &str) {
+    prebuild(app, &hourly(time), Instant::now() + Duration::from_secs(600)).await;
 }
 
 /// How many hours of windows that are compared have a baseline that is noted.
@@ -82,21 +82,21 @@ async fn what_is_built_is_read_but_for_what_arrived_since() -> Result<()> {
     let proxy = watched(&world).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
 
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 5));
     assert_eq!((proxy.count("sweep"), proxy.count("baseline"), proxy.count("build")), (1, 0, 0));
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     // For this hour, which no run built it for, and for the next one: 30 windows, of which one statement builds eight.
     assert_eq!((built(&world).await?, proxy.count("build"), proxy.count("note")), (2, 8, 8));
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!((summary.customers, summary.already_recorded), (5, 5));
     assert_eq!((proxy.count("sweep"), proxy.count("baseline")), (2, 1));
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!(proxy.count("build"), 8, "everything is there");
 
     // A day later another window has closed, and the oldest one is out.
     let (_, fresh) = same_usage(&app, NEXT_DAY).await?;
     assert_eq!(fresh, [0, 1]);
-    ahead(&app, NEXT_DAY).await;
+    prebuilt(&app, NEXT_DAY).await;
     assert_eq!((built(&world).await?, proxy.count("build")), (4, 10));
     let (before, fresh) = same_usage(&app, NEXT_DAY).await?;
     assert_eq!(fresh, [0]);
@@ -107,7 +107,7 @@ async fn what_is_built_is_read_but_for_what_arrived_since() -> Result<()> {
     let (after, fresh) = same_usage(&app, NEXT_DAY).await?;
     assert_eq!(fresh, [0, 10]);
     assert_ne!(after, before);
-    ahead(&app, NEXT_DAY).await;
+    prebuilt(&app, NEXT_DAY).await;
     assert_eq!(proxy.count("build"), 10, "more may be on its way");
     world.hours_pass(2).await?;
     assert_eq!(same_usage(&app, NEXT_DAY).await?, (after.clone(), vec![0, 10]));
@@ -137,7 +137,7 @@ async fn customers_come_and_go() -> Result<()> {
     }
     world.insert(&steady_then("silent", at(END), 0.0)[1..]).await?;
     world.hours_pass(2).await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     let (usage, fresh) = same_usage(&app, END).await?;
     assert_eq!((usage.len(), fresh), (7, vec![0]));
     for (days, customers, fresh) in [(1, 6, vec![0, 1]), (7, 6, (0..8).collect())] {
@@ -154,14 +154,14 @@ async fn customers_come_and_go() -> Result<()> {
 #[tokio::test]
 async fn another_number_of_days_takes_what_there_is() -> Result<()> {
     let world = settled_world(3).await?;
-    ahead(&world.app().await?, END).await;
+    prebuilt(&world.app().await?, END).await;
     for (days, fresh) in [("14", vec![0]), ("30", vec![0]), ("34", vec![0, 31, 32, 33, 34])] {
         let app = world.app_with(&[("BASELINE_DAYS", days)], &world.aws).await?;
         assert_eq!(same_usage(&app, END).await?.1, fresh, "{days}");
     }
     let app = world.app_with(&[("BASELINE_DAYS", "90")], &world.aws).await?;
     assert_eq!(app.usage.baseline(&sweep_request(&app, END)?).await?, None);
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!(same_usage(&app, NEXT_HOUR).await?.1, [0]);
     Ok(())
 }
@@ -172,35 +172,35 @@ async fn hours_are_read_where_most_windows_still_change_and_for_some_customers()
     world.insert_spikes(5).await?;
     let proxy = watched(&world).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!(proxy.count("build"), 0);
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 5));
     world.hours_pass(2).await?;
     let states = proxy.count("state");
-    let some = Tick { customers: vec![CustomerId::new("c00000")?], ..tick(END) };
+    let some = Request { customers: vec![CustomerId::new("c00000")?], ..hourly(END) };
     assert_eq!(run(&app, &some).await?.customers, 1);
     assert_eq!((proxy.count("state") - states, proxy.count("baseline")), (0, 0));
     Ok(())
 }
 
 #[tokio::test]
-async fn only_whole_runs_of_the_schedule_build_ahead() -> Result<()> {
+async fn only_whole_runs_of_the_schedule_prebuild() -> Result<()> {
     let world = settled_world(5).await?;
     let app = world.app().await?;
-    let asked = Tick { detection_id: Some(String::from("asked")), ..tick(END) };
-    let some = Tick { customers: vec![CustomerId::new("c00000")?], ..tick(END) };
-    for not_of_the_schedule in [asked, some, Tick { dry_run: true, ..tick(END) }] {
-        build_ahead(&app, &not_of_the_schedule, Instant::now() + Duration::from_secs(60)).await;
+    let asked = Request { detection_id: Some(String::from("asked")), ..hourly(END) };
+    let some = Request { customers: vec![CustomerId::new("c00000")?], ..hourly(END) };
+    for not_of_the_schedule in [asked, some, Request { dry_run: true, ..hourly(END) }] {
+        prebuild(&app, &not_of_the_schedule, Instant::now() + Duration::from_secs(60)).await;
     }
     assert_eq!(built(&world).await?, 0);
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
 
     // What arrives in the hour until the next run, early and late.
     let early = Event::compute("c00000", at(END) + SignedDuration::from_mins(30), 1e9);
     let late = Event::compute("c00001", at(END) - SignedDuration::from_hours(24 * 9), 9e6);
     world.insert(&[early, late]).await?;
     assert_eq!(same_usage(&app, NEXT_HOUR).await?.1, [0, 9]);
-    assert_eq!(run(&app, &tick(NEXT_HOUR)).await?.customers, 5);
+    assert_eq!(run(&app, &hourly(NEXT_HOUR)).await?.customers, 5);
     Ok(())
 }
 
@@ -218,11 +218,11 @@ async fn what_a_build_left_that_broke_off_is_never_read() -> Result<()> {
     };
     let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!((proxy.count("build"), built(&world).await?), (1, 0));
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 5));
     let app = world.app().await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!(same_usage(&app, END).await?.0.len(), 5);
     Ok(())
 }
@@ -236,8 +236,8 @@ async fn a_user_who_may_not_insert_reads_the_hours() -> Result<()> {
     };
     let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    ahead(&app, END).await;
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    prebuilt(&app, END).await;
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 5));
     assert_eq!((proxy.count("build"), proxy.count("sweep"), built(&world).await?), (1, 1, 0));
     Ok(())
 }
@@ -252,7 +252,7 @@ async fn a_stream_that_is_cut_at_a_row_leaves_the_hours() -> Result<()> {
         ("sweep", "offset=1000", 0),
     ] {
         let app = world.app().await?;
-        ahead(&app, END).await;
+        prebuilt(&app, END).await;
         assert_eq!(same_usage(&app, END).await?.0.len(), 5);
         let cut = move |seen: &Seen| match seen.operation.as_str() {
             of if of == operation && seen.earlier == 0 => Action::ForwardWith(settings.to_owned()),
@@ -260,7 +260,7 @@ async fn a_stream_that_is_cut_at_a_row_leaves_the_hours() -> Result<()> {
         };
         let proxy = Proxy::start(&world.clickhouse_url, cut).await?;
         let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-        let summary = run(&app, &tick(END)).await?;
+        let summary = run(&app, &hourly(END)).await?;
         assert_eq!((summary.customers, summary.anomalies_found), (5, 5), "{operation} {settings}");
         assert_eq!((proxy.count("sweep"), proxy.count("void")), (2, voids), "{operation} {settings}");
         // What came short is built anew, and nobody reads it until then.
@@ -273,7 +273,7 @@ async fn a_stream_that_is_cut_at_a_row_leaves_the_hours() -> Result<()> {
 #[tokio::test]
 async fn streams_that_are_always_cut_end_the_run() -> Result<()> {
     let world = settled_world(5).await?;
-    ahead(&world.app().await?, END).await;
+    prebuilt(&world.app().await?, END).await;
     for (settings, says) in
         [("limit=3", "ended early: 3 of 5 customers arrived"), ("offset=1000", "0 of 5 customers")]
     {
@@ -283,7 +283,7 @@ async fn streams_that_are_always_cut_end_the_run() -> Result<()> {
         };
         let proxy = Proxy::start(&world.clickhouse_url, cut).await?;
         let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-        let error = failure(run(&app, &tick(END)).await);
+        let error = failure(run(&app, &hourly(END)).await);
         assert!(error.contains(says), "{error}");
         assert_eq!(proxy.count("sweep"), 3);
         world.assert_untouched(settings).await?;
@@ -296,18 +296,18 @@ async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them(
     let world = settled_world(5).await?;
     let app = world.app().await?;
     for removed in ["customer_id = 'c00003'", "true"] {
-        ahead(&app, END).await;
+        prebuilt(&app, END).await;
         same_usage(&app, END).await?;
         let text = format!("ALTER TABLE usage_baselines DELETE WHERE {removed} SETTINGS mutations_sync = 2");
         world.clickhouse.query(&text).execute().await?;
         // The baselines of tomorrow would be made of those.
-        ahead(&app, NEXT_DAY).await;
+        prebuilt(&app, NEXT_DAY).await;
         assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0], "{removed}");
         world.clickhouse.query("TRUNCATE TABLE usage_baseline_builds").execute().await?;
     }
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     world.clickhouse.query("TRUNCATE TABLE usage_baselines").execute().await?;
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!((summary.customers, summary.anomalies_found), (5, 5));
     assert_eq!(app.usage.baseline(&request_of("after", &app, END)?).await?, None);
     Ok(())
@@ -320,7 +320,7 @@ async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_
     for (former, windows_and_voids) in [(true, (30, 1)), (false, (8, 0))] {
         let world = settled_world(5).await?;
         if former {
-            ahead(&world.app().await?, END).await;
+            prebuilt(&world.app().await?, END).await;
         }
         let taken_out = Arc::new(Notify::new());
         let until = Arc::clone(&taken_out);
@@ -347,7 +347,7 @@ async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_
         let (windows, ()) = tokio::try_join!(build, take_out)?;
         assert_eq!((windows, proxy.count("void")), windows_and_voids);
         assert_eq!(app.usage.baseline(&request_of("after", &app, NEXT_DAY)?).await?.is_some(), former);
-        ahead(&app, NEXT_DAY).await;
+        prebuilt(&app, NEXT_DAY).await;
         assert_eq!(same_usage(&app, NEXT_DAY).await?.0.len(), 4);
     }
     Ok(())
@@ -361,7 +361,7 @@ async fn a_migration_that_takes_anything_out_has_baselines_forgotten_even_if_it_
                      SETTINGS mutations_sync = 2";
     for (before, is_cut_off) in [(of_view, false), (of_view, true), (of_events, false), (of_events, true)] {
         let world = settled_world(5).await?;
-        ahead(&world.app().await?, END).await;
+        prebuilt(&world.app().await?, END).await;
         let noted = "SELECT count() FROM usage_baseline_builds WHERE definition != 'forgotten'";
         assert_ne!(world.clickhouse.query(noted).fetch_one::<u64>().await?, 0);
         world.clickhouse.query(before).execute().await?;
@@ -392,15 +392,15 @@ async fn a_migration_that_takes_anything_out_has_baselines_forgotten_even_if_it_
 async fn customers_that_come_twice_are_not_believed() -> Result<()> {
     let world = settled_world(5).await?;
     let app = world.app().await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     let twice = "INSERT INTO usage_baselines SELECT * FROM usage_baselines WHERE customer_id = 'c00003'";
     world.clickhouse.query(twice).execute().await?;
     let proxy = watched(&world).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
     // A trial leaves what it finds as it is.
-    let trial = run(&app, &Tick { dry_run: true, ..tick(END) }).await?;
+    let trial = run(&app, &Request { dry_run: true, ..hourly(END) }).await?;
     assert_eq!((trial.customers, proxy.count("void")), (5, 0));
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!((summary.customers, summary.anomalies_found), (5, 5));
     assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (2, 4, 1));
     Ok(())
@@ -409,7 +409,7 @@ async fn customers_that_come_twice_are_not_believed() -> Result<()> {
 #[tokio::test]
 async fn a_baseline_that_cannot_be_read_leaves_the_hours() -> Result<()> {
     let world = settled_world(5).await?;
-    ahead(&world.app().await?, END).await;
+    prebuilt(&world.app().await?, END).await;
     for says in
         ["Code: 60. DB::Exception: no such table", "Code: 241. DB::Exception: memory limit", "Code: 47. DB"]
     {
@@ -419,7 +419,7 @@ async fn a_baseline_that_cannot_be_read_leaves_the_hours() -> Result<()> {
         };
         let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
         let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-        assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5, "{says}");
+        assert_eq!(run(&app, &hourly(END)).await?.anomalies_found, 5, "{says}");
         assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (1, 2, 0), "{says}");
     }
     Ok(())
@@ -428,14 +428,14 @@ async fn a_baseline_that_cannot_be_read_leaves_the_hours() -> Result<()> {
 #[tokio::test]
 async fn the_last_try_reads_the_hours_whatever_fails() -> Result<()> {
     let world = settled_world(5).await?;
-    ahead(&world.app().await?, END).await;
+    prebuilt(&world.app().await?, END).await;
     let refuse = |seen: &Seen| match seen.operation.as_str() {
         "baseline" => Action::Answer(503, String::from("Code: 202. DB::Exception: too many queries")),
         _ => Action::Forward,
     };
     let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5);
+    assert_eq!(run(&app, &hourly(END)).await?.anomalies_found, 5);
     assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("void")), (2, 3, 0));
     Ok(())
 }
@@ -445,7 +445,7 @@ async fn the_last_try_reads_the_hours_whatever_fails() -> Result<()> {
 async fn a_baseline_is_asked_for_when_the_fresh_windows_come() -> Result<()> {
     const SLOW: Duration = Duration::from_secs(1);
     let world = settled_world(5).await?;
-    ahead(&world.app().await?, END).await;
+    prebuilt(&world.app().await?, END).await;
     let asked = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&asked);
     let slow = move |seen: &Seen| {
@@ -454,7 +454,7 @@ async fn a_baseline_is_asked_for_when_the_fresh_windows_come() -> Result<()> {
     };
     let proxy = Proxy::start(&world.clickhouse_url, slow).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5);
+    assert_eq!(run(&app, &hourly(END)).await?.anomalies_found, 5);
     let asked = asked.lock().expect("the run is over");
     let [(sweep, of_sweep), (baseline, of_baseline)] = &asked[1..] else { anyhow::bail!("{asked:?}") };
     assert_eq!((sweep.as_str(), baseline.as_str()), ("sweep", "baseline"));
@@ -466,7 +466,7 @@ async fn a_baseline_is_asked_for_when_the_fresh_windows_come() -> Result<()> {
 async fn what_was_noted_by_a_clock_that_is_ahead_can_be_taken_back() -> Result<()> {
     let world = settled_world(5).await?;
     let app = world.app().await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     for statement in [
         "ALTER TABLE usage_baseline_builds UPDATE begun = begun + INTERVAL 3 HOUR WHERE true SETTINGS mutations_sync = 2",
         "ALTER TABLE usage_baselines DELETE WHERE customer_id = 'c00003' SETTINGS mutations_sync = 2",
@@ -474,7 +474,7 @@ async fn what_was_noted_by_a_clock_that_is_ahead_can_be_taken_back() -> Result<(
         world.clickhouse.query(statement).execute().await?;
     }
     same_usage(&app, END).await.expect_err("a customer is missing");
-    assert_eq!(run(&app, &tick(END)).await?.anomalies_found, 5);
+    assert_eq!(run(&app, &hourly(END)).await?.anomalies_found, 5);
     assert_eq!(app.usage.baseline(&request_of("after", &app, END)?).await?, None);
     Ok(())
 }
@@ -489,9 +489,9 @@ async fn a_build_whose_note_is_not_seen_is_not_made_again() -> Result<()> {
     };
     let proxy = Proxy::start(&world.clickhouse_url, lose).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!((proxy.count("build"), proxy.count("note")), (2, 2), "one for each of two hours");
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (5, 0, 5));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 5));
     Ok(())
 }
 
@@ -499,12 +499,12 @@ async fn a_build_whose_note_is_not_seen_is_not_made_again() -> Result<()> {
 async fn baselines_of_runs_at_the_same_time_are_built_beside_each_other() -> Result<()> {
     let world = settled_world(20).await?;
     let app = world.app().await?;
-    join_all((0..3).map(|_| ahead(&app, END))).await;
+    join_all((0..3).map(|_| prebuilt(&app, END))).await;
     assert_eq!(same_usage(&app, END).await?.0.len(), 20);
-    join_all((0..3).map(|_| ahead(&app, NEXT_DAY))).await;
+    join_all((0..3).map(|_| prebuilt(&app, NEXT_DAY))).await;
     assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0]);
-    let ticks = [tick(END), tick(END), tick(END)];
-    let summaries = try_join_all(ticks.iter().map(|tick| run(&app, tick))).await?;
+    let requests = [hourly(END), hourly(END), hourly(END)];
+    let summaries = try_join_all(requests.iter().map(|request| run(&app, request))).await?;
     assert!(summaries.iter().all(|summary| (summary.customers, summary.anomalies_found) == (20, 20)));
     assert_eq!(world.attribute("anomaly_id").await?.len(), 20);
     Ok(())
@@ -528,9 +528,9 @@ async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result
     world.clickhouse.query(once).execute().await?;
     world.hours_pass(2).await?;
     let app = world.app().await?;
-    let of_hours = run(&app, &Tick { dry_run: true, ..tick(END) }).await?;
-    ahead(&app, END).await;
-    let beside = run(&app, &tick(END)).await?;
+    let of_hours = run(&app, &Request { dry_run: true, ..hourly(END) }).await?;
+    prebuilt(&app, END).await;
+    let beside = run(&app, &hourly(END)).await?;
     assert_eq!(beside.undetermined, of_hours.undetermined);
     assert_eq!((beside.checked, beside.customers), (of_hours.checked, of_hours.customers));
     let count = |reason: &str| beside.undetermined.get(reason).copied();
@@ -540,7 +540,7 @@ async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result
     let later = |days: i64| (at(END) + SignedDuration::from_hours(24 * days)).to_string();
     assert!(same_usage(&app, &later(3)).await?.0[&b"once"[..]].2 == ["was_here_once"]);
     for days in [3, 10, 17] {
-        ahead(&app, &later(days)).await;
+        prebuilt(&app, &later(days)).await;
     }
     for (days, is_there) in [(20, true), (21, false)] {
         let (usage, fresh) = same_usage(&app, &later(days)).await?;
@@ -562,7 +562,7 @@ async fn eight_shards_find_what_one_run_finds() -> Result<()> {
     let found = async |count: u8| -> Result<(u64, u64, Vec<String>)> {
         let (mut customers, mut checked, mut ids) = (0, 0, Vec::new());
         for shard in shards(count) {
-            let summary = run(&app, &Tick { dry_run: true, shard, ..tick(END) }).await?;
+            let summary = run(&app, &Request { dry_run: true, shard, ..hourly(END) }).await?;
             assert!(summary.customers < 40 || count == 1, "{shard} has all customers");
             customers += summary.customers;
             checked += summary.checked;
@@ -577,7 +577,7 @@ async fn eight_shards_find_what_one_run_finds() -> Result<()> {
         world.clickhouse.query("TRUNCATE TABLE usage_baseline_builds").execute().await?;
         for shard in shards(built_by) {
             let deadline = Instant::now() + Duration::from_secs(600);
-            build_ahead(&app, &Tick { shard, ..tick(END) }, deadline).await;
+            prebuild(&app, &Request { shard, ..hourly(END) }, deadline).await;
         }
         assert_eq!(built(&world).await?, if built_by == 0 { 0 } else { 2 });
         for count in [1, 2, 4, 8] {
@@ -595,7 +595,7 @@ async fn eight_shards_find_what_one_run_finds() -> Result<()> {
 async fn a_shard_builds_its_part_of_what_the_whole_built() -> Result<()> {
     let world = settled_world(40).await?;
     let app = world.app().await?;
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     let late: Vec<_> = ["c00001", "c00007", "c00021"]
         .map(|customer| Event::compute(customer, at(END) - SignedDuration::from_hours(24 * 9 + 1), 9e6))
         .into();
@@ -608,7 +608,7 @@ async fn a_shard_builds_its_part_of_what_the_whole_built() -> Result<()> {
         ensure!(app.usage.build_baseline(&request).await? == 1);
     }
     assert_eq!(same_usage(&app, END).await?.1, [0, 9]);
-    ahead(&app, NEXT_DAY).await;
+    prebuilt(&app, NEXT_DAY).await;
     assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0]);
     Ok(())
 }
@@ -616,7 +616,7 @@ async fn a_shard_builds_its_part_of_what_the_whole_built() -> Result<()> {
 #[tokio::test]
 async fn a_baseline_of_another_catalog_is_not_read() -> Result<()> {
     let world = settled_world(2).await?;
-    ahead(&world.app().await?, END).await;
+    prebuilt(&world.app().await?, END).await;
     let catalog = "[[metric]]\nname = \"compute_time\"\naggregate = \"max\"\nunit = \"ms\"\nmissing = \"zero\"\n\
         filter = \"event_type = 'compute'\"\nmin_change = 60000\n\
         value = \"JSONExtract(properties, 'cpu_ms', 'Nullable(Float64)')\"\n";
@@ -625,9 +625,9 @@ async fn a_baseline_of_another_catalog_is_not_read() -> Result<()> {
     let path = file.path().to_str().context("a path")?;
     let app = world.app_with(&[("CATALOG_PATH", path)], &world.aws).await?;
     assert_eq!(app.usage.baseline(&request_of("other", &app, END)?).await?, None);
-    ahead(&app, END).await;
+    prebuilt(&app, END).await;
     assert_eq!(same_usage(&app, END).await?.0.len(), 2);
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!((summary.customers, summary.checked, summary.anomalies_found), (2, 2, 2));
     Ok(())
 }
@@ -639,8 +639,8 @@ async fn a_service_that_went_silent_is_told_from_a_stream_that_was_cut() -> Resu
     world.hours_pass(2).await?;
     let proxy = watched(&world).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    ahead(&app, END).await;
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (1, 0, 1));
+    prebuilt(&app, END).await;
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (1, 0, 1));
     assert_eq!((proxy.count("baseline"), proxy.count("sweep"), proxy.count("count")), (1, 1, 1));
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, at, compute_by_window, failure, run, text, tick};
+use e2e::world::{self, END, at, compute_by_window, failure, hourly, run, text};
 use futures::future::try_join_all;
 
 /// Stalls are noticed after a second instead of a minute.
@@ -66,14 +66,14 @@ async fn fails(Fault { name, action, says, tries }: Fault) -> Result<()> {
     let proxy = proxy_for(&world, decide).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url), IMPATIENT], &world.aws).await?;
     let started = Instant::now();
-    let error = failure(run(&app, &tick(END)).await);
+    let error = failure(run(&app, &hourly(END)).await);
     assert!(started.elapsed() < Duration::from_secs(20), "{name}: {:?}", started.elapsed());
     let place = format!("-{tries} on {} ", proxy.url.trim_start_matches("http://"));
     assert!(error.contains(&place) && error.contains(says), "{name}: {error}");
     assert_eq!(proxy.count("sweep"), tries, "{name}");
     world.assert_untouched(name).await?;
 
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((summary.recorded, summary.alerts_published), (5, 5), "after: {name}");
     Ok(())
 }
@@ -93,7 +93,7 @@ async fn recovers(Fault { name, action, .. }: Fault) -> Result<()> {
     };
     let proxy = proxy_for(&world, decide).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url), IMPATIENT], &world.aws).await?;
-    let summary = run(&app, &tick(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!(proxy.count("sweep"), 2, "{name}");
     assert_eq!((summary.customers, summary.checked, summary.anomalies_found), (5, 20, 5), "{name}");
     assert_eq!((summary.recorded, summary.alerts_published), (5, 5), "{name}");
@@ -109,7 +109,7 @@ async fn a_refused_connection_fails_with_its_address() -> Result<()> {
     // Nobody listens there any more.
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string();
     let app = world.app_with(&[("CLICKHOUSE_URL", &format!("http://{closed}"))], &world.aws).await?;
-    let error = failure(run(&app, &tick(END)).await);
+    let error = failure(run(&app, &hourly(END)).await);
     assert!(error.contains(&format!("-3 on {closed} failed")) && error.contains("refused"), "{error}");
     world.assert_untouched("refused").await
 }
@@ -128,12 +128,12 @@ async fn an_exception_in_mid_stream_discards_the_rows_before_it() -> Result<()> 
                     aggregation_in_order_max_block_bytes=500000";
     let proxy = proxy_for(&world, |_| Action::ForwardWith(settings.to_owned())).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    let error = failure(run(&app, &tick(END)).await);
+    let error = failure(run(&app, &hourly(END)).await);
     assert!(error.contains("Code: 396. DB::Exception") && error.contains("-3 on 127.0.0.1:"), "{error}");
     assert_eq!(proxy.count("sweep"), 3);
     assert!(proxy.passed() > 3 * 500_000, "{} bytes are no rows before the exception", proxy.passed());
     world.assert_untouched("an exception in mid-stream").await?;
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((summary.customers, summary.recorded, summary.alerts_published), (12_005, 5, 5));
     Ok(())
 }
@@ -143,7 +143,7 @@ async fn no_usage_at_all_is_believed_only_when_counted() -> Result<()> {
     let world = World::new().await?;
     let proxy = proxy_for(&world, |_| Action::Forward).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    assert_eq!(run(&app, &tick(END)).await?.checked, 0);
+    assert_eq!(run(&app, &hourly(END)).await?.checked, 0);
     assert_eq!((proxy.count("sweep"), proxy.count("count")), (1, 1));
 
     let decide = |seen: &Seen| match seen.operation.as_str() {
@@ -152,7 +152,7 @@ async fn no_usage_at_all_is_believed_only_when_counted() -> Result<()> {
     };
     let proxy = proxy_for(&world, decide).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url), IMPATIENT], &world.aws).await?;
-    let error = failure(run(&app, &tick(END)).await);
+    let error = failure(run(&app, &hourly(END)).await);
     assert!(error.contains("-3-count on 127.0.0.1:") && error.contains("sent nothing for 1 s"), "{error}");
     Ok(())
 }
@@ -160,7 +160,7 @@ async fn no_usage_at_all_is_believed_only_when_counted() -> Result<()> {
 #[tokio::test]
 async fn a_database_that_was_never_migrated_says_what_to_do() -> Result<()> {
     let world = World::without_migration().await?;
-    let error = failure(run(&world.app().await?, &tick(END)).await);
+    let error = failure(run(&world.app().await?, &hourly(END)).await);
     assert!(error.contains("-1 on ") && error.contains("has `meterflow migrate` been run"), "{error}");
     world.assert_untouched("no rollup").await
 }
@@ -176,7 +176,7 @@ async fn a_run_ends_by_itself_before_its_time_is_up() -> Result<()> {
         [(0, 0, "time ran out after 0 s"), (3, 0, "time ran out"), (10, 1, "ran out of time")]
     {
         let (started, time) = (Instant::now(), Duration::from_secs(seconds));
-        let error = failure(detector::run(&app, &tick(END), started + time).await);
+        let error = failure(detector::run(&app, &hourly(END), started + time).await);
         let elapsed = started.elapsed();
         assert!(elapsed <= time.max(Duration::from_secs(1)), "{elapsed:?} of {time:?}");
         assert!(error.contains(says), "{error}");
@@ -220,17 +220,17 @@ async fn a_rotated_secret_is_fetched_once_more_and_a_wrong_one_fails() -> Result
     let requests = || (clickhouse.count("sweep"), aws.count("GetSecretValue"));
 
     for _ in 0..2 {
-        run(&app, &tick(END)).await?;
+        run(&app, &hourly(END)).await?;
     }
     assert_eq!(requests(), (2, 1), "the secret is kept between runs");
 
     *right.lock().expect("a lock") = "second-secret";
     put_secret(&world, &login("second-secret")).await?;
-    run(&app, &tick(END)).await?;
+    run(&app, &hourly(END)).await?;
     assert_eq!(requests(), (4, 2), "refused once, fetched once");
 
     *right.lock().expect("a lock") = "third-secret";
-    let error = failure(run(&app, &tick(END)).await);
+    let error = failure(run(&app, &hourly(END)).await);
     assert_eq!(requests(), (6, 3), "refused twice, fetched once");
     let host = clickhouse.url.trim_start_matches("http://");
     assert!(error.contains(&format!("{host} refused the credentials of the usage query")), "{error}");
@@ -242,11 +242,11 @@ async fn a_rotated_secret_is_fetched_once_more_and_a_wrong_one_fails() -> Result
     ] {
         put_secret(&world, secret).await?;
         let app = world.app_with(&overrides, &world.aws).await?;
-        let error = failure(run(&app, &tick(END)).await);
+        let error = failure(run(&app, &hourly(END)).await);
         assert!(error.contains(&arn) && error.contains(says) && !error.contains("second"), "{error}");
     }
     put_secret(&world, &login("third-secret")).await?;
-    assert_eq!(run(&app, &tick(END)).await?.already_recorded, 5);
+    assert_eq!(run(&app, &hourly(END)).await?.already_recorded, 5);
     Ok(())
 }
 
@@ -283,7 +283,7 @@ async fn broken_rows_are_quarantined_and_all_others_finish() -> Result<()> {
     let insert = format!("INSERT INTO usage_hourly {} UNION ALL {hidden}", rows.join(" UNION ALL "));
     world.clickhouse.query_raw(&insert).execute().await?;
 
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     let broken: BTreeMap<&str, u64> = [
         ("not_finite", 5),
         ("negative", 2),
@@ -323,7 +323,7 @@ async fn huge_zero_and_constant_usage_give_typed_verdicts() -> Result<()> {
     ] {
         world.insert(&compute_by_window(customer, at(END), &windows)).await?;
     }
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((summary.anomalies_found, summary.critical), (4, 3));
     assert_eq!(summary.undetermined.get("insufficient_data"), Some(&3), "the customer of six days");
     let mut found: Vec<_> = world

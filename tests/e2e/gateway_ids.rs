@@ -7,7 +7,7 @@ use e2e::World;
 use e2e::api::{Answer, Api, encoded};
 use e2e::deployed::{Deployed, hour_ago};
 use e2e::gateway::Gateway;
-use e2e::world::{END, at, compute_by_window, run, tick};
+use e2e::world::{END, at, compute_by_window, hourly, run};
 use serde_json::{Value, json};
 
 /// Texts that mean something to somebody on the way: to HTTP, SQL, JSON, DynamoDB's keys, chat, terminals, Unicode.
@@ -144,7 +144,7 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
         events.extend(compute_by_window(id, at(END), &windows));
     }
     world.insert(&events).await?;
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((summary.checked, summary.recorded), (4_000, 1_000), "{summary:?}");
 
     let api = world.api().await?;

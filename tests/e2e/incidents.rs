@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::incident::Subject;
 use detection::{CustomerId, Direction, Incident, IncidentState, MetricName};
-use detector::{App, RunSummary, Tick};
+use detector::{App, Request, RunSummary};
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, Event, at, figures, run, steady_then, text, tick};
+use e2e::world::{self, END, Event, at, figures, hourly, run, steady_then, text};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -20,8 +20,8 @@ pub(crate) fn hours(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count)
 }
 
-fn tick_at(time: Timestamp) -> Tick {
-    Tick { time, ..tick(END) }
+fn hourly_at(time: Timestamp) -> Request {
+    Request { time, ..hourly(END) }
 }
 
 /// Usage of every hour, from 31 days before `start` on, a little different from hour to hour.
@@ -37,7 +37,7 @@ pub(crate) fn steady_hours(customer: &str, start: Timestamp, count: i64) -> Vec<
 }
 
 async fn run_at(app: &App, time: Timestamp) -> Result<RunSummary> {
-    run(app, &tick_at(time)).await
+    run(app, &hourly_at(time)).await
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_mute_opens_incidents_that_page_nobody() -> Result<()> {
         r#"{"mutes": [{"metric": "compute_time", "until": "2026-11-21T14:00:00Z", "reason": "load test"}]}"#;
     store.put_policy(None, &serde_json::from_str(mute)?, 0, "ada", world::timestamp()).await?;
     let app = world.app().await?;
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (1, 0, 0));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (1, 0, 0));
     assert_eq!(world.incidents().await?.len(), 1);
     // Usage of the muted hours is in all these windows.
     assert_eq!(figures(&run_at(&app, at(END) + hours(5)).await?), (1, 0, 0));

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use detection::CustomerId;
-use detector::Tick;
+use detector::Request;
 use e2e::World;
 use e2e::lambda::Invocation;
 use e2e::proxy::{Action, Proxy, Seen};
-use e2e::world::{self, END, at, compute_by_window, figures, run, steady_then, text, tick};
+use e2e::world::{self, END, at, compute_by_window, figures, hourly, run, steady_then, text};
 use futures::future::{join_all, try_join_all};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -27,12 +27,12 @@ async fn insert_anomalies(world: &World, critical: u32) -> Result<()> {
 async fn the_same_event_ten_times() -> Result<()> {
     let world = World::new().await?;
     insert_anomalies(&world, 12).await?;
-    let first = run(&world.app().await?, &tick(END)).await?;
+    let first = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((first.anomalies_found, first.critical), (13, 12));
     assert_eq!(figures(&first), (13, 0, 12));
     let items = world.items().await?;
     for _ in 0..9 {
-        let again = run(&world.app().await?, &tick(END)).await?;
+        let again = run(&world.app().await?, &hourly(END)).await?;
         assert_eq!(figures(&again), (0, 13, 0));
         assert_eq!((again.checked, again.anomalies_found, again.critical), (52, 13, 12));
     }
@@ -50,7 +50,7 @@ async fn the_same_event_at_the_same_time() -> Result<()> {
     // Each round takes another hour: the spikes are in its window, and nothing of it is stored yet. The incidents of the
     // first one are joined by the anomalies of the others, so that only the first one pages.
     for (round, runs) in [5, 2, 3, 2].into_iter().enumerate() {
-        let tick = Tick { time: at(END) + SignedDuration::from_hours(round as i64), ..tick(END) };
+        let tick = Request { time: at(END) + SignedDuration::from_hours(round as i64), ..hourly(END) };
         let apps = try_join_all((0..runs).map(|_| world.app())).await?;
         let summaries: Result<Vec<_>> =
             join_all(apps.iter().map(|app| run(app, &tick))).await.into_iter().collect();
@@ -86,7 +86,7 @@ async fn a_late_event_checks_its_own_window_and_adjacent_hours_are_apart() -> Re
         // The same spike, which is known by now.
         ("2026-11-21T14:00:00Z", "2026-11-20T14:00:00Z", "2026-11-21T14:00:00Z", 0),
     ] {
-        let summary = run(&late, &tick(time)).await?;
+        let summary = run(&late, &hourly(time)).await?;
         assert_eq!(summary.window.start.to_string(), start);
         assert_eq!(summary.window.end.to_string(), end);
         assert_eq!(figures(&summary), (2, 0, published), "{time}");
@@ -121,22 +121,22 @@ async fn only_some_customers_and_a_dry_run() -> Result<()> {
     let customers = |ids: &[&str]| ids.iter().map(|id| CustomerId::new(*id)).collect::<Result<Vec<_>, _>>();
     let app = world.app().await?;
 
-    let dry = run(&app, &Tick { dry_run: true, ..tick(END) }).await?;
+    let dry = run(&app, &Request { dry_run: true, ..hourly(END) }).await?;
     assert!(dry.dry_run);
     assert_eq!(figures(&dry), (0, 0, 0));
     let listed: BTreeSet<_> = dry.findings.iter().map(|finding| finding.customer_id.as_str()).collect();
     let others = ["c00000", "c00001", "c00002", "warned"];
     assert_eq!(listed, HOSTILE.iter().copied().chain(others).collect());
     assert!(dry.findings.iter().all(|finding| finding.description.starts_with("compute_time was ")));
-    let one = Tick { dry_run: true, customers: customers(&HOSTILE[..1])?, ..tick(END) };
+    let one = Request { dry_run: true, customers: customers(&HOSTILE[..1])?, ..hourly(END) };
     assert_eq!(run(&app, &one).await?.findings.len(), 1);
     world.assert_untouched("dry runs").await?;
 
     // A customer that has no usage is no error: there is just nothing to check.
-    let nobody = Tick { customers: customers(&["nobody"])?, ..tick(END) };
+    let nobody = Request { customers: customers(&["nobody"])?, ..hourly(END) };
     assert_eq!(run(&app, &nobody).await?.checked, 0);
     for customer in HOSTILE {
-        let one = Tick { customers: customers(&[customer])?, ..tick(END) };
+        let one = Request { customers: customers(&[customer])?, ..hourly(END) };
         let summary = run(&app, &one).await?;
         assert_eq!((summary.customers, figures(&summary)), (1, (1, 0, 1)), "{customer:?}");
     }
@@ -185,11 +185,11 @@ async fn kill_and_complete(name: &str, at: fn(&Seen) -> bool, action: Action, mo
     let decide = move |seen: &Seen| if at(seen) { action.clone() } else { Action::Forward };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
     let killed = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
-    proxy.kill_when_frozen(run(&killed, &tick(END))).await;
+    proxy.kill_when_frozen(run(&killed, &hourly(END))).await;
 
-    let next = run(&world.later_app().await?, &tick(END)).await?;
+    let next = run(&world.later_app().await?, &hourly(END)).await?;
     assert_eq!(next.recorded + next.already_recorded, 2, "{name}");
-    let after = run(&world.later_app().await?, &tick(END)).await?;
+    let after = run(&world.later_app().await?, &hourly(END)).await?;
     assert_eq!(figures(&after), (0, 2, 0), "{name}");
     assert_eq!(world.attribute("alert_state").await?, ["none", "sent"], "{name}");
     let counts = world.alert_counts().await?;
@@ -209,12 +209,12 @@ async fn an_alert_in_the_hands_of_another_run_is_left_to_it() -> Result<()> {
     };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
     let killed = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
-    proxy.kill_when_frozen(run(&killed, &tick(END))).await;
+    proxy.kill_when_frozen(run(&killed, &hourly(END))).await;
     // For half a minute nobody can know that the first run is dead, so its alerts are not touched.
-    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 4, 0));
+    assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 4, 0));
     assert_eq!(world.attribute("alert_state").await?, ["none", "pending", "pending", "pending"]);
     // After that a run of any window sends them.
-    let other = Tick { time: at(END) + SignedDuration::from_hours(100), ..tick(END) };
+    let other = Request { time: at(END) + SignedDuration::from_hours(100), ..hourly(END) };
     assert_eq!(run(&world.later_app().await?, &other).await?.alerts_published, 3);
     assert_eq!(world.alert_counts().await?.len(), 3);
     Ok(())
@@ -237,10 +237,10 @@ async fn a_claim_is_dated_when_it_is_made() -> Result<()> {
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
     let mut slow = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
     slow.clock = slow_clock;
-    proxy.kill_when_frozen(run(&slow, &tick(END))).await;
+    proxy.kill_when_frozen(run(&slow, &hourly(END))).await;
     // The slow run may still be about to publish, so its alert is left to it.
-    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 2, 0));
-    assert_eq!(figures(&run(&world.later_app().await?, &tick(END)).await?), (0, 2, 1));
+    assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 2, 0));
+    assert_eq!(figures(&run(&world.later_app().await?, &hourly(END)).await?), (0, 2, 1));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use e2e::World;
-use e2e::world::{END, at, figures, run, steady_then, text, tick};
+use e2e::world::{END, at, figures, hourly, run, steady_then, text};
 use serde_json::{Value, json};
 
 const DAY_SECONDS: i64 = 86_400;
@@ -44,7 +44,7 @@ async fn an_item_has_every_attribute_of_the_contract() -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("cust_1", at(END), 7.8e6)).await?;
     let summary =
-        run(&world.app_with(&[("MIN_RELATIVE_CHANGE", "0.01")], &world.aws).await?, &tick(END)).await?;
+        run(&world.app_with(&[("MIN_RELATIVE_CHANGE", "0.01")], &world.aws).await?, &hourly(END)).await?;
     assert_eq!((summary.anomalies_found, figures(&summary)), (1, (1, 0, 1)));
     let items = world.items().await?;
     let item = items.first().context("an item")?;
@@ -113,7 +113,7 @@ async fn query(world: &World, index: &str, key: &str, value: &str) -> Result<Vec
 async fn a_message_is_as_the_contract_says() -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("cust_1", at(END), 5e7)).await?;
-    run(&world.app().await?, &tick(END)).await?;
+    run(&world.app().await?, &hourly(END)).await?;
     let item = world.items().await?.pop().context("an item")?;
     let envelope = world.messages().await?.pop().context("a message")?;
     assert_eq!(envelope["Subject"], "[MeterFlow] Critical anomaly: cust_1 - compute_time");
@@ -158,7 +158,7 @@ async fn an_expired_item_makes_room_and_a_living_one_stays() -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("expired", at(END), 5e7)).await?;
     world.insert(&steady_then("living", at(END), 5e7)).await?;
-    run(&world.app().await?, &tick(END)).await?;
+    run(&world.app().await?, &hourly(END)).await?;
     // As DynamoDB may keep them for days: expired, and with marks of an earlier life.
     let anomaly = format!("ANOMALY#{}#compute_time", at(END).as_millisecond());
     for sk in [&*anomaly, "INCIDENT#compute_time#spike"] {
@@ -176,12 +176,12 @@ async fn an_expired_item_makes_room_and_a_living_one_stays() -> Result<()> {
             .await?;
     }
     world.messages().await?;
-    let again = run(&world.app().await?, &tick(END)).await?;
+    let again = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!(figures(&again), (1, 1, 1));
     assert_eq!(world.attribute("current_value").await?, ["50000000", "50000000"]);
     assert!(world.all_items().await?.iter().all(|item| !item.contains_key("earlier_life")));
     assert_eq!(world.attribute("alert_state").await?, ["sent", "sent"]);
-    assert_eq!(figures(&run(&world.app().await?, &tick(END)).await?), (0, 2, 0));
+    assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 2, 0));
     let alerted: Vec<_> = world.alerts().await?.iter().map(|alert| alert["customer_id"].clone()).collect();
     assert_eq!(alerted, ["expired"]);
     Ok(())
@@ -191,11 +191,11 @@ async fn an_expired_item_makes_room_and_a_living_one_stays() -> Result<()> {
 async fn a_window_of_long_ago_is_stored_and_paged_once() -> Result<()> {
     let (world, blizzard) = (World::new().await?, "2013-02-10T00:00:00Z");
     world.insert(&steady_then("late news", at(blizzard), 5e7)).await?;
-    assert_eq!(figures(&run(&world.app().await?, &tick(blizzard)).await?), (1, 0, 1));
+    assert_eq!(figures(&run(&world.app().await?, &hourly(blizzard)).await?), (1, 0, 1));
     let ttl = at(blizzard).as_second() + 90 * DAY_SECONDS;
     assert_eq!(world.attribute("ttl").await?, [ttl.to_string()], "it is born expired");
     for _ in 0..2 {
-        assert_eq!(figures(&run(&world.app().await?, &tick(blizzard)).await?), (0, 1, 0));
+        assert_eq!(figures(&run(&world.app().await?, &hourly(blizzard)).await?), (0, 1, 0));
     }
     assert_eq!(world.messages().await?.len(), 1);
     Ok(())
@@ -265,8 +265,8 @@ async fn hostile_customer_ids_come_through_unchanged_and_apart() -> Result<()> {
     world.insert(&events).await?;
     let app = world.app_with(&[("MAX_PAGES_PER_RUN", "1000")], &world.aws).await?;
     let count = ids.len() as u64;
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (count, 0, count));
-    assert_eq!(figures(&run(&app, &tick(END)).await?), (0, count, 0));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (count, 0, count));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, count, 0));
 
     let items = world.items().await?;
     let stored: BTreeSet<_> = items.iter().map(|item| text(item, "customer_id")).collect();

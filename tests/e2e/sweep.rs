@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use detection::{Comparison, Finding, Series, Verdict, check};
 use detector::App;
 use e2e::oracle::{self, Expected, Judged, assert_same};
-use e2e::world::{END, at, compute_by_window, run, steady_then, sweep_request, tick};
+use e2e::world::{END, at, compute_by_window, hourly, run, steady_then, sweep_request};
 use e2e::{Event, World};
 use jiff::{SignedDuration, Timestamp};
 use warehouse::usage::{Sweep, SweepRequest};
@@ -147,7 +147,7 @@ async fn a_drop_to_zero_is_found_although_nothing_arrives() -> Result<()> {
     events.remove(0);
     assert!(events.iter().all(|event| event.at < at(END) - SignedDuration::from_hours(24)));
     world.insert(&events).await?;
-    let summary = run(&world.app().await?, &tick(END)).await?;
+    let summary = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!((summary.anomalies_found, summary.critical), (1, 1));
     assert_eq!(world.attribute("direction").await?, ["drop"]);
     assert_eq!(world.attribute("current_value").await?, ["0"]);
@@ -183,7 +183,7 @@ async fn a_run_at_any_hour_compares_the_same_hours() -> Result<()> {
     world.insert(&events).await?;
     for hour in 0..24 {
         let end = format!("2026-11-20T{hour:02}:00:00Z");
-        let summary = run(&world.app().await?, &tick(&end)).await?;
+        let summary = run(&world.app().await?, &hourly(&end)).await?;
         assert_eq!(summary.anomalies_found, 0, "{end}");
         assert_eq!(summary.undetermined.get("insufficient_data"), None, "{end}");
     }

@@ -9,7 +9,7 @@ use catalog::Catalog;
 use catalog::Shard;
 use clickhouse::Row;
 use detection::{CustomerId, Window};
-use detector::{App, RunSummary, Tick};
+use detector::{App, Request, RunSummary};
 use environment::Env;
 use jiff::{SignedDuration, Timestamp};
 use platform::aws::SdkConfig;
@@ -343,8 +343,8 @@ pub fn at(text: &str) -> Timestamp {
 }
 
 /// A run for all customers at `time`.
-pub fn tick(time: &str) -> Tick {
-    Tick {
+pub fn hourly(time: &str) -> Request {
+    Request {
         time: at(time),
         dry_run: false,
         customers: Vec::<CustomerId>::new(),
@@ -367,8 +367,8 @@ pub fn sweep_request<'a>(app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
 }
 
 /// A run with as much time as a Lambda has.
-pub async fn run(app: &App, tick: &Tick) -> Result<RunSummary> {
-    detector::run(app, tick, Instant::now() + Duration::from_secs(300)).await
+pub async fn run(app: &App, request: &Request) -> Result<RunSummary> {
+    detector::run(app, request, Instant::now() + Duration::from_secs(300)).await
 }
 
 /// A text or number of an item; empty where it has none of that name.

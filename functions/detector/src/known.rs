@@ -6,19 +6,22 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use catalog::Catalog;
 use detection::incident::{self, Incident, Rules, Subject};
 use detection::{Direction, Excluded, Window};
-use store::{Former, HistoryEntry, IncidentItem, Previous};
-
-use crate::App;
-use crate::ledger::Ledger;
+use store::IncidentItem;
 
 mod kept;
+mod latest;
 
 use kept::Kept;
+pub(crate) use latest::Latest;
 
-#[derive(Default)]
-pub(crate) struct Known {
+pub struct Known {
+    /// That of the run.
+    window: Window,
+    baseline_windows: usize,
+    rules: Rules,
     hashers: [RandomState; 2],
     /// In the order of their customers, then of their series.
     entries: Vec<Entry>,
@@ -31,18 +34,6 @@ pub(crate) struct Known {
 pub(crate) struct OfSeries<'a> {
     known: &'a Known,
     entries: &'a [Entry],
-}
-
-/// The latest incident of a subject, as far as it is known.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Latest {
-    pub(crate) former: Former,
-    /// None where it is over for so long that what is seen now is another one, if it is any.
-    pub(crate) incident: Option<Incident>,
-    /// None where only the store knows it.
-    pub(crate) description: Option<String>,
-    /// None where only the store knows it.
-    pub(crate) history: Option<Vec<HistoryEntry>>,
 }
 
 /// A customer's id, as two hashes of it with keys of this process: the ids themselves would be most of what is kept. Two
@@ -72,41 +63,41 @@ enum Last {
 }
 
 impl Known {
-    /// All that could matter to the window of a run.
-    pub(crate) async fn read(ledger: &impl Ledger, app: &App, window: &Window) -> anyhow::Result<Self> {
-        let baseline_windows = window.baseline_windows(app.detection.baseline_days);
-        let (from, now) = (window.earlier(baseline_windows).end(), ledger.now()?.min(window.end()));
-        let mut known = Self::default();
-        let see = |item: IncidentItem| {
-            let metric = &item.incident.subject.metric;
-            // What the catalog no longer has is not checked any more.
-            if let Some(metric) = app.catalog.metrics().iter().position(|spec| spec.name == *metric) {
-                known.add(&item, metric, window, baseline_windows, &app.incidents.rules);
-            }
-        };
-        ledger.incidents_since(from, now, see).await?;
-        known.arrange();
-        Ok(known)
+    /// Knows of none so far, and of whom it will have to know.
+    pub(crate) fn for_window(window: &Window, baseline_windows: usize, rules: &Rules) -> Self {
+        let hashers = <[RandomState; 2]>::default();
+        Self {
+            window: *window,
+            baseline_windows,
+            rules: *rules,
+            hashers,
+            entries: Vec::new(),
+            kept: Vec::new(),
+        }
     }
 
-    fn add(
-        &mut self,
-        item: &IncidentItem,
-        metric: usize,
-        window: &Window,
-        baseline_windows: usize,
-        rules: &Rules,
-    ) {
+    /// Adds an incident. Metrics that the catalog no longer has are not checked any more.
+    pub(crate) fn see(&mut self, item: &IncidentItem, catalog: &Catalog) {
+        let metric = &item.incident.subject.metric;
+        if let Some(metric) = catalog.metrics().iter().position(|spec| spec.name == *metric) {
+            self.add(item, metric);
+        }
+    }
+
+    fn add(&mut self, item: &IncidentItem, metric: usize) {
         let IncidentItem { incident, version, .. } = item;
         let Some(series) = series(metric, incident.subject.direction) else { return };
-        let past = incident.is_past(window.end(), rules).then(|| Last::past(incident, *version)).flatten();
+        let past = incident
+            .is_past(self.window.end(), &self.rules)
+            .then(|| Last::past(incident, *version))
+            .flatten();
         let last = past.unwrap_or_else(|| {
             self.kept.push(Kept::of(item));
             // No memory holds as many as there are places.
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
         // The windows of one incident have no gap.
-        let excluded = incident::excluded([incident], window, baseline_windows);
+        let excluded = incident::excluded([incident], &self.window, self.baseline_windows);
         let mut ages = (1..=u8::MAX).filter(|age| excluded.holds(usize::from(*age)));
         let first = ages.next();
         let excluded = first.map_or((1, 0), |first| (first, ages.next_back().unwrap_or(first)));
@@ -115,7 +106,7 @@ impl Known {
     }
 
     /// Sorts what was added, and drops what cannot matter.
-    fn arrange(&mut self) {
+    pub(crate) fn arrange(&mut self) {
         let Self { entries, kept, .. } = self;
         entries.sort_unstable_by_key(|entry| (entry.customer, entry.series, entry.last.order(kept)));
         for i in 1..entries.len() {
@@ -151,8 +142,8 @@ impl Known {
 
 impl<'a> OfSeries<'a> {
     /// Whether the latest incident of a direction is not over.
-    pub(crate) fn stands(self, direction: Direction) -> bool {
-        self.kept(direction).is_some_and(Kept::stands)
+    pub(crate) fn is_active(self, direction: Direction) -> bool {
+        self.kept(direction).is_some_and(Kept::is_active)
     }
 
     /// The incident of a subject, which is one of this customer and metric, that was opened last.
@@ -212,32 +203,6 @@ impl Last {
                 kept.map_or((i64::MIN, 0), Kept::order)
             }
         }
-    }
-}
-
-impl Latest {
-    fn past(subject: &Subject, opened_at: u32, version: u32) -> Self {
-        let opened_at = kept::timestamp(1_000 * i64::from(opened_at));
-        let former = Former { subject: subject.clone(), opened_at, is_open: false, version: version.into() };
-        Self { former, incident: None, description: None, history: None }
-    }
-}
-
-impl From<IncidentItem> for Latest {
-    fn from(item: IncidentItem) -> Self {
-        Self {
-            former: item.former(),
-            incident: Some(item.incident),
-            description: Some(item.description),
-            history: Some(item.history),
-        }
-    }
-}
-
-impl From<&Latest> for Previous {
-    fn from(latest: &Latest) -> Self {
-        let (description, history) = (latest.description.clone(), latest.history.clone());
-        Self { version: latest.former.version, description, history }
     }
 }
 

@@ -13,12 +13,13 @@ use store::{
     AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
 };
 
+use crate::candidate::Candidate;
 use crate::known::Known;
+use crate::pass::Pass;
 use crate::spool::Spool;
-use crate::sweep::{self, Candidate};
-use crate::{App, Pass};
 
-pub(crate) trait Ledger {
+#[allow(async_fn_in_trait)] // Nobody outside the workspace implements it, and no run leaves its thread.
+pub trait Ledger {
     /// The time of day, for expiry and claims only.
     fn now(&self) -> anyhow::Result<Timestamp>;
     async fn pause(&self, duration: Duration);
@@ -52,77 +53,4 @@ pub(crate) trait Ledger {
     async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()>;
     async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
     async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
-}
-
-impl Ledger for App {
-    fn now(&self) -> anyhow::Result<Timestamp> {
-        App::now(self)
-    }
-
-    async fn pause(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-
-    async fn policies(&self) -> anyhow::Result<Policies> {
-        let (global, customers) = self.store.policies().await?;
-        Ok(Policies::resolve(&self.catalog, &self.settings, global, customers))
-    }
-
-    async fn candidates(
-        &self,
-        pass: Pass<'_>,
-        known: &Known,
-        figures: &mut RunFigures,
-    ) -> anyhow::Result<Spool<Candidate>> {
-        sweep::collect(pass, known, figures).await
-    }
-
-    async fn incidents_since(
-        &self,
-        from: Timestamp,
-        now: Timestamp,
-        see: impl FnMut(IncidentItem),
-    ) -> anyhow::Result<()> {
-        Ok(self.store.incidents_since(from, now, see).await?)
-    }
-
-    async fn latest_incident(
-        &self,
-        subject: &Subject,
-        now: Timestamp,
-    ) -> anyhow::Result<Option<IncidentItem>> {
-        Ok(self.store.latest_incident(subject, now).await?)
-    }
-
-    async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> anyhow::Result<Changed> {
-        Ok(self.store.change(change, writer).await?)
-    }
-
-    async fn record(&self, item: AnomalyItem, writer: Writer<'_>) -> anyhow::Result<Recorded> {
-        Ok(self.store.record(item, writer).await?)
-    }
-
-    async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> anyhow::Result<Recorded> {
-        Ok(self.store.record_digest(digest, writer).await?)
-    }
-
-    async fn pending(&self, limit: usize) -> anyhow::Result<Pending> {
-        Ok(self.store.pending(limit).await?)
-    }
-
-    async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim> {
-        Ok(self.store.claim(alert, writer).await?)
-    }
-
-    async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()> {
-        Ok(self.alerts.publish(alert).await?)
-    }
-
-    async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-        Ok(self.store.mark_sent(alert, writer).await?)
-    }
-
-    async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-        Ok(self.store.release(alert, writer).await?)
-    }
 }

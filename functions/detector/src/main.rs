@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use detector::{App, Tick, build_ahead, run};
+use detector::{App, Request, prebuild, run};
 use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use platform::telemetry;
@@ -23,12 +23,12 @@ async fn main() -> Result<(), Error> {
         // A remaining time of zero is zero: the run then fails at once instead of being cut off somewhere.
         let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let deadline = Instant::now() + remaining;
-        let result = match Tick::from_event(event.payload) {
-            Ok(tick) => {
-                let result = run(app, &tick, deadline).await;
+        let result = match Request::from_event(event.payload) {
+            Ok(request) => {
+                let result = run(app, &request, deadline).await;
                 // A run that failed comes again, soon and with its own work to do.
                 if result.is_ok() {
-                    build_ahead(app, &tick, deadline).await;
+                    prebuild(app, &request, deadline).await;
                 }
                 result
             }

@@ -28,7 +28,7 @@ const LEFT_OVER_TIME: Duration = Duration::from_secs(30);
 
 /// What one run did with the alerts that waited.
 #[derive(Default)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     published: u64,
     /// Alerts that are not known to be sent, and when their anomalies were complete, in Unix milliseconds.
     waiting: BTreeMap<String, i64>,
@@ -298,12 +298,12 @@ mod tests {
             closed_at: None,
             over_at: None,
             anomalies: 1,
-            quiet_runs: 0,
+            recovery: 0,
             peak_z_score: 8.0,
             latest: figures,
             level: 8.0,
             latest_severity: detection::Severity::Critical,
-            told: Some(detection::Severity::Critical),
+            notified: Some(detection::Severity::Critical),
             alerting: true,
             last_page: None,
         };

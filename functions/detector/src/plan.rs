@@ -9,7 +9,7 @@ use detection::{CustomerId, Severity};
 use messaging::alerts::AlertConfig;
 use store::Totals;
 
-use crate::sweep::Candidate;
+use crate::candidate::Candidate;
 
 /// The largest anomalies that a digest shows.
 pub(crate) const LARGEST: usize = 10;

@@ -13,12 +13,13 @@ use store::{
     Recorded,
 };
 
+use crate::app::App;
+use crate::candidate::Candidate;
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
+use crate::pass::{Pass, ensure_time_left};
 use crate::plan::{Call, PagePlan};
 use crate::spool::Spool;
-use crate::sweep::Candidate;
-use crate::{App, Pass, ensure_time_left};
 
 /// Writes in flight at once: enough to hide the few milliseconds of each, few enough for one small function.
 const CONCURRENT_WRITES: usize = 64;
@@ -61,7 +62,7 @@ pub(crate) async fn all(
     known: &Known,
     candidates: &mut Spool<Candidate>,
 ) -> anyhow::Result<Records> {
-    let Pass { app, tick, window, writer, deadline, .. } = pass;
+    let Pass { app, request, window, writer, deadline, .. } = pass;
     let plan = PagePlan::of(candidates.read()?, &app.alerting, |candidate| {
         Call::of(&decide(pass, candidate, latest(pass, known, candidate).as_ref()))
     })?;
@@ -70,7 +71,7 @@ pub(crate) async fn all(
     // stored leaves incidents that nobody was told of and that look as if somebody was.
     if plan.totals.held_back > 0 {
         let largest = plan.largest.iter().filter_map(|candidate| entry(app, window, candidate)).collect();
-        let digest = Digest::new(window, tick.shard, plan.totals, largest);
+        let digest = Digest::new(window, request.shard, plan.totals, largest);
         let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }

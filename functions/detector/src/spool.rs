@@ -15,7 +15,7 @@ use tempfile::SpooledTempFile;
 const IN_MEMORY: usize = 1024 * 1024;
 
 /// A list of `T`, written once and read in the same order.
-pub(crate) struct Spool<T> {
+pub struct Spool<T> {
     file: SpooledTempFile,
     len: u64,
     line: Vec<u8>,
@@ -23,15 +23,15 @@ pub(crate) struct Spool<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { file: SpooledTempFile::new(IN_MEMORY), len: 0, line: Vec::new(), items: PhantomData }
     }
 
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.len
     }
 
-    pub(crate) fn push(&mut self, item: &T) -> anyhow::Result<()> {
+    pub fn push(&mut self, item: &T) -> anyhow::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, item).context("cannot note a finding")?;
         self.line.push(b'\n');
@@ -43,7 +43,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     }
 
     /// All items, in the order in which they were pushed.
-    pub(crate) fn read(&mut self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<T>>> {
+    pub fn read(&mut self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<T>>> {
         self.file.rewind().context("cannot read the findings back")?;
         let lines = BufReader::new(&mut self.file).split(b'\n');
         Ok(lines.map(|line| {

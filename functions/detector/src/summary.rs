@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use platform::emf::UsageFigures;
 use serde::{Deserialize, Serialize};
 
-use crate::Pass;
+use crate::candidate::Candidate;
+use crate::pass::Pass;
 use crate::record::{self, Counts};
 use crate::spool::Spool;
-use crate::sweep::Candidate;
 
 /// The result of a run: what was looked at, what was found, what was done about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ pub(crate) fn of_run(
     alerts_published: u64,
     figures: &UsageFigures,
 ) -> RunSummary {
-    let Pass { app, tick, window, writer, .. } = pass;
+    let Pass { app, request, window, writer, .. } = pass;
     let found = |severity: Option<&str>| -> u64 {
         let anomalies = figures.anomalies.iter();
         anomalies
@@ -103,7 +103,7 @@ pub(crate) fn of_run(
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,
         customers: figures.customers,
-        shard: tick.shard,
+        shard: request.shard,
         run_id: writer.run_id.to_owned(),
         catalog_version: app.catalog.version().to_owned(),
         dry_run: false,

@@ -3,39 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use detection::incident::{Observation, Seen};
-use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
+use detection::{CustomerId, Series, Verdict};
 use platform::emf::{RunFigures, UsageFigures};
-use serde::{Deserialize, Serialize};
 use warehouse::usage::{Baseline, CustomerUsage, SweepRequest, UsageError};
 
+use crate::app::App;
+use crate::candidate::{Candidate, judge_series};
 use crate::known::Known;
+use crate::pass::{Pass, millis};
 use crate::spool::Spool;
-use crate::{App, Pass};
-
-/// What may change something: a finding, or a series that is back inside while an incident stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Candidate {
-    pub(crate) customer_id: CustomerId,
-    /// Place of the metric in the catalog.
-    pub(crate) metric: usize,
-    /// Of the incident that it is about.
-    pub(crate) direction: Direction,
-    pub(crate) seen: Seen,
-    pub(crate) comparison: Comparison,
-}
-
-impl Candidate {
-    /// The anomaly, if it is one.
-    pub(crate) fn finding(&self) -> Option<Finding> {
-        match self.seen {
-            Seen::Anomalous(severity) => {
-                Some(Finding { comparison: self.comparison, severity, direction: self.direction })
-            }
-            Seen::Inside | Seen::Between => None,
-        }
-    }
-}
 
 /// Tries for one window. Each reads everything anew: of a stream that broke off, nothing is believed.
 const ATTEMPTS: u32 = 3;
@@ -49,13 +25,13 @@ pub(crate) async fn collect(
     known: &Known,
     figures: &mut RunFigures,
 ) -> anyhow::Result<Spool<Candidate>> {
-    let Pass { app, tick, window, deadline, writer, .. } = pass;
+    let Pass { app, window, deadline, writer, .. } = pass;
     let request = SweepRequest {
         window,
         baseline_days: app.detection.baseline_days,
         catalog: &app.catalog,
-        customers: &tick.customers,
-        shard: tick.shard,
+        customers: &pass.request.customers,
+        shard: pass.request.shard,
         query_id: writer.run_id,
         deadline,
     };
@@ -79,7 +55,7 @@ pub(crate) async fn collect(
                     window.end = %window.end(),
                     usage.customers = figures.usage.customers,
                     usage.of_baseline = baseline.is_some(),
-                    usage.read_ms = crate::millis(figures.clickhouse_time),
+                    usage.read_ms = millis(figures.clickhouse_time),
                     "usage read"
                 );
                 return Ok(candidates);
@@ -120,8 +96,8 @@ pub(crate) async fn collect(
 ///
 /// Runs for some customers only are fast anyway.
 async fn find_baseline(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Baseline> {
-    let Pass { app, tick, .. } = pass;
-    if !tick.customers.is_empty() {
+    let Pass { app, .. } = pass;
+    if !pass.request.customers.is_empty() {
         return None;
     }
     match app.usage.baseline(request).await {
@@ -151,7 +127,7 @@ fn leaves_the_hours(error: &UsageError) -> bool {
 
 /// Somebody may have changed a baseline that is not what was noted: nobody is to read it any more.
 async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, baseline: &Baseline, error: &UsageError) {
-    if !error.is_broken_baseline() || pass.tick.dry_run {
+    if !error.is_broken_baseline() || pass.request.dry_run {
         return;
     }
     if let Err(error) = pass.app.usage.doubt_baseline(request, baseline).await {
@@ -253,38 +229,6 @@ fn judge(
         }
     }
     Ok(())
-}
-
-/// The verdict on one series, and what it may change, by direction.
-pub(crate) struct Judged {
-    pub(crate) verdict: Verdict,
-    pub(crate) candidates: [Option<Candidate>; 2],
-}
-
-/// Checks one series of the metric at this place of the catalog.
-pub(crate) fn judge_series(
-    pass: Pass<'_>,
-    known: &Known,
-    customer_id: &CustomerId,
-    metric: usize,
-    series: Series<'_>,
-) -> Judged {
-    let Pass { window, policies, .. } = pass;
-    let settings = &policies.settings(customer_id)[metric];
-    let incidents = known.of(customer_id.as_str(), metric);
-    let verdict = check(&series.excluding(incidents.excluded()), settings);
-    let candidates = Direction::BOTH.map(|direction| {
-        let observation = Observation::of(&verdict, window.end(), settings, direction)?;
-        let matters = matches!(observation.seen, Seen::Anomalous(_)) || incidents.stands(direction);
-        let (Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. })) = verdict else {
-            return None;
-        };
-        matters.then(|| {
-            let customer_id = customer_id.clone();
-            Candidate { customer_id, metric, direction, seen: observation.seen, comparison }
-        })
-    });
-    Judged { verdict, candidates }
 }
 
 /// Sets series with broken data aside: they are counted and logged, and all others go on.

@@ -5,7 +5,7 @@ use detection::incident::{Event, Figures, Incident, IncidentState, Page, Subject
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 
-use super::Latest;
+use super::latest::{Latest, timestamp};
 
 /// All of an incident but its subject, which whoever asks for it knows. Times are Unix milliseconds, as in the store.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,11 +22,11 @@ pub(super) struct Kept {
     peak_z_score: f64,
     latest: Figures,
     level: f64,
-    quiet_runs: u32,
+    recovery: u32,
     state: IncidentState,
     severity: Severity,
     latest_severity: Severity,
-    told: Option<Severity>,
+    notified: Option<Severity>,
     alerting: bool,
     /// Of the last page: what it was about, and whether it was one of its own.
     page: Option<(Event, bool)>,
@@ -51,12 +51,12 @@ impl Kept {
             closed_at,
             over_at,
             anomalies,
-            quiet_runs,
+            recovery,
             peak_z_score,
             latest,
             level,
             latest_severity,
-            told,
+            notified,
             alerting,
             last_page,
         } = &item.incident;
@@ -73,11 +73,11 @@ impl Kept {
             peak_z_score: *peak_z_score,
             latest: *latest,
             level: *level,
-            quiet_runs: *quiet_runs,
+            recovery: *recovery,
             state: *state,
             severity: *severity,
             latest_severity: *latest_severity,
-            told: *told,
+            notified: *notified,
             alerting: *alerting,
             page: last_page.map(|page| (page.event, page.single)),
             is_handled: !item.history.is_empty(),
@@ -85,7 +85,7 @@ impl Kept {
     }
 
     /// Whether it is not over.
-    pub(super) fn stands(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         self.over_at == NEVER
     }
 
@@ -120,19 +120,14 @@ impl Kept {
             closed_at: (self.closed_at != NEVER).then(|| timestamp(self.closed_at)),
             over_at: (self.over_at != NEVER).then(|| timestamp(self.over_at)),
             anomalies: self.anomalies,
-            quiet_runs: self.quiet_runs,
+            recovery: self.recovery,
             peak_z_score: self.peak_z_score,
             latest: self.latest,
             level: self.level,
             latest_severity: self.latest_severity,
-            told: self.told,
+            notified: self.notified,
             alerting: self.alerting,
             last_page: self.page.map(|(event, single)| Page { event, window_end, single }),
         }
     }
-}
-
-/// The time of milliseconds that were those of one.
-pub(super) fn timestamp(milliseconds: i64) -> Timestamp {
-    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
 }

@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use store::{HistoryEntry, Previous};
+
 use super::*;
 
 const DAYS: usize = 30;
@@ -85,7 +87,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         closed_at: rng.random_bool(0.5).then(|| hour(seen) + by_hand),
         over_at: is_over.then(|| hour(last)),
         anomalies: rng.random_range(1..100),
-        quiet_runs: rng.random_range(0..4),
+        recovery: rng.random_range(0..4),
         peak_z_score: number(rng),
         latest: Figures {
             current_value: number(rng),
@@ -95,7 +97,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         },
         level: number(rng),
         latest_severity: any(rng, &severities),
-        told: rng.random_bool(0.5).then(|| any(rng, &severities)),
+        notified: rng.random_bool(0.5).then(|| any(rng, &severities)),
         alerting: rng.random_bool(0.5),
         last_page: rng.random_bool(0.7).then_some(page),
     };
@@ -114,9 +116,9 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
 }
 
 fn known(items: &[IncidentItem]) -> Known {
-    let mut known = Known::default();
+    let mut known = Known::for_window(&window(), DAYS, &rules());
     for item in items {
-        known.add(item, place(&item.incident.subject), &window(), DAYS, &rules());
+        known.add(item, place(&item.incident.subject));
     }
     known.arrange();
     known
@@ -180,13 +182,14 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
                 latest.as_ref().map(|latest| &latest.former),
                 whole.map(IncidentItem::former).as_ref()
             );
-            let stands = whole.is_some_and(|item| item.incident.over_at.is_none());
-            assert_eq!(of_series.stands(subject.direction), stands);
+            let is_active = whole.is_some_and(|item| item.incident.over_at.is_none());
+            assert_eq!(of_series.is_active(subject.direction), is_active);
 
             let incident = latest.as_ref().and_then(|latest| latest.incident.as_ref());
             let seen = [Severity::Warning, Severity::Critical].map(Seen::Anomalous);
             // What is no anomaly changes nothing that is over, and does not come so far.
-            let seen = seen.into_iter().chain([Seen::Inside, Seen::Between].into_iter().filter(|_| stands));
+            let seen =
+                seen.into_iter().chain([Seen::Inside, Seen::Between].into_iter().filter(|_| is_active));
             for seen in seen {
                 for deviation in [0.5, 1e14] {
                     let expected = step(whole.map(|item| &item.incident), &subject, seen, deviation);
@@ -226,7 +229,7 @@ fn who_has_no_incident_has_none() {
         let of_series = known.of(customer, metric);
         assert!(of_series.entries.is_empty(), "{customer} {metric}");
         assert_eq!(of_series.excluded(), Excluded::default());
-        assert!(Direction::BOTH.into_iter().all(|direction| !of_series.stands(direction)));
+        assert!(Direction::BOTH.into_iter().all(|direction| !of_series.is_active(direction)));
     }
     assert!(!known.of("a", 0).entries.is_empty());
 }

@@ -69,7 +69,7 @@ pub fn advance(
         Seen::Anomalous(severity) => incident.deviates(observation, severity, muted, rules),
         Seen::Inside | Seen::Between if observation.window_end <= incident.last_window => Step::Stay,
         Seen::Inside => incident.calms(observation, rules),
-        Seen::Between if incident.quiet_runs == 0 => Step::Stay,
+        Seen::Between if incident.recovery == 0 => Step::Stay,
         Seen::Between => Step::Become { incident: Box::new(incident.at(observation, 0)), page: None },
     }
 }
@@ -87,9 +87,9 @@ impl Incident {
     pub fn note_page(&mut self, event: Event, single: bool) {
         if event.is_closing() {
             self.alerting = false;
-            self.told = None;
+            self.notified = None;
         } else {
-            self.told = Some(self.latest_severity);
+            self.notified = Some(self.latest_severity);
             self.alerting |= single;
             self.level = self.latest.deviation();
         }
@@ -109,12 +109,12 @@ impl Incident {
             closed_at: None,
             over_at: None,
             anomalies: 1,
-            quiet_runs: 0,
+            recovery: 0,
             peak_z_score: figures.z_score,
             latest: figures,
             level: figures.deviation(),
             latest_severity: severity,
-            told: None,
+            notified: None,
             alerting: false,
             last_page: None,
         }
@@ -158,7 +158,7 @@ impl Incident {
         let now = observation.window_end;
         let mut joined = self.with(observation, severity);
         let loud = severity >= rules.min_severity && !muted;
-        if self.told.is_none() && loud {
+        if self.notified.is_none() && loud {
             let event = match (severity > self.severity, self.last_page) {
                 (true, _) => Event::Escalated,
                 (false, None) => Event::Opened,
@@ -166,7 +166,7 @@ impl Incident {
             };
             return Step::Become { incident: Box::new(joined), page: Some(event) };
         }
-        if loud && (doubled || self.told.is_some_and(|told| severity > told)) {
+        if loud && (doubled || self.notified.is_some_and(|told| severity > told)) {
             joined.level_since = if doubled { now } else { self.level_since };
             return Step::Become { incident: Box::new(joined), page: Some(Event::Escalated) };
         }
@@ -202,7 +202,7 @@ impl Incident {
             closed_at: None,
             over_at: None,
             level: observation.figures.deviation(),
-            told: None,
+            notified: None,
             ..self.with(observation, severity)
         };
         let page = (severity >= rules.min_severity && !muted).then_some(Event::Reopened);
@@ -214,9 +214,9 @@ impl Incident {
         if self.over_at.is_some() {
             return Step::Stay;
         }
-        let mut calmer = self.at(observation, self.quiet_runs + 1);
+        let mut calmer = self.at(observation, self.recovery + 1);
         let mut page = None;
-        if calmer.quiet_runs >= rules.resolve_after {
+        if calmer.recovery >= rules.resolve_after {
             calmer.over_at = Some(observation.window_end);
             if self.is_open() {
                 calmer.state = IncidentState::Resolved;
@@ -239,9 +239,9 @@ impl Incident {
         }
     }
 
-    fn at(&self, observation: &Observation, quiet_runs: u32) -> Self {
+    fn at(&self, observation: &Observation, recovery: u32) -> Self {
         let Observation { window_end, figures, .. } = *observation;
-        Self { last_window: window_end, latest: figures, quiet_runs, ..self.clone() }
+        Self { last_window: window_end, latest: figures, recovery, ..self.clone() }
     }
 }
 

@@ -36,7 +36,8 @@ pub struct Incident {
     /// Anomalies that belong to it.
     pub anomalies: u64,
     /// Windows in a row in which the series was back inside.
-    pub quiet_runs: u32,
+    #[serde(rename = "quiet_runs")]
+    pub recovery: u32,
     /// The z-score that is farthest from zero.
     pub peak_z_score: f64,
     /// What the newest window looked like.
@@ -46,8 +47,8 @@ pub struct Incident {
     /// Severity of the newest anomaly.
     pub latest_severity: Severity,
     /// The severity with which people were told that it is open, by a page or by a digest; none where nobody was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Severity>,
+    #[serde(default, rename = "told", skip_serializing_if = "Option::is_none")]
+    pub notified: Option<Severity>,
     /// A page of its own said that it is open, and none yet that it is over.
     pub alerting: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,14 +26,14 @@ impl Incident {
             let mut incident = Self { state, ..self.clone() };
             if state == IncidentState::Resolved {
                 incident.closed_at = Some(now);
-                (incident.told, incident.alerting) = (None, false);
+                (incident.notified, incident.alerting) = (None, false);
             }
             if !self.is_open() {
                 (incident.closed_at, incident.over_at) = (None, None);
-                incident.quiet_runs = 0;
+                incident.recovery = 0;
                 incident.level_since = self.last_window;
                 // Whoever reopens it knows of it.
-                incident.told = Some(self.severity);
+                incident.notified = Some(self.severity);
             }
             Handled::Become { incident: Box::new(incident), page: page.filter(|_| self.alerting) }
         };

@@ -133,7 +133,7 @@ fn what_an_incident_remembers() {
     assert_eq!((incident.anomalies, incident.peak_z_score), (4, 9.0));
     assert_eq!((incident.severity, incident.state), (Severity::Critical, IncidentState::Open));
     assert_eq!(
-        (incident.opened_at, incident.last_seen, incident.last_window, incident.quiet_runs),
+        (incident.opened_at, incident.last_seen, incident.last_window, incident.recovery),
         (hour(0), hour(2), hour(3), 1)
     );
     assert_eq!(incident.id().as_str(), format!("{}.api_calls.spike.Yw", hour(0).as_millisecond()));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// One request for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tick {
+pub struct Request {
     /// The scheduled time: the window closes at the full hour at or before it.
     pub time: Timestamp,
     /// Check only: nothing is written and nothing published.
@@ -56,7 +56,7 @@ struct Detail {
     detection_id: Option<String>,
 }
 
-impl Tick {
+impl Request {
     /// # Errors
     ///
     /// When the event has no `time`, or something in it cannot be understood.
@@ -117,9 +117,9 @@ mod tests {
             (json!({ "time": TIME, "detail": { "customer_ids": ["a", "b"] } }), false, 2),
             (json!({ "time": TIME, "customer_ids": ["a"] }), false, 1),
         ] {
-            let tick = Tick::from_event(event.clone()).unwrap();
-            assert_eq!((tick.dry_run, tick.customers.len()), (dry_run, customers), "{event}");
-            assert_eq!(tick.is_whole(), !dry_run && customers == 0);
+            let request = Request::from_event(event.clone()).unwrap();
+            assert_eq!((request.dry_run, request.customers.len()), (dry_run, customers), "{event}");
+            assert_eq!(request.is_whole(), !dry_run && customers == 0);
         }
     }
 
@@ -133,9 +133,9 @@ mod tests {
             (json!({ "time": TIME, "detail": { "shard": 3, "shards": 4, "dry_run": true } }), 3, 4),
             (json!({ "time": TIME, "shard": 3, "shards": 4 }), 3, 4),
         ] {
-            let tick = Tick::from_event(event.clone()).unwrap();
-            assert_eq!(tick.shard, Shard::new(number, of).unwrap(), "{event}");
-            assert_eq!(tick.is_whole(), !tick.dry_run, "{event}");
+            let request = Request::from_event(event.clone()).unwrap();
+            assert_eq!(request.shard, Shard::new(number, of).unwrap(), "{event}");
+            assert_eq!(request.is_whole(), !request.dry_run, "{event}");
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
             ),
             (json!([]), "its time is null"),
         ] {
-            let error = format!("{:#}", Tick::from_event(event.clone()).unwrap_err());
+            let error = format!("{:#}", Request::from_event(event.clone()).unwrap_err());
             assert!(error.contains(expected), "{event}: {error}");
         }
     }

@@ -2,9 +2,9 @@
 
 use store::{Changed, IncidentItem};
 
-use super::desk::{Answer, Call};
+use crate::desk::{Answer, Call};
 
-pub(super) fn summary(call: &Call) -> String {
+pub(crate) fn summary(call: &Call) -> String {
     match call {
         Call::Change(wanted) => {
             let now = &wanted.to.incident;
@@ -16,8 +16,8 @@ pub(super) fn summary(call: &Call) -> String {
                 wanted.to.version,
                 now.state,
                 now.anomalies,
-                now.quiet_runs,
-                now.told.is_some(),
+                now.recovery,
+                now.notified.is_some(),
                 now.alerting,
                 now.last_window,
                 now.last_page
@@ -32,7 +32,7 @@ pub(super) fn summary(call: &Call) -> String {
     }
 }
 
-pub(super) fn outcome(answer: &Answer) -> String {
+pub(crate) fn outcome(answer: &Answer) -> String {
     match answer {
         Answer::Incidents(incidents) => {
             let incident =

@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::App;
+use detector::App;
 
 /// Hours of usage before the first run: the baseline of its window.
-pub(super) const HISTORY: usize = 31 * 24;
+pub(crate) const HISTORY: usize = 31 * 24;
 
 /// Hours after the last planted event in which usage is exactly as usual.
 const AFTERWARDS: usize = 24 + 60;
@@ -20,18 +20,18 @@ const AFTERWARDS: usize = 24 + 60;
 /// Usual spread of a value from one six hours to the next, as a share of it. That of a day is half as much.
 const NOISE: f64 = 0.1;
 
-pub(super) struct World {
-    pub(super) rules: Rules,
-    pub(super) max_per_run: usize,
-    pub(super) max_per_customer: usize,
-    pub(super) mutes: Policy,
-    pub(super) customers: Vec<CustomerId>,
+pub(crate) struct World {
+    pub(crate) rules: Rules,
+    pub(crate) max_per_run: usize,
+    pub(crate) max_per_customer: usize,
+    pub(crate) mutes: Policy,
+    pub(crate) customers: Vec<CustomerId>,
     /// Places of the metrics in the catalog.
-    pub(super) metrics: Vec<usize>,
+    pub(crate) metrics: Vec<usize>,
     /// By customer and metric: the value of the 24 hours that end at each hour.
     windows: Vec<Vec<Option<f64>>>,
     /// Hours in which things happen, from [`HISTORY`] on.
-    pub(super) hours: usize,
+    pub(crate) hours: usize,
     /// The first event of each customer.
     first_event: Vec<Timestamp>,
 }
@@ -45,7 +45,7 @@ struct Storm {
 }
 
 impl World {
-    pub(super) fn new(rng: &mut ChaCha8Rng, app: &App) -> Self {
+    pub(crate) fn new(rng: &mut ChaCha8Rng, app: &App) -> Self {
         let hours = rng.random_range(24..=60);
         let customers: Vec<_> = (0..rng.random_range(1..=4_usize))
             .map(|n| CustomerId::new(format!("customer {n}")).unwrap())
@@ -94,14 +94,14 @@ impl World {
     }
 
     /// Gives a detector the rules and caps of this world.
-    pub(super) fn rule(&self, app: &mut App) {
+    pub(crate) fn rule(&self, app: &mut App) {
         app.incidents.rules = self.rules;
         app.alerting.max_per_run = self.max_per_run;
         app.alerting.max_per_customer = self.max_per_customer;
     }
 
     /// The values of a series by age, as a run for the window that ends at this hour reads them.
-    pub(super) fn values(&self, customer: usize, metric: usize, end: usize) -> Vec<Option<f64>> {
+    pub(crate) fn values(&self, customer: usize, metric: usize, end: usize) -> Vec<Option<f64>> {
         let windows = &self.windows[customer * self.metrics.len() + metric];
         (0..=30)
             .map(|age| end.checked_sub(24 * age).and_then(|end| windows.get(end).copied().flatten()))
@@ -109,23 +109,23 @@ impl World {
     }
 
     /// How many of the earlier windows count.
-    pub(super) fn counted(&self, customer: usize, window: &Window) -> usize {
+    pub(crate) fn counted(&self, customer: usize, window: &Window) -> usize {
         window.counted(self.first_event[customer], 30)
     }
 
     /// The first hour after which no window holds anything unusual.
-    pub(super) fn quiet_from(&self) -> usize {
+    pub(crate) fn quiet_from(&self) -> usize {
         HISTORY + self.hours + 24
     }
 }
 
 /// The full hour of this number.
-pub(super) fn hour(n: usize) -> Timestamp {
+pub(crate) fn hour(n: usize) -> Timestamp {
     Timestamp::from_second(1_793_491_200 + 3_600 * n as i64).unwrap()
 }
 
 /// The number of a full hour.
-pub(super) fn number(hour: Timestamp) -> usize {
+pub(crate) fn number(hour: Timestamp) -> usize {
     usize::try_from((hour.as_second() - 1_793_491_200) / 3_600).unwrap()
 }
 
@@ -214,6 +214,6 @@ fn mute(rng: &mut ChaCha8Rng, app: &App, metrics: &[usize], hours: usize) -> Mut
     Mute { metric, from: Some(hour(from)), until, reason: "a planned event".to_owned() }
 }
 
-pub(super) fn one_of<T: Copy>(rng: &mut ChaCha8Rng, choices: &[T]) -> T {
+pub(crate) fn one_of<T: Copy>(rng: &mut ChaCha8Rng, choices: &[T]) -> T {
     choices[rng.random_range(0..choices.len())]
 }

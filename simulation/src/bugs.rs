@@ -1,10 +1,10 @@
 //! Mistakes that somebody could make in the store, the outbox or the schedule, each planted in the model on purpose: a
 //! simulation that finds none of them would prove nothing.
 
-use super::invariants::Rule;
+use crate::invariants::Rule;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Bug {
+pub enum Bug {
     /// An alert is published before its item is stored.
     PageBeforePut,
     /// An alert is marked as sent before it is published.
@@ -47,7 +47,7 @@ pub(super) enum Bug {
 
 impl Bug {
     /// Each with the rule that it breaks; it may well break others too.
-    pub(super) const ALL: [(Self, Rule); 19] = [
+    pub const ALL: [(Self, Rule); 19] = [
         (Self::PageBeforePut, Rule::StoredFirst),
         (Self::MarkBeforePublish, Rule::StateHasPage),
         (Self::MarkForgotten, Rule::OnePage),

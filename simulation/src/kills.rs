@@ -3,16 +3,17 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::story::{Fate, Kill, Part, Story};
-use super::table::Table;
-use super::world::{HISTORY, World};
-use crate::App;
+use crate::fate::{Fate, Kill};
+use crate::story::{Part, Story};
+use crate::table::Table;
+use crate::world::{HISTORY, World};
+use detector::App;
 
 /// What the table and the topic hold in the end, after a run at this hour that was killed or was not.
 type Essence = (Vec<store::AlertItem>, Vec<store::IncidentItem>, Vec<String>);
 
 /// Kills the busiest run of a world at each of its calls. Returns how many times, or where the end differs.
-pub(super) fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
+pub fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let world = World::new(&mut rng, app);
     world.rule(app);
@@ -32,7 +33,7 @@ pub(super) fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
 
 /// How often the runs of a world in which nothing goes wrong read an incident again, and how many changes have none of
 /// the texts of an anomaly to bring.
-pub(super) fn reads_again(app: &mut App, seed: u64) -> (usize, usize) {
+pub fn reads_again(app: &mut App, seed: u64) -> (usize, usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let world = World::new(&mut rng, app);
     world.rule(app);

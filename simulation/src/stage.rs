@@ -1,10 +1,7 @@
-//! What happens in the world of a seed: which runs there are, how they overlap, and where they are cut off.
-//!
-//! All runs of an hour are alive at once. Each stops at each of its calls, and fate picks which one goes on: so every
+//! All who act at an hour, alive at once. Each stops at each of its calls, and fate picks which one goes on: so every
 //! order of their calls can come about, and the same seed always makes the same one.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,89 +10,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use catalog::Shard;
-use detection::incident::IncidentId;
-use detection::{Action, Window};
+use detection::Window;
+use detector::Request;
+use detector::outbox::Outbox;
 use jiff::Timestamp;
 use platform::emf::RunFigures;
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use store::{AlertItem, Changed};
 
-use super::bugs::Bug;
-use super::desk::{Answer, Books, Call, Desk, Stage, name};
-use super::invariants::{Actor, Rule, Watch};
-use super::people::handle;
-use super::telling::{outcome, summary};
-use super::world::{HISTORY, World, hour, one_of};
-use crate::outbox::Outbox;
-use crate::{App, Tick};
-
-/// One seed's world on its way through time.
-pub(super) struct Story<'a> {
-    app: &'a App,
-    world: &'a World,
-    pub(super) desk: RefCell<Desk>,
-    pub(super) watch: Watch<'a>,
-    rng: ChaCha8Rng,
-    pub(super) fate: Fate,
-    /// How many calls were made in the last scene.
-    pub(super) calls: usize,
-    /// How often an incident was read again, and how many changes of one were stored without an anomaly.
-    pub(super) read_again: usize,
-    pub(super) quiet_changes: usize,
-    bug: Option<Bug>,
-    /// What happened, for whoever wants to read it.
-    pub(super) told: Option<Vec<String>>,
-}
-
-/// How bad things are.
-#[derive(Clone, Debug)]
-pub(super) struct Fate {
-    /// Share of the calls at which a run is killed.
-    kills: f64,
-    /// Share of the calls that fail, or whose answer is lost.
-    errors: f64,
-    /// SNS refuses everything.
-    outage: bool,
-    /// Longest time by which the indexes lag behind the table, in milliseconds.
-    lag: i64,
-    /// Nothing is left to chance: calls are carried out one after the other, and the run is killed at this one.
-    script: Option<(usize, Kill)>,
-}
-
-/// What becomes of the calls of a run that is killed at one of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kill {
-    /// Neither this one nor any other that is under way is carried out.
-    Before,
-    /// This one is carried out.
-    After,
-    /// All that are under way are carried out.
-    AfterAll,
-}
-
-/// Somebody who acts at an hour.
-#[derive(Clone, Debug)]
-pub(super) enum Part {
-    Run {
-        event: usize,
-    },
-    /// A run of an hour in which none was; only a planted bug has it.
-    Phantom {
-        event: usize,
-    },
-    Person {
-        incident: IncidentId,
-        action: Action,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Done,
-    Failed,
-    Killed,
-}
+use crate::books::Books;
+use crate::bugs::Bug;
+use crate::desk::{Answer, Call, Desk, Stage, name};
+use crate::fate::Kill;
+use crate::invariants::Actor;
+use crate::people::handle;
+use crate::story::{Outcome, Part, Story};
+use crate::table::Wanted;
+use crate::telling::{outcome, summary};
+use crate::world::hour;
 
 struct Live<'f> {
     run: usize,
@@ -112,179 +44,8 @@ impl Wake for Woken {
     }
 }
 
-impl Fate {
-    /// All goes well, one call after the other.
-    pub(super) fn kind() -> Self {
-        Self { kills: 0.0, errors: 0.0, outage: false, lag: 0, script: None }
-    }
-
-    /// All goes well, one call after the other, up to the call at which the run is killed.
-    pub(super) fn script(call: usize, kill: Kill) -> Self {
-        Self { script: Some((call, kill)), ..Self::kind() }
-    }
-
-    fn of(rng: &mut ChaCha8Rng) -> Self {
-        Self {
-            kills: one_of(rng, &[0.0, 0.005, 0.02, 0.05]),
-            errors: one_of(rng, &[0.0, 0.01, 0.05, 0.1]),
-            outage: false,
-            lag: one_of(rng, &[0, 0, 50, 1_000]),
-            script: None,
-        }
-    }
-}
-
 impl<'a> Story<'a> {
-    pub(super) fn new(app: &'a App, world: &'a World, rng: ChaCha8Rng, bug: Option<Bug>) -> Self {
-        let mut desk = Desk::default();
-        desk.table.bug = bug;
-        let watch = Watch::new(world);
-        Self {
-            app,
-            world,
-            desk: RefCell::new(desk),
-            watch,
-            rng,
-            fate: Fate::kind(),
-            calls: 0,
-            read_again: 0,
-            quiet_changes: 0,
-            bug,
-            told: None,
-        }
-    }
-
-    /// From the first hour to the last, and on until all is quiet.
-    pub(super) fn play(&mut self) {
-        let fate = Fate::of(&mut self.rng);
-        // How often an hour is missed, comes late, twice, together with another; is in an outage; and people act.
-        let often = one_of(&mut self.rng, &[0.02, 0.06, 0.15, 0.2]);
-        let mut late = VecDeque::new();
-        for event in HISTORY..HISTORY + self.world.hours {
-            self.wait_until(event);
-            self.fate = Fate { outage: self.rng.random_bool(often), ..fate.clone() };
-            if self.rng.random_bool(often) {
-                let person = self.person();
-                self.perform(person.into_iter().collect());
-            }
-            let mut parts = Vec::new();
-            match self.rng.random_range(0.0..1.0) / often {
-                0.0..1.0 => {
-                    self.tells(|| format!("{event}: no run"));
-                    if self.bug == Some(Bug::ResolvedByGap) {
-                        self.perform(vec![Part::Phantom { event }]);
-                    }
-                    continue;
-                }
-                1.0..2.0 => late.push_back(event),
-                2.0..3.0 => parts.extend([Part::Run { event }, Part::Run { event }]),
-                3.0..4.0 => parts.extend([Part::Run { event: event - 1 }, Part::Run { event }]),
-                _ => parts.push(Part::Run { event }),
-            }
-            let mut after = None;
-            if self.rng.random_bool(0.3)
-                && let Some(event) = late.pop_front()
-            {
-                match self.rng.random_bool(0.5) {
-                    true => parts.push(Part::Run { event }),
-                    false => after = Some(Part::Run { event }),
-                }
-            }
-            // People look at incidents when something happens, and then it may well be the same thing.
-            if self.rng.random_bool(if parts.len() > 1 { 0.4 } else { often / 2.0 }) {
-                parts.extend(self.person());
-            }
-            self.perform_with_retries(parts);
-            self.perform_with_retries(after.into_iter().collect());
-            if self.rng.random_bool(often / 2.0) {
-                self.repeat(event);
-            }
-        }
-        self.watch.at_rest(&self.desk.borrow().table);
-        self.quiet_tail();
-    }
-
-    /// Runs in which nothing goes wrong, until nothing is open any more.
-    fn quiet_tail(&mut self) {
-        self.fate = Fate::kind();
-        let (faults_end, quiet) = (HISTORY + self.world.hours, self.world.quiet_from());
-        let begin = if self.rng.random_bool(0.2) { faults_end } else { quiet };
-        for event in begin..quiet + 3 + 2 * self.world.rules.resolve_after as usize {
-            self.wait_until(event);
-            self.perform(vec![Part::Run { event }]);
-            let open = self.desk.borrow().table.incidents.values().any(|item| item.incident.is_open());
-            if event > quiet && !open {
-                self.repeat(event);
-                break;
-            }
-        }
-        self.watch.at_the_end(&self.desk.borrow().table);
-    }
-
-    /// The run of an hour once more, after all has gone well: it must change nothing.
-    fn repeat(&mut self, event: usize) {
-        let fate = std::mem::replace(&mut self.fate, Fate::kind());
-        self.advance(61_000);
-        self.perform(vec![Part::Run { event }]);
-        let before = self.desk.borrow().table.essence();
-        self.advance(61_000);
-        self.perform(vec![Part::Run { event }]);
-        let after = self.desk.borrow().table.essence();
-        if before != after {
-            let what = format!("the run of {event} changed something when it was repeated");
-            self.watch.violated(Rule::Repeats, what);
-        }
-        self.fate = fate;
-    }
-
-    fn person(&mut self) -> Option<Part> {
-        let desk = self.desk.borrow();
-        let incidents = &desk.table.incidents;
-        if incidents.is_empty() {
-            return None;
-        }
-        let incident = incidents.values().nth(self.rng.random_range(0..incidents.len()))?;
-        let action = match incident.incident.is_open() {
-            true => one_of(&mut self.rng, &[Action::Acknowledge, Action::Resolve, Action::Reopen]),
-            false => Action::Reopen,
-        };
-        Some(Part::Person { incident: incident.id(), action })
-    }
-
-    /// Lambda tries a failed run up to two times more, minutes later, or the event is lost altogether.
-    fn perform_with_retries(&mut self, parts: Vec<Part>) {
-        let mut parts = parts;
-        for pause in [61_000, 121_000] {
-            let outcomes = self.perform(parts.clone());
-            let failed = parts
-                .into_iter()
-                .zip(outcomes)
-                .filter(|(part, outcome)| *outcome != Outcome::Done && matches!(part, Part::Run { .. }));
-            parts = failed.map(|(part, _)| part).collect();
-            if parts.is_empty() || self.rng.random_bool(0.2) {
-                return;
-            }
-            self.advance(pause);
-        }
-        self.perform(parts);
-    }
-
-    /// Lets all parts act at once, until none of them is left and nothing is under way.
-    pub(super) fn perform(&mut self, parts: Vec<Part>) -> Vec<Outcome> {
-        if parts.is_empty() {
-            return Vec::new();
-        }
-        self.tells(|| format!("at the same time: {parts:?}"));
-        let desk = std::mem::take(&mut self.desk);
-        self.watch.scene += 1;
-        let outcomes = self.perform_at(&desk, &parts);
-        self.desk = desk;
-        // Long enough for the indexes to have followed.
-        self.advance(2_000);
-        outcomes
-    }
-
-    fn perform_at(&mut self, desk: &RefCell<Desk>, parts: &[Part]) -> Vec<Outcome> {
+    pub(crate) fn perform_at(&mut self, desk: &RefCell<Desk>, parts: &[Part]) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Failed; parts.len()];
         let mut live: Vec<Live<'_>> =
             parts.iter().enumerate().map(|(place, part)| self.enter(desk, place, part)).collect();
@@ -471,7 +232,7 @@ impl<'a> Story<'a> {
                 let run = self.watch.enters(actor);
                 let now = Timestamp::from_millisecond(desk.borrow().clock).unwrap();
                 let time = if bug == Some(Bug::WindowFromClock) { now } else { of_event };
-                let tick = Tick {
+                let request = Request {
                     time,
                     dry_run: false,
                     customers: Vec::new(),
@@ -482,7 +243,7 @@ impl<'a> Story<'a> {
                 let future = Box::pin(async move {
                     let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
                     let name = name(run);
-                    crate::pass(app, &books, &tick, &name, deadline, &mut figures, &mut outbox)
+                    detector::steps(app, &books, &request, &name, deadline, &mut figures, &mut outbox)
                         .await
                         .map(drop)
                 });
@@ -497,25 +258,9 @@ impl<'a> Story<'a> {
             }
         }
     }
-
-    pub(super) fn wait_until(&mut self, event: usize) {
-        let at = hour(event).as_millisecond() + self.rng.random_range(1_000..60_000);
-        let desk = self.desk.get_mut();
-        desk.clock = desk.clock.max(at);
-    }
-
-    pub(super) fn advance(&mut self, milliseconds: i64) {
-        self.desk.get_mut().clock += milliseconds;
-    }
-
-    fn tells(&mut self, line: impl FnOnce() -> String) {
-        if let Some(told) = &mut self.told {
-            told.push(line());
-        }
-    }
 }
 
-fn is_moved(wanted: &super::table::Wanted) -> bool {
+fn is_moved(wanted: &Wanted) -> bool {
     wanted
         .from
         .as_ref()

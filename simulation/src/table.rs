@@ -11,28 +11,28 @@ use detection::incident::{IncidentId, Subject};
 use jiff::Timestamp;
 use store::{AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded};
 
-use super::bugs::Bug;
+use crate::bugs::Bug;
 
 type Key = (String, String);
 
 /// Everything that outlives a run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    pub(super) alerts: BTreeMap<Key, Stored>,
-    pub(super) incidents: BTreeMap<Key, IncidentItem>,
+pub(crate) struct Table {
+    pub(crate) alerts: BTreeMap<Key, Stored>,
+    pub(crate) incidents: BTreeMap<Key, IncidentItem>,
     /// What was published, in its order.
-    pub(super) topic: Vec<AlertItem>,
+    pub(crate) topic: Vec<AlertItem>,
     incidents_index: Index<IncidentItem>,
     pending_index: Index<AlertItem>,
     /// What the last calls did, for whoever watches.
-    pub(super) effects: Vec<Effect>,
-    pub(super) bug: Option<Bug>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) bug: Option<Bug>,
 }
 
 /// An anomaly, notice or digest with what its item says about sending it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stored {
-    pub(super) alert: AlertItem,
+pub(crate) struct Stored {
+    pub(crate) alert: AlertItem,
     claim: Option<(i64, String)>,
 }
 
@@ -45,7 +45,7 @@ struct Index<T> {
 
 /// Something that a call has changed.
 #[derive(Clone, Debug)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     Changed {
         before: Option<Box<IncidentItem>>,
         latest: Option<Box<IncidentItem>>,
@@ -58,18 +58,18 @@ pub(super) enum Effect {
 
 /// A change of an incident, as the store is asked for it.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) from: Option<Former>,
-    pub(super) to: IncidentItem,
-    pub(super) alert: Option<AlertItem>,
+pub(crate) struct Wanted {
+    pub(crate) from: Option<Former>,
+    pub(crate) to: IncidentItem,
+    pub(crate) alert: Option<AlertItem>,
 }
 
 /// Who asks, when, and how long the indexes lag behind what is done now. All in milliseconds.
 #[derive(Clone, Debug)]
-pub(super) struct By {
-    pub(super) run: String,
-    pub(super) now: i64,
-    pub(super) lag: i64,
+pub(crate) struct By {
+    pub(crate) run: String,
+    pub(crate) now: i64,
+    pub(crate) lag: i64,
 }
 
 impl<T> Default for Index<T> {
@@ -100,13 +100,13 @@ impl<T> Index<T> {
 }
 
 impl Table {
-    pub(super) fn incidents_since(&mut self, from: Timestamp, now: Timestamp, by: &By) -> Vec<IncidentItem> {
+    pub(crate) fn incidents_since(&mut self, from: Timestamp, now: Timestamp, by: &By) -> Vec<IncidentItem> {
         let shown = self.incidents_index.at(by.now).values();
         let wanted = |item: &&IncidentItem| item.incident.last_window >= from && item.ttl >= now.as_second();
         shown.filter(wanted).cloned().collect()
     }
 
-    pub(super) fn pending(&mut self, limit: usize, by: &By) -> Pending {
+    pub(crate) fn pending(&mut self, limit: usize, by: &By) -> Pending {
         if self.bug == Some(Bug::LeftOverNeverSwept) {
             return Pending { alerts: Vec::new(), unreadable: 0 };
         }
@@ -114,7 +114,7 @@ impl Table {
         Pending { alerts, unreadable: 0 }
     }
 
-    pub(super) fn latest_incident(&self, subject: &Subject, now: Timestamp) -> Option<IncidentItem> {
+    pub(crate) fn latest_incident(&self, subject: &Subject, now: Timestamp) -> Option<IncidentItem> {
         let open = self.incidents.get(&(partition(&subject.customer_id), open_key(subject)));
         let closed = || {
             let prefix = format!("{}#", open_key(subject));
@@ -127,13 +127,13 @@ impl Table {
         open.filter(stands).or_else(closed).filter(stands).cloned()
     }
 
-    pub(super) fn incident(&self, id: &IncidentId) -> Option<&IncidentItem> {
+    pub(crate) fn incident(&self, id: &IncidentId) -> Option<&IncidentItem> {
         self.incidents.values().find(|item| item.id() == *id)
     }
 
     /// All or nothing: the alert unless it is stored, the incident at the version that the change was decided from, and
     /// the removal of its former key.
-    pub(super) fn change(&mut self, wanted: Wanted, by: &By) -> Changed {
+    pub(crate) fn change(&mut self, wanted: Wanted, by: &By) -> Changed {
         let Wanted { from, to, alert } = &wanted;
         let in_place =
             from.as_ref().is_some_and(|from| from.is(&to.incident) && from.is_open == to.incident.is_open());
@@ -177,7 +177,7 @@ impl Table {
         Changed::Done
     }
 
-    pub(super) fn record(&mut self, alert: AlertItem, by: &By) -> Recorded {
+    pub(crate) fn record(&mut self, alert: AlertItem, by: &By) -> Recorded {
         if let Some(found) = self.blocks(&alert, by) {
             return already(found, by);
         }
@@ -185,7 +185,7 @@ impl Table {
         Recorded::of(alert)
     }
 
-    pub(super) fn claim(&mut self, alert: &AlertItem, by: &By) -> Claim {
+    pub(crate) fn claim(&mut self, alert: &AlertItem, by: &By) -> Claim {
         let always = self.bug == Some(Bug::ClaimAlwaysWon);
         let Some(stored) = self.alerts.get_mut(&key_of_alert(alert)) else { return Claim::Done };
         if stored.alert.state() != AlertState::Pending && !always {
@@ -200,12 +200,12 @@ impl Table {
         Claim::Won
     }
 
-    pub(super) fn publish(&mut self, alert: &AlertItem) {
+    pub(crate) fn publish(&mut self, alert: &AlertItem) {
         self.topic.push(alert.clone());
         self.effects.push(Effect::Published(alert.clone()));
     }
 
-    pub(super) fn mark_sent(&mut self, alert: &AlertItem, by: &By) {
+    pub(crate) fn mark_sent(&mut self, alert: &AlertItem, by: &By) {
         let key = key_of_alert(alert);
         let Some(stored) = self.alerts.get_mut(&key) else { return };
         stored.claim = None;
@@ -214,7 +214,7 @@ impl Table {
         self.effects.push(Effect::Marked(alert.id().to_owned()));
     }
 
-    pub(super) fn release(&mut self, alert: &AlertItem, by: &By) {
+    pub(crate) fn release(&mut self, alert: &AlertItem, by: &By) {
         if let Some(stored) = self.alerts.get_mut(&key_of_alert(alert))
             && stored.claim.as_ref().is_some_and(|(_, run)| *run == by.run)
         {
@@ -222,11 +222,11 @@ impl Table {
         }
     }
 
-    pub(super) fn stored(&self, alert: &AlertItem) -> Option<&AlertItem> {
+    pub(crate) fn stored(&self, alert: &AlertItem) -> Option<&AlertItem> {
         self.alerts.get(&key_of_alert(alert)).map(|stored| &stored.alert)
     }
 
-    pub(super) fn digests(&self) -> impl Iterator<Item = &Digest> {
+    pub(crate) fn digests(&self) -> impl Iterator<Item = &Digest> {
         self.alerts.values().filter_map(|stored| match &stored.alert {
             AlertItem::Digest(digest) => Some(&**digest),
             AlertItem::Anomaly(_) | AlertItem::Notice(_) => None,
@@ -235,7 +235,7 @@ impl Table {
 
     /// What must be the same after a run that was killed and repeated as after one that was not: everything but who
     /// wrote it.
-    pub(super) fn essence(&self) -> (Vec<AlertItem>, Vec<IncidentItem>, Vec<String>) {
+    pub(crate) fn essence(&self) -> (Vec<AlertItem>, Vec<IncidentItem>, Vec<String>) {
         let anonymous = |stored: &Stored| {
             let mut alert = stored.alert.clone();
             match &mut alert {

@@ -5,11 +5,12 @@ use detection::Action;
 use detection::incident::{Handled, IncidentId};
 use store::{AlertItem, Change, Changed, Claim, HistoryEntry, IncidentItem, Notice, Writer};
 
-use super::desk::{Books, name};
-use crate::ledger::Ledger;
+use crate::books::Books;
+use crate::desk::name;
+use detector::ledger::Ledger;
 
 /// What the API does for a person.
-pub(super) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -> anyhow::Result<()> {
     let (_, _, subject) = IncidentId::parse(id.as_str()).unwrap();
     let run_id = name(books.run);
     let retention = books.app.store.retention();

@@ -1,16 +1,18 @@
-//! The ledger of a simulated run. Each call is a request that lies on a desk until whoever plays fate takes it up: a call
-//! waits before it is carried out, and once more before its answer arrives.
+//! The ledger of a simulated run: each call goes over the desk, with whatever mistake is planted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use catalog::{Policies, StoredPolicy};
 use detection::incident::{Seen, Subject};
 use detection::{Policy, Series};
+use detector::App;
+use detector::candidate::{Candidate, judge_series};
+use detector::known::Known;
+use detector::ledger::Ledger;
+use detector::pass::Pass;
+use detector::spool::Spool;
 use jiff::Timestamp;
 use platform::emf::RunFigures;
 use store::{
@@ -18,143 +20,28 @@ use store::{
     Writer,
 };
 
-use super::bugs::Bug;
-use super::table::{By, Table, Wanted};
-use super::world::World;
-use crate::known::Known;
-use crate::ledger::Ledger;
-use crate::spool::Spool;
-use crate::sweep::{Candidate, judge_series};
-use crate::{App, Pass};
-
-/// What all runs share: the table, the time of day, and the calls that are under way.
-#[derive(Default)]
-pub(super) struct Desk {
-    pub(super) table: Table,
-    /// Unix milliseconds.
-    pub(super) clock: i64,
-    pub(super) calls: Vec<Pended>,
-    next: u64,
-}
-
-/// A call that is under way.
-pub(super) struct Pended {
-    id: u64,
-    pub(super) run: usize,
-    pub(super) stage: Stage,
-    /// Nobody waits for its answer any more: the run has ended.
-    pub(super) abandoned: bool,
-    waker: Option<Waker>,
-}
-
-pub(super) enum Stage {
-    Asked(Call),
-    /// Carried out, or refused; the answer is on its way.
-    Done(anyhow::Result<Answer>),
-    Arrived(anyhow::Result<Answer>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Call {
-    Pause(Duration),
-    Policies,
-    Usage { end: Timestamp },
-    IncidentsSince { from: Timestamp, now: Timestamp },
-    LatestIncident { subject: Subject, now: Timestamp },
-    Change(Box<Wanted>),
-    Record(AlertItem),
-    Pending(usize),
-    Claim(AlertItem),
-    Publish(AlertItem),
-    MarkSent(AlertItem),
-    Release(AlertItem),
-}
-
-#[derive(Debug)]
-pub(super) enum Answer {
-    Nothing,
-    Incidents(Vec<IncidentItem>),
-    Incident(Option<Box<IncidentItem>>),
-    Changed(Changed),
-    Recorded(Recorded),
-    Pending(Pending),
-    Claim(Claim),
-}
+use crate::bugs::Bug;
+use crate::desk::{Answer, Call, Desk, ask, name};
+use crate::table::Wanted;
+use crate::world::{World, number};
 
 /// The ledger of one run.
-pub(super) struct Books<'a> {
-    pub(super) app: &'a App,
-    pub(super) world: &'a World,
-    pub(super) desk: &'a RefCell<Desk>,
-    pub(super) run: usize,
-    pub(super) bug: Option<Bug>,
+pub(crate) struct Books<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) world: &'a World,
+    pub(crate) desk: &'a RefCell<Desk>,
+    pub(crate) run: usize,
+    pub(crate) bug: Option<Bug>,
     /// For a run of an hour in which none was: it finds that all is as usual.
-    pub(super) blind: bool,
+    pub(crate) blind: bool,
     /// What was read first, by subject and version.
     first_read: RefCell<BTreeMap<String, IncidentItem>>,
     /// A digest that is still to be stored.
     digest: RefCell<Option<AlertItem>>,
 }
 
-/// The answer to a call, as soon as fate lets it arrive.
-struct Asking<'a> {
-    desk: &'a RefCell<Desk>,
-    id: u64,
-}
-
-impl Desk {
-    /// Carries out a call.
-    pub(super) fn apply(&mut self, call: Call, run: usize, lag: i64) -> Answer {
-        let by = By { run: name(run), now: self.clock, lag };
-        let table = &mut self.table;
-        match call {
-            Call::Pause(duration) => {
-                self.clock += i64::try_from(duration.as_millis()).unwrap();
-                Answer::Nothing
-            }
-            Call::Policies | Call::Usage { .. } => Answer::Nothing,
-            Call::IncidentsSince { from, now } => Answer::Incidents(table.incidents_since(from, now, &by)),
-            Call::LatestIncident { subject, now } => {
-                Answer::Incident(table.latest_incident(&subject, now).map(Box::new))
-            }
-            Call::Change(wanted) => Answer::Changed(table.change(*wanted, &by)),
-            Call::Record(alert) => Answer::Recorded(table.record(alert, &by)),
-            Call::Pending(limit) => Answer::Pending(table.pending(limit, &by)),
-            Call::Claim(alert) => Answer::Claim(table.claim(&alert, &by)),
-            Call::Publish(alert) => {
-                table.publish(&alert);
-                Answer::Nothing
-            }
-            Call::MarkSent(alert) => {
-                table.mark_sent(&alert, &by);
-                Answer::Nothing
-            }
-            Call::Release(alert) => {
-                table.release(&alert, &by);
-                Answer::Nothing
-            }
-        }
-    }
-
-    /// Lets an answer arrive.
-    pub(super) fn deliver(&mut self, place: usize) {
-        let call = &mut self.calls[place];
-        let stage = std::mem::replace(&mut call.stage, Stage::Asked(Call::Policies));
-        let Stage::Done(answer) = stage else { unreachable!("there is no answer yet") };
-        call.stage = Stage::Arrived(answer);
-        if let Some(waker) = call.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
-/// The id of a run.
-pub(super) fn name(run: usize) -> String {
-    format!("run {run}")
-}
-
 impl<'a> Books<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         app: &'a App,
         world: &'a World,
         desk: &'a RefCell<Desk>,
@@ -167,14 +54,7 @@ impl<'a> Books<'a> {
     }
 
     async fn ask(&self, call: Call) -> anyhow::Result<Answer> {
-        let id = {
-            let desk = &mut *self.desk.borrow_mut();
-            desk.next += 1;
-            let stage = Stage::Asked(call);
-            desk.calls.push(Pended { id: desk.next, run: self.run, stage, abandoned: false, waker: None });
-            desk.next
-        };
-        Asking { desk: self.desk, id }.await
+        ask(self.desk, self.run, call).await
     }
 
     async fn record_alert(&self, alert: AlertItem) -> anyhow::Result<Recorded> {
@@ -187,7 +67,7 @@ impl<'a> Books<'a> {
     /// The series of the window, each as the detector judges it.
     fn judge(&self, pass: Pass<'_>, known: &Known) -> anyhow::Result<Spool<Candidate>> {
         let mut candidates = Spool::new();
-        let end = super::world::number(pass.window.end());
+        let end = number(pass.window.end());
         for (customer, id) in self.world.customers.iter().enumerate() {
             let counted = self.world.counted(customer, &pass.window);
             for (place, metric) in self.world.metrics.iter().enumerate() {
@@ -236,7 +116,7 @@ impl<'a> Books<'a> {
     fn spoil(&self, wanted: &mut Wanted) {
         let now = &mut wanted.to.incident;
         if self.bug == Some(Bug::PageForgotten) && wanted.from.is_none() {
-            (now.told, now.alerting, now.last_page) = (None, false, None);
+            (now.notified, now.alerting, now.last_page) = (None, false, None);
             if let Some(AlertItem::Anomaly(item)) = &mut wanted.alert {
                 (item.alert_state, item.alert) = (AlertState::None, None);
             }
@@ -391,38 +271,5 @@ impl Ledger for Books<'_> {
 
     async fn release(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
         self.ask(Call::Release(alert.clone())).await.map(drop)
-    }
-}
-
-impl Future for Asking<'_> {
-    type Output = anyhow::Result<Answer>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let calls = &mut self.desk.borrow_mut().calls;
-        let place = calls.iter().position(|call| call.id == self.id).expect("an answer is taken once");
-        if !matches!(calls[place].stage, Stage::Arrived(_)) {
-            calls[place].waker = Some(context.waker().clone());
-            return Poll::Pending;
-        }
-        match calls.remove(place).stage {
-            Stage::Arrived(answer) => Poll::Ready(answer),
-            Stage::Asked(_) | Stage::Done(_) => unreachable!(),
-        }
-    }
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        let calls = &mut self.desk.borrow_mut().calls;
-        if let Some(place) = calls.iter().position(|call| call.id == self.id) {
-            match calls[place].stage {
-                // It may be on the wire: fate decides whether it is still carried out.
-                Stage::Asked(_) => {
-                    calls[place].abandoned = true;
-                    calls[place].waker = None;
-                }
-                Stage::Done(_) | Stage::Arrived(_) => drop(calls.remove(place)),
-            }
-        }
     }
 }

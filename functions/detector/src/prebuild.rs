@@ -8,17 +8,18 @@ use tokio::time::timeout_at;
 use uuid::Uuid;
 use warehouse::usage::{SweepRequest, UsageError};
 
-use crate::{App, Tick};
+use crate::app::App;
+use crate::request::Request;
 
 /// Builds the baseline of the next hour's run as far as its windows are closed by now, after a run of the schedule.
 ///
 /// Whatever it does not come to, that run reads from the hours. So nothing here is a failure, and it takes no more than a
 /// third of the time until `deadline`: a function that comes near its time is an alarm.
-pub async fn build_ahead(app: &App, tick: &Tick, deadline: Instant) {
-    if !tick.is_whole() || tick.detection_id.is_some() {
+pub async fn prebuild(app: &App, request: &Request, deadline: Instant) {
+    if !request.is_whole() || request.detection_id.is_some() {
         return;
     }
-    let due = tick.time.checked_sub(app.detection.window_delay).ok();
+    let due = request.time.checked_sub(app.detection.window_delay).ok();
     let Some(window) = due.and_then(|due| Window::closing_at(due).ok()) else { return };
     let now = Instant::now();
     let deadline = now + deadline.saturating_duration_since(now) / 3;
@@ -27,7 +28,7 @@ pub async fn build_ahead(app: &App, tick: &Tick, deadline: Instant) {
         baseline_days: app.detection.baseline_days,
         catalog: &app.catalog,
         customers: &[],
-        shard: tick.shard,
+        shard: request.shard,
         query_id: &Uuid::new_v4().to_string(),
         deadline,
     };

@@ -5,16 +5,17 @@
 //! * [`world`]: customers, their usage hour by hour, rules, caps and planned events of a seed.
 //! * [`story`]: which runs there are and what becomes of each call, all drawn from the seed.
 //! * [`people`]: those who acknowledge, resolve and reopen incidents meanwhile.
-//! * [`desk`]: the ledger of a run, whose calls wait until fate takes them up.
+//! * [`stage`]: all who act at an hour, one call after the other in the order that [`fate`] picks.
+//! * [`desk`]: where the calls of runs wait; [`books`]: the ledger of a run, whose calls go there.
 //! * [`table`]: the table, its indexes and the topic, under the conditions that the store states.
-//! * [`invariants`]: what must hold.
+//! * [`invariants`], [`changes`], [`at_rest`]: what must hold always, at each change, and at the end.
 //! * [`kills`]: one run, killed at each of its calls in turn.
 //! * [`bugs`]: mistakes planted on purpose, each of which must be found.
 //!
 //! Two things of the store are not modelled: calls that take longer than the claim on an alert, which the outbox itself
 //! guards against by the time that has passed, and items that DynamoDB has removed because they expired.
 //!
-//! A seed that fails is told as a story; `SIMULATION_SEED=123 cargo test -p detector simulation -- --nocapture` tells
+//! A seed that fails is told as a story; `SIMULATION_SEED=123 cargo test -p simulation seeds -- --nocapture` tells
 //! that of any seed, and `SIMULATION_SEEDS=100000` plays more of them.
 
 use std::collections::BTreeMap;
@@ -23,82 +24,34 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use detector::App;
 use environment::Env;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::App;
-use bugs::Bug;
-use invariants::Violation;
 use story::Story;
 use world::World;
 
+mod at_rest;
+mod books;
 mod bugs;
+mod changes;
 mod desk;
+mod fate;
 mod invariants;
-mod kills;
+pub mod kills;
 mod people;
+mod stage;
 mod story;
 mod table;
 mod telling;
 mod world;
 
-/// Seeds within which each planted bug must be found.
-const SEEDS_FOR_A_BUG: u64 = 2_000;
-
-#[test]
-fn ten_thousand_seeds_without_a_violation() {
-    let chosen = number_of_environment("SIMULATION_SEED");
-    let seeds = match chosen {
-        Some(seed) => seed..seed + 1,
-        None => 0..number_of_environment("SIMULATION_SEEDS").unwrap_or(10_000),
-    };
-    let failed = first(seeds, None, |violations| !violations.is_empty());
-    if let Some(seed) = failed.as_ref().map(|(seed, _)| *seed).or(chosen) {
-        tell(seed);
-    }
-    if let Some((seed, violations)) = failed {
-        panic!("seed {seed}: {violations:#?}");
-    }
-}
-
-#[test]
-fn every_planted_bug_is_found() {
-    let mut missed = Vec::new();
-    for (bug, rule) in Bug::ALL {
-        let breaks = |violations: &[Violation]| violations.iter().any(|violation| violation.rule == rule);
-        match first(0..SEEDS_FOR_A_BUG, Some(bug), breaks) {
-            Some((seed, _)) => println!("{bug:?} breaks the rule {rule:?} in seed {seed}"),
-            None => missed.push(bug),
-        }
-    }
-    assert_eq!(missed, [], "{SEEDS_FOR_A_BUG} seeds did not find everything");
-}
-
-#[test]
-fn a_run_killed_at_any_call_and_run_again_ends_as_an_undisturbed_one() {
-    let mut app = app();
-    let kills: Result<Vec<usize>, String> =
-        (0..100).map(|seed| kills::at_every_call(&mut app, seed)).collect();
-    let kills: usize = kills.unwrap().iter().sum();
-    assert!(kills > 3_000, "only {kills} kills");
-    println!("{kills} kills");
-}
-
-#[test]
-fn an_incident_is_read_again_only_for_its_texts() {
-    let mut app = app();
-    let mut quiet = 0;
-    for seed in 0..100 {
-        let (read_again, quiet_changes) = kills::reads_again(&mut app, seed);
-        assert_eq!(read_again, quiet_changes, "seed {seed}");
-        quiet += quiet_changes;
-    }
-    assert!(quiet > 100, "only {quiet} changes without an anomaly");
-}
+pub use bugs::Bug;
+pub use invariants::{Rule, Violation};
 
 /// The first seed whose violations are such, and what they are.
-fn first(
+pub fn first(
     seeds: Range<u64>,
     bug: Option<Bug>,
     are_such: impl Fn(&[Violation]) -> bool + Sync,
@@ -135,19 +88,16 @@ fn play(app: &mut App, seed: u64, bug: Option<Bug>, told: bool) -> (Vec<Violatio
     (std::mem::take(&mut story.watch.violations), story.told.take().unwrap_or_default())
 }
 
-fn tell(seed: u64) {
+/// Prints what happens in the world of a seed.
+pub fn tell(seed: u64) {
     let (violations, told) = play(&mut app(), seed, None, true);
     println!("seed {seed}");
     told.iter().for_each(|line| println!("{line}"));
     violations.iter().for_each(|violation| println!("{:?}: {}", violation.rule, violation.what));
 }
 
-fn number_of_environment(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a whole number"))
-}
-
 /// A detector whose clients are never used.
-fn app() -> App {
+pub fn app() -> App {
     let env = Env::of(&[
         ("CLICKHOUSE_URL", "http://localhost:1"),
         ("ANOMALIES_TABLE", "simulated"),

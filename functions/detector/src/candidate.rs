@@ -1,0 +1,64 @@
+//! What a verdict may change: judged by the check, beside the incidents that are known.
+
+use detection::incident::{Observation, Seen};
+use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
+use serde::{Deserialize, Serialize};
+
+use crate::known::Known;
+use crate::pass::Pass;
+
+/// What may change something: a finding, or a series that is back inside while an incident stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub customer_id: CustomerId,
+    /// Place of the metric in the catalog.
+    pub metric: usize,
+    /// Of the incident that it is about.
+    pub direction: Direction,
+    pub seen: Seen,
+    pub comparison: Comparison,
+}
+
+impl Candidate {
+    /// The anomaly, if it is one.
+    pub fn finding(&self) -> Option<Finding> {
+        match self.seen {
+            Seen::Anomalous(severity) => {
+                Some(Finding { comparison: self.comparison, severity, direction: self.direction })
+            }
+            Seen::Inside | Seen::Between => None,
+        }
+    }
+}
+
+/// The verdict on one series, and what it may change, by direction.
+pub struct Judged {
+    pub verdict: Verdict,
+    pub candidates: [Option<Candidate>; 2],
+}
+
+/// Checks one series of the metric at this place of the catalog.
+pub fn judge_series(
+    pass: Pass<'_>,
+    known: &Known,
+    customer_id: &CustomerId,
+    metric: usize,
+    series: Series<'_>,
+) -> Judged {
+    let Pass { window, policies, .. } = pass;
+    let settings = &policies.settings(customer_id)[metric];
+    let incidents = known.of(customer_id.as_str(), metric);
+    let verdict = check(&series.excluding(incidents.excluded()), settings);
+    let candidates = Direction::BOTH.map(|direction| {
+        let observation = Observation::of(&verdict, window.end(), settings, direction)?;
+        let matters = matches!(observation.seen, Seen::Anomalous(_)) || incidents.is_active(direction);
+        let (Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. })) = verdict else {
+            return None;
+        };
+        matters.then(|| {
+            let customer_id = customer_id.clone();
+            Candidate { customer_id, metric, direction, seen: observation.seen, comparison }
+        })
+    });
+    Judged { verdict, candidates }
+}

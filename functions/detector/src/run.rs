@@ -1,0 +1,109 @@
+//! One run: its steps in their order.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use detection::Window;
+use platform::emf::RunFigures;
+use store::Writer;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::known::Known;
+use crate::ledger::Ledger;
+use crate::notes::{note, report};
+use crate::outbox::Outbox;
+use crate::pass::{Pass, millis};
+use crate::request::Request;
+use crate::summary::RunSummary;
+use crate::{record, summary};
+
+/// Time that is kept back at the end of a run to report how it ended.
+const REPORT_TIME: Duration = Duration::from_secs(3);
+
+/// One run: checks the window of `request`, records what it finds and publishes what is critical, all before `deadline`.
+///
+/// # Errors
+///
+/// When the usage could not be read completely, when a write was not acknowledged, when an alert could not be
+/// published, or when time ran out. The same request can be run again at any time.
+pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Result<RunSummary> {
+    let started = Instant::now();
+    let run_id = Uuid::new_v4().to_string();
+    note(app.store_start(request, &run_id), "the start of the run is not noted").await;
+    let mut figures = RunFigures { shard: request.shard.name(), ..RunFigures::default() };
+    let mut outbox = Outbox::default();
+    let begun = Instant::now();
+    let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
+    let pass = steps(app, app, request, &run_id, begun + time_left, &mut figures, &mut outbox);
+    let result = match tokio::time::timeout(time_left, pass).await {
+        Ok(result) => result,
+        Err(_) => Err(anyhow::anyhow!(
+            "time ran out after {} s, while {}; the next run of this window goes on from there",
+            started.elapsed().as_secs(),
+            figures.phase
+        )),
+    };
+    figures.duration = started.elapsed();
+    // Runs that somebody asked for, perhaps of an hour long past, must not hide that the schedule is dead.
+    figures.completed = result.is_ok() && request.is_whole() && request.detection_id.is_none();
+    figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
+    report(app, request, &run_id, &figures, &result);
+    let result = result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary });
+    note(app.store_end(request, &run_id, result.as_ref().ok()), "the end of the run is not noted").await;
+    result
+}
+
+/// The steps of a run in their order.
+pub async fn steps(
+    app: &App,
+    ledger: &impl Ledger,
+    request: &Request,
+    run_id: &str,
+    deadline: Instant,
+    figures: &mut RunFigures,
+    outbox: &mut Outbox,
+) -> anyhow::Result<RunSummary> {
+    let due =
+        request.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
+    let window = Window::closing_at(due).context("the event's time cannot be checked")?;
+    let writer = Writer { run_id, now: ledger.now()? };
+
+    if !request.dry_run {
+        figures.phase = "sending alerts that earlier runs left behind";
+        // More than a run leaves behind as a rule; should there be more still, the next runs send them.
+        let limit = 2 * app.alerting.max_per_run + 10;
+        outbox.publish_left_over(ledger, limit, writer, deadline).await;
+    }
+    figures.phase = "reading the policies";
+    let policies = ledger.policies().await?;
+    let pass = Pass { app, request, window, policies: &policies, writer, deadline };
+    figures.phase = "reading the incidents";
+    let known = incidents(ledger, app, &window).await?;
+    figures.phase = "reading usage";
+    let mut candidates = ledger.candidates(pass, &known, figures).await?;
+    if request.dry_run {
+        return summary::of_dry_run(pass, candidates, &figures.usage);
+    }
+    figures.phase = "storing anomalies";
+    let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
+    figures.phase = "sending alerts";
+    outbox.publish(ledger, recorded.pending, writer, deadline).await;
+    match outbox.failure() {
+        Some(error) => Err(error),
+        None => Ok(summary::of_run(pass, recorded.counts, outbox.published(), &figures.usage)),
+    }
+}
+
+/// The incidents that could matter to a window.
+async fn incidents(ledger: &impl Ledger, app: &App, window: &Window) -> anyhow::Result<Known> {
+    let baseline_windows = window.baseline_windows(app.detection.baseline_days);
+    let (from, now) = (window.earlier(baseline_windows).end(), ledger.now()?.min(window.end()));
+    let mut known = Known::for_window(window, baseline_windows, &app.incidents.rules);
+    let see = |item| {
+        known.see(&item, &app.catalog);
+    };
+    ledger.incidents_since(from, now, see).await?;
+    known.arrange();
+    Ok(known)
+}

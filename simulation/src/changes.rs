@@ -1,0 +1,141 @@
+//! What must hold of each change of an incident.
+
+use detection::Window;
+use detection::incident::{Incident, IncidentState};
+use jiff::Timestamp;
+use store::{AlertItem, AlertState, AnomalyItem, IncidentItem};
+
+use crate::invariants::{Actor, Rule, Watch, event_of};
+use crate::table::Table;
+
+impl Watch<'_> {
+    pub(crate) fn changed(
+        &mut self,
+        run: usize,
+        before: Option<&IncidentItem>,
+        latest: Option<&IncidentItem>,
+        to: &IncidentItem,
+        alert: Option<&AlertItem>,
+        table: &Table,
+    ) {
+        let (id, now) = (to.id(), &to.incident);
+        if before.is_some_and(|before| to.version <= before.version) {
+            self.violated(Rule::Counts, format!("the version of {id} does not grow"));
+        }
+        if !keeps_texts(before, to, alert) {
+            let what = format!("{id} has other texts than it should: {:?}, {:?}", to.description, to.history);
+            self.violated(Rule::Texts, what);
+        }
+        if let Some(alert) = alert {
+            self.stored.insert(alert.id().to_owned(), (self.stored.len(), self.scene));
+        }
+        let window = match &self.actors[run] {
+            Actor::Run { window } => *window,
+            Actor::Phantom => {
+                return self
+                    .violated(Rule::GapsAndLateRuns, format!("a run that did not happen changed {id}"));
+            }
+            Actor::Person => {
+                if now.notified.is_some() && before.is_some_and(|before| before.incident.notified.is_none()) {
+                    self.reopened.insert(id);
+                }
+                return;
+            }
+        };
+        let anomaly = match alert {
+            Some(AlertItem::Anomaly(item)) => Some(&**item),
+            _ => None,
+        };
+        let known = before.or(latest);
+        if let Some(latest) = known.filter(|known| known.incident.last_window > window.end()) {
+            let counted = Incident { anomalies: latest.incident.anomalies + 1, ..latest.incident.clone() };
+            if *now != counted || to.description != latest.description {
+                let what = format!("a late run for {} changed {id} from {latest:?} to {to:?}", window.end());
+                self.violated(Rule::GapsAndLateRuns, what);
+            }
+            return;
+        }
+        let before = before.map(|before| &before.incident);
+        self.note_quiet(before, now, anomaly.is_some(), window.end());
+        let muted = self.world.mutes.mute(&now.subject.metric, &window).is_some();
+        if let Some(item) = anomaly
+            && item.severity >= self.world.rules.min_severity
+            && !muted
+            && (now.is_open() || before.is_some_and(Incident::is_open))
+        {
+            self.owed.insert(id.clone());
+            if now.notified.is_none() && now.is_open() {
+                self.violated(
+                    Rule::Paged,
+                    format!("{id} is critical and its state says that nobody is told"),
+                );
+            }
+        }
+        if now.last_page != before.and_then(|before| before.last_page) {
+            self.paged(now, alert, anomaly, muted, &window, table);
+        }
+    }
+
+    /// Counts the windows back inside by itself, and looks at what ends by them.
+    fn note_quiet(&mut self, before: Option<&Incident>, now: &Incident, anomalous: bool, end: Timestamp) {
+        let quiet = self.quiet.entry(now.id()).or_default();
+        if anomalous || now.recovery == 0 {
+            quiet.clear();
+        } else {
+            quiet.insert(end);
+        }
+        let ended = before.is_some_and(Incident::is_open) && now.state == IncidentState::Resolved;
+        if ended && quiet.len() < self.world.rules.resolve_after as usize {
+            let what = format!("{} is resolved after {} quiet runs", now.id(), quiet.len());
+            self.violated(Rule::GapsAndLateRuns, what);
+        }
+    }
+
+    /// A page about an incident: it is stored with the incident, or a digest that names it is.
+    fn paged(
+        &mut self,
+        now: &Incident,
+        alert: Option<&AlertItem>,
+        anomaly: Option<&AnomalyItem>,
+        muted: bool,
+        window: &Window,
+        table: &Table,
+    ) {
+        let Some(page) = now.last_page else {
+            return self.violated(Rule::StateHasPage, format!("{} forgot its last page", now.id()));
+        };
+        if muted && !page.event.is_closing() {
+            let what = format!("people are told that {} is {}", now.id(), page.event.as_str());
+            self.violated(Rule::Muted, what);
+        }
+        let told = match (page.single, anomaly) {
+            (true, _) => alert.is_some_and(|alert| {
+                alert.state() == AlertState::Pending
+                    && event_of(alert).is_some_and(|event| event == page.event)
+            }),
+            (false, Some(anomaly)) => table.digests().any(|digest| {
+                let named =
+                    || digest.largest.iter().any(|entry| entry.anomaly_id == anomaly.anomaly_id.as_str());
+                digest.detected_at == window.end().as_millisecond()
+                    && (digest.held_back > digest.largest.len() as u64 || named())
+            }),
+            (false, None) => false,
+        };
+        if !told {
+            let what = format!("{} says {page:?}, and nothing that is stored tells of it", now.id());
+            self.violated(Rule::StateHasPage, what);
+        }
+    }
+}
+
+/// Whether an incident tells of its newest anomaly and still has all that people did with it.
+fn keeps_texts(before: Option<&IncidentItem>, to: &IncidentItem, alert: Option<&AlertItem>) -> bool {
+    let description = match alert {
+        Some(AlertItem::Anomaly(item)) if item.window_end == to.incident.last_seen.as_millisecond() => {
+            Some(&item.description)
+        }
+        _ => before.map(|before| &before.description),
+    };
+    description.is_none_or(|description| to.description == *description)
+        && before.is_none_or(|before| to.history.starts_with(&before.history))
+}
