@@ -26,8 +26,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build up down purge status demo demo-flights watch fmt docs lint test unit e2e bench bench-large ready \
-  ready-for-demo ready-for-aws plan deploy package-for-aws check-format check-python check-purity check-licences check-terraform check-docs
+.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large \
+  ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,12 @@ setup: ## Check what the machine must have, and fetch the pinned tools into .loc
 	@$(CLOUD) setup
 
 build: ## Build the functions for the local cloud, and the command line program `meterflow`
-	cargo build --release -p detector -p api -p notifier -p meterflow
+	cargo build --workspace --bins --examples
 	@$(CLOUD) package
+
+build-release: ## The same as they are deployed to AWS, optimised: minutes more, and into target/release
+	cargo build --release -p detector -p api -p notifier -p meterflow
+	@LOCAL_BUILD=release $(CLOUD) package
 
 up: ready setup build ## Start the local cloud and deploy the stack into it (CATALOG=… for metrics of your own); addresses and tokens go to .local/env
 	@$(CLOUD) up
@@ -73,56 +77,26 @@ fmt: ## Format Rust and Terraform
 	cargo fmt --all
 	$(TERRAFORM) fmt -recursive infra
 
-docs: setup ## Write the description of the API for programs and for readers, the picture of a Slack message, and the costs
-	cargo run --quiet --package api --example openapi > docs/openapi.json
-	cargo run --quiet --package notifier --example slack_message > docs/slack-message.json
-	$(TOOLS)/python docs/api.py && $(TOOLS)/python docs/slack_message.py && $(TOOLS)/python docs/cost.py
+docs: setup build ## Write the documents that are made from the code: the API, the Slack message, the configuration, the costs
+	@$(TOOLS)/python tools/docs.py
 
-lint: ## Clippy on everything; a warning is an error
-	cargo clippy --workspace --all-targets -- -D warnings
-	@echo "gate lint: passed"
+test: ## Everything that CI runs, side by side; `python3 tools/checks --list` names the parts
+	@$(PYTHON) tools/checks
 
-test: check-format check-python check-purity check-terraform check-licences lint check-docs unit e2e ## Everything that CI runs
+lint unit e2e: ## Clippy on everything (a warning is an error), the tests without a cloud, the end-to-end tests on a cloud of their own
+	@$(PYTHON) tools/checks $@
 
-unit: ## The tests of the crates, which need no local cloud
-	cargo test --workspace --exclude e2e
+check-%: ## One of the other parts, such as check-terraform or check-docs
+	@$(PYTHON) tools/checks $*
 
-e2e: setup build ## The end-to-end tests, on a cloud of their own that is deleted afterwards
-	@TEST_CHANNELS=tests/channels.json $(CLOUD) run --temporary -- cargo test -p e2e
+soak: ## Incident handling over 100,000 simulated schedules (an hour)
+	SIMULATION_SEEDS=100000 cargo test -p simulation -- --nocapture
 
-bench: setup build ## Every promised figure beside its goal, on a cloud of its own (10 minutes)
-	@$(CLOUD) run --temporary -- cargo bench -p bench --bench figures
+bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes)
+	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures
 
-bench-large: setup build ## The same for a million customers (half an hour, 15 GB of disk)
-	@$(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
-
-check-format: ## Whether the Rust code is formatted
-	cargo fmt --all --check
-	@echo "gate format: passed"
-
-check-python: setup ## Whether the Python code compiles and its tests pass: the local cloud's and the examples'
-	$(PYTHON) -m compileall -q infra/local examples
-	@for part in infra/local examples; do $(TOOLS)/python -m unittest discover -s $$part/tests -t $$part || exit 1; done
-	@echo "gate python: passed"
-
-check-purity: ## Whether detection, catalog and environment are free of runtime, AWS and ClickHouse, and the notifier of ClickHouse
-	@tree=$$(cargo tree -p detection -p catalog -e normal --prefix none) && ! echo "$$tree" | grep -E '^(tokio|aws|clickhouse|reqwest)'
-	@tree=$$(cargo tree -p notifier -e normal --prefix none) && ! echo "$$tree" | grep -E '^(clickhouse|warehouse)'
-	@echo "gate purity: passed"
-
-check-licences: setup ## Whether every dependency has a licence that fits MIT and comes from crates.io
-	$(TOOLS)/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
-	@echo "gate licences: passed"
-
-check-terraform: ## Format, validity and tests of infra/
-	$(CLOUD) check-terraform
-	@echo "gate terraform: passed"
-
-check-docs: setup ## Whether what `make docs` writes is that of the code
-	cargo run --quiet --package api --example openapi | diff docs/openapi.json -
-	cargo run --quiet --package notifier --example slack_message | diff docs/slack-message.json -
-	$(TOOLS)/python docs/api.py --check && $(TOOLS)/python docs/slack_message.py --check
-	$(TOOLS)/python docs/cost.py --check && echo "gate docs: passed"
+bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
+	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

@@ -24,8 +24,6 @@ import settings as configuration  # noqa: E402
 import stack as stacks  # noqa: E402
 from console import CloudError, say  # noqa: E402
 
-PROGRAM = ROOT / "target" / "release" / "meterflow"
-
 
 class LocalStack:
     """A deployed stack: its function, its table, its database, and the variables by which clients reach them."""
@@ -58,12 +56,13 @@ class LocalStack:
 
     def meterflow(self, *arguments: str) -> None:
         """Runs the command line program on the stack's database. What it prints is part of the example."""
-        if not PROGRAM.is_file():
-            raise CloudError(f"There is no {shown(PROGRAM)}. Run: make build")
+        program = self.settings.program("meterflow")
+        if not program.is_file():
+            raise CloudError(f"There is no {shown(program)}. Run: make build")
         environ = {**os.environ, **self.env}
         # Without a catalog the program takes the built-in one, as the deployed function does.
         environ["CATALOG_PATH"] = str(self._catalog or "")
-        code = subprocess.run([str(PROGRAM), *arguments], env=environ).returncode
+        code = subprocess.run([str(program), *arguments], env=environ).returncode
         if code:
             raise CloudError(f"`meterflow {arguments[0]}` on the database {self.database} ended with code {code}; "
                              "its own message is above.")

@@ -29,7 +29,7 @@ import preflight
 import processes
 import settings as configuration
 import stack as stacks
-import terraform
+import terraform_check
 import tools
 from console import CloudError, Step, say
 from files import make_folder, tail
@@ -77,7 +77,7 @@ def setup(settings: Settings, options) -> None:
 
 def make_packages(settings: Settings, options) -> None:
     for program in (DETECTOR, API, NOTIFIER):
-        package.make(settings.program(program), settings.package(program))
+        package.make(settings.program(program), settings.package(program), smallest=settings.build == "release")
         say(f"Lambda package: {settings.package(program)}")
 
 
@@ -188,11 +188,7 @@ def token(settings: Settings, options) -> None:
 
 def check_terraform(settings: Settings, options) -> None:
     tools.require_programs(["terraform"])
-    terraform.check_format(settings)
-    check = terraform.Terraform(settings, settings.directory / "terraform-check", with_tests=True)
-    check.stage()
-    check.init(["-backend=false"])
-    check.check()
+    terraform_check.check(settings, Path(options.report) if options.report else None)
 
 
 def _run_in_temporary_cloud(options) -> int:
@@ -345,7 +341,8 @@ def _parser() -> argparse.ArgumentParser:
     package_options(command("up", up, "start the engines and deploy the stack"))
     command("down", down, "end what `up` started").add_argument("--purge", action="store_true", help="delete all data")
     command("status", status, "show what runs")
-    command("check-terraform", check_terraform, "check format, validity and tests of infra/")
+    added = command("check-terraform", check_terraform, "check format, validity and tests of infra/")
+    added.add_argument("--report", metavar="FILE", help="where to write what `terraform test -json` tells")
 
     added = command("deploy", deploy, "deploy a stack into the running cloud, also a second one")
     stack_option(added)

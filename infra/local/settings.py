@@ -4,6 +4,7 @@ LOCAL_CLOUD_DIR             folder of data, logs and state (default .local, rela
 LOCAL_AWS_PORT              port of the AWS emulator (4566)
 LOCAL_CLICKHOUSE_HTTP_PORT  port of ClickHouse's HTTP interface (8123)
 LOCAL_CLICKHOUSE_TCP_PORT   port of ClickHouse's native interface (9000)
+LOCAL_BUILD                 which build of the programs is deployed: debug (default) or release
 LOCAL_CHANNELS              channels of the notifier (see channels.py); none without it
 LOCAL_CATALOG               catalog of metrics, a TOML file; CATALOG_PATH is taken, too (the built-in one)
 CLICKHOUSE_URL              a ClickHouse of your own, with CLICKHOUSE_USER and CLICKHOUSE_PASSWORD; none is started then
@@ -84,6 +85,8 @@ class Settings:
     catalog: Optional[Path] = None
     # The user's own ClickHouse that this cloud was last started with, when no variable says now which one is meant.
     forgotten_clickhouse: Optional[str] = None
+    # The folder of target/ with the programs that are deployed.
+    build: str = "debug"
 
     @property
     def tools(self) -> Path:
@@ -108,7 +111,7 @@ class Settings:
 
     def program(self, name: str) -> Path:
         """A program as Cargo built it for this machine."""
-        return self.root / "target" / "release" / name
+        return self.root / "target" / self.build / name
 
     def package(self, program: str) -> Path:
         """The Lambda package of a program."""
@@ -161,6 +164,7 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
         channels=environ.get(f"{kind.prefix}_CHANNELS") or "",
         catalog=root / environ[f"{kind.prefix}_CATALOG"] if environ.get(f"{kind.prefix}_CATALOG") else None,
         forgotten_clickhouse=forgotten,
+        build=_build(environ, f"{kind.prefix}_BUILD"),
     )
 
 
@@ -194,7 +198,15 @@ def _variables(settings: Settings) -> Dict[str, str]:
         "LOCAL_CLICKHOUSE_TCP_PORT": str(settings.clickhouse_tcp_port),
         "LOCAL_CHANNELS": settings.channels,
         "LOCAL_CATALOG": str(settings.catalog or ""),
+        "LOCAL_BUILD": settings.build,
     }
+
+
+def _build(environ: Mapping[str, str], name: str) -> str:
+    build = environ.get(name) or "debug"
+    if build not in ("debug", "release"):
+        raise CloudError(f"{name} must be debug or release, but it is {build!r}.")
+    return build
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

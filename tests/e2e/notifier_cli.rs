@@ -1,15 +1,15 @@
 //! `meterflow alerts redrive`: the program itself, real queues, and a notifier behind a stand-in for Lambda's Invoke.
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+use e2e::programs::program;
 use e2e::receiver::{Received, Receiver, Reply};
 use e2e::world::variable;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use crate::notifier::{Desk, message_with};
 
@@ -27,35 +27,9 @@ async fn lambda(takes: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Resul
     Ok(Receiver::start(answer).await?)
 }
 
-/// The program, built from the sources as they are now.
-async fn program() -> Result<&'static PathBuf> {
-    static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
-    PROGRAM.get_or_try_init(|| async { tokio::task::spawn_blocking(build).await? }).await
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--message-format=json", "-p", "e2e", "-p", "meterflow", "--bin", "meterflow"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo to build the program")?;
-    if !output.status.success() {
-        bail!("cargo could not build the program: its message is above");
-    }
-    let executable = |line: &str| -> Option<PathBuf> {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let is_program = message["target"]["name"] == "meterflow";
-        is_program.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-    };
-    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.lines().find_map(executable).context("cargo built the program and did not say where it is")
-}
-
 /// Runs `meterflow alerts redrive` on a desk's queues, without any ClickHouse.
 async fn redrive(desk: &Desk, lambda: &Receiver, arguments: &[&str]) -> Result<(Output, String, String)> {
-    let mut command = tokio_command(program().await?, &desk.world.table, &lambda.url)?;
+    let mut command = tokio_command(&program("meterflow")?, &desk.world.table, &lambda.url)?;
     command.args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -2,13 +2,12 @@
 //! and posts the answer there. It can be killed like one, too.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -16,8 +15,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
+use crate::programs::program;
 use crate::world::now;
 
 /// Time that the program is told it has for its event.
@@ -33,12 +33,12 @@ pub struct Invocation {
 impl Invocation {
     /// Starts the program with these variables besides those of the tests, and hands it `event`.
     pub async fn start(event: &Value, variables: &[(String, String)]) -> Result<Self> {
-        let path = program().await?;
+        let path = program("anomaly-detection")?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let (sender, answers) = mpsc::unbounded_channel();
         let server = tokio::spawn(serve(listener, event.to_string().into(), sender));
-        let program = Command::new(path)
+        let program = Command::new(&path)
             // Of two entries of the same name the first one counts, and here the last one set wins.
             .envs(variables.iter().rev().map(|(name, value)| (name, value)))
             .env("AWS_LAMBDA_RUNTIME_API", address)
@@ -73,37 +73,6 @@ impl Drop for Invocation {
         let _ = self.kill();
         self.server.abort();
     }
-}
-
-/// The program, built from the sources as they are now.
-///
-/// Building it together with the tests' package gives its dependencies the very features that the tests use, so that
-/// only the program itself has to be compiled.
-async fn program() -> Result<&'static PathBuf> {
-    static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
-    PROGRAM.get_or_try_init(|| async { tokio::task::spawn_blocking(build).await? }).await
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--message-format=json", "-p", "e2e", "-p", "detector", "--bin", "anomaly-detection"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo to build the detector")?;
-    if !output.status.success() {
-        bail!("cargo could not build the detector: its message is above");
-    }
-    let executable = |line: &str| -> Option<PathBuf> {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let is_program = message["target"]["name"] == "anomaly-detection";
-        is_program.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
-    };
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .find_map(executable)
-        .context("cargo built the detector and did not say where it is")
 }
 
 /// The Lambda runtime API, as far as one event needs it.

@@ -10,6 +10,7 @@ pub mod deployed;
 pub mod gateway;
 pub mod lambda;
 pub mod oracle;
+pub mod programs;
 pub mod proxy;
 pub mod receiver;
 mod resources;

@@ -1,4 +1,7 @@
+import platform
+import shutil
 import struct
+import subprocess
 import tempfile
 import unittest
 import zipfile
@@ -37,6 +40,22 @@ class Package(unittest.TestCase):
             entry = archive.getinfo("bootstrap")
             self.assertEqual(archive.read(entry), b"program")
             self.assertEqual(entry.external_attr >> 16, 0o755)
+
+    @unittest.skipUnless(platform.system() == "Linux", "only ELF programs are stripped")
+    def test_symbols_are_left_out(self):
+        compiler = shutil.which("cc")
+        source = self.folder / "main.c"
+        source.write_text("int a_name_to_be_left_out(void) { return 0; } int main(void) { return a_name_to_be_left_out(); }")
+        subprocess.run([compiler, "-o", str(self.program), str(source)], check=True)
+        self.assertIn(b"a_name_to_be_left_out", self.program.read_bytes())
+        package.make(self.program, self.zip)
+        with zipfile.ZipFile(self.zip) as archive:
+            archive.extractall(self.folder / "unpacked")
+        unpacked = self.folder / "unpacked" / "bootstrap"
+        self.assertNotIn(b"a_name_to_be_left_out", unpacked.read_bytes())
+        unpacked.chmod(0o755)
+        self.assertEqual(subprocess.run([str(unpacked)]).returncode, 0)
+        self.assertEqual(sorted(file.name for file in self.zip.parent.iterdir()), ["bootstrap.zip"])
 
     def test_the_same_program_gives_the_same_bytes(self):
         self.make(elf(62))

@@ -31,7 +31,10 @@ class Defaults(unittest.TestCase):
         self.assertEqual(load(LOCAL_CLOUD_DIR="/elsewhere").directory, Path("/elsewhere"))
 
     def test_the_programs_and_packages_are_where_cargo_and_the_launcher_put_them(self):
-        self.assertEqual(load().program("anomaly-api"), ROOT / "target/release/anomaly-api")
+        self.assertEqual(load().program("anomaly-api"), ROOT / "target/debug/anomaly-api")
+        self.assertEqual(load(LOCAL_BUILD="release").program("anomaly-api"), ROOT / "target/release/anomaly-api")
+        with self.assertRaisesRegex(CloudError, "LOCAL_BUILD must be debug or release, but it is 'fast'"):
+            load(LOCAL_BUILD="fast")
         self.assertEqual(load().package("anomaly-api"), ROOT / "target/lambda/anomaly-api/bootstrap.zip")
 
     def test_the_key_of_the_tokens_belongs_to_the_cloud(self):

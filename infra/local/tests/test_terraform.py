@@ -7,6 +7,7 @@ from unittest import mock
 import emulator
 import settings
 import terraform
+import terraform_check
 import tools
 from console import CloudError
 
@@ -133,10 +134,9 @@ class OpenTofu(InAFolder):
         work.directory.mkdir()
         with mock.patch.dict(os.environ, {"TERRAFORM": str(program)}), \
              mock.patch.object(terraform, "_registry_answers", return_value=True):
-            terraform.check_format(self.settings)
             work.init()
             self.assertEqual(work.apply({}), {})
             with self.assertRaisesRegex(CloudError, "tests in infra/tests need Terraform"):
-                work.check()
+                terraform_check.check(self.settings)
         calls = [line.split()[1 if line.startswith("-chdir") else 0] for line in called.read_text().splitlines()]
-        self.assertEqual([call for call in calls if call != "version"], ["fmt", "init", "apply", "output"])
+        self.assertEqual([call for call in calls if call != "version"], ["init", "apply", "output", "fmt"])

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes docs/api.md, the description of the API for readers, from docs/openapi.json. `make docs` does both.
 
-    api.py            writes docs/api.md
-    api.py --check    only says whether docs/api.md is what would be written, and fails if it is not
+    api_docs.py            writes docs/api.md
+    api_docs.py --check    only says whether docs/api.md is what would be written, and fails if it is not
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 from urllib.parse import quote, urlencode
 
-SOURCE = Path(__file__).with_name("openapi.json")
-TARGET = Path(__file__).with_name("api.md")
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SOURCE = DOCS / "openapi.json"
+TARGET = DOCS / "api.md"
 
 HEAD = """\
 <!-- Made from docs/openapi.json by `make docs`. Change the texts in functions/api/src, not here. -->

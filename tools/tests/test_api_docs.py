@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import re
 import tempfile
@@ -6,11 +5,7 @@ import unittest
 from collections import Counter
 from pathlib import Path
 
-from local_stack import ROOT
-
-_SPEC = importlib.util.spec_from_file_location("api_docs", ROOT / "docs" / "api.py")
-api_docs = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(api_docs)
+import api_docs
 
 DOCUMENT = {
     "info": {"title": "An API", "version": "1", "description": "What it\ndoes.\n\nAnd why."},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What detector and notifier cost on AWS a month: writes docs/cost.md (`make docs`), or with --check compares it.
 
-Prices and assumptions are below; what was measured is in measured.json, from `make bench` and `make bench-large`.
+Prices and assumptions are below; what was measured is in docs/measured.json, from `make bench` and `make bench-large`.
 Change them to your region and your measurements and run it again; nothing is rounded before the end. ClickHouse is in
 it as the time that it is busy: a run is a few more queries an hour on a server that is there already.
 """
@@ -10,7 +10,7 @@ import json
 import pathlib
 import sys
 
-HERE = pathlib.Path(__file__).parent
+DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
 HOURS = 730
 
 # US East (N. Virginia), in US dollars, as listed in November 2026; free tiers are left out.
@@ -99,7 +99,7 @@ def document(measured: dict) -> str:
     lines = [
         "# What it costs",
         "",
-        "Made by `make docs` from [`cost.py`](cost.py), which holds the prices (US East, US dollars, free tiers left out)",
+        "Made by `make docs` from [`tools/cost.py`](../tools/cost.py), which holds the prices (US East, US dollars, free tiers left out)",
         "and the assumptions: one series in 1,000 is anomalous each hour, one anomaly in twenty opens an incident, and of",
         "the critical ones one in twenty pages; two channels and one address for e-mail. The seconds of a run, as it is billed, with",
         "its start and with what it builds ahead for the next one, were measured",
@@ -155,11 +155,11 @@ def runs(measured: dict) -> list:
 
 
 def main() -> None:
-    text = document(json.loads((HERE / "measured.json").read_text()))
-    path = HERE / "cost.md"
+    text = document(json.loads((DOCS / "measured.json").read_text()))
+    path = DOCS / "cost.md"
     if "--check" in sys.argv:
         if not path.is_file() or path.read_text() != text:
-            sys.exit("docs/cost.md is not that of docs/cost.py and docs/measured.json: run `make docs`")
+            sys.exit("docs/cost.md is not that of tools/cost.py and docs/measured.json: run `make docs`")
     else:
         path.write_text(text)
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List
 
-SOURCE = Path(__file__).with_name("slack-message.json")
-TARGET = Path(__file__).with_name("slack-message.svg")
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SOURCE = DOCS / "slack-message.json"
+TARGET = DOCS / "slack-message.svg"
 
 APP = "MeterFlow"
 

@@ -1,0 +1,29 @@
+"""Fails if a crate depends on what it must not know: `detection` is pure, and the notifier has no ClickHouse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# Crates, and the beginnings of the names that no dependency of theirs may have.
+RULES = {
+    ("detection", "catalog"): ("tokio", "aws", "clickhouse", "reqwest"),
+    ("notifier",): ("clickhouse", "warehouse"),
+}
+
+
+def main() -> int:
+    broken = [f"{crate} depends on {name}" for crates, banned in RULES.items() for crate in crates
+              for name in dependencies(crate) if name.startswith(banned)]
+    print("\n".join(broken))
+    return 1 if broken else 0
+
+
+def dependencies(crate: str):
+    tree = subprocess.run(["cargo", "tree", "-p", crate, "-e", "normal", "--prefix", "none", "--format", "{lib}"],
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+    return sorted(set(tree.split()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""All steps of the checks.
+
+There is one compilation for all of them: Clippy's driver stands in for the compiler of the workspace's own crates. It
+lints and makes code in one go, and the 400 crates from elsewhere are compiled once, for programs, tests, examples and
+lints together. For that, every call of Cargo names the same packages (the features of a dependency follow from them).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+import settings as configuration
+from step import Format, Step
+
+PYTHON_PARTS = ("infra/local", "examples", "tools")
+
+
+def all_steps(root: Path) -> Dict[str, Step]:
+    cloud = [sys.executable, "infra/local/cloud.py"]
+    tools = root / ".local" / "tools" / "venv" / "bin"
+    reports = root / ".local" / "checks" / "reports"
+    cargo = {"CARGO_TARGET_DIR": str(root / "target"), "CARGO_TERM_COLOR": "never"}
+    compiler = {**cargo, **linting_compiler(root), "CARGO_INCREMENTAL": "0"}
+    place = {"TEST_CHANNELS": "tests/channels.json"}
+
+    def tests(profile: str, packages: str, under=()) -> List[str]:
+        return [*under, str(tools / "cargo-nextest"), "nextest", "run", "--workspace", "--profile", profile, "-E", packages]
+
+    listed = [
+        Step("programs", ["cargo", "build", "--workspace", "--bins", "--examples"], (), compiler, is_preparation=True),
+        Step("setup", [*cloud, "setup"], is_preparation=True),
+        Step("lint", ["cargo", "build", "--workspace", "--all-targets"], ("programs",), compiler),
+        Step("terraform", [*cloud, "check-terraform", "--report", str(reports / "terraform.json")],
+             report=reports / "terraform.json", format=Format.TERRAFORM),
+        Step("format", ["cargo", "fmt", "--all", "--check"], (), cargo),
+        Step("purity", [sys.executable, "tools/checks/purity.py"], (), cargo),
+        Step("licences", [str(tools / "cargo-deny"), "--log-level", "error", "check", "--hide-inclusion-graph", "licenses",
+                          "bans", "sources"], ("setup",), cargo),
+        # With the oldest syntax that the launcher supports, which is that of the Python that runs this.
+        Step("syntax", [sys.executable, "-m", "compileall", "-q", *PYTHON_PARTS]),
+        Step("python", [str(tools / "python"), "-m", "pytest", "-q", f"--junitxml={reports / 'python.xml'}"], ("setup",),
+             report=reports / "python.xml"),
+        Step("docs", [str(tools / "python"), "tools/docs.py", "--check"], ("setup", "programs"), cargo),
+        Step("package", [*cloud, "package"], ("programs",), is_preparation=True),
+        Step("unit", tests("unit", "not package(e2e)"), ("setup", "lint"), compiler,
+             report=root / "target" / "nextest" / "unit" / "junit.xml"),
+        Step("e2e", tests("e2e", "package(e2e)", [*cloud, "run", "--temporary", "--"]), ("setup", "lint", "package"),
+             {**compiler, **place}, report=root / "target" / "nextest" / "e2e" / "junit.xml"),
+    ]
+    return {step.name: step for step in listed}
+
+
+def with_needs(known: Dict[str, Step], names: List[str]) -> List[Step]:
+    """The named steps and all that they need, in the order of the whole list."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SystemExit(f"There is no step {', '.join(unknown)}. The steps are {', '.join(known)}.")
+    chosen = set()
+    waiting = list(names)
+    while waiting:
+        step = known[waiting.pop()]
+        if step.name not in chosen:
+            chosen.add(step.name)
+            waiting.extend(step.needs)
+    return [step for step in known.values() if step.name in chosen or step.ends in chosen]
+
+
+def linting_compiler(root: Path) -> Dict[str, str]:
+    """The variables by which Cargo compiles this workspace with Clippy's driver; a warning is an error."""
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=root, stdout=subprocess.PIPE, text=True).stdout.strip()
+    beside = Path(sysroot) / "bin" / "clippy-driver"
+    driver = str(beside) if sysroot and beside.exists() else shutil.which("clippy-driver")
+    if driver is None:
+        raise SystemExit("There is no clippy-driver beside rustc. Run: rustup component add clippy")
+    separator = "__CLIPPY_HACKERY__"
+    return {"RUSTC_WORKSPACE_WRAPPER": driver, "CLIPPY_ARGS": f"-D{separator}warnings{separator}"}

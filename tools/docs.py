@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Writes every document that is made from the code (`make docs`), or compares them with --check (`make check-docs`).
+
+The two JSON files come from examples that Cargo has built already; the pages and the picture come from the programs
+beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "target" / "debug" / "examples"
+
+# The examples that print a document, and where the document belongs.
+PRINTED = {"openapi": ROOT / "docs" / "openapi.json", "slack_message": ROOT / "docs" / "slack-message.json"}
+GENERATORS = ("api_docs.py", "slack_message.py", "configuration.py", "cost.py")
+
+
+class DocsError(Exception):
+    """What is wrong with a document, and what to do."""
+
+
+def main(arguments: List[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, fail if a document is not that of the code")
+    options = parser.parse_args(arguments)
+    try:
+        for example, target in PRINTED.items():
+            bring(printed_by(EXAMPLES / example), target, options.check)
+        for generator in GENERATORS:
+            generate(generator, options.check)
+    except DocsError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def printed_by(example: Path) -> bytes:
+    if not example.is_file():
+        raise DocsError(f"There is no {example}. Run: make build")
+    result = subprocess.run([str(example)], stdout=subprocess.PIPE)
+    if result.returncode:
+        raise DocsError(f"{example} failed; see above.")
+    return result.stdout
+
+
+def bring(content: bytes, target: Path, check: bool) -> None:
+    """Writes the document, or compares it."""
+    if not check:
+        target.write_bytes(content)
+    elif not target.is_file() or target.read_bytes() != content:
+        raise DocsError(f"{target} is not that of the code. Run: make docs")
+
+
+def generate(generator: str, check: bool) -> None:
+    command = [sys.executable, str(Path(__file__).with_name(generator)), *(["--check"] if check else [])]
+    if subprocess.run(command).returncode:
+        raise DocsError(f"tools/{generator} failed; see above.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

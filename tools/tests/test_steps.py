@@ -1,0 +1,70 @@
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import report
+import steps
+from logs import Logs
+from step import Result
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Steps(unittest.TestCase):
+    known = steps.all_steps(ROOT)
+
+    def test_every_need_is_a_step(self):
+        for step in self.known.values():
+            self.assertLessEqual(set(step.needs), set(self.known), step.name)
+
+    def test_a_chosen_step_brings_what_it_needs(self):
+        chosen = [step.name for step in steps.with_needs(self.known, ["unit"])]
+        self.assertEqual(chosen, ["programs", "setup", "lint", "unit"])
+
+    def test_an_unknown_step_is_named(self):
+        with self.assertRaisesRegex(SystemExit, "no step unti. The steps are programs, "):
+            steps.with_needs(self.known, ["unti"])
+
+
+class Lints(unittest.TestCase):
+    def test_a_lint_of_clippy_fails_the_build_also_the_second_time(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "Cargo.toml").write_text('[package]\nname = "linted"\nversion = "0.1.0"\nedition = "2024"\n[workspace]\n')
+            source = Path(folder) / "src" / "main.rs"
+            source.parent.mkdir()
+            environ = {**os.environ, **steps.linting_compiler(ROOT), "CARGO_TARGET_DIR": f"{folder}/target"}
+
+            def build(text):
+                source.write_text(f"fn main() {{ let all: Vec<u8> = Vec::new(); assert!({text}); }}\n")
+                return subprocess.run(["cargo", "build", "--offline"], cwd=folder, env=environ, stderr=subprocess.PIPE, text=True)
+
+            for _ in range(2):
+                failed = build("all.len() == 0")
+                self.assertNotEqual(failed.returncode, 0)
+                self.assertIn("clippy::len-zero", failed.stderr)
+            self.assertEqual(build("all.is_empty()").returncode, 0)
+            self.assertEqual(subprocess.run([f"{folder}/target/debug/linted"]).returncode, 0)
+
+
+class Report(unittest.TestCase):
+    def told(self, *codes):
+        with tempfile.TemporaryDirectory() as folder:
+            results = [Result(steps.Step(f"step{number}", ["true"]), code, 0.0, number + 1.0, 0.5)
+                       for number, code in enumerate(codes)]
+            import contextlib
+            import io
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                code = report.print_report(results, Logs(Path(folder)))
+        return code, output.getvalue()
+
+    def test_the_last_line_counts_and_the_longest_step_comes_first(self):
+        code, text = self.told(0, 0)
+        self.assertEqual((code, text.splitlines()[-1]), (0, "2 passed, 0 failed"))
+        self.assertLess(text.index("step1"), text.index("step0"))
+
+    def test_a_failure_and_what_did_not_run_are_named(self):
+        code, text = self.told(0, 1, None)
+        self.assertEqual((code, text.splitlines()[-1]), (1, "1 passed, 2 failed"))
+        self.assertIn("Not passed: step1, step2. The logs are in ", text)
