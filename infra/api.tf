@@ -53,8 +53,9 @@ module "api" {
   memory_mb    = 512
   environment  = local.api_environment
 
-  timeout_seconds   = local.api_timeout_seconds
-  policy_statements = local.api_policy_statements
+  timeout_seconds      = local.api_timeout_seconds
+  reserved_concurrency = var.api_reserved_concurrency
+  policy_statements    = local.api_policy_statements
 
   log_retention_days     = var.log_retention_days
   kms_key_arn            = aws_kms_key.this.arn

@@ -1,10 +1,12 @@
 # Copy to terraform.tfvars, change what differs and run `terraform plan`. All other settings, with
 # their defaults, are in variables.tf.
 
-# Where the usage is. The secret holds {"username": "…", "password": "…"} of a read-only user.
-clickhouse_url        = "https://abc123.eu-central-1.aws.clickhouse.cloud:8443"
-clickhouse_database   = "metering"
-clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+# Where the usage is. Each secret holds {"username": "…", "password": "…"} of a user that infra/clickhouse/users.sql makes:
+# the first one of the API, the second one of the detector.
+clickhouse_url                 = "https://abc123.eu-central-1.aws.clickhouse.cloud:8443"
+clickhouse_database            = "metering"
+clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/api-AbC123"
+detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
 
 # Who is told: of customers' anomalies, and of trouble in the system itself. Each address has to
 # confirm a message from AWS first.

@@ -32,7 +32,7 @@ locals {
     },
   )
 
-  # The detector may have a user of its own, who may add to the baselines as well.
+  # Each has a user of its own unless the stack names one only.
   clickhouse_secrets = {
     api      = var.clickhouse_secret_arn
     detector = var.detector_clickhouse_secret_arn == null ? var.clickhouse_secret_arn : var.detector_clickhouse_secret_arn
@@ -88,5 +88,12 @@ locals {
         }
       }
     }
+  }
+}
+
+check "detector_and_api_have_clickhouse_users_of_their_own" {
+  assert {
+    condition     = !local.has_api || var.clickhouse_secret_arn == null || local.clickhouse_secrets.detector != local.clickhouse_secrets.api
+    error_message = "Detector and API share one ClickHouse user, so that many questions to the API can keep a run from its limits of memory and queries. Give the detector a user of its own: infra/clickhouse/users.sql makes it, and detector_clickhouse_secret_arn names its secret."
   }
 }

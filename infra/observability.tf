@@ -168,7 +168,7 @@ locals {
   api_alarms = merge([
     for api in aws_apigatewayv2_api.this : {
       api-errors = {
-        description    = "${api.name} answered a request with 5xx: 503 when ClickHouse or DynamoDB could not be reached, anything else is a fault. Find the request's id in the log group ${module.api[0].log_group_name}; requests that never reached the function are only in ${aws_cloudwatch_log_group.api_access[0].name}, with the gateway's reason."
+        description    = "${api.name} answered a request with 5xx: 503 when ClickHouse or DynamoDB could not be reached or all copies of the function were busy (api_reserved_concurrency), anything else is a fault. Find the request's id in the log group ${module.api[0].log_group_name}; requests that never reached the function are only in ${aws_cloudwatch_log_group.api_access[0].name}, with the gateway's reason."
         namespace      = "AWS/ApiGateway"
         metric         = "5xx"
         dimensions     = { ApiId = api.id }

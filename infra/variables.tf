@@ -262,7 +262,7 @@ variable "clickhouse_database" {
 }
 
 variable "clickhouse_secret_arn" {
-  description = "Complete ARN of the Secrets Manager secret with the text {\"username\": \"…\", \"password\": \"…\"}. Null means a ClickHouse that asks for none."
+  description = "Complete ARN of the Secrets Manager secret with the text {\"username\": \"…\", \"password\": \"…\"}, for the API's user, and for that of the detector unless detector_clickhouse_secret_arn is set. infra/clickhouse/users.sql makes both users. Null means a ClickHouse that asks for none."
   type        = string
   default     = null
 
@@ -274,7 +274,7 @@ variable "clickhouse_secret_arn" {
 }
 
 variable "detector_clickhouse_secret_arn" {
-  description = "The same for a user of the detector's own, who may also insert into usage_baselines and usage_baseline_builds: runs then read baselines that were built before instead of a month of hours. Null means the user of clickhouse_secret_arn."
+  description = "The same for the detector's user, who may also insert into usage_baselines and usage_baseline_builds. Each run then reads baselines that were built before instead of a month of hours, and no load on the API slows it down. Null means the user of clickhouse_secret_arn; a stack with an API then warns."
   type        = string
   default     = null
 
@@ -803,6 +803,19 @@ variable "api_cors_allow_origins" {
   validation {
     condition     = !contains(var.api_cors_allow_origins, "*") || length(var.api_cors_allow_origins) == 1
     error_message = "api_cors_allow_origins must hold either \"*\" alone or the origins that are meant."
+  }
+}
+
+variable "api_reserved_concurrency" {
+  description = "How many copies of the API's function may run at once. It keeps them free for the API, and keeps the API from taking more from ClickHouse and from the account's other functions; requests beyond get 503. -1 reserves and limits nothing, for accounts whose limit leaves nothing to reserve."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  # Zero would be accepted by AWS and would refuse every request.
+  validation {
+    condition     = var.api_reserved_concurrency == -1 || (var.api_reserved_concurrency >= 1 && floor(var.api_reserved_concurrency) == var.api_reserved_concurrency)
+    error_message = "api_reserved_concurrency must be -1 (no reservation) or a whole number of at least 1."
   }
 }
 

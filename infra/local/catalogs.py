@@ -21,6 +21,12 @@ def require_valid(file: Optional[Path]) -> None:
         _metrics(file)
 
 
+def tables(file: Optional[Path]) -> List[str]:
+    """The tables that hold the events of a catalog's metrics, each perhaps with its database."""
+    metrics = _metrics(file) if file is not None else []
+    return sorted({str(metric.get("table", "events")) for metric in metrics})
+
+
 def _metrics(file: Path) -> List[Dict[str, object]]:
     try:
         content = file.read_bytes()

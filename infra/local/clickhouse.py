@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Optional
 
+import clickhouse_users
 import ports
 import processes
 import tools
@@ -29,8 +30,13 @@ def ensure_running(settings: Settings) -> None:
         return
     with Step("ClickHouse") as step:
         record = processes.find(NAME, settings.pids)
+        config, changed = clickhouse_users.write(settings)
+        if record is not None and changed:
+            # It reads its users when it starts.
+            processes.stop(record, settings.pids)
+            record = None
         if record is None:
-            record = _start(settings)
+            record = _start(settings, config)
             _wait_until_it_answers(server, record)
             step.result = f"started at {server.url}"
         elif ping(server):
@@ -81,13 +87,13 @@ def require_ports(settings: Settings) -> None:
                        f"{settings.kind.prefix}_CLICKHOUSE_TCP_PORT", "a ClickHouse server, MinIO or `cargo lambda watch`")
 
 
-def _start(settings: Settings) -> processes.Record:
+def _start(settings: Settings, config: Path) -> processes.Record:
     require_ports(settings)
     data = settings.directory / "clickhouse"
     data.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, str(Path(__file__).with_name("clickhouse_engine.py")), str(tools.engine_library(settings)),
-        str(data), str(settings.clickhouse_http_port), str(settings.clickhouse_tcp_port),
+        str(config), str(data), str(settings.clickhouse_http_port), str(settings.clickhouse_tcp_port),
     ]
     # The user's own CLICKHOUSE_* settings are for clients; this server is to start the same way everywhere.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CLICKHOUSE_")}

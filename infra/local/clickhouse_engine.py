@@ -4,7 +4,7 @@ The library is ClickHouse itself, built as a library by the chdb project, and it
 interfaces. The main thread stays inside the endless last query; the server lives as long as that query does.
 It is started by clickhouse.py, as a process of its own. Usage:
 
-    clickhouse_engine.py LIBRARY DATA_DIRECTORY HTTP_PORT TCP_PORT
+    clickhouse_engine.py LIBRARY CONFIG_FILE DATA_DIRECTORY HTTP_PORT TCP_PORT
 """
 
 import ctypes
@@ -17,9 +17,10 @@ SELECT sleepEachRow(1) FROM numbers(1000000000) SETTINGS max_block_size = 1 FORM
 """
 
 
-def main(library, directory, http_port, tcp_port):
+def main(library, config, directory, http_port, tcp_port):
     arguments = [
         "clickhouse",
+        f"--config-file={config}",
         f"--path={directory}",
         f"--http_port={http_port}",
         f"--tcp_port={tcp_port}",

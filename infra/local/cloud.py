@@ -146,6 +146,7 @@ def down(settings: Settings, options) -> None:
 
 
 def status(settings: Settings, options) -> int:
+    preflight.require_agreement(settings)
     server = settings.clickhouse
     lines = [("ClickHouse", _engine_status(settings, clickhouse.NAME, server.url, clickhouse.ping(server))),
              ("AWS emulator", _engine_status(settings, emulator.NAME, settings.aws_url, emulator.is_healthy(settings)))]
@@ -250,9 +251,9 @@ def _tear_down(settings: Settings) -> None:
 
 def _purge(settings: Settings, keep_logs: bool) -> None:
     # By name, and never the directory as such: it also holds the tools and perhaps other clouds.
-    for name in ("clickhouse", "aws", "terraform", "issuer", "pids") + (() if keep_logs else ("logs", "terraform-check")):
+    for name in ("clickhouse", "clickhouse-config", "aws", "terraform", "issuer", "pids") + (() if keep_logs else ("logs", "terraform-check")):
         shutil.rmtree(settings.directory / name, ignore_errors=True)
-    for file in [settings.directory / "env", *settings.directory.glob("*.env")]:
+    for file in [settings.directory / "env", settings.directory / "clickhouse-users.json", *settings.directory.glob("*.env")]:
         file.unlink(missing_ok=True)
     configuration.forget(settings)
 

@@ -41,6 +41,11 @@ def write_json(path: Path, value) -> None:
     write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
+def write_private_json(path: Path, value) -> None:
+    """The same for what only its owner may read."""
+    write_atomically(path, json.dumps(value, indent=2, sort_keys=True) + "\n", mode=0o600)
+
+
 def read_json(path: Path):
     """The file's value, or None when it is absent or was damaged (a damaged file is as good as none here)."""
     try:

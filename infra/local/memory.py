@@ -7,11 +7,10 @@ for the default. The cloud of the tests is given all its variables, so nothing o
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Dict, Mapping
 
-from files import read_json, write_atomically, write_json
+from files import read_json, write_json, write_private_json
 
 CLOUD = "cloud.json"
 PLACE = "place.json"
@@ -32,7 +31,7 @@ def recall(directory: Path) -> Dict[str, str]:
 
 def remember(default: Path, directory: Path, variables: Mapping[str, str]) -> None:
     # Channels may be given with their secrets, so nobody else gets to read it.
-    write_atomically(directory / CLOUD, json.dumps(dict(variables), indent=2, sort_keys=True) + "\n", mode=0o600)
+    write_private_json(directory / CLOUD, dict(variables))
     if directory == default:
         (default / PLACE).unlink(missing_ok=True)
     else:

@@ -22,6 +22,7 @@ import aws
 import catalogs
 import channels
 import clickhouse
+import clickhouse_users
 import emulator
 import issuer
 import package
@@ -190,11 +191,7 @@ def _api_tokens(settings: Settings, variables: Dict[str, object]) -> Dict[str, s
 
 
 def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, object]:
-    server = settings.clickhouse
-    secret = None
-    if server.user or server.password:
-        credentials = {"username": server.user or "default", "password": server.password or ""}
-        secret = aws.call(settings, "put_secret", name=f"{stack.name_prefix}/clickhouse", text=json.dumps(credentials))
+    server, secrets = settings.clickhouse, _clickhouse_secrets(settings, stack)
     return {
         "name_prefix": stack.name_prefix,
         "architecture": package.host_architecture(),
@@ -205,14 +202,35 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "api_jwt_audience": [issuer.AUDIENCE],
         "clickhouse_url": server.url,
         "clickhouse_database": stack.database,
-        "clickhouse_secret_arn": secret,
-        "clickhouse_allow_plaintext": server.allow_plaintext,
+        # A password to the engine that was started here does not leave this machine.
+        "clickhouse_allow_plaintext": server.allow_plaintext or (server.started_here and bool(secrets)),
+        **secrets,
         "catalog_file": str(stack.catalog_file) if stack.catalog_file else None,
         "aws_endpoint_url": settings.aws_url,
         # The local stack is there to be thrown away.
         "deletion_protection": False,
         **channels.variables(settings, stack.name_prefix),
         **stack.variables,
+    }
+
+
+def _clickhouse_secrets(settings: Settings, stack: Stack) -> Dict[str, str]:
+    """The users of the functions, by the variables of the stack that name their secrets."""
+    server = settings.clickhouse
+    if not server.started_here:
+        if not server.user and not server.password:
+            return {}
+        users = {"clickhouse_secret_arn": {"username": server.user or "default", "password": server.password or ""}}
+    elif (stack.database, stack.catalog_file) == (settings.database, settings.catalog):
+        known = clickhouse_users.credentials(settings)
+        users = {"clickhouse_secret_arn": known[clickhouse_users.API_USER],
+                 "detector_clickhouse_secret_arn": known[clickhouse_users.DETECTOR_USER]}
+    else:
+        # The engine knows its users from its start on, with the one database and the tables that they may read.
+        return {}
+    return {
+        variable: aws.call(settings, "put_secret", name=f"{stack.name_prefix}/{variable[:-len('_secret_arn')]}", text=json.dumps(user))
+        for variable, user in users.items()
     }
 
 

@@ -215,8 +215,21 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
   }
 
   assert {
-    condition     = module.api[0].settings.reserved_concurrency == -1 && module.api[0].settings.on_failure == null
-    error_message = "The API must be bounded by its throttling alone, and keep no failed events: its callers wait for the answer."
+    condition     = module.api[0].settings.reserved_concurrency == 20 && module.api[0].settings.on_failure == null
+    error_message = "The API must have 20 copies at most, and keep no failed events: its callers wait for the answer."
+  }
+}
+
+run "the_reservation_of_the_api_can_be_another_or_none" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency = -1
+  }
+
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == -1
+    error_message = "api_reserved_concurrency must reach the function."
   }
 }
 
@@ -224,33 +237,34 @@ run "the_function_checks_as_the_detector_does" {
   command = apply
 
   variables {
-    clickhouse_database    = "metering"
-    clickhouse_secret_arn  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-    catalog_file           = "example.tfvars"
-    window_delay_seconds   = 600
-    baseline_days          = 14
-    min_samples            = 5
-    threshold              = 2.5
-    critical_threshold     = 4
-    min_relative_change    = 0.25
-    anomaly_retention_days = 30
-    resolve_after_runs     = 3
-    reopen_within_hours    = 12
-    accept_after_hours     = 0
-    repeat_interval_hours  = 4
-    alert_min_severity     = "warning"
-    log_level              = "debug"
-    aws_endpoint_url       = "http://127.0.0.1:4566"
+    clickhouse_database            = "metering"
+    clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
+    catalog_file                   = "example.tfvars"
+    window_delay_seconds           = 600
+    baseline_days                  = 14
+    min_samples                    = 5
+    threshold                      = 2.5
+    critical_threshold             = 4
+    min_relative_change            = 0.25
+    anomaly_retention_days         = 30
+    resolve_after_runs             = 3
+    reopen_within_hours            = 12
+    accept_after_hours             = 0
+    repeat_interval_hours          = 4
+    alert_min_severity             = "warning"
+    log_level                      = "debug"
+    aws_endpoint_url               = "http://127.0.0.1:4566"
   }
 
   assert {
     condition = {
       for name in [
-        "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CLICKHOUSE_SECRET_ARN", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
+        "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
         "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
         "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
       ] : name => try(module.api[0].settings.environment[name], "")
-    } == { for name, value in local.detector_environment : name => value if !contains(["MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
+    } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
     error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
   }
 }

@@ -209,6 +209,9 @@ run "role_of_the_api_reads_the_same_secret_and_catalog" {
     catalog_file                  = "example.tfvars"
   }
 
+  # One user for both is possible.
+  expect_failures = [check.detector_and_api_have_clickhouse_users_of_their_own]
+
   assert {
     condition = [
       for role_policy in [module.api[0].role_policy, module.detector.role_policy] : [
@@ -425,4 +428,17 @@ run "detector_may_have_a_clickhouse_user_of_its_own" {
     ]
     error_message = "Each function must be told of its own user's secret."
   }
+}
+
+run "the_same_secret_twice_is_one_user" {
+  command = plan
+
+  variables {
+    api_jwt_issuer                 = "https://tokens.example.com"
+    api_jwt_audience               = ["meterflow"]
+    clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+  }
+
+  expect_failures = [check.detector_and_api_have_clickhouse_users_of_their_own]
 }

@@ -24,6 +24,7 @@ run "plainly_wrong_values_are_refused" {
     detector_package         = " "
     architecture             = "arm"
     reserved_concurrency     = 0
+    api_reserved_concurrency = 0
     log_retention_days       = 31
     log_level                = "verbose"
     schedule_expression      = "rate(1 hours)"
@@ -64,6 +65,7 @@ run "plainly_wrong_values_are_refused" {
     var.detector_package,
     var.architecture,
     var.reserved_concurrency,
+    var.api_reserved_concurrency,
     var.log_retention_days,
     var.log_level,
     var.schedule_expression,
@@ -259,22 +261,25 @@ run "values_at_the_edges_are_accepted" {
     missing_run_alarm_minutes = 15
     clickhouse_url            = "https://10.0.0.1:8443/proxy"
     clickhouse_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a/b_c+d=e.f@g-h-AbC123"
-    baseline_days             = 2
-    min_samples               = 2
-    resolve_after_runs        = 1
-    reopen_within_hours       = 0
-    accept_after_hours        = 0
-    repeat_interval_hours     = 0
-    max_pages_per_run         = 1
-    max_pages_per_customer    = 1
-    threshold                 = 100
-    critical_threshold        = 100
-    min_relative_change       = 0
-    anomalies_per_hour_alarm  = 0
-    aws_endpoint_url          = "http://127.0.0.1:14566"
-    api_jwt_issuer            = "https://tokens.example.com:8443/tenant/"
-    api_jwt_audience          = ["https://api.example.com"]
-    api_cors_allow_origins    = ["*"]
+    api_reserved_concurrency  = 1
+
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-DeF456"
+    baseline_days                  = 2
+    min_samples                    = 2
+    resolve_after_runs             = 1
+    reopen_within_hours            = 0
+    accept_after_hours             = 0
+    repeat_interval_hours          = 0
+    max_pages_per_run              = 1
+    max_pages_per_customer         = 1
+    threshold                      = 100
+    critical_threshold             = 100
+    min_relative_change            = 0
+    anomalies_per_hour_alarm       = 0
+    aws_endpoint_url               = "http://127.0.0.1:14566"
+    api_jwt_issuer                 = "https://tokens.example.com:8443/tenant/"
+    api_jwt_audience               = ["https://api.example.com"]
+    api_cors_allow_origins         = ["*"]
   }
 
   assert {
@@ -374,8 +379,10 @@ run "plain_http_is_accepted_where_it_is_allowed" {
     clickhouse_url             = "http://clickhouse.internal:8123"
     clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
     clickhouse_allow_plaintext = true
-    api_jwt_issuer             = "https://tokens.example.com"
-    api_jwt_audience           = ["meterflow"]
+
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-DeF456"
+    api_jwt_issuer                 = "https://tokens.example.com"
+    api_jwt_audience               = ["meterflow"]
   }
 
   assert {

@@ -233,8 +233,8 @@ class Parts(InAFolder):
 class Variables(InAFolder):
     """What the deployed stack is told."""
 
-    def variables(self, own=None, **environ):
-        described = stack.Stack("second", "usage", Path("d.zip"), Path("a.zip"), Path("n.zip"), variables=own or {})
+    def variables(self, own=None, database="usage", **environ):
+        described = stack.Stack("second", database, Path("d.zip"), Path("a.zip"), Path("n.zip"), variables=own or {})
         with mock.patch.object(aws, "call", side_effect=lambda _, operation, name, text: f"arn:{name}={text}"):
             return stack._variables(cloud(self.folder, **environ), described, "http://issuer")
 
@@ -250,7 +250,19 @@ class Variables(InAFolder):
     def test_the_credentials_of_an_own_clickhouse_become_a_secret(self):
         made = self.variables(CLICKHOUSE_URL="https://host:8443", CLICKHOUSE_PASSWORD="p")
         self.assertEqual(made["clickhouse_secret_arn"], 'arn:second/clickhouse={"username": "default", "password": "p"}')
-        self.assertIsNone(self.variables()["clickhouse_secret_arn"])
+        self.assertNotIn("detector_clickhouse_secret_arn", made)
+
+    def test_the_functions_have_users_of_their_own_in_the_engine_started_here(self):
+        made = self.variables(database="meterflow")
+        users = {name: json.loads(made[name].partition("=")[2])["username"]
+                 for name in ("clickhouse_secret_arn", "detector_clickhouse_secret_arn")}
+        self.assertEqual(users, {"clickhouse_secret_arn": "meterflow_api", "detector_clickhouse_secret_arn": "meterflow_detector"})
+        self.assertIs(made["clickhouse_allow_plaintext"], True)
+
+    def test_the_users_may_read_one_database_so_a_stack_on_another_one_does_without(self):
+        made = self.variables(database="flights")
+        self.assertNotIn("clickhouse_secret_arn", made)
+        self.assertIs(made["clickhouse_allow_plaintext"], False)
 
     def test_plain_http_is_allowed_to_functions_and_tools_where_it_is_allowed_to_the_cloud(self):
         given = {"CLICKHOUSE_URL": "http://127.0.0.1:8124", "CLICKHOUSE_PASSWORD": "p"}

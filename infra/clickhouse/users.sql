@@ -1,0 +1,39 @@
+-- The ClickHouse users of the functions. Each has its own limits, so that neither takes the server from the other.
+-- Run this file as an administrator, with your database for `metering` and with passwords of your own. Put name and
+-- password of each user into a secret: `detector_clickhouse_secret_arn` and `clickhouse_secret_arn` name them.
+-- The local cloud reads this file as well, and runs its functions as these users.
+
+-- The API. `readonly = 2` forbids every change and lets a query set limits of its own. No query may go beyond a MAX, and
+-- none may set 0, which means no limit. The API gives up on a query after 20 seconds. The dear questions of
+-- one caller leave memory and processors to the detector.
+CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_api
+SETTINGS readonly = 2,
+         max_execution_time = 20 MIN 1 MAX 30,
+         max_memory_usage = 2000000000 MIN 1 MAX 2000000000,
+         max_memory_usage_for_user = 6000000000 MIN 1 MAX 6000000000,
+         max_threads = 2 MIN 1 MAX 2,
+         max_concurrent_queries_for_user = 32 MIN 1 MAX 32;
+
+CREATE USER IF NOT EXISTS meterflow_api IDENTIFIED WITH sha256_password BY 'change me' SETTINGS PROFILE meterflow_api;
+
+GRANT SELECT ON metering.usage_hourly TO meterflow_api;
+
+-- The rollup knows full hours only. For a period that starts or ends within an hour the API reads the events themselves.
+-- Grant each table that your catalog names. A stack without the API does not need this.
+GRANT SELECT ON metering.events TO meterflow_api;
+
+-- The detector. A run has 300 seconds and asks two queries at a time, one run a shard. The user may add to two tables,
+-- which hold nothing but what is computed from the rollup. A user without that right gets the same results, later: each
+-- run then reads a month of hours.
+CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_detector
+SETTINGS max_execution_time = 280 MIN 1 MAX 300,
+         max_memory_usage = 4000000000 MIN 1 MAX 4000000000,
+         max_concurrent_queries_for_user = 16 MIN 1 MAX 16;
+
+CREATE USER IF NOT EXISTS meterflow_detector IDENTIFIED WITH sha256_password BY 'change me too'
+SETTINGS PROFILE meterflow_detector;
+
+GRANT SELECT ON metering.usage_hourly TO meterflow_detector;
+GRANT SELECT ON metering.usage_arrivals TO meterflow_detector;
+GRANT SELECT, INSERT ON metering.usage_baselines TO meterflow_detector;
+GRANT SELECT, INSERT ON metering.usage_baseline_builds TO meterflow_detector;

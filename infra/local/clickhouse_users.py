@@ -1,0 +1,125 @@
+"""The users of the functions in the ClickHouse that is started here, made from infra/clickhouse/users.sql.
+
+The engine takes users from a file when it starts, and none by CREATE USER. So the statements of that file become its XML:
+the same profiles, limits and grants as in production, with passwords of this cloud. What a function may not do there, it
+may not do here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+from xml.sax.saxutils import escape
+
+import catalogs
+from console import CloudError
+from files import read_json, write_atomically, write_private_json
+from settings import Settings
+
+# Who is who, and the database that the file names.
+API_USER = "meterflow_api"
+DETECTOR_USER = "meterflow_detector"
+DATABASE = "metering"
+
+PROFILE = re.compile(r"CREATE SETTINGS PROFILE IF NOT EXISTS (\w+) SETTINGS (.+)")
+SETTING = re.compile(r"(\w+) = (\d+)(?: MIN (\d+) MAX (\d+))?")
+USER = re.compile(r"CREATE USER IF NOT EXISTS (\w+) IDENTIFIED WITH sha256_password BY '[^']*' SETTINGS PROFILE (\w+)")
+GRANT = re.compile(rf"GRANT ([A-Z, ]+) ON {DATABASE}\.(\w+) TO (\w+)")
+
+Setting = Tuple[str, str, Optional[str], Optional[str]]
+
+
+@dataclass(frozen=True)
+class Users:
+    # For each profile its settings: name, value, and the least and the most that a query may set.
+    profiles: Dict[str, List[Setting]] = field(default_factory=dict)
+    # For each user his profile.
+    users: Dict[str, str] = field(default_factory=dict)
+    # Rights, table and user.
+    grants: List[Tuple[str, str, str]] = field(default_factory=list)
+
+
+def credentials(settings: Settings) -> Dict[str, Dict[str, str]]:
+    """Name and password of each user, as a secret has them."""
+    file = settings.directory / "clickhouse-users.json"
+    known = read_json(file)
+    if not isinstance(known, dict) or set(known) != {API_USER, DETECTOR_USER}:
+        known = {user: secrets.token_urlsafe(24) for user in (API_USER, DETECTOR_USER)}
+        write_private_json(file, known)
+    return {user: {"username": user, "password": password} for user, password in known.items()}
+
+
+def write(settings: Settings) -> Tuple[Path, bool]:
+    """The engine's configuration file, and whether what it says has changed."""
+    folder = settings.directory / "clickhouse-config"
+    text = xml(_parsed(settings.root / "infra" / "clickhouse" / "users.sql"), settings)
+    users, config = folder / "users.xml", folder / "config.xml"
+    changed = not users.is_file() or users.read_text(encoding="utf-8") != text
+    if changed:
+        write_atomically(users, text, mode=0o600)
+        write_atomically(config, f"<clickhouse><users_config>{escape(str(users))}</users_config></clickhouse>\n")
+    return config, changed
+
+
+def xml(made: Users, settings: Settings) -> str:
+    passwords = credentials(settings)
+    profiles = "".join(f"<{name}>{_settings(values)}</{name}>" for name, values in made.profiles.items())
+    users = "".join(
+        f"<{name}><password_sha256_hex>{hashlib.sha256(passwords[name]['password'].encode()).hexdigest()}</password_sha256_hex>"
+        f"<networks><ip>127.0.0.1</ip></networks><profile>{profile}</profile>"
+        f"<grants>{''.join(f'<query>{escape(grant)}</query>' for grant in _grants(made, name, settings))}</grants></{name}>"
+        for name, profile in made.users.items()
+    )
+    return (
+        f"<clickhouse>\n<profiles><default/>{profiles}</profiles>\n<quotas><default/></quotas>\n"
+        # Whoever is on this machine may do everything but make users, as without this file.
+        "<users><default><password/><networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>default</profile>"
+        f"<quota>default</quota></default>{users}</users>\n</clickhouse>\n"
+    )
+
+
+def _parsed(file: Path) -> Users:
+    text = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8"))
+    made = Users()
+    for statement in filter(None, (" ".join(part.split()) for part in text.split(";"))):
+        profile, user, grant = PROFILE.fullmatch(statement), USER.fullmatch(statement), GRANT.fullmatch(statement)
+        if profile:
+            parts = profile.group(2).split(", ")
+            matches = [SETTING.fullmatch(part) for part in parts]
+            _require(all(matches), file, statement)
+            made.profiles[profile.group(1)] = [match.groups() for match in matches]
+        elif user:
+            made.users[user.group(1)] = user.group(2)
+        else:
+            _require(grant is not None, file, statement)
+            made.grants.append(grant.groups())
+    _require(set(made.users) == {API_USER, DETECTOR_USER}, file, f"the users {', '.join(made.users)}")
+    return made
+
+
+def _require(holds: bool, file: Path, what: str) -> None:
+    if not holds:
+        raise CloudError(f"{file} has something that infra/local/clickhouse_users.py does not understand: {what}")
+
+
+def _grants(made: Users, user: str, settings: Settings) -> List[str]:
+    granted = [f"GRANT {rights} ON {_quoted(settings.database)}.{_quoted(table)}" for rights, table, to in made.grants if to == user]
+    if user == API_USER:
+        # "Each table that your catalog names."
+        for table in catalogs.tables(settings.catalog):
+            database, _, name = table.rpartition(".")
+            granted.append(f"GRANT SELECT ON {_quoted(database or settings.database)}.{_quoted(name)}")
+    return sorted(set(granted))
+
+
+def _settings(values: List[Setting]) -> str:
+    limits = "".join(f"<{name}><min>{least}</min><max>{most}</max></{name}>" for name, _, least, most in values if most)
+    return "".join(f"<{name}>{value}</{name}>" for name, value, *_ in values) + (f"<constraints>{limits}</constraints>" if limits else "")
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -1,0 +1,117 @@
+import hashlib
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from unittest import mock
+
+import clickhouse
+import clickhouse_users
+import settings
+from console import CloudError
+
+INFRA = Path(__file__).resolve().parents[2]
+
+
+class InAFolder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.sql = self.root / "infra" / "clickhouse" / "users.sql"
+        self.sql.parent.mkdir(parents=True)
+        self.sql.write_text((INFRA / "clickhouse" / "users.sql").read_text())
+
+    def load(self, **environ):
+        return settings.load(environ, self.root)
+
+    def users(self, **environ):
+        config, _ = clickhouse_users.write(self.load(**environ))
+        return ElementTree.parse(ElementTree.parse(config).findtext("users_config")).getroot()
+
+    def grants(self, user, **environ):
+        return [query.text for query in self.users(**environ).findall(f"users/{user}/grants/query")]
+
+
+class FromTheFile(InAFolder):
+    """The users of production, as the engine reads them."""
+
+    def test_the_api_may_read_and_nothing_else_within_its_limits(self):
+        self.assertEqual(self.grants("meterflow_api"), [
+            "GRANT SELECT ON `meterflow`.`events`", "GRANT SELECT ON `meterflow`.`usage_hourly`",
+        ])
+        users = self.users()
+        self.assertEqual(users.findtext("users/meterflow_api/profile"), "meterflow_api")
+        profile = users.find("profiles/meterflow_api")
+        self.assertEqual({setting.tag: setting.text for setting in profile if setting.tag != "constraints"}, {
+            "readonly": "2", "max_execution_time": "20", "max_memory_usage": "2000000000",
+            "max_memory_usage_for_user": "6000000000", "max_threads": "2", "max_concurrent_queries_for_user": "32",
+        })
+        # A minimum, since 0 means no limit.
+        limits = {limit.tag: (limit.findtext("min"), limit.findtext("max")) for limit in profile.find("constraints")}
+        self.assertEqual(limits, {
+            "max_execution_time": ("1", "30"), "max_memory_usage": ("1", "2000000000"),
+            "max_memory_usage_for_user": ("1", "6000000000"), "max_threads": ("1", "2"),
+            "max_concurrent_queries_for_user": ("1", "32"),
+        })
+
+    def test_the_detector_may_add_to_the_baselines_and_to_nothing_else(self):
+        self.assertEqual(self.grants("meterflow_detector", CLICKHOUSE_DATABASE="metering"), [
+            "GRANT SELECT ON `metering`.`usage_arrivals`", "GRANT SELECT ON `metering`.`usage_hourly`",
+            "GRANT SELECT, INSERT ON `metering`.`usage_baseline_builds`", "GRANT SELECT, INSERT ON `metering`.`usage_baselines`",
+        ])
+
+    def test_the_api_may_read_each_table_of_a_catalog(self):
+        (self.root / "my.toml").write_text('[[metric]]\ntable = "billing.conver`sions"\n[[metric]]\ntable = "own"\n')
+        self.assertEqual(self.grants("meterflow_api", LOCAL_CATALOG="my.toml")[:2], [
+            "GRANT SELECT ON `billing`.`conver\\`sions`", "GRANT SELECT ON `meterflow`.`events`",
+        ])
+        self.assertIn("GRANT SELECT ON `meterflow`.`own`", self.grants("meterflow_api", LOCAL_CATALOG="my.toml"))
+
+    def test_everybody_else_on_this_machine_may_do_all(self):
+        default = self.users().find("users/default")
+        self.assertEqual((default.findtext("password"), default.find("grants")), ("", None))
+        self.assertEqual([address.text for address in default.findall("networks/ip")], ["127.0.0.1", "::1"])
+
+    def test_what_it_does_not_understand_is_refused_by_name(self):
+        for statement in ("GRANT SELECT ON other.table TO meterflow_api", "CREATE ROLE r",
+                          "CREATE SETTINGS PROFILE IF NOT EXISTS p SETTINGS max_threads = '4G'"):
+            self.sql.write_text((INFRA / "clickhouse" / "users.sql").read_text() + statement + ";")
+            with self.subTest(statement), self.assertRaisesRegex(CloudError, "users.sql has something that .* not understand"):
+                self.users()
+
+
+class Passwords(InAFolder):
+    def test_each_user_has_one_and_it_stays(self):
+        first = clickhouse_users.credentials(self.load())
+        self.assertEqual(first, clickhouse_users.credentials(self.load()))
+        self.assertEqual({user["username"] for user in first.values()}, {"meterflow_api", "meterflow_detector"})
+        self.assertNotEqual(first["meterflow_api"]["password"], first["meterflow_detector"]["password"])
+        self.assertEqual((self.load().directory / "clickhouse-users.json").stat().st_mode & 0o777, 0o600)
+
+    def test_the_engine_gets_its_hash(self):
+        password = clickhouse_users.credentials(self.load())["meterflow_api"]["password"]
+        expected = hashlib.sha256(password.encode()).hexdigest()
+        self.assertEqual(self.users().findtext("users/meterflow_api/password_sha256_hex"), expected)
+
+
+class Changes(InAFolder):
+    def test_only_another_content_needs_a_new_start(self):
+        self.assertTrue(clickhouse_users.write(self.load())[1])
+        self.assertFalse(clickhouse_users.write(self.load())[1])
+        self.assertTrue(clickhouse_users.write(self.load(CLICKHOUSE_DATABASE="other"))[1])
+
+    def test_a_running_engine_is_started_anew(self):
+        engine = {"running": True, "starts": 0}
+
+        def start(*_):
+            engine["starts"] += 1
+            return object()
+
+        with mock.patch.object(clickhouse.processes, "find", side_effect=lambda *_: object() if engine["running"] else None), \
+             mock.patch.object(clickhouse.processes, "stop"), mock.patch.object(clickhouse, "_start", start), \
+             mock.patch.object(clickhouse, "_wait_until_it_answers"), mock.patch.object(clickhouse, "ping", return_value=True), \
+             mock.patch("sys.stdout"):
+            for expected in (1, 1):
+                clickhouse.ensure_running(self.load())
+                self.assertEqual(engine["starts"], expected)
