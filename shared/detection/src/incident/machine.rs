@@ -160,8 +160,9 @@ impl Incident {
         let loud = severity >= rules.min_severity && !muted;
         if self.notified.is_none() && loud {
             let event = match (severity > self.severity, self.last_page) {
-                (true, _) => Event::Escalated,
-                (false, None) => Event::Opened,
+                // Nobody was notified of it so far, however mild it began.
+                (_, None) => Event::Opened,
+                (true, Some(_)) => Event::Escalated,
                 (false, Some(_)) => Event::Reopened,
             };
             return Step::Become { incident: Box::new(joined), page: Some(event) };

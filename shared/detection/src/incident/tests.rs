@@ -75,7 +75,7 @@ fn stories() {
     for (name, story, pages) in [
         ("a spike of a day and its end", format!("{a_day} 24:. 25:. 26:. 27:."), "0 opened, 25 resolved"),
         ("warnings do not page", "0:w 1:w 2:. 3:.".to_owned(), ""),
-        ("a warning that becomes critical", "0:w 1:! 2:! 3:. 4:.".to_owned(), "1 escalated, 4 resolved"),
+        ("a warning that becomes critical", "0:w 1:! 2:! 3:. 4:.".to_owned(), "1 opened, 4 resolved"),
         ("growth", "0:! 1:!99 2:!100 3:!150 4:!200 5:!100".to_owned(), "0 opened, 2 escalated, 4 escalated"),
         ("a single quiet run is no end", "0:! 1:. 2:! 3:. 4:- 5:. 6:.".to_owned(), "0 opened, 6 resolved"),
         ("no run, no end", "0:! 9:! 30:. 31:.".to_owned(), "0 opened, 31 resolved"),
