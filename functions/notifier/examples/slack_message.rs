@@ -4,7 +4,7 @@ use anyhow::Context;
 use notifier::Task;
 use notifier::alert::Alert;
 use notifier::channels::slack;
-use notifier::page::Page;
+use notifier::message::Message;
 
 /// The sample event that `make invoke-notifier-opened` sends.
 const EVENT: &str = include_str!("../../../events/notifier-opened.json");
@@ -15,7 +15,7 @@ fn main() -> anyhow::Result<()> {
     };
     let alert = Alert::parse(messages.first().context("the sample has no message")?)?;
     let link = "https://app.example.com/incidents/{incident_id}";
-    let page = Page { alert: &alert, held_back: 0, link: Some(link) };
-    println!("{}", serde_json::to_string_pretty(&slack::message(page))?);
+    let message = Message { alert: &alert, held_back: 0, link: Some(link) };
+    println!("{}", serde_json::to_string_pretty(&slack::payload(message))?);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The channels: how each writes a page as a request, and what its answers mean. Everything here is pure; what sends is
+//! The channels: how each writes a message as a request, and what its answers mean. Everything here is pure; what sends is
 //! in `send`.
 
 use std::time::{Duration, SystemTime};
@@ -29,6 +29,27 @@ pub enum Verdict {
     Gone { reason: String },
     /// The same message would be refused again.
     Refused { reason: String },
+}
+
+impl Verdict {
+    /// The same verdict in the words of another. One that was taken has none.
+    pub(crate) fn with_reason_of(mut self, other: Self) -> Self {
+        if let (Some(reason), Some(words)) = (self.reason_mut(), { other }.reason_mut()) {
+            *reason = std::mem::take(words);
+        }
+        self
+    }
+
+    fn reason_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Sent { .. } => None,
+            Self::Passing { reason, .. }
+            | Self::Unauthorized { reason }
+            | Self::ThreadGone { reason }
+            | Self::Gone { reason }
+            | Self::Refused { reason } => Some(reason),
+        }
+    }
 }
 
 /// Characters of an answer's body that are kept for people.
@@ -79,8 +100,12 @@ mod tests {
     use super::*;
 
     fn verdict(status: u16, retry_after: Option<&str>) -> Verdict {
-        let answer =
-            Answer { status, retry_after: retry_after.map(str::to_owned), body: " no\u{202e} ".to_owned() };
+        let answer = Answer {
+            status,
+            retry_after: retry_after.map(str::to_owned),
+            body: " no\u{202e} ".to_owned(),
+            is_complete: true,
+        };
         by_status(&answer, httpdate::parse_http_date("Sat, 21 Nov 2026 13:00:00 GMT").unwrap())
     }
 

@@ -144,7 +144,8 @@ impl Day {
     }
 
     pub fn add(&mut self, entry: Entry) {
-        let within = |at: Timestamp| self.from <= at && at <= self.to;
+        // The end belongs to the next day, or an incident of that moment would be in both.
+        let within = |at: Timestamp| self.from <= at && at < self.to;
         let closed = |state| entry.state == state && entry.closed_at.is_some_and(within);
         let mut is_told = false;
         for (applies, count) in [
@@ -384,5 +385,7 @@ mod tests {
         };
         assert!(opened("2026-11-20T08:00:00Z").contains("1 opened"));
         assert!(opened("2026-11-20T07:59:59Z").contains("nothing to report"));
+        assert!(opened("2026-11-21T07:59:59Z").contains("1 opened"));
+        assert!(opened(TO).contains("nothing to report"), "the next day has it");
     }
 }

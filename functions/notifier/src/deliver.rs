@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::alert::Alert;
-use crate::page::Page;
+use crate::message::Message;
 use crate::send::{Sent, Unsent};
 
 /// How a delivery ended.
@@ -83,7 +83,7 @@ impl Job<'_> {
             Throttle::Held => return Ok(Outcome::HeldBack),
             Throttle::Lost => return Ok(Outcome::Already),
         };
-        let page = Page { alert: self.alert, held_back, link: self.app.channels.link.as_deref() };
+        let page = Message { alert: self.alert, held_back, link: self.app.channels.link.as_deref() };
         let thread = self.thread().await;
         match self.app.sender.send(self.channel, page, thread.as_deref(), until).await {
             Ok(sent) => self.sent(delivery, sent, thread).await,

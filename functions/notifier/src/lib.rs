@@ -42,7 +42,7 @@ mod config;
 pub mod daily;
 mod deliver;
 mod event;
-pub mod page;
+pub mod message;
 pub mod routing;
 pub mod send;
 mod text;

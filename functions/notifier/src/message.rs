@@ -11,7 +11,7 @@ use crate::text::{clean, cut};
 
 /// An alert on its way to one channel.
 #[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
+pub struct Message<'a> {
     pub alert: &'a Alert,
     /// Pages of the same metric and severity that this channel's throttle held back before this one.
     pub held_back: u64,
@@ -37,7 +37,7 @@ const LARGEST: usize = 10;
 /// Browsers and Slack take addresses of about this length.
 const LINK: usize = 2_000;
 
-impl Page<'_> {
+impl Message<'_> {
     /// What happened in one line, without the customer: "Critical: bandwidth spike".
     pub(crate) fn headline(&self) -> String {
         let alert = self.alert;
@@ -205,8 +205,8 @@ mod tests {
         Alert::parse(&message.to_string()).unwrap()
     }
 
-    fn page(alert: &Alert) -> Page<'_> {
-        Page { alert, held_back: 0, link: None }
+    fn of(alert: &Alert) -> Message<'_> {
+        Message { alert, held_back: 0, link: None }
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             ),
             (json!({ "metric": null, "direction": null }), "Critical: usage anomaly"),
         ] {
-            assert_eq!(page(&alert(fields)).headline(), expected);
+            assert_eq!(of(&alert(fields)).headline(), expected);
         }
     }
 
@@ -240,7 +240,7 @@ mod tests {
                           "anomalies": 4, "peak_z_score": 40.04 },
         }));
         let lines: Vec<_> =
-            page(&alert).facts().into_iter().map(|(label, text)| format!("{label}: {text}")).collect();
+            of(&alert).facts().into_iter().map(|(label, text)| format!("{label}: {text}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         Current: 9.14 GB
         Usual: 2.2 GB ± 208 MB
@@ -253,17 +253,17 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_shown() {
-        assert_eq!(page(&alert(json!({}))).facts(), []);
+        assert_eq!(of(&alert(json!({}))).facts(), []);
         let old =
             alert(json!({ "current_value": 5.0, "unit": "calls", "detected_at": "2026-11-21T13:00:00Z" }));
         let expected = [("Current", "5 calls".to_owned()), ("Detected", "2026-11-21T13:00:00Z".to_owned())];
-        assert_eq!(page(&old).facts(), expected);
+        assert_eq!(of(&old).facts(), expected);
     }
 
     #[test]
     fn what_was_held_back() {
         let alert = alert(json!({}));
-        let of = |held_back| Page { alert: &alert, held_back, link: None }.held_back();
+        let of = |held_back| Message { alert: &alert, held_back, link: None }.held_back();
         assert_eq!(of(0), None);
         assert_eq!(of(1).unwrap(), "1 other critical page of bandwidth was held back here before this one.");
         assert_eq!(
@@ -277,7 +277,7 @@ mod tests {
         let template = Some("https://app.example.com/i/{incident_id}?tab=1");
         let of = |id: &str, template| {
             let alert = alert(json!({ "incident_id": id }));
-            Page { alert: &alert, held_back: 0, link: template }.link()
+            Message { alert: &alert, held_back: 0, link: template }.link()
         };
         assert_eq!(
             of("1.m_a.spike.YQ-", template).unwrap(),
@@ -290,16 +290,16 @@ mod tests {
         assert_eq!(of(&"x".repeat(2_700), template), None);
         assert_eq!(of("1", None), None);
         let storm = alert(json!({ "event": "digest" }));
-        assert_eq!(Page { alert: &storm, held_back: 0, link: template }.link(), None);
+        assert_eq!(Message { alert: &storm, held_back: 0, link: template }.link(), None);
     }
 
     #[test]
     fn steps_end_with_the_incident() {
         let steps = json!(["Look.", "Ask."]);
-        assert_eq!(page(&alert(json!({ "investigation_steps": steps }))).steps().len(), 2);
+        assert_eq!(of(&alert(json!({ "investigation_steps": steps }))).steps().len(), 2);
         for event in ["resolved", "accepted", "acknowledged"] {
             let alert = alert(json!({ "investigation_steps": steps, "event": event }));
-            assert_eq!(page(&alert).steps(), Vec::<String>::new());
+            assert_eq!(of(&alert).steps(), Vec::<String>::new());
         }
     }
 }

@@ -13,14 +13,14 @@ use std::time::{Duration, SystemTime};
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
 use messaging::channels::{Channel, ChannelKind};
-use messaging::outbound::{Answer, Outbound, OutboundError, OutboundRequest};
+use messaging::outbound::{Answer, Outbound, OutboundError, OutboundRequest, redacted};
 use messaging::topics::Topics;
 use platform::secrets::Secrets;
 use platform::telemetry::error_chain;
 use tokio::time::Instant;
 
 use crate::channels::{Verdict, amazon_q, pagerduty, slack, telegram, webhook};
-use crate::page::Page;
+use crate::message::Message;
 
 /// Sends messages.
 pub struct Sender {
@@ -76,11 +76,11 @@ struct Tries<'a> {
 }
 
 impl Sender {
-    /// Sends a page, into `thread` if the channel has it still, and ends before `until`.
+    /// Sends a message, into `thread` if the channel has it still, and ends before `until`.
     pub async fn send(
         &self,
         channel: &Channel,
-        page: Page<'_>,
+        message: Message<'_>,
         thread: Option<&str>,
         until: Instant,
     ) -> Result<Sent, Unsent> {
@@ -95,7 +95,7 @@ impl Sender {
             .with_min_delay(self.first_pause)
             .with_max_delay(LONGEST_PAUSE)
             .with_max_times(TRIES - 1);
-        let sending = (|| self.try_once(channel, page, &tries))
+        let sending = (|| self.try_once(channel, message, &tries))
             .retry(pauses)
             .sleep(tokio::time::sleep)
             .when(|failed| failed.passing)
@@ -121,21 +121,19 @@ impl Sender {
     async fn try_once(
         &self,
         channel: &Channel,
-        page: Page<'_>,
+        message: Message<'_>,
         tries: &Tries<'_>,
     ) -> Result<Option<String>, Failed> {
         tries.count.set(tries.count.get() + 1);
         let Some(arn) = secret_arn(&channel.kind) else {
-            return self.publish(channel, page).await;
+            return self.publish(channel, message).await;
         };
         let mut secret = self.secrets.get(arn).await.map_err(|error| permanent(error_chain(&error)))?;
         loop {
             let request =
-                self.request(&channel.kind, page, &secret, tries.thread.get()).map_err(permanent)?;
-            let mut answer = self.outbound.post(request).await.map_err(unanswered)?;
-            // It could come back in an answer, and reasons are logged and stored.
-            answer.body = answer.body.replace(&secret, "(secret)");
-            match self.verdict(&channel.kind, &answer) {
+                self.request(&channel.kind, message, &secret, tries.thread.get()).map_err(permanent)?;
+            let answer = self.outbound.post(request).await.map_err(unanswered)?;
+            match self.verdict_without_secrets(&channel.kind, answer, &secret) {
                 Verdict::Sent { thread } => return Ok(thread),
                 Verdict::Passing { reason, retry_after } => {
                     return Err(Failed { reason, passing: true, retry_after, gone: false });
@@ -163,36 +161,51 @@ impl Sender {
     }
 
     /// The one channel that is a topic; the SDK has tried it again already.
-    async fn publish(&self, channel: &Channel, page: Page<'_>) -> Result<Option<String>, Failed> {
-        let ChannelKind::AmazonQ { topic_arn } = &channel.kind else {
-            return Err(permanent("the channel has no secret".to_owned()));
+    async fn publish(&self, channel: &Channel, message: Message<'_>) -> Result<Option<String>, Failed> {
+        let topic_arn = match &channel.kind {
+            ChannelKind::AmazonQ { topic_arn } => topic_arn,
+            ChannelKind::Broken { reason } => return Err(permanent(reason.clone())),
+            _ => return Err(permanent("the channel has no secret".to_owned())),
         };
-        let published = self.topics.publish(topic_arn, None, &amazon_q::message(page)).await;
+        let published = self.topics.publish(topic_arn, None, &amazon_q::text(message)).await;
         published.map(|()| None).map_err(|error| permanent(error_chain(&error)))
     }
 
     fn request(
         &self,
         kind: &ChannelKind,
-        page: Page<'_>,
+        message: Message<'_>,
         secret: &str,
         thread: Option<&str>,
     ) -> Result<OutboundRequest, String> {
         match kind {
-            ChannelKind::SlackWebhook { .. } => Ok(slack::webhook_request(page, secret)),
+            ChannelKind::SlackWebhook { .. } => Ok(slack::webhook_request(message, secret)),
             ChannelKind::SlackBot { conversation, api_url, .. } => {
-                slack::bot_request(page, api_url, secret, conversation, thread)
+                slack::bot_request(message, api_url, secret, conversation, thread)
             }
-            ChannelKind::PagerDuty { api_url, .. } => Ok(pagerduty::request(page, api_url, secret)),
+            ChannelKind::PagerDuty { api_url, .. } => Ok(pagerduty::request(message, api_url, secret)),
             ChannelKind::Telegram { chat_id, api_url, .. } => {
-                telegram::request(page, api_url, secret, chat_id)
+                telegram::request(message, api_url, secret, chat_id)
             }
             ChannelKind::Webhook { url, .. } => {
                 let now = Timestamp::try_from((self.clock)()).map_err(|error| error.to_string())?;
-                webhook::request(page, url, secret, now)
+                webhook::request(message, url, secret, now)
             }
-            ChannelKind::AmazonQ { .. } => Err("a topic takes no requests".to_owned()),
+            ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => {
+                Err("the channel takes no requests".to_owned())
+            }
         }
+    }
+
+    /// What an answer means. Its reason is logged and stored, so no part of a secret may come back in it.
+    fn verdict_without_secrets(&self, kind: &ChannelKind, mut answer: Answer, secret: &str) -> Verdict {
+        let verdict = self.verdict(kind, &answer);
+        let address = match kind {
+            ChannelKind::Webhook { url, .. } => url,
+            _ => secret,
+        };
+        answer.body = redacted(&answer.body, &[secret, address]);
+        verdict.with_reason_of(self.verdict(kind, &answer))
     }
 
     fn verdict(&self, kind: &ChannelKind, answer: &Answer) -> Verdict {
@@ -202,7 +215,7 @@ impl Sender {
             ChannelKind::PagerDuty { .. } => pagerduty::verdict(answer, now),
             ChannelKind::Telegram { .. } => telegram::verdict(answer, now),
             ChannelKind::Webhook { .. } => webhook::verdict(answer, now),
-            ChannelKind::SlackWebhook { .. } | ChannelKind::AmazonQ { .. } => {
+            ChannelKind::SlackWebhook { .. } | ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => {
                 slack::webhook_verdict(answer, now)
             }
         }
@@ -216,7 +229,7 @@ fn secret_arn(kind: &ChannelKind) -> Option<&str> {
         | ChannelKind::PagerDuty { secret_arn, .. }
         | ChannelKind::Telegram { secret_arn, .. }
         | ChannelKind::Webhook { secret_arn, .. } => Some(secret_arn),
-        ChannelKind::AmazonQ { .. } => None,
+        ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => None,
     }
 }
 

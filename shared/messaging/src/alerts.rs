@@ -13,7 +13,9 @@ use serde_json::json;
 use platform::aws;
 use store::AlertItem;
 
+mod digest;
 mod message;
+mod text;
 
 use message::Message;
 

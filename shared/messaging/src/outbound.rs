@@ -14,6 +14,9 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 mod addresses;
+mod redaction;
+
+pub use redaction::redacted;
 
 /// Sends requests to public addresses.
 pub struct Outbound {
@@ -37,6 +40,8 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// The beginning of the body.
     pub body: String,
+    /// Whether the body came to its end, or was longer than is read.
+    pub is_complete: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +78,9 @@ pub enum AddressError {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest time for a body, once the status is known.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// No receiver has more to say that matters.
 const MAX_BODY: usize = 16 * 1024;
 
@@ -104,14 +112,24 @@ impl Outbound {
         let mut answer = post.send().await.map_err(failed)?;
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let (status, retry_after) = (answer.status().as_u16(), retry_after.map(str::to_owned));
+        // The status line decides. A body that breaks off or never ends only lacks its rest.
         let mut body = Vec::new();
-        while body.len() < MAX_BODY
-            && let Some(part) = answer.chunk().await.map_err(failed)?
-        {
-            body.extend_from_slice(&part[..part.len().min(MAX_BODY - body.len())]);
-        }
-        Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+        let is_complete = tokio::time::timeout(BODY_TIMEOUT, read(&mut answer, &mut body)).await;
+        let is_complete = is_complete.unwrap_or(false);
+        Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned(), is_complete })
     }
+}
+
+/// Reads the beginning of a body. Whether the body was read as far as anybody wants it.
+async fn read(answer: &mut reqwest::Response, body: &mut Vec<u8>) -> bool {
+    while body.len() < MAX_BODY {
+        match answer.chunk().await {
+            Ok(Some(part)) => body.extend_from_slice(&part[..part.len().min(MAX_BODY - body.len())]),
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 /// Reads an address that is about to be called, or will be.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::id_within;
-use crate::page::Page;
+use crate::message::Message;
 use crate::text::{cut, unlinked};
 
 /// Limits of the schema.
@@ -13,34 +13,34 @@ const DESCRIPTION: usize = 4_000;
 const ID: usize = 255;
 
 /// The text of an SNS message.
-pub fn message(page: Page<'_>) -> String {
-    notification(page).to_string()
+pub fn text(message: Message<'_>) -> String {
+    notification(message).to_string()
 }
 
-fn notification(page: Page<'_>) -> Value {
-    let alert = page.alert;
-    let headline = defused(&page.headline());
-    let title = match page.title_customer() {
+fn notification(message: Message<'_>) -> Value {
+    let alert = message.alert;
+    let headline = defused(&message.headline());
+    let title = match message.title_customer() {
         Some(customer) => format!("{headline} · {}", code(&customer)),
         None => headline.clone(),
     };
     let mut lines = Vec::new();
-    let description = page.description();
+    let description = message.description();
     if !description.is_empty() {
         lines.push(format!("{}\n", defused(&description)));
     }
-    lines.extend(page.facts().iter().map(|(label, text)| format!("{label}: {}", defused(text))));
-    lines.extend(page.customer().map(|customer| format!("Customer: {}", code(&customer))));
-    let largest = page.largest();
+    lines.extend(message.facts().iter().map(|(label, text)| format!("{label}: {}", defused(text))));
+    lines.extend(message.customer().map(|customer| format!("Customer: {}", code(&customer))));
+    let largest = message.largest();
     lines.extend(
         largest.iter().map(|(customer, description)| format!("{}: {}", code(customer), defused(description))),
     );
-    lines.extend(page.held_back().map(|note| defused(&note)));
-    lines.extend(page.link());
+    lines.extend(message.held_back().map(|note| defused(&note)));
+    lines.extend(message.link());
     if lines.is_empty() {
         lines.push(headline.clone());
     }
-    let steps: Vec<_> = page.steps().iter().map(|step| defused(step)).collect();
+    let steps: Vec<_> = message.steps().iter().map(|step| defused(step)).collect();
     let mut notification = json!({
         "version": "1.0",
         "source": "custom",

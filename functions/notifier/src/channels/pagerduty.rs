@@ -1,4 +1,4 @@
-//! PagerDuty, by its Events API v2: a page triggers, and the same key acknowledges and resolves.
+//! PagerDuty, by its Events API v2: a message triggers, and the same key acknowledges and resolves.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Verdict, by_status, id_within};
 use crate::alert::{Event, Severity};
-use crate::page::Page;
+use crate::message::Message;
 use crate::text::{cut, unlinked};
 
 /// Limits of the API.
@@ -17,11 +17,11 @@ const KEY: usize = 255;
 /// Of source, component and class; the API has no limit of its own, but shows them in one line.
 const NAME: usize = 255;
 
-pub fn request(page: Page<'_>, api_url: &str, routing_key: &str) -> OutboundRequest {
+pub fn request(message: Message<'_>, api_url: &str, routing_key: &str) -> OutboundRequest {
     OutboundRequest {
         url: format!("{api_url}/v2/enqueue"),
         headers: Vec::new(),
-        body: event(page, routing_key).to_string(),
+        body: event(message, routing_key).to_string(),
     }
 }
 
@@ -29,8 +29,8 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
     by_status(answer, now)
 }
 
-fn event(page: Page<'_>, routing_key: &str) -> Value {
-    let action = match page.alert.event {
+fn event(message: Message<'_>, routing_key: &str) -> Value {
+    let action = match message.alert.event {
         Event::Acknowledged => "acknowledge",
         // The new normal needs nobody any more.
         Event::Resolved | Event::Accepted => "resolve",
@@ -39,14 +39,14 @@ fn event(page: Page<'_>, routing_key: &str) -> Value {
     let mut event = json!({
         "routing_key": routing_key,
         "event_action": action,
-        "dedup_key": dedup_key(page),
+        "dedup_key": dedup_key(message),
     });
     if action != "trigger" {
         return event;
     }
     event["client"] = "MeterFlow".into();
-    event["payload"] = payload(page);
-    if let Some(link) = page.link() {
+    event["payload"] = payload(message);
+    if let Some(link) = message.link() {
         event["links"] = json!([{ "href": link, "text": "Open the incident" }]);
         event["client_url"] = link.into();
     }
@@ -54,21 +54,21 @@ fn event(page: Page<'_>, routing_key: &str) -> Value {
 }
 
 /// A storm is of many incidents, and an event of its own.
-fn dedup_key(page: Page<'_>) -> String {
-    id_within(if page.alert.storm.is_some() { &page.alert.id } else { &page.alert.incident_id }, KEY)
+fn dedup_key(message: Message<'_>) -> String {
+    id_within(if message.alert.storm.is_some() { &message.alert.id } else { &message.alert.incident_id }, KEY)
 }
 
-fn payload(page: Page<'_>) -> Value {
-    let alert = page.alert;
-    let description = page.description();
-    let mut summary = page.title(SUMMARY);
+fn payload(message: Message<'_>) -> Value {
+    let alert = message.alert;
+    let description = message.description();
+    let mut summary = message.title(SUMMARY);
     if !description.is_empty() {
         summary = format!("{summary}: {description}");
     }
     let source = alert
         .customer_id
         .as_deref()
-        .map_or_else(|| "MeterFlow".to_owned(), |_| page.customer().unwrap_or_default());
+        .map_or_else(|| "MeterFlow".to_owned(), |_| message.customer().unwrap_or_default());
     let mut payload = json!({
         "summary": cut(&unlinked(&summary), SUMMARY),
         "source": cut(&unlinked(&source), NAME),
@@ -78,7 +78,7 @@ fn payload(page: Page<'_>) -> Value {
         },
         "class": "usage anomaly",
         "group": "usage",
-        "custom_details": details(page),
+        "custom_details": details(message),
     });
     if let Some(metric) = &alert.metric {
         payload["component"] = cut(&unlinked(metric), NAME).into();
@@ -89,15 +89,15 @@ fn payload(page: Page<'_>) -> Value {
     payload
 }
 
-fn details(page: Page<'_>) -> Value {
+fn details(message: Message<'_>) -> Value {
     let mut details = Map::new();
-    if let Some(customer) = page.customer() {
+    if let Some(customer) = message.customer() {
         details.insert("Customer".to_owned(), unlinked(&customer).into());
     }
-    for (label, text) in page.facts() {
+    for (label, text) in message.facts() {
         details.insert(label.to_owned(), text.into());
     }
-    let largest: Vec<_> = page
+    let largest: Vec<_> = message
         .largest()
         .iter()
         .map(|(customer, description)| Value::from(format!("{}: {description}", unlinked(customer))))
@@ -105,13 +105,13 @@ fn details(page: Page<'_>) -> Value {
     if !largest.is_empty() {
         details.insert("The largest".to_owned(), largest.into());
     }
-    let steps = page.steps();
+    let steps = message.steps();
     if !steps.is_empty() {
         details.insert("What to do".to_owned(), steps.into());
     }
-    if let Some(note) = page.held_back() {
+    if let Some(note) = message.held_back() {
         details.insert("Held back".to_owned(), note.into());
     }
-    details.insert("Alert id".to_owned(), id_within(&page.alert.id, KEY).into());
+    details.insert("Alert id".to_owned(), id_within(&message.alert.id, KEY).into());
     details.into()
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Verdict, by_status, reason, retry_after};
 use crate::alert::Event;
-use crate::page::Page;
+use crate::message::Message;
 use crate::text::{cut, escaped, unlinked};
 
 /// Limits of Block Kit.
@@ -19,13 +19,13 @@ const FIELD: usize = 2_000;
 const FIELDS: usize = 10;
 
 /// For an incoming webhook, whose address is the secret.
-pub fn webhook_request(page: Page<'_>, url: &str) -> OutboundRequest {
-    OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: message(page).to_string() }
+pub fn webhook_request(message: Message<'_>, url: &str) -> OutboundRequest {
+    OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: payload(message).to_string() }
 }
 
 /// For a bot, into the incident's thread where there is one.
 pub fn bot_request(
-    page: Page<'_>,
+    message: Message<'_>,
     api_url: &str,
     token: &str,
     conversation: &str,
@@ -34,17 +34,17 @@ pub fn bot_request(
     if !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err("the secret is not a bot token".to_owned());
     }
-    let mut message = message(page);
-    message["channel"] = conversation.into();
+    let mut body = payload(message);
+    body["channel"] = conversation.into();
     if let Some(thread) = thread {
-        message["thread_ts"] = thread.into();
+        body["thread_ts"] = thread.into();
         // What got worse must not pass unseen in a thread of yesterday.
-        message["reply_broadcast"] = matches!(page.alert.event, Event::Escalated | Event::Reopened).into();
+        body["reply_broadcast"] = matches!(message.alert.event, Event::Escalated | Event::Reopened).into();
     }
     Ok(OutboundRequest {
         url: format!("{api_url}/api/chat.postMessage"),
         headers: vec![("authorization", format!("Bearer {token}"))],
-        body: message.to_string(),
+        body: body.to_string(),
     })
 }
 
@@ -54,7 +54,8 @@ pub fn webhook_verdict(answer: &Answer, now: SystemTime) -> Verdict {
 
 /// Slack answers 200 to calls that failed, too, and says so in the body.
 pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
-    if answer.status != 200 {
+    // Without the whole body the status has to do.
+    if answer.status != 200 || !answer.is_complete {
         return by_status(answer, now);
     }
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
@@ -88,24 +89,24 @@ pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
 }
 
 /// The message without where it goes.
-pub fn message(page: Page<'_>) -> Value {
+pub fn payload(message: Message<'_>) -> Value {
     json!({
-        "text": escaped(&unlinked(&page.title(HEADER))),
+        "text": escaped(&unlinked(&message.title(HEADER))),
         "mrkdwn": false,
-        "blocks": blocks(page),
+        "blocks": blocks(message),
         "unfurl_links": false,
         "unfurl_media": false,
     })
 }
 
-fn blocks(page: Page<'_>) -> Vec<Value> {
-    let mut blocks = vec![json!({ "type": "header", "text": plain(&page.title(HEADER), HEADER) })];
+fn blocks(message: Message<'_>) -> Vec<Value> {
+    let mut blocks = vec![json!({ "type": "header", "text": plain(&message.title(HEADER), HEADER) })];
     let section = |text: Value| json!({ "type": "section", "text": text });
-    let description = page.description();
+    let description = message.description();
     if !description.is_empty() {
         blocks.push(section(plain(&description, TEXT)));
     }
-    let facts: Vec<_> = page
+    let facts: Vec<_> = message
         .facts()
         .iter()
         .take(FIELDS)
@@ -114,22 +115,22 @@ fn blocks(page: Page<'_>) -> Vec<Value> {
     if !facts.is_empty() {
         blocks.push(json!({ "type": "section", "fields": facts }));
     }
-    let largest = page.largest();
+    let largest = message.largest();
     if !largest.is_empty() {
         let lines = largest.iter().map(|(customer, description)| format!("{customer}: {description}"));
         blocks.push(section(markup("*The largest*", TEXT)));
         blocks.push(section(plain(&numbered(lines), TEXT)));
     }
-    let steps = page.steps();
+    let steps = message.steps();
     if !steps.is_empty() {
         blocks.push(section(markup("*What to do*", TEXT)));
         blocks.push(section(plain(&numbered(steps.into_iter()), TEXT)));
     }
-    if let Some(link) = page.link() {
+    if let Some(link) = message.link() {
         blocks.push(section(markup(&format!("<{}|Open the incident>", escaped(&link)), TEXT)));
     }
-    let mut notes: Vec<_> = page.held_back().iter().map(|note| plain(note, FIELD)).collect();
-    notes.extend(page.customer().map(|customer| plain(&format!("Customer: {customer}"), FIELD)));
+    let mut notes: Vec<_> = message.held_back().iter().map(|note| plain(note, FIELD)).collect();
+    notes.extend(message.customer().map(|customer| plain(&format!("Customer: {customer}"), FIELD)));
     if !notes.is_empty() {
         blocks.push(json!({ "type": "context", "elements": notes }));
     }
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: Some("3".to_owned()), body: body.to_owned() }
+        Answer { status, retry_after: Some("3".to_owned()), body: body.to_owned(), is_complete: true }
     }
 
     #[test]
@@ -180,5 +181,7 @@ mod tests {
         assert!(matches!(of(429, ""), Verdict::Passing { .. }));
         assert!(matches!(of(503, ""), Verdict::Passing { .. }));
         assert!(matches!(of(302, ""), Verdict::Refused { .. }));
+        let broken_off = Answer { is_complete: false, ..answer(200, r#"{"ok": tr"#) };
+        assert_eq!(bot_verdict(&broken_off, SystemTime::UNIX_EPOCH), Verdict::Sent { thread: None });
     }
 }

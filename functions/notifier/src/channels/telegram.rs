@@ -7,20 +7,25 @@ use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 
 use super::{Verdict, by_status};
-use crate::page::Page;
+use crate::message::Message;
 use crate::text::{escaped, unlinked, utf16};
 
 /// Telegram counts what is left without the tags; with them it is surely enough.
 const LIMIT: usize = 4_096;
 
-pub fn request(page: Page<'_>, api_url: &str, token: &str, chat_id: &str) -> Result<OutboundRequest, String> {
+pub fn request(
+    message: Message<'_>,
+    api_url: &str,
+    token: &str,
+    chat_id: &str,
+) -> Result<OutboundRequest, String> {
     // It becomes part of a path.
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-')) {
         return Err("the secret is not a bot token".to_owned());
     }
     let body = json!({
         "chat_id": chat_id,
-        "text": text(page),
+        "text": text(message),
         "parse_mode": "HTML",
         "link_preview_options": { "is_disabled": true },
     });
@@ -41,34 +46,34 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
         }
         // A token that was revoked is not found.
         Verdict::Refused { reason } if answer.status == 404 => Verdict::Unauthorized { reason },
-        Verdict::Sent { .. } if body["ok"] != true => {
+        Verdict::Sent { .. } if answer.is_complete && body["ok"] != true => {
             Verdict::Refused { reason: "the answer is not one of Telegram's Bot API".to_owned() }
         }
         other => other,
     }
 }
 
-fn text(page: Page<'_>) -> String {
-    let mut parts = vec![format!("<b>{}</b>", escaped(&page.headline()))];
-    parts.extend(page.customer().map(|customer| format!("\n<code>{}</code>", escaped(&customer))));
-    let description = page.description();
+fn text(message: Message<'_>) -> String {
+    let mut parts = vec![format!("<b>{}</b>", escaped(&message.headline()))];
+    parts.extend(message.customer().map(|customer| format!("\n<code>{}</code>", escaped(&customer))));
+    let description = message.description();
     if !description.is_empty() {
         parts.push(format!("\n\n{}", escaped(&prose(&description))));
     }
-    let facts = page.facts();
+    let facts = message.facts();
     parts.extend(facts.iter().enumerate().map(|(i, (label, text))| {
         format!("{}<b>{label}:</b> {}", if i == 0 { "\n\n" } else { "\n" }, escaped(text))
     }));
-    parts.extend(page.held_back().map(|note| format!("\n\n<i>{}</i>", escaped(&note))));
-    parts.extend(page.link().map(|link| {
+    parts.extend(message.held_back().map(|note| format!("\n\n<i>{}</i>", escaped(&note))));
+    parts.extend(message.link().map(|link| {
         format!("\n\n<a href=\"{}\">Open the incident</a>", escaped(&link).replace('"', "&quot;"))
     }));
-    let largest = page.largest();
+    let largest = message.largest();
     parts.extend(largest.iter().enumerate().map(|(i, (customer, description))| {
         let begin = if i == 0 { "\n\n<b>The largest</b>\n" } else { "\n" };
         format!("{begin}<code>{}</code>: {}", escaped(customer), escaped(&prose(description)))
     }));
-    parts.extend(page.steps().iter().enumerate().map(|(i, step)| {
+    parts.extend(message.steps().iter().enumerate().map(|(i, step)| {
         let begin = if i == 0 { "\n\n<b>What to do</b>\n" } else { "\n" };
         format!("{begin}{}. {}", i + 1, escaped(step))
     }));
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn what_telegram_answers() {
         let of = |status, body: &str| {
-            let answer = Answer { status, retry_after: None, body: body.to_owned() };
+            let answer = Answer { status, retry_after: None, body: body.to_owned(), is_complete: true };
             verdict(&answer, SystemTime::UNIX_EPOCH)
         };
         assert_eq!(of(200, r#"{"ok": true, "result": {}}"#), Verdict::Sent { thread: None });

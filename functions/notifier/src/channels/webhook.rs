@@ -9,15 +9,20 @@ use serde_json::{Value, json};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
 use super::{Verdict, by_status, id_within, reason};
-use crate::page::Page;
+use crate::message::Message;
 
 /// Receivers keep the id to know a repetition by, often in a column of this length.
 const ID: usize = 255;
 
 /// `now` is the time of this try, of which receivers refuse an old one.
-pub fn request(page: Page<'_>, url: &str, secret: &str, now: Timestamp) -> Result<OutboundRequest, String> {
-    let body = body(page, now).to_string();
-    let (id, seconds) = (id_within(&page.alert.id, ID), now.as_second());
+pub fn request(
+    message: Message<'_>,
+    url: &str,
+    secret: &str,
+    now: Timestamp,
+) -> Result<OutboundRequest, String> {
+    let body = body(message, now).to_string();
+    let (id, seconds) = (id_within(&message.alert.id, ID), now.as_second());
     let signature = Webhook::new(secret)
         .and_then(|webhook| webhook.sign(&id, seconds, body.as_bytes()))
         // The reason would quote a part of the secret.
@@ -41,15 +46,15 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
 }
 
 /// The alert as it came. Programs get text of customers exactly, and what they show of it is theirs.
-fn body(page: Page<'_>, now: Timestamp) -> Value {
-    let mut data = page.alert.json.clone();
-    data["held_back_pages"] = page.held_back.into();
-    if let Some(link) = page.link() {
+fn body(message: Message<'_>, now: Timestamp) -> Value {
+    let mut data = message.alert.json.clone();
+    data["held_back_pages"] = message.held_back.into();
+    if let Some(link) = message.link() {
         data["link"] = link.into();
     }
     json!({
-        "type": format!("anomaly.{}", page.alert.event.as_str()),
-        "timestamp": page.alert.detected_at.unwrap_or(now).to_string(),
+        "type": format!("anomaly.{}", message.alert.event.as_str()),
+        "timestamp": message.alert.detected_at.unwrap_or(now).to_string(),
         "data": data,
     })
 }

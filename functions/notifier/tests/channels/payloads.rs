@@ -2,44 +2,44 @@
 
 use notifier::alert::Alert;
 use notifier::channels::{amazon_q, pagerduty, slack, telegram, webhook};
-use notifier::page::Page;
+use notifier::message::Message;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
-    LINK, alerts_about, assert_valid, hostile_customers, incident_id, opened_with, page, sample, schema,
+    LINK, alerts_about, assert_valid, hostile_customers, incident_id, message_of, opened_with, sample, schema,
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SIGNING: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-fn slack_of(page: Page<'_>) -> Value {
-    serde_json::from_str(&slack::webhook_request(page, "https://hooks.slack.com/services/T/B/x").body)
+fn slack_of(message: Message<'_>) -> Value {
+    serde_json::from_str(&slack::webhook_request(message, "https://hooks.slack.com/services/T/B/x").body)
         .unwrap()
 }
 
-fn bot_of(page: Page<'_>, thread: Option<&str>) -> Value {
-    let request = slack::bot_request(page, "https://slack.com", "xoxb-1", "C0123", thread).unwrap();
+fn bot_of(message: Message<'_>, thread: Option<&str>) -> Value {
+    let request = slack::bot_request(message, "https://slack.com", "xoxb-1", "C0123", thread).unwrap();
     serde_json::from_str(&request.body).unwrap()
 }
 
-fn pagerduty_of(page: Page<'_>) -> Value {
-    serde_json::from_str(&pagerduty::request(page, "https://events.pagerduty.com", KEY).body).unwrap()
+fn pagerduty_of(message: Message<'_>) -> Value {
+    serde_json::from_str(&pagerduty::request(message, "https://events.pagerduty.com", KEY).body).unwrap()
 }
 
-fn telegram_of(page: Page<'_>) -> Value {
-    let request = telegram::request(page, "https://api.telegram.org", "1:A", "-100123").unwrap();
+fn telegram_of(message: Message<'_>) -> Value {
+    let request = telegram::request(message, "https://api.telegram.org", "1:A", "-100123").unwrap();
     serde_json::from_str(&request.body).unwrap()
 }
 
-fn webhook_of(page: Page<'_>) -> Value {
+fn webhook_of(message: Message<'_>) -> Value {
     let now = "2026-11-21T13:01:00Z".parse().unwrap();
-    let request = webhook::request(page, "https://billing.example.com/", SIGNING, now).unwrap();
+    let request = webhook::request(message, "https://billing.example.com/", SIGNING, now).unwrap();
     serde_json::from_str(&request.body).unwrap()
 }
 
-fn amazon_q_of(page: Page<'_>) -> Value {
-    serde_json::from_str(&amazon_q::message(page)).unwrap()
+fn amazon_q_of(message: Message<'_>) -> Value {
+    serde_json::from_str(&amazon_q::text(message)).unwrap()
 }
 
 #[test]
@@ -51,16 +51,16 @@ fn all_alerts_of_all_customers_are_valid_everywhere() {
     customers.push("cust_0042".to_owned());
     for customer in &customers {
         for alert in &alerts_about(customer) {
-            let page = page(alert);
-            assert_valid(&slack, &slack_of(page));
-            assert_valid(&slack, &bot_of(page, None));
-            assert_valid(&slack, &bot_of(page, Some("1503435956.000247")));
-            assert_valid(&pagerduty, &pagerduty_of(page));
-            assert_valid(&telegram, &telegram_of(page));
-            assert_valid(&webhook, &webhook_of(page));
-            assert_valid(&amazon_q, &amazon_q_of(page));
-            assert!(pagerduty_of(page).to_string().len() < 512_000 / 10, "far below 512 KB");
-            assert_inert(page);
+            let message = message_of(alert);
+            assert_valid(&slack, &slack_of(message));
+            assert_valid(&slack, &bot_of(message, None));
+            assert_valid(&slack, &bot_of(message, Some("1503435956.000247")));
+            assert_valid(&pagerduty, &pagerduty_of(message));
+            assert_valid(&telegram, &telegram_of(message));
+            assert_valid(&webhook, &webhook_of(message));
+            assert_valid(&amazon_q, &amazon_q_of(message));
+            assert!(pagerduty_of(message).to_string().len() < 512_000 / 10, "far below 512 KB");
+            assert_inert(message);
         }
     }
 }
@@ -78,17 +78,17 @@ proptest! {
             "customer_id": customer, "description": description, "investigation_steps": [step, step],
             "metric": "m", "unit": customer, "current_value": value, "incident_id": customer,
         }));
-        let page = page(&alert);
-        assert_valid(&schema("slack-message"), &slack_of(page));
-        assert_valid(&schema("telegram-send-message"), &telegram_of(page));
-        assert_inert(page);
+        let message = message_of(&alert);
+        assert_valid(&schema("slack-message"), &slack_of(message));
+        assert_valid(&schema("telegram-send-message"), &telegram_of(message));
+        assert_inert(message);
     }
 }
 
-/// That nothing in any message of a page mentions, leads anywhere or breaks out.
-fn assert_inert(page: Page<'_>) {
-    let link = page.link.map(|_| "https://app.example.com/incidents/");
-    let slack = slack_of(page);
+/// That nothing in any message mentions, leads anywhere or breaks out.
+fn assert_inert(message: Message<'_>) {
+    let link = message.link.map(|_| "https://app.example.com/incidents/");
+    let slack = slack_of(message);
     assert_no_markup(slack["text"].as_str().unwrap());
     for text in texts_of(&slack["blocks"]) {
         if text["type"] == "mrkdwn" {
@@ -97,8 +97,8 @@ fn assert_inert(page: Page<'_>) {
             assert_no_markup(own.strip_suffix("|Open the incident>").unwrap_or(own));
         }
     }
-    assert_balanced_html(telegram_of(page)["text"].as_str().unwrap());
-    let event = pagerduty_of(page);
+    assert_balanced_html(telegram_of(message)["text"].as_str().unwrap());
+    let event = pagerduty_of(message);
     if event["event_action"] == "trigger" {
         for text in strings_of(&event["payload"]) {
             assert!(!text.contains("://") || !text.contains("evil"), "{text}");
@@ -106,14 +106,14 @@ fn assert_inert(page: Page<'_>) {
         let summary = event["payload"]["summary"].as_str().unwrap();
         assert!(!summary.contains("://") && !summary.contains('@'), "{summary}");
     }
-    let notification = amazon_q_of(page);
+    let notification = amazon_q_of(message);
     for text in strings_of(&notification["content"]) {
         let own = text.lines().filter(|line| !line.starts_with(link.unwrap())).collect::<Vec<_>>().join("\n");
         assert!(!own.contains(['<', '>', '&', '@', '*', '~']) && !own.contains("://"), "{text}");
         assert_eq!(own.matches('`').count() % 2, 0, "{text}");
     }
     // What people see has no control characters but our own line ends; programs get the id as it is.
-    for payload in [&slack, &telegram_of(page), &event, &notification] {
+    for payload in [&slack, &telegram_of(message), &event, &notification] {
         for text in strings_of(payload) {
             let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
             assert!(!text.chars().any(hidden), "{text:?}");
@@ -176,7 +176,7 @@ fn strings_of(value: &Value) -> Vec<String> {
 #[test]
 fn customers_are_in_slack_only_as_plain_text() {
     let alert = opened_with(&json!({ "customer_id": "<!channel> *x*" }));
-    let message = slack_of(page(&alert));
+    let message = slack_of(message_of(&alert));
     let (plain, markup): (Vec<_>, Vec<_>) =
         texts_of(&message["blocks"]).into_iter().partition(|text| text["type"] == "plain_text");
     assert!(plain.iter().any(|text| text["text"].as_str().unwrap().contains("<!channel> *x*")));
@@ -186,19 +186,19 @@ fn customers_are_in_slack_only_as_plain_text() {
 
 #[test]
 fn a_critical_page_in_slack() {
-    insta::assert_json_snapshot!(slack_of(page(&sample("notifier-opened"))));
+    insta::assert_json_snapshot!(slack_of(message_of(&sample("notifier-opened"))));
 }
 
 #[test]
 fn a_resolved_incident_in_slack() {
     let alert = sample("notifier-resolved");
-    insta::assert_json_snapshot!(slack_of(Page { alert: &alert, held_back: 0, link: Some(LINK) }));
+    insta::assert_json_snapshot!(slack_of(Message { alert: &alert, held_back: 0, link: Some(LINK) }));
 }
 
 #[test]
 fn a_storm_in_slack() {
     let alert = sample("notifier-storm");
-    let message = slack_of(Page { alert: &alert, held_back: 0, link: Some(LINK) });
+    let message = slack_of(Message { alert: &alert, held_back: 0, link: Some(LINK) });
     let texts: Vec<_> =
         texts_of(&message["blocks"]).iter().map(|text| text["text"].as_str().unwrap().to_owned()).collect();
     insta::assert_snapshot!(texts.join("\n\n"));
@@ -206,24 +206,24 @@ fn a_storm_in_slack() {
 
 #[test]
 fn a_critical_page_in_telegram() {
-    insta::assert_snapshot!(telegram_of(page(&sample("notifier-opened")))["text"].as_str().unwrap());
+    insta::assert_snapshot!(telegram_of(message_of(&sample("notifier-opened")))["text"].as_str().unwrap());
 }
 
 #[test]
 fn a_critical_page_in_pagerduty() {
-    insta::assert_json_snapshot!(pagerduty_of(page(&sample("notifier-opened"))));
+    insta::assert_json_snapshot!(pagerduty_of(message_of(&sample("notifier-opened"))));
 }
 
 #[test]
 fn a_critical_page_in_amazon_q() {
-    insta::assert_json_snapshot!(amazon_q_of(page(&sample("notifier-opened"))));
+    insta::assert_json_snapshot!(amazon_q_of(message_of(&sample("notifier-opened"))));
 }
 
 #[test]
 fn a_webhook_gets_the_alert_as_it_is() {
     for customer in hostile_customers() {
         let alert = opened_with(&json!({ "customer_id": customer }));
-        let body = webhook_of(page(&alert));
+        let body = webhook_of(message_of(&alert));
         assert_eq!(body["data"]["customer_id"], customer);
         assert_eq!(body["type"], "anomaly.opened");
         assert_eq!(body["timestamp"], "2026-11-21T13:00:00Z");
@@ -243,13 +243,13 @@ fn what_pagerduty_does_with_each_event() {
         ("resolved", "resolve"),
         ("accepted", "resolve"),
     ] {
-        let sent = pagerduty_of(page(&opened_with(&json!({ "event": event }))));
+        let sent = pagerduty_of(message_of(&opened_with(&json!({ "event": event }))));
         assert_eq!(sent["event_action"], action);
         assert_eq!(sent["dedup_key"], "1795266000000.bandwidth.spike.Y3VzdF8wMDQy", "{event}");
     }
-    let warning = pagerduty_of(page(&opened_with(&json!({ "severity": "warning" }))));
+    let warning = pagerduty_of(message_of(&opened_with(&json!({ "severity": "warning" }))));
     assert_eq!(warning["payload"]["severity"], "warning");
-    let storm = pagerduty_of(page(&sample("notifier-storm")));
+    let storm = pagerduty_of(message_of(&sample("notifier-storm")));
     assert_eq!(
         (&storm["event_action"], &storm["dedup_key"]),
         (&json!("trigger"), &json!("1795266000000.digest.325-300"))
@@ -261,7 +261,7 @@ fn long_ids_are_hashed_and_stay_apart() {
     let key = |customer: &str| {
         let id = incident_id(customer);
         let alert = opened_with(&json!({ "incident_id": id, "alert_id": id }));
-        let sent = pagerduty_of(page(&alert));
+        let sent = pagerduty_of(message_of(&alert));
         sent["dedup_key"].as_str().unwrap().to_owned()
     };
     let long = |last: &str| format!("{}{last}", "x".repeat(1_999));
@@ -271,7 +271,7 @@ fn long_ids_are_hashed_and_stay_apart() {
     // sha256 of the id, so that a person can find it.
     let exactly = "x".repeat(256);
     let alert = opened_with(&json!({ "incident_id": exactly }));
-    assert_eq!(pagerduty_of(page(&alert))["dedup_key"], sha256(&exactly));
+    assert_eq!(pagerduty_of(message_of(&alert))["dedup_key"], sha256(&exactly));
 }
 
 fn sha256(text: &str) -> String {
@@ -282,7 +282,7 @@ fn sha256(text: &str) -> String {
 #[test]
 fn threads_of_a_bot() {
     let broadcast = |event: &str, thread| {
-        bot_of(page(&opened_with(&json!({ "event": event }))), thread)["reply_broadcast"].clone()
+        bot_of(message_of(&opened_with(&json!({ "event": event }))), thread)["reply_broadcast"].clone()
     };
     assert_eq!(broadcast("escalated", None), Value::Null);
     for (event, expected) in
@@ -295,35 +295,35 @@ fn threads_of_a_bot() {
 #[test]
 fn a_message_without_anything_but_an_id() {
     let alert = Alert::parse(r#"{"anomaly_id": "1.m.YQ"}"#).unwrap();
-    let page = Page { alert: &alert, held_back: 0, link: None };
-    assert_valid(&schema("slack-message"), &slack_of(page));
-    assert_valid(&schema("pagerduty-event"), &pagerduty_of(page));
-    assert_valid(&schema("telegram-send-message"), &telegram_of(page));
-    assert_valid(&schema("webhook-body"), &webhook_of(page));
-    assert_valid(&schema("amazon-q-notification"), &amazon_q_of(page));
+    let message = Message { alert: &alert, held_back: 0, link: None };
+    assert_valid(&schema("slack-message"), &slack_of(message));
+    assert_valid(&schema("pagerduty-event"), &pagerduty_of(message));
+    assert_valid(&schema("telegram-send-message"), &telegram_of(message));
+    assert_valid(&schema("webhook-body"), &webhook_of(message));
+    assert_valid(&schema("amazon-q-notification"), &amazon_q_of(message));
 }
 
 #[test]
 fn the_schemas_refuse_what_is_too_long() {
     let alert = sample("notifier-opened");
-    let page = page(&alert);
+    let message = message_of(&alert);
     let spoiled = |mut payload: Value, pointer: &str, length: usize| {
         *payload.pointer_mut(pointer).unwrap() = "x".repeat(length).into();
         payload
     };
     for (name, payload, pointer, limit) in [
-        ("slack-message", slack_of(page), "/blocks/0/text/text", 150),
-        ("slack-message", slack_of(page), "/blocks/1/text/text", 3_000),
-        ("slack-message", slack_of(page), "/blocks/2/fields/0/text", 2_000),
-        ("pagerduty-event", pagerduty_of(page), "/payload/summary", 1_024),
-        ("pagerduty-event", pagerduty_of(page), "/dedup_key", 255),
-        ("telegram-send-message", telegram_of(page), "/text", 4_096),
+        ("slack-message", slack_of(message), "/blocks/0/text/text", 150),
+        ("slack-message", slack_of(message), "/blocks/1/text/text", 3_000),
+        ("slack-message", slack_of(message), "/blocks/2/fields/0/text", 2_000),
+        ("pagerduty-event", pagerduty_of(message), "/payload/summary", 1_024),
+        ("pagerduty-event", pagerduty_of(message), "/dedup_key", 255),
+        ("telegram-send-message", telegram_of(message), "/text", 4_096),
     ] {
         let schema = schema(name);
         assert!(schema.is_valid(&spoiled(payload.clone(), pointer, limit)), "{name} {pointer}");
         assert!(!schema.is_valid(&spoiled(payload, pointer, limit + 1)), "{name} {pointer}");
     }
-    let mut message = slack_of(page);
+    let mut message = slack_of(message);
     message["blocks"] = vec![message["blocks"][0].clone(); 51].into();
     assert!(!schema("slack-message").is_valid(&message));
 }

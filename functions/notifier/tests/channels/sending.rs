@@ -10,7 +10,7 @@ use messaging::channels::{Channel, ChannelsConfig};
 use messaging::outbound::Outbound;
 use messaging::topics::Topics;
 use notifier::alert::Alert;
-use notifier::page::Page;
+use notifier::message::Message;
 use notifier::send::{Sender, Sent, Unsent};
 use platform::secrets::Secrets;
 use serde_json::{Value, json};
@@ -91,8 +91,8 @@ async fn send_alert(
     alert: &Alert,
     thread: Option<&str>,
 ) -> Result<Sent, Unsent> {
-    let page = Page { alert, held_back: 0, link: Some(LINK) };
-    sender.send(channel, page, thread, Instant::now() + Duration::from_secs(10)).await
+    let message = Message { alert, held_back: 0, link: Some(LINK) };
+    sender.send(channel, message, thread, Instant::now() + Duration::from_secs(10)).await
 }
 
 /// A receiver that answers the first requests with `first`, and then takes what comes.
@@ -310,9 +310,9 @@ async fn a_receiver_that_does_not_answer_is_given_up_in_time() -> Result<()> {
     let receiver = Receiver::start(|_| Reply::ok("late").after(Duration::from_secs(60))).await?;
     let aws = secrets(KEY).await?;
     let (alert, begun) = (sample("notifier-opened"), Instant::now());
-    let page = Page { alert: &alert, held_back: 0, link: None };
+    let message = Message { alert: &alert, held_back: 0, link: None };
     let until = begun + Duration::from_millis(1_500);
-    let unsent = sender(&aws, true).await?.send(&pagerduty(&receiver), page, None, until).await;
+    let unsent = sender(&aws, true).await?.send(&pagerduty(&receiver), message, None, until).await;
     assert_eq!(unsent.expect_err("unsent").reason, "time ran out; no answer");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     Ok(())
@@ -468,5 +468,83 @@ async fn a_long_answer_is_not_read_to_its_end() -> Result<()> {
     let aws = secrets(KEY).await?;
     let unsent = send(&sender(&aws, true).await?, &pagerduty(&receiver)).await.expect_err("unsent");
     assert!(unsent.reason.len() < 300 && unsent.reason.ends_with("x…"), "{}", unsent.reason);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_status_line_decides_where_the_body_never_ends() -> Result<()> {
+    for (status, is_sent) in [(200, true), (400, false)] {
+        let endless = endless(status).await?;
+        for (channel, secret) in [
+            (slack(), format!("http://{endless}/services/x")),
+            (webhook(&format!("http://{endless}/hook")), SIGNING.to_owned()),
+            (
+                channel(&json!({ "type": "slack", "bot_token_secret_arn": SECRET, "conversation": "C0123",
+                                 "api_url": format!("http://{endless}") })),
+                "xoxb-1".to_owned(),
+            ),
+        ] {
+            let (aws, begun) = (secrets(&secret).await?, Instant::now());
+            let sent = send(&sender(&aws, true).await?, &channel).await;
+            assert_eq!(sent.is_ok(), is_sent, "{status} {channel:?}: {sent:?}");
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        }
+    }
+    Ok(())
+}
+
+/// The address of a server that answers with this status and goes on with the body for ever.
+async fn endless(status: u16) -> Result<std::net::SocketAddr> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = vec![0; 64 * 1024];
+                let _ = stream.read(&mut request).await;
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 1000000\r\n\r\n");
+                let mut next = head.as_bytes();
+                while stream.write_all(next).await.is_ok() {
+                    next = b".";
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+#[tokio::test]
+async fn no_part_of_a_secret_address_comes_back() -> Result<()> {
+    const PATH: &str = "/services/T0PLANTED1/B0PLANTED2/pLantedSecretOfTheWebhook3";
+    for status in [301, 400, 401, 404, 410, 429, 500] {
+        // As error pages write a path: as it is, escaped for JSON and for addresses, in another case, cut.
+        let receiver = Receiver::start(move |seen| {
+            let path = &seen.path;
+            let page = format!(
+                "<p>Cannot POST {path}</p> {} {} {} {}",
+                path.replace('/', "\\/"),
+                path.replace('/', "%2F"),
+                path.to_lowercase(),
+                &path[..path.len() - 9],
+            );
+            Reply::with(status, page).header("location", path.clone())
+        })
+        .await?;
+        let url = format!("{}{PATH}", receiver.url);
+        for (channel, secret) in [(slack(), url.clone()), (webhook(&url), SIGNING.to_owned())] {
+            let aws = secrets(&secret).await?;
+            let until = Instant::now() + Duration::from_secs(3);
+            let alert = sample("notifier-opened");
+            let message = Message { alert: &alert, held_back: 0, link: None };
+            let unsent = sender(&aws, true).await?.send(&channel, message, None, until).await;
+            let reason = unsent.expect_err("unsent").reason.to_lowercase();
+            assert!(reason.contains(&status.to_string()), "{reason}");
+            for part in ["planted", "t0pl", "b0pl", "secretof"] {
+                assert!(!reason.contains(part), "{status}: {reason}");
+            }
+        }
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use jsonschema::Validator;
 use notifier::Task;
 use notifier::alert::Alert;
-use notifier::page::Page;
+use notifier::message::Message;
 use serde_json::{Value, json};
 
 /// The link that most tests configure.
@@ -36,8 +36,8 @@ pub(crate) fn storm_of(customer: &str) -> Alert {
     Alert::parse(&message.to_string()).expect("an alert")
 }
 
-pub(crate) fn page(alert: &Alert) -> Page<'_> {
-    Page { alert, held_back: 3, link: Some(LINK) }
+pub(crate) fn message_of(alert: &Alert) -> Message<'_> {
+    Message { alert, held_back: 3, link: Some(LINK) }
 }
 
 /// A schema of `tests/schemas`, with the formats of dates and addresses checked as well.

@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use detection::incident::{Observation, Rules, Seen, Step, Subject, advance};
+use detection::{
+    Anomaly, CustomerId, Finding, MetricName, Missing, Series, Settings, Thresholds, Verdict, Window, check,
+};
+use jiff::SignedDuration;
+
+use super::*;
+use catalog::Shard;
+use store::{Digest, DigestEntry, JudgedBy, Totals};
+
+fn window() -> Window {
+    Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap()
+}
+
+fn item(customer: &str) -> AnomalyItem {
+    let mut windows: Vec<_> = (0..31).map(|i| Some(2.2e9 + f64::from(i % 5) * 1e8)).collect();
+    windows[0] = Some(9.14e9);
+    let settings = Settings::new(Thresholds { min_change: 1e6, ..Thresholds::default() }).unwrap();
+    let Verdict::Anomalous(finding) = check(&Series::new(&windows, 30, Missing::Zero, true), &settings)
+    else {
+        panic!("not anomalous");
+    };
+    let (customer, metric) = (CustomerId::new(customer).unwrap(), MetricName::new("bandwidth").unwrap());
+    let anomaly = Anomaly::new(customer, metric, "bytes", window(), &finding);
+    let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
+    let incident = incident(&anomaly, &finding);
+    AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run")
+        .alerting(Event::Opened, incident)
+}
+
+fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
+    let (customer_id, metric) = (anomaly.customer_id.clone(), anomaly.metric.clone());
+    let subject = Subject { customer_id, metric, direction: finding.direction };
+    let seen = Observation {
+        window_end: anomaly.detected_at(),
+        seen: Seen::Anomalous(finding.severity),
+        figures: Figures::of(&finding.comparison),
+    };
+    let patience = SignedDuration::from_hours(24);
+    let rules = Rules {
+        resolve_after: 2,
+        reopen_within: patience,
+        accept_after: patience,
+        repeat_interval: patience,
+        min_severity: Severity::Critical,
+    };
+    match advance(None, &subject, &seen, false, &rules) {
+        Step::Become { incident, .. } => *incident,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn message(alert: AlertItem) -> Message {
+    Message::of(&alert)
+}
+
+#[test]
+fn the_json_body() {
+    insta::assert_json_snapshot!(message(AlertItem::Anomaly(Box::new(item("cust_1")))).body);
+}
+
+#[test]
+fn the_e_mail() {
+    insta::assert_snapshot!(message(AlertItem::Anomaly(Box::new(item("cust_1")))).email);
+}
+
+#[test]
+fn the_digest() {
+    let entry = |n: u32| DigestEntry {
+        anomaly_id: format!("1.m.{n}"),
+        customer_id: format!("c{n}"),
+        description: format!("api_calls was {n} calls"),
+    };
+    let totals = Totals { anomalies: 500, critical: 400, pages: 325, held_back: 300 };
+    let digest = Digest::new(window(), Shard::WHOLE, totals, vec![entry(1), entry(2)]);
+    insta::assert_snapshot!(digest::message(&digest).email);
+}
+
+#[test]
+fn each_shard_has_a_digest_of_its_own() {
+    let totals = Totals { anomalies: 500, critical: 400, pages: 325, held_back: 300 };
+    let of = |shard| Digest::new(window(), shard, totals, Vec::new());
+    let end = window().end().as_millisecond();
+    let whole = of(Shard::WHOLE);
+    assert_eq!(whole.sk, format!("DIGEST#{end}#325-300"), "as it was before there were shards");
+    assert_eq!(whole.anomaly_id, format!("{end}.digest.325-300"));
+    let [third, last] = [2, 7].map(|number| of(Shard::new(number, 8).unwrap()));
+    assert_eq!(third.sk, format!("DIGEST#{end}#325-300.2-of-8"));
+    assert_eq!(third.anomaly_id, format!("{end}.digest.325-300.2-of-8"));
+    assert_eq!(AnomalyId::parse(&third.anomaly_id), None, "it is no id of an anomaly");
+    assert!(third.sk != last.sk && third.anomaly_id != last.anomaly_id);
+    let description = digest::message(&third).body["description"].to_string();
+    assert!(description.contains("325 incidents in one of 8 parts of the customers call"), "{description}");
+}
+
+#[test]
+fn the_end_of_an_incident() {
+    let incident = item("cust_1").alert.unwrap().incident;
+    let description = describe::back_to_normal("bytes", &incident);
+    let notice = |event, description| {
+        let at = "2026-11-22T14:00:00Z".parse().unwrap();
+        let notice = Notice::new(event, &incident, "bytes", description, at, Duration::ZERO, "run");
+        message(AlertItem::Notice(Box::new(notice)))
+    };
+    let resolved = notice(Event::Resolved, description);
+    assert_eq!(resolved.subject, "[MeterFlow] Resolved: cust_1 - bandwidth");
+    insta::assert_json_snapshot!(resolved.body);
+    let by_a_person = describe::handled(Event::Acknowledged, "ada@example.com", &incident);
+    insta::assert_snapshot!(notice(Event::Acknowledged, by_a_person).email);
+}
+
+#[test]
+fn each_event_has_a_headline_and_says_what_it_means() {
+    let item = item("cust_1");
+    let incident = item.alert.clone().unwrap().incident;
+    let lines: Vec<_> = [Event::Opened, Event::Escalated, Event::Reopened, Event::Reminder, Event::Accepted]
+        .map(|event| {
+            let message =
+                message(AlertItem::Anomaly(Box::new(item.clone().alerting(event, incident.clone()))));
+            format!("{}\n  {}", message.subject, message.body["description"].as_str().unwrap())
+        })
+        .into();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn the_end_of_a_critical_incident_is_critical() {
+    let item = AnomalyItem { severity: Severity::Warning, ..item("cust_1") };
+    let incident = item.alert.clone().unwrap().incident;
+    for (event, severity) in [(Event::Reopened, "warning"), (Event::Accepted, "critical")] {
+        let message = message(AlertItem::Anomaly(Box::new(item.clone().alerting(event, incident.clone()))));
+        assert_eq!(message.attributes[0], ("severity", severity.to_owned()), "{event:?}");
+        assert_eq!(message.body["severity"], severity);
+    }
+}
+
+#[test]
+fn hostile_customer_ids_stay_inside_subject_and_attributes() {
+    for customer in
+        ["a\r\nBcc: x@example.com", "客户 <!channel>", "\u{0}\u{7f}\u{85}\u{2028}", &"x".repeat(1_500)]
+    {
+        let message = message(AlertItem::Anomaly(Box::new(item(customer))));
+        assert!(message.subject.len() <= 99, "{}", message.subject);
+        assert!(message.subject.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{}", message.subject);
+        let attribute = &message.attributes.iter().find(|(name, _)| *name == "customer_id").unwrap().1;
+        assert!(!attribute.is_empty() && !attribute.chars().any(char::is_control), "{attribute:?}");
+        assert_eq!(message.body["customer_id"], customer, "the body keeps the id exactly");
+        assert!(message.email.lines().any(|line| line.starts_with("Metric:")), "{}", message.email);
+    }
+    let linked = message(AlertItem::Anomaly(Box::new(item("see https://www.example.com"))));
+    assert!(linked.email.contains("Customer:  see https[://]www[.]example.com\n"), "{}", linked.email);
+}

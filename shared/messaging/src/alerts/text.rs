@@ -1,0 +1,41 @@
+//! Text of customers in subjects, attributes and mails.
+
+use jiff::Timestamp;
+
+/// SNS allows 99 characters of a subject.
+const SUBJECT_CHARACTERS: usize = 99;
+
+/// SNS takes printable ASCII in a subject; a customer id can hold anything.
+pub(super) fn subject(text: &str) -> String {
+    let safe = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    text.chars().map(safe).take(SUBJECT_CHARACTERS).collect()
+}
+
+/// Without the control characters that a message attribute and a line of text cannot hold.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '?' } else { c })
+        .collect()
+}
+
+/// Customer's text in a mail: on its line, and nothing in it that a mail program makes a link of.
+pub(super) fn inert(text: &str) -> String {
+    printable(text).replace("://", "[://]").replace("www.", "www[.]")
+}
+
+pub(super) fn numbered(steps: &[String]) -> Vec<String> {
+    steps.iter().enumerate().map(|(number, step)| format!("{}. {step}", number + 1)).collect()
+}
+
+pub(super) fn capitalized(sentence: &str) -> String {
+    // Most begin with a metric's name, which is written as it is.
+    match sentence.strip_prefix("the ") {
+        Some(rest) => format!("The {rest}"),
+        None => sentence.to_owned(),
+    }
+}
+
+/// Unix milliseconds as RFC 3339.
+pub(super) fn time(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).map(|at| at.to_string()).unwrap_or_default()
+}
