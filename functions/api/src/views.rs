@@ -1,6 +1,6 @@
 //! Shapes of answers that more than one route gives.
 
-use detection::{Action, Direction, Severity, State, Window};
+use detection::{Action, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -12,7 +12,7 @@ mod check;
 mod incident;
 
 pub(crate) use check::{BaselineView, Check, Checks};
-pub(crate) use incident::{IncidentStateView, IncidentView};
+pub(crate) use incident::IncidentView;
 
 /// A period, `[start, end)`, in Unix milliseconds.
 #[derive(Clone, Copy, Serialize, ToSchema)]
@@ -21,52 +21,6 @@ pub(crate) struct Period {
     pub start: i64,
     #[schema(example = 1_795_266_000_000_i64)]
     pub end: i64,
-}
-
-/// Critical ones are alerted, warnings only where the deployment says so.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = AnomalySeverity)]
-pub(crate) enum SeverityView {
-    Warning,
-    Critical,
-}
-
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Direction)]
-pub(crate) enum DirectionView {
-    Spike,
-    Drop,
-}
-
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = State)]
-pub(crate) enum StateView {
-    Open,
-    Acknowledged,
-    Resolved,
-}
-
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Action)]
-pub(crate) enum ActionView {
-    Acknowledge,
-    Resolve,
-    Reopen,
-}
-
-/// Whether somebody was alerted of it: `none` is nobody, for a further anomaly of an incident that people know, a
-/// warning, a mute, or one of many that a digest tells of.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = AlertState)]
-pub(crate) enum AlertStateView {
-    None,
-    Pending,
-    Sent,
 }
 
 /// A recorded anomaly. Times are Unix milliseconds, values are in `unit`.
@@ -79,32 +33,19 @@ pub(crate) struct AnomalyView {
     pub customer_id: String,
     pub metric: String,
     pub unit: String,
-    pub severity: SeverityView,
-    pub direction: DirectionView,
-    pub state: StateView,
+    pub severity: Severity,
+    pub direction: Direction,
+    pub state: State,
     /// When the deviation was complete: the end of its window.
     pub detected_at: i64,
     pub window: Period,
-    pub current_value: f64,
-    pub baseline_mean: f64,
-    pub baseline_stddev: f64,
-    /// Earlier windows that were compared with.
-    pub sample_count: usize,
-    /// Earlier windows that were left out because an incident was in them, so that one anomaly does not hide the next.
-    pub excluded_windows: usize,
-    /// How many standard deviations the usage was from the mean, at most 100 either way.
-    pub z_score: f64,
-    /// What is usual at least: the threshold's number of deviations below the mean.
-    pub expected_low: f64,
-    /// What is usual at most.
-    pub expected_high: f64,
-    /// The earlier windows were all alike, so the z-score has no meaning and other rules decided.
-    pub constant_baseline: bool,
+    #[serde(flatten)]
+    pub evidence: Evidence,
     /// The anomaly in one sentence.
     pub description: String,
     /// What to look at, the most likely first.
     pub investigation_steps: Vec<String>,
-    pub alert_state: AlertStateView,
+    pub alert_state: AlertState,
     /// The incident that it belongs to; null for anomalies of before there were any.
     #[schema(required = true)]
     pub incident_id: Option<String>,
@@ -127,7 +68,7 @@ pub(crate) struct AnomalyView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = HistoryEntry)]
 pub(crate) struct HistoryView {
-    pub action: ActionView,
+    pub action: Action,
     /// Who, as the token named them.
     pub actor: String,
     /// Unix milliseconds.
@@ -150,27 +91,15 @@ impl AnomalyView {
             customer_id: item.customer_id.into(),
             metric: item.metric.into(),
             unit: item.unit,
-            severity: item.severity.into(),
-            direction: item.direction.into(),
-            state: item.state.into(),
+            severity: item.severity,
+            direction: item.direction,
+            state: item.state,
             detected_at: item.detected_at,
             window: Period { start: item.window_start, end: item.window_end },
-            current_value: item.current_value,
-            baseline_mean: item.baseline_mean,
-            baseline_stddev: item.baseline_stddev,
-            sample_count: item.sample_count,
-            excluded_windows: item.excluded_windows,
-            z_score: item.z_score,
-            expected_low: item.expected_low,
-            expected_high: item.expected_high,
-            constant_baseline: item.constant_baseline,
+            evidence: item.evidence,
             description: item.description,
             investigation_steps: item.investigation_steps,
-            alert_state: match item.alert_state {
-                AlertState::None => AlertStateView::None,
-                AlertState::Pending => AlertStateView::Pending,
-                AlertState::Sent => AlertStateView::Sent,
-            },
+            alert_state: item.alert_state,
             incident_id: item.incident_id.map(|id| id.to_string()),
             mute_reason: item.mute_reason.filter(|_| !caller.is_customer()),
             catalog_version: item.catalog_version,
@@ -184,43 +113,10 @@ impl AnomalyView {
 impl HistoryView {
     /// A customer sees what operators did, and neither who nor what they noted.
     fn of(entry: HistoryEntry, caller: &Caller) -> Self {
-        let action = match entry.action {
-            Action::Acknowledge => ActionView::Acknowledge,
-            Action::Resolve => ActionView::Resolve,
-            Action::Reopen => ActionView::Reopen,
-        };
         if caller.is_customer() && !entry.by_customer {
-            return Self { action, actor: "operator".to_owned(), at: entry.at, note: None };
+            return Self { action: entry.action, actor: "operator".to_owned(), at: entry.at, note: None };
         }
-        Self { action, actor: entry.actor, at: entry.at, note: entry.note }
-    }
-}
-
-impl From<Severity> for SeverityView {
-    fn from(severity: Severity) -> Self {
-        match severity {
-            Severity::Warning => Self::Warning,
-            Severity::Critical => Self::Critical,
-        }
-    }
-}
-
-impl From<Direction> for DirectionView {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Spike => Self::Spike,
-            Direction::Drop => Self::Drop,
-        }
-    }
-}
-
-impl From<State> for StateView {
-    fn from(state: State) -> Self {
-        match state {
-            State::Open => Self::Open,
-            State::Acknowledged => Self::Acknowledged,
-            State::Resolved => Self::Resolved,
-        }
+        Self { action: entry.action, actor: entry.actor, at: entry.at, note: entry.note }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalog::Shard;
-use detection::{Direction, Severity};
+use detection::{Direction, Evidence, Severity};
 use jiff::Timestamp;
 use platform::emf::UsageFigures;
 use serde::{Deserialize, Serialize};
@@ -64,11 +64,8 @@ pub struct Finding {
     pub metric: String,
     pub severity: Severity,
     pub direction: Direction,
-    pub current_value: f64,
-    pub baseline_mean: f64,
-    pub baseline_stddev: f64,
-    pub z_score: f64,
-    pub sample_count: usize,
+    #[serde(flatten)]
+    pub evidence: Evidence,
     pub description: String,
 }
 
@@ -138,11 +135,7 @@ impl From<detection::Anomaly> for Finding {
             metric: anomaly.metric.into(),
             severity: anomaly.severity,
             direction: anomaly.direction,
-            current_value: anomaly.current_value,
-            baseline_mean: anomaly.baseline_mean,
-            baseline_stddev: anomaly.baseline_stddev,
-            z_score: anomaly.z_score,
-            sample_count: anomaly.sample_count,
+            evidence: anomaly.evidence,
             description: anomaly.description,
         }
     }

@@ -26,9 +26,10 @@ mod people;
 #[cfg(test)]
 mod tests;
 
+pub use crate::Figures;
 pub use exclusion::excluded;
 pub use id::{IncidentId, Subject};
 pub use machine::{Rules, Step, advance};
-pub use model::{Event, Figures, Incident, IncidentState, Page};
+pub use model::{Event, Incident, IncidentState, Page};
 pub use observation::{Observation, Seen};
 pub use people::Handled;

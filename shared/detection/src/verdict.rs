@@ -34,7 +34,9 @@ pub struct Finding {
     pub direction: Direction,
 }
 
+/// Critical ones are alerted, warnings only where the deployment says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalySeverity))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Warning,
@@ -42,14 +44,17 @@ pub enum Severity {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Spike,
     Drop,
 }
 
-/// Why a series could not be judged.
+/// Why a series could not be judged. `no_data`: nothing is known of the period. `insufficient_data`: too few earlier
+/// values. `not_finite`, `negative`, `out_of_range`: the data is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Undetermined))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The current window is a gap.

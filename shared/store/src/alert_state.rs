@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 /// Value of the attribute that puts an item into the sparse index of waiting alerts.
 pub(crate) const PENDING: &str = "pending";
 
-/// Where an anomaly's alert stands.
+/// Whether somebody was alerted of it: `none` is nobody, for a further anomaly of an incident that people know, a
+/// warning, a mute, or one of many that a digest tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
-    /// It has no alert of its own: it belongs to an incident that people know, or is a warning, or muted, or one of
-    /// many that a digest tells of.
     None,
     Pending,
     Sent,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use detection::incident::{Event, Incident, IncidentId};
-use detection::{Anomaly, AnomalyId, CustomerId, Direction, MetricName, Mute, Severity, State};
+use detection::{Anomaly, AnomalyId, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,23 +23,8 @@ pub struct AnomalyItem {
     pub detected_at: i64,
     pub window_start: i64,
     pub window_end: i64,
-    #[serde(serialize_with = "storable")]
-    pub current_value: f64,
-    #[serde(serialize_with = "storable")]
-    pub baseline_mean: f64,
-    #[serde(serialize_with = "storable")]
-    pub baseline_stddev: f64,
-    #[serde(serialize_with = "storable")]
-    pub z_score: f64,
-    #[serde(serialize_with = "storable")]
-    pub expected_low: f64,
-    #[serde(serialize_with = "storable")]
-    pub expected_high: f64,
-    pub sample_count: usize,
-    /// Earlier windows that were left out, because an incident was in them.
-    #[serde(default)]
-    pub excluded_windows: usize,
-    pub constant_baseline: bool,
+    #[serde(flatten)]
+    pub evidence: Evidence,
     pub unit: String,
     pub severity: Severity,
     pub direction: Direction,
@@ -108,15 +93,7 @@ impl AnomalyItem {
             detected_at,
             window_start: anomaly.window.start().as_millisecond(),
             window_end: anomaly.window.end().as_millisecond(),
-            current_value: anomaly.current_value,
-            baseline_mean: anomaly.baseline_mean,
-            baseline_stddev: anomaly.baseline_stddev,
-            z_score: anomaly.z_score,
-            expected_low: anomaly.expected_low,
-            expected_high: anomaly.expected_high,
-            sample_count: anomaly.sample_count,
-            excluded_windows: anomaly.excluded_windows,
-            constant_baseline: anomaly.constant_baseline,
+            evidence: anomaly.evidence,
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
             direction: anomaly.direction,
@@ -152,11 +129,76 @@ pub(crate) fn expiry(detected_at: Timestamp, retention: Duration) -> i64 {
     detected_at.as_second().saturating_add_unsigned(retention.as_secs())
 }
 
-/// A number as DynamoDB takes it: it refuses those closer to zero than 1e-130. No usage is, so such a one is zero.
-pub(crate) fn storable_number(value: f64) -> f64 {
-    if value.abs() < 1e-100 { 0.0 } else { value }
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
 
-fn storable<S: serde::Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(storable_number(*value))
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use detection::{Figures, Window};
+
+    use super::*;
+
+    #[test]
+    fn an_anomaly_is_stored_flat_and_read_back_to_the_last_bit() {
+        let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
+        for current_value in [0.0, 9_000.0, -12.5, 0.1 + 0.2, 1e20, 1.234e99, 1e-99] {
+            let evidence = Evidence {
+                figures: Figures {
+                    current_value,
+                    baseline_mean: 1_000.0,
+                    baseline_stddev: 0.1,
+                    z_score: -100.0,
+                },
+                sample_count: 30,
+                excluded_windows: 2,
+                expected_low: 0.0,
+                expected_high: 1e15,
+                constant_baseline: false,
+            };
+            let anomaly = Anomaly {
+                customer_id: CustomerId::new("c").unwrap(),
+                metric: MetricName::new("api_calls").unwrap(),
+                unit: "calls".to_owned(),
+                window,
+                severity: Severity::Critical,
+                direction: Direction::Spike,
+                evidence,
+                description: "a spike".to_owned(),
+                investigation_steps: vec!["look".to_owned()],
+            };
+            let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
+            let item = AnomalyItem::new(&anomaly, None, &judged_by, Duration::from_secs(60), "run");
+            let stored: HashMap<String, AttributeValue> = serde_dynamo::to_item(&item).unwrap();
+            for name in [
+                "customer_id",
+                "metric",
+                "detected_at",
+                "current_value",
+                "baseline_mean",
+                "baseline_stddev",
+                "z_score",
+                "severity",
+                "ttl",
+                "anomaly_id",
+                "direction",
+                "window_start",
+                "window_end",
+                "sample_count",
+                "excluded_windows",
+                "expected_low",
+                "expected_high",
+                "unit",
+                "description",
+                "investigation_steps",
+                "alert_state",
+                "catalog_version",
+                "constant_baseline",
+                "type",
+            ] {
+                assert!(stored.contains_key(name), "{name}");
+            }
+            assert!(stored["z_score"].is_n() && stored["constant_baseline"].is_bool());
+            assert_eq!(serde_dynamo::from_item::<_, AnomalyItem>(stored).unwrap(), item);
+        }
+    }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::incident::{Figures, Incident, IncidentId, Subject};
+use detection::incident::{Incident, IncidentId, Subject};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::anomaly_item::{expiry, storable_number};
+use super::anomaly_item::expiry;
 use super::keys::{self, Key, incident_part};
 use super::{Attributes, HistoryEntry};
 
@@ -71,7 +71,7 @@ impl IncidentItem {
         let previous = previous.unwrap_or_default();
         Self {
             ttl: expiry(incident.last_seen, retention),
-            incident: storable(incident),
+            incident,
             version: previous.version + 1,
             unit: unit.to_owned(),
             description: description.or(previous.description).unwrap_or_default(),
@@ -133,20 +133,5 @@ impl From<&IncidentItem> for Previous {
             description: Some(item.description.clone()),
             history: Some(item.history.clone()),
         }
-    }
-}
-
-fn storable(incident: Incident) -> Incident {
-    let Figures { current_value, baseline_mean, baseline_stddev, z_score } = incident.latest;
-    Incident {
-        level: storable_number(incident.level),
-        peak_z_score: storable_number(incident.peak_z_score),
-        latest: Figures {
-            current_value: storable_number(current_value),
-            baseline_mean: storable_number(baseline_mean),
-            baseline_stddev: storable_number(baseline_stddev),
-            z_score: storable_number(z_score),
-        },
-        ..incident
     }
 }

@@ -23,7 +23,7 @@ use crate::error::Problem;
 use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::times;
-use crate::views::{AnomalyView, BaselineView, DirectionView, Period, SeverityView, StateView};
+use crate::views::{AnomalyView, BaselineView, Period};
 
 pub(crate) const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
 pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop];
@@ -83,9 +83,9 @@ pub(crate) struct Hour {
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("metric" = Option<String>, Query, description = "only of this metric", example = "api_calls"),
-        ("severity" = Option<SeverityView>, Query, description = "`warning` or `critical`", example = "critical"),
-        ("direction" = Option<DirectionView>, Query, description = "`spike` or `drop`"),
-        ("state" = Option<StateView>, Query, description = "`open`, `acknowledged` or `resolved`"),
+        ("severity" = Option<Severity>, Query, description = "`warning` or `critical`", example = "critical"),
+        ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
+        ("state" = Option<detection::State>, Query, description = "`open`, `acknowledged` or `resolved`"),
         ("from" = Option<String>, Query, description = "detected at this time or later"),
         ("to" = Option<String>, Query, description = "detected before this time; at most 92 days after `from`"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a page; default 20", example = 3),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use detection::incident::Subject;
-use detection::{IncidentId, IncidentState};
+use detection::{Direction, IncidentId, IncidentState, Severity};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::routes::anomalies::{DIRECTIONS, SEVERITIES};
 use crate::times;
-use crate::views::{DirectionView, IncidentStateView, IncidentView, SeverityView};
+use crate::views::IncidentView;
 
 const STATES: [IncidentState; 4] =
     [IncidentState::Open, IncidentState::Acknowledged, IncidentState::Resolved, IncidentState::Accepted];
@@ -64,9 +64,9 @@ pub(crate) struct IncidentDetail {
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("metric" = Option<String>, Query, description = "only of this metric", example = "api_calls"),
-        ("severity" = Option<SeverityView>, Query, description = "`warning` or `critical`"),
-        ("direction" = Option<DirectionView>, Query, description = "`spike` or `drop`"),
-        ("state" = Option<IncidentStateView>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
+        ("severity" = Option<Severity>, Query, description = "`warning` or `critical`"),
+        ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
+        ("state" = Option<IncidentState>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
         ("from" = Option<String>, Query, description = "changed last by a window that ended at this time or later"),
         ("to" = Option<String>, Query, description = "changed last by a window that ended before this time; at most 92 days after `from`"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "incidents on a page; default 20", example = 3),

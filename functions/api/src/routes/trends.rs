@@ -20,7 +20,7 @@ use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::routes::anomalies::{filter, metric_names};
 use crate::times;
-use crate::views::{Period, SeverityView};
+use crate::views::Period;
 
 const DEFAULT_DAYS: i64 = 30;
 const HOURS_OF_DAY: i64 = 24;
@@ -81,7 +81,7 @@ pub(crate) struct CustomerCount {
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("metric" = Option<String>, Query, description = "only of this metric"),
-        ("severity" = Option<SeverityView>, Query, description = "`warning` or `critical`"),
+        ("severity" = Option<Severity>, Query, description = "`warning` or `critical`"),
         ("from" = Option<String>, Query, description = "detected at this time or later; default: 30 days before `to`", example = "now-7d"),
         ("to" = Option<String>, Query, description = "detected before this time, at most 92 days after `from`; default: now"),
         ("top" = Option<u16>, Query, minimum = 1, maximum = 100, description = "customers to list; default 10"),

@@ -1,12 +1,14 @@
 //! The shape of a check on demand.
 
 use catalog::MetricSpec;
-use detection::{Baseline, Comparison, CustomerId, Reason, Settings, Verdict, Window, check, describe};
+use detection::{
+    Baseline, Comparison, CustomerId, Direction, Reason, Settings, Verdict, Window, check, describe,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{DirectionView, Period};
+use super::Period;
 use crate::App;
 use crate::checking::Usage;
 
@@ -29,7 +31,7 @@ pub(crate) struct Check {
     pub severity: CheckSeverity,
     /// Null unless it is an anomaly.
     #[schema(required = true)]
-    pub direction: Option<DirectionView>,
+    pub direction: Option<Direction>,
     /// The incident that the anomaly belongs to; null where it is none, or a run has not found it yet.
     #[schema(required = true)]
     pub incident_id: Option<String>,
@@ -43,7 +45,7 @@ pub(crate) struct Check {
     pub constant_baseline: bool,
     /// Why it cannot be judged; null where it can.
     #[schema(required = true)]
-    pub undetermined: Option<UndeterminedView>,
+    pub undetermined: Option<Reason>,
     /// Size of the z-score from which a change is an anomaly, in this check.
     pub threshold: f64,
     /// The verdict in words.
@@ -73,19 +75,6 @@ pub(crate) enum CheckSeverity {
     Normal,
     Warning,
     Critical,
-}
-
-/// `no_data`: nothing is known of the period. `insufficient_data`: too few earlier values. `not_finite`, `negative`,
-/// `out_of_range`: the data is broken.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Undetermined)]
-pub(crate) enum UndeterminedView {
-    NoData,
-    InsufficientData,
-    NotFinite,
-    Negative,
-    OutOfRange,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -133,7 +122,7 @@ impl Check {
             z_score: comparison.map_or(0.0, |comparison: &Comparison| comparison.z_score),
             is_anomaly: finding.is_some(),
             severity: finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into()),
-            direction: finding.map(|finding| finding.direction.into()),
+            direction: finding.map(|finding| finding.direction),
             incident_id: finding
                 .and_then(|finding| usage.incident(metric, finding.direction))
                 .map(|incident| incident.id().to_string()),
@@ -141,7 +130,7 @@ impl Check {
             expected_high: comparison.map(|comparison| comparison.opinion.expected.high),
             constant_baseline: comparison.is_some_and(Comparison::constant_baseline),
             undetermined: match &verdict {
-                Verdict::Undetermined(reason) => Some((*reason).into()),
+                Verdict::Undetermined(reason) => Some(*reason),
                 _ => None,
             },
             threshold: settings.z_score().threshold(),
@@ -155,18 +144,6 @@ impl From<detection::Severity> for CheckSeverity {
         match severity {
             detection::Severity::Warning => Self::Warning,
             detection::Severity::Critical => Self::Critical,
-        }
-    }
-}
-
-impl From<Reason> for UndeterminedView {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::NoData => Self::NoData,
-            Reason::InsufficientData => Self::InsufficientData,
-            Reason::NotFinite => Self::NotFinite,
-            Reason::Negative => Self::Negative,
-            Reason::OutOfRange => Self::OutOfRange,
         }
     }
 }

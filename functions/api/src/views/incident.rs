@@ -1,12 +1,12 @@
 //! The shape of an incident.
 
-use detection::IncidentState;
-use detection::incident::{Event, Figures, Page};
+use detection::incident::Page;
+use detection::{Direction, Figures, IncidentState, Severity};
 use serde::Serialize;
 use store::IncidentItem;
 use utoipa::ToSchema;
 
-use super::{DirectionView, HistoryView, SeverityView};
+use super::HistoryView;
 use crate::access::Caller;
 
 /// What one deviation of a customer's metric is over time. Times are Unix milliseconds, values are in `unit`.
@@ -19,10 +19,10 @@ pub(crate) struct IncidentView {
     pub customer_id: String,
     pub metric: String,
     pub unit: String,
-    pub direction: DirectionView,
-    pub state: IncidentStateView,
+    pub direction: Direction,
+    pub state: IncidentState,
     /// The highest of its anomalies.
-    pub severity: SeverityView,
+    pub severity: Severity,
     /// When its first anomaly was complete.
     pub opened_at: i64,
     /// End of its newest anomalous window.
@@ -41,66 +41,18 @@ pub(crate) struct IncidentView {
     /// Of all its anomalies the z-score that is farthest from zero.
     pub peak_z_score: f64,
     /// What the window that ended at `last_window` looked like.
-    pub latest: FiguresView,
+    pub latest: Figures,
     /// Its newest anomaly in one sentence.
     pub description: String,
     /// What people were last told of it; null where nobody was.
     #[schema(required = true)]
-    pub last_page: Option<PageView>,
+    pub last_page: Option<Page>,
     /// What people did with it, oldest first; absent in lists. A customer does not see who of the operators did something,
     /// nor their notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryView>>,
     /// When it is forgotten.
     pub expires_at: i64,
-}
-
-/// `acknowledged`: somebody looks into it, and it sends no reminders. `accepted`: its level has stayed for so long that it
-/// counts as normal.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = IncidentState)]
-pub(crate) enum IncidentStateView {
-    Open,
-    Acknowledged,
-    Resolved,
-    Accepted,
-}
-
-/// The figures of a window beside its baseline.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[schema(as = Figures)]
-pub(crate) struct FiguresView {
-    pub current_value: f64,
-    pub baseline_mean: f64,
-    pub baseline_stddev: f64,
-    pub z_score: f64,
-}
-
-/// What people were told by a run.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[schema(as = Page)]
-pub(crate) struct PageView {
-    pub event: EventView,
-    /// End of the window that led to it.
-    pub window_end: i64,
-    /// Whether it was a page of its own; otherwise it was one of many that a digest told of.
-    pub single: bool,
-}
-
-/// `escalated`: it has become critical, or its deviation has doubled. `reminder`: it is still open, and nobody has
-/// acknowledged it.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Event)]
-pub(crate) enum EventView {
-    Opened,
-    Escalated,
-    Reopened,
-    Reminder,
-    Accepted,
-    Resolved,
-    Acknowledged,
 }
 
 impl IncidentView {
@@ -118,9 +70,9 @@ impl IncidentView {
             customer_id: incident.subject.customer_id.into(),
             metric: incident.subject.metric.into(),
             unit: item.unit,
-            direction: incident.subject.direction.into(),
-            state: incident.state.into(),
-            severity: incident.severity.into(),
+            direction: incident.subject.direction,
+            state: incident.state,
+            severity: incident.severity,
             opened_at: incident.opened_at.as_millisecond(),
             last_seen: incident.last_seen.as_millisecond(),
             last_window: incident.last_window.as_millisecond(),
@@ -128,44 +80,11 @@ impl IncidentView {
             over_at: incident.over_at.map(|at| at.as_millisecond()),
             anomalies: incident.anomalies,
             peak_z_score: incident.peak_z_score,
-            latest: incident.latest.into(),
+            latest: incident.latest,
             description: item.description,
-            last_page: incident.last_page.map(PageView::from),
+            last_page: incident.last_page,
             history: Some(history),
             expires_at: item.ttl.saturating_mul(1_000),
         }
-    }
-}
-
-impl From<IncidentState> for IncidentStateView {
-    fn from(state: IncidentState) -> Self {
-        match state {
-            IncidentState::Open => Self::Open,
-            IncidentState::Acknowledged => Self::Acknowledged,
-            IncidentState::Resolved => Self::Resolved,
-            IncidentState::Accepted => Self::Accepted,
-        }
-    }
-}
-
-impl From<Figures> for FiguresView {
-    fn from(figures: Figures) -> Self {
-        let Figures { current_value, baseline_mean, baseline_stddev, z_score } = figures;
-        Self { current_value, baseline_mean, baseline_stddev, z_score }
-    }
-}
-
-impl From<Page> for PageView {
-    fn from(page: Page) -> Self {
-        let event = match page.event {
-            Event::Opened => EventView::Opened,
-            Event::Escalated => EventView::Escalated,
-            Event::Reopened => EventView::Reopened,
-            Event::Reminder => EventView::Reminder,
-            Event::Accepted => EventView::Accepted,
-            Event::Resolved => EventView::Resolved,
-            Event::Acknowledged => EventView::Acknowledged,
-        };
-        Self { event, window_end: page.window_end.as_millisecond(), single: page.single }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{IncidentId, Subject};
-use crate::{Comparison, Severity};
+use crate::{Figures, Severity};
 
 /// One deviation of a series in one direction, from its first anomaly on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +55,10 @@ pub struct Incident {
     pub last_page: Option<Page>,
 }
 
+/// `acknowledged`: somebody looks into it, and it sends no reminders. `accepted`: its level has stayed for so long that it
+/// counts as normal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentState {
     Open,
@@ -66,28 +69,23 @@ pub enum IncidentState {
     Accepted,
 }
 
-/// The figures of a window beside its baseline, in the metric's unit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    pub current_value: f64,
-    pub baseline_mean: f64,
-    pub baseline_stddev: f64,
-    pub z_score: f64,
-}
-
 /// The last page about an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Page {
     pub event: Event,
     /// End of the window that led to it.
     #[serde(with = "millisecond::required")]
+    #[cfg_attr(feature = "schema", schema(value_type = i64))]
     pub window_end: Timestamp,
     /// Whether it was a page of its own; otherwise a digest of many told of it.
     pub single: bool,
 }
 
-/// Why people are paged.
+/// Why people are paged. `escalated`: it has become critical, or its deviation has doubled. `reminder`: it is still open, and
+/// nobody has acknowledged it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
     Opened,
@@ -110,22 +108,6 @@ impl Incident {
     /// Whether it still stands: it is open, or acknowledged.
     pub fn is_open(&self) -> bool {
         self.state.is_open()
-    }
-}
-
-impl Figures {
-    pub fn of(comparison: &Comparison) -> Self {
-        Self {
-            current_value: comparison.current,
-            baseline_mean: comparison.baseline.mean(),
-            baseline_stddev: comparison.baseline.stddev(),
-            z_score: comparison.z_score,
-        }
-    }
-
-    /// Distance from the mean, in the metric's unit.
-    pub fn deviation(&self) -> f64 {
-        (self.current_value - self.baseline_mean).abs()
     }
 }
 

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::model::Figures;
-use crate::{Comparison, Direction, Finding, Settings, Severity, Verdict};
+use crate::{Comparison, Direction, Figures, Finding, Settings, Severity, Verdict};
 
 /// One series in one window, as seen from one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::{
-    Action, CustomerId, Direction, Excluded, MetricName, Settings, Severity, Thresholds, Verdict, Window,
+    Action, CustomerId, Direction, Excluded, Figures, MetricName, Settings, Severity, Thresholds, Verdict,
+    Window,
 };
 
 fn hour(n: i64) -> Timestamp {

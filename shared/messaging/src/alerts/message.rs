@@ -1,8 +1,8 @@
 //! What an alert says: to machines as a JSON object, to people as a text.
 
-use detection::incident::{Event, Figures, Incident};
+use detection::incident::{Event, Incident};
 use detection::units::humanize;
-use detection::{AnomalyId, CustomerId, Direction, MetricName, Severity, describe};
+use detection::{AnomalyId, CustomerId, Direction, Figures, MetricName, Severity, describe};
 use serde_json::json;
 use store::{AlertItem, AnomalyItem, Notice};
 
@@ -76,13 +76,8 @@ impl<'a> Report<'a> {
             },
             direction: item.direction,
             unit: &item.unit,
-            figures: Figures {
-                current_value: item.current_value,
-                baseline_mean: item.baseline_mean,
-                baseline_stddev: item.baseline_stddev,
-                z_score: item.z_score,
-            },
-            expected: Some((item.expected_low, item.expected_high)),
+            figures: item.evidence.figures,
+            expected: Some((item.evidence.expected_low, item.evidence.expected_high)),
             anomaly_id: item.anomaly_id.clone(),
             detected_at: item.detected_at,
             window: (item.window_start, item.window_end),
