@@ -62,6 +62,7 @@ impl Message<'_> {
             Event::Acknowledged => format!("Acknowledged: {what}"),
             Event::Resolved => format!("Resolved: {what}"),
             Event::Accepted => format!("New normal: {what}"),
+            Event::Stale => format!("Closed without a verdict: {what}"),
         }
     }
 
@@ -140,7 +141,8 @@ impl Message<'_> {
 
     /// What to do. Nothing once it is over.
     pub(crate) fn steps(&self) -> Vec<String> {
-        if matches!(self.alert.event, Event::Resolved | Event::Accepted | Event::Acknowledged) {
+        if matches!(self.alert.event, Event::Resolved | Event::Accepted | Event::Stale | Event::Acknowledged)
+        {
             return Vec::new();
         }
         self.alert.investigation_steps.iter().take(STEPS).map(|step| cut(&clean(step), STEP)).collect()

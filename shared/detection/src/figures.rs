@@ -36,6 +36,10 @@ pub struct Evidence {
 }
 
 impl Figures {
+    /// Of a window without a verdict.
+    pub const NONE: Self =
+        Self { current_value: 0.0, baseline_mean: 0.0, baseline_stddev: 0.0, z_score: 0.0 };
+
     pub fn of(comparison: &Comparison) -> Self {
         Self {
             current_value: number(comparison.current),
