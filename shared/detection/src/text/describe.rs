@@ -180,7 +180,8 @@ mod tests {
     fn describe(metric: &str, unit: &str, current: f64, baseline: &[f64]) -> String {
         let windows: Vec<_> = std::iter::once(current).chain(baseline.iter().copied()).map(Some).collect();
         let settings =
-            Settings::new(Thresholds { min_samples: 2, min_change: 0.0, ..Thresholds::default() }).unwrap();
+            Settings::new(Thresholds { min_samples: 2, min_relative_spread: 0.0, ..Thresholds::default() })
+                .unwrap();
         match check(&Series::new(&windows, 99, Missing::Zero, false), &settings) {
             Verdict::Anomalous(finding) => sentence(metric, unit, &finding),
             other => panic!("not anomalous: {other:?}"),
@@ -215,8 +216,13 @@ mod tests {
 
     #[test]
     fn verdicts_on_any_period() {
-        let settings =
-            Settings::new(Thresholds { min_samples: 3, min_change: 100.0, ..Thresholds::default() }).unwrap();
+        let settings = Settings::new(Thresholds {
+            min_samples: 3,
+            min_change: 100.0,
+            min_relative_spread: 0.0,
+            ..Thresholds::default()
+        })
+        .unwrap();
         let of = |window: &Window, values: &[f64]| {
             let windows: Vec<_> = values.iter().copied().map(Some).collect();
             let series = Series::new(&windows, 99, Missing::Zero, true);
