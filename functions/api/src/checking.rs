@@ -2,7 +2,7 @@
 //! `check` as the runs.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use catalog::MetricSpec;
 use catalog::Policies;
@@ -12,8 +12,7 @@ use detection::{CustomerId, Direction, Excluded, Series, Window};
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
-use platform::telemetry::error_chain;
-use warehouse::usage::{StepsRequest, SweepRequest, UsageError};
+use warehouse::usage::{Patience, StepsRequest, SweepRequest, Tries, UsageError};
 
 use crate::App;
 use crate::answer::Serving;
@@ -118,7 +117,7 @@ async fn read_usage(
     baseline_days: u16,
     serving: &Serving,
 ) -> Result<HashMap<CustomerId, Usage>, Problem> {
-    let mut tries = Tries::of(app, serving);
+    let mut tries = tries(app, serving);
     loop {
         let query_id = tries.query_id();
         let request = SweepRequest {
@@ -132,7 +131,7 @@ async fn read_usage(
         };
         match try_usage(app, &request).await {
             Ok(usage) => return Ok(usage),
-            Err(error) => tries.again(error).await?,
+            Err(error) => tries.again(error, false).await?,
         }
     }
 }
@@ -146,13 +145,13 @@ pub(crate) async fn steps(
     step: Duration,
     serving: &Serving,
 ) -> Result<Vec<Option<f64>>, Problem> {
-    let mut tries = Tries::of(app, serving);
+    let mut tries = tries(app, serving);
     loop {
         let query_id = tries.query_id();
         let request = StepsRequest { customer, metric, start, end, step, query_id: &query_id };
         match app.usage.steps(&request).await {
             Ok(values) => return Ok(values),
-            Err(error) => tries.again(error).await?,
+            Err(error) => tries.again(error, false).await?,
         }
     }
 }
@@ -192,41 +191,8 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
     Ok(usage)
 }
 
-/// The tries of one query. A second one heals a connection that was closed in the meantime, and credentials that were
-/// rotated.
-struct Tries<'a> {
-    app: &'a App,
-    name: String,
-    deadline: Instant,
-    failed: u32,
-}
-
-const TRIES: u32 = 2;
-
-impl<'a> Tries<'a> {
-    /// Two queries of one request may run at the same time, and ClickHouse refuses a second one of the same id.
-    fn of(app: &'a App, serving: &Serving) -> Self {
-        let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
-        Self { app, name, deadline: serving.deadline, failed: 0 }
-    }
-
-    fn query_id(&self) -> String {
-        format!("{}-{}", self.name, self.failed + 1)
-    }
-
-    /// Fails where no other try is worth it.
-    async fn again(&mut self, error: UsageError) -> Result<(), Problem> {
-        let query_id = self.query_id();
-        self.failed += 1;
-        let hopeless = matches!(error, UsageError::TooExpensive { .. }) || Instant::now() >= self.deadline;
-        if self.failed == TRIES || hopeless || !self.app.usage.prepare_retry(&error, false).await {
-            return Err(error.into());
-        }
-        tracing::warn!(
-            db.query_id = query_id,
-            error = error_chain(&error),
-            "reading usage failed: trying again"
-        );
-        Ok(())
-    }
+/// The tries of one query. Two queries of one request may run at the same time, so each has a name of its own.
+fn tries<'a>(app: &'a App, serving: &Serving) -> Tries<'a> {
+    let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
+    Tries::new(&app.usage, name, Patience::OF_A_REQUEST, serving.deadline)
 }

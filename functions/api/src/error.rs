@@ -11,7 +11,7 @@ use problem_details::{JsonProblemDetails, ProblemDetails};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
-use warehouse::usage::UsageError;
+use warehouse::usage::{UsageError, UsageErrorKind};
 
 /// Seconds after which a caller may try again when a service behind this one is away.
 const RETRY_AFTER_SECONDS: u32 = 10;
@@ -189,12 +189,14 @@ pub(crate) fn quoted(text: &str) -> String {
 
 impl From<UsageError> for Problem {
     fn from(error: UsageError) -> Self {
-        match &error {
-            UsageError::TooExpensive { .. } | UsageError::OutOfTime { .. } => {
+        match error.kind() {
+            UsageErrorKind::TooExpensive => {
                 let problem = Self::too_much("choose a shorter period, fewer days or fewer customers");
                 Self { cause: Some(error_chain(&error)), ..problem }
             }
-            _ => Self::unavailable("the usage data", &error),
+            UsageErrorKind::Unavailable | UsageErrorKind::Overloaded => {
+                Self::unavailable("the usage data", &error)
+            }
         }
     }
 }

@@ -86,6 +86,10 @@ impl Ledger for App {
         Ok(self.store.mark_sent(alert, writer).await?)
     }
 
+    async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
+        Ok(self.store.park(alert, writer).await?)
+    }
+
     async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
         Ok(self.store.release(alert, writer).await?)
     }

@@ -52,5 +52,7 @@ pub trait Ledger {
     async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim>;
     async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()>;
     async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
+    /// Takes an alert out of the outbox that can never be published.
+    async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
     async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
 }

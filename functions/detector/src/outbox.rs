@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use detection::incident::{Event, IncidentId};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use messaging::alerts::PUBLISH_TIMEOUT;
+use messaging::alerts::{AlertError, PUBLISH_TIMEOUT};
 use platform::emf::AlertFigures;
 use platform::telemetry::error_chain;
 use store::{AlertItem, CLAIM, Claim, Writer};
@@ -23,6 +23,13 @@ const CONCURRENT_PUBLISHES: usize = 8;
 /// Time for a publish and its mark: closer to the deadline, or to the end of the claim, none is begun.
 const SEND_TIME: Duration = PUBLISH_TIMEOUT.saturating_add(Duration::from_secs(2));
 
+/// After this the claim of a dead run has ended.
+const CLAIM_OVER: Duration = CLAIM.saturating_add(Duration::from_secs(1));
+
+/// Pause before the first look whether another run has sent what it holds. Each further pause is twice as long, and five
+/// of them last as long as a claim.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// Time for what earlier runs left behind: whatever SNS does, this run's own window must still be checked.
 const LEFT_OVER_TIME: Duration = Duration::from_secs(30);
 
@@ -33,7 +40,12 @@ pub struct Outbox {
     /// Alerts that are not known to be sent, and when their anomalies were complete, in Unix milliseconds.
     waiting: BTreeMap<String, i64>,
     unreadable: u64,
+    parked: u64,
     seen: HashSet<String>,
+    /// Alerts that another run holds, and those behind them. That run may be dead.
+    held: Vec<AlertItem>,
+    /// Incidents of which such an alert waits.
+    held_incidents: HashSet<IncidentId>,
     /// Incidents of which an alert waits that this run could not send, so that none of their later ones goes before it.
     blocked: HashSet<IncidentId>,
     /// Whether the alerts that wait were looked at, so that a count of zero means something.
@@ -50,15 +62,19 @@ enum Sent {
     Unmarked(anyhow::Error),
     /// Another run sent it.
     Done,
+    /// SNS refuses it for good, so it is parked: a run that fails on it for ever would help nobody.
+    Parked(anyhow::Error),
     /// Another run has it in hand.
     Held,
+    /// It waits behind one that another run has in hand.
+    Behind,
     Failed(anyhow::Error),
 }
 
 impl Sent {
     /// Whether what follows it may be sent as well.
     fn is_sent(&self) -> bool {
-        matches!(self, Self::Published | Self::Unmarked(_) | Self::Done)
+        matches!(self, Self::Published | Self::Unmarked(_) | Self::Parked(_) | Self::Done)
     }
 }
 
@@ -103,8 +119,52 @@ impl Outbox {
             alerts.into_iter().filter(|alert| self.seen.insert(alert.id().to_owned())).collect();
         // They all wait until they are known to be sent, also when this run is cut off on the way.
         self.waiting.extend(alerts.iter().map(|alert| (alert.id().to_owned(), alert.detected_at())));
+        self.send(ledger, alerts, writer, deadline).await;
+    }
+
+    /// Sends what another run held, once the claims of that run are over. A dead run is not waited for by anybody else.
+    /// Without the time to wait this run fails, so that its retry sends them.
+    pub(crate) async fn publish_held(&mut self, ledger: &impl Ledger, writer: Writer<'_>, deadline: Instant) {
+        let mut pause = FIRST_LOOK;
+        let mut waited = Duration::ZERO;
+        while !self.held.is_empty() && waited < CLAIM_OVER {
+            let count = self.held.len();
+            if deadline.saturating_duration_since(Instant::now()) < pause + SEND_TIME {
+                self.fail(anyhow::anyhow!(
+                    "another run holds {count} alerts, and no time was left to wait for it"
+                ));
+                break;
+            }
+            tracing::info!(alerts.held = count, "waiting for another run that has alerts in hand");
+            ledger.pause(pause).await;
+            waited += pause;
+            pause *= 2;
+            for incident in self.held_incidents.drain() {
+                self.blocked.remove(&incident);
+            }
+            let held = std::mem::take(&mut self.held);
+            self.send(ledger, held, writer, deadline).await;
+        }
+        // A run that took them anew is alive, and sends them.
+        self.held.clear();
+    }
+
+    async fn send(
+        &mut self,
+        ledger: &impl Ledger,
+        alerts: Vec<AlertItem>,
+        writer: Writer<'_>,
+        deadline: Instant,
+    ) {
         let mut groups = by_incident(&alerts);
-        groups.retain(|alerts| !self.is_blocked(alerts[0]));
+        groups.retain(|alerts| {
+            let waits =
+                alerts[0].incident_id().is_some_and(|incident| self.held_incidents.contains(&incident));
+            if waits {
+                self.held.extend(alerts.iter().map(|alert| (*alert).clone()));
+            }
+            !waits && !self.is_blocked(alerts[0])
+        });
         let mut sending = stream::iter(groups)
             .map(|alerts| async move { send_in_order(ledger, &alerts, writer, deadline).await })
             .buffer_unordered(CONCURRENT_PUBLISHES)
@@ -124,7 +184,20 @@ impl Outbox {
                     self.fail(error.context(format!("the alert {id} was sent and will be sent again")));
                 }
                 Sent::Done => drop(self.waiting.remove(id)),
-                Sent::Held => {}
+                Sent::Parked(error) => {
+                    self.parked += 1;
+                    self.waiting.remove(id);
+                    let text = error_chain(error.as_ref());
+                    tracing::error!(
+                        alert.id = id,
+                        error = text,
+                        "SNS refuses the alert for good: it is parked"
+                    );
+                }
+                Sent::Held | Sent::Behind => {
+                    self.held_incidents.extend(alert.incident_id());
+                    self.held.push(alert.clone());
+                }
                 Sent::Failed(error) => {
                     self.fail(error.context(format!("the alert {id} was not sent")));
                 }
@@ -148,6 +221,7 @@ impl Outbox {
             self.waiting.values().min().map_or(0, |oldest| now.as_millisecond().saturating_sub(*oldest));
         self.looked.then(|| AlertFigures {
             published: self.published,
+            parked: self.parked,
             pending: self.waiting.len() as u64 + self.unreadable,
             oldest: Duration::from_millis(u64::try_from(oldest).unwrap_or(0)),
         })
@@ -167,18 +241,16 @@ impl Outbox {
     }
 }
 
-/// Its place among the alerts of an incident: by the newest window that the incident had seen, then by its number of
-/// anomalies, which a late window adds to, and then by when it became true. What people did is dated by the clock, which
-/// is ahead of all windows, and so is no measure before the others.
-fn place(alert: &AlertItem) -> (i64, u64, i64) {
+/// Its place among the alerts of an incident: by the newest window that the incident had seen, and then by when it became
+/// true. What people did is dated by the clock, which is ahead of all windows, and so is no measure between the two.
+fn place(alert: &AlertItem) -> (i64, i64) {
     let incident = match alert {
         AlertItem::Anomaly(item) => item.alert.as_ref().map(|alert| &alert.incident),
         AlertItem::Notice(notice) => Some(&notice.incident),
         AlertItem::Digest(_) => None,
     };
     let newest_window = incident.map(|incident| incident.last_window.as_millisecond());
-    let anomalies = incident.map_or(0, |incident| incident.anomalies);
-    (newest_window.unwrap_or(alert.detected_at()), anomalies, alert.detected_at())
+    (newest_window.unwrap_or(alert.detected_at()), alert.detected_at())
 }
 
 /// Whether no other alert of its incident can have been before it.
@@ -222,8 +294,11 @@ async fn send_in_order<'a>(
     let mut results = Vec::new();
     for alert in alerts {
         let sent = send(ledger, alert, writer, deadline).await;
-        let goes_on = sent.is_sent();
+        let (goes_on, is_held) = (sent.is_sent(), matches!(sent, Sent::Held));
         results.push((*alert, sent));
+        if is_held {
+            results.extend(alerts.iter().skip(results.len()).map(|alert| (*alert, Sent::Behind)));
+        }
         if !goes_on {
             break;
         }
@@ -248,6 +323,11 @@ async fn send(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>, deadl
         false => Err(anyhow::anyhow!("the claim took {} s to get", claimed.elapsed().as_secs())),
     };
     if let Err(error) = published {
+        if error.downcast_ref::<AlertError>().is_some_and(AlertError::is_final)
+            && park(ledger, alert, writer).await.is_ok()
+        {
+            return Sent::Parked(error);
+        }
         if let Err(release) = ledger.release(alert, writer).await {
             let text = error_chain(release.as_ref());
             tracing::warn!(alert.id = alert.id(), error = text, "the claim on the alert ends by itself");
@@ -267,6 +347,10 @@ async fn claim(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>) -> a
 
 async fn mark(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
     ledger.mark_sent(alert, Writer { now: ledger.now()?, ..writer }).await
+}
+
+async fn park(ledger: &impl Ledger, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
+    ledger.park(alert, Writer { now: ledger.now()?, ..writer }).await
 }
 
 #[cfg(test)]
@@ -295,8 +379,6 @@ mod tests {
             severity: Severity::Critical,
             opened_at: at(0),
             level_since: at(0),
-            level_at_start: None,
-            unjudged_since: None,
             last_seen: at(window),
             last_window: at(window),
             closed_at: None,

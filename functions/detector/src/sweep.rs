@@ -1,20 +1,17 @@
 //! Reads and judges: the stream of usage in, the spool of findings out.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use detection::{CustomerId, Series, Verdict};
 use platform::emf::{RunFigures, UsageFigures};
-use warehouse::usage::{Baseline, CustomerUsage, SweepRequest, UsageError};
+use warehouse::usage::{Baseline, CustomerUsage, Patience, SweepRequest, Tries, UsageError};
 
 use crate::app::App;
 use crate::candidate::{Candidate, judge_series};
 use crate::known::Known;
 use crate::pass::{Pass, millis};
 use crate::spool::Spool;
-
-/// Tries for one window. Each reads everything anew: of a stream that broke off, nothing is believed.
-const ATTEMPTS: u32 = 3;
 
 /// Quarantined series that are logged one by one; all of them are counted.
 const LOGGED_QUARANTINES: u64 = 20;
@@ -38,9 +35,9 @@ pub(crate) async fn collect(
     let started = Instant::now();
     let mut baseline = find_baseline(pass, &request).await;
     figures.clickhouse_time += started.elapsed();
-    let (mut attempt, mut refused) = (1, false);
+    let mut tries = Tries::new(&app.usage, writer.run_id, Patience::OF_A_RUN, deadline);
     loop {
-        let query_id = format!("{}-{attempt}", writer.run_id);
+        let (query_id, number) = (tries.query_id(), tries.number());
         let request = SweepRequest { query_id: &query_id, ..request };
         let started = Instant::now();
         let mut attempted = UsageFigures::default();
@@ -62,33 +59,17 @@ pub(crate) async fn collect(
             }
             Err(Failure::Usage(error)) => {
                 // The last try is one of the hours, whatever it is that fails.
-                let of_baseline = baseline.take_if(|_| leaves_the_hours(&error) || attempt + 1 == ATTEMPTS);
-                let of_hours_next = of_baseline.is_some() && leaves_the_hours(&error);
-                if attempt == ATTEMPTS || !(of_hours_next || app.usage.prepare_retry(&error, refused).await) {
-                    return Err(error).with_context(|| {
-                        format!(
-                            "the usage of {} to {} was not read (try {attempt})",
-                            window.start(),
-                            window.end()
-                        )
-                    });
-                }
-                refused |= matches!(error, UsageError::Authentication { .. });
-                if let Some(baseline) = of_baseline {
+                let is_expendable = leaves_the_hours(&error) || tries.is_last_but_one();
+                let of_hours_next = baseline.is_some() && leaves_the_hours(&error);
+                if let Some(baseline) = baseline.take_if(|_| is_expendable) {
                     doubt(pass, &request, &baseline, &error).await;
                 }
-                let text = platform::telemetry::error_chain(&error);
-                tracing::warn!(
-                    db.query_id = query_id,
-                    attempt,
-                    error = text,
-                    "reading usage failed: trying again"
-                );
+                tries.again(error, of_hours_next).await.with_context(|| {
+                    format!("the usage of {} to {} was not read (try {number})", window.start(), window.end())
+                })?;
             }
             Err(Failure::Spool(error)) => return Err(error),
         }
-        tokio::time::sleep(Duration::from_millis(500) * attempt).await;
-        attempt += 1;
     }
 }
 
@@ -117,7 +98,9 @@ async fn find_baseline(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Bas
 /// Whether the hours may be read where a baseline failed like this. Whatever concerns ClickHouse as a whole is not.
 fn leaves_the_hours(error: &UsageError) -> bool {
     match error {
-        UsageError::Truncated { .. } | UsageError::TooExpensive { .. } => true,
+        UsageError::Truncated { .. } | UsageError::TooExpensive { .. } | UsageError::Overloaded { .. } => {
+            true
+        }
         UsageError::Authentication { .. } | UsageError::Credentials(_) | UsageError::OutOfTime { .. } => {
             false
         }
@@ -157,7 +140,7 @@ async fn read(
     while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
         judge(pass, known, &usage, &mut candidates, figures).map_err(Failure::Spool)?;
     }
-    if stream.may_be_cut() {
+    if stream.may_be_cut() && request.customers.is_empty() {
         expect_nobody(pass.app, request, baseline).await.map_err(Failure::Usage)?;
     }
     Ok(candidates)
@@ -177,7 +160,6 @@ async fn expect_nobody(
         0 => {
             tracing::warn!(
                 db.query_id = request.query_id,
-                usage.customers_asked_for = request.customers.len(),
                 "no customer has any usage in the hours read: is the rollup fed? (`meterflow migrate`)"
             );
             Ok(())

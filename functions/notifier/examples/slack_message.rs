@@ -15,7 +15,7 @@ fn main() -> anyhow::Result<()> {
     };
     let alert = Alert::parse(messages.first().context("the sample has no message")?)?;
     let link = "https://app.example.com/incidents/{incident_id}";
-    let message = Message { alert: &alert, held_back: 0, link: Some(link) };
+    let message = Message::of(&alert, Some(link));
     println!("{}", serde_json::to_string_pretty(&slack::payload(message))?);
     Ok(())
 }

@@ -39,6 +39,8 @@ pub struct Alert {
 pub struct Incident {
     pub opened_at: Option<Timestamp>,
     pub last_seen: Option<Timestamp>,
+    /// End of the newest window that changed anything about it.
+    pub last_window: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
     pub anomalies: u64,
     pub peak_z_score: Option<f64>,
@@ -67,7 +69,6 @@ pub enum Event {
     Acknowledged,
     Resolved,
     Accepted,
-    Stale,
     Digest,
 }
 
@@ -129,6 +130,7 @@ impl Incident {
         Self {
             opened_at: time(&json["opened_at"]),
             last_seen: time(&json["last_seen"]),
+            last_window: time(&json["last_window"]),
             closed_at: time(&json["closed_at"]),
             anomalies: json["anomalies"].as_u64().unwrap_or(0),
             peak_z_score: json["peak_z_score"].as_f64(),
@@ -146,7 +148,6 @@ impl Event {
             Some("acknowledged") => Self::Acknowledged,
             Some("resolved") => Self::Resolved,
             Some("accepted") => Self::Accepted,
-            Some("stale") => Self::Stale,
             Some("digest") => Self::Digest,
             _ => Self::Opened,
         }
@@ -161,15 +162,23 @@ impl Event {
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
             Self::Accepted => "accepted",
-            Self::Stale => "stale",
             Self::Digest => "digest",
         }
     }
 
-    /// Whether a throttle may hold it back. What ends or changes a page must come through, and a digest is already what
-    /// is left of many.
+    /// Whether a throttle may delay it. A digest is already one message for many.
     pub fn is_throttled(self) -> bool {
-        matches!(self, Self::Opened | Self::Escalated | Self::Reopened | Self::Reminder)
+        self.is_page() && self != Self::Digest
+    }
+
+    /// Whether it calls people.
+    pub fn is_page(self) -> bool {
+        matches!(self, Self::Opened | Self::Escalated | Self::Reopened | Self::Reminder | Self::Digest)
+    }
+
+    /// Whether it says that nothing is left to do.
+    pub fn is_closing(self) -> bool {
+        matches!(self, Self::Resolved | Self::Accepted)
     }
 }
 
@@ -239,9 +248,8 @@ mod tests {
 
     #[test]
     fn events_are_read_back() {
-        use Event::{Accepted, Acknowledged, Digest, Escalated, Opened, Reminder, Reopened, Resolved, Stale};
-        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Resolved, Accepted, Stale, Digest]
-        {
+        use Event::{Accepted, Acknowledged, Digest, Escalated, Opened, Reminder, Reopened, Resolved};
+        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Resolved, Accepted, Digest] {
             assert_eq!(Event::read(&event.as_str().into()), event);
         }
         assert_eq!(Event::read(&"snoozed".into()), Opened);

@@ -47,16 +47,14 @@ pub struct Day {
     open: Count,
     resolved: Count,
     accepted: Count,
-    /// Shown where there are any.
-    stale: Count,
     /// Those that something happened to, or that stand.
     told: u64,
     /// The largest first, no more than are shown.
     largest: Vec<Entry>,
 }
 
-/// Pages that a channel's throttles held back; none where it cannot be told.
-pub type HeldBack = (String, Option<u64>);
+/// Alerts that have not reached a channel; none where it cannot be told.
+pub type Undelivered = (String, Option<u64>);
 
 /// Entries that are shown; all are counted.
 const LARGEST: usize = 10;
@@ -72,7 +70,7 @@ pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow:
     // No channel has such a name.
     let delivery = Delivery { alert_id: &alert_id, channel: "E-MAIL", attempt: &attempt };
     match app.deliveries.claim(delivery, app.now()?, TIME, false).await? {
-        DeliveryClaim::Won { .. } => {}
+        DeliveryClaim::Won => {}
         DeliveryClaim::Done => return Ok(false),
         DeliveryClaim::Held => bail!("another invocation has the daily digest in hand"),
     }
@@ -83,7 +81,7 @@ pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow:
     };
     if let Err(error) = sent {
         // The next try then need not wait for the claim to end.
-        let _ = app.deliveries.release(delivery, 0).await;
+        let _ = app.deliveries.release(delivery).await;
         return Err(error);
     }
     if let Err(error) = app.deliveries.end(delivery, Ended::Sent, app.now()?).await {
@@ -102,18 +100,18 @@ async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::R
     let from = day_before(to)?;
     let mut day = Day::new(from, to);
     app.store.incidents_since(from - STANDING, to, |item| day.add(Entry::from(item))).await?;
-    let mut held_back = Vec::new();
+    let mut undelivered = Vec::new();
     for channel in &app.channels.channels {
-        let count = app.deliveries.held_back_between(&channel.name, from, to).await.inspect_err(|error| {
+        let waiting = app.deliveries.waiting(&channel.name).await.inspect_err(|error| {
             tracing::warn!(
                 channel = channel.name,
                 error = error_chain(error),
-                "the throttles cannot be read"
+                "the alerts that wait cannot be read"
             );
         });
-        held_back.push((channel.name.clone(), count.ok()));
+        undelivered.push((channel.name.clone(), waiting.ok().map(|waiting| waiting.len() as u64)));
     }
-    let mail = compose(&day, &held_back);
+    let mail = compose(&day, &undelivered);
     app.sender.topics.publish(topic, Some(&mail.subject), &mail.text).await?;
     tracing::info!(digest.incidents = day.told, digest.to = %to, "daily digest sent");
     Ok(())
@@ -141,8 +139,8 @@ impl From<IncidentItem> for Entry {
 
 impl Day {
     pub fn new(from: Timestamp, to: Timestamp) -> Self {
-        let [opened, open, resolved, accepted, stale] = [Count::default(); 5];
-        Self { from, to, opened, open, resolved, accepted, stale, told: 0, largest: Vec::new() }
+        let [opened, open, resolved, accepted] = [Count::default(); 4];
+        Self { from, to, opened, open, resolved, accepted, told: 0, largest: Vec::new() }
     }
 
     pub fn add(&mut self, entry: Entry) {
@@ -155,7 +153,6 @@ impl Day {
             (entry.is_open(), &mut self.open),
             (closed(IncidentState::Resolved), &mut self.resolved),
             (closed(IncidentState::Accepted), &mut self.accepted),
-            (closed(IncidentState::Stale), &mut self.stale),
         ] {
             if applies {
                 count.add(entry.severity);
@@ -174,10 +171,10 @@ impl Day {
 }
 
 /// Writes the digest of the incidents of a day.
-pub fn compose(day: &Day, held_back: &[HeldBack]) -> Mail {
-    let Day { to, opened, open, resolved, accepted, stale, told, largest, .. } = day;
-    let held_back = held_back_text(held_back);
-    if *told == 0 && held_back.is_none() {
+pub fn compose(day: &Day, undelivered: &[Undelivered]) -> Mail {
+    let Day { to, opened, open, resolved, accepted, told, largest, .. } = day;
+    let undelivered = undelivered_text(undelivered);
+    if *told == 0 && undelivered.is_none() {
         return Mail {
             subject: "[MeterFlow] Daily digest: nothing to report".to_owned(),
             text: format!("No usage anomalies in the 24 hours to {to}: nothing to report.\n"),
@@ -189,11 +186,8 @@ pub fn compose(day: &Day, held_back: &[HeldBack]) -> Mail {
     {
         let _ = writeln!(text, "{label:<12}{count}");
     }
-    if stale.total() > 0 {
-        let _ = writeln!(text, "{:<12}{stale}", "Stale");
-    }
-    if let Some(held_back) = held_back {
-        let _ = writeln!(text, "{:<12}{held_back}", "Held back");
+    if let Some(undelivered) = undelivered {
+        let _ = writeln!(text, "{:<12}{undelivered}", "Undelivered");
     }
     if *told > 0 {
         let title = if *told > LARGEST as u64 { "The ten largest" } else { "All of them, the largest first" };
@@ -225,7 +219,6 @@ impl Entry {
             IncidentState::Acknowledged => "acknowledged",
             IncidentState::Resolved => "resolved",
             IncidentState::Accepted => "accepted",
-            IncidentState::Stale => "stale",
         };
         format!(
             "{number:>2}. {customer} ({severity}, {state})\n    {description}\n    \
@@ -273,14 +266,14 @@ impl std::fmt::Display for Count {
     }
 }
 
-/// Pages that throttles held back, by channel; none where there were none.
-fn held_back_text(held_back: &[HeldBack]) -> Option<String> {
-    let of = |(channel, count): &HeldBack| match count {
+/// Alerts that have not reached their channel; none where all have.
+fn undelivered_text(undelivered: &[Undelivered]) -> Option<String> {
+    let of = |(channel, count): &Undelivered| match count {
         Some(0) => None,
-        Some(count) => Some(format!("{} by {channel}", plural(*count, "page", "pages"))),
+        Some(count) => Some(format!("{} to {channel}", plural(*count, "alert", "alerts"))),
         None => Some(format!("not known of {channel}")),
     };
-    let parts: Vec<_> = held_back.iter().filter_map(of).collect();
+    let parts: Vec<_> = undelivered.iter().filter_map(of).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
@@ -320,8 +313,8 @@ mod tests {
         day
     }
 
-    fn mail(entries: &[Entry], held_back: &[HeldBack]) -> Mail {
-        compose(&day(entries.iter().cloned()), held_back)
+    fn mail(entries: &[Entry], undelivered: &[Undelivered]) -> Mail {
+        compose(&day(entries.iter().cloned()), undelivered)
     }
 
     #[test]
@@ -339,9 +332,9 @@ mod tests {
                 33.3,
             ),
         ];
-        let held_back =
+        let undelivered =
             [("pagerduty".to_owned(), Some(0)), ("slack".to_owned(), Some(12)), ("x".to_owned(), None)];
-        let mail = mail(&entries, &held_back);
+        let mail = mail(&entries, &undelivered);
         assert_eq!(mail.subject, "[MeterFlow] Daily digest: 2 opened, 2 still open");
         insta::assert_snapshot!(mail.text);
     }

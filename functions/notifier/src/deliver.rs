@@ -1,265 +1,424 @@
-//! One alert to one channel, from the claim to its end:
+//! From an alert to a channel:
 //!
 //! ```text
-//! claim ─ disabled? ─ throttle ─ send ─┬─ sent ─── mark
-//!                                      └─ not ──── queue of failures ─ mark
+//! accept ─ waits ─ lead ─ gather ─ plan ─ send ─┬─ taken ──────── finished
+//!                                               ├─ perhaps later ─ waits on, with growing pauses
+//!                                               └─ refused ────── parked in the queue of failures
 //! ```
 //!
 //! Invariants:
 //!
-//! * Nothing is sent without a claim, so copies of an event reach a receiver once. Only a process that dies between
-//!   sending and marking leaves a second copy behind: at least once is what can be promised, and it is.
-//! * A delivery ends as sent, held back or in the channel's queue; where not even the queue can be written, the claim is
-//!   given back and the event fails, so that Lambda tries it again.
-//! * What only makes a message better (threads, counts, whether it is throttled) never keeps it from being sent.
+//! * An alert waits in the table before anything is sent. Copies of an event reach a receiver once. Only a process that
+//!   dies between sending and finishing leaves a second copy behind.
+//! * One process at a time leads a channel, so what happens together is told together and in its order.
+//! * A delivery ends as sent, as over, or in the channel's queue. Until then the schedule tries it again.
+//! * What only makes a message better (threads, throttles) never keeps the message from being sent.
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use jiff::Timestamp;
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
 use messaging::channels::{Channel, ChannelKind};
 use messaging::failures::Failure;
 use platform::telemetry::error_chain;
-use store::deliveries::{Delivery, DeliveryClaim, DeliveryError, Ended, Thread, Throttled};
+use store::deliveries::{Accepted, Delivery, DeliveryError, Finished, Lead, Thread};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::App;
 use crate::alert::Alert;
 use crate::message::Message;
+use crate::plan::{Entry, Plan, Style, plan};
 use crate::send::{Sent, Unsent};
 
-/// How a delivery ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Sent,
-    HeldBack,
-    /// In the queue of failures. `gone` where the receiver said that it wants nothing more.
-    Queued {
-        gone: bool,
-    },
-    /// An earlier copy of the event was delivered.
-    Already,
-}
-
-/// One delivery to be made.
-#[derive(Clone, Copy)]
-pub(crate) struct Job<'a> {
-    pub(crate) app: &'a App,
-    pub(crate) channel: &'a Channel,
-    pub(crate) alert: &'a Alert,
-    /// The message as it came, for the queue.
-    pub(crate) message: &'a str,
-    /// An operator sends it again: no throttle, no queue, and a disabled channel is enabled.
-    pub(crate) redrive: bool,
-    pub(crate) deadline: Instant,
+/// What one process did for a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Alerts that reached the channel.
+    pub(crate) sent: u64,
+    /// Alerts in the queue of failures.
+    pub(crate) parked: u64,
+    /// Deliveries that failed and are tried again.
+    pub(crate) postponed: u64,
+    /// The receiver said that it wants nothing more.
+    pub(crate) gone: u64,
 }
 
 /// Longest time of all tries of one message.
 const SEND_TIME: Duration = Duration::from_secs(25);
 
-/// Time for queue and mark after the last try.
+/// Time for queue and marks after the last try.
 const END_TIME: Duration = Duration::from_secs(12);
 
-/// With less than this no delivery is begun.
+/// With less than this nothing is begun.
 const LEAST_TIME: Duration = Duration::from_secs(2);
 
-/// Between two looks at a claim of somebody else.
-const CLAIM_PAUSE: Duration = Duration::from_millis(500);
+/// Longest time that the first alert of a group waits for the others, in gatherings.
+const GATHERINGS: u32 = 4;
 
-impl Job<'_> {
-    pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
-        let attempt = Uuid::new_v4().to_string();
-        let delivery = Delivery { alert_id: &self.alert.id, channel: &self.channel.name, attempt: &attempt };
-        let Some((held_back, until)) = self.claim(delivery).await? else { return Ok(Outcome::Already) };
-        if self.is_disabled().await {
-            let reason = "the channel is disabled since its receiver answered 410 Gone: change its address, or send again by `meterflow alerts redrive`";
-            return self
-                .queue(delivery, held_back, Unsent { reason: reason.to_owned(), tries: 0, gone: false })
-                .await;
+/// Pauses before the next delivery: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+
+/// So long a delivery is tried again. Then a person has to look.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(6);
+
+/// Deliveries that fail in a row before a channel counts as down.
+const FAILURES: u32 = 2;
+
+/// Looks at a channel for what came while its leader left.
+const ROUNDS: u32 = 5;
+
+/// Lets an alert wait for a channel. False where it was delivered before.
+pub(crate) async fn accept(
+    app: &App,
+    channel: &Channel,
+    alert: &Alert,
+    message: &str,
+) -> anyhow::Result<bool> {
+    let delivery = Delivery { alert_id: &alert.id, channel: &channel.name, attempt: "" };
+    Ok(app.deliveries.accept(delivery, message, app.now()?).await? == Accepted::Waits)
+}
+
+/// Sends what waits for a channel and is due. Does nothing while another process leads the channel.
+pub(crate) async fn send_waiting(app: &App, channel: &Channel, deadline: Instant) -> anyhow::Result<Tally> {
+    let attempt = Uuid::new_v4().to_string();
+    let mut leader = Leader { app, channel, deadline, lead: Lead::default(), tally: Tally::default() };
+    for _ in 0..ROUNDS {
+        let time = deadline.saturating_duration_since(Instant::now());
+        if time < LEAST_TIME + END_TIME {
+            break;
         }
-        let held_back = match self.throttle(delivery).await {
-            Throttle::Pass(more) => held_back.max(more),
-            Throttle::Held => return Ok(Outcome::HeldBack),
-            Throttle::Lost => return Ok(Outcome::Already),
-        };
-        let page = Message { alert: self.alert, held_back, link: self.app.channels.link.as_deref() };
-        let thread = self.thread().await;
-        match self.app.sender.send(self.channel, page, thread.as_deref(), until).await {
-            Ok(sent) => self.sent(delivery, sent, thread).await,
-            Err(unsent) => self.queue(delivery, held_back, unsent).await,
+        let lead = app.deliveries.lead(&channel.name, &attempt, app.now()?, time).await?;
+        let Some(lead) = lead else { break };
+        leader.lead = lead;
+        let led = leader.run().await;
+        app.deliveries.leave(&channel.name, &attempt, &leader.lead).await?;
+        led?;
+        // Who came while the lead was given back relied on this process.
+        if leader.tally.postponed > 0 || leader.look().await?.is_empty() {
+            break;
         }
     }
+    Ok(leader.tally)
+}
 
-    /// How many pages an earlier attempt learned were held back, and the end of the time to send. `None` when the
-    /// delivery was made before.
-    async fn claim(self, delivery: Delivery<'_>) -> anyhow::Result<Option<(u64, Instant)>> {
+/// The one process that sends to a channel.
+struct Leader<'a> {
+    app: &'a App,
+    channel: &'a Channel,
+    deadline: Instant,
+    lead: Lead,
+    tally: Tally,
+}
+
+/// What became of one message.
+enum Delivered {
+    Taken,
+    Postponed,
+    Parked,
+}
+
+impl Leader<'_> {
+    async fn run(&mut self) -> anyhow::Result<()> {
+        self.gather().await?;
+        let mut failures = 0;
         loop {
-            let now = Instant::now();
-            let until = (now + SEND_TIME).min(self.deadline.checked_sub(END_TIME).unwrap_or(now));
-            let time = until.saturating_duration_since(now);
-            if time < LEAST_TIME {
-                bail!("there is no time left for {}", self.channel.name);
+            let plan = self.look().await?;
+            for entry in &plan.over {
+                self.finish(entry, Finished::Over).await?;
             }
-            let hold = time + END_TIME;
-            match self.app.deliveries.claim(delivery, self.app.now()?, hold, self.redrive).await? {
-                DeliveryClaim::Won { held_back } => return Ok(Some((held_back, until))),
-                DeliveryClaim::Done => return Ok(None),
-                // Another copy of the event is at work, or died at it: wait for what comes of it.
-                DeliveryClaim::Held if time < LEAST_TIME + CLAIM_PAUSE * 2 => {
-                    bail!("another invocation has the delivery to {} in hand", self.channel.name);
+            for entry in &plan.given_up {
+                self.park(entry, "the page of this incident was not delivered").await?;
+            }
+            if plan.batches.is_empty() {
+                return Ok(());
+            }
+            for batch in &plan.batches {
+                let time = self.deadline.saturating_duration_since(Instant::now());
+                if time < LEAST_TIME + END_TIME || failures >= FAILURES {
+                    return Ok(());
                 }
-                DeliveryClaim::Held => tokio::time::sleep(CLAIM_PAUSE).await,
+                match self.send(batch).await? {
+                    Delivered::Postponed => failures += 1,
+                    Delivered::Taken | Delivered::Parked => failures = 0,
+                }
             }
         }
     }
 
-    /// Whether the receiver is known to be gone; a redrive enables it.
-    async fn is_disabled(self) -> bool {
+    /// Waits until no further alert comes: those of one run arrive within seconds, each by an event of its own.
+    async fn gather(&self) -> anyhow::Result<()> {
+        if self.style() == Style::Program {
+            return Ok(());
+        }
+        for _ in 0..GATHERINGS {
+            let now = self.app.now()?.as_millisecond();
+            let waiting = self.app.deliveries.waiting(&self.channel.name).await?;
+            let gathering = i64::try_from(self.app.gather.as_millis()).unwrap_or(i64::MAX);
+            let newest = waiting.iter().map(|waiting| waiting.since).max();
+            let left = newest.map_or(0, |newest| newest.saturating_add(gathering) - now);
+            let Ok(left @ 1..) = u64::try_from(left) else { break };
+            tokio::time::sleep(Duration::from_millis(left).min(self.app.gather)).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&self) -> anyhow::Result<Plan> {
+        let waiting = self.app.deliveries.waiting(&self.channel.name).await?;
+        let mut entries = Vec::new();
+        for waiting in waiting {
+            let alert = Alert::parse(&waiting.message).context("an alert that waits cannot be read")?;
+            entries.push(Entry { waiting, alert });
+        }
+        Ok(plan(entries, self.style(), &self.lead, self.app.now()?.as_millisecond()))
+    }
+
+    fn style(&self) -> Style {
+        Style::of(&self.channel.kind)
+    }
+
+    async fn send(&mut self, batch: &[Entry]) -> anyhow::Result<Delivered> {
+        let until =
+            (Instant::now() + SEND_TIME).min(self.deadline.checked_sub(END_TIME).unwrap_or(self.deadline));
+        if self.is_disabled().await {
+            let reason = "the channel is disabled since its receiver answered 410 Gone: change its address, or send \
+                          again by `meterflow alerts redrive`";
+            return self.refused(batch, &Unsent::refused(reason)).await;
+        }
+        let Some(page_key) = self.page_key(batch).await else { return self.taken(batch, None, None).await };
+        let others: Vec<_> = batch.iter().skip(1).map(|entry| &entry.alert).collect();
+        let Some(first) = batch.first() else { return Ok(Delivered::Taken) };
+        let message = Message {
+            alert: &first.alert,
+            others: &others,
+            link: self.app.channels.link.as_deref(),
+            page_key: page_key.as_deref(),
+        };
+        let thread = self.thread(batch).await;
+        match self.app.sender.send(self.channel, message, thread.as_deref(), until).await {
+            Ok(sent) => self.taken(batch, thread, Some(sent)).await,
+            Err(unsent) if unsent.passing && self.is_young(batch)? => self.postpone(batch, &unsent).await,
+            Err(unsent) => self.refused(batch, &unsent).await,
+        }
+    }
+
+    /// The key of the page on a pager. The outer `None` says that nothing is to be sent: the page stands for other
+    /// incidents that are still open.
+    async fn page_key(&self, batch: &[Entry]) -> Option<Option<String>> {
+        if self.style() != Style::Pager {
+            return Some(None);
+        }
+        let (mut key, mut is_needed) = (None, true);
+        for entry in batch {
+            let Some(page) = entry.page() else { continue };
+            let joins = !entry.alert.event.is_closing();
+            let (Ok(now), incident) = (self.app.now(), &entry.alert.incident_id) else { continue };
+            let changed = self.app.deliveries.page_of(&self.channel.name, &page, incident, joins, now).await;
+            if let Some((page_key, open)) = self.or_without(changed, "the incident has a page of its own") {
+                key = Some(page_key);
+                is_needed = joins || open == 0;
+            }
+        }
+        is_needed.then_some(key)
+    }
+
+    /// Whether the receiver is known to be gone.
+    async fn is_disabled(&self) -> bool {
         let ChannelKind::Webhook { url, .. } = &self.channel.kind else { return false };
-        let deliveries = &self.app.deliveries;
-        let known = deliveries.is_disabled(&self.channel.name, url).await;
-        let disabled =
-            self.or_without(known, "it is not known whether the channel is disabled").unwrap_or(false);
-        if disabled && self.redrive {
-            let enabled = deliveries.enable(&self.channel.name).await;
-            self.or_without(enabled, "the channel stays disabled");
-            return false;
-        }
-        disabled
+        let known = self.app.deliveries.is_disabled(&self.channel.name, url).await;
+        self.or_without(known, "it is not known whether the channel is disabled").unwrap_or(false)
     }
 
-    async fn throttle(self, delivery: Delivery<'_>) -> Throttle {
-        let window = self.channel.throttle;
-        if self.redrive || window.is_zero() || !self.alert.event.is_throttled() {
-            return Throttle::Pass(0);
-        }
-        let metric = self.alert.metric.as_deref().unwrap_or("unknown");
-        let series = format!("{metric:.100}#{}", self.alert.severity.as_str());
-        let (deliveries, Ok(now)) = (&self.app.deliveries, self.app.now()) else { return Throttle::Pass(0) };
-        let asked = deliveries.throttle(delivery, &series, window, now).await;
-        match self.or_without(asked, "the throttle is left out") {
-            None => Throttle::Pass(0),
-            Some(Throttled::Pass { held_back }) => Throttle::Pass(held_back),
-            Some(Throttled::Hold) => match deliveries.hold_back(delivery, &series, now).await {
-                Ok(()) => Throttle::Held,
-                Err(DeliveryError::Lost { .. }) => Throttle::Lost,
-                Err(error) => {
-                    self.or_without::<()>(Err(error), "the throttle is left out");
-                    Throttle::Pass(0)
-                }
-            },
-        }
-    }
-
-    /// The incident's thread, where the channel has threads.
-    async fn thread(self) -> Option<String> {
+    /// The thread that all incidents of a message have, where the channel has threads.
+    async fn thread(&self, batch: &[Entry]) -> Option<String> {
         let ChannelKind::SlackBot { conversation, .. } = &self.channel.kind else { return None };
-        if self.alert.storm.is_some() {
-            return None;
+        let mut common = None;
+        for entry in batch {
+            if entry.alert.storm.is_some() {
+                return None;
+            }
+            let found = self.app.deliveries.thread(&self.channel.name, &entry.alert.incident_id).await;
+            let found = self.or_without(found, "the message begins a new thread").flatten()?;
+            // A thread of another conversation is none of this one.
+            if found.conversation != *conversation
+                || common.as_ref().is_some_and(|other| *other != found.thread)
+            {
+                return None;
+            }
+            common = Some(found.thread);
         }
-        let found = self.app.deliveries.thread(&self.channel.name, &self.alert.incident_id).await;
-        let found = self.or_without(found, "the message begins a new thread").flatten()?;
-        // A thread of another conversation is none of this one.
-        (found.conversation == *conversation).then_some(found.thread)
+        common
     }
 
-    async fn sent(
-        self,
-        delivery: Delivery<'_>,
-        sent: Sent,
+    /// `sent` is none where nothing had to be sent.
+    async fn taken(
+        &mut self,
+        batch: &[Entry],
         thread: Option<String>,
-    ) -> anyhow::Result<Outcome> {
-        let (deliveries, now) = (&self.app.deliveries, self.app.now()?);
-        if let (ChannelKind::SlackBot { conversation, .. }, None, Some(begun), None) =
-            (&self.channel.kind, &thread, sent.thread, &self.alert.storm)
-        {
-            let thread = Thread { conversation: conversation.clone(), thread: begun };
-            let kept =
-                deliveries.keep_thread(&self.channel.name, &self.alert.incident_id, &thread, now).await;
-            self.or_without(kept, "the next message begins a new thread");
+        sent: Option<Sent>,
+    ) -> anyhow::Result<Delivered> {
+        let now = self.app.now()?;
+        let opens = now.as_millisecond() + i64::try_from(self.channel.throttle.as_millis()).unwrap_or(0);
+        self.lead.throttles.retain(|_, opens| *opens > now.as_millisecond());
+        let tries = sent.as_ref().map_or(0, |sent| sent.tries);
+        let begun = sent.and_then(|sent| sent.thread).filter(|_| thread.is_none());
+        for entry in batch {
+            if let Some(series) = entry.series().filter(|_| !self.channel.throttle.is_zero()) {
+                self.lead.throttles.insert(series, opens);
+            }
+            if let (ChannelKind::SlackBot { conversation, .. }, Some(begun), None) =
+                (&self.channel.kind, &begun, &entry.alert.storm)
+            {
+                let thread = Thread { conversation: conversation.clone(), thread: begun.clone() };
+                let (channel, incident) = (&self.channel.name, &entry.alert.incident_id);
+                let kept = self.app.deliveries.keep_thread(channel, incident, &thread, now).await;
+                self.or_without(kept, "the next message begins a new thread");
+            }
+            self.finish(entry, Finished::Sent).await?;
+            self.tally.sent += 1;
+            tracing::info!(
+                alert.id = entry.alert.id,
+                alert.event = entry.alert.event.as_str(),
+                channel = self.channel.name,
+                delivery.tries = tries,
+                delivery.alerts = batch.len(),
+                "alert delivered"
+            );
         }
-        let marked = deliveries.end(delivery, Ended::Sent, now).await;
-        self.or_without(marked, "a further copy of the event would be sent, too");
-        tracing::info!(
-            alert.id = self.alert.id,
-            alert.event = self.alert.event.as_str(),
-            channel = self.channel.name,
-            delivery.tries = sent.tries,
-            "alert delivered"
-        );
-        Ok(Outcome::Sent)
+        Ok(Delivered::Taken)
     }
 
-    /// Keeps what could not be sent for a redrive. One that is a redrive already stays in its queue.
-    async fn queue(self, delivery: Delivery<'_>, held_back: u64, unsent: Unsent) -> anyhow::Result<Outcome> {
-        let (app, channel, now) = (self.app, self.channel, self.app.now()?);
+    fn is_young(&self, batch: &[Entry]) -> anyhow::Result<bool> {
+        let since = batch.iter().map(|entry| entry.waiting.since).min().unwrap_or(0);
+        let since =
+            Timestamp::from_millisecond(since).context("a delivery waits since a time out of range")?;
+        Ok(self.app.now()?.duration_since(since) < PATIENCE)
+    }
+
+    async fn postpone(&mut self, batch: &[Entry], unsent: &Unsent) -> anyhow::Result<Delivered> {
+        let now = self.app.now()?;
+        for entry in batch {
+            let pause = pause(entry.waiting.tries).max(unsent.retry_after.unwrap_or_default());
+            let due_at = now.checked_add(pause).context("the next delivery is out of range")?;
+            if unsent.retry_after.is_some() {
+                self.lead.paused_until = self.lead.paused_until.max(due_at.as_millisecond());
+            }
+            self.app.deliveries.postpone(self.delivery(entry), entry.waiting.tries + 1, due_at).await?;
+            self.tally.postponed += 1;
+            tracing::warn!(
+                alert.id = entry.alert.id,
+                alert.event = entry.alert.event.as_str(),
+                channel = self.channel.name,
+                delivery.tries = unsent.tries,
+                delivery.due_at = %due_at,
+                error = unsent.reason,
+                "alert not delivered, and tried again"
+            );
+        }
+        Ok(Delivered::Postponed)
+    }
+
+    async fn refused(&mut self, batch: &[Entry], unsent: &Unsent) -> anyhow::Result<Delivered> {
+        if let (true, ChannelKind::Webhook { url, .. }) = (unsent.gone, &self.channel.kind) {
+            let disabled = self.app.deliveries.disable(&self.channel.name, url, self.app.now()?).await;
+            self.or_without(disabled, "the channel stays enabled");
+            self.tally.gone += 1;
+        }
+        let mut delivered = Delivered::Parked;
+        for entry in batch {
+            if !self.park(entry, &unsent.reason).await? {
+                delivered = Delivered::Postponed;
+            }
+        }
+        Ok(delivered)
+    }
+
+    /// Keeps an alert for a redrive. Where it cannot be kept, it waits on.
+    async fn park(&mut self, entry: &Entry, reason: &str) -> anyhow::Result<bool> {
+        let (app, now) = (self.app, self.app.now()?);
         tracing::warn!(
-            alert.id = self.alert.id,
-            alert.event = self.alert.event.as_str(),
-            channel = channel.name,
-            delivery.tries = unsent.tries,
-            error = unsent.reason,
+            alert.id = entry.alert.id,
+            alert.event = entry.alert.event.as_str(),
+            channel = self.channel.name,
+            error = reason,
             "alert not delivered"
         );
-        if let (true, ChannelKind::Webhook { url, .. }) = (unsent.gone, &channel.kind) {
-            let disabled = app.deliveries.disable(&channel.name, url, now).await;
-            self.or_without(disabled, "the channel stays enabled");
-        }
-        let error = match &channel.queue_url {
-            _ if self.redrive => None,
+        let failure = Failure {
+            channel: self.channel.name.clone(),
+            message: entry.waiting.message.clone(),
+            error: reason.to_owned(),
+            failed_at: now,
+        };
+        let error = match &self.channel.queue_url {
             None => Some("it has no queue for failures".to_owned()),
             Some(queue_url) => {
-                let failure = self.failure(&unsent, now);
                 app.failures.put(queue_url, &failure).await.err().map(|error| error_chain(&error))
             }
         };
         if let Some(error) = error {
-            let released = app.deliveries.release(delivery, held_back).await;
-            self.or_without(released, "the next try has to wait for the claim to end");
-            bail!("{} did not take the alert: {}, and {error}", channel.name, unsent.reason);
+            tracing::error!(
+                alert.id = entry.alert.id,
+                channel = self.channel.name,
+                error,
+                "alert not parked"
+            );
+            let due_at = now.checked_add(LONGEST_PAUSE).context("the next delivery is out of range")?;
+            app.deliveries.postpone(self.delivery(entry), entry.waiting.tries + 1, due_at).await?;
+            self.tally.postponed += 1;
+            return Ok(false);
         }
-        let marked = app.deliveries.end(delivery, Ended::Queued { held_back }, now).await;
-        self.or_without(marked, "a further copy of the event would be sent, too");
-        if self.redrive {
-            bail!("{} did not take the alert: {}", channel.name, unsent.reason);
-        }
-        Ok(Outcome::Queued { gone: unsent.gone })
+        app.deliveries.park(self.delivery(entry), now).await?;
+        self.tally.parked += 1;
+        Ok(true)
     }
 
-    fn failure(self, unsent: &Unsent, now: Timestamp) -> Failure {
-        Failure {
-            channel: self.channel.name.clone(),
-            message: self.message.to_owned(),
-            error: unsent.reason.clone(),
-            failed_at: now,
+    async fn finish(&self, entry: &Entry, finished: Finished) -> anyhow::Result<()> {
+        if finished == Finished::Over {
+            let (id, channel) = (&entry.alert.id, &self.channel.name);
+            tracing::info!(alert.id = id, channel, "the incident ended before its page was delivered");
         }
+        Ok(self.app.deliveries.finish(self.delivery(entry), finished, self.app.now()?).await?)
+    }
+
+    fn delivery<'b>(&'b self, entry: &'b Entry) -> Delivery<'b> {
+        Delivery { alert_id: &entry.alert.id, channel: &self.channel.name, attempt: "" }
     }
 
     /// Logs what went wrong without being worth the delivery.
-    fn or_without<T>(self, result: Result<T, DeliveryError>, otherwise: &str) -> Option<T> {
-        let id = &self.alert.id;
-        result
-            .inspect_err(|error| {
-                tracing::warn!(
-                    alert.id = id,
-                    channel = self.channel.name,
-                    error = error_chain(error),
-                    "{otherwise}"
-                );
-            })
-            .ok()
+    fn or_without<T>(&self, result: Result<T, DeliveryError>, otherwise: &str) -> Option<T> {
+        let warn = |error: &DeliveryError| {
+            tracing::warn!(channel = self.channel.name, error = error_chain(error), "{otherwise}");
+        };
+        result.inspect_err(warn).ok()
     }
 }
 
-enum Throttle {
-    Pass(u64),
-    Held,
-    Lost,
+/// The pause after so many deliveries that failed before.
+fn pause(tries: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST_PAUSE)
+}
+
+impl Plan {
+    fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.over.is_empty() && self.given_up.is_empty()
+    }
 }
 
 impl App {
     pub(crate) fn now(&self) -> anyhow::Result<Timestamp> {
         Timestamp::try_from((self.sender.clock)()).context("the clock of this machine is out of range")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_fill_six_hours() {
+        let pauses: Vec<_> = (0..7).map(|tries| pause(tries).as_secs()).collect();
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900]);
+        assert_eq!(pause(u32::MAX), LONGEST_PAUSE);
     }
 }

@@ -1,4 +1,4 @@
-//! What starts the notifier: alerts from the topic, the schedule of the daily digest, or an operator.
+//! What starts the notifier: alerts from the topic, a schedule, or an operator.
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -12,6 +12,8 @@ pub enum Task {
     Deliver(Vec<String>),
     /// The digest of the 24 hours before this time.
     Digest(Timestamp),
+    /// What waits for the channels and is due.
+    SendWaiting,
     /// A message that a channel did not get before.
     Redrive { channel: String, message: String },
 }
@@ -26,7 +28,7 @@ struct Redrive {
 impl Task {
     /// # Errors
     ///
-    /// When the event is none of the three.
+    /// When the event is none of these.
     pub fn from_event(event: &Value) -> anyhow::Result<Self> {
         if let Some(records) = event["Records"].as_array() {
             let message = |record: &Value| record["Sns"]["Message"].as_str().map(str::to_owned);
@@ -36,6 +38,9 @@ impl Task {
         if let Some(redrive) = event.get("redrive") {
             let redrive = Redrive::deserialize(redrive).context("the redrive cannot be understood")?;
             return Ok(Self::Redrive { channel: redrive.channel, message: redrive.message });
+        }
+        if event["send_waiting"] == true {
+            return Ok(Self::SendWaiting);
         }
         if event["detail-type"] == "Scheduled Event" {
             let time = event["time"].as_str().context("the scheduled event has no `time`")?;
@@ -59,6 +64,7 @@ mod tests {
         let redrive = json!({ "redrive": { "channel": "slack", "message": "{}" } });
         let expected = Task::Redrive { channel: "slack".to_owned(), message: "{}".to_owned() };
         assert_eq!(Task::from_event(&redrive).unwrap(), expected);
+        assert_eq!(Task::from_event(&json!({ "send_waiting": true })).unwrap(), Task::SendWaiting);
         let scheduled = json!({ "detail-type": "Scheduled Event", "time": "2026-11-21T08:00:00Z" });
         assert_eq!(
             Task::from_event(&scheduled).unwrap(),

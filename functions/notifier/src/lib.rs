@@ -1,17 +1,19 @@
 //! The notifier: takes alerts from the topic to people and programs, channel by channel.
 //!
 //! ```text
-//! event ─ alert ─ routing ─┬─ deliver (claim, throttle, send, mark) ─ channel
-//!                          ├─ deliver … each channel for itself
-//! schedule ─ daily digest ─┴─ e-mail of the operators
+//! event ─ alert ─ routing ─┬─ accept ─ waits for a channel ─ leader of the channel ─ one message for all that waits
+//!                          └─ … each channel for itself
+//! schedule ─ leaders of all channels: what waited for a throttle, or for a receiver that was down
+//! schedule ─ daily digest ─ e-mail of the operators
 //! ```
 //!
 //! Invariants:
 //!
 //! * A receiver gets an event once, unless the process dies between sending and marking: see `deliver`.
-//! * Each channel fails alone. What one does not take waits in its queue for `meterflow alerts redrive`.
-//! * An event fails, and is tried again by Lambda, only where something would be lost otherwise: the table of deliveries
-//!   or a queue cannot be written, or a message cannot be understood.
+//! * Each channel fails alone. What one does not take is tried again for six hours, and then waits in its queue for
+//!   `meterflow alerts redrive`.
+//! * An event fails, and is tried again by Lambda, only where something would be lost otherwise: an alert cannot be
+//!   written to the table, or a message cannot be understood.
 //! * Text of customers is shown and nothing more: it mentions nobody, leads nowhere and breaks no layout.
 
 use std::collections::BTreeMap;
@@ -21,7 +23,7 @@ use anyhow::{Context, bail};
 use config::NotifierConfig;
 use environment::Env;
 use futures::future::join_all;
-use messaging::channels::ChannelsConfig;
+use messaging::channels::{Channel, ChannelKind, ChannelsConfig};
 use messaging::failures::FailureQueues;
 use messaging::outbound::Outbound;
 use messaging::topics::Topics;
@@ -43,12 +45,14 @@ pub mod daily;
 mod deliver;
 mod event;
 pub mod message;
+mod plan;
+mod redrive;
 pub mod routing;
 pub mod send;
 mod text;
 
 use alert::Alert;
-use deliver::{Job, Outcome};
+use deliver::Tally;
 pub use event::Task;
 use send::Sender;
 
@@ -61,27 +65,28 @@ pub struct App {
     pub deliveries: DeliveryStore,
     pub failures: FailureQueues,
     pub store: AnomalyStore,
+    /// How long a channel waits for further alerts of the same run.
+    pub gather: Duration,
 }
 
 /// What became of an event's deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
+    /// Alerts that reached a channel. Those of other events that waited for it count as well.
     pub sent: u64,
-    pub held_back: u64,
+    /// Alerts that wait: another process has them in hand, a throttle is closed, or the receiver is down.
+    pub waiting: u64,
     /// Not taken by the channel, and kept in its queue.
     pub queued: u64,
     /// Delivered before, by an earlier copy of the event.
     pub already: u64,
 }
 
-/// One delivery and how it ended.
-struct Delivered {
-    channel: String,
-    outcome: anyhow::Result<Outcome>,
-}
-
 /// Pause before the second try of a message.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Alerts of one run come within seconds.
+const GATHER: Duration = Duration::from_secs(3);
 
 /// Time that is kept back for answering.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
@@ -93,30 +98,31 @@ const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// When something could neither be delivered nor kept. The same event can be handled again at any time.
 pub async fn handle(app: &App, event: &Value, deadline: Instant) -> anyhow::Result<Summary> {
     let deadline = deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline);
-    let (deliveries, unreadable) = match Task::from_event(event)? {
-        Task::Deliver(messages) => deliver_all(app, &messages, deadline).await,
-        Task::Redrive { channel, message } => (vec![redrive(app, &channel, &message, deadline).await?], None),
+    match Task::from_event(event)? {
+        Task::Deliver(messages) => deliver(app, &messages, deadline).await,
+        Task::SendWaiting => {
+            let channels: Vec<_> = app.channels.channels.iter().collect();
+            let (summary, failures) = send_waiting(app, &channels, deadline).await;
+            ended(summary, failures)
+        }
+        Task::Redrive { channel, message } => {
+            let known = app.channels.channels.iter().find(|known| known.name == channel);
+            let Some(channel) = known else { bail!("there is no channel {}", channel.escape_debug()) };
+            let sent = redrive::redrive(app, channel, &message, deadline).await?;
+            Ok(Summary { sent: u64::from(sent), already: u64::from(!sent), ..Summary::default() })
+        }
         Task::Digest(time) => {
             let sent = daily::send(app, time, deadline).await?;
-            return Ok(Summary { sent: u64::from(sent), already: u64::from(!sent), ..Summary::default() });
+            Ok(Summary { sent: u64::from(sent), already: u64::from(!sent), ..Summary::default() })
         }
-    };
-    report(app, &deliveries);
-    let summary = summary(&deliveries);
-    let failures: Vec<_> = deliveries
-        .into_iter()
-        .filter_map(|delivered| delivered.outcome.err().map(|error| error_chain(error.as_ref())))
-        .chain(unreadable)
-        .collect();
-    if failures.is_empty() { Ok(summary) } else { Err(anyhow::anyhow!(failures.join("; "))) }
+    }
 }
 
-/// Delivers each message to each of its channels, all at the same time. A message that cannot be read keeps no other
-/// from being delivered.
-async fn deliver_all(app: &App, messages: &[String], deadline: Instant) -> (Vec<Delivered>, Option<String>) {
+/// Lets each message wait for each of its channels, and sends what waits there. A message that cannot be read keeps no
+/// other from being delivered.
+async fn deliver(app: &App, messages: &[String], deadline: Instant) -> anyhow::Result<Summary> {
     let read: Vec<_> = messages.iter().map(|message| (message, Alert::parse(message))).collect();
-    let mut jobs = Vec::new();
-    let mut unreadable = None;
+    let (mut failures, mut accepts) = (Vec::new(), Vec::new());
     for (message, alert) in &read {
         match alert {
             Ok(alert) => {
@@ -124,37 +130,58 @@ async fn deliver_all(app: &App, messages: &[String], deadline: Instant) -> (Vec<
                 if channels.is_empty() {
                     tracing::info!(alert.id = alert.id, "no route takes the alert anywhere");
                 }
-                jobs.extend(channels.into_iter().map(|channel| Job {
-                    app,
-                    channel,
-                    alert,
-                    message,
-                    redrive: false,
-                    deadline,
+                accepts.extend(channels.into_iter().map(|channel| async move {
+                    (channel, deliver::accept(app, channel, alert, message).await)
                 }));
             }
-            Err(error) => unreadable = Some(error_chain(error.as_ref())),
+            Err(error) => failures.push(error_chain(error.as_ref())),
         }
     }
-    (join_all(jobs.into_iter().map(run)).await, unreadable)
+    let (mut channels, mut already, mut accepted) = (Vec::<&Channel>::new(), 0, 0);
+    for (channel, waits) in join_all(accepts).await {
+        match waits {
+            Ok(true) => {
+                accepted += 1;
+                if !channels.iter().any(|other| other.name == channel.name) {
+                    channels.push(channel);
+                }
+            }
+            Ok(false) => already += 1,
+            Err(error) => failures.push(error_chain(error.as_ref())),
+        }
+    }
+    // What was accepted is tried again by the schedule, so that this event need not fail for it.
+    let (summary, _) = send_waiting(app, &channels, deadline).await;
+    let waiting = summary.waiting.max(accepted - accepted.min(summary.sent + summary.queued));
+    ended(Summary { already, waiting, ..summary }, failures)
 }
 
-/// Sends to one channel what it did not take before.
-async fn redrive(app: &App, name: &str, message: &str, deadline: Instant) -> anyhow::Result<Delivered> {
-    let channel = app.channels.channels.iter().find(|channel| channel.name == name);
-    let Some(channel) = channel else {
-        bail!("there is no channel {}", name.escape_debug());
-    };
-    let alert = Alert::parse(message).context("the message cannot be sent again")?;
-    Ok(run(Job { app, channel, alert: &alert, message, redrive: true, deadline }).await)
+/// Leads each of the channels, each for itself, and counts what that led to.
+async fn send_waiting(app: &App, channels: &[&Channel], deadline: Instant) -> (Summary, Vec<String>) {
+    let leading = channels.iter().map(|channel| async move {
+        let led = tokio::time::timeout_at(deadline, deliver::send_waiting(app, channel, deadline)).await;
+        let led = led.unwrap_or_else(|_| Err(anyhow::anyhow!("time ran out")));
+        (channel.name.clone(), led.with_context(|| format!("at the deliveries to {}", channel.name)))
+    });
+    let (mut summary, mut failures, mut tallies) = (Summary::default(), Vec::new(), BTreeMap::new());
+    for (channel, led) in join_all(leading).await {
+        let tally = led.unwrap_or_else(|error| {
+            let text = error_chain(error.as_ref());
+            tracing::error!(channel, error = text, "the deliveries to a channel broke off");
+            failures.push(text);
+            Tally::default()
+        });
+        summary.sent += tally.sent;
+        summary.queued += tally.parked;
+        summary.waiting += tally.postponed;
+        tallies.insert(channel, tally);
+    }
+    report(app, &tallies);
+    (summary, failures)
 }
 
-async fn run(job: Job<'_>) -> Delivered {
-    let outcome = match tokio::time::timeout_at(job.deadline, job.run()).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(anyhow::anyhow!("time ran out at the delivery to {}", job.channel.name)),
-    };
-    Delivered { channel: job.channel.name.clone(), outcome }
+fn ended(summary: Summary, failures: Vec<String>) -> anyhow::Result<Summary> {
+    if failures.is_empty() { Ok(summary) } else { Err(anyhow::anyhow!(failures.join("; "))) }
 }
 
 impl App {
@@ -167,8 +194,14 @@ impl App {
         let config = NotifierConfig::from_env(env)?;
         let loaded = platform::text::load(ChannelsConfig::source(env)?, aws).await?;
         let outbound = Outbound::new(config.allow_loopback).context("cannot make a client for HTTPS")?;
+        let channels = ChannelsConfig::parse(&loaded.text, &loaded.origin, config.allow_loopback)?;
+        for channel in &channels.channels {
+            if let ChannelKind::Broken { reason } = &channel.kind {
+                tracing::error!(channel = channel.name, error = reason, "nothing can be sent to a channel");
+            }
+        }
         Ok(Self {
-            channels: ChannelsConfig::parse(&loaded.text, &loaded.origin, config.allow_loopback)?,
+            channels,
             metrics: MetricsConfig::from_env(env),
             sender: Sender {
                 outbound,
@@ -180,39 +213,23 @@ impl App {
             deliveries: DeliveryStore::new(&config.table, aws),
             failures: FailureQueues::new(aws),
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
+            gather: GATHER,
             config,
         })
     }
 }
 
-fn summary(deliveries: &[Delivered]) -> Summary {
-    let count = |wanted: fn(&Outcome) -> bool| {
-        deliveries.iter().filter(|delivered| delivered.outcome.as_ref().is_ok_and(wanted)).count() as u64
+/// Counts what was done for the channels.
+fn report(app: &App, tallies: &BTreeMap<String, Tally>) {
+    let figures = |tally: &Tally| ChannelFigures {
+        sent: tally.sent,
+        failed: tally.parked,
+        held_back: tally.postponed,
+        disabled: tally.gone,
     };
-    Summary {
-        sent: count(|outcome| *outcome == Outcome::Sent),
-        held_back: count(|outcome| *outcome == Outcome::HeldBack),
-        queued: count(|outcome| matches!(outcome, Outcome::Queued { .. })),
-        already: count(|outcome| *outcome == Outcome::Already),
-    }
-}
-
-/// Counts how the deliveries of an event ended.
-fn report(app: &App, deliveries: &[Delivered]) {
-    let mut channels: BTreeMap<String, ChannelFigures> = BTreeMap::new();
-    for delivered in deliveries {
-        let figures = channels.entry(delivered.channel.clone()).or_default();
-        match &delivered.outcome {
-            Ok(Outcome::Sent) => figures.sent += 1,
-            Ok(Outcome::HeldBack) => figures.held_back += 1,
-            Ok(Outcome::Queued { gone }) => {
-                figures.failed += 1;
-                figures.disabled += u64::from(*gone);
-            }
-            Ok(Outcome::Already) => {}
-            Err(_) => figures.failed += 1,
-        }
-    }
+    let is_any = |tally: &Tally| *tally != Tally::default();
+    let channels = tallies.iter().filter(|(_, tally)| is_any(tally));
+    let channels = channels.map(|(channel, tally)| (channel.clone(), figures(tally))).collect();
     let now = (app.sender.clock)();
     if let Err(error) = emf::write_deliveries(&app.metrics, &channels, now, &mut std::io::stdout()) {
         tracing::error!(error = %error, "the metrics of the event cannot be written");

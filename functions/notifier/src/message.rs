@@ -9,14 +9,16 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use crate::alert::{Alert, Event, Severity};
 use crate::text::{clean, cut};
 
-/// An alert on its way to one channel.
+/// An alert on its way to one channel, alone or as the first of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     pub alert: &'a Alert,
-    /// Pages of the same metric and severity that this channel's throttle held back before this one.
-    pub held_back: u64,
+    /// The rest of the group: what happened at the same time, or while the channel had to wait.
+    pub others: &'a [&'a Alert],
     /// The configured address of incidents.
     pub link: Option<&'a str>,
+    /// The key of a pager's page that stands for several incidents.
+    pub page_key: Option<&'a str>,
 }
 
 /// A label and what it stands for.
@@ -26,6 +28,9 @@ pub(crate) type Fact = (&'static str, String);
 const TITLE_CUSTOMER: usize = 60;
 const FACT_CUSTOMER: usize = 300;
 
+/// Metrics in a headline.
+const HEADLINE_METRICS: usize = 64;
+
 /// Longest description and step; ours are shorter.
 const DESCRIPTION: usize = 1_000;
 const STEP: usize = 400;
@@ -34,46 +39,88 @@ const STEPS: usize = 8;
 /// Entries of a storm that are shown.
 const LARGEST: usize = 10;
 
+/// Descriptions in a list.
+const LISTED: usize = 200;
+const LISTED_OF_GROUP: usize = 80;
+
 /// Browsers and Slack take addresses of about this length.
 const LINK: usize = 2_000;
 
-impl Message<'_> {
-    /// What happened in one line, without the customer: "Critical: bandwidth spike".
-    pub(crate) fn headline(&self) -> String {
-        let alert = self.alert;
-        if let Some(storm) = &alert.storm {
-            return format!("Critical: {} incidents at once", units::amount(storm.pages as f64));
-        }
-        let severity = match alert.severity {
-            Severity::Critical => "Critical",
-            Severity::Warning => "Warning",
-        };
-        let metric = cut(&clean(alert.metric.as_deref().unwrap_or("usage")), 64);
-        let what = match alert.direction.as_deref() {
-            Some("spike") => format!("{metric} spike"),
-            Some("drop") => format!("{metric} drop"),
-            _ => format!("{metric} anomaly"),
-        };
-        match alert.event {
-            Event::Opened | Event::Digest => format!("{severity}: {what}"),
-            Event::Escalated => format!("{severity}, escalated: {what}"),
-            Event::Reopened => format!("{severity}, again: {what}"),
-            Event::Reminder => format!("{severity}, still open: {what}"),
-            Event::Acknowledged => format!("Acknowledged: {what}"),
-            Event::Resolved => format!("Resolved: {what}"),
-            Event::Accepted => format!("New normal: {what}"),
-            Event::Stale => format!("Closed without a verdict: {what}"),
-        }
+impl<'a> Message<'a> {
+    /// An alert by itself.
+    pub fn of(alert: &'a Alert, link: Option<&'a str>) -> Self {
+        Self { alert, others: &[], link, page_key: None }
     }
 
+    /// All alerts of the group, or the one.
+    pub(crate) fn alerts(&self) -> impl Iterator<Item = &'a Alert> {
+        std::iter::once(self.alert).chain(self.others.iter().copied())
+    }
+
+    pub(crate) fn is_group(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// The worst of the group.
+    pub(crate) fn severity(&self) -> Severity {
+        let is_critical = self.alerts().any(|alert| alert.severity == Severity::Critical);
+        if is_critical { Severity::Critical } else { Severity::Warning }
+    }
+
+    /// The customer that the whole message is about.
+    fn customer_id(&self) -> Option<&'a str> {
+        let customer = self.alert.customer_id.as_deref();
+        customer.filter(|_| self.alerts().all(|alert| alert.customer_id.as_deref() == customer))
+    }
+
+    /// What happened in one line, without the customer: "Critical: bandwidth spike".
+    pub(crate) fn headline(&self) -> String {
+        if self.is_group() { self.headline_of_group() } else { headline(self.alert) }
+    }
+
+    /// "Critical: api_calls, bandwidth drop" of one customer, otherwise "Critical: 3 incidents opened, 1 resolved".
+    fn headline_of_group(&self) -> String {
+        let alert = self.alert;
+        let is_alike =
+            self.alerts().all(|other| other.event == alert.event && other.direction == alert.direction);
+        if is_alike && self.customer_id().is_some() {
+            let mut metrics: Vec<_> = self.alerts().map(metric).collect();
+            metrics.dedup();
+            let metric = cut(&metrics.join(", "), HEADLINE_METRICS);
+            let first = Alert { metric: Some(metric), severity: self.severity(), ..alert.clone() };
+            return headline(&first);
+        }
+        let mut counts: Vec<(Event, usize)> = Vec::new();
+        for alert in self.alerts() {
+            match counts.iter_mut().find(|(event, _)| *event == alert.event) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((alert.event, 1)),
+            }
+        }
+        let is_page = counts.iter().any(|(event, _)| event.is_page());
+        let parts: Vec<_> = counts
+            .iter()
+            .enumerate()
+            .map(|(place, (event, count))| match (place, count) {
+                (0, 1) => format!("1 incident {}", happened(*event)),
+                (0, count) => format!("{count} incidents {}", happened(*event)),
+                (_, count) => format!("{count} {}", happened(*event)),
+            })
+            .collect();
+        match (is_page, self.severity()) {
+            (false, _) => parts.join(", "),
+            (true, Severity::Critical) => format!("Critical: {}", parts.join(", ")),
+            (true, Severity::Warning) => format!("Warning: {}", parts.join(", ")),
+        }
+    }
     /// The customer, short enough for a title.
     pub(crate) fn title_customer(&self) -> Option<String> {
-        self.alert.customer_id.as_deref().map(|customer| cut(&clean(customer), TITLE_CUSTOMER))
+        self.customer_id().map(|customer| cut(&clean(customer), TITLE_CUSTOMER))
     }
 
     /// The customer, as long as a fact may be.
     pub(crate) fn customer(&self) -> Option<String> {
-        self.alert.customer_id.as_deref().map(|customer| cut(&clean(customer), FACT_CUSTOMER))
+        self.customer_id().map(|customer| cut(&clean(customer), FACT_CUSTOMER))
     }
 
     /// Headline and customer as one line of at most `limit`.
@@ -88,6 +135,11 @@ impl Message<'_> {
     pub(crate) fn facts(&self) -> Vec<Fact> {
         let alert = self.alert;
         let mut facts = Vec::new();
+        if self.is_group() {
+            let window = alert.window.filter(|_| self.alerts().all(|other| other.window == alert.window));
+            facts.extend(window.map(|(start, end)| ("Window", format!("{start} to {end}"))));
+            return facts;
+        }
         let amount = |value: f64| cut(&clean(units::humanize(value, &alert.unit).trim_end()), 60);
         if let Some(current) = alert.current_value {
             facts.push(("Current", amount(current)));
@@ -135,52 +187,92 @@ impl Message<'_> {
         facts
     }
 
+    /// One sentence. A group has one for each of its alerts instead.
     pub(crate) fn description(&self) -> String {
+        if self.is_group() {
+            return String::new();
+        }
         cut(&clean(&self.alert.description), DESCRIPTION)
     }
 
-    /// What to do. Nothing once it is over.
+    /// What to do. Nothing once it is over, and nothing where each alert needs something else.
     pub(crate) fn steps(&self) -> Vec<String> {
-        if matches!(self.alert.event, Event::Resolved | Event::Accepted | Event::Stale | Event::Acknowledged)
-        {
+        let is_common = self.customer_id().is_some() || !self.is_group();
+        if !self.alert.event.is_page() || !is_common {
             return Vec::new();
         }
         self.alert.investigation_steps.iter().take(STEPS).map(|step| cut(&clean(step), STEP)).collect()
     }
 
-    /// Customer and description of the largest of a storm.
-    pub(crate) fn largest(&self) -> Vec<(String, String)> {
-        let entries = self.alert.storm.iter().flat_map(|storm| &storm.largest).take(LARGEST);
-        entries
-            .map(|(customer, description)| {
-                (cut(&clean(customer), TITLE_CUSTOMER), cut(&clean(description), 200))
-            })
-            .collect()
-    }
-
-    /// That others were held back, if they were.
-    pub(crate) fn held_back(&self) -> Option<String> {
-        let severity = self.alert.severity.as_str();
-        let metric = cut(&clean(self.alert.metric.as_deref().unwrap_or_default()), 64);
-        match self.held_back {
-            0 => None,
-            1 => Some(format!("1 other {severity} page of {metric} was held back here before this one.")),
-            count => {
-                let count = units::amount(count as f64);
-                Some(format!(
-                    "{count} other {severity} pages of {metric} were held back here before this one."
-                ))
-            }
+    /// Title and entries of a list: the largest of a storm, or all of a group, each with its customer.
+    pub(crate) fn list(&self) -> Option<(&'static str, Vec<(String, String)>)> {
+        let entry = |customer: &str, text: &str, limit| {
+            (cut(&clean(customer), TITLE_CUSTOMER), cut(&clean(text), limit))
+        };
+        if self.is_group() {
+            let of = |alert: &Alert| {
+                let headline = headline(alert);
+                let limit = LISTED_OF_GROUP + headline.len() + 2;
+                let text = format!("{headline}: {}", alert.description);
+                entry(alert.customer_id.as_deref().unwrap_or("unknown"), &text, limit)
+            };
+            return Some(("All of them", self.alerts().map(of).collect()));
         }
+        let largest = self.alert.storm.iter().flat_map(|storm| &storm.largest).take(LARGEST);
+        let largest: Vec<_> = largest.map(|(customer, text)| entry(customer, text, LISTED)).collect();
+        (!largest.is_empty()).then_some(("The largest", largest))
     }
 
-    /// Where people look at the incident. A storm is of many, and an address that is too long leads nowhere.
+    /// Where people look at the incident. A storm or a group is of many, and an address that is too long leads nowhere.
     pub(crate) fn link(&self) -> Option<String> {
-        let template = self.link.filter(|_| self.alert.storm.is_none())?;
+        let template = self.link.filter(|_| self.alert.storm.is_none() && !self.is_group())?;
         let id = percent_encode(self.alert.incident_id.as_bytes(), NON_ALPHANUMERIC).to_string();
         // These are safe everywhere, and all that ids of this stack have besides letters and digits.
         let id = id.replace("%2E", ".").replace("%5F", "_").replace("%2D", "-");
         Some(template.replace("{incident_id}", &id)).filter(|link| link.len() <= LINK)
+    }
+}
+
+/// What one alert says in one line.
+fn headline(alert: &Alert) -> String {
+    if let Some(storm) = &alert.storm {
+        return format!("Critical: {} incidents at once", units::amount(storm.pages as f64));
+    }
+    let severity = match alert.severity {
+        Severity::Critical => "Critical",
+        Severity::Warning => "Warning",
+    };
+    let metric = metric(alert);
+    let what = match alert.direction.as_deref() {
+        Some("spike") => format!("{metric} spike"),
+        Some("drop") => format!("{metric} drop"),
+        _ => format!("{metric} anomaly"),
+    };
+    match alert.event {
+        Event::Opened | Event::Digest => format!("{severity}: {what}"),
+        Event::Escalated => format!("{severity}, escalated: {what}"),
+        Event::Reopened => format!("{severity}, again: {what}"),
+        Event::Reminder => format!("{severity}, still open: {what}"),
+        Event::Acknowledged => format!("Acknowledged: {what}"),
+        Event::Resolved => format!("Resolved: {what}"),
+        Event::Accepted => format!("New normal: {what}"),
+    }
+}
+
+fn metric(alert: &Alert) -> String {
+    cut(&clean(alert.metric.as_deref().unwrap_or("usage")), HEADLINE_METRICS)
+}
+
+/// What happened to incidents.
+fn happened(event: Event) -> &'static str {
+    match event {
+        Event::Opened | Event::Digest => "opened",
+        Event::Escalated => "escalated",
+        Event::Reopened => "reopened",
+        Event::Reminder => "still open",
+        Event::Acknowledged => "acknowledged",
+        Event::Resolved => "resolved",
+        Event::Accepted => "accepted as the new normal",
     }
 }
 
@@ -208,7 +300,7 @@ mod tests {
     }
 
     fn of(alert: &Alert) -> Message<'_> {
-        Message { alert, held_back: 0, link: None }
+        Message::of(alert, None)
     }
 
     #[test]
@@ -263,15 +355,49 @@ mod tests {
     }
 
     #[test]
-    fn what_was_held_back() {
-        let alert = alert(json!({}));
-        let of = |held_back| Message { alert: &alert, held_back, link: None }.held_back();
-        assert_eq!(of(0), None);
-        assert_eq!(of(1).unwrap(), "1 other critical page of bandwidth was held back here before this one.");
-        assert_eq!(
-            of(4).unwrap(),
-            "4 other critical pages of bandwidth were held back here before this one."
-        );
+    fn a_group_says_what_happened_to_how_many() {
+        let of = |fields: &[Value]| {
+            let alerts: Vec<_> = fields.iter().cloned().map(alert).collect();
+            let others: Vec<_> = alerts[1..].iter().collect();
+            let message = Message { others: &others, ..of(&alerts[0]) };
+            let list = message.list().unwrap().1;
+            assert_eq!(list.len(), alerts.len(), "all are listed");
+            message.title(150)
+        };
+        let with = |customer: &str, metric: &str, event: &str, severity: &str| json!({ "customer_id": customer, "metric": metric, "event": event, "severity": severity });
+        for (fields, expected) in [
+            (
+                [with("a", "api_calls", "opened", "warning"), with("a", "bandwidth", "opened", "critical")],
+                "Critical: api_calls, bandwidth spike · a",
+            ),
+            (
+                [
+                    with("a", "api_calls", "resolved", "critical"),
+                    with("a", "bandwidth", "resolved", "critical"),
+                ],
+                "Resolved: api_calls, bandwidth spike · a",
+            ),
+            (
+                [with("a", "api_calls", "opened", "warning"), with("b", "api_calls", "opened", "warning")],
+                "Warning: 2 incidents opened",
+            ),
+            (
+                [
+                    with("a", "api_calls", "opened", "critical"),
+                    with("a", "api_calls", "resolved", "critical"),
+                ],
+                "Critical: 1 incident opened, 1 resolved · a",
+            ),
+            (
+                [
+                    with("a", "api_calls", "resolved", "critical"),
+                    with("b", "api_calls", "accepted", "critical"),
+                ],
+                "1 incident resolved, 1 accepted as the new normal",
+            ),
+        ] {
+            assert_eq!(of(&fields), expected);
+        }
     }
 
     #[test]
@@ -279,7 +405,7 @@ mod tests {
         let template = Some("https://app.example.com/i/{incident_id}?tab=1");
         let of = |id: &str, template| {
             let alert = alert(json!({ "incident_id": id }));
-            Message { alert: &alert, held_back: 0, link: template }.link()
+            Message::of(&alert, template).link()
         };
         assert_eq!(
             of("1.m_a.spike.YQ-", template).unwrap(),
@@ -292,7 +418,7 @@ mod tests {
         assert_eq!(of(&"x".repeat(2_700), template), None);
         assert_eq!(of("1", None), None);
         let storm = alert(json!({ "event": "digest" }));
-        assert_eq!(Message { alert: &storm, held_back: 0, link: template }.link(), None);
+        assert_eq!(Message::of(&storm, template).link(), None);
     }
 
     #[test]

@@ -48,6 +48,16 @@ pub struct Unsent {
     pub tries: u32,
     /// The receiver wants nothing more, ever.
     pub gone: bool,
+    /// It may well be taken a little later, and not before `retry_after`.
+    pub passing: bool,
+    pub retry_after: Option<Duration>,
+}
+
+impl Unsent {
+    /// Not sent at all.
+    pub(crate) fn refused(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), tries: 0, gone: false, passing: false, retry_after: None }
+    }
 }
 
 /// Tries of one message.
@@ -104,16 +114,27 @@ impl Sender {
                 let pause = pause?.max(failed.retry_after.unwrap_or_default());
                 (Instant::now() + pause + TRY_TIME < until).then_some(pause)
             });
-        let unsent = |reason: String, gone| Unsent { reason, tries: tries.count.get(), gone };
+        let tried = || tries.count.get();
         match tokio::time::timeout_at(until, sending).await {
             Ok(Ok(thread)) => Ok(Sent { thread, tries: tries.count.get() }),
             Ok(Err(failed)) => {
-                let asked = failed.retry_after.filter(|_| failed.passing);
-                let asked =
-                    asked.map(|time| format!(" (asks to wait {} s)", time.as_secs())).unwrap_or_default();
-                Err(unsent(format!("{}{asked}", failed.reason), failed.gone))
+                let retry_after = failed.retry_after.filter(|_| failed.passing);
+                let asked = retry_after
+                    .map(|time| format!(" (asks to wait {} s)", time.as_secs()))
+                    .unwrap_or_default();
+                Err(Unsent {
+                    reason: format!("{}{asked}", failed.reason),
+                    tries: tried(),
+                    gone: failed.gone,
+                    passing: failed.passing,
+                    retry_after,
+                })
             }
-            Err(_) => Err(unsent(format!("time ran out; {}", tries.last.borrow()), false)),
+            Err(_) => Err(Unsent {
+                passing: true,
+                tries: tried(),
+                ..Unsent::refused(&format!("time ran out; {}", tries.last.borrow()))
+            }),
         }
     }
 
@@ -128,7 +149,7 @@ impl Sender {
         let Some(arn) = secret_arn(&channel.kind) else {
             return self.publish(channel, message).await;
         };
-        let mut secret = self.secrets.get(arn).await.map_err(|error| permanent(error_chain(&error)))?;
+        let mut secret = self.secrets.get(arn).await.map_err(|error| of_aws(error.passes(), &error))?;
         loop {
             let request =
                 self.request(&channel.kind, message, &secret, tries.thread.get()).map_err(permanent)?;
@@ -168,7 +189,7 @@ impl Sender {
             _ => return Err(permanent("the channel has no secret".to_owned())),
         };
         let published = self.topics.publish(topic_arn, None, &amazon_q::text(message)).await;
-        published.map(|()| None).map_err(|error| permanent(error_chain(&error)))
+        published.map(|()| None).map_err(|error| of_aws(error.passes(), &error))
     }
 
     fn request(
@@ -231,6 +252,11 @@ fn secret_arn(kind: &ChannelKind) -> Option<&str> {
         | ChannelKind::Webhook { secret_arn, .. } => Some(secret_arn),
         ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => None,
     }
+}
+
+/// An error of AWS. Its SDK has tried again already, so what passes comes again by the schedule.
+fn of_aws(passing: bool, error: &dyn std::error::Error) -> Failed {
+    Failed { passing, ..permanent(error_chain(error)) }
 }
 
 fn permanent(reason: String) -> Failed {

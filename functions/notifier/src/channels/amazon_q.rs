@@ -31,11 +31,8 @@ fn notification(message: Message<'_>) -> Value {
     }
     lines.extend(message.facts().iter().map(|(label, text)| format!("{label}: {}", defused(text))));
     lines.extend(message.customer().map(|customer| format!("Customer: {}", code(&customer))));
-    let largest = message.largest();
-    lines.extend(
-        largest.iter().map(|(customer, description)| format!("{}: {}", code(customer), defused(description))),
-    );
-    lines.extend(message.held_back().map(|note| defused(&note)));
+    let list = message.list().map(|(_, entries)| entries).unwrap_or_default();
+    lines.extend(list.iter().map(|(customer, text)| format!("{}: {}", code(customer), defused(text))));
     lines.extend(message.link());
     if lines.is_empty() {
         lines.push(headline.clone());
@@ -54,7 +51,7 @@ fn notification(message: Message<'_>) -> Value {
             "threadId": id_within(if alert.storm.is_some() { &alert.id } else { &alert.incident_id }, ID),
             "summary": cut(&headline, TITLE),
             "eventType": format!("anomaly.{}", alert.event.as_str()),
-            "additionalContext": { "severity": alert.severity.as_str() },
+            "additionalContext": { "severity": message.severity().as_str() },
         },
     });
     if !steps.is_empty() {

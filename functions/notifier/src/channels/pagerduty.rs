@@ -32,8 +32,8 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
 fn event(message: Message<'_>, routing_key: &str) -> Value {
     let action = match message.alert.event {
         Event::Acknowledged => "acknowledge",
-        // The new normal needs nobody any more, nor does a series without verdicts.
-        Event::Resolved | Event::Accepted | Event::Stale => "resolve",
+        // The new normal needs nobody any more.
+        Event::Resolved | Event::Accepted => "resolve",
         Event::Opened | Event::Escalated | Event::Reopened | Event::Reminder | Event::Digest => "trigger",
     };
     let mut event = json!({
@@ -53,9 +53,10 @@ fn event(message: Message<'_>, routing_key: &str) -> Value {
     event
 }
 
-/// A storm is of many incidents, and an event of its own.
+/// One for all incidents of a customer that opened together. A storm is of many incidents, and an event of its own.
 fn dedup_key(message: Message<'_>) -> String {
-    id_within(if message.alert.storm.is_some() { &message.alert.id } else { &message.alert.incident_id }, KEY)
+    let id = if message.alert.storm.is_some() { &message.alert.id } else { &message.alert.incident_id };
+    id_within(message.page_key.unwrap_or(id), KEY)
 }
 
 fn payload(message: Message<'_>) -> Value {
@@ -72,7 +73,7 @@ fn payload(message: Message<'_>) -> Value {
     let mut payload = json!({
         "summary": cut(&unlinked(&summary), SUMMARY),
         "source": cut(&unlinked(&source), NAME),
-        "severity": match alert.severity {
+        "severity": match message.severity() {
             Severity::Critical => "critical",
             Severity::Warning => "warning",
         },
@@ -97,20 +98,14 @@ fn details(message: Message<'_>) -> Value {
     for (label, text) in message.facts() {
         details.insert(label.to_owned(), text.into());
     }
-    let largest: Vec<_> = message
-        .largest()
-        .iter()
-        .map(|(customer, description)| Value::from(format!("{}: {description}", unlinked(customer))))
-        .collect();
-    if !largest.is_empty() {
-        details.insert("The largest".to_owned(), largest.into());
+    if let Some((title, entries)) = message.list() {
+        let line =
+            |(customer, text): &(String, String)| format!("{}: {}", unlinked(customer), unlinked(text));
+        details.insert(title.to_owned(), entries.iter().map(line).collect());
     }
     let steps = message.steps();
     if !steps.is_empty() {
         details.insert("What to do".to_owned(), steps.into());
-    }
-    if let Some(note) = message.held_back() {
-        details.insert("Held back".to_owned(), note.into());
     }
     details.insert("Alert id".to_owned(), id_within(&message.alert.id, KEY).into());
     details.into()

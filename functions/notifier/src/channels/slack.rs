@@ -18,6 +18,9 @@ const TEXT: usize = 3_000;
 const FIELD: usize = 2_000;
 const FIELDS: usize = 10;
 
+/// Lines of a list in one block, which surely fit.
+const LINES: usize = 10;
+
 /// For an incoming webhook, whose address is the secret.
 pub fn webhook_request(message: Message<'_>, url: &str) -> OutboundRequest {
     OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: payload(message).to_string() }
@@ -39,7 +42,8 @@ pub fn bot_request(
     if let Some(thread) = thread {
         body["thread_ts"] = thread.into();
         // What got worse must not pass unseen in a thread of yesterday.
-        body["reply_broadcast"] = matches!(message.alert.event, Event::Escalated | Event::Reopened).into();
+        body["reply_broadcast"] =
+            message.alerts().any(|alert| matches!(alert.event, Event::Escalated | Event::Reopened)).into();
     }
     Ok(OutboundRequest {
         url: format!("{api_url}/api/chat.postMessage"),
@@ -115,30 +119,28 @@ fn blocks(message: Message<'_>) -> Vec<Value> {
     if !facts.is_empty() {
         blocks.push(json!({ "type": "section", "fields": facts }));
     }
-    let largest = message.largest();
-    if !largest.is_empty() {
-        let lines = largest.iter().map(|(customer, description)| format!("{customer}: {description}"));
-        blocks.push(section(markup("*The largest*", TEXT)));
-        blocks.push(section(plain(&numbered(lines), TEXT)));
+    if let Some((title, entries)) = message.list() {
+        blocks.push(section(markup(&format!("*{title}*"), TEXT)));
+        let lines: Vec<_> = entries.iter().map(|(customer, text)| format!("{customer}: {text}")).collect();
+        blocks.extend(numbered(&lines).chunks(LINES).map(|lines| section(plain(&lines.join("\n"), TEXT))));
     }
     let steps = message.steps();
     if !steps.is_empty() {
         blocks.push(section(markup("*What to do*", TEXT)));
-        blocks.push(section(plain(&numbered(steps.into_iter()), TEXT)));
+        blocks.push(section(plain(&numbered(&steps).join("\n"), TEXT)));
     }
     if let Some(link) = message.link() {
         blocks.push(section(markup(&format!("<{}|Open the incident>", escaped(&link)), TEXT)));
     }
-    let mut notes: Vec<_> = message.held_back().iter().map(|note| plain(note, FIELD)).collect();
-    notes.extend(message.customer().map(|customer| plain(&format!("Customer: {customer}"), FIELD)));
-    if !notes.is_empty() {
-        blocks.push(json!({ "type": "context", "elements": notes }));
+    if let Some(customer) = message.customer() {
+        let note = plain(&format!("Customer: {customer}"), FIELD);
+        blocks.push(json!({ "type": "context", "elements": [note] }));
     }
     blocks
 }
 
-fn numbered(lines: impl Iterator<Item = String>) -> String {
-    lines.enumerate().map(|(i, line)| format!("{}. {line}", i + 1)).collect::<Vec<_>>().join("\n")
+fn numbered(lines: &[String]) -> Vec<String> {
+    lines.iter().enumerate().map(|(i, line)| format!("{}. {line}", i + 1)).collect()
 }
 
 /// Text without markup.

@@ -64,14 +64,13 @@ fn text(message: Message<'_>) -> String {
     parts.extend(facts.iter().enumerate().map(|(i, (label, text))| {
         format!("{}<b>{label}:</b> {}", if i == 0 { "\n\n" } else { "\n" }, escaped(text))
     }));
-    parts.extend(message.held_back().map(|note| format!("\n\n<i>{}</i>", escaped(&note))));
     parts.extend(message.link().map(|link| {
         format!("\n\n<a href=\"{}\">Open the incident</a>", escaped(&link).replace('"', "&quot;"))
     }));
-    let largest = message.largest();
-    parts.extend(largest.iter().enumerate().map(|(i, (customer, description))| {
-        let begin = if i == 0 { "\n\n<b>The largest</b>\n" } else { "\n" };
-        format!("{begin}<code>{}</code>: {}", escaped(customer), escaped(&prose(description)))
+    let (title, entries) = message.list().unwrap_or_default();
+    parts.extend(entries.iter().enumerate().map(|(i, (customer, text))| {
+        let begin = if i == 0 { format!("\n\n<b>{title}</b>\n") } else { "\n".to_owned() };
+        format!("{begin}<code>{}</code>: {}", escaped(customer), escaped(&prose(text)))
     }));
     parts.extend(message.steps().iter().enumerate().map(|(i, step)| {
         let begin = if i == 0 { "\n\n<b>What to do</b>\n" } else { "\n" };

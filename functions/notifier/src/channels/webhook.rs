@@ -48,7 +48,8 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
 /// The alert as it came. Programs get text of customers exactly, and what they show of it is theirs.
 fn body(message: Message<'_>, now: Timestamp) -> Value {
     let mut data = message.alert.json.clone();
-    data["held_back_pages"] = message.held_back.into();
+    // Receivers may read it still. Nothing is held back any more.
+    data["held_back_pages"] = 0.into();
     if let Some(link) = message.link() {
         data["link"] = link.into();
     }

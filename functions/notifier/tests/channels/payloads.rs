@@ -192,13 +192,13 @@ fn a_critical_page_in_slack() {
 #[test]
 fn a_resolved_incident_in_slack() {
     let alert = sample("notifier-resolved");
-    insta::assert_json_snapshot!(slack_of(Message { alert: &alert, held_back: 0, link: Some(LINK) }));
+    insta::assert_json_snapshot!(slack_of(Message::of(&alert, Some(LINK))));
 }
 
 #[test]
 fn a_storm_in_slack() {
     let alert = sample("notifier-storm");
-    let message = slack_of(Message { alert: &alert, held_back: 0, link: Some(LINK) });
+    let message = slack_of(Message::of(&alert, Some(LINK)));
     let texts: Vec<_> =
         texts_of(&message["blocks"]).iter().map(|text| text["text"].as_str().unwrap().to_owned()).collect();
     insta::assert_snapshot!(texts.join("\n\n"));
@@ -227,7 +227,7 @@ fn a_webhook_gets_the_alert_as_it_is() {
         assert_eq!(body["data"]["customer_id"], customer);
         assert_eq!(body["type"], "anomaly.opened");
         assert_eq!(body["timestamp"], "2026-11-21T13:00:00Z");
-        assert_eq!(body["data"]["held_back_pages"], 3);
+        assert_eq!(body["data"]["held_back_pages"], 0);
         assert_eq!(body["data"]["z_score"], 33.36);
     }
 }
@@ -295,7 +295,7 @@ fn threads_of_a_bot() {
 #[test]
 fn a_message_without_anything_but_an_id() {
     let alert = Alert::parse(r#"{"anomaly_id": "1.m.YQ"}"#).unwrap();
-    let message = Message { alert: &alert, held_back: 0, link: None };
+    let message = Message::of(&alert, None);
     assert_valid(&schema("slack-message"), &slack_of(message));
     assert_valid(&schema("pagerduty-event"), &pagerduty_of(message));
     assert_valid(&schema("telegram-send-message"), &telegram_of(message));

@@ -91,8 +91,13 @@ async fn send_alert(
     alert: &Alert,
     thread: Option<&str>,
 ) -> Result<Sent, Unsent> {
-    let message = Message { alert, held_back: 0, link: Some(LINK) };
+    let message = Message::of(alert, Some(LINK));
     sender.send(channel, message, thread, Instant::now() + Duration::from_secs(10)).await
+}
+
+/// A message that was tried once and not taken.
+fn refused(reason: &str) -> Unsent {
+    Unsent { reason: reason.to_owned(), tries: 1, gone: false, passing: false, retry_after: None }
 }
 
 /// A receiver that answers the first requests with `first`, and then takes what comes.
@@ -234,7 +239,8 @@ async fn tries_end() -> Result<()> {
     let receiver = Receiver::start(|_| Reply::with(500, "broken")).await?;
     let aws = secrets(KEY).await?;
     let unsent = send(&sender(&aws, true).await?, &pagerduty(&receiver)).await.expect_err("unsent");
-    assert_eq!(unsent, Unsent { reason: "HTTP 500: broken".to_owned(), tries: 4, gone: false });
+    let expected = Unsent { tries: 4, passing: true, ..refused("HTTP 500: broken") };
+    assert_eq!(unsent, expected);
     assert_eq!(receiver.requests().len(), 4);
     Ok(())
 }
@@ -245,7 +251,7 @@ async fn what_does_not_pass_is_tried_once() -> Result<()> {
         let receiver = busy(vec![Reply::with(status, "no")]).await?;
         let aws = secrets(KEY).await?;
         let unsent = send(&sender(&aws, true).await?, &pagerduty(&receiver)).await.expect_err("unsent");
-        assert_eq!(unsent, Unsent { reason: format!("HTTP {status}: no"), tries: 1, gone: false });
+        assert_eq!(unsent, refused(&format!("HTTP {status}: no")));
         assert_eq!(receiver.requests().len(), 1, "{status}");
     }
     Ok(())
@@ -301,6 +307,7 @@ async fn who_asks_for_more_time_than_there_is_gets_none() -> Result<()> {
     let begun = Instant::now();
     let unsent = send(&sender(&aws, true).await?, &pagerduty(&receiver)).await.expect_err("unsent");
     assert_eq!(unsent.reason, "HTTP 429 (asks to wait 3600 s)");
+    assert_eq!((unsent.passing, unsent.retry_after), (true, Some(Duration::from_secs(3_600))));
     assert!(begun.elapsed() < Duration::from_secs(5));
     Ok(())
 }
@@ -310,7 +317,7 @@ async fn a_receiver_that_does_not_answer_is_given_up_in_time() -> Result<()> {
     let receiver = Receiver::start(|_| Reply::ok("late").after(Duration::from_secs(60))).await?;
     let aws = secrets(KEY).await?;
     let (alert, begun) = (sample("notifier-opened"), Instant::now());
-    let message = Message { alert: &alert, held_back: 0, link: None };
+    let message = Message::of(&alert, None);
     let until = begun + Duration::from_millis(1_500);
     let unsent = sender(&aws, true).await?.send(&pagerduty(&receiver), message, None, until).await;
     assert_eq!(unsent.expect_err("unsent").reason, "time ran out; no answer");
@@ -336,7 +343,7 @@ async fn a_webhook_that_is_gone_says_so() -> Result<()> {
     let receiver = busy(vec![Reply::with(410, "")]).await?;
     let aws = secrets(SIGNING).await?;
     let unsent = send(&sender(&aws, true).await?, &webhook(&receiver.url)).await.expect_err("unsent");
-    assert_eq!(unsent, Unsent { reason: "HTTP 410".to_owned(), tries: 1, gone: true });
+    assert_eq!(unsent, Unsent { gone: true, ..refused("HTTP 410") });
     // Only webhooks have said that they know what it means.
     let receiver = busy(vec![Reply::with(410, "channel_is_archived")]).await?;
     let aws = secrets(&receiver.url).await?;
@@ -537,7 +544,7 @@ async fn no_part_of_a_secret_address_comes_back() -> Result<()> {
             let aws = secrets(&secret).await?;
             let until = Instant::now() + Duration::from_secs(3);
             let alert = sample("notifier-opened");
-            let message = Message { alert: &alert, held_back: 0, link: None };
+            let message = Message::of(&alert, None);
             let unsent = sender(&aws, true).await?.send(&channel, message, None, until).await;
             let reason = unsent.expect_err("unsent").reason.to_lowercase();
             assert!(reason.contains(&status.to_string()), "{reason}");

@@ -37,7 +37,7 @@ pub(crate) fn storm_of(customer: &str) -> Alert {
 }
 
 pub(crate) fn message_of(alert: &Alert) -> Message<'_> {
-    Message { alert, held_back: 3, link: Some(LINK) }
+    Message::of(alert, Some(LINK))
 }
 
 /// A schema of `tests/schemas`, with the formats of dates and addresses checked as well.

@@ -10,10 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::timeout_at;
 
-use super::{QueryContext, SweepRequest, UsageError, classify};
-
-/// Unknown metrics of a customer that are told.
-pub(super) const UNKNOWN_TOLD: usize = 8;
+use super::error::{QueryContext, UsageError, classify};
+use super::request::SweepRequest;
+use super::sql::UNKNOWN_TOLD;
 
 /// A running sweep.
 pub struct Sweep {
@@ -187,7 +186,8 @@ impl Stream {
             Ok(Ok(row)) => row,
             Ok(Err(source)) => return Err(classify(&self.context, source)),
             Err(_) if self.deadline <= patience => {
-                return Err(UsageError::OutOfTime { context: self.context.clone() });
+                let answered = self.received > 0;
+                return Err(UsageError::OutOfTime { context: self.context.clone(), answered });
             }
             Err(_) => {
                 let seconds = self.read_timeout.as_secs();

@@ -1,0 +1,180 @@
+//! Why usage was not read, and what can be done about it.
+
+use crate::credentials::CredentialsError;
+
+/// What the query of a baseline has after the id of its sweep.
+pub(super) const OF_BASELINE: &str = "-baseline";
+
+/// Which query on which server.
+#[derive(Clone, Debug)]
+pub struct QueryContext {
+    pub host: String,
+    pub query_id: String,
+}
+
+/// What an error means for whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageErrorKind {
+    /// ClickHouse cannot be reached, does not answer, or answers with something broken. It is not the question's fault.
+    Unavailable,
+    /// ClickHouse has too much to do. The same question may well be answered in a moment.
+    Overloaded,
+    /// The question takes more than it may. A smaller one may be answered.
+    TooExpensive,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    #[error("the usage query {} on {} failed", .context.query_id, .context.host)]
+    Query {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("{} refused the credentials of the usage query {}", .context.host, .context.query_id)]
+    Authentication {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error(
+        "the usage query {} on {} found no usage rollup: has `meterflow migrate` been run on this database?",
+        .context.query_id, .context.host
+    )]
+    NotMigrated {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("the usage query {} on {} sent nothing for {seconds} s", .context.query_id, .context.host)]
+    Stalled { context: QueryContext, seconds: u64 },
+    #[error("the usage query {} on {} takes more than it may", .context.query_id, .context.host)]
+    TooExpensive {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("{} has too much to do for the usage query {}", .context.host, .context.query_id)]
+    Overloaded {
+        context: QueryContext,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
+    OutOfTime {
+        context: QueryContext,
+        /// Whether anything of the answer had come.
+        answered: bool,
+    },
+    #[error(
+        "the usage query {} on {} ended early: {received} of {declared} customers arrived",
+        .context.query_id, .context.host
+    )]
+    Truncated { context: QueryContext, received: u64, declared: u64 },
+    #[error("the usage query {} on {} answered in an unexpected shape: {detail}", .context.query_id, .context.host)]
+    Shape { context: QueryContext, detail: String },
+    #[error("cannot get the ClickHouse credentials")]
+    Credentials(#[source] CredentialsError),
+}
+
+impl UsageError {
+    pub fn kind(&self) -> UsageErrorKind {
+        match self {
+            // The server is told to give up earlier, and then says so. So one that said nothing does not answer.
+            Self::OutOfTime { answered: true, .. } | Self::TooExpensive { .. } => {
+                UsageErrorKind::TooExpensive
+            }
+            Self::Overloaded { .. } => UsageErrorKind::Overloaded,
+            _ => UsageErrorKind::Unavailable,
+        }
+    }
+
+    /// Whether a baseline did not bring what was noted of it.
+    pub fn is_broken_baseline(&self) -> bool {
+        matches!(self, Self::Truncated { context, .. } | Self::Shape { context, .. }
+            if context.query_id.ends_with(OF_BASELINE))
+    }
+
+    /// Whether the same query may well succeed in a moment.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Query { source, .. } => !is_permanent(source),
+            // A run may well find a server with less to do in a moment.
+            Self::Stalled { .. }
+            | Self::Truncated { .. }
+            | Self::TooExpensive { .. }
+            | Self::Overloaded { .. } => true,
+            Self::Authentication { .. }
+            | Self::NotMigrated { .. }
+            | Self::OutOfTime { .. }
+            | Self::Shape { .. }
+            | Self::Credentials(_) => false,
+        }
+    }
+}
+
+pub(super) fn classify(context: &QueryContext, source: clickhouse::error::Error) -> UsageError {
+    let context = context.clone();
+    match exception_code(&source) {
+        // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD
+        Some(516 | 192 | 193 | 194) => UsageError::Authentication { context, source },
+        // UNKNOWN_TABLE, UNKNOWN_DATABASE
+        Some(60 | 81) => UsageError::NotMigrated { context, source },
+        // TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_BYTES
+        Some(158 | 159 | 160 | 307) => UsageError::TooExpensive { context, source },
+        // TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, CANNOT_SCHEDULE_TASK, SERVER_OVERLOADED
+        Some(202 | 241 | 439 | 745) => UsageError::Overloaded { context, source },
+        _ => UsageError::Query { context, source },
+    }
+}
+
+/// Errors that no repetition heals: syntax, an unknown column or setting, missing rights.
+fn is_permanent(error: &clickhouse::error::Error) -> bool {
+    use clickhouse::error::Error;
+    match error {
+        Error::BadResponse(_) => {
+            matches!(exception_code(error), Some(43 | 46 | 47 | 62 | 115 | 164 | 497))
+        }
+        Error::Network(_) | Error::TimedOut | Error::Decompression(_) | Error::NotEnoughData => false,
+        _ => true,
+    }
+}
+
+/// The number in "Code: 60. DB::Exception: …".
+pub(crate) fn exception_code(error: &clickhouse::error::Error) -> Option<u32> {
+    let clickhouse::error::Error::BadResponse(text) = error else { return None };
+    let rest = text.split("Code: ").nth(1)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exception_codes_decide_what_is_tried_again() {
+        let error = |text: &str| clickhouse::error::Error::BadResponse(text.to_owned());
+        let of = |text: &str| classify(&QueryContext { host: "h".into(), query_id: "q".into() }, error(text));
+        assert!(matches!(
+            of("Code: 516. DB::Exception: default: Authentication failed"),
+            UsageError::Authentication { .. }
+        ));
+        assert!(!of("Code: 60. DB::Exception: Table usage_hourly does not exist").is_transient());
+        assert!(of("Code: 202. DB::Exception: Too many simultaneous queries").is_transient());
+        assert!(of("503 Service Unavailable").is_transient());
+        for (text, kind) in [
+            ("Code: 241. DB::Exception: (total) memory limit exceeded", UsageErrorKind::Overloaded),
+            ("Code: 202. DB::Exception: Too many simultaneous queries", UsageErrorKind::Overloaded),
+            ("Code: 159. DB::Exception: Timeout exceeded", UsageErrorKind::TooExpensive),
+            ("Code: 158. DB::Exception: Limit for rows exceeded", UsageErrorKind::TooExpensive),
+            ("Code: 60. DB::Exception: Table usage_hourly does not exist", UsageErrorKind::Unavailable),
+            ("503 Service Unavailable", UsageErrorKind::Unavailable),
+        ] {
+            assert_eq!(of(text).kind(), kind, "{text}");
+        }
+        let context = QueryContext { host: "h".into(), query_id: "q".into() };
+        let out_of_time = |answered| UsageError::OutOfTime { context: context.clone(), answered };
+        assert_eq!(out_of_time(false).kind(), UsageErrorKind::Unavailable);
+        assert_eq!(out_of_time(true).kind(), UsageErrorKind::TooExpensive);
+    }
+}

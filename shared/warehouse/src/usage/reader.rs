@@ -1,0 +1,236 @@
+//! The reader: one client of ClickHouse, its login and its time limits.
+
+use std::time::{Duration, Instant};
+
+use detection::CustomerId;
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::baseline::{self, Baseline};
+use super::error::{OF_BASELINE, QueryContext, UsageError, classify};
+use super::request::{StepsRequest, SweepRequest};
+use super::sql;
+use super::sweep::{Content, Stream, Sweep};
+use crate::config::{ClickHouseConfig, host_of};
+use crate::credentials::{Credentials, Login};
+
+/// Reads usage from ClickHouse.
+pub struct UsageReader {
+    client: clickhouse::Client,
+    credentials: Credentials,
+    pub(super) host: String,
+    read_timeout: Duration,
+    query_timeout: Duration,
+}
+
+impl UsageReader {
+    pub fn new(config: &ClickHouseConfig, aws: &aws_config::SdkConfig) -> Self {
+        let client = clickhouse::Client::default()
+            .with_url(&config.url)
+            .with_database(&config.database)
+            // ClickHouse closes a frame of zstd with a checksum of its content. So an answer with a changed byte is an
+            // error, as one that is cut off is. A frame of LZ4 has no checksum, and without compression an exception
+            // that is split between two reads can be taken for rows.
+            .with_compression(clickhouse::Compression::zstd())
+            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+        Self {
+            client,
+            credentials: Credentials::new(config, aws),
+            host: host_of(&config.url),
+            read_timeout: config.read_timeout,
+            query_timeout: config.query_timeout,
+        }
+    }
+
+    /// Starts the sweep of a window, from the hours of the rollup. A refusal by the server shows at the first
+    /// [`Sweep::next`].
+    pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
+        let SweepRequest { catalog, window, baseline_days, shard, customers, .. } = *request;
+        let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
+        let query = self.query(&text, request).await?;
+        Ok(Sweep::of_hours(self.start(request, query, Content::Whole)?))
+    }
+
+    /// The same from a [baseline](Self::baseline), with what is fresh from the hours beside it.
+    pub async fn sweep_beside(
+        &self,
+        request: &SweepRequest<'_>,
+        baseline: &Baseline,
+    ) -> Result<Sweep, UsageError> {
+        let (Baseline { shift, closes, builds, .. }, fresh) = (baseline, baseline.fresh());
+        let text = sql::fresh(request.catalog, fresh, request.shard);
+        let to = baseline::seconds(request.window.end());
+        let query = self.query(&text, request).await?.param("to", to);
+        let of_fresh = self.start(request, query, Content::Fresh(fresh.to_vec()))?;
+
+        let query_id = format!("{}{OF_BASELINE}", request.query_id);
+        let request = &SweepRequest { query_id: &query_id, ..*request };
+        let query = self.query(&sql::baseline(request.shard), request).await?;
+        let query = query.param("closes", closes).param("builds", builds).param("rows", baseline.rows());
+        let content = Content::Baseline { shift: *shift, fresh: fresh.to_vec() };
+        let of_baseline = self.start(request, query, content)?.declaring(baseline.rows());
+        Ok(Sweep::beside(of_fresh, of_baseline))
+    }
+
+    fn start(
+        &self,
+        request: &SweepRequest<'_>,
+        query: clickhouse::query::Query,
+        content: Content,
+    ) -> Result<Stream, UsageError> {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
+        let now = Instant::now();
+        let deadline = request.deadline.min(now + self.query_timeout);
+        let time_left = deadline.saturating_duration_since(now);
+        // ClickHouse takes 0 for "no limit", which is the one thing that no time left must never mean.
+        if time_left < Duration::from_secs(1) {
+            return Err(UsageError::OutOfTime { context, answered: false });
+        }
+        let cursor = query
+            .with_setting("max_execution_time", seconds_for_the_server(time_left))
+            .fetch()
+            .map_err(|source| classify(&context, source))?;
+        Ok(Stream::new(cursor, context, (self.read_timeout, deadline), request, content))
+    }
+
+    /// How many customers have usage in the window and its baseline, by a question of its own.
+    ///
+    /// A sweep without a single row cannot tell an idle service from a stream that was cut before its first row; this
+    /// can.
+    pub async fn count_customers(&self, request: &SweepRequest<'_>) -> Result<u64, UsageError> {
+        let query_id = format!("{}-count", request.query_id);
+        let request = SweepRequest { query_id: &query_id, ..*request };
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let SweepRequest { catalog, window, shard, customers, .. } = request;
+        let text = sql::count_customers(catalog, &window, shard, !customers.is_empty());
+        let query = self.query(&text, &request).await?;
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// How many of them have usage in the fresh windows beside a baseline.
+    pub async fn count_fresh(
+        &self,
+        request: &SweepRequest<'_>,
+        baseline: &Baseline,
+    ) -> Result<u64, UsageError> {
+        let query_id = format!("{}-count", request.query_id);
+        let request = SweepRequest { query_id: &query_id, ..*request };
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let query = self.query(&sql::count_fresh(baseline.fresh(), request.shard), &request).await?;
+        let query = query.param("to", baseline::seconds(request.window.end()));
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// One customer's usage of one metric from `start` to `end`, in steps of whole hours.
+    pub async fn steps(&self, request: &StepsRequest<'_>) -> Result<Vec<Option<f64>>, UsageError> {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        let seconds = |at: Timestamp| u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX);
+        let (start, end, step) =
+            (seconds(request.start), seconds(request.end), request.step.as_secs().max(1));
+        let query = self
+            .bare_query(&sql::steps(request.metric), request.query_id)
+            .await?
+            .param("start", start)
+            .param("end", end)
+            .param("step", u32::try_from(step).unwrap_or(u32::MAX))
+            .param("customer", request.customer.as_str())
+            .param("metric", request.metric.name.as_str())
+            .with_setting(
+                "max_execution_time",
+                seconds_for_the_server(self.query_timeout.min(self.read_timeout)),
+            );
+        let steps = self.within(&context, query.fetch_one::<Vec<(u32, f64)>>()).await?;
+        let count = u64::from(end.saturating_sub(start)).div_ceil(step);
+        let mut values = vec![None; usize::try_from(count).unwrap_or(0)];
+        for (number, value) in steps {
+            if let Some(place) = values.get_mut(number as usize) {
+                *place = Some(value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// The error of a sweep that brought no row although there are customers.
+    pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
+        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        UsageError::Truncated { context, received: 0, declared }
+    }
+
+    /// Whether it is worth to try once more after `error`.
+    ///
+    /// Refused credentials may have been rotated: they are forgotten, so that the next try fetches them anew. If those
+    /// were `refused_before` in this run, they are wrong.
+    pub(super) fn prepare_retry(&self, error: &UsageError, refused_before: bool) -> bool {
+        match error {
+            UsageError::Authentication { .. } => !refused_before && self.credentials.forget(),
+            other => other.is_transient(),
+        }
+    }
+
+    /// A sweep's query with all that its text refers to.
+    async fn query(
+        &self,
+        text: &str,
+        request: &SweepRequest<'_>,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let metrics: Vec<&str> =
+            request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+        let customers: Vec<&str> = request.customers.iter().map(CustomerId::as_str).collect();
+        // The type of each value of each row would be compared with that of the struct. They are those of our own
+        // query, and the shape of what comes is checked at each row.
+        let client = self.client.clone().with_validation(false);
+        let query = self.query_of(client, text, request.query_id).await?;
+        Ok(query
+            .param("start", request.window.baseline_start(request.baseline_days).as_millisecond())
+            .param("end", request.window.end().as_millisecond())
+            .param("metrics", metrics)
+            .param("customers", customers))
+    }
+
+    pub(super) async fn bare_query(
+        &self,
+        text: &str,
+        query_id: &str,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        self.query_of(self.client.clone(), text, query_id).await
+    }
+
+    async fn query_of(
+        &self,
+        client: clickhouse::Client,
+        text: &str,
+        query_id: &str,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let Login { username, password } = self.credentials.get().await.map_err(UsageError::Credentials)?;
+        Ok(client
+            .with_user(username)
+            .with_password(password)
+            .query_raw(text)
+            .with_setting("query_id", query_id)
+            // Packing at the default, level 3, would take longer than all the rest of a sweep.
+            .with_setting("enable_http_compression", "1")
+            .with_setting("http_zlib_compression_level", "1")
+            .with_setting("cancel_http_readonly_queries_on_client_close", "1"))
+    }
+
+    /// A small answer as a whole, within the time that any part of an answer may take.
+    pub(super) async fn within<T>(
+        &self,
+        context: &QueryContext,
+        answer: impl Future<Output = Result<T, clickhouse::error::Error>>,
+    ) -> Result<T, UsageError> {
+        match timeout(self.read_timeout, answer).await {
+            Ok(answer) => answer.map_err(|source| classify(context, source)),
+            Err(_) => {
+                Err(UsageError::Stalled { context: context.clone(), seconds: self.read_timeout.as_secs() })
+            }
+        }
+    }
+}
+
+/// How long a query may take on the server, as a setting: a little less than its answer is waited for, so that a server
+/// that lives says that the time is over before it is given up as one that does not answer.
+fn seconds_for_the_server(wait: Duration) -> String {
+    wait.as_secs().saturating_sub(2).max(1).to_string()
+}

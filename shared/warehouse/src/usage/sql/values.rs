@@ -1,0 +1,92 @@
+//! The values of metrics, made of what the rollup keeps.
+
+use catalog::{Aggregate, Catalog, MetricSpec};
+
+/// A row's metric as its place in the catalog, or the place after the last one. A lookup in a constant table: the same
+/// by `indexOf` costs as much as all the aggregation.
+pub(super) fn place(catalog: &Catalog) -> String {
+    let metrics = catalog.metrics().len();
+    let places: Vec<_> = (0..metrics).map(|place| place.to_string()).collect();
+    format!("transform(metric, {{metrics:Array(String)}}, [{}], {metrics})", places.join(", "))
+}
+
+/// What the metrics of a catalog need of the rollup: column, aggregate function and its name.
+pub(super) fn needed(catalog: &Catalog) -> Vec<(&'static str, &'static str, &'static str)> {
+    let any = |aggregates: &[Aggregate]| {
+        catalog.metrics().iter().any(|metric| aggregates.contains(&metric.aggregate))
+    };
+    let mut needed = vec![("events", "sum", "counts")];
+    if any(&[Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min]) {
+        needed.push(("total", "sum", "totals"));
+    }
+    if any(&[Aggregate::Avg]) {
+        needed.push(("corrections", "sum", "all_corrections"));
+    }
+    if any(&[Aggregate::Max]) {
+        needed.push(("peak", "max", "peaks"));
+    }
+    if any(&[Aggregate::Min]) {
+        needed.push(("low", "min", "lows"));
+    }
+    needed
+}
+
+pub(super) fn columns(catalog: &Catalog) -> String {
+    let columns: Vec<_> = needed(catalog).into_iter().map(|(column, _, _)| column).collect();
+    columns.join(", ")
+}
+
+/// The arrays by slot that the values are made of.
+pub(super) fn aggregates(catalog: &Catalog, slots: usize) -> String {
+    let array =
+        |(column, function, name)| format!("{function}Resample(0, {slots}, 1)({column}, slot) AS {name}");
+    let arrays: Vec<_> = needed(catalog).into_iter().map(array).collect();
+    arrays.join(",\n        ")
+}
+
+/// The values by slot, made of those arrays and of the metric's place in the catalog, which the slot tells.
+///
+/// Negative values of a sum are corrections, which cancel no usage: the total is that of all others.
+///
+/// A NaN or infinity among a metric's values always shows in their total, so maxima and minima are replaced by a sum that
+/// is not finite: broken data must not hide in a comparison.
+pub(super) fn values(catalog: &Catalog, slots: usize) -> String {
+    let needed = needed(catalog);
+    let names: Vec<_> = needed.iter().map(|(column, _, _)| *column).collect();
+    let arrays: Vec<_> = needed.iter().map(|(_, _, array)| *array).collect();
+    let metrics = catalog.metrics().len();
+    let places = format!("arrayMap(slot -> slot % {metrics}, range({slots}))");
+    let branches: Vec<_> = catalog
+        .metrics()
+        .iter()
+        .enumerate()
+        .map(|(place, metric)| {
+            format!(
+                "place = {place}, {}, ",
+                value(metric, "toFloat64(events)", "total", "total + corrections", extreme(metric))
+            )
+        })
+        .collect();
+    let value = format!("multiIf({}nan)", branches.concat());
+    format!(
+        "arrayMap(({}, place) -> if(events = 0, nan, ifNotFinite({value}, inf)), {}, {places})",
+        names.join(", "),
+        arrays.join(", ")
+    )
+}
+
+/// A metric's value, made of what the rollup keeps: the number of events, their total without corrections and with them,
+/// and their maximum or minimum.
+pub(super) fn value(metric: &MetricSpec, events: &str, total: &str, net: &str, extreme: &str) -> String {
+    match metric.aggregate {
+        Aggregate::Count => events.to_owned(),
+        Aggregate::Sum => total.to_owned(),
+        Aggregate::Avg => format!("({net}) / {events}"),
+        Aggregate::Max | Aggregate::Min => format!("if(isFinite({total}), {extreme}, {total})"),
+    }
+}
+
+/// The column of the rollup that holds the extreme value that a metric asks for.
+pub(super) fn extreme(metric: &MetricSpec) -> &'static str {
+    if metric.aggregate == Aggregate::Max { "peak" } else { "low" }
+}
