@@ -10,15 +10,16 @@ locals {
   region     = data.aws_region.current.name
 
   # Users, dashboards and the other functions rely on these names.
-  detector_name    = "${var.name_prefix}-anomaly-detection"
-  api_name         = "${var.name_prefix}-anomaly-api"
-  notifier_name    = "${var.name_prefix}-anomaly-notifier"
-  schedule_name    = "${var.name_prefix}-anomaly-detection"
-  table_name       = "${var.name_prefix}-anomalies"
-  alert_topic_name = "${var.name_prefix}-anomaly-alerts"
-  ops_topic_name   = "${var.name_prefix}-anomaly-ops"
-  chat_topic_name  = "${var.name_prefix}-anomaly-chat"
-  digest_rule_name = "${var.name_prefix}-anomaly-digest"
+  detector_name     = "${var.name_prefix}-anomaly-detection"
+  api_name          = "${var.name_prefix}-anomaly-api"
+  notifier_name     = "${var.name_prefix}-anomaly-notifier"
+  schedule_name     = "${var.name_prefix}-anomaly-detection"
+  table_name        = "${var.name_prefix}-anomalies"
+  alert_topic_name  = "${var.name_prefix}-anomaly-alerts"
+  ops_topic_name    = "${var.name_prefix}-anomaly-ops"
+  chat_topic_name   = "${var.name_prefix}-anomaly-chat"
+  digest_rule_name  = "${var.name_prefix}-anomaly-digest"
+  waiting_rule_name = "${var.name_prefix}-anomaly-notifier-waiting"
 
   failure_queue_name  = "${local.detector_name}-failures"
   schedule_queue_name = "${local.schedule_name}-schedule-dlq"

@@ -61,10 +61,10 @@ locals {
   notifier_policy_statements = concat(
     [
       {
-        # Deliveries, throttles and disabled channels are items beside the anomalies, which the
+        # Deliveries, alerts that wait and what is known of channels are items beside the anomalies, which the
         # notifier has no business with.
         sid        = "RecordDeliveries"
-        actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.deliveries
       },
@@ -193,6 +193,46 @@ locals {
   routed_severities = sort(distinct(length(var.notification_routes) == 0 ? local.default_severities : flatten([
     for route in var.notification_routes : coalesce(route.severities, ["critical", "warning"])
   ])))
+}
+
+# ---------------------------------------------------------------------------------------------
+# What waits for a throttle, or for a receiver that is down
+# ---------------------------------------------------------------------------------------------
+
+resource "aws_cloudwatch_event_rule" "waiting" {
+  count = local.has_channels ? 1 : 0
+
+  name                = local.waiting_rule_name
+  description         = "Has ${local.notifier_name} send what waits for a channel and is due"
+  schedule_expression = "rate(1 minute)"
+}
+
+# The next minute tries again, so a trigger that fails needs no queue.
+resource "aws_cloudwatch_event_target" "waiting" {
+  count = length(aws_cloudwatch_event_rule.waiting)
+
+  rule      = aws_cloudwatch_event_rule.waiting[0].name
+  target_id = "notifier"
+  arn       = module.notifier.function_arn
+  input     = jsonencode({ send_waiting = true })
+
+  retry_policy {
+    maximum_event_age_in_seconds = 60
+    maximum_retry_attempts       = 0
+  }
+
+  depends_on = [aws_lambda_permission.waiting]
+}
+
+resource "aws_lambda_permission" "waiting" {
+  count = length(aws_cloudwatch_event_rule.waiting)
+
+  statement_id   = "AllowWaiting"
+  action         = "lambda:InvokeFunction"
+  function_name  = module.notifier.function_name
+  principal      = "events.amazonaws.com"
+  source_arn     = aws_cloudwatch_event_rule.waiting[0].arn
+  source_account = local.account_id
 }
 
 # ---------------------------------------------------------------------------------------------

@@ -95,6 +95,21 @@ locals {
       tells_recovery = true
     }
 
+    parked-alerts = {
+      description    = "SNS refused an alert for good, and it was parked: nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. The incident is in the list of the API."
+      namespace      = local.metrics_namespace
+      metric         = "AlertsParked"
+      dimensions     = local.stack_dimension
+      statistic      = "Sum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
     quarantined-series = {
       description    = "Warning: usage that cannot be judged (impossible values, customer ids or metrics that the catalog does not know) was left out of the check. The log group ${module.detector.log_group_name} names customer and metric; everything else was checked."
       namespace      = local.metrics_namespace
@@ -231,6 +246,22 @@ locals {
         periods        = 1
         comparison     = "GreaterThanThreshold"
         threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+
+      # It tries 8 times in the first hour that a receiver is down.
+      channel-down = {
+        description    = "A channel has not taken its alerts for some minutes. ${module.notifier.function_name} tries again for six hours, then the alerts go to the queue of the channel. The log group ${module.notifier.log_group_name} names the channel and the reason."
+        namespace      = local.metrics_namespace
+        metric         = "DeliveriesHeldBack"
+        dimensions     = local.stack_dimension
+        statistic      = "Sum"
+        period_seconds = 3600
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 3
         missing_data   = "notBreaching"
         enabled        = true
         tells_recovery = false

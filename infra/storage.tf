@@ -89,7 +89,7 @@ locals {
   keys = {
     for kind, patterns in {
       customers       = ["CUSTOMER#*"]
-      deliveries      = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"]
+      deliveries      = ["DELIVERY#*", "CHANNEL#*"]
       digests         = ["DIGEST"]
       former_settings = ["CONFIG_HISTORY#*"]
       last_runs       = ["STATUS"]

@@ -103,7 +103,7 @@ impl Usage {
         let mut usage = Self { world: World::new().await?, customers, ahead: Duration::ZERO };
         for hours in hours_as_they_come(DAYS_OF_HOURS) {
             let sql = format!(
-                "INSERT INTO usage_hourly
+                "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low)
                  WITH {first} + number % {count} AS hour, intDiv(number, {count}) AS series,
                      20 + cityHash64(series) % 100 AS base,
                      (base + cityHash64(series, hour) % (1 + intDiv(base, 4)))

@@ -71,6 +71,7 @@ const HOLD: Duration = Duration::from_secs(900);
 pub(crate) async fn run(args: AlertsArgs) -> anyhow::Result<()> {
     let AlertsCommand::Redrive(args) = args.command;
     let aws = platform::aws::config().await;
+    platform::aws::ensure_account(&aws).await.context("cannot look for parked alerts")?;
     let function = format!("{}-anomaly-notifier", args.name_prefix);
     let (queues, notifier) = (FailureQueues::new(&aws), NotifierFunction::new(&function, &aws));
     let found = find(&queues, &function, args.channel.as_deref()).await?;
@@ -182,8 +183,9 @@ async fn one(
     // The queue tells whose it is; its name and the message agree unless somebody moved messages.
     let event = json!({ "redrive": { "channel": channel, "message": failure.message } });
     match notifier.call(&event).await {
-        Ok(_) => {
-            say!("{channel}: {what}, sent");
+        Ok(answer) => {
+            let how = if answer["already"] == 1 { "delivered before" } else { "sent" };
+            say!("{channel}: {what}, {how}");
             *tally.sent.entry(channel.clone()).or_default() += 1;
             true
         }

@@ -5,6 +5,9 @@
 #![allow(clippy::disallowed_methods)]
 
 mod alerts;
+mod check;
+mod connection;
+mod doctor;
 mod events;
 mod import;
 mod migrate;
@@ -12,15 +15,16 @@ mod notifier_function;
 mod output;
 mod progress;
 mod seed;
+mod uninstall;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use catalog::Catalog;
 use clap::{Parser, Subcommand};
-use clickhouse::Client;
 use jiff::Timestamp;
 use platform::telemetry::error_chain;
+use warehouse::rollup::MigrationError;
+
+use crate::connection::Connection;
 
 /// Usage-anomaly detection for metered customers: set up and fill its ClickHouse side, and send alerts again.
 #[derive(Parser)]
@@ -29,36 +33,24 @@ struct Arguments {
     #[command(flatten)]
     connection: Connection,
 
+    /// Show the SQL that failed, and all that ClickHouse said of it.
+    #[arg(long, global = true)]
+    verbose: bool,
+
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(clap::Args)]
-#[command(next_help_heading = "Connection")]
-struct Connection {
-    /// Address of the ClickHouse HTTP interface.
-    #[arg(long, global = true, env = "CLICKHOUSE_URL", default_value = "http://127.0.0.1:8123")]
-    clickhouse_url: String,
-
-    /// Database of the events and of the rollup.
-    #[arg(long, global = true, env = "CLICKHOUSE_DATABASE", default_value = "meterflow")]
-    database: String,
-
-    #[arg(long, global = true, env = "CLICKHOUSE_USER", default_value = "default")]
-    user: String,
-
-    #[arg(long, global = true, env = "CLICKHOUSE_PASSWORD", hide_env_values = true, default_value = "")]
-    password: String,
-
-    /// Metric catalog, a TOML file; the built-in one where it is left out.
-    #[arg(long, global = true, env = "CATALOG_PATH", value_name = "FILE")]
-    catalog: Option<String>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Bring the tables, the views and the hourly rollup in line with the metric catalog.
     Migrate(migrate::MigrateArgs),
+    /// Say whether a catalog is right; with a server also whether its columns, types and values are.
+    Check(check::CheckArgs),
+    /// Say what is wrong with an installation.
+    Doctor(doctor::DoctorArgs),
+    /// Take the views and tables of the rollup away. Events stay.
+    Uninstall(uninstall::UninstallArgs),
     /// Insert made-up usage of many customers, with known anomalies among it.
     Seed(seed::SeedArgs),
     /// Insert usage of one's own from a CSV file.
@@ -69,57 +61,41 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let verbose = arguments.verbose;
+    match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("meterflow: {}", error_chain(error.as_ref()));
+            let details =
+                error.downcast_ref::<MigrationError>().map(MigrationError::details).unwrap_or_default();
+            if verbose {
+                details.iter().for_each(|text| eprintln!("\n{text}"));
+            } else if !details.is_empty() {
+                eprintln!("The SQL is shown with --verbose.");
+            }
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { connection, command } = arguments;
+    let Arguments { connection, command, .. } = arguments;
     match command {
-        // Alerts are in AWS: whoever sends them again need not reach ClickHouse.
+        // Alerts are in AWS: sending them again needs no ClickHouse.
         Command::Alerts(args) => alerts::run(args).await,
+        Command::Check(args) => check::run(&connection, args).await,
+        Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
         Command::Migrate(args) => {
-            let (client, database, catalog) = connection.open().await?;
-            migrate::run(&client, &database, &catalog, args).await
+            let (catalog, server) = (connection.catalog()?, connection.server().await?);
+            migrate::run(&server.client, &server.database, &catalog, args).await
         }
-        Command::Seed(args) => {
-            let (client, ..) = connection.open().await?;
-            seed::run(&client, args, Timestamp::now()).await
-        }
+        Command::Uninstall(args) => uninstall::run(&connection.server().await?, args).await,
+        Command::Seed(args) => seed::run(&connection.server().await?.client, args, Timestamp::now()).await,
         Command::Import(args) => {
-            let (client, _, catalog) = connection.open().await?;
-            import::run(&client, &catalog, args).await
+            let (catalog, server) = (connection.catalog()?, connection.server().await?);
+            import::run(&server.client, &catalog, args).await
         }
-    }
-}
-
-impl Connection {
-    /// A client of a server that answers, the name of its database, and the catalog.
-    async fn open(self) -> anyhow::Result<(Client, String, Catalog)> {
-        let Self { clickhouse_url, database, user, password, catalog } = self;
-        let client = Client::default()
-            .with_url(&clickhouse_url)
-            .with_user(user)
-            .with_password(password)
-            .with_database(&database)
-            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
-        let catalog = match catalog.filter(|path| !path.is_empty()) {
-            Some(path) => Catalog::from_file(&path)?,
-            None => Catalog::built_in()?,
-        };
-        // Asked of a database that every server has: the one of this call may not exist yet.
-        let system = client.clone().with_database("system");
-        system.query("SELECT 1").fetch_one::<u8>().await.with_context(|| {
-            format!(
-                "cannot use ClickHouse at {clickhouse_url} (check --clickhouse-url, --user and --password)"
-            )
-        })?;
-        Ok((client, database, catalog))
     }
 }
 

@@ -42,6 +42,8 @@ run "alarms_watch_what_they_should" {
       anomalies-per-hour     = "MeterFlow/AnomaliesFound Sum GreaterThanThreshold 50 1x3600 notBreaching Stack=meterflow"
       no-completed-run       = "MeterFlow/RunCompleted Sum LessThanThreshold 1 5x900 breaching Stack=meterflow"
       oldest-pending-alert   = "MeterFlow/OldestPendingAlertAge Maximum GreaterThanThreshold 3600 1x300 ignore Stack=meterflow"
+      parked-alerts          = "MeterFlow/AlertsParked Sum GreaterThanThreshold 0 1x300 notBreaching Stack=meterflow"
+      channel-down           = "MeterFlow/DeliveriesHeldBack Sum GreaterThanThreshold 3 1x3600 notBreaching Stack=meterflow"
       quarantined-series     = "MeterFlow/Quarantined Maximum GreaterThanThreshold 0 1x300 ignore Stack=meterflow"
       schedule-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-schedule-dlq"
       detector-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-failures"

@@ -40,6 +40,11 @@ override_resource {
 }
 
 override_resource {
+  target = aws_cloudwatch_event_rule.waiting
+  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-notifier-waiting" }
+}
+
+override_resource {
   target = aws_sqs_queue.notifier_failures
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-failures" }
 }
@@ -108,6 +113,9 @@ run "without_channels_it_is_there_for_the_digest_alone" {
       for made in [
         aws_sns_topic_subscription.notifier,
         aws_lambda_permission.alerts,
+        aws_cloudwatch_event_rule.waiting,
+        aws_cloudwatch_event_target.waiting,
+        aws_lambda_permission.waiting,
         aws_sqs_queue.channel_failures,
         aws_chatbot_slack_channel_configuration.this,
         aws_iam_role.chat,
@@ -120,7 +128,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
 
   assert {
     condition = { for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
-      RecordDeliveries      = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      RecordDeliveries      = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ListIncidentsOfTheDay = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       ReadConfig            = "Allow ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier"
       PublishDigestAndChat  = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
@@ -133,7 +141,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
 
   assert {
     condition = { for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => statement.Condition if can(statement.Condition) } == {
-      RecordDeliveries      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"] } }
+      RecordDeliveries      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
       UseKeyThroughServices = { StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] } }
     }
     error_message = "The notifier must reach its own items only, and the key through three services only."

@@ -105,7 +105,7 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
       }
       notifier = {
-        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "THROTTLE#*", "CHANNEL#*"] } }
+        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
       }
     }
     error_message = "No function may reach an item of the table whose partition key its permissions do not name."

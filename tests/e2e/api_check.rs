@@ -99,7 +99,7 @@ async fn what_cannot_be_judged_has_a_reason_and_still_a_number() -> Result<()> {
     events.extend((1..31).map(|age| Event::storage("gap now", end - hours(24 * age + 3), 100.0)));
     events.extend(steady_then("new", end, 7e6).into_iter().take(8));
     world.insert(&events).await?;
-    let broken = "INSERT INTO usage_hourly
+    let broken = "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low)
                   SELECT 'infinite', 'compute_time', toDateTime('2026-11-21 01:00:00', 'UTC') - number * 86400, 1,
                          value, value, value
                   FROM (SELECT number, if(number = 3, inf, 7e6) AS value FROM numbers(31))";

@@ -288,6 +288,50 @@ async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result
     Ok(())
 }
 
+#[tokio::test]
+async fn an_alert_that_sns_refuses_for_good_is_parked_and_runs_go_on() -> Result<()> {
+    let decide = |seen: &Seen| {
+        let is_refused = String::from_utf8_lossy(&seen.body).contains("c00003");
+        match seen.operation == "Publish" && is_refused {
+            true => sns_error(400, "InvalidParameter"),
+            false => Action::Forward,
+        }
+    };
+    let (world, app, proxy) = behind_proxy(5, &[], decide).await?;
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 4));
+    let count = proxy.count("Publish");
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 5, 0), "the next run does not try it again");
+    assert_eq!(proxy.count("Publish"), count);
+    let items = world.items().await?;
+    let parked: Vec<_> = items.iter().filter(|item| text(item, "alert_state") == "parked").collect();
+    assert_eq!(parked.len(), 1);
+    assert!(!parked[0].contains_key("pending_alert"), "{parked:?}");
+    assert_eq!(text(parked[0], "customer_id"), "c00003");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_run_that_finds_the_alerts_of_a_dead_run_waits_for_its_claims_and_sends_them() -> Result<()> {
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "Publish" => Action::FreezeBefore,
+        _ => Action::Forward,
+    };
+    let (world, app, proxy) = behind_proxy(3, &[], decide).await?;
+    proxy.kill_when_frozen(run(&app, &hourly(END))).await;
+    // The retry comes at once, while the claims of the dead run stand.
+    let again = world.app().await?;
+    assert_eq!(figures(&run(&again, &hourly(END)).await?), (0, 3, 3));
+    let counts = world.alert_counts().await?;
+    assert_eq!((counts.len(), counts.values().max()), (3, Some(&1)), "{counts:?}");
+    // A run without the time to wait fails, so that its retry sends them.
+    let (world, app, proxy) = behind_proxy(3, &[], decide).await?;
+    proxy.kill_when_frozen(run(&app, &hourly(END))).await;
+    let soon = Instant::now() + Duration::from_secs(16);
+    let error = failure(detector::run(&world.app().await?, &hourly(END), soon).await);
+    assert!(error.contains("another run holds 3 alerts"), "{error}");
+    Ok(())
+}
+
 const FIVE: [(&str, &str); 1] = [("MAX_PAGES_PER_RUN", "5")];
 
 #[tokio::test]

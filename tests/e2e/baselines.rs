@@ -16,7 +16,7 @@ use e2e::{Event, World};
 use futures::future::{join_all, try_join_all};
 use jiff::SignedDuration;
 use tokio::sync::Notify;
-use warehouse::rollup::{self, sql::forget_baselines};
+use warehouse::rollup::{self, Options, statements::forget_baselines};
 use warehouse::usage::{Sweep, SweepRequest};
 
 /// An hour after [`END`].
@@ -377,7 +377,10 @@ async fn a_migration_that_takes_anything_out_has_baselines_forgotten_even_if_it_
         };
         let proxy = Proxy::start(&world.clickhouse_url, cut_off).await?;
         let client = world.clickhouse.clone().with_url(&proxy.url);
-        let migrated = rollup::migrate(&client, &world.database, &Catalog::built_in()?).await;
+        // Events that are gone are taken for ones that expired, unless a rebuild is asked for.
+        let options = Options { delete: true, rebuild: true, ..Options::default() };
+        let catalog = Catalog::built_in()?;
+        let migrated = rollup::migrate(&client, &world.database, &catalog, &options, |_| {}).await;
         assert_eq!(migrated.is_err(), is_cut_off, "{before}: {migrated:?}");
         assert_eq!(world.clickhouse.query(noted).fetch_one::<u64>().await?, 0, "{before}, {is_cut_off}");
         let kept =
@@ -513,7 +516,7 @@ async fn baselines_of_runs_at_the_same_time_are_built_beside_each_other() -> Res
 #[tokio::test]
 async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result<()> {
     let world = settled_world(3).await?;
-    let rows = "INSERT INTO usage_hourly
+    let rows = "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low)
         SELECT customer, metric, toDateTime('2026-11-21 01:00:00', 'UTC') - 86400 * day, 1, total, peak, 0
         FROM (
             SELECT number AS day,
@@ -524,7 +527,7 @@ async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result
                 row.1 AS customer, row.2 AS metric, row.3 AS total, row.4 AS peak
             FROM numbers(31))";
     world.clickhouse.query(rows).execute().await?;
-    let once = "INSERT INTO usage_hourly VALUES ('once', 'was_here_once', '2026-11-11 01:00:00', 1, 1, 1, 1)";
+    let once = "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low) VALUES ('once', 'was_here_once', '2026-11-11 01:00:00', 1, 1, 1, 1)";
     world.clickhouse.query(once).execute().await?;
     world.hours_pass(2).await?;
     let app = world.app().await?;

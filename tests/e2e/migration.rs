@@ -2,19 +2,10 @@
 
 use anyhow::Result;
 use catalog::Catalog;
-use e2e::world::{END, at, steady_then};
-use e2e::{Event, World};
+use e2e::world::{END, at, steady_then, sweep_request};
+use e2e::{Event, Warehouse, World};
 use jiff::SignedDuration;
-use warehouse::rollup;
-
-async fn rolled_events(world: &World, metric: &str) -> Result<u64> {
-    let query = world.clickhouse.query("SELECT sum(events) FROM usage_hourly WHERE metric = ?");
-    Ok(query.bind(metric).fetch_one().await?)
-}
-
-async fn migrate(world: &World, catalog: &Catalog) -> Result<()> {
-    Ok(rollup::migrate(&world.clickhouse, &world.database, catalog).await?)
-}
+use warehouse::rollup::{self, MigrationError, Options, Outcome};
 
 fn catalog(text: &str) -> Result<Catalog> {
     Ok(Catalog::parse(text, "the test's catalog")?)
@@ -32,29 +23,31 @@ const LOGINS: &str = r#"
 
 #[tokio::test]
 async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
-    let world = World::new().await?;
+    let warehouse = Warehouse::new().await?;
     // Events that came while there were no views.
     for view in ["api_calls", "bandwidth", "storage_peak", "compute_time"] {
-        world.clickhouse.query(&format!("DROP VIEW usage_hourly_{view}")).execute().await?;
+        warehouse.client.query(&format!("DROP VIEW usage_hourly_{view}")).execute().await?;
     }
-    world.insert(&steady_then("early", at(END), 7.2e6)).await?;
-    assert_eq!(rolled_events(&world, "compute_time").await?, 0);
+    warehouse.insert(&steady_then("early", at(END), 7.2e6)).await?;
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 0);
 
     let built_in = Catalog::built_in()?;
     for _ in 0..3 {
-        migrate(&world, &built_in).await?;
-        assert_eq!(rolled_events(&world, "compute_time").await?, 31);
+        warehouse.migrate(&built_in).await?;
+        assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
     }
     // From here on the views do it, and another migration finds nothing to do.
-    world.insert(&[Event::compute("early", at(END) - SignedDuration::from_hours(1), 1.0)]).await?;
-    assert_eq!(rolled_events(&world, "compute_time").await?, 32);
+    warehouse.insert(&[Event::compute("early", at(END) - SignedDuration::from_hours(1), 1.0)]).await?;
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 32);
     let metric = built_in.get("compute_time").expect("a built-in metric");
-    assert_eq!(rollup::backfills(&world.clickhouse, &world.database, metric, true).await?, []);
-    let plan = rollup::plan(&world.clickhouse, &world.database, &built_in).await?;
-    assert_eq!((plan.new, plan.removed), (vec![], vec![]));
+    let whole = (0, u32::MAX);
+    assert_eq!(rollup::differences(&warehouse.client, &warehouse.database, metric, whole).await?, []);
+    let plan = rollup::plan(&warehouse.client, &warehouse.database, &built_in, &Options::default()).await?;
+    assert_eq!((plan.new, plan.rewritten, plan.deletions), (vec![], vec![], vec![]));
     let is_repeatable = |statement: &String| {
-        statement.contains("CREATE TABLE IF NOT EXISTS")
-            || statement.contains("CREATE MATERIALIZED VIEW IF NOT EXISTS")
+        ["CREATE TABLE IF NOT EXISTS", "CREATE MATERIALIZED VIEW IF NOT EXISTS", "ADD COLUMN IF NOT EXISTS"]
+            .iter()
+            .any(|start| statement.contains(start))
     };
     assert!(plan.statements.iter().all(is_repeatable));
     Ok(())
@@ -62,25 +55,30 @@ async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
 
 #[tokio::test]
 async fn a_day_that_was_counted_twice_or_lost_is_put_right() -> Result<()> {
-    let world = World::new().await?;
-    world.insert(&steady_then("broken", at(END), 7.2e6)).await?;
+    let warehouse = Warehouse::new().await?;
+    warehouse.insert(&steady_then("broken", at(END), 7.2e6)).await?;
     // What a backfill that was cut off, or that met live inserts, can leave behind.
-    world
-        .clickhouse
+    warehouse
+        .client
         .query("INSERT INTO usage_hourly SELECT * FROM usage_hourly WHERE hour >= '2026-11-10' AND hour < '2026-11-12'")
         .execute()
         .await?;
-    world
-        .clickhouse
+    warehouse
+        .client
         .query("ALTER TABLE usage_hourly DELETE WHERE hour < '2026-10-25' SETTINGS mutations_sync = 2")
         .execute()
         .await?;
-    assert_ne!(rolled_events(&world, "compute_time").await?, 31);
-    migrate(&world, &Catalog::built_in()?).await?;
-    assert_eq!(rolled_events(&world, "compute_time").await?, 31);
-    let total: f64 = world.clickhouse.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
-    let raw: f64 = world
-        .clickhouse
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 30);
+    // What is missing is added. What is too much may be history of events that expired.
+    let outcome = warehouse.migrate(&Catalog::built_in()?).await?;
+    assert_eq!(outcome, Outcome { unsettled: 0, surplus: 2 });
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
+    let rebuild = Options { rebuild: true, ..Options::default() };
+    assert_eq!(warehouse.migrate_with(&Catalog::built_in()?, rebuild).await?, Outcome::default());
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    let total: f64 = warehouse.client.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
+    let raw: f64 = warehouse
+        .client
         .query("SELECT sum(JSONExtractFloat(properties, 'cpu_ms')) FROM events")
         .fetch_one()
         .await?;
@@ -90,32 +88,32 @@ async fn a_day_that_was_counted_twice_or_lost_is_put_right() -> Result<()> {
 
 #[tokio::test]
 async fn a_rollup_whose_events_are_gone_is_kept() -> Result<()> {
-    let world = World::new().await?;
-    world.insert(&steady_then("archived", at(END), 7.2e6)).await?;
-    world.clickhouse.query("TRUNCATE TABLE events").execute().await?;
-    migrate(&world, &Catalog::built_in()?).await?;
-    assert_eq!(rolled_events(&world, "compute_time").await?, 31);
+    let warehouse = Warehouse::new().await?;
+    warehouse.insert(&steady_then("archived", at(END), 7.2e6)).await?;
+    warehouse.client.query("TRUNCATE TABLE events").execute().await?;
+    warehouse.migrate(&Catalog::built_in()?).await?;
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_changed_metric_is_rolled_up_anew_and_a_dropped_one_is_removed() -> Result<()> {
-    let world = World::new().await?;
+    let warehouse = Warehouse::new().await?;
     let now = at(END) - SignedDuration::from_hours(1);
     let login = |kind| Event::new("a", kind, now, serde_json::json!({}));
-    world.insert(&[login("login"), login("login"), login("sso")]).await?;
-    world.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    warehouse.insert(&[login("login"), login("login"), login("sso")]).await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
 
-    migrate(&world, &catalog(LOGINS)?).await?;
-    assert_eq!(rolled_events(&world, "logins").await?, 2);
-    assert_eq!(rolled_events(&world, "compute_time").await?, 0, "no longer in the catalog");
+    warehouse.migrate(&catalog(LOGINS)?).await?;
+    assert_eq!(warehouse.rolled_events("logins").await?, 2);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 0, "no longer in the catalog");
 
-    migrate(&world, &catalog(&LOGINS.replace("= 'login'", "IN ('login', 'sso')"))?).await?;
-    assert_eq!(rolled_events(&world, "logins").await?, 3);
+    warehouse.migrate(&catalog(&LOGINS.replace("= 'login'", "IN ('login', 'sso')"))?).await?;
+    assert_eq!(warehouse.rolled_events("logins").await?, 3);
 
-    migrate(&world, &Catalog::built_in()?).await?;
-    assert_eq!(rolled_events(&world, "logins").await?, 0);
-    assert_eq!(rolled_events(&world, "compute_time").await?, 31);
+    warehouse.migrate(&Catalog::built_in()?).await?;
+    assert_eq!(warehouse.rolled_events("logins").await?, 0);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
     Ok(())
 }
 
@@ -137,14 +135,14 @@ async fn every_aggregate_of_a_catalog_gives_its_own_value() -> Result<()> {
         })
         .collect();
     let catalog = catalog(&entries)?;
-    migrate(&world, &catalog).await?;
+    e2e::warehouse::migrate(&world.clickhouse, &world.database, &catalog).await?;
     let now = at(END) - SignedDuration::from_hours(1);
     let values = [4.0, 1.0, 7.5, -2.5].map(|v| Event::new("a", "v", now, serde_json::json!({ "v": v })));
     world.insert(&values).await?;
 
     let mut app = world.app().await?;
     app.catalog = catalog;
-    let mut sweep = app.usage.sweep(&e2e::world::sweep_request(&app, END)?).await?;
+    let mut sweep = app.usage.sweep(&sweep_request(&app, END)?).await?;
     let usage = sweep.next().await?.expect("one customer");
     let current: Vec<_> = usage.series().map(|windows| windows[0]).collect();
     assert_eq!(current, [Some(4.0), Some(10.0), Some(7.5), Some(-2.5), Some(2.5)]);
@@ -154,29 +152,27 @@ async fn every_aggregate_of_a_catalog_gives_its_own_value() -> Result<()> {
 
 #[tokio::test]
 async fn a_redefinition_that_was_cut_off_is_completed() -> Result<()> {
-    let world = World::new().await?;
-    world.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    let warehouse = Warehouse::new().await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
     // The old view is gone, its rows are not: as far as a migration may have come before it was cut off.
-    world.clickhouse.query("DROP VIEW usage_hourly_compute_time").execute().await?;
-    world.clickhouse.query("DROP VIEW usage_hourly_storage_peak").execute().await?;
+    warehouse.client.query("DROP VIEW usage_hourly_compute_time").execute().await?;
+    warehouse.client.query("DROP VIEW usage_hourly_storage_peak").execute().await?;
     let doubled = include_str!("../../shared/catalog/catalog.toml")
         .replace("'cpu_ms', 'Nullable(Float64)')", "'cpu_ms', 'Nullable(Float64)') * 2");
     let total = "SELECT sum(total) FROM usage_hourly WHERE metric = 'compute_time'";
-    let before: f64 = world.clickhouse.query(total).fetch_one().await?;
-    migrate(&world, &catalog(&doubled)?).await?;
-    let after: f64 = world.clickhouse.query(total).fetch_one().await?;
+    let before: f64 = warehouse.client.query(total).fetch_one().await?;
+    warehouse.migrate(&catalog(&doubled)?).await?;
+    let after: f64 = warehouse.client.query(total).fetch_one().await?;
     assert_eq!(after, before * 2.0);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_view_never_fails_the_insert_of_events() -> Result<()> {
-    let world = World::without_migration().await?;
+    let warehouse = Warehouse::empty().await?;
     let table = "CREATE TABLE meter (at DateTime64(3, 'UTC'), customer Nullable(String), amount Nullable(String), \
                  hour UInt8) ENGINE = MergeTree ORDER BY tuple()";
-    let server = world.clickhouse.clone().with_database("system");
-    server.query(&format!("CREATE DATABASE {}", world.database)).execute().await?;
-    world.clickhouse.query(table).execute().await?;
+    warehouse.client.query(table).execute().await?;
     // Columns under the names of the rollup's own, and a filter on each of them.
     let catalog = catalog(
         r#"
@@ -193,7 +189,7 @@ async fn a_view_never_fails_the_insert_of_events() -> Result<()> {
         min_change = 1
         "#,
     )?;
-    migrate(&world, &catalog).await?;
+    warehouse.migrate(&catalog).await?;
     // 300 months in one block, no customer, an empty one, no number, and times far out of range.
     let insert = "INSERT INTO meter SELECT addMonths(toDateTime64('2000-01-15 00:00:00', 3, 'UTC'), number), \
                   'a', '50', 1 FROM numbers(300) \
@@ -202,12 +198,154 @@ async fn a_view_never_fails_the_insert_of_events() -> Result<()> {
                   UNION ALL SELECT now64(3), 'excluded', '50', 1 UNION ALL SELECT now64(3), 'a', '0', 1 \
                   UNION ALL SELECT toDateTime64('1905-01-01 00:00:00', 3, 'UTC'), 'a', '50', 1 \
                   UNION ALL SELECT toDateTime64('2250-01-01 00:00:00', 3, 'UTC'), 'a', '50', 1";
-    world.clickhouse.query(insert).execute().await?;
-    assert_eq!(rolled_events(&world, "units").await?, 300);
-    let total: f64 = world.clickhouse.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
+    warehouse.client.query(insert).execute().await?;
+    assert_eq!(warehouse.rolled_events("units").await?, 300);
+    let total: f64 = warehouse.client.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
     assert_eq!(total, 1_500.0);
     // The backfill counts the same way as the view.
     let metric = catalog.get("units").expect("the metric of this test");
-    assert_eq!(rollup::backfills(&world.clickhouse, &world.database, metric, true).await?, []);
+    assert_eq!(rollup::differences(&warehouse.client, &warehouse.database, metric, (0, u32::MAX)).await?, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_that_nobody_agreed_to() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    let views = warehouse.views().await?;
+    let error = warehouse.migrate_with(&catalog(LOGINS)?, Options::default()).await.expect_err("a deletion");
+    let text = error.to_string();
+    for part in [
+        "nothing was changed",
+        "`compute_time` from 2026-10-22 to 2026-11-21 (31 events of 1 customers)",
+        "--yes",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    assert!(matches!(error, MigrationError::NeedsConsent(deletions) if deletions.len() == 1));
+    assert_eq!((warehouse.views().await?, warehouse.rolled_events("compute_time").await?), (views, 31));
+
+    // Another definition of the same metric is no less of a deletion.
+    let other = include_str!("../../shared/catalog/catalog.toml").replace("'cpu_ms', '", "'cpu', '");
+    let error = warehouse.migrate_with(&catalog(&other)?, Options::default()).await.expect_err("a deletion");
+    assert!(error.to_string().contains("in another way now"), "{error}");
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    Ok(())
+}
+
+#[tokio::test]
+async fn history_of_events_that_expired_is_never_replaced_by_less() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    warehouse.insert(&steady_then("b", at(END), 7.2e6)).await?;
+    // Of some days all events expire, of others one customer's, and in one hour something came that no view saw.
+    warehouse
+        .run("ALTER TABLE events DELETE WHERE timestamp < '2026-11-01' SETTINGS mutations_sync = 2")
+        .await?;
+    let of_a = "ALTER TABLE events DELETE WHERE customer_id = 'a' AND timestamp < '2026-11-10' SETTINGS mutations_sync = 2";
+    warehouse.run(of_a).await?;
+    warehouse
+        .run("ALTER TABLE usage_hourly DELETE WHERE hour >= '2026-11-20' SETTINGS mutations_sync = 2")
+        .await?;
+    let outcome = warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
+    assert_eq!(outcome, Outcome { unsettled: 0, surplus: 9 });
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 62);
+    Ok(())
+}
+
+#[tokio::test]
+async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    let ttl = "SELECT extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables \
+               WHERE database = currentDatabase() AND name = 'usage_hourly'";
+    assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(400)");
+    let old = "INSERT INTO usage_hourly SELECT 'a', 'api_calls', toStartOfHour(now('UTC')) - INTERVAL number * 100 DAY, \
+               5, 5, 1, 1, 0 FROM numbers(6)";
+    warehouse.run(old).await?;
+    let catalog = Catalog::built_in()?;
+    let shorter = Options { keep_days: Some(250), ..Options::default() };
+    let error = warehouse.migrate_with(&catalog, shorter).await.expect_err("a deletion");
+    assert!(
+        error.to_string().contains("of all metrics") && error.to_string().contains("(15 events"),
+        "{error}"
+    );
+    assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(400)");
+    warehouse.migrate_with(&catalog, Options { delete: true, ..shorter }).await?;
+    // Without a number it stays as it is.
+    warehouse.migrate_with(&catalog, Options::default()).await?;
+    assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(250)");
+    warehouse.run("OPTIMIZE TABLE usage_hourly FINAL").await?;
+    assert_eq!(warehouse.rolled_events("api_calls").await?, 15, "100 and 200 days old, and new");
+
+    // Events that are older than that are not added again and again.
+    let events = "INSERT INTO events SELECT toString(number), 'b', 'api_request', now64(3) - INTERVAL 300 DAY, '{}', now64(3) \
+                  FROM numbers(9)";
+    warehouse.run(events).await?;
+    warehouse
+        .run("ALTER TABLE usage_hourly DELETE WHERE customer_id = 'b' SETTINGS mutations_sync = 2")
+        .await?;
+    assert_eq!(warehouse.migrate_with(&catalog, Options::default()).await?, Outcome::default());
+    assert_eq!(warehouse.rolled_events("api_calls").await?, 15);
+    Ok(())
+}
+
+/// As the first version left it: no corrections, no TTL, and a comment of one digest.
+#[tokio::test]
+async fn a_rollup_of_the_first_version_is_taken_over_as_it_is() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    for view in warehouse.views().await? {
+        warehouse.run(&format!("DROP VIEW {view}")).await?;
+    }
+    warehouse.run("DROP TABLE usage_hourly").await?;
+    warehouse
+        .run(
+            "CREATE TABLE usage_hourly (customer_id LowCardinality(String), metric LowCardinality(String), hour DateTime('UTC'), \
+             events SimpleAggregateFunction(sum, UInt64), total SimpleAggregateFunction(sum, Float64), \
+             peak SimpleAggregateFunction(max, Float64), low SimpleAggregateFunction(min, Float64)) \
+             ENGINE = AggregatingMergeTree PARTITION BY toRelativeWeekNum(hour) % 96 ORDER BY (customer_id, metric, hour)",
+        )
+        .await?;
+    warehouse
+        .run(
+            "CREATE MATERIALIZED VIEW usage_hourly_compute_time TO usage_hourly AS SELECT customer_id, 'compute_time' AS metric, \
+             toStartOfHour(timestamp) AS hour, count() AS events, \
+             sum(JSONExtractFloat(properties, 'cpu_ms')) AS total, max(JSONExtractFloat(properties, 'cpu_ms')) AS peak, \
+             min(JSONExtractFloat(properties, 'cpu_ms')) AS low \
+             FROM events WHERE event_type = 'compute' GROUP BY customer_id, hour COMMENT '56978d7bfc7dfb46'",
+        )
+        .await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    warehouse.run("TRUNCATE TABLE events").await?;
+
+    let outcome = warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
+    assert_eq!((outcome, warehouse.rolled_events("compute_time").await?), (Outcome::default(), 31));
+    let last = at(END) - SignedDuration::from_hours(1);
+    warehouse.insert(&[Event::compute("a", last, 5.0), Event::compute("a", last, -3.0)]).await?;
+    let row: (f64, f64) = warehouse
+        .one("SELECT sum(total), sum(corrections) FROM usage_hourly WHERE hour = '2026-11-21 12:00:00'")
+        .await?;
+    assert_eq!(row, (5.0, -3.0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    warehouse
+        .run("CREATE MATERIALIZED VIEW usage_hourly_of_theirs ENGINE = Memory AS SELECT 1 AS a FROM events")
+        .await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    rollup::uninstall(&warehouse.client, &warehouse.database).await?;
+    let left: Vec<String> = warehouse
+        .client
+        .query("SELECT name FROM system.tables WHERE database = currentDatabase() AND NOT startsWith(name, '.') ORDER BY name")
+        .fetch_all()
+        .await?;
+    assert_eq!(left, ["events", "usage_hourly_of_theirs"]);
+    assert_eq!(warehouse.one::<u64>("SELECT count() FROM events").await?, 31);
+    assert_eq!(rollup::leftovers(&warehouse.client, &warehouse.database).await?, Vec::<String>::new());
+    // And back again, with all of it.
+    warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
     Ok(())
 }

@@ -18,7 +18,7 @@ async fn lambda(takes: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Resul
     let takes = Arc::new(takes);
     let answer = move |seen: &Received| {
         if takes(&seen.json()) {
-            return Reply::ok(r#"{"sent": 1, "held_back": 0, "queued": 0, "already": 0}"#);
+            return Reply::ok(r#"{"sent": 1, "waiting": 0, "queued": 0, "already": 0}"#);
         }
         let error =
             json!({ "errorType": "NotFullyDelivered", "errorMessage": "slack did not take the alert" });
@@ -151,5 +151,39 @@ async fn errors_say_what_to_do() -> Result<()> {
     let (output, _, stderr) = redrive(&desk, &missing, &[]).await?;
     assert!(!output.status.success() && stderr.contains("cannot call the function"), "{stderr}");
     assert_eq!(waiting(&desk, "slack").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_credentials_it_says_what_where_and_what_to_do() -> Result<()> {
+    for (region, expected) in
+        [("eu-central-1", "no AWS credentials were found"), ("", "no AWS region is set")]
+    {
+        let mut command = tokio_command(&program("meterflow")?, "meterflow", "http://127.0.0.1:1")?;
+        for name in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_PROFILE",
+            "AWS_DEFAULT_REGION",
+        ] {
+            command.env_remove(name);
+        }
+        command
+            .env("HOME", "/nonexistent")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        match region {
+            "" => command.env_remove("AWS_REGION"),
+            region => command.env("AWS_REGION", region),
+        };
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        for part in ["cannot look for parked alerts", expected, "AWS_PROFILE", "run the command again"] {
+            assert!(stderr.contains(part), "{part} is not in {stderr}");
+        }
+    }
     Ok(())
 }

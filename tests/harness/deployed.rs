@@ -9,8 +9,8 @@ use catalog::Catalog;
 use platform::aws::SdkConfig;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use warehouse::rollup;
 
+use crate::warehouse::migrate;
 use crate::world::{END, at, clickhouse_client, insert, steady_then, timestamp, variable};
 
 pub const DETECTOR: &str = "meterflow-anomaly-detection";
@@ -29,7 +29,7 @@ impl Deployed {
     pub async fn new() -> Result<Self> {
         let (endpoint, database) = (variable("AWS_ENDPOINT_URL")?, variable("CLICKHOUSE_DATABASE")?);
         let clickhouse = clickhouse_client(&variable("CLICKHOUSE_URL")?, &database);
-        rollup::migrate(&clickhouse, &database, &Catalog::built_in()?).await?;
+        migrate(&clickhouse, &database, &Catalog::built_in()?).await?;
         let aws = platform::aws::config().await.into_builder().endpoint_url(&endpoint).build();
         Ok(Self { clickhouse, aws, endpoint, http: reqwest::Client::new() })
     }

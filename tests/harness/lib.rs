@@ -7,6 +7,7 @@
 pub mod api;
 pub mod data;
 pub mod deployed;
+pub mod engine;
 pub mod gateway;
 pub mod lambda;
 pub mod oracle;
@@ -14,7 +15,9 @@ pub mod programs;
 pub mod proxy;
 pub mod receiver;
 mod resources;
+pub mod warehouse;
 pub mod world;
 
 pub use self::api::Api;
-pub use world::{Event, World};
+pub use self::warehouse::Warehouse;
+pub use self::world::{Event, World};

@@ -50,6 +50,8 @@ pub enum Action {
     StallAfterHeaders,
     /// Passes on at most so many bytes of the answer's body and then cuts the connection: a body never ends properly.
     CutAfter(usize),
+    /// Passes the answer on with one bit changed in this byte of its body.
+    FlipBitOf(usize),
     /// Never answers and never forwards.
     FreezeBefore,
     /// Forwards and never passes the answer on.
@@ -197,6 +199,21 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Action::StallAfterHeaders => {
             let answer = forward(&shared, &parts.method, &seen, "").await?;
             Ok(streamed_with(&shared, answer, |_| stream::pending().boxed()))
+        }
+        Action::FlipBitOf(place) => {
+            let answer = forward(&shared, &parts.method, &seen, "").await?;
+            let mut before = 0;
+            Ok(streamed_with(&shared, answer, move |part| match part {
+                Some(part) => {
+                    let mut bytes = part.to_vec();
+                    if let Some(byte) = place.checked_sub(before).and_then(|index| bytes.get_mut(index)) {
+                        *byte ^= 1 << (place % 8);
+                    }
+                    before += bytes.len();
+                    stream::once(async { Ok(Bytes::from(bytes)) }).boxed()
+                }
+                None => stream::empty().boxed(),
+            }))
         }
         Action::CutAfter(bytes) => {
             let answer = forward(&shared, &parts.method, &seen, "").await?;

@@ -15,10 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use platform::aws::SdkConfig;
 use serde::Serialize;
 use serde_json::{Value, json};
-use warehouse::rollup;
 use warehouse::usage::SweepRequest;
 
 use crate::resources::{create_table, create_topic};
+use crate::warehouse::migrate;
 
 /// The hour at which most tests close their window.
 pub const END: &str = "2026-11-21T13:00:00Z";
@@ -58,7 +58,7 @@ impl World {
     /// A new, empty and migrated world.
     pub async fn new() -> Result<Self> {
         let world = Self::without_migration().await?;
-        rollup::migrate(&world.clickhouse, &world.database, &Catalog::built_in()?).await?;
+        migrate(&world.clickhouse, &world.database, &Catalog::built_in()?).await?;
         Ok(world)
     }
 

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod detection_config;
+mod expression;
 mod incident_config;
 mod policies;
 mod shard;

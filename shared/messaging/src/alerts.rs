@@ -65,6 +65,23 @@ pub struct AlertError {
     pub source: Box<aws_sdk_sns::Error>,
 }
 
+impl AlertError {
+    /// Whether SNS will refuse this alert for ever. A refusal because of the topic concerns all alerts and is none of it.
+    pub fn is_final(&self) -> bool {
+        use aws_sdk_sns::error::ProvideErrorMetadata as _;
+        let is_invalid = matches!(
+            self.source.code(),
+            Some(
+                "InvalidParameter"
+                    | "InvalidParameterException"
+                    | "ParameterValueInvalid"
+                    | "ValidationException"
+            )
+        );
+        is_invalid && !self.source.message().unwrap_or_default().contains("Arn")
+    }
+}
+
 /// Longest time of a publish with all its tries: well within the claim on its alert.
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -20,6 +20,15 @@ pub struct TopicError {
     pub source: Box<aws_sdk_sns::Error>,
 }
 
+impl TopicError {
+    /// Whether the topic may well take the text a little later. One that is missing or forbidden needs a person.
+    pub fn passes(&self) -> bool {
+        use aws_sdk_sns::error::ProvideErrorMetadata as _;
+        let code = self.source.code();
+        !matches!(code, Some("NotFound" | "NotFoundException" | "AuthorizationError" | "InvalidParameter"))
+    }
+}
+
 /// Longest time of a publish with all its tries.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 

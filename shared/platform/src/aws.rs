@@ -28,6 +28,35 @@ pub fn loader() -> ConfigLoader {
         .timeout_config(timeouts)
 }
 
+/// Why AWS cannot be called at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error(
+        "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile of ~/.aws/config that has one, and run the \
+         command again"
+    )]
+    NoRegion,
+    #[error(
+        "no AWS credentials were found in the environment, in ~/.aws or from an instance role: run `aws sso login` or \
+         `aws configure`, or set AWS_PROFILE, and run the command again"
+    )]
+    NoCredentials(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+}
+
+/// Refuses to begin where a person forgot to say which account is meant.
+pub async fn ensure_account(sdk: &SdkConfig) -> Result<(), AccountError> {
+    use aws_sdk_ssm::config::ProvideCredentials as _;
+    if sdk.region().is_none() {
+        return Err(AccountError::NoRegion);
+    }
+    let provider = sdk.credentials_provider().ok_or(AccountError::NoCredentials(None))?;
+    provider
+        .provide_credentials()
+        .await
+        .map(drop)
+        .map_err(|error| AccountError::NoCredentials(Some(error.into())))
+}
+
 /// Retries without the SDK's quota, which is a hundred or so, shared by all clients of a service in a process.
 ///
 /// In a throttled burst it is used up within a second, and then nothing is tried again that should be. The calls in

@@ -71,6 +71,8 @@ pub struct UsageFigures {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlertFigures {
     pub published: u64,
+    /// Refused by SNS for good.
+    pub parked: u64,
     pub pending: u64,
     /// Age of the oldest alert that waits.
     pub oldest: Duration,
@@ -108,6 +110,8 @@ struct Alerts {
     stack: String,
     #[metrics(unit = Count)]
     alerts_published: u64,
+    #[metrics(unit = Count)]
+    alerts_parked: u64,
     #[metrics(unit = Count)]
     alerts_pending: u64,
     #[metrics(unit = Second)]
@@ -173,11 +177,12 @@ pub fn write(
         click_house_time: figures.clickhouse_time,
     };
     line(config, vec!["Stack"], run, output)?;
-    if let Some(AlertFigures { published, pending, oldest }) = figures.alerts {
+    if let Some(AlertFigures { published, parked, pending, oldest }) = figures.alerts {
         let alerts = Alerts {
             timestamp,
             stack: stack.clone(),
             alerts_published: published,
+            alerts_parked: parked,
             alerts_pending: pending,
             oldest_pending_alert_age: oldest,
         };
@@ -266,7 +271,12 @@ mod tests {
                 undetermined: BTreeMap::from([("no_data", 4)]),
                 quarantined: 1,
             },
-            alerts: Some(AlertFigures { published: 2, pending: 1, oldest: Duration::from_secs(90) }),
+            alerts: Some(AlertFigures {
+                published: 2,
+                parked: 0,
+                pending: 1,
+                oldest: Duration::from_secs(90),
+            }),
         };
         insta::assert_json_snapshot!(lines_of(&figures));
     }

@@ -29,6 +29,24 @@ pub enum SecretError {
     Empty { arn: String },
 }
 
+impl SecretError {
+    /// Whether the secret may well be read a little later. One that is missing or forbidden needs a person.
+    pub fn passes(&self) -> bool {
+        use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
+        let Self::Read { source, .. } = self else { return false };
+        !matches!(
+            source.code(),
+            Some(
+                "ResourceNotFoundException"
+                    | "AccessDeniedException"
+                    | "DecryptionFailure"
+                    | "InvalidRequestException"
+                    | "InvalidParameterException"
+            )
+        )
+    }
+}
+
 impl Secrets {
     pub fn new(sdk: &aws::SdkConfig) -> Self {
         Self { client: Client::new(sdk), cached: Mutex::default() }

@@ -14,6 +14,8 @@ pub enum AlertState {
     None,
     Pending,
     Sent,
+    // SNS refuses it for good, and nobody was notified.
+    Parked,
 }
 
 impl AlertState {
@@ -22,6 +24,7 @@ impl AlertState {
             Self::None => "none",
             Self::Pending => "pending",
             Self::Sent => "sent",
+            Self::Parked => "parked",
         }
     }
 

@@ -1,9 +1,10 @@
 //! What became of alerts on their way to channels, in the table of anomalies.
 //!
-//! * A delivery is one alert to one channel. It is claimed before it is sent and marked after. A claim ends by itself, so
-//!   a process that dies in between delays the alert and does not lose it; if it died after sending, the alert comes
-//!   once more.
-//! * A throttle lets one page of a metric and severity through and counts the others until it opens again.
+//! * A delivery is one alert to one channel. It waits before it is sent and is finished after. A process that dies in
+//!   between delays the alert and does not lose it. If the process died after sending, the alert comes once more.
+//! * What is sent singly (a redrive, the daily digest) is claimed instead. A claim ends by itself.
+//! * One process at a time leads a channel, with its throttles.
+//! * A page of a pager stands for all incidents of a customer that opened together.
 //! * A channel whose receiver said that it is gone is disabled until its address changes or somebody enables it.
 //! * A thread is where the earlier messages of an incident are.
 //!
@@ -16,7 +17,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use platform::aws;
 
@@ -24,10 +25,10 @@ use super::Attributes;
 use super::keys::{self, Key, short};
 
 mod channels;
-mod throttles;
+mod waiting;
 
 pub use channels::Thread;
-pub use throttles::Throttled;
+pub use waiting::{Accepted, Finished, Lead, Waiting};
 
 /// Keeps track of deliveries.
 pub struct DeliveryStore {
@@ -47,11 +48,11 @@ pub struct Delivery<'a> {
 /// What became of the try to claim a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryClaim {
-    /// The delivery is this attempt's. An earlier one may have learned how many pages were held back before it.
-    Won { held_back: u64 },
+    /// The delivery is this attempt's.
+    Won,
     /// Another attempt has it in hand, and may or may not be alive.
     Held,
-    /// It was sent, held back, or given to the queue of failures.
+    /// It waits or was sent, or it is in the queue of failures.
     Done,
 }
 
@@ -60,9 +61,7 @@ pub enum DeliveryClaim {
 pub enum Ended {
     Sent,
     /// In the queue of failures, from where it can be claimed again.
-    Queued {
-        held_back: u64,
-    },
+    Queued,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +83,12 @@ pub enum DeliveryError {
     },
     #[error("{what} in {table} was taken over by another attempt")]
     Lost { what: String, table: String },
-    #[error("{what} in {table} is changed by too many at once")]
-    Contended { what: String, table: String },
+    #[error("{what} cannot be written or read as an item")]
+    Item {
+        what: String,
+        #[source]
+        source: serde_dynamo::Error,
+    },
 }
 
 /// Longer than a queue of failures keeps its messages (14 days), so that a redrive knows what was sent.
@@ -136,16 +139,12 @@ impl DeliveryStore {
             .expression_attribute_values(":alert", text(delivery.alert_id))
             .expression_attribute_values(":type", text("delivery"))
             .expression_attribute_values(":ttl", number(expiry(now, RETENTION)))
-            .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if again {
             update = update.expression_attribute_values(":queued", text("queued"));
         }
         match update.send().await.map_err(SdkError::into_service_error) {
-            Ok(answer) => {
-                let item = answer.attributes.unwrap_or_default();
-                Ok(DeliveryClaim::Won { held_back: count(&item, "held_back") })
-            }
+            Ok(_) => Ok(DeliveryClaim::Won),
             Err(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
                 let item = refusal.item.unwrap_or_default();
                 let in_hand = item.get("state").and_then(|state| state.as_s().ok());
@@ -166,30 +165,28 @@ impl DeliveryStore {
         ended: Ended,
         now: Timestamp,
     ) -> Result<(), DeliveryError> {
-        let (state, held_back) = match ended {
-            Ended::Sent => ("sent", 0),
-            Ended::Queued { held_back } => ("queued", held_back),
+        let state = match ended {
+            Ended::Sent => "sent",
+            Ended::Queued => "queued",
         };
         let update = self
             .update(key_of(delivery))
-            .update_expression("SET #state = :state, ended_at = :now, held_back = :held REMOVE claim_until")
+            .update_expression("SET #state = :state, ended_at = :now REMOVE claim_until")
             .condition_expression("claim_by = :attempt")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", text(state))
-            .expression_attribute_values(":held", number(held_back))
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":attempt", text(delivery.attempt));
         self.of_attempt("mark", delivery, update).await
     }
 
     /// Gives a claim back, so that the next attempt need not wait for it to end.
-    pub async fn release(&self, delivery: Delivery<'_>, held_back: u64) -> Result<(), DeliveryError> {
+    pub async fn release(&self, delivery: Delivery<'_>) -> Result<(), DeliveryError> {
         let update = self
             .update(key_of(delivery))
-            .update_expression("SET claim_until = :past, held_back = :held")
+            .update_expression("SET claim_until = :past")
             .condition_expression("claim_by = :attempt AND attribute_exists(claim_until)")
             .expression_attribute_values(":past", number(0))
-            .expression_attribute_values(":held", number(held_back))
             .expression_attribute_values(":attempt", text(delivery.attempt));
         self.of_attempt("release", delivery, update).await
     }
@@ -254,10 +251,6 @@ fn expiry(now: Timestamp, retention: Duration) -> i64 {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
-}
-
-fn count(item: &Attributes, name: &str) -> u64 {
-    item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
 }
 
 fn text(value: &str) -> AttributeValue {

@@ -12,7 +12,9 @@
 //! | run on demand | `RUN#{id}` | `RUN` |
 //! | last runs | `STATUS` | `LAST_RUN`, `LAST_COMPLETED`, `LAST_COMPLETED#{shard}` |
 //! | delivery | `DELIVERY#{alert}` | `CHANNEL#{channel}` |
-//! | throttle | `THROTTLE#{channel}` | `{metric}#{severity}`, or `DAY#{day}` for what was held back |
+//! | alert that waits for a channel | `CHANNEL#{channel}` | `WAITING#{alert}` |
+//! | lead of a channel | `CHANNEL#{channel}` | `LEAD` |
+//! | page of a pager | `CHANNEL#{channel}` | `PAGE#{opened_at}#{customer}` |
 //! | disabled channel | `CHANNEL#{channel}` | `DISABLED` |
 //! | thread | `CHANNEL#{channel}` | `THREAD#{incident}` |
 //!
@@ -152,14 +154,17 @@ pub(crate) fn delivery(alert_id: &str, channel: &str) -> Key {
     key(format!("DELIVERY#{}", short(alert_id)), format!("CHANNEL#{channel}"))
 }
 
-/// `series` is a metric and severity.
-pub(crate) fn throttle(channel: &str, series: &str) -> Key {
-    key(format!("THROTTLE#{channel}"), series)
+pub(crate) fn waiting(channel: &str, alert_id: &str) -> Key {
+    key(format!("CHANNEL#{channel}"), format!("WAITING#{}", short(alert_id)))
 }
 
-/// What a channel held back on a day of UTC. No metric begins with a capital letter.
-pub(crate) fn held_back(channel: &str, day: &str) -> Key {
-    throttle(channel, &format!("DAY#{day}"))
+pub(crate) fn lead(channel: &str) -> Key {
+    key(format!("CHANNEL#{channel}"), "LEAD")
+}
+
+/// `page` is the window in which its incidents opened, and their customer.
+pub(crate) fn page(channel: &str, page: &str) -> Key {
+    key(format!("CHANNEL#{channel}"), format!("PAGE#{}", short(page)))
 }
 
 pub(crate) fn disabled_channel(channel: &str) -> Key {
@@ -232,8 +237,9 @@ mod tests {
             (last_completed(Shard::WHOLE), "STATUS LAST_COMPLETED"),
             (last_completed(Shard::new(3, 8).unwrap()), "STATUS LAST_COMPLETED#3-of-8"),
             (delivery("1.m.YQ", "slack"), "DELIVERY#1.m.YQ CHANNEL#slack"),
-            (throttle("slack", "api_calls#critical"), "THROTTLE#slack api_calls#critical"),
-            (held_back("slack", "2026-11-21"), "THROTTLE#slack DAY#2026-11-21"),
+            (waiting("slack", "1.m.YQ"), "CHANNEL#slack WAITING#1.m.YQ"),
+            (lead("slack"), "CHANNEL#slack LEAD"),
+            (page("slack", "1#a"), "CHANNEL#slack PAGE#1#a"),
             (disabled_channel("slack"), "CHANNEL#slack DISABLED"),
             (thread("slack", "1.m.spike.YQ"), "CHANNEL#slack THREAD#1.m.spike.YQ"),
         ] {

@@ -155,6 +155,20 @@ impl AnomalyStore {
         self.conditional("mark", alert, update).await.map(drop)
     }
 
+    /// Takes an alert out of the outbox that can never be published.
+    pub async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
+        let update = self
+            .update(alert)
+            .update_expression(
+                "SET alert_state = :parked, alert_parked_at = :now \
+                 REMOVE pending_alert, alert_claim_until, alert_claim_by",
+            )
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":parked", AttributeValue::S(AlertState::Parked.as_str().to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_millisecond().to_string()));
+        self.conditional("park", alert, update).await.map(drop)
+    }
+
     async fn put(&self, alert: AlertItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
         let item = alert.to_item().map_err(|source| self.unreadable(source))?;
         let (condition, names, values) = unless_stored(&alert, writer);
@@ -214,8 +228,9 @@ impl AnomalyStore {
     pub(crate) fn already(&self, found: Attributes, writer: Writer<'_>) -> Recorded {
         let new = holds(&found, "run_id", writer.run_id);
         if !holds(&found, "alert_state", AlertState::Pending.as_str()) {
-            let sent = holds(&found, "alert_state", AlertState::Sent.as_str());
-            let alert_state = if sent { AlertState::Sent } else { AlertState::None };
+            let known = [AlertState::Sent, AlertState::Parked];
+            let alert_state = known.into_iter().find(|state| holds(&found, "alert_state", state.as_str()));
+            let alert_state = alert_state.unwrap_or(AlertState::None);
             return Recorded { new, alert_state, pending: None };
         }
         let pending = AlertItem::from_item(found)

@@ -19,10 +19,29 @@ pub enum CredentialsError {
     Format { arn: String, line: usize, column: usize },
 }
 
+/// A ClickHouse user and password.
 #[derive(Clone, Deserialize)]
-pub(crate) struct Login {
-    pub(crate) username: String,
-    pub(crate) password: String,
+pub struct Login {
+    pub username: String,
+    pub password: String,
+}
+
+impl Default for Login {
+    /// The user of a server without users.
+    fn default() -> Self {
+        Self { username: "default".to_owned(), password: String::new() }
+    }
+}
+
+impl Login {
+    /// The login in the text of a secret.
+    pub fn of_secret(arn: &str, text: &str) -> Result<Self, CredentialsError> {
+        serde_json::from_str(text).map_err(|error| CredentialsError::Format {
+            arn: arn.to_owned(),
+            line: error.line(),
+            column: error.column(),
+        })
+    }
 }
 
 impl Credentials {
@@ -30,7 +49,7 @@ impl Credentials {
         match &config.secret_arn {
             Some(arn) => Self::Secret { secrets: Secrets::new(aws), arn: arn.clone() },
             None => Self::Fixed(Login {
-                username: config.user.clone().unwrap_or_else(|| "default".to_owned()),
+                username: config.user.clone().unwrap_or_else(|| Login::default().username),
                 password: config.password.clone().unwrap_or_default(),
             }),
         }
@@ -41,11 +60,7 @@ impl Credentials {
             Self::Fixed(login) => Ok(login.clone()),
             Self::Secret { secrets, arn } => {
                 let text = secrets.get(arn).await.map_err(CredentialsError::Read)?;
-                serde_json::from_str(&text).map_err(|error| CredentialsError::Format {
-                    arn: arn.clone(),
-                    line: error.line(),
-                    column: error.column(),
-                })
+                Login::of_secret(arn, &text)
             }
         }
     }

@@ -7,3 +7,4 @@ pub mod rollup;
 pub mod usage;
 
 pub use config::ClickHouseConfig;
+pub use credentials::Login;

@@ -134,6 +134,7 @@ impl<'a> Report<'a> {
                 "state": incident.state,
                 "opened_at": incident.opened_at,
                 "last_seen": incident.last_seen,
+                "last_window": incident.last_window,
                 "anomalies": incident.anomalies,
                 "peak_z_score": incident.peak_z_score,
             });
@@ -170,7 +171,6 @@ impl<'a> Report<'a> {
             Event::Reopened => format!("{anomaly}, again"),
             Event::Reminder => format!("{anomaly}, still open"),
             Event::Accepted => "New normal".to_owned(),
-            Event::Stale => "Closed without a verdict".to_owned(),
             Event::Resolved => "Resolved".to_owned(),
             Event::Acknowledged => "Acknowledged".to_owned(),
         }

@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS usage_hourly
     events SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4),
     total SimpleAggregateFunction(sum, Float64),
     peak SimpleAggregateFunction(max, Float64),
-    low SimpleAggregateFunction(min, Float64)
+    low SimpleAggregateFunction(min, Float64),
+    -- Negative values are corrections. They are kept here, and `total` is the sum of all others.
+    corrections SimpleAggregateFunction(sum, Float64)
 )
 ENGINE = AggregatingMergeTree
 -- By week: the last day is then read without the month around it, and one customer's month still out of a few parts. But
@@ -17,5 +19,7 @@ ENGINE = AggregatingMergeTree
 -- insert of the events themselves.
 PARTITION BY toRelativeWeekNum(hour) % 96
 ORDER BY (customer_id, metric, hour)
+-- Shorter than 96 weeks, so that no partition holds hours of two years. `meterflow migrate --keep-days` changes it.
+TTL hour + toIntervalDay(400)
 -- A customer's week is a few hundred rows; larger granules would only be read to be thrown away.
 SETTINGS index_granularity = 2048

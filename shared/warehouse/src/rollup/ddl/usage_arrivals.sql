@@ -6,3 +6,5 @@ CREATE TABLE IF NOT EXISTS usage_arrivals
 )
 ENGINE = AggregatingMergeTree
 ORDER BY hour
+-- Baselines reach back 90 days at most.
+TTL hour + toIntervalDay(400)

@@ -1,0 +1,82 @@
+//! How ClickHouse is reached, and which catalog counts.
+
+use anyhow::{Context, bail};
+use catalog::Catalog;
+use clickhouse::Client;
+use warehouse::plaintext;
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// Address of the ClickHouse HTTP interface; http://127.0.0.1:8123 where it is left out.
+    #[arg(long, global = true, env = "CLICKHOUSE_URL", value_name = "URL")]
+    clickhouse_url: Option<String>,
+
+    /// Database of the events and of the rollup.
+    #[arg(long, global = true, env = "CLICKHOUSE_DATABASE", default_value = "meterflow")]
+    database: String,
+
+    #[arg(long, global = true, env = "CLICKHOUSE_USER", default_value = "default")]
+    user: String,
+
+    #[arg(long, global = true, env = "CLICKHOUSE_PASSWORD", hide_env_values = true, default_value = "")]
+    password: String,
+
+    /// Speak plain http also beyond private addresses, and with a password.
+    #[arg(long, global = true, env = "CLICKHOUSE_ALLOW_PLAINTEXT")]
+    allow_plaintext: bool,
+
+    /// Metric catalog, a TOML file; the built-in one where it is left out.
+    #[arg(long, global = true, env = "CATALOG_PATH", value_name = "FILE")]
+    catalog: Option<String>,
+}
+
+/// A server that answered, and the database on it.
+pub(crate) struct Server {
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    pub(crate) database: String,
+    pub(crate) user: String,
+    pub(crate) version: String,
+}
+
+const USUAL_URL: &str = "http://127.0.0.1:8123";
+
+impl Connection {
+    /// Whether somebody named a server.
+    pub(crate) fn names_a_server(&self) -> bool {
+        self.clickhouse_url.as_ref().is_some_and(|url| !url.is_empty())
+    }
+
+    pub(crate) fn catalog(&self) -> anyhow::Result<Catalog> {
+        Ok(match self.catalog.as_deref().filter(|path| !path.is_empty()) {
+            Some(path) => Catalog::from_file(path)?,
+            None => Catalog::built_in()?,
+        })
+    }
+
+    /// The server, which must answer.
+    pub(crate) async fn server(&self) -> anyhow::Result<Server> {
+        let Self { database, user, password, .. } = self;
+        let url =
+            self.clickhouse_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| USUAL_URL.to_owned());
+        if let Some(reason) = plaintext::refusal(&url, !password.is_empty()).filter(|_| !self.allow_plaintext)
+        {
+            bail!(
+                "--clickhouse-url is refused: {reason}. Use https://, or --allow-plaintext where the whole network is yours"
+            );
+        }
+        let client = Client::default()
+            .with_url(&url)
+            .with_user(user)
+            .with_password(password)
+            .with_database(database)
+            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+        // Asked of a database that every server has: the one of this call may not exist yet.
+        let system = client.clone().with_database("system");
+        let version = system.query("SELECT version()").fetch_one().await.with_context(|| {
+            format!("cannot use ClickHouse at {url} (check --clickhouse-url, --user and --password)")
+        })?;
+        Ok(Server { client, url, database: database.clone(), user: user.clone(), version })
+    }
+}

@@ -1,0 +1,136 @@
+//! The ClickHouse side: tables, views, and how new the usage is.
+
+use catalog::{Catalog, MetricSpec};
+use jiff::Timestamp;
+use warehouse::rollup::{self, Newest, RollupView, ViewState};
+
+use super::Finding;
+use crate::connection::Server;
+
+/// Hours without an event after which a metric is looked at.
+const QUIET_HOURS: i64 = 24;
+
+const MIGRATE: &str = "Run `meterflow migrate` with the catalog of the stack";
+
+pub(super) async fn look(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Finding> {
+    let Server { client, url, database, user, version } = server;
+    let mut findings = vec![Finding::right(format!("ClickHouse {version} answers at {url}"))];
+    let text =
+        "SELECT count() FROM system.tables WHERE database = {database:String} AND name = {table:String}";
+    for table in rollup::TABLES {
+        let query = client.clone().with_database("system").query_raw(text);
+        let count = query.param("database", database).param("table", table).fetch_one::<u64>().await;
+        match count {
+            Ok(0) => findings.push(Finding::wrong(
+                format!("there is no table {database}.{table}, or {user} may not see it"),
+                MIGRATE,
+            )),
+            Ok(_) => {}
+            Err(error) => {
+                findings
+                    .push(Finding::unknown(format!("table {database}.{table}"), rollup::one_line(&error)));
+            }
+        }
+    }
+    match rollup::views(client, database).await {
+        Ok(views) => {
+            findings.extend(catalog.metrics().iter().map(|metric| of_view(metric, &views)));
+            findings.extend(views.iter().filter_map(|view| left_over(catalog, view)));
+        }
+        Err(error) => findings.push(Finding::unknown("views", error.to_string())),
+    }
+    match rollup::newest(client, database).await {
+        Ok(newest) => {
+            findings.extend(catalog.metrics().iter().map(|metric| of_usage(metric, &newest, now)));
+        }
+        Err(error) => findings.push(Finding::unknown("newest usage", error.to_string())),
+    }
+    findings
+}
+
+fn of_view(metric: &MetricSpec, views: &[RollupView]) -> Finding {
+    let (name, table) = (&metric.name, &metric.table);
+    let view = views.iter().find(|view| view.metric() == name.as_str());
+    match view.map(|view| view.state(Some(metric))) {
+        Some(ViewState::Current) => Finding::right(format!("{name}: a view on `{table}` feeds the rollup")),
+        Some(ViewState::OlderText) => {
+            Finding::wrong(format!("{name}: an older version of this program made its view"), MIGRATE)
+        }
+        Some(ViewState::OtherMeaning) => Finding::wrong(
+            format!("{name}: its view was made from another definition than the catalog's"),
+            MIGRATE,
+        ),
+        Some(ViewState::Foreign) => Finding::wrong(
+            format!("{name}: a view of its name was not made by `meterflow migrate`"),
+            "Give the view another name, and then run `meterflow migrate`",
+        ),
+        None => Finding::wrong(format!("{name}: no view feeds the rollup"), MIGRATE),
+    }
+}
+
+fn left_over(catalog: &Catalog, view: &RollupView) -> Option<Finding> {
+    let is_known = catalog.get(view.metric()).is_some();
+    (!is_known && view.state(None) != ViewState::Foreign)
+        .then(|| Finding::wrong(format!("the view {} is of no metric of the catalog", view.name), MIGRATE))
+}
+
+fn of_usage(metric: &MetricSpec, newest: &[Newest], now: Timestamp) -> Finding {
+    let (name, table) = (&metric.name, &metric.table);
+    let fed = format!("Look whether events still come into `{table}`, and at the filter of the catalog");
+    let Some(found) = newest.iter().find(|newest| newest.metric == name.as_str()) else {
+        return Finding::wrong(format!("{name}: the rollup holds no usage"), fed);
+    };
+    let hours = (now.as_second() - i64::from(found.hour)).div_euclid(3_600);
+    let customers = found.customers;
+    match hours {
+        ..0 => Finding::wrong(
+            format!("{name}: its newest event lies {} hours in the future", -hours),
+            "Look at the clocks of the senders",
+        ),
+        QUIET_HOURS.. => Finding::wrong(format!("{name}: its newest event is {hours} hours old"), fed),
+        _ => {
+            Finding::right(format!("{name}: usage of {customers} customers, the newest of {hours} hours ago"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_of_a_view_has_its_remedy() {
+        let catalog = Catalog::built_in().unwrap();
+        let metric = catalog.get("api_calls").unwrap();
+        let view = |comment: &str| RollupView {
+            name: "usage_hourly_api_calls".to_owned(),
+            comment: comment.to_owned(),
+            made: 0,
+        };
+        let of = |comment: &str| match of_view(metric, &[view(comment)]) {
+            Finding::Wrong(what, _) => what,
+            other => panic!("{other:?}"),
+        };
+        assert!(of("b8091f3c2ed52f05").contains("older version"));
+        assert!(of("0123456789abcdef 0123456789abcdef").contains("another definition"));
+        assert!(of("mine").contains("not made by"));
+        assert!(matches!(of_view(metric, &[]), Finding::Wrong(what, _) if what.contains("no view feeds")));
+        let foreign = RollupView { name: "usage_hourly_gone".to_owned(), ..view("0123456789abcdef") };
+        assert!(left_over(&catalog, &foreign).is_some());
+        assert_eq!(left_over(&catalog, &view("0123456789abcdef")), None);
+    }
+
+    #[test]
+    fn usage_that_is_old_or_of_the_future_is_wrong() {
+        let catalog = Catalog::built_in().unwrap();
+        let metric = catalog.get("api_calls").unwrap();
+        let now: Timestamp = "2026-11-21T13:30:00Z".parse().unwrap();
+        let of = |hours: i64| {
+            let hour = u32::try_from(now.as_second() - 1_800 - hours * 3_600).unwrap();
+            of_usage(metric, &[Newest { metric: "api_calls".to_owned(), hour, customers: 3 }], now)
+        };
+        assert!(matches!(of(0), Finding::Right(_)) && matches!(of(23), Finding::Right(_)));
+        assert!(matches!(of(24), Finding::Wrong(..)) && matches!(of(-2), Finding::Wrong(..)));
+        assert!(matches!(of_usage(metric, &[], now), Finding::Wrong(..)));
+    }
+}

@@ -1,0 +1,34 @@
+//! `meterflow uninstall`: takes the views and tables away that `migrate` made. Events stay.
+
+use anyhow::bail;
+use warehouse::rollup;
+
+use crate::connection::Server;
+use crate::output::say;
+
+#[derive(clap::Args)]
+pub(crate) struct UninstallArgs {
+    /// Take them away. Without it they are listed only.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(server: &Server, args: UninstallArgs) -> anyhow::Result<()> {
+    let Server { client, database, .. } = server;
+    let statements = rollup::leftovers(client, database).await?;
+    if statements.is_empty() {
+        say!("{database} has no views or tables of the rollup");
+        return Ok(());
+    }
+    for statement in &statements {
+        say!("{statement};");
+    }
+    if !args.yes {
+        bail!(
+            "nothing was changed. To take these away, with the history that they hold, add --yes. Your events stay"
+        );
+    }
+    rollup::uninstall(client, database).await?;
+    say!("{database} is as it was before the first migration. Your events and the database itself stay");
+    Ok(())
+}

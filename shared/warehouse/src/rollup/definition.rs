@@ -1,0 +1,119 @@
+//! What a view was made from, as its comment tells a later migration.
+//!
+//! A comment is two digests: of what the metric means, and of the text of the view. Where the meaning is the same and
+//! the text is not, an earlier version of this program made the view. Then the view is rewritten in place, and what the
+//! rollup holds stays. Where the meaning is another one, what the rollup holds is of no use any more.
+
+use catalog::MetricSpec;
+use sha2::{Digest, Sha256};
+
+use super::events::rollup_select;
+
+/// What is known of a view by its comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewState {
+    /// Made by this version from this definition.
+    Current,
+    /// Made from this definition, with another text.
+    OlderText,
+    /// Made by a migration, from another definition.
+    OtherMeaning,
+    /// Made by somebody else.
+    Foreign,
+}
+
+/// The comment of a metric's view.
+pub(super) fn comment(metric: &MetricSpec) -> String {
+    format!("{} {}", digest(&meaning(metric)), digest(&rollup_select(metric, "")))
+}
+
+/// What the comment of a view tells, beside what the catalog says of its metric.
+pub(super) fn state(found: &str, metric: Option<&MetricSpec>) -> ViewState {
+    let parts: Vec<&str> = found.split(' ').collect();
+    let is_digest = |part: &&str| part.len() == 16 && part.chars().all(|c| c.is_ascii_hexdigit());
+    // The first version wrote one digest, of its text, which is the meaning.
+    if parts.len() > 2 || !parts.iter().all(is_digest) {
+        return ViewState::Foreign;
+    }
+    let Some(metric) = metric else { return ViewState::OtherMeaning };
+    if found == comment(metric) {
+        ViewState::Current
+    } else if parts[0] == digest(&meaning(metric)) {
+        ViewState::OlderText
+    } else {
+        ViewState::OtherMeaning
+    }
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..8])
+}
+
+/// The text that stands for the meaning of a metric. It is the statement that the first version made views of, letter
+/// for letter, so that no upgrade takes a metric for another one. Never change it.
+fn meaning(metric: &MetricSpec) -> String {
+    let MetricSpec { name, table, customer_column, time_column, .. } = metric;
+    let filter = metric.filter.as_deref().unwrap_or("true");
+    let value = metric.value.as_deref().unwrap_or("1");
+    format!(
+        "SELECT
+    assumeNotNull(meterflow_customer) AS customer_id,
+    '{name}' AS metric,
+    toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour,
+    count() AS events,
+    sum(assumeNotNull(meterflow_value)) AS total,
+    max(assumeNotNull(meterflow_value)) AS peak,
+    min(assumeNotNull(meterflow_value)) AS low
+FROM
+(
+    SELECT
+        toString(`{customer_column}`) AS meterflow_customer,
+        `{time_column}` AS meterflow_time,
+        toFloat64({value}) AS meterflow_value
+    FROM {table}
+    WHERE ({filter})
+        AND `{time_column}` >= toDateTime('1970-01-01 00:00:00', 'UTC')
+        AND `{time_column}` < toDateTime('2106-01-01 00:00:00', 'UTC')
+)
+WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''
+GROUP BY customer_id, hour"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use catalog::Catalog;
+
+    fn metric(name: &str) -> MetricSpec {
+        Catalog::built_in().unwrap().get(name).unwrap().clone()
+    }
+
+    /// Comments of views that the first version made. They stand in the databases of its users.
+    #[test]
+    fn the_views_of_the_first_version_are_known() {
+        for (name, comment) in [
+            ("api_calls", "b8091f3c2ed52f05"),
+            ("bandwidth", "122d0d5d79bda511"),
+            ("storage_peak", "5719ba8738f2ae73"),
+            ("compute_time", "56978d7bfc7dfb46"),
+        ] {
+            assert_eq!(state(comment, Some(&metric(name))), ViewState::OlderText, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_comment_tells_what_a_view_was_made_from() {
+        let plain = metric("api_calls");
+        let of = |metric: &MetricSpec| state(&comment(&plain), Some(metric));
+        assert_eq!(of(&plain), ViewState::Current);
+        let changed = MetricSpec { filter: Some("event_type = 'other'".to_owned()), ..plain.clone() };
+        assert_eq!(of(&changed), ViewState::OtherMeaning);
+        let floors = MetricSpec { min_change: 7.0, ..plain.clone() };
+        assert_eq!(of(&floors), ViewState::Current, "floors do not change the rollup");
+        assert_eq!(state(&comment(&plain), None), ViewState::OtherMeaning);
+        for foreign in ["", "daily usage", "0123456789abcdeg", "0123456789abcdef 0123456789abcdef 0"] {
+            assert_eq!(state(foreign, Some(&plain)), ViewState::Foreign, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! From events to rows of the rollup: the SELECT of the views, of the backfill, and of periods off the hour.
+//!
+//! The SELECT of a view runs within each insert into people's own table. An error in it would fail that insert, so no
+//! part of it may fail, whatever is inserted:
+//!
+//! * A value that is no number becomes NULL, and its event does not count.
+//! * An event without a customer is nobody's usage.
+//! * A time outside of the rollup's hours would wrap around into them, so its event does not count.
+//!
+//! Nothing catches an error inside of the catalog's own expressions. A [trial](super::trial) refuses those before a view
+//! exists.
+
+use catalog::MetricSpec;
+
+/// The rows of the rollup that events make, with a further condition on the events.
+pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
+    rollup_select_from(metric, &metric.table, and_where)
+}
+
+pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &str) -> String {
+    let (name, events) = (&metric.name, counted_events(metric, source, and_where));
+    format!(
+        "SELECT
+    assumeNotNull(meterflow_customer) AS customer_id,
+    '{name}' AS metric,
+    toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour,
+    count() AS events,
+    sum(if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value))) AS total,
+    max(assumeNotNull(meterflow_value)) AS peak,
+    min(assumeNotNull(meterflow_value)) AS low,
+    sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value), 0)) AS corrections
+{events}
+GROUP BY customer_id, hour"
+    )
+}
+
+/// The columns of those rows, in their order.
+pub(super) const COLUMNS: &str = "customer_id, metric, hour, events, total, peak, low, corrections";
+
+/// A negative infinity is broken data and no correction: it shows in the total.
+const IS_CORRECTION: &str = "assumeNotNull(meterflow_value) < 0 AND isFinite(assumeNotNull(meterflow_value))";
+
+/// A metric's events one by one, in the columns of the rollup and with their time in Unix milliseconds.
+pub(crate) fn events_as_usage(metric: &MetricSpec, and_where: &str) -> String {
+    events_as_usage_from(metric, &metric.table, and_where)
+}
+
+pub(super) fn events_as_usage_from(metric: &MetricSpec, source: &str, and_where: &str) -> String {
+    let (name, events) = (&metric.name, counted_events(metric, source, and_where));
+    format!(
+        "SELECT
+    assumeNotNull(meterflow_customer) AS customer_id,
+    '{name}' AS metric,
+    toUInt64(1) AS events,
+    if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value)) AS total,
+    assumeNotNull(meterflow_value) AS peak,
+    assumeNotNull(meterflow_value) AS low,
+    if({IS_CORRECTION}, assumeNotNull(meterflow_value), 0) AS corrections,
+    toUnixTimestamp64Milli(toDateTime64(assumeNotNull(meterflow_time), 3, 'UTC')) AS time_ms
+{events}"
+    )
+}
+
+/// The number of a metric's events by hour.
+pub(super) fn events_by_hour(metric: &MetricSpec) -> String {
+    format!(
+        "SELECT toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour, count() AS of_events
+{}
+GROUP BY hour",
+        counted_events(metric, &metric.table, "")
+    )
+}
+
+/// The events that count, with customer, time and value under names that no table has: an alias would otherwise hide
+/// a column of the same name from the catalog's expressions.
+fn counted_events(metric: &MetricSpec, source: &str, and_where: &str) -> String {
+    let (customer, time) = (metric.customer_sql(), metric.time_sql());
+    let filter = metric.filter.as_deref().unwrap_or("true");
+    let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
+    format!(
+        "FROM
+(
+    SELECT
+        toString({customer}) AS meterflow_customer,
+        {time} AS meterflow_time,
+        {value} AS meterflow_value
+    FROM {source}
+    WHERE ({filter})
+        AND {time} >= toDateTime('1970-01-01 00:00:00', 'UTC')
+        AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}
+)
+WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''"
+    )
+}
+
+/// A value as a number, or NULL where it is none. The condition depends on the type alone, so ClickHouse decides it once
+/// a query. Of numbers `accurateCastOrNull` would drop whole ones that a Float64 cannot hold to the last digit.
+fn number(value: &str) -> String {
+    format!(
+        "if(match(toTypeName({value}), '^(Nullable\\\\(|LowCardinality\\\\()*(U?Int|Float|Decimal|Bool)'), \
+         toFloat64({value}), accurateCastOrNull({value}, 'Float64'))"
+    )
+}

@@ -1,0 +1,58 @@
+//! What a database holds of the rollup, for whoever looks at an installation.
+
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+
+use super::migrate::{MigrationError, failed};
+use super::{TABLE, server};
+
+/// A view under a name of the rollup.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct RollupView {
+    pub name: String,
+    pub comment: String,
+    /// When it was made, in Unix seconds.
+    pub made: u32,
+}
+
+impl RollupView {
+    /// Its state beside what the catalog says of its metric.
+    pub fn state(&self, metric: Option<&catalog::MetricSpec>) -> super::ViewState {
+        super::definition::state(&self.comment, metric)
+    }
+
+    /// The name of its metric.
+    pub fn metric(&self) -> &str {
+        self.name.strip_prefix(TABLE).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default()
+    }
+}
+
+/// The views that feed the rollup, and those of others under similar names.
+pub async fn views(client: &Client, database: &str) -> Result<Vec<RollupView>, MigrationError> {
+    let text = format!(
+        "SELECT name, comment, toUnixTimestamp(metadata_modification_time) AS made FROM system.tables \
+         WHERE database = {{database:String}} AND engine = 'MaterializedView' AND startsWith(name, '{TABLE}_') ORDER BY name"
+    );
+    let query = server(client).query_raw(&text).param("database", database);
+    query.fetch_all().await.map_err(failed(database, "the views were not read", &text))
+}
+
+/// The newest hour of a metric in the rollup.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct Newest {
+    pub metric: String,
+    /// In Unix seconds.
+    pub hour: u32,
+    /// Customers that have any hour.
+    pub customers: u64,
+}
+
+/// The newest hour of each metric that the rollup holds.
+pub async fn newest(client: &Client, database: &str) -> Result<Vec<Newest>, MigrationError> {
+    let text = format!(
+        "SELECT toValidUTF8(toString(metric)) AS metric, toUnixTimestamp(max(hour)) AS hour, uniq(customer_id) AS customers \
+         FROM {TABLE} GROUP BY metric ORDER BY metric"
+    );
+    let query = client.clone().with_database(database).query_raw(&text);
+    query.fetch_all().await.map_err(failed(database, "the rollup was not read", &text))
+}

@@ -1,0 +1,230 @@
+//! What has to be done so that tables and views fit the catalog, and what that would delete.
+
+use std::fmt;
+
+use catalog::{Catalog, MetricSpec};
+use clickhouse::{Client, Row};
+use detection::MetricName;
+use serde::Deserialize;
+
+use super::definition::{ViewState, state};
+use super::inspect::RollupView;
+use super::migrate::{MigrationError, Options, failed};
+use super::{DEFAULT_KEEP_DAYS, TABLE, inspect, server, statements};
+
+/// What has to be done so that tables and views fit the catalog.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Statements to run in order: tables, then views that are outdated, then views that are missing.
+    pub statements: Vec<String>,
+    /// What these statements take out of the rollup.
+    pub deletions: Vec<Deletion>,
+    /// Metrics that get a view by this plan.
+    pub new: Vec<MetricName>,
+    /// Metrics whose view gets another text and goes on to mean the same.
+    pub rewritten: Vec<MetricName>,
+    /// For how many days the rollup keeps an hour.
+    pub keep_days: u16,
+}
+
+/// Hours that leave the rollup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// `None` for all metrics.
+    pub metric: Option<String>,
+    pub why: &'static str,
+    /// Events that the rollup holds of them.
+    pub events: u64,
+    /// Customers that have any.
+    pub customers: u64,
+    /// First and last day, as "2026-11-21".
+    pub from: String,
+    pub to: String,
+}
+
+impl fmt::Display for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { metric, why, events, customers, from, to } = self;
+        let of = metric
+            .as_deref()
+            .map_or_else(|| "all metrics".to_owned(), |name| format!("`{}`", name.escape_debug()));
+        write!(f, "the hours of {of} from {from} to {to} ({events} events of {customers} customers): {why}")
+    }
+}
+
+const GONE: &str = "the catalog has no such metric";
+const REDEFINED: &str =
+    "the catalog defines the metric in another way now, so they are computed anew from what events there are";
+const UNKNOWN: &str =
+    "no view tells how they were computed, so they are computed anew from what events there are";
+const EXPIRED: &str = "they are older than the rollup is to keep";
+
+/// Compares the database with the catalog. Changes nothing; the database need not exist.
+pub async fn plan(
+    client: &Client,
+    database: &str,
+    catalog: &Catalog,
+    options: &Options,
+) -> Result<Plan, MigrationError> {
+    let found = Found::read(client, database).await?;
+    let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
+    let mut plan = Plan { keep_days, ..Plan::default() };
+    if !found.database {
+        plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
+    }
+    if catalog.metrics().iter().any(|metric| metric.table == "events") {
+        plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
+    }
+    plan.statements.extend(statements::tables(keep_days));
+    if found.rollup {
+        plan.statements.push(statements::add_corrections());
+        if found.keep_days != Some(keep_days) {
+            let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
+            plan.deletions.extend(deletion(client, database, None, EXPIRED, &condition).await?);
+            plan.statements.push(statements::keep(keep_days));
+        }
+    }
+    let view_state = |metric: &MetricSpec| {
+        let view = found.views.iter().find(|view| view.name == statements::view_name(metric));
+        view.map(|view| state(&view.comment, Some(metric)))
+    };
+    for view in &found.views {
+        let metric = catalog.metrics().iter().find(|metric| statements::view_name(metric) == view.name);
+        let state = state(&view.comment, metric);
+        let is_in_the_way = metric.is_some() && state == ViewState::Foreign;
+        if state == ViewState::OtherMeaning || is_in_the_way {
+            plan.statements.push(statements::drop_view(&view.name));
+        }
+    }
+    let is_kept =
+        |metric: &MetricSpec| matches!(view_state(metric), Some(ViewState::Current | ViewState::OlderText));
+    // Also where the view is gone already: a migration that was cut off may have come no further.
+    let mut removed = Vec::new();
+    for name in &found.metrics {
+        let why = match catalog.get(name) {
+            Some(metric) if is_kept(metric) => continue,
+            Some(metric) if view_state(metric).is_none() => UNKNOWN,
+            Some(_) => REDEFINED,
+            None => GONE,
+        };
+        let condition = format!("metric = '{}'", statements::quoted(name));
+        plan.deletions.extend(deletion(client, database, Some(name.clone()), why, &condition).await?);
+        removed.push(statements::remove(name));
+    }
+    if !removed.is_empty() {
+        // Also before: once the rows are gone, a migration that is run again would not know of them.
+        plan.statements.extend(statements::forget_baselines());
+        plan.statements.append(&mut removed);
+        plan.statements.extend(statements::forget_baselines());
+    }
+    for metric in catalog.metrics() {
+        match view_state(metric) {
+            Some(ViewState::Current) => {}
+            Some(ViewState::OlderText) => {
+                plan.statements.extend(statements::rewrite_view(metric));
+                plan.rewritten.push(metric.name.clone());
+            }
+            None | Some(ViewState::OtherMeaning | ViewState::Foreign) => {
+                plan.statements.push(statements::create_view(metric));
+                plan.new.push(metric.name.clone());
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// What a condition takes out of the rollup; `None` where that is nothing.
+async fn deletion(
+    client: &Client,
+    database: &str,
+    metric: Option<String>,
+    why: &'static str,
+    condition: &str,
+) -> Result<Option<Deletion>, MigrationError> {
+    #[derive(Row, Deserialize)]
+    struct Counted {
+        events: u64,
+        customers: u64,
+        from: String,
+        to: String,
+    }
+    let text = format!(
+        "SELECT sum(events) AS events, uniq(customer_id) AS customers, toString(toDate(min(hour), 'UTC')) AS from, \
+         toString(toDate(max(hour), 'UTC')) AS to FROM {TABLE} WHERE {condition}"
+    );
+    let query = client.clone().with_database(database).query_raw(&text);
+    let counted: Counted =
+        query.fetch_one().await.map_err(failed(database, "the rollup was not counted", &text))?;
+    let Counted { events, customers, from, to } = counted;
+    Ok((customers > 0).then_some(Deletion { metric, why, events, customers, from, to }))
+}
+
+/// What a database holds of the rollup.
+struct Found {
+    database: bool,
+    rollup: bool,
+    views: Vec<RollupView>,
+    /// Metrics that have rows.
+    metrics: Vec<String>,
+    /// What the TTL of the rollup says.
+    keep_days: Option<u16>,
+}
+
+impl Found {
+    async fn read(client: &Client, database: &str) -> Result<Self, MigrationError> {
+        let what = "the database was not read";
+        let text = "SELECT count() FROM system.databases WHERE name = {database:String}";
+        let query = server(client).query_raw(text).param("database", database);
+        let databases: u64 = query.fetch_one().await.map_err(failed(database, what, text))?;
+        let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
+        let query = server(client).query_raw(text).param("database", database).param("table", TABLE);
+        let engine: Option<String> = query.fetch_optional().await.map_err(failed(database, what, text))?;
+        let mut metrics = Vec::new();
+        if engine.is_some() {
+            let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {TABLE}");
+            let query = client.clone().with_database(database).query_raw(&text);
+            metrics = query.fetch_all().await.map_err(failed(database, what, &text))?;
+        }
+        Ok(Self {
+            database: databases > 0,
+            rollup: engine.is_some(),
+            views: inspect::views(client, database).await?,
+            metrics,
+            keep_days: engine.as_deref().and_then(days_of_ttl),
+        })
+    }
+}
+
+/// The days in "… TTL hour + toIntervalDay(400) …".
+fn days_of_ttl(engine: &str) -> Option<u16> {
+    let rest = engine.split("TTL hour + toIntervalDay(").nth(1)?;
+    rest.split(')').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_days_of_a_ttl_are_read() {
+        let engine = "AggregatingMergeTree PARTITION BY toRelativeWeekNum(hour) % 96 ORDER BY hour";
+        assert_eq!(days_of_ttl(engine), None);
+        assert_eq!(days_of_ttl(&format!("{engine} TTL hour + toIntervalDay(250) SETTINGS a = 1")), Some(250));
+    }
+
+    #[test]
+    fn a_deletion_says_what_would_go() {
+        let deletion = Deletion {
+            metric: Some("api_calls".to_owned()),
+            why: GONE,
+            events: 12,
+            customers: 3,
+            from: "2026-01-01".to_owned(),
+            to: "2026-02-01".to_owned(),
+        };
+        assert_eq!(
+            deletion.to_string(),
+            "the hours of `api_calls` from 2026-01-01 to 2026-02-01 (12 events of 3 customers): the catalog has no such metric"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! The statements of the migration, made from the validated catalog.
+
+use catalog::MetricSpec;
+
+use super::definition::comment;
+use super::events::{COLUMNS, events_by_hour, rollup_select};
+use super::{BASELINES_TABLE, BUILDS_TABLE, DEFAULT_KEEP_DAYS, FORGOTTEN, TABLE};
+
+pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
+
+/// The first second of 2106, where the hours of the rollup end.
+pub(super) const LAST_SECOND: u32 = 4_291_747_200;
+
+/// Makes the rollup, and what hangs on it: arrivals are noticed before anything can arrive.
+pub(super) fn tables(keep_days: u16) -> [String; 5] {
+    let keep = |ddl: &str| {
+        let of_file = format!("toIntervalDay({DEFAULT_KEEP_DAYS})");
+        ddl.trim().replace(&of_file, &format!("toIntervalDay({keep_days})"))
+    };
+    [
+        keep(include_str!("ddl/usage_hourly.sql")),
+        include_str!("ddl/usage_arrivals.sql").trim().to_owned(),
+        include_str!("ddl/usage_arrivals_view.sql").trim().to_owned(),
+        include_str!("ddl/usage_baselines.sql").trim().to_owned(),
+        include_str!("ddl/usage_baseline_builds.sql").trim().to_owned(),
+    ]
+}
+
+/// Adds to a rollup of the first version what it lacks.
+pub(super) fn add_corrections() -> String {
+    format!(
+        "ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS corrections SimpleAggregateFunction(sum, Float64) AFTER low"
+    )
+}
+
+pub(super) fn keep(keep_days: u16) -> String {
+    format!("ALTER TABLE {TABLE} MODIFY TTL hour + toIntervalDay({keep_days})")
+}
+
+/// Makes a metric's materialized view. The comment is how a later migration knows the definition.
+pub fn create_view(metric: &MetricSpec) -> String {
+    format!(
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {TABLE} AS\n{select}\nCOMMENT '{comment}'",
+        view = view_name(metric),
+        select = rollup_select(metric, ""),
+        comment = comment(metric),
+    )
+}
+
+/// Gives a view its present text, while it goes on to feed the rollup.
+pub(super) fn rewrite_view(metric: &MetricSpec) -> [String; 2] {
+    let view = view_name(metric);
+    [
+        format!("ALTER TABLE `{view}` MODIFY QUERY\n{}", rollup_select(metric, "")),
+        format!("ALTER TABLE `{view}` MODIFY COMMENT '{}'", comment(metric)),
+    ]
+}
+
+pub(super) fn drop_view(name: &str) -> String {
+    format!("DROP VIEW IF EXISTS `{name}`")
+}
+
+/// By day, the hours from `from` until `until` that have events and in which the rollup holds another number of them:
+/// those in which it holds fewer, and those in which it holds more.
+pub fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
+    let name = &metric.name;
+    let events = events_by_hour(metric);
+    format!(
+        "SELECT
+    toUnixTimestamp(toStartOfDay(hour, 'UTC')) AS day,
+    groupArraySortedIf(24)(toUnixTimestamp(hour), in_events > in_rollup) AS hours_with_fewer,
+    groupArraySortedIf(24)(toUnixTimestamp(hour), in_events < in_rollup) AS hours_with_more,
+    mapFromArrays(groupArray(toUnixTimestamp(hour)), groupArray((in_events, in_rollup))) AS counts
+FROM
+(
+    SELECT hour, sum(of_events) AS in_events, sum(of_rollup) AS in_rollup
+    FROM
+    (
+        SELECT hour, of_events, 0 AS of_rollup FROM ({events})
+        UNION ALL
+        SELECT hour, 0 AS of_events, sum(events) AS of_rollup FROM {TABLE} WHERE metric = '{name}' GROUP BY hour
+    )
+    WHERE hour >= toDateTime({from}, 'UTC') AND hour < toDateTime({until}, 'UTC')
+    GROUP BY hour
+)
+WHERE in_events != in_rollup AND in_events > 0
+GROUP BY day
+ORDER BY day"
+    )
+}
+
+/// Takes what the rollup holds between these times out of it, in one mutation. `None` where there is nothing to take.
+pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
+    (!spans.is_empty()).then(|| {
+        format!(
+            "ALTER TABLE {TABLE} DELETE WHERE metric = '{}' AND ({}) SETTINGS mutations_sync = 2",
+            metric.name,
+            within("hour", spans)
+        )
+    })
+}
+
+/// Computes what the rollup has to hold between these times, from the events.
+pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
+    let between = format!("\n        AND ({})", within(&metric.time_sql(), spans));
+    format!("INSERT INTO {TABLE} ({COLUMNS})\n{}", rollup_select(metric, &between))
+}
+
+fn within(time: &str, spans: &[(u32, u32)]) -> String {
+    let span = |(from, to): &(u32, u32)| {
+        format!("({time} >= toDateTime({from}, 'UTC') AND {time} < toDateTime({to}, 'UTC'))")
+    };
+    spans.iter().map(span).collect::<Vec<_>>().join(" OR ")
+}
+
+/// Takes everything of a metric out of the rollup. The name comes from the table and may be anything.
+pub(super) fn remove(metric: &str) -> String {
+    format!("ALTER TABLE {TABLE} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2", quoted(metric))
+}
+
+pub(super) fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+/// Makes all baselines be computed anew: nobody reads what is not noted, nor what was begun before the note that this
+/// leaves, for a build may be under way. After whatever was taken out of the rollup, and in this order.
+pub fn forget_baselines() -> [String; 3] {
+    [
+        format!("TRUNCATE TABLE {BUILDS_TABLE}"),
+        format!(
+            "INSERT INTO {BUILDS_TABLE} (definition, begun, expires) \
+             VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
+        ),
+        format!("TRUNCATE TABLE {BASELINES_TABLE}"),
+    ]
+}
+
+pub(super) fn view_name(metric: &MetricSpec) -> String {
+    format!("{TABLE}_{}", metric.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use catalog::Catalog;
+
+    fn metric(name: &str) -> MetricSpec {
+        Catalog::built_in().unwrap().get(name).unwrap().clone()
+    }
+
+    #[test]
+    fn the_view_of_a_sum() {
+        insta::assert_snapshot!(create_view(&metric("bandwidth")));
+    }
+
+    #[test]
+    fn the_days_to_backfill() {
+        insta::assert_snapshot!(differences(&metric("api_calls"), 1_760_000_000, 1_795_251_600));
+    }
+
+    #[test]
+    fn hours_are_cleared_in_one_mutation() {
+        assert_eq!(clear(&metric("api_calls"), &[]), None);
+        insta::assert_snapshot!(
+            clear(&metric("api_calls"), &[(86_400, 172_800), (259_200, 345_600)]).unwrap()
+        );
+    }
+
+    #[test]
+    fn hours_are_filled_from_their_events() {
+        insta::assert_snapshot!(fill(&metric("api_calls"), &[(1_795_219_200, 1_795_305_600)]));
+    }
+
+    #[test]
+    fn names_from_the_table_stay_inside_their_quotes() {
+        assert!(remove("a' OR '\\").contains(r"metric = 'a\' OR \'\\'"));
+    }
+
+    #[test]
+    fn hours_are_kept_as_long_as_somebody_says() {
+        assert!(tables(DEFAULT_KEEP_DAYS)[0].contains("toIntervalDay(400)"));
+        assert!(tables(200)[0].contains("TTL hour + toIntervalDay(200)"));
+    }
+}

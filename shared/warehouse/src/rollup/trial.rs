@@ -1,0 +1,279 @@
+//! Tries the expressions of a catalog before a view exists.
+//!
+//! A view runs within each insert into people's own table, and what throws there fails the insert. Nothing around an
+//! expression can catch what is thrown inside of it. So each expression is computed beforehand:
+//!
+//! * on rows of odd content, made from the types of the columns: empty and broken texts, texts that are no numbers,
+//!   JSON without or with odd values under the very keys that the expression names, the ends of ranges, zeros, NULL;
+//! * on the rows that there are.
+//!
+//! Each expression has to stand by itself: the filter does not protect the value, for nothing promises in which order
+//! ClickHouse computes the two.
+
+mod advice;
+mod columns;
+mod odd;
+
+use std::fmt;
+
+use catalog::{Catalog, MetricSpec};
+use clickhouse::Client;
+
+pub use columns::Column;
+
+use super::events::rollup_select_from;
+use super::migrate::{MigrationError, failed};
+use super::one_line;
+use super::plan::Plan;
+
+/// Which rows of a table are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    All,
+    /// At most so many.
+    Some(u64),
+}
+
+/// An expression that is refused, or a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The file of the catalog.
+    pub origin: String,
+    pub metric: String,
+    pub field: &'static str,
+    pub expression: String,
+    /// In one line.
+    pub reason: String,
+    /// What to write instead.
+    pub advice: Option<String>,
+    /// The statement and the whole of what ClickHouse said of it.
+    pub details: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, metric, field, expression, reason, advice, .. } = self;
+        write!(f, "{origin}: metric `{metric}`: {field} = {expression:?}: {reason}")?;
+        advice.iter().try_for_each(|advice| write!(f, ". {advice}"))
+    }
+}
+
+/// A field of a metric that holds an expression.
+struct Field<'a> {
+    name: &'static str,
+    /// As the catalog has it.
+    text: &'a str,
+    /// As the statements have it.
+    sql: String,
+}
+
+/// Tries the metrics whose views a plan makes or rewrites.
+pub async fn of_plan(
+    client: &Client,
+    database: &str,
+    catalog: &Catalog,
+    plan: &Plan,
+    rows: Rows,
+) -> Result<(), MigrationError> {
+    let is_changed =
+        |metric: &&MetricSpec| plan.new.iter().chain(&plan.rewritten).any(|name| *name == metric.name);
+    let mut refusals = Vec::new();
+    for metric in catalog.metrics().iter().filter(is_changed) {
+        refusals.extend(of_metric(client, database, catalog.origin(), metric, rows).await?);
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(MigrationError::Refused(refusals)) }
+}
+
+/// What is refused of a metric.
+pub async fn of_metric(
+    client: &Client,
+    database: &str,
+    origin: &str,
+    metric: &MetricSpec,
+    rows: Rows,
+) -> Result<Vec<Refusal>, MigrationError> {
+    let table = columns::of(client, database, &metric.table).await?;
+    // A migration makes the table, and the database perhaps as well.
+    let is_to_be_made = table.as_ref().is_some_and(|table| !table.exists);
+    let client = client.clone().with_database(if is_to_be_made { "system" } else { database });
+    let names: Vec<&str> =
+        table.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
+    let trial = Trial { client, database, origin, metric, columns: names.join(", ") };
+    let Some(table) = table else {
+        let reason = format!("there is no table `{}` in the database `{database}`", metric.table);
+        return Ok(vec![trial.refusal("table", &metric.table, reason, None, None)]);
+    };
+    let fields = fields(metric);
+    let texts: Vec<&str> = fields.iter().map(|field| field.text).collect();
+    let source = odd::Source::new(&table.columns, &texts);
+    let mut refusals = Vec::new();
+    for field in &fields {
+        refusals.extend(trial.of_field(field, &source).await?);
+    }
+    if !refusals.is_empty() {
+        return Ok(refusals);
+    }
+    // The whole of what the view will do, on the odd rows.
+    let alias = format!("({}) AS {}", source.rows(0, source.count()), alias_of(&metric.table));
+    let whole = rollup_select_from(metric, &alias, "");
+    if let Err(error) = trial.count(&whole).await? {
+        return Ok(vec![trial.refusal(
+            "table",
+            &metric.table,
+            one_line(&error),
+            None,
+            Some((&whole, &error)),
+        )]);
+    }
+    if table.exists {
+        for field in &fields {
+            refusals.extend(trial.on_rows(field, rows).await?);
+        }
+    }
+    Ok(refusals)
+}
+
+fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
+    let mut fields = vec![
+        Field { name: "customer_column", text: &metric.customer_column, sql: metric.customer_sql() },
+        Field { name: "time_column", text: &metric.time_column, sql: metric.time_sql() },
+    ];
+    fields.extend(metric.filter.iter().map(|text| Field { name: "filter", text, sql: format!("({text})") }));
+    fields.extend(metric.value.iter().map(|text| Field { name: "value", text, sql: format!("({text})") }));
+    fields
+}
+
+/// The last part of "database.table": an expression may name its columns by it.
+fn alias_of(table: &str) -> &str {
+    table.rsplit('.').next().unwrap_or(table)
+}
+
+struct Trial<'a> {
+    client: Client,
+    database: &'a str,
+    origin: &'a str,
+    metric: &'a MetricSpec,
+    /// The names of the table's columns.
+    columns: String,
+}
+
+impl Trial<'_> {
+    /// Type and odd rows.
+    async fn of_field(
+        &self,
+        field: &Field<'_>,
+        source: &odd::Source,
+    ) -> Result<Option<Refusal>, MigrationError> {
+        let alias = alias_of(&self.metric.table);
+        // The column beside it brings an aggregate to light.
+        let text = |first: usize, count: usize| {
+            format!(
+                "SELECT {} AS meterflow_field, meterflow_row FROM ({}) AS {alias}",
+                field.sql,
+                source.rows(first, count)
+            )
+        };
+        let describe = format!("DESCRIBE TABLE ({})", text(0, 1));
+        let type_of_field = match self.client.query_raw(&describe).fetch_one::<columns::Described>().await {
+            Ok(described) => described.r#type,
+            Err(error) => {
+                let error = self.is_about_the_statement(error, &describe)?;
+                let (reason, advice) = (one_line(&error), advice::on_an_error(&error, &self.columns));
+                return Ok(Some(self.refusal(
+                    field.name,
+                    field.text,
+                    reason,
+                    advice,
+                    Some((&describe, &error)),
+                )));
+            }
+        };
+        if let Some((reason, advice)) = advice::on_a_type(field.name, field.text, &type_of_field) {
+            return Ok(Some(self.refusal(field.name, field.text, reason, advice, None)));
+        }
+        let whole = text(0, source.count());
+        let Err(error) = self.compute(&whole).await? else { return Ok(None) };
+        for row in 0..source.count() {
+            let one = text(row, 1);
+            if let Err(error) = self.compute(&one).await? {
+                let shown = self.show(&source.shown(row, field.text)).await;
+                let reason = format!(
+                    "{}, for a row such as {}. Each insert of such a row into `{}` would fail",
+                    one_line(&error),
+                    shown,
+                    self.metric.table
+                );
+                let advice = advice::on_a_throw(field.text);
+                return Ok(Some(self.refusal(field.name, field.text, reason, advice, Some((&one, &error)))));
+            }
+        }
+        let advice = advice::on_a_throw(field.text);
+        Ok(Some(self.refusal(field.name, field.text, one_line(&error), advice, Some((&whole, &error)))))
+    }
+
+    /// The rows that there are.
+    async fn on_rows(&self, field: &Field<'_>, rows: Rows) -> Result<Option<Refusal>, MigrationError> {
+        let limit = match rows {
+            Rows::All => String::new(),
+            Rows::Some(most) => format!(" LIMIT {most}"),
+        };
+        let text = format!("SELECT {} AS meterflow_field FROM {}{limit}", field.sql, self.metric.table);
+        let Err(error) = self.compute(&text).await? else { return Ok(None) };
+        let reason = format!("{}, for a row of `{}`", one_line(&error), self.metric.table);
+        let advice = advice::on_a_throw(field.text);
+        Ok(Some(self.refusal(field.name, field.text, reason, advice, Some((&text, &error)))))
+    }
+
+    /// Computes a field for all rows of a SELECT.
+    async fn compute(&self, select: &str) -> Result<Result<(), clickhouse::error::Error>, MigrationError> {
+        self.count(&format!("SELECT 1 FROM ({select}) WHERE NOT ignore(meterflow_field)")).await
+    }
+
+    async fn count(&self, select: &str) -> Result<Result<(), clickhouse::error::Error>, MigrationError> {
+        let text = format!("SELECT count() FROM ({select}) WHERE NOT ignore(*)");
+        match self.client.query_raw(&text).fetch_one::<u64>().await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => self.is_about_the_statement(error, &text).map(Err),
+        }
+    }
+
+    /// The columns of a row, for people.
+    async fn show(&self, text: &str) -> String {
+        self.client.query_raw(text).fetch_one::<String>().await.unwrap_or_else(|_| "an odd one".to_owned())
+    }
+
+    /// An error of the connection or of the rights says nothing of an expression.
+    fn is_about_the_statement(
+        &self,
+        error: clickhouse::error::Error,
+        text: &str,
+    ) -> Result<clickhouse::error::Error, MigrationError> {
+        let code = crate::usage::exception_code(&error);
+        match code {
+            // ACCESS_DENIED, MEMORY_LIMIT_EXCEEDED, TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES
+            None | Some(497 | 241 | 159 | 202) => {
+                Err(failed(self.database, "an expression of the catalog could not be tried", text)(error))
+            }
+            Some(_) => Ok(error),
+        }
+    }
+
+    fn refusal(
+        &self,
+        field: &'static str,
+        expression: &str,
+        reason: String,
+        advice: Option<String>,
+        failed: Option<(&str, &clickhouse::error::Error)>,
+    ) -> Refusal {
+        Refusal {
+            origin: self.origin.to_owned(),
+            metric: self.metric.name.to_string(),
+            field,
+            expression: expression.to_owned(),
+            reason,
+            advice,
+            details: failed.map(|(statement, error)| format!("{statement}\n{error}")),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A ClickHouse of a test's own: the engine of the local cloud, started with other settings.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::world::variable;
+
+/// A running engine; it ends when this is dropped.
+pub struct Engine {
+    pub url: String,
+    process: Child,
+    _directory: tempfile::TempDir,
+}
+
+impl Engine {
+    /// An engine whose own time zone is this one, as `TZ` has it.
+    pub async fn in_zone(zone: &str) -> Result<Self> {
+        let library = variable("CLICKHOUSE_ENGINE_LIBRARY")?;
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/local/clickhouse_engine.py");
+        let directory = tempfile::tempdir()?;
+        let ports = [free_port().await?, free_port().await?];
+        let started = Command::new("python3")
+            .arg(program)
+            .arg(library)
+            .arg(directory.path().join("data"))
+            .args(ports.map(|port| port.to_string()))
+            .env("TZ", zone)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("the engine did not start")?;
+        let url = format!("http://127.0.0.1:{}", ports[0]);
+        let engine = Self { url, process: started, _directory: directory };
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        for _ in 0..600 {
+            if client
+                .get(format!("{}/ping", engine.url))
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return Ok(engine);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("the engine does not answer at {}", engine.url)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn free_port() -> Result<u16> {
+    Ok(tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
+}
