@@ -12,6 +12,7 @@ locals {
       THRESHOLD             = tostring(var.threshold)
       CRITICAL_THRESHOLD    = tostring(var.critical_threshold)
       MIN_RELATIVE_CHANGE   = tostring(var.min_relative_change)
+      MIN_RELATIVE_SPREAD   = tostring(var.min_relative_spread)
       RETENTION_DAYS        = tostring(var.anomaly_retention_days)
       RESOLVE_AFTER_RUNS    = tostring(var.resolve_after_runs)
       REOPEN_WITHIN_HOURS   = tostring(var.reopen_within_hours)

@@ -382,6 +382,18 @@ variable "min_relative_change" {
   }
 }
 
+variable "min_relative_spread" {
+  description = "Smallest spread that a z-score is measured in, as a share of the mean (0.04 is 4 %). It keeps an exactly regular customer from being critical at the first change. 0 is the plain z-score."
+  type        = number
+  default     = 0.04
+  nullable    = false
+
+  validation {
+    condition     = var.min_relative_spread >= 0 && var.min_relative_spread <= 1
+    error_message = "min_relative_spread must be a share of the mean from 0 to 1; 0.04 means 4 %."
+  }
+}
+
 variable "anomaly_retention_days" {
   description = "Days after which an anomaly expires from the table."
   type        = number

@@ -20,6 +20,7 @@ THRESHOLD = 3.0
 CRITICAL_THRESHOLD = 5.0
 MIN_CHANGE = 1.0
 MIN_RELATIVE_CHANGE = 0.1
+MIN_RELATIVE_SPREAD = 0.04
 Z_CAP = 100.0
 
 METRICS = ("departures", "distance", "air_time")
@@ -82,11 +83,12 @@ def check(current: float, baseline: List[float]) -> Check:
     stddev = math.sqrt(math.fsum((value - mean) ** 2 for value in baseline) / (len(baseline) - 1))
     change = abs(current - mean)
     matters = change >= MIN_CHANGE and change >= MIN_RELATIVE_CHANGE * abs(mean)
-    if stddev <= 1e-9 * abs(mean):
+    spread = max(stddev, MIN_RELATIVE_SPREAD * abs(mean))
+    if spread == 0:
         z_score = math.copysign(Z_CAP, current - mean) if matters else 0.0
         anomalous, critical = matters, change >= abs(mean) and change >= 10 * MIN_CHANGE
     else:
-        exact = (current - mean) / stddev
+        exact = (current - mean) / spread
         z_score = max(-Z_CAP, min(Z_CAP, exact))
         anomalous, critical = matters and abs(exact) >= THRESHOLD, abs(exact) >= CRITICAL_THRESHOLD
     severity = ("critical" if critical else "warning") if anomalous else None

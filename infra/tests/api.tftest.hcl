@@ -194,6 +194,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       THRESHOLD                        = "3"
       CRITICAL_THRESHOLD               = "5"
       MIN_RELATIVE_CHANGE              = "0.1"
+      MIN_RELATIVE_SPREAD              = "0.04"
       LOG_LEVEL                        = "info"
       SSL_CERT_FILE                    = "/etc/pki/tls/certs/ca-bundle.crt"
       DETECTOR_FUNCTION_NAME           = "meterflow-anomaly-detection"
@@ -247,6 +248,7 @@ run "the_function_checks_as_the_detector_does" {
     threshold                      = 2.5
     critical_threshold             = 4
     min_relative_change            = 0.25
+    min_relative_spread            = 0.1
     anomaly_retention_days         = 30
     resolve_after_runs             = 3
     reopen_within_hours            = 12
@@ -261,7 +263,7 @@ run "the_function_checks_as_the_detector_does" {
     condition = {
       for name in [
         "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
-        "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
+        "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
         "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
       ] : name => try(module.api[0].settings.environment[name], "")
     } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }

@@ -243,6 +243,7 @@ run "environment_by_default" {
       THRESHOLD              = "3"
       CRITICAL_THRESHOLD     = "5"
       MIN_RELATIVE_CHANGE    = "0.1"
+      MIN_RELATIVE_SPREAD    = "0.04"
       RETENTION_DAYS         = "90"
       RESOLVE_AFTER_RUNS     = "2"
       REOPEN_WITHIN_HOURS    = "6"
@@ -283,6 +284,7 @@ run "environment_with_everything_set" {
     threshold              = 2.5
     critical_threshold     = 4
     min_relative_change    = 0.25
+    min_relative_spread    = 0
     anomaly_retention_days = 30
     resolve_after_runs     = 3
     reopen_within_hours    = 12
@@ -308,6 +310,7 @@ run "environment_with_everything_set" {
       THRESHOLD              = "2.5"
       CRITICAL_THRESHOLD     = "4"
       MIN_RELATIVE_CHANGE    = "0.25"
+      MIN_RELATIVE_SPREAD    = "0"
       RETENTION_DAYS         = "30"
       RESOLVE_AFTER_RUNS     = "3"
       REOPEN_WITHIN_HOURS    = "12"

@@ -35,6 +35,7 @@ run "plainly_wrong_values_are_refused" {
     baseline_days            = 1
     threshold                = 0
     min_relative_change      = -0.1
+    min_relative_spread      = 4
     anomaly_retention_days   = 0
     alert_emails             = ["billing"]
     ops_emails               = ["oncall@"]
@@ -76,6 +77,7 @@ run "plainly_wrong_values_are_refused" {
     var.baseline_days,
     var.threshold,
     var.min_relative_change,
+    var.min_relative_spread,
     var.anomaly_retention_days,
     var.alert_emails,
     var.ops_emails,
@@ -275,6 +277,7 @@ run "values_at_the_edges_are_accepted" {
     threshold                      = 100
     critical_threshold             = 100
     min_relative_change            = 0
+    min_relative_spread            = 0
     anomalies_per_hour_alarm       = 0
     aws_endpoint_url               = "http://127.0.0.1:14566"
     api_jwt_issuer                 = "https://tokens.example.com:8443/tenant/"

@@ -88,7 +88,9 @@ fn alternate(pages: &[(usize, usize, Event)]) -> bool {
         let fits = match event {
             Event::Opened | Event::Reopened => !raised,
             Event::Escalated => true,
-            Event::Reminder | Event::Accepted | Event::Resolved | Event::Acknowledged => raised,
+            Event::Reminder | Event::Accepted | Event::Resolved | Event::Stale | Event::Acknowledged => {
+                raised
+            }
         };
         if !fits {
             return false;

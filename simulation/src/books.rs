@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use catalog::{Policies, StoredPolicy};
-use detection::incident::{Seen, Subject};
+use detection::incident::{Incident, Seen, Subject};
 use detection::{Policy, Series};
 use detector::App;
 use detector::candidate::{Candidate, judge_series};
@@ -121,8 +121,28 @@ impl<'a> Books<'a> {
                 (item.alert_state, item.alert) = (AlertState::None, None);
             }
         }
+        self.spoil_late(wanted);
+        let now = &mut wanted.to.incident;
         if self.bug == Some(Bug::ClosingPageLost) && !now.is_open() {
             wanted.alert.take_if(|alert| matches!(alert, AlertItem::Notice(_)));
+        }
+    }
+
+    /// Forgets what a late window says, where that mistake is planted.
+    fn spoil_late(&self, wanted: &mut Wanted) {
+        let now = &mut wanted.to.incident;
+        let Some(AlertItem::Anomaly(item)) = &mut wanted.alert else { return };
+        let first_read = self.first_read.borrow();
+        let Some(before) = first_read.get(now.id().as_str()).map(|before| &before.incident) else { return };
+        if item.window_end >= before.last_window.as_millisecond() {
+            return;
+        }
+        if self.bug == Some(Bug::LateWindowOnlyCounted) {
+            *now = Incident { anomalies: now.anomalies, ..before.clone() };
+            (item.alert_state, item.pending_alert, item.alert) = (AlertState::None, None, None);
+        }
+        if self.bug == Some(Bug::LatePeakForgotten) {
+            (now.severity, now.peak_z_score) = (before.severity, before.peak_z_score);
         }
     }
 

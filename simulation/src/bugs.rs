@@ -39,6 +39,10 @@ pub enum Bug {
     MutesIgnored,
     /// An incident is opened as if nobody was to be told.
     PageForgotten,
+    /// A late window counts and changes nothing else, so that nobody hears of it.
+    LateWindowOnlyCounted,
+    /// A late window pages, and the incident keeps the peak and the severity that it had.
+    LatePeakForgotten,
     /// That an incident is over is stored without its notice.
     ClosingPageLost,
     /// What is read again before it is changed comes without its texts.
@@ -47,7 +51,7 @@ pub enum Bug {
 
 impl Bug {
     /// Each with the rule that it breaks; it may well break others too.
-    pub const ALL: [(Self, Rule); 19] = [
+    pub const ALL: [(Self, Rule); 21] = [
         (Self::PageBeforePut, Rule::StoredFirst),
         (Self::MarkBeforePublish, Rule::StateHasPage),
         (Self::MarkForgotten, Rule::OnePage),
@@ -65,6 +69,8 @@ impl Bug {
         (Self::DigestLast, Rule::Paged),
         (Self::MutesIgnored, Rule::Muted),
         (Self::PageForgotten, Rule::Paged),
+        (Self::LateWindowOnlyCounted, Rule::Paged),
+        (Self::LatePeakForgotten, Rule::LateWindows),
         (Self::ClosingPageLost, Rule::Ends),
         (Self::TextsNotRead, Rule::Texts),
     ];

@@ -46,18 +46,13 @@ impl Watch<'_> {
             Some(AlertItem::Anomaly(item)) => Some(&**item),
             _ => None,
         };
+        let muted = self.world.mutes.mute(&now.subject.metric, &window).is_some();
         let known = before.or(latest);
-        if let Some(latest) = known.filter(|known| known.incident.last_window > window.end()) {
-            let counted = Incident { anomalies: latest.incident.anomalies + 1, ..latest.incident.clone() };
-            if *now != counted || to.description != latest.description {
-                let what = format!("a late run for {} changed {id} from {latest:?} to {to:?}", window.end());
-                self.violated(Rule::GapsAndLateRuns, what);
-            }
-            return;
+        if let Some(known) = known.filter(|known| known.incident.last_window > window.end()) {
+            return self.changed_late(known, to, alert, muted, &window, table);
         }
         let before = before.map(|before| &before.incident);
         self.note_quiet(before, now, anomaly.is_some(), window.end());
-        let muted = self.world.mutes.mute(&now.subject.metric, &window).is_some();
         if let Some(item) = anomaly
             && item.severity >= self.world.rules.min_severity
             && !muted
@@ -73,6 +68,52 @@ impl Watch<'_> {
         }
         if now.last_page != before.and_then(|before| before.last_page) {
             self.paged(now, alert, anomaly, muted, &window, table);
+        }
+    }
+
+    /// A window that is older than the newest of its incident: it counts, severity and peak may rise, and people who do not
+    /// know of such a severity are told. Nothing else changes.
+    fn changed_late(
+        &mut self,
+        known: &IncidentItem,
+        to: &IncidentItem,
+        alert: Option<&AlertItem>,
+        muted: bool,
+        window: &Window,
+        table: &Table,
+    ) {
+        let (id, before, now) = (to.id(), &known.incident, &to.incident);
+        let Some(AlertItem::Anomaly(item)) = alert else {
+            return self.violated(Rule::LateWindows, format!("a late run changed {id} without an anomaly"));
+        };
+        let peak = [before.peak_z_score, item.evidence.figures.z_score];
+        let peak = if peak[1].abs() > peak[0].abs() { peak[1] } else { peak[0] };
+        let (severity, count) = (before.severity.max(item.severity), before.anomalies + 1);
+        if (now.severity, now.peak_z_score, now.anomalies) != (severity, peak, count) {
+            let what = format!("a late run for {} made {now:?} of {before:?}", window.end());
+            self.violated(Rule::LateWindows, what);
+        }
+        let known_to = if before.is_open() { before.notified } else { Some(before.severity) };
+        let must_know = known_to.is_none_or(|severity| severity < item.severity)
+            && item.severity >= self.world.rules.min_severity
+            && !muted;
+        if must_know {
+            self.owed.insert(id.clone());
+            if !now.is_open() || now.notified != Some(item.severity) {
+                self.violated(Rule::Paged, format!("{id} is late and critical, and nobody is told"));
+            }
+            if now.last_page != before.last_page {
+                self.paged(now, alert, Some(item), muted, window, table);
+            }
+            if !before.is_open() {
+                self.quiet.remove(&id);
+            }
+            return;
+        }
+        let expected = Incident { severity, peak_z_score: peak, anomalies: count, ..before.clone() };
+        if *now != expected || to.description != known.description {
+            let what = format!("a late run for {} changed {id} from {known:?} to {to:?}", window.end());
+            self.violated(Rule::GapsAndLateRuns, what);
         }
     }
 

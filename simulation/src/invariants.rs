@@ -22,8 +22,10 @@ pub enum Rule {
     Counts,
     /// Everything ends once all is quiet, and each page that raised is followed by one that closes.
     Ends,
-    /// Runs that did not happen change nothing, and late ones no more than counts.
+    /// Runs that did not happen change nothing, and late ones no more than [`Rule::LateWindows`] says.
     GapsAndLateRuns,
+    /// A late window counts and raises severity and peak.
+    LateWindows,
     /// Only what is stored is published.
     StoredFirst,
     /// A run checks the window of its event.

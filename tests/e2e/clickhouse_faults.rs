@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use detection::CustomerId;
+use detector::Request;
 use e2e::World;
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, at, compute_by_window, failure, hourly, run, text};
@@ -154,6 +156,31 @@ async fn no_usage_at_all_is_believed_only_when_counted() -> Result<()> {
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url), IMPATIENT], &world.aws).await?;
     let error = failure(run(&app, &hourly(END)).await);
     assert!(error.contains("-3-count on 127.0.0.1:") && error.contains("sent nothing for 1 s"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_empty_answer_for_chosen_customers_is_not_believed() -> Result<()> {
+    let world = World::new().await?;
+    world.insert_spikes(3).await?;
+    let chosen = |id: &str| -> Result<Request> {
+        Ok(Request { customers: vec![CustomerId::new(id)?], ..hourly(END) })
+    };
+    for action in [Action::Answer(200, String::new()), Action::ForwardWith("offset=1000".to_owned())] {
+        let decide = move |seen: &Seen| match seen.operation.as_str() {
+            "sweep" => action.clone(),
+            _ => Action::Forward,
+        };
+        let proxy = proxy_for(&world, decide).await?;
+        let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        let error = failure(run(&app, &chosen("c00001")?).await);
+        assert!(error.contains("ended early: 0 of 1 customers arrived"), "{error}");
+        // Of a customer that has no usage nothing is an answer.
+        assert!(failure(run(&app, &chosen("c00002")?).await).contains("ended early"));
+        assert_eq!(run(&app, &chosen("nobody")?).await?.checked, 0);
+    }
+    let app = world.app().await?;
+    assert_eq!(run(&app, &chosen("c00001")?).await?.recorded, 1);
     Ok(())
 }
 

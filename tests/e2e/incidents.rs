@@ -140,6 +140,58 @@ async fn a_mute_opens_incidents_that_page_nobody() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_window_that_runs_late_pages_and_says_so() -> Result<()> {
+    let (world, start) = (World::new().await?, at(END));
+    world.insert(&steady_hours("c", start, 6)).await?;
+    // Critical in the window of the first hour, and a warning in the next, whose window has lost hours of usage.
+    world.insert(&[Event::compute("c", start - SignedDuration::from_mins(30), 5e6)]).await?;
+    let app = world.app().await?;
+    let milder = (start + hours(1)).as_millisecond();
+    let incident_of = async |at: Timestamp| -> Result<(String, String, String)> {
+        run_at(&app, at).await?;
+        let incidents = world.incidents().await?;
+        let [incident] = &incidents[..] else { anyhow::bail!("{} incidents", incidents.len()) };
+        Ok((text(incident, "severity"), text(incident, "anomalies"), text(incident, "opened_at")))
+    };
+    let policy = |threshold: f64| {
+        format!(r#"{{"metrics": {{"compute_time": {{"critical_threshold": {threshold}}}}}}}"#)
+    };
+    let put = async |threshold: f64, version| -> Result<()> {
+        let policy = serde_json::from_str(&policy(threshold))?;
+        app.store.put_policy(None, &policy, version, "ada", world::timestamp()).await?;
+        Ok(())
+    };
+    put(100.0, 0).await?;
+    let opened = milder.to_string();
+    assert_eq!(incident_of(start + hours(1)).await?, ("warning".to_owned(), "1".to_owned(), opened.clone()));
+    assert_eq!(world.alerts().await?, Vec::<Value>::new());
+    put(5.0, 1).await?;
+    for _ in 0..2 {
+        assert_eq!(incident_of(start).await?, ("critical".to_owned(), "2".to_owned(), opened.clone()));
+    }
+    let alerts = world.alerts().await?;
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    assert_eq!((&alerts[0]["event"], &alerts[0]["severity"]), (&"opened".into(), &"critical".into()));
+    let says = alerts[0]["description"].as_str().unwrap_or_default();
+    assert!(says.contains("this is late: the window to 2026-11-21T13:00:00Z"), "{says}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_window_that_is_not_over_is_refused() -> Result<()> {
+    let world = World::new().await?;
+    world.insert(&steady_then("c", at(END), 5e7)).await?;
+    let app = world.app().await?;
+    let tomorrow = Request { time: world::timestamp() + hours(24), ..hourly(END) };
+    let error = world::failure(run(&app, &tomorrow).await);
+    assert!(error.contains("is not over") && error.contains("`dry_run`"), "{error}");
+    assert_eq!((world.items().await?.len(), world.alerts().await?.len()), (0, 0));
+    let looked = run(&app, &Request { dry_run: true, ..tomorrow }).await?;
+    assert!(looked.dry_run);
+    Ok(())
+}
+
 /// One run in which everything happens: incidents that open, go on, escalate and end, pages and a digest.
 struct Story {
     template: World,

@@ -176,14 +176,16 @@ fn judge(metric: &str, current: Option<f64>, baseline: &[f64], threshold: f64) -
     };
     let change = (current - mean).abs();
     let large = change >= min_change && change >= 0.1 * mean.abs();
-    let (z_score, severity) = if stddev <= 1e-9 * mean.abs() {
+    // Where the windows are nearly alike, their spread counts as 4 % of the mean.
+    let spread = stddev.max(0.04 * mean.abs());
+    let (z_score, severity) = if spread == 0.0 {
         let critical = change >= mean.abs() && change >= 10.0 * min_change;
         match large {
             false => (0.0, None),
             true => (100.0_f64.copysign(current - mean), Some(if critical { "critical" } else { "warning" })),
         }
     } else {
-        let z = (current - mean) / stddev;
+        let z = (current - mean) / spread;
         let severity = if z.abs() >= threshold.max(5.0) { "critical" } else { "warning" };
         (z.clamp(-100.0, 100.0), (large && z.abs() >= threshold).then_some(severity))
     };

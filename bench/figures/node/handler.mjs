@@ -22,6 +22,7 @@ const minSamples = setting("MIN_SAMPLES", 7);
 const threshold = setting("THRESHOLD", 3);
 const criticalThreshold = setting("CRITICAL_THRESHOLD", 5);
 const minRelativeChange = setting("MIN_RELATIVE_CHANGE", 0.1);
+const minRelativeSpread = setting("MIN_RELATIVE_SPREAD", 0.04);
 const windowDelay = setting("WINDOW_DELAY_SECONDS", 0);
 const retentionDays = setting("RETENTION_DAYS", 90);
 
@@ -97,8 +98,9 @@ function check(windows, oldest, { zero, minChange }) {
   const stddev = Math.sqrt(baseline.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (baseline.length - 1));
   const change = Math.abs(current - mean);
   if (change < minChange || change < minRelativeChange * mean) return undefined;
-  const constant = stddev <= 1e-9 * mean;
-  const z = constant ? 100 * Math.sign(current - mean) : (current - mean) / stddev;
+  const spread = Math.max(stddev, minRelativeSpread * mean);
+  const constant = spread <= 1e-9 * mean;
+  const z = constant ? 100 * Math.sign(current - mean) : (current - mean) / spread;
   if (Math.abs(z) < threshold) return undefined;
   const critical = constant ? change >= mean && change >= 10 * minChange : Math.abs(z) >= criticalThreshold;
   return { current, mean, stddev, z, samples: baseline.length, severity: critical ? "critical" : "warning" };

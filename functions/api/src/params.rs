@@ -98,6 +98,12 @@ impl Query {
         threshold(text.parse().unwrap_or(f64::NAN), text).map(Some)
     }
 
+    /// A least spread of a z-score, as a share of the mean.
+    pub(crate) fn spread(&self) -> Result<Option<f64>, Problem> {
+        let Some(text) = self.text("min_relative_spread") else { return Ok(None) };
+        spread(text.parse().unwrap_or(f64::NAN), text).map(Some)
+    }
+
     /// One of some words.
     pub(crate) fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
@@ -232,6 +238,16 @@ pub(crate) fn threshold(number: f64, shown: &str) -> Result<f64, Problem> {
     }
     let detail = format!("threshold must be a z-score above 0 and at most 100, not {}", quoted(shown));
     Err(Problem::invalid("threshold", detail))
+}
+
+/// The same for a least spread.
+pub(crate) fn spread(number: f64, shown: &str) -> Result<f64, Problem> {
+    if (0.0..=1.0).contains(&number) {
+        return Ok(number);
+    }
+    let name = "min_relative_spread";
+    let detail = format!("{name} must be a share of the mean from 0 to 1, not {}", quoted(shown));
+    Err(Problem::invalid(name, detail))
 }
 
 fn decoded(text: &str) -> Option<String> {

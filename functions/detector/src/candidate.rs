@@ -16,7 +16,8 @@ pub struct Candidate {
     /// Of the incident that it is about.
     pub direction: Direction,
     pub seen: Seen,
-    pub comparison: Comparison,
+    /// None where there is no verdict.
+    pub comparison: Option<Comparison>,
 }
 
 impl Candidate {
@@ -24,9 +25,9 @@ impl Candidate {
     pub fn finding(&self) -> Option<Finding> {
         match self.seen {
             Seen::Anomalous(severity) => {
-                Some(Finding { comparison: self.comparison, severity, direction: self.direction })
+                Some(Finding { comparison: self.comparison?, severity, direction: self.direction })
             }
-            Seen::Inside | Seen::Between => None,
+            Seen::Inside | Seen::Between | Seen::Undetermined => None,
         }
     }
 }
@@ -49,16 +50,14 @@ pub fn judge_series(
     let settings = &policies.settings(customer_id)[metric];
     let incidents = known.of(customer_id.as_str(), metric);
     let verdict = check(&series.excluding(incidents.excluded()), settings);
+    let comparison = match verdict {
+        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => Some(comparison),
+        Verdict::Undetermined(_) => None,
+    };
     let candidates = Direction::BOTH.map(|direction| {
-        let observation = Observation::of(&verdict, window.end(), settings, direction)?;
-        let matters = matches!(observation.seen, Seen::Anomalous(_)) || incidents.is_active(direction);
-        let (Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. })) = verdict else {
-            return None;
-        };
-        matters.then(|| {
-            let customer_id = customer_id.clone();
-            Candidate { customer_id, metric, direction, seen: observation.seen, comparison }
-        })
+        let seen = Observation::of(&verdict, window.end(), settings, direction).seen;
+        let matters = matches!(seen, Seen::Anomalous(_)) || incidents.is_active(direction);
+        matters.then(|| Candidate { customer_id: customer_id.clone(), metric, direction, seen, comparison })
     });
     Judged { verdict, candidates }
 }

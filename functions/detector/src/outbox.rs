@@ -241,16 +241,18 @@ impl Outbox {
     }
 }
 
-/// Its place among the alerts of an incident: by the newest window that the incident had seen, and then by when it became
-/// true. What people did is dated by the clock, which is ahead of all windows, and so is no measure between the two.
-fn place(alert: &AlertItem) -> (i64, i64) {
+/// Its place among the alerts of an incident: by the newest window that the incident had seen, then by its number of
+/// anomalies, which a late window adds to, and then by when it became true. What people did is dated by the clock, which
+/// is ahead of all windows, and so is no measure before the others.
+fn place(alert: &AlertItem) -> (i64, u64, i64) {
     let incident = match alert {
         AlertItem::Anomaly(item) => item.alert.as_ref().map(|alert| &alert.incident),
         AlertItem::Notice(notice) => Some(&notice.incident),
         AlertItem::Digest(_) => None,
     };
     let newest_window = incident.map(|incident| incident.last_window.as_millisecond());
-    (newest_window.unwrap_or(alert.detected_at()), alert.detected_at())
+    let anomalies = incident.map_or(0, |incident| incident.anomalies);
+    (newest_window.unwrap_or(alert.detected_at()), anomalies, alert.detected_at())
 }
 
 /// Whether no other alert of its incident can have been before it.
@@ -379,6 +381,8 @@ mod tests {
             severity: Severity::Critical,
             opened_at: at(0),
             level_since: at(0),
+            level_at_start: None,
+            unjudged_since: None,
             last_seen: at(window),
             last_window: at(window),
             closed_at: None,

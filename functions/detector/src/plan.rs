@@ -133,7 +133,7 @@ fn insert(list: &mut Vec<Candidate>, candidate: Candidate) {
 /// The largest |z| first, then the largest relative change, then by name so that no two are equal.
 fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
     let size = |candidate: &Candidate| {
-        let comparison = &candidate.comparison;
+        let Some(comparison) = &candidate.comparison else { return (0.0, 0.0) };
         let mean = comparison.baseline.mean();
         (comparison.z_score.abs(), (comparison.current - mean).abs() / mean.abs().max(1.0))
     };
@@ -165,7 +165,7 @@ mod tests {
             metric,
             direction: finding.direction,
             seen: Seen::Anomalous(finding.severity),
-            comparison: finding.comparison,
+            comparison: Some(finding.comparison),
         }
     }
 

@@ -162,15 +162,16 @@ fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool
 
 /// What a candidate makes of the latest incident of its subject.
 fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Step {
-    let Pass { app, window, .. } = pass;
-    let observation = Observation {
-        window_end: window.end(),
-        seen: candidate.seen,
-        figures: Figures::of(&candidate.comparison),
-    };
+    let app = pass.app;
+    let observation = observation(pass, candidate);
     let muted = mute(pass, candidate).is_some();
     let latest = latest.and_then(|latest| latest.incident.as_ref());
     advance(latest, &subject(app, candidate), &observation, muted, &app.incidents.rules)
+}
+
+fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
+    let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
+    Observation { window_end: pass.window.end(), seen: candidate.seen, figures }
 }
 
 /// The items that a decision leads to: the incident, and the anomaly or notice that tells of it.
@@ -187,7 +188,7 @@ fn change(
     // What closes an incident is sent singly whatever happens: something waits for it.
     let single = page.is_some_and(Event::is_closing) || single;
     if let Some(event) = page {
-        incident.note_page(event, single);
+        incident.note_page(event, single, &observation(pass, candidate));
     }
     let (alert, description) = if let Some(finding) = candidate.finding() {
         let item = anomaly_item(pass, candidate, &finding, Some(&incident));
@@ -199,7 +200,10 @@ fn change(
         (Some(AlertItem::Anomaly(Box::new(item))), Some(description))
     } else {
         let notice = page.map(|event| {
-            let text = describe::back_to_normal(unit, &incident);
+            let text = match event {
+                Event::Stale => describe::stale(&incident),
+                _ => describe::back_to_normal(unit, &incident),
+            };
             Notice::new(event, &incident, unit, text, window.end(), retention, writer.run_id)
         });
         (notice.map(|notice| AlertItem::Notice(Box::new(notice))), None)
@@ -218,6 +222,7 @@ fn transition(before: Option<&Latest>, to: &IncidentItem) -> Option<&'static str
         (Some(before), now) if before.is_open() == now.is_open() => None,
         (Some(_), IncidentState::Resolved) => Some("resolved"),
         (Some(_), IncidentState::Accepted) => Some("accepted"),
+        (Some(_), IncidentState::Stale) => Some("stale"),
         (Some(_), IncidentState::Open | IncidentState::Acknowledged) => Some("reopened"),
     }
 }

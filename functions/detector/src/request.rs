@@ -3,7 +3,7 @@
 use anyhow::Context;
 use catalog::Shard;
 use detection::CustomerId;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct Request {
     /// The id under which somebody asked for this run and waits for its result; none for the schedule's.
     pub detection_id: Option<String>,
 }
+
+const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The parts of an EventBridge event that matter here. It is read leniently in all others, so that an event made by
 /// hand needs a `time` and nothing else.
@@ -92,7 +94,13 @@ impl Request {
         })
     }
 
-    /// Whether it is a real run for all customers, or for all of its shard: the kind whose absence is an alarm.
+    /// Whether it is a run of the schedule for the newest hour: the kind whose absence is an alarm. A run by hand for an
+    /// old hour has the shape of one, and says nothing of the schedule.
+    pub fn is_of_newest_hour(&self, now: Timestamp) -> bool {
+        self.is_whole() && self.detection_id.is_none() && now.duration_since(self.time) < AN_HOUR
+    }
+
+    /// Whether it is a real run for all customers, or for all of its shard.
     pub fn is_whole(&self) -> bool {
         !self.dry_run && self.customers.is_empty()
     }
@@ -120,6 +128,24 @@ mod tests {
             let request = Request::from_event(event.clone()).unwrap();
             assert_eq!((request.dry_run, request.customers.len()), (dry_run, customers), "{event}");
             assert_eq!(request.is_whole(), !dry_run && customers == 0);
+        }
+    }
+
+    #[test]
+    fn only_runs_of_the_schedule_for_the_newest_hour_tell_that_it_is_alive() {
+        let now: Timestamp = "2026-11-21T13:59:59Z".parse().unwrap();
+        for (event, expected) in [
+            (json!({ "time": TIME }), true),
+            (json!({ "time": TIME, "shard": 1, "shards": 2 }), true),
+            (json!({ "time": "2026-11-21T13:40:00Z" }), true),
+            (json!({ "time": "2026-11-21T12:59:59Z" }), false),
+            (json!({ "time": "2026-11-16T13:00:00Z" }), false),
+            (json!({ "time": TIME, "dry_run": true }), false),
+            (json!({ "time": TIME, "customer_ids": ["a"] }), false),
+            (json!({ "time": TIME, "detail": { "detection_id": "asked" } }), false),
+        ] {
+            let request = Request::from_event(event.clone()).unwrap();
+            assert_eq!(request.is_of_newest_hour(now), expected, "{event}");
         }
     }
 

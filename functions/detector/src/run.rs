@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use detection::Window;
+use jiff::SignedDuration;
 use platform::emf::RunFigures;
 use store::Writer;
 use uuid::Uuid;
@@ -21,11 +22,14 @@ use crate::{record, summary};
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
 
+/// By how much the clock of whoever sends an event may be ahead.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
 /// One run: checks the window of `request`, records what it finds and publishes what is critical, all before `deadline`.
 ///
 /// # Errors
 ///
-/// When the usage could not be read completely, when a write was not acknowledged, when an alert could not be
+/// When the window is not over, when the usage could not be read completely, when a write was not acknowledged, when an alert could not be
 /// published, or when time ran out. The same request can be run again at any time.
 pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Result<RunSummary> {
     let started = Instant::now();
@@ -33,6 +37,7 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     note(app.store_start(request, &run_id), "the start of the run is not noted").await;
     let mut figures = RunFigures { shard: request.shard.name(), ..RunFigures::default() };
     let mut outbox = Outbox::default();
+    let is_of_the_schedule = app.now().is_ok_and(|now| request.is_of_newest_hour(now));
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
     let pass = steps(app, app, request, &run_id, begun + time_left, &mut figures, &mut outbox);
@@ -45,8 +50,8 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
         )),
     };
     figures.duration = started.elapsed();
-    // Runs that somebody asked for, perhaps of an hour long past, must not hide that the schedule is dead.
-    figures.completed = result.is_ok() && request.is_whole() && request.detection_id.is_none();
+    // Runs that somebody asked for, or of an hour long past, must not hide that the schedule is dead.
+    figures.completed = result.is_ok() && is_of_the_schedule;
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, request, &run_id, &figures, &result);
     let result = result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary });
@@ -68,6 +73,14 @@ pub async fn steps(
         request.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
     let window = Window::closing_at(due).context("the event's time cannot be checked")?;
     let writer = Writer { run_id, now: ledger.now()? };
+    if !request.dry_run && window.end() > writer.now.saturating_add(CLOCKS_DIFFER)? {
+        bail!(
+            "the window to {} is not over, it is {}: send the `time` of an hour that has passed, or `dry_run` to look \
+             at what there is",
+            window.end(),
+            writer.now
+        );
+    }
 
     if !request.dry_run {
         figures.phase = "sending alerts that earlier runs left behind";

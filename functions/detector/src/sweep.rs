@@ -140,7 +140,7 @@ async fn read(
     while let Some(usage) = stream.next().await.map_err(Failure::Usage)? {
         judge(pass, known, &usage, &mut candidates, figures).map_err(Failure::Spool)?;
     }
-    if stream.may_be_cut() && request.customers.is_empty() {
+    if stream.may_be_cut() {
         expect_nobody(pass.app, request, baseline).await.map_err(Failure::Usage)?;
     }
     Ok(candidates)
@@ -160,6 +160,7 @@ async fn expect_nobody(
         0 => {
             tracing::warn!(
                 db.query_id = request.query_id,
+                usage.customers_asked_for = request.customers.len(),
                 "no customer has any usage in the hours read: is the rollup fed? (`meterflow migrate`)"
             );
             Ok(())

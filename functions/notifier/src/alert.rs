@@ -69,6 +69,7 @@ pub enum Event {
     Acknowledged,
     Resolved,
     Accepted,
+    Stale,
     Digest,
 }
 
@@ -148,6 +149,7 @@ impl Event {
             Some("acknowledged") => Self::Acknowledged,
             Some("resolved") => Self::Resolved,
             Some("accepted") => Self::Accepted,
+            Some("stale") => Self::Stale,
             Some("digest") => Self::Digest,
             _ => Self::Opened,
         }
@@ -162,6 +164,7 @@ impl Event {
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
             Self::Accepted => "accepted",
+            Self::Stale => "stale",
             Self::Digest => "digest",
         }
     }
@@ -178,7 +181,7 @@ impl Event {
 
     /// Whether it says that nothing is left to do.
     pub fn is_closing(self) -> bool {
-        matches!(self, Self::Resolved | Self::Accepted)
+        matches!(self, Self::Resolved | Self::Accepted | Self::Stale)
     }
 }
 
@@ -248,8 +251,9 @@ mod tests {
 
     #[test]
     fn events_are_read_back() {
-        use Event::{Accepted, Acknowledged, Digest, Escalated, Opened, Reminder, Reopened, Resolved};
-        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Resolved, Accepted, Digest] {
+        use Event::{Accepted, Acknowledged, Digest, Escalated, Opened, Reminder, Reopened, Resolved, Stale};
+        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Resolved, Accepted, Stale, Digest]
+        {
             assert_eq!(Event::read(&event.as_str().into()), event);
         }
         assert_eq!(Event::read(&"snoozed".into()), Opened);

@@ -47,6 +47,8 @@ pub struct Day {
     open: Count,
     resolved: Count,
     accepted: Count,
+    /// Shown where there are any.
+    stale: Count,
     /// Those that something happened to, or that stand.
     told: u64,
     /// The largest first, no more than are shown.
@@ -139,8 +141,8 @@ impl From<IncidentItem> for Entry {
 
 impl Day {
     pub fn new(from: Timestamp, to: Timestamp) -> Self {
-        let [opened, open, resolved, accepted] = [Count::default(); 4];
-        Self { from, to, opened, open, resolved, accepted, told: 0, largest: Vec::new() }
+        let [opened, open, resolved, accepted, stale] = [Count::default(); 5];
+        Self { from, to, opened, open, resolved, accepted, stale, told: 0, largest: Vec::new() }
     }
 
     pub fn add(&mut self, entry: Entry) {
@@ -153,6 +155,7 @@ impl Day {
             (entry.is_open(), &mut self.open),
             (closed(IncidentState::Resolved), &mut self.resolved),
             (closed(IncidentState::Accepted), &mut self.accepted),
+            (closed(IncidentState::Stale), &mut self.stale),
         ] {
             if applies {
                 count.add(entry.severity);
@@ -172,7 +175,7 @@ impl Day {
 
 /// Writes the digest of the incidents of a day.
 pub fn compose(day: &Day, undelivered: &[Undelivered]) -> Mail {
-    let Day { to, opened, open, resolved, accepted, told, largest, .. } = day;
+    let Day { to, opened, open, resolved, accepted, stale, told, largest, .. } = day;
     let undelivered = undelivered_text(undelivered);
     if *told == 0 && undelivered.is_none() {
         return Mail {
@@ -185,6 +188,9 @@ pub fn compose(day: &Day, undelivered: &[Undelivered]) -> Mail {
         [("Opened", opened), ("Still open", open), ("Resolved", resolved), ("Accepted", accepted)]
     {
         let _ = writeln!(text, "{label:<12}{count}");
+    }
+    if stale.total() > 0 {
+        let _ = writeln!(text, "{:<12}{stale}", "Stale");
     }
     if let Some(undelivered) = undelivered {
         let _ = writeln!(text, "{:<12}{undelivered}", "Undelivered");
@@ -219,6 +225,7 @@ impl Entry {
             IncidentState::Acknowledged => "acknowledged",
             IncidentState::Resolved => "resolved",
             IncidentState::Accepted => "accepted",
+            IncidentState::Stale => "stale",
         };
         format!(
             "{number:>2}. {customer} ({severity}, {state})\n    {description}\n    \

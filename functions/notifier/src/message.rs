@@ -256,6 +256,7 @@ fn headline(alert: &Alert) -> String {
         Event::Acknowledged => format!("Acknowledged: {what}"),
         Event::Resolved => format!("Resolved: {what}"),
         Event::Accepted => format!("New normal: {what}"),
+        Event::Stale => format!("Closed without a verdict: {what}"),
     }
 }
 
@@ -273,6 +274,7 @@ fn happened(event: Event) -> &'static str {
         Event::Acknowledged => "acknowledged",
         Event::Resolved => "resolved",
         Event::Accepted => "accepted as the new normal",
+        Event::Stale => "closed without a verdict",
     }
 }
 

@@ -40,6 +40,7 @@ pub struct MetricSpec {
     pub threshold: Option<f64>,
     pub critical_threshold: Option<f64>,
     pub min_relative_change: Option<f64>,
+    pub min_relative_spread: Option<f64>,
     pub import: Option<ImportRule>,
 }
 
@@ -199,6 +200,7 @@ impl MetricSpec {
             min_samples: usual.min_samples,
             min_change: self.min_change,
             min_relative_change: self.min_relative_change.unwrap_or(usual.min_relative_change),
+            min_relative_spread: self.min_relative_spread.unwrap_or(usual.min_relative_spread),
         })
     }
 
@@ -309,6 +311,10 @@ mod tests {
             (
                 format!("{GOOD}\nthreshold = 0"),
                 vec!["catalog.toml", "`jobs`", "threshold = 0 is out of range"],
+            ),
+            (
+                format!("{GOOD}\nmin_relative_spread = 4"),
+                vec!["`jobs`", "min_relative_spread = 4 is out of range"],
             ),
             (format!("{GOOD}\n{GOOD}"), vec!["catalog.toml", "`jobs`", "same name"]),
             (GOOD.replace("\"count\"", "\"median\""), vec!["catalog.toml", "median"]),

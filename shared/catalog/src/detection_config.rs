@@ -16,6 +16,7 @@ pub struct DetectionConfig {
     /// `THRESHOLD`: |z| of an anomaly; default 3.
     /// `CRITICAL_THRESHOLD`: |z| of a critical one; default 5.
     /// `MIN_RELATIVE_CHANGE`: least change as a share of the mean; default 0.1.
+    /// `MIN_RELATIVE_SPREAD`: least spread of a z-score as a share of the mean; default 0.04, and 0 is the plain z-score.
     ///
     /// The least change in the metric's unit comes from the catalog.
     pub thresholds: Thresholds,
@@ -35,6 +36,11 @@ impl DetectionConfig {
                 min_relative_change: env.parsed(
                     "MIN_RELATIVE_CHANGE",
                     usual.min_relative_change,
+                    "a number",
+                )?,
+                min_relative_spread: env.parsed(
+                    "MIN_RELATIVE_SPREAD",
+                    usual.min_relative_spread,
                     "a number",
                 )?,
                 ..usual
@@ -86,6 +92,8 @@ mod tests {
             ("THRESHOLD", "0", "threshold = 0 is out of range"),
             ("THRESHOLD", "NaN", "threshold = NaN is out of range"),
             ("CRITICAL_THRESHOLD", "2", "critical_threshold = 2 is out of range"),
+            ("MIN_RELATIVE_SPREAD", "4", "min_relative_spread = 4 is out of range"),
+            ("MIN_RELATIVE_SPREAD", "4%", "MIN_RELATIVE_SPREAD=4% is not valid: a number"),
             ("BASELINE_DAYS", "1", "BASELINE_DAYS=1 is not valid"),
             ("BASELINE_DAYS", "-5", "BASELINE_DAYS=-5 is not valid"),
             ("MIN_SAMPLES", "31", "MIN_SAMPLES=31 is not valid"),

@@ -11,7 +11,8 @@ pub struct Figures {
     pub current_value: f64,
     pub baseline_mean: f64,
     pub baseline_stddev: f64,
-    /// How many standard deviations the usage was from the mean, at most 100 either way.
+    /// How many spreads the usage was from the mean, at most 100 either way. The spread is the standard deviation, or
+    /// `min_relative_spread` times the mean where that is larger.
     pub z_score: f64,
 }
 
@@ -27,7 +28,7 @@ pub struct Evidence {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub excluded_windows: usize,
-    /// What is usual at least: the threshold's number of deviations below the mean.
+    /// What is usual at least: the threshold's number of spreads below the mean.
     pub expected_low: f64,
     /// What is usual at most.
     pub expected_high: f64,
@@ -36,6 +37,10 @@ pub struct Evidence {
 }
 
 impl Figures {
+    /// Of a window without a verdict.
+    pub const NONE: Self =
+        Self { current_value: 0.0, baseline_mean: 0.0, baseline_stddev: 0.0, z_score: 0.0 };
+
     pub fn of(comparison: &Comparison) -> Self {
         Self {
             current_value: number(comparison.current),

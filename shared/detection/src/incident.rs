@@ -10,8 +10,10 @@
 //!                       │  ▲ anomalies join                  ▲
 //!                       │  └──────────────                   │ a person
 //!                       ├────────────────────────────────────┘
-//!                       │ anomalous for accept_after
-//!                       └──────────────────────────► accepted: the new normal, which raises nothing any more
+//!                       │ anomalous for accept_after, counted from the first page
+//!                       ├──────────────────────────► accepted: the new normal, which raises nothing any more
+//!                       │ no verdict for 24 hours
+//!                       └──────────────────────────► stale
 //! ```
 //!
 //! A run that did not happen changes nothing, since only observations do. A run for a window older than the last one

@@ -24,7 +24,7 @@ pub struct Expected {
 #[serde(tag = "detector", rename_all = "snake_case")]
 pub enum Detail {
     ZScore {
-        /// The earlier windows were all alike, so the score has no meaning and other rules decided.
+        /// The earlier windows have no spread that means anything, so other rules decided.
         constant_baseline: bool,
     },
 }

@@ -34,6 +34,8 @@ pub struct Override {
     pub min_change: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_relative_change: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_relative_spread: Option<f64>,
 }
 
 /// A planned event: anomalies whose window touches it are stored, and nobody is alerted.
@@ -85,6 +87,7 @@ impl Policy {
             critical_threshold: change.critical_threshold.unwrap_or(usual.critical_threshold),
             min_change: change.min_change.unwrap_or(usual.min_change),
             min_relative_change: change.min_relative_change.unwrap_or(usual.min_relative_change),
+            min_relative_spread: change.min_relative_spread.unwrap_or(usual.min_relative_spread),
             ..usual
         })
         .map_err(|source| PolicyError::Settings { metric: metric.clone(), source })
@@ -140,10 +143,20 @@ mod tests {
 
     #[test]
     fn an_override_changes_what_it_names_and_nothing_else() {
-        let change = Override { threshold: Some(4.0), min_change: Some(0.0), ..Override::default() };
+        let change = Override {
+            threshold: Some(4.0),
+            min_change: Some(0.0),
+            min_relative_spread: Some(0.08),
+            ..Override::default()
+        };
         let policy = Policy { metrics: BTreeMap::from([(metric("a"), change)]), mutes: Vec::new() };
         let changed = policy.settings(&metric("a"), &settings()).unwrap();
-        let expected = Thresholds { threshold: 4.0, min_change: 0.0, ..settings().thresholds() };
+        let expected = Thresholds {
+            threshold: 4.0,
+            min_change: 0.0,
+            min_relative_spread: 0.08,
+            ..settings().thresholds()
+        };
         assert_eq!(changed.thresholds(), expected);
         assert_eq!(policy.settings(&metric("b"), &settings()).unwrap(), settings());
     }

@@ -42,6 +42,15 @@ impl Settings {
         Self::new(Thresholds { threshold, critical_threshold, ..thresholds })
     }
 
+    /// The same with another least spread.
+    ///
+    /// # Errors
+    ///
+    /// When the share is not from 0 to 1.
+    pub fn at_spread(&self, min_relative_spread: f64) -> Result<Self, SettingsError> {
+        Self::new(Thresholds { min_relative_spread, ..self.thresholds() })
+    }
+
     /// All numbers, as files, variables and requests write them.
     pub fn thresholds(&self) -> Thresholds {
         Thresholds {
@@ -50,6 +59,7 @@ impl Settings {
             min_samples: self.min_samples,
             min_change: self.floors.min_change(),
             min_relative_change: self.floors.min_relative_change(),
+            min_relative_spread: self.z_score.min_relative_spread(),
         }
     }
 
@@ -95,6 +105,9 @@ mod tests {
             (Thresholds { min_change: -1.0, ..valid }, "min_change"),
             (Thresholds { min_change: f64::INFINITY, ..valid }, "min_change"),
             (Thresholds { min_relative_change: f64::NAN, ..valid }, "min_relative_change"),
+            (Thresholds { min_relative_spread: -0.01, ..valid }, "min_relative_spread"),
+            (Thresholds { min_relative_spread: 4.0, ..valid }, "min_relative_spread"),
+            (Thresholds { min_relative_spread: f64::NAN, ..valid }, "min_relative_spread"),
         ] {
             assert_eq!(Settings::new(thresholds).unwrap_err().setting, setting, "{thresholds:?}");
         }
@@ -104,6 +117,7 @@ mod tests {
             min_samples: 2,
             min_change: 0.0,
             min_relative_change: 0.0,
+            min_relative_spread: 0.0,
         };
         assert_eq!(Settings::new(least).unwrap().thresholds(), least);
     }

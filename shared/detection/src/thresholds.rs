@@ -13,6 +13,8 @@ pub struct Thresholds {
     pub min_change: f64,
     /// Least change from the mean, as a share of the mean.
     pub min_relative_change: f64,
+    /// Least spread that a z-score is measured in, as a share of the mean: from 0 to 1. With 0 it is the plain z-score.
+    pub min_relative_spread: f64,
 }
 
 /// A setting outside its range. The message names the setting, the value and what is allowed.
@@ -33,6 +35,7 @@ impl Default for Thresholds {
             min_samples: 7,
             min_change: 0.0,
             min_relative_change: 0.1,
+            min_relative_spread: 0.04,
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct Comparison {
     /// Usage in the current window, in the metric's unit.
     pub current: f64,
     pub baseline: Baseline,
-    /// Standard deviations from the mean, capped to +-[`Opinion::CAP`]. For a constant baseline 0 or +-cap.
+    /// Spreads from the mean, capped to +-[`Opinion::CAP`]. For a constant baseline 0 or +-cap.
     pub z_score: f64,
     /// Earlier windows that were left out, because an incident was in them.
     pub excluded_windows: usize,
@@ -70,7 +70,7 @@ pub enum Reason {
 }
 
 impl Comparison {
-    /// Whether the earlier windows were all alike, so that the z-score has no meaning and other rules decided.
+    /// Whether the earlier windows have no spread that means anything, so that the z-score has no meaning and other rules decided.
     pub fn constant_baseline(&self) -> bool {
         matches!(self.opinion.detail, Detail::ZScore { constant_baseline: true })
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use catalog::MetricSpec;
 use catalog::Policies;
-use detection::{CustomerId, Settings, Window};
+use detection::{CustomerId, Settings, SettingsError, Window};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -52,6 +52,10 @@ pub(crate) struct CheckRequest {
     #[serde(default)]
     #[schema(exclusive_minimum = 0, maximum = 100)]
     threshold: Option<f64>,
+    /// Least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score. Default: as in the runs.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
+    min_relative_spread: Option<f64>,
 }
 
 /// How to check.
@@ -59,6 +63,7 @@ struct How {
     window: Window,
     baseline_days: u16,
     threshold: Option<f64>,
+    spread: Option<f64>,
     now: Timestamp,
 }
 
@@ -84,6 +89,7 @@ struct How {
         ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given, but not after now", example = "now"),
         ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs (30)"),
         ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "size of the z-score from which a change is an anomaly; default: as in the runs (3, unless a policy says otherwise)"),
+        ("min_relative_spread" = Option<f64>, Query, minimum = 0, maximum = 1, description = "least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score; default: as in the runs (0.04, unless a policy says otherwise)"),
     ),
     responses(
         (status = 200, description = "The verdict.", body = Check),
@@ -107,6 +113,7 @@ pub(crate) async fn one(
         "current_end",
         "baseline_days",
         "threshold",
+        "min_relative_spread",
     ])?;
     let customer = caller
         .customer(query.customer()?)?
@@ -116,6 +123,7 @@ pub(crate) async fn one(
         window: period(&app, query.time("current_start")?, query.time("current_end")?, query.now())?,
         baseline_days: query.number("baseline_days", 1..=90, app.detection.baseline_days)?,
         threshold: query.threshold()?,
+        spread: query.spread()?,
         now: query.now(),
     };
     let mut checks = check_all(&app, vec![customer], &[metric], &how, &serving).await?;
@@ -176,7 +184,9 @@ pub(crate) async fn many(
     };
     let threshold =
         request.threshold.map(|number| params::threshold(number, &number.to_string())).transpose()?;
-    let how = How { window: period(&app, start, end, now)?, baseline_days, threshold, now };
+    let spread =
+        request.min_relative_spread.map(|number| params::spread(number, &number.to_string())).transpose()?;
+    let how = How { window: period(&app, start, end, now)?, baseline_days, threshold, spread, now };
     Ok(Json(Checks { results: check_all(&app, customers, &metrics, &how, &serving).await? }))
 }
 
@@ -240,7 +250,7 @@ async fn check_all(
     let mut checks = Vec::with_capacity(customers.len() * metrics.len());
     for customer in &customers {
         for metric in metrics {
-            let settings = settings(app, &policies, customer, metric, how.threshold)?;
+            let settings = settings(app, &policies, customer, metric, how)?;
             checks.push(Check::of(app, customer, metric, &usage[customer], &settings, &how.window, how.now));
         }
     }
@@ -252,15 +262,17 @@ fn settings(
     policies: &Policies,
     customer: &CustomerId,
     metric: &MetricSpec,
-    threshold: Option<f64>,
+    how: &How,
 ) -> Result<Settings, Problem> {
     let mut all = app.catalog.metrics().iter().zip(policies.settings(customer));
     let settings = all.find(|(spec, _)| spec.name == metric.name).map(|(_, settings)| *settings);
-    let settings = settings.ok_or_else(|| Problem::internal("a metric without settings"))?;
-    match threshold {
-        None => Ok(settings),
-        Some(threshold) => {
-            settings.at_threshold(threshold).map_err(|error| Problem::invalid("threshold", error.to_string()))
-        }
+    let mut settings = settings.ok_or_else(|| Problem::internal("a metric without settings"))?;
+    let refuse = |error: SettingsError| Problem::invalid(error.setting, error.to_string());
+    if let Some(threshold) = how.threshold {
+        settings = settings.at_threshold(threshold).map_err(refuse)?;
     }
+    if let Some(spread) = how.spread {
+        settings = settings.at_spread(spread).map_err(refuse)?;
+    }
+    Ok(settings)
 }

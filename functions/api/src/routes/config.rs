@@ -64,6 +64,9 @@ pub(crate) struct OverrideDocument {
     /// The same as a share of the mean.
     #[schema(minimum = 0)]
     min_relative_change: Option<f64>,
+    /// Least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score.
+    #[schema(minimum = 0, maximum = 1)]
+    min_relative_spread: Option<f64>,
 }
 
 /// A planned event. Anomalies whose window touches it are stored with the reason, and nobody is alerted.

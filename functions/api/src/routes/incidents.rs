@@ -23,8 +23,13 @@ use crate::routes::anomalies::{DIRECTIONS, SEVERITIES};
 use crate::times;
 use crate::views::IncidentView;
 
-const STATES: [IncidentState; 4] =
-    [IncidentState::Open, IncidentState::Acknowledged, IncidentState::Resolved, IncidentState::Accepted];
+const STATES: [IncidentState; 5] = [
+    IncidentState::Open,
+    IncidentState::Acknowledged,
+    IncidentState::Resolved,
+    IncidentState::Accepted,
+    IncidentState::Stale,
+];
 
 /// What decides which incidents are listed.
 const FILTERS: [&str; 7] = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];

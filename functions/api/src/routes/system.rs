@@ -51,6 +51,8 @@ pub(crate) struct Metric {
     pub min_change: f64,
     /// The same as a share of the mean.
     pub min_relative_change: f64,
+    /// Least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score.
+    pub min_relative_spread: f64,
 }
 
 /// Whether the API answers
@@ -102,6 +104,7 @@ pub(crate) async fn metrics(
             min_samples: thresholds.min_samples,
             min_change: thresholds.min_change,
             min_relative_change: thresholds.min_relative_change,
+            min_relative_spread: thresholds.min_relative_spread,
         }
     });
     Ok(Json(Metrics { catalog_version: app.catalog.version().to_owned(), metrics: metrics.collect() }))

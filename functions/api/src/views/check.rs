@@ -25,7 +25,8 @@ pub(crate) struct Check {
     #[schema(required = true)]
     pub current_value: Option<f64>,
     pub baseline: BaselineView,
-    /// How many standard deviations the usage is from the mean, at most 100 either way; 0 where nothing can be judged.
+    /// How many spreads the usage is from the mean, at most 100 either way; 0 where nothing can be judged. The spread is the
+    /// standard deviation, or `min_relative_spread` times the mean where that is larger.
     pub z_score: f64,
     pub is_anomaly: bool,
     pub severity: CheckSeverity,
@@ -35,7 +36,7 @@ pub(crate) struct Check {
     /// The incident that the anomaly belongs to; null where it is none, or a run has not found it yet.
     #[schema(required = true)]
     pub incident_id: Option<String>,
-    /// What is usual at least: `threshold` deviations below the mean; null where nothing can be judged.
+    /// What is usual at least: `threshold` spreads below the mean; null where nothing can be judged.
     #[schema(required = true)]
     pub expected_low: Option<f64>,
     /// What is usual at most.

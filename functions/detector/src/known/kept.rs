@@ -12,6 +12,7 @@ use super::latest::{Latest, timestamp};
 pub(super) struct Kept {
     opened_at: i64,
     level_since: i64,
+    unjudged_since: i64,
     last_seen: i64,
     last_window: i64,
     closed_at: i64,
@@ -22,6 +23,8 @@ pub(super) struct Kept {
     peak_z_score: f64,
     latest: Figures,
     level: f64,
+    /// Not a number where there is none.
+    level_at_start: f64,
     recovery: u32,
     state: IncidentState,
     severity: Severity,
@@ -46,6 +49,8 @@ impl Kept {
             severity,
             opened_at,
             level_since,
+            level_at_start,
+            unjudged_since,
             last_seen,
             last_window,
             closed_at,
@@ -63,6 +68,8 @@ impl Kept {
         Self {
             opened_at: opened_at.as_millisecond(),
             level_since: level_since.as_millisecond(),
+            level_at_start: level_at_start.unwrap_or(f64::NAN),
+            unjudged_since: unjudged_since.map_or(NEVER, Timestamp::as_millisecond),
             last_seen: last_seen.as_millisecond(),
             last_window: last_window.as_millisecond(),
             closed_at: closed_at.map_or(NEVER, Timestamp::as_millisecond),
@@ -115,6 +122,8 @@ impl Kept {
             severity: self.severity,
             opened_at: timestamp(self.opened_at),
             level_since: timestamp(self.level_since),
+            level_at_start: Some(self.level_at_start).filter(|level| !level.is_nan()),
+            unjudged_since: (self.unjudged_since != NEVER).then(|| timestamp(self.unjudged_since)),
             last_seen: timestamp(self.last_seen),
             last_window: timestamp(self.last_window),
             closed_at: (self.closed_at != NEVER).then(|| timestamp(self.closed_at)),

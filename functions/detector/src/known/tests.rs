@@ -53,7 +53,7 @@ fn subject(rng: &mut ChaCha8Rng) -> Subject {
 
 /// Any incident that the store could hold, and some that it never does.
 fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
-    use IncidentState::{Accepted, Acknowledged, Open, Resolved};
+    use IncidentState::{Accepted, Acknowledged, Open, Resolved, Stale};
     let severities = [Severity::Warning, Severity::Critical];
     let events = [
         Event::Opened,
@@ -63,12 +63,13 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         Event::Accepted,
         Event::Resolved,
         Event::Acknowledged,
+        Event::Stale,
     ];
     // Most are over, and some run into hours after the window, as they do for a late run.
     let opened = rng.random_range(0..31 * 24 + 3);
     let seen = opened + rng.random_range(0..60);
     let last = seen + rng.random_range(0..4);
-    let state = any(rng, &[Open, Acknowledged, Resolved, Resolved, Resolved, Accepted, Accepted]);
+    let state = any(rng, &[Open, Acknowledged, Resolved, Resolved, Resolved, Stale, Accepted, Accepted]);
     let is_over = !matches!(state, Open | Acknowledged) && rng.random_bool(0.8);
     let by_hand = SignedDuration::from_millis(rng.random_range(0..3_600_000));
     let page = Page {
@@ -82,6 +83,8 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         severity: any(rng, &severities),
         opened_at: hour(opened),
         level_since: hour(rng.random_range(opened..=seen)),
+        level_at_start: rng.random_bool(0.5).then(|| number(rng)),
+        unjudged_since: rng.random_bool(0.2).then(|| hour(last)),
         last_seen: hour(seen),
         last_window: hour(last),
         closed_at: rng.random_bool(0.5).then(|| hour(seen) + by_hand),
@@ -188,8 +191,9 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
             let incident = latest.as_ref().and_then(|latest| latest.incident.as_ref());
             let seen = [Severity::Warning, Severity::Critical].map(Seen::Anomalous);
             // What is no anomaly changes nothing that is over, and does not come so far.
-            let seen =
-                seen.into_iter().chain([Seen::Inside, Seen::Between].into_iter().filter(|_| is_active));
+            let seen = seen
+                .into_iter()
+                .chain([Seen::Inside, Seen::Between, Seen::Undetermined].into_iter().filter(|_| is_active));
             for seen in seen {
                 for deviation in [0.5, 1e14] {
                     let expected = step(whole.map(|item| &item.incident), &subject, seen, deviation);
@@ -236,7 +240,7 @@ fn who_has_no_incident_has_none() {
 
 /// The whole items took about a kilobyte each.
 #[test]
-fn one_that_is_past_takes_32_bytes_and_one_that_is_not_136_more() {
+fn one_that_is_past_takes_32_bytes_and_one_that_is_not_152_more() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let past_or_not = |n: usize, rng: &mut ChaCha8Rng| {
         let mut item = item(rng);
@@ -254,5 +258,5 @@ fn one_that_is_past_takes_32_bytes_and_one_that_is_not_136_more() {
     let known = known(&items);
     assert_eq!((known.entries.capacity(), known.kept.capacity()), (1_000, 100));
     // Neither has anything on the heap: they can be copied.
-    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 136));
+    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 152));
 }

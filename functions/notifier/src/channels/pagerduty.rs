@@ -32,8 +32,8 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
 fn event(message: Message<'_>, routing_key: &str) -> Value {
     let action = match message.alert.event {
         Event::Acknowledged => "acknowledge",
-        // The new normal needs nobody any more.
-        Event::Resolved | Event::Accepted => "resolve",
+        // The new normal needs nobody any more, nor does a series without verdicts.
+        Event::Resolved | Event::Accepted | Event::Stale => "resolve",
         Event::Opened | Event::Escalated | Event::Reopened | Event::Reminder | Event::Digest => "trigger",
     };
     let mut event = json!({

@@ -3,10 +3,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Missing, Opinion, Severity, Thresholds, Window};
 
+/// With the plain z-score.
 fn settings(threshold: f64, min_change: f64, min_relative_change: f64) -> Settings {
     let critical_threshold = threshold.max(5.0);
-    let usual = Thresholds::default();
-    Settings::new(Thresholds { threshold, critical_threshold, min_change, min_relative_change, ..usual })
+    let plain = Thresholds { min_relative_spread: 0.0, ..Thresholds::default() };
+    Settings::new(Thresholds { threshold, critical_threshold, min_change, min_relative_change, ..plain })
         .unwrap()
 }
 
@@ -109,6 +110,41 @@ fn a_constant_baseline_is_judged_by_the_floors_alone() {
         };
         assert_eq!(found, expected, "{constant} then {current}");
     }
+}
+
+#[test]
+fn windows_that_are_nearly_alike_spread_by_a_share_of_their_mean() {
+    use Severity::{Critical, Warning};
+    let settings = Settings::new(Thresholds { min_change: 100.0, ..Thresholds::default() }).unwrap();
+    let constant = |value: f64| vec![value; 30];
+    let nearly = |value: f64| (0..30).map(|i| value + f64::from(i % 2)).collect::<Vec<_>>();
+    for (current, baseline, z_score, severity) in [
+        (2_688.0, constant(2_400.0), 3.0, Some(Warning)),
+        (2_687.0, constant(2_400.0), 287.0 / 96.0, None),
+        (2_880.0, constant(2_400.0), 5.0, Some(Critical)),
+        (2_112.0, constant(2_400.0), -3.0, Some(Warning)),
+        (0.0, constant(2_400.0), -25.0, Some(Critical)),
+        (2_400.0, constant(2_400.0), 0.0, None),
+        (2_688.0, nearly(2_399.5), 3.0, Some(Warning)),
+        (1_310.0, thousand_by_hundred(), 3.1, Some(Warning)),
+        // Of zeros a share is zero, so the floors alone decide.
+        (99.0, constant(0.0), 0.0, None),
+        (1_000.0, constant(0.0), 100.0, Some(Critical)),
+    ] {
+        let (comparison, found) = match verdict_with(&settings, current, &baseline) {
+            Verdict::Anomalous(finding) => (finding.comparison, Some(finding.severity)),
+            Verdict::Normal(comparison) => (comparison, None),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, severity, "{current}");
+        assert!((comparison.z_score - z_score).abs() < 1e-9, "{current}: {}", comparison.z_score);
+        assert_eq!(comparison.constant_baseline(), baseline[0] == 0.0, "{current}");
+        let stddev = Baseline::of_slice(&baseline).unwrap().stddev();
+        assert_eq!(comparison.baseline.stddev(), stddev, "the deviation stays that of the windows");
+    }
+    let Verdict::Normal(comparison) = verdict_with(&settings, 2_400.0, &constant(2_400.0)) else { panic!() };
+    let expected = comparison.opinion.expected;
+    assert!((expected.low - 2_112.0).abs() < 1e-9 && (expected.high - 2_688.0).abs() < 1e-9, "{expected:?}");
 }
 
 #[test]

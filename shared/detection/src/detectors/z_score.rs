@@ -1,5 +1,7 @@
-//! The classical detector: the z-score, `(current - mean) / stddev`, with the sample standard deviation of the customer's
-//! own earlier windows.
+//! The classical detector: the z-score, `(current - mean) / spread`.
+//!
+//! The spread is the sample standard deviation of the customer's own earlier windows. Where they are nearly alike, it is a
+//! share of the mean: an exactly regular customer must not be judged by a spread of nothing.
 
 use crate::floors::Floors;
 use crate::opinion::{Detail, Expected, Opinion};
@@ -11,6 +13,7 @@ use crate::{Baseline, Severity};
 pub struct Parameters {
     threshold: f64,
     critical_threshold: f64,
+    min_relative_spread: f64,
 }
 
 impl Parameters {
@@ -23,13 +26,28 @@ impl Parameters {
     pub fn critical_threshold(&self) -> f64 {
         self.critical_threshold
     }
+
+    /// Least spread, as a share of the mean.
+    pub fn min_relative_spread(&self) -> f64 {
+        self.min_relative_spread
+    }
+
+    /// What a z-score is measured in; `None` where the baseline has no spread that means anything.
+    fn spread(&self, baseline: &Baseline) -> Option<f64> {
+        if self.min_relative_spread == 0.0 {
+            return Some(baseline.stddev()).filter(|_| !baseline.is_constant());
+        }
+        let spread = baseline.stddev().max(self.min_relative_spread * baseline.mean().abs());
+        // Of zeros only.
+        Some(spread).filter(|spread| *spread > 0.0)
+    }
 }
 
 impl TryFrom<&Thresholds> for Parameters {
     type Error = SettingsError;
 
     fn try_from(thresholds: &Thresholds) -> Result<Self, SettingsError> {
-        let Thresholds { threshold, critical_threshold, .. } = *thresholds;
+        let Thresholds { threshold, critical_threshold, min_relative_spread, .. } = *thresholds;
         require(
             threshold > 0.0 && threshold <= 100.0,
             "threshold",
@@ -42,13 +60,19 @@ impl TryFrom<&Thresholds> for Parameters {
             critical_threshold,
             "a z-score from `threshold` to 100",
         )?;
-        Ok(Self { threshold, critical_threshold })
+        require(
+            (0.0..=1.0).contains(&min_relative_spread),
+            "min_relative_spread",
+            min_relative_spread,
+            "a share of the mean from 0 to 1",
+        )?;
+        Ok(Self { threshold, critical_threshold, min_relative_spread })
     }
 }
 
 /// What it says of a value beside its baseline, and how severe that is; no severity is normal.
 ///
-/// A constant baseline gives no z-score. Then a change that passes the floors is an anomaly with the largest score, and a
+/// A baseline without a spread gives no z-score. Then a change that passes the floors is an anomaly with the largest score, and a
 /// critical one where it is large and at least as large as the mean.
 ///
 /// `None` when a result would not be finite.
@@ -60,9 +84,9 @@ pub(crate) fn judge(
     floors: &Floors,
 ) -> Option<(Opinion, Option<Severity>)> {
     let (deviation, mean) = (baseline.deviation(current), baseline.mean());
-    let (change, constant_baseline) = (deviation.abs(), baseline.is_constant());
-    let (score, severity) = if !constant_baseline {
-        let score = deviation / baseline.stddev();
+    let (change, spread) = (deviation.abs(), parameters.spread(baseline));
+    let (score, severity) = if let Some(spread) = spread {
+        let score = deviation / spread;
         let severity = match score.abs() {
             score if score >= parameters.critical_threshold => Some(Severity::Critical),
             score if score >= parameters.threshold => Some(Severity::Warning),
@@ -77,10 +101,11 @@ pub(crate) fn judge(
     } else {
         (0.0, None)
     };
+    let reach = parameters.threshold * spread.unwrap_or(baseline.stddev());
     let opinion = Opinion {
         score: score.clamp(-Opinion::CAP, Opinion::CAP),
-        expected: Expected::around(mean, parameters.threshold * baseline.stddev(), never_negative),
-        detail: Detail::ZScore { constant_baseline },
+        expected: Expected::around(mean, reach, never_negative),
+        detail: Detail::ZScore { constant_baseline: spread.is_none() },
     };
     (baseline.is_finite() && opinion.is_finite()).then_some((opinion, severity))
 }

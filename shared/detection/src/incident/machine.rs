@@ -37,6 +37,9 @@ pub enum Step {
 impl Rules {
     /// Growth of the deviation since the last page that is worth another one.
     pub const ESCALATION: f64 = 2.0;
+
+    /// Time without a verdict after which an incident is stale.
+    pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(24);
 }
 
 /// What `observation` makes of the latest incident of a subject.
@@ -55,21 +58,21 @@ pub fn advance(
             Seen::Anomalous(severity) => {
                 Incident::open(subject.clone(), observation, severity).page_for(severity, muted, rules)
             }
-            Seen::Inside | Seen::Between => Step::Stay,
+            Seen::Inside | Seen::Between | Seen::Undetermined => Step::Stay,
         };
     };
     match observation.seen {
-        Seen::Anomalous(_) if observation.window_end < incident.last_window => {
-            let counted = Incident { anomalies: incident.anomalies + 1, ..incident.clone() };
-            Step::Become { incident: Box::new(counted), page: None }
+        Seen::Anomalous(severity) if observation.window_end < incident.last_window => {
+            incident.joins_late(observation, severity, muted, rules)
         }
         Seen::Anomalous(_) if observation.window_end == incident.last_seen => {
             Step::Repeated(incident.last_page.filter(|page| page.window_end == observation.window_end))
         }
         Seen::Anomalous(severity) => incident.deviates(observation, severity, muted, rules),
-        Seen::Inside | Seen::Between if observation.window_end <= incident.last_window => Step::Stay,
+        _ if observation.window_end <= incident.last_window => Step::Stay,
         Seen::Inside => incident.calms(observation, rules),
-        Seen::Between if incident.recovery == 0 => Step::Stay,
+        Seen::Undetermined => incident.goes_unjudged(observation),
+        Seen::Between if incident.recovery == 0 && incident.unjudged_since.is_none() => Step::Stay,
         Seen::Between => Step::Become { incident: Box::new(incident.at(observation, 0)), page: None },
     }
 }
@@ -83,17 +86,33 @@ impl Incident {
             && self.over_at.is_some_and(|over_at| window_end.duration_since(over_at) > rules.reopen_within)
     }
 
-    /// Notes that people are paged, by a page of its own (`single`) or by a digest.
-    pub fn note_page(&mut self, event: Event, single: bool) {
+    /// Notes that people are paged because of an observation, by a page of its own (`single`) or by a digest.
+    pub fn note_page(&mut self, event: Event, single: bool, observation: &Observation) {
+        let Observation { window_end, seen, figures } = observation;
         if event.is_closing() {
             self.alerting = false;
             self.notified = None;
         } else {
-            self.notified = Some(self.latest_severity);
+            if self.notified.is_none() {
+                self.starts_level();
+            }
+            let Seen::Anomalous(severity) = *seen else { return };
+            self.notified = Some(severity);
             self.alerting |= single;
-            self.level = self.latest.deviation();
+            self.level = self.latest.deviation().max(figures.deviation());
         }
-        self.last_page = Some(Page { event, window_end: self.last_window, single });
+        self.last_page = Some(Page { event, window_end: *window_end, single });
+    }
+
+    /// The level may become the new normal if it stays from now on.
+    fn starts_level(&mut self) {
+        self.level_since = self.last_window;
+        self.level_at_start = Some(self.latest.deviation());
+    }
+
+    /// Whether the level has doubled since it began.
+    fn has_outgrown(&self) -> bool {
+        self.latest.deviation() >= Rules::ESCALATION * self.level_at_start.unwrap_or(self.level)
     }
 
     fn open(subject: Subject, observation: &Observation, severity: Severity) -> Self {
@@ -104,10 +123,12 @@ impl Incident {
             severity,
             opened_at: window_end,
             level_since: window_end,
+            level_at_start: Some(figures.deviation()),
             last_seen: window_end,
             last_window: window_end,
             closed_at: None,
             over_at: None,
+            unjudged_since: None,
             anomalies: 1,
             recovery: 0,
             peak_z_score: figures.z_score,
@@ -140,7 +161,7 @@ impl Incident {
                 self.goes_on(observation, severity, rules)
             }
             (IncidentState::Resolved, None) if !worse => self.goes_on(observation, severity, rules),
-            (IncidentState::Resolved, Some(over_at)) if within(over_at) => {
+            (IncidentState::Resolved | IncidentState::Stale, Some(over_at)) if within(over_at) => {
                 self.reopens(observation, severity, muted, rules)
             }
             _ => Self::open(self.subject.clone(), observation, severity).page_for(severity, muted, rules),
@@ -159,19 +180,19 @@ impl Incident {
         let mut joined = self.with(observation, severity);
         let loud = severity >= rules.min_severity && !muted;
         if self.notified.is_none() && loud {
-            let event = match (severity > self.severity, self.last_page) {
-                // Nobody was notified of it so far, however mild it began.
-                (_, None) => Event::Opened,
-                (true, Some(_)) => Event::Escalated,
-                (false, Some(_)) => Event::Reopened,
-            };
-            return Step::Become { incident: Box::new(joined), page: Some(event) };
+            let page = Some(self.first_page());
+            return Step::Become { incident: Box::new(joined), page };
+        }
+        if joined.has_outgrown() {
+            joined.starts_level();
         }
         if loud && (doubled || self.notified.is_some_and(|told| severity > told)) {
-            joined.level_since = if doubled { now } else { self.level_since };
+            if doubled {
+                joined.starts_level();
+            }
             return Step::Become { incident: Box::new(joined), page: Some(Event::Escalated) };
         }
-        if is_due(self.level_since, now, rules.accept_after) {
+        if is_due(joined.level_since, now, rules.accept_after) {
             joined.state = IncidentState::Accepted;
             joined.closed_at = Some(now);
             joined.level = joined.latest.deviation();
@@ -187,10 +208,56 @@ impl Incident {
         Step::Become { incident: Box::new(joined), page: reminds.then_some(Event::Reminder) }
     }
 
+    /// An anomaly in a window that is older than the newest that changed anything.
+    ///
+    /// Nothing changes but what a window says whenever it is judged: the count, the severity, the peak, and whether
+    /// people must know. A closed incident opens again for a severity that it did not have; its next windows end it.
+    fn joins_late(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
+        let told_of = |page: &Page| page.window_end == observation.window_end && !page.event.is_closing();
+        if let Some(page) = self.last_page.filter(told_of) {
+            return Step::Repeated(Some(page));
+        }
+        let mut joined = Self {
+            severity: self.severity.max(severity),
+            anomalies: self.anomalies + 1,
+            peak_z_score: self.peak_with(observation),
+            ..self.clone()
+        };
+        let is_known = match self.is_open() {
+            true => self.notified.is_some_and(|told| told >= severity),
+            false => self.severity >= severity,
+        };
+        if is_known || muted || severity < rules.min_severity {
+            return Step::Become { incident: Box::new(joined), page: None };
+        }
+        if !self.is_open() {
+            joined = Self {
+                state: IncidentState::Open,
+                closed_at: None,
+                over_at: None,
+                unjudged_since: None,
+                recovery: 0,
+                notified: None,
+                ..joined
+            };
+        }
+        let page = if joined.notified.is_some() { Event::Escalated } else { self.first_page() };
+        Step::Become { incident: Box::new(joined), page: Some(page) }
+    }
+
+    /// The page of an incident that nobody is told of: it opens, also where it has grown since, unless it was told to be
+    /// over before.
+    fn first_page(&self) -> Event {
+        if self.last_page.is_some() { Event::Reopened } else { Event::Opened }
+    }
+
     /// An anomaly of a closed incident that was never over: people know it, or it is the new normal.
     fn goes_on(&self, observation: &Observation, severity: Severity, rules: &Rules) -> Step {
         let mut known = Self { over_at: None, ..self.with(observation, severity) };
-        if is_due(self.level_since, observation.window_end, rules.accept_after) {
+        if known.has_outgrown() {
+            known.starts_level();
+        }
+        if is_due(known.level_since, observation.window_end, rules.accept_after) {
             known.state = IncidentState::Accepted;
         }
         Step::Become { incident: Box::new(known), page: None }
@@ -200,6 +267,7 @@ impl Incident {
         let reopened = Self {
             state: IncidentState::Open,
             level_since: observation.window_end,
+            level_at_start: Some(observation.figures.deviation()),
             closed_at: None,
             over_at: None,
             level: observation.figures.deviation(),
@@ -228,21 +296,49 @@ impl Incident {
         Step::Become { incident: Box::new(calmer), page }
     }
 
-    fn with(&self, observation: &Observation, severity: Severity) -> Self {
+    /// A newer window has no verdict. Nothing can be said of the incident as long as that is so, and after a day nobody
+    /// should wait for it any more.
+    fn goes_unjudged(&self, observation: &Observation) -> Step {
+        let now = observation.window_end;
+        if self.over_at.is_some() {
+            return Step::Stay;
+        }
+        let Some(since) = self.unjudged_since else {
+            let unjudged = Self { unjudged_since: Some(now), last_window: now, ..self.clone() };
+            return Step::Become { incident: Box::new(unjudged), page: None };
+        };
+        if now.duration_since(since) < Rules::STALE_AFTER {
+            return Step::Stay;
+        }
+        let mut stale = Self { over_at: Some(now), last_window: now, ..self.clone() };
+        let mut page = None;
+        if self.is_open() {
+            stale.state = IncidentState::Stale;
+            stale.closed_at = Some(now);
+            page = self.alerting.then_some(Event::Stale);
+        }
+        Step::Become { incident: Box::new(stale), page }
+    }
+
+    fn peak_with(&self, observation: &Observation) -> f64 {
         let (peak, score) = (self.peak_z_score, observation.figures.z_score);
+        if score.abs() > peak.abs() { score } else { peak }
+    }
+
+    fn with(&self, observation: &Observation, severity: Severity) -> Self {
         Self {
             severity: self.severity.max(severity),
             latest_severity: severity,
             last_seen: observation.window_end,
             anomalies: self.anomalies + 1,
-            peak_z_score: if score.abs() > peak.abs() { score } else { peak },
+            peak_z_score: self.peak_with(observation),
             ..self.at(observation, 0)
         }
     }
 
     fn at(&self, observation: &Observation, recovery: u32) -> Self {
         let Observation { window_end, figures, .. } = *observation;
-        Self { last_window: window_end, latest: figures, recovery, ..self.clone() }
+        Self { last_window: window_end, latest: figures, recovery, unjudged_since: None, ..self.clone() }
     }
 }
 

@@ -17,9 +17,12 @@ pub struct Incident {
     /// End of the window of the first anomaly.
     #[serde(with = "millisecond::required")]
     pub opened_at: Timestamp,
-    /// Since when the level stands that may become the new normal: the opening, a reopening, or a doubling.
+    /// Since when the level stands that may become the new normal: the opening, the first page, a reopening, or a doubling.
     #[serde(with = "millisecond::required")]
     pub level_since: Timestamp,
+    /// The deviation at `level_since`. A level that doubles afterwards is not accepted. None in items of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_at_start: Option<f64>,
     /// End of the newest anomalous window.
     #[serde(with = "millisecond::required")]
     pub last_seen: Timestamp,
@@ -33,6 +36,9 @@ pub struct Incident {
     /// well go on, and its anomalies then raise nothing.
     #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
     pub over_at: Option<Timestamp>,
+    /// The first of the windows in a row that had no verdict.
+    #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
+    pub unjudged_since: Option<Timestamp>,
     /// Anomalies that belong to it.
     pub anomalies: u64,
     /// Windows in a row in which the series was back inside.
@@ -67,6 +73,8 @@ pub enum IncidentState {
     Resolved,
     /// The deviation has become the new normal.
     Accepted,
+    /// The series had no verdict for a day.
+    Stale,
 }
 
 /// The last page about an incident.
@@ -82,14 +90,14 @@ pub struct Page {
     pub single: bool,
 }
 
-/// Why people are paged. `escalated`: it has become critical, or its deviation has doubled. `reminder`: it is still open, and
-/// nobody has acknowledged it.
+/// Why people are paged. `escalated`: it is more severe than people know, or its deviation has doubled. `reminder`: it is
+/// still open, and nobody has acknowledged it. `stale`: the metric could not be judged for 24 hours, so it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
     Opened,
-    /// It has become critical, or its deviation has doubled since the last page.
+    /// It is more severe than people know, or its deviation has doubled since the last page.
     Escalated,
     Reopened,
     /// It is still open, and nobody has acknowledged it.
@@ -98,6 +106,8 @@ pub enum Event {
     Accepted,
     Resolved,
     Acknowledged,
+    /// The series had no verdict for a day, so the incident is closed.
+    Stale,
 }
 
 impl Incident {
@@ -105,7 +115,7 @@ impl Incident {
         IncidentId::of(self.opened_at, &self.subject)
     }
 
-    /// Whether it still stands: it is open, or acknowledged.
+    /// Whether it is open or acknowledged.
     pub fn is_open(&self) -> bool {
         self.state.is_open()
     }
@@ -121,12 +131,13 @@ impl Event {
             Self::Accepted => "accepted",
             Self::Resolved => "resolved",
             Self::Acknowledged => "acknowledged",
+            Self::Stale => "stale",
         }
     }
 
     /// Whether it tells that nothing is left to do. Such pages are never held back: something waits for them.
     pub fn is_closing(self) -> bool {
-        matches!(self, Self::Accepted | Self::Resolved)
+        matches!(self, Self::Accepted | Self::Resolved | Self::Stale)
     }
 }
 
@@ -137,6 +148,7 @@ impl IncidentState {
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
             Self::Accepted => "accepted",
+            Self::Stale => "stale",
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{Comparison, Direction, Figures, Finding, Settings, Severity, Verdict
 pub struct Observation {
     pub window_end: Timestamp,
     pub seen: Seen,
+    /// [`Figures::NONE`] of a window without a verdict.
     pub figures: Figures,
 }
 
@@ -24,16 +25,13 @@ pub enum Seen {
     Inside,
     /// No anomaly, and not back inside either.
     Between,
+    /// There is no verdict.
+    Undetermined,
 }
 
 impl Observation {
-    /// What a verdict says about incidents of a direction; `None` where it says nothing.
-    pub fn of(
-        verdict: &Verdict,
-        window_end: Timestamp,
-        settings: &Settings,
-        direction: Direction,
-    ) -> Option<Self> {
+    /// What a verdict says about incidents of a direction.
+    pub fn of(verdict: &Verdict, window_end: Timestamp, settings: &Settings, direction: Direction) -> Self {
         let (comparison, seen) = match verdict {
             Verdict::Anomalous(Finding { comparison, severity, direction: found }) => {
                 // An anomaly in the other direction ends this one as surely as usual values do.
@@ -44,9 +42,11 @@ impl Observation {
                 let inside = is_inside(comparison, settings, direction);
                 (comparison, if inside { Seen::Inside } else { Seen::Between })
             }
-            Verdict::Undetermined(_) => return None,
+            Verdict::Undetermined(_) => {
+                return Self { window_end, seen: Seen::Undetermined, figures: Figures::NONE };
+            }
         };
-        Some(Self { window_end, seen, figures: Figures::of(comparison) })
+        Self { window_end, seen, figures: Figures::of(comparison) }
     }
 }
 

@@ -29,9 +29,10 @@ impl Incident {
                 (incident.notified, incident.alerting) = (None, false);
             }
             if !self.is_open() {
-                (incident.closed_at, incident.over_at) = (None, None);
+                (incident.closed_at, incident.over_at, incident.unjudged_since) = (None, None, None);
                 incident.recovery = 0;
                 incident.level_since = self.last_window;
+                incident.level_at_start = Some(self.latest.deviation());
                 // Whoever reopens it knows of it.
                 incident.notified = Some(self.severity);
             }
@@ -48,8 +49,11 @@ impl Incident {
             | (IncidentState::Acknowledged, Action::Acknowledge)
             | (IncidentState::Resolved, Action::Resolve) => Handled::Already,
             (_, Action::Reopen) => changed(IncidentState::Open, None),
-            (IncidentState::Resolved | IncidentState::Accepted, Action::Acknowledge)
-            | (IncidentState::Accepted, Action::Resolve) => Handled::Refused,
+            (
+                IncidentState::Resolved | IncidentState::Accepted | IncidentState::Stale,
+                Action::Acknowledge,
+            )
+            | (IncidentState::Accepted | IncidentState::Stale, Action::Resolve) => Handled::Refused,
         }
     }
 }

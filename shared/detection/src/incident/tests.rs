@@ -40,7 +40,7 @@ fn observation(at: i64, seen: Seen, deviation: f64) -> Observation {
 
 /// Feeds observations `(hour, what was seen)` one after the other; every page is a page of its own. Returns the incident
 /// at the end and the pages as `hour event`. `!` is critical, `w` a warning, each followed by its deviation; `.` is
-/// inside, `-` is between, and a leading `m` mutes.
+/// inside, `-` is between, `?` has no verdict, and a leading `m` mutes.
 fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident>, Vec<String>) {
     let (mut incident, mut pages) = (start, Vec::new());
     for scene in story.split_whitespace() {
@@ -52,6 +52,7 @@ fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident
             "w" => Seen::Anomalous(Severity::Warning),
             "." => Seen::Inside,
             "-" => Seen::Between,
+            "?" => Seen::Undetermined,
             other => panic!("{other}"),
         };
         let observation = observation(at.parse().unwrap(), seen, deviation);
@@ -59,7 +60,7 @@ fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident
             advance(incident.as_ref(), &subject(), &observation, muted, rules)
         {
             if let Some(event) = page {
-                next.note_page(event, true);
+                next.note_page(event, true, &observation);
                 pages.push(format!("{at} {}", event.as_str()));
             }
             incident = Some(*next);
@@ -98,6 +99,44 @@ fn stories() {
         ("muted all along", "0:m! 1:m!500 2:. 3:.".to_owned(), ""),
         ("a late run", "5:! 3:! 4:w 6:. 2:. 7:.".to_owned(), "5 opened, 7 resolved"),
         (
+            "a late window is worse than the newest",
+            "21:w34 20:!76 22:w 23:. 24:.".to_owned(),
+            "20 opened, 24 resolved",
+        ),
+        (
+            "the late window comes twice",
+            "21:w34 20:!76 20:!76 22:.  23:.".to_owned(),
+            "20 opened, 23 resolved",
+        ),
+        ("a late window of what is over", "5:w 6:. 7:. 4:!76 8:. 9:.".to_owned(), "4 opened, 9 resolved"),
+        ("a late window that is muted", "21:w 20:m! 22:. 23:.".to_owned(), ""),
+        ("no verdict for a day", format!("0:! {} 26:?", hours(1, 25, "?")), "0 opened, 25 stale"),
+        (
+            "no verdict for hours",
+            format!("0:! {} 23:! 24:. 25:.", hours(1, 22, "?")),
+            "0 opened, 25 resolved",
+        ),
+        (
+            "a verdict between the two ends the wait",
+            format!("0:! {} 20:- {} 44:. 45:.", hours(1, 19, "?"), hours(21, 43, "?")),
+            "0 opened, 45 resolved",
+        ),
+        (
+            "stale, and back in time",
+            format!("0:! {} 30:!", hours(1, 25, "?")),
+            "0 opened, 25 stale, 30 reopened",
+        ),
+        (
+            "acceptance counts from the first page",
+            format!("{} 71:! {}", hours(0, 70, "w"), hours(72, 150, "!")),
+            "71 opened, 95 reminder, 119 reminder, 143 accepted",
+        ),
+        (
+            "a level that doubles since is not accepted",
+            format!("{} {} {}", hours(0, 47, "!"), hours(48, 71, "!70"), hours(72, 100, "!100")),
+            "0 opened, 24 reminder, 48 reminder, 72 reminder, 96 reminder",
+        ),
+        (
             "a reopening as a warning, then critical",
             "0:! 1:. 2:. 3:w 4:!".to_owned(),
             "0 opened, 2 resolved, 4 reopened",
@@ -129,30 +168,54 @@ fn stories() {
 
 #[test]
 fn what_an_incident_remembers() {
-    let (incident, _) = play(&rules(), None, "0:w40 1:!90 2:!60 3:. 1:!70");
+    let (incident, _) = play(&rules(), None, "0:w40 1:!90 2:!60 4:. 3:!70");
     let incident = incident.unwrap();
     assert_eq!((incident.anomalies, incident.peak_z_score), (4, 9.0));
     assert_eq!((incident.severity, incident.state), (Severity::Critical, IncidentState::Open));
     assert_eq!(
         (incident.opened_at, incident.last_seen, incident.last_window, incident.recovery),
-        (hour(0), hour(2), hour(3), 1)
+        (hour(0), hour(2), hour(4), 1)
     );
     assert_eq!(incident.id().as_str(), format!("{}.api_calls.spike.Yw", hour(0).as_millisecond()));
     let json = serde_json::to_string(&incident).unwrap();
     assert_eq!(serde_json::from_str::<Incident>(&json).unwrap(), incident);
 }
 
+/// A window whose severity and score the incident had before.
 #[test]
 fn an_old_window_changes_nothing_but_the_count() {
     for story in ["5:! 6:!", "5:! 6:. 7:.", "5:! 77:!"] {
         let before = play(&rules(), None, story).0.unwrap();
-        let (after, pages) = play(&rules(), Some(before.clone()), "4:!900");
+        let (after, pages) = play(&rules(), Some(before.clone()), "4:!50");
         assert_eq!(after.unwrap(), Incident { anomalies: before.anomalies + 1, ..before.clone() });
         assert_eq!(pages, [""; 0]);
         for quiet in ["4:.", "4:-"] {
             assert_eq!(play(&rules(), Some(before.clone()), quiet).0.unwrap(), before);
         }
     }
+}
+
+#[test]
+fn a_late_window_raises_severity_and_peak_and_pages_once() {
+    let mild = play(&rules(), None, "21:w34 22:w30").0.unwrap();
+    let (late, pages) = play(&rules(), Some(mild.clone()), "20:!76");
+    let (late, page) = (late.unwrap(), Page { event: Event::Opened, window_end: hour(20), single: true });
+    assert_eq!(pages, ["20 opened"]);
+    assert_eq!((late.severity, late.peak_z_score, late.anomalies), (Severity::Critical, 7.6, 3));
+    assert_eq!((late.notified, late.last_page), (Some(Severity::Critical), Some(page)));
+    assert_eq!((late.last_window, late.last_seen, late.latest), (hour(22), hour(22), mild.latest));
+    let again = observation(20, Seen::Anomalous(Severity::Critical), 76.0);
+    assert_eq!(advance(Some(&late), &subject(), &again, false, &rules()), Step::Repeated(Some(page)));
+    let text = crate::describe::alert("usage was high", Event::Opened, &late);
+    assert!(text.contains("this is late: the window to 2026-11-01T20:00:00Z"), "{text}");
+    let on_time = play(&rules(), None, "20:!76").0.unwrap();
+    assert_eq!(crate::describe::alert("usage was high", Event::Opened, &on_time), "usage was high");
+
+    assert_eq!(play(&rules(), Some(late), "19:!99 23:!").1, [""; 0], "people know that it is critical");
+    let loud = Rules { min_severity: Severity::Warning, ..rules() };
+    assert_eq!(play(&loud, None, "21:w 20:!76 22:. 23:.").1, ["21 opened", "20 escalated", "23 resolved"]);
+    let over = play(&rules(), None, "5:! 6:. 7:.").0.unwrap();
+    assert_eq!(play(&rules(), Some(over.clone()), "4:!900").0.unwrap().state, over.state, "it was as severe");
 }
 
 #[test]
@@ -205,7 +268,7 @@ fn a_digest_is_as_good_as_a_page_but_needs_no_end() {
     else {
         panic!("not opened");
     };
-    incident.note_page(Event::Opened, false);
+    incident.note_page(Event::Opened, false, &seen);
     let (_, pages) = play(&rules(), Some(*incident.clone()), "1:! 2:! 30:! 31:. 32:.");
     assert_eq!(pages, [""; 0]);
     assert_eq!(play(&rules(), Some(*incident), "1:!100 2:. 3:.").1, ["1 escalated", "3 resolved"]);
@@ -247,6 +310,8 @@ fn what_people_do() {
         (&resolved, Resolve, Handled::Already),
         (&resolved, Acknowledge, Handled::Refused),
         (&Incident { state: IncidentState::Accepted, ..resolved.clone() }, Resolve, Handled::Refused),
+        (&Incident { state: IncidentState::Stale, ..resolved.clone() }, Resolve, Handled::Refused),
+        (&Incident { state: IncidentState::Stale, ..resolved.clone() }, Acknowledge, Handled::Refused),
     ] {
         assert_eq!(incident.after(action, hour(2)), expected, "{action:?}");
     }
@@ -291,7 +356,7 @@ fn verdicts_as_observations() {
             .map(Some)
             .collect();
         let verdict = check(&Series::new(&windows, 30, Missing::Zero, true), &settings);
-        Observation::of(&verdict, hour(0), &settings, direction).map(|observation| observation.seen)
+        Observation::of(&verdict, hour(0), &settings, direction).seen
     };
     use Direction::{Drop, Spike};
     for (current, direction, expected) in [
@@ -306,10 +371,8 @@ fn verdicts_as_observations() {
         (119.0, Spike, Seen::Inside),
         (100.0, Spike, Seen::Inside),
     ] {
-        assert_eq!(seen(current, direction), Some(expected), "{current} {direction:?}");
+        assert_eq!(seen(current, direction), expected, "{current} {direction:?}");
     }
-    assert_eq!(
-        Observation::of(&Verdict::Undetermined(crate::Reason::NoData), hour(0), &settings, Spike),
-        None
-    );
+    let none = Observation::of(&Verdict::Undetermined(crate::Reason::NoData), hour(0), &settings, Spike);
+    assert_eq!((none.seen, none.figures), (Seen::Undetermined, Figures::NONE));
 }

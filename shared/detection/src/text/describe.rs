@@ -23,7 +23,7 @@ pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> 
 /// Of an alert that an anomaly carries: the anomaly's own sentence, and what it means for its incident.
 pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
     let opened = incident.opened_at;
-    match event {
+    let text = match event {
         Event::Escalated => format!("{sentence}; the incident of {opened} has escalated"),
         Event::Reopened => format!("{sentence}; the incident of {opened} is back"),
         Event::Reminder => {
@@ -33,8 +33,24 @@ pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
             "{sentence}; it has stayed so since {}, and counts as normal from now on",
             incident.level_since
         ),
-        Event::Opened | Event::Resolved | Event::Acknowledged => sentence.to_owned(),
+        Event::Opened | Event::Resolved | Event::Acknowledged | Event::Stale => sentence.to_owned(),
+    };
+    match incident.last_page {
+        Some(page) if page.window_end < incident.last_window => format!(
+            "{text}; this is late: the window to {} was judged after the one to {}",
+            page.window_end, incident.last_window
+        ),
+        _ => text,
     }
+}
+
+/// Of a series that cannot be judged any more.
+pub fn stale(incident: &Incident) -> String {
+    format!(
+        "{} could not be judged for 24 hours, so the incident is closed as stale, after {}",
+        incident.subject.metric,
+        so_far(incident)
+    )
 }
 
 /// Of a series that is back inside for good.
@@ -164,7 +180,8 @@ mod tests {
     fn describe(metric: &str, unit: &str, current: f64, baseline: &[f64]) -> String {
         let windows: Vec<_> = std::iter::once(current).chain(baseline.iter().copied()).map(Some).collect();
         let settings =
-            Settings::new(Thresholds { min_samples: 2, min_change: 0.0, ..Thresholds::default() }).unwrap();
+            Settings::new(Thresholds { min_samples: 2, min_relative_spread: 0.0, ..Thresholds::default() })
+                .unwrap();
         match check(&Series::new(&windows, 99, Missing::Zero, false), &settings) {
             Verdict::Anomalous(finding) => sentence(metric, unit, &finding),
             other => panic!("not anomalous: {other:?}"),
@@ -199,8 +216,13 @@ mod tests {
 
     #[test]
     fn verdicts_on_any_period() {
-        let settings =
-            Settings::new(Thresholds { min_samples: 3, min_change: 100.0, ..Thresholds::default() }).unwrap();
+        let settings = Settings::new(Thresholds {
+            min_samples: 3,
+            min_change: 100.0,
+            min_relative_spread: 0.0,
+            ..Thresholds::default()
+        })
+        .unwrap();
         let of = |window: &Window, values: &[f64]| {
             let windows: Vec<_> = values.iter().copied().map(Some).collect();
             let series = Series::new(&windows, 99, Missing::Zero, true);

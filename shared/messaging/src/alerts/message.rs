@@ -171,6 +171,7 @@ impl<'a> Report<'a> {
             Event::Reopened => format!("{anomaly}, again"),
             Event::Reminder => format!("{anomaly}, still open"),
             Event::Accepted => "New normal".to_owned(),
+            Event::Stale => "Closed without a verdict".to_owned(),
             Event::Resolved => "Resolved".to_owned(),
             Event::Acknowledged => "Acknowledged".to_owned(),
         }
