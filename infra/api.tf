@@ -108,6 +108,12 @@ locals {
         conditions = local.keys.requested_runs
       },
       {
+        sid        = "CountWorkOfCallers"
+        actions    = ["dynamodb:UpdateItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.work_of_callers
+      },
+      {
         sid        = "ReadLastRuns"
         actions    = ["dynamodb:GetItem", "dynamodb:Query"]
         resources  = [aws_dynamodb_table.anomalies.arn]

@@ -95,6 +95,7 @@ locals {
       last_runs       = ["STATUS"]
       requested_runs  = ["RUN#*"]
       settings        = ["CONFIG"]
+      work_of_callers = ["WORK#*"]
     } : kind => { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = patterns } }
   }
 }

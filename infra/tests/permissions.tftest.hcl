@@ -102,6 +102,7 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         ReadAndChangeSettings              = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
         KeepFormerSettings                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG_HISTORY#*"] } }
         FollowRequestedRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
+        CountWorkOfCallers                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["WORK#*"] } }
         ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
       }
       notifier = {
@@ -180,6 +181,7 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
       ReadAndChangeSettings              = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       KeepFormerSettings                 = "Allow dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FollowRequestedRuns                = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      CountWorkOfCallers                 = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadLastRuns                       = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ListByIndex                        = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       PublishAlerts                      = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"

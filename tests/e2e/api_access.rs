@@ -293,6 +293,10 @@ async fn a_token_without_the_scope_of_a_route_is_refused() -> Result<()> {
             continue;
         };
         request.send(&api.without_token()).await?.assert_problem(401, route);
+        for exp in [json!(null), json!("never"), json!("1795266000")] {
+            let claims = json!({ "sub": "x", "scope": SCOPES, "exp": exp });
+            request.send(&api.with_claims(claims)).await?.assert_problem(401, &format!("{route}: exp {exp}"));
+        }
         let others = SCOPES.split(' ').filter(|other| other != scope).collect::<Vec<_>>().join(" ");
         for claims in [
             json!({}),

@@ -89,7 +89,7 @@ async fn a_batch_equals_its_singles_and_is_one_query() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_judged_has_a_reason_and_still_a_number() -> Result<()> {
+async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
     let (world, end) = (World::new().await?, at(END));
     let hours = SignedDuration::from_hours;
     let mut events = Vec::new();
@@ -111,12 +111,12 @@ async fn what_cannot_be_judged_has_a_reason_and_still_a_number() -> Result<()> {
         ("infinite", "compute_time", "not_finite", Some(7e6)),
         ("gap now", "storage_peak", "no_data", None),
         ("new", "compute_time", "insufficient_data", Some(7e6)),
-        ("nobody", "compute_time", "insufficient_data", Some(0.0)),
-        ("nobody", "storage_peak", "no_data", None),
+        ("nobody", "compute_time", "unknown_customer", Some(0.0)),
+        ("nobody", "storage_peak", "unknown_customer", None),
     ] {
         let check = api.check(customer, metric, "").await?;
         let verdict = [&check["undetermined"], &check["z_score"], &check["is_anomaly"], &check["severity"]];
-        assert_eq!(verdict, [&json!(reason), &json!(0.0), &json!(false), &json!("normal")], "{check}");
+        assert_eq!(verdict, [&json!(reason), &Value::Null, &json!(false), &Value::Null], "{check}");
         assert_eq!(check["current_value"].as_f64(), current, "{check}");
         for name in ["direction", "expected_low", "expected_high"] {
             assert_eq!(check[name], Value::Null, "{name} of {check}");
@@ -161,8 +161,50 @@ async fn ids_as_long_as_a_body_holds_are_checked_all_at_once() -> Result<()> {
         let found = results.iter().zip(&ids).all(|(check, id)| check["customer_id"] == **id);
         assert!(found && results.len() == 24);
         assert_eq!(
-            (&results[22]["severity"], &results[23]["severity"]),
-            (&json!("normal"), &json!("critical"))
+            (&results[22]["undetermined"], &results[23]["severity"]),
+            (&json!("unknown_customer"), &json!("critical"))
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_baseline_that_holds_too_few_periods_is_refused_with_the_arithmetic() -> Result<()> {
+    let world = World::new().await?;
+    world.insert_random(2, 1_500, 95, at(END)).await?;
+    let api = world.api().await?;
+    for (query, parameter, detail) in [
+        (
+            "baseline_days=5",
+            "baseline_days",
+            "every 1 days, so 5 days hold 5 of them, and a verdict needs 7: set baseline_days to at least 7",
+        ),
+        (
+            "current_start=now-7d&current_end=now&baseline_days=30",
+            "baseline_days",
+            "every 7 days, so 30 days hold 4 of them, and a verdict needs 7: set baseline_days to at least 49",
+        ),
+        (
+            "current_start=now-14d&current_end=now",
+            "current_start",
+            "every 14 days, so 90 days hold 6 of them, and a verdict needs 7: choose a period of at most 12 days",
+        ),
+        ("current_start=now-92d&current_end=now", "current_start", "choose a period of at most 12 days"),
+    ] {
+        let path = format!("/v1/anomalies/check?customer_id=customer%201&metric=api_calls&{query}");
+        let answer = api.get(&path).await?;
+        answer.assert_invalid(parameter, detail, query);
+        assert_eq!(answer.json["code"], "baseline_too_short", "{query}");
+    }
+    let body = json!({ "customer_ids": ["customer 1"], "baseline_days": 6 });
+    api.post("/v1/anomalies/check", &body).await?.assert_invalid("baseline_days", "at least 7", "batch");
+    // A long period without a baseline of its own gets one that holds enough.
+    for (days, samples) in [(7, 7), (12, 7), (1, 30)] {
+        let query = format!("&current_start=2026-11-{:02}T13:00:00Z&current_end={END}", 21 - days);
+        let check = api.check("customer 1", "api_calls", &query).await?;
+        assert_eq!(
+            (&check["undetermined"], &check["baseline"]["sample_count"]),
+            (&Value::Null, &json!(samples))
         );
     }
     Ok(())

@@ -55,7 +55,15 @@ async fn a_change_needs_the_version_that_its_author_saw() -> Result<()> {
         let changed = api.put(path, "\"0\"", &policy).await?;
         assert_eq!((changed.status, changed.header("etag")), (200, "\"1\""), "{path}: {}", changed.text);
         api.put(path, "\"0\"", &policy).await?.assert_problem(412, path);
-        let read = api.get(path).await?;
+        let mut read = api.get(path).await?;
+        // Nobody has any usage here, and that is said once.
+        let remarks = changed.json.get("remarks").cloned();
+        let codes = remarks.iter().flat_map(|remarks| remarks.as_array()).flatten();
+        let codes: Vec<_> = codes.map(|remark| remark["code"].clone()).collect();
+        assert_eq!(codes, if path == GLOBAL { vec![] } else { vec![json!("no_usage")] }, "{path}");
+        if let (Some(remarks), Some(object)) = (remarks, read.json.as_object_mut()) {
+            object.insert("remarks".to_owned(), remarks);
+        }
         assert_eq!((read.header("etag"), &read.json), ("\"1\"", &changed.json), "{path}");
         assert_eq!(read.json["config"], policy, "{path}");
         let stamp = (&read.json["updated_at"], &read.json["updated_by"]);
@@ -178,7 +186,10 @@ async fn of_writers_at_the_same_time_one_wins() -> Result<()> {
         for loser in answers.iter().filter(|answer| answer.status != 200) {
             loser.assert_problem(412, path);
         }
-        assert_eq!(api.read(path).await?, winners[0].json, "{path}");
+        let read = api.read(path).await?;
+        for name in ["version", "config", "updated_at", "updated_by"] {
+            assert_eq!(read[name], winners[0].json[name], "{path}: {name}");
+        }
     }
     assert_eq!(world.partition("CONFIG_HISTORY#GLOBAL").await?.len(), 2);
     Ok(())
@@ -297,3 +308,56 @@ async fn what_is_muted_is_stored_and_tells_nobody() -> Result<()> {
 }
 
 const OF_C1: &str = "/v1/config/customers/c00001";
+
+#[tokio::test]
+async fn a_metric_that_left_the_catalog_blocks_no_policy_and_is_named() -> Result<()> {
+    let world = World::new().await?;
+    world.insert(&steady_then("b", at(END), 5e7)).await?;
+    let before = world.api().await?;
+    set(&before, OF_B, 0, json!({ "metrics": { "bandwidth": { "threshold": 4.0 } } })).await?;
+    set(&before, GLOBAL, 0, json!({ "mutes": [{ "metric": "bandwidth", "reason": "release" }] })).await?;
+    // The same deployment with a catalog without `bandwidth`.
+    let catalog = include_str!("../../shared/catalog/catalog.toml");
+    let mut metrics = catalog.split("[[metric]]");
+    let head = metrics.next().unwrap_or_default();
+    let kept: Vec<_> = metrics.filter(|metric| !metric.contains("\"bandwidth\"")).collect();
+    let file = std::env::temp_dir().join(format!("catalog-{}.toml", std::process::id()));
+    std::fs::write(&file, format!("{head}[[metric]]{}", kept.join("[[metric]]")))?;
+    let path = file.to_string_lossy().into_owned();
+    let api = world.api_with(&[("CATALOG_PATH", &path)], &world.aws).await?;
+    std::fs::remove_file(&file)?;
+
+    let stored = json!({
+        "metrics": { "api_calls": { "threshold": 3.5 } },
+        "mutes": [{ "metric": "bandwidth", "reason": "release" }],
+    });
+    let changed = api.put(GLOBAL, "\"1\"", &stored).await?;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let remarks: Vec<_> = changed.json["remarks"].as_array().context("remarks")?.iter().collect();
+    let details: Vec<_> = remarks.iter().filter_map(|remark| remark["detail"].as_str()).collect();
+    assert!(remarks.iter().all(|remark| remark["code"] == "unknown_metric"), "{}", changed.text);
+    assert!(details[0].starts_with("the mute of bandwidth in this policy"), "{details:?}");
+    assert!(details[1].starts_with("metrics.bandwidth in the policy of the customer \"b\""), "{details:?}");
+    let own = json!({ "metrics": { "bandwidth": { "threshold": 4.0 }, "api_calls": { "threshold": 4.5 } } });
+    let changed = api.put(OF_B, "\"1\"", &own).await?;
+    assert_eq!((changed.status, changed.json["remarks"].as_array().map(Vec::len)), (200, Some(1)));
+    // What was not stored before is a mistake.
+    let new = json!({ "metrics": { "bandwidth": { "threshold": 4.0 } } });
+    api.put(GLOBAL, "\"2\"", &new).await?.assert_invalid("metrics.bandwidth", "no such metric", "new");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_is_stored_also_where_nobody_can_say_whether_there_is_usage() -> Result<()> {
+    let world = World::new().await?;
+    for (action, within) in [(Action::LoseAnswer, 3), (Action::FreezeBefore, 5)] {
+        let proxy = Proxy::start(&world.clickhouse_url, move |_| action.clone()).await?;
+        let api = world.api_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
+        let started = std::time::Instant::now();
+        let path = format!("/v1/config/customers/{within}");
+        let changed = api.put(&path, "\"0\"", &json!({})).await?;
+        assert_eq!((changed.status, &changed.json["remarks"][0]["code"]), (200, &json!("usage_unknown")));
+        assert!(started.elapsed().as_secs() < within, "{:?}", started.elapsed());
+    }
+    Ok(())
+}

@@ -32,6 +32,8 @@ async fn a_query_that_cannot_be_understood_is_answered_with_its_parameter() -> R
         ("/v1/anomalies?from=now&to=now-1h", "from", "from must be before to"),
         ("/v1/anomalies?from=now&to=now", "from", "from must be before to"),
         ("/v1/anomalies?from=now-93d&to=now", "from", "at most 92 days"),
+        ("/v1/anomalies?from=now-200d", "from", "at most 92 days"),
+        ("/v1/incidents?from=now-93d", "from", "at most 92 days"),
         ("/v1/anomalies?customer_id=", "customer_id", "must not be empty"),
         (&long, "customer_id", "2001 bytes is over the limit of 2000 bytes"),
         ("/v1/anomalies?customer_id=%ff", "customer_id", "not encoded UTF-8"),
@@ -67,11 +69,11 @@ async fn a_query_that_cannot_be_understood_is_answered_with_its_parameter() -> R
         ("/v1/customers/~/baselines", "customer_id", "must not be empty"),
         ("/v1/customers/~YQ==/baselines", "customer_id", "base64url"),
         ("/v1/config/customers/~_w", "customer_id", "UTF-8"),
-        ("/v1/metrics?x=", "x", "allowed: none"),
-        ("/v1/status?verbose", "verbose", "allowed: none"),
-        ("/v1/config?version=1", "version", "allowed: none"),
-        ("/v1/detections/x?wait=1", "wait", "allowed: none"),
-        ("/v1/anomalies/x?history=1", "history", "allowed: none"),
+        ("/v1/metrics?x=", "x", "allowed: times"),
+        ("/v1/status?verbose", "verbose", "allowed: times"),
+        ("/v1/config?version=1", "version", "allowed: times"),
+        ("/v1/detections/x?wait=1", "wait", "allowed: times"),
+        ("/v1/anomalies/x?history=1", "history", "allowed: times"),
     ] {
         api.get(path).await?.assert_invalid(parameter, detail, path);
     }

@@ -1,5 +1,6 @@
 //! Who asks, and what they may see. The gateway has checked the token's signature, issuer, audience and expiry; what is
-//! decided here comes from its claims alone.
+//! decided here comes from its claims alone. A token that does not expire, or has expired, is refused here as well, should
+//! the gateway let it through.
 //!
 //! A token with a `customer_id` claim sees that customer and nothing else, whatever its scopes. Without the claim it
 //! must have the admin scope.
@@ -10,6 +11,7 @@ use crate::config::ApiConfig;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use detection::CustomerId;
+use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 
 use crate::App;
@@ -26,6 +28,9 @@ pub(crate) struct Responder(pub Caller);
 /// Somebody who runs this system: has the admin scope, and is not bound to a customer.
 #[derive(Clone, Debug)]
 pub(crate) struct Operator(pub Caller);
+
+/// How far the clocks of issuer and function may be apart.
+const CLOCK_SKEW_SECONDS: f64 = 60.0;
 
 /// Names in tokens are short; histories must stay so whatever comes.
 const MAX_ACTOR_CHARACTERS: usize = 200;
@@ -58,12 +63,20 @@ impl Caller {
         self.bound_to.is_some()
     }
 
+    /// Names who is to be held to limits: the customer, or the operator.
+    pub(crate) fn account(&self) -> String {
+        match &self.bound_to {
+            Some(own) => format!("customer {own}"),
+            None => format!("operator {}", self.actor),
+        }
+    }
+
     /// A text that differs for all callers who see different things.
     pub(crate) fn view(&self) -> String {
         self.bound_to.as_ref().map_or_else(|| "*".to_owned(), |own| format!("={own}"))
     }
 
-    fn of(parts: &Parts, config: &ApiConfig, scope: &str) -> Result<Self, Problem> {
+    fn of(parts: &Parts, config: &ApiConfig, scope: &str, now: Timestamp) -> Result<Self, Problem> {
         let claims = match parts.extensions.get::<RequestContext>() {
             Some(RequestContext::ApiGatewayV2(context)) => context
                 .authorizer
@@ -75,6 +88,11 @@ impl Caller {
         // No route but the open ones is reachable without an authorizer; should one ever be, it stays shut.
         let claims = claims.ok_or_else(Problem::unauthorized)?;
         let claim = |name: &str| claims.get(name).map(String::as_str);
+        let expires = claim("exp").and_then(|seconds| seconds.parse::<f64>().ok());
+        let is_valid = |expires: &f64| *expires + CLOCK_SKEW_SECONDS > now.as_second() as f64;
+        if expires.filter(|expires| expires.is_finite()).filter(is_valid).is_none() {
+            return Err(Problem::unauthorized());
+        }
         let scopes = claim("scope").or_else(|| claim("scp")).unwrap_or_default();
         let has = |wanted: &str| scopes_of(scopes).any(|scope| scope == wanted);
         if !has(scope) {
@@ -108,7 +126,7 @@ impl FromRequestParts<Arc<App>> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        Caller::of(parts, &app.config, &app.config.scope_read).map(Self)
+        Caller::of(parts, &app.config, &app.config.scope_read, app.now()?).map(Self)
     }
 }
 
@@ -116,7 +134,7 @@ impl FromRequestParts<Arc<App>> for Responder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        Caller::of(parts, &app.config, &app.config.scope_write).map(Self)
+        Caller::of(parts, &app.config, &app.config.scope_write, app.now()?).map(Self)
     }
 }
 
@@ -124,7 +142,7 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = Caller::of(parts, &app.config, &app.config.scope_admin)?;
+        let caller = Caller::of(parts, &app.config, &app.config.scope_admin, app.now()?)?;
         match caller.bound_to {
             None => Ok(Self(caller)),
             Some(_) => {
@@ -136,13 +154,28 @@ impl FromRequestParts<Arc<App>> for Operator {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::http::Request;
     use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
     use serde_json::json;
+    use store::Allowance;
 
     use super::*;
 
+    const NOW: i64 = 1_795_266_000;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(NOW).unwrap()
+    }
+
     fn caller(claims: serde_json::Value, scope: &str) -> Result<Caller, u16> {
+        let mut expiring = json!({ "exp": (NOW + 300).to_string() });
+        expiring.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        caller_with(expiring, scope)
+    }
+
+    fn caller_with(claims: serde_json::Value, scope: &str) -> Result<Caller, u16> {
         let context: ApiGatewayV2httpRequestContext = serde_json::from_value(json!({
             "http": { "method": "GET" },
             "authorizer": { "jwt": { "claims": claims } },
@@ -152,11 +185,13 @@ mod tests {
         request.extensions_mut().insert(RequestContext::ApiGatewayV2(context));
         let config = ApiConfig {
             detector_function: String::new(),
+            allowance: Allowance { requests: 1, work: Duration::from_secs(1) },
             scope_read: "anomalies:read".to_owned(),
             scope_write: "anomalies:write".to_owned(),
             scope_admin: "anomalies:admin".to_owned(),
         };
-        Caller::of(&request.into_parts().0, &config, scope).map_err(|problem| problem.status().as_u16())
+        Caller::of(&request.into_parts().0, &config, scope, now())
+            .map_err(|problem| problem.status().as_u16())
     }
 
     #[test]
@@ -181,6 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_does_not_expire_or_has_expired_opens_nothing() {
+        for (exp, expected) in [
+            (None, Err(401)),
+            (Some(""), Err(401)),
+            (Some("never"), Err(401)),
+            (Some("inf"), Err(401)),
+            (Some("NaN"), Err(401)),
+            (Some("1795265000"), Err(401)),
+            (Some("1795265941"), Ok(())),
+            (Some("1795266001"), Ok(())),
+            (Some("1.797858E9"), Ok(())),
+        ] {
+            let mut claims = json!({ "scope": "anomalies:read", "customer_id": "a" });
+            if let Some(exp) = exp {
+                claims["exp"] = json!(exp);
+            }
+            assert_eq!(caller_with(claims, "anomalies:read").map(drop), expected, "{exp:?}");
+        }
+    }
+
+    #[test]
     fn a_foreign_customer_does_not_exist() {
         let id = |id: &str| CustomerId::new(id).unwrap();
         let own = Caller { bound_to: Some(id("a")), actor: String::new() };
@@ -201,10 +257,11 @@ mod tests {
         let request = Request::new(()).into_parts().0;
         let config = ApiConfig {
             detector_function: String::new(),
+            allowance: Allowance { requests: 1, work: Duration::from_secs(1) },
             scope_read: String::new(),
             scope_write: String::new(),
             scope_admin: String::new(),
         };
-        assert_eq!(Caller::of(&request, &config, "").unwrap_err().status(), 401);
+        assert_eq!(Caller::of(&request, &config, "", now()).unwrap_err().status(), 401);
     }
 }

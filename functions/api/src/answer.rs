@@ -13,6 +13,7 @@ use lambda_http::request::RequestContext;
 
 use crate::App;
 use crate::error::Problem;
+use crate::views::TimeForm;
 
 /// The gateway gives up after 30 seconds, and the function ends after 29.
 const TIME_LIMIT: Duration = Duration::from_secs(25);
@@ -38,7 +39,7 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(Serving { id: id.clone(), deadline: started + WORK_TIME });
 
-    let mut response = match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+    let mut response = match tokio::time::timeout(TIME_LIMIT, TimeForm::of_request(next.run(request))).await {
         Ok(response) => response,
         Err(_) => Problem::out_of_time().into_response(),
     };
@@ -68,6 +69,7 @@ fn log(
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let detail = problem.map(|problem| problem.cause().unwrap_or(problem.detail()));
+    let code = problem.map(|problem| tracing::field::debug(problem.code()));
     if response.status().is_server_error() {
         tracing::error!(
             request.id = id,
@@ -75,6 +77,7 @@ fn log(
             http.route = route,
             http.status = status,
             duration_ms,
+            problem.code = code,
             error = detail,
             "request failed"
         );
@@ -85,6 +88,7 @@ fn log(
             http.route = route,
             http.status = status,
             duration_ms,
+            problem.code = code,
             detail,
             "request served"
         );

@@ -69,6 +69,11 @@ impl Usage {
         values.unwrap_or_default()
     }
 
+    /// Whether there was no usage of the customer, of any metric, in all the time read.
+    pub(crate) fn is_of_nobody(&self) -> bool {
+        self.first_event.is_none()
+    }
+
     /// How many of the earlier windows count.
     pub(crate) fn counted(&self) -> usize {
         self.first_event.map_or(0, |first_event| self.window.counted(first_event, self.baseline_windows))

@@ -1,6 +1,9 @@
 //! Whom the API believes, and whom it asks to run.
 
+use std::time::Duration;
+
 use environment::{ConfigError, Env};
+use store::Allowance;
 
 /// Whom the API believes, and whom it asks to run.
 #[derive(Clone, Debug)]
@@ -11,6 +14,11 @@ pub struct ApiConfig {
     pub scope_read: String,
     /// `SCOPE_WRITE`: that of one that may acknowledge, resolve and reopen; default `anomalies:write`.
     pub scope_write: String,
+    /// What a customer's token may use in a minute; an operator may use ten times as much.
+    ///
+    /// `TENANT_REQUESTS_PER_MINUTE`: requests that read usage; default 120.
+    /// `TENANT_CLICKHOUSE_SECONDS_PER_MINUTE`: time of reading usage, all requests together; default 20.
+    pub allowance: Allowance,
     /// `SCOPE_ADMIN`: that of one that sees all customers and changes settings; default `anomalies:admin`.
     pub scope_admin: String,
 }
@@ -21,9 +29,41 @@ impl ApiConfig {
         Ok(Self {
             detector_function: env
                 .required("DETECTOR_FUNCTION_NAME", "the Lambda function of the detector")?,
+            allowance: allowance(env)?,
             scope_read: scope("SCOPE_READ", "anomalies:read"),
             scope_write: scope("SCOPE_WRITE", "anomalies:write"),
             scope_admin: scope("SCOPE_ADMIN", "anomalies:admin"),
         })
+    }
+}
+
+fn allowance(env: &Env<'_>) -> Result<Allowance, ConfigError> {
+    const REQUESTS: &str = "TENANT_REQUESTS_PER_MINUTE";
+    const SECONDS: &str = "TENANT_CLICKHOUSE_SECONDS_PER_MINUTE";
+    let requests = env.parsed(REQUESTS, 120, "a whole number")?;
+    let seconds = env.parsed(SECONDS, 20, "a whole number of seconds")?;
+    for (variable, number) in [(REQUESTS, requests), (SECONDS, seconds)] {
+        if number == 0 {
+            return Err(ConfigError::invalid(variable, number.to_string(), "at least 1"));
+        }
+    }
+    Ok(Allowance { requests, work: Duration::from_secs(seconds) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_may_use_something() {
+        let of =
+            |variables: &[(&str, &str)]| allowance(&Env::of(variables)).map_err(|error| error.to_string());
+        let default = Allowance { requests: 120, work: Duration::from_secs(20) };
+        assert_eq!(of(&[]), Ok(default));
+        assert_eq!(of(&[("TENANT_REQUESTS_PER_MINUTE", "5")]), Ok(Allowance { requests: 5, ..default }));
+        for variable in ["TENANT_REQUESTS_PER_MINUTE", "TENANT_CLICKHOUSE_SECONDS_PER_MINUTE"] {
+            assert!(of(&[(variable, "0")]).unwrap_err().contains(variable));
+            assert!(of(&[(variable, "many")]).unwrap_err().contains(variable));
+        }
     }
 }

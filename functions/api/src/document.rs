@@ -1,14 +1,18 @@
 //! The OpenAPI document, beside what the routes say of themselves.
 
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema,
+    Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ProblemDocument;
+use crate::params::TIMES;
+use crate::views::TimeForm;
 
 const DESCRIPTION: &str = "\
 Usage anomalies of metered customers: check any period on demand, see what the hourly runs found, say what became of \
@@ -19,15 +23,21 @@ the route names; the names of the scopes can differ in a deployment. A token wit
 customer alone, and what belongs to another answers as if it did not exist. A token without the claim must have the \
 admin scope.
 
-**Times** in answers are Unix milliseconds. In requests they may also be RFC 3339 (`2026-11-21T13:00:00Z`) or relative \
+**Times** in answers are Unix milliseconds; with the parameter `times=rfc3339` they are texts such as \
+`2026-11-21T13:00:00Z`. In requests they may also be RFC 3339 (`2026-11-21T13:00:00Z`) or relative \
 to now (`now-24h`, `now+1h`; units s, m, h, d). A period begins with its start and ends right before its end.
+
+**CSV.** `GET /v1/anomalies` and `GET /v1/incidents` answer `Accept: text/csv` with one item a row. The cursor of the \
+next page is then in the header `x-next-cursor`. A text that a spreadsheet would run as a formula begins with an apostrophe.
 
 **Requests** are read strictly: an unknown or repeated parameter or field is refused, and so is a body of more than 64 \
 KiB.
 
-**Problems** are RFC 9457 documents that name the wrong parameter and what is allowed. `request_id`, also in the header \
+**Problems** are RFC 9457 documents that name the wrong parameter and what is allowed. `code` says what kind of problem \
+it is, for programs: `ProblemCode` lists all of them. `request_id`, also in the header \
 `x-request-id`, names the request in the logs. The gateway itself answers 401 (no valid token), 403 (no such scope) and \
-429 (too many requests) as `{\"message\": …}`.
+429 (too many requests) as `{\"message\": …}`. The API itself answers 429 as a problem with `Retry-After` when one token \
+has used its share of reading usage in a minute.
 
 **Customer ids in paths** are percent-encoded. Since the gateway decodes paths, an id with `/`, `?` or the like goes \
 there as `~` and the id in base64url without padding; so do `.`, `..` and one that begins with `~`. In \
@@ -80,6 +90,7 @@ pub(crate) fn serialized(mut document: OpenApi) -> String {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         if operation.security.is_some() {
             add_answers_of_gateway(operation);
+            operation.parameters.get_or_insert_default().push(RefOr::T(times_parameter()));
         }
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             body.content.values_mut().for_each(refuse_null);
@@ -94,6 +105,19 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.put, &mut path.post].into_iter().flatten()
 }
 
+/// Every route that needs a token writes times as the caller wants them.
+fn times_parameter() -> Parameter {
+    let words = TimeForm::WORDS.map(|(word, _)| word);
+    let form = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+    ParameterBuilder::new()
+        .name(TIMES)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some("how times in the answer are written; default: Unix milliseconds"))
+        .schema(Some(form))
+        .build()
+}
+
 fn add_answers_of_gateway(operation: &mut Operation) {
     let message = || Content::new(Some(Ref::from_schema_name(GatewayMessage::name())));
     let answer = |description: &str| -> RefOr<Response> {
@@ -101,7 +125,12 @@ fn add_answers_of_gateway(operation: &mut Operation) {
     };
     let responses = &mut operation.responses.responses;
     responses.insert("401".to_owned(), answer("There is no valid token."));
-    responses.insert("429".to_owned(), answer("Too many requests at once; try again a little later."));
+    let too_many = "Too many requests at once, or too much work for one caller; try again later.";
+    let mut limited =
+        ResponseBuilder::new().description(too_many).content("application/json", message()).build();
+    let problem = Content::new(Some(Ref::from_schema_name(ProblemDocument::name())));
+    limited.content.insert("application/problem+json".to_owned(), RefOr::T(problem));
+    responses.insert("429".to_owned(), limited.into());
     if let Some(RefOr::T(forbidden)) = responses.get_mut("403") {
         forbidden.content.insert("application/json".to_owned(), RefOr::T(message()));
     }

@@ -3,7 +3,6 @@
 //! A problem says what the caller can do about it and nothing about the inside. What went wrong inside goes to the log,
 //! under the request id that the answer carries.
 
-use crate::detector_function::InvocationError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use platform::telemetry::error_chain;
@@ -13,15 +12,23 @@ use store::StoreError;
 use utoipa::ToSchema;
 use warehouse::usage::{UsageError, UsageErrorKind};
 
+use crate::detector_function::InvocationError;
+
+mod code;
+
+pub(crate) use code::Code;
+
 /// Seconds after which a caller may try again when a service behind this one is away.
 const RETRY_AFTER_SECONDS: u32 = 10;
 
 /// Why a request was not served.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    status: StatusCode,
+    code: Code,
     detail: String,
     parameter: Option<String>,
+    /// Seconds after which it is worth to try again.
+    retry_after: Option<u32>,
     /// For the log only.
     cause: Option<String>,
 }
@@ -45,6 +52,7 @@ pub(crate) struct ProblemDocument {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Extensions {
+    pub code: Code,
     /// The parameter or field that is wrong; absent where it is no single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "limit")]
@@ -56,89 +64,97 @@ pub(crate) struct Extensions {
 impl Problem {
     /// A parameter or a field of the body cannot be understood.
     pub(crate) fn invalid(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
-        let problem = Self::new(StatusCode::BAD_REQUEST, detail);
-        Self { parameter: Some(parameter.into()), ..problem }
+        Self::of(Code::InvalidParameter, detail).about(parameter)
     }
 
     /// The body as a whole cannot be understood.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, detail)
+        Self::of(Code::InvalidRequest, detail)
+    }
+
+    /// The baseline of a check cannot hold as many periods as a verdict needs.
+    pub(crate) fn baseline_too_short(parameter: &str, detail: impl Into<String>) -> Self {
+        Self::of(Code::BaselineTooShort, detail).about(parameter)
     }
 
     pub(crate) fn too_large(limit_kib: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {limit_kib} KiB"))
+        Self::of(Code::BodyTooLarge, format!("the body is larger than {limit_kib} KiB"))
     }
 
     pub(crate) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "send a valid token: Authorization: Bearer …")
+        Self::of(Code::Unauthorized, "send a valid token: Authorization: Bearer …")
     }
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, detail)
+        Self::of(Code::Forbidden, detail)
     }
 
     /// The same answer for what does not exist and for what the caller may not know of.
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "it does not exist, or this token does not show it")
+        Self::of(Code::NotFound, "it does not exist, or this token does not show it")
     }
 
     pub(crate) fn no_such_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "there is no such route: see /openapi.json")
+        Self::of(Code::NoSuchRoute, "there is no such route: see /openapi.json")
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not have that method: see /openapi.json")
-    }
-
-    /// It makes no sense in the present state.
-    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, detail)
+        Self::of(Code::MethodNotAllowed, "this route does not have that method: see /openapi.json")
     }
 
     pub(crate) fn precondition_required() -> Self {
-        Self::new(
-            StatusCode::PRECONDITION_REQUIRED,
-            "send the ETag that GET answered as If-Match, so that no change of somebody else is lost",
-        )
+        let detail =
+            "send the ETag that GET answered as If-Match, so that no change of somebody else is lost";
+        Self::of(Code::PreconditionRequired, detail)
     }
 
     pub(crate) fn precondition_failed() -> Self {
-        Self::new(
-            StatusCode::PRECONDITION_FAILED,
-            "it was changed since: GET it again, and send its new ETag as If-Match",
-        )
+        let detail = "it was changed since: GET it again, and send its new ETag as If-Match";
+        Self::of(Code::PreconditionFailed, detail)
     }
 
-    /// The answer takes longer than the gateway waits, for whatever reason.
+    /// The caller has used up its share of work for now.
+    pub(crate) fn too_many_requests(detail: impl Into<String>, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::of(Code::TooManyRequests, detail) }
+    }
+
+    /// The answer takes longer than the gateway waits: there is much load, or the question is large.
     pub(crate) fn out_of_time() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "this takes longer than it may just now; try again, or ask for less",
-        )
-    }
-
-    /// The request asks for more than can be answered in time: only another request helps.
-    pub(crate) fn too_much(instead: &str) -> Self {
-        Self::bad_request(format!("this is too much to answer in time: {instead}"))
+        Self::of(Code::OutOfTime, "this takes longer than it may just now; try again, or ask for less")
     }
 
     /// A service behind this one is away or failing.
-    pub(crate) fn unavailable(what: &str, cause: &dyn std::error::Error) -> Self {
+    fn unavailable(code: Code, what: &str, cause: &dyn std::error::Error) -> Self {
         let detail = format!("{what} cannot be reached just now; try again in {RETRY_AFTER_SECONDS} seconds");
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-        Self { cause: Some(error_chain(cause)), ..problem }
+        Self::of(code, detail).because(error_chain(cause))
     }
 
     /// Our own fault.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
-        let problem =
-            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault; the log has the details");
-        Self { cause: Some(cause.into()), ..problem }
+        Self::of(Code::Internal, "this is our fault; the log has the details").because(cause)
+    }
+
+    /// A problem without a parameter.
+    pub(crate) fn of(code: Code, detail: impl Into<String>) -> Self {
+        let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
+        Self { code, detail: detail.into(), parameter: None, retry_after, cause: None }
+    }
+
+    fn about(self, parameter: impl Into<String>) -> Self {
+        Self { parameter: Some(parameter.into()), ..self }
+    }
+
+    fn because(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
     }
 
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        self.code.status()
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.code
     }
 
     pub(crate) fn detail(&self) -> &str {
@@ -152,26 +168,26 @@ impl Problem {
 
     /// The answer, with the id under which the log has more.
     pub(crate) fn answer(&self, request_id: &str) -> Response {
-        let document =
-            ProblemDetails::from_status_code(self.status).with_detail(&self.detail).with_extensions(
-                Extensions { parameter: self.parameter.clone(), request_id: request_id.to_owned() },
-            );
+        let extensions = Extensions {
+            code: self.code,
+            parameter: self.parameter.clone(),
+            request_id: request_id.to_owned(),
+        };
+        let document = ProblemDetails::from_status_code(self.code.status())
+            .with_detail(&self.detail)
+            .with_extensions(extensions);
         let mut response = JsonProblemDetails::from(document).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
-    }
-
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), parameter: None, cause: None }
     }
 }
 
 /// The request id is not known here, so the problem travels with the response until it is.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.code.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -190,12 +206,10 @@ pub(crate) fn quoted(text: &str) -> String {
 impl From<UsageError> for Problem {
     fn from(error: UsageError) -> Self {
         match error.kind() {
-            UsageErrorKind::TooExpensive => {
-                let problem = Self::too_much("choose a shorter period, fewer days or fewer customers");
-                Self { cause: Some(error_chain(&error)), ..problem }
-            }
+            // Load and a large question look alike from here; another try or a smaller question helps with both.
+            UsageErrorKind::TooExpensive => Self::out_of_time().because(error_chain(&error)),
             UsageErrorKind::Unavailable | UsageErrorKind::Overloaded => {
-                Self::unavailable("the usage data", &error)
+                Self::unavailable(Code::UsageUnavailable, "the usage data", &error)
             }
         }
     }
@@ -206,15 +220,15 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::Item { .. } | StoreError::Policy { .. } => Self::internal(error_chain(&error)),
             StoreError::Contended { .. } => {
-                Self::conflict("it is being changed by others at this moment; try again")
+                Self::of(Code::Contended, "it is being changed by others at this moment; try again")
             }
-            _ => Self::unavailable("the store of anomalies", &error),
+            _ => Self::unavailable(Code::StoreUnavailable, "the store of anomalies", &error),
         }
     }
 }
 
 impl From<InvocationError> for Problem {
     fn from(error: InvocationError) -> Self {
-        Self::unavailable("the detector", &error)
+        Self::unavailable(Code::DetectorUnavailable, "the detector", &error)
     }
 }

@@ -20,6 +20,10 @@ use serde::de::DeserializeOwned;
 use crate::App;
 use crate::error::{Problem, quoted};
 use crate::times;
+use crate::views::TimeForm;
+
+/// The parameter that says how times are written.
+pub(crate) const TIMES: &str = "times";
 
 /// Largest body.
 pub(crate) const MAX_BODY_KIB: usize = 64;
@@ -40,12 +44,14 @@ pub(crate) struct CustomerInPath(pub CustomerId);
 pub(crate) struct InPath(pub String);
 
 impl Query {
-    /// Refuses all parameters but these.
+    /// Refuses all parameters but these, and `times`, which every route takes.
     pub(crate) fn only(self, allowed: &[&str]) -> Result<Self, Problem> {
-        match self.pairs.iter().find(|(name, _)| !allowed.contains(&name.as_str())) {
+        self.word(TIMES, &TimeForm::WORDS)?.unwrap_or_default().choose();
+        let is_allowed = |name: &str| name == TIMES || allowed.contains(&name);
+        match self.pairs.iter().find(|(name, _)| !is_allowed(name)) {
             None => Ok(self),
             Some((name, _)) => {
-                let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+                let allowed = [allowed, &[TIMES]].concat().join(", ");
                 Err(Problem::invalid(
                     name,
                     format!("there is no parameter {}; allowed: {allowed}", quoted(name)),
@@ -281,7 +287,7 @@ mod tests {
         for (text, parameter, detail) in [
             ("a=1&a=2", "a", "more than once"),
             ("a=%FF", "a", "UTF-8"),
-            ("b=1", "b", "there is no parameter `b`; allowed: a, limit, time"),
+            ("b=1", "b", "there is no parameter `b`; allowed: a, limit, time, times"),
             ("limit=0", "limit", "limit must be a whole number from 1 to 100, not `0`"),
             ("limit=101", "limit", "from 1 to 100"),
             ("limit=ten", "limit", "not `ten`"),

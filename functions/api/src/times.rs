@@ -72,6 +72,16 @@ fn relative(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_add(SignedDuration::from_secs(seconds)).ok()
 }
 
+/// Checks the bounds of a list. One without an end goes on until now.
+pub(crate) fn in_range(
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    now: Timestamp,
+    names: (&str, &str),
+) -> Result<(), Problem> {
+    in_order(from, until.or(from.map(|from| now.max(from + SignedDuration::from_millis(1)))), names)
+}
+
 /// Checks the bounds of a range, where both are given.
 pub(crate) fn in_order(
     from: Option<Timestamp>,
@@ -125,6 +135,15 @@ mod tests {
         let (start, end) = (at("2026-08-21T00:00:00Z"), at("2026-11-21T00:00:00Z"));
         assert_eq!(of(start, end), Ok(()));
         assert_eq!(of(start, None), Ok(()));
+        let until_now = |from: &str, until| {
+            in_range(at(from), until, NOW.parse().unwrap(), ("from", "to")).map_err(|p| p.detail().to_owned())
+        };
+        assert_eq!(until_now("2026-08-22T00:00:00Z", None), Ok(()));
+        assert_eq!(until_now("2027-08-22T00:00:00Z", None), Ok(()), "nothing is there yet");
+        let too_long = Err("`from` to `to` must be at most 92 days".to_owned());
+        assert_eq!(until_now("2026-08-20T00:00:00Z", None), too_long);
+        assert_eq!(until_now("2026-08-20T00:00:00Z", at(NOW)), too_long, "one rule for both");
+        assert_eq!(until_now("2026-08-20T00:00:00Z", at("2026-08-21T00:00:00Z")), Ok(()));
         assert_eq!(of(end, start), Err("`from` must be before `to`".to_owned()));
         assert_eq!(of(end, end), Err("`from` must be before `to`".to_owned()));
         assert_eq!(

@@ -10,20 +10,20 @@ use crate::access::Caller;
 
 mod check;
 mod incident;
+mod time;
 
 pub(crate) use check::{BaselineView, Check, Checks};
 pub(crate) use incident::IncidentView;
+pub(crate) use time::{Time, TimeForm};
 
-/// A period, `[start, end)`, in Unix milliseconds.
+/// A period, `[start, end)`.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Period {
-    #[schema(example = 1_795_179_600_000_i64)]
-    pub start: i64,
-    #[schema(example = 1_795_266_000_000_i64)]
-    pub end: i64,
+    pub start: Time,
+    pub end: Time,
 }
 
-/// A recorded anomaly. Times are Unix milliseconds, values are in `unit`.
+/// A recorded anomaly. Values are in `unit`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Anomaly)]
 pub(crate) struct AnomalyView {
@@ -37,7 +37,7 @@ pub(crate) struct AnomalyView {
     pub direction: Direction,
     pub state: State,
     /// When the deviation was complete: the end of its window.
-    pub detected_at: i64,
+    pub detected_at: Time,
     pub window: Period,
     #[serde(flatten)]
     pub evidence: Evidence,
@@ -61,7 +61,7 @@ pub(crate) struct AnomalyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryView>>,
     /// When it is forgotten.
-    pub expires_at: i64,
+    pub expires_at: Time,
 }
 
 /// One thing that somebody did with an anomaly or an incident.
@@ -71,8 +71,7 @@ pub(crate) struct HistoryView {
     pub action: Action,
     /// Who, as the token named them.
     pub actor: String,
-    /// Unix milliseconds.
-    pub at: i64,
+    pub at: Time,
     #[schema(required = true)]
     pub note: Option<String>,
 }
@@ -94,8 +93,8 @@ impl AnomalyView {
             severity: item.severity,
             direction: item.direction,
             state: item.state,
-            detected_at: item.detected_at,
-            window: Period { start: item.window_start, end: item.window_end },
+            detected_at: item.detected_at.into(),
+            window: Period { start: item.window_start.into(), end: item.window_end.into() },
             evidence: item.evidence,
             description: item.description,
             investigation_steps: item.investigation_steps,
@@ -105,7 +104,7 @@ impl AnomalyView {
             catalog_version: item.catalog_version,
             config_version: item.config_version,
             history: Some(history.collect()),
-            expires_at: item.ttl.saturating_mul(1_000),
+            expires_at: item.ttl.saturating_mul(1_000).into(),
         }
     }
 }
@@ -114,9 +113,14 @@ impl HistoryView {
     /// A customer sees what operators did, and neither who nor what they noted.
     fn of(entry: HistoryEntry, caller: &Caller) -> Self {
         if caller.is_customer() && !entry.by_customer {
-            return Self { action: entry.action, actor: "operator".to_owned(), at: entry.at, note: None };
+            return Self {
+                action: entry.action,
+                actor: "operator".to_owned(),
+                at: entry.at.into(),
+                note: None,
+            };
         }
-        Self { action: entry.action, actor: entry.actor, at: entry.at, note: entry.note }
+        Self { action: entry.action, actor: entry.actor, at: entry.at.into(), note: entry.note }
     }
 }
 
@@ -128,6 +132,6 @@ impl From<&Window> for Period {
 
 impl Period {
     pub(crate) fn between(start: Timestamp, end: Timestamp) -> Self {
-        Self { start: start.as_millisecond(), end: end.as_millisecond() }
+        Self { start: start.into(), end: end.into() }
     }
 }

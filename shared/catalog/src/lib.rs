@@ -11,5 +11,5 @@ mod shard;
 pub use catalog::{Aggregate, Catalog, CatalogError, ImportRule, MetricSpec};
 pub use detection_config::DetectionConfig;
 pub use incident_config::IncidentConfig;
-pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate};
+pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate, without_unknown_metrics};
 pub use shard::{BUCKETS, Shard, ShardError};

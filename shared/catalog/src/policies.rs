@@ -114,6 +114,26 @@ pub fn validate(
     Ok(changed.collect::<Result<_, _>>()?)
 }
 
+/// A policy without what names metrics that the catalog does not have, and the places of these entries: the catalog may
+/// have changed since the policy was stored.
+pub fn without_unknown_metrics(catalog: &Catalog, policy: &Policy) -> (Policy, Vec<String>) {
+    let is_known = |metric: &MetricName| catalog.get(metric.as_str()).is_some();
+    let (mut known, mut unknown) = (policy.clone(), Vec::new());
+    known.metrics.retain(|metric, _| {
+        let keep = is_known(metric);
+        if !keep {
+            unknown.push(format!("metrics.{metric}"));
+        }
+        keep
+    });
+    known.mutes.retain(|mute| {
+        let missing = mute.metric.as_ref().filter(|metric| !is_known(metric));
+        unknown.extend(missing.map(|metric| format!("the mute of {metric}")));
+        missing.is_none()
+    });
+    (known, unknown)
+}
+
 fn kept_where_wrong(catalog: &Catalog, policy: &Policy, settings: &[Settings], of: &str) -> Vec<Settings> {
     let changed = |(spec, base): (&MetricSpec, &Settings)| {
         policy.settings(&spec.name, base).unwrap_or_else(|error| {
@@ -167,6 +187,19 @@ mod tests {
         let muted = |id: &str| policies.mute(&customer(id), &MetricName::new("bandwidth").unwrap(), &window);
         assert_eq!(muted("own").map(|mute| mute.reason.as_str()), Some("migration"));
         assert_eq!(muted("other"), None);
+    }
+
+    #[test]
+    fn entries_of_metrics_that_left_the_catalog_are_named_and_left_out() {
+        let text = r#"{"metrics":{"gone":{"threshold":9},"api_calls":{"threshold":4}},
+                       "mutes":[{"metric":"gone","reason":"a"},{"metric":"api_calls","reason":"b"},{"reason":"c"}]}"#;
+        let catalog = Catalog::built_in().unwrap();
+        let policy = serde_json::from_str(text).unwrap();
+        let (known, unknown) = without_unknown_metrics(&catalog, &policy);
+        assert_eq!(unknown, ["metrics.gone", "the mute of gone"]);
+        let reasons: Vec<_> = known.mutes.iter().map(|mute| mute.reason.as_str()).collect();
+        assert_eq!((known.metrics.len(), reasons), (1, vec!["b", "c"]));
+        assert!(validate(&catalog, &catalog.settings(&DetectionConfig::default()).unwrap(), &known).is_ok());
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | page of a pager | `CHANNEL#{channel}` | `PAGE#{opened_at}#{customer}` |
 //! | disabled channel | `CHANNEL#{channel}` | `DISABLED` |
 //! | thread | `CHANNEL#{channel}` | `THREAD#{incident}` |
+//! | work of a caller | `WORK#{caller}` | `MINUTE#{minute}` |
 //!
 //! A sort key holds 1,024 bytes, and an id can be longer: then its hash stands in the key.
 
@@ -175,6 +176,11 @@ pub(crate) fn thread(channel: &str, incident_id: &str) -> Key {
     key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
 }
 
+/// What a caller of the API asked for in the minute of `at`.
+pub(crate) fn work(caller: &str, at: Timestamp) -> Key {
+    key(format!("WORK#{}", short(caller)), format!("MINUTE#{}", at.as_second().div_euclid(60)))
+}
+
 /// An id as part of a key.
 pub(crate) fn short(id: &str) -> String {
     if id.len() <= 512 { id.to_owned() } else { format!("sha256:{}", sha256(id)) }
@@ -241,6 +247,7 @@ mod tests {
             (lead("slack"), "CHANNEL#slack LEAD"),
             (page("slack", "1#a"), "CHANNEL#slack PAGE#1#a"),
             (disabled_channel("slack"), "CHANNEL#slack DISABLED"),
+            (work("customer a", opened_at), "WORK#customer a MINUTE#29921100"),
             (thread("slack", "1.m.spike.YQ"), "CHANNEL#slack THREAD#1.m.spike.YQ"),
         ] {
             assert_eq!(shown(key), expected);

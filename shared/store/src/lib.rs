@@ -37,6 +37,7 @@ mod notice;
 mod outbox;
 mod policies;
 mod runs;
+mod work;
 
 pub use alert::AlertItem;
 pub use alert_state::AlertState;
@@ -55,6 +56,7 @@ pub use notice::Notice;
 pub use outbox::{CLAIM, Claim, Pending, Recorded};
 pub use policies::PolicyChange;
 pub use runs::{DetectionRun, LastRun, RunStatus};
+pub use work::Allowance;
 
 type Attributes = HashMap<String, AttributeValue>;
 

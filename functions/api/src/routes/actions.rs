@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::access::{Caller, Responder};
 use crate::answer::Serving;
-use crate::error::Problem;
+use crate::error::{Code, Problem};
 use crate::params::{Body, InPath, Query};
 
 const MAX_NOTE_CHARACTERS: usize = 1_000;
@@ -79,17 +79,21 @@ impl ActionRequest {
         let name = T::NAME;
         match T::act(&self, &entry).await? {
             Acted::Done { item, .. } => Ok(Json(item.view(&self.caller))),
-            Acted::Refused(item) => Err(Problem::conflict(format!(
-                "the {name} is {}: reopen it before you {} it",
-                item.state(),
-                action.as_str()
-            ))),
-            Acted::Superseded(later) => Err(Problem::conflict(format!(
-                "the incident {later} of the same customer, metric and direction came after it: act on that one"
-            ))),
-            Acted::HistoryFull => Err(Problem::conflict(format!(
-                "the {name} was changed {MAX_HISTORY} times, and no more changes are kept"
-            ))),
+            Acted::Refused(item) => {
+                let (state, action) = (item.state(), action.as_str());
+                let detail = format!("the {name} is {state}: reopen it before you {action} it");
+                Err(Problem::of(Code::InvalidState, detail))
+            }
+            Acted::Superseded(later) => {
+                let of = "of the same customer, metric and direction";
+                let detail = format!("the incident {later} {of} came after it: act on that one");
+                Err(Problem::of(Code::Superseded, detail))
+            }
+            Acted::HistoryFull => {
+                let detail =
+                    format!("the {name} was changed {MAX_HISTORY} times, and no more changes are kept");
+                Err(Problem::of(Code::HistoryFull, detail))
+            }
             Acted::Missing => Err(Problem::not_found()),
         }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use catalog::MetricSpec;
 use detection::{
     AnomalyId, Baseline, CustomerId, Direction, MetricName, Series, Severity, State as Stand, Window,
@@ -18,8 +20,10 @@ use crate::App;
 use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::checking::{Usage, steps, usage_of};
+use crate::csv_list;
 use crate::cursor::{self, Place};
 use crate::error::Problem;
+use crate::limits::{cost_of_hours, cost_of_window, within_limits};
 use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::times;
@@ -30,6 +34,37 @@ pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop
 const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Columns of the list as CSV.
+const COLUMNS: [&str; 27] = [
+    "anomaly_id",
+    "customer_id",
+    "metric",
+    "unit",
+    "severity",
+    "direction",
+    "state",
+    "detected_at",
+    "window.start",
+    "window.end",
+    "current_value",
+    "baseline_mean",
+    "baseline_stddev",
+    "sample_count",
+    "excluded_windows",
+    "z_score",
+    "expected_low",
+    "expected_high",
+    "constant_baseline",
+    "description",
+    "investigation_steps",
+    "alert_state",
+    "incident_id",
+    "mute_reason",
+    "catalog_version",
+    "config_version",
+    "expires_at",
+];
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Anomalies {
@@ -87,12 +122,17 @@ pub(crate) struct Hour {
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<detection::State>, Query, description = "`open`, `acknowledged` or `resolved`"),
         ("from" = Option<String>, Query, description = "detected at this time or later"),
-        ("to" = Option<String>, Query, description = "detected before this time; at most 92 days after `from`"),
+        ("to" = Option<String>, Query, description = "detected before this time; at most 92 days after `from`; default: now"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a page; default 20", example = 3),
         ("cursor" = Option<String>, Query, description = "the `next_cursor` of the page before, with the same parameters and the same token"),
     ),
     responses(
-        (status = 200, description = "A page.", body = Anomalies),
+        (
+            status = 200,
+            description = "A page.",
+            content((Anomalies = "application/json"), (String = "text/csv")),
+            headers(("x-next-cursor" = Option<String>, description = "of CSV: the `next_cursor`; absent on the last page")),
+        ),
         Invalid,
         Forbidden,
         NotFound,
@@ -104,8 +144,9 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
     serving: Serving,
+    headers: HeaderMap,
     query: Query,
-) -> Result<Json<Anomalies>, Problem> {
+) -> Result<Response, Problem> {
     let query = query.only(&[
         "customer_id",
         "metric",
@@ -127,10 +168,11 @@ pub(crate) async fn list(
         app.store.list(&filter, &metrics, after.as_ref(), limit, query.now(), serving.deadline).await?;
     let (from, until) = filter.bounds();
     let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
-    Ok(Json(Anomalies {
+    let list = Anomalies {
         anomalies: page.items.into_iter().map(|item| AnomalyView::in_list(item, &caller)).collect(),
         next_cursor: next.transpose()?,
-    }))
+    };
+    csv_list::list(&headers, list, |list| &list.anomalies, |list| list.next_cursor.as_deref(), &COLUMNS)
 }
 
 /// Show one anomaly
@@ -164,7 +206,7 @@ pub(crate) async fn detail(
     let item = app.store.anomaly(&customer, detected_at, &metric, query.now()).await?;
     let item = item.ok_or_else(Problem::not_found)?;
     let (baseline_windows, hours) = match app.catalog.get(metric.as_str()) {
-        Some(spec) => around(&app, &item, spec, query.now(), &serving).await?,
+        Some(spec) => around(&app, &caller, &item, spec, query.now(), &serving).await?,
         None => (Vec::new(), Vec::new()),
     };
     Ok(Json(AnomalyDetail { anomaly: AnomalyView::of(item, &caller), baseline_windows, hours }))
@@ -206,7 +248,7 @@ pub(crate) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<Anomal
         from: query.time("from")?,
         until: query.time("to")?,
     };
-    times::in_order(filter.from, filter.until, ("from", "to"))?;
+    times::in_range(filter.from, filter.until, query.now(), ("from", "to"))?;
     Ok(filter)
 }
 
@@ -224,6 +266,7 @@ fn binding(caller: &Caller, query: &Query) -> String {
 /// The usage around an anomaly: its earlier windows and its hours.
 async fn around(
     app: &App,
+    caller: &Caller,
     item: &AnomalyItem,
     spec: &MetricSpec,
     now: Timestamp,
@@ -235,10 +278,14 @@ async fn around(
     let (customer, days) = (&item.customer_id, app.detection.baseline_days);
     let range = (window.baseline_start(days), window.end());
     let customers = std::slice::from_ref(customer);
-    let (usage, by_hour) = futures::try_join!(
-        usage_of(app, customers, window, days, now, serving),
-        steps(app, customer, spec, range, HOUR, serving)
-    )?;
+    let cost = cost_of_window(&window, days, 1) + cost_of_hours(range.0, range.1);
+    let reading = async {
+        futures::try_join!(
+            usage_of(app, customers, window, days, now, serving),
+            steps(app, customer, spec, range, HOUR, serving)
+        )
+    };
+    let (usage, by_hour) = within_limits(app, caller, now, cost, reading).await?;
     let usage = &usage[customer];
     let values = usage.values(app, spec);
     let excluded = usage.excluded(spec);

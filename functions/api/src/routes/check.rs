@@ -12,14 +12,18 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::access::Reader;
+use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::checking::{policies_of, usage_of};
 use crate::error::Problem;
+use crate::limits::{cost_of_window, within_limits};
 use crate::params::{self, Body, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::times::{self, TimeInBody};
 use crate::views::{Check, Checks};
+
+/// Longest baseline.
+const MAX_BASELINE_DAYS: u16 = 90;
 
 /// Series that one request may check.
 const MAX_SERIES: usize = 100;
@@ -44,7 +48,7 @@ pub(crate) struct CheckRequest {
     #[serde(default)]
     #[schema(example = "now")]
     current_end: Option<TimeInBody>,
-    /// Days to compare with. Default: as in the runs.
+    /// Days to compare with. Default: as in the runs, or as many as a verdict on this period needs.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 90)]
     baseline_days: Option<i64>,
@@ -71,8 +75,9 @@ struct How {
 ///
 /// Compares a period with the same time of the days before. By default it is the last 24 hours that closed on a full
 /// hour, as in the hourly runs. A period of any other length is compared with earlier periods of that length, a whole
-/// number of days apart: a week with the four weeks that lie in 30 days, so that it takes a `baseline_days` of 49 to
-/// have the seven that a verdict needs. A period that is not on full hours is read from the events themselves. One that is not over yet
+/// number of days apart. A verdict needs 7 of them (`min_samples`). So a week takes a `baseline_days` of 49, and the longest
+/// period with a verdict is 12 days, with 84. Without a `baseline_days` it is 30, or as many as the period needs. A baseline
+/// that holds fewer than 7 periods is refused with this arithmetic. A period that is not on full hours is read from the events themselves. One that is not over yet
 /// is compared with whole ones; see `period_complete`. Earlier periods at whose end an incident stood are left out, as
 /// in the runs.
 ///
@@ -87,7 +92,7 @@ struct How {
         ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
         ("current_start" = Option<String>, Query, description = "first instant of the period; default: 24 hours before its end", example = "now-2h"),
         ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given, but not after now", example = "now"),
-        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs (30)"),
+        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs (30), or as many as a verdict on this period needs"),
         ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "size of the z-score from which a change is an anomaly; default: as in the runs (3, unless a policy says otherwise)"),
         ("min_relative_spread" = Option<f64>, Query, minimum = 0, maximum = 1, description = "least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score; default: as in the runs (0.04, unless a policy says otherwise)"),
     ),
@@ -119,14 +124,19 @@ pub(crate) async fn one(
         .customer(query.customer()?)?
         .ok_or_else(|| params::missing("customer_id", "say which customer"))?;
     let metric = query.required_metric(&app)?;
+    let window = period(&app, query.time("current_start")?, query.time("current_end")?, query.now())?;
+    let asked_for = match query.text("baseline_days") {
+        None => None,
+        Some(_) => Some(query.number("baseline_days", 1..=MAX_BASELINE_DAYS, 1)?),
+    };
     let how = How {
-        window: period(&app, query.time("current_start")?, query.time("current_end")?, query.now())?,
-        baseline_days: query.number("baseline_days", 1..=90, app.detection.baseline_days)?,
+        window,
+        baseline_days: baseline_days(&app, &window, asked_for)?,
         threshold: query.threshold()?,
         spread: query.spread()?,
         now: query.now(),
     };
-    let mut checks = check_all(&app, vec![customer], &[metric], &how, &serving).await?;
+    let mut checks = check_all(&app, &caller, vec![customer], &[metric], &how, &serving).await?;
     checks.pop().map(Json).ok_or_else(|| Problem::internal("a check without a result"))
 }
 
@@ -176,18 +186,22 @@ pub(crate) async fn many(
     let time = |time: &Option<TimeInBody>, name| time.as_ref().map(|time| time.read(name, now)).transpose();
     let (start, end) =
         (time(&request.current_start, "current_start")?, time(&request.current_end, "current_end")?);
-    let baseline_days = match request.baseline_days {
-        None => app.detection.baseline_days,
-        Some(days) => u16::try_from(days).ok().filter(|days| (1..=90).contains(days)).ok_or_else(|| {
-            Problem::invalid("baseline_days", format!("`baseline_days` must be from 1 to 90, not {days}"))
-        })?,
+    let asked_for = |days: i64| {
+        let days_in_range = u16::try_from(days).ok().filter(|days| (1..=MAX_BASELINE_DAYS).contains(days));
+        days_in_range.ok_or_else(|| {
+            let detail = format!("`baseline_days` must be from 1 to {MAX_BASELINE_DAYS}, not {days}");
+            Problem::invalid("baseline_days", detail)
+        })
     };
+    let asked_for = request.baseline_days.map(asked_for).transpose()?;
+    let window = period(&app, start, end, now)?;
+    let baseline_days = baseline_days(&app, &window, asked_for)?;
     let threshold =
         request.threshold.map(|number| params::threshold(number, &number.to_string())).transpose()?;
     let spread =
         request.min_relative_spread.map(|number| params::spread(number, &number.to_string())).transpose()?;
-    let how = How { window: period(&app, start, end, now)?, baseline_days, threshold, spread, now };
-    Ok(Json(Checks { results: check_all(&app, customers, &metrics, &how, &serving).await? }))
+    let how = How { window, baseline_days, threshold, spread, now };
+    Ok(Json(Checks { results: check_all(&app, &caller, customers, &metrics, &how, &serving).await? }))
 }
 
 fn require_series(customers: &[CustomerId], metrics: &[&MetricSpec]) -> Result<(), Problem> {
@@ -236,17 +250,51 @@ fn period(
     window.map_err(|error| Problem::invalid(NAMES.0, error.to_string()))
 }
 
+/// How many days to compare with: as asked for, or else those of the runs, and more where a long period needs them.
+///
+/// A baseline that can never hold as many periods as a verdict needs is refused with the arithmetic.
+fn baseline_days(app: &App, window: &Window, asked_for: Option<u16>) -> Result<u16, Problem> {
+    let stride = u64::try_from(window.stride().as_hours() / 24).unwrap_or(u64::MAX);
+    let samples = app.detection.thresholds.min_samples;
+    let needed = stride.saturating_mul(samples as u64);
+    let days = asked_for.unwrap_or_else(|| {
+        let enough = u16::try_from(needed).unwrap_or(u16::MAX).min(MAX_BASELINE_DAYS);
+        app.detection.baseline_days.max(enough)
+    });
+    let held = window.baseline_windows(days);
+    if held >= samples {
+        return Ok(days);
+    }
+    let so_far = format!(
+        "periods of this length are compared every {stride} days, so {days} days hold {held} of them, and a verdict needs {samples}"
+    );
+    if needed <= u64::from(MAX_BASELINE_DAYS) {
+        let detail = format!("{so_far}: set baseline_days to at least {needed}");
+        return Err(Problem::baseline_too_short("baseline_days", detail));
+    }
+    let longest = usize::from(MAX_BASELINE_DAYS) / samples.max(1);
+    let detail = format!(
+        "{so_far}: choose a period of at most {longest} days, since baseline_days is at most {MAX_BASELINE_DAYS}"
+    );
+    Err(Problem::baseline_too_short("current_start", detail))
+}
+
 async fn check_all(
     app: &App,
+    caller: &Caller,
     customers: Vec<CustomerId>,
     metrics: &[&MetricSpec],
     how: &How,
     serving: &Serving,
 ) -> Result<Vec<Check>, Problem> {
-    let (usage, policies) = futures::try_join!(
-        usage_of(app, &customers, how.window, how.baseline_days, how.now, serving),
-        policies_of(app, &customers)
-    )?;
+    let cost = cost_of_window(&how.window, how.baseline_days, customers.len());
+    let reading = async {
+        futures::try_join!(
+            usage_of(app, &customers, how.window, how.baseline_days, how.now, serving),
+            policies_of(app, &customers)
+        )
+    };
+    let (usage, policies) = within_limits(app, caller, how.now, cost, reading).await?;
     let mut checks = Vec::with_capacity(customers.len() * metrics.len());
     for customer in &customers {
         for metric in metrics {

@@ -1,37 +1,68 @@
 //! The operators' policies: how strict the checks are and what is muted, for all customers or one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use catalog::{Policies, StoredPolicy, validate};
+use catalog::{Policies, Shard, StoredPolicy, validate, without_unknown_metrics};
 use detection::{CustomerId, Policy, Settings};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use store::PolicyChange;
 use utoipa::ToSchema;
+use warehouse::usage::SweepRequest;
 
 use crate::App;
 use crate::access::{Caller, Operator};
+use crate::answer::Serving;
 use crate::error::Problem;
 use crate::params::{Body, CustomerInPath, Query};
 use crate::refusals::{Forbidden, Invalid, Overtaken, TooLarge, Unavailable, Unguarded};
+use crate::views::Time;
+
+/// Longest time to find out whether a customer uses anything.
+const USAGE_TIME: Duration = Duration::from_secs(3);
 
 /// A policy with its version, which is also its ETag.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Config {
     /// 0 until it is first written.
     pub version: u64,
-    /// Unix milliseconds; null before it is first written.
+    /// Null before it is first written.
     #[schema(required = true)]
-    pub updated_at: Option<i64>,
+    pub updated_at: Option<Time>,
     /// Who, as the token named them.
     #[schema(required = true)]
     pub updated_by: Option<String>,
     #[schema(value_type = PolicyDocument)]
     pub config: Policy,
+    /// What to know about a change that was stored; absent where there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub remarks: Vec<Remark>,
+}
+
+/// What to know about a change that was stored.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Remark {
+    pub code: RemarkCode,
+    #[schema(example = "the customer used nothing in the last 31 days: is the id right?")]
+    pub detail: String,
+}
+
+/// * `unknown_metric`: a stored entry names a metric that left the catalog; it has no effect.
+/// * `no_usage`: the customer used nothing in the time that runs look at.
+/// * `usage_unknown`: whether the customer used anything could not be found out just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RemarkCode {
+    UnknownMetric,
+    NoUsage,
+    UsageUnknown,
 }
 
 /// What differs from the catalog and the deployment. PUT replaces the whole of it.
@@ -109,7 +140,7 @@ pub(crate) async fn get_global(
     query: Query,
 ) -> Result<Response, Problem> {
     query.only(&[])?;
-    Ok(answer(app.store.policy(None).await?))
+    Ok(answer(app.store.policy(None).await?, Vec::new()))
 }
 
 /// Replace the policy for all customers
@@ -143,18 +174,17 @@ pub(crate) async fn put_global(
 ) -> Result<Response, Problem> {
     query.only(&[])?;
     let seen = version_of(&headers)?;
-    let settings = checked(&app, &app.settings, &policy)?;
+    let (global, customers) = app.store.policies().await?;
+    let (settings, mut remarks) = checked(&app, &app.settings, &policy, &global.policy)?;
     // A customer's own policy was made beside another one for all; together they must still make sense.
-    let (_, customers) = app.store.policies().await?;
     for (customer, own) in customers {
-        validate(&app.catalog, &settings, &own.policy).map_err(|error| {
-            Problem::invalid(
-                "metrics",
-                format!("it does not fit the policy of the customer {:?}: {error}", customer.as_str()),
-            )
-        })?;
+        let (known, unknown) = without_unknown_metrics(&app.catalog, &own.policy);
+        let of = format!("the policy of the customer {:?}", customer.as_str());
+        validate(&app.catalog, &settings, &known)
+            .map_err(|error| Problem::invalid("metrics", format!("it does not fit {of}: {error}")))?;
+        remarks.extend(unknown.iter().map(|place| Remark::unknown_metric(&of, place)));
     }
-    put(&app, None, &policy, seen, &caller).await
+    put(&app, None, &policy, seen, &caller, remarks).await
 }
 
 /// Show the policy of one customer
@@ -181,7 +211,7 @@ pub(crate) async fn get_customer(
     query: Query,
 ) -> Result<Response, Problem> {
     query.only(&[])?;
-    Ok(answer(app.store.policy(Some(&customer)).await?))
+    Ok(answer(app.store.policy(Some(&customer)).await?, Vec::new()))
 }
 
 /// Replace the policy of one customer
@@ -212,17 +242,51 @@ pub(crate) async fn get_customer(
 pub(crate) async fn put_customer(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
+    serving: Serving,
     CustomerInPath(customer): CustomerInPath,
     query: Query,
     headers: HeaderMap,
     Body(policy): Body<Policy>,
 ) -> Result<Response, Problem> {
-    query.only(&[])?;
+    let query = query.only(&[])?;
     let seen = version_of(&headers)?;
     // What is wrong with the policy for all is not this one's fault: it is left out here as it is in the runs.
-    let global = Policies::resolve(&app.catalog, &app.settings, app.store.policy(None).await?, Vec::new());
-    checked(&app, global.settings(&customer), &policy)?;
-    put(&app, Some(&customer), &policy, seen, &caller).await
+    let (global, own) = futures::try_join!(app.store.policy(None), app.store.policy(Some(&customer)))?;
+    let global = Policies::resolve(&app.catalog, &app.settings, global, Vec::new());
+    let (_, mut remarks) = checked(&app, global.settings(&customer), &policy, &own.policy)?;
+    remarks.extend(usage_remark(&app, &customer, query.now(), &serving).await?);
+    put(&app, Some(&customer), &policy, seen, &caller, remarks).await
+}
+
+/// A typo in an id makes a policy that never has an effect, so the answer says where there is no usage.
+async fn usage_remark(
+    app: &App,
+    customer: &CustomerId,
+    now: Timestamp,
+    serving: &Serving,
+) -> Result<Option<Remark>, Problem> {
+    let request = SweepRequest {
+        window: app.closed_window(now)?,
+        baseline_days: app.detection.baseline_days,
+        catalog: &app.catalog,
+        customers: std::slice::from_ref(customer),
+        shard: Shard::WHOLE,
+        query_id: &format!("{}-usage", serving.id),
+        deadline: serving.deadline,
+    };
+    let counted = tokio::time::timeout(USAGE_TIME, app.usage.count_customers(&request)).await;
+    Ok(match counted {
+        Ok(Ok(0)) => {
+            let days = app.detection.baseline_days + 1;
+            let detail = format!("the customer used nothing in the last {days} days: is the id right?");
+            Some(Remark { code: RemarkCode::NoUsage, detail })
+        }
+        Ok(Ok(_)) => None,
+        Ok(Err(_)) | Err(_) => {
+            let detail = "whether the customer uses anything could not be found out just now".to_owned();
+            Some(Remark { code: RemarkCode::UsageUnknown, detail })
+        }
+    })
 }
 
 async fn put(
@@ -231,6 +295,7 @@ async fn put(
     policy: &Policy,
     seen: u64,
     caller: &Caller,
+    remarks: Vec<Remark>,
 ) -> Result<Response, Problem> {
     match app.store.put_policy(of, policy, seen, &caller.actor, app.now()?).await? {
         PolicyChange::Overtaken => Err(Problem::precondition_failed()),
@@ -241,17 +306,30 @@ async fn put(
                 actor = caller.actor,
                 "policy changed"
             );
-            Ok(answer(stored))
+            Ok(answer(stored, remarks))
         }
     }
 }
 
-fn checked(app: &App, settings: &[Settings], policy: &Policy) -> Result<Vec<Settings>, Problem> {
-    validate(&app.catalog, settings, policy).map_err(|error| {
+/// The settings under a policy, and what to remark. Entries of metrics that left the catalog may stay where they were stored
+/// before; new ones are refused.
+fn checked(
+    app: &App,
+    settings: &[Settings],
+    policy: &Policy,
+    stored: &Policy,
+) -> Result<(Vec<Settings>, Vec<Remark>), Problem> {
+    let (known, unknown) = without_unknown_metrics(&app.catalog, policy);
+    let (_, stored) = without_unknown_metrics(&app.catalog, stored);
+    let only_stored = unknown.iter().all(|place| stored.contains(place));
+    let settings = validate(&app.catalog, settings, if only_stored { &known } else { policy });
+    let settings = settings.map_err(|error| {
         let text = error.to_string();
         let place = text.split(": ").next().unwrap_or_default().to_owned();
         Problem::invalid(place, text)
-    })
+    })?;
+    let remarks = unknown.iter().map(|place| Remark::unknown_metric("this policy", place)).collect();
+    Ok((settings, remarks))
 }
 
 /// The version in `If-Match`, in the form of the ETag.
@@ -267,17 +345,25 @@ fn version_of(headers: &HeaderMap) -> Result<u64, Problem> {
     })
 }
 
-fn answer(stored: StoredPolicy) -> Response {
+fn answer(stored: StoredPolicy, remarks: Vec<Remark>) -> Response {
     let tag = HeaderValue::from_str(&format!("\"{}\"", stored.version));
     let config = Config {
         version: stored.version,
-        updated_at: stored.updated_at.map(|at| at.as_millisecond()),
+        updated_at: stored.updated_at.map(Time::from),
         updated_by: stored.updated_by,
         config: stored.policy,
+        remarks,
     };
     let mut response = Json(config).into_response();
     if let Ok(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+impl Remark {
+    fn unknown_metric(of: &str, place: &str) -> Self {
+        let detail = format!("{place} in {of} has no effect: the catalog has no such metric");
+        Self { code: RemarkCode::UnknownMetric, detail }
+    }
 }

@@ -14,10 +14,11 @@ use crate::access::Reader;
 use crate::answer::Serving;
 use crate::checking::{steps, usage_of};
 use crate::error::Problem;
+use crate::limits::{cost_of_hours, cost_of_window, within_limits};
 use crate::params::{CustomerInPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::times;
-use crate::views::Period;
+use crate::views::{Period, Time};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -60,8 +61,7 @@ pub(crate) struct MetricBaseline {
     pub excluded_windows: usize,
     /// From the start of the oldest window to the end of the newest.
     pub window: Period,
-    /// Unix milliseconds.
-    pub computed_at: i64,
+    pub computed_at: Time,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -79,8 +79,8 @@ pub(crate) struct Usage {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Point {
-    /// First instant of the hour or day, in Unix milliseconds.
-    pub start: i64,
+    /// First instant of the hour or day.
+    pub start: Time,
     /// In `unit`; null where nothing is known.
     #[schema(required = true)]
     pub value: Option<f64>,
@@ -120,7 +120,9 @@ pub(crate) async fn baselines(
     let days = query.number("baseline_days", 1..=90, app.detection.baseline_days)?;
     let window = app.closed_window(query.now())?;
     let customers = std::slice::from_ref(&customer);
-    let usage = usage_of(&app, customers, window, days, query.now(), &serving).await?;
+    let reading = usage_of(&app, customers, window, days, query.now(), &serving);
+    let cost = cost_of_window(&window, days, 1);
+    let usage = within_limits(&app, &caller, query.now(), cost, reading).await?;
     let usage = &usage[&customer];
     let baselines = app.catalog.metrics().iter().map(|spec| {
         let series = usage.series(&app, spec);
@@ -144,7 +146,7 @@ pub(crate) async fn baselines(
             sample_count: values().count(),
             excluded_windows,
             window: Period::between(window.earlier(window.baseline_windows(days)).start(), window.start()),
-            computed_at: query.now().as_millisecond(),
+            computed_at: query.now().into(),
         }
     });
     Ok(Json(Baselines { customer_id: customer.to_string(), baselines: baselines.collect() }))
@@ -191,13 +193,15 @@ pub(crate) async fn usage(
     times::in_order(Some(from), Some(until), ("from", "to"))?;
     let range = (floor(from, step), floor(until + step - SignedDuration::from_nanos(1), step));
 
-    let values = steps(&app, &customer, metric, range, step.unsigned_abs(), &serving).await?;
+    let reading = steps(&app, &customer, metric, range, step.unsigned_abs(), &serving);
+    let cost = cost_of_hours(range.0, range.1);
+    let values = within_limits(&app, &caller, query.now(), cost, reading).await?;
     let start_of = |number: usize| {
         let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         range.0.as_millisecond() + number as i64 * step_ms
     };
     let point = |(number, value): (usize, Option<f64>)| Point {
-        start: start_of(number),
+        start: start_of(number).into(),
         // What has not begun is not zero.
         value: value.or_else(|| {
             metric.missing.value(None).filter(|_| start_of(number) < query.now().as_millisecond())

@@ -20,6 +20,7 @@ use crate::error::Problem;
 use crate::params::{self, Body, InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::times::TimeInBody;
+use crate::views::Time;
 
 /// Customers that one run may be limited to.
 const MAX_CUSTOMERS: usize = 100;
@@ -49,7 +50,7 @@ pub(crate) struct DetectionRequest {
     customer_ids: Option<Vec<String>>,
 }
 
-/// A run that somebody asked for. Times are Unix milliseconds.
+/// A run that somebody asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Detection {
     pub detection_id: String,
@@ -59,14 +60,14 @@ pub(crate) struct Detection {
     #[schema(required = true)]
     pub customer_ids: Option<Vec<String>>,
     /// The window closes at the full hour at or before it.
-    pub time: i64,
+    pub time: Time,
     /// Who, as the token named them.
     pub requested_by: String,
-    pub requested_at: i64,
+    pub requested_at: Time,
     #[schema(required = true)]
-    pub started_at: Option<i64>,
+    pub started_at: Option<Time>,
     #[schema(required = true)]
-    pub finished_at: Option<i64>,
+    pub finished_at: Option<Time>,
     /// Names the run in the detector's log, where the reason of a failure is.
     #[schema(required = true)]
     pub run_id: Option<String>,
@@ -215,11 +216,11 @@ impl Detection {
             },
             dry_run: run.dry_run,
             customer_ids: Some(customers).filter(|customers| !customers.is_empty()),
-            time: run.time,
+            time: run.time.into(),
             requested_by: run.requested_by,
-            requested_at: run.requested_at,
-            started_at: run.started_at,
-            finished_at: run.finished_at,
+            requested_at: run.requested_at.into(),
+            started_at: run.started_at.map(Time::from),
+            finished_at: run.finished_at.map(Time::from),
             run_id: run.run_id,
             summary: run.summary.and_then(|text| serde_json::from_str(&text).ok()),
         }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use detection::incident::Subject;
 use detection::{Direction, IncidentId, IncidentState, Severity};
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +17,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::access::{Caller, Reader};
 use crate::answer::Serving;
+use crate::csv_list;
 use crate::cursor::{self, Place};
 use crate::error::Problem;
 use crate::params::{InPath, Query};
@@ -33,6 +36,33 @@ const STATES: [IncidentState; 5] = [
 
 /// What decides which incidents are listed.
 const FILTERS: [&str; 7] = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
+
+/// Columns of the list as CSV.
+const COLUMNS: [&str; 23] = [
+    "incident_id",
+    "customer_id",
+    "metric",
+    "unit",
+    "direction",
+    "state",
+    "severity",
+    "opened_at",
+    "last_seen",
+    "last_window",
+    "closed_at",
+    "over_at",
+    "anomalies",
+    "peak_z_score",
+    "latest.current_value",
+    "latest.baseline_mean",
+    "latest.baseline_stddev",
+    "latest.z_score",
+    "description",
+    "last_page.event",
+    "last_page.window_end",
+    "last_page.single",
+    "expires_at",
+];
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Incidents {
@@ -73,12 +103,17 @@ pub(crate) struct IncidentDetail {
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<IncidentState>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
         ("from" = Option<String>, Query, description = "changed last by a window that ended at this time or later"),
-        ("to" = Option<String>, Query, description = "changed last by a window that ended before this time; at most 92 days after `from`"),
+        ("to" = Option<String>, Query, description = "changed last by a window that ended before this time; at most 92 days after `from`; default: now"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "incidents on a page; default 20", example = 3),
         ("cursor" = Option<String>, Query, description = "the `next_cursor` of the page before, with the same parameters and the same token"),
     ),
     responses(
-        (status = 200, description = "A page.", body = Incidents),
+        (
+            status = 200,
+            description = "A page.",
+            content((Incidents = "application/json"), (String = "text/csv")),
+            headers(("x-next-cursor" = Option<String>, description = "of CSV: the `next_cursor`; absent on the last page")),
+        ),
         Invalid,
         Forbidden,
         NotFound,
@@ -90,8 +125,9 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Reader(caller): Reader,
     serving: Serving,
+    headers: HeaderMap,
     query: Query,
-) -> Result<Json<Incidents>, Problem> {
+) -> Result<Response, Problem> {
     let query = query.only(&[&FILTERS[..], &["limit", "cursor"]].concat())?;
     let limit = query.number("limit", 1..=100, 20)?;
     let (mut filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
@@ -103,10 +139,11 @@ pub(crate) async fn list(
         app.store.list_incidents(&filter, after.as_ref(), limit, query.now(), serving.deadline).await?;
     let (from, until) = filter.bounds();
     let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
-    Ok(Json(Incidents {
+    let list = Incidents {
         incidents: page.items.into_iter().map(|item| IncidentView::in_list(item, &caller)).collect(),
         next_cursor: next.transpose()?,
-    }))
+    };
+    csv_list::list(&headers, list, |list| &list.incidents, |list| list.next_cursor.as_deref(), &COLUMNS)
 }
 
 /// Show one incident
@@ -162,7 +199,7 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, P
         from: query.time("from")?,
         until: query.time("to")?,
     };
-    times::in_order(filter.from, filter.until, ("from", "to"))?;
+    times::in_range(filter.from, filter.until, query.now(), ("from", "to"))?;
     Ok(filter)
 }
 

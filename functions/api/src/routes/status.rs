@@ -15,8 +15,9 @@ use crate::access::Operator;
 use crate::error::Problem;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, Unavailable};
+use crate::views::Time;
 
-/// Times are Unix milliseconds.
+/// How the system is doing.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {
     /// The last run for all customers, or for a shard of them, whatever became of it; null before the first.
@@ -47,7 +48,7 @@ pub(crate) struct LastRunView {
     #[schema(required = true)]
     pub shard: Option<ShardView>,
     pub completed: bool,
-    pub finished_at: i64,
+    pub finished_at: Time,
     /// What the run answered; null for a failure, whose reason is in the detector's log.
     #[schema(required = true, value_type = Option<Object>)]
     pub summary: Option<Value>,
@@ -104,7 +105,7 @@ impl From<LastRun> for LastRunView {
             run_id: run.run_id,
             shard: (!run.shard.is_whole()).then(|| ShardView::from(run.shard)),
             completed: run.completed,
-            finished_at: run.finished_at,
+            finished_at: run.finished_at.into(),
             summary: run.summary.and_then(|text| serde_json::from_str(&text).ok()),
         }
     }

@@ -115,7 +115,7 @@ pub(crate) async fn trends(
         .count(&filter, &metric_names(&app), query.now(), serving.deadline, |seen| tally.add(&seen))
         .await?;
     if !complete {
-        return Err(Problem::too_much("choose a shorter period, or one metric"));
+        return Err(Problem::out_of_time());
     }
     Ok(Json(tally.trends(from, until, top)))
 }

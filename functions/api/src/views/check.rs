@@ -25,11 +25,14 @@ pub(crate) struct Check {
     #[schema(required = true)]
     pub current_value: Option<f64>,
     pub baseline: BaselineView,
-    /// How many spreads the usage is from the mean, at most 100 either way; 0 where nothing can be judged. The spread is the
-    /// standard deviation, or `min_relative_spread` times the mean where that is larger.
-    pub z_score: f64,
+    /// How many spreads the usage is from the mean, at most 100 either way; null where nothing can be judged. The spread is
+    /// the standard deviation, or `min_relative_spread` times the mean where that is larger.
+    #[schema(required = true)]
+    pub z_score: Option<f64>,
     pub is_anomaly: bool,
-    pub severity: CheckSeverity,
+    /// Null where nothing can be judged.
+    #[schema(required = true)]
+    pub severity: Option<CheckSeverity>,
     /// Null unless it is an anomaly.
     #[schema(required = true)]
     pub direction: Option<Direction>,
@@ -46,7 +49,7 @@ pub(crate) struct Check {
     pub constant_baseline: bool,
     /// Why it cannot be judged; null where it can.
     #[schema(required = true)]
-    pub undetermined: Option<Reason>,
+    pub undetermined: Option<Unjudged>,
     /// Size of the z-score from which a change is an anomaly, in this check.
     pub threshold: f64,
     /// The verdict in words.
@@ -76,6 +79,21 @@ pub(crate) enum CheckSeverity {
     Normal,
     Warning,
     Critical,
+}
+
+/// Why a series cannot be judged.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Unjudged {
+    Customer(CustomerReason),
+    Series(Reason),
+}
+
+/// `unknown_customer`: the customer used nothing, of any metric, in all the time that was read.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CustomerReason {
+    UnknownCustomer,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -120,9 +138,10 @@ impl Check {
                     .map_or_else(|| series.baseline().count(), |baseline| baseline.sample_count()),
                 excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
             },
-            z_score: comparison.map_or(0.0, |comparison: &Comparison| comparison.z_score),
+            z_score: comparison.map(|comparison: &Comparison| comparison.z_score),
             is_anomaly: finding.is_some(),
-            severity: finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into()),
+            severity: comparison
+                .map(|_| finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into())),
             direction: finding.map(|finding| finding.direction),
             incident_id: finding
                 .and_then(|finding| usage.incident(metric, finding.direction))
@@ -131,11 +150,18 @@ impl Check {
             expected_high: comparison.map(|comparison| comparison.opinion.expected.high),
             constant_baseline: comparison.is_some_and(Comparison::constant_baseline),
             undetermined: match &verdict {
-                Verdict::Undetermined(reason) => Some(*reason),
+                Verdict::Undetermined(_) if usage.is_of_nobody() => {
+                    Some(Unjudged::Customer(CustomerReason::UnknownCustomer))
+                }
+                Verdict::Undetermined(reason) => Some(Unjudged::Series(*reason)),
                 _ => None,
             },
             threshold: settings.z_score().threshold(),
-            description: describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
+            description: match usage.is_of_nobody() {
+                true => "no usage of this customer, of any metric, in this period or the time before it"
+                    .to_owned(),
+                false => describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
+            },
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The shape of an incident.
 
-use detection::incident::Page;
+use detection::incident::{Event, Page};
 use detection::{Direction, Figures, IncidentState, Severity};
 use serde::Serialize;
 use store::IncidentItem;
 use utoipa::ToSchema;
 
-use super::HistoryView;
+use super::{HistoryView, Time};
 use crate::access::Caller;
 
-/// What one deviation of a customer's metric is over time. Times are Unix milliseconds, values are in `unit`.
+/// What one deviation of a customer's metric is over time. Values are in `unit`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Incident)]
 pub(crate) struct IncidentView {
@@ -24,18 +24,18 @@ pub(crate) struct IncidentView {
     /// The highest of its anomalies.
     pub severity: Severity,
     /// When its first anomaly was complete.
-    pub opened_at: i64,
+    pub opened_at: Time,
     /// End of its newest anomalous window.
-    pub last_seen: i64,
+    pub last_seen: Time,
     /// End of the newest window that changed anything about it; lists are sorted by it.
-    pub last_window: i64,
+    pub last_window: Time,
     /// When it was resolved or accepted; null while it is open.
     #[schema(required = true)]
-    pub closed_at: Option<i64>,
+    pub closed_at: Option<Time>,
     /// Since when usage is back to what is usual; null where it is not. An incident that somebody resolved may well go on,
     /// and then raises nothing.
     #[schema(required = true)]
-    pub over_at: Option<i64>,
+    pub over_at: Option<Time>,
     /// How many anomalies belong to it.
     pub anomalies: u64,
     /// Of all its anomalies the z-score that is farthest from zero.
@@ -46,13 +46,23 @@ pub(crate) struct IncidentView {
     pub description: String,
     /// What people were last told of it; null where nobody was.
     #[schema(required = true)]
-    pub last_page: Option<Page>,
+    pub last_page: Option<LastPage>,
     /// What people did with it, oldest first; absent in lists. A customer does not see who of the operators did something,
     /// nor their notes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryView>>,
     /// When it is forgotten.
-    pub expires_at: i64,
+    pub expires_at: Time,
+}
+
+/// What people were last told of an incident by a run.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct LastPage {
+    pub event: Event,
+    /// End of the window that led to it.
+    pub window_end: Time,
+    /// Whether it was a page of its own; otherwise it was one of many that a digest told of.
+    pub single: bool,
 }
 
 impl IncidentView {
@@ -73,18 +83,25 @@ impl IncidentView {
             direction: incident.subject.direction,
             state: incident.state,
             severity: incident.severity,
-            opened_at: incident.opened_at.as_millisecond(),
-            last_seen: incident.last_seen.as_millisecond(),
-            last_window: incident.last_window.as_millisecond(),
-            closed_at: incident.closed_at.map(|at| at.as_millisecond()),
-            over_at: incident.over_at.map(|at| at.as_millisecond()),
+            opened_at: incident.opened_at.into(),
+            last_seen: incident.last_seen.into(),
+            last_window: incident.last_window.into(),
+            closed_at: incident.closed_at.map(Time::from),
+            over_at: incident.over_at.map(Time::from),
             anomalies: incident.anomalies,
             peak_z_score: incident.peak_z_score,
             latest: incident.latest,
             description: item.description,
-            last_page: incident.last_page,
+            last_page: incident.last_page.map(LastPage::from),
             history: Some(history),
-            expires_at: item.ttl.saturating_mul(1_000),
+            expires_at: item.ttl.saturating_mul(1_000).into(),
         }
+    }
+}
+
+impl From<Page> for LastPage {
+    fn from(page: Page) -> Self {
+        let Page { event, window_end, single, .. } = page;
+        Self { event, window_end: window_end.into(), single }
     }
 }

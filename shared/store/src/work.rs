@@ -1,0 +1,85 @@
+//! How much work each caller of the API asked for in a minute: one item a caller and minute, which expires by itself.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::{AnomalyStore, StoreError, keys};
+
+/// How long the count of a minute is kept, in seconds.
+const RETENTION_SECONDS: i64 = 3_600;
+
+/// What a caller may use in a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    pub requests: u64,
+    /// Time of work, of all requests together.
+    pub work: Duration,
+}
+
+impl AnomalyStore {
+    /// Takes one request and `work` from what a caller may use in the minute of `now`. `false` where that is used up.
+    ///
+    /// A request that needs more than the whole allowance is granted in a minute in which nothing else was.
+    pub async fn take_work(
+        &self,
+        caller: &str,
+        work: Duration,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let number = |number: u128| AttributeValue::N(number.to_string());
+        let room = allowance.work.saturating_sub(work);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::work(caller, now).attributes()))
+            .update_expression("SET #type = :type, #ttl = :ttl ADD #requests :one, work_ms :work")
+            .condition_expression("attribute_not_exists(pk) OR (#requests < :requests AND work_ms <= :room)")
+            .expression_attribute_names("#type", "type")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#requests", "requests")
+            .expression_attribute_values(":type", AttributeValue::S("work".to_owned()))
+            .expression_attribute_values(
+                ":ttl",
+                AttributeValue::N((now.as_second() + RETENTION_SECONDS).to_string()),
+            )
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":requests", number(allowance.requests.into()))
+            .expression_attribute_values(":work", number(work.as_millis()))
+            .expression_attribute_values(":room", number(room.as_millis()));
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(self.unchanged("count", "the work of a caller", error)),
+        }
+    }
+
+    /// Replaces the work that was `taken` at `at` by what was used.
+    pub async fn settle_work(
+        &self,
+        caller: &str,
+        taken: Duration,
+        used: Duration,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let milliseconds = |of: Duration| i64::try_from(of.as_millis()).unwrap_or(i64::MAX / 2);
+        let difference = milliseconds(used) - milliseconds(taken);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::work(caller, at).attributes()))
+            .update_expression("ADD work_ms :difference")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":difference", AttributeValue::N(difference.to_string()));
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(self.unchanged("count", "the work of a caller", error)),
+        }
+    }
+}
