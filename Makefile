@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large \
+.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large month \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
@@ -97,6 +97,9 @@ bench: setup build-release ## Every promised figure beside its goal, on a cloud 
 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
+
+month: ## What the detector finds, misses and pages in simulated months; writes docs/detection-baseline.md (a minute)
+	cargo run --quiet -p bench --bin month -- --write docs/detection-baseline.md
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

@@ -43,7 +43,7 @@ pub mod kills;
 mod people;
 mod stage;
 mod story;
-mod table;
+pub mod table;
 mod telling;
 mod world;
 
@@ -96,18 +96,29 @@ pub fn tell(seed: u64) {
     violations.iter().for_each(|violation| println!("{:?}: {}", violation.rule, violation.what));
 }
 
-/// A detector whose clients are never used.
+/// The same with the defaults.
 pub fn app() -> App {
-    let env = Env::of(&[
+    app_with(&[]).expect("the defaults are right")
+}
+
+/// A detector whose clients are never used, with these variables and the defaults of all others.
+///
+/// # Errors
+///
+/// When a variable is refused.
+pub fn app_with(variables: &[(&str, &str)]) -> anyhow::Result<App> {
+    let needed = [
         ("CLICKHOUSE_URL", "http://localhost:1"),
         ("ANOMALIES_TABLE", "simulated"),
         ("ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:simulated"),
-    ]);
+    ];
+    let variables = [&needed[..], variables].concat();
+    let env = Env::of(&variables);
     let aws =
         aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
     let mut making = Box::pin(App::from_env(&env, &aws, || SystemTime::UNIX_EPOCH));
     match making.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(app) => app.expect("the settings are right"),
+        std::task::Poll::Ready(app) => app,
         std::task::Poll::Pending => unreachable!("nothing is read from anywhere"),
     }
 }

@@ -13,26 +13,26 @@ use store::{AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, Incide
 
 use crate::bugs::Bug;
 
-type Key = (String, String);
+pub type Key = (String, String);
 
 /// Everything that outlives a run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
-    pub(crate) alerts: BTreeMap<Key, Stored>,
-    pub(crate) incidents: BTreeMap<Key, IncidentItem>,
+pub struct Table {
+    pub alerts: BTreeMap<Key, Stored>,
+    pub incidents: BTreeMap<Key, IncidentItem>,
     /// What was published, in its order.
-    pub(crate) topic: Vec<AlertItem>,
+    pub topic: Vec<AlertItem>,
     incidents_index: Index<IncidentItem>,
     pending_index: Index<AlertItem>,
     /// What the last calls did, for whoever watches.
-    pub(crate) effects: Vec<Effect>,
-    pub(crate) bug: Option<Bug>,
+    pub effects: Vec<Effect>,
+    pub bug: Option<Bug>,
 }
 
 /// An anomaly, notice or digest with what its item says about sending it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Stored {
-    pub(crate) alert: AlertItem,
+pub struct Stored {
+    pub alert: AlertItem,
     claim: Option<(i64, String)>,
 }
 
@@ -45,7 +45,7 @@ struct Index<T> {
 
 /// Something that a call has changed.
 #[derive(Clone, Debug)]
-pub(crate) enum Effect {
+pub enum Effect {
     Changed {
         before: Option<Box<IncidentItem>>,
         latest: Option<Box<IncidentItem>>,
@@ -58,18 +58,18 @@ pub(crate) enum Effect {
 
 /// A change of an incident, as the store is asked for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) from: Option<Former>,
-    pub(crate) to: IncidentItem,
-    pub(crate) alert: Option<AlertItem>,
+pub struct Wanted {
+    pub from: Option<Former>,
+    pub to: IncidentItem,
+    pub alert: Option<AlertItem>,
 }
 
 /// Who asks, when, and how long the indexes lag behind what is done now. All in milliseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct By {
-    pub(crate) run: String,
-    pub(crate) now: i64,
-    pub(crate) lag: i64,
+pub struct By {
+    pub run: String,
+    pub now: i64,
+    pub lag: i64,
 }
 
 impl<T> Default for Index<T> {
@@ -100,13 +100,13 @@ impl<T> Index<T> {
 }
 
 impl Table {
-    pub(crate) fn incidents_since(&mut self, from: Timestamp, now: Timestamp, by: &By) -> Vec<IncidentItem> {
+    pub fn incidents_since(&mut self, from: Timestamp, now: Timestamp, by: &By) -> Vec<IncidentItem> {
         let shown = self.incidents_index.at(by.now).values();
         let wanted = |item: &&IncidentItem| item.incident.last_window >= from && item.ttl >= now.as_second();
         shown.filter(wanted).cloned().collect()
     }
 
-    pub(crate) fn pending(&mut self, limit: usize, by: &By) -> Pending {
+    pub fn pending(&mut self, limit: usize, by: &By) -> Pending {
         if self.bug == Some(Bug::LeftOverNeverSwept) {
             return Pending { alerts: Vec::new(), unreadable: 0 };
         }
@@ -114,7 +114,7 @@ impl Table {
         Pending { alerts, unreadable: 0 }
     }
 
-    pub(crate) fn latest_incident(&self, subject: &Subject, now: Timestamp) -> Option<IncidentItem> {
+    pub fn latest_incident(&self, subject: &Subject, now: Timestamp) -> Option<IncidentItem> {
         let open = self.incidents.get(&(partition(&subject.customer_id), open_key(subject)));
         let closed = || {
             let prefix = format!("{}#", open_key(subject));
@@ -127,13 +127,13 @@ impl Table {
         open.filter(stands).or_else(closed).filter(stands).cloned()
     }
 
-    pub(crate) fn incident(&self, id: &IncidentId) -> Option<&IncidentItem> {
+    pub fn incident(&self, id: &IncidentId) -> Option<&IncidentItem> {
         self.incidents.values().find(|item| item.id() == *id)
     }
 
     /// All or nothing: the alert unless it is stored, the incident at the version that the change was decided from, and
     /// the removal of its former key.
-    pub(crate) fn change(&mut self, wanted: Wanted, by: &By) -> Changed {
+    pub fn change(&mut self, wanted: Wanted, by: &By) -> Changed {
         let Wanted { from, to, alert } = &wanted;
         let in_place =
             from.as_ref().is_some_and(|from| from.is(&to.incident) && from.is_open == to.incident.is_open());
@@ -177,7 +177,7 @@ impl Table {
         Changed::Done
     }
 
-    pub(crate) fn record(&mut self, alert: AlertItem, by: &By) -> Recorded {
+    pub fn record(&mut self, alert: AlertItem, by: &By) -> Recorded {
         if let Some(found) = self.blocks(&alert, by) {
             return already(found, by);
         }
@@ -185,7 +185,7 @@ impl Table {
         Recorded::of(alert)
     }
 
-    pub(crate) fn claim(&mut self, alert: &AlertItem, by: &By) -> Claim {
+    pub fn claim(&mut self, alert: &AlertItem, by: &By) -> Claim {
         let always = self.bug == Some(Bug::ClaimAlwaysWon);
         let Some(stored) = self.alerts.get_mut(&key_of_alert(alert)) else { return Claim::Done };
         if stored.alert.state() != AlertState::Pending && !always {
@@ -200,12 +200,12 @@ impl Table {
         Claim::Won
     }
 
-    pub(crate) fn publish(&mut self, alert: &AlertItem) {
+    pub fn publish(&mut self, alert: &AlertItem) {
         self.topic.push(alert.clone());
         self.effects.push(Effect::Published(alert.clone()));
     }
 
-    pub(crate) fn mark_sent(&mut self, alert: &AlertItem, by: &By) {
+    pub fn mark_sent(&mut self, alert: &AlertItem, by: &By) {
         let key = key_of_alert(alert);
         let Some(stored) = self.alerts.get_mut(&key) else { return };
         stored.claim = None;
@@ -214,7 +214,7 @@ impl Table {
         self.effects.push(Effect::Marked(alert.id().to_owned()));
     }
 
-    pub(crate) fn release(&mut self, alert: &AlertItem, by: &By) {
+    pub fn release(&mut self, alert: &AlertItem, by: &By) {
         if let Some(stored) = self.alerts.get_mut(&key_of_alert(alert))
             && stored.claim.as_ref().is_some_and(|(_, run)| *run == by.run)
         {
@@ -222,11 +222,11 @@ impl Table {
         }
     }
 
-    pub(crate) fn stored(&self, alert: &AlertItem) -> Option<&AlertItem> {
+    pub fn stored(&self, alert: &AlertItem) -> Option<&AlertItem> {
         self.alerts.get(&key_of_alert(alert)).map(|stored| &stored.alert)
     }
 
-    pub(crate) fn digests(&self) -> impl Iterator<Item = &Digest> {
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
         self.alerts.values().filter_map(|stored| match &stored.alert {
             AlertItem::Digest(digest) => Some(&**digest),
             AlertItem::Anomaly(_) | AlertItem::Notice(_) => None,
@@ -235,7 +235,7 @@ impl Table {
 
     /// What must be the same after a run that was killed and repeated as after one that was not: everything but who
     /// wrote it.
-    pub(crate) fn essence(&self) -> (Vec<AlertItem>, Vec<IncidentItem>, Vec<String>) {
+    pub fn essence(&self) -> (Vec<AlertItem>, Vec<IncidentItem>, Vec<String>) {
         let anonymous = |stored: &Stored| {
             let mut alert = stored.alert.clone();
             match &mut alert {
