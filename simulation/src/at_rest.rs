@@ -51,6 +51,12 @@ impl Watch<'_> {
             if alert.state() == AlertState::Pending {
                 self.violated(Rule::StateHasPage, format!("{} still waits", alert.id()));
             }
+            if let AlertItem::Anomaly(item) = alert
+                && item.state.is_open()
+            {
+                let what = format!("{} is open, and its incident is not", item.anomaly_id);
+                self.violated(Rule::AnomaliesClose, what);
+            }
             match alert {
                 AlertItem::Digest(digest) if sent => {
                     let named =

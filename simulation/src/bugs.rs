@@ -43,6 +43,8 @@ pub enum Bug {
     LateWindowOnlyCounted,
     /// A late window pages, and the incident keeps the peak and the severity that it had.
     LatePeakForgotten,
+    /// The anomalies of an incident that has ended stay open.
+    AnomaliesLeftOpen,
     /// That an incident is over is stored without its notice.
     ClosingPageLost,
     /// What is read again before it is changed comes without its texts.
@@ -51,7 +53,7 @@ pub enum Bug {
 
 impl Bug {
     /// Each with the rule that it breaks; it may well break others too.
-    pub const ALL: [(Self, Rule); 21] = [
+    pub const ALL: [(Self, Rule); 22] = [
         (Self::PageBeforePut, Rule::StoredFirst),
         (Self::MarkBeforePublish, Rule::StateHasPage),
         (Self::MarkForgotten, Rule::OnePage),
@@ -71,6 +73,7 @@ impl Bug {
         (Self::PageForgotten, Rule::Paged),
         (Self::LateWindowOnlyCounted, Rule::Paged),
         (Self::LatePeakForgotten, Rule::LateWindows),
+        (Self::AnomaliesLeftOpen, Rule::AnomaliesClose),
         (Self::ClosingPageLost, Rule::Ends),
         (Self::TextsNotRead, Rule::Texts),
     ];

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use detection::incident::Subject;
+use detection::incident::{IncidentId, Subject};
 use jiff::Timestamp;
 use store::{AlertItem, Changed, Claim, IncidentItem, Pending, Recorded};
 
@@ -48,6 +48,7 @@ pub(crate) enum Call {
     IncidentsSince { from: Timestamp, now: Timestamp },
     LatestIncident { subject: Subject, now: Timestamp },
     Change(Box<Wanted>),
+    CloseAnomalies(IncidentId),
     Record(AlertItem),
     Pending(usize),
     Claim(AlertItem),
@@ -87,6 +88,10 @@ impl Desk {
             Call::IncidentsSince { from, now } => Answer::Incidents(table.incidents_since(from, now, &by)),
             Call::LatestIncident { subject, now } => {
                 Answer::Incident(table.latest_incident(&subject, now).map(Box::new))
+            }
+            Call::CloseAnomalies(incident) => {
+                table.close_anomalies(&incident);
+                Answer::Nothing
             }
             Call::Change(wanted) => Answer::Changed(table.change(*wanted, &by)),
             Call::Record(alert) => Answer::Recorded(table.record(alert, &by)),

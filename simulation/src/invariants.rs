@@ -22,6 +22,8 @@ pub enum Rule {
     Counts,
     /// Everything ends once all is quiet, and each page that raised is followed by one that closes.
     Ends,
+    /// The anomalies of an incident close with it.
+    AnomaliesClose,
     /// Runs that did not happen change nothing, and late ones no more than [`Rule::LateWindows`] says.
     GapsAndLateRuns,
     /// A late window counts and raises severity and peak.

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use detection::CustomerId;
 use detection::incident::{IncidentId, Subject};
+use detection::{CustomerId, State};
 use jiff::Timestamp;
 use store::{AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded};
 
@@ -175,6 +175,17 @@ impl Table {
         }
         self.effects.push(Effect::Changed { before, latest, to: Box::new(wanted.to), alert: wanted.alert });
         Changed::Done
+    }
+
+    /// The index of waiting alerts does not show what is open.
+    pub fn close_anomalies(&mut self, incident: &IncidentId) {
+        for stored in self.alerts.values_mut() {
+            if let AlertItem::Anomaly(item) = &mut stored.alert
+                && item.incident_id.as_ref() == Some(incident)
+            {
+                item.state = State::Resolved;
+            }
+        }
     }
 
     pub fn record(&mut self, alert: AlertItem, by: &By) -> Recorded {

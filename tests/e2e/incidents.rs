@@ -60,6 +60,7 @@ async fn a_spike_of_an_hour_is_24_anomalies_one_incident_one_page_and_one_resolv
     let incident = &incidents[0];
     let id = text(incident, "incident_id");
     assert!(items.iter().all(|item| text(item, "incident_id") == id));
+    assert!(items.iter().all(|item| text(item, "state") == "resolved"), "they close with their incident");
     let opened = (start + hours(1)).as_millisecond();
     assert_eq!(id, format!("{opened}.compute_time.spike.Yw"));
     assert_eq!(text(incident, "sk"), format!("INCIDENT#compute_time#spike#{opened}"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catalog::Policies;
-use detection::incident::Subject;
+use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
 use platform::emf::RunFigures;
 use store::{
@@ -56,6 +56,10 @@ impl Ledger for App {
         now: Timestamp,
     ) -> anyhow::Result<Option<IncidentItem>> {
         Ok(self.store.latest_incident(subject, now).await?)
+    }
+
+    async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()> {
+        Ok(self.store.close_anomalies(incident).await?)
     }
 
     async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> anyhow::Result<Changed> {

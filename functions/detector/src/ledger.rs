@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use catalog::Policies;
-use detection::incident::Subject;
+use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
 use platform::emf::RunFigures;
 use store::{
@@ -45,6 +45,8 @@ pub trait Ledger {
         subject: &Subject,
         now: Timestamp,
     ) -> anyhow::Result<Option<IncidentItem>>;
+    /// Resolves the anomalies of an incident that ends. Doing it twice is as good as once.
+    async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()>;
     async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> anyhow::Result<Changed>;
     async fn record(&self, item: AnomalyItem, writer: Writer<'_>) -> anyhow::Result<Recorded>;
     async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> anyhow::Result<Recorded>;

@@ -121,6 +121,10 @@ async fn settle(
         let (to, alert) = change(pass, single, &candidate, before.as_ref(), incident, page);
         let from = before.as_ref().map(|before| &before.former);
         let change = Change { from, to: &to, alert: alert.as_ref() };
+        if ends(before.as_ref(), &to.incident) {
+            // Before the incident: a run that dies in between finds it open, and does both again.
+            ledger.close_anomalies(&to.incident).await?;
+        }
         match ledger.change(change, pass.writer).await? {
             Changed::Done => {
                 let became = transition(before.as_ref(), &to);
@@ -211,6 +215,14 @@ fn change(
     let previous = before.filter(|before| before.former.is(&incident)).map(Previous::from);
     let description = description.filter(|_| is_newest(pass, candidate, &incident));
     (IncidentItem::following(previous, incident, unit, description, retention), alert)
+}
+
+/// Whether a change closes an incident, or finds the end of one that a person has closed.
+fn ends(before: Option<&Latest>, to: &Incident) -> bool {
+    let before = before.filter(|before| before.former.is(to)).and_then(|before| before.incident.as_ref());
+    before.is_some_and(|before| {
+        (before.is_open() && !to.is_open()) || (before.over_at.is_none() && to.over_at.is_some())
+    })
 }
 
 /// What a change is, for those who count.

@@ -106,7 +106,11 @@ impl AnomalyItem {
             catalog_version: judged_by.catalog_version.to_owned(),
             config_version: judged_by.config_version.to_owned(),
             mute_reason: judged_by.mute.map(|mute| mute.reason.clone()),
-            state: State::Open,
+            // Of what is over nothing is left to do.
+            state: match incident {
+                Some(incident) if !incident.is_open() => State::Resolved,
+                _ => State::Open,
+            },
             history: Vec::new(),
             run_id: run_id.to_owned(),
             ttl: expiry(anomaly.detected_at(), retention),

@@ -18,6 +18,7 @@ mod alert;
 mod alert_state;
 mod anomalies;
 mod anomaly_actions;
+mod anomaly_closing;
 mod anomaly_count;
 mod anomaly_item;
 mod config;
