@@ -71,8 +71,9 @@ locals {
         conditions = local.keys.requested_runs
       },
       {
+        # How runs ended, and up to where all hours are judged.
         sid        = "NoteLastRuns"
-        actions    = ["dynamodb:PutItem"]
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.last_runs
       },

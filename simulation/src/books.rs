@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use catalog::{Policies, StoredPolicy};
+use catalog::{Policies, Shard, StoredPolicy};
 use detection::incident::{Incident, Seen, Subject};
 use detection::{Policy, Series};
 use detector::App;
@@ -215,6 +215,23 @@ impl Ledger for Books<'_> {
             (item.description, item.history) = (String::new(), Vec::new());
         }
         Ok(incident.map(|item| self.forgetful(*item)))
+    }
+
+    async fn judged_until(&self, _: Shard) -> anyhow::Result<Option<Timestamp>> {
+        if !self.world.closes_gaps {
+            return Ok(None);
+        }
+        match self.ask(Call::JudgedUntil).await? {
+            Answer::JudgedUntil(end) => Ok(end),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn note_judged(&self, _: Shard, window_end: Timestamp) -> anyhow::Result<()> {
+        if !self.world.closes_gaps {
+            return Ok(());
+        }
+        self.ask(Call::NoteJudged(window_end)).await.map(drop)
     }
 
     async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()> {

@@ -49,6 +49,8 @@ pub(crate) enum Call {
     LatestIncident { subject: Subject, now: Timestamp },
     Change(Box<Wanted>),
     CloseAnomalies(IncidentId),
+    JudgedUntil,
+    NoteJudged(Timestamp),
     Record(AlertItem),
     Pending(usize),
     Claim(AlertItem),
@@ -66,6 +68,7 @@ pub(crate) enum Answer {
     Recorded(Recorded),
     Pending(Pending),
     Claim(Claim),
+    JudgedUntil(Option<Timestamp>),
 }
 
 /// The answer to a call, as soon as fate lets it arrive.
@@ -88,6 +91,11 @@ impl Desk {
             Call::IncidentsSince { from, now } => Answer::Incidents(table.incidents_since(from, now, &by)),
             Call::LatestIncident { subject, now } => {
                 Answer::Incident(table.latest_incident(&subject, now).map(Box::new))
+            }
+            Call::JudgedUntil => Answer::JudgedUntil(table.judged_until),
+            Call::NoteJudged(end) => {
+                table.judged_until = table.judged_until.max(Some(end));
+                Answer::Nothing
             }
             Call::CloseAnomalies(incident) => {
                 table.close_anomalies(&incident);

@@ -10,6 +10,7 @@
 //! * [`table`]: the table, its indexes and the topic, under the conditions that the store states.
 //! * [`invariants`], [`changes`], [`at_rest`]: what must hold always, at each change, and at the end.
 //! * [`kills`]: one run, killed at each of its calls in turn.
+//! * [`gaps`]: days without a run.
 //! * [`bugs`]: mistakes planted on purpose, each of which must be found.
 //!
 //! Two things of the store are not modelled: calls that take longer than the claim on an alert, which the outbox itself
@@ -38,6 +39,7 @@ mod bugs;
 mod changes;
 mod desk;
 mod fate;
+pub mod gaps;
 mod invariants;
 pub mod kills;
 mod people;

@@ -20,6 +20,8 @@ pub type Key = (String, String);
 pub struct Table {
     pub alerts: BTreeMap<Key, Stored>,
     pub incidents: BTreeMap<Key, IncidentItem>,
+    /// Up to where all hours are judged, where runs look for missed hours.
+    pub judged_until: Option<Timestamp>,
     /// What was published, in its order.
     pub topic: Vec<AlertItem>,
     incidents_index: Index<IncidentItem>,

@@ -22,6 +22,8 @@ const NOISE: f64 = 0.1;
 
 pub(crate) struct World {
     pub(crate) rules: Rules,
+    /// Whether runs look for missed hours. The schedules of seeds do without: what a late run does there shows by itself.
+    pub(crate) closes_gaps: bool,
     pub(crate) max_per_run: usize,
     pub(crate) max_per_customer: usize,
     pub(crate) mutes: Policy,
@@ -82,6 +84,7 @@ impl World {
             .collect();
         Self {
             rules,
+            closes_gaps: false,
             max_per_run: one_of(rng, &[0, 1, 2, 3, 25, 25]),
             max_per_customer: one_of(rng, &[1, 2, 10]),
             mutes: Policy { metrics: BTreeMap::new(), mutes },

@@ -1,6 +1,6 @@
 //! Plays seeds. `SIMULATION_SEEDS` says how many, and `SIMULATION_SEED` tells the story of one.
 
-use simulation::{Bug, Violation, app, first, kills, tell};
+use simulation::{Bug, Violation, app, first, gaps, kills, tell};
 
 /// Seeds within which each planted bug must be found.
 const SEEDS_FOR_A_BUG: u64 = 2_000;
@@ -42,6 +42,21 @@ fn a_run_killed_at_any_call_and_run_again_ends_as_an_undisturbed_one() {
     let kills: usize = kills.unwrap().iter().sum();
     assert!(kills > 3_000, "only {kills} kills");
     println!("{kills} kills");
+}
+
+#[test]
+fn three_days_without_a_run_end_as_a_history_without_a_gap() {
+    let mut app = app();
+    let (mut anomalies, mut forgotten) = (0, 0);
+    for seed in 0..60 {
+        let Some([with, without]) = gaps::with_and_without(&mut app, seed, true) else { continue };
+        assert_eq!((&with.0, &with.1), (&without.0, &without.1), "seed {seed}");
+        anomalies += with.0.len();
+        // A detector that does not look for missed hours ends otherwise: the comparison can tell.
+        let [blind, _] = gaps::with_and_without(&mut app, seed, false).expect("the same world");
+        forgotten += usize::from(blind.0 != without.0);
+    }
+    assert!(anomalies > 300 && forgotten > 10, "{anomalies} anomalies, {forgotten} worlds");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Incidents over many runs: one page for one event, whatever happens to the runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -176,6 +178,47 @@ async fn a_window_that_runs_late_pages_and_says_so() -> Result<()> {
     assert_eq!((&alerts[0]["event"], &alerts[0]["severity"]), (&"opened".into(), &"critical".into()));
     let says = alerts[0]["description"].as_str().unwrap_or_default();
     assert!(says.contains("this is late: the window to 2026-11-21T13:00:00Z"), "{says}");
+    Ok(())
+}
+
+/// The time of day of the test of a gap, in Unix seconds.
+static NOW: AtomicI64 = AtomicI64::new(0);
+
+fn clock() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.load(Ordering::Relaxed).unsigned_abs())
+}
+
+#[tokio::test]
+async fn hours_without_a_run_are_judged_by_the_next_runs() -> Result<()> {
+    let (with, start) = (World::new().await?, at(END));
+    with.insert(&steady_hours("c", start, 80)).await?;
+    with.insert(&[Event::compute("c", start + SignedDuration::from_mins(90), 9e7)]).await?;
+    let without = with.sibling().await?;
+    let gap = 1..=34;
+    let mut left = Vec::new();
+    for (world, gap) in [(&with, Some(&gap)), (&without, None)] {
+        let mut app = world.app().await?;
+        app.clock = clock;
+        for hour in (0..50).filter(|hour| gap.is_none_or(|gap| !gap.contains(hour))) {
+            NOW.store((start + hours(hour)).as_second() + 5, Ordering::Relaxed);
+            run_at(&app, start + hours(hour)).await?;
+        }
+        let names = ["anomaly_id", "z_score", "excluded_windows", "incident_id", "state"];
+        let anomalies: BTreeSet<_> =
+            world.items().await?.iter().map(|item| names.map(|name| text(item, name))).collect();
+        let names = ["incident_id", "state", "anomalies", "severity", "peak_z_score", "last_seen", "over_at"];
+        let incidents: BTreeSet<_> =
+            world.incidents().await?.iter().map(|item| names.map(|name| text(item, name))).collect();
+        let events: Vec<_> = world.alerts().await?.iter().map(|alert| alert["event"].to_string()).collect();
+        left.push((anomalies, incidents));
+        assert_eq!(
+            events.len(),
+            if gap.is_some() { 0 } else { 2 },
+            "what came and went pages nobody: {events:?}"
+        );
+    }
+    assert_eq!(left[0], left[1]);
+    assert_eq!((left[0].0.len(), left[0].1.len()), (24, 1));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use catalog::Policies;
+use catalog::{Policies, Shard};
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
 use platform::emf::RunFigures;
@@ -56,6 +56,14 @@ impl Ledger for App {
         now: Timestamp,
     ) -> anyhow::Result<Option<IncidentItem>> {
         Ok(self.store.latest_incident(subject, now).await?)
+    }
+
+    async fn judged_until(&self, shard: Shard) -> anyhow::Result<Option<Timestamp>> {
+        Ok(self.store.judged_until(shard).await?)
+    }
+
+    async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> anyhow::Result<()> {
+        Ok(self.store.note_judged(shard, window_end).await?)
     }
 
     async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use catalog::Policies;
+use catalog::{Policies, Shard};
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
 use platform::emf::RunFigures;
@@ -45,6 +45,9 @@ pub trait Ledger {
         subject: &Subject,
         now: Timestamp,
     ) -> anyhow::Result<Option<IncidentItem>>;
+    /// The end of the last window before which every hour is judged.
+    async fn judged_until(&self, shard: Shard) -> anyhow::Result<Option<Timestamp>>;
+    async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> anyhow::Result<()>;
     /// Resolves the anomalies of an incident that ends. Doing it twice is as good as once.
     async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()>;
     async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> anyhow::Result<Changed>;

@@ -21,6 +21,7 @@ mod aws;
 pub mod candidate;
 pub mod known;
 pub mod ledger;
+mod missed;
 mod notes;
 pub mod outbox;
 pub mod pass;

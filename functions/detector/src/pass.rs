@@ -20,6 +20,18 @@ pub struct Pass<'a> {
     pub policies: &'a Policies,
     pub writer: Writer<'a>,
     pub deadline: Instant,
+    pub order: Order,
+}
+
+/// Where the window of a pass is among those that are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The window of the run, after all before it.
+    InOrder,
+    /// The window of the run, while missed hours before it are not judged yet: incidents open and go on, and none ends.
+    Ahead,
+    /// A missed hour: nobody is paged about it.
+    Missed,
 }
 
 /// Refuses to begin what cannot be finished before `deadline`.

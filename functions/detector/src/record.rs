@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::candidate::Candidate;
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
-use crate::pass::{Pass, ensure_time_left};
+use crate::pass::{Order, Pass, ensure_time_left};
 use crate::plan::{Call, PagePlan};
 use crate::spool::Spool;
 
@@ -98,6 +98,9 @@ async fn settle(
     plan: &PagePlan,
     candidate: Candidate,
 ) -> anyhow::Result<Settled> {
+    if pass.order == Order::Ahead && candidate.finding().is_none() {
+        return Ok(Settled::Nothing);
+    }
     let mut before = latest(pass, known, &candidate);
     let first = decide(pass, &candidate, before.as_ref());
     let single = plan.is_single(&candidate, Call::of(&first));
@@ -168,7 +171,7 @@ fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool
 fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Step {
     let app = pass.app;
     let observation = observation(pass, candidate);
-    let muted = mute(pass, candidate).is_some();
+    let muted = mute(pass, candidate).is_some() || pass.order == Order::Missed;
     let latest = latest.and_then(|latest| latest.incident.as_ref());
     advance(latest, &subject(app, candidate), &observation, muted, &app.incidents.rules)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use detection::Window;
 use jiff::SignedDuration;
 use platform::emf::RunFigures;
+use platform::telemetry::error_chain;
 use store::Writer;
 use uuid::Uuid;
 
@@ -14,10 +15,10 @@ use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::notes::{note, report};
 use crate::outbox::Outbox;
-use crate::pass::{Pass, millis};
+use crate::pass::{Order, Pass, millis};
 use crate::request::Request;
 use crate::summary::RunSummary;
-use crate::{record, summary};
+use crate::{missed, record, summary};
 
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
@@ -29,8 +30,8 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 ///
 /// # Errors
 ///
-/// When the window is not over, when the usage could not be read completely, when a write was not acknowledged, when an alert could not be
-/// published, or when time ran out. The same request can be run again at any time.
+/// When the window is not over, when the usage could not be read completely, when a write was not acknowledged, when an
+/// alert could not be published, or when time ran out. The same request can be run again at any time.
 pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Result<RunSummary> {
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
@@ -90,7 +91,18 @@ pub async fn steps(
     }
     figures.phase = "reading the policies";
     let policies = ledger.policies().await?;
-    let pass = Pass { app, request, window, policies: &policies, writer, deadline };
+    let order = Order::InOrder;
+    let mut pass = Pass { app, request, window, policies: &policies, writer, deadline, order };
+    let closes_gaps = request.is_of_newest_hour(writer.now);
+    let mut failed = None;
+    if closes_gaps {
+        figures.phase = "judging hours that were missed";
+        let gap = close_gap(ledger, pass, outbox).await;
+        (failed, pass.order) = match gap {
+            Ok(order) => (None, order),
+            Err(error) => (Some(error), Order::Ahead),
+        };
+    }
     figures.phase = "reading the incidents";
     let known = incidents(ledger, app, &window).await?;
     figures.phase = "reading usage";
@@ -103,9 +115,51 @@ pub async fn steps(
     figures.phase = "sending alerts";
     outbox.publish(ledger, recorded.pending, writer, deadline).await;
     outbox.publish_held(ledger, writer, deadline).await;
-    match outbox.failure() {
+    if closes_gaps && pass.order == Order::InOrder {
+        note_judged(ledger, pass).await;
+    }
+    match failed.or_else(|| outbox.failure()) {
         Some(error) => Err(error),
         None => Ok(summary::of_run(pass, recorded.counts, outbox.published(), &figures.usage)),
+    }
+}
+
+/// Judges the hours before that of a run that nobody has judged, as far as time allows. Tells whether that was all.
+async fn close_gap(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) -> anyhow::Result<Order> {
+    let missed = missed::windows(ledger.judged_until(pass.request.shard).await?, &pass.window);
+    let mut longest = Duration::ZERO;
+    for (judged, window) in missed.iter().enumerate() {
+        if !missed::has_time(judged, longest, pass.deadline) {
+            let left = missed.len() - judged;
+            tracing::warn!(hours.judged = judged, hours.left = left, "missed hours wait for the next run");
+            return Ok(Order::Ahead);
+        }
+        let began = Instant::now();
+        let deadline = began + pass.deadline.saturating_duration_since(began) / 2;
+        let pass = Pass { window: *window, deadline, order: Order::Missed, ..pass };
+        judge_missed(ledger, pass, outbox)
+            .await
+            .with_context(|| format!("the missed hour to {} was not judged", window.end()))?;
+        note_judged(ledger, pass).await;
+        ledger.pause(missed::INDEX_TIME).await;
+        longest = longest.max(began.elapsed());
+    }
+    Ok(Order::InOrder)
+}
+
+async fn judge_missed(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) -> anyhow::Result<()> {
+    let known = incidents(ledger, pass.app, &pass.window).await?;
+    let mut candidates = ledger.candidates(pass, &known, &mut RunFigures::default()).await?;
+    let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
+    outbox.publish(ledger, recorded.pending, pass.writer, pass.deadline).await;
+    tracing::info!(window.end = %pass.window.end(), run.recorded = recorded.counts.recorded, "missed hour judged");
+    Ok(())
+}
+
+/// A note that is not taken is taken by the next run, which judges the hour once more and finds it judged.
+async fn note_judged(ledger: &impl Ledger, pass: Pass<'_>) {
+    if let Err(error) = ledger.note_judged(pass.request.shard, pass.window.end()).await {
+        tracing::warn!(error = error_chain(error.as_ref()), "which hours are judged is not noted");
     }
 }
 

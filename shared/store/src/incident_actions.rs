@@ -49,6 +49,9 @@ impl AnomalyStore {
             }
             let notice = page.map(|event| self.notice(event, &incident, &found.unit, entry, told_at, writer));
             let to = self.with_entry(&found, incident, entry);
+            if found.incident.is_open() && !to.incident.is_open() {
+                self.close_anomalies(&to.incident).await?;
+            }
             let change = Change { from: Some(&found.former()), to: &to, alert: notice.as_ref() };
             match self.change(change, writer).await? {
                 Changed::Done => return Ok(Acted::Done { item: Box::new(to), notice }),

@@ -53,6 +53,7 @@ pub(crate) const INCIDENT_PREFIX: &str = "INCIDENT#";
 
 /// First part of the sort keys of the completed runs.
 pub(crate) const COMPLETED_PREFIX: &str = "LAST_COMPLETED";
+pub(crate) const JUDGED_PREFIX: &str = "JUDGED";
 
 const CUSTOMER_PREFIX: &str = "CUSTOMER#";
 const ANOMALY_PREFIX: &str = "ANOMALY#";
@@ -151,6 +152,14 @@ pub(crate) fn last_completed(shard: Shard) -> Key {
     }
 }
 
+/// Up to where all hours are judged, for all customers or a shard.
+pub(crate) fn judged(shard: Shard) -> Key {
+    match shard.is_whole() {
+        true => key(STATUS, JUDGED_PREFIX),
+        false => key(STATUS, format!("{JUDGED_PREFIX}#{shard}")),
+    }
+}
+
 pub(crate) fn delivery(alert_id: &str, channel: &str) -> Key {
     key(format!("DELIVERY#{}", short(alert_id)), format!("CHANNEL#{channel}"))
 }
@@ -242,6 +251,8 @@ mod tests {
             (last_run(), "STATUS LAST_RUN"),
             (last_completed(Shard::WHOLE), "STATUS LAST_COMPLETED"),
             (last_completed(Shard::new(3, 8).unwrap()), "STATUS LAST_COMPLETED#3-of-8"),
+            (judged(Shard::WHOLE), "STATUS JUDGED"),
+            (judged(Shard::new(3, 8).unwrap()), "STATUS JUDGED#3-of-8"),
             (delivery("1.m.YQ", "slack"), "DELIVERY#1.m.YQ CHANNEL#slack"),
             (waiting("slack", "1.m.YQ"), "CHANNEL#slack WAITING#1.m.YQ"),
             (lead("slack"), "CHANNEL#slack LEAD"),

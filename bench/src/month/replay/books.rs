@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use catalog::{Policies, StoredPolicy};
+use catalog::{Policies, Shard, StoredPolicy};
 use detection::incident::Subject;
 use detection::{CustomerId, Direction, MetricName, Series};
 use detector::App;
@@ -163,6 +163,20 @@ impl Ledger for Books<'_> {
         Ok(self.table.borrow().latest_incident(subject, now))
     }
 
+    /// No hour is missed here.
+    async fn judged_until(&self, _: Shard) -> anyhow::Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    async fn note_judged(&self, _: Shard, _: Timestamp) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    async fn close_anomalies(&self, incident: &detection::Incident) -> anyhow::Result<()> {
+        self.table.borrow_mut().close_anomalies(&incident.id());
+        Ok(())
+    }
+
     async fn change(&self, change: Change<'_>, _: Writer<'_>) -> anyhow::Result<Changed> {
         let Change { from, to, alert } = change;
         let wanted = Wanted { from: from.cloned(), to: to.clone(), alert: alert.cloned() };
@@ -202,6 +216,10 @@ impl Ledger for Books<'_> {
     async fn mark_sent(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
         self.table.borrow_mut().mark_sent(alert, &self.by());
         Ok(())
+    }
+
+    async fn park(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
+        anyhow::bail!("the model of the topic refuses nothing, and {} was refused", alert.id())
     }
 
     async fn release(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {

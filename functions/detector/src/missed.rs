@@ -1,0 +1,68 @@
+//! The hours that no run has judged: a schedule that was off, or an outage.
+//!
+//! A run of the schedule judges them before its own hour, the oldest first, so that incidents come about as without the
+//! gap. They page nobody: whatever is active in the run's own hour is paged there, once. A long gap takes several runs.
+//! Until it is closed, the own hour of a run opens and continues incidents and ends none.
+
+use std::time::{Duration, Instant};
+
+use detection::Window;
+use jiff::{SignedDuration, Timestamp};
+
+/// Missed hours that a run looks back for.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(72);
+
+/// Missed hours that one run judges.
+const MOST: usize = 6;
+
+/// Time for the index of incidents to follow the table.
+pub(crate) const INDEX_TIME: Duration = Duration::from_secs(1);
+
+/// The windows between the last that is judged and that of a run, the oldest first.
+pub(crate) fn windows(judged_until: Option<Timestamp>, window: &Window) -> Vec<Window> {
+    let Some(judged_until) = judged_until else { return Vec::new() };
+    let mut missed = Vec::new();
+    let mut end = window.end();
+    while let Ok(earlier) = end.checked_sub(SignedDuration::from_hours(1))
+        && earlier > judged_until
+        && window.end().duration_since(earlier) <= LOOKED_BACK
+        && let Ok(earlier_window) = Window::closing_at(earlier)
+    {
+        missed.push(earlier_window);
+        end = earlier;
+    }
+    missed.reverse();
+    missed
+}
+
+/// Whether a run begins with another missed hour: half of its time is for its own.
+pub(crate) fn has_time(judged: usize, longest: Duration, deadline: Instant) -> bool {
+    judged < MOST && deadline.saturating_duration_since(Instant::now()) > 3 * longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hours_of_a_gap_in_their_order() {
+        let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
+        let before = |hours: i64| window.end() - SignedDuration::from_hours(hours);
+        for (judged_until, expected) in [
+            (None, vec![]),
+            (Some(before(-1)), vec![]),
+            (Some(before(0)), vec![]),
+            (Some(before(1)), vec![]),
+            (Some(before(3)), vec![before(2), before(1)]),
+            (Some(before(500)), (1..=72).rev().map(before).collect()),
+        ] {
+            let ends: Vec<_> = windows(judged_until, &window).iter().map(Window::end).collect();
+            assert_eq!(ends, expected, "{judged_until:?}");
+        }
+        let later = Instant::now() + Duration::from_secs(60);
+        let second = Duration::from_secs(1);
+        assert!(
+            has_time(5, second, later) && !has_time(6, second, later) && !has_time(1, 30 * second, later)
+        );
+    }
+}

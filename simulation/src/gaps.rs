@@ -1,0 +1,61 @@
+//! Days without a run, in which everything came and went: the end is that of a history without a gap.
+
+use std::ops::Range;
+
+use detection::incident::IncidentState;
+use detector::App;
+use jiff::{SignedDuration, Timestamp};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use store::AlertItem;
+
+use crate::fate::{Fate, Kill};
+use crate::story::{Part, Story};
+use crate::world::{HISTORY, World};
+
+/// Hours without a run.
+const GAP: Range<usize> = HISTORY + 1..HISTORY + 71;
+
+/// Hours after it.
+const AFTERWARDS: usize = 40;
+
+/// What is left of a history: anomalies, incidents, and how many pages that raise went out. What was paged and when
+/// differs, and with it only what says so.
+pub type Remains = (Vec<String>, Vec<String>, usize);
+
+/// What is left of the world of a seed with a gap of three days and without one. None where something happens after it.
+pub fn with_and_without(app: &mut App, seed: u64, closes_gaps: bool) -> Option<[Remains; 2]> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut world = World::new(&mut rng, app);
+    world.closes_gaps = closes_gaps;
+    // What is accepted counts from the first page, which a gap delays.
+    world.rules.accept_after = SignedDuration::ZERO;
+    world.rule(app);
+    let is_quiet = world.quiet_from() <= GAP.end;
+    is_quiet.then(|| [GAP, HISTORY..HISTORY].map(|gap| play(app, &world, &rng, &gap)))
+}
+
+fn play(app: &App, world: &World, rng: &ChaCha8Rng, gap: &Range<usize>) -> Remains {
+    let mut story = Story::new(app, world, rng.clone(), None);
+    for event in (HISTORY..GAP.end + AFTERWARDS).filter(|event| !gap.contains(event)) {
+        story.wait_until(event);
+        story.fate = Fate::script(usize::MAX, Kill::Before);
+        story.perform(vec![Part::Run { event }]);
+    }
+    let desk = story.desk.borrow();
+    let (alerts, incidents, published) = desk.table.essence();
+    let anomalies = alerts.into_iter().filter_map(|alert| match alert {
+        AlertItem::Anomaly(item) => Some(format!(
+            "{} {:?} {:?} {:?} {:?} {:?}",
+            item.anomaly_id, item.severity, item.direction, item.evidence, item.incident_id, item.state
+        )),
+        AlertItem::Notice(_) | AlertItem::Digest(_) => None,
+    });
+    let incidents = incidents.into_iter().map(|item| {
+        let incident = &item.incident;
+        let state: IncidentState = incident.state;
+        let times: [Option<Timestamp>; 2] = [Some(incident.last_seen), incident.over_at];
+        format!("{} {state:?} {} {} {times:?}", item.id(), incident.anomalies, incident.peak_z_score)
+    });
+    (anomalies.collect(), incidents.collect(), published.len())
+}
