@@ -83,9 +83,9 @@ class Check(unittest.TestCase):
     def test_a_constant_baseline(self):
         for current, constant, z_score, severity in [
             (2.0, 2.0, 0.0, None),
-            (1.0, 2.0, -100.0, "warning"),
-            (0.0, 2.0, -100.0, "warning"),
-            (40.0, 20.0, 100.0, "critical"),
+            (1.0, 2.0, -12.5, "critical"),
+            (0.0, 2.0, -25.0, "critical"),
+            (40.0, 20.0, 25.0, "critical"),
             (12.0, 0.0, 100.0, "critical"),
             (0.0, 0.0, 0.0, None),
         ]:

@@ -54,7 +54,7 @@ run "role_can_do_exactly_what_the_code_calls" {
       KeepDigests                   = "Allow dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadSettings                  = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FollowRequestedRuns           = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      NoteLastRuns                  = "Allow dynamodb:GetItem, dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      NoteLastRuns                  = "Allow dynamodb:GetItem dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FindPendingAlertsAndIncidents = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       PublishAlerts                 = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       UseKeyThroughServices         = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
