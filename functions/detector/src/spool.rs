@@ -22,13 +22,23 @@ pub struct Spool<T> {
     items: PhantomData<T>,
 }
 
+impl<T> Default for Spool<T> {
+    fn default() -> Self {
+        Self { file: SpooledTempFile::new(IN_MEMORY), len: 0, line: Vec::new(), items: PhantomData }
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Spool<T> {
     pub fn new() -> Self {
-        Self { file: SpooledTempFile::new(IN_MEMORY), len: 0, line: Vec::new(), items: PhantomData }
+        Self::default()
     }
 
     pub fn len(&self) -> u64 {
         self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     pub fn push(&mut self, item: &T) -> anyhow::Result<()> {

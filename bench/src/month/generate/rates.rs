@@ -87,7 +87,7 @@ impl Rates {
 
     /// The usage that is drawn: calls, bytes and milliseconds, each by hour.
     pub(crate) fn usage(&self, dispersion: f64, draw: &mut Draw) -> Vec<Vec<f64>> {
-        let mut usage = vec![Vec::with_capacity(self.calls.len()); 3];
+        let mut usage = vec![Vec::new(); 3];
         for ((calls, bytes), milliseconds) in self.calls.iter().zip(&self.bytes).zip(&self.milliseconds) {
             let calls = draw.count(*calls, dispersion);
             usage[0].push(calls);
