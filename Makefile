@@ -36,8 +36,7 @@ setup: ## Check what the machine must have, and fetch the pinned tools into .loc
 	@$(CLOUD) setup
 
 build: ## Build the functions for the local cloud, and the command line program `meterflow`
-	cargo build --workspace --bins --examples
-	@$(CLOUD) package
+	@$(PYTHON) tools/checks package
 
 build-release: ## The same as they are deployed to AWS, optimised: minutes more, and into target/release
 	cargo build --release -p detector -p api -p notifier -p meterflow
@@ -83,8 +82,11 @@ docs: setup build ## Write the documents that are made from the code: the API, t
 test: ## Everything that CI runs, side by side; `python3 tools/checks --list` names the parts
 	@$(PYTHON) tools/checks
 
-lint unit e2e: ## Clippy on everything (a warning is an error), the tests without a cloud, the end-to-end tests on a cloud of their own
+lint unit: ## Clippy on everything (a warning is an error); the tests that need no cloud
 	@$(PYTHON) tools/checks $@
+
+e2e: ## The end-to-end tests, on a cloud of their own that is deleted afterwards
+	@$(PYTHON) tools/checks e2e deployed
 
 check-%: ## One of the other parts, such as check-terraform or check-docs
 	@$(PYTHON) tools/checks $*

@@ -17,7 +17,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Callable, Dict, Optional
 
 import aws
 import clickhouse
@@ -37,13 +37,18 @@ from settings import API, DEFAULT_STACK, DETECTOR, NOTIFIER, Settings
 from stack import Stack
 
 
-def main(arguments=None) -> int:
+def main(arguments=None, kind: configuration.Kind = configuration.LOCAL) -> int:
     options = _parser().parse_args(arguments)
+    return guarded(lambda: options.command(configuration.load(kind=kind), options))
+
+
+def guarded(command: Callable[[], Optional[int]]) -> int:
+    """Runs a command and tells its errors to a person."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         # Ends like Ctrl-C: Terraform saves its state, and a cloud of the tests is torn down.
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
-        return options.command(configuration.load(), options) or 0
+        return command() or 0
     except CloudError as error:
         print(f"\nError: {error}", file=sys.stderr)
         return 1
@@ -199,7 +204,7 @@ def _run_in_temporary_cloud(options) -> int:
                          f"TEST_CLOUD_DIR must not be {settings.directory}.")
     code = 0
     with _exclusive(settings, settings.directory / "test-lock"):
-        _tear_down(settings)
+        tear_down(settings)
         try:
             options.detector_package = options.api_package = options.notifier_package = None
             up(settings, options)
@@ -208,7 +213,7 @@ def _run_in_temporary_cloud(options) -> int:
             if code:
                 log = settings.logs / "aws.log"
                 say(f"\nThat failed. The end of the emulator's log, {log}:\n{tail(log)}\n")
-            _tear_down(settings)
+            tear_down(settings)
     return code
 
 
@@ -242,7 +247,7 @@ def _client_environ(settings: Settings, name_prefix: str) -> Dict[str, str]:
     return environ
 
 
-def _tear_down(settings: Settings) -> None:
+def tear_down(settings: Settings) -> None:
     """Ends the cloud's processes and deletes its data; the logs stay for whoever looks into a failure."""
     for name in (emulator.NAME, clickhouse.NAME):
         record = processes.find(name, settings.pids)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 from console import CloudError
 
 LISTENING = "0A"
+CHOICE = (20_000, 30_000)
 
 
 def require_free(port: int, purpose: str, variable: str, usual_suspects: str) -> None:
@@ -24,6 +26,16 @@ def require_free(port: int, purpose: str, variable: str, usual_suspects: str) ->
         f"{who}\n"
         f"End that program, or choose another port by setting {variable}={_suggestion(port)} in the environment."
     )
+
+
+def free(count: int) -> List[int]:
+    """So many ports that nobody has. They lie below those that systems give to outgoing connections."""
+    found: List[int] = []
+    while len(found) < count:
+        port = random.randint(*CHOICE)
+        if port not in found and _is_free(port):
+            found.append(port)
+    return found
 
 
 def _is_free(port: int) -> bool:

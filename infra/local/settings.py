@@ -14,7 +14,7 @@ CLICKHOUSE_DATABASE         the database of the stack (meterflow)
 `up` remembers what it was started with (see memory.py), so that each variable has to be set only once.
 
 The cloud that the tests make for themselves has the settings of LOCAL_ under names that start with TEST_ (defaults
-.local/test, 14566, 18123, 19000), and always a ClickHouse of its own.
+.local/test, any free ports), and always a ClickHouse of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Dict, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 import memory
+import ports
 from console import CloudError
 
 DEFAULT_STACK = "meterflow"
@@ -60,13 +61,13 @@ class Kind:
 
     prefix: str
     directory: str
-    aws_port: int
-    clickhouse_http_port: int
-    clickhouse_tcp_port: int
+    # Of the emulator, and of ClickHouse's HTTP and native interfaces; any free ones without them.
+    ports: Optional[Tuple[int, int, int]] = None
 
 
-LOCAL = Kind("LOCAL", ".local", 4566, 8123, 9000)
-TEST = Kind("TEST", ".local/test", 14566, 18123, 19000)
+LOCAL = Kind("LOCAL", ".local", (4566, 8123, 9000))
+# Any free ports, so that several checkouts can be tested at the same time.
+TEST = Kind("TEST", ".local/test")
 
 
 @dataclass(frozen=True)
@@ -140,18 +141,12 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
         if "CATALOG_PATH" in environ:
             remembered["LOCAL_CATALOG"] = environ["CATALOG_PATH"]
         environ = {**remembered, **environ}
-    ports = {
-        name: _port(environ, name, default)
-        for name, default in (
-            (f"{kind.prefix}_AWS_PORT", kind.aws_port),
-            (f"{kind.prefix}_CLICKHOUSE_HTTP_PORT", kind.clickhouse_http_port),
-            (f"{kind.prefix}_CLICKHOUSE_TCP_PORT", kind.clickhouse_tcp_port),
-        )
-    }
-    if len(set(ports.values())) < len(ports):
-        listing = ", ".join(f"{name}={port}" for name, port in ports.items())
+    names = [f"{kind.prefix}_{name}" for name in ("AWS_PORT", "CLICKHOUSE_HTTP_PORT", "CLICKHOUSE_TCP_PORT")]
+    chosen = {name: _port(environ, name, default) for name, default in zip(names, kind.ports or ports.free(3))}
+    if len(set(chosen.values())) < len(chosen):
+        listing = ", ".join(f"{name}={port}" for name, port in chosen.items())
         raise CloudError(f"Each part of the local cloud needs a port of its own, but two are the same: {listing}.")
-    aws_port, http_port, tcp_port = ports.values()
+    aws_port, http_port, tcp_port = chosen.values()
     return Settings(
         kind=kind,
         root=root,
@@ -171,6 +166,11 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
 def as_environment(settings: Settings) -> Dict[str, str]:
     """The variables by which another call of cloud.py finds this cloud."""
     return {"LOCAL_CLOUD_DIR": str(settings.directory), **_variables(settings)}
+
+
+def as_test_environment(settings: Settings) -> Dict[str, str]:
+    """The variables by which another call of cloud_of_tests.py finds this cloud of the tests."""
+    return {name.replace("LOCAL", "TEST", 1): value for name, value in as_environment(settings).items()}
 
 
 def remember(settings: Settings) -> None:

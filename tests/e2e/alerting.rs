@@ -8,15 +8,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use detection::incident::IncidentId;
 use e2e::deployed::{Deployed, TABLE, hour_ago};
 use e2e::receiver::{Received, Receiver, Reply};
-use e2e::world::{Event, at, insert, text};
+use e2e::world::{Event, at, insert, text, variable};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::incidents::{hours, steady_hours};
 
-/// The one customer whose alerts `tests/channels.json` routes to receivers, and the port of all of them.
+/// The one customer whose alerts `tests/channels.json` routes to receivers.
 const CUSTOMER: &str = "alerted";
-const PORT: u16 = 14571;
 
 /// Answers as each provider does.
 fn provider(request: &Received) -> Reply {
@@ -31,7 +30,7 @@ fn provider(request: &Received) -> Reply {
 
 #[tokio::test]
 async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() -> Result<()> {
-    let receiver = Receiver::start_at(PORT, provider).await?;
+    let receiver = Receiver::start_at(variable("TEST_RECEIVER_PORT")?.parse()?, provider).await?;
     let deployed = Deployed::new().await?;
     let start = at(&hour_ago(80));
     insert(&deployed.clickhouse, &steady_hours(CUSTOMER, start, 48)).await?;

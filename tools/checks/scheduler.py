@@ -36,6 +36,10 @@ class Scheduler:
         self._began = time.monotonic()
 
     def run(self) -> List[Result]:
+        for step in self.steps:
+            if step.report:
+                # The report of an earlier run would count for a step that does not run now.
+                step.report.unlink(missing_ok=True)
         try:
             self._run_all()
         except BaseException:

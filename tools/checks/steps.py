@@ -7,16 +7,19 @@ lints together. For that, every call of Cargo names the same packages (the featu
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Dict, List
 
+import ports
 import settings as configuration
 from step import Format, Step
 
+# The tests that need the deployed stack; the others need the engines only.
+DEPLOYED = "test(/^(alerting|deployed|gateway)/)"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -25,16 +28,22 @@ def all_steps(root: Path) -> Dict[str, Step]:
     tools = root / ".local" / "tools" / "venv" / "bin"
     reports = root / ".local" / "checks" / "reports"
     cargo = {"CARGO_TARGET_DIR": str(root / "target"), "CARGO_TERM_COLOR": "never"}
-    compiler = {**cargo, **linting_compiler(root), "CARGO_INCREMENTAL": "0"}
-    place = {"TEST_CHANNELS": "tests/channels.json"}
+    compiler = {**cargo, **linting_compiler(root)}
+    of_tests = [sys.executable, "infra/local/cloud_of_tests.py"]
+    place = cloud_of_tests(root)
+    everything = ["cargo", "build", "--workspace", "--all-targets"]
 
-    def tests(profile: str, packages: str, under=()) -> List[str]:
-        return [*under, str(tools / "cargo-nextest"), "nextest", "run", "--workspace", "--profile", profile, "-E", packages]
+    def tests(profile: str, which: str, under=()) -> List[str]:
+        return [*under, str(tools / "cargo-nextest"), "nextest", "run", "--workspace", "--profile", profile, "-E", which]
+
+    def junit(profile: str) -> Path:
+        return root / "target" / "nextest" / profile / "junit.xml"
 
     listed = [
         Step("programs", ["cargo", "build", "--workspace", "--bins", "--examples"], (), compiler, is_preparation=True),
+        Step("tests", everything, ("programs",), compiler, is_preparation=True),
         Step("setup", [*cloud, "setup"], is_preparation=True),
-        Step("lint", ["cargo", "build", "--workspace", "--all-targets"], ("programs",), compiler),
+        Step("lint", [sys.executable, "tools/checks/lint.py", *everything], ("tests",), compiler),
         Step("terraform", [*cloud, "check-terraform", "--report", str(reports / "terraform.json")],
              report=reports / "terraform.json", format=Format.TERRAFORM),
         Step("format", ["cargo", "fmt", "--all", "--check"], (), cargo),
@@ -47,12 +56,24 @@ def all_steps(root: Path) -> Dict[str, Step]:
              report=reports / "python.xml"),
         Step("docs", [str(tools / "python"), "tools/docs.py", "--check"], ("setup", "programs"), cargo),
         Step("package", [*cloud, "package"], ("programs",), is_preparation=True),
-        Step("unit", tests("unit", "not package(e2e)"), ("setup", "lint"), compiler,
-             report=root / "target" / "nextest" / "unit" / "junit.xml"),
-        Step("e2e", tests("e2e", "package(e2e)", [*cloud, "run", "--temporary", "--"]), ("setup", "lint", "package"),
-             {**compiler, **place}, report=root / "target" / "nextest" / "e2e" / "junit.xml"),
+        Step("engines", [*of_tests, "engines"], ("setup",), place, is_preparation=True),
+        Step("stack", [*of_tests, "stack"], ("engines", "package"), place, is_preparation=True),
+        Step("unit", tests("unit", "not package(e2e)"), ("setup", "tests"), compiler, report=junit("unit")),
+        Step("e2e", tests("e2e", f"package(e2e) and not ({DEPLOYED})", [*of_tests, "run-without-stack"]), ("tests", "engines"),
+             {**compiler, **place}, report=junit("e2e")),
+        Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
+             {**compiler, **place}, report=junit("deployed")),
+        Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
     ]
     return {step.name: step for step in listed}
+
+
+def cloud_of_tests(root: Path) -> Dict[str, str]:
+    """The variables of the cloud that is made for the tests, on ports that nobody has."""
+    (receiver,) = ports.free(1)
+    channels = (root / "tests" / "channels.json").read_text(encoding="utf-8").replace("TEST_RECEIVER_PORT", str(receiver))
+    place = configuration.as_test_environment(configuration.load(root=root, kind=configuration.TEST))
+    return {**place, "TEST_CHANNELS": json.dumps(json.loads(channels)), "TEST_RECEIVER_PORT": str(receiver)}
 
 
 def with_needs(known: Dict[str, Step], names: List[str]) -> List[Step]:
@@ -71,11 +92,10 @@ def with_needs(known: Dict[str, Step], names: List[str]) -> List[Step]:
 
 
 def linting_compiler(root: Path) -> Dict[str, str]:
-    """The variables by which Cargo compiles this workspace with Clippy's driver; a warning is an error."""
+    """The variable by which Cargo compiles this workspace's own crates with Clippy's driver."""
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=root, stdout=subprocess.PIPE, text=True).stdout.strip()
     beside = Path(sysroot) / "bin" / "clippy-driver"
     driver = str(beside) if sysroot and beside.exists() else shutil.which("clippy-driver")
     if driver is None:
         raise SystemExit("There is no clippy-driver beside rustc. Run: rustup component add clippy")
-    separator = "__CLIPPY_HACKERY__"
-    return {"RUSTC_WORKSPACE_WRAPPER": driver, "CLIPPY_ARGS": f"-D{separator}warnings{separator}"}
+    return {"RUSTC_WORKSPACE_WRAPPER": driver}

@@ -123,8 +123,8 @@ class Counting(InAFolder):
         </testsuite></testsuites>"""
 
     def reporting(self, text, code=0, **others):
-        (self.folder / "report").write_text(text)
-        step = Step("tests", program(f"raise SystemExit({code})"), report=self.folder / "report", **others)
+        writing = f"import pathlib; pathlib.Path('report').write_text({text!r}); raise SystemExit({code})"
+        step = Step("tests", program(writing), report=self.folder / "report", **others)
         return counts.of(self.run_steps(step)["tests"])
 
     def test_junit(self):
@@ -143,6 +143,11 @@ class Counting(InAFolder):
         for report in ("<a></a>", "", "<a>"):
             with self.subTest(report):
                 self.assertEqual(self.reporting(report), Counts(0, 1))
+
+    def test_the_report_of_an_earlier_run_does_not_count(self):
+        (self.folder / "report").write_text(self.JUNIT)
+        step = Step("tests", program(""), report=self.folder / "report")
+        self.assertEqual(counts.of(self.run_steps(step)["tests"]), Counts(0, 1))
 
     def test_a_gate_counts_as_one(self):
         results = self.run_steps(Step("good", program("")), Step("bad", program("raise SystemExit(1)")))

@@ -1,5 +1,6 @@
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -21,7 +22,7 @@ class Steps(unittest.TestCase):
 
     def test_a_chosen_step_brings_what_it_needs(self):
         chosen = [step.name for step in steps.with_needs(self.known, ["unit"])]
-        self.assertEqual(chosen, ["programs", "setup", "lint", "unit"])
+        self.assertEqual(chosen, ["programs", "tests", "setup", "unit"])
 
     def test_an_unknown_step_is_named(self):
         with self.assertRaisesRegex(SystemExit, "no step unti. The steps are programs, "):
@@ -29,23 +30,33 @@ class Steps(unittest.TestCase):
 
 
 class Lints(unittest.TestCase):
-    def test_a_lint_of_clippy_fails_the_build_also_the_second_time(self):
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "Cargo.toml").write_text('[package]\nname = "linted"\nversion = "0.1.0"\nedition = "2024"\n[workspace]\n')
-            source = Path(folder) / "src" / "main.rs"
-            source.parent.mkdir()
-            environ = {**os.environ, **steps.linting_compiler(ROOT), "CARGO_TARGET_DIR": f"{folder}/target"}
+    """One compilation makes the program and the remarks of Clippy, and the remarks are repeated each time."""
 
-            def build(text):
-                source.write_text(f"fn main() {{ let all: Vec<u8> = Vec::new(); assert!({text}); }}\n")
-                return subprocess.run(["cargo", "build", "--offline"], cwd=folder, env=environ, stderr=subprocess.PIPE, text=True)
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        (self.folder / "src").mkdir()
+        (self.folder / "Cargo.toml").write_text('[package]\nname = "linted"\nversion = "0.1.0"\nedition = "2024"\n[workspace]\n')
 
-            for _ in range(2):
-                failed = build("all.len() == 0")
-                self.assertNotEqual(failed.returncode, 0)
-                self.assertIn("clippy::len-zero", failed.stderr)
-            self.assertEqual(build("all.is_empty()").returncode, 0)
-            self.assertEqual(subprocess.run([f"{folder}/target/debug/linted"]).returncode, 0)
+    def lint(self, expression):
+        (self.folder / "src" / "main.rs").write_text(f"fn main() {{ let all: Vec<u8> = Vec::new(); assert!({expression}); }}\n")
+        environ = {**os.environ, **steps.linting_compiler(ROOT), "CARGO_TARGET_DIR": str(self.folder / "target")}
+        command = [sys.executable, str(ROOT / "tools" / "checks" / "lint.py"), "cargo", "build", "--offline"]
+        return subprocess.run(command, cwd=self.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def test_a_remark_of_clippy_fails_also_the_second_time_and_the_program_is_there(self):
+        for _ in range(2):
+            result = self.lint("all.len() == 0")
+            self.assertEqual((result.returncode, "clippy::len_zero" in result.stdout), (1, True), result.stdout)
+        self.assertEqual(subprocess.run([str(self.folder / "target/debug/linted")]).returncode, 0)
+
+    def test_code_without_a_remark_passes(self):
+        self.assertEqual((self.lint("all.is_empty()").returncode, self.lint("all.is_empty()").stdout), (0, "0 remarks\n"))
+
+    def test_code_that_does_not_compile_fails(self):
+        result = self.lint("all.is_emptyy()")
+        self.assertEqual((result.returncode, "no method named `is_emptyy`" in result.stdout), (1, True))
 
 
 class Report(unittest.TestCase):

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""The cloud that the checks make for their tests, in parts, so that each part starts as early as it can.
+
+    cloud_of_tests.py engines          starts ClickHouse and the AWS emulator afresh, and fetches the Terraform provider
+    cloud_of_tests.py stack            deploys the built functions
+    cloud_of_tests.py run PROGRAM …    runs a program with the environment of the stack
+    cloud_of_tests.py run-without-stack PROGRAM …
+    cloud_of_tests.py end              ends all of it and deletes the data; the logs stay
+
+The variables that start with TEST_ (see settings.py) say where the cloud is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import List
+
+import clickhouse
+import cloud
+import emulator
+import settings as configuration
+import tools
+from settings import DEFAULT_STACK, TEST, Settings
+from terraform import Terraform
+
+
+def main(arguments: List[str]) -> int:
+    command, program = arguments[:1], arguments[1:]
+    if command == ["stack"]:
+        return cloud.main(["up"], TEST)
+    if command == ["run"]:
+        return cloud.main(["run", "--", *program], TEST)
+    commands = {"engines": engines, "run-without-stack": run_without_stack, "end": end}
+    if not command or command[0] not in commands:
+        print(f"Usage: cloud_of_tests.py stack|run|{'|'.join(commands)} [PROGRAM …]", file=sys.stderr)
+        return 2
+    return cloud.guarded(lambda: commands[command[0]](configuration.load(kind=TEST), *([program] if program else [])))
+
+
+def engines(settings: Settings) -> None:
+    tools.require_set_up(settings)
+    end(settings)
+    clickhouse.ensure_running(settings)
+    emulator.ensure_running(settings)
+    terraform = Terraform(settings, settings.stack_directory(DEFAULT_STACK))
+    terraform.stage()
+    terraform.init()
+
+
+def run_without_stack(settings: Settings, program: List[str]) -> int:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
+    environ = {**emulator.client_environment(settings, inherited), "CLICKHOUSE_URL": settings.clickhouse.url}
+    return subprocess.run(program, env=environ, cwd=settings.root).returncode
+
+
+def end(settings: Settings) -> None:
+    cloud.tear_down(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

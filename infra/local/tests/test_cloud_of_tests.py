@@ -1,0 +1,50 @@
+import io
+import os
+import sys
+import unittest
+from contextlib import redirect_stderr
+from unittest import mock
+
+import cloud_of_tests
+import settings
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        self.done = []
+        for module, name in ((cloud_of_tests.clickhouse, "ensure_running"), (cloud_of_tests.emulator, "ensure_running"),
+                             (cloud_of_tests.tools, "require_set_up"), (cloud_of_tests.cloud, "tear_down"),
+                             (cloud_of_tests.Terraform, "stage"), (cloud_of_tests.Terraform, "init")):
+            patch = mock.patch.object(module, name, side_effect=self.note(f"{module.__name__}.{name}"))
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def note(self, name):
+        return lambda *_: self.done.append(name)
+
+    def test_the_engines_start_afresh_and_the_provider_is_fetched(self):
+        self.assertEqual(cloud_of_tests.main(["engines"]), 0)
+        self.assertEqual(self.done, ["tools.require_set_up", "cloud.tear_down", "clickhouse.ensure_running",
+                                     "emulator.ensure_running", "Terraform.stage", "Terraform.init"])
+
+    def test_a_program_without_a_stack_gets_the_engines_and_nothing_of_the_users(self):
+        here = {"TEST_CLICKHOUSE_HTTP_PORT": "20001", "TEST_AWS_PORT": "20002", "CLICKHOUSE_PASSWORD": "mine", "AWS_PROFILE": "mine"}
+        program = ("import os, sys; sys.exit(not (os.environ['CLICKHOUSE_URL'].endswith(':20001') and "
+                   "os.environ['AWS_ENDPOINT_URL'].endswith(':20002') and 'CLICKHOUSE_PASSWORD' not in os.environ "
+                   "and 'AWS_PROFILE' not in os.environ))")
+        with mock.patch.dict(os.environ, here):
+            with mock.patch.object(cloud_of_tests.emulator.client_environment, "__defaults__", (dict(os.environ),)):
+                self.assertEqual(cloud_of_tests.main(["run-without-stack", sys.executable, "-c", program]), 0)
+        self.assertEqual(cloud_of_tests.main(["run-without-stack", sys.executable, "-c", "raise SystemExit(3)"]), 3)
+
+    def test_the_stack_is_deployed_into_the_cloud_of_the_tests(self):
+        with mock.patch.object(cloud_of_tests.cloud, "main", return_value=0) as called:
+            cloud_of_tests.main(["stack"])
+            cloud_of_tests.main(["run", "program", "--option"])
+        self.assertEqual([call.args for call in called.call_args_list],
+                         [(["up"], settings.TEST), (["run", "--", "program", "--option"], settings.TEST)])
+
+    def test_an_unknown_command_is_told(self):
+        with redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(cloud_of_tests.main(["begin"]), 2)
+        self.assertIn("Usage: cloud_of_tests.py", said.getvalue())
