@@ -25,8 +25,9 @@ def main(library, config, directory, http_port, tcp_port):
         f"--http_port={http_port}",
         f"--tcp_port={tcp_port}",
         "--listen_host=127.0.0.1",
-        "--logger.level=warning",
         "--logger.console=1",
+        # `--logger.level` has no effect here, and hundreds of megabytes of traces would remain of each run of the tests.
+        "--log-level=warning",
         f"--query={STATEMENTS.strip()}",
     ]
     vector = (ctypes.c_char_p * (len(arguments) + 1))(*(text.encode() for text in arguments), None)

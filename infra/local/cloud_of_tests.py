@@ -22,6 +22,7 @@ import cloud
 import emulator
 import settings as configuration
 import tools
+from files import trim
 from settings import DEFAULT_STACK, TEST, Settings
 from terraform import Terraform
 
@@ -51,12 +52,15 @@ def engines(settings: Settings) -> None:
 
 def run_without_stack(settings: Settings, program: List[str]) -> int:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
-    environ = {**emulator.client_environment(settings, inherited), "CLICKHOUSE_URL": settings.clickhouse.url}
+    environ = {**emulator.client_environment(settings, inherited), "CLICKHOUSE_URL": settings.clickhouse.url,
+               "CLICKHOUSE_ENGINE_LIBRARY": str(tools.engine_library(settings))}
     return subprocess.run(program, env=environ, cwd=settings.root).returncode
 
 
 def end(settings: Settings) -> None:
     cloud.tear_down(settings)
+    for log in settings.logs.glob("*.log"):
+        trim(log)
 
 
 if __name__ == "__main__":

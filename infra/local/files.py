@@ -10,6 +10,9 @@ from typing import Optional
 
 from console import CloudError
 
+# What remains of a log after the tests.
+LARGEST_LOG = 4 << 20
+
 
 def make_folder(path: Path, variable: Optional[str] = None) -> None:
     """Makes a folder that can be written to; `variable` names another place for it."""
@@ -61,3 +64,15 @@ def tail(path: Path, lines: int = 30) -> str:
     except OSError:
         return "(the log could not be read)"
     return "\n".join(content[-lines:]) or "(the log is empty)"
+
+
+def trim(path: Path, largest: int = LARGEST_LOG) -> None:
+    """Leaves the end of a log that has grown too long."""
+    size = path.stat().st_size
+    if size <= largest:
+        return
+    with path.open("rb") as log:
+        log.seek(size - largest)
+        log.readline()
+        kept = log.read()
+    path.write_bytes(f"(the first {size - len(kept)} bytes were cut)\n".encode() + kept)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -28,6 +29,9 @@ MIRROR_DEPTH = 4
 
 # What Terraform may take to finish the resources at hand and save its state when it is interrupted.
 INTERRUPTED_SECONDS = 60
+
+# The provider's version and its checksums on all platforms.
+LOCK = ".terraform.lock.hcl"
 
 # What in infra/ is not a part of the configuration, or belongs to a deployment of the user's.
 LEFT_OUT = ("local", "tests", "clickhouse")
@@ -54,7 +58,11 @@ class Terraform:
                 entry.unlink()
         entries = [entry for entry in sorted(source.iterdir()) if self._belongs(entry.name)]
         for entry in entries:
-            (self.root / entry.name).symlink_to(entry)
+            if entry.name == LOCK:
+                # `terraform init` may add to it, and infra/ is to stay as it is.
+                shutil.copyfile(entry, self.root / LOCK)
+            else:
+                (self.root / entry.name).symlink_to(entry)
         files = [file for entry in entries for file in ([entry] if entry.is_file() else sorted(entry.rglob("*")))]
         if not any(file.suffix == ".tf" for file in files):
             raise CloudError(f"There is no Terraform configuration in {source}.")
@@ -68,7 +76,7 @@ class Terraform:
             if not mirror:
                 self._share_downloads(environ)
             try:
-                self._run(["init", "-input=false", "-upgrade", *source, *arguments], environ)
+                self._run(["init", "-input=false", *source, *arguments], environ)
                 return
             except CloudError as error:
                 failures.append(str(error))
@@ -117,7 +125,7 @@ class Terraform:
         return environ
 
     def _belongs(self, name: str) -> bool:
-        if name == "tests" and self.with_tests:
+        if name == LOCK or (name == "tests" and self.with_tests):
             return True
         return not (
             name.startswith((".", "backend", "terraform.tfstate", "terraform.tfvars"))

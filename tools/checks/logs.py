@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-# A log beyond this size keeps its end only, so that a folder of logs stays small whatever a step prints.
-LARGEST = 4 << 20
+from files import trim
 
 
 class Logs:
@@ -27,17 +26,7 @@ class Logs:
         return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"
 
     def trim(self) -> None:
-        """Cuts logs that are too long, those of the engines included."""
+        """Cuts logs that are too long, so that the folder stays small whatever a step prints."""
         for file in self.directory.rglob("*.log"):
             trim(file)
 
-
-def trim(file: Path, largest: int = LARGEST) -> None:
-    size = file.stat().st_size
-    if size <= largest:
-        return
-    with file.open("rb") as log:
-        log.seek(size - largest)
-        log.readline()
-        kept = log.read()
-    file.write_bytes(f"(the first {size - len(kept)} bytes were cut)\n".encode() + kept)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import counts
 from counts import Counts
-from logs import Logs, trim
+from files import trim
+from logs import Logs
 from scheduler import Scheduler
 from step import Step
 

@@ -36,13 +36,21 @@ class Stage(InAFolder):
 
     def test_it_links_the_configuration_and_nothing_of_the_users_deployment(self):
         names, files = self.stage()
-        self.assertEqual(names, ["example.tfvars", "main.tf", "modules"])
+        self.assertEqual(names, [".terraform.lock.hcl", "example.tfvars", "main.tf", "modules"])
         self.assertIn(self.folder / "infra/modules/m/main.tf", files)
 
     def test_a_removed_file_disappears(self):
         self.stage()
         (self.folder / "infra/main.tf").rename(self.folder / "infra/other.tf")
-        self.assertEqual(self.stage()[0], ["example.tfvars", "modules", "other.tf"])
+        self.assertEqual(self.stage()[0], [".terraform.lock.hcl", "example.tfvars", "modules", "other.tf"])
+
+    def test_what_terraform_adds_to_the_lock_file_stays_out_of_the_configuration(self):
+        self.stage()
+        staged = self.settings.stack_directory("meterflow") / "root" / ".terraform.lock.hcl"
+        staged.write_text("more checksums")
+        self.assertEqual((self.folder / "infra/.terraform.lock.hcl").read_text(), "")
+        self.stage()
+        self.assertEqual(staged.read_text(), "")
 
     def test_the_tests_belong_to_the_check_only(self):
         self.assertIn("tests", self.stage(with_tests=True)[0])
