@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -19,6 +21,20 @@ def require_valid(file: Optional[Path]) -> None:
     """Refuses a catalog that is missing, too large or no list of metrics in TOML."""
     if file is not None:
         _metrics(file)
+
+
+def require_accepted(file: Optional[Path], program: Path) -> None:
+    """Refuses what `meterflow check` refuses, where that program was built before."""
+    if file is None or not program.is_file():
+        return
+    # Without a server it judges the entries alone; tables and columns are judged when the server is up.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
+    result = subprocess.run([str(program), "check", str(file)], env=environ, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # Another code is that of a program from before this command.
+    if result.returncode == 1:
+        raise CloudError(f"{result.stderr.strip()}\n{TAKE_BACK}\n(That is what {program} says. If your sources are newer, run: "
+                         "make build)")
 
 
 def tables(file: Optional[Path]) -> List[str]:

@@ -115,8 +115,9 @@ def _migrate(settings: Settings) -> None:
     with Step(f"Tables and views{of}, meterflow migrate") as step:
         result = subprocess.run([str(program), "migrate"], env=environ, capture_output=True, text=True)
         if result.returncode:
+            agree = f" (set -a; . {settings.env_file(DEFAULT_STACK)}; {program} migrate --yes)" if "--yes" in result.stderr else ""
             raise CloudError(f"{result.stderr.strip()}\nThe stack is deployed, but the rollup is not that of its catalog. "
-                             "When the cause is gone, run `make up` again.")
+                             f"{f'To agree:{agree}. ' if agree else ''}When the cause is gone, run `make up` again.")
         step.result = "are there"
 
 

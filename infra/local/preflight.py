@@ -26,6 +26,7 @@ def up(settings: Settings) -> None:
     require_own_clickhouse(settings)
     require_agreement(settings)
     catalogs.require_valid(settings.catalog)
+    catalogs.require_accepted(settings.catalog, settings.program("meterflow"))
     channels.require_valid(settings)
     if processes.find(clickhouse.NAME, settings.pids) is None and settings.clickhouse.started_here:
         clickhouse.require_ports(settings)

@@ -29,6 +29,8 @@ mod incidents;
 mod migration;
 mod notifier;
 mod notifier_cli;
+mod own_catalog;
+mod permissions;
 mod presets;
 mod replay;
 mod storage;

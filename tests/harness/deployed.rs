@@ -143,6 +143,25 @@ impl Deployed {
     }
 }
 
+/// The policy of a function's role, as Terraform deployed it.
+pub async fn role_policy(function: &str) -> Result<Value> {
+    let role = format!("{function}-{}", variable("AWS_REGION")?);
+    let answer = reqwest::Client::new()
+        .post(variable("AWS_ENDPOINT_URL")?)
+        .header("authorization", "AWS4-HMAC-SHA256 Credential=test/20261121/us-east-1/iam/aws4_request")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("Action=GetRolePolicy&Version=2010-05-08&RoleName={role}&PolicyName=permissions"))
+        .send()
+        .await?
+        .text()
+        .await?;
+    let (_, rest) =
+        answer.split_once("<PolicyDocument>").with_context(|| format!("no policy in {answer}"))?;
+    let (document, _) = rest.split_once("</PolicyDocument>").context("a policy without an end")?;
+    let text = percent_encoding::percent_decode_str(document).decode_utf8()?;
+    serde_json::from_str(&text).with_context(|| format!("the policy of {role} is not JSON: {text}"))
+}
+
 /// An event of `events/`. The hour that it is about, `2026-11-21T13:00:00Z`, becomes `hour` wherever it is in it.
 pub fn event(name: &str, hour: &str) -> Result<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/");

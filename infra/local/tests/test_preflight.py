@@ -120,6 +120,27 @@ class Catalog(InAFolder):
         with mock.patch.object(catalogs, "PARSERS", ("no_such_module",)):
             catalogs.require_valid(file)
 
+    def test_what_a_program_of_an_earlier_build_refuses(self):
+        (self.root / "my.toml").write_text(CATALOG)
+        program = self.load().program("meterflow")
+        program.parent.mkdir(parents=True)
+
+        def answers(code, server="no server"):
+            program.write_text(f'#!/bin/sh\n[ "$1 $2" = "check {self.root}/my.toml" ] || exit 3\n'
+                               f'echo "meterflow: documents lacks a unit, ${{CLICKHOUSE_URL-{server}}}" >&2\nexit {code}\n')
+            program.chmod(0o755)
+
+        answers(1)
+        with mock.patch.dict(os.environ, {"CLICKHOUSE_URL": "https://production:8443"}):
+            message = self.refusal(LOCAL_CATALOG="my.toml")
+        self.assertIn("lacks a unit, no server\nName another one", message)
+        self.assertIn("make build", message)
+        for code in (0, 2):
+            answers(code)
+            preflight.up(self.load(LOCAL_CATALOG="my.toml"))
+        answers(1)
+        preflight.up(self.load())
+
     def test_the_demo_wants_the_built_in_one(self):
         preflight.require_built_in_catalog(self.load())
         with self.assertRaisesRegex(CloudError, "has the catalog .*my.toml(.|\n)*make up CATALOG="):
