@@ -22,7 +22,7 @@ pub(crate) struct MigrateArgs {
     #[arg(long)]
     rebuild: bool,
 
-    /// For how many days the rollup keeps an hour: 400 in a new installation.
+    /// For how many days the rollup keeps an hour: 400 in a new installation. Beyond 672 the newest day takes longer to read.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(i64::from(LEAST_KEEP_DAYS)..=i64::from(MOST_KEEP_DAYS)))]
     keep_days: Option<u16>,
 }

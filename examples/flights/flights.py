@@ -36,6 +36,9 @@ from flights import data, picture, recompute  # noqa: E402
 STACK = "flights"
 CATALOG = Path(__file__).with_name("catalog.toml")
 
+# The flights are older than the hours that a rollup keeps by default.
+KEPT = ("--keep-days", "10000")
+
 # The days to check, and for how many of the carriers a drop of departures must be found.
 DAYS = {date(2013, 2, 5): 0, date(2013, 2, 8): 8, date(2013, 2, 9): 12}
 # The drop that stands for the example: carrier, day, z-score.
@@ -87,7 +90,7 @@ def load(stack: LocalStack, usage: Path, events: int) -> None:
     """Brings the events into the stack's database, once."""
     present = int(stack.query("SELECT count() FROM {events}")) if stack.has_table("events") else 0
     if present == events:
-        stack.meterflow("migrate")
+        stack.meterflow("migrate", *KEPT)
         say(f"The {count(events, 'event')} of the flights are in the database {stack.database} already.")
         return
     if present and not stack.owns_clickhouse:
@@ -97,7 +100,7 @@ def load(stack: LocalStack, usage: Path, events: int) -> None:
     if present:
         say(f"The database {stack.database} holds {count(present, 'event')}, not {events:,}: starting anew.")
         stack.query("DROP DATABASE {database} SYNC")
-    stack.meterflow("migrate")
+    stack.meterflow("migrate", *KEPT)
     stack.meterflow("import", str(usage))
 
 

@@ -93,7 +93,7 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
     let (world, end) = (World::new().await?, at(END));
     let hours = SignedDuration::from_hours;
     let mut events = Vec::new();
-    for (customer, current) in [("negative", -1.0), ("huge", 1e120)] {
+    for (customer, current) in [("corrected", -1.0), ("huge", 1e120)] {
         events.extend(steady_then(customer, end, current));
     }
     events.extend((1..31).map(|age| Event::storage("gap now", end - hours(24 * age + 3), 100.0)));
@@ -106,7 +106,6 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
     world.clickhouse.query_raw(broken).execute().await?;
     let api = world.api().await?;
     for (customer, metric, reason, current) in [
-        ("negative", "compute_time", "negative", Some(-1.0)),
         ("huge", "compute_time", "out_of_range", Some(1e120)),
         ("infinite", "compute_time", "not_finite", Some(7e6)),
         ("gap now", "storage_peak", "no_data", None),
@@ -123,7 +122,11 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
         }
         assert!(!check["description"].as_str().unwrap_or_default().is_empty(), "{check}");
     }
-    let usual = api.check("negative", "compute_time", "&current_end=now-1d").await?;
+    // A negative event is a correction: it cancels no usage, and alone it is none.
+    let corrected = api.check("corrected", "compute_time", "").await?;
+    let verdict = [&corrected["current_value"], &corrected["direction"], &corrected["severity"]];
+    assert_eq!(verdict, [&json!(0.0), &json!("drop"), &json!("critical")], "{corrected}");
+    let usual = api.check("corrected", "compute_time", "&current_end=now-1d").await?;
     assert_eq!((&usual["undetermined"], &usual["severity"]), (&Value::Null, &json!("normal")));
     Ok(())
 }
@@ -132,7 +135,8 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
 async fn a_threshold_of_ones_own() -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("cust_1", at(END), 9e6)).await?;
-    let api = world.api().await?;
+    // Without the floor of the spread, so that the expected range is made of the deviation alone.
+    let api = world.api_with(&[("MIN_RELATIVE_SPREAD", "0")], &world.aws).await?;
     let z = api.check("cust_1", "compute_time", "").await?["z_score"].as_f64().context("z")?;
     assert!(z > 10.0 && z < 99.0, "{z}");
     for (threshold, severity) in [(z - 0.01, "critical"), (z + 0.01, "normal"), (0.5, "critical")] {

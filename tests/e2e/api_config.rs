@@ -217,8 +217,9 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
     for customer in ["a", "b", "c", "d"] {
         world.insert(&steady_then(customer, at(END), 7.8e6)).await?;
     }
-    let api = world.api().await?;
-    assert_eq!(run(&world.app().await?, &hourly(END)).await?.anomalies_found, 0);
+    let plain = [("MIN_RELATIVE_SPREAD", "0")];
+    let (api, app) = (world.api_with(&plain, &world.aws).await?, world.app_with(&plain, &world.aws).await?);
+    assert_eq!(run(&app, &hourly(END)).await?.anomalies_found, 0);
     set(&api, GLOBAL, 0, compute(json!({ "min_relative_change": 0 }))).await?;
     set(&api, OF_B, 0, compute(json!({ "critical_threshold": 6 }))).await?;
     set(&api, "/v1/config/customers/c", 0, compute(json!({ "threshold": 6, "critical_threshold": 7 })))
@@ -226,7 +227,7 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
     set(&api, "/v1/config/customers/d", 0, compute(json!({ "min_change": 480_001 }))).await?;
     set(&api, "/v1/config/customers/d", 1, compute(json!({ "min_change": 500_000 }))).await?;
 
-    let summary = run(&world.app().await?, &hourly(END)).await?;
+    let summary = run(&app, &hourly(END)).await?;
     assert_eq!((summary.anomalies_found, summary.critical), (2, 1));
     let items = world.items().await?;
     let mut found: Vec<_> = items

@@ -433,7 +433,7 @@ async fn the_last_try_reads_the_hours_whatever_fails() -> Result<()> {
     let world = settled_world(5).await?;
     prebuilt(&world.app().await?, END).await;
     let refuse = |seen: &Seen| match seen.operation.as_str() {
-        "baseline" => Action::Answer(503, String::from("Code: 202. DB::Exception: too many queries")),
+        "baseline" => Action::Answer(503, String::from("Service Unavailable")),
         _ => Action::Forward,
     };
     let proxy = Proxy::start(&world.clickhouse_url, refuse).await?;

@@ -70,8 +70,8 @@ async fn fails(Fault { name, action, says, tries }: Fault) -> Result<()> {
     let started = Instant::now();
     let error = failure(run(&app, &hourly(END)).await);
     assert!(started.elapsed() < Duration::from_secs(20), "{name}: {:?}", started.elapsed());
-    let place = format!("-{tries} on {} ", proxy.url.trim_start_matches("http://"));
-    assert!(error.contains(&place) && error.contains(says), "{name}: {error}");
+    let (host, query) = (proxy.url.trim_start_matches("http://"), format!("-{tries}"));
+    assert!(error.contains(host) && error.contains(&query) && error.contains(says), "{name}: {error}");
     assert_eq!(proxy.count("sweep"), tries, "{name}");
     world.assert_untouched(name).await?;
 
@@ -366,10 +366,10 @@ async fn huge_zero_and_constant_usage_give_typed_verdicts() -> Result<()> {
     assert_eq!(
         found,
         [
-            ["constant until now", "100", "warning"],
+            ["constant until now", "3.4722222222222223", "warning"],
             ["from zero", "100", "critical"],
             ["huge", "100", "critical"],
-            ["to zero", "-100", "critical"],
+            ["to zero", "-25", "critical"],
         ]
     );
     for name in ["current_value", "baseline_mean", "baseline_stddev", "expected_low", "expected_high"] {

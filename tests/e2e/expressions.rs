@@ -47,7 +47,7 @@ async fn what_throws_for_some_row_is_refused_before_a_view_exists() -> Result<()
         // An empty table: rows of odd content tell.
         ("value = \"toFloat64(text)\"", "value", "Cannot parse"),
         ("value = \"toFloat64(text)\"", "value", "toFloat64OrNull"),
-        ("value = \"toFloat64(properties)\"", "value", "for a row such as properties = "),
+        ("value = \"toFloat64(properties)\"", "value", "for a row such as "),
         ("value = \"JSONExtractString(properties, 'size')::Float64\"", "value", "accurateCastOrNull"),
         // Only a text under this very key makes it throw.
         (

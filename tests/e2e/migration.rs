@@ -145,7 +145,7 @@ async fn every_aggregate_of_a_catalog_gives_its_own_value() -> Result<()> {
     let mut sweep = app.usage.sweep(&sweep_request(&app, END)?).await?;
     let usage = sweep.next().await?.expect("one customer");
     let current: Vec<_> = usage.series().map(|windows| windows[0]).collect();
-    assert_eq!(current, [Some(4.0), Some(10.0), Some(7.5), Some(-2.5), Some(2.5)]);
+    assert_eq!(current, [Some(4.0), Some(12.5), Some(7.5), Some(-2.5), Some(2.5)]);
     assert!(usage.series().all(|windows| windows[1..].iter().all(Option::is_none)));
     Ok(())
 }
@@ -255,18 +255,19 @@ async fn history_of_events_that_expired_is_never_replaced_by_less() -> Result<()
 
 #[tokio::test]
 async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
-    let warehouse = Warehouse::new().await?;
+    let warehouse = Warehouse::empty().await?;
+    let catalog = Catalog::built_in()?;
+    warehouse.migrate_with(&catalog, Options::default()).await?;
     let ttl = "SELECT extract(engine_full, 'TTL (.*) SETTINGS') FROM system.tables \
                WHERE database = currentDatabase() AND name = 'usage_hourly'";
     assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(400)");
-    let old = "INSERT INTO usage_hourly SELECT 'a', 'api_calls', toStartOfHour(now('UTC')) - INTERVAL number * 100 DAY, \
+    let old = "INSERT INTO usage_hourly SELECT 'a', 'api_calls', toStartOfHour(now('UTC')) - INTERVAL number * 75 DAY, \
                5, 5, 1, 1, 0 FROM numbers(6)";
     warehouse.run(old).await?;
-    let catalog = Catalog::built_in()?;
     let shorter = Options { keep_days: Some(250), ..Options::default() };
     let error = warehouse.migrate_with(&catalog, shorter).await.expect_err("a deletion");
     assert!(
-        error.to_string().contains("of all metrics") && error.to_string().contains("(15 events"),
+        error.to_string().contains("of all metrics") && error.to_string().contains("(10 events"),
         "{error}"
     );
     assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(400)");
@@ -275,7 +276,7 @@ async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
     warehouse.migrate_with(&catalog, Options::default()).await?;
     assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(250)");
     warehouse.run("OPTIMIZE TABLE usage_hourly FINAL").await?;
-    assert_eq!(warehouse.rolled_events("api_calls").await?, 15, "100 and 200 days old, and new");
+    assert_eq!(warehouse.rolled_events("api_calls").await?, 20, "75, 150 and 225 days old, and new");
 
     // Events that are older than that are not added again and again.
     let events = "INSERT INTO events SELECT toString(number), 'b', 'api_request', now64(3) - INTERVAL 300 DAY, '{}', now64(3) \
@@ -285,7 +286,7 @@ async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
         .run("ALTER TABLE usage_hourly DELETE WHERE customer_id = 'b' SETTINGS mutations_sync = 2")
         .await?;
     assert_eq!(warehouse.migrate_with(&catalog, Options::default()).await?, Outcome::default());
-    assert_eq!(warehouse.rolled_events("api_calls").await?, 15);
+    assert_eq!(warehouse.rolled_events("api_calls").await?, 20);
     Ok(())
 }
 

@@ -43,8 +43,11 @@ fn assert_near(found: f64, expected: f64) {
 async fn an_item_has_every_attribute_of_the_contract() -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("cust_1", at(END), 7.8e6)).await?;
-    let summary =
-        run(&world.app_with(&[("MIN_RELATIVE_CHANGE", "0.01")], &world.aws).await?, &hourly(END)).await?;
+    let summary = run(
+        &world.app_with(&[("MIN_RELATIVE_CHANGE", "0.01"), ("MIN_RELATIVE_SPREAD", "0")], &world.aws).await?,
+        &hourly(END),
+    )
+    .await?;
     assert_eq!((summary.anomalies_found, figures(&summary)), (1, (1, 0, 1)));
     let items = world.items().await?;
     let item = items.first().context("an item")?;

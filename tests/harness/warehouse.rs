@@ -84,7 +84,8 @@ impl Warehouse {
 
 /// Migrates a database, with consent to all that is deleted.
 pub async fn migrate(client: &clickhouse::Client, database: &str, catalog: &Catalog) -> Result<Outcome> {
-    let options = Options { delete: true, ..Options::default() };
+    // The tests are about hours of a fixed time, which must not expire one day.
+    let options = Options { delete: true, keep_days: Some(10_000), ..Options::default() };
     Ok(rollup::migrate(client, database, catalog, &options, |_| {}).await?)
 }
 

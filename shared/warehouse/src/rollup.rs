@@ -58,8 +58,9 @@ pub const DEFAULT_KEEP_DAYS: u16 = 400;
 /// The least of these days: a baseline reaches back 90 days, and what is compared with it two more.
 pub const LEAST_KEEP_DAYS: u16 = 100;
 
-/// The most of them. The rollup has a partition a week and 96 of them: after 672 days the first one comes again.
-pub const MOST_KEEP_DAYS: u16 = 650;
+/// The most of them: thirty years. The rollup has a partition a week and 96 of them. Beyond 672 days a partition holds hours
+/// of two years, so the newest day takes longer to read.
+pub const MOST_KEEP_DAYS: u16 = 10_950;
 
 const DAY_SECONDS: u32 = 86_400;
 

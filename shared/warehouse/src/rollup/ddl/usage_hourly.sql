@@ -19,7 +19,8 @@ ENGINE = AggregatingMergeTree
 -- insert of the events themselves.
 PARTITION BY toRelativeWeekNum(hour) % 96
 ORDER BY (customer_id, metric, hour)
--- Shorter than 96 weeks, so that no partition holds hours of two years. `meterflow migrate --keep-days` changes it.
+-- Shorter than 96 weeks, so that no partition holds hours of two years. `meterflow migrate --keep-days` changes it, and
+-- beyond 96 weeks the newest day takes longer to read.
 TTL hour + toIntervalDay(400)
 -- A customer's week is a few hundred rows; larger granules would only be read to be thrown away.
 SETTINGS index_granularity = 2048
