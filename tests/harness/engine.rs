@@ -8,6 +8,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::world::variable;
 
+/// One user, who may do everything, without a password.
+const USERS: &str = "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>\
+    <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users></clickhouse>";
+
 /// A running engine; it ends when this is dropped.
 pub struct Engine {
     pub url: String,
@@ -21,10 +25,15 @@ impl Engine {
         let library = variable("CLICKHOUSE_ENGINE_LIBRARY")?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/local/clickhouse_engine.py");
         let directory = tempfile::tempdir()?;
+        let (config, users) = (directory.path().join("config.xml"), directory.path().join("users.xml"));
+        std::fs::write(&users, USERS)?;
+        let text = format!("<clickhouse><users_config>{}</users_config></clickhouse>", users.display());
+        std::fs::write(&config, text)?;
         let ports = [free_port().await?, free_port().await?];
         let started = Command::new("python3")
             .arg(program)
             .arg(library)
+            .arg(config)
             .arg(directory.path().join("data"))
             .args(ports.map(|port| port.to_string()))
             .env("TZ", zone)

@@ -19,7 +19,7 @@ import settings as configuration
 from step import Format, Step
 
 # The tests that need the deployed stack; the others need the engines only.
-DEPLOYED = "test(/^(alerting|deployed|gateway)/)"
+DEPLOYED = "test(/^(alerting|deployed|gateway|own_catalog|permissions)/)"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
