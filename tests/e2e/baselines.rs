@@ -116,7 +116,9 @@ async fn what_is_built_is_read_but_for_what_arrived_since() -> Result<()> {
     Ok(())
 }
 
-fn request_of<'a>(id: &'a str, app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
+/// A request with an id of its own, since tests of one server run side by side.
+fn request_of<'a>(name: &str, app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
+    let id = Box::leak(format!("{name}-{}", uuid::Uuid::new_v4()).into_boxed_str());
     Ok(SweepRequest { query_id: id, ..sweep_request(app, time)? })
 }
 
