@@ -336,11 +336,11 @@ async fn read_once(app: &App, baseline: &Baseline) -> Result<(Duration, (u64, u6
 }
 
 async fn judge_all(app: &App, request: &SweepRequest<'_>, mut sweep: Sweep) -> Result<(u64, u64)> {
-    let windows = request.window.baseline_windows(request.baseline_days);
+    let oldest = request.window.oldest(request.baseline_days);
     let (mut customers, mut anomalies) = (0, 0);
     while let Some(usage) = sweep.next().await? {
         customers += 1;
-        let counted = request.window.counted(usage.first_event, windows);
+        let counted = request.window.counted(usage.first_event, oldest);
         for ((spec, settings), values) in app.catalog.metrics().iter().zip(&app.settings).zip(usage.series())
         {
             let series = Series::new(values, counted, spec.missing, spec.never_negative());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use catalog::{Aggregate, MetricSpec};
 use detection::incident::Rules;
-use detection::{CustomerId, Mute, Policy, Severity, Window};
+use detection::{BaselineDays, CustomerId, Mute, Policy, Severity, Window};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -113,7 +113,7 @@ impl World {
 
     /// How many of the earlier windows count.
     pub(crate) fn counted(&self, customer: usize, window: &Window) -> usize {
-        window.counted(self.first_event[customer], 30)
+        window.counted(self.first_event[customer], window.oldest(BaselineDays::default()))
     }
 
     /// The first hour after which no window holds anything unusual.

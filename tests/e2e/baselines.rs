@@ -65,9 +65,9 @@ async fn same_usage(app: &App, time: &str) -> Result<(Usage, Vec<u8>)> {
 
 async fn usage(request: &SweepRequest<'_>, mut sweep: Sweep) -> Result<Usage> {
     let mut usage = Usage::new();
-    let windows = request.window.baseline_windows(request.baseline_days);
+    let oldest = request.window.oldest(request.baseline_days);
     while let Some(customer) = sweep.next().await? {
-        let counted = request.window.counted(customer.first_event, windows);
+        let counted = request.window.counted(customer.first_event, oldest);
         let values = customer.series().flatten().copied().collect();
         let unknown = customer.unknown_metrics().to_vec();
         let former = usage.insert(customer.customer_id.to_vec(), (counted, values, unknown));

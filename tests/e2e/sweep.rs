@@ -33,7 +33,7 @@ async fn verdicts_of(app: &App, request: &SweepRequest<'_>, mut sweep: Sweep) ->
     let mut verdicts = BTreeMap::new();
     while let Some(usage) = sweep.next().await? {
         let customer = String::from_utf8(usage.customer_id.to_vec())?;
-        let counted = request.window.counted(usage.first_event, 30);
+        let counted = request.window.counted(usage.first_event, request.window.oldest(request.baseline_days));
         for ((spec, settings), windows) in app.catalog.metrics().iter().zip(&app.settings).zip(usage.series())
         {
             let series = Series::new(windows, counted, spec.missing, spec.never_negative());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use catalog::{Catalog, Shard};
-use detection::Window;
+use detection::{BaselineDays, Window};
 use environment::Env;
 use warehouse::ClickHouseConfig;
 use warehouse::rollup::{self, MigrationError, Options, Outcome};
@@ -96,7 +96,7 @@ pub async fn read_usage(url: &str, database: &str, catalog: &Catalog) -> Result<
     let reader = UsageReader::new(&config, &platform::aws::config().await);
     let request = SweepRequest {
         window: Window::closing_at(at(END))?,
-        baseline_days: 30,
+        baseline_days: BaselineDays::default(),
         catalog,
         customers: &[],
         shard: Shard::WHOLE,

@@ -8,7 +8,7 @@ use catalog::MetricSpec;
 use catalog::Policies;
 use catalog::Shard;
 use detection::incident::{self, Incident};
-use detection::{CustomerId, Direction, Excluded, Series, Window};
+use detection::{Age, BaselineDays, CustomerId, Direction, Excluded, Series, Window};
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::error::Problem;
 #[derive(Clone, Debug)]
 pub(crate) struct Usage {
     window: Window,
-    baseline_windows: usize,
+    oldest: Age,
     /// `None` where nothing was used in all the time read.
     first_event: Option<Timestamp>,
     /// Values of metric after metric, each newest first.
@@ -44,7 +44,7 @@ impl Usage {
 
     /// The earlier windows of a metric in which an incident was.
     pub(crate) fn excluded(&self, spec: &MetricSpec) -> Excluded {
-        incident::excluded(self.incidents_of(spec), &self.window, self.baseline_windows)
+        incident::excluded(self.incidents_of(spec), &self.window, self.oldest)
     }
 
     /// The incident that an anomaly of this window belongs to, where there is one already.
@@ -63,7 +63,7 @@ impl Usage {
 
     /// The values of a metric by age; the current one comes first.
     pub(crate) fn values(&self, app: &App, spec: &MetricSpec) -> &[Option<f64>] {
-        let length = self.baseline_windows + 1;
+        let length = self.oldest.get() + 1;
         let number = app.catalog.metrics().iter().position(|other| other.name == spec.name);
         let values = number.and_then(|number| self.values.get(number * length..(number + 1) * length));
         values.unwrap_or_default()
@@ -76,7 +76,7 @@ impl Usage {
 
     /// How many of the earlier windows count.
     pub(crate) fn counted(&self) -> usize {
-        self.first_event.map_or(0, |first_event| self.window.counted(first_event, self.baseline_windows))
+        self.first_event.map_or(0, |first_event| self.window.counted(first_event, self.oldest))
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn usage_of(
     app: &App,
     customers: &[CustomerId],
     window: Window,
-    baseline_days: u16,
+    baseline_days: BaselineDays,
     now: Timestamp,
     serving: &Serving,
 ) -> Result<HashMap<CustomerId, Usage>, Problem> {
@@ -119,7 +119,7 @@ async fn read_usage(
     app: &App,
     customers: &[CustomerId],
     window: Window,
-    baseline_days: u16,
+    baseline_days: BaselineDays,
     serving: &Serving,
 ) -> Result<HashMap<CustomerId, Usage>, Problem> {
     let mut tries = tries(app, serving);
@@ -171,10 +171,9 @@ pub(crate) async fn policies_of(app: &App, customers: &[CustomerId]) -> Result<P
 
 async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<CustomerId, Usage>, UsageError> {
     let SweepRequest { window, baseline_days, customers, .. } = *request;
-    let baseline_windows = window.baseline_windows(baseline_days);
-    let nothing = vec![None; (baseline_windows + 1) * app.catalog.metrics().len()];
-    let unused =
-        Usage { window, baseline_windows, first_event: None, values: nothing, incidents: Vec::new() };
+    let oldest = window.oldest(baseline_days);
+    let nothing = vec![None; (oldest.get() + 1) * app.catalog.metrics().len()];
+    let unused = Usage { window, oldest, first_event: None, values: nothing, incidents: Vec::new() };
     let mut usage: HashMap<_, _> =
         customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
     let (mut sweep, mut rows) = (app.usage.sweep(request).await?, 0);

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use detection::Window;
+use detection::{BaselineDays, Window};
 use futures::try_join;
 use jiff::Timestamp;
 use platform::telemetry::error_chain;
@@ -69,7 +69,7 @@ pub(crate) async fn within_limits<T>(
 }
 
 /// The expected cost of reading a window and its baseline for some customers.
-pub(crate) fn cost_of_window(window: &Window, baseline_days: u16, customers: usize) -> Duration {
+pub(crate) fn cost_of_window(window: &Window, baseline_days: BaselineDays, customers: usize) -> Duration {
     let read = window.end().duration_since(window.baseline_start(baseline_days));
     let day = if window.is_on_the_hour() { DAY_OF_ROLLUP } else { DAY_OF_EVENTS };
     let customers = u32::try_from(customers).unwrap_or(u32::MAX) / CUSTOMERS_AT_ONE_COST;
@@ -136,7 +136,9 @@ mod tests {
     fn reading_events_over_a_long_time_is_dear() {
         let hourly = window("2026-11-20T13:00:00Z", "2026-11-21T13:00:00Z");
         let off_the_hour = window("2026-11-20T13:10:00Z", "2026-11-21T13:10:00Z");
-        let milliseconds = |window, days, customers| cost_of_window(window, days, customers).as_millis();
+        let milliseconds = |window, days, customers| {
+            cost_of_window(window, BaselineDays::new(days).unwrap(), customers).as_millis()
+        };
         assert_eq!(milliseconds(&hourly, 30, 1), 64);
         assert_eq!(milliseconds(&hourly, 90, 100), 92 * 2 * 11);
         assert_eq!(milliseconds(&off_the_hour, 30, 1), 3_200);

@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use catalog::MetricSpec;
-use detection::CustomerId;
+use detection::{BaselineDays, CustomerId};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
@@ -96,6 +96,13 @@ impl Query {
                 format!("{name} must be a whole number from {from} to {to}, not {}", quoted(text)),
             )
         })
+    }
+
+    /// How far a baseline reaches back.
+    pub(crate) fn baseline_days(&self) -> Result<Option<BaselineDays>, Problem> {
+        const NAME: &str = "baseline_days";
+        let days = self.number(NAME, BaselineDays::MIN..=BaselineDays::MAX, BaselineDays::MAX)?;
+        Ok(self.text(NAME).and_then(|_| BaselineDays::new(days)))
     }
 
     /// A threshold of the check.

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use catalog::Catalog;
 use detection::incident::{self, Incident, Rules, Subject};
-use detection::{Direction, Excluded, Window};
+use detection::{Age, Direction, Excluded, Window};
 use store::IncidentItem;
 
 mod kept;
@@ -20,7 +20,7 @@ pub(crate) use latest::Latest;
 pub struct Known {
     /// That of the run.
     window: Window,
-    baseline_windows: usize,
+    oldest: Age,
     rules: Rules,
     hashers: [RandomState; 2],
     /// In the order of their customers, then of their series.
@@ -48,7 +48,7 @@ struct Entry {
     /// Metric and direction.
     series: u16,
     /// Ages of the first and the last window that baselines leave out; there is none where the first is the greater.
-    excluded: (u8, u8),
+    excluded: (Age, Age),
 }
 
 /// Whether it is the latest of its customer and series, and what is known of it then.
@@ -64,16 +64,9 @@ enum Last {
 
 impl Known {
     /// Knows of none so far, and of whom it will have to know.
-    pub(crate) fn for_window(window: &Window, baseline_windows: usize, rules: &Rules) -> Self {
+    pub(crate) fn for_window(window: &Window, oldest: Age, rules: &Rules) -> Self {
         let hashers = <[RandomState; 2]>::default();
-        Self {
-            window: *window,
-            baseline_windows,
-            rules: *rules,
-            hashers,
-            entries: Vec::new(),
-            kept: Vec::new(),
-        }
+        Self { window: *window, oldest, rules: *rules, hashers, entries: Vec::new(), kept: Vec::new() }
     }
 
     /// Adds an incident. Metrics that the catalog no longer has are not checked any more.
@@ -97,10 +90,8 @@ impl Known {
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
         // The windows of one incident have no gap.
-        let excluded = incident::excluded([incident], &self.window, self.baseline_windows);
-        let mut ages = (1..=u8::MAX).filter(|age| excluded.holds(usize::from(*age)));
-        let first = ages.next();
-        let excluded = first.map_or((1, 0), |first| (first, ages.next_back().unwrap_or(first)));
+        let excluded = incident::excluded([incident], &self.window, self.oldest);
+        let excluded = excluded.ends().unwrap_or((Age::NEWEST, Age::CURRENT));
         let customer = self.key(incident.subject.customer_id.as_str());
         self.entries.push(Entry { customer, last, series, excluded });
     }
@@ -156,11 +147,8 @@ impl<'a> OfSeries<'a> {
     }
 
     pub(crate) fn excluded(self) -> Excluded {
-        let mut excluded = Excluded::default();
-        for entry in self.entries {
-            (entry.excluded.0..=entry.excluded.1).for_each(|age| excluded.mark(usize::from(age)));
-        }
-        excluded
+        let of_each = self.entries.iter().map(|entry| Excluded::between(entry.excluded.0, entry.excluded.1));
+        of_each.fold(Excluded::default(), Excluded::and)
     }
 
     fn last(self, direction: Direction) -> Option<Last> {

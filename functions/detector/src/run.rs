@@ -165,9 +165,9 @@ async fn note_judged(ledger: &impl Ledger, pass: Pass<'_>) {
 
 /// The incidents that could matter to a window.
 async fn incidents(ledger: &impl Ledger, app: &App, window: &Window) -> anyhow::Result<Known> {
-    let baseline_windows = window.baseline_windows(app.detection.baseline_days);
-    let (from, now) = (window.earlier(baseline_windows).end(), ledger.now()?.min(window.end()));
-    let mut known = Known::for_window(window, baseline_windows, &app.incidents.rules);
+    let oldest = window.oldest(app.detection.baseline_days);
+    let (from, now) = (window.earlier(oldest).end(), ledger.now()?.min(window.end()));
+    let mut known = Known::for_window(window, oldest, &app.incidents.rules);
     let see = |item| {
         known.see(&item, &app.catalog);
     };

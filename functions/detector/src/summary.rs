@@ -36,6 +36,9 @@ pub struct RunSummary {
     pub muted: u64,
     /// Series that could not be judged, by reason.
     pub undetermined: BTreeMap<String, u64>,
+    /// Baseline windows that were left out because their data is broken.
+    #[serde(default)]
+    pub broken_windows: u64,
     pub window: WindowTimes,
     pub duration_ms: u64,
     pub customers: u64,
@@ -97,6 +100,7 @@ pub(crate) fn of_run(
         incidents: counts.incidents.iter().map(|(became, n)| ((*became).to_owned(), *n)).collect(),
         muted: figures.muted,
         undetermined: figures.undetermined.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect(),
+        broken_windows: figures.broken_windows,
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,
         customers: figures.customers,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use detection::{CustomerId, Series, Verdict};
+use detection::{CustomerId, MetricName, Series, Verdict, Window};
 use platform::emf::{RunFigures, UsageFigures};
 use warehouse::usage::{Baseline, CustomerUsage, Patience, SweepRequest, Tries, UsageError};
 
@@ -13,8 +13,8 @@ use crate::known::Known;
 use crate::pass::{Pass, millis};
 use crate::spool::Spool;
 
-/// Quarantined series that are logged one by one; all of them are counted.
-const LOGGED_QUARANTINES: u64 = 20;
+/// Quarantined series, and broken windows, that are logged one by one; all of them are counted.
+const LOGGED: u64 = 20;
 
 /// All candidates of a window, once the whole stream has proved complete.
 pub(crate) async fn collect(
@@ -189,10 +189,10 @@ fn judge(
         quarantine(figures, "invalid_customer_id", metrics.len() as u64, usage.customer_id, "*");
         return Ok(());
     };
-    let baseline_windows = window.baseline_windows(app.detection.baseline_days);
-    let counted = window.counted(usage.first_event, baseline_windows);
+    let counted = window.counted(usage.first_event, window.oldest(app.detection.baseline_days));
     for (metric, (spec, windows)) in metrics.iter().zip(usage.series()).enumerate() {
         let series = Series::new(windows, counted, spec.missing, spec.never_negative());
+        note_broken(figures, &customer_id, &spec.name, &series, &window);
         let judged = judge_series(pass, known, &customer_id, metric, series);
         for candidate in judged.candidates.iter().flatten() {
             candidates.push(candidate)?;
@@ -215,9 +215,31 @@ fn judge(
     Ok(())
 }
 
+/// Counts and logs the baseline windows that the check leaves out because their data is broken.
+fn note_broken(
+    figures: &mut UsageFigures,
+    customer_id: &CustomerId,
+    metric: &MetricName,
+    series: &Series<'_>,
+    window: &Window,
+) {
+    for (age, reason) in series.broken_windows() {
+        if figures.broken_windows < LOGGED {
+            tracing::warn!(
+                customer.id = %customer_id,
+                usage.metric = %metric,
+                window.end = %window.earlier(age).end(),
+                reason = reason.as_str(),
+                "a broken window is left out of the baseline"
+            );
+        }
+        figures.broken_windows += 1;
+    }
+}
+
 /// Sets series with broken data aside: they are counted and logged, and all others go on.
 fn quarantine(figures: &mut UsageFigures, reason: &'static str, series: u64, customer: &[u8], metric: &str) {
-    if figures.quarantined < LOGGED_QUARANTINES {
+    if figures.quarantined < LOGGED {
         let customer = String::from_utf8_lossy(customer);
         tracing::warn!(customer.id = %customer, usage.metric = metric, reason, "a series is quarantined");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use detection::{Settings, Thresholds};
+use detection::{BaselineDays, Settings, Thresholds};
 use environment::{ConfigError, Env};
 
 /// How strict the check is where the catalog says nothing else.
@@ -11,7 +11,7 @@ pub struct DetectionConfig {
     /// `WINDOW_DELAY_SECONDS`: how much later than its window a run starts, for events that arrive late; default 0.
     pub window_delay: Duration,
     /// `BASELINE_DAYS`: earlier windows to compare with, 2 to 90; default 30.
-    pub baseline_days: u16,
+    pub baseline_days: BaselineDays,
     /// `MIN_SAMPLES`: fewer earlier values than this are not judged; default 7.
     /// `THRESHOLD`: |z| of an anomaly; default 3.
     /// `CRITICAL_THRESHOLD`: |z| of a critical one; default 5.
@@ -26,9 +26,12 @@ impl DetectionConfig {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
         let defaults = Self::default();
         let usual = defaults.thresholds;
+        let days = env.parsed("BASELINE_DAYS", defaults.baseline_days.get(), "a whole number of days")?;
         let config = Self {
             window_delay: env.seconds("WINDOW_DELAY_SECONDS", 0)?,
-            baseline_days: env.parsed("BASELINE_DAYS", defaults.baseline_days, "a whole number of days")?,
+            baseline_days: BaselineDays::new(days)
+                .filter(|_| days >= 2)
+                .ok_or_else(|| ConfigError::invalid("BASELINE_DAYS", days, "2 to 90 days"))?,
             thresholds: Thresholds {
                 threshold: env.parsed("THRESHOLD", usual.threshold, "a number")?,
                 critical_threshold: env.parsed("CRITICAL_THRESHOLD", usual.critical_threshold, "a number")?,
@@ -46,11 +49,7 @@ impl DetectionConfig {
                 ..usual
             },
         };
-        if !(2..=90).contains(&config.baseline_days) {
-            let value = config.baseline_days.to_string();
-            return Err(ConfigError::invalid("BASELINE_DAYS", value, "2 to 90 days"));
-        }
-        if config.thresholds.min_samples > usize::from(config.baseline_days) {
+        if config.thresholds.min_samples > usize::from(config.baseline_days.get()) {
             let value = config.thresholds.min_samples.to_string();
             return Err(ConfigError::invalid(
                 "MIN_SAMPLES",
@@ -70,7 +69,11 @@ impl DetectionConfig {
 
 impl Default for DetectionConfig {
     fn default() -> Self {
-        Self { window_delay: Duration::ZERO, baseline_days: 30, thresholds: Thresholds::default() }
+        Self {
+            window_delay: Duration::ZERO,
+            baseline_days: BaselineDays::default(),
+            thresholds: Thresholds::default(),
+        }
     }
 }
 

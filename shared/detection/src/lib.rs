@@ -19,6 +19,7 @@
 //! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite,
 //! and what cannot be judged is a typed [`Reason`] and not an error.
 
+pub mod age;
 pub mod anomaly;
 pub mod baseline;
 pub mod check;
@@ -38,6 +39,7 @@ pub mod thresholds;
 pub mod verdict;
 pub mod window;
 
+pub use age::{Age, BaselineDays, Excluded};
 pub use anomaly::{Anomaly, AnomalyId};
 pub use baseline::Baseline;
 pub use check::check;
@@ -49,7 +51,7 @@ pub use lifecycle::{Action, State, Transition};
 pub use names::{CustomerId, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion};
 pub use policy::{Mute, Override, Policy, PolicyError};
-pub use series::{Excluded, Missing, Series};
+pub use series::{Missing, Series};
 pub use settings::Settings;
 pub use text::{describe, units};
 pub use thresholds::{SettingsError, Thresholds};

@@ -1,5 +1,7 @@
 //! One customer's usage of one metric, window by window.
 
+use crate::{Age, Excluded, Reason};
+
 /// What a counted window without events of a metric means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,21 +33,8 @@ pub struct Series<'a> {
     excluded: Excluded,
 }
 
-/// Earlier windows that a baseline leaves out as far as it can do without them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Excluded(u128);
-
-impl Excluded {
-    /// Leaves out the window of this age.
-    pub fn mark(&mut self, age: usize) {
-        // No baseline has as many windows as there are bits.
-        self.0 |= u32::try_from(age).ok().and_then(|age| 1_u128.checked_shl(age)).unwrap_or(0);
-    }
-
-    pub fn holds(self, age: usize) -> bool {
-        u32::try_from(age).ok().and_then(|age| self.0.checked_shr(age)).is_some_and(|bits| bits & 1 == 1)
-    }
-}
+/// The square of a larger value may not fit a double.
+const LARGEST: f64 = 1e100;
 
 impl<'a> Series<'a> {
     /// * `windows`: values by age, `None` where the window holds no event of the metric.
@@ -65,9 +54,20 @@ impl<'a> Series<'a> {
         self.missing.value(self.windows.first().copied().flatten())
     }
 
-    /// The values of the counted baseline windows, newest first, gaps left out.
-    pub fn baseline(&self) -> impl Iterator<Item = f64> + Clone {
-        self.by_age().map(|(_, value)| value)
+    /// Why the current window cannot be judged, where its value is broken.
+    pub fn fault(&self) -> Option<Reason> {
+        self.current().and_then(|value| self.fault_of(value))
+    }
+
+    /// The counted baseline windows whose values are broken, newest first. They are left out: one broken event must not
+    /// keep a series from being judged for a month.
+    pub fn broken_windows(&self) -> impl Iterator<Item = (Age, Reason)> {
+        self.counted_windows().filter_map(|(age, value)| Some((age, self.fault_of(value)?)))
+    }
+
+    /// The counted baseline windows that hold a value, newest first.
+    pub fn baseline(&self) -> impl Iterator<Item = (Age, f64)> + Clone {
+        self.counted_windows().filter(|(_, value)| self.is_sound(*value))
     }
 
     /// How many of the excluded windows are left out: all, or as many as still leave `min_samples` values.
@@ -75,25 +75,41 @@ impl<'a> Series<'a> {
         if self.excluded == Excluded::default() {
             return 0;
         }
-        let excluded = self.by_age().filter(|(age, _)| self.excluded.holds(*age)).count();
-        excluded.min(self.by_age().count().saturating_sub(min_samples))
+        let excluded = self.baseline().filter(|(age, _)| self.excluded.holds(*age)).count();
+        excluded.min(self.baseline().count().saturating_sub(min_samples))
     }
 
-    /// The values of the baseline without the newest `excluded_windows` of those excluded.
-    pub fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = f64> + Clone {
+    /// The baseline without the newest `excluded_windows` of those excluded.
+    pub fn baseline_without(&self, excluded_windows: usize) -> impl Iterator<Item = (Age, f64)> + Clone {
         let mut left_out = 0;
-        self.by_age().filter_map(move |(age, value)| {
-            if left_out < excluded_windows && self.excluded.holds(age) {
-                left_out += 1;
-                return None;
-            }
-            Some(value)
+        self.baseline().filter(move |(age, _)| {
+            let out = left_out < excluded_windows && self.excluded.holds(*age);
+            left_out += usize::from(out);
+            !out
         })
     }
 
-    fn by_age(&self) -> impl Iterator<Item = (usize, f64)> + Clone {
+    /// Gaps left out.
+    fn counted_windows(&self) -> impl Iterator<Item = (Age, f64)> + Clone {
         let counted = self.windows.iter().enumerate().skip(1).take(self.counted);
-        counted.filter_map(|(age, value)| Some((age, self.missing.value(*value)?)))
+        counted.filter_map(|(age, value)| Some((Age::new(age)?, self.missing.value(*value)?)))
+    }
+
+    fn is_sound(&self, value: f64) -> bool {
+        let least = if self.never_negative { 0.0 } else { -LARGEST };
+        value >= least && value <= LARGEST
+    }
+
+    fn fault_of(&self, value: f64) -> Option<Reason> {
+        if self.is_sound(value) {
+            None
+        } else if !value.is_finite() {
+            Some(Reason::NotFinite)
+        } else if value < 0.0 && self.never_negative {
+            Some(Reason::Negative)
+        } else {
+            Some(Reason::OutOfRange)
+        }
     }
 
     pub(crate) fn never_negative(&self) -> bool {
@@ -108,7 +124,7 @@ mod tests {
     fn seen(counted: usize, missing: Missing) -> (Option<f64>, Vec<f64>) {
         let windows = [None, Some(1.0), None, Some(3.0), Some(4.0)];
         let series = Series::new(&windows, counted, missing, true);
-        (series.current(), series.baseline().collect())
+        (series.current(), series.baseline().map(|(_, value)| value).collect())
     }
 
     #[test]
@@ -123,10 +139,7 @@ mod tests {
     #[test]
     fn excluded_windows_are_left_out_down_to_the_least_number() {
         let windows: Vec<_> = (0..10).map(|age| (age != 4).then(|| f64::from(age))).collect();
-        let mut excluded = Excluded::default();
-        for age in [0, 2, 3, 4, 8, 200] {
-            excluded.mark(age);
-        }
+        let excluded = [0, 2, 3, 4, 8].into_iter().map(|age| Age::new(age).unwrap()).collect();
         let series = Series::new(&windows, 9, Missing::Gap, true).excluding(excluded);
         // The gap at 4 has no value to leave out, and 0 is the current window.
         for (min_samples, count, left) in [
@@ -135,7 +148,8 @@ mod tests {
             (9, 0, vec![1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 8.0, 9.0]),
         ] {
             assert_eq!(series.excluded_windows(min_samples), count);
-            assert_eq!(series.baseline_without(count).collect::<Vec<_>>(), left);
+            let values: Vec<_> = series.baseline_without(count).map(|(_, value)| value).collect();
+            assert_eq!(values, left);
         }
         assert_eq!(series.current(), Some(0.0));
     }
@@ -144,5 +158,37 @@ mod tests {
     fn no_windows_at_all_is_a_gap_and_not_a_panic() {
         let series = Series::new(&[], 0, Missing::Gap, true);
         assert_eq!((series.current(), series.baseline().count()), (None, 0));
+    }
+
+    #[test]
+    fn broken_windows_are_left_out_and_told() {
+        use Reason::{Negative, NotFinite, OutOfRange};
+        let windows = [1.0, 2.0, f64::NAN, -4.0, f64::INFINITY, 1e308, 1e100, f64::NEG_INFINITY].map(Some);
+        let series = |counted, never_negative| Series::new(&windows, counted, Missing::Zero, never_negative);
+        let broken = |counted, never_negative| -> Vec<_> {
+            series(counted, never_negative)
+                .broken_windows()
+                .map(|(age, reason)| (age.get(), reason))
+                .collect()
+        };
+        let all = [(2, NotFinite), (3, Negative), (4, NotFinite), (5, OutOfRange), (7, NotFinite)];
+        assert_eq!(broken(7, true), all);
+        assert_eq!(broken(3, true), all[..2], "of windows that do not count nothing is told");
+        assert_eq!(broken(7, false), [all[0], all[2], all[3], all[4]], "others may be negative");
+        let values: Vec<_> = series(7, true).baseline().map(|(age, value)| (age.get(), value)).collect();
+        assert_eq!(values, [(1, 2.0), (6, 1e100)]);
+        assert_eq!(series(7, true).fault(), None);
+        assert_eq!(Series::new(&windows[2..], 5, Missing::Gap, true).fault(), Some(NotFinite));
+    }
+
+    #[test]
+    fn a_broken_window_takes_no_place_of_an_excluded_one() {
+        let windows: Vec<_> = (0..10).map(|age| Some(if age == 3 { -1.0 } else { f64::from(age) })).collect();
+        let excluded = [2, 3, 5].into_iter().map(|age| Age::new(age).unwrap()).collect();
+        let series = Series::new(&windows, 9, Missing::Zero, true).excluding(excluded);
+        // Eight are sound, and seven are needed.
+        assert_eq!(series.excluded_windows(7), 1);
+        let ages: Vec<_> = series.baseline_without(1).map(|(age, _)| age.get()).collect();
+        assert_eq!(ages, [1, 4, 5, 6, 7, 8, 9]);
     }
 }

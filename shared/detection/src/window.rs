@@ -10,6 +10,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::{Age, BaselineDays};
+
 /// Length of the sweep's window.
 pub const HOURS: i64 = 24;
 
@@ -18,7 +20,15 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The half-open range `[start, end)`, in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Window {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+/// A window as it is read, which may be none.
+#[derive(Deserialize)]
+struct Unchecked {
     start: Timestamp,
     end: Timestamp,
 }
@@ -85,23 +95,27 @@ impl Window {
         SignedDuration::from_millis(self.stride_ms())
     }
 
+    /// The oldest window of a baseline that reaches back so many days; age 0 where no earlier window fits.
+    pub fn oldest(&self, baseline_days: BaselineDays) -> Age {
+        baseline_days.oldest(u8::try_from(self.stride_ms() / DAY_MS).unwrap_or(u8::MAX))
+    }
+
     /// How many earlier windows fit into so many days.
-    pub fn baseline_windows(&self, baseline_days: u16) -> usize {
-        let stride_days = u16::try_from(self.stride_ms() / DAY_MS).unwrap_or(u16::MAX);
-        usize::from(baseline_days / stride_days)
+    pub fn baseline_windows(&self, baseline_days: BaselineDays) -> usize {
+        self.oldest(baseline_days).get()
     }
 
     /// Where reading has to begin: one stride before the end of the oldest earlier window.
-    pub fn baseline_start(&self, baseline_days: u16) -> Timestamp {
+    pub fn baseline_start(&self, baseline_days: BaselineDays) -> Timestamp {
         self.end
             - SignedDuration::from_millis(
                 self.stride_ms() * (self.baseline_windows(baseline_days) as i64 + 1),
             )
     }
 
-    /// The window of this age: 0 is this one, 1 the one before it.
-    pub fn earlier(&self, age: usize) -> Self {
-        let back = SignedDuration::from_millis(self.stride_ms().saturating_mul(age as i64));
+    /// The window of this age.
+    pub fn earlier(&self, age: Age) -> Self {
+        let back = SignedDuration::from_millis(self.stride_ms() * age.get() as i64);
         Self { start: self.start - back, end: self.end - back }
     }
 
@@ -115,7 +129,8 @@ impl Window {
     ///
     /// In the oldest stride it means that the customer is older than that, so all windows count. Otherwise the customer
     /// is new, and only the windows after the one that holds its first event count: that one was not used in full.
-    pub fn counted(&self, first_event: Timestamp, baseline_windows: usize) -> usize {
+    pub fn counted(&self, first_event: Timestamp, oldest: Age) -> usize {
+        let baseline_windows = oldest.get();
         let before_end =
             self.end.as_millisecond().saturating_sub(first_event.as_millisecond()).saturating_sub(1);
         let age = usize::try_from(before_end.div_euclid(self.stride_ms())).unwrap_or(0);
@@ -150,9 +165,21 @@ impl Window {
     }
 }
 
+impl TryFrom<Unchecked> for Window {
+    type Error = WindowError;
+
+    fn try_from(Unchecked { start, end }: Unchecked) -> Result<Self, WindowError> {
+        Self::between(start, end)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn days(days: u16) -> BaselineDays {
+        BaselineDays::new(days).unwrap()
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -174,7 +201,7 @@ mod tests {
     #[test]
     fn baseline_reaches_back_whole_windows() {
         let window = Window::closing_at(at("2026-11-21T13:00:00Z")).unwrap();
-        assert_eq!(window.baseline_start(30), at("2026-10-21T13:00:00Z"));
+        assert_eq!(window.baseline_start(days(30)), at("2026-10-21T13:00:00Z"));
     }
 
     #[test]
@@ -195,7 +222,7 @@ mod tests {
 
     #[test]
     fn earlier_windows_never_overlap_and_keep_the_time_of_day() {
-        for (start, end, days, windows, stride_hours) in [
+        for (start, end, baseline, windows, stride_hours) in [
             ("2026-11-20T13:00:00Z", "2026-11-21T13:00:00Z", 30, 30, 24),
             ("2026-11-21T12:00:00Z", "2026-11-21T14:00:00Z", 30, 30, 24),
             ("2026-11-20T12:59:59.999Z", "2026-11-21T13:00:00Z", 30, 15, 48),
@@ -204,12 +231,14 @@ mod tests {
             ("2026-11-21T13:00:00Z", "2026-11-21T13:00:00.001Z", 90, 90, 24),
         ] {
             let window = between(start, end);
-            assert_eq!(window.baseline_windows(days), windows, "{start} to {end}");
+            assert_eq!(window.baseline_windows(days(baseline)), windows, "{start} to {end}");
             assert_eq!(window.stride(), SignedDuration::from_hours(stride_hours), "{start} to {end}");
-            let before = window.earlier(1);
+            let before = window.earlier(Age::new(1).unwrap());
             assert!(before.end() <= window.start(), "{start} to {end}");
             assert_eq!(before.length(), window.length());
-            assert!(window.baseline_start(days) <= window.earlier(windows).start());
+            assert!(
+                window.baseline_start(days(baseline)) <= window.earlier(Age::new(windows).unwrap()).start()
+            );
         }
     }
 
@@ -217,6 +246,7 @@ mod tests {
     fn a_customer_counts_from_the_first_window_after_its_first_event() {
         let day = between("2026-11-20T13:00:00Z", "2026-11-21T13:00:00Z");
         let two_hours = between("2026-11-21T11:00:00Z", "2026-11-21T13:00:00Z");
+        let oldest = day.oldest(days(30));
         for (first_event, of_day, of_two_hours) in [
             ("2026-11-21T12:59:59.999Z", 0, 0),
             ("2026-11-21T10:59:59Z", 0, 0),
@@ -232,8 +262,8 @@ mod tests {
             ("2026-10-21T13:00:00Z", 30, 30),
             ("2026-09-01T00:00:00Z", 30, 30),
         ] {
-            assert_eq!(day.counted(at(first_event), 30), of_day, "24 hours, {first_event}");
-            assert_eq!(two_hours.counted(at(first_event), 30), of_two_hours, "2 hours, {first_event}");
+            assert_eq!(day.counted(at(first_event), oldest), of_day, "24 hours, {first_event}");
+            assert_eq!(two_hours.counted(at(first_event), oldest), of_two_hours, "2 hours, {first_event}");
         }
     }
 
@@ -256,5 +286,27 @@ mod tests {
         assert!(between("2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z").is_on_the_hour());
         assert!(!between("2026-11-21T12:00:00.001Z", "2026-11-21T13:00:00Z").is_on_the_hour());
         assert!(!between("2026-11-21T12:00:00Z", "2026-11-21T12:30:00Z").is_on_the_hour());
+    }
+
+    #[test]
+    fn what_is_read_from_json_is_a_window_or_an_error() {
+        let read = |start: &str, end: &str| {
+            serde_json::from_value::<Window>(serde_json::json!({ "start": start, "end": end }))
+                .map_err(|error| error.to_string())
+        };
+        let (noon, one) = ("2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z");
+        let window = read(noon, one).unwrap();
+        assert_eq!(window, between(noon, one));
+        assert_eq!(serde_json::from_str::<Window>(&serde_json::to_string(&window).unwrap()).unwrap(), window);
+        for (start, end, expected) in [
+            (one, noon, "is empty"),
+            (noon, noon, "is empty"),
+            ("2026-01-01T00:00:00Z", one, "is longer than 92 days"),
+            ("1970-02-01T00:00:00Z", "1970-03-01T00:00:00Z", "is out of range"),
+            ("9999-01-01T00:00:00Z", "9999-01-02T00:00:00Z", "is out of range"),
+        ] {
+            let refusal = read(start, end).unwrap_err();
+            assert!(refusal.contains(expected), "{refusal}");
+        }
     }
 }

@@ -65,6 +65,8 @@ pub struct UsageFigures {
     pub undetermined: BTreeMap<&'static str, u64>,
     /// Series whose data is broken.
     pub quarantined: u64,
+    /// Baseline windows whose data is broken: they are left out, and their series are judged.
+    pub broken_windows: u64,
 }
 
 /// What became of the alerts.
@@ -133,6 +135,8 @@ struct Usage {
     critical_anomalies: u64,
     #[metrics(unit = Count)]
     quarantined: u64,
+    #[metrics(unit = Count)]
+    broken_windows: u64,
 }
 
 #[metrics(rename_all = "PascalCase", emf::dimension_sets = [["Stack", "Metric", "Severity"]])]
@@ -215,6 +219,7 @@ fn write_usage(
         anomalies_found: figures.anomalies.values().sum(),
         critical_anomalies: critical.map(|(_, count)| count).sum(),
         quarantined: figures.quarantined,
+        broken_windows: figures.broken_windows,
     };
     line(config, vec!["Stack"], totals, output)?;
     for ((metric, severity), count) in &figures.anomalies {
@@ -270,6 +275,7 @@ mod tests {
                 muted: 0,
                 undetermined: BTreeMap::from([("no_data", 4)]),
                 quarantined: 1,
+                broken_windows: 5,
             },
             alerts: Some(AlertFigures {
                 published: 2,

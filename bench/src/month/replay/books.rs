@@ -125,15 +125,15 @@ impl Ledger for Books<'_> {
         _: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>> {
         let days = self.app.detection.baseline_days;
-        let baseline_windows = pass.window.baseline_windows(days);
+        let oldest = pass.window.oldest(days);
         let mut candidates = Spool::new();
         for (place, customer) in self.windows.month.customers.iter().enumerate() {
             // Of a customer without usage the rollup has no row.
             let Some(first_event) = self.windows.first_event(place, &pass.window, days) else { continue };
-            let counted = pass.window.counted(first_event, baseline_windows);
+            let counted = pass.window.counted(first_event, oldest);
             for (number, metric) in self.windows.metrics.iter().enumerate() {
                 let spec = &self.app.catalog.metrics()[*metric];
-                let values = self.windows.values(place, number, self.end, baseline_windows + 1);
+                let values = self.windows.values(place, number, self.end, oldest.get() + 1);
                 let series = Series::new(&values, counted, spec.missing, spec.never_negative());
                 let judged = judge_series(pass, known, &customer.id, *metric, series);
                 for candidate in judged.candidates.iter().flatten() {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use catalog::Aggregate;
-use detection::Window;
+use detection::{BaselineDays, Window};
 use detector::App;
 use jiff::Timestamp;
 
@@ -58,7 +58,7 @@ impl<'a> Windows<'a> {
         &self,
         customer: usize,
         window: &Window,
-        baseline_days: u16,
+        baseline_days: BaselineDays,
     ) -> Option<Timestamp> {
         let from = self.month.number(window.baseline_start(baseline_days)).unwrap_or(0);
         let first = *self.customers[customer].next_use.get(from)?;

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use catalog::MetricSpec;
 use detection::{
-    AnomalyId, Baseline, CustomerId, Direction, MetricName, Series, Severity, State as Stand, Window,
+    Age, AnomalyId, Baseline, CustomerId, Direction, MetricName, Series, Severity, State as Stand, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -91,8 +91,8 @@ pub(crate) struct BaselineWindow {
     /// Null where nothing is known of it.
     #[schema(required = true)]
     pub value: Option<f64>,
-    /// Whether it was compared with. The windows before the first full one of a new customer are not, nor are those in
-    /// which an incident was.
+    /// Whether it was compared with. These are not: the windows before the first full one of a new customer, those without a
+    /// value, those whose value is broken, and those in which an incident was.
     pub counted: bool,
 }
 
@@ -287,16 +287,13 @@ async fn around(
     };
     let (usage, by_hour) = within_limits(app, caller, now, cost, reading).await?;
     let usage = &usage[customer];
-    let values = usage.values(app, spec);
-    let excluded = usage.excluded(spec);
-    let mut left_out = usage.series(app, spec).excluded_windows(app.detection.thresholds.min_samples);
-    let windows = values.iter().enumerate().skip(1).map(|(age, value)| {
-        let full = age <= usage.counted();
-        let value = if full { spec.missing.value(*value) } else { *value };
-        // Of the windows that incidents were in, the newest are left out, and gaps are none of them.
-        let skipped = full && value.is_some() && left_out > 0 && excluded.holds(age);
-        left_out -= usize::from(skipped);
-        BaselineWindow { window: (&window.earlier(age)).into(), value, counted: full && !skipped }
+    let series = usage.series(app, spec);
+    let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
+    let compared: Vec<Age> = series.baseline_without(excluded_windows).map(|(age, _)| age).collect();
+    let values = usage.values(app, spec).iter().skip(1).zip(window.oldest(days).earlier_windows());
+    let windows = values.map(|(value, age)| {
+        let value = if age.get() <= usage.counted() { spec.missing.value(*value) } else { *value };
+        BaselineWindow { window: (&window.earlier(age)).into(), value, counted: compared.contains(&age) }
     });
     let windows = windows.collect();
     Ok((windows, hours(app, &window, usage, spec, &by_hour)))
@@ -314,7 +311,7 @@ fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: 
             let series = Series::new(&values, usage.counted(), spec.missing, spec.never_negative())
                 .excluding(excluded);
             let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
-            let usual = || series.baseline_without(excluded_windows);
+            let usual = || series.baseline_without(excluded_windows).map(|(_, value)| value);
             let baseline = Baseline::of(usual()).filter(Baseline::is_finite);
             Hour {
                 window: Period::between(start, start + SignedDuration::from_hours(1)),
@@ -324,6 +321,7 @@ fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: 
                     stddev: baseline.map(|baseline| baseline.stddev()),
                     sample_count: usual().count(),
                     excluded_windows,
+                    broken_windows: series.broken_windows().count(),
                 },
             }
         })

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use catalog::MetricSpec;
 use catalog::Policies;
-use detection::{CustomerId, Settings, SettingsError, Window};
+use detection::{BaselineDays, CustomerId, Settings, SettingsError, Window};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,9 +21,6 @@ use crate::params::{self, Body, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::times::{self, TimeInBody};
 use crate::views::{Check, Checks};
-
-/// Longest baseline.
-const MAX_BASELINE_DAYS: u16 = 90;
 
 /// Series that one request may check.
 const MAX_SERIES: usize = 100;
@@ -65,7 +62,7 @@ pub(crate) struct CheckRequest {
 /// How to check.
 struct How {
     window: Window,
-    baseline_days: u16,
+    baseline_days: BaselineDays,
     threshold: Option<f64>,
     spread: Option<f64>,
     now: Timestamp,
@@ -125,10 +122,7 @@ pub(crate) async fn one(
         .ok_or_else(|| params::missing("customer_id", "say which customer"))?;
     let metric = query.required_metric(&app)?;
     let window = period(&app, query.time("current_start")?, query.time("current_end")?, query.now())?;
-    let asked_for = match query.text("baseline_days") {
-        None => None,
-        Some(_) => Some(query.number("baseline_days", 1..=MAX_BASELINE_DAYS, 1)?),
-    };
+    let asked_for = query.baseline_days()?;
     let how = How {
         window,
         baseline_days: baseline_days(&app, &window, asked_for)?,
@@ -187,9 +181,9 @@ pub(crate) async fn many(
     let (start, end) =
         (time(&request.current_start, "current_start")?, time(&request.current_end, "current_end")?);
     let asked_for = |days: i64| {
-        let days_in_range = u16::try_from(days).ok().filter(|days| (1..=MAX_BASELINE_DAYS).contains(days));
-        days_in_range.ok_or_else(|| {
-            let detail = format!("`baseline_days` must be from 1 to {MAX_BASELINE_DAYS}, not {days}");
+        u16::try_from(days).ok().and_then(BaselineDays::new).ok_or_else(|| {
+            let (least, most) = (BaselineDays::MIN, BaselineDays::MAX);
+            let detail = format!("`baseline_days` must be from {least} to {most}, not {days}");
             Problem::invalid("baseline_days", detail)
         })
     };
@@ -253,13 +247,17 @@ fn period(
 /// How many days to compare with: as asked for, or else those of the runs, and more where a long period needs them.
 ///
 /// A baseline that can never hold as many periods as a verdict needs is refused with the arithmetic.
-fn baseline_days(app: &App, window: &Window, asked_for: Option<u16>) -> Result<u16, Problem> {
+fn baseline_days(
+    app: &App,
+    window: &Window,
+    asked_for: Option<BaselineDays>,
+) -> Result<BaselineDays, Problem> {
     let stride = u64::try_from(window.stride().as_hours() / 24).unwrap_or(u64::MAX);
     let samples = app.detection.thresholds.min_samples;
     let needed = stride.saturating_mul(samples as u64);
     let days = asked_for.unwrap_or_else(|| {
-        let enough = u16::try_from(needed).unwrap_or(u16::MAX).min(MAX_BASELINE_DAYS);
-        app.detection.baseline_days.max(enough)
+        let enough = u16::try_from(needed).unwrap_or(u16::MAX).min(BaselineDays::MAX);
+        BaselineDays::new(enough).unwrap_or_default().max(app.detection.baseline_days)
     });
     let held = window.baseline_windows(days);
     if held >= samples {
@@ -268,14 +266,14 @@ fn baseline_days(app: &App, window: &Window, asked_for: Option<u16>) -> Result<u
     let so_far = format!(
         "periods of this length are compared every {stride} days, so {days} days hold {held} of them, and a verdict needs {samples}"
     );
-    if needed <= u64::from(MAX_BASELINE_DAYS) {
+    let most = BaselineDays::MAX;
+    if needed <= u64::from(most) {
         let detail = format!("{so_far}: set baseline_days to at least {needed}");
         return Err(Problem::baseline_too_short("baseline_days", detail));
     }
-    let longest = usize::from(MAX_BASELINE_DAYS) / samples.max(1);
-    let detail = format!(
-        "{so_far}: choose a period of at most {longest} days, since baseline_days is at most {MAX_BASELINE_DAYS}"
-    );
+    let longest = usize::from(most) / samples.max(1);
+    let detail =
+        format!("{so_far}: choose a period of at most {longest} days, since baseline_days is at most {most}");
     Err(Problem::baseline_too_short("current_start", detail))
 }
 

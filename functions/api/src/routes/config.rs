@@ -277,7 +277,7 @@ async fn usage_remark(
     let counted = tokio::time::timeout(USAGE_TIME, app.usage.count_customers(&request)).await;
     Ok(match counted {
         Ok(Ok(0)) => {
-            let days = app.detection.baseline_days + 1;
+            let days = app.detection.baseline_days.get() + 1;
             let detail = format!("the customer used nothing in the last {days} days: is the id right?");
             Some(Remark { code: RemarkCode::NoUsage, detail })
         }

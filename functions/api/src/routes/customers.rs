@@ -59,6 +59,8 @@ pub(crate) struct MetricBaseline {
     pub sample_count: usize,
     /// Windows that are left out because an incident was in them.
     pub excluded_windows: usize,
+    /// Windows that are left out because their value is broken.
+    pub broken_windows: usize,
     /// From the start of the oldest window to the end of the newest.
     pub window: Period,
     pub computed_at: Time,
@@ -117,7 +119,7 @@ pub(crate) async fn baselines(
 ) -> Result<Json<Baselines>, Problem> {
     let query = query.only(&["baseline_days"])?;
     caller.may_see(&customer)?;
-    let days = query.number("baseline_days", 1..=90, app.detection.baseline_days)?;
+    let days = query.baseline_days()?.unwrap_or(app.detection.baseline_days);
     let window = app.closed_window(query.now())?;
     let customers = std::slice::from_ref(&customer);
     let reading = usage_of(&app, customers, window, days, query.now(), &serving);
@@ -127,7 +129,7 @@ pub(crate) async fn baselines(
     let baselines = app.catalog.metrics().iter().map(|spec| {
         let series = usage.series(&app, spec);
         let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
-        let values = || series.baseline_without(excluded_windows);
+        let values = || series.baseline_without(excluded_windows).map(|(_, value)| value);
         let baseline = Baseline::of(values()).filter(Baseline::is_finite);
         let spread = Distribution::of(values());
         let quantile = |share| spread.as_ref().map(|spread| spread.quantile(share));
@@ -145,7 +147,8 @@ pub(crate) async fn baselines(
             max: spread.as_ref().map(Distribution::max),
             sample_count: values().count(),
             excluded_windows,
-            window: Period::between(window.earlier(window.baseline_windows(days)).start(), window.start()),
+            broken_windows: series.broken_windows().count(),
+            window: Period::between(window.earlier(window.oldest(days)).start(), window.start()),
             computed_at: query.now().into(),
         }
     });

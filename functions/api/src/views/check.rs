@@ -70,6 +70,9 @@ pub(crate) struct BaselineView {
     pub sample_count: usize,
     /// Earlier periods that were left out because an incident was in them, so that one anomaly does not hide the next.
     pub excluded_windows: usize,
+    /// Earlier periods that were left out because their value is broken: not a finite number, or beyond 1e100, or a negative
+    /// count or sum.
+    pub broken_windows: usize,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -120,10 +123,10 @@ impl Check {
             Verdict::Anomalous(finding) => (Some(&finding.comparison), Some(finding)),
             Verdict::Undetermined(_) => (None, None),
         };
+        let values = || series.baseline().map(|(_, value)| value);
         let finite = |number: f64| Some(number).filter(|number| number.is_finite());
-        let baseline =
-            comparison.map(|comparison| comparison.baseline).or_else(|| Baseline::of(series.baseline()));
-        let sole = || series.baseline().next();
+        let baseline = comparison.map(|comparison| comparison.baseline).or_else(|| Baseline::of(values()));
+        let sole = || values().next();
         Self {
             customer_id: customer.to_string(),
             metric: metric.name.to_string(),
@@ -134,9 +137,9 @@ impl Check {
             baseline: BaselineView {
                 mean: baseline.map(|baseline| baseline.mean()).or_else(sole).and_then(finite),
                 stddev: baseline.and_then(|baseline| finite(baseline.stddev())),
-                sample_count: baseline
-                    .map_or_else(|| series.baseline().count(), |baseline| baseline.sample_count()),
+                sample_count: baseline.map_or_else(|| values().count(), |baseline| baseline.sample_count()),
                 excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
+                broken_windows: series.broken_windows().count(),
             },
             z_score: comparison.map(|comparison: &Comparison| comparison.z_score),
             is_anomaly: finding.is_some(),

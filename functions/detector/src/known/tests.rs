@@ -3,7 +3,7 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use detection::incident::{Event, Figures, IncidentState, Observation, Page, Seen, Step, advance, excluded};
-use detection::{Action, CustomerId, MetricName, Severity};
+use detection::{Action, BaselineDays, CustomerId, MetricName, Severity};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,9 @@ use store::{HistoryEntry, Previous};
 
 use super::*;
 
-const DAYS: usize = 30;
+fn oldest() -> Age {
+    window().oldest(BaselineDays::default())
+}
 
 /// A day longer than a month after the first hour.
 fn window() -> Window {
@@ -119,7 +121,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
 }
 
 fn known(items: &[IncidentItem]) -> Known {
-    let mut known = Known::for_window(&window(), DAYS, &rules());
+    let mut known = Known::for_window(&window(), oldest(), &rules());
     for item in items {
         known.add(item, place(&item.incident.subject));
     }
@@ -176,7 +178,7 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
                 let of = &incident.subject;
                 (&of.customer_id, &of.metric) == (&subject.customer_id, &subject.metric)
             });
-            assert_eq!(of_series.excluded(), excluded(whole, &window(), DAYS));
+            assert_eq!(of_series.excluded(), excluded(whole, &window(), oldest()));
 
             let of_subject = || items.iter().filter(|item| item.incident.subject == subject);
             let whole = of_subject().max_by_key(|item| item.incident.opened_at);

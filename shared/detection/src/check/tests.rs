@@ -159,13 +159,31 @@ fn what_cannot_be_judged_says_why() {
         (Some(1.0), vec![1.0; 6], Missing::Gap, true, InsufficientData),
         (Some(1.0), vec![], Missing::Zero, true, InsufficientData),
         (Some(f64::NAN), vec![1.0; 30], Missing::Zero, true, NotFinite),
-        (Some(1.0), vec![f64::INFINITY; 30], Missing::Zero, true, NotFinite),
+        (Some(1.0), vec![f64::INFINITY; 30], Missing::Zero, true, InsufficientData),
+        (Some(f64::NAN), vec![f64::NAN; 30], Missing::Gap, true, NotFinite),
         (Some(-1.0), vec![1.0; 30], Missing::Zero, true, Negative),
         (Some(1e308), vec![1.0; 30], Missing::Zero, true, OutOfRange),
     ] {
         let windows = windows(current, &baseline);
         let series = Series::new(&windows, usize::MAX, missing, never_negative);
         assert_eq!(check(&series, &default_settings()), Verdict::Undetermined(expected), "{windows:?}");
+    }
+}
+
+#[test]
+fn one_broken_window_hides_nothing_but_itself() {
+    use Reason::{InsufficientData, Negative, NotFinite, OutOfRange};
+    for (broken, reason) in
+        [(-48_000_000.0, Negative), (1e308, OutOfRange), (f64::NAN, NotFinite), (f64::INFINITY, NotFinite)]
+    {
+        let mut baseline = thousand_by_hundred();
+        baseline[9] = broken;
+        let Verdict::Anomalous(finding) = verdict(9_000.0, &baseline) else { panic!("{broken}") };
+        assert_eq!(finding.severity, Severity::Critical, "{broken}");
+        assert_eq!(finding.comparison.baseline.sample_count(), 29, "{broken}");
+        assert_eq!(verdict(broken, &thousand_by_hundred()), Verdict::Undetermined(reason));
+        let few = [broken, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+        assert_eq!(verdict(1.0, &few), Verdict::Undetermined(InsufficientData), "{broken}");
     }
 }
 

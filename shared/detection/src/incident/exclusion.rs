@@ -1,7 +1,7 @@
 //! The windows that incidents take out of a baseline.
 
 use super::model::{Incident, IncidentState};
-use crate::{Excluded, Window};
+use crate::{Age, Excluded, Window};
 
 /// The earlier windows that a baseline leaves out because one of a series' incidents was in them.
 ///
@@ -9,20 +9,16 @@ use crate::{Excluded, Window};
 pub fn excluded<'a>(
     incidents: impl IntoIterator<Item = &'a Incident>,
     window: &Window,
-    baseline_windows: usize,
+    oldest: Age,
 ) -> Excluded {
-    let mut excluded = Excluded::default();
-    for incident in incidents {
-        if incident.state == IncidentState::Accepted
-            || incident.last_seen < window.earlier(baseline_windows).end()
-        {
-            continue;
-        }
-        let was_in = |age: &usize| {
+    let reach = window.earlier(oldest).end();
+    let counts =
+        |incident: &&Incident| incident.state == IncidentState::Accepted || incident.last_seen < reach;
+    let of_incident = |incident: &'a Incident| {
+        oldest.earlier_windows().filter(move |age| {
             let end = window.earlier(*age).end();
             incident.opened_at <= end && end <= incident.last_seen
-        };
-        (1..=baseline_windows).filter(was_in).for_each(|age| excluded.mark(age));
-    }
-    excluded
+        })
+    };
+    incidents.into_iter().filter(|incident| !counts(incident)).flat_map(of_incident).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use catalog::Catalog;
 use clickhouse::Row;
-use detection::Window;
+use detection::{Age, Window};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -126,9 +126,10 @@ impl State {
         Some(Step { ages, oldest, former })
     }
 
-    /// From when on a build holds all that arrived for a window.
+    /// From when on a build holds all that arrived for a window; never for one beyond every baseline.
     fn settled_ms(&self, window: &Window, age: u8) -> i64 {
-        let start = seconds(window.earlier(usize::from(age)).start());
+        let Some(age) = Age::new(age.into()) else { return i64::MAX };
+        let start = seconds(window.earlier(age).start());
         let of_window =
             self.arrivals.iter().filter(|(hour, _)| (start..start.saturating_add(DAY)).contains(hour));
         of_window.map(|(_, arrived)| (i64::from(*arrived) + SETTLING) * 1_000).max().unwrap_or_default()
@@ -181,7 +182,7 @@ mod tests {
     fn request(catalog: &Catalog) -> SweepRequest<'_> {
         SweepRequest {
             window: Window::closing_at(jiff::Timestamp::from_second(i64::from(END)).unwrap()).unwrap(),
-            baseline_days: 11,
+            baseline_days: detection::BaselineDays::new(11).unwrap(),
             catalog,
             customers: &[],
             shard: Shard::new(1, 4).unwrap(),

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use catalog::{Catalog, MetricSpec, Shard};
-use detection::{CustomerId, Window};
+use detection::{BaselineDays, CustomerId, Window};
 use jiff::Timestamp;
 
 /// What to read.
 #[derive(Clone, Copy, Debug)]
 pub struct SweepRequest<'a> {
     pub window: Window,
-    pub baseline_days: u16,
+    pub baseline_days: BaselineDays,
     pub catalog: &'a Catalog,
     /// Only these customers; all where it is empty.
     pub customers: &'a [CustomerId],

@@ -22,12 +22,16 @@ pub(super) const UNKNOWN_TOLD: usize = 8;
 #[cfg(test)]
 mod tests {
     use catalog::{Catalog, Shard};
-    use detection::Window;
+    use detection::{BaselineDays, Window};
 
     use super::*;
 
     fn window(start: &str, end: &str) -> Window {
         Window::between(start.parse().unwrap(), end.parse().unwrap()).unwrap()
+    }
+
+    fn days(days: u16) -> BaselineDays {
+        BaselineDays::new(days).unwrap()
     }
 
     fn day() -> Window {
@@ -36,18 +40,18 @@ mod tests {
 
     #[test]
     fn the_sweep_of_the_built_in_catalog() {
-        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &day(), 30, Shard::WHOLE, false));
+        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &day(), days(30), Shard::WHOLE, false));
     }
 
     #[test]
     fn a_period_off_the_hour() {
         let window = window("2026-11-21T11:30:00Z", "2026-11-21T13:15:00Z");
-        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &window, 7, Shard::WHOLE, true));
+        insta::assert_snapshot!(sweep(&Catalog::built_in().unwrap(), &window, days(7), Shard::WHOLE, true));
     }
 
     #[test]
     fn only_some_customers() {
-        let text = sweep(&Catalog::built_in().unwrap(), &day(), 30, Shard::WHOLE, true);
+        let text = sweep(&Catalog::built_in().unwrap(), &day(), days(30), Shard::WHOLE, true);
         assert_eq!(text.matches("customer_id IN {customers:Array(String)}").count(), 2);
     }
 
@@ -70,7 +74,7 @@ mod tests {
     fn a_shard_reads_its_customers_only() {
         let (catalog, shard) = (Catalog::built_in().unwrap(), Shard::new(1, 4).unwrap());
         let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
-        assert_eq!(sweep(&catalog, &day(), 30, shard, false).matches(condition).count(), 2);
+        assert_eq!(sweep(&catalog, &day(), days(30), shard, false).matches(condition).count(), 2);
         assert!(fresh(&catalog, &[0], shard).contains(condition));
         let of_baseline = " AND bucket IN (1, 5)";
         assert!([baseline(shard), rows_of_builds(shard)].iter().all(|text| text.contains(of_baseline)));
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_column_that_no_metric_needs_is_not_read() {
-        let text = sweep(&Catalog::built_in().unwrap(), &day(), 30, Shard::WHOLE, false);
+        let text = sweep(&Catalog::built_in().unwrap(), &day(), days(30), Shard::WHOLE, false);
         assert!(text.contains("peak") && !text.contains("low"));
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clickhouse::Row;
 use clickhouse::query::RowCursor;
-use detection::Window;
+use detection::{Age, Window};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::timeout_at;
@@ -220,7 +220,7 @@ impl Stream {
         let mut oldest = None;
         for (age, of_window) in row.ages.iter().zip(row.values.chunks_exact(metrics.max(1))) {
             let Some(age) = self.content.age_now(*age).filter(|age| *age < windows) else { continue };
-            oldest = oldest.max(Some(age));
+            oldest = oldest.max(Age::new(age));
             for (metric, value) in of_window.iter().enumerate() {
                 customer.values[metric * windows + age] = Some(*value).filter(|v| !v.is_nan());
             }

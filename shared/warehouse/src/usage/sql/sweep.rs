@@ -1,7 +1,7 @@
 //! The sweep from the hours of the rollup, or from single events.
 
 use catalog::{Catalog, Shard};
-use detection::Window;
+use detection::{BaselineDays, Window};
 
 use super::UNKNOWN_TOLD;
 use super::source::Source;
@@ -22,7 +22,7 @@ const IN_ORDER: &str = "optimize_aggregation_in_order = 1, aggregation_in_order_
 pub(in crate::usage) fn sweep(
     catalog: &Catalog,
     window: &Window,
-    baseline_days: u16,
+    baseline_days: BaselineDays,
     shard: Shard,
     some_customers: bool,
 ) -> String {
