@@ -88,7 +88,7 @@ impl Excluded {
     pub fn ends(self) -> Option<(Age, Age)> {
         let mut ages = (0..=BaselineDays::MAX as u8).map(Age).filter(|age| self.holds(*age));
         let newest = ages.next()?;
-        Some((newest, ages.last().unwrap_or(newest)))
+        Some((newest, ages.next_back().unwrap_or(newest)))
     }
 
     /// No age is as large as there are bits.
