@@ -74,7 +74,7 @@ class Processes(unittest.TestCase):
         self.assertIsNone(stranger.poll())
 
     def test_a_process_that_ended_by_itself_is_not_found(self):
-        record = self.start([sys.executable, "-c", "import sys; sys.stdin.read()"])
+        record = self.start([sys.executable, "-c", "import time; time.sleep(0.5)"])
         deadline = time.monotonic() + 5
         while processes.is_running(record) and time.monotonic() < deadline:
             time.sleep(0.01)
