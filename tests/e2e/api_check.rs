@@ -107,7 +107,6 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
     let api = world.api().await?;
     for (customer, metric, reason, current) in [
         ("huge", "compute_time", "out_of_range", Some(1e120)),
-        ("infinite", "compute_time", "not_finite", Some(7e6)),
         ("gap now", "storage_peak", "no_data", None),
         ("new", "compute_time", "insufficient_data", Some(7e6)),
         ("nobody", "compute_time", "unknown_customer", Some(0.0)),
@@ -126,6 +125,11 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
     let corrected = api.check("corrected", "compute_time", "").await?;
     let verdict = [&corrected["current_value"], &corrected["direction"], &corrected["severity"]];
     assert_eq!(verdict, [&json!(0.0), &json!("drop"), &json!("critical")], "{corrected}");
+    // Of an earlier window that is broken nothing is believed, and the others are compared with.
+    let infinite = api.check("infinite", "compute_time", "").await?;
+    let (windows, verdict) = (&infinite["baseline"], [&infinite["undetermined"], &infinite["severity"]]);
+    assert_eq!((&windows["broken_windows"], &windows["sample_count"]), (&json!(1), &json!(29)), "{infinite}");
+    assert_eq!(verdict, [&Value::Null, &json!("normal")], "{infinite}");
     let usual = api.check("corrected", "compute_time", "&current_end=now-1d").await?;
     assert_eq!((&usual["undetermined"], &usual["severity"]), (&Value::Null, &json!("normal")));
     Ok(())

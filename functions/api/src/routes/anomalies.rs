@@ -91,8 +91,8 @@ pub(crate) struct BaselineWindow {
     /// Null where nothing is known of it.
     #[schema(required = true)]
     pub value: Option<f64>,
-    /// Whether it was compared with. These are not: the windows before the first full one of a new customer, those without a
-    /// value, those whose value is broken, and those in which an incident was.
+    /// Whether it was compared with, as far as it has a value. These are not: the windows before the first full one of a new
+    /// customer, those whose value is broken, and those in which an incident was.
     pub counted: bool,
 }
 
@@ -292,8 +292,10 @@ async fn around(
     let compared: Vec<Age> = series.baseline_without(excluded_windows).map(|(age, _)| age).collect();
     let values = usage.values(app, spec).iter().skip(1).zip(window.oldest(days).earlier_windows());
     let windows = values.map(|(value, age)| {
-        let value = if age.get() <= usage.counted() { spec.missing.value(*value) } else { *value };
-        BaselineWindow { window: (&window.earlier(age)).into(), value, counted: compared.contains(&age) }
+        let is_full = age.get() <= usage.counted();
+        let value = if is_full { spec.missing.value(*value) } else { *value };
+        let counted = is_full && (value.is_none() || compared.contains(&age));
+        BaselineWindow { window: (&window.earlier(age)).into(), value, counted }
     });
     let windows = windows.collect();
     Ok((windows, hours(app, &window, usage, spec, &by_hour)))
