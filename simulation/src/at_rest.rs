@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use detection::incident::{Event, IncidentId, Subject};
 use store::{AlertItem, AlertState};
 
-use crate::invariants::{Rule, Watch, event_of};
+use crate::invariants::{Watch, event_of};
+use crate::rule::Rule;
 use crate::table::Table;
 
 impl Watch<'_> {

@@ -1,7 +1,7 @@
 //! Mistakes that somebody could make in the store, the outbox or the schedule, each planted in the model on purpose: a
 //! simulation that finds none of them would prove nothing.
 
-use crate::invariants::Rule;
+use crate::rule::Rule;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bug {

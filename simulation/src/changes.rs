@@ -5,7 +5,8 @@ use detection::incident::{Incident, IncidentState};
 use jiff::Timestamp;
 use store::{AlertItem, AlertState, AnomalyItem, IncidentItem};
 
-use crate::invariants::{Actor, Rule, Watch, event_of};
+use crate::invariants::{Actor, Watch, event_of};
+use crate::rule::Rule;
 use crate::table::Table;
 
 impl Watch<'_> {

@@ -43,6 +43,7 @@ pub mod gaps;
 mod invariants;
 pub mod kills;
 mod people;
+mod rule;
 mod stage;
 mod story;
 pub mod table;
@@ -50,7 +51,8 @@ mod telling;
 mod world;
 
 pub use bugs::Bug;
-pub use invariants::{Rule, Violation};
+pub use invariants::Violation;
+pub use rule::Rule;
 
 /// The first seed whose violations are such, and what they are.
 pub fn first(

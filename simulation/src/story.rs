@@ -12,7 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::bugs::Bug;
 use crate::desk::Desk;
 use crate::fate::Fate;
-use crate::invariants::{Rule, Watch};
+use crate::invariants::Watch;
+use crate::rule::Rule;
 use crate::world::{HISTORY, World, hour, one_of};
 
 /// One seed's world on its way through time.

@@ -4,7 +4,8 @@
 use anyhow::Result;
 use catalog::Catalog;
 use e2e::Warehouse;
-use warehouse::rollup::trial::{self, Refusal, Rows};
+use warehouse::rollup::Refusal;
+use warehouse::rollup::trial::{self, Rows};
 use warehouse::rollup::{self, MigrationError, Options};
 
 const TABLE: &str = "CREATE TABLE meter (at DateTime64(3), customer String, amount Nullable(Decimal(20, 4)), text String, \

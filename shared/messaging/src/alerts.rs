@@ -15,6 +15,9 @@ use store::AlertItem;
 
 mod digest;
 mod message;
+mod report;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use message::Message;
@@ -100,7 +103,7 @@ impl AlertPublisher {
 
     /// Publishes one alert. Its id is the same on every try, so that a receiver can tell a repetition.
     pub async fn publish(&self, alert: &AlertItem) -> Result<(), AlertError> {
-        let message = Message::of(alert);
+        let message = message_of(alert);
         let bodies = json!({ "default": message.portable_body(), "email": message.email });
         let mut publish = self
             .client
@@ -119,5 +122,13 @@ impl AlertPublisher {
 
     fn failed(&self, alert: &AlertItem, source: aws_sdk_sns::Error) -> AlertError {
         AlertError { id: alert.id().to_owned(), topic_arn: self.topic_arn.clone(), source: Box::new(source) }
+    }
+}
+
+fn message_of(alert: &AlertItem) -> Message {
+    match alert {
+        AlertItem::Anomaly(item) => report::of_anomaly(item),
+        AlertItem::Notice(notice) => report::of_notice(notice),
+        AlertItem::Digest(digest) => digest::message(digest),
     }
 }

@@ -15,25 +15,33 @@
 //! Beside it stand tables of baselines, which runs of the detector compute from the rollup and use as long as nothing new
 //! has arrived for their hours; a migration that takes anything out of the rollup has them forgotten.
 
+mod apply;
 mod backfill;
 mod definition;
+mod deletion;
+mod error;
 mod events;
 mod inspect;
 mod migrate;
 mod plan;
 mod reason;
+mod refusal;
 pub mod sample;
 pub mod statements;
 pub mod trial;
 mod uninstall;
 
+pub use apply::apply;
 pub use backfill::{Day, Difference, differences};
 pub use definition::ViewState;
+pub use deletion::Deletion;
+pub use error::MigrationError;
 pub(crate) use events::events_as_usage;
 pub use inspect::{Newest, RollupView, newest, views};
-pub use migrate::{MigrationError, Options, Outcome, Told, migrate};
-pub use plan::{Deletion, Plan, plan};
+pub use migrate::{Outcome, Told, migrate};
+pub use plan::{Options, Plan, plan};
 pub use reason::one_line;
+pub use refusal::Refusal;
 pub use uninstall::{leftovers, uninstall};
 
 /// The table that holds the rollup.

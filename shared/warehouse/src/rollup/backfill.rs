@@ -6,7 +6,8 @@ use catalog::MetricSpec;
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
-use super::migrate::{MigrationError, failed, run};
+use super::apply::run;
+use super::error::{MigrationError, failed};
 use super::{DAY_SECONDS, HOUR_SECONDS, statements};
 
 /// Hours of one day of a metric in which events and rollup differ in number.

@@ -3,7 +3,7 @@
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
-use super::migrate::{MigrationError, failed};
+use super::error::{MigrationError, failed};
 use super::{TABLE, server};
 
 /// A view under a name of the rollup.

@@ -3,21 +3,13 @@
 use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
 
+use super::apply::{apply, run};
 use super::backfill::{Day, fill, hours_of};
-use super::plan::{Deletion, Plan, plan};
-use super::trial::{Refusal, Rows};
-use super::{DAY_SECONDS, HOUR_SECONDS, backfill, one_line, server, statements, trial};
-
-/// What somebody agreed to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Take out of the rollup what the plan lists.
-    pub delete: bool,
-    /// Compute anew also the hours of which the rollup holds more events than there are.
-    pub rebuild: bool,
-    /// For how many days the rollup keeps an hour. `None` leaves it as it is, or as it is by default.
-    pub keep_days: Option<u16>,
-}
+use super::deletion::Deletion;
+use super::error::{MigrationError, failed};
+use super::plan::{Options, Plan, plan};
+use super::trial::Rows;
+use super::{DAY_SECONDS, HOUR_SECONDS, backfill, server, statements, trial};
 
 /// What a migration tells on its way.
 #[derive(Debug)]
@@ -41,37 +33,6 @@ pub struct Outcome {
     pub surplus: usize,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum MigrationError {
-    /// The reason is ClickHouse's own in one line. The whole of it is in `source_text`.
-    #[error("{what}: {reason} (database `{database}`)")]
-    Statement { database: String, what: String, reason: String, statement: String, full: String },
-    #[error("{}", lines(.0))]
-    Refused(Vec<Refusal>),
-    #[error(
-        "nothing was changed, since it would delete:\n{}\nAgree to it with --yes, or name another catalog with --catalog",
-        lines(.0)
-    )]
-    NeedsConsent(Vec<Deletion>),
-}
-
-impl MigrationError {
-    /// The SQL that failed and all that ClickHouse said of it.
-    pub fn details(&self) -> Vec<String> {
-        match self {
-            Self::Statement { statement, full, .. } => vec![format!("{statement}\n{full}")],
-            Self::Refused(refusals) => {
-                refusals.iter().filter_map(|refusal| refusal.details.clone()).collect()
-            }
-            Self::NeedsConsent(_) => Vec::new(),
-        }
-    }
-}
-
-fn lines<T: ToString>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
 /// Plans, tries the catalog's expressions, applies and backfills.
 pub async fn migrate(
     client: &Client,
@@ -86,14 +47,12 @@ pub async fn migrate(
         return Err(MigrationError::NeedsConsent(plan.deletions));
     }
     plan.deletions.iter().for_each(|deletion| told(Told::Deleting(deletion)));
-    for statement in &plan.statements {
-        let result = run(client, database, "the tables and views were not made", statement).await;
-        if result.is_err() {
-            // A view that was made has not been filled: nobody is to take it for one that was.
-            withdraw(client, database, catalog, &plan).await;
-        }
-        result?;
+    let applied = apply(client, database, &plan).await;
+    if applied.is_err() {
+        // A view that was made has not been filled. Nobody may take such a view for a complete one.
+        withdraw(client, database, catalog, &plan).await;
     }
+    applied?;
     let mut outcome = Outcome::default();
     for metric in catalog.metrics() {
         let migration = Migration { client, database, metric, plan: &plan, options };
@@ -191,33 +150,4 @@ async fn now(client: &Client, database: &str) -> Result<u32, MigrationError> {
     let text = "SELECT toUnixTimestamp(now('UTC'))";
     let query = server(client).query_raw(text);
     query.fetch_one().await.map_err(failed(database, "the server did not tell its time", text))
-}
-
-pub(super) async fn run(
-    client: &Client,
-    database: &str,
-    what: &str,
-    statement: &str,
-) -> Result<(), MigrationError> {
-    // The database does not exist before its own statement has run.
-    let client = match statement.starts_with("CREATE DATABASE") {
-        true => server(client),
-        false => client.clone().with_database(database),
-    };
-    client.query_raw(statement).execute().await.map_err(failed(database, what, statement))
-}
-
-pub(super) fn failed(
-    database: &str,
-    what: &str,
-    statement: &str,
-) -> impl FnOnce(clickhouse::error::Error) -> MigrationError {
-    let (database, what, statement) = (database.to_owned(), what.to_owned(), statement.to_owned());
-    move |error| MigrationError::Statement {
-        database,
-        what,
-        reason: one_line(&error),
-        statement,
-        full: error.to_string(),
-    }
 }

@@ -1,16 +1,26 @@
 //! What has to be done so that tables and views fit the catalog, and what that would delete.
 
-use std::fmt;
-
 use catalog::{Catalog, MetricSpec};
 use clickhouse::{Client, Row};
 use detection::MetricName;
 use serde::Deserialize;
 
 use super::definition::{ViewState, state};
+use super::deletion::Deletion;
+use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
-use super::migrate::{MigrationError, Options, failed};
 use super::{DEFAULT_KEEP_DAYS, TABLE, inspect, server, statements};
+
+/// What somebody agreed to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Take out of the rollup what the plan lists.
+    pub delete: bool,
+    /// Compute anew also the hours of which the rollup holds more events than there are.
+    pub rebuild: bool,
+    /// For how many days the rollup keeps an hour. `None` leaves it as it is, or as it is by default.
+    pub keep_days: Option<u16>,
+}
 
 /// What has to be done so that tables and views fit the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,31 +35,6 @@ pub struct Plan {
     pub rewritten: Vec<MetricName>,
     /// For how many days the rollup keeps an hour.
     pub keep_days: u16,
-}
-
-/// Hours that leave the rollup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deletion {
-    /// `None` for all metrics.
-    pub metric: Option<String>,
-    pub why: &'static str,
-    /// Events that the rollup holds of them.
-    pub events: u64,
-    /// Customers that have any.
-    pub customers: u64,
-    /// First and last day, as "2026-11-21".
-    pub from: String,
-    pub to: String,
-}
-
-impl fmt::Display for Deletion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { metric, why, events, customers, from, to } = self;
-        let of = metric
-            .as_deref()
-            .map_or_else(|| "all metrics".to_owned(), |name| format!("`{}`", name.escape_debug()));
-        write!(f, "the hours of {of} from {from} to {to} ({events} events of {customers} customers): {why}")
-    }
 }
 
 const GONE: &str = "the catalog has no such metric";

@@ -4,8 +4,8 @@ use catalog::MetricSpec;
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
+use super::error::{MigrationError, failed};
 use super::events::events_as_usage_from;
-use super::migrate::{MigrationError, failed};
 use super::server;
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Row)]

@@ -14,17 +14,16 @@ mod advice;
 mod columns;
 mod odd;
 
-use std::fmt;
-
 use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
 
 pub use columns::Column;
 
+use super::error::{MigrationError, failed};
 use super::events::rollup_select_from;
-use super::migrate::{MigrationError, failed};
 use super::one_line;
 use super::plan::Plan;
+use super::refusal::Refusal;
 
 /// Which rows of a table are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,30 +31,6 @@ pub enum Rows {
     All,
     /// At most so many.
     Some(u64),
-}
-
-/// An expression that is refused, or a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The file of the catalog.
-    pub origin: String,
-    pub metric: String,
-    pub field: &'static str,
-    pub expression: String,
-    /// In one line.
-    pub reason: String,
-    /// What to write instead.
-    pub advice: Option<String>,
-    /// The statement and the whole of what ClickHouse said of it.
-    pub details: Option<String>,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, metric, field, expression, reason, advice, .. } = self;
-        write!(f, "{origin}: metric `{metric}`: {field} = {expression:?}: {reason}")?;
-        advice.iter().try_for_each(|advice| write!(f, ". {advice}"))
-    }
 }
 
 /// A field of a metric that holds an expression.

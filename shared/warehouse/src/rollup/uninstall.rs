@@ -3,8 +3,9 @@
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
+use super::apply::run;
 use super::definition::{ViewState, state};
-use super::migrate::{MigrationError, failed, run};
+use super::error::{MigrationError, failed};
 use super::{TABLES, inspect, server, statements};
 
 /// The view that notes arrivals.

@@ -3,7 +3,7 @@
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
-use crate::rollup::migrate::{MigrationError, failed};
+use crate::rollup::error::{MigrationError, failed};
 use crate::rollup::{server, statements};
 
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]

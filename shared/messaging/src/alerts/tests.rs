@@ -1,14 +1,15 @@
 use std::time::Duration;
 
-use detection::incident::{Observation, Rules, Seen, Step, Subject, advance};
+use detection::incident::{Event, Incident, Observation, Rules, Seen, Step, Subject, advance};
 use detection::{
-    Anomaly, CustomerId, Finding, MetricName, Missing, Series, Settings, Thresholds, Verdict, Window, check,
+    Anomaly, AnomalyId, CustomerId, Figures, Finding, MetricName, Missing, Series, Settings, Severity,
+    Thresholds, Verdict, Window, check, describe,
 };
 use jiff::SignedDuration;
 
 use super::*;
 use catalog::Shard;
-use store::{Digest, DigestEntry, JudgedBy, Totals};
+use store::{AnomalyItem, Digest, DigestEntry, JudgedBy, Notice, Totals};
 
 fn window() -> Window {
     Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap()
@@ -53,7 +54,7 @@ fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
 }
 
 fn message(alert: AlertItem) -> Message {
-    Message::of(&alert)
+    message_of(&alert)
 }
 
 #[test]

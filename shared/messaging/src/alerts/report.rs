@@ -1,0 +1,186 @@
+//! The message of an anomaly or of a notice.
+
+use detection::incident::{Event, Incident};
+use detection::units::humanize;
+use detection::{AnomalyId, CustomerId, Direction, Figures, MetricName, Severity, describe};
+use serde_json::json;
+use store::{AnomalyItem, Notice};
+
+use super::message::Message;
+use super::text::{capitalized, inert, numbered, printable, subject, time};
+
+pub(super) fn of_anomaly(item: &AnomalyItem) -> Message {
+    Report::of_anomaly(item).message()
+}
+
+pub(super) fn of_notice(notice: &Notice) -> Message {
+    Report::of_notice(notice).message()
+}
+
+/// What a message about an incident says, wherever it comes from.
+struct Report<'a> {
+    alert_id: &'a str,
+    event: Event,
+    /// Unknown for anomalies that were stored before there were incidents.
+    incident: Option<&'a Incident>,
+    customer_id: &'a CustomerId,
+    metric: &'a MetricName,
+    severity: Severity,
+    direction: Direction,
+    unit: &'a str,
+    figures: Figures,
+    /// What is expected, where the message is about an anomaly.
+    expected: Option<(f64, f64)>,
+    anomaly_id: AnomalyId,
+    detected_at: i64,
+    window: (i64, i64),
+    description: String,
+    investigation_steps: &'a [String],
+}
+
+impl<'a> Report<'a> {
+    fn of_anomaly(item: &'a AnomalyItem) -> Self {
+        let alert = item.alert.as_ref();
+        let event = alert.map_or(Event::Opened, |alert| alert.event);
+        let description = match alert {
+            Some(alert) => describe::alert(&item.description, event, &alert.incident),
+            None => item.description.clone(),
+        };
+        Self {
+            alert_id: item.anomaly_id.as_str(),
+            event,
+            incident: alert.map(|alert| &alert.incident),
+            customer_id: &item.customer_id,
+            metric: &item.metric,
+            // Who was told of a critical incident must be told of its end, however mild the last anomaly was.
+            severity: match alert.filter(|alert| alert.event.is_closing()) {
+                Some(alert) => alert.incident.severity,
+                None => item.severity,
+            },
+            direction: item.direction,
+            unit: &item.unit,
+            figures: item.evidence.figures,
+            expected: Some((item.evidence.expected_low, item.evidence.expected_high)),
+            anomaly_id: item.anomaly_id.clone(),
+            detected_at: item.detected_at,
+            window: (item.window_start, item.window_end),
+            description,
+            investigation_steps: &item.investigation_steps,
+        }
+    }
+
+    fn of_notice(notice: &'a Notice) -> Self {
+        let incident = &notice.incident;
+        let window_end = incident.last_window.as_millisecond();
+        Self {
+            alert_id: &notice.alert_id,
+            event: notice.event,
+            incident: Some(incident),
+            customer_id: &incident.subject.customer_id,
+            metric: &incident.subject.metric,
+            severity: incident.severity,
+            direction: incident.subject.direction,
+            unit: &notice.unit,
+            figures: incident.latest,
+            expected: None,
+            anomaly_id: notice.anomaly_id(),
+            detected_at: notice.detected_at,
+            window: (window_end - detection::window::HOURS * 3_600_000, window_end),
+            description: notice.description.clone(),
+            investigation_steps: &[],
+        }
+    }
+
+    fn message(&self) -> Message {
+        let Figures { current_value, baseline_mean, baseline_stddev, z_score } = self.figures;
+        let mut body = json!({
+            "alert_id": self.alert_id,
+            "event": self.event,
+            "customer_id": self.customer_id,
+            "metric": self.metric,
+            "current_value": current_value,
+            "baseline_mean": baseline_mean,
+            "baseline_stddev": baseline_stddev,
+            "z_score": z_score,
+            "detected_at": time(self.detected_at),
+            "anomaly_id": self.anomaly_id,
+            "severity": self.severity,
+            "direction": self.direction,
+            "unit": self.unit,
+            "window": { "start": time(self.window.0), "end": time(self.window.1) },
+            "description": self.description,
+            "investigation_steps": self.investigation_steps,
+        });
+        if let Some(incident) = self.incident {
+            body["incident_id"] = json!(incident.id());
+            body["incident"] = json!({
+                "state": incident.state,
+                "opened_at": incident.opened_at,
+                "last_seen": incident.last_seen,
+                "last_window": incident.last_window,
+                "anomalies": incident.anomalies,
+                "peak_z_score": incident.peak_z_score,
+            });
+            if let Some(closed_at) = incident.closed_at {
+                body["incident"]["closed_at"] = json!(closed_at);
+            }
+        }
+        Message {
+            subject: subject(&format!(
+                "[MeterFlow] {}: {} - {}",
+                self.headline(),
+                self.customer_id,
+                self.metric
+            )),
+            body,
+            email: self.email(),
+            attributes: vec![
+                ("severity", self.severity.as_str().to_owned()),
+                ("metric", self.metric.to_string()),
+                ("customer_id", printable(self.customer_id.as_str())),
+                ("event", self.event.as_str().to_owned()),
+            ],
+        }
+    }
+
+    fn headline(&self) -> String {
+        let anomaly = match self.severity {
+            Severity::Critical => "Critical anomaly",
+            Severity::Warning => "Warning",
+        };
+        match self.event {
+            Event::Opened => anomaly.to_owned(),
+            Event::Escalated => format!("{anomaly}, escalated"),
+            Event::Reopened => format!("{anomaly}, again"),
+            Event::Reminder => format!("{anomaly}, still open"),
+            Event::Accepted => "New normal".to_owned(),
+            Event::Stale => "Closed without a verdict".to_owned(),
+            Event::Resolved => "Resolved".to_owned(),
+            Event::Acknowledged => "Acknowledged".to_owned(),
+        }
+    }
+
+    fn email(&self) -> String {
+        let mut lines = vec![format!("{}.", inert(&capitalized(&self.description))), String::new()];
+        let mut fact = |name: &str, value: String| lines.push(format!("{:<11}{value}", format!("{name}:")));
+        fact("Customer", inert(self.customer_id.as_str()));
+        fact("Metric", self.metric.to_string());
+        fact("Severity", format!("{} ({})", self.severity.as_str(), self.direction.as_str()));
+        fact("Window", format!("{} to {}", time(self.window.0), time(self.window.1)));
+        if let Some((low, high)) = self.expected {
+            fact("Expected", format!("{} to {}", humanize(low, self.unit), humanize(high, self.unit)));
+        }
+        if let Some(incident) = self.incident {
+            fact("Incident", format!("{} since {}", incident.state.as_str(), incident.opened_at));
+        }
+        if !self.investigation_steps.is_empty() {
+            lines.extend([String::new(), "What to do".to_owned()]);
+            lines.extend(numbered(self.investigation_steps));
+        }
+        lines.extend([String::new(), format!("Alert id: {}", self.alert_id)]);
+        if let Some(incident) = self.incident {
+            lines.push(format!("Incident id: {}", incident.id()));
+        }
+        lines.join("\n") + "\n"
+    }
+}

@@ -1,0 +1,51 @@
+//! Errors of a migration.
+
+use super::deletion::Deletion;
+use super::one_line;
+use super::refusal::Refusal;
+
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The reason is ClickHouse's own in one line. The whole of it is in `source_text`.
+    #[error("{what}: {reason} (database `{database}`)")]
+    Statement { database: String, what: String, reason: String, statement: String, full: String },
+    #[error("{}", lines(.0))]
+    Refused(Vec<Refusal>),
+    #[error(
+        "nothing was changed, since it would delete:\n{}\nAgree to it with --yes, or name another catalog with --catalog",
+        lines(.0)
+    )]
+    NeedsConsent(Vec<Deletion>),
+}
+
+impl MigrationError {
+    /// The SQL that failed and all that ClickHouse said of it.
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Self::Statement { statement, full, .. } => vec![format!("{statement}\n{full}")],
+            Self::Refused(refusals) => {
+                refusals.iter().filter_map(|refusal| refusal.details.clone()).collect()
+            }
+            Self::NeedsConsent(_) => Vec::new(),
+        }
+    }
+}
+
+fn lines<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn failed(
+    database: &str,
+    what: &str,
+    statement: &str,
+) -> impl FnOnce(clickhouse::error::Error) -> MigrationError {
+    let (database, what, statement) = (database.to_owned(), what.to_owned(), statement.to_owned());
+    move |error| MigrationError::Statement {
+        database,
+        what,
+        reason: one_line(&error),
+        statement,
+        full: error.to_string(),
+    }
+}
