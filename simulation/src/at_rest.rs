@@ -1,4 +1,4 @@
-//! What must hold when nothing is under way, and at the end.
+//! Rules that hold while nothing is under way, and at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::rule::Rule;
 use crate::table::Table;
 
 impl Watch<'_> {
-    /// What must hold when nothing is under way.
+    /// Checks the rules that hold while nothing is under way.
     pub(crate) fn at_rest(&mut self, table: &Table) {
         let mut counts: BTreeMap<&IncidentId, u64> = BTreeMap::new();
         for stored in table.alerts.values() {
@@ -42,7 +42,7 @@ impl Watch<'_> {
         }
     }
 
-    /// What must hold once all has been quiet for long enough.
+    /// Checks the rules that hold after all has been quiet for long enough.
     pub(crate) fn at_the_end(&mut self, table: &Table) {
         self.at_rest(table);
         let mut told: BTreeSet<IncidentId> = BTreeSet::new();
@@ -88,7 +88,7 @@ impl Watch<'_> {
     }
 }
 
-/// Whether each page that raises is followed by one that closes, and only such are closed.
+/// Whether pages alternate: each page that raises is followed by one that closes, and nothing else is closed.
 fn alternate(pages: &[(usize, usize, Event)]) -> bool {
     let mut raised = false;
     for (.., event) in pages {

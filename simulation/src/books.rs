@@ -1,4 +1,4 @@
-//! The ledger of a simulated run: each call goes over the desk, with whatever mistake is planted.
+//! The ledger of a simulated run. Each call goes over the desk, with the planted mistake.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,9 +32,9 @@ pub(crate) struct Books<'a> {
     pub(crate) desk: &'a RefCell<Desk>,
     pub(crate) run: usize,
     pub(crate) bug: Option<Bug>,
-    /// For a run of an hour in which none was: it finds that all is as usual.
+    /// For a run of an hour without a run: it finds that all is as usual.
     pub(crate) blind: bool,
-    /// What was read first, by subject and version.
+    /// The first read of each incident, by subject and version.
     first_read: RefCell<BTreeMap<String, IncidentItem>>,
     /// A digest that is still to be stored.
     digest: RefCell<Option<AlertItem>>,
@@ -64,7 +64,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// The series of the window, each as the detector judges it.
+    /// The series of the window, judged as in the detector.
     fn judge(&self, pass: Pass<'_>, known: &Known) -> anyhow::Result<Spool<Candidate>> {
         let mut candidates = Spool::new();
         let end = number(pass.window.end());
@@ -89,7 +89,7 @@ impl<'a> Books<'a> {
         Ok(candidates)
     }
 
-    /// The alert with an id that names the run, where that mistake is planted.
+    /// The alert with an id that names the run, if that mistake is planted.
     fn identified(&self, mut alert: AlertItem) -> AlertItem {
         if self.bug == Some(Bug::RetryMakesNewId) {
             let run = name(self.run);
@@ -112,7 +112,7 @@ impl<'a> Books<'a> {
         alert
     }
 
-    /// Leaves pages out, where that mistake is planted.
+    /// Leaves pages out, if that mistake is planted.
     fn spoil(&self, wanted: &mut Wanted) {
         let now = &mut wanted.to.incident;
         if self.bug == Some(Bug::PageForgotten) && wanted.from.is_none() {
@@ -128,7 +128,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// Forgets what a late window says, where that mistake is planted.
+    /// Ignores a late window, if that mistake is planted.
     fn spoil_late(&self, wanted: &mut Wanted) {
         let now = &mut wanted.to.incident;
         let Some(AlertItem::Anomaly(item)) = &mut wanted.alert else { return };
@@ -160,7 +160,7 @@ impl Ledger for Books<'_> {
     }
 
     async fn pause(&self, duration: Duration) {
-        // A pause cannot fail; a run that is killed in it never asks for the answer.
+        // A pause cannot fail. A run that is killed in it never asks for the answer.
         self.ask(Call::Pause(duration)).await.ok();
     }
 

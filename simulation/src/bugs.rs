@@ -1,5 +1,5 @@
-//! Mistakes that somebody could make in the store, the outbox or the schedule, each planted in the model on purpose: a
-//! simulation that finds none of them would prove nothing.
+//! Possible mistakes in the store, the outbox or the schedule. Each is planted in the model on purpose. A simulation
+//! that finds none of them would prove nothing.
 
 use crate::rule::Rule;
 
@@ -11,11 +11,11 @@ pub enum Bug {
     MarkBeforePublish,
     /// A sent alert is not marked.
     MarkForgotten,
-    /// An incident is opened whether there is an open one or not.
+    /// An incident is opened even if an open one exists.
     NoConditionOnOpen,
-    /// An incident is written whatever its version is.
+    /// An incident is written without regard to its version.
     NoVersionCondition,
-    /// What was overtaken is written again from the state that was read first.
+    /// A change that was overtaken is written again from the first read.
     StaleRead,
     /// The anomaly is stored first and its incident after it.
     TwoWrites,
@@ -23,9 +23,9 @@ pub enum Bug {
     ResolvedByGap,
     /// A late run checks the hour of the clock and not the one of its event.
     WindowFromClock,
-    /// Nobody looks at the outbox of earlier runs.
+    /// No run looks at the outbox of earlier runs.
     LeftOverNeverSwept,
-    /// Whoever claims an alert may send it.
+    /// Every run that claims an alert may send it.
     ClaimAlwaysWon,
     /// The id of an alert names the run that made it.
     RetryMakesNewId,
@@ -33,26 +33,26 @@ pub enum Bug {
     LateRunTakenAsNewest,
     /// The digest of a storm is not stored.
     DigestLost,
-    /// The digest of a storm is stored after the incidents that it tells of.
+    /// The digest of a storm is stored after the incidents that it counts.
     DigestLast,
-    /// Planned events are not looked up.
+    /// Mutes are not looked up.
     MutesIgnored,
-    /// An incident is opened as if nobody was to be told.
+    /// An incident is opened as if nobody was to be notified.
     PageForgotten,
-    /// A late window counts and changes nothing else, so that nobody hears of it.
+    /// A late window adds to the count and changes nothing else, so nobody hears of it.
     LateWindowOnlyCounted,
-    /// A late window pages, and the incident keeps the peak and the severity that it had.
+    /// A late window pages, and the incident keeps its old peak and severity.
     LatePeakForgotten,
     /// The anomalies of an incident that has ended stay open.
     AnomaliesLeftOpen,
-    /// That an incident is over is stored without its notice.
+    /// The end of an incident is stored without its notice.
     ClosingPageLost,
-    /// What is read again before it is changed comes without its texts.
+    /// A second read before a change comes without texts.
     TextsNotRead,
 }
 
 impl Bug {
-    /// Each with the rule that it breaks; it may well break others too.
+    /// Each bug with a rule that it breaks. It may break other rules too.
     pub const ALL: [(Self, Rule); 22] = [
         (Self::PageBeforePut, Rule::StoredFirst),
         (Self::MarkBeforePublish, Rule::StateHasPage),

@@ -1,4 +1,4 @@
-//! What must hold of each change of an incident.
+//! Rules that hold at each change of an incident.
 
 use detection::Window;
 use detection::incident::{Incident, IncidentState};
@@ -72,8 +72,8 @@ impl Watch<'_> {
         }
     }
 
-    /// A window that is older than the newest of its incident: it counts, severity and peak may rise, and people who do not
-    /// know of such a severity are told. Nothing else changes.
+    /// Checks a window that is older than the newest of its incident. It counts. Severity and peak may rise. People who
+    /// do not know of the severity are notified. Nothing else changes.
     fn changed_late(
         &mut self,
         known: &IncidentItem,
@@ -118,7 +118,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Counts the windows back inside by itself, and looks at what ends by them.
+    /// Counts the windows back inside independently, and checks the ends that they cause.
     fn note_quiet(&mut self, before: Option<&Incident>, now: &Incident, anomalous: bool, end: Timestamp) {
         let quiet = self.quiet.entry(now.id()).or_default();
         if anomalous || now.recovery == 0 {
@@ -133,7 +133,7 @@ impl Watch<'_> {
         }
     }
 
-    /// A page about an incident: it is stored with the incident, or a digest that names it is.
+    /// Checks a page about an incident. It is stored with the incident, or in a digest that names the incident.
     fn paged(
         &mut self,
         now: &Incident,
@@ -170,7 +170,7 @@ impl Watch<'_> {
     }
 }
 
-/// Whether an incident tells of its newest anomaly and still has all that people did with it.
+/// Whether an incident describes its newest anomaly and still has all actions of people.
 fn keeps_texts(before: Option<&IncidentItem>, to: &IncidentItem, alert: Option<&AlertItem>) -> bool {
     let description = match alert {
         Some(AlertItem::Anomaly(item)) if item.window_end == to.incident.last_seen.as_millisecond() => {

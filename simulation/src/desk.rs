@@ -1,5 +1,5 @@
-//! The desk between runs and the table. Each call is a request that lies there until whoever plays fate takes it up: a
-//! call waits before it is carried out, and once more before its answer arrives.
+//! The desk between runs and the table. Each call is a request that lies there until fate takes it up. A call waits
+//! before it is carried out, and again before its answer arrives.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,7 +13,7 @@ use store::{AlertItem, Changed, Claim, IncidentItem, Pending, Recorded};
 
 use crate::table::{By, Table, Wanted};
 
-/// What all runs share: the table, the time of day, and the calls that are under way.
+/// The shared state of all runs: the table, the time of day, and the calls that are under way.
 #[derive(Default)]
 pub(crate) struct Desk {
     pub(crate) table: Table,
@@ -28,14 +28,14 @@ pub(crate) struct Pended {
     id: u64,
     pub(crate) run: usize,
     pub(crate) stage: Stage,
-    /// Nobody waits for its answer any more: the run has ended.
+    /// Nobody waits for the answer any more, because the run has ended.
     pub(crate) abandoned: bool,
     waker: Option<Waker>,
 }
 
 pub(crate) enum Stage {
     Asked(Call),
-    /// Carried out, or refused; the answer is on its way.
+    /// Carried out or refused. The answer is on its way.
     Done(anyhow::Result<Answer>),
     Arrived(anyhow::Result<Answer>),
 }
@@ -71,7 +71,7 @@ pub(crate) enum Answer {
     JudgedUntil(Option<Timestamp>),
 }
 
-/// The answer to a call, as soon as fate lets it arrive.
+/// The answer to a call. It comes when fate lets it arrive.
 struct Asking<'a> {
     desk: &'a RefCell<Desk>,
     id: u64,
@@ -171,7 +171,7 @@ impl Drop for Asking<'_> {
         let calls = &mut self.desk.borrow_mut().calls;
         if let Some(place) = calls.iter().position(|call| call.id == self.id) {
             match calls[place].stage {
-                // It may be on the wire: fate decides whether it is still carried out.
+                // The call may be on the wire. Fate decides whether it is still carried out.
                 Stage::Asked(_) => {
                     calls[place].abandoned = true;
                     calls[place].waker = None;

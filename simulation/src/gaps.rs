@@ -1,4 +1,4 @@
-//! Days without a run, in which everything came and went: the end is that of a history without a gap.
+//! Days without a run, in which everything came and went. The end equals the end of a history without a gap.
 
 use std::ops::Range;
 
@@ -19,16 +19,16 @@ const GAP: Range<usize> = HISTORY + 1..HISTORY + 71;
 /// Hours after it.
 const AFTERWARDS: usize = 40;
 
-/// What is left of a history: anomalies, incidents, and how many pages that raise went out. What was paged and when
-/// differs, and with it only what says so.
+/// The remains of a history: anomalies, incidents, and the number of pages that raise. Other texts depend on the time
+/// of the pages and may differ.
 pub type Remains = (Vec<String>, Vec<String>, usize);
 
-/// What is left of the world of a seed with a gap of three days and without one. None where something happens after it.
+/// The remains of a seed's world with a gap of three days and without one. None if something happens after the gap.
 pub fn with_and_without(app: &mut App, seed: u64, closes_gaps: bool) -> Option<[Remains; 2]> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut world = World::new(&mut rng, app);
     world.closes_gaps = closes_gaps;
-    // What is accepted counts from the first page, which a gap delays.
+    // Acceptance counts from the first page, and a gap delays that page.
     world.rules.accept_after = SignedDuration::ZERO;
     world.rule(app);
     let is_quiet = world.quiet_from() <= GAP.end;

@@ -9,10 +9,10 @@ use crate::table::Table;
 use crate::world::{HISTORY, World};
 use detector::App;
 
-/// What the table and the topic hold in the end, after a run at this hour that was killed or was not.
+/// The content of the table and the topic after the last run.
 type Essence = (Vec<store::AlertItem>, Vec<store::IncidentItem>, Vec<String>);
 
-/// Kills the busiest run of a world at each of its calls. Returns how many times, or where the end differs.
+/// Kills the busiest run of a world at each of its calls. Returns the number of kills, or the difference in the end.
 pub fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let world = World::new(&mut rng, app);
@@ -31,8 +31,8 @@ pub fn at_every_call(app: &mut App, seed: u64) -> Result<usize, String> {
     Ok(kills)
 }
 
-/// How often the runs of a world in which nothing goes wrong read an incident again, and how many changes have none of
-/// the texts of an anomaly to bring.
+/// Two counts of a world without faults: how often its runs read an incident again, and how many changes are stored
+/// without the texts of an anomaly.
 pub fn reads_again(app: &mut App, seed: u64) -> (usize, usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let world = World::new(&mut rng, app);
@@ -56,7 +56,7 @@ fn busiest(app: &App, world: &World, rng: &ChaCha8Rng) -> (usize, usize, Table) 
     found
 }
 
-/// The run of an hour from this table on, the same again where it was killed, and those of the next two hours.
+/// Plays the run of an hour from this table on, its repetition if it was killed, and the runs of the next two hours.
 fn play(
     app: &App,
     world: &World,
@@ -79,7 +79,7 @@ fn play(
     story.desk.borrow().table.essence()
 }
 
-/// A run in which nothing goes wrong, its calls in their order.
+/// A run without faults, with its calls in order.
 fn run(story: &mut Story<'_>, event: usize) {
     story.wait_until(event);
     story.fate = Fate::script(usize::MAX, Kill::Before);

@@ -1,23 +1,26 @@
-//! A simulation of incident handling over thousands of schedules, in which every run can be killed, repeated, overtaken
-//! or left without an answer at every single call. The code that runs is the detector's own, from the reading of the
-//! outbox to the marking of the last alert; what it runs on is a model.
+//! A simulation of incident handling over thousands of schedules. At every single call a run can be killed, repeated,
+//! overtaken or left without an answer. The code under test is the detector's own, from the reading of the outbox to
+//! the marking of the last alert. The engines below it are a model.
 //!
 //! * [`world`]: customers, their usage hour by hour, rules, caps and planned events of a seed.
-//! * [`story`]: which runs there are and what becomes of each call, all drawn from the seed.
-//! * [`people`]: those who acknowledge, resolve and reopen incidents meanwhile.
-//! * [`stage`]: all who act at an hour, one call after the other in the order that [`fate`] picks.
-//! * [`desk`]: where the calls of runs wait; [`books`]: the ledger of a run, whose calls go there.
+//! * [`story`]: the runs of a seed and the fate of each call, all drawn from the seed.
+//! * [`people`]: people who acknowledge, resolve and reopen incidents meanwhile.
+//! * [`stage`]: all actors of an hour, one call after the other in the order that [`fate`] picks.
+//! * [`desk`]: the place where the calls of runs wait; [`books`]: the ledger of a run, whose calls go there.
 //! * [`table`]: the table, its indexes and the topic, under the conditions that the store states.
-//! * [`invariants`], [`changes`], [`at_rest`]: what must hold always, at each change, and at the end.
+//! * [`invariants`], [`changes`], [`at_rest`]: the rules that hold always, at each change, and at the end.
 //! * [`kills`]: one run, killed at each of its calls in turn.
 //! * [`gaps`]: days without a run.
-//! * [`bugs`]: mistakes planted on purpose, each of which must be found.
+//! * [`bugs`]: mistakes that are planted on purpose. Each must be found.
 //!
-//! Two things of the store are not modelled: calls that take longer than the claim on an alert, which the outbox itself
-//! guards against by the time that has passed, and items that DynamoDB has removed because they expired.
+//! The model leaves out two things:
 //!
-//! A seed that fails is told as a story; `SIMULATION_SEED=123 cargo test -p simulation seeds -- --nocapture` tells
-//! that of any seed, and `SIMULATION_SEEDS=100000` plays more of them.
+//! * Calls that take longer than the claim on an alert. The outbox itself guards against them by the time that has
+//!   passed.
+//! * Items that DynamoDB has removed because they expired.
+//!
+//! A failed seed is told as a story. `SIMULATION_SEED=123 cargo test -p simulation seeds -- --nocapture` tells the
+//! story of any seed. `SIMULATION_SEEDS=100000` plays more seeds.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -54,7 +57,7 @@ pub use bugs::Bug;
 pub use invariants::Violation;
 pub use rule::Rule;
 
-/// The first seed whose violations are such, and what they are.
+/// The first seed with a violation of this kind, and its violations.
 pub fn first(
     seeds: Range<u64>,
     bug: Option<Bug>,
@@ -92,7 +95,7 @@ fn play(app: &mut App, seed: u64, bug: Option<Bug>, told: bool) -> (Vec<Violatio
     (std::mem::take(&mut story.watch.violations), story.told.take().unwrap_or_default())
 }
 
-/// Prints what happens in the world of a seed.
+/// Prints the story of a seed.
 pub fn tell(seed: u64) {
     let (violations, told) = play(&mut app(), seed, None, true);
     println!("seed {seed}");
@@ -100,12 +103,12 @@ pub fn tell(seed: u64) {
     violations.iter().for_each(|violation| println!("{:?}: {}", violation.rule, violation.what));
 }
 
-/// The same with the defaults.
+/// A detector whose clients are never used, with the default settings.
 pub fn app() -> App {
     app_with(&[]).expect("the defaults are right")
 }
 
-/// A detector whose clients are never used, with these variables and the defaults of all others.
+/// The same with these variables and the defaults of all others.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! People who acknowledge, resolve and reopen incidents while runs go on, as the API does it for them.
+//! People who acknowledge, resolve and reopen incidents while runs go on. They act as the API does for them.
 
 use anyhow::anyhow;
 use detection::Action;
@@ -9,7 +9,7 @@ use crate::books::Books;
 use crate::desk::name;
 use detector::ledger::Ledger;
 
-/// What the API does for a person.
+/// An action of a person, as the API carries it out.
 pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -> anyhow::Result<()> {
     let (_, _, subject) = IncidentId::parse(id.as_str()).unwrap();
     let run_id = name(books.run);
@@ -42,7 +42,7 @@ pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -
     Err(anyhow!("others were faster again and again"))
 }
 
-/// At once, unless an earlier alert of the incident waits: then the next run sends both.
+/// Sends at once, unless an earlier alert of the incident is pending. Then the next run sends both.
 async fn send_now(books: &Books<'_>, notice: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
     let waiting = books.pending(100).await?.alerts;
     let is_earlier =

@@ -1,5 +1,5 @@
-//! All who act at an hour, alive at once. Each stops at each of its calls, and fate picks which one goes on: so every
-//! order of their calls can come about, and the same seed always makes the same one.
+//! All actors of an hour, alive at once. Each stops at each of its calls, and fate picks the one that goes on. So every
+//! order of calls can occur, and one seed always makes the same order.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -95,7 +95,7 @@ impl<'a> Story<'a> {
         outcomes
     }
 
-    /// Takes a call up. Returns whether its run is killed at it.
+    /// Takes a call up. Returns whether the call kills its run.
     fn carry_out(&mut self, desk: &RefCell<Desk>, place: usize) -> bool {
         let (run, abandoned, call) = {
             let desk = desk.borrow();
@@ -111,7 +111,7 @@ impl<'a> Story<'a> {
             _ => None,
         };
         if abandoned {
-            // Of a run that is gone: it was on the wire, or it was not.
+            // The run is gone. The call was on the wire, or it was not.
             desk.borrow_mut().calls.remove(place);
             if self.fate.script.map_or_else(|| self.rng.random_bool(0.5), |(_, kill)| kill == Kill::AfterAll)
             {
@@ -148,7 +148,7 @@ impl<'a> Story<'a> {
             2 => {
                 let first = self.apply(desk, &call, run, "the answer is lost, and it is asked again");
                 published.iter().for_each(|alert| self.watch.excuses(run, alert));
-                // A transaction has a token by which its repetition is known.
+                // A transaction has a token that reveals a repetition.
                 let is_transaction =
                     matches!(&call, Call::Change(wanted) if wanted.alert.is_some() || is_moved(wanted));
                 match is_transaction {
@@ -219,7 +219,7 @@ impl<'a> Story<'a> {
     {
         let (app, world, bug) = (self.app, self.world, self.bug);
         let books = |run, blind| Books::new(app, world, desk, run, bug, blind);
-        // Ahead of any time that a test takes: what is simulated is no deadline but death.
+        // Later than any test takes. The simulation models death and no deadlines.
         let deadline = Instant::now() + Duration::from_secs(3_600);
         match part {
             Part::Run { event } | Part::Phantom { event } => {

@@ -1,4 +1,4 @@
-//! What happens in the world of a seed: which runs there are, how they overlap, and who acts beside them.
+//! The events in the world of a seed: its runs, their overlaps, and the people who act beside them.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -26,21 +26,21 @@ pub(crate) struct Story<'a> {
     pub(crate) fate: Fate,
     /// How many calls were made in the last scene.
     pub(crate) calls: usize,
-    /// How often an incident was read again, and how many changes of one were stored without an anomaly.
+    /// How often an incident was read again, and how many changes were stored without an anomaly.
     pub(crate) read_again: usize,
     pub(crate) quiet_changes: usize,
     pub(crate) bug: Option<Bug>,
-    /// What happened, for whoever wants to read it.
+    /// The story, for a reader.
     pub(crate) told: Option<Vec<String>>,
 }
 
-/// Somebody who acts at an hour.
+/// An actor of an hour.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
     Run {
         event: usize,
     },
-    /// A run of an hour in which none was; only a planted bug has it.
+    /// A run of an hour without a run. Only a planted bug has it.
     Phantom {
         event: usize,
     },
@@ -77,10 +77,11 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// From the first hour to the last, and on until all is quiet.
+    /// Plays from the first hour to the last, and on until all is quiet.
     pub(crate) fn play(&mut self) {
         let fate = Fate::of(&mut self.rng);
-        // How often an hour is missed, comes late, twice, together with another; is in an outage; and people act.
+        // How often each of these happens: an hour is missed, late, doubled, together with another or in an outage, and
+        // people act.
         let often = one_of(&mut self.rng, &[0.02, 0.06, 0.15, 0.2]);
         let mut late = VecDeque::new();
         for event in HISTORY..HISTORY + self.world.hours {
@@ -113,7 +114,7 @@ impl<'a> Story<'a> {
                     false => after = Some(Part::Run { event }),
                 }
             }
-            // People look at incidents when something happens, and then it may well be the same thing.
+            // People look at incidents when something happens. Two may look at the same one.
             if self.rng.random_bool(if parts.len() > 1 { 0.4 } else { often / 2.0 }) {
                 parts.extend(self.person());
             }
@@ -127,7 +128,7 @@ impl<'a> Story<'a> {
         self.quiet_tail();
     }
 
-    /// Runs in which nothing goes wrong, until nothing is open any more.
+    /// Runs without faults until nothing is open any more.
     fn quiet_tail(&mut self) {
         self.fate = Fate::kind();
         let (faults_end, quiet) = (HISTORY + self.world.hours, self.world.quiet_from());
@@ -144,7 +145,7 @@ impl<'a> Story<'a> {
         self.watch.at_the_end(&self.desk.borrow().table);
     }
 
-    /// The run of an hour once more, after all has gone well: it must change nothing.
+    /// Repeats the run of an hour after all has succeeded. It must change nothing.
     fn repeat(&mut self, event: usize) {
         let fate = std::mem::replace(&mut self.fate, Fate::kind());
         self.advance(61_000);
@@ -174,7 +175,7 @@ impl<'a> Story<'a> {
         Some(Part::Person { incident: incident.id(), action })
     }
 
-    /// Lambda tries a failed run up to two times more, minutes later, or the event is lost altogether.
+    /// Lambda repeats a failed run up to two times, minutes later, or the event is lost.
     fn perform_with_retries(&mut self, parts: Vec<Part>) {
         let mut parts = parts;
         for pause in [61_000, 121_000] {
@@ -192,7 +193,7 @@ impl<'a> Story<'a> {
         self.perform(parts);
     }
 
-    /// Lets all parts act at once, until none of them is left and nothing is under way.
+    /// Lets all actors act at once until none is left and nothing is under way.
     pub(crate) fn perform(&mut self, parts: Vec<Part>) -> Vec<Outcome> {
         if parts.is_empty() {
             return Vec::new();
@@ -202,7 +203,7 @@ impl<'a> Story<'a> {
         self.watch.scene += 1;
         let outcomes = self.perform_at(&desk, &parts);
         self.desk = desk;
-        // Long enough for the indexes to have followed.
+        // The indexes have followed after this time.
         self.advance(2_000);
         outcomes
     }

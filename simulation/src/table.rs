@@ -1,7 +1,6 @@
-//! The model of the table and of the topic: what each call does, under exactly the conditions that the store puts on it.
+//! The model of the table and the topic. Each call has exactly the conditions of the store.
 //!
-//! Items are in place at once. What the two indexes show comes later, as in DynamoDB, where they follow the table
-//! without a promise of when.
+//! Items are in place at once. The two indexes show them later. DynamoDB makes no promise about the delay.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -20,13 +19,13 @@ pub type Key = (String, String);
 pub struct Table {
     pub alerts: BTreeMap<Key, Stored>,
     pub incidents: BTreeMap<Key, IncidentItem>,
-    /// Up to where all hours are judged, where runs look for missed hours.
+    /// The window up to which all hours are judged. Runs look for missed hours from here.
     pub judged_until: Option<Timestamp>,
     /// What was published, in its order.
     pub topic: Vec<AlertItem>,
     incidents_index: Index<IncidentItem>,
     pending_index: Index<AlertItem>,
-    /// What the last calls did, for whoever watches.
+    /// The effects of the last calls, for the checks.
     pub effects: Vec<Effect>,
     pub bug: Option<Bug>,
 }
@@ -38,14 +37,14 @@ pub struct Stored {
     claim: Option<(i64, String)>,
 }
 
-/// A sparse index: what it shows, and what it does not show yet.
+/// A sparse index: its visible entries, and the entries that are not visible yet.
 #[derive(Clone, Debug)]
 struct Index<T> {
     shown: BTreeMap<Key, T>,
     to_come: Vec<(i64, Key, Option<T>)>,
 }
 
-/// Something that a call has changed.
+/// A change that a call has made.
 #[derive(Clone, Debug)]
 pub enum Effect {
     Changed {
@@ -58,7 +57,7 @@ pub enum Effect {
     Marked(String),
 }
 
-/// A change of an incident, as the store is asked for it.
+/// A change of an incident as the store gets it.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub from: Option<Former>,
@@ -66,7 +65,7 @@ pub struct Wanted {
     pub alert: Option<AlertItem>,
 }
 
-/// Who asks, when, and how long the indexes lag behind what is done now. All in milliseconds.
+/// The caller and the time of a call, and how far the indexes are behind. All in milliseconds.
 #[derive(Clone, Debug)]
 pub struct By {
     pub run: String,
@@ -82,7 +81,7 @@ impl<T> Default for Index<T> {
 
 impl<T> Index<T> {
     fn follow(&mut self, key: Key, item: Option<T>, by: &By) {
-        // Changes of one item come in their order.
+        // Changes of one item become visible in their order.
         let before = self.to_come.iter().filter(|(_, other, _)| *other == key).map(|(due, ..)| *due).max();
         self.to_come.push(((by.now + by.lag).max(before.unwrap_or(0)), key, item));
     }
@@ -144,7 +143,7 @@ impl Table {
         }
         let key = key_of(to);
         let found = self.incidents.get(&key);
-        // A later incident that has taken the key may be at the same version.
+        // A later incident with the same key may have the same version.
         let is_at = |found: Option<&IncidentItem>, former: &Former| {
             let same = |found: &IncidentItem| found.version == former.version && former.is(&found.incident);
             self.bug == Some(Bug::NoVersionCondition) || found.is_some_and(same)
@@ -155,7 +154,7 @@ impl Table {
             _ => {
                 let vacant = self.bug == Some(Bug::NoConditionOnOpen)
                     || found.is_none_or(|found| found.ttl < seconds(by.now));
-                // The incident that it leaves, or the closed one that it follows.
+                // The incident that leaves its key, or the closed one before a new one.
                 vacant
                     && from.as_ref().is_none_or(|from| is_at(self.incidents.get(&key_of_former(from)), from))
             }
@@ -179,7 +178,7 @@ impl Table {
         Changed::Done
     }
 
-    /// The index of waiting alerts does not show what is open.
+    /// The index of pending alerts does not depend on the anomaly's state.
     pub fn close_anomalies(&mut self, incident: &IncidentId) {
         for stored in self.alerts.values_mut() {
             if let AlertItem::Anomaly(item) = &mut stored.alert
@@ -246,8 +245,8 @@ impl Table {
         })
     }
 
-    /// What must be the same after a run that was killed and repeated as after one that was not: everything but who
-    /// wrote it.
+    /// Everything that must be the same after a killed and repeated run as after a whole one. Only the writer may
+    /// differ.
     pub fn essence(&self) -> (Vec<AlertItem>, Vec<IncidentItem>, Vec<String>) {
         let anonymous = |stored: &Stored| {
             let mut alert = stored.alert.clone();
@@ -285,7 +284,7 @@ impl Table {
     }
 }
 
-/// What a refused put found in its place.
+/// The item that a refused put found in its place.
 fn already(found: &Stored, by: &By) -> Recorded {
     let run_id = match &found.alert {
         AlertItem::Anomaly(item) => &item.run_id,
@@ -323,7 +322,7 @@ fn key_of_alert(alert: &AlertItem) -> Key {
     }
 }
 
-/// An open incident is under the key of its subject, a closed one beside it.
+/// An open incident is under the key of its subject, and a closed one beside it.
 fn key_of(item: &IncidentItem) -> Key {
     key_of_former(&item.former())
 }

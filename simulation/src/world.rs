@@ -14,15 +14,15 @@ use detector::App;
 /// Hours of usage before the first run: the baseline of its window.
 pub(crate) const HISTORY: usize = 31 * 24;
 
-/// Hours after the last planted event in which usage is exactly as usual.
+/// Hours of usual usage after the last planted event.
 const AFTERWARDS: usize = 24 + 60;
 
-/// Usual spread of a value from one six hours to the next, as a share of it. That of a day is half as much.
+/// Usual spread of a value over six hours, as a share of the value. The spread of a day is half as much.
 const NOISE: f64 = 0.1;
 
 pub(crate) struct World {
     pub(crate) rules: Rules,
-    /// Whether runs look for missed hours. The schedules of seeds do without: what a late run does there shows by itself.
+    /// Whether runs look for missed hours. The schedules of seeds do not, so that the effects of late runs show.
     pub(crate) closes_gaps: bool,
     pub(crate) max_per_run: usize,
     pub(crate) max_per_customer: usize,
@@ -38,11 +38,11 @@ pub(crate) struct World {
     first_event: Vec<Timestamp>,
 }
 
-/// Something that happens to nearly everybody at once.
+/// An event that happens to nearly all customers at once.
 #[derive(Clone, Copy)]
 struct Storm {
     at: usize,
-    /// It comes back as soon as its day is over, so that one window lies between the two.
+    /// The storm comes back as soon as its day is over. One window lies between the two.
     again: bool,
 }
 
@@ -103,7 +103,7 @@ impl World {
         app.alerting.max_per_customer = self.max_per_customer;
     }
 
-    /// The values of a series by age, as a run for the window that ends at this hour reads them.
+    /// The values of a series by age, as a run reads them for the window that ends at this hour.
     pub(crate) fn values(&self, customer: usize, metric: usize, end: usize) -> Vec<Option<f64>> {
         let windows = &self.windows[customer * self.metrics.len() + metric];
         (0..=30)
@@ -132,7 +132,7 @@ pub(crate) fn number(hour: Timestamp) -> usize {
     usize::try_from((hour.as_second() - 1_793_491_200) / 3_600).unwrap()
 }
 
-/// Usage hour by hour, with whatever happens to it.
+/// Usage hour by hour, with its planted events.
 fn usage(rng: &mut ChaCha8Rng, spec: &MetricSpec, hours: usize, storm: Option<Storm>) -> Vec<f64> {
     let (end, base) = (HISTORY + hours, spec.min_change * 20.0);
     let mut usage = Vec::with_capacity(end + AFTERWARDS);
@@ -152,7 +152,7 @@ fn usage(rng: &mut ChaCha8Rng, spec: &MetricSpec, hours: usize, storm: Option<St
     }
     for _ in 0..rng.random_range(0..=3) {
         let at = HISTORY + rng.random_range(0..hours);
-        // What a share of a window's usage is in standard deviations.
+        // The share of a window's usage in standard deviations.
         let deviations = |z: f64| z * NOISE / 2.0 * 24.0;
         match rng.random_range(0..7) {
             0 | 1 => {
@@ -160,7 +160,7 @@ fn usage(rng: &mut ChaCha8Rng, spec: &MetricSpec, hours: usize, storm: Option<St
                 let z = one_of(rng, &[4.0, 7.0, 20.0, 60.0]);
                 multiply(&mut usage, at, length, |_| 1.0 + deviations(z) / length as f64);
             }
-            // One that grows on its first day.
+            // A deviation that grows on its first day.
             2 => {
                 multiply(&mut usage, at, 1, |_| 1.0 + deviations(4.0));
                 let later = rng.random_range(2..=8);
@@ -178,7 +178,7 @@ fn usage(rng: &mut ChaCha8Rng, spec: &MetricSpec, hours: usize, storm: Option<St
                 let length = rng.random_range(10..=50);
                 multiply(&mut usage, at, length, |n| 1.0 + 1.5 * n as f64 / length as f64);
             }
-            // Around the threshold, so that it comes and goes.
+            // Usage around the threshold, so that the deviation comes and goes.
             _ => {
                 for n in 0..3 {
                     let z = rng.random_range(2.0..4.0);
@@ -187,7 +187,7 @@ fn usage(rng: &mut ChaCha8Rng, spec: &MetricSpec, hours: usize, storm: Option<St
             }
         }
     }
-    // The usual peak of a day lies above what is usual.
+    // The usual peak of a day lies above the usual value.
     let usual = if spec.aggregate == Aggregate::Max { base * (1.0 + NOISE) } else { base };
     usage.extend([usual; AFTERWARDS]);
     usage

@@ -1,4 +1,4 @@
-//! Plays seeds. `SIMULATION_SEEDS` says how many, and `SIMULATION_SEED` tells the story of one.
+//! Plays seeds. `SIMULATION_SEEDS` is their number. `SIMULATION_SEED` tells the story of one.
 
 use simulation::{Bug, Violation, app, first, gaps, kills, tell};
 
@@ -52,7 +52,7 @@ fn three_days_without_a_run_end_as_a_history_without_a_gap() {
         let Some([with, without]) = gaps::with_and_without(&mut app, seed, true) else { continue };
         assert_eq!((&with.0, &with.1), (&without.0, &without.1), "seed {seed}");
         anomalies += with.0.len();
-        // A detector that does not look for missed hours ends otherwise: the comparison can tell.
+        // A detector that does not look for missed hours ends differently. So the comparison can fail.
         let [blind, _] = gaps::with_and_without(&mut app, seed, false).expect("the same world");
         forgotten += usize::from(blind.0 != without.0);
     }

@@ -1,9 +1,9 @@
-//! Who asks, and what they may see. The gateway has checked the token's signature, issuer, audience and expiry; what is
-//! decided here comes from its claims alone. A token that does not expire, or has expired, is refused here as well, should
-//! the gateway let it through.
+//! The caller of a request, and what the caller may see. The gateway has checked the token's signature, issuer,
+//! audience and expiry. This module decides from the token's claims alone. It also refuses a token that does not expire
+//! or has expired, in case the gateway lets one through.
 //!
-//! A token with a `customer_id` claim sees that customer and nothing else, whatever its scopes. Without the claim it
-//! must have the admin scope.
+//! A token with a `customer_id` claim sees that customer and nothing else, whatever its scopes. A token without the
+//! claim needs the admin scope.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use lambda_http::request::RequestContext;
 use crate::App;
 use crate::error::Problem;
 
-/// Whoever sent the request, with the right to read.
+/// A caller with the right to read.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader(pub Caller);
 
-/// The same with the right to acknowledge, resolve and reopen.
+/// A caller with the right to acknowledge, resolve and reopen.
 #[derive(Clone, Debug)]
 pub(crate) struct Responder(pub Caller);
 
-/// Somebody who runs this system: has the admin scope, and is not bound to a customer.
+/// An operator of this system: has the admin scope, and is not bound to a customer.
 #[derive(Clone, Debug)]
 pub(crate) struct Operator(pub Caller);
 
 /// How far the clocks of issuer and function may be apart.
 const CLOCK_SKEW_SECONDS: f64 = 60.0;
 
-/// Names in tokens are short; histories must stay so whatever comes.
+/// Names in tokens are short. Histories must stay short even if a name is not.
 const MAX_ACTOR_CHARACTERS: usize = 200;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The customer to answer about: the one asked for, if the caller may see it; else the caller's own; else none.
+    /// The customer of the answer: the requested one if the caller may see it, else the caller's own, else none.
     pub(crate) fn customer(&self, asked_for: Option<CustomerId>) -> Result<Option<CustomerId>, Problem> {
         match (&self.bound_to, asked_for) {
             (Some(own), Some(asked_for)) if *own != asked_for => Err(Problem::not_found()),
@@ -53,17 +53,17 @@ impl Caller {
         }
     }
 
-    /// Refuses what belongs to somebody else as if it did not exist.
+    /// Refuses another customer's object as if it did not exist.
     pub(crate) fn may_see(&self, customer: &CustomerId) -> Result<(), Problem> {
         self.customer(Some(customer.clone())).map(drop)
     }
 
-    /// Whether the caller is a customer, who sees nothing of others and no internal words.
+    /// Whether the caller is a customer. Customers see nothing of others, and no notes of operators.
     pub(crate) fn is_customer(&self) -> bool {
         self.bound_to.is_some()
     }
 
-    /// Names who is to be held to limits: the customer, or the operator.
+    /// The account that limits apply to: the customer, or the operator.
     pub(crate) fn account(&self) -> String {
         match &self.bound_to {
             Some(own) => format!("customer {own}"),
@@ -71,7 +71,7 @@ impl Caller {
         }
     }
 
-    /// A text that differs for all callers who see different things.
+    /// A text that is equal only for callers who see the same.
     pub(crate) fn view(&self) -> String {
         self.bound_to.as_ref().map_or_else(|| "*".to_owned(), |own| format!("={own}"))
     }
@@ -85,7 +85,7 @@ impl Caller {
                 .map(|jwt| &jwt.claims),
             _ => None,
         };
-        // No route but the open ones is reachable without an authorizer; should one ever be, it stays shut.
+        // Only open routes are reachable without an authorizer. If another one ever is, it stays shut.
         let claims = claims.ok_or_else(Problem::unauthorized)?;
         let claim = |name: &str| claims.get(name).map(String::as_str);
         let expires = claim("exp").and_then(|seconds| seconds.parse::<f64>().ok());
@@ -116,7 +116,7 @@ impl Caller {
     }
 }
 
-/// A claim holds scopes as a text with spaces; the gateway writes a list as `[a b]`.
+/// A claim holds scopes as a text with spaces. The gateway writes a list as `[a b]`.
 fn scopes_of(claim: &str) -> impl Iterator<Item = &str> {
     let list = claim.strip_prefix('[').and_then(|claim| claim.strip_suffix(']'));
     list.unwrap_or(claim).split(' ').filter(|scope| !scope.is_empty())

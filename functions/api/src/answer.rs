@@ -1,5 +1,7 @@
-//! What happens around every request: a time limit, a request id on the answer, one line in the log, and problems in
-//! the one form that they have.
+//! The frame of every request: a time limit, a request id on the answer, one line in the log, and one form of problems.
+//!
+//! The limits nest: a query 18 s, an answer 25 s, the function 29 s, the gateway 30 s. So a slow request becomes an
+//! answer that says so. The request id is also in the body, because people copy the body into a ticket.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,20 +17,20 @@ use crate::App;
 use crate::error::Problem;
 use crate::views::TimeForm;
 
-/// The gateway gives up after 30 seconds, and the function ends after 29.
+/// Limit of an answer.
 const TIME_LIMIT: Duration = Duration::from_secs(25);
 
-/// Of it, the time for what can be cut short, such as a query or filling a page.
+/// Limit of work that can be cut short, such as a query or filling a list page.
 const WORK_TIME: Duration = Duration::from_secs(18);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The request that is being served.
+/// The request in progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Serving {
-    /// Names it in the log, to the caller, and to ClickHouse.
+    /// The request's name in the log, for the caller, and in ClickHouse.
     pub(crate) id: String,
-    /// No part of its work may go on longer than until here.
+    /// All work on the request ends by this time.
     pub(crate) deadline: Instant,
 }
 
@@ -57,7 +59,8 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// One line a request. Of what a caller sent it holds what was refused, and nothing else: ids may be names of people.
+/// One line per request. It holds the refused parameter and no other text of the caller, because ids may be names of
+/// people.
 fn log(
     id: &str,
     method: &str,

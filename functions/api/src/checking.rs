@@ -1,5 +1,5 @@
-//! Checks on demand: reads the usage of some customers in one query, and their incidents, and judges it with the same
-//! `check` as the runs.
+//! Checks on demand. They read the usage of some customers in one query, and their incidents. They use the same `check`
+//! as the runs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,11 +23,11 @@ use crate::error::Problem;
 pub(crate) struct Usage {
     window: Window,
     oldest: Age,
-    /// `None` where nothing was used in all the time read.
+    /// `None` without any usage in the time read.
     first_event: Option<Timestamp>,
-    /// Values of metric after metric, each newest first.
+    /// The values of all metrics, one metric after the other, each newest first.
     values: Vec<Option<f64>>,
-    /// Of all metrics.
+    /// The incidents of all metrics.
     incidents: Vec<Incident>,
 }
 
@@ -42,12 +42,12 @@ impl Usage {
             .excluding(self.excluded(spec))
     }
 
-    /// The earlier windows of a metric in which an incident was.
+    /// The earlier windows of a metric that held an incident.
     pub(crate) fn excluded(&self, spec: &MetricSpec) -> Excluded {
         incident::excluded(self.incidents_of(spec), &self.window, self.oldest)
     }
 
-    /// The incident that an anomaly of this window belongs to, where there is one already.
+    /// The incident that an anomaly of this window belongs to, if it exists already.
     pub(crate) fn incident(&self, spec: &MetricSpec, direction: Direction) -> Option<&Incident> {
         let end = self.window.end();
         let holds = |incident: &&Incident| {
@@ -61,7 +61,7 @@ impl Usage {
         self.incidents.iter().filter(move |incident| incident.subject.metric == spec.name)
     }
 
-    /// The values of a metric by age; the current one comes first.
+    /// The values of a metric by age. The current value is first.
     pub(crate) fn values(&self, app: &App, spec: &MetricSpec) -> &[Option<f64>] {
         let length = self.oldest.get() + 1;
         let number = app.catalog.metrics().iter().position(|other| other.name == spec.name);
@@ -69,7 +69,7 @@ impl Usage {
         values.unwrap_or_default()
     }
 
-    /// Whether there was no usage of the customer, of any metric, in all the time read.
+    /// Whether the customer used nothing, of any metric, in the time read.
     pub(crate) fn is_of_nobody(&self) -> bool {
         self.first_event.is_none()
     }
@@ -80,7 +80,7 @@ impl Usage {
     }
 }
 
-/// The usage of all of these customers, by one query, with their incidents.
+/// The usage of all of these customers from one query, with their incidents.
 pub(crate) async fn usage_of(
     app: &App,
     customers: &[CustomerId],
@@ -179,13 +179,14 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
     let (mut sweep, mut rows) = (app.usage.sweep(request).await?, 0);
     while let Some(row) = sweep.next().await? {
         rows += 1;
-        // Only those asked for come back, and their ids are text.
+        // The answer holds only the requested customers, and their ids are text.
         let id = std::str::from_utf8(row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
         let Some(found) = id.and_then(|id| usage.get_mut(&id)) else { continue };
         found.first_event = Some(row.first_event);
         found.values = row.series().flatten().copied().collect();
     }
-    // No row at all: either none of them used anything, or the answer was cut before its first row.
+    // An answer without rows has two possible causes: none of the customers used anything, or the answer was cut before
+    // its first row.
     if rows == 0 {
         match app.usage.count_customers(request).await? {
             0 => {}
@@ -195,7 +196,7 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
     Ok(usage)
 }
 
-/// The tries of one query. Two queries of one request may run at the same time, so each has a name of its own.
+/// The tries of one query. Two queries of one request may run at the same time, so each has its own name.
 fn tries<'a>(app: &'a App, serving: &Serving) -> Tries<'a> {
     let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
     Tries::new(&app.usage, name, Patience::OF_A_REQUEST, serving.deadline)

@@ -1,25 +1,25 @@
-//! Whom the API believes, and whom it asks to run.
+//! The scopes that the API accepts, its limits, and the detector that it starts.
 
 use std::time::Duration;
 
 use environment::{ConfigError, Env};
 use store::Allowance;
 
-/// Whom the API believes, and whom it asks to run.
+/// The scopes that the API accepts, its limits, and the detector that it starts.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// `DETECTOR_FUNCTION_NAME`: the Lambda function that runs are started with.
+    /// `DETECTOR_FUNCTION_NAME`: the Lambda function of the detector.
     pub detector_function: String,
     /// `SCOPE_READ`: the scope of a token that may read; default `anomalies:read`.
     pub scope_read: String,
-    /// `SCOPE_WRITE`: that of one that may acknowledge, resolve and reopen; default `anomalies:write`.
+    /// `SCOPE_WRITE`: the scope of a token that may acknowledge, resolve and reopen; default `anomalies:write`.
     pub scope_write: String,
-    /// What a customer's token may use in a minute; an operator may use ten times as much.
+    /// The work that a customer's token may use in a minute. An operator may use ten times as much.
     ///
     /// `TENANT_REQUESTS_PER_MINUTE`: requests that read usage; default 120.
     /// `TENANT_CLICKHOUSE_SECONDS_PER_MINUTE`: time of reading usage, all requests together; default 20.
     pub allowance: Allowance,
-    /// `SCOPE_ADMIN`: that of one that sees all customers and changes settings; default `anomalies:admin`.
+    /// `SCOPE_ADMIN`: the scope of a token that sees all customers and changes settings; default `anomalies:admin`.
     pub scope_admin: String,
 }
 

@@ -1,4 +1,4 @@
-//! Lists as CSV, for spreadsheets: the same items, one a row, for `Accept: text/csv`.
+//! Lists as CSV, for spreadsheets. `Accept: text/csv` gives the same items, one per row.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::error::Problem;
 
-/// Where the next page of a CSV begins: a row has no place for it.
+/// The cursor of the next list page. A CSV row has no place for it.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
-/// A list in the form that the request prefers; `columns` are paths into an item, with dots.
+/// A list in the form that the request prefers. `columns` are paths into an item, with dots.
 pub(crate) fn list<T: Serialize, L: Serialize>(
     headers: &HeaderMap,
     list: L,
@@ -38,7 +38,7 @@ pub(crate) fn list<T: Serialize, L: Serialize>(
     Ok(response)
 }
 
-/// Whether `text/csv` stands before any JSON in `Accept`.
+/// Whether `text/csv` comes before any JSON in `Accept`.
 fn prefers_csv(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut types = accepted
@@ -53,7 +53,8 @@ fn at<'a>(item: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(item, |value, name| value.get(name).unwrap_or(&Value::Null))
 }
 
-/// A spreadsheet runs a text that begins like a formula, and ids come from outside: such a text gets an apostrophe.
+/// A cell. A spreadsheet would run a text that begins like a formula, and ids come from outside. Such a text gets an
+/// apostrophe.
 fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => return String::new(),

@@ -1,9 +1,12 @@
-//! Where a list goes on: an opaque text that belongs to one query of one caller.
+//! The place where a list continues: an opaque text that belongs to one query of one caller.
 //!
-//! It holds the place of what was shown last, the bounds of the list (a time that is relative to now moves on while somebody turns
-//! pages), and a digest of them, of the query and of what the caller may see. So a cursor that was changed, or is sent
-//! with another query or another token, is refused. It opens nothing: what a page shows is decided from the token anew,
-//! each time, and a place that no list of this query has is refused as well.
+//! A cursor holds the place of the last shown item, the bounds of the list, and a digest. A bound that is relative to
+//! now moves on while somebody turns pages, so the cursor keeps the first one. The digest covers place, bounds, the
+//! query and the caller's rights. So the API refuses a changed cursor, and a cursor that is sent with another query or
+//! another token.
+//!
+//! The digest is a checksum and no signature. A forged cursor opens nothing: the token decides each list page anew. It
+//! only chooses a place in the caller's own list.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,7 +24,7 @@ struct Cursor<P> {
     digest: String,
 }
 
-/// Where a list goes on.
+/// The place where a list continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place<P> {
@@ -31,9 +34,9 @@ pub(crate) struct Place<P> {
     pub(crate) until: i64,
 }
 
-/// What a list can go on after.
+/// The key of an item, after which a list continues.
 pub(crate) trait Listed: Serialize + DeserializeOwned {
-    /// Names the list and the version of its cursors, so that none is mistaken for another.
+    /// The name of the list and the version of its cursors. A cursor of another list or version is refused.
     const VERSION: &'static str;
 
     /// The time that the list is sorted by, in Unix milliseconds.
@@ -56,7 +59,7 @@ impl Listed for IncidentPosition {
     }
 }
 
-/// `query` is everything that decides what is listed.
+/// `query` is every text that decides the content of the list.
 pub(crate) fn encode<P: Listed>(place: Place<P>, query: &str) -> Result<String, Problem> {
     let digest = digest(&place, query)?;
     let text = serde_json::to_vec(&Cursor { place, digest })

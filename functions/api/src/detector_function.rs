@@ -1,11 +1,11 @@
-//! The detector, as the API asks it to run.
+//! Starts the detector on demand.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use platform::aws;
 
-/// The detector's Lambda function. A call only hands over the event: Lambda keeps it, and runs it as soon as the
+/// The detector's Lambda function. A call only hands over the event. Lambda keeps the event and runs it when the
 /// detector's single slot is free.
 pub struct DetectorFunction {
     client: Client,
@@ -25,7 +25,7 @@ impl DetectorFunction {
         Self { client: Client::new(sdk), name: name.to_owned() }
     }
 
-    /// Hands over an event, to be run soon.
+    /// Hands over an event. Lambda runs it soon.
     pub async fn start(&self, event: &serde_json::Value) -> Result<(), InvocationError> {
         self.client
             .invoke()

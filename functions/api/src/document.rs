@@ -1,4 +1,4 @@
-//! The OpenAPI document, beside what the routes say of themselves.
+//! The OpenAPI document, without the parts that the routes state themselves.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -43,7 +43,7 @@ has used its share of reading usage in a minute.
 there as `~` and the id in base64url without padding; so do `.`, `..` and one that begins with `~`. In \
 queries and bodies every id goes as it is.";
 
-/// What the routes are about, in the order of a reader's interest.
+/// The subjects of the routes, the most important first.
 const TAGS: [(&str, &str); 7] = [
     ("checks", "Any customer's usage in any period, judged now"),
     ("anomalies", "What the hourly runs found, and what people made of it"),
@@ -69,7 +69,7 @@ pub(crate) fn base() -> OpenApi {
     OpenApiBuilder::new().info(info).tags(Some(tags)).build()
 }
 
-/// What the gateway answers by itself, before a request reaches the API.
+/// An answer of the gateway itself, before a request reaches the API.
 #[derive(ToSchema)]
 #[allow(dead_code)] // Describes an answer that is not made here.
 struct GatewayMessage {
@@ -96,16 +96,16 @@ pub(crate) fn serialized(mut document: OpenApi) -> String {
             body.content.values_mut().for_each(refuse_null);
         }
     }
-    // It holds nothing that could not be written.
+    // The document has no value that JSON cannot hold.
     document.to_pretty_json().unwrap_or_default()
 }
 
-/// With the methods that the API has.
+/// The operations of the methods that the API has.
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.put, &mut path.post].into_iter().flatten()
 }
 
-/// Every route that needs a token writes times as the caller wants them.
+/// The parameter of every route that needs a token: the form of all times.
 fn times_parameter() -> Parameter {
     let words = TimeForm::WORDS.map(|(word, _)| word);
     let form = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
@@ -136,7 +136,7 @@ fn add_answers_of_gateway(operation: &mut Operation) {
     }
 }
 
-/// A body may be absent where `Option` says so, but it is never `null`.
+/// An optional body may be absent, but it is never `null`.
 fn refuse_null(content: &mut RefOr<Content>) {
     let RefOr::T(Content { schema, .. }) = content else { return };
     if let Some(RefOr::T(Schema::OneOf(choices))) = schema {

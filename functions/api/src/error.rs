@@ -1,7 +1,7 @@
-//! Problems as answers: the only place that knows HTTP's codes for them.
+//! Problems as answers. Only this module and its codes know HTTP's status codes.
 //!
-//! A problem says what the caller can do about it and nothing about the inside. What went wrong inside goes to the log,
-//! under the request id that the answer carries.
+//! A problem says what the caller can do, and nothing about the inside. The cause goes to the log, under the request id
+//! of the answer.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,18 +18,18 @@ mod code;
 
 pub(crate) use code::Code;
 
-/// Seconds after which a caller may try again when a service behind this one is away.
+/// Seconds until another try makes sense, if a service behind this one is away.
 const RETRY_AFTER_SECONDS: u32 = 10;
 
-/// Why a request was not served.
+/// The reason why a request was refused or failed.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     code: Code,
     detail: String,
     parameter: Option<String>,
-    /// Seconds after which it is worth to try again.
+    /// Seconds until another try makes sense.
     retry_after: Option<u32>,
-    /// For the log only.
+    /// The cause, for the log only.
     cause: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct ProblemDocument {
     /// The status in words.
     #[schema(example = "Bad Request")]
     pub title: String,
-    /// What is wrong, and what is allowed.
+    /// The fault, and the allowed values.
     #[schema(example = "limit must be a whole number from 1 to 100, not 0")]
     pub detail: String,
     #[serde(flatten)]
@@ -53,21 +53,21 @@ pub(crate) struct ProblemDocument {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Extensions {
     pub code: Code,
-    /// The parameter or field that is wrong; absent where it is no single one.
+    /// The parameter or field at fault. Absent if no single one is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "limit")]
     pub parameter: Option<String>,
-    /// Names the request in the logs.
+    /// The request's id in the logs.
     pub request_id: String,
 }
 
 impl Problem {
-    /// A parameter or a field of the body cannot be understood.
+    /// A parameter or a field of the body is wrong.
     pub(crate) fn invalid(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::of(Code::InvalidParameter, detail).about(parameter)
     }
 
-    /// The body as a whole cannot be understood.
+    /// The body as a whole cannot be read.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::of(Code::InvalidRequest, detail)
     }
@@ -89,7 +89,7 @@ impl Problem {
         Self::of(Code::Forbidden, detail)
     }
 
-    /// The same answer for what does not exist and for what the caller may not know of.
+    /// One answer for objects that do not exist and for objects that the caller may not see.
     pub(crate) fn not_found() -> Self {
         Self::of(Code::NotFound, "it does not exist, or this token does not show it")
     }
@@ -118,7 +118,7 @@ impl Problem {
         Self { retry_after: Some(seconds), ..Self::of(Code::TooManyRequests, detail) }
     }
 
-    /// The answer takes longer than the gateway waits: there is much load, or the question is large.
+    /// The answer takes longer than the gateway waits. The load is high, or the question is large.
     pub(crate) fn out_of_time() -> Self {
         Self::of(Code::OutOfTime, "this takes longer than it may just now; try again, or ask for less")
     }
@@ -129,7 +129,7 @@ impl Problem {
         Self::of(code, detail).because(error_chain(cause))
     }
 
-    /// Our own fault.
+    /// A fault of this API.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         Self::of(Code::Internal, "this is our fault; the log has the details").because(cause)
     }
@@ -161,12 +161,12 @@ impl Problem {
         &self.detail
     }
 
-    /// What the log should say and the answer must not.
+    /// The cause for the log. The answer must not hold it.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// The answer, with the id under which the log has more.
+    /// The answer, with the request id of the log.
     pub(crate) fn answer(&self, request_id: &str) -> Response {
         let extensions = Extensions {
             code: self.code,
@@ -184,7 +184,7 @@ impl Problem {
     }
 }
 
-/// The request id is not known here, so the problem travels with the response until it is.
+/// This place does not know the request id. So the problem travels with the response to the place that does.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
@@ -193,7 +193,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A value as the caller sent it, short enough for a sentence.
+/// A value of the caller, cut to fit into a sentence.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown: String = text.chars().take(SHOWN).collect();
@@ -206,7 +206,7 @@ pub(crate) fn quoted(text: &str) -> String {
 impl From<UsageError> for Problem {
     fn from(error: UsageError) -> Self {
         match error.kind() {
-            // Load and a large question look alike from here; another try or a smaller question helps with both.
+            // High load and a large question look alike here. Another try or a smaller question helps with both.
             UsageErrorKind::TooExpensive => Self::out_of_time().because(error_chain(&error)),
             UsageErrorKind::Unavailable | UsageErrorKind::Overloaded => {
                 Self::unavailable(Code::UsageUnavailable, "the usage data", &error)

@@ -1,32 +1,33 @@
-//! What API Gateway does to a request before it arrives here, undone.
+//! Restores a request that API Gateway has decoded.
 //!
-//! An HTTP API decodes the path: `/customers/a%3Fb` arrives as `/customers/a?b`, which would be read as a path and a
-//! query, and what is no part of an address at all would end the function. So the path is encoded once more.
+//! An HTTP API decodes the path before it chooses the route. `/customers/a%3Fb` arrives as `/customers/a?b` and would
+//! be read as a path and a query. A path that is no address would end the function. So the path is encoded again. `%2F`
+//! would arrive as another path, so ids may also be written as `~` and base64url.
 
 use std::fmt::Write as _;
 
 use lambda_http::http::header;
 use lambda_http::request::LambdaRequest;
 
-/// The event with an address that can be parsed, and means what the caller sent.
+/// The event with an address that can be parsed and means what the caller sent.
 pub fn encoded(mut event: LambdaRequest) -> LambdaRequest {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event {
         request.raw_path = request.raw_path.as_deref().map(encoded_path);
         request.raw_query_string = request.raw_query_string.as_deref().map(encoded_query);
-        // Whatever these say, a route is a path.
+        // A route is a path, whatever these headers say.
         request.headers.remove(header::HOST);
         request.request_context.domain_name = None;
     }
     event
 }
 
-/// A literal `%` arrives as `%25`, the only escape that the gateway leaves alone.
+/// A literal `%` arrives as `%25`. The gateway leaves only this escape alone.
 fn encoded_path(path: &str) -> String {
     let path = format!("/{}", path.strip_prefix('/').unwrap_or(path));
     encoded_but(&path, |byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte))
 }
 
-/// The query arrives as it was sent; what no client should have sent is encoded.
+/// The query arrives unchanged. Characters that no client may send are encoded.
 fn encoded_query(query: &str) -> String {
     encoded_but(query, |byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
 }

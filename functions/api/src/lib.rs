@@ -1,4 +1,4 @@
-//! The API: on-demand checks, what was found and what people made of it, usage for charts, and settings.
+//! The API: checks on demand, anomalies and incidents with actions of people, usage for charts, and settings.
 //!
 //! ```text
 //! gateway (token, scope) ─ router ─ who asks (access) ─ what is asked (params) ─ route ─ answer or problem
@@ -6,11 +6,11 @@
 //!
 //! Invariants:
 //!
-//! * A check is `detection::check` on what `UsageReader` reads, without the windows of incidents, as in the hourly run;
-//!   nothing is computed a second way.
-//! * What a caller sees is decided from the token's claims, in every route anew.
-//! * What a person decides about an incident is stored together with the notice of it, before anybody is told.
-//! * A problem names what is wrong and what is allowed; nothing of the inside leaves but in the log.
+//! * A check is `detection::check` on the usage that `UsageReader` reads, without the windows of incidents. The hourly
+//!   run does the same. Nothing is computed in a second way.
+//! * The token's claims decide what a caller sees, in every route anew.
+//! * A decision about an incident is stored together with its notice, before anybody is notified.
+//! * A problem names the fault and the allowed values. The inside appears only in the log.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -55,14 +55,14 @@ use error::Problem;
 /// Everything that the routes need, made once at cold start.
 pub struct App {
     pub catalog: Catalog,
-    /// Of each metric, in the order of the catalog, before the operators' policies.
+    /// Settings of each metric before the operators' policies, in the order of the catalog.
     pub settings: Vec<Settings>,
     pub detection: DetectionConfig,
     pub config: ApiConfig,
     pub usage: UsageReader,
     pub store: AnomalyStore,
     pub detector: DetectorFunction,
-    /// For what people do with incidents; all else is alerted by the runs.
+    /// Publishes notices about people's actions on incidents. The runs publish all other alerts.
     pub alerts: AlertPublisher,
     /// The time of day.
     pub clock: fn() -> SystemTime,
@@ -77,7 +77,7 @@ pub fn router(app: App) -> Router {
         .with_state(Arc::new(app))
 }
 
-/// The document as JSON text, as `/openapi.json` answers it.
+/// The document as JSON text, for `/openapi.json`.
 pub fn open_api_document() -> String {
     document::serialized(open_api().into_openapi())
 }
@@ -109,7 +109,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
 }
 
 impl App {
-    /// Reads settings and catalog and makes the clients. Any wrong setting is refused here, before the first request.
+    /// Reads settings and catalog and makes the clients. A wrong setting is refused here, before the first request.
     pub async fn from_env(
         env: &Env<'_>,
         aws: &platform::aws::SdkConfig,
@@ -131,7 +131,7 @@ impl App {
         })
     }
 
-    /// The last closed 24 hours, as the run of this hour judges them.
+    /// The last closed 24 hours: the window of this hour's run.
     fn closed_window(&self, now: Timestamp) -> Result<Window, Problem> {
         let internal = |error: &dyn std::error::Error| Problem::internal(error.to_string());
         let due = now.checked_sub(self.detection.window_delay).map_err(|error| internal(&error))?;

@@ -1,6 +1,6 @@
 //! Cold start of the API: telemetry, settings and clients once, then one answer for each request.
 
-// Only here may the time of day be read; what needs it is handed it.
+// Only this file may read the time of day. It passes the time on.
 #![allow(clippy::disallowed_methods)]
 
 use std::time::SystemTime;

@@ -1,8 +1,7 @@
-//! Tells those who were paged what a person has decided, at once: claim, publish, mark, as the runs do.
+//! Publishes the notice of a person's decision at once: claim, publish, mark, as the runs do.
 //!
-//! The notice is stored by then, so nothing depends on this: whatever goes wrong, the next run sends it. That run also
-//! sends it where an earlier alert of the same incident still waits, since nobody is to read of an end before its
-//! beginning.
+//! The notice is stored already. If anything goes wrong here, the next run sends it. The next run also sends it if an
+//! earlier alert of the same incident is still pending, because nobody must read of an end before its beginning.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +13,11 @@ use store::{AlertItem, Claim, Writer};
 use crate::App;
 use crate::answer::Serving;
 
-/// Longest time for it: whoever has decided waits for the answer. A publish that is cut off in the middle would be sent
-/// again by the next run.
+/// Longest time of the publish. The person waits for the answer. A publish that is cut off would be sent again by the
+/// next run.
 const SEND_TIME: Duration = PUBLISH_TIMEOUT.saturating_add(Duration::from_secs(2));
 
-/// Alerts that wait which are looked at. Where there are more, the runs have trouble that is not to be added to.
+/// Pending alerts that are read. If there are more, the runs are in trouble, and this must not add to it.
 const LOOKED_AT: usize = 100;
 
 /// Sends a notice, or leaves it to the next run.

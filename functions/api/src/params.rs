@@ -1,5 +1,5 @@
-//! What requests carry: query parameters, path parameters and bodies, read strictly. Whatever is wrong is refused with
-//! its name and what is allowed.
+//! The inputs of requests: query parameters, path parameters and bodies. They are read strictly. A wrong input is
+//! refused with its name and the allowed values.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ use crate::error::{Problem, quoted};
 use crate::times;
 use crate::views::TimeForm;
 
-/// The parameter that says how times are written.
+/// The parameter that chooses the form of times.
 pub(crate) const TIMES: &str = "times";
 
 /// Largest body.
@@ -34,17 +34,17 @@ pub(crate) struct Query {
     now: Timestamp,
 }
 
-/// A JSON body; an empty one counts as `{}`, but for a PUT, where it would replace all that is there by nothing.
+/// A JSON body. An empty body counts as `{}`. A PUT refuses an empty body, because it would erase the whole policy.
 pub(crate) struct Body<T>(pub T);
 
-/// The customer in a path: the id itself, or `~` and the id in unpadded base64url, for ids that a path cannot hold.
+/// The customer in a path: the id itself, or `~` and the id in unpadded base64url for ids that a path cannot hold.
 pub(crate) struct CustomerInPath(pub CustomerId);
 
 /// Any other path parameter.
 pub(crate) struct InPath(pub String);
 
 impl Query {
-    /// Refuses all parameters but these, and `times`, which every route takes.
+    /// Refuses all parameters except these and `times`, which every route takes.
     pub(crate) fn only(self, allowed: &[&str]) -> Result<Self, Problem> {
         self.word(TIMES, &TimeForm::WORDS)?.unwrap_or_default().choose();
         let is_allowed = |name: &str| name == TIMES || allowed.contains(&name);
@@ -164,7 +164,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 
     async fn from_request(request: Request, _: &Arc<App>) -> Result<Self, Problem> {
         let replaces = request.method() == Method::PUT;
-        // Reading stops at the limit, whatever the request says of its length.
+        // Reading stops at the limit, whatever length the request states.
         let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_KIB * 1_024)
             .await
             .map_err(|_| Problem::too_large(MAX_BODY_KIB))?;
@@ -180,7 +180,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 impl<T: DeserializeOwned> Body<T> {
     fn parse(bytes: &Bytes) -> Result<Self, Problem> {
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
-        // A list would be read as the fields in their order, and nobody means that.
+        // A list would be read as the fields in their order. Nobody means that.
         if text.trim_ascii_start().first() != Some(&b'{') {
             return Err(Problem::bad_request("the body must be a JSON object"));
         }

@@ -1,4 +1,4 @@
-//! How the document describes the problems that a route may answer, one type a status.
+//! The problems of routes in the OpenAPI document, one type per status.
 
 use std::collections::BTreeMap;
 

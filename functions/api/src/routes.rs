@@ -1,4 +1,4 @@
-//! The routes, a file a subject.
+//! The routes, one file per subject.
 
 pub(crate) mod actions;
 pub(crate) mod anomalies;

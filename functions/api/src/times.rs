@@ -30,7 +30,7 @@ impl TimeInBody {
     }
 }
 
-/// Reads a time; `name` is that of the parameter or field it stands in.
+/// Reads a time. `name` is the name of its parameter or field.
 pub(crate) fn read(text: &str, name: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     let time = match text.parse::<i64>() {
         Ok(milliseconds) => Timestamp::from_millisecond(milliseconds).ok(),
@@ -39,7 +39,7 @@ pub(crate) fn read(text: &str, name: &str, now: Timestamp) -> Result<Timestamp, 
             relative(text, now).or_else(|| text.parse().or_else(|_| text.replace(' ', "+").parse()).ok())
         }
     };
-    // Usage is kept by hours from 1970 to 2106, and a baseline begins some months before.
+    // The hourly rollup holds 1970 to 2106, and a baseline begins some months earlier.
     let within = |time: &Timestamp| (31_536_000..=i64::from(u32::MAX)).contains(&time.as_second());
     time.filter(within).ok_or_else(|| {
         Problem::invalid(
@@ -49,7 +49,7 @@ pub(crate) fn read(text: &str, name: &str, now: Timestamp) -> Result<Timestamp, 
     })
 }
 
-/// `now`, `now-24h`, `now+30m`; in a query, `+` may have become a space.
+/// `now`, `now-24h`, `now+30m`. In a query, `+` may have become a space.
 fn relative(text: &str, now: Timestamp) -> Option<Timestamp> {
     let rest = text.strip_prefix("now")?;
     if rest.is_empty() {
@@ -72,7 +72,7 @@ fn relative(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_add(SignedDuration::from_secs(seconds)).ok()
 }
 
-/// Checks the bounds of a list. One without an end goes on until now.
+/// Checks the bounds of a list. A list without an end goes on until now.
 pub(crate) fn in_range(
     from: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -82,7 +82,7 @@ pub(crate) fn in_range(
     in_order(from, until.or(from.map(|from| now.max(from + SignedDuration::from_millis(1)))), names)
 }
 
-/// Checks the bounds of a range, where both are given.
+/// Checks the bounds of a range, if both are given.
 pub(crate) fn in_order(
     from: Option<Timestamp>,
     until: Option<Timestamp>,

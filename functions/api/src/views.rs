@@ -1,4 +1,4 @@
-//! Shapes of answers that more than one route gives.
+//! Shapes of answers that several routes share.
 
 use detection::{Action, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub(crate) struct Period {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Anomaly)]
 pub(crate) struct AnomalyView {
-    /// Opaque; names the anomaly in other routes.
+    /// The anomaly's id in other routes. Treat it as opaque.
     #[schema(example = "1795266000000.api_calls.Y3VzdF8wMDAx")]
     pub anomaly_id: String,
     pub customer_id: String,
@@ -36,40 +36,41 @@ pub(crate) struct AnomalyView {
     pub severity: Severity,
     pub direction: Direction,
     pub state: State,
-    /// When the deviation was complete: the end of its window.
+    /// The end of its window.
     pub detected_at: Time,
     pub window: Period,
     #[serde(flatten)]
     pub evidence: Evidence,
     /// The anomaly in one sentence.
     pub description: String,
-    /// What to look at, the most likely first.
+    /// The next steps, the most likely cause first.
     pub investigation_steps: Vec<String>,
     pub alert_state: AlertState,
-    /// The incident that it belongs to; null for anomalies of before there were any.
+    /// The incident of the anomaly. Null for anomalies that are older than incidents.
     #[schema(required = true)]
     pub incident_id: Option<String>,
-    /// Why nobody was alerted, where a mute covered it; for operators only.
+    /// The reason of the mute that covered the anomaly. For operators only.
     #[schema(required = true)]
     pub mute_reason: Option<String>,
-    /// Names the catalog of metrics that it was judged by.
+    /// The version of the catalog that judged the anomaly.
     pub catalog_version: String,
-    /// Versions of the policies it was judged by: that for all customers and, after a dot, the customer's own, if there is one.
+    /// The versions of the policies that judged the anomaly: the one for all customers and, after a dot, the customer's
+    /// own, if it exists.
     pub config_version: String,
-    /// What people did with it, oldest first; absent in lists. A customer does not see who of the operators did something,
-    /// nor their notes.
+    /// Actions of people on it, oldest first. Absent in lists. A customer does not see which operator acted, nor the
+    /// notes of operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryView>>,
-    /// When it is forgotten.
+    /// When it is deleted.
     pub expires_at: Time,
 }
 
-/// One thing that somebody did with an anomaly or an incident.
+/// One action on an anomaly or an incident.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HistoryEntry)]
 pub(crate) struct HistoryView {
     pub action: Action,
-    /// Who, as the token named them.
+    /// The person, by the name in the token.
     pub actor: String,
     pub at: Time,
     #[schema(required = true)]
@@ -77,12 +78,12 @@ pub(crate) struct HistoryView {
 }
 
 impl AnomalyView {
-    /// An anomaly as one of many: without its history, which can be long.
+    /// An anomaly in a list. Its history can be long and is left out.
     pub(crate) fn in_list(item: AnomalyItem, caller: &Caller) -> Self {
         Self { history: None, ..Self::of(item, caller) }
     }
 
-    /// An anomaly as this caller sees it. Why operators silenced something is no business of a customer's.
+    /// An anomaly as this caller sees it. Customers do not see why operators muted it.
     pub(crate) fn of(item: AnomalyItem, caller: &Caller) -> Self {
         let history = item.history.into_iter().map(|entry| HistoryView::of(entry, caller));
         Self {
@@ -110,7 +111,7 @@ impl AnomalyView {
 }
 
 impl HistoryView {
-    /// A customer sees what operators did, and neither who nor what they noted.
+    /// An entry as this caller sees it. A customer sees the actions of operators without their names and notes.
     fn of(entry: HistoryEntry, caller: &Caller) -> Self {
         if caller.is_customer() && !entry.by_customer {
             return Self {

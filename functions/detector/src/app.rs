@@ -1,4 +1,4 @@
-//! Settings, catalog and clients: what is made once at cold start.
+//! Settings, catalog and clients. They are made once, at cold start.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The ledger of a real run: ClickHouse, and the table and the topic of AWS.
+//! The ledger of a real run: ClickHouse, the DynamoDB table and the SNS topic.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a verdict may change: judged by the check, beside the incidents that are known.
+//! Verdicts that may change an incident.
 
 use detection::incident::{Observation, Seen};
 use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::known::Known;
 use crate::pass::Pass;
 
-/// What may change something: a finding, or a series that is back inside while an incident stands.
+/// A verdict that may change an incident: a finding, or a series that is back inside while an incident is active.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     pub customer_id: CustomerId,
     /// Place of the metric in the catalog.
     pub metric: usize,
-    /// Of the incident that it is about.
+    /// The direction of the incident.
     pub direction: Direction,
     pub seen: Seen,
-    /// None where there is no verdict.
+    /// None without a verdict.
     pub comparison: Option<Comparison>,
 }
 
@@ -32,7 +32,7 @@ impl Candidate {
     }
 }
 
-/// The verdict on one series, and what it may change, by direction.
+/// The verdict on one series, and its candidates by direction.
 pub struct Judged {
     pub verdict: Verdict,
     pub candidates: [Option<Candidate>; 2],

@@ -1,8 +1,9 @@
-//! The incidents that a run knows of when it begins: those that may go on or end, and those whose windows baselines leave
-//! out. They may have changed by the time they are written; then that is decided anew.
+//! The incidents that a run knows when it begins: incidents that may go on or end, and incidents whose windows
+//! baselines leave out. An incident may change before the run writes to it. Then the run decides again.
 //!
-//! There may be hundreds of thousands, and nearly all of them are over. So of each only that is kept which could matter
-//! to the one window of the run; texts stay in the store, and are read again where one of the few that change needs them.
+//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 152 more
+//! of one that may go on. Customers are kept as keyed hashes of 128 bits. Texts stay in the store, and are read again
+//! for the few incidents that change.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -18,14 +19,14 @@ use kept::Kept;
 pub(crate) use latest::Latest;
 
 pub struct Known {
-    /// That of the run.
+    /// The window of the run.
     window: Window,
     oldest: Age,
     rules: Rules,
     hashers: [RandomState; 2],
-    /// In the order of their customers, then of their series.
+    /// Sorted by customer and then by series.
     entries: Vec<Entry>,
-    /// Those of which more must be known.
+    /// The incidents that may go on.
     kept: Vec<Kept>,
 }
 
@@ -36,8 +37,9 @@ pub(crate) struct OfSeries<'a> {
     entries: &'a [Entry],
 }
 
-/// A customer's id, as two hashes of it with keys of this process: the ids themselves would be most of what is kept. Two
-/// of a billion customers have the same 128 bits with a chance of one to 10^20, and nobody can choose theirs so.
+/// A customer's id as two hashes with keys of this process. The ids themselves would be most of the memory. Two of a
+/// billion customers have the same 128 bits with a chance of one to 10^20. Nobody can choose such ids, because the keys
+/// are secret.
 type Customer = [u64; 2];
 
 /// An incident in as few bytes as possible.
@@ -47,29 +49,29 @@ struct Entry {
     last: Last,
     /// Metric and direction.
     series: u16,
-    /// Ages of the first and the last window that baselines leave out; there is none where the first is the greater.
+    /// Ages of the first and the last window that baselines leave out. If the first is greater, there is none.
     excluded: (Age, Age),
 }
 
-/// Whether it is the latest of its customer and series, and what is known of it then.
+/// Whether the incident is the latest of its customer and series, and what the run keeps of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Last {
-    /// There is a later one.
+    /// A later incident exists.
     No,
-    /// It is past, so that only what a change is conditional on can matter. The opening is in Unix seconds.
+    /// The latest incident is past. Only the conditions of a change need it. The opening is in Unix seconds.
     Past { opened_at: u32, version: u32 },
-    /// It is at this place of those of which more is kept.
+    /// The place among the incidents that may go on.
     Kept(u32),
 }
 
 impl Known {
-    /// Knows of none so far, and of whom it will have to know.
+    /// Knows no incident yet. Window and rules decide which incidents are kept.
     pub(crate) fn for_window(window: &Window, oldest: Age, rules: &Rules) -> Self {
         let hashers = <[RandomState; 2]>::default();
         Self { window: *window, oldest, rules: *rules, hashers, entries: Vec::new(), kept: Vec::new() }
     }
 
-    /// Adds an incident. Metrics that the catalog no longer has are not checked any more.
+    /// Adds an incident. Incidents of metrics that left the catalog are ignored.
     pub(crate) fn see(&mut self, item: &IncidentItem, catalog: &Catalog) {
         let metric = &item.incident.subject.metric;
         if let Some(metric) = catalog.metrics().iter().position(|spec| spec.name == *metric) {
@@ -86,7 +88,7 @@ impl Known {
             .flatten();
         let last = past.unwrap_or_else(|| {
             self.kept.push(Kept::of(item));
-            // No memory holds as many as there are places.
+            // Memory cannot hold so many incidents.
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
         // The windows of one incident have no gap.
@@ -96,7 +98,7 @@ impl Known {
         self.entries.push(Entry { customer, last, series, excluded });
     }
 
-    /// Sorts what was added, and drops what cannot matter.
+    /// Sorts the added incidents, and drops those that cannot matter.
     pub(crate) fn arrange(&mut self) {
         let Self { entries, kept, .. } = self;
         entries.sort_unstable_by_key(|entry| (entry.customer, entry.series, entry.last.order(kept)));
@@ -110,7 +112,7 @@ impl Known {
         kept.shrink_to_fit();
     }
 
-    /// Those of a metric, which is at this place of the catalog.
+    /// The incidents of a customer and of the metric at this place of the catalog.
     pub(crate) fn of(&self, customer: &str, metric: usize) -> OfSeries<'_> {
         let [Some(first), Some(last)] = Direction::BOTH.map(|direction| series(metric, direction)) else {
             return OfSeries { known: self, entries: &[] };
@@ -132,12 +134,12 @@ impl Known {
 }
 
 impl<'a> OfSeries<'a> {
-    /// Whether the latest incident of a direction is not over.
+    /// Whether the latest incident of a direction is active.
     pub(crate) fn is_active(self, direction: Direction) -> bool {
         self.kept(direction).is_some_and(Kept::is_active)
     }
 
-    /// The incident of a subject, which is one of this customer and metric, that was opened last.
+    /// The latest incident of a subject of this customer and metric.
     pub(crate) fn latest(self, subject: &Subject) -> Option<Latest> {
         match self.last(subject.direction)? {
             Last::No => None,
@@ -172,7 +174,7 @@ impl Entry {
 }
 
 impl Last {
-    /// None where it does not fit, which costs a little memory and nothing else.
+    /// None if a number does not fit. Then the incident is kept in full, which only costs memory.
     fn past(incident: &Incident, version: u64) -> Option<Self> {
         let opened_at = incident.opened_at;
         let seconds = u32::try_from(opened_at.as_second()).ok()?;
@@ -180,8 +182,8 @@ impl Last {
         is_whole.then_some(Self::Past { opened_at: seconds, version: u32::try_from(version).ok()? })
     }
 
-    /// The latest is the one that was opened last. While the index follows the table it may show one incident twice, open
-    /// and closed: then the later version is the later one.
+    /// The latest incident is the one that was opened last. While the index follows the table, it may show one incident
+    /// twice, open and closed. Then the greater version is the later one.
     fn order(self, kept: &[Kept]) -> (i64, u64) {
         match self {
             Self::No => (i64::MIN, 0),
@@ -194,8 +196,8 @@ impl Last {
     }
 }
 
-/// A metric and a direction as one number, by which they are next to each other. No catalog has as many metrics as there
-/// are such numbers.
+/// A metric and a direction as one number. The directions of a metric are neighbours. No catalog has more metrics than
+/// there are such numbers.
 fn series(metric: usize, direction: Direction) -> Option<u16> {
     u16::try_from(metric).ok()?.checked_mul(2)?.checked_add(direction_bit(direction))
 }

@@ -1,7 +1,7 @@
-//! What a run reads, writes to and reads back, as one seam.
+//! The engines of a run, behind one trait.
 //!
-//! Two things stand behind it: ClickHouse with the table and the topic of AWS, and a model of all three in which the
-//! simulation loses answers, ends runs and lets them overlap at every single call.
+//! Two types implement the trait. One is ClickHouse with the table and the topic of AWS. The other is the simulation's
+//! model of all three, which loses answers, ends runs and lets them overlap at every call.
 
 use std::time::Duration;
 
@@ -24,16 +24,17 @@ pub trait Ledger {
     fn now(&self) -> anyhow::Result<Timestamp>;
     async fn pause(&self, duration: Duration);
     async fn policies(&self) -> anyhow::Result<Policies>;
-    /// All candidates of the window, once its usage has proved complete.
+    /// All candidates of the window. The usage has proved complete before they are returned.
     async fn candidates(
         &self,
         pass: Pass<'_>,
         known: &Known,
         figures: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>>;
-    /// Hands over one incident after the other, so that they are never all in memory as they are stored.
+    /// Hands over incidents one by one, so that memory never holds all of them as they are stored.
     ///
-    /// Of a window of long ago, `now` is that window's end: what it finds is born expired, and must be found again.
+    /// For an old window, `now` is that window's end. Items of such a run are born expired, and the run must find them
+    /// again.
     async fn incidents_since(
         &self,
         from: Timestamp,
@@ -48,7 +49,7 @@ pub trait Ledger {
     /// The end of the last window before which every hour is judged.
     async fn judged_until(&self, shard: Shard) -> anyhow::Result<Option<Timestamp>>;
     async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> anyhow::Result<()>;
-    /// Resolves the anomalies of an incident that ends. Doing it twice is as good as once.
+    /// Resolves the anomalies of an incident that ends. A repetition changes nothing.
     async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()>;
     async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> anyhow::Result<Changed>;
     async fn record(&self, item: AnomalyItem, writer: Writer<'_>) -> anyhow::Result<Recorded>;
@@ -57,7 +58,7 @@ pub trait Ledger {
     async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim>;
     async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()>;
     async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
-    /// Takes an alert out of the outbox that can never be published.
+    /// Takes an alert that can never be published out of the outbox.
     async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
     async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! The detector: one pass over all customers' usage, for one window, without a way back.
+//! The detector: one pass over the usage of all customers, for one window.
 //!
 //! ```text
 //! request ─ window ─ policies, incidents ─ read ─ check ─ (the stream was complete?) ─ record ─ publish ─ summary
@@ -6,15 +6,15 @@
 //!
 //! Invariants:
 //!
-//! * The window comes from the request, never from the clock, so a retry an hour late checks its own hour.
-//! * Decide first, act second: findings are spooled while usage streams in, and nothing is written before the stream
-//!   has proved complete. A cut stream therefore leaves nothing behind.
-//! * A run that fails anywhere can simply run again: what is stored is found stored, what waits for its alert still
-//!   waits. That is why nothing here undoes anything.
-//! * A run ends before its deadline, by itself, with an error that says how far it came.
+//! * The window comes from the request, never from the clock. So a retry an hour later checks its own hour.
+//! * Decide first, act second. Findings are spooled while usage streams in. Nothing is written before the stream has
+//!   proved complete, so a cut stream leaves nothing behind.
+//! * A failed run can simply run again. It finds the stored items, and pending alerts are still pending. So nothing
+//!   here undoes anything.
+//! * A run ends by itself before its deadline, with an error that says how far it came.
 //!
-//! [`run`] shows the steps. [`Ledger`](ledger::Ledger) is the seam between the steps and the engines; the simulation puts
-//! a model behind it, and so the modules that the seam needs are public.
+//! [`run`] shows the steps. [`Ledger`](ledger::Ledger) is the trait between the steps and the engines. The simulation
+//! implements it with a model, so the modules that the trait needs are public.
 
 mod app;
 mod aws;

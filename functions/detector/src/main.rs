@@ -1,6 +1,6 @@
-//! Cold start of the detector: telemetry, settings and clients once, then one run for each event.
+//! Cold start of the detector: telemetry, settings and clients once, then one run for each request.
 
-// Only here may the time of day be read; what needs it is handed it.
+// Only this file may read the time of day. It passes the time on.
 #![allow(clippy::disallowed_methods)]
 
 use std::time::{Duration, Instant, SystemTime};
@@ -20,13 +20,13 @@ async fn main() -> Result<(), Error> {
     })?;
     let app = &app;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        // A remaining time of zero is zero: the run then fails at once instead of being cut off somewhere.
+        // A remaining time of zero is zero. The run then fails at once and is not cut off.
         let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let deadline = Instant::now() + remaining;
         let result = match Request::from_event(event.payload) {
             Ok(request) => {
                 let result = run(app, &request, deadline).await;
-                // A run that failed comes again, soon and with its own work to do.
+                // A failed run is repeated soon, and the repetition has its own work to do.
                 if result.is_ok() {
                     prebuild(app, &request, deadline).await;
                 }
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Error> {
             }
             Err(error) => Err(error),
         };
-        // The runtime shows only the outermost message of an error, so the whole chain becomes that message.
+        // The runtime shows only the outermost message of an error. So the whole chain becomes that message.
         result.map_err(|error| Diagnostic {
             error_type: "RunFailed".to_owned(),
             error_message: telemetry::error_chain(error.as_ref()),

@@ -1,24 +1,24 @@
-//! The hours that no run has judged: a schedule that was off, or an outage.
+//! The hours that no run has judged, after a schedule that was off or an outage.
 //!
-//! A run of the schedule judges them before its own hour, the oldest first, so that incidents come about as without the
-//! gap. They page nobody: whatever is active in the run's own hour is paged there, once. A long gap takes several runs.
-//! Until it is closed, the own hour of a run opens and continues incidents and ends none.
+//! A run of the schedule judges them before its own hour, the oldest first. So incidents become the same as without the
+//! gap. Missed hours page nobody. Incidents that are active in the run's own hour are paged there, once. A long gap
+//! takes several runs. Until the gap is closed, a run's own hour opens and continues incidents and ends none.
 
 use std::time::{Duration, Instant};
 
 use detection::Window;
 use jiff::{SignedDuration, Timestamp};
 
-/// Missed hours that a run looks back for.
+/// How far back a run looks for missed hours.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(72);
 
-/// Missed hours that one run judges.
+/// Missed hours that one run judges at most.
 const MOST: usize = 6;
 
 /// Time for the index of incidents to follow the table.
 pub(crate) const INDEX_TIME: Duration = Duration::from_secs(1);
 
-/// The windows between the last that is judged and that of a run, the oldest first.
+/// The windows between the last judged window and the window of a run, the oldest first.
 pub(crate) fn windows(judged_until: Option<Timestamp>, window: &Window) -> Vec<Window> {
     let Some(judged_until) = judged_until else { return Vec::new() };
     let mut missed = Vec::new();
@@ -35,7 +35,7 @@ pub(crate) fn windows(judged_until: Option<Timestamp>, window: &Window) -> Vec<W
     missed
 }
 
-/// Whether a run begins with another missed hour: half of its time is for its own.
+/// Whether a run begins another missed hour. Half of its time is kept for its own hour.
 pub(crate) fn has_time(judged: usize, longest: Duration, deadline: Instant) -> bool {
     judged < MOST && deadline.saturating_duration_since(Instant::now()) > 3 * longest
 }

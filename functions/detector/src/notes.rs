@@ -1,4 +1,6 @@
-//! What people can see of a run: its notes in the store, its line in the log and its metrics.
+//! The visible traces of a run: its notes in the store, its line in the log and its metrics.
+//!
+//! A note never fails a run, and has two seconds.
 
 use std::time::Duration;
 
@@ -11,11 +13,11 @@ use crate::pass::millis;
 use crate::request::Request;
 use crate::summary::RunSummary;
 
-/// Of it, the time for noting in the store how the run ended.
+/// Time for the note in the store about the end of the run. It is part of the report's time.
 const NOTE_TIME: Duration = Duration::from_secs(2);
 
 impl App {
-    /// Tells whoever asked for this run that it has begun.
+    /// Notes that a run on demand has begun.
     pub(crate) async fn store_start(&self, request: &Request, run_id: &str) -> anyhow::Result<()> {
         if let Some(detection_id) = &request.detection_id {
             self.store.run_started(detection_id, run_id, self.now()?).await?;
@@ -23,7 +25,8 @@ impl App {
         Ok(())
     }
 
-    /// Tells whoever asked for this run how it ended, and of a run for all customers, or for a shard of them, everybody.
+    /// Notes how a run ended: under its id for a run on demand, and in the status for a run of all customers or a
+    /// shard.
     pub(crate) async fn store_end(
         &self,
         request: &Request,
@@ -56,7 +59,7 @@ impl App {
     }
 }
 
-/// A summary as it is noted: the findings of a dry run may be more than an item of DynamoDB holds.
+/// A summary without a long list of findings. The findings of a dry run may exceed an item of DynamoDB.
 fn noted(summary: &RunSummary) -> serde_json::Result<String> {
     const NOTED_BYTES: usize = 300_000;
     let text = serde_json::to_string(summary)?;
@@ -66,7 +69,7 @@ fn noted(summary: &RunSummary) -> serde_json::Result<String> {
     serde_json::to_string(&RunSummary { findings: Vec::new(), ..summary.clone() })
 }
 
-/// Notes are for people who look, and no reason to fail a run that does its work.
+/// A note informs people. A run that does its work must not fail because of it.
 pub(crate) async fn note(noting: impl Future<Output = anyhow::Result<()>>, otherwise: &str) {
     let failure = match tokio::time::timeout(NOTE_TIME, noting).await {
         Ok(Ok(())) => return,
@@ -76,7 +79,7 @@ pub(crate) async fn note(noting: impl Future<Output = anyhow::Result<()>>, other
     tracing::warn!(error = failure, "{otherwise}");
 }
 
-/// The one place that logs and counts how a run ended.
+/// Logs and counts how a run ended. No other place does this.
 pub(crate) fn report(
     app: &App,
     request: &Request,

@@ -1,4 +1,4 @@
-//! What the steps of one pass share.
+//! Values that the steps of one pass share.
 
 use std::time::{Duration, Instant};
 
@@ -10,31 +10,31 @@ use store::Writer;
 use crate::app::App;
 use crate::request::Request;
 
-/// What the steps of one pass share.
+/// Values that the steps of one pass share.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
     pub app: &'a App,
     pub request: &'a Request,
     pub window: Window,
-    /// The operators' policies, read anew for each run.
+    /// The operators' policies. Each run reads them again.
     pub policies: &'a Policies,
     pub writer: Writer<'a>,
     pub deadline: Instant,
     pub order: Order,
 }
 
-/// Where the window of a pass is among those that are judged.
+/// The place of a pass among the windows to judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The window of the run, after all before it.
+    /// The window of the run. All windows before it are judged.
     InOrder,
-    /// The window of the run, while missed hours before it are not judged yet: incidents open and go on, and none ends.
+    /// The window of the run, while missed hours before it are not judged yet. Incidents open and go on, and none ends.
     Ahead,
-    /// A missed hour: nobody is paged about it.
+    /// A missed hour. Nobody is paged about it.
     Missed,
 }
 
-/// Refuses to begin what cannot be finished before `deadline`.
+/// Refuses to begin work that cannot end before `deadline`.
 pub(crate) fn ensure_time_left(deadline: Instant, doing: &str, done: u64, of: u64) -> anyhow::Result<()> {
     if Instant::now() >= deadline {
         bail!(

@@ -1,5 +1,7 @@
-//! Who gets a page of its own when many things happen at once. Pure, and the same for the same findings in whatever
-//! order they come, so that a repeated run decides the same.
+//! Chooses the single pages of a run. Pure.
+//!
+//! Caps choose the largest pages, in the same way whatever the order of the stream. So a repeated run decides the same.
+//! The digest is stored before the pages that it replaces. The end of an incident is never held back.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -19,7 +21,7 @@ pub(crate) const LARGEST: usize = 10;
 pub(crate) struct PagePlan {
     chosen: HashSet<(CustomerId, usize)>,
     pub(crate) totals: Totals,
-    /// The largest of those held back.
+    /// The largest findings without a single page.
     pub(crate) largest: Vec<Candidate>,
 }
 
@@ -28,14 +30,14 @@ pub(crate) struct PagePlan {
 pub(crate) enum Call {
     No,
     Yes,
-    /// It did so in an earlier run of this window, which sent a page of its own or left it to the digest.
+    /// An earlier run of this window called for the page. It sent a single page or counted the finding in its digest.
     Settled {
         single: bool,
     },
 }
 
 impl Call {
-    /// What ends an incident does not count: it is sent singly whatever happens, because something waits for it.
+    /// The end of an incident does not count. It is always sent singly, because a pager or a person waits for it.
     pub(crate) fn of(step: &Step) -> Self {
         match step {
             Step::Become { page: Some(event), .. } if !event.is_closing() => Self::Yes,
@@ -46,11 +48,11 @@ impl Call {
 }
 
 impl PagePlan {
-    /// Chooses the largest findings that call for a page, at most `max_per_run` of all and `max_per_customer` of one
+    /// Chooses the largest findings that call for a page, at most `max_per_run` in all and `max_per_customer` of one
     /// customer.
     ///
-    /// Looks at every candidate once and keeps no more than the chosen and [`LARGEST`] others in memory. What an earlier
-    /// run of the window decided stays decided and takes its place, so that a repeated run does not page as many again.
+    /// Looks at every candidate once. Memory holds the chosen ones and [`LARGEST`] others. Decisions of an earlier run
+    /// of the window stay and use up their places, so a repeated run does not page as many again.
     pub(crate) fn of(
         candidates: impl Iterator<Item = anyhow::Result<Candidate>>,
         config: &AlertConfig,
@@ -88,8 +90,9 @@ impl PagePlan {
         Ok(plan)
     }
 
-    /// Whether a page about this candidate goes out by itself; otherwise the digest tells of it. `planned` is the call
-    /// that the plan was made of: what calls for a page only since then goes out by itself, for no digest tells of it.
+    /// Whether a page about this candidate goes out singly. Otherwise the digest counts it. `planned` is the call that
+    /// the plan was made of. A candidate that calls for a page only since then goes out singly, because no digest
+    /// counts it.
     pub(crate) fn is_single(&self, candidate: &Candidate, planned: Call) -> bool {
         match planned {
             Call::Yes => self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric)),
@@ -98,7 +101,7 @@ impl PagePlan {
         }
     }
 
-    /// Holds back what is beyond `most`, the smallest first.
+    /// Holds back the smallest findings beyond `most`.
     fn keep(&mut self, kept: &mut Vec<Candidate>, most: usize) {
         while kept.len() > most
             && let Some(last) = kept.pop()
@@ -107,7 +110,8 @@ impl PagePlan {
         }
     }
 
-    /// The same for one customer. What it has too much of is beyond hope: the larger ones that stay would have to go first.
+    /// The same for one customer. A finding beyond the limit never returns, because larger findings would have to go
+    /// first.
     fn keep_of_customer(&mut self, kept: &mut Vec<Candidate>, customer: &CustomerId, most: usize) {
         let of_customer = |kept: &Candidate| kept.customer_id == *customer;
         while kept.iter().filter(|kept| of_customer(kept)).count() > most
@@ -124,13 +128,13 @@ impl PagePlan {
     }
 }
 
-/// Inserts into a list that is sorted, the largest first.
+/// Inserts into a sorted list, the largest first.
 fn insert(list: &mut Vec<Candidate>, candidate: Candidate) {
     let place = list.partition_point(|other| by_size(other, &candidate) == Ordering::Less);
     list.insert(place, candidate);
 }
 
-/// The largest |z| first, then the largest relative change, then by name so that no two are equal.
+/// The largest |z| first, then the largest relative change, then by name. So no two are equal.
 fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
     let size = |candidate: &Candidate| {
         let Some(comparison) = &candidate.comparison else { return (0.0, 0.0) };
@@ -173,7 +177,7 @@ mod tests {
         AlertConfig { topic_arn: String::new(), max_per_run, max_per_customer }
     }
 
-    /// All that is critical calls for a page.
+    /// All critical findings call for a page.
     fn critical(candidate: &Candidate) -> Call {
         if candidate.seen == Seen::Anomalous(Severity::Critical) { Call::Yes } else { Call::No }
     }
@@ -258,7 +262,7 @@ mod tests {
         let limits = config(12, 4);
         let all = || candidates.iter().cloned().map(Ok);
         let first = PagePlan::of(all(), &limits, |_| Call::Yes).unwrap();
-        // It had stored any number of them, in whatever order.
+        // The earlier run had stored any number of them, in any order.
         for stored in 0..=40 {
             let settled = |candidate: &Candidate| {
                 let place = candidates.iter().position(|other| other == candidate).unwrap();
@@ -277,7 +281,7 @@ mod tests {
                 );
             }
         }
-        // Pages that were sent singly are not told of by a digest, also where the caps are lower now.
+        // A digest does not count pages that were sent singly, even if the caps are lower now.
         let sent = PagePlan::of(all(), &config(1, 1), |_| Call::Settled { single: true }).unwrap();
         assert_eq!((sent.totals.pages, sent.totals.held_back), (40, 0));
     }

@@ -1,4 +1,4 @@
-//! What a run does for later ones once its own work is done: the baselines that they will read are built by then.
+//! Builds the baselines of later runs. A run begins with this only after it has published its findings.
 
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use warehouse::usage::{SweepRequest, UsageError};
 use crate::app::App;
 use crate::request::Request;
 
-/// Builds the baseline of the next hour's run as far as its windows are closed by now, after a run of the schedule.
+/// After a run of the schedule, builds the baseline of the next hour's run, for the windows that are closed by now.
 ///
-/// Whatever it does not come to, that run reads from the hours. So nothing here is a failure, and it takes no more than a
-/// third of the time until `deadline`: a function that comes near its time is an alarm.
+/// The next run reads missing windows from the hourly rollup. So nothing here is a failure. Building takes at most a
+/// third of the time until `deadline`, because a function that comes near its time limit raises an alarm.
 pub async fn prebuild(app: &App, request: &Request, deadline: Instant) {
     if !request.is_whole() || request.detection_id.is_some() {
         return;
@@ -45,13 +45,13 @@ pub async fn prebuild(app: &App, request: &Request, deadline: Instant) {
     }
 }
 
-/// Tells how many windows were computed.
+/// Returns the number of computed windows.
 async fn build(app: &App, request: &SweepRequest<'_>) -> Result<usize, UsageError> {
     let query_id = format!("{}-next", request.query_id);
     let next = SweepRequest { window: request.window.an_hour_later(), query_id: &query_id, ..*request };
     let windows = app.usage.build_baseline(&next).await?;
-    // Where no run built one for this hour, as for the first run and on a schedule of another kind, this one serves
-    // tomorrow.
+    // The first run, or a run on a schedule of another kind, finds no baseline for its own hour. Then this one serves
+    // tomorrow's run of this hour.
     if app.usage.is_baseline_of_hour(request).await? {
         return Ok(windows);
     }

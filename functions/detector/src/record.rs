@@ -1,5 +1,5 @@
-//! Stores the findings of a window and what they make of incidents, many writes in flight at once, and collects the
-//! alerts that wait.
+//! Stores the findings of a window and the changes of incidents, with many writes in flight. Collects the pending
+//! alerts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,14 +24,15 @@ use crate::spool::Spool;
 /// Writes in flight at once: enough to hide the few milliseconds of each, few enough for one small function.
 const CONCURRENT_WRITES: usize = 64;
 
-/// Tries against other runs and people who change the same incident.
+/// Tries against other runs and people who change the same incident at the same time.
 const ATTEMPTS: u32 = 6;
 
-/// What was stored.
+/// The result of storing.
 #[derive(Default)]
 pub(crate) struct Records {
     pub(crate) counts: Counts,
-    /// Alerts of this window that wait: the plan bounds those that open, and those that close are of what was open.
+    /// Pending alerts of this window. The plan bounds the alerts that open incidents. The closing alerts are bounded by
+    /// the open incidents.
     pub(crate) pending: Vec<AlertItem>,
 }
 
@@ -41,21 +42,21 @@ pub(crate) struct Counts {
     pub(crate) recorded: u64,
     /// Anomalies that were stored before.
     pub(crate) already_recorded: u64,
-    /// What became of incidents, by what it is.
+    /// Changes of incidents by their kind.
     pub(crate) incidents: BTreeMap<&'static str, u64>,
 }
 
-/// What became of one candidate.
+/// The result of one candidate.
 enum Settled {
-    /// Its anomaly is stored, by whichever run.
+    /// The anomaly is stored, by this run or another.
     Anomaly(Recorded, Option<&'static str>),
-    /// An incident has changed without one.
+    /// An incident has changed without an anomaly.
     Incident(Option<AlertItem>, Option<&'static str>),
     Nothing,
 }
 
 /// Stores every finding once, and every change of an incident. Stops with an error at the first write that cannot be
-/// completed and at the deadline; what is stored by then is found stored by the next run.
+/// completed, and at the deadline. The next run finds the items that are stored by then.
 pub(crate) async fn all(
     ledger: &impl Ledger,
     pass: Pass<'_>,
@@ -67,8 +68,8 @@ pub(crate) async fn all(
         Call::of(&decide(pass, candidate, latest(pass, known, candidate).as_ref()))
     })?;
     let mut records = Records::default();
-    // First of all, for it alone tells of what it holds back: whoever stores that first and ends before the digest is
-    // stored leaves incidents that nobody was told of and that look as if somebody was.
+    // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
+    // and nobody was.
     if plan.totals.held_back > 0 {
         let largest = plan.largest.iter().filter_map(|candidate| entry(app, window, candidate)).collect();
         let digest = Digest::new(window, request.shard, plan.totals, largest);
@@ -90,7 +91,7 @@ pub(crate) async fn all(
     Ok(records)
 }
 
-/// Stores one candidate with what it makes of its incident.
+/// Stores one candidate with its change of an incident.
 async fn settle(
     ledger: &impl Ledger,
     pass: Pass<'_>,
@@ -114,7 +115,8 @@ async fn settle(
             Step::Stay => return Ok(Settled::Nothing),
             Step::Repeated(_) => {
                 let Some(finding) = candidate.finding() else { return Ok(Settled::Nothing) };
-                // It was stored together with its incident; what is asked here is whether its alert still waits.
+                // The anomaly was stored together with its incident. The question is whether its alert is still
+                // pending.
                 let incident = before.as_ref().and_then(|before| before.incident.as_ref());
                 let item = anomaly_item(pass, &candidate, &finding, incident);
                 return Ok(Settled::Anomaly(ledger.record(item, pass.writer).await?, None));
@@ -125,7 +127,8 @@ async fn settle(
         let from = before.as_ref().map(|before| &before.former);
         let change = Change { from, to: &to, alert: alert.as_ref() };
         if ends(before.as_ref(), &to.incident) {
-            // Before the incident: a run that dies in between finds it open, and does both again.
+            // The anomalies close before their incident. A run that dies in between finds the incident open and does
+            // both again.
             ledger.close_anomalies(&to.incident).await?;
         }
         match ledger.change(change, pass.writer).await? {
@@ -149,25 +152,25 @@ async fn settle(
     bail!("an incident of {:?} was changed by others again and again", candidate.customer_id.as_str())
 }
 
-/// The latest incident of a candidate's subject as it is stored now.
+/// The latest incident of a candidate's subject, from the store.
 async fn read(ledger: &impl Ledger, pass: Pass<'_>, candidate: &Candidate) -> anyhow::Result<Option<Latest>> {
     let now = ledger.now()?.min(pass.window.end());
     let item = ledger.latest_incident(&subject(pass.app, candidate), now).await?;
     Ok(item.map(Latest::from))
 }
 
-/// Whether what becomes of an incident can be written without reading it again.
+/// Whether a change of an incident can be written without reading the incident again.
 fn is_enough(pass: Pass<'_>, candidate: &Candidate, before: &Latest, to: &Incident) -> bool {
     let described = before.description.is_some() || is_newest(pass, candidate, to);
     !before.former.is(to) || (described && before.history.is_some())
 }
 
-/// Whether an incident tells of a candidate's anomaly: a late run finds an older one.
+/// Whether a candidate's anomaly is the newest of an incident. A late run finds an older one.
 fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool {
     candidate.finding().is_some() && incident.last_seen == pass.window.end()
 }
 
-/// What a candidate makes of the latest incident of its subject.
+/// The step from the latest incident of a candidate's subject.
 fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Step {
     let app = pass.app;
     let observation = observation(pass, candidate);
@@ -181,7 +184,7 @@ fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
     Observation { window_end: pass.window.end(), seen: candidate.seen, figures }
 }
 
-/// The items that a decision leads to: the incident, and the anomaly or notice that tells of it.
+/// The items of a decision: the incident, and its anomaly or notice.
 fn change(
     pass: Pass<'_>,
     single: bool,
@@ -192,7 +195,7 @@ fn change(
 ) -> (IncidentItem, Option<AlertItem>) {
     let Pass { app, window, writer, .. } = pass;
     let (unit, retention) = (&app.catalog.metrics()[candidate.metric].unit, app.store.retention());
-    // What closes an incident is sent singly whatever happens: something waits for it.
+    // The closing page of an incident is always sent singly, because a pager or a person waits for it.
     let single = page.is_some_and(Event::is_closing) || single;
     if let Some(event) = page {
         incident.note_page(event, single, &observation(pass, candidate));
@@ -228,7 +231,7 @@ fn ends(before: Option<&Latest>, to: &Incident) -> bool {
     })
 }
 
-/// What a change is, for those who count.
+/// The kind of a change, for counting.
 fn transition(before: Option<&Latest>, to: &IncidentItem) -> Option<&'static str> {
     let before = before.filter(|before| before.former.is(&to.incident));
     let before = before.and_then(|before| before.incident.as_ref()).map(|incident| incident.state);

@@ -1,4 +1,4 @@
-//! What starts a run: the event of the schedule, or the same made by hand.
+//! A request for a run: the event of the schedule, or the same made by hand.
 
 use anyhow::Context;
 use catalog::Shard;
@@ -10,28 +10,28 @@ use serde_json::Value;
 /// One request for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The scheduled time: the window closes at the full hour at or before it.
+    /// The scheduled time. The window closes at the full hour at or before it.
     pub time: Timestamp,
-    /// Check only: nothing is written and nothing published.
+    /// Check only. Nothing is written or published.
     pub dry_run: bool,
-    /// Only these customers; all where it is empty.
+    /// The customers of the run. An empty list means all.
     pub customers: Vec<CustomerId>,
-    /// The part of all customers that this run is for.
+    /// The shard of the run.
     pub shard: Shard,
-    /// The id under which somebody asked for this run and waits for its result; none for the schedule's.
+    /// The id of a run on demand, under which the requester waits for the result. None for a run of the schedule.
     pub detection_id: Option<String>,
 }
 
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// The parts of an EventBridge event that matter here. It is read leniently in all others, so that an event made by
-/// hand needs a `time` and nothing else.
+/// The parts of an EventBridge event that a run needs. All other parts are ignored, so an event made by hand needs only
+/// a `time`.
 #[derive(Deserialize)]
 struct ScheduledEvent {
     time: Option<Timestamp>,
     #[serde(default)]
     detail: Option<Detail>,
-    /// The options may stand at the top as well, where a person would put them.
+    /// A person may put the options at the top of the event.
     #[serde(default)]
     dry_run: bool,
     #[serde(default)]
@@ -42,7 +42,7 @@ struct ScheduledEvent {
     shards: Option<u8>,
 }
 
-/// Read strictly: a misspelt option must not turn a trial for one customer into a run for all.
+/// Unknown options are refused. A misspelt option must not turn a dry run for one customer into a run for all.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Detail {
@@ -61,9 +61,9 @@ struct Detail {
 impl Request {
     /// # Errors
     ///
-    /// When the event has no `time`, or something in it cannot be understood.
+    /// When the event has no `time`, or a part of it cannot be understood.
     pub fn from_event(event: Value) -> anyhow::Result<Self> {
-        // The parser of times tells what is wrong with one and not which one it is.
+        // The parser's error does not quote the time, so the message here does.
         let event = ScheduledEvent::deserialize(&event)
             .with_context(|| format!("the event (its time is {}) cannot be understood", event["time"]))?;
         let time = event.time.context(
@@ -94,13 +94,13 @@ impl Request {
         })
     }
 
-    /// Whether it is a run of the schedule for the newest hour: the kind whose absence is an alarm. A run by hand for an
-    /// old hour has the shape of one, and says nothing of the schedule.
+    /// Whether this is a run of the schedule for the newest hour. The absence of such runs is an alarm. A run by hand
+    /// for an old hour looks the same and does not count.
     pub fn is_of_newest_hour(&self, now: Timestamp) -> bool {
         self.is_whole() && self.detection_id.is_none() && now.duration_since(self.time) < AN_HOUR
     }
 
-    /// Whether it is a real run for all customers, or for all of its shard.
+    /// Whether the run is real, and for all customers or all of its shard.
     pub fn is_whole(&self) -> bool {
         !self.dry_run && self.customers.is_empty()
     }

@@ -1,4 +1,4 @@
-//! One run: its steps in their order.
+//! One run: the order of its steps.
 
 use std::time::{Duration, Instant};
 
@@ -23,15 +23,20 @@ use crate::{missed, record, summary};
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
 
-/// By how much the clock of whoever sends an event may be ahead.
+/// How far the clock of the sender of an event may be ahead.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
-/// One run: checks the window of `request`, records what it finds and publishes what is critical, all before `deadline`.
+/// One run before `deadline`: checks the window of `request`, records its findings and publishes its alerts.
 ///
 /// # Errors
 ///
-/// When the window is not over, when the usage could not be read completely, when a write was not acknowledged, when an
-/// alert could not be published, or when time ran out. The same request can be run again at any time.
+/// - The window is not over.
+/// - The usage could not be read completely.
+/// - A write was not acknowledged.
+/// - An alert could not be published.
+/// - Time ran out.
+///
+/// The same request can be run again at any time.
 pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Result<RunSummary> {
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
@@ -51,7 +56,7 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
         )),
     };
     figures.duration = started.elapsed();
-    // Runs that somebody asked for, or of an hour long past, must not hide that the schedule is dead.
+    // Runs on demand, and runs for an old hour, must not hide that the schedule is dead.
     figures.completed = result.is_ok() && is_of_the_schedule;
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, request, &run_id, &figures, &result);
@@ -85,7 +90,7 @@ pub async fn steps(
 
     if !request.dry_run {
         figures.phase = "sending alerts that earlier runs left behind";
-        // More than a run leaves behind as a rule; should there be more still, the next runs send them.
+        // A run rarely leaves more alerts behind. If there are more, the next runs send them.
         let limit = 2 * app.alerting.max_per_run + 10;
         outbox.publish_left_over(ledger, limit, writer, deadline).await;
     }
@@ -124,7 +129,7 @@ pub async fn steps(
     }
 }
 
-/// Judges the hours before that of a run that nobody has judged, as far as time allows. Tells whether that was all.
+/// Judges the missed hours before the hour of a run, as far as time allows. Returns whether the gap is closed.
 async fn close_gap(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) -> anyhow::Result<Order> {
     let missed = missed::windows(ledger.judged_until(pass.request.shard).await?, &pass.window);
     let mut longest = Duration::ZERO;
@@ -156,7 +161,7 @@ async fn judge_missed(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox)
     Ok(())
 }
 
-/// A note that is not taken is taken by the next run, which judges the hour once more and finds it judged.
+/// If the note fails, the next run judges the hour again and finds its items stored.
 async fn note_judged(ledger: &impl Ledger, pass: Pass<'_>) {
     if let Err(error) = ledger.note_judged(pass.request.shard, pass.window.end()).await {
         tracing::warn!(error = error_chain(error.as_ref()), "which hours are judged is not noted");

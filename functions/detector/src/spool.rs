@@ -1,6 +1,6 @@
-//! A list that may be longer than memory: kept in memory while it is short, in a temporary file beyond that.
+//! A list that may exceed memory. Up to 1 MB is kept in memory, and more in a temporary file.
 //!
-//! Half a million findings at once are rare, and exactly then the function must not fall over.
+//! Half a million findings are rare, and the function must survive exactly then.
 
 use std::io::{BufRead, BufReader, Seek, Write};
 use std::marker::PhantomData;
@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::SpooledTempFile;
 
-/// Bytes that are kept in memory: a few thousand findings. What a run holds is to be as much with a million customers
-/// as with a few.
+/// Bytes that are kept in memory: a few thousand findings. So a run needs the same memory for a million customers as
+/// for a few.
 const IN_MEMORY: usize = 1024 * 1024;
 
 /// A list of `T`, written once and read in the same order.

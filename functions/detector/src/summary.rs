@@ -1,4 +1,4 @@
-//! What a run answers.
+//! The answer of a run.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use crate::pass::Pass;
 use crate::record::{self, Counts};
 use crate::spool::Spool;
 
-/// The result of a run: what was looked at, what was found, what was done about it.
+/// The result of a run: what was checked, found and done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// Series that were looked at: customers x metrics.
+    /// Checked series: customers x metrics.
     pub checked: u64,
     pub anomalies_found: u64,
     /// When the run ended.
     pub timestamp: Timestamp,
     pub critical: u64,
-    /// Alerts published by this run, left-over ones of earlier runs included.
+    /// Alerts that this run published. Left-over alerts of earlier runs count too.
     pub alerts_published: u64,
     /// Anomalies that an earlier run of the same window had stored.
     pub already_recorded: u64,
@@ -31,7 +31,7 @@ pub struct RunSummary {
     /// Incidents that this run opened, reopened, resolved and accepted.
     #[serde(default)]
     pub incidents: BTreeMap<String, u64>,
-    /// Anomalies that a mute of the operators covers: stored, and nobody is alerted.
+    /// Anomalies that a mute covers. They are stored and alert nobody.
     #[serde(default)]
     pub muted: u64,
     /// Series that could not be judged, by reason.
@@ -42,14 +42,14 @@ pub struct RunSummary {
     pub window: WindowTimes,
     pub duration_ms: u64,
     pub customers: u64,
-    /// The part of the customers that it was for, unless it was for all: all counts are of this part.
+    /// The shard of the run. All counts are of this shard. Absent for a run of all customers.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
     pub shard: Shard,
     pub run_id: String,
     pub catalog_version: String,
     #[serde(default)]
     pub dry_run: bool,
-    /// What a dry run found, the first hundred; a real run stores its findings instead.
+    /// The first hundred findings of a dry run. A real run stores its findings instead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
 }
@@ -72,7 +72,7 @@ pub struct Finding {
     pub description: String,
 }
 
-/// Findings that a dry run lists: enough to judge by, and always within what a Lambda may answer.
+/// Findings that a dry run lists. The answer always stays within Lambda's limit.
 const LISTED_FINDINGS: usize = 100;
 
 pub(crate) fn of_run(

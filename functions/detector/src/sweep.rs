@@ -1,4 +1,4 @@
-//! Reads and judges: the stream of usage in, the spool of findings out.
+//! Reads and judges usage. The stream of usage goes in, and the spool of candidates comes out.
 
 use std::time::Instant;
 
@@ -13,10 +13,10 @@ use crate::known::Known;
 use crate::pass::{Pass, millis};
 use crate::spool::Spool;
 
-/// Quarantined series, and broken windows, that are logged one by one; all of them are counted.
+/// Quarantined series and broken windows that are logged one by one. All of them are counted.
 const LOGGED: u64 = 20;
 
-/// All candidates of a window, once the whole stream has proved complete.
+/// All candidates of a window. The whole stream has proved complete before they are returned.
 pub(crate) async fn collect(
     pass: Pass<'_>,
     known: &Known,
@@ -58,7 +58,7 @@ pub(crate) async fn collect(
                 return Ok(candidates);
             }
             Err(Failure::Usage(error)) => {
-                // The last try is one of the hours, whatever it is that fails.
+                // The last try always reads the hours, whatever fails.
                 let is_expendable = leaves_the_hours(&error) || tries.is_last_but_one();
                 let of_hours_next = baseline.is_some() && leaves_the_hours(&error);
                 if let Some(baseline) = baseline.take_if(|_| is_expendable) {
@@ -73,9 +73,10 @@ pub(crate) async fn collect(
     }
 }
 
-/// The baseline to read, or `None` where the hours of all windows have to be read: they hold the same, and take longer.
+/// The baseline to read. `None` means that the hours of all windows are read. They give the same result and take
+/// longer.
 ///
-/// Runs for some customers only are fast anyway.
+/// Runs for chosen customers are fast without a baseline.
 async fn find_baseline(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Baseline> {
     let Pass { app, .. } = pass;
     if !pass.request.customers.is_empty() {
@@ -95,7 +96,8 @@ async fn find_baseline(pass: Pass<'_>, request: &SweepRequest<'_>) -> Option<Bas
     None
 }
 
-/// Whether the hours may be read where a baseline failed like this. Whatever concerns ClickHouse as a whole is not.
+/// Whether the hours may be read after this failure of a baseline. A failure of ClickHouse as a whole would hit them as
+/// well.
 fn leaves_the_hours(error: &UsageError) -> bool {
     match error {
         UsageError::Truncated { .. } | UsageError::TooExpensive { .. } | UsageError::Overloaded { .. } => {
@@ -108,7 +110,7 @@ fn leaves_the_hours(error: &UsageError) -> bool {
     }
 }
 
-/// Somebody may have changed a baseline that is not what was noted: nobody is to read it any more.
+/// A baseline that differs from its note may have been changed by somebody. No later run may read it.
 async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, baseline: &Baseline, error: &UsageError) {
     if !error.is_broken_baseline() || pass.request.dry_run {
         return;
@@ -146,7 +148,8 @@ async fn read(
     Ok(candidates)
 }
 
-/// No row at all of the hours: either nobody used anything in them, or the stream was cut before its first row.
+/// An answer without rows has two possible causes: no usage in these hours, or a stream that was cut before its first
+/// row.
 async fn expect_nobody(
     app: &App,
     request: &SweepRequest<'_>,
@@ -215,7 +218,7 @@ fn judge(
     Ok(())
 }
 
-/// Counts and logs the baseline windows that the check leaves out because their data is broken.
+/// Counts and logs the baseline windows that are left out because their data is broken.
 fn note_broken(
     figures: &mut UsageFigures,
     customer_id: &CustomerId,
@@ -237,7 +240,7 @@ fn note_broken(
     }
 }
 
-/// Sets series with broken data aside: they are counted and logged, and all others go on.
+/// Sets series with broken data aside. They are counted and logged, and all other series go on.
 fn quarantine(figures: &mut UsageFigures, reason: &'static str, series: u64, customer: &[u8], metric: &str) {
     if figures.quarantined < LOGGED {
         let customer = String::from_utf8_lossy(customer);

@@ -1,4 +1,5 @@
-//! Prints the Slack message of a typical critical alert as JSON: `cargo run -p notifier --example slack_message`.
+//! Prints the Slack message of a typical critical alert as JSON. Run it with `cargo run -p notifier --example
+//! slack_message`.
 
 use anyhow::Context;
 use notifier::Task;

@@ -1,20 +1,20 @@
-//! An alert as it comes from the topic.
+//! An alert from the topic.
 //!
-//! It is read leniently: a message of an older or newer detector that lacks something is shown without it. Only what is
-//! no JSON object, or has no id, cannot be delivered to anybody once.
+//! Alerts are read leniently. A message of an older or newer detector may lack a part, and is shown without it. Only a
+//! text that is no JSON object, or has no id, cannot be delivered.
 
 use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// One thing that happened, and what is known of it.
+/// One event, with all that its message says.
 #[derive(Clone, Debug)]
 pub struct Alert {
     /// The same for every copy of the message.
     pub id: String,
     pub event: Event,
     pub severity: Severity,
-    /// What the messages of one incident have in common.
+    /// The incident that links several messages.
     pub incident_id: String,
     pub customer_id: Option<String>,
     pub metric: Option<String>,
@@ -30,7 +30,7 @@ pub struct Alert {
     pub investigation_steps: Vec<String>,
     pub incident: Option<Incident>,
     pub storm: Option<Storm>,
-    /// The message as it came, for receivers that are programs.
+    /// The original message, for receivers that are programs.
     pub json: Value,
 }
 
@@ -39,24 +39,24 @@ pub struct Alert {
 pub struct Incident {
     pub opened_at: Option<Timestamp>,
     pub last_seen: Option<Timestamp>,
-    /// End of the newest window that changed anything about it.
+    /// End of the newest window that changed the incident.
     pub last_window: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
     pub anomalies: u64,
     pub peak_z_score: Option<f64>,
 }
 
-/// More pages in one run than are sent singly.
+/// A run with more pages than it may send singly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storm {
     /// Incidents that call for a page.
     pub pages: u64,
-    /// Those of them that only the digest tells of.
+    /// Incidents that only the digest counts.
     pub held_back: u64,
     /// Anomalies of the run, and the critical ones among them.
     pub anomalies: u64,
     pub critical: u64,
-    /// Customer and description of the largest.
+    /// Customer and description of the largest anomalies.
     pub largest: Vec<(String, String)>,
 }
 
@@ -95,7 +95,7 @@ impl Alert {
             event,
             severity: match json["severity"].as_str() {
                 Some("warning") => Severity::Warning,
-                // Too loud is the better mistake.
+                // An unknown severity counts as critical, because a page too many is better than one too few.
                 _ => Severity::Critical,
             },
             customer_id: text("customer_id"),
@@ -140,7 +140,7 @@ impl Incident {
 }
 
 impl Event {
-    /// Messages from before there were other events have none; one that is not known yet is shown as a page.
+    /// Messages of old versions have no event. An unknown event is shown as a page.
     fn read(json: &Value) -> Self {
         match json.as_str() {
             Some("escalated") => Self::Escalated,
@@ -169,17 +169,17 @@ impl Event {
         }
     }
 
-    /// Whether a throttle may delay it. A digest is already one message for many.
+    /// Whether a throttle may delay the alert. A digest already is one message for many.
     pub fn is_throttled(self) -> bool {
         self.is_page() && self != Self::Digest
     }
 
-    /// Whether it calls people.
+    /// Whether the event calls people.
     pub fn is_page(self) -> bool {
         matches!(self, Self::Opened | Self::Escalated | Self::Reopened | Self::Reminder | Self::Digest)
     }
 
-    /// Whether it says that nothing is left to do.
+    /// Whether the event says that nothing is left to do.
     pub fn is_closing(self) -> bool {
         matches!(self, Self::Resolved | Self::Accepted | Self::Stale)
     }

@@ -1,5 +1,5 @@
-//! The channels: how each writes a message as a request, and what its answers mean. Everything here is pure; what sends is
-//! in `send`.
+//! The channels: how each writes a message as a request, and how it reads the answer. All of it is pure. `send` does
+//! the sending.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,25 +14,25 @@ pub mod slack;
 pub mod telegram;
 pub mod webhook;
 
-/// What the answer to a request means.
+/// The meaning of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Taken. A channel that threads says where.
+    /// The receiver took the message. A channel with threads names the thread.
     Sent { thread: Option<String> },
-    /// It may well work a little later, and not before `retry_after`.
+    /// A later try may succeed, but not before `retry_after`.
     Passing { reason: String, retry_after: Option<Duration> },
-    /// The secret is not accepted: perhaps it was just rotated.
+    /// The receiver does not accept the secret. The secret may have been rotated.
     Unauthorized { reason: String },
-    /// The thread is no more; without it the message would do.
+    /// The thread no longer exists. The message may succeed without it.
     ThreadGone { reason: String },
-    /// The receiver is gone for good and wants nothing more.
+    /// The receiver is gone for good.
     Gone { reason: String },
     /// The same message would be refused again.
     Refused { reason: String },
 }
 
 impl Verdict {
-    /// The same verdict in the words of another. One that was taken has none.
+    /// The same verdict with the reason of another. A sent message has no reason.
     pub(crate) fn with_reason_of(mut self, other: Self) -> Self {
         if let (Some(reason), Some(words)) = (self.reason_mut(), { other }.reason_mut()) {
             *reason = std::mem::take(words);
@@ -55,7 +55,7 @@ impl Verdict {
 /// Characters of an answer's body that are kept for people.
 const EXCERPT: usize = 200;
 
-/// What a status means where the provider defines nothing else.
+/// The meaning of a status, if the provider defines no other.
 fn by_status(answer: &Answer, now: SystemTime) -> Verdict {
     let reason = reason(answer);
     match answer.status {
@@ -67,7 +67,7 @@ fn by_status(answer: &Answer, now: SystemTime) -> Verdict {
     }
 }
 
-/// Status and beginning of the body.
+/// The status and the beginning of the body.
 fn reason(answer: &Answer) -> String {
     let body = cut(&clean(answer.body.trim()), EXCERPT);
     if body.is_empty() {
@@ -87,7 +87,7 @@ fn retry_after(answer: &Answer, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
-/// An id as it is, or its SHA-256 in hexadecimal where it is longer than a receiver takes, or not printable ASCII.
+/// The id, or its SHA-256 in hexadecimal if the id is longer than the receiver takes or is not printable ASCII.
 fn id_within(id: &str, limit: usize) -> String {
     if id.len() <= limit && id.chars().all(|c| c.is_ascii_graphic()) {
         return id.to_owned();

@@ -1,15 +1,15 @@
-//! What the notifier needs besides its channels.
+//! Settings of the notifier besides its channels.
 
 use environment::{ConfigError, Env};
 
 /// The settings of the function.
 #[derive(Clone, Debug)]
 pub struct NotifierConfig {
-    /// `ANOMALIES_TABLE`: the DynamoDB table, which also remembers what was delivered.
+    /// `ANOMALIES_TABLE`: the DynamoDB table. It also holds the deliveries.
     pub table: String,
-    /// `OPS_TOPIC_ARN`: the SNS topic of the daily digest. Without it there is none.
+    /// `OPS_TOPIC_ARN`: the SNS topic of the daily digest. Without it there is no digest.
     pub ops_topic_arn: Option<String>,
-    /// `ALLOW_LOOPBACK`: `true` lets channels be on this machine, and there without TLS. For tests and the local cloud.
+    /// `ALLOW_LOOPBACK`: `true` allows channels on this machine, without TLS. For tests and the local cloud.
     pub allow_loopback: bool,
 }
 

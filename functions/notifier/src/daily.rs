@@ -1,5 +1,5 @@
-//! The daily digest: an e-mail to the operators about the incidents of the last 24 hours. It also comes when there were
-//! none, so that silence is never mistaken for peace.
+//! The daily digest: an e-mail to the operators about the incidents of the last 24 hours. It also comes on a day
+//! without incidents. So silence always means a fault.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::text::{cut, unlinked};
 
-/// What an operator reads in the morning.
+/// The e-mail of the digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     pub subject: String,
@@ -38,7 +38,7 @@ pub struct Entry {
     pub description: String,
 }
 
-/// The incidents of a day: how many there are, and the largest of them. After a storm there are more than memory holds.
+/// The incidents of a day: their number, and the largest of them. A storm has more than memory holds.
 #[derive(Debug)]
 pub struct Day {
     from: Timestamp,
@@ -47,29 +47,29 @@ pub struct Day {
     open: Count,
     resolved: Count,
     accepted: Count,
-    /// Shown where there are any.
+    /// Shown only if it is not zero.
     stale: Count,
-    /// Those that something happened to, or that stand.
+    /// Incidents of the day: they changed in it or are active.
     told: u64,
-    /// The largest first, no more than are shown.
+    /// The entries that are shown, the largest first.
     largest: Vec<Entry>,
 }
 
-/// Alerts that have not reached a channel; none where it cannot be told.
+/// A channel and its undelivered alerts. None if their number is unknown.
 pub type Undelivered = (String, Option<u64>);
 
-/// Entries that are shown; all are counted.
+/// Entries that are shown. All are counted.
 const LARGEST: usize = 10;
 
-/// Time that a claim lasts, and in which the mail must be on its way.
+/// Length of a claim. The mail must be sent within it.
 const TIME: Duration = Duration::from_secs(40);
 
-/// Sends the digest of the day that ends at `to`. `false` when it was sent before.
+/// Sends the digest of the day that ends at `to`. Returns `false` if it was sent before.
 pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow::Result<bool> {
     let topic = app.config.ops_topic_arn.as_deref();
     let topic = topic.context("OPS_TOPIC_ARN is not set: the daily digest has nowhere to go")?;
     let (alert_id, attempt) = (format!("daily-digest.{to}"), Uuid::new_v4().to_string());
-    // No channel has such a name.
+    // No channel can have this name.
     let delivery = Delivery { alert_id: &alert_id, channel: "E-MAIL", attempt: &attempt };
     match app.deliveries.claim(delivery, app.now()?, TIME, false).await? {
         DeliveryClaim::Won => {}
@@ -82,7 +82,7 @@ pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow:
         Err(_) => Err(anyhow::anyhow!("time ran out at the daily digest")),
     };
     if let Err(error) = sent {
-        // The next try then need not wait for the claim to end.
+        // The next try need not wait for the end of the claim.
         let _ = app.deliveries.release(delivery).await;
         return Err(error);
     }
@@ -95,7 +95,7 @@ pub(crate) async fn send(app: &App, to: Timestamp, deadline: Instant) -> anyhow:
     Ok(true)
 }
 
-/// How long nothing may have changed about an incident that still stands: as long as a month is compared with.
+/// How long an active incident may be unchanged and still count: a month, like a baseline.
 const STANDING: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::Result<()> {
@@ -146,7 +146,7 @@ impl Day {
     }
 
     pub fn add(&mut self, entry: Entry) {
-        // The end belongs to the next day, or an incident of that moment would be in both.
+        // The end belongs to the next day. Otherwise an incident of that moment would be in both digests.
         let within = |at: Timestamp| self.from <= at && at < self.to;
         let closed = |state| entry.state == state && entry.closed_at.is_some_and(within);
         let mut is_told = false;
@@ -240,7 +240,7 @@ impl Entry {
     }
 }
 
-/// A number that is ordered: none of ours is a NaN.
+/// A number with an order. NaN does not occur here.
 #[derive(PartialEq, PartialOrd)]
 struct Ordered(f64);
 
@@ -273,7 +273,7 @@ impl std::fmt::Display for Count {
     }
 }
 
-/// Alerts that have not reached their channel; none where all have.
+/// Alerts that have not reached their channel. None if all have.
 fn undelivered_text(undelivered: &[Undelivered]) -> Option<String> {
     let of = |(channel, count): &Undelivered| match count {
         Some(0) => None,

@@ -1,20 +1,20 @@
-//! What starts the notifier: alerts from the topic, a schedule, or an operator.
+//! The events of the notifier: alerts from the topic, a schedule, or an operator.
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What is to be done.
+/// One task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Messages of the alert topic.
     Deliver(Vec<String>),
     /// The digest of the 24 hours before this time.
     Digest(Timestamp),
-    /// What waits for the channels and is due.
+    /// The waiting alerts that are due.
     SendWaiting,
-    /// A message that a channel did not get before.
+    /// An alert that was parked.
     Redrive { channel: String, message: String },
 }
 
@@ -28,7 +28,7 @@ struct Redrive {
 impl Task {
     /// # Errors
     ///
-    /// When the event is none of these.
+    /// When the event has none of these forms.
     pub fn from_event(event: &Value) -> anyhow::Result<Self> {
         if let Some(records) = event["Records"].as_array() {
             let message = |record: &Value| record["Sns"]["Message"].as_str().map(str::to_owned);

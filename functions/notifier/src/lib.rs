@@ -3,18 +3,18 @@
 //! ```text
 //! event ─ alert ─ routing ─┬─ accept ─ waits for a channel ─ leader of the channel ─ one message for all that waits
 //!                          └─ … each channel for itself
-//! schedule ─ leaders of all channels: what waited for a throttle, or for a receiver that was down
+//! schedule ─ leaders of all channels: alerts that waited for a throttle, or for a receiver that was down
 //! schedule ─ daily digest ─ e-mail of the operators
 //! ```
 //!
 //! Invariants:
 //!
 //! * A receiver gets an event once, unless the process dies between sending and marking: see `deliver`.
-//! * Each channel fails alone. What one does not take is tried again for six hours, and then waits in its queue for
-//!   `meterflow alerts redrive`.
-//! * An event fails, and is tried again by Lambda, only where something would be lost otherwise: an alert cannot be
-//!   written to the table, or a message cannot be understood.
-//! * Text of customers is shown and nothing more: it mentions nobody, leads nowhere and breaks no layout.
+//! * Each channel fails alone. An alert that a channel does not take is tried again for six hours. Then it waits in the
+//!   channel's queue for `meterflow alerts redrive`.
+//! * An event fails only if something would be lost otherwise: an alert cannot be written to the table, or a message
+//!   cannot be understood. Lambda then tries the event again.
+//! * Text of customers is only shown. It mentions nobody, makes no link and breaks no layout.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -69,16 +69,16 @@ pub struct App {
     pub gather: Duration,
 }
 
-/// What became of an event's deliveries.
+/// The results of an event's deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Alerts that reached a channel. Those of other events that waited for it count as well.
+    /// Alerts that reached a channel. Alerts of other events that waited for the channel count as well.
     pub sent: u64,
-    /// Alerts that wait: another process has them in hand, a throttle is closed, or the receiver is down.
+    /// Alerts that wait. Another process has them in hand, a throttle is closed, or the receiver is down.
     pub waiting: u64,
-    /// Not taken by the channel, and kept in its queue.
+    /// Alerts that the channel did not take. They are in its queue.
     pub queued: u64,
-    /// Delivered before, by an earlier copy of the event.
+    /// Alerts that an earlier copy of the event delivered.
     pub already: u64,
 }
 
@@ -88,14 +88,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Alerts of one run come within seconds.
 const GATHER: Duration = Duration::from_secs(3);
 
-/// Time that is kept back for answering.
+/// Time that is kept back for the answer.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// Handles one event before `deadline`.
 ///
 /// # Errors
 ///
-/// When something could neither be delivered nor kept. The same event can be handled again at any time.
+/// When an alert could neither be delivered nor kept. The same event can be handled again at any time.
 pub async fn handle(app: &App, event: &Value, deadline: Instant) -> anyhow::Result<Summary> {
     let deadline = deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline);
     match Task::from_event(event)? {
@@ -118,8 +118,8 @@ pub async fn handle(app: &App, event: &Value, deadline: Instant) -> anyhow::Resu
     }
 }
 
-/// Lets each message wait for each of its channels, and sends what waits there. A message that cannot be read keeps no
-/// other from being delivered.
+/// Lets each message wait for each of its channels, and sends the waiting alerts. A message that cannot be read does
+/// not stop the others.
 async fn deliver(app: &App, messages: &[String], deadline: Instant) -> anyhow::Result<Summary> {
     let read: Vec<_> = messages.iter().map(|message| (message, Alert::parse(message))).collect();
     let (mut failures, mut accepts) = (Vec::new(), Vec::new());
@@ -150,13 +150,13 @@ async fn deliver(app: &App, messages: &[String], deadline: Instant) -> anyhow::R
             Err(error) => failures.push(error_chain(error.as_ref())),
         }
     }
-    // What was accepted is tried again by the schedule, so that this event need not fail for it.
+    // The schedule tries accepted alerts again, so this event need not fail for them.
     let (summary, _) = send_waiting(app, &channels, deadline).await;
     let waiting = summary.waiting.max(accepted - accepted.min(summary.sent + summary.queued));
     ended(Summary { already, waiting, ..summary }, failures)
 }
 
-/// Leads each of the channels, each for itself, and counts what that led to.
+/// Leads each of the channels, each for itself, and counts the results.
 async fn send_waiting(app: &App, channels: &[&Channel], deadline: Instant) -> (Summary, Vec<String>) {
     let leading = channels.iter().map(|channel| async move {
         let led = tokio::time::timeout_at(deadline, deliver::send_waiting(app, channel, deadline)).await;
@@ -185,7 +185,7 @@ fn ended(summary: Summary, failures: Vec<String>) -> anyhow::Result<Summary> {
 }
 
 impl App {
-    /// Reads settings and channels and makes the clients. Any wrong setting is refused here, before the first event.
+    /// Reads settings and channels and makes the clients. A wrong setting is refused here, before the first event.
     pub async fn from_env(
         env: &Env<'_>,
         aws: &platform::aws::SdkConfig,
@@ -219,7 +219,7 @@ impl App {
     }
 }
 
-/// Counts what was done for the channels.
+/// Writes the metrics of the channels.
 fn report(app: &App, tallies: &BTreeMap<String, Tally>) {
     let figures = |tally: &Tally| ChannelFigures {
         sent: tally.sent,

@@ -1,6 +1,6 @@
 //! Cold start of the notifier: telemetry, settings and clients once, then deliveries for each event.
 
-// Only here may the time of day be read; what needs it is handed it.
+// Only this file may read the time of day. It passes the time on.
 #![allow(clippy::disallowed_methods)]
 
 use std::time::{Duration, SystemTime};
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         handle(app, &event.payload, Instant::now() + remaining).await.map_err(|error| {
-            // The runtime shows only the outermost message of an error, so the whole chain becomes that message.
+            // The runtime shows only the outermost message of an error. So the whole chain becomes that message.
             let error_message = telemetry::error_chain(error.as_ref());
             tracing::error!(error = error_message, "the event failed");
             Diagnostic { error_type: "NotFullyDelivered".to_owned(), error_message }

@@ -1,8 +1,10 @@
-//! What goes to a channel now, of all that waits for it. Pure: alerts and times in, messages out.
+//! The messages that go to a channel now, from all alerts that wait for it. Pure: alerts and times in, messages out.
 //!
-//! * Alerts of one incident keep their order. A later one never overtakes one that waits.
-//! * In a chat all that waits goes into one message. A throttle delays pages of its metric and severity until it opens.
-//! * On a pager each customer's incidents of one window are one page. What is over before it was sent pages nobody.
+//! * Alerts of one incident keep their order. A later alert never overtakes a waiting one.
+//! * In a chat, all waiting alerts go into one message. A throttle delays pages of its metric and severity until it
+//!   opens.
+//! * On a pager, each customer's incidents of one window are one page. An incident that ended before its page was sent
+//!   pages nobody.
 //! * A program gets each alert by itself.
 
 use std::collections::HashSet;
@@ -27,18 +29,18 @@ pub(crate) enum Style {
     Program,
 }
 
-/// What is done with the alerts that wait.
+/// The next steps for the waiting alerts.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// Each becomes one message.
     pub(crate) batches: Vec<Vec<Entry>>,
     /// Pages of incidents that ended before anybody was paged.
     pub(crate) over: Vec<Entry>,
-    /// Ends of incidents whose page was given up. They are given up with it, since nobody has read of the beginning.
+    /// Ends of incidents whose page was given up. They are given up too, because nobody has read of the beginning.
     pub(crate) given_up: Vec<Entry>,
 }
 
-/// Alerts in one message: as many as every chat shows whole.
+/// Alerts in one message. Every chat shows so many in full.
 const MOST: usize = 15;
 
 impl Style {
@@ -55,27 +57,27 @@ impl Style {
 }
 
 impl Entry {
-    /// Metric and severity, which a throttle goes by. None for what no throttle delays.
+    /// Metric and severity, by which throttles work. None for an alert that no throttle delays.
     pub(crate) fn series(&self) -> Option<String> {
         let metric = self.alert.metric.as_deref().unwrap_or("unknown");
         let series = || format!("{metric:.100}#{}", self.alert.severity.as_str());
         self.alert.event.is_throttled().then(series)
     }
 
-    /// What its order is kept in: the incident, or a storm by itself.
+    /// The subject whose alerts keep their order: the incident, or a storm by itself.
     pub(crate) fn subject(&self) -> &str {
         if self.alert.storm.is_some() { &self.alert.id } else { &self.alert.incident_id }
     }
 
-    /// The page of a pager that it belongs to: one for a customer and the window in which the incident opened.
+    /// The pager's page of an alert: one per customer and window in which the incident opened.
     pub(crate) fn page(&self) -> Option<String> {
         let customer = self.alert.customer_id.as_deref()?;
         let opened_at = self.alert.incident.as_ref()?.opened_at?;
         Some(format!("{}#{customer}", opened_at.as_millisecond()))
     }
 
-    /// By the newest window that the incident had seen, then by its number of anomalies, which a late window adds to, and
-    /// then by when it became true: as the detector orders them.
+    /// The detector's order: by the newest window that the incident had seen, then by its number of anomalies, then by
+    /// the time of the event. A late window adds an anomaly and leaves the newest window unchanged.
     fn place(&self) -> (i64, u64, i64, bool, i64) {
         let detected_at = self.alert.detected_at.map_or(self.waiting.since, |at| at.as_millisecond());
         let newest_window = self.alert.incident.as_ref().and_then(|incident| incident.last_window);
@@ -91,7 +93,7 @@ pub(crate) fn plan(mut entries: Vec<Entry>, style: Style, lead: &Lead, now: i64)
     entries.sort_by_key(Entry::place);
     let (parked, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.waiting.parked);
     let parked: HashSet<_> = parked.iter().map(|entry| entry.subject().to_owned()).collect();
-    // A page that waits goes first, and then its end is no end without a beginning.
+    // A waiting page goes first. Then its end has a beginning.
     let mut paged = HashSet::new();
     let (given_up, mut entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| {
         if entry.alert.event.is_page() {
@@ -116,7 +118,7 @@ pub(crate) fn plan(mut entries: Vec<Entry>, style: Style, lead: &Lead, now: i64)
         let opens = entry.series().and_then(|series| lead.throttles.get(&series).copied());
         style == Style::Chat && opens.is_some_and(|opens| opens > now)
     };
-    // In a chat all goes with the first that is due; elsewhere each has its own time.
+    // In a chat, all alerts go with the first that is due. Elsewhere each has its own time.
     let is_any_due = entries.iter().any(|entry| entry.waiting.due_at <= now && !is_throttled(entry));
     let is_due = |entry: &Entry| match style {
         Style::Chat => is_any_due,
@@ -161,7 +163,7 @@ fn belong_together(first: &Entry, other: &Entry, style: Style) -> bool {
     }
 }
 
-/// What an event does on a pager.
+/// The action of an event on a pager.
 fn action(event: Event) -> u8 {
     match event {
         _ if event.is_page() => 0,
@@ -258,13 +260,13 @@ mod tests {
         ];
         entries[1].waiting.due_at = NOW + 60_000;
         assert_eq!(ids(&all(Style::Program, &entries).batches), [["b.api_calls.resolved"]]);
-        // In a chat both go with what is due now.
+        // In a chat both go with the alert that is due now.
         let chat = all(Style::Chat, &entries);
         assert_eq!(
             ids(&chat.batches),
             [["a.api_calls.opened", "a.api_calls.resolved", "b.api_calls.resolved"]]
         );
-        // On a pager nobody is woken for what is over.
+        // A pager wakes nobody for an incident that has ended.
         let pager = all(Style::Pager, &entries);
         assert_eq!(ids(&pager.batches), [["a.api_calls.resolved"], ["b.api_calls.resolved"]]);
         assert_eq!(ids(&[pager.over]), [["a.api_calls.opened"]]);
@@ -279,7 +281,7 @@ mod tests {
             (ids(&[given_up.given_up]), given_up.batches.len()),
             (vec![vec!["a.api_calls.resolved"]], 0)
         );
-        // Another page of the incident reaches people, and so may its end.
+        // Another page of the incident reaches people, so its end may reach them too.
         entries.push(entry("a", "api_calls", "escalated", 5));
         let sent = all(Style::Chat, &entries);
         assert_eq!(ids(&sent.batches), [["a.api_calls.escalated", "a.api_calls.resolved"]]);

@@ -1,4 +1,4 @@
-//! Sends again what was given up, because an operator asks for it. The answer says how it went.
+//! Sends parked alerts again because an operator asks for it. The answer says how it went.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ const SEND_TIME: Duration = Duration::from_secs(25);
 /// Time for the mark after the last try.
 const END_TIME: Duration = Duration::from_secs(12);
 
-/// Sends a parked alert to a channel. False where it was delivered before.
+/// Sends a parked alert to a channel. Returns `false` if the alert was delivered before.
 ///
 /// # Errors
 ///
-/// When the channel does not take it. The alert stays where it is.
+/// When the channel does not take the alert. The alert stays in the queue.
 pub(crate) async fn redrive(
     app: &App,
     channel: &Channel,
@@ -57,7 +57,7 @@ pub(crate) async fn redrive(
     Ok(true)
 }
 
-/// What was sent is sent, whatever can be noted of it.
+/// The alert is sent, even if its note fails.
 fn log(channel: &Channel, noted: Result<(), DeliveryError>) {
     if let Err(error) = noted {
         tracing::warn!(channel = channel.name, error = error_chain(&error), "a redrive is not noted");

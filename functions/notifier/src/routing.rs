@@ -1,11 +1,11 @@
-//! Which channels an alert goes to.
+//! The channels of an alert.
 
 use messaging::channels::{Channel, ChannelKind, ChannelsConfig, Route};
 
 use crate::alert::{Alert, Severity};
 
-/// The channels of all routes that match, each once. Without routes the defaults hold: a warning goes to chat of the
-/// team (Slack, Amazon Q), and what is critical goes everywhere.
+/// The channels of all matching routes, each once. Without routes, the defaults hold: a warning goes to the team's chat
+/// (Slack, Amazon Q), and a critical alert goes to all channels.
 pub fn channels_for<'a>(config: &'a ChannelsConfig, alert: &Alert) -> Vec<&'a Channel> {
     let wanted = |channel: &&Channel| {
         if config.routes.is_empty() {
@@ -23,7 +23,7 @@ fn is_team_chat(kind: &ChannelKind) -> bool {
     )
 }
 
-/// A storm is of many metrics and customers, so whoever waits for one of them is told of it.
+/// A storm concerns many metrics and customers. So a route for one of them matches.
 fn matches(route: &Route, alert: &Alert) -> bool {
     let of = |list: &Option<Vec<String>>, value: Option<&str>| match list {
         None => true,

@@ -1,11 +1,12 @@
-//! One message to one channel: tried again while there is hope and time, and no longer.
+//! One message to one channel, with further tries while they can succeed and time is left.
 //!
-//! A receiver that is busy or broken (429, 5xx, no answer) is asked again after a growing, random pause, or after the one
-//! that it asks for. Whatever else it answers would be answered again. A secret that is not accepted is fetched anew
-//! once, since it may have been rotated.
+//! - A receiver that is busy or broken (429, 5xx, no answer) is asked again. The pause is random and grows, or is the
+//!   one that the receiver asks for.
+//! - Any other refusal is final, because the receiver would repeat it.
+//! - A secret that is not accepted is fetched again once, because it may have been rotated.
 //!
-//! A request without an answer may have arrived, so a try after it may be a second copy; receivers that know ids
-//! (PagerDuty, webhooks) make one of the two.
+//! A request without an answer may have arrived. Then the next try sends a second copy. Receivers that know ids
+//! (PagerDuty, webhooks) count both as one.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
@@ -29,32 +30,32 @@ pub struct Sender {
     pub topics: Topics,
     /// The time of day, for signatures and dates in answers.
     pub clock: fn() -> SystemTime,
-    /// Before the second try; each further pause is about twice as long.
+    /// Pause before the second try. Each further pause is about twice as long.
     pub first_pause: Duration,
 }
 
-/// A message that was taken.
+/// A message that the receiver took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Where a channel that threads put it.
+    /// The thread of the message, in a channel with threads.
     pub thread: Option<String>,
     pub tries: u32,
 }
 
-/// A message that was not taken, however often it was tried.
+/// A message that the receiver did not take, after all tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsent {
     pub reason: String,
     pub tries: u32,
-    /// The receiver wants nothing more, ever.
+    /// The receiver is gone for good.
     pub gone: bool,
-    /// It may well be taken a little later, and not before `retry_after`.
+    /// A later try may succeed, but not before `retry_after`.
     pub passing: bool,
     pub retry_after: Option<Duration>,
 }
 
 impl Unsent {
-    /// Not sent at all.
+    /// A message that was never sent.
     pub(crate) fn refused(reason: &str) -> Self {
         Self { reason: reason.to_owned(), tries: 0, gone: false, passing: false, retry_after: None }
     }
@@ -63,10 +64,10 @@ impl Unsent {
 /// Tries of one message.
 const TRIES: usize = 4;
 
-/// Longest pause that is not asked for.
+/// Longest pause that the receiver does not ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// With less time than this left no try is begun: it would be cut off, and perhaps after it arrived.
+/// Least time for a try. A shorter try would be cut off, perhaps after it arrived.
 const TRY_TIME: Duration = Duration::from_secs(1);
 
 /// A try that failed.
@@ -77,7 +78,7 @@ struct Failed {
     gone: bool,
 }
 
-/// What the tries of one message know of each other.
+/// Shared state of the tries of one message.
 struct Tries<'a> {
     thread: Cell<Option<&'a str>>,
     renewed: Cell<bool>,
@@ -86,7 +87,7 @@ struct Tries<'a> {
 }
 
 impl Sender {
-    /// Sends a message, into `thread` if the channel has it still, and ends before `until`.
+    /// Sends a message and ends before `until`. The message goes into `thread` if the thread still exists.
     pub async fn send(
         &self,
         channel: &Channel,
@@ -138,7 +139,7 @@ impl Sender {
         }
     }
 
-    /// One try, which is two requests where the secret or the thread turns out to be old.
+    /// One try. It makes two requests if the secret or the thread turns out to be old.
     async fn try_once(
         &self,
         channel: &Channel,
@@ -181,7 +182,7 @@ impl Sender {
         }
     }
 
-    /// The one channel that is a topic; the SDK has tried it again already.
+    /// Sends to the one channel that is a topic. The SDK has already repeated the call.
     async fn publish(&self, channel: &Channel, message: Message<'_>) -> Result<Option<String>, Failed> {
         let topic_arn = match &channel.kind {
             ChannelKind::AmazonQ { topic_arn } => topic_arn,
@@ -218,7 +219,7 @@ impl Sender {
         }
     }
 
-    /// What an answer means. Its reason is logged and stored, so no part of a secret may come back in it.
+    /// The meaning of an answer. Its reason is logged and stored, so no part of a secret may be in it.
     fn verdict_without_secrets(&self, kind: &ChannelKind, mut answer: Answer, secret: &str) -> Verdict {
         let verdict = self.verdict(kind, &answer);
         let address = match kind {
@@ -254,7 +255,7 @@ fn secret_arn(kind: &ChannelKind) -> Option<&str> {
     }
 }
 
-/// An error of AWS. Its SDK has tried again already, so what passes comes again by the schedule.
+/// An error of AWS. The SDK has already repeated the call. The schedule repeats a passing failure later.
 fn of_aws(passing: bool, error: &dyn std::error::Error) -> Failed {
     Failed { passing, ..permanent(error_chain(error)) }
 }

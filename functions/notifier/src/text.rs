@@ -1,17 +1,17 @@
-//! Text of customers in messages: it may hold anything, and must not mention anybody, lead anywhere or break a layout.
+//! Text of customers in messages. It may hold anything, and must not mention anybody, make a link or break a layout.
 
-/// Without what moves, hides or cannot show text: control characters, line ends and bidirectional controls. Each becomes
-/// a visible mark, so that two ids that differ only in them do not look the same as one without.
+/// The text without characters that move, hide or cannot show: control characters, line ends and bidirectional
+/// controls. Each becomes a visible mark. So two ids that differ only in them look different.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// As [`clean`], for receivers that make links of addresses in plain text and offer no way to keep them from it.
+/// [`clean`] for receivers that make links of addresses in plain text and offer no way to prevent that.
 pub(crate) fn unlinked(text: &str) -> String {
     clean(text).replace("://", "[:]//").replace('@', "\u{ff20}")
 }
 
-/// At most `limit` UTF-16 units, the longest of the ways in which providers count, and an ellipsis where it is cut.
+/// At most `limit` UTF-16 units, with an ellipsis if the text is cut. No provider counts a text as longer than that.
 pub(crate) fn cut(text: &str, limit: usize) -> String {
     if utf16(text) <= limit {
         return text.to_owned();
@@ -34,7 +34,7 @@ pub(crate) fn utf16(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// The three characters that mean something in HTML and in Slack's markup.
+/// The text with three characters escaped that mean something in HTML and in Slack's markup.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,8 +1,7 @@
-//! The metric catalog: which metrics exist and how each is computed from events.
+//! The metric catalog: which metrics exist, and how each is computed from events.
 //!
-//! It is a TOML file that an operator edits, checked as a whole when it is loaded: a wrong entry refuses the file, with
-//! the file, the entry and the reason, so that nothing half-loaded ever runs. Everything that becomes part of a query
-//! comes from here and nowhere else.
+//! The catalog is a TOML file of the operator. It is checked as a whole when it is loaded. One wrong entry refuses the
+//! file, with the file, the entry and the reason. No query contains a text from anywhere else.
 
 use detection::{MetricName, Missing, Settings, SettingsError, Thresholds};
 use environment::{ConfigError, Env, TextSource};
@@ -19,7 +18,7 @@ pub struct Catalog {
     origin: String,
 }
 
-/// One metric: where its events are and what is computed of them.
+/// One metric: where its events are, and how its value is computed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricSpec {
@@ -44,7 +43,7 @@ pub struct MetricSpec {
     pub import: Option<ImportRule>,
 }
 
-/// What a window's events are reduced to.
+/// How the events of a window become one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Aggregate {
@@ -60,7 +59,7 @@ pub enum Aggregate {
 #[serde(deny_unknown_fields)]
 pub struct ImportRule {
     pub event_type: String,
-    /// The JSON property that holds the value; none for counts, where the event itself is the value.
+    /// The JSON property that holds the value. None for counts, because the event itself is the value.
     pub property: Option<String>,
 }
 
@@ -84,11 +83,11 @@ pub enum CatalogError {
     Entry { origin: String, metric: String, reason: String },
 }
 
-/// The catalog that is used where no other is named.
+/// The default catalog.
 const BUILT_IN: &str = include_str!("../catalog.toml");
 
 impl Catalog {
-    /// Where the environment says that the catalog is; the built-in one where it says nothing.
+    /// The place of the catalog. Without variables it is the built-in catalog.
     ///
     /// `CATALOG_PATH`: a file. `CATALOG_SSM_PARAMETER`: an SSM parameter that holds the file's text.
     pub fn source(env: &Env<'_>) -> Result<TextSource, ConfigError> {
@@ -153,17 +152,18 @@ impl Catalog {
         self.metrics.iter().find(|metric| metric.name.as_str() == name)
     }
 
-    /// Twelve hexadecimal digits that change with every change of the file; stamped on each anomaly.
+    /// Twelve hexadecimal digits that change with every change of the file. Each anomaly carries them.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The file, or whatever else the text came from.
+    /// The file, or another name of the place that the text came from.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The settings of each metric, in the order of [`Catalog::metrics`]: the entry's own, else the deployment's.
+    /// The settings of each metric, in the order of [`Catalog::metrics`]. A value of the entry replaces the
+    /// deployment's value.
     pub fn settings(&self, defaults: &DetectionConfig) -> Result<Vec<Settings>, CatalogError> {
         let with_defaults = |spec: &MetricSpec| {
             spec.settings(defaults).map_err(|error| CatalogError::Entry {
@@ -177,17 +177,17 @@ impl Catalog {
 }
 
 impl MetricSpec {
-    /// Counts and sums of usage cannot be below zero; a negative one is broken data.
+    /// Counts and sums of usage cannot be below zero. A negative one is broken data.
     pub fn never_negative(&self) -> bool {
         matches!(self.aggregate, Aggregate::Count | Aggregate::Sum)
     }
 
-    /// The customer of an event, as a statement has it.
+    /// The customer of an event, as SQL.
     pub fn customer_sql(&self) -> String {
         expression::sql(&self.customer_column)
     }
 
-    /// The time of an event, as a statement has it.
+    /// The time of an event, as SQL.
     pub fn time_sql(&self) -> String {
         expression::sql(&self.time_column)
     }
@@ -205,7 +205,7 @@ impl MetricSpec {
     }
 
     fn validate(&self) -> Result<(), String> {
-        // Against the widest critical threshold: the deployment's own defaults are checked by `Catalog::settings`.
+        // The widest critical threshold. `Catalog::settings` checks the deployment's own defaults.
         let thresholds = Thresholds { critical_threshold: 100.0, ..Thresholds::default() };
         let widest = DetectionConfig { thresholds, ..DetectionConfig::default() };
         self.settings(&widest).map_err(|error| error.to_string())?;

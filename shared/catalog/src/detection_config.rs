@@ -1,24 +1,25 @@
-//! How strict the check is where the catalog says nothing else.
+//! How strict the check is, unless the catalog says otherwise.
 
 use std::time::Duration;
 
 use detection::{BaselineDays, Settings, Thresholds};
 use environment::{ConfigError, Env};
 
-/// How strict the check is where the catalog says nothing else.
+/// How strict the check is, unless the catalog says otherwise.
 #[derive(Clone, Debug)]
 pub struct DetectionConfig {
-    /// `WINDOW_DELAY_SECONDS`: how much later than its window a run starts, for events that arrive late; default 0.
+    /// `WINDOW_DELAY_SECONDS`: wait between the end of a window and its run, for events that arrive late; default 0.
     pub window_delay: Duration,
     /// `BASELINE_DAYS`: earlier windows to compare with, 2 to 90; default 30.
     pub baseline_days: BaselineDays,
-    /// `MIN_SAMPLES`: fewer earlier values than this are not judged; default 7.
+    /// `MIN_SAMPLES`: least number of earlier values; default 7.
     /// `THRESHOLD`: |z| of an anomaly; default 3.
-    /// `CRITICAL_THRESHOLD`: |z| of a critical one; default 5.
+    /// `CRITICAL_THRESHOLD`: |z| of a critical anomaly; default 5.
     /// `MIN_RELATIVE_CHANGE`: least change as a share of the mean; default 0.1.
-    /// `MIN_RELATIVE_SPREAD`: least spread of a z-score as a share of the mean; default 0.04, and 0 is the plain z-score.
+    /// `MIN_RELATIVE_SPREAD`: least spread of a z-score as a share of the mean; default 0.04. 0 gives the plain
+    /// z-score.
     ///
-    /// The least change in the metric's unit comes from the catalog.
+    /// The catalog sets the least change in the metric's unit.
     pub thresholds: Thresholds,
 }
 

@@ -6,13 +6,13 @@ pub(crate) fn is_identifier(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A column, or an expression, as a statement has it.
+/// A column or an expression, as SQL.
 pub(crate) fn sql(text: &str) -> String {
     if is_identifier(text) { format!("`{text}`") } else { format!("({text})") }
 }
 
-/// The operator writes SQL here on purpose. What is refused is what would end the expression early and so change the
-/// statement around it: comments, semicolons and unbalanced parentheses outside of quotes.
+/// Refuses text that would end the expression early and so change the statement around it: comments, semicolons, and
+/// unbalanced parentheses outside of quotes. All other SQL is allowed, because the operator writes it on purpose.
 pub(crate) fn check(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("is empty".to_owned());

@@ -1,17 +1,17 @@
-//! How patient incidents are, and what pages.
+//! How patient incidents are, and which of them page.
 
 use detection::Severity;
 use detection::incident::Rules;
 use environment::{ConfigError, Env};
 use jiff::SignedDuration;
 
-/// How patient incidents are, and what pages.
+/// How patient incidents are, and which of them page.
 #[derive(Clone, Copy, Debug)]
 pub struct IncidentConfig {
-    /// `RESOLVE_AFTER_RUNS`: windows in a row back inside after which an incident is resolved; default 2.
-    /// `REOPEN_WITHIN_HOURS`: how long after its end one that comes back is the same incident; default 6.
-    /// `ACCEPT_AFTER_HOURS`: how long a level must stay to become the new normal; default 72, and 0 is never.
-    /// `REPEAT_INTERVAL_HOURS`: time between reminders; default 24, and 0 is never.
+    /// `RESOLVE_AFTER_RUNS`: windows in a row back inside until an incident is resolved; default 2.
+    /// `REOPEN_WITHIN_HOURS`: time after its end in which a returning deviation is the same incident; default 6.
+    /// `ACCEPT_AFTER_HOURS`: time until a level becomes the new normal; default 72. 0 means never.
+    /// `REPEAT_INTERVAL_HOURS`: time between reminders; default 24. 0 means never.
     /// `ALERT_MIN_SEVERITY`: least severity that pages, `warning` or `critical`; default `critical`.
     pub rules: Rules,
 }

@@ -1,5 +1,5 @@
-//! Which metrics exist, how strict their checks are, and which part of the customers a run is for. Pure: no network, no
-//! async runtime; `make check-purity` proves it.
+//! Metrics, the strictness of their checks, and shards of customers. Pure: no network and no async runtime. `make
+//! check-purity` proves it.
 
 mod catalog;
 mod detection_config;

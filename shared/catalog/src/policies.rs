@@ -1,4 +1,7 @@
-//! The policies of a run beside the catalog: which settings hold for which customer, and whose alerts are muted.
+//! The policies of a run beside the catalog: the settings and the mutes of each customer.
+//!
+//! A policy was checked when it was written. The catalog or the deployment may have changed since. A policy that
+//! contradicts them does not stop a run: the settings of the next wider scope hold, and the log says so.
 
 use std::collections::HashMap;
 
@@ -7,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::{Catalog, MetricSpec};
 
-/// A policy as it is kept. Version 0 is the empty one that was never written.
+/// A policy as it is stored. Version 0 is the empty policy that nobody has written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredPolicy {
     pub version: u64,
@@ -16,8 +19,7 @@ pub struct StoredPolicy {
     pub updated_by: Option<String>,
 }
 
-/// The settings that hold for each customer. They were checked when they were written; should they have come to
-/// contradict a catalog or a deployment that was changed since, those of the next wider scope hold, and the log says so.
+/// The settings that hold for each customer.
 #[derive(Clone, Debug)]
 pub struct Policies {
     global: Resolved,
@@ -33,7 +35,7 @@ struct Resolved {
 }
 
 impl Policies {
-    /// `settings` are those of the catalog and the deployment.
+    /// `settings` are the settings of the catalog and the deployment.
     pub fn resolve(
         catalog: &Catalog,
         settings: &[Settings],
@@ -62,12 +64,13 @@ impl Policies {
         &self.of(customer).settings
     }
 
-    /// The versions that a customer is judged by: that for all customers and, after a dot, the customer's own.
+    /// The versions that a customer is judged by: the version of the policy for all customers and, after a dot, the
+    /// version of the customer's own policy.
     pub fn version(&self, customer: &CustomerId) -> &str {
         &self.of(customer).version
     }
 
-    /// The mute that keeps an anomaly from alerting anybody.
+    /// The mute that keeps an anomaly from alerting people.
     pub fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
         let own = self.customers.get(customer).and_then(|own| own.policy.mute(metric, window));
         own.or_else(|| self.global.policy.mute(metric, window))
@@ -78,7 +81,7 @@ impl Policies {
     }
 }
 
-/// What is wrong with a policy beside this catalog.
+/// A contradiction between a policy and this catalog.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyRefusal {
     #[error("metrics.{metric}: the catalog has no such metric; it has {known}")]
@@ -114,8 +117,7 @@ pub fn validate(
     Ok(changed.collect::<Result<_, _>>()?)
 }
 
-/// A policy without what names metrics that the catalog does not have, and the places of these entries: the catalog may
-/// have changed since the policy was stored.
+/// A policy without entries for metrics that left the catalog, and the places of these entries.
 pub fn without_unknown_metrics(catalog: &Catalog, policy: &Policy) -> (Policy, Vec<String>) {
     let is_known = |metric: &MetricName| catalog.get(metric.as_str()).is_some();
     let (mut known, mut unknown) = (policy.clone(), Vec::new());
@@ -173,7 +175,7 @@ mod tests {
         let base = catalog.settings(&DetectionConfig::default()).unwrap();
         let customers = vec![
             (customer("own"), stored(3, Some(4.5), Some("migration"))),
-            // Above the critical threshold of 5: that was refused when it was written, but catalogs change.
+            // Above the critical threshold of 5. A write refuses this value, but the catalog may change later.
             (customer("wrong"), stored(4, Some(6.0), None)),
         ];
         let policies = Policies::resolve(&catalog, &base, stored(7, Some(4.0), None), customers);

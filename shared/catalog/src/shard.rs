@@ -1,15 +1,15 @@
-//! The part of the customers that one run is for, where a run of all of them would take too long.
+//! A part of the customers. A run of all customers would take too long in a large deployment.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Into so many buckets customers fall, by a hash of their ids. A customer's bucket is ClickHouse's
-/// `cityHash64(customer_id) % 8`, so that the query itself leaves out what belongs to other shards.
+/// Number of buckets. A hash of its id puts each customer into one: ClickHouse's `cityHash64(customer_id) % 8`. So the
+/// query itself leaves out the customers of other shards.
 pub const BUCKETS: u8 = 8;
 
-/// One of 1, 2, 4 or 8 equal parts. Bucket `b` belongs to shard `b % of`, so each customer is in exactly one of them.
-/// Nothing is kept of it between runs: whoever starts a run says which part it is for.
+/// One of 1, 2, 4 or 8 equal parts. Bucket `b` belongs to shard `b % of`, so each customer is in exactly one shard.
+/// Nothing about shards is stored between runs. Each request names its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Parts")]
 pub struct Shard {
@@ -17,7 +17,7 @@ pub struct Shard {
     of: u8,
 }
 
-/// A shard as it is written, which anybody may have done.
+/// A shard as a request writes it. It may be invalid.
 #[derive(Deserialize)]
 struct Parts {
     number: u8,
@@ -38,7 +38,7 @@ impl Shard {
 
     /// # Errors
     ///
-    /// When the customers cannot be divided into so many parts, or there is no part of this number.
+    /// When the customers cannot be divided into so many parts, or the part does not exist.
     pub fn new(number: u8, of: u8) -> Result<Self, ShardError> {
         match of {
             1 | 2 | 4 | 8 if number < of => Ok(Self { number, of }),
@@ -47,7 +47,7 @@ impl Shard {
         }
     }
 
-    /// Which part it is, from 0.
+    /// The number of the part, from 0.
     pub fn number(&self) -> u8 {
         self.number
     }
@@ -62,7 +62,7 @@ impl Shard {
         self.of == 1
     }
 
-    /// The name in metrics, such as `3-of-8`; none for all customers.
+    /// The name in metrics, such as `3-of-8`. None for all customers.
     pub fn name(self) -> Option<String> {
         (!self.is_whole()).then(|| self.to_string())
     }
@@ -79,7 +79,7 @@ impl Default for Shard {
     }
 }
 
-/// As in logs, metrics and keys: `3-of-8`.
+/// The form in logs, metrics and keys: `3-of-8`.
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-of-{}", self.number, self.of)

@@ -1,7 +1,7 @@
 //! Settings from environment variables.
 //!
-//! Each crate has one struct a concern that names every variable at its field. A wrong value refuses the start, with
-//! the variable, the value and the allowed values.
+//! Each crate has one struct per concern. Each field names its variable. A wrong value refuses the start. The error
+//! names the variable, the value and the allowed values.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl<'a> Env<'a> {
 }
 
 impl ConfigError {
-    /// The refusal of a value, with the values that are allowed.
+    /// An error for a refused value. It names the allowed values.
     pub fn invalid(variable: &'static str, value: impl ToString, allowed: impl Into<String>) -> Self {
         Self::Invalid { variable, value: value.to_string(), allowed: allowed.into() }
     }

@@ -1,6 +1,6 @@
-//! Alerts to SNS, from where they reach e-mail, chat and on-call.
+//! Alerts to SNS. From there they reach e-mail, chat and on-call.
 //!
-//! A message has two bodies: `default`, a JSON object for machines, and `email`, the same for people.
+//! A message has two bodies: `default` is a JSON object for machines, and `email` says the same to people.
 
 use std::time::Duration;
 
@@ -22,15 +22,15 @@ mod text;
 
 use message::Message;
 
-/// Where and how much is alerted.
+/// The topic of alerts, and the limits of single pages.
 #[derive(Clone, Debug)]
 pub struct AlertConfig {
     /// `ALERT_TOPIC_ARN`: the SNS topic of critical anomalies.
     pub topic_arn: String,
-    /// `MAX_PAGES_PER_RUN`: single pages a run; what is beyond goes into one digest; default 25. A shard
-    /// is a run of its own, with pages and a digest of its own.
+    /// `MAX_PAGES_PER_RUN`: single pages per run; default 25. One digest stands for all further pages. A shard is a run
+    /// of its own, with pages and a digest of its own.
     pub max_per_run: usize,
-    /// `MAX_PAGES_PER_CUSTOMER`: the same for one customer; default 10.
+    /// `MAX_PAGES_PER_CUSTOMER`: single pages per run and customer; default 10.
     pub max_per_customer: usize,
 }
 
@@ -41,7 +41,7 @@ impl AlertConfig {
             max_per_run: env.parsed("MAX_PAGES_PER_RUN", 25, "a whole number")?,
             max_per_customer: env.parsed("MAX_PAGES_PER_CUSTOMER", 10, "a whole number")?,
         };
-        // More would not fit into a run; the outbox keeps them in memory.
+        // A run keeps all its pages in memory, so more would not fit.
         if config.max_per_run > 1_000 {
             return Err(ConfigError::invalid(
                 "MAX_PAGES_PER_RUN",
@@ -69,7 +69,8 @@ pub struct AlertError {
 }
 
 impl AlertError {
-    /// Whether SNS will refuse this alert for ever. A refusal because of the topic concerns all alerts and is none of it.
+    /// Whether SNS will refuse this alert for ever. A refusal because of the topic concerns all alerts and does not
+    /// count.
     pub fn is_final(&self) -> bool {
         use aws_sdk_sns::error::ProvideErrorMetadata as _;
         let is_invalid = matches!(
@@ -85,7 +86,7 @@ impl AlertError {
     }
 }
 
-/// Longest time of a publish with all its tries: well within the claim on its alert.
+/// Longest time of a publish with all its tries. It ends well within the claim on its alert.
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl AlertPublisher {
@@ -101,7 +102,7 @@ impl AlertPublisher {
         Self { client: Client::from_conf(config_of_client), topic_arn: config.topic_arn.clone() }
     }
 
-    /// Publishes one alert. Its id is the same on every try, so that a receiver can tell a repetition.
+    /// Publishes one alert. The id is the same on every try, so a receiver can recognise a repetition.
     pub async fn publish(&self, alert: &AlertItem) -> Result<(), AlertError> {
         let message = message_of(alert);
         let bodies = json!({ "default": message.portable_body(), "email": message.email });

@@ -1,8 +1,7 @@
-//! Where the notifier sends alerts: channels, and the routes that lead to them.
+//! The channels that the notifier sends to, and the routes that lead to them.
 //!
-//! It is one JSON text that Terraform writes. A wrong channel breaks that channel alone: the others deliver, and its
-//! alerts are parked with the reason. A text that is no such configuration at all is refused, with the place and the
-//! reason.
+//! Terraform writes them as one JSON text. A wrong channel breaks that channel alone: its alerts are parked with the
+//! reason, and the others deliver. A text of another form is refused, with the place and the reason.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,31 +17,31 @@ mod entry;
 /// Channels and routes. A value of this type is valid.
 #[derive(Clone, Debug)]
 pub struct ChannelsConfig {
-    /// Where people look at an incident: an address with `{incident_id}` in it.
+    /// The page of an incident for people: an address with `{incident_id}` in it.
     pub link: Option<String>,
     pub channels: Vec<Channel>,
-    /// Empty means the defaults, which the notifier knows.
+    /// An empty list means the notifier's default routes.
     pub routes: Vec<Route>,
 }
 
-/// One place that alerts go to.
+/// One receiver of alerts.
 #[derive(Clone, Debug)]
 pub struct Channel {
     pub name: String,
     pub kind: ChannelKind,
-    /// Of pages of one metric and severity, one is sent within this time. Zero sends all.
+    /// Least time between two messages about one metric and severity. Zero sends each at once.
     pub throttle: Duration,
-    /// The SQS queue of what could not be delivered.
+    /// The SQS queue of alerts that the channel did not take.
     pub queue_url: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 pub enum ChannelKind {
-    /// The secret is the webhook's address itself.
+    /// The secret is the address of the webhook.
     SlackWebhook {
         secret_arn: String,
     },
-    /// The secret is a bot token, with which the messages of an incident make one thread.
+    /// The secret is a bot token. With it the messages of an incident form one thread.
     SlackBot {
         secret_arn: String,
         conversation: String,
@@ -57,7 +56,7 @@ pub enum ChannelKind {
         chat_id: String,
         api_url: String,
     },
-    /// The secret is the one that messages are signed with, as Standard Webhooks writes it: `whsec_` and base64.
+    /// The secret signs messages. It is written as in Standard Webhooks: `whsec_` and base64.
     Webhook {
         secret_arn: String,
         url: String,
@@ -65,7 +64,7 @@ pub enum ChannelKind {
     AmazonQ {
         topic_arn: String,
     },
-    /// Nothing can be sent to it until somebody corrects its entry.
+    /// Nothing is sent until somebody corrects the entry.
     Broken {
         reason: String,
     },
@@ -101,9 +100,10 @@ struct Text {
 }
 
 impl ChannelsConfig {
-    /// Where the environment says that the JSON text of the channels is.
+    /// The place of the JSON text of the channels.
     ///
-    /// `NOTIFIER_CONFIG`: the text itself. `NOTIFIER_CONFIG_SSM_PARAMETER`: an SSM parameter that holds the text.
+    /// `NOTIFIER_CONFIG`: the text itself.
+    /// `NOTIFIER_CONFIG_SSM_PARAMETER`: an SSM parameter that holds the text.
     pub fn source(env: &Env<'_>) -> Result<TextSource, ConfigError> {
         match (env.get("NOTIFIER_CONFIG"), env.get("NOTIFIER_CONFIG_SSM_PARAMETER")) {
             (Some(_), Some(_)) => Err(ConfigError::Conflict {
@@ -144,7 +144,7 @@ impl ChannelsConfig {
 }
 
 impl ChannelKind {
-    /// The type's name, as it is configured.
+    /// The type's name in the configuration.
     pub fn name(&self) -> &'static str {
         match self {
             Self::SlackWebhook { .. } | Self::SlackBot { .. } => "slack",
@@ -157,7 +157,7 @@ impl ChannelKind {
     }
 }
 
-/// Reads one channel. A wrong entry makes a broken channel, so that routes still lead to it and its alerts are kept.
+/// Reads one channel. A wrong entry becomes a broken channel, so routes still lead to it and its alerts are kept.
 fn read(name: String, entry: Value, allow_loopback: bool) -> Channel {
     let queue_url = entry["queue_url"].as_str().map(str::to_owned);
     let channel = serde_path_to_error::deserialize::<_, Entry>(entry)
@@ -169,7 +169,7 @@ fn read(name: String, entry: Value, allow_loopback: bool) -> Channel {
     })
 }
 
-/// What is wrong with a JSON text, without the texts in it: one of them may be a secret in the wrong place.
+/// The fault of a JSON text, without any text of the user. A text may be a secret in the wrong place.
 fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.split_once("string \"") {
@@ -185,7 +185,7 @@ fn check_link(link: &str) -> Result<(), String> {
     if !link.contains("{incident_id}") {
         return Err("the address has no {incident_id} in it".to_owned());
     }
-    // People follow it and no machine here does, so it may well lead into a private network.
+    // People follow this link. No machine here calls it, so it may lead into a private network.
     let address = link.replace("{incident_id}", "1");
     if !(address.starts_with("https://") || address.starts_with("http://"))
         || reqwest::Url::parse(&address).is_err()

@@ -1,4 +1,4 @@
-//! The queues of what could not be delivered, one for each channel, from which people send it again.
+//! The queues of undelivered alerts, one per channel. People send these alerts again from the queue.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ pub struct Failure {
     pub failed_at: Timestamp,
 }
 
-/// A failure in the hands of a reader, until it is deleted or handed back.
+/// A failure that a reader holds until it deletes it or hands it back.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The same every time that it is received.
+    /// The same each time that the message is received.
     pub id: String,
     pub body: String,
     receipt: String,
@@ -45,10 +45,10 @@ pub enum FailureQueueError {
     Json(#[source] serde_json::Error),
 }
 
-/// Longest time of a call with all its tries: it is the last thing that a delivery does, with little time left.
+/// Longest time of a call with all its tries. A put is the last step of a delivery, and little time is left then.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// SQS gives so many messages at once.
+/// The most messages that SQS gives at once.
 const MAX_BATCH: i32 = 10;
 
 impl FailureQueues {
@@ -88,7 +88,7 @@ impl FailureQueues {
         Ok(queues)
     }
 
-    /// Takes messages out of sight of other readers for as long as `hold`. Empty when none is left.
+    /// Hides messages from other readers for the time `hold`, and returns them. The list is empty when none is left.
     pub async fn receive(
         &self,
         queue_url: &str,
@@ -101,7 +101,7 @@ impl FailureQueues {
             .queue_url(queue_url)
             .max_number_of_messages(i32::try_from(most).unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH))
             .visibility_timeout(i32::try_from(hold.as_secs()).unwrap_or(i32::MAX))
-            // Short polling asks only some of the servers, and may answer "none" of a queue that has some.
+            // Short polling asks only some of the servers. It may find nothing in a queue that has messages.
             .wait_time_seconds(1)
             .send()
             .await

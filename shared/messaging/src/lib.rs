@@ -1,5 +1,5 @@
-//! Ways out of the stack: alerts on SNS, the queues of failed deliveries, the configuration of channels, and HTTP
-//! requests to their receivers.
+//! Ways out of the stack: alerts on SNS, queues of undelivered alerts, the configuration of channels, and HTTP requests
+//! to receivers.
 
 pub mod alerts;
 pub mod channels;

@@ -1,11 +1,14 @@
 //! Requests to addresses that people configured: chat, on-call, webhooks.
 //!
-//! What is configured must not become a way into the network that this runs in. So: HTTPS only, no redirects, no proxy
-//! of the environment, and no address that is not public, neither written as such nor behind a name. The addresses of a
-//! name are checked where they are resolved, and the connection goes to those very addresses: a name that answers
-//! otherwise a moment later changes nothing.
+//! A configured address must not open a way into the network around this function. So a request has these limits:
 //!
-//! Errors never hold an address's path: with some providers it is the secret.
+//! - HTTPS only.
+//! - No redirects.
+//! - No proxy from the environment.
+//! - Public addresses only. A name is resolved first, and the connection goes to the addresses that were checked. A
+//!   name that resolves differently a moment later changes nothing.
+//!
+//! Errors never hold the path of an address. With some providers the path is the secret.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -36,17 +39,17 @@ pub struct OutboundRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// The header `Retry-After`, as it came.
+    /// The header `Retry-After`, unchanged.
     pub retry_after: Option<String>,
     /// The beginning of the body.
     pub body: String,
-    /// Whether the body came to its end, or was longer than is read.
+    /// Whether the whole body was read, or as much of it as is kept.
     pub is_complete: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
-    /// The address is not one that anything is sent to. Trying again changes nothing.
+    /// The address is never sent to. Another try changes nothing.
     #[error("the address is refused")]
     Refused(#[source] AddressError),
     #[error("no answer from {host} within the time limits")]
@@ -74,14 +77,15 @@ pub enum AddressError {
     NamePrivate { name: String, addresses: String },
 }
 
-/// Longest time to connect, and for the whole exchange.
+/// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest time for the whole exchange.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest time for a body, once the status is known.
+/// Longest time for a body after the status is known.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// No receiver has more to say that matters.
+/// Answers of receivers are shorter than this.
 const MAX_BODY: usize = 16 * 1024;
 
 impl Outbound {
@@ -93,7 +97,7 @@ impl Outbound {
             .https_only(!allow_loopback)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            // Lambda freezes the process between events, and a connection that was kept is then a dead one.
+            // Lambda freezes the process between events. A kept connection would be dead afterwards.
             .pool_max_idle_per_host(0)
             .user_agent(concat!("meterflow/", env!("CARGO_PKG_VERSION")))
             .build()?;
@@ -120,7 +124,7 @@ impl Outbound {
     }
 }
 
-/// Reads the beginning of a body. Whether the body was read as far as anybody wants it.
+/// Reads the beginning of a body. Returns whether the body ended or reached the limit.
 async fn read(answer: &mut reqwest::Response, body: &mut Vec<u8>) -> bool {
     while body.len() < MAX_BODY {
         match answer.chunk().await {
@@ -132,13 +136,13 @@ async fn read(answer: &mut reqwest::Response, body: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Reads an address that is about to be called, or will be.
+/// Parses and checks an address before anything is sent to it.
 pub fn check_url(text: &str, allow_loopback: bool) -> Result<Url, AddressError> {
     let url = Url::parse(text).map_err(|_| AddressError::Invalid)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(AddressError::Credentials);
     }
-    // The parser has turned all other ways of writing an IPv4 address, such as 0x7f000001, into this one.
+    // The parser has turned other spellings of an IPv4 address, such as 0x7f000001, into this one.
     let host = url.host_str().ok_or(AddressError::Invalid)?;
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     if let Some(address) = literal
@@ -154,7 +158,7 @@ pub fn check_url(text: &str, allow_loopback: bool) -> Result<Url, AddressError> 
     }
 }
 
-/// Resolves names as the system does, and leaves out what is not public.
+/// Resolves names by the system's resolver, and leaves out addresses that are not public.
 struct PublicNames {
     allow_loopback: bool,
 }

@@ -1,4 +1,4 @@
-//! SNS topics that the notifier itself writes to: the daily digest for people, and Amazon Q in chat applications.
+//! SNS topics that the notifier writes to: the daily digest for people, and Amazon Q in chat applications.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct TopicError {
 }
 
 impl TopicError {
-    /// Whether the topic may well take the text a little later. One that is missing or forbidden needs a person.
+    /// Whether a later try may succeed. A missing or forbidden topic needs a person.
     pub fn passes(&self) -> bool {
         use aws_sdk_sns::error::ProvideErrorMetadata as _;
         let code = self.source.code();
@@ -45,7 +45,7 @@ impl Topics {
         Self { client: Client::from_conf(config) }
     }
 
-    /// Publishes a text, with a subject where it is to become an e-mail.
+    /// Publishes a text. A subject makes it an e-mail.
     pub async fn publish(
         &self,
         topic_arn: &str,

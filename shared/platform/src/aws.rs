@@ -1,4 +1,4 @@
-//! How AWS is called: with time limits on every call and with jittered retries that end.
+//! AWS clients. Every call has a time limit. Retries have jitter and end.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ pub async fn config() -> SdkConfig {
     loader().load().await
 }
 
-/// What [`config`] loads, for whoever has to change a part of it before.
+/// The loader behind [`config`], for callers that change a part of it before they load.
 ///
-/// A call that gets no answer is given up after five seconds and tried again. An operation with all its tries ends
-/// after twenty seconds, so a service that is away for less than that fails no run, and one that is away hangs none.
+/// A call without an answer is given up after five seconds and tried again. An operation with all its tries ends after
+/// twenty seconds. So a service that is away for a shorter time fails no run, and a service that stays away hangs no
+/// run.
 pub fn loader() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
@@ -28,7 +29,7 @@ pub fn loader() -> ConfigLoader {
         .timeout_config(timeouts)
 }
 
-/// Why AWS cannot be called at all.
+/// Reasons why AWS cannot be called at all.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error(
@@ -43,7 +44,7 @@ pub enum AccountError {
     NoCredentials(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
 }
 
-/// Refuses to begin where a person forgot to say which account is meant.
+/// Refuses to begin if the environment does not say which account is meant.
 pub async fn ensure_account(sdk: &SdkConfig) -> Result<(), AccountError> {
     use aws_sdk_ssm::config::ProvideCredentials as _;
     if sdk.region().is_none() {
@@ -57,10 +58,11 @@ pub async fn ensure_account(sdk: &SdkConfig) -> Result<(), AccountError> {
         .map_err(|error| AccountError::NoCredentials(Some(error.into())))
 }
 
-/// Retries without the SDK's quota, which is a hundred or so, shared by all clients of a service in a process.
+/// Retries without the SDK's quota. The quota allows about a hundred retries, and all clients of a service in a process
+/// share it.
 ///
-/// In a throttled burst it is used up within a second, and then nothing is tried again that should be. The calls in
-/// flight, the tries of each, its time limit and the run's deadline are bounds enough.
+/// A throttled burst uses up the quota within a second. Later calls would then get no retry. Four other limits are
+/// enough: the calls in flight, the tries of each call, its time limit and the deadline of the run.
 pub fn unlimited_retries(name: &'static str) -> RetryPartition {
     RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build()
 }

@@ -1,5 +1,8 @@
-//! What a run did, as CloudWatch metrics in the embedded metric format: JSON lines on standard output that CloudWatch
-//! turns into metrics. They are written before the run replies; nothing is left to a background task.
+//! CloudWatch metrics of a run, in the embedded metric format. CloudWatch turns JSON lines on standard output into
+//! metrics. The lines are written before the run replies, so no background task is left.
+//!
+//! Findings become metrics only for whole, completed runs. Dry runs and repeated failures would add up to a false
+//! storm, and their zeros would end a true alarm.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -35,24 +38,24 @@ impl MetricsConfig {
     }
 }
 
-/// What one run did. All counts are of this run alone.
+/// The figures of one run. All counts are of this run alone.
 #[derive(Clone, Debug, Default)]
 pub struct RunFigures {
-    /// The whole sweep, or that of the shard, finished and was real: neither a dry run nor one for some customers only.
-    /// Its absence pages.
+    /// The run read all customers, or all of its shard, and finished. Dry runs and runs for chosen customers do not
+    /// count. An absence of completed runs pages.
     pub completed: bool,
-    /// The shard that the run was for, such as `3-of-8`. `None` where the run was for all customers.
+    /// The shard of the run, such as `3-of-8`. `None` if the run was for all customers.
     pub shard: Option<String>,
-    /// What the run was at last doing.
+    /// The last phase that the run was in.
     pub phase: &'static str,
     pub duration: Duration,
     pub clickhouse_time: Duration,
     pub usage: UsageFigures,
-    /// `None` where the run never looked at the alerts that wait: then nothing is known of them.
+    /// `None` if the run never looked at the waiting alerts. Then their number is unknown.
     pub alerts: Option<AlertFigures>,
 }
 
-/// What was read and found.
+/// Figures of reading and judging.
 #[derive(Clone, Debug, Default)]
 pub struct UsageFigures {
     pub customers: u64,
@@ -63,20 +66,20 @@ pub struct UsageFigures {
     pub muted: u64,
     /// Series that could not be judged, by reason.
     pub undetermined: BTreeMap<&'static str, u64>,
-    /// Series whose data is broken.
+    /// Series whose current window holds broken data.
     pub quarantined: u64,
-    /// Baseline windows whose data is broken: they are left out, and their series are judged.
+    /// Baseline windows with broken data. They are left out, and their series are judged.
     pub broken_windows: u64,
 }
 
-/// What became of the alerts.
+/// Figures of publishing alerts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlertFigures {
     pub published: u64,
     /// Refused by SNS for good.
     pub parked: u64,
     pub pending: u64,
-    /// Age of the oldest alert that waits.
+    /// Age of the oldest waiting alert.
     pub oldest: Duration,
 }
 
@@ -162,8 +165,7 @@ struct Undetermined {
 
 /// Writes the figures of a run at `now` as lines in the embedded metric format.
 ///
-/// What was found is counted for whole and completed runs only: trials and repeated failures would add up to a storm
-/// that is none, and their zeros would end an alarm that still stands.
+/// Only a whole, completed run writes its findings.
 pub fn write(
     config: &MetricsConfig,
     figures: &RunFigures,
@@ -193,7 +195,7 @@ pub fn write(
         line(config, vec!["Stack"], alerts, output)?;
     }
     if figures.completed {
-        // Runs of the others must not hide that one shard is silent, so each has a metric of its own.
+        // Each shard has a metric of its own. Otherwise the runs of other shards would hide a silent shard.
         if let Some(shard) = &figures.shard {
             let (stack, shard) = (stack.clone(), shard.clone());
             line(config, vec![], Completed { timestamp, stack, shard, shard_completed: 1 }, output)?;

@@ -1,5 +1,5 @@
-//! What every program of the stack needs of its platform: AWS clients with time limits and retries, logs, metrics,
-//! secrets and configuration texts.
+//! The platform below every program of the stack: AWS clients with time limits and retries, logs, metrics, secrets and
+//! configuration texts.
 
 pub mod aws;
 pub mod emf;

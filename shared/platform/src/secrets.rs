@@ -1,4 +1,4 @@
-//! Secrets that are plain text: tokens, keys, addresses that are secret. They may be rotated at any time.
+//! Secrets that are plain text: tokens, keys and secret addresses. They may be rotated at any time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::Client;
 
 use crate::aws;
 
-/// How long a fetched secret is used before it is fetched again.
+/// Time until a cached secret is fetched again.
 const TIME_TO_LIVE: Duration = Duration::from_secs(300);
 
 /// Reads secrets by ARN and keeps them for minutes.
@@ -30,7 +30,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// Whether the secret may well be read a little later. One that is missing or forbidden needs a person.
+    /// Whether a later try may succeed. A missing or forbidden secret needs a person.
     pub fn passes(&self) -> bool {
         use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
         let Self::Read { source, .. } = self else { return false };
@@ -59,11 +59,11 @@ impl Secrets {
         {
             return Ok(text.clone());
         }
-        // Nothing is locked meanwhile: one secret that hangs must not keep the other channels from theirs.
+        // No lock is held here. One secret that hangs must not keep other channels from their secrets.
         self.fetch(arn).await
     }
 
-    /// The text as it is now, whatever is cached.
+    /// The text as it is now. The cache is not used.
     pub async fn fetch(&self, arn: &str) -> Result<String, SecretError> {
         let answer =
             self.client.get_secret_value().secret_id(arn).send().await.map_err(|source| {
@@ -77,7 +77,7 @@ impl Secrets {
         Ok(text)
     }
 
-    /// Has the next [`Self::get`] read the secret anew, because somebody refused what is cached.
+    /// Removes a secret from the cache because a receiver refused it. The next [`Self::get`] reads it again.
     pub fn forget(&self, arn: &str) {
         self.cached().remove(arn);
     }

@@ -1,10 +1,10 @@
-//! Structured logs: one JSON object a line on standard output, as CloudWatch Logs Insights reads them.
+//! Structured logs: one JSON object per line on standard output. CloudWatch Logs Insights reads this form.
 
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging at the level of `LOG_LEVEL` (error, warn, info, debug, trace; default info).
 ///
-/// A value that cannot be read means info, and says so: a typing error must not cost the logs of a run.
+/// An unknown level counts as info, and a warning says so. A typing error must not cost the logs of a run.
 pub fn init() {
     let wanted = std::env::var("LOG_LEVEL").unwrap_or_default();
     let filter = if wanted.is_empty() { Ok(EnvFilter::new("info")) } else { EnvFilter::try_new(&wanted) };
@@ -16,7 +16,7 @@ pub fn init() {
         .with_span_list(false)
         .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new("info")))
         .finish();
-    // Only a second call can fail, and then logging runs already.
+    // This fails only in a second call. Logging runs already then.
     if tracing::subscriber::set_global_default(subscriber).is_ok()
         && let Some(reason) = refused
     {

@@ -1,11 +1,11 @@
-//! What waits in the outbox: an anomaly with an alert of its own, a notice, or a digest.
+//! The entries of the outbox: an anomaly with an alert of its own, a notice, or a digest.
 
 use detection::incident::IncidentId;
 
 use super::keys::Key;
 use super::{AlertState, AnomalyItem, Attributes, Digest, Notice};
 
-/// An item whose alert waits.
+/// An item that has an alert.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AlertItem {
     Anomaly(Box<AnomalyItem>),
@@ -14,7 +14,7 @@ pub enum AlertItem {
 }
 
 impl AlertItem {
-    /// The id that a receiver sees; the same on every try.
+    /// The id that receivers see. It is the same on every try.
     pub fn id(&self) -> &str {
         match self {
             Self::Anomaly(item) => item.anomaly_id.as_str(),
@@ -23,7 +23,7 @@ impl AlertItem {
         }
     }
 
-    /// When what it tells of was complete, in Unix milliseconds.
+    /// When the deviation or event was complete, in Unix milliseconds.
     pub fn detected_at(&self) -> i64 {
         match self {
             Self::Anomaly(item) => item.detected_at,
@@ -40,7 +40,7 @@ impl AlertItem {
         }
     }
 
-    /// What its order among other alerts depends on: those of one incident are sent one after the other.
+    /// The incident of the alert. Alerts of one incident are sent one after the other.
     pub fn incident_id(&self) -> Option<IncidentId> {
         match self {
             Self::Anomaly(item) => item.incident_id.clone(),

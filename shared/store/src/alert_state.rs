@@ -1,12 +1,12 @@
-//! Where an alert stands: the attribute that the outbox goes by.
+//! The state of an alert: the attribute that the outbox goes by.
 
 use serde::{Deserialize, Serialize};
 
 /// Value of the attribute that puts an item into the sparse index of waiting alerts.
 pub(crate) const PENDING: &str = "pending";
 
-/// Whether somebody was alerted of it: `none` is nobody, for a further anomaly of an incident that people know, a
-/// warning, a mute, or one of many that a digest tells of.
+/// Whether people were alerted. `none` means that nobody was: the anomaly continues an incident that people know, is a
+/// warning, is muted, or is counted in a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -14,7 +14,7 @@ pub enum AlertState {
     None,
     Pending,
     Sent,
-    // SNS refuses it for good, and nobody was notified.
+    // SNS refuses the alert for good. Nobody was notified.
     Parked,
 }
 
@@ -28,7 +28,7 @@ impl AlertState {
         }
     }
 
-    /// What puts an item of this state into the index of waiting alerts.
+    /// The index attribute of an item in this state.
     pub(crate) fn in_outbox(self) -> Option<String> {
         (self == Self::Pending).then(|| PENDING.to_owned())
     }

@@ -1,9 +1,11 @@
 //! Reading anomalies: one by its id, and lists of them.
 //!
-//! A customer's anomalies are read from the table, those of a metric from the index by metric, and all of them as a
-//! merge of the metrics of the catalog. The order is newest first; of the same time, a merge goes in the order of the
-//! metrics, a customer's own in that of the keys. Items past their `ttl` are never shown, although DynamoDB may keep them
-//! for days.
+//! A customer's anomalies are read from the table, and a metric's anomalies from the index by metric. The list of all
+//! customers is a merge of the metrics' lists. Its order is newest first, then the order of the metrics. A customer's
+//! own list uses the order of the keys within one time. Each order is total, so the last anomaly of a list page is all
+//! that the next list page needs.
+//!
+//! Items past their `ttl` are never shown, although DynamoDB may keep them for days.
 
 use std::time::Instant;
 
@@ -17,15 +19,15 @@ use super::keys::{self, METRIC_INDEX};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
 use super::{AnomalyItem, AnomalyStore, Attributes, ListPage, StoreError};
 
-/// Millisecond at which sort keys get their thirteen digits (9 September 2001): from here on they sort like numbers.
+/// First millisecond with thirteen digits (9 September 2001). From here on, sort keys sort like numbers.
 const EARLIEST_MS: i64 = 1_000_000_000_000;
-/// The last one that has thirteen.
+/// Last millisecond with thirteen digits.
 const LATEST_MS: i64 = 9_999_999_999_999;
 
-/// Items that one query of a list looks at: more than a page, since a filter leaves some out.
+/// Items that one query of a list reads. This is more than a list page, because a filter leaves some out.
 const READ_AT_ONCE: i32 = 200;
 
-/// Which anomalies.
+/// The anomalies that a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyFilter {
     pub customer: Option<CustomerId>,
@@ -35,7 +37,7 @@ pub struct AnomalyFilter {
     pub state: Option<State>,
     /// First time of detection.
     pub from: Option<Timestamp>,
-    /// First time of detection that is too late.
+    /// The list ends before this time of detection.
     pub until: Option<Timestamp>,
 }
 
@@ -70,7 +72,7 @@ impl AnomalyStore {
         Ok((item.ttl >= now.as_second()).then_some(item))
     }
 
-    /// At most `limit` anomalies after a position. `metrics` are those of the catalog, in its order.
+    /// At most `limit` anomalies after a position. `metrics` are the metrics of the catalog, in its order.
     pub async fn list(
         &self,
         filter: &AnomalyFilter,
@@ -85,7 +87,7 @@ impl AnomalyStore {
         self.merge(sources.collect(), limit, deadline).await
     }
 
-    /// The queries that together find all of a filter's anomalies, newest first, each with its metric's place.
+    /// The queries that find all of a filter's anomalies, newest first. Each carries the place of its metric.
     pub(crate) fn queries(
         &self,
         filter: &AnomalyFilter,
@@ -94,7 +96,7 @@ impl AnomalyStore {
         now: Timestamp,
     ) -> Vec<(usize, QueryFluentBuilder)> {
         let (from, until) = filter.bounds();
-        // A bound that is relative to now may have moved on past the position, and then nothing is left; DynamoDB would
+        // A bound that is relative to now may have moved past the position. Then nothing is left, and DynamoDB would
         // refuse to begin there.
         if from >= until || after.is_some_and(|after| after.detected_at < from) {
             return Vec::new();
@@ -106,7 +108,7 @@ impl AnomalyStore {
                 .filtered(filter, filter.metric.as_ref(), now)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
                 .expression_attribute_values(":pk", AttributeValue::S(keys::customer(customer)))
-                // Without the metric at its end, a key lies before all keys of its millisecond.
+                // A key without the metric at its end lies before all keys of its millisecond.
                 .expression_attribute_values(":from", AttributeValue::S(keys::anomalies_from(from)))
                 .expression_attribute_values(":until", AttributeValue::S(keys::anomalies_from(until)))
                 .set_exclusive_start_key(start);
@@ -158,7 +160,7 @@ impl AnomalyStore {
         }
         if let Some(state) = filter.state {
             query = query.expression_attribute_names("#state", "state");
-            // An anomaly that nobody has touched has no state yet.
+            // An anomaly that nobody has touched has no state attribute.
             if state.is_open() {
                 conditions.pop();
                 conditions.push("(attribute_not_exists(#state) OR #state = :state)");
@@ -169,7 +171,7 @@ impl AnomalyStore {
 }
 
 impl AnomalyFilter {
-    /// The bounds of the list in Unix milliseconds, `[from, until)`, open ones filled in.
+    /// The bounds of the list in Unix milliseconds, `[from, until)`. Open bounds are filled in.
     pub fn bounds(&self) -> (i64, i64) {
         (millisecond(self.from, EARLIEST_MS), millisecond(self.until, LATEST_MS))
     }
@@ -226,7 +228,7 @@ fn key_in_index(position: &AnomalyPosition) -> Attributes {
     key
 }
 
-/// A bound within what sort keys can express; one that lies before it is rounded up to a whole millisecond.
+/// A bound within the range of sort keys. A bound between two milliseconds is rounded up.
 fn millisecond(bound: Option<Timestamp>, open: i64) -> i64 {
     let Some(bound) = bound else { return open };
     let rounded_up = bound.as_millisecond() + i64::from(bound.subsec_nanosecond() % 1_000_000 > 0);

@@ -1,5 +1,5 @@
-//! What people do with anomalies. Each step is a conditional update on the state that it was decided from, so that of two
-//! people at the same time none overwrites the other.
+//! Actions of people on anomalies. Each step is a conditional update on the state that the step was decided from. So
+//! two people at the same time cannot overwrite each other.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -12,7 +12,7 @@ use super::history::{DECISIONS, says_more};
 use super::{Acted, AnomalyItem, AnomalyStore, HistoryEntry, MAX_HISTORY, StoreError, keys};
 
 impl AnomalyStore {
-    /// Carries out an action on an anomaly, once however often it is asked for.
+    /// Carries out an action on an anomaly. Repeated requests have the effect of one.
     pub async fn act(
         &self,
         customer: &CustomerId,
@@ -41,7 +41,7 @@ impl AnomalyStore {
         Err(StoreError::Contended { id, table: self.table.clone() })
     }
 
-    /// `None` when somebody else was faster.
+    /// `None` if somebody else changed the anomaly first.
     async fn change_state(
         &self,
         found: &AnomalyItem,
@@ -61,7 +61,8 @@ impl AnomalyStore {
             .update_expression(
                 "SET #state = :state, history = list_append(if_not_exists(history, :none), :entry)",
             )
-            // Each change adds a step, so their number tells whether anybody changed it since it was read.
+            // Each change adds a step. So the number of steps tells whether anybody changed the anomaly since it was
+            // read.
             .condition_expression(condition)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", text(entry.action.target().as_str()))
@@ -72,7 +73,7 @@ impl AnomalyStore {
             update = update
                 .expression_attribute_values(":steps", AttributeValue::N(found.history.len().to_string()));
         }
-        // A run may have the anomaly in hand at this moment, with its incident.
+        // A run may be writing the anomaly and its incident at this moment.
         let write = || async { update.clone().send().await.map_err(SdkError::into_service_error) };
         match again_after_conflicts(BRIEFLY, UpdateItemError::passes, write).await {
             Ok(answer) => serde_dynamo::from_item(answer.attributes.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The anomalies of an incident that has ended close with it.
+//! Closes the anomalies of an incident that has ended.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -12,18 +12,18 @@ use super::{AnomalyStore, Attributes, StoreError, keys};
 /// Updates in flight at once. An incident has a few dozen anomalies.
 const CONCURRENT_UPDATES: usize = 16;
 
-/// By how much an anomaly that was found late may lie before the opening of its incident, in milliseconds.
+/// How far an anomaly that was judged late may lie before the opening of its incident, in milliseconds.
 const LATE: i64 = 31 * 86_400_000;
 
 impl AnomalyStore {
-    /// Resolves all anomalies of an incident. Doing it twice is as good as once.
+    /// Resolves all anomalies of an incident. A repetition changes nothing.
     pub async fn close_anomalies(&self, incident: &Incident) -> Result<(), StoreError> {
         let open = self.open_anomalies(incident).await?;
         let resolving = open.into_iter().map(|key| self.resolve(key));
         stream::iter(resolving).buffer_unordered(CONCURRENT_UPDATES).try_collect().await
     }
 
-    /// The keys of those that are not resolved.
+    /// The keys of the anomalies that are not resolved.
     async fn open_anomalies(&self, incident: &Incident) -> Result<Vec<Attributes>, StoreError> {
         let text = AttributeValue::S;
         let from = keys::anomalies_from(incident.opened_at.as_millisecond() - LATE);
@@ -60,7 +60,7 @@ impl AnomalyStore {
             .table_name(&self.table)
             .set_key(Some(key))
             .update_expression("SET #state = :resolved")
-            // Nothing is made of an item that has expired meanwhile.
+            // An update must not create an item that has expired meanwhile.
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":resolved", AttributeValue::S(State::Resolved.as_str().to_owned()));

@@ -1,4 +1,4 @@
-//! Counting anomalies: a few attributes of each, read many days at the same time.
+//! Counting anomalies: a few attributes of each, with many days read at the same time.
 
 use std::time::Instant;
 
@@ -10,12 +10,12 @@ use serde::Deserialize;
 
 use super::{AnomalyFilter, AnomalyStore, StoreError};
 
-/// Queries in flight when many anomalies are read.
+/// Queries in flight at once.
 const CONCURRENT_QUERIES: usize = 16;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What is read of an anomaly that is only counted.
+/// The attributes that a count reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct CountedAnomaly {
     pub detected_at: i64,
@@ -28,8 +28,8 @@ pub struct CountedAnomaly {
 }
 
 impl AnomalyStore {
-    /// Hands every anomaly from `filter.from` to `filter.until` to `see`, in any order. `false` when the deadline came
-    /// first.
+    /// Hands every anomaly from `filter.from` to `filter.until` to `see`, in any order. Returns `false` if the deadline
+    /// came first.
     pub async fn count(
         &self,
         filter: &AnomalyFilter,
@@ -49,7 +49,7 @@ impl AnomalyStore {
                     .expression_attribute_names("#type", "type")
             })
             .collect();
-        // A part is counted as soon as it is there, so that memory holds no more than those in flight.
+        // A part is counted as soon as it arrives. So memory holds only the queries in flight.
         let mut in_flight = FuturesUnordered::new();
         loop {
             while in_flight.len() < CONCURRENT_QUERIES
@@ -66,7 +66,7 @@ impl AnomalyStore {
         }
     }
 
-    /// One part of a query, and the query for the rest of it.
+    /// One part of a query, and the query for the rest.
     async fn part_of(
         &self,
         query: QueryFluentBuilder,
@@ -79,7 +79,7 @@ impl AnomalyStore {
     }
 }
 
-/// The range of a filter in parts of a day, so that they can be read at the same time.
+/// The range of a filter in parts of a day, which can be read at the same time.
 fn days_of(filter: &AnomalyFilter) -> Vec<(Timestamp, Timestamp)> {
     let (from, until) = filter.bounds();
     let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();

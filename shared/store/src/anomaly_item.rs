@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::{self, Key};
 use super::{AlertState, HistoryEntry};
 
-/// An anomaly as an item. Times are Unix milliseconds but for `ttl`, which DynamoDB wants in seconds.
+/// An anomaly as an item. Times are Unix milliseconds. Only `ttl` is in seconds, because DynamoDB wants seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyItem {
     pub pk: String,
@@ -33,37 +33,37 @@ pub struct AnomalyItem {
     pub alert_state: AlertState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_alert: Option<String>,
-    /// The incident that it belongs to; none in items of before there were any.
+    /// The incident of the anomaly. None in items that are older than incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_id: Option<IncidentId>,
-    /// What its alert is about, where it has one.
+    /// The content of the alert, if the anomaly has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
     pub catalog_version: String,
-    /// Version of the operators' policies that it was judged by; empty in items of before there were any.
+    /// Version of the operators' policies that judged the anomaly. Empty in items that are older than policies.
     #[serde(default)]
     pub config_version: String,
-    /// Why nobody was alerted, where a mute covered it.
+    /// The reason of the mute that covered the anomaly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mute_reason: Option<String>,
-    /// Absent is open.
+    /// Absent means open.
     #[serde(default, skip_serializing_if = "State::is_open")]
     pub state: State,
-    /// What people did with it, oldest first.
+    /// Actions of people on the anomaly, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
     pub run_id: String,
     pub ttl: i64,
 }
 
-/// What an alert is about: an event in the life of an incident, and the incident as it was then.
+/// The content of an alert: an event in the life of an incident, and the incident as it was then.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub event: Event,
     pub incident: Incident,
 }
 
-/// By what an anomaly was judged.
+/// The versions and the mute that an anomaly was judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedBy<'a> {
     pub catalog_version: &'a str,
@@ -106,7 +106,7 @@ impl AnomalyItem {
             catalog_version: judged_by.catalog_version.to_owned(),
             config_version: judged_by.config_version.to_owned(),
             mute_reason: judged_by.mute.map(|mute| mute.reason.clone()),
-            // Of what is over nothing is left to do.
+            // An anomaly of a closed incident needs no action.
             state: match incident {
                 Some(incident) if !incident.is_open() => State::Resolved,
                 _ => State::Open,
@@ -117,7 +117,7 @@ impl AnomalyItem {
         }
     }
 
-    /// The same with an alert that waits.
+    /// The same anomaly with a pending alert.
     pub fn alerting(self, event: Event, incident: Incident) -> Self {
         let alert_state = AlertState::Pending;
         Self {

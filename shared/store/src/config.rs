@@ -1,8 +1,8 @@
-//! Where anomalies are kept, and how long.
+//! The table of the anomalies, and how long it keeps them.
 
 use environment::{ConfigError, Env};
 
-/// Where anomalies are kept.
+/// The table of the anomalies.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// `ANOMALIES_TABLE`: name of the DynamoDB table.

@@ -1,7 +1,7 @@
-//! Writes that meet another write of the same item are tried again, here and nowhere else.
+//! Repeats writes that meet another write of the same item. No other file does this.
 //!
-//! The SDK repeats a call that was throttled or lost. It does not repeat a write that a transaction with the same item
-//! in hand refuses, nor a transaction of which one item was throttled. Both pass within milliseconds.
+//! The SDK repeats a call that was throttled or lost. It does not repeat two other refusals: a write of an item that a
+//! transaction has in hand, and a transaction with a throttled item. Both pass within milliseconds.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -12,19 +12,19 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use tokio::time::{Instant, sleep};
 
-/// Longest time of a write of one item with all its tries. Another write holds an item for milliseconds.
+/// Longest time of a write of one item, with all its tries. Another write holds an item for milliseconds.
 pub(crate) const BRIEFLY: Duration = Duration::from_secs(2);
 
-/// Longest time of a change of an incident with all its tries against a throttled table: as long as any other call may
-/// take.
+/// Longest time of a change of an incident, with all its tries against a throttled table. It equals the limit of any
+/// other call.
 pub(crate) const PATIENTLY: Duration = Duration::from_secs(20);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// Tries a write until it is done, it fails for a reason that does not pass, or `time` is over.
+/// Tries a write until it is done, it fails for a lasting reason, or `time` is over.
 ///
-/// Writes that meet at one item meet again unless they wait for different times: each pause is random up to its double.
+/// Writes that meet at one item would meet again after equal pauses. So each pause is random, up to double its length.
 pub(crate) async fn again_after_conflicts<T, E, F>(
     time: Duration,
     passes: impl Fn(&E) -> bool,
@@ -51,7 +51,7 @@ where
 
 /// An error that another write of the same item may have caused.
 pub(crate) trait Conflict {
-    /// Whether the same write may well succeed a little later.
+    /// Whether the same write may succeed a little later.
     fn passes(&self) -> bool;
 }
 
@@ -74,12 +74,12 @@ impl Conflict for TransactWriteItemsError {
     }
 }
 
-/// A condition of the transaction did not hold.
+/// Whether a condition of the transaction did not hold.
 pub(crate) fn is_refused(refusal: &TransactionCanceledException) -> bool {
     has_code(refusal, &["ConditionalCheckFailed"])
 }
 
-/// Another write had an item of the transaction in hand.
+/// Whether another write had an item of the transaction in hand.
 pub(crate) fn is_conflict(refusal: &TransactionCanceledException) -> bool {
     has_code(refusal, &["TransactionConflict"])
 }
@@ -93,7 +93,7 @@ fn has_code(refusal: &TransactionCanceledException, codes: &[&str]) -> bool {
     found.any(|code| codes.contains(&code))
 }
 
-/// At random from zero to almost this.
+/// A random time from zero to almost this.
 fn random_part(of: Duration) -> Duration {
     let share = RandomState::new().build_hasher().finish() % 1_000;
     of * u32::try_from(share).unwrap_or(0) / 1_000

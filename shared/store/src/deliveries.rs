@@ -1,12 +1,13 @@
-//! What became of alerts on their way to channels, in the table of anomalies.
+//! Deliveries of alerts to channels, stored in the table of anomalies.
 //!
-//! * A delivery is one alert to one channel. It waits before it is sent and is finished after. A process that dies in
-//!   between delays the alert and does not lose it. If the process died after sending, the alert comes once more.
-//! * What is sent singly (a redrive, the daily digest) is claimed instead. A claim ends by itself.
+//! * A delivery is one alert to one channel. It waits before it is sent and is finished afterwards. A process that dies
+//!   in between delays the alert and does not lose it. If the process died after sending, the alert comes once more.
+//! * Alerts that are sent singly (a redrive, the daily digest) are claimed instead. A claim ends by itself.
 //! * One process at a time leads a channel, with its throttles.
-//! * A page of a pager stands for all incidents of a customer that opened together.
-//! * A channel whose receiver said that it is gone is disabled until its address changes or somebody enables it.
-//! * A thread is where the earlier messages of an incident are.
+//! * One page of a pager stands for all incidents of a customer that opened together.
+//! * A channel is disabled when its receiver says that it is gone. It stays so until its address changes or somebody
+//!   enables it.
+//! * A thread is the place of the earlier messages of an incident.
 //!
 //! All these items expire by themselves.
 
@@ -36,23 +37,23 @@ pub struct DeliveryStore {
     table: String,
 }
 
-/// One alert to one channel, and who works on it.
+/// One alert to one channel, and the attempt that works on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
     pub alert_id: &'a str,
     pub channel: &'a str,
-    /// How an attempt knows its own writes again.
+    /// The name by which an attempt recognises its own writes.
     pub attempt: &'a str,
 }
 
-/// What became of the try to claim a delivery.
+/// The result of a try to claim a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryClaim {
-    /// The delivery is this attempt's.
+    /// This attempt has the claim.
     Won,
-    /// Another attempt has it in hand, and may or may not be alive.
+    /// Another attempt has the claim. It may be alive or dead.
     Held,
-    /// It waits or was sent, or it is in the queue of failures.
+    /// The delivery waits, was sent, or is in the queue of failures.
     Done,
 }
 
@@ -60,7 +61,7 @@ pub enum DeliveryClaim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     Sent,
-    /// In the queue of failures, from where it can be claimed again.
+    /// The delivery is in the queue of failures. It can be claimed again from there.
     Queued,
 }
 
@@ -91,10 +92,10 @@ pub enum DeliveryError {
     },
 }
 
-/// Longer than a queue of failures keeps its messages (14 days), so that a redrive knows what was sent.
+/// Longer than a queue of failures keeps its messages (14 days). So a redrive knows which alerts were sent.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
-/// Longest time of a call with all its tries: deliveries have little of it.
+/// Longest time of a call with all its tries. Deliveries have little time.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl DeliveryStore {
@@ -110,7 +111,8 @@ impl DeliveryStore {
         Self { client: Client::from_conf(config), table: table.to_owned() }
     }
 
-    /// Takes the right to send, for as long as `hold`. `again` also takes what was given to the queue of failures.
+    /// Takes the right to send for the time `hold`. With `again`, the claim also takes deliveries from the queue of
+    /// failures.
     pub async fn claim(
         &self,
         delivery: Delivery<'_>,
@@ -180,7 +182,7 @@ impl DeliveryStore {
         self.of_attempt("mark", delivery, update).await
     }
 
-    /// Gives a claim back, so that the next attempt need not wait for it to end.
+    /// Gives a claim back. The next attempt need not wait for the end of the claim.
     pub async fn release(&self, delivery: Delivery<'_>) -> Result<(), DeliveryError> {
         let update = self
             .update(key_of(delivery))
@@ -236,7 +238,7 @@ impl DeliveryStore {
     }
 }
 
-/// Where a delivery is kept.
+/// The key of a delivery.
 fn key_of(delivery: Delivery<'_>) -> Key {
     keys::delivery(delivery.alert_id, delivery.channel)
 }

@@ -11,10 +11,10 @@ use super::AlertState;
 use super::anomaly_item::expiry;
 use super::keys::{self, Key};
 
-/// The pages that one run called for beyond those that it may send singly: exact totals and the largest ones.
+/// The pages of one run beyond its limit of single pages: exact totals, and the largest pages.
 ///
-/// The totals are part of its key: a repeated run meets its own digest, and one that finds more has one of its own. So is
-/// the shard, since two of them may have the same totals.
+/// The totals are part of the key. So a repeated run meets its own digest, and a run that finds more has another
+/// digest. The shard is part of the key too, because two shards may have equal totals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     pub pk: String,
@@ -23,19 +23,19 @@ pub struct Digest {
     pub kind: String,
     pub anomaly_id: String,
     pub detected_at: i64,
-    /// The part of the customers that the run was for.
+    /// The shard of the run.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
     pub shard: Shard,
     /// Incidents that called for a page in the run.
     #[serde(default)]
     pub pages: u64,
-    /// Those of them that got no alert of their own.
+    /// Incidents without an alert of their own.
     pub held_back: u64,
-    /// Critical anomalies of the run, also those of incidents that people know.
+    /// Critical anomalies of the run. Anomalies of known incidents count too.
     pub critical: u64,
     /// All anomalies of the run.
     pub anomalies: u64,
-    /// The largest of those held back, by |z| and then by change.
+    /// The largest incidents without an alert of their own, by |z| and then by change.
     pub largest: Vec<DigestEntry>,
     pub alert_state: AlertState,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ pub struct Digest {
     pub ttl: i64,
 }
 
-/// What one run found and called for.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// All anomalies, warnings included.
@@ -52,7 +52,7 @@ pub struct Totals {
     pub critical: u64,
     /// Incidents that call for a page.
     pub pages: u64,
-    /// Those of them that only a digest tells of.
+    /// Incidents that are only counted in a digest.
     pub held_back: u64,
 }
 

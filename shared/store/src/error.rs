@@ -1,4 +1,4 @@
-//! What can go wrong between this program and the table.
+//! Errors between this program and the table.
 
 use super::AnomalyStore;
 

@@ -1,6 +1,6 @@
-//! What people do with anomalies and incidents: acknowledge, resolve, reopen.
+//! Actions of people on anomalies and incidents: acknowledge, resolve, reopen.
 //!
-//! Asking for the same twice is as good as once; a new note with it is kept.
+//! A repeated action changes nothing. A new note with a repeated action is kept.
 
 use detection::Action;
 use detection::incident::IncidentId;
@@ -8,47 +8,47 @@ use serde::{Deserialize, Serialize};
 
 use super::AlertItem;
 
-/// Steps that an anomaly or incident remembers. More are refused: with notes of 1,000 characters an item stays well
-/// below the 400 KB that DynamoDB holds.
+/// Most steps of an anomaly or incident. Further steps are refused. With notes of 1,000 characters an item then stays
+/// well below DynamoDB's 400 KB.
 pub const MAX_HISTORY: usize = 50;
 
-/// Times that an action is decided anew, because others changed the same item in the meantime.
+/// How often an action is decided again because others changed the same item meanwhile.
 pub(crate) const DECISIONS: u32 = 8;
 
-/// One thing that somebody did with an anomaly or incident.
+/// One action on an anomaly or incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     pub action: Action,
-    /// Who, as the token names them.
+    /// The person, by the name in the token.
     pub actor: String,
-    /// When, in Unix milliseconds.
+    /// The time in Unix milliseconds.
     pub at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Whether it was the customer, with a token that sees nothing else.
+    /// Whether a customer acted, with a token that sees that customer only.
     #[serde(default)]
     pub by_customer: bool,
 }
 
-/// What became of an action on an anomaly or incident.
+/// The result of an action on an anomaly or incident.
 #[derive(Debug)]
 pub enum Acted<T> {
-    /// The item as it is now: changed, or in the wanted state already. A notice waits where somebody is to be told.
+    /// The item as it is now: changed, or in the wanted state before. A notice is pending if people must be notified.
     Done {
         item: Box<T>,
         notice: Option<AlertItem>,
     },
-    /// The action makes no sense in the item's state.
+    /// The item's state does not allow the action.
     Refused(Box<T>),
-    /// The incident is closed, and a later incident of the same subject has taken its place: the next anomaly would join
-    /// that one.
+    /// The incident is closed, and a later incident of the same subject has taken its place. The next anomaly would
+    /// join the later one.
     Superseded(IncidentId),
-    /// The item has been changed too often.
+    /// The history has no room for another step.
     HistoryFull,
     Missing,
 }
 
-/// Whether a note comes with an action that changes nothing else, and was not kept before.
+/// Whether an action without effect brings a note that is not in the history.
 pub(crate) fn says_more(history: &[HistoryEntry], entry: &HistoryEntry) -> bool {
     let same = |kept: &HistoryEntry| {
         (kept.action, &kept.actor, &kept.note) == (entry.action, &entry.actor, &entry.note)

@@ -1,6 +1,6 @@
-//! What people do with incidents. `Incident::after` decides. The change is stored from the version that was read,
-//! together with the notice to those who were paged. So of two people at the same time, or of a person and a run, none
-//! overwrites the other and nobody is told twice.
+//! Actions of people on incidents. `Incident::after` decides. The change is stored only if the incident is still the
+//! version that was read, and together with the notice for the people who were paged. So two people, or a person and a
+//! run, cannot overwrite each other, and nobody is notified twice.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{
 };
 
 impl AnomalyStore {
-    /// Carries out an action on an incident, once however often it is asked for.
+    /// Carries out an action on an incident. Repeated requests have the effect of one.
     pub async fn act_on_incident(
         &self,
         subject: &Subject,
@@ -55,8 +55,8 @@ impl AnomalyStore {
             let change = Change { from: Some(&found.former()), to: &to, alert: notice.as_ref() };
             match self.change(change, writer).await? {
                 Changed::Done => return Ok(Acted::Done { item: Box::new(to), notice }),
-                // An earlier step of the same millisecond has told its own. Unless it was this one, as what is read next
-                // shows, this is another.
+                // An earlier step of the same millisecond has stored its notice under this id. The next read shows
+                // whether that step was this one.
                 Changed::Already(_) => {
                     told_at = told_at.saturating_add(SignedDuration::from_millis(1)).unwrap_or(told_at);
                 }

@@ -1,6 +1,6 @@
-//! Changes of incidents: an incident changes together with the anomaly or the notice that tells of the change, all or
-//! nothing, and only from the version that the change was decided from. So no anomaly is counted twice, no page is lost
-//! between deciding and storing, and of two runs that overlap one decides anew.
+//! Changes of incidents. An incident changes in one transaction with its anomaly or notice, and only from the version
+//! that the change was decided from. So no anomaly is counted twice, and no page is lost between decision and storage.
+//! Of two overlapping runs, the later one decides again.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -15,25 +15,25 @@ use super::conflicts::{PATIENTLY, again_after_conflicts, is_conflict, is_refused
 use super::outbox::unless_stored;
 use super::{AlertItem, AnomalyStore, Attributes, Former, IncidentItem, Recorded, StoreError, Writer};
 
-/// What becomes of an incident, and what tells of it.
+/// A new state of an incident, and its anomaly or notice.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// The latest incident of the subject that the change was decided from. `to` may be another one: then this one is
-    /// closed and stays as it is.
+    /// The latest incident of the subject that the change was decided from. If `to` is another incident, this one is
+    /// closed and stays unchanged.
     pub from: Option<&'a Former>,
     pub to: &'a IncidentItem,
-    /// The anomaly that belongs to it, or the notice of it.
+    /// The anomaly of the incident, or a notice about it.
     pub alert: Option<&'a AlertItem>,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug)]
 pub enum Changed {
     /// It is stored.
     Done,
-    /// The anomaly or notice was stored before, and the incident with it.
+    /// The anomaly or notice was stored before, together with the incident.
     Already(Recorded),
-    /// The incident is no longer what the change was decided from.
+    /// The incident has changed since the decision.
     Overtaken,
 }
 
@@ -121,7 +121,7 @@ impl AnomalyStore {
             Some(from) if is_in_place(change) => {
                 put.condition_expression(UNCHANGED).set_expression_attribute_values(Some(as_read(from)))
             }
-            // As with anomalies, an expired item that is still there blocks nothing.
+            // An expired item that is still there blocks nothing. The same holds for anomalies.
             _ => put
                 .condition_expression("attribute_not_exists(pk) OR #ttl < :now")
                 .expression_attribute_names("#ttl", "ttl")
@@ -147,7 +147,7 @@ impl AnomalyStore {
     }
 }
 
-/// A throttled transaction is tried again as it is. After a conflict the change has to be decided anew.
+/// A throttled transaction is tried again unchanged. After a conflict the change has to be decided again.
 fn is_only_throttled(error: &TransactWriteItemsError) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(refusal) = error else { return false };
     is_throttled(refusal) && !is_refused(refusal) && !is_conflict(refusal)
@@ -160,17 +160,17 @@ fn is_in_place(change: Change<'_>) -> bool {
         .is_some_and(|from| from.is(&change.to.incident) && from.is_open == change.to.incident.is_open())
 }
 
-/// The incident under the key that it leaves.
+/// The item under the key that the incident leaves.
 fn moved(change: Change<'_>) -> Option<&Former> {
     change.from.filter(|from| from.is(&change.to.incident) && !is_in_place(change))
 }
 
-/// The closed incident that another one follows: a late run must not have reopened or joined it in the meantime.
+/// The closed incident before a new one. A late run must not have reopened or joined it meanwhile.
 fn succeeded(change: Change<'_>) -> Option<&Former> {
     change.from.filter(|from| !from.is(&change.to.incident))
 }
 
-/// Holds while an item is as it was read. The version alone would not tell: a later incident may have taken the key.
+/// Holds if an item is unchanged since it was read. The version alone is not enough: a later incident may have the key.
 const UNCHANGED: &str = "version = :version AND incident_id = :incident";
 
 fn as_read(former: &Former) -> Attributes {
@@ -180,7 +180,7 @@ fn as_read(former: &Former) -> Attributes {
     ])
 }
 
-/// The alert that a transaction found in place of its own, which is its first item.
+/// The alert that a transaction found in the place of its own alert. The alert is the transaction's first item.
 fn stored_before(refusal: &TransactionCanceledException) -> Option<Attributes> {
     let first = refusal.cancellation_reasons().first()?;
     (first.code() == Some("ConditionalCheckFailed")).then(|| first.item.clone().unwrap_or_default())

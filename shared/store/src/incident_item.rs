@@ -22,14 +22,14 @@ pub struct IncidentItem {
     pub unit: String,
     /// One English sentence about the newest anomaly.
     pub description: String,
-    /// What people did with it, oldest first.
+    /// Actions of people on the incident, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
     /// Unix seconds.
     pub ttl: i64,
 }
 
-/// An incident as a change found it: all that the conditions of the change ask for.
+/// An incident before a change, with all values that the change's conditions need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Former {
     pub subject: Subject,
@@ -38,7 +38,7 @@ pub struct Former {
     pub version: u64,
 }
 
-/// What an incident takes over from its previous version.
+/// Values that an incident takes over from its previous version.
 #[derive(Clone, Debug, Default)]
 pub struct Previous {
     pub version: u64,
@@ -47,7 +47,7 @@ pub struct Previous {
 }
 
 impl IncidentItem {
-    /// What follows `before`, which is the same incident at its previous version, or another one, or none.
+    /// The item after `before`. `before` is the previous version of the same incident, another incident, or none.
     pub fn after(
         before: Option<&Self>,
         incident: Incident,
@@ -59,8 +59,8 @@ impl IncidentItem {
         Self::following(before.map(Previous::from), incident, unit, description, retention)
     }
 
-    /// What follows the previous version of the same incident, or opens it. Without a description of its own it keeps the
-    /// previous one.
+    /// The item after the previous version of the same incident, or the first version. Without a description of its own
+    /// it keeps the previous one.
     pub fn following(
         previous: Option<Previous>,
         incident: Incident,
@@ -83,7 +83,7 @@ impl IncidentItem {
         self.incident.id()
     }
 
-    /// What a change of it asks for.
+    /// The values for the conditions of a change.
     pub fn former(&self) -> Former {
         Former {
             subject: self.incident.subject.clone(),
@@ -116,7 +116,7 @@ impl Former {
         IncidentId::of(self.opened_at, &self.subject)
     }
 
-    /// Whether it is this one.
+    /// Whether the item is this incident.
     pub fn is(&self, incident: &Incident) -> bool {
         self.opened_at == incident.opened_at && self.subject == incident.subject
     }

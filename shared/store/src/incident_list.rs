@@ -1,9 +1,10 @@
-//! Lists of incidents, those first that changed last.
+//! Lists of incidents. The incidents that changed last come first.
 //!
-//! A customer's incidents are read from the table and sorted here, for they are few. All of them are a merge of the parts
-//! of the index; of the same time the parts go in their order, and within a part the index has its own, which goes on
-//! where a page ended. Sorting them by anything else would mean to read all incidents of a time for each page, and in a
-//! storm they all are of the same one. So the last incident of a page is all that the next page needs to know.
+//! A customer has few incidents. They are read from the table and sorted here. The list of all customers is a merge of
+//! the parts of the index. Within one time, parts come in their order, and each part has the order of the index. In a
+//! storm all incidents have the same time, so any other order would read all of them for each list page. The last
+//! incident of a list page is all that the next list page needs.
+//!
 //! Items past their `ttl` are never shown, although DynamoDB may keep them for days.
 
 use std::cmp::Reverse;
@@ -23,10 +24,10 @@ use super::{AnomalyStore, Attributes, IncidentItem, ListPage, StoreError};
 const EARLIEST_MS: i64 = 0;
 const LATEST_MS: i64 = 9_999_999_999_999;
 
-/// Items that one query looks at: more than its share of a page, since a filter leaves some out.
+/// Items that one query reads. This is more than its share of a list page, because a filter leaves some out.
 const READ_AT_ONCE: i32 = 100;
 
-/// Which incidents.
+/// The incidents that a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct IncidentFilter {
     pub customer: Option<CustomerId>,
@@ -34,9 +35,9 @@ pub struct IncidentFilter {
     pub severity: Option<Severity>,
     pub direction: Option<Direction>,
     pub state: Option<IncidentState>,
-    /// First time of the newest window that changed it.
+    /// The list begins at this end of the newest window that changed the incident.
     pub from: Option<Timestamp>,
-    /// First such time that is too late.
+    /// The list ends before this end.
     pub until: Option<Timestamp>,
 }
 
@@ -46,14 +47,15 @@ pub struct IncidentFilter {
 pub struct IncidentPosition {
     pub last_window: i64,
     pub customer_id: CustomerId,
-    /// Its key among the customer's items.
+    /// The sort key of the incident.
     pub key: String,
 }
 
 impl AnomalyStore {
     /// At most `limit` incidents after a position.
     ///
-    /// A page is filled as far as there are incidents; at the deadline it ends where reading got to.
+    /// A list page is full if there are enough incidents. At the deadline it ends at the place that reading has
+    /// reached.
     pub async fn list_incidents(
         &self,
         filter: &IncidentFilter,
@@ -102,7 +104,7 @@ impl AnomalyStore {
         Ok(ListPage { items: incidents, next })
     }
 
-    /// The parts of the index that may hold anything of a list after a position.
+    /// The parts of the index that may hold incidents after a position.
     fn parts(
         &self,
         filter: &IncidentFilter,
@@ -129,7 +131,7 @@ impl AnomalyStore {
         sources.collect()
     }
 
-    /// A query that leaves out what the filter does, times apart, and what has expired.
+    /// A query with the filter's conditions except times, and without expired items.
     fn kept(&self, filter: &IncidentFilter, now: Timestamp) -> QueryFluentBuilder {
         let mut query = self
             .client
@@ -156,7 +158,7 @@ impl AnomalyStore {
 }
 
 impl IncidentFilter {
-    /// The bounds of the list in Unix milliseconds, `[from, until)`, open ones filled in.
+    /// The bounds of the list in Unix milliseconds, `[from, until)`. Open bounds are filled in.
     pub fn bounds(&self) -> (i64, i64) {
         let millisecond = |bound: Option<Timestamp>, open: i64| {
             let Some(bound) = bound else { return open };
@@ -168,12 +170,12 @@ impl IncidentFilter {
 }
 
 impl IncidentPosition {
-    /// Whether it is one that an incident could have: DynamoDB refuses to begin anywhere else.
+    /// Whether an incident could have this position. DynamoDB refuses to begin anywhere else.
     pub fn is_possible(&self) -> bool {
         self.key.starts_with(INCIDENT_PREFIX) && self.key.len() <= 200
     }
 
-    /// What a customer's incidents are sorted by.
+    /// The sort order of a customer's incidents.
     fn order(&self) -> (Reverse<i64>, &str) {
         (Reverse(self.last_window), &self.key)
     }

@@ -1,4 +1,7 @@
-//! Reading incidents: one by its id, all of a customer, and all that a run has to know of.
+//! Reading incidents: one by its id, all of a customer, and all that a run needs.
+//!
+//! A run finds incidents by the last window that changed them, in an index of 16 parts. The index may be behind when
+//! the run writes. The version in the condition of the write detects that.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::CustomerId;
@@ -9,16 +12,16 @@ use jiff::Timestamp;
 use super::keys::{self, INCIDENT_PARTS, INCIDENT_PREFIX, INCIDENTS_INDEX, Key};
 use super::{AnomalyStore, Attributes, IncidentItem, StoreError};
 
-/// Items of a page where all parts are read at once. An item of a kilobyte takes five in memory before it is understood,
-/// so that the full pages of all parts would be more than all else that a run needs.
+/// Items per query when all parts are read at once. An item of a kilobyte takes five in memory until it is parsed. Full
+/// answers of all parts would need more memory than the rest of a run.
 const READ_AT_ONCE: i32 = 100;
 
 impl AnomalyStore {
-    /// Hands every incident that a window from `from` on changed to `see`: those that are open, and those that baselines
-    /// may have to leave out. Without those that were expired at `now`.
+    /// Hands every incident that a window from `from` on changed to `see`: active incidents, and incidents that
+    /// baselines may have to leave out. Incidents that were expired at `now` are left out.
     ///
-    /// No more than a page of each part of the index is in memory at once. Those of a customer are all in one part and
-    /// come in its order, which is that of their last windows.
+    /// Memory holds at most one answer per part of the index. All incidents of a customer are in one part. They come in
+    /// the order of their last windows.
     pub async fn incidents_since(
         &self,
         from: Timestamp,
@@ -101,7 +104,7 @@ impl AnomalyStore {
         Ok(latest.and_then(|item| self.incident_of(item)).filter(|incident| incident.ttl >= now.as_second()))
     }
 
-    /// An incident by what its id names, unless it is missing or expired.
+    /// The incident of an id, unless it is missing or expired.
     pub async fn incident(
         &self,
         subject: &Subject,
@@ -122,7 +125,7 @@ impl AnomalyStore {
         Ok(item.and_then(|item| self.incident_of(item)).filter(|incident| incident.ttl >= now.as_second()))
     }
 
-    /// One that cannot be read, because a newer version wrote it, must not stop all others.
+    /// An item that cannot be read was written by a newer version. It must not stop all others.
     pub(crate) fn incident_of(&self, item: Attributes) -> Option<IncidentItem> {
         serde_dynamo::from_item(item)
             .inspect_err(|error| {

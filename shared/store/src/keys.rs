@@ -1,4 +1,4 @@
-//! The keys of all items, and of the indexes. No other file makes `pk` or `sk`, or takes one apart.
+//! The keys of all items and of the indexes. No other file makes or parses a `pk` or `sk`.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
@@ -19,7 +19,7 @@
 //! | thread | `CHANNEL#{channel}` | `THREAD#{incident}` |
 //! | work of a caller | `WORK#{caller}` | `MINUTE#{minute}` |
 //!
-//! A sort key holds 1,024 bytes, and an id can be longer: then its hash stands in the key.
+//! A sort key holds 1,024 bytes. An id can be longer. Then the key holds the id's hash.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::Shard;
@@ -39,7 +39,7 @@ pub(crate) const PENDING_INDEX: &str = "pending-alerts-index";
 /// Index of incidents by the newest window that changed them. It has [`INCIDENT_PARTS`] parts.
 pub(crate) const INCIDENTS_INDEX: &str = "incidents-index";
 
-/// Parts of the index of incidents: enough that one part can take a storm of incidents.
+/// Parts of the index of incidents. With so many, each part can take its share of a storm.
 pub(crate) const INCIDENT_PARTS: u8 = 16;
 
 /// Partition of all policies.
@@ -79,7 +79,7 @@ pub(crate) fn anomaly(of: &CustomerId, detected_at: i64, metric: &MetricName) ->
     Key { pk: customer(of), sk: format!("{}#{metric}", anomalies_from(detected_at)) }
 }
 
-/// A bound of sort keys: all anomalies of this millisecond come after it, all earlier ones before it.
+/// A bound for sort keys. All anomalies of this millisecond come after the bound, and all earlier ones before it.
 pub(crate) fn anomalies_from(detected_at: i64) -> String {
     format!("{ANOMALY_PREFIX}{detected_at}")
 }
@@ -90,7 +90,8 @@ pub(crate) fn anomaly_of(sk: &str) -> Option<(i64, MetricName)> {
     Some((time.parse().ok()?, MetricName::new(metric).ok()?))
 }
 
-/// The open incident of a subject has one key, so there cannot be two. Each closed one has a key of its own.
+/// The open incident of a subject has one key, so there cannot be two. Closing moves it to a key of its own, in the
+/// same transaction.
 pub(crate) fn incident(subject: &Subject, is_open: bool, opened_at: Timestamp) -> Key {
     let open = open_incident(subject);
     match is_open {
@@ -109,7 +110,7 @@ pub(crate) fn closed_incidents(subject: &Subject) -> String {
     format!("{}#", open_incident(subject).sk)
 }
 
-/// The part of the index of incidents that a customer's are in.
+/// The part of the index that a customer's incidents are in.
 pub(crate) fn incident_part(customer: &CustomerId) -> u8 {
     Sha256::digest(customer.as_str().as_bytes())[0] % INCIDENT_PARTS
 }
@@ -126,7 +127,7 @@ pub(crate) fn digest(detected_at: i64, counts: &str) -> Key {
     key("DIGEST", format!("DIGEST#{detected_at}#{counts}"))
 }
 
-/// The policy for all customers, or that of one.
+/// The policy for all customers, or the policy of one customer.
 pub(crate) fn policy(of: Option<&CustomerId>) -> Key {
     let sk = of.map_or_else(|| "GLOBAL".to_owned(), |of| format!("{CUSTOMER_PREFIX}{}", sha256(of.as_str())));
     key(POLICIES, sk)
@@ -144,7 +145,7 @@ pub(crate) fn last_run() -> Key {
     key(STATUS, "LAST_RUN")
 }
 
-/// The newest completed run of a shard. One for all customers keeps the key of before there were shards.
+/// The newest completed run of a shard. A run for all customers keeps the key that is older than shards.
 pub(crate) fn last_completed(shard: Shard) -> Key {
     match shard.is_whole() {
         true => key(STATUS, COMPLETED_PREFIX),
@@ -152,7 +153,7 @@ pub(crate) fn last_completed(shard: Shard) -> Key {
     }
 }
 
-/// Up to where all hours are judged, for all customers or a shard.
+/// The window up to which all hours are judged, for all customers or for a shard.
 pub(crate) fn judged(shard: Shard) -> Key {
     match shard.is_whole() {
         true => key(STATUS, JUDGED_PREFIX),
@@ -172,7 +173,7 @@ pub(crate) fn lead(channel: &str) -> Key {
     key(format!("CHANNEL#{channel}"), "LEAD")
 }
 
-/// `page` is the window in which its incidents opened, and their customer.
+/// `page` is the window in which the incidents opened, and their customer.
 pub(crate) fn page(channel: &str, page: &str) -> Key {
     key(format!("CHANNEL#{channel}"), format!("PAGE#{}", short(page)))
 }
@@ -185,7 +186,7 @@ pub(crate) fn thread(channel: &str, incident_id: &str) -> Key {
     key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
 }
 
-/// What a caller of the API asked for in the minute of `at`.
+/// The work of a caller of the API in the minute of `at`.
 pub(crate) fn work(caller: &str, at: Timestamp) -> Key {
     key(format!("WORK#{}", short(caller)), format!("MINUTE#{}", at.as_second().div_euclid(60)))
 }
@@ -224,7 +225,7 @@ mod tests {
         format!("{pk} {sk}")
     }
 
-    /// Items outlive deployments: a key that changes loses what is stored.
+    /// Items outlive deployments. A changed key would lose the stored items.
     #[test]
     fn keys_stay_as_they_are() {
         let subject = Subject {

@@ -1,10 +1,10 @@
-//! The table in DynamoDB: anomalies, incidents, policies, runs, and what became of alerts.
+//! The table in DynamoDB: anomalies, incidents, policies, runs, and deliveries of alerts.
 //!
-//! Each anomaly is stored once. Its key is made of customer, metric and window, so the second run of a window meets the
-//! items of the first and writes nothing. An anomaly is stored together with what it makes of its incident, and is its
+//! Each anomaly is stored once. Its key is made of customer, metric and window. So the second run of a window meets the
+//! items of the first run and writes nothing. An anomaly and its effect on the incident are one write. The item is its
 //! own outbox (`outbox`).
 //!
-//! `keys` makes all keys, `conflicts` repeats writes that meet others, `merge` makes one list of many.
+//! `keys` makes all keys, `conflicts` repeats writes that meet other writes, `merge` makes one list of many.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -68,10 +68,10 @@ pub struct AnomalyStore {
     retention: Duration,
 }
 
-/// Who writes, and when. A new one for each run, also when a run is repeated.
+/// The run that writes, and its time. Each try of a run is a new writer.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'a> {
-    /// How a run knows its own writes again.
+    /// The name by which a run recognises its own writes.
     pub run_id: &'a str,
     pub now: Timestamp,
 }

@@ -1,7 +1,8 @@
-//! One list of many: a merge of queries that are sorted by time, newest first, and read as far as they are needed.
+//! One list of many: a merge of queries that are sorted by time, newest first. Each query is read only as far as
+//! needed.
 //!
-//! Of the same time the queries go in the order of their ranks. So the last item of a page is all that the next page
-//! needs to know.
+//! Within one time, queries come in the order of their ranks. So the last item of a list page is all that the next list
+//! page needs.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -16,7 +17,7 @@ use super::{AnomalyStore, Attributes, StoreError};
 #[derive(Debug)]
 pub struct ListPage<T: Listed> {
     pub items: Vec<T>,
-    /// Where the next page begins; `None` at the end.
+    /// The place where the next list page begins. `None` at the end.
     pub next: Option<T::Position>,
 }
 
@@ -25,7 +26,7 @@ pub trait Listed: Sized {
     /// A place in the list: right after an item.
     type Position: Clone;
 
-    /// What a list of them is called.
+    /// The name of a list of these items.
     const NAME: &'static str;
 
     fn position(&self) -> Self::Position;
@@ -34,9 +35,9 @@ pub trait Listed: Sized {
     fn time(position: &Self::Position) -> i64;
 }
 
-/// How an item of a list is read.
+/// How a list reads an item.
 pub(crate) trait Readable: Listed {
-    /// `None` for an item that cannot be read, because a newer version wrote it: it must not stop all others.
+    /// `None` for an item that cannot be read. A newer version wrote it, and it must not stop all others.
     fn read(store: &AnomalyStore, item: Attributes) -> Option<Self>;
 
     /// The place of a key of the table or of an index.
@@ -46,10 +47,10 @@ pub(crate) trait Readable: Listed {
 /// One of the queries that a list is merged from.
 pub(crate) struct Source<T: Listed> {
     query: QueryFluentBuilder,
-    /// Its place among the queries, which decides between items of the same time.
+    /// The place among the queries. It decides between items of the same time.
     rank: usize,
     buffer: VecDeque<T>,
-    /// Up to where it was read.
+    /// The place up to which the query was read.
     frontier: Option<T::Position>,
     ended: bool,
 }
@@ -57,7 +58,7 @@ pub(crate) struct Source<T: Listed> {
 impl AnomalyStore {
     /// At most `limit` items of these queries.
     ///
-    /// A page is filled as far as there are items; at the deadline it ends where reading got to.
+    /// A list page is full if there are enough items. At the deadline it ends at the place that reading has reached.
     pub(crate) async fn merge<T: Readable>(
         &self,
         mut sources: Vec<Source<T>>,
@@ -75,8 +76,8 @@ impl AnomalyStore {
             let newest = sources.iter_mut().filter(|source| !source.is_over()).max_by_key(|s| s.place());
             let Some(source) = newest else { return Ok(page) };
             if page.items.len() == limit {
-                // Whether anything follows is known once it was read, and a filter may leave nothing of what is there
-                // still. One look is worth it, to spare an empty page; more are the next page's work.
+                // Only a read tells whether anything follows, and a filter may leave nothing of it. One read is worth
+                // it to spare an empty list page. Further reads are left to the next list page.
                 if source.buffer.is_empty() && in_time && !looked_on {
                     looked_on = true;
                     continue;
@@ -86,7 +87,7 @@ impl AnomalyStore {
             }
             match source.buffer.pop_front() {
                 Some(item) => page.items.push(item),
-                // Nothing newer is left to show, and what comes next was not read yet.
+                // Nothing newer is left to show, and the next items were not read yet.
                 None if !in_time => {
                     page.next = source.frontier.clone().or_else(|| page.items.last().map(T::position));
                     return Ok(page);
@@ -96,7 +97,7 @@ impl AnomalyStore {
         }
     }
 
-    /// The next part of a query into its buffer.
+    /// Reads the next part of a query into its buffer.
     async fn read_on<T: Readable>(&self, source: &mut Source<T>) -> Result<(), StoreError> {
         let answer = source.query.clone().send().await.map_err(|error| self.unread(T::NAME, error))?;
         let items = answer.items.unwrap_or_default().into_iter();
@@ -113,7 +114,7 @@ impl AnomalyStore {
 }
 
 impl<T: Listed> Source<T> {
-    /// A query that goes on after a place.
+    /// A query that continues after a place.
     pub(crate) fn new(rank: usize, query: QueryFluentBuilder, after: Option<&T::Position>) -> Self {
         Self { query, rank, buffer: VecDeque::new(), frontier: after.cloned(), ended: false }
     }
@@ -122,7 +123,8 @@ impl<T: Listed> Source<T> {
         self.buffer.is_empty() && self.ended
     }
 
-    /// Where its next item stands at best: the greatest place comes first. A query that was not begun could be anywhere.
+    /// The earliest place that the next item of this query can have. The greatest place comes first. A query that has
+    /// not begun could be anywhere.
     fn place(&self) -> (i64, Reverse<usize>) {
         let next = self.buffer.front().map(|item| T::time(&item.position()));
         let at = next.or_else(|| self.frontier.as_ref().map(T::time));
@@ -130,8 +132,8 @@ impl<T: Listed> Source<T> {
     }
 }
 
-/// The newest time that a query of this rank may still hold, where a list goes on after an item of time `after` of the
-/// query `resumed`: of the same time, the queries before that one were shown, and those after it were not.
+/// The newest time that a query of this rank may still hold. The list continues after an item of time `after` of the
+/// query `resumed`. Of that time, queries before `resumed` were shown, and queries after it were not.
 pub(crate) fn newest_left(rank: usize, resumed: Option<(usize, i64)>, last: i64) -> i64 {
     match resumed {
         Some((resumed, after)) if rank < resumed => last.min(after - 1),
@@ -140,7 +142,7 @@ pub(crate) fn newest_left(rank: usize, resumed: Option<(usize, i64)>, last: i64)
     }
 }
 
-/// An error of a key that is none of ours.
+/// The error for a key of another form.
 pub(crate) fn broken_key(detail: String) -> serde_dynamo::Error {
     <serde_dynamo::Error as serde::de::Error>::custom(detail)
 }

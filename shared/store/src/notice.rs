@@ -1,4 +1,4 @@
-//! Notices: alerts about an incident that no anomaly carries, such as that it is over.
+//! Notices: alerts about an incident that no anomaly carries, such as its end.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::AlertState;
 use super::anomaly_item::expiry;
 use super::keys::{self, Key};
 
-/// A notice as an item. It names the metric in its incident only: with an attribute `metric` of its own it would be
-/// listed among the anomalies. Times are Unix milliseconds but for `ttl`.
+/// A notice as an item. Only its incident names the metric. With an attribute `metric` of its own, the notice would be
+/// listed among the anomalies. Times are Unix milliseconds, and `ttl` is in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     pub pk: String,
@@ -20,7 +20,7 @@ pub struct Notice {
     #[serde(rename = "type")]
     pub kind: String,
     pub alert_id: String,
-    /// When it became true: the end of the window, or when somebody did it.
+    /// The end of the window, or the time of a person's action.
     pub detected_at: i64,
     pub event: Event,
     /// The incident as it was then.
@@ -36,7 +36,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// A notice that waits to be sent. Its id is made of incident, event and time, so that a repeated step makes the same.
+    /// A pending notice. Its id is made of incident, event and time, so a repeated step makes the same notice.
     pub fn new(
         event: Event,
         incident: &Incident,

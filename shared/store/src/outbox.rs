@@ -1,11 +1,11 @@
-//! The outbox: alerts that are stored with what they tell of, and wait until they are published and marked `sent`.
+//! The outbox: stored alerts that wait until they are published and marked `sent`.
 //!
-//! An item that has to be alerted is born `pending` and stays in a sparse index until its alert was published and marked
-//! `sent`. A run that dies on the way leaves it there for the next one. A short claim before publishing keeps two runs at
-//! the same time from sending the same alert.
+//! An alert is born `pending`, in the write of its item. It stays in a sparse index until it was published and marked
+//! `sent`. If a run dies before that, the next run finds the alert there. A short claim before publishing keeps two
+//! runs at the same time from sending the same alert.
 //!
-//! Whether something is alerted is decided by the item's state and never by "my put won": the SDK repeats a put whose
-//! answer was lost, and the repetition loses against the item it made itself.
+//! The item's state decides whether to alert, never "my put won". The SDK repeats a put whose answer was lost, and the
+//! repetition loses against its own item.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,23 +22,24 @@ use super::conflicts::{BRIEFLY, Conflict, again_after_conflicts};
 use super::keys::PENDING_INDEX;
 use super::{AlertItem, AlertState, AnomalyItem, AnomalyStore, Attributes, Digest, StoreError, Writer};
 
-/// How long a run may take from claiming an alert to marking it. A run that dies in between leaves the claim behind,
-/// so this is also how soon the alert can be sent again; the first asynchronous retry of a Lambda comes after a minute.
+/// Time from claiming an alert to marking it. A publish with all its tries ends well within it. A run that dies leaves
+/// the claim behind, so the alert can be sent again after this time. Lambda's first asynchronous retry comes after a
+/// minute.
 pub const CLAIM: Duration = Duration::from_secs(30);
 
-/// What became of a record.
+/// The result of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// It was stored by this run; otherwise an earlier run, or one at the same time, had stored it.
+    /// This run stored the item. Otherwise an earlier or simultaneous run did.
     pub new: bool,
     /// The state of the stored item's alert.
     pub alert_state: AlertState,
-    /// The stored item, where its alert waits.
+    /// The stored item, if its alert is pending.
     pub pending: Option<AlertItem>,
 }
 
 impl Recorded {
-    /// Stored just now.
+    /// An item that was stored just now.
     pub fn of(alert: AlertItem) -> Self {
         let alert_state = alert.state();
         Self { new: true, alert_state, pending: Some(alert).filter(|_| alert_state == AlertState::Pending) }
@@ -50,18 +51,18 @@ impl Recorded {
 pub struct Pending {
     /// Oldest first.
     pub alerts: Vec<AlertItem>,
-    /// Items in the index that are no alert as this version knows it.
+    /// Items in the index that this version cannot read as alerts.
     pub unreadable: u64,
 }
 
-/// What became of the attempt to claim an alert.
+/// The result of a try to claim an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The alert is this run's to publish.
+    /// This run may publish the alert.
     Won,
-    /// Another run holds it, and may or may not be alive.
+    /// Another run has the claim. It may be alive or dead.
     Held,
-    /// It was published, or is gone.
+    /// The alert was published, or its item is gone.
     Done,
 }
 
@@ -77,7 +78,7 @@ impl AnomalyStore {
         self.put(AlertItem::Digest(Box::new(item)), writer).await
     }
 
-    /// All alerts that wait, oldest first, at most `limit`.
+    /// All pending alerts, oldest first, at most `limit`.
     pub async fn pending(&self, limit: usize) -> Result<Pending, StoreError> {
         let mut pages = self.waiting().into_paginator().page_size(100).items().send();
         let mut pending = Pending { alerts: Vec::new(), unreadable: 0 };
@@ -97,7 +98,7 @@ impl AnomalyStore {
         Ok(pending)
     }
 
-    /// How many alerts wait, and when the anomaly of the oldest was complete, in Unix milliseconds.
+    /// The number of pending alerts, and the time of the oldest one's anomaly in Unix milliseconds.
     pub async fn pending_alerts(&self) -> Result<(u64, Option<i64>), StoreError> {
         let unread = |source| self.unread("the pending alerts", source);
         let mut count = 0;
@@ -111,7 +112,7 @@ impl AnomalyStore {
         Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
     }
 
-    /// Takes the right to publish an alert, for as long as [`CLAIM`] from `writer.now`.
+    /// Takes the right to publish an alert, for the time [`CLAIM`] from `writer.now`.
     pub async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, StoreError> {
         let until = writer.now.as_second() + i64::try_from(CLAIM.as_secs()).unwrap_or(i64::MAX);
         let update = self
@@ -132,7 +133,7 @@ impl AnomalyStore {
         })
     }
 
-    /// Gives a claim back after a publish that failed, so that the next run need not wait for it to end.
+    /// Gives a claim back after a failed publish. The next run need not wait for the end of the claim.
     pub async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
         let update = self
             .update(alert)
@@ -155,7 +156,7 @@ impl AnomalyStore {
         self.conditional("mark", alert, update).await.map(drop)
     }
 
-    /// Takes an alert out of the outbox that can never be published.
+    /// Takes an alert that can never be published out of the outbox.
     pub async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
         let update = self
             .update(alert)
@@ -191,7 +192,7 @@ impl AnomalyStore {
         }
     }
 
-    /// The index of waiting alerts, oldest first.
+    /// The index of pending alerts, oldest first.
     fn waiting(&self) -> QueryFluentBuilder {
         self.client
             .query()
@@ -205,7 +206,7 @@ impl AnomalyStore {
         self.client.update_item().table_name(&self.table).set_key(Some(alert.key().attributes()))
     }
 
-    /// Runs a conditional update; where its condition did not hold, returns the item as it is.
+    /// Runs a conditional update. Returns the item if the condition did not hold.
     async fn conditional(
         &self,
         operation: &'static str,
@@ -224,7 +225,7 @@ impl AnomalyStore {
         }
     }
 
-    /// What a refused put found in its place.
+    /// The item that a refused put found in its place.
     pub(crate) fn already(&self, found: Attributes, writer: Writer<'_>) -> Recorded {
         let new = holds(&found, "run_id", writer.run_id);
         if !holds(&found, "alert_state", AlertState::Pending.as_str()) {
@@ -234,17 +235,18 @@ impl AnomalyStore {
             return Recorded { new, alert_state, pending: None };
         }
         let pending = AlertItem::from_item(found)
-            // It is in the index as well, and counts there.
+            // The item is in the index as well, and is counted there.
             .inspect_err(|error| tracing::error!(error = %error, db.table = self.table, "a stored item cannot be read"))
             .ok();
         Recorded { new, alert_state: AlertState::Pending, pending }
     }
 }
 
-/// The condition under which an alert's item is put, with its names and values.
+/// The condition for the put of an alert's item, with its names and values.
 ///
-/// An expired item that DynamoDB has not removed yet must not block its successor. An item that would be born expired,
-/// from a re-run of a window of long ago, is no successor: it would page again each time.
+/// - An expired item that DynamoDB has not removed yet does not block its successor.
+/// - An item that would be born expired, from a re-run of an old window, replaces nothing. Otherwise it would page
+///   again each time.
 pub(crate) fn unless_stored(
     alert: &AlertItem,
     writer: Writer<'_>,

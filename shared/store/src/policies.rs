@@ -1,8 +1,8 @@
-//! The operators' policies: one document for all customers and one for each customer that differs, all in one
-//! partition, so that a run reads them with one query.
+//! The operators' policies: one document for all customers, and one for each customer with settings of its own. All are
+//! in one partition, so a run reads them with one query.
 //!
-//! A document has a version. A change is made to the version that its author saw, or not at all, and each version is
-//! kept beside it with its author and time, in the same transaction.
+//! A document has a version. A change names the version that its author saw, or is refused. Each version is kept beside
+//! the document with its author and time, in the same transaction.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -16,11 +16,11 @@ use super::conflicts::{is_conflict, is_refused};
 use super::keys::{self, Key, POLICIES};
 use super::{AnomalyStore, Attributes, StoreError};
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PolicyChange {
     Stored(StoredPolicy),
-    /// Somebody else changed it in the meantime.
+    /// Somebody else changed the policy meanwhile.
     Overtaken,
 }
 
@@ -33,14 +33,14 @@ struct PolicyItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     customer_id: Option<CustomerId>,
     version: u64,
-    /// JSON text, which keeps numbers exactly as they were written.
+    /// JSON text. It keeps numbers exactly as their author wrote them.
     policy: String,
     updated_at: i64,
     updated_by: String,
 }
 
 impl AnomalyStore {
-    /// The policy for all customers, or that of one.
+    /// The policy for all customers, or the policy of one customer.
     pub async fn policy(&self, of: Option<&CustomerId>) -> Result<StoredPolicy, StoreError> {
         let answer = self
             .client
@@ -57,7 +57,7 @@ impl AnomalyStore {
         }
     }
 
-    /// All policies: that for all customers, and those of single ones.
+    /// All policies: the one for all customers, and those of single customers.
     pub async fn policies(&self) -> Result<(StoredPolicy, Vec<(CustomerId, StoredPolicy)>), StoreError> {
         let mut pages = self
             .client
@@ -75,7 +75,7 @@ impl AnomalyStore {
             match self.stored_policy(item) {
                 Ok((Some(customer), policy)) => customers.push((customer, policy)),
                 Ok((None, policy)) => global = policy,
-                // One that a newer version wrote must not keep everybody from being checked.
+                // A policy of a newer version must not keep all customers from being checked.
                 Err(error) => {
                     let error = error_chain(&error);
                     tracing::error!(
@@ -144,7 +144,7 @@ impl AnomalyStore {
             Err(TransactWriteItemsError::TransactionCanceledException(refusal))
                 if is_refused(&refusal) || is_conflict(&refusal) =>
             {
-                // A conflict is another change of the same document at this very moment.
+                // A conflict is another change of the same document at this moment.
                 Ok(PolicyChange::Overtaken)
             }
             Err(error) => Err(self.unwritten(of, error.into())),

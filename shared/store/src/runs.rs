@@ -1,5 +1,7 @@
-//! What is remembered of the detector's runs: those that somebody asked for, each under its id, and the last ones of
-//! all, for whoever wants to know whether the system is alive.
+//! Notes of the detector's runs. Runs on demand have an id each. The last runs of all kinds show whether the system is
+//! alive.
+//!
+//! A note never fails its run.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,31 +16,31 @@ use serde::{Deserialize, Serialize};
 use super::keys::{self, COMPLETED_PREFIX, Key, STATUS};
 use super::{AnomalyStore, Attributes, StoreError};
 
-/// How long a run that was asked for is remembered.
+/// How long a run on demand is kept.
 const RUN_RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
-/// Where a run stands.
+/// The state of a run on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// Handed to the detector, which has not begun yet.
+    /// The detector has the request and has not begun.
     Queued,
     Running,
     Completed,
-    /// It failed; the detector tries it again by itself, up to two times.
+    /// The run failed. The detector repeats it by itself, up to two times.
     Failed,
 }
 
-/// A run that somebody asked for. Times are Unix milliseconds.
+/// A run on demand. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectionRun {
     pub detection_id: String,
     pub status: RunStatus,
     pub dry_run: bool,
-    /// Only these customers; all where it is empty.
+    /// The customers of the run. An empty list means all.
     #[serde(default)]
     pub customer_ids: Vec<CustomerId>,
-    /// The hour at or before this time is where the window closes.
+    /// The window closes at the last full hour at or before this time.
     pub time: i64,
     pub requested_by: String,
     pub requested_at: i64,
@@ -49,30 +51,30 @@ pub struct DetectionRun {
     pub started_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<i64>,
-    /// What the run answered, as JSON text.
+    /// The answer of the run, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
 
-/// How a run for all customers, or for a shard of them, ended. Times are Unix milliseconds.
+/// How a run for all customers or a shard ended. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     pub run_id: String,
-    /// The part of the customers that it was for.
+    /// The shard of the run.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
     pub shard: Shard,
     pub completed: bool,
     pub finished_at: i64,
-    /// Where the window of the run closes, as far as it is known.
+    /// The end of the run's window, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_end: Option<i64>,
-    /// What the run answered, as JSON text.
+    /// The answer of the run, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
 
 impl AnomalyStore {
-    /// Remembers a run that was asked for.
+    /// Stores the note of a run on demand.
     pub async fn add_run(&self, run: &DetectionRun) -> Result<(), StoreError> {
         let mut item: Attributes = serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
         let expiry = run.requested_at / 1_000 + i64::try_from(RUN_RETENTION.as_secs()).unwrap_or(i64::MAX);
@@ -82,7 +84,7 @@ impl AnomalyStore {
         self.put_plain(item, &run.detection_id, None).await.map(drop)
     }
 
-    /// A run that was asked for, unless it is missing or forgotten.
+    /// A run on demand, unless its note is missing or expired.
     pub async fn run(&self, detection_id: &str, now: Timestamp) -> Result<Option<DetectionRun>, StoreError> {
         let Some(item) = self.get_plain(keys::run(detection_id), "the run").await? else { return Ok(None) };
         let expiry: i64 = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).unwrap_or(i64::MAX);
@@ -90,7 +92,7 @@ impl AnomalyStore {
         Ok((expiry >= now.as_second()).then_some(run))
     }
 
-    /// The detector has begun with a run.
+    /// Notes that the detector has begun a run.
     pub async fn run_started(
         &self,
         detection_id: &str,
@@ -109,7 +111,7 @@ impl AnomalyStore {
         .await
     }
 
-    /// The detector is through with a run. `summary` is what it answered; none is a failure.
+    /// Notes that the detector has finished a run. `summary` is its answer. No summary means failure.
     pub async fn run_finished(
         &self,
         detection_id: &str,
@@ -141,8 +143,8 @@ impl AnomalyStore {
         }
     }
 
-    /// Remembers how a run ended. The last completed one is that of the newest window, whenever it ran; each shard has
-    /// one of its own.
+    /// Notes how a run ended. The last completed run is the one with the newest window, whenever it ran. Each shard has
+    /// its own.
     pub async fn note_run(&self, run: &LastRun) -> Result<(), StoreError> {
         let item = |key: Key| -> Result<Attributes, StoreError> {
             let mut item: Attributes =
@@ -160,7 +162,7 @@ impl AnomalyStore {
         Ok(())
     }
 
-    /// The last run, and the completed one of the newest window that was checked for all customers.
+    /// The last run, and the completed run with the newest window that was checked for all customers.
     pub async fn last_runs(&self) -> Result<(Option<LastRun>, Option<LastRun>), StoreError> {
         let last = async {
             let item = self.get_plain(keys::last_run(), "the last run").await?;
@@ -190,14 +192,14 @@ impl AnomalyStore {
         serde_dynamo::to_attribute_value(status).map_err(|source| self.unreadable(source))
     }
 
-    /// The end of the last window before which every hour is judged; none where nobody has noted it.
+    /// The end of the last window before which every hour is judged. None if nothing was noted.
     pub async fn judged_until(&self, shard: Shard) -> Result<Option<Timestamp>, StoreError> {
         let item = self.get_plain(keys::judged(shard), "which hours are judged").await?;
         let end = item.and_then(|item| item.get("window_end")?.as_n().ok()?.parse().ok());
         Ok(end.and_then(|end| Timestamp::from_millisecond(end).ok()))
     }
 
-    /// Notes that every hour is judged up to the window that ends then. A later note stays.
+    /// Notes that every hour is judged up to the window that ends then. A later note is not replaced.
     pub async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> Result<(), StoreError> {
         let end = window_end.as_millisecond();
         let mut item = keys::judged(shard).attributes();
@@ -216,7 +218,7 @@ impl AnomalyStore {
         Ok(get.send().await.map_err(|source| self.unread(what, source))?.item)
     }
 
-    /// Puts an item; where `window_end` is given, not over one of a later window.
+    /// Puts an item. If `window_end` is given, the put does not replace an item of a later window.
     async fn put_plain(&self, item: Attributes, id: &str, window_end: Option<i64>) -> Result<(), StoreError> {
         let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         if let Some(window_end) = window_end {
@@ -243,7 +245,7 @@ impl AnomalyStore {
             .table_name(&self.table)
             .set_key(Some(keys::run(detection_id).attributes()))
             .update_expression(expression)
-            // Nothing is made of an id that nobody asked for.
+            // An update must not create the note of a run that nobody asked for.
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#status", "status");
         for (name, value) in values {
@@ -254,10 +256,10 @@ impl AnomalyStore {
     }
 }
 
-/// Of the newest completed runs of each shard the one that tells how far all customers are checked.
+/// The run that tells how far all customers are checked. The input is each shard's newest completed run.
 ///
-/// One shard says nothing of the customers of the others: of those that make a whole it is the one furthest behind, and
-/// none where one is missing. Shards of an earlier division stay behind and are left out by that.
+/// One shard says nothing about the customers of the others. If all shards of a division are there, the one furthest
+/// behind counts. If one is missing, the division does not count. So shards of an earlier division are left out.
 fn newest_for_all(runs: Vec<LastRun>) -> Option<LastRun> {
     let mut divisions: BTreeMap<u8, Vec<LastRun>> = BTreeMap::new();
     for run in runs {

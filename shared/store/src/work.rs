@@ -1,4 +1,4 @@
-//! How much work each caller of the API asked for in a minute: one item a caller and minute, which expires by itself.
+//! The work of each caller of the API per minute: one item per caller and minute. It expires by itself.
 
 use std::time::Duration;
 
@@ -12,18 +12,19 @@ use super::{AnomalyStore, StoreError, keys};
 /// How long the count of a minute is kept, in seconds.
 const RETENTION_SECONDS: i64 = 3_600;
 
-/// What a caller may use in a minute.
+/// The work that a caller may use in a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     pub requests: u64,
-    /// Time of work, of all requests together.
+    /// Time of work of all requests together.
     pub work: Duration,
 }
 
 impl AnomalyStore {
-    /// Takes one request and `work` from what a caller may use in the minute of `now`. `false` where that is used up.
+    /// Takes one request and `work` from a caller's allowance for the minute of `now`. Returns `false` if the allowance
+    /// is used up.
     ///
-    /// A request that needs more than the whole allowance is granted in a minute in which nothing else was.
+    /// A request that needs more than the whole allowance is granted in a minute without other requests.
     pub async fn take_work(
         &self,
         caller: &str,
@@ -59,7 +60,7 @@ impl AnomalyStore {
         }
     }
 
-    /// Replaces the work that was `taken` at `at` by what was used.
+    /// Replaces the work that was `taken` at `at` by the work that was used.
     pub async fn settle_work(
         &self,
         caller: &str,

@@ -1,29 +1,29 @@
-//! The codes of problems: a part of the contract, for programs that must not read sentences.
+//! The codes of problems. They are a part of the contract, for programs that do not read sentences.
 
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What kind of problem it is. A code never changes its meaning; new ones may be added.
+/// The kind of the problem. A code never changes its meaning. New codes may be added.
 ///
 /// * `invalid_parameter` (400): a parameter or a field of the body is wrong; `parameter` names it
 /// * `invalid_request` (400): the query, the path or the body as a whole cannot be read
 /// * `baseline_too_short` (400): `baseline_days` holds fewer earlier periods than a verdict needs
-/// * `unauthorized` (401): there is no valid token, or it has no expiry
+/// * `unauthorized` (401): there is no valid token, or the token has no expiry
 /// * `forbidden` (403): the token does not give the right to this
-/// * `not_found` (404): it does not exist, or the token does not show it
-/// * `no_such_route` (404): there is no such route
+/// * `not_found` (404): the object does not exist, or the token does not show it
+/// * `no_such_route` (404): the route does not exist
 /// * `method_not_allowed` (405): the route does not have this method
-/// * `invalid_state` (409): the action makes no sense in the present state
+/// * `invalid_state` (409): the present state does not allow the action
 /// * `superseded` (409): a later incident of the same customer, metric and direction exists
-/// * `history_full` (409): the history is full; no more changes are kept
-/// * `contended` (409): others change it at this moment; try again
-/// * `precondition_failed` (412): somebody changed it since; GET it again
+/// * `history_full` (409): the history has no room for another change
+/// * `contended` (409): others change the object at this moment; try again
+/// * `precondition_failed` (412): somebody has changed the object; GET it again
 /// * `body_too_large` (413): the body is larger than 64 KiB
 /// * `precondition_required` (428): `If-Match` is missing
-/// * `too_many_requests` (429): the share of work of this caller is used up; `Retry-After` says for how long
+/// * `too_many_requests` (429): the caller's share of work is used up; `Retry-After` says for how long
 /// * `internal` (500): a fault of this API
-/// * `out_of_time` (503): it takes longer than it may just now; try again, or ask for less
+/// * `out_of_time` (503): the answer takes too long; try again, or ask for less
 /// * `usage_unavailable` (503): the usage data cannot be reached
 /// * `store_unavailable` (503): the store of anomalies cannot be reached
 /// * `detector_unavailable` (503): the detector cannot be reached
@@ -55,7 +55,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// The HTTP status that goes with it.
+    /// The HTTP status of the code.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::InvalidParameter | Self::InvalidRequest | Self::BaselineTooShort => StatusCode::BAD_REQUEST,

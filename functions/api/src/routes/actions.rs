@@ -1,5 +1,5 @@
-//! What people do with anomalies and incidents: acknowledge, resolve, reopen. Each route is one line of
-//! `routes::anomaly_actions` or `routes::incident_actions`; what they share is here.
+//! Actions of people on anomalies and incidents: acknowledge, resolve, reopen. Each route is one line of
+//! `routes::anomaly_actions` or `routes::incident_actions`. This module holds the shared part.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// The action as histories keep it.
+    /// The action as an entry of a history.
     pub(crate) fn entry(
         self,
         action: Action,
@@ -50,19 +50,19 @@ impl Note {
     }
 }
 
-/// What people act on.
+/// An object that people act on.
 pub(crate) trait Actionable: Sized {
-    /// What it is called.
+    /// The name of the object in sentences.
     const NAME: &'static str;
     type View: Serialize;
 
-    /// Carries out an action that the caller may ask for.
+    /// Carries out an action. The caller has the right to it.
     async fn act(request: &ActionRequest, entry: &HistoryEntry) -> Result<Acted<Self>, Problem>;
     fn state(&self) -> &'static str;
     fn view(self, caller: &Caller) -> Self::View;
 }
 
-/// A request to act on what the path names.
+/// A request to act on the object in the path.
 pub(crate) struct ActionRequest {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Caller,
@@ -73,7 +73,7 @@ pub(crate) struct ActionRequest {
 }
 
 impl ActionRequest {
-    /// Carries out the action, and answers the item as it is now.
+    /// Carries out the action, and answers the object as it is now.
     pub(crate) async fn answer<T: Actionable>(mut self, action: Action) -> Result<Json<T::View>, Problem> {
         let entry = std::mem::take(&mut self.note).entry(action, &self.caller, self.now)?;
         let name = T::NAME;
@@ -114,7 +114,7 @@ impl FromRequest<Arc<App>> for ActionRequest {
     }
 }
 
-/// A route for an action, with its part of the document: the answer is the item as it is afterwards.
+/// A route for an action, with its part of the document. The answer is the object after the action.
 macro_rules! action_route {
     (
         $(#[$doc:meta])*

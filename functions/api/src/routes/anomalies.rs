@@ -1,4 +1,4 @@
-//! What was found: pages of anomalies, and one with the usage around it.
+//! Lists of anomalies, and one anomaly with the usage around it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,46 +70,46 @@ const COLUMNS: [&str; 27] = [
 pub(crate) struct Anomalies {
     /// Newest first.
     pub anomalies: Vec<AnomalyView>,
-    /// Sent as `cursor` with the same parameters and the same token, it brings the next page; null on the last one.
+    /// Send it as `cursor` with the same parameters and the same token to get the next list page. Null on the last one.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
-/// An anomaly with the usage that it was judged by, as it stands now: events that came late have changed it.
+/// An anomaly with the usage that it was judged by, as it is now. Late events may have changed the usage.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AnomalyDetail {
     pub anomaly: AnomalyView,
-    /// The earlier windows, newest first. Empty where the catalog no longer has the metric.
+    /// The earlier windows, newest first. Empty if the metric has left the catalog.
     pub baseline_windows: Vec<BaselineWindow>,
-    /// The hours of the anomaly's window, oldest first, each beside the same hour of the days before.
+    /// The hours of the anomaly's window, oldest first, each beside the same hour of earlier days.
     pub hours: Vec<Hour>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BaselineWindow {
     pub window: Period,
-    /// Null where nothing is known of it.
+    /// Null if unknown.
     #[schema(required = true)]
     pub value: Option<f64>,
-    /// Whether it was compared with, as far as it has a value. These are not: the windows before the first full one of a new
-    /// customer, those whose value is broken, and those in which an incident was.
+    /// Whether the check counted the window, if the window has a value. The check leaves out three kinds: windows
+    /// before the first full one of a new customer, windows with a broken value, and windows that held an incident.
     pub counted: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Hour {
     pub window: Period,
-    /// Null where nothing is known of it.
+    /// Null if unknown.
     #[schema(required = true)]
     pub value: Option<f64>,
-    /// The same hour of the days before.
+    /// The same hour of earlier days.
     pub baseline: BaselineView,
 }
 
 /// List anomalies
 ///
-/// Newest first. A page holds `limit` anomalies as long as there are more; only where a filter makes the search long may it
-/// hold fewer. The last page is the one without a `next_cursor`.
+/// Newest first. A list page holds `limit` anomalies while more exist. It may hold fewer if a filter makes the search
+/// long. The last list page has no `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/anomalies",
@@ -177,8 +177,8 @@ pub(crate) async fn list(
 
 /// Show one anomaly
 ///
-/// With the earlier windows that it was compared with, and the hours of its window beside the same hours of the days
-/// before.
+/// The answer adds the earlier windows of the comparison, and the hours of the window beside the same hours of earlier
+/// days.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/{anomaly_id}",
@@ -212,7 +212,7 @@ pub(crate) async fn detail(
     Ok(Json(AnomalyDetail { anomaly: AnomalyView::of(item, &caller), baseline_windows, hours }))
 }
 
-/// Goes on with a list, in the bounds that it began with.
+/// Continues a list, in the bounds that it began with.
 fn resume(
     cursor: &str,
     binding: &str,
@@ -227,7 +227,7 @@ fn resume(
     if listed { Ok(after) } else { Err(cursor::refused()) }
 }
 
-/// What an anomaly's id names, if the caller may see it. An id that names nothing is as good as a missing one.
+/// The key in an anomaly's id, if the caller may see the anomaly. An invalid id is answered like a missing one.
 pub(crate) fn visible(
     caller: &Caller,
     anomaly_id: &str,
@@ -237,7 +237,7 @@ pub(crate) fn visible(
     Ok((customer, detected_at, metric))
 }
 
-/// The filter that the parameters of a list or of its figures make.
+/// The filter from the parameters of a list or of counts.
 pub(crate) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Problem> {
     let filter = AnomalyFilter {
         customer: caller.customer(query.customer()?)?,
@@ -256,7 +256,7 @@ pub(crate) fn metric_names(app: &App) -> Vec<MetricName> {
     app.catalog.metrics().iter().map(|spec| spec.name.clone()).collect()
 }
 
-/// Everything that decides which anomalies are listed, as it was sent.
+/// Every input that decides the content of the list, as it was sent.
 fn binding(caller: &Caller, query: &Query) -> String {
     let sent = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
     let parameters: Vec<_> = sent.into_iter().map(|name| (name, query.text(name))).collect();
@@ -301,7 +301,7 @@ async fn around(
     Ok((windows, hours(app, &window, usage, spec, &by_hour)))
 }
 
-/// Each hour of a window of 24, beside the same hour of the days before.
+/// Each hour of a window of 24, beside the same hour of earlier days.
 fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: &[Option<f64>]) -> Vec<Hour> {
     const HOURS: usize = detection::window::HOURS as usize;
     let days: Vec<_> = by_hour.rchunks_exact(HOURS).collect();

@@ -1,7 +1,7 @@
-//! What people do with an anomaly, and by it with its incident.
+//! Actions on an anomaly. They act on its incident too.
 //!
-//! The anomaly first, since its state says whether the action makes any sense, and then the incident. Both are as good
-//! twice as once: a caller who repeats a request that was cut off in between does what is still to be done.
+//! The anomaly is first, because its state decides whether the action is allowed. The incident is second. A repetition
+//! of either changes nothing. So a caller who repeats a request that was cut off completes the rest.
 
 use axum::Json;
 use detection::{Action, IncidentId};
@@ -18,9 +18,10 @@ use crate::views::AnomalyView;
 action_route! {
     /// Acknowledge an anomaly
     ///
-    /// Somebody looks into it, and with it into its incident: those who were paged are told, once for all of the incident's
-    /// anomalies. The note, the time and who sent the token go to the history of both. Doing it twice is as good as once; a new
-    /// note is kept. What is resolved must be reopened first. An incident that is over stays as it is.
+    /// Says that somebody looks into the anomaly and its incident. The people who were paged are notified, once for all
+    /// anomalies of the incident. The note, the time and the token's name go into both histories. A repetition changes
+    /// nothing, except that a new note is kept. A resolved anomaly must be reopened first. A closed incident stays
+    /// unchanged.
     acknowledge = Acknowledge of AnomalyItem, answers AnomalyView
     "/v1/anomalies/{anomaly_id}/acknowledge" "anomalies" "acknowledge_anomaly"
     ("anomaly_id", "1795266000000.api_calls.Y3VzdF8wMDAx")
@@ -29,9 +30,9 @@ action_route! {
 action_route! {
     /// Resolve an anomaly
     ///
-    /// Nothing is left to do, whether it was acknowledged before or not. Its incident is resolved with it, and those who were
-    /// paged are told, once for all of the incident's anomalies; the others keep their states. Doing it twice is as good as
-    /// once; a new note is kept.
+    /// Says that nothing is left to do. The anomaly need not be acknowledged before. Its incident is resolved too, and
+    /// the people who were paged are notified once. The incident's other anomalies keep their states. A repetition
+    /// changes nothing, except that a new note is kept.
     resolve = Resolve of AnomalyItem, answers AnomalyView
     "/v1/anomalies/{anomaly_id}/resolve" "anomalies" "resolve_anomaly"
     ("anomaly_id", "1795266000000.api_calls.Y3VzdF8wMDAx")
@@ -40,8 +41,8 @@ action_route! {
 action_route! {
     /// Reopen an anomaly
     ///
-    /// Takes back an acknowledgement or a resolution. Its incident is reopened with it, unless a later one of the same customer,
-    /// metric and direction has taken its place. Doing it twice is as good as once; a new note is kept.
+    /// Takes back an acknowledgement or a resolution. The incident is reopened too, unless a later incident of the same
+    /// customer, metric and direction exists. A repetition changes nothing, except that a new note is kept.
     reopen = Reopen of AnomalyItem, answers AnomalyView
     "/v1/anomalies/{anomaly_id}/reopen" "anomalies" "reopen_anomaly"
     ("anomaly_id", "1795266000000.api_calls.Y3VzdF8wMDAx")
@@ -54,7 +55,7 @@ impl Actionable for AnomalyItem {
     async fn act(request: &ActionRequest, entry: &HistoryEntry) -> Result<Acted<Self>, Problem> {
         let (customer, detected_at, metric) = visible(&request.caller, &request.id)?;
         let acted = request.app.store.act(&customer, detected_at, &metric, entry, request.now).await?;
-        // The same with the incident, where that is possible: it may be over, superseded or forgotten.
+        // The action also goes to the incident, if that is possible. The incident may be closed, superseded or expired.
         if let Acted::Done { item, .. } = &acted
             && let Some(id) = &item.incident_id
             && let Some((_, opened_at, subject)) = IncidentId::parse(id.as_str())

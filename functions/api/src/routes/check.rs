@@ -25,15 +25,15 @@ use crate::views::{Check, Checks};
 /// Series that one request may check.
 const MAX_SERIES: usize = 100;
 
-/// Which series to check: every customer with every metric, at most 100 together.
+/// The series to check: every customer with every metric, at most 100 together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckRequest {
-    /// Each once.
+    /// Each customer once.
     #[serde(default)]
     #[schema(required = true, min_items = 1, max_items = 100, example = json!(["cust_0001", "cust_0002"]))]
     customer_ids: Vec<String>,
-    /// Each once; absent: all of the catalog.
+    /// Each metric once. Absent: all metrics of the catalog.
     #[serde(default)]
     #[schema(min_items = 1, example = json!(["api_calls", "bandwidth"]))]
     metrics: Option<Vec<String>>,
@@ -41,7 +41,8 @@ pub(crate) struct CheckRequest {
     #[serde(default)]
     #[schema(example = "now-24h")]
     current_start: Option<TimeInBody>,
-    /// First instant after the period. Default: the last full hour, or 24 hours after `current_start` where that is given, but not after now.
+    /// First instant after the period. Default: the last full hour. With `current_start`: 24 hours later, but not after
+    /// now.
     #[serde(default)]
     #[schema(example = "now")]
     current_end: Option<TimeInBody>,
@@ -53,13 +54,13 @@ pub(crate) struct CheckRequest {
     #[serde(default)]
     #[schema(exclusive_minimum = 0, maximum = 100)]
     threshold: Option<f64>,
-    /// Least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score. Default: as in the runs.
+    /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score. Default: as in the runs.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1)]
     min_relative_spread: Option<f64>,
 }
 
-/// How to check.
+/// The settings of a check.
 struct How {
     window: Window,
     baseline_days: BaselineDays,
@@ -70,15 +71,19 @@ struct How {
 
 /// Check one customer's usage of one metric
 ///
-/// Compares a period with the same time of the days before. By default it is the last 24 hours that closed on a full
-/// hour, as in the hourly runs. A period of any other length is compared with earlier periods of that length, a whole
-/// number of days apart. A verdict needs 7 of them (`min_samples`). So a week takes a `baseline_days` of 49, and the longest
-/// period with a verdict is 12 days, with 84. Without a `baseline_days` it is 30, or as many as the period needs. A baseline
-/// that holds fewer than 7 periods is refused with this arithmetic. A period that is not on full hours is read from the events themselves. One that is not over yet
-/// is compared with whole ones; see `period_complete`. Earlier periods at whose end an incident stood are left out, as
-/// in the runs.
+/// Compares a period with the same time of earlier days. The default period is the last 24 hours that closed on a full
+/// hour, as in the hourly runs. A period of another length is compared with earlier periods of that length, a whole
+/// number of days apart.
 ///
-/// Thresholds and floors are those of the deployment and the policies. Nothing is stored, and nobody is alerted.
+/// A verdict needs 7 earlier periods (`min_samples`). So a week needs a `baseline_days` of 49. The longest period with
+/// a verdict is 12 days, with 84. The default of `baseline_days` is 30, or as many as the period needs. A baseline that
+/// holds fewer than 7 periods is refused, with this arithmetic.
+///
+/// A period that is not on full hours is read from the events themselves. A period that is not over is compared with
+/// whole periods; see `period_complete`. Earlier periods that ended while an incident was active are left out, as in
+/// the runs.
+///
+/// Thresholds and floors come from the deployment and the policies. Nothing is stored, and nobody is alerted.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/check",
@@ -136,7 +141,7 @@ pub(crate) async fn one(
 
 /// Check many series
 ///
-/// Every customer with every metric, up to 100 series, by one query. All of them are checked in the same period.
+/// Every customer with every metric, up to 100 series, from one query. All of them are checked in the same period.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/check",
@@ -233,7 +238,7 @@ fn period(
     let day = jiff::SignedDuration::from_hours(detection::window::HOURS);
     let window = match (start, end) {
         (None, None) => return app.closed_window(now),
-        // What has not happened yet would look like a drop.
+        // The future part of a period would look like a drop.
         (Some(start), None) => {
             let day_later = start.saturating_add(day).unwrap_or(start);
             Window::between(start, if start < now { day_later.min(now) } else { day_later })
@@ -244,9 +249,9 @@ fn period(
     window.map_err(|error| Problem::invalid(NAMES.0, error.to_string()))
 }
 
-/// How many days to compare with: as asked for, or else those of the runs, and more where a long period needs them.
+/// The days to compare with: as requested, or else as in the runs. A long period gets more days.
 ///
-/// A baseline that can never hold as many periods as a verdict needs is refused with the arithmetic.
+/// A baseline that cannot hold as many periods as a verdict needs is refused, with the arithmetic.
 fn baseline_days(
     app: &App,
     window: &Window,

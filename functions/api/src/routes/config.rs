@@ -1,4 +1,4 @@
-//! The operators' policies: how strict the checks are and what is muted, for all customers or one.
+//! The operators' policies: thresholds, floors and mutes, for all customers or one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,29 +24,29 @@ use crate::params::{Body, CustomerInPath, Query};
 use crate::refusals::{Forbidden, Invalid, Overtaken, TooLarge, Unavailable, Unguarded};
 use crate::views::Time;
 
-/// Longest time to find out whether a customer uses anything.
+/// Longest time to find out whether a customer has usage.
 const USAGE_TIME: Duration = Duration::from_secs(3);
 
 /// A policy with its version, which is also its ETag.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Config {
-    /// 0 until it is first written.
+    /// 0 until the first write.
     pub version: u64,
-    /// Null before it is first written.
+    /// Null before the first write.
     #[schema(required = true)]
     pub updated_at: Option<Time>,
-    /// Who, as the token named them.
+    /// The author, by the name in the token.
     #[schema(required = true)]
     pub updated_by: Option<String>,
     #[schema(value_type = PolicyDocument)]
     pub config: Policy,
-    /// What to know about a change that was stored; absent where there is nothing.
+    /// Remarks about a stored change. Absent if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub remarks: Vec<Remark>,
 }
 
-/// What to know about a change that was stored.
+/// A remark about a stored change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Remark {
     pub code: RemarkCode,
@@ -54,9 +54,9 @@ pub(crate) struct Remark {
     pub detail: String,
 }
 
-/// * `unknown_metric`: a stored entry names a metric that left the catalog; it has no effect.
-/// * `no_usage`: the customer used nothing in the time that runs look at.
-/// * `usage_unknown`: whether the customer used anything could not be found out just now.
+/// * `unknown_metric`: a stored entry names a metric that left the catalog; the entry has no effect.
+/// * `no_usage`: the customer used nothing in the time that runs read.
+/// * `usage_unknown`: the usage of the customer could not be read just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RemarkCode {
@@ -65,7 +65,7 @@ pub(crate) enum RemarkCode {
     UsageUnknown,
 }
 
-/// What differs from the catalog and the deployment. PUT replaces the whole of it.
+/// The differences from the catalog and the deployment. PUT replaces the whole document.
 #[derive(ToSchema)]
 #[schema(as = Policy)]
 #[allow(dead_code)] // Describes `detection::Policy`, which knows nothing of HTTP.
@@ -73,12 +73,12 @@ pub(crate) struct PolicyDocument {
     /// Thresholds and floors by metric of the catalog.
     #[schema(value_type = std::collections::BTreeMap<String, OverrideDocument>, required = false, example = json!({"api_calls": {"threshold": 4.0, "min_change": 500}}))]
     metrics: Value,
-    /// At most 100 planned events, whose anomalies are stored and alert nobody.
+    /// At most 100 planned events. Their anomalies are stored and alert nobody.
     #[schema(required = false, max_items = 100)]
     mutes: Vec<MuteDocument>,
 }
 
-/// What is absent stays as it is.
+/// An absent setting stays as it is.
 #[derive(ToSchema)]
 #[schema(as = Override)]
 #[allow(dead_code)] // Describes `detection::Override`.
@@ -92,10 +92,10 @@ pub(crate) struct OverrideDocument {
     /// Least change from the mean that matters, in the metric's unit.
     #[schema(minimum = 0)]
     min_change: Option<f64>,
-    /// The same as a share of the mean.
+    /// Least change from the mean that matters, as a share of the mean.
     #[schema(minimum = 0)]
     min_relative_change: Option<f64>,
-    /// Least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score.
+    /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score.
     #[schema(minimum = 0, maximum = 1)]
     min_relative_spread: Option<f64>,
 }
@@ -107,20 +107,20 @@ pub(crate) struct OverrideDocument {
 pub(crate) struct MuteDocument {
     /// Absent: all metrics.
     metric: Option<String>,
-    /// RFC 3339; absent: since ever.
+    /// RFC 3339. Absent: no beginning.
     #[schema(format = DateTime, example = "2026-11-21T13:00:00Z")]
     from: Option<String>,
-    /// RFC 3339, after `from`; absent: for ever.
+    /// RFC 3339, after `from`. Absent: no end.
     #[schema(format = DateTime, example = "2026-11-22T13:00:00Z")]
     until: Option<String>,
-    /// Why, for whoever wonders about the silence.
+    /// The reason, for people who miss an alert.
     #[schema(min_length = 1, max_length = 500, example = "planned migration")]
     reason: String,
 }
 
 /// Show the policy for all customers
 ///
-/// Its `etag` is what a change needs. Version 0 is the empty policy that was never written.
+/// A change needs the `etag` of this answer. Version 0 is the empty policy that nobody has written.
 #[utoipa::path(
     get,
     path = "/v1/config",
@@ -145,8 +145,9 @@ pub(crate) async fn get_global(
 
 /// Replace the policy for all customers
 ///
-/// It replaces the whole policy, so send what should stay, too. It is validated as a whole, also together with the policies of
-/// single customers, and holds from the next run and the next check on demand on. Every version is kept in the table, with its author and time.
+/// Replaces the whole policy, so send the unchanged parts too. The policy is validated as a whole, also together with
+/// the policies of single customers. It holds from the next run and the next check on demand. The table keeps every
+/// version with its author and time.
 #[utoipa::path(
     put,
     path = "/v1/config",
@@ -176,7 +177,8 @@ pub(crate) async fn put_global(
     let seen = version_of(&headers)?;
     let (global, customers) = app.store.policies().await?;
     let (settings, mut remarks) = checked(&app, &app.settings, &policy, &global.policy)?;
-    // A customer's own policy was made beside another one for all; together they must still make sense.
+    // A customer's own policy was checked beside another policy for all customers. The two must fit together now as
+    // well.
     for (customer, own) in customers {
         let (known, unknown) = without_unknown_metrics(&app.catalog, &own.policy);
         let of = format!("the policy of the customer {:?}", customer.as_str());
@@ -189,7 +191,7 @@ pub(crate) async fn put_global(
 
 /// Show the policy of one customer
 ///
-/// It holds on top of the policy for all. A customer without a policy has the empty one of version 0.
+/// It extends the policy for all customers. A customer without a policy has the empty one of version 0.
 #[utoipa::path(
     get,
     path = "/v1/config/customers/{customer_id}",
@@ -216,8 +218,8 @@ pub(crate) async fn get_customer(
 
 /// Replace the policy of one customer
 ///
-/// It replaces the customer's whole policy. It is validated as a whole, on top of the policy for all customers, and holds from
-/// the next run and the next check on demand on. Every version is kept in the table, with its author and time.
+/// Replaces the customer's whole policy. The policy is validated as a whole, on top of the policy for all customers. It
+/// holds from the next run and the next check on demand. The table keeps every version with its author and time.
 #[utoipa::path(
     put,
     path = "/v1/config/customers/{customer_id}",
@@ -250,7 +252,8 @@ pub(crate) async fn put_customer(
 ) -> Result<Response, Problem> {
     let query = query.only(&[])?;
     let seen = version_of(&headers)?;
-    // What is wrong with the policy for all is not this one's fault: it is left out here as it is in the runs.
+    // A fault in the policy for all customers is not this request's fault. That policy is left out here, as in the
+    // runs.
     let (global, own) = futures::try_join!(app.store.policy(None), app.store.policy(Some(&customer)))?;
     let global = Policies::resolve(&app.catalog, &app.settings, global, Vec::new());
     let (_, mut remarks) = checked(&app, global.settings(&customer), &policy, &own.policy)?;
@@ -258,7 +261,7 @@ pub(crate) async fn put_customer(
     put(&app, Some(&customer), &policy, seen, &caller, remarks).await
 }
 
-/// A typo in an id makes a policy that never has an effect, so the answer says where there is no usage.
+/// A mistyped id makes a policy without effect. So the answer says if there is no usage.
 async fn usage_remark(
     app: &App,
     customer: &CustomerId,
@@ -311,8 +314,8 @@ async fn put(
     }
 }
 
-/// The settings under a policy, and what to remark. Entries of metrics that left the catalog may stay where they were stored
-/// before; new ones are refused.
+/// The settings under a policy, and its remarks. Stored entries of metrics that left the catalog may stay. New ones are
+/// refused.
 fn checked(
     app: &App,
     settings: &[Settings],

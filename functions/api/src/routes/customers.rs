@@ -1,4 +1,4 @@
-//! What a customer uses: what is usual, and series for charts.
+//! The usage of a customer: the usual values, and series for charts.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(crate) struct Baselines {
     pub baselines: Vec<MetricBaseline>,
 }
 
-/// How the usage of 24 hours spread over the windows before the last closed one. Values are in `unit`, and null where
-/// there are too few windows for them.
+/// How the usage of 24 hours was spread over the windows before the last closed one. Values are in `unit`. A value is
+/// null if there are too few windows for it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MetricBaseline {
     pub metric: String,
@@ -42,7 +42,7 @@ pub(crate) struct MetricBaseline {
     /// Sample standard deviation.
     #[schema(required = true)]
     pub stddev: Option<f64>,
-    /// Median. Quantiles are interpolated between the nearest values.
+    /// Median. Quantiles are interpolated between the two nearest values.
     #[schema(required = true)]
     pub p50: Option<f64>,
     /// 95 % quantile.
@@ -55,11 +55,11 @@ pub(crate) struct MetricBaseline {
     pub min: Option<f64>,
     #[schema(required = true)]
     pub max: Option<f64>,
-    /// Windows that hold a value, without those left out.
+    /// Windows with a value, without the windows that were left out.
     pub sample_count: usize,
-    /// Windows that are left out because an incident was in them.
+    /// Windows that were left out because an incident was in them.
     pub excluded_windows: usize,
-    /// Windows that are left out because their value is broken.
+    /// Windows that were left out because their value is broken.
     pub broken_windows: usize,
     /// From the start of the oldest window to the end of the newest.
     pub window: Period,
@@ -83,15 +83,15 @@ pub(crate) struct Usage {
 pub(crate) struct Point {
     /// First instant of the hour or day.
     pub start: Time,
-    /// In `unit`; null where nothing is known.
+    /// In `unit`. Null if unknown.
     #[schema(required = true)]
     pub value: Option<f64>,
 }
 
-/// Show what is usual for a customer
+/// Show the usual usage of a customer
 ///
-/// For each metric, how the usage of 24 hours spread over the windows before the last one that closed on a full hour: what
-/// that one is, or will be, judged by.
+/// For each metric, how the usage of 24 hours was spread over the windows before the last closed one. The run of this
+/// hour judges the last closed window by these values.
 #[utoipa::path(
     get,
     path = "/v1/customers/{customer_id}/baselines",
@@ -205,7 +205,7 @@ pub(crate) async fn usage(
     };
     let point = |(number, value): (usize, Option<f64>)| Point {
         start: start_of(number).into(),
-        // What has not begun is not zero.
+        // An hour that has not begun is unknown, not zero.
         value: value.or_else(|| {
             metric.missing.value(None).filter(|_| start_of(number) < query.now().as_millisecond())
         }),

@@ -22,35 +22,35 @@ use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::times::TimeInBody;
 use crate::views::Time;
 
-/// Customers that one run may be limited to.
+/// Most customers that one run may be limited to.
 const MAX_CUSTOMERS: usize = 100;
 
-/// Lambda drops an event that it could not begin with for six hours.
+/// Lambda drops an event that it could not start for six hours.
 const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
 
-/// A run ends within five minutes; after some more, one that says nothing was killed.
+/// A run ends within five minutes. A run that has not ended after this time was killed.
 const LONGEST_RUN_MS: i64 = 15 * 60_000;
 
 /// Everything is optional: `{}` checks all customers now.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DetectionRequest {
-    /// The window closes at the full hour at or before this time: Unix milliseconds, RFC 3339 or relative to now, not in the
-    /// future. Default: now.
+    /// The window closes at the last full hour at or before this time: Unix milliseconds, RFC 3339 or relative to now,
+    /// not in the future. Default: now.
     #[serde(default)]
     #[schema(example = "now")]
     time: Option<TimeInBody>,
-    /// Write nothing and publish nothing, only say what would be found.
+    /// Write and publish nothing. The answer lists the findings.
     #[serde(default)]
     #[schema(example = true)]
     dry_run: bool,
-    /// Only these customers, at most 100; absent: all.
+    /// Only these customers, at most 100. Absent: all.
     #[serde(default)]
     #[schema(min_items = 1, max_items = 100, example = json!(["cust_0001"]))]
     customer_ids: Option<Vec<String>>,
 }
 
-/// A run that somebody asked for.
+/// A run on demand.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Detection {
     pub detection_id: String,
@@ -59,25 +59,25 @@ pub(crate) struct Detection {
     /// Null: all customers.
     #[schema(required = true)]
     pub customer_ids: Option<Vec<String>>,
-    /// The window closes at the full hour at or before it.
+    /// The window closes at the last full hour at or before this time.
     pub time: Time,
-    /// Who, as the token named them.
+    /// The requester, by the name in the token.
     pub requested_by: String,
     pub requested_at: Time,
     #[schema(required = true)]
     pub started_at: Option<Time>,
     #[schema(required = true)]
     pub finished_at: Option<Time>,
-    /// Names the run in the detector's log, where the reason of a failure is.
+    /// The run's name in the detector's log. The log has the reason of a failure.
     #[schema(required = true)]
     pub run_id: Option<String>,
-    /// What the run answered, once it has completed.
+    /// The answer of the run, once it has completed.
     #[schema(required = true, value_type = Option<Object>)]
     pub summary: Option<Value>,
 }
 
-/// A `failed` run is tried again by itself, up to two times. One that is `lost` should have ended long ago: it was killed
-/// or dropped, and nothing more comes of it.
+/// A `failed` run is repeated by itself, up to two times. A `lost` run should have ended long ago: it was killed or
+/// dropped, and will not continue.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = DetectionStatus)]
@@ -91,8 +91,8 @@ pub(crate) enum StatusView {
 
 /// Start a run now
 ///
-/// For a window that was missed, or to see the effect of a policy with a dry run. It is handed to the detector, which runs one
-/// at a time; `location` is where to ask for its result. A window that was checked before stores and alerts nothing twice.
+/// For a missed window, or a dry run to see the effect of a policy. The detector takes one run at a time. Ask the
+/// address in `location` for the result. A second run of a window stores and alerts nothing twice.
 #[utoipa::path(
     post,
     path = "/v1/detections",
@@ -116,7 +116,7 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let now = query.only(&[])?.now();
     let time = request.time.as_ref().map(|time| time.read("time", now)).transpose()?.unwrap_or(now);
-    // A window that is still open looks like a drop of everybody, and would be stored as one.
+    // In a window that is still open, every customer's usage looks like a drop.
     if time > now {
         return Err(Problem::invalid("time", "`time` must not be in the future: its window is not over yet"));
     }
@@ -133,7 +133,7 @@ pub(crate) async fn start(
         finished_at: None,
         summary: None,
     };
-    // Remembered first: the detector may be faster than a note that comes after.
+    // The note is stored first. The detector may be faster than a later note.
     app.store.add_run(&run).await?;
     if let Err(error) = app.detector.start(&event(&run, time)).await {
         if let Err(error) = app.store.run_finished(&run.detection_id, None, now).await {
@@ -172,13 +172,13 @@ pub(crate) async fn result(
     query: Query,
 ) -> Result<Json<Detection>, Problem> {
     let now = query.only(&[])?.now();
-    // Ids are ours; whatever else stands there names no run.
+    // Another text than a UUID names no run.
     let id = Uuid::try_parse(&id).map_err(|_| Problem::not_found())?;
     let run = app.store.run(&id.to_string(), now).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(Detection::at(now, run)))
 }
 
-/// What the detector is sent: an event as the schedule sends it, with options.
+/// The event for the detector: the event of the schedule, with options.
 fn event(run: &DetectionRun, time: Timestamp) -> Value {
     let mut detail = json!({ "detection_id": run.detection_id, "dry_run": run.dry_run });
     if !run.customer_ids.is_empty() {

@@ -1,4 +1,4 @@
-//! What people do with an incident, directly or by one of its anomalies.
+//! Actions on an incident, directly or by one of its anomalies.
 
 use axum::Json;
 use detection::Action;
@@ -17,9 +17,9 @@ use crate::views::IncidentView;
 action_route! {
     /// Acknowledge an incident
     ///
-    /// Somebody looks into it: it sends no more reminders, and those who were paged are told. The note, the time and who sent
-    /// the token go to its history. Doing it twice is as good as once; a new note is kept. What is closed must be reopened
-    /// first.
+    /// Says that somebody looks into the incident. It sends no more reminders, and the people who were paged are
+    /// notified. The note, the time and the token's name go into its history. A repetition changes nothing, except that
+    /// a new note is kept. A closed incident must be reopened first.
     acknowledge = Acknowledge of IncidentItem, answers IncidentView
     "/v1/incidents/{incident_id}/acknowledge" "incidents" "acknowledge_incident"
     ("incident_id", "1795266000000.api_calls.spike.Y3VzdF8wMDAx")
@@ -28,9 +28,10 @@ action_route! {
 action_route! {
     /// Resolve an incident
     ///
-    /// Nothing is left to do, and those who were paged are told. It stays resolved while the deviation goes on, for the next
-    /// runs find the same one for the rest of the day; only one that doubles, or that ends and comes back, opens an incident
-    /// again. Doing it twice is as good as once; a new note is kept. Its anomalies keep their own states.
+    /// Says that nothing is left to do. The people who were paged are notified. The incident stays resolved while the
+    /// deviation goes on, because the next runs find the same deviation for the rest of the day. Only a deviation that
+    /// doubles, or that ends and comes back, opens an incident again. The anomalies of the incident keep their own
+    /// states. A repetition changes nothing, except that a new note is kept.
     resolve = Resolve of IncidentItem, answers IncidentView
     "/v1/incidents/{incident_id}/resolve" "incidents" "resolve_incident"
     ("incident_id", "1795266000000.api_calls.spike.Y3VzdF8wMDAx")
@@ -39,9 +40,9 @@ action_route! {
 action_route! {
     /// Reopen an incident
     ///
-    /// Takes back an acknowledgement, or that it was closed, by whomever. Nobody is paged for it. Doing it twice is as good as
-    /// once; a new note is kept. Once there is a later incident of the same customer, metric and direction, an earlier one
-    /// cannot be reopened.
+    /// Takes back an acknowledgement or a closure. Nobody is paged for it. An incident cannot be reopened if a later
+    /// one of the same customer, metric and direction exists. A repetition changes nothing, except that a new note is
+    /// kept.
     reopen = Reopen of IncidentItem, answers IncidentView
     "/v1/incidents/{incident_id}/reopen" "incidents" "reopen_incident"
     ("incident_id", "1795266000000.api_calls.spike.Y3VzdF8wMDAx")
@@ -65,7 +66,7 @@ impl Actionable for IncidentItem {
     }
 }
 
-/// Acts on an incident, and tells those who were paged.
+/// Acts on an incident, and notifies the people who were paged.
 pub(crate) async fn act_on_incident(
     request: &ActionRequest,
     subject: &Subject,

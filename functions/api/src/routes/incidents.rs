@@ -1,4 +1,4 @@
-//! Incidents: pages of them, and one with what to do about it.
+//! Lists of incidents, and one incident with the next steps.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ const STATES: [IncidentState; 5] = [
     IncidentState::Stale,
 ];
 
-/// What decides which incidents are listed.
+/// The parameters that decide the content of the list.
 const FILTERS: [&str; 7] = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
 
 /// Columns of the list as CSV.
@@ -66,18 +66,18 @@ const COLUMNS: [&str; 23] = [
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Incidents {
-    /// Those first that changed last.
+    /// The incidents that changed last come first.
     pub incidents: Vec<IncidentView>,
-    /// Sent as `cursor` with the same parameters and the same token, it brings the next page; null on the last one.
+    /// Send it as `cursor` with the same parameters and the same token to get the next list page. Null on the last one.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
-/// An incident with what helps to deal with it.
+/// An incident with help for dealing with it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IncidentDetail {
     pub incident: IncidentView,
-    /// What to look at, the most likely first; empty where its newest anomaly is forgotten.
+    /// The next steps, the most likely cause first. Empty if its newest anomaly has expired.
     pub investigation_steps: Vec<String>,
     /// The route and query that list its anomalies.
     #[schema(
@@ -88,9 +88,9 @@ pub(crate) struct IncidentDetail {
 
 /// List incidents
 ///
-/// Those first of which a window changed something last. A page holds `limit` incidents as long as there are more; only
-/// where a filter makes the search long may it hold fewer. The last page is the one without a `next_cursor`. Incidents
-/// that change while somebody turns pages move to the front, where only a new list shows them.
+/// The incidents that a window changed last come first. A list page holds `limit` incidents while more exist. It may
+/// hold fewer if a filter makes the search long. The last list page has no `next_cursor`. Incidents that change while
+/// somebody turns pages move to the front. Only a new list shows them there.
 #[utoipa::path(
     get,
     path = "/v1/incidents",
@@ -148,7 +148,7 @@ pub(crate) async fn list(
 
 /// Show one incident
 ///
-/// With its history, what to look at, and where its anomalies are listed.
+/// The answer adds its history, the next steps, and the route of its anomalies.
 #[utoipa::path(
     get,
     path = "/v1/incidents/{incident_id}",
@@ -182,7 +182,7 @@ pub(crate) async fn detail(
     }))
 }
 
-/// What an incident's id names, if the caller may see it. An id that names nothing is as good as a missing one.
+/// The key in an incident's id, if the caller may see the incident. An invalid id is answered like a missing one.
 pub(crate) fn visible(caller: &Caller, incident_id: &str) -> Result<(Timestamp, Subject), Problem> {
     let (_, opened_at, subject) = IncidentId::parse(incident_id).ok_or_else(Problem::not_found)?;
     caller.may_see(&subject.customer_id)?;
@@ -203,13 +203,13 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, P
     Ok(filter)
 }
 
-/// Everything that decides which incidents are listed, as it was sent.
+/// Every input that decides the content of the list, as it was sent.
 fn binding(caller: &Caller, query: &Query) -> String {
     let parameters: Vec<_> = FILTERS.into_iter().map(|name| (name, query.text(name))).collect();
     format!("{:?} {parameters:?}", caller.view())
 }
 
-/// Goes on with a list, in the bounds that it began with.
+/// Continues a list, in the bounds that it began with.
 fn resume(cursor: &str, binding: &str, filter: &mut IncidentFilter) -> Result<IncidentPosition, Problem> {
     let Place { after, from, until } = cursor::decode::<IncidentPosition>(cursor, binding)?;
     let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
@@ -218,7 +218,8 @@ fn resume(cursor: &str, binding: &str, filter: &mut IncidentFilter) -> Result<In
     if own && after.is_possible() { Ok(after) } else { Err(cursor::refused()) }
 }
 
-/// Of an incident that is older than a list may reach back, the newest anomalies.
+/// The link to an incident's anomalies. If the incident is older than a list may reach back, the link lists the newest
+/// anomalies.
 fn anomalies_link(item: &IncidentItem) -> String {
     let incident = &item.incident;
     let until =

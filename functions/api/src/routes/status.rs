@@ -1,4 +1,4 @@
-//! How the system is doing: its last runs, and what waits.
+//! The health of the system: its last runs, and its pending alerts.
 
 use std::sync::Arc;
 
@@ -17,22 +17,23 @@ use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, Unavailable};
 use crate::views::Time;
 
-/// How the system is doing.
+/// The health of the system.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {
-    /// The last run for all customers, or for a shard of them, whatever became of it; null before the first.
+    /// The last run for all customers or for a shard, whether it succeeded or not. Null before the first.
     #[schema(required = true)]
     pub last_run: Option<LastRunView>,
-    /// The completed run of the newest window that was checked for all customers. Where each run is for a shard of them, it
-    /// is that of the shard furthest behind, and null until all shards have completed one.
+    /// The completed run with the newest window that was checked for all customers. With shards, it is the run of the
+    /// shard that is furthest behind. Null until all shards have completed a run.
     #[schema(required = true)]
     pub last_completed_run: Option<LastRunView>,
-    /// How long ago the newest window closed that was checked to its end, for all customers. With the default schedule it stays below two hours.
+    /// Time since the end of the newest window that was checked for all customers. With the default schedule it stays
+    /// below two hours.
     #[schema(required = true)]
     pub lag_seconds: Option<i64>,
     /// Alerts that are not known to be sent.
     pub pending_alerts: u64,
-    /// How long ago the window of the oldest of them closed; null where none waits.
+    /// Time since the end of the oldest pending alert's window. Null without pending alerts.
     #[schema(required = true)]
     pub oldest_pending_alert_seconds: Option<i64>,
     pub catalog_version: String,
@@ -44,12 +45,12 @@ pub(crate) struct Status {
 #[schema(as = LastRun)]
 pub(crate) struct LastRunView {
     pub run_id: String,
-    /// The part of the customers that it was for; null for all of them.
+    /// The shard of the run. Null for a run of all customers.
     #[schema(required = true)]
     pub shard: Option<ShardView>,
     pub completed: bool,
     pub finished_at: Time,
-    /// What the run answered; null for a failure, whose reason is in the detector's log.
+    /// The answer of the run. Null for a failure, whose reason is in the detector's log.
     #[schema(required = true, value_type = Option<Object>)]
     pub summary: Option<Value>,
 }
@@ -58,13 +59,13 @@ pub(crate) struct LastRunView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Shard)]
 pub(crate) struct ShardView {
-    /// Which part, from 0.
+    /// The number of the part, from 0.
     pub number: u8,
-    /// How many parts there are: 2, 4 or 8.
+    /// The number of parts: 2, 4 or 8.
     pub of: u8,
 }
 
-/// Show how the system is doing
+/// Show the health of the system
 ///
 /// Whether the runs complete and the alerts go out.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! The API itself: alive, described, and what it knows of.
+//! The API itself: whether it answers, its document, and its metrics.
 
 use std::sync::{Arc, LazyLock};
 
@@ -25,7 +25,7 @@ pub(crate) struct Health {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Metrics {
-    /// Names this catalog; it changes with it.
+    /// Changes with each change of the catalog.
     pub catalog_version: String,
     pub metrics: Vec<Metric>,
 }
@@ -45,13 +45,13 @@ pub(crate) struct Metric {
     pub threshold: f64,
     /// Size of the z-score from which an anomaly is critical.
     pub critical_threshold: f64,
-    /// Earlier values that a verdict needs at least.
+    /// Least number of earlier values for a verdict.
     pub min_samples: usize,
     /// Least change from the mean that matters, in `unit`.
     pub min_change: f64,
-    /// The same as a share of the mean.
+    /// Least change from the mean that matters, as a share of the mean.
     pub min_relative_change: f64,
-    /// Least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score.
+    /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score.
     pub min_relative_spread: f64,
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn open_api() -> impl IntoResponse {
 
 /// List the metrics
 ///
-/// Those of the catalog, with their units and the thresholds that hold before any policy.
+/// All metrics of the catalog, with their units and their thresholds before any policy.
 #[utoipa::path(
     get,
     path = "/v1/metrics",

@@ -1,4 +1,4 @@
-//! How many anomalies, when, of what, and of whom.
+//! Counts of anomalies by day, metric, type and customer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,13 +31,13 @@ pub(crate) struct Trends {
     pub total: u64,
     pub by_severity: BySeverity,
     pub by_direction: ByDirection,
-    /// By metric, those without anomalies left out.
+    /// By metric. Metrics without anomalies are left out.
     pub by_metric: BTreeMap<String, u64>,
-    /// By type of anomaly; at present all are `usage_anomaly`.
+    /// By type of anomaly. At present all are `usage_anomaly`.
     pub by_type: BTreeMap<String, u64>,
     /// Every day of the period in UTC, oldest first.
     pub by_day: Vec<Day>,
-    /// Those with most anomalies, most first.
+    /// The customers with the most anomalies, most first.
     pub top_customers: Vec<CustomerCount>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct CustomerCount {
 
 /// Count anomalies
 ///
-/// By day, severity, metric, direction and type, and the customers with most of them.
+/// By day, severity, metric, direction and type, with the customers that have the most.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/trends",
@@ -201,7 +201,7 @@ fn days_between(from: Timestamp, until: Timestamp) -> Vec<String> {
         .take_while(|at| *at < until)
         .map(day_of)
         .collect();
-    // A period that begins late in a day may end early in one more.
+    // A period that begins late in a day may end early in another one.
     if days.last() != Some(&last) {
         days.push(last);
     }

@@ -19,35 +19,35 @@ pub(crate) struct Check {
     pub metric: String,
     pub unit: String,
     pub period: Period,
-    /// Whether the period is over. Usage of one that is not will still grow.
+    /// Whether the period is over. Usage of an open period will still grow.
     pub period_complete: bool,
-    /// Usage in the period; null where nothing is known of it.
+    /// Usage in the period. Null if unknown.
     #[schema(required = true)]
     pub current_value: Option<f64>,
     pub baseline: BaselineView,
-    /// How many spreads the usage is from the mean, at most 100 either way; null where nothing can be judged. The spread is
-    /// the standard deviation, or `min_relative_spread` times the mean where that is larger.
+    /// Number of spreads between the usage and the mean, at most 100 either way. Null without a verdict. The spread is
+    /// the standard deviation, or `min_relative_spread` times the mean if that is larger.
     #[schema(required = true)]
     pub z_score: Option<f64>,
     pub is_anomaly: bool,
-    /// Null where nothing can be judged.
+    /// Null without a verdict.
     #[schema(required = true)]
     pub severity: Option<CheckSeverity>,
     /// Null unless it is an anomaly.
     #[schema(required = true)]
     pub direction: Option<Direction>,
-    /// The incident that the anomaly belongs to; null where it is none, or a run has not found it yet.
+    /// The incident of the anomaly. Null without an anomaly, or until a run finds it.
     #[schema(required = true)]
     pub incident_id: Option<String>,
-    /// What is usual at least: `threshold` spreads below the mean; null where nothing can be judged.
+    /// Lowest usual value: `threshold` spreads below the mean. Null without a verdict.
     #[schema(required = true)]
     pub expected_low: Option<f64>,
-    /// What is usual at most.
+    /// Highest usual value.
     #[schema(required = true)]
     pub expected_high: Option<f64>,
-    /// The earlier periods were all alike, so the z-score has no meaning and other rules decided.
+    /// The earlier periods were all alike. The z-score has no meaning, and other rules decided.
     pub constant_baseline: bool,
-    /// Why it cannot be judged; null where it can.
+    /// The reason if there is no verdict. Null otherwise.
     #[schema(required = true)]
     pub undetermined: Option<Unjudged>,
     /// Size of the z-score from which a change is an anomaly, in this check.
@@ -56,22 +56,22 @@ pub(crate) struct Check {
     pub description: String,
 }
 
-/// What is usual: the earlier periods of the same length and the same time of day.
+/// The earlier periods of the same length and time of day.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Baseline)]
 pub(crate) struct BaselineView {
-    /// Null without any earlier value.
+    /// Null without earlier values.
     #[schema(required = true)]
     pub mean: Option<f64>,
     /// Sample standard deviation; null with fewer than two earlier values.
     #[schema(required = true)]
     pub stddev: Option<f64>,
-    /// Earlier periods with a value, which were compared with.
+    /// Earlier periods with a value. The check compared with these.
     pub sample_count: usize,
-    /// Earlier periods that were left out because an incident was in them, so that one anomaly does not hide the next.
+    /// Earlier periods that were left out because an incident was in them. So one anomaly does not hide the next.
     pub excluded_windows: usize,
-    /// Earlier periods that were left out because their value is broken: not a finite number, or beyond 1e100, or a negative
-    /// count or sum.
+    /// Earlier periods that were left out because their value is broken: not a finite number, beyond 1e100, or a
+    /// negative count or sum.
     pub broken_windows: usize,
 }
 
@@ -92,7 +92,7 @@ pub(crate) enum Unjudged {
     Series(Reason),
 }
 
-/// `unknown_customer`: the customer used nothing, of any metric, in all the time that was read.
+/// `unknown_customer`: the customer used nothing, of any metric, in the time read.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CustomerReason {
@@ -101,7 +101,7 @@ pub(crate) enum CustomerReason {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Checks {
-    /// Customer after customer, each with all metrics, in the order asked for.
+    /// One customer after the other, each with all metrics, in the order of the request.
     pub results: Vec<Check>,
 }
 

@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 use super::{HistoryView, Time};
 use crate::access::Caller;
 
-/// What one deviation of a customer's metric is over time. Values are in `unit`.
+/// One deviation of a customer's metric over time. Values are in `unit`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Incident)]
 pub(crate) struct IncidentView {
-    /// Opaque; names the incident in other routes and in alerts.
+    /// The incident's id in other routes and in alerts. Treat it as opaque.
     #[schema(example = "1795266000000.api_calls.spike.Y3VzdF8wMDAx")]
     pub incident_id: String,
     pub customer_id: String,
@@ -21,52 +21,52 @@ pub(crate) struct IncidentView {
     pub unit: String,
     pub direction: Direction,
     pub state: IncidentState,
-    /// The highest of its anomalies.
+    /// The highest severity of its anomalies.
     pub severity: Severity,
-    /// When its first anomaly was complete.
+    /// The end of the window of its first anomaly.
     pub opened_at: Time,
     /// End of its newest anomalous window.
     pub last_seen: Time,
-    /// End of the newest window that changed anything about it; lists are sorted by it.
+    /// End of the newest window that changed the incident. Lists are sorted by it.
     pub last_window: Time,
-    /// When it was resolved or accepted; null while it is open.
+    /// When the incident was closed. Null while it is open.
     #[schema(required = true)]
     pub closed_at: Option<Time>,
-    /// Since when usage is back to what is usual; null where it is not. An incident that somebody resolved may well go on,
-    /// and then raises nothing.
+    /// When usage came back to the usual range. Null while it has not. A deviation may go on after somebody resolved
+    /// its incident. It raises nothing then.
     #[schema(required = true)]
     pub over_at: Option<Time>,
-    /// How many anomalies belong to it.
+    /// Number of its anomalies.
     pub anomalies: u64,
-    /// Of all its anomalies the z-score that is farthest from zero.
+    /// The z-score of its anomalies that is farthest from zero.
     pub peak_z_score: f64,
-    /// What the window that ended at `last_window` looked like.
+    /// The figures of the window that ended at `last_window`.
     pub latest: Figures,
     /// Its newest anomaly in one sentence.
     pub description: String,
-    /// What people were last told of it; null where nobody was.
+    /// The last page about it. Null if nobody was notified.
     #[schema(required = true)]
     pub last_page: Option<LastPage>,
-    /// What people did with it, oldest first; absent in lists. A customer does not see who of the operators did something,
-    /// nor their notes.
+    /// Actions of people on it, oldest first. Absent in lists. A customer does not see which operator acted, nor the
+    /// notes of operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryView>>,
-    /// When it is forgotten.
+    /// When it is deleted.
     pub expires_at: Time,
 }
 
-/// What people were last told of an incident by a run.
+/// The last page of a run about an incident.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct LastPage {
     pub event: Event,
     /// End of the window that led to it.
     pub window_end: Time,
-    /// Whether it was a page of its own; otherwise it was one of many that a digest told of.
+    /// Whether it was a single page. Otherwise a digest counted it.
     pub single: bool,
 }
 
 impl IncidentView {
-    /// An incident as one of many: without its history, which can be long.
+    /// An incident in a list. Its history can be long and is left out.
     pub(crate) fn in_list(item: IncidentItem, caller: &Caller) -> Self {
         Self { history: None, ..Self::of(item, caller) }
     }

@@ -1,6 +1,6 @@
-//! Times in answers: Unix milliseconds, or RFC 3339 where the request says `times=rfc3339`.
+//! Times in answers: Unix milliseconds, or RFC 3339 if the request says `times=rfc3339`.
 //!
-//! The form belongs to the request. So it is kept beside the request's future, and each time asks for it when it is
+//! The form belongs to the request. So it is kept beside the request's future. Each time reads the form when it is
 //! written.
 
 use std::cell::Cell;
@@ -32,14 +32,14 @@ impl TimeForm {
     pub(crate) const WORDS: [(&'static str, Self); 2] =
         [("milliseconds", Self::Milliseconds), ("rfc3339", Self::Rfc3339)];
 
-    /// Does the work of a request, whose answer may choose a form.
+    /// Does the work of a request. The answer may choose a form of times.
     pub(crate) async fn of_request<F: Future>(work: F) -> F::Output {
         FORM.scope(Cell::default(), work).await
     }
 
     /// Chooses the form of all times of this request's answer.
     pub(crate) fn choose(self) {
-        // Outside of a request there is no answer.
+        // There is no answer outside of a request.
         let _ = FORM.try_with(|form| form.set(self));
     }
 }

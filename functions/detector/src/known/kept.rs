@@ -1,4 +1,4 @@
-//! An incident that may still go on, end or come back: all of it but its texts, in few bytes.
+//! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
 use detection::Severity;
 use detection::incident::{Event, Figures, Incident, IncidentState, Page, Subject};
@@ -7,7 +7,7 @@ use store::{Former, IncidentItem};
 
 use super::latest::{Latest, timestamp};
 
-/// All of an incident but its subject, which whoever asks for it knows. Times are Unix milliseconds, as in the store.
+/// An incident without its subject, because the caller knows the subject. Times are Unix milliseconds, as in the store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Kept {
     opened_at: i64,
@@ -23,7 +23,7 @@ pub(super) struct Kept {
     peak_z_score: f64,
     latest: Figures,
     level: f64,
-    /// Not a number where there is none.
+    /// NaN means none.
     level_at_start: f64,
     recovery: u32,
     state: IncidentState,
@@ -31,18 +31,18 @@ pub(super) struct Kept {
     latest_severity: Severity,
     notified: Option<Severity>,
     alerting: bool,
-    /// Of the last page: what it was about, and whether it was one of its own.
+    /// The last page: its event, and whether it was a single page.
     page: Option<(Event, bool)>,
-    /// Whether people did anything with it.
+    /// Whether people have acted on the incident.
     is_handled: bool,
 }
 
-/// For a time that there is not. No timestamp is as early.
+/// Stands for a missing time. No timestamp is as early.
 const NEVER: i64 = i64::MIN;
 
 impl Kept {
     pub(super) fn of(item: &IncidentItem) -> Self {
-        // In parts, so that none can be forgotten.
+        // Every field is named here, so that none can be forgotten.
         let Incident {
             subject: _,
             state,
@@ -91,17 +91,17 @@ impl Kept {
         }
     }
 
-    /// Whether it is not over.
+    /// Whether the incident is active.
     pub(super) fn is_active(&self) -> bool {
         self.over_at == NEVER
     }
 
-    /// The latest of a subject has the greatest.
+    /// The latest incident of a subject has the greatest order.
     pub(super) fn order(&self) -> (i64, u64) {
         (self.opened_at, self.version)
     }
 
-    /// It, as the latest incident of its subject.
+    /// This incident as the latest of its subject.
     pub(super) fn latest(&self, subject: &Subject) -> Latest {
         let incident = self.incident(subject);
         let former = Former {

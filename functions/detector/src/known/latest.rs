@@ -1,4 +1,4 @@
-//! The latest incident of a subject, as much of it as a run knows.
+//! The latest incident of a subject, as far as a run knows it.
 
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
@@ -7,11 +7,11 @@ use store::{Former, HistoryEntry, IncidentItem, Previous};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Latest {
     pub(crate) former: Former,
-    /// None where it is over for so long that what is seen now is another one, if it is any.
+    /// None if the incident is past. Then the next anomaly begins another incident.
     pub(crate) incident: Option<Incident>,
-    /// None where only the store knows it.
+    /// None if only the store has the text.
     pub(crate) description: Option<String>,
-    /// None where only the store knows it.
+    /// None if only the store has the history.
     pub(crate) history: Option<Vec<HistoryEntry>>,
 }
 
@@ -41,7 +41,7 @@ impl From<&Latest> for Previous {
     }
 }
 
-/// The time of milliseconds that were those of one.
+/// The time of milliseconds that came from a timestamp.
 pub(super) fn timestamp(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or_default()
 }

@@ -53,7 +53,7 @@ fn subject(rng: &mut ChaCha8Rng) -> Subject {
     }
 }
 
-/// Any incident that the store could hold, and some that it never does.
+/// Any incident that the store could hold, and some that it never holds.
 fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
     use IncidentState::{Accepted, Acknowledged, Open, Resolved, Stale};
     let severities = [Severity::Warning, Severity::Critical];
@@ -67,7 +67,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         Event::Acknowledged,
         Event::Stale,
     ];
-    // Most are over, and some run into hours after the window, as they do for a late run.
+    // Most are past. Some reach beyond the window, as incidents do for a late run.
     let opened = rng.random_range(0..31 * 24 + 3);
     let seen = opened + rng.random_range(0..60);
     let last = seen + rng.random_range(0..4);
@@ -133,7 +133,7 @@ fn place(subject: &Subject) -> usize {
     subject.metric.as_str()[1..].parse().unwrap()
 }
 
-/// What a run makes of an incident, as far as it could store it.
+/// The step of a run for an incident, if the run could store it.
 fn step(latest: Option<&Incident>, subject: &Subject, seen: Seen, deviation: f64) -> Step {
     let figures = Figures {
         current_value: 100.0 + deviation,
@@ -167,7 +167,7 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
     let (mut past, mut kept, mut shadowed) = (0, 0, 0);
     for _ in 0..1_000 {
         let mut items: Vec<_> = (0..rng.random_range(0..25)).map(|_| item(&mut rng)).collect();
-        // There are no two with the same id.
+        // No two incidents have the same id.
         let mut ids = BTreeSet::new();
         items.retain(|item| ids.insert(item.id()));
         let known = known(&items);
@@ -192,7 +192,7 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
 
             let incident = latest.as_ref().and_then(|latest| latest.incident.as_ref());
             let seen = [Severity::Warning, Severity::Critical].map(Seen::Anomalous);
-            // What is no anomaly changes nothing that is over, and does not come so far.
+            // A value that is no anomaly changes no past incident, and makes no candidate.
             let seen = seen
                 .into_iter()
                 .chain([Seen::Inside, Seen::Between, Seen::Undetermined].into_iter().filter(|_| is_active));
@@ -259,6 +259,6 @@ fn one_that_is_past_takes_32_bytes_and_one_that_is_not_152_more() {
     let items: Vec<_> = (0..1_000).map(|n| past_or_not(n, &mut rng)).collect();
     let known = known(&items);
     assert_eq!((known.entries.capacity(), known.kept.capacity()), (1_000, 100));
-    // Neither has anything on the heap: they can be copied.
+    // Both types are `Copy`, so neither has anything on the heap.
     assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 152));
 }

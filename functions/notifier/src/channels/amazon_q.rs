@@ -1,5 +1,6 @@
-//! Amazon Q in chat applications (once AWS Chatbot), by its custom notifications on a topic of their own. It takes only
-//! markup, so text of customers is in code and has lost the characters that could end it or mean something in a chat.
+//! Amazon Q in chat applications (formerly AWS Chatbot), by its custom notifications on a topic of their own. It takes
+//! only markup. So text of customers is written as code, without the characters that could end the code or mean
+//! something in a chat.
 
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ fn notification(message: Message<'_>) -> Value {
     notification
 }
 
-/// Without what is markup in a chat: brackets of mentions and links, code, and addresses.
+/// The text without markup of chats: brackets of mentions and links, code, and addresses.
 fn defused(text: &str) -> String {
     let plain = |c: char| match c {
         '<' => '‹',
@@ -73,7 +74,7 @@ fn defused(text: &str) -> String {
         '~' => '∼',
         other => other,
     };
-    // The brackets that `unlinked` makes are of no matter: what they would link to is broken.
+    // The brackets that `unlinked` makes do no harm, because the address in them is broken.
     unlinked(text).chars().map(plain).collect()
 }
 
@@ -81,7 +82,7 @@ fn code(text: &str) -> String {
     format!("`{}`", defused(text))
 }
 
-/// A title whose code is closed also where it is cut.
+/// A title whose code ends even if the title is cut.
 fn whole_code(title: &str, limit: usize) -> String {
     let mut title = cut(title, limit - 1);
     if title.matches('`').count() % 2 == 1 {

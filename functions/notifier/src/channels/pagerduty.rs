@@ -1,4 +1,4 @@
-//! PagerDuty, by its Events API v2: a message triggers, and the same key acknowledges and resolves.
+//! PagerDuty, by its Events API v2. A message triggers. The same key acknowledges and resolves.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use crate::text::{cut, unlinked};
 const SUMMARY: usize = 1_024;
 const KEY: usize = 255;
 
-/// Of source, component and class; the API has no limit of its own, but shows them in one line.
+/// Limit of source, component and class. The API has no limit, but shows them in one line.
 const NAME: usize = 255;
 
 pub fn request(message: Message<'_>, api_url: &str, routing_key: &str) -> OutboundRequest {
@@ -32,7 +32,7 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
 fn event(message: Message<'_>, routing_key: &str) -> Value {
     let action = match message.alert.event {
         Event::Acknowledged => "acknowledge",
-        // The new normal needs nobody any more, nor does a series without verdicts.
+        // The new normal needs nobody any more. The same holds for a series without verdicts.
         Event::Resolved | Event::Accepted | Event::Stale => "resolve",
         Event::Opened | Event::Escalated | Event::Reopened | Event::Reminder | Event::Digest => "trigger",
     };
@@ -53,7 +53,8 @@ fn event(message: Message<'_>, routing_key: &str) -> Value {
     event
 }
 
-/// One for all incidents of a customer that opened together. A storm is of many incidents, and an event of its own.
+/// One key for all incidents of a customer that opened together. A storm concerns many customers and has a key of its
+/// own.
 fn dedup_key(message: Message<'_>) -> String {
     let id = if message.alert.storm.is_some() { &message.alert.id } else { &message.alert.incident_id };
     id_within(message.page_key.unwrap_or(id), KEY)

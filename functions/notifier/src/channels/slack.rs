@@ -1,4 +1,4 @@
-//! Slack, by an incoming webhook or by `chat.postMessage` with a bot token: Block Kit in both.
+//! Slack, by an incoming webhook or by `chat.postMessage` with a bot token. Both use Block Kit.
 //!
 //! Text of customers is only in `plain_text` objects, where Slack reads no markup, and escaped in the fallback text.
 
@@ -18,15 +18,15 @@ const TEXT: usize = 3_000;
 const FIELD: usize = 2_000;
 const FIELDS: usize = 10;
 
-/// Lines of a list in one block, which surely fit.
+/// Lines of a list in one block. So many always fit.
 const LINES: usize = 10;
 
-/// For an incoming webhook, whose address is the secret.
+/// The request for an incoming webhook. Its address is the secret.
 pub fn webhook_request(message: Message<'_>, url: &str) -> OutboundRequest {
     OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: payload(message).to_string() }
 }
 
-/// For a bot, into the incident's thread where there is one.
+/// The request for a bot. It goes into the incident's thread, if there is one.
 pub fn bot_request(
     message: Message<'_>,
     api_url: &str,
@@ -41,7 +41,7 @@ pub fn bot_request(
     body["channel"] = conversation.into();
     if let Some(thread) = thread {
         body["thread_ts"] = thread.into();
-        // What got worse must not pass unseen in a thread of yesterday.
+        // An escalation must not pass unseen in an old thread.
         body["reply_broadcast"] =
             message.alerts().any(|alert| matches!(alert.event, Event::Escalated | Event::Reopened)).into();
     }
@@ -56,9 +56,9 @@ pub fn webhook_verdict(answer: &Answer, now: SystemTime) -> Verdict {
     by_status(answer, now)
 }
 
-/// Slack answers 200 to calls that failed, too, and says so in the body.
+/// Slack answers 200 to failed calls too. The body tells them apart.
 pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
-    // Without the whole body the status has to do.
+    // Without the whole body, only the status is known.
     if answer.status != 200 || !answer.is_complete {
         return by_status(answer, now);
     }
@@ -92,7 +92,7 @@ pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
     }
 }
 
-/// The message without where it goes.
+/// The message without its destination.
 pub fn payload(message: Message<'_>) -> Value {
     json!({
         "text": escaped(&unlinked(&message.title(HEADER))),
@@ -148,7 +148,7 @@ fn plain(text: &str, limit: usize) -> Value {
     json!({ "type": "plain_text", "text": cut(text, limit), "emoji": false })
 }
 
-/// Text with Slack's markup: only what this program writes itself, or has escaped.
+/// Text with Slack's markup. Only text that this program writes or escapes may come here.
 fn markup(text: &str, limit: usize) -> Value {
     json!({ "type": "mrkdwn", "text": cut(text, limit), "verbatim": true })
 }

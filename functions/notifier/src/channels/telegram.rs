@@ -1,5 +1,5 @@
-//! Telegram, by `sendMessage` of its Bot API, as HTML. Text of customers is escaped and inside `<code>`, where Telegram
-//! makes no links, mentions or commands of it.
+//! Telegram, by `sendMessage` of its Bot API, as HTML. Text of customers is escaped and inside `<code>`. There Telegram
+//! makes no links, mentions or commands.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use super::{Verdict, by_status};
 use crate::message::Message;
 use crate::text::{escaped, unlinked, utf16};
 
-/// Telegram counts what is left without the tags; with them it is surely enough.
+/// Telegram counts the text without tags. A text that fits with its tags always fits.
 const LIMIT: usize = 4_096;
 
 pub fn request(
@@ -19,7 +19,7 @@ pub fn request(
     token: &str,
     chat_id: &str,
 ) -> Result<OutboundRequest, String> {
-    // It becomes part of a path.
+    // The token becomes part of a path.
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-')) {
         return Err("the secret is not a bot token".to_owned());
     }
@@ -36,7 +36,7 @@ pub fn request(
     })
 }
 
-/// Telegram says in the body how long to wait.
+/// Telegram names the pause in the body.
 pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     match by_status(answer, now) {
@@ -44,7 +44,7 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
             let told = body["parameters"]["retry_after"].as_u64().map(Duration::from_secs);
             Verdict::Passing { reason, retry_after: told.or(retry_after) }
         }
-        // A token that was revoked is not found.
+        // Telegram answers 404 to a revoked token.
         Verdict::Refused { reason } if answer.status == 404 => Verdict::Unauthorized { reason },
         Verdict::Sent { .. } if answer.is_complete && body["ok"] != true => {
             Verdict::Refused { reason: "the answer is not one of Telegram's Bot API".to_owned() }
@@ -79,8 +79,8 @@ fn text(message: Message<'_>) -> String {
     within_limit(parts)
 }
 
-/// A sentence in which nothing becomes a link or a mention. It may quote whoever acknowledged the incident, and a dot
-/// before a letter is enough for Telegram to see a domain.
+/// A sentence without links and mentions. It may quote the person who acknowledged the incident. Telegram takes a dot
+/// before a letter for a domain.
 fn prose(text: &str) -> String {
     let mut prose = String::new();
     let text = unlinked(text);
@@ -94,7 +94,7 @@ fn prose(text: &str) -> String {
     prose
 }
 
-/// As many whole parts as fit: a tag that is cut apart would make Telegram refuse the message.
+/// As many whole parts as fit. Telegram would refuse a message with a cut tag.
 fn within_limit(parts: Vec<String>) -> String {
     let (mut text, mut size, last) = (String::new(), 0, parts.len() - 1);
     for (i, part) in parts.into_iter().enumerate() {

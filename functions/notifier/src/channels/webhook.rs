@@ -1,4 +1,4 @@
-//! Webhooks as Standard Webhooks writes them: the alert's own JSON, an id that stays the same on every try, the time of
+//! Webhooks in the form of Standard Webhooks: the alert's own JSON, an id that is the same on every try, the time of
 //! the try, and a signature of all three.
 
 use std::time::SystemTime;
@@ -11,10 +11,10 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use super::{Verdict, by_status, id_within, reason};
 use crate::message::Message;
 
-/// Receivers keep the id to know a repetition by, often in a column of this length.
+/// Receivers keep the id to recognise repetitions, often in a column of this length.
 const ID: usize = 255;
 
-/// `now` is the time of this try, of which receivers refuse an old one.
+/// `now` is the time of this try. Receivers refuse an old time.
 pub fn request(
     message: Message<'_>,
     url: &str,
@@ -25,7 +25,7 @@ pub fn request(
     let (id, seconds) = (id_within(&message.alert.id, ID), now.as_second());
     let signature = Webhook::new(secret)
         .and_then(|webhook| webhook.sign(&id, seconds, body.as_bytes()))
-        // The reason would quote a part of the secret.
+        // The decoder's reason would quote a part of the secret.
         .map_err(|_| "the signing secret is not base64 after `whsec_`".to_owned())?;
     Ok(OutboundRequest {
         url: url.to_owned(),
@@ -45,10 +45,10 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
     }
 }
 
-/// The alert as it came. Programs get text of customers exactly, and what they show of it is theirs.
+/// The original alert. Programs get text of customers exactly, and must escape it before they show it.
 fn body(message: Message<'_>, now: Timestamp) -> Value {
     let mut data = message.alert.json.clone();
-    // Receivers may read it still. Nothing is held back any more.
+    // The field stays for receivers that read it. No page is held back any more.
     data["held_back_pages"] = 0.into();
     if let Some(link) = message.link() {
         data["link"] = link.into();

@@ -1,5 +1,5 @@
-//! What the channels send, checked against the providers' documented schemas, and how it is sent, checked with real
-//! receivers on this machine. What needs the engines of the local cloud is in `tests/e2e`.
+//! Requests of the channels, checked against the providers' documented schemas and with real receivers on this machine.
+//! Tests that need the engines of the local cloud are in `tests/e2e`.
 
 mod payloads;
 #[path = "../../../../tests/harness/receiver.rs"]

@@ -1,4 +1,5 @@
-//! Every channel's payload: valid by the provider's schema, within its limits, and inert whatever a customer is called.
+//! Payloads of every channel. Each is valid by the provider's schema, within the provider's limits, and inert for any
+//! name of a customer.
 
 use notifier::alert::Alert;
 use notifier::channels::{amazon_q, pagerduty, slack, telegram, webhook};
@@ -85,7 +86,7 @@ proptest! {
     }
 }
 
-/// That nothing in any message mentions, leads anywhere or breaks out.
+/// Fails if a message mentions anybody, makes a link or breaks a layout.
 fn assert_inert(message: Message<'_>) {
     let link = message.link.map(|_| "https://app.example.com/incidents/");
     let slack = slack_of(message);
@@ -112,7 +113,7 @@ fn assert_inert(message: Message<'_>) {
         assert!(!own.contains(['<', '>', '&', '@', '*', '~']) && !own.contains("://"), "{text}");
         assert_eq!(own.matches('`').count() % 2, 0, "{text}");
     }
-    // What people see has no control characters but our own line ends; programs get the id as it is.
+    // People see no control characters except our own line ends. Programs get the id unchanged.
     for payload in [&slack, &telegram_of(message), &event, &notification] {
         for text in strings_of(payload) {
             let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
@@ -121,7 +122,7 @@ fn assert_inert(message: Message<'_>) {
     }
 }
 
-/// Slack's control sequences begin with `<`, and an `&` is only ours.
+/// Slack's control sequences begin with `<`. Only the notifier writes an `&`.
 fn assert_no_markup(text: &str) {
     let without = text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "");
     assert!(!without.contains(['<', '>', '&']), "{text}");
@@ -268,7 +269,7 @@ fn long_ids_are_hashed_and_stay_apart() {
     assert_eq!(key(&long("a")).len(), 64);
     assert_ne!(key(&long("a")), key(&long("b")));
     assert!(key("short").starts_with("1795266000000."));
-    // sha256 of the id, so that a person can find it.
+    // The SHA-256 of the id. People can compute it to find the id.
     let exactly = "x".repeat(256);
     let alert = opened_with(&json!({ "incident_id": exactly }));
     assert_eq!(pagerduty_of(message_of(&alert))["dedup_key"], sha256(&exactly));

@@ -1,4 +1,4 @@
-//! How messages are sent: to real receivers on this machine, with secrets from a stand-in for Secrets Manager.
+//! Sending of messages to real receivers on this machine, with secrets from a stand-in for Secrets Manager.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,7 +45,7 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// A Secrets Manager that has this text, whatever it is asked for.
+/// A Secrets Manager that answers every request with this text.
 async fn secrets(text: &str) -> Result<Receiver> {
     let body = json!({ "ARN": SECRET, "Name": "x", "SecretString": text }).to_string();
     Ok(Receiver::start(move |_| Reply::ok(body.clone())).await?)
@@ -100,7 +100,7 @@ fn refused(reason: &str) -> Unsent {
     Unsent { reason: reason.to_owned(), tries: 1, gone: false, passing: false, retry_after: None }
 }
 
-/// A receiver that answers the first requests with `first`, and then takes what comes.
+/// A receiver that answers the first requests with `first`, and takes all later ones.
 async fn busy(first: Vec<Reply>) -> Result<Receiver> {
     let answer = move |received: &Received| match first.get(received.earlier) {
         Some(reply) => reply.clone(),
@@ -159,7 +159,7 @@ async fn amazon_q_is_a_topic() -> Result<()> {
     Ok(())
 }
 
-/// HMAC-SHA256 after RFC 2104, written out.
+/// HMAC-SHA256 of RFC 2104, written out.
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     use sha2::{Digest as _, Sha256};
     let padded = |byte: u8| -> Vec<u8> { (0..64).map(|i| key.get(i).copied().unwrap_or(0) ^ byte).collect() };
@@ -260,7 +260,7 @@ async fn what_does_not_pass_is_tried_once() -> Result<()> {
 #[tokio::test]
 async fn a_receiver_may_ask_to_wait() -> Result<()> {
     let in_seconds: fn() -> String = || "1".to_owned();
-    // To the full second, so it may be almost one less.
+    // The date has full seconds, so the pause may be almost a second shorter.
     let as_a_date: fn() -> String = || httpdate::fmt_http_date(now() + Duration::from_secs(3));
     for (asked, least) in [(in_seconds, 1_000), (as_a_date, 1_500)] {
         let receiver = Receiver::start(move |seen| match seen.earlier {
@@ -344,7 +344,7 @@ async fn a_webhook_that_is_gone_says_so() -> Result<()> {
     let aws = secrets(SIGNING).await?;
     let unsent = send(&sender(&aws, true).await?, &webhook(&receiver.url)).await.expect_err("unsent");
     assert_eq!(unsent, Unsent { gone: true, ..refused("HTTP 410") });
-    // Only webhooks have said that they know what it means.
+    // Only webhooks give this status a meaning.
     let receiver = busy(vec![Reply::with(410, "channel_is_archived")]).await?;
     let aws = secrets(&receiver.url).await?;
     let unsent = send(&sender(&aws, true).await?, &slack()).await.expect_err("unsent");
@@ -377,7 +377,7 @@ async fn private_addresses_are_refused() -> Result<()> {
         ("https://[::ffff:10.0.0.1]/".to_owned(), "not a public address"),
         ("ftp://example.com/".to_owned(), "only https://"),
     ] {
-        // The address of an incoming webhook is a secret, so it is seen only when it is called.
+        // The address of an incoming webhook is a secret. A fault in it shows only when the address is called.
         let aws = secrets(&url).await?;
         let unsent = send(&sender(&aws, false).await?, &slack()).await.expect_err("unsent");
         assert!(unsent.reason.contains(expected), "{url}: {}", unsent.reason);
@@ -457,7 +457,7 @@ async fn a_thread_that_is_gone_is_left_out() -> Result<()> {
 #[tokio::test]
 async fn a_secret_that_comes_back_is_not_kept() -> Result<()> {
     let aws = secrets(KEY).await?;
-    // Also where the reason is cut in the middle of it.
+    // The reason may be cut in the middle of the secret.
     for before in [0, 150, 185] {
         let receiver = Receiver::start(move |seen| {
             Reply::with(400, format!("{}{}", ".".repeat(before), seen.json()["routing_key"]))
@@ -500,7 +500,7 @@ async fn the_status_line_decides_where_the_body_never_ends() -> Result<()> {
     Ok(())
 }
 
-/// The address of a server that answers with this status and goes on with the body for ever.
+/// The address of a server that answers with this status and an endless body.
 async fn endless(status: u16) -> Result<std::net::SocketAddr> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -526,7 +526,8 @@ async fn endless(status: u16) -> Result<std::net::SocketAddr> {
 async fn no_part_of_a_secret_address_comes_back() -> Result<()> {
     const PATH: &str = "/services/T0PLANTED1/B0PLANTED2/pLantedSecretOfTheWebhook3";
     for status in [301, 400, 401, 404, 410, 429, 500] {
-        // As error pages write a path: as it is, escaped for JSON and for addresses, in another case, cut.
+        // Error pages write a path in several ways: unchanged, escaped for JSON, escaped for addresses, in another
+        // case, cut.
         let receiver = Receiver::start(move |seen| {
             let path = &seen.path;
             let page = format!(

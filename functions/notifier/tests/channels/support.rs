@@ -48,14 +48,14 @@ pub(crate) fn schema(name: &str) -> Validator {
     jsonschema::options().should_validate_formats(true).build(&schema).expect("a valid schema")
 }
 
-/// Fails with all that the schema has against a payload.
+/// Fails with all faults of a payload by the schema.
 pub(crate) fn assert_valid(schema: &Validator, payload: &Value) {
     let errors: Vec<_> =
         schema.iter_errors(payload).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{}\n{payload:#}", errors.join("\n"));
 }
 
-/// Customer ids that try what they can.
+/// Ids of hostile customers.
 pub(crate) fn hostile_customers() -> Vec<String> {
     let mut customers: Vec<String> = [
         "<!channel>",
@@ -99,7 +99,7 @@ pub(crate) fn alerts_about(customer: &str) -> Vec<Alert> {
             .map(|event| {
                 opened_with(&json!({
                     "customer_id": customer, "event": event, "alert_id": id, "incident_id": id,
-                    // Whoever acknowledges is quoted, and may be a customer.
+                    // The person who acknowledges is quoted, and may be a customer.
                     "description": format!("the spike was {event} by {customer}"),
                 }))
             })

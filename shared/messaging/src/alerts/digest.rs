@@ -1,4 +1,4 @@
-//! The digest of a run with more pages than are sent singly.
+//! The digest of a run that has more pages than it may send singly.
 
 use serde_json::json;
 use store::Digest;
@@ -19,7 +19,7 @@ pub(super) fn message(digest: &Digest) -> Message {
         "List them all by the API: GET /v1/incidents?state=open.",
     ]
     .map(str::to_owned);
-    // Each shard has a digest of its own, and none of them knows of the others.
+    // Each shard has a digest of its own and does not know the others.
     let part = match digest.shard.of() {
         1 => String::new(),
         of => format!(" in one of {of} parts of the customers"),

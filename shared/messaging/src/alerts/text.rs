@@ -1,4 +1,4 @@
-//! Text of customers in subjects, attributes and mails.
+//! Customers' text in subjects, attributes and mails.
 
 use jiff::Timestamp;
 
@@ -11,14 +11,14 @@ pub(super) fn subject(text: &str) -> String {
     text.chars().map(safe).take(SUBJECT_CHARACTERS).collect()
 }
 
-/// Without the control characters that a message attribute and a line of text cannot hold.
+/// The text without control characters. A message attribute and a line of text cannot hold them.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '?' } else { c })
         .collect()
 }
 
-/// Customer's text in a mail: on its line, and nothing in it that a mail program makes a link of.
+/// A customer's text in a mail, on one line. Mail programs make no link of it.
 pub(super) fn inert(text: &str) -> String {
     printable(text).replace("://", "[://]").replace("www.", "www[.]")
 }
@@ -28,7 +28,7 @@ pub(super) fn numbered(steps: &[String]) -> Vec<String> {
 }
 
 pub(super) fn capitalized(sentence: &str) -> String {
-    // Most begin with a metric's name, which is written as it is.
+    // Most sentences begin with the name of a metric, which stays as it is.
     match sentence.strip_prefix("the ") {
         Some(rest) => format!("The {rest}"),
         None => sentence.to_owned(),

@@ -1,4 +1,4 @@
-//! One channel as it is written, and the checks that make a channel of it.
+//! One channel as the configuration writes it, and the checks on it.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use serde::Deserialize;
 use super::{Channel, ChannelKind};
 use crate::outbound;
 
-/// Throttle of a channel that says nothing else.
+/// Default throttle of a channel.
 const THROTTLE_SECONDS: u64 = 300;
 
-/// More than a day of silence on a metric is a mute, and those are made elsewhere.
+/// A longer silence about a metric is a mute. Policies hold mutes.
 const MAX_THROTTLE_SECONDS: u64 = 86_400;
 
-/// Endings of queues that begin like those of the channels.
+/// Endings of queues that begin like the queues of channels.
 const RESERVED_NAMES: [&str; 2] = ["dlq", "failures"];
 
 const SLACK_URL: &str = "https://slack.com";
 const PAGERDUTY_URL: &str = "https://events.pagerduty.com";
 const TELEGRAM_URL: &str = "https://api.telegram.org";
 
-/// A channel as it is written. Terraform writes what is not set as null, so every type has the fields of all.
+/// A channel as the configuration writes it. Terraform writes unset fields as null, so every type has all fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
@@ -40,7 +40,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Checks the entry and makes a channel of it.
+    /// Checks the entry and makes a channel.
     pub(super) fn into_channel(mut self, name: &str, allow_loopback: bool) -> Result<Channel, String> {
         let starts_with_letter = name.starts_with(|c: char| c.is_ascii_lowercase());
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
@@ -78,7 +78,7 @@ impl Entry {
     }
 }
 
-/// Takes the fields of the entry's type out of it.
+/// Takes the fields of the entry's type.
 fn kind(entry: &mut Entry, allow_loopback: bool) -> Result<ChannelKind, String> {
     let checked = |url: String, field: &str| {
         outbound::check_url(&url, allow_loopback).map_err(|error| format!("{field}: {error}"))?;
@@ -142,7 +142,8 @@ fn given(value: Option<String>, field: &str) -> Result<String, String> {
     value.filter(|value| !value.trim().is_empty()).ok_or_else(|| format!("`{field}` is missing"))
 }
 
-/// A secret itself in the place of its ARN would be in Terraform's state and in logs, so it is refused unseen.
+/// Refuses a secret in the place of its ARN, and does not repeat it. A secret here would be in Terraform's state and in
+/// logs.
 fn secret(value: Option<String>, field: &str) -> Result<String, String> {
     let arn = given(value, field)?;
     if arn.starts_with("arn:") && arn.split(':').nth(2) == Some("secretsmanager") {

@@ -8,7 +8,7 @@ fn parse(value: &Value) -> Result<ChannelsConfig, ChannelsError> {
     ChannelsConfig::parse(&value.to_string(), "NOTIFIER_CONFIG", false)
 }
 
-/// Why the text is refused, or the one channel in it.
+/// The reason why the text is refused, or why its one channel is broken.
 fn refusal(value: &Value) -> String {
     match parse(value) {
         Ok(config) => match &config.channels[0].kind {

@@ -1,8 +1,8 @@
-//! Which IP addresses are public. The ranges are those of the IANA registries of special-purpose addresses.
+//! Which IP addresses are public. The ranges come from the IANA registries of special-purpose addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether anything may be sent there.
+/// Whether a request may go to this address.
 pub(super) fn is_allowed(address: IpAddr, allow_loopback: bool) -> bool {
     if address.is_loopback() {
         return allow_loopback;
@@ -29,9 +29,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Of IPv6 only 2000::/3 is handed out as public. In it lie ranges that carry an IPv4 address, which a gateway on the
-/// way could follow, and some that lead nowhere. Everything else (unspecified, IPv4-mapped and -compatible, NAT64,
-/// discard, unique local, link-local, site-local, multicast) is outside of it.
+/// Only 2000::/3 is assigned as public IPv6. Some ranges in it carry an IPv4 address that a gateway could follow, and
+/// some lead nowhere. All else is outside of it: unspecified, IPv4-mapped and -compatible, NAT64, discard, unique
+/// local, link-local, site-local, multicast.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let special = match (segments[0], segments[1]) {

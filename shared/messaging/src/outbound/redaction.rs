@@ -1,19 +1,19 @@
-//! Answers without secrets. Receivers repeat what they were sent: a path in an error page, a key in a message. What is
-//! kept of an answer goes into logs, errors and queues, so no part of a secret may be left in it.
+//! Answers without secrets. Receivers repeat the request: a path in an error page, a key in a message. Answers go into
+//! logs, errors and queues, so no part of a secret may be left in them.
 
-/// What stands in the place of a word with a secret in it.
+/// Replaces a word that holds a secret.
 const MASK: &str = "(secret)";
 
-/// So many characters in a row of a secret make a word secret. Shorter ones occur in any text.
+/// Characters in a row that make a word secret if the secret holds them too. Shorter parts occur in any text.
 const PART: usize = 5;
 
-/// Segments of addresses that are the same for everybody.
+/// Segments of addresses that are the same for every user.
 const PUBLIC_WORDS: [&str; 8] =
     ["services", "workflows", "triggers", "hook", "hooks", "webhook", "webhooks", "sendMessage"];
 
-/// `text` without the words that hold a part of a secret, whatever their case and however they are escaped.
+/// `text` without the words that hold a part of a secret, in any case and with any escapes.
 ///
-/// An address counts as a secret from its path on. With some providers the path is the key.
+/// The secret part of an address begins with its path. With some providers the path is the key.
 pub fn redacted(text: &str, secrets: &[&str]) -> String {
     let secrets: Vec<_> = secrets.iter().flat_map(|secret| parts_of(secret)).collect();
     let is_secret = |word: &str| {
@@ -27,11 +27,11 @@ pub fn redacted(text: &str, secrets: &[&str]) -> String {
         kept.push_str(if is_secret(&word[..end]) { MASK } else { &word[..end] });
         kept.push_str(&word[end..]);
     }
-    // A secret may also be broken over several words.
+    // A secret may also be split over several words.
     if is_secret(&kept.replace(MASK, "\u{0}")) { MASK.to_owned() } else { kept }
 }
 
-/// The segments of an address behind its host, which everybody may know; any other secret as a whole.
+/// The segments behind the host of an address, because the host is public. Any other secret as a whole.
 fn parts_of(secret: &str) -> Vec<Vec<u8>> {
     let parts: Vec<&str> = match secret.split_once("://") {
         Some((_, rest)) => {
@@ -43,7 +43,8 @@ fn parts_of(secret: &str) -> Vec<Vec<u8>> {
     parts.into_iter().map(bare).collect()
 }
 
-/// Letters and digits in lower case: escapes, quotes and slashes between them change nothing. A percent escape is read.
+/// Letters and digits in lower case. Escapes, quotes and slashes between them change nothing. Percent escapes are
+/// decoded.
 fn bare(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let digit = |place: usize| bytes.get(place).and_then(|byte| char::from(*byte).to_digit(16));
@@ -62,7 +63,7 @@ fn bare(text: &str) -> Vec<u8> {
     bare
 }
 
-/// Whether a part of the secret is in the word. A secret that is shorter than a part counts as a whole.
+/// Whether the word holds a part of the secret. A secret that is shorter than a part counts as a whole.
 fn has_common_part(word: &[u8], secret: &[u8]) -> bool {
     let length = PART.min(secret.len());
     length > 0 && secret.windows(length).any(|part| word.windows(length).any(|other| other == part))

@@ -1,4 +1,4 @@
-//! What became of alerts on their way to channels, as CloudWatch metrics.
+//! CloudWatch metrics of the alerts on their way to channels.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,14 +9,14 @@ use metrique::unit_of_work::metrics;
 
 use super::{MetricsConfig, line};
 
-/// What one channel did in one event.
+/// The figures of one channel in one invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelFigures {
     pub sent: u64,
-    /// Given to the queue of failures, or not even that.
+    /// Alerts that the channel did not take. They went to the queue of the channel, if the queue took them.
     pub failed: u64,
     pub held_back: u64,
-    /// The receiver said that it is gone.
+    /// Alerts that were refused because the receiver said that it is gone.
     pub disabled: u64,
 }
 

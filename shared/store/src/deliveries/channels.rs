@@ -1,4 +1,4 @@
-//! What is remembered of a channel: whether its receiver is gone, and its threads.
+//! The memory of a channel: whether its receiver is gone, and its threads.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Alerts that wait for a channel: to be sent with others, for a throttle, or for a receiver that is down.
+//! Alerts that wait for a channel. They wait for other alerts, for a throttle, or for a receiver that is down.
 //!
-//! An alert waits from the moment that its event arrived, so nothing is lost with the process that has it in hand. One
-//! process at a time leads a channel: it alone sends what waits there. A lead ends by itself.
+//! An alert waits from the moment that its event arrived. So nothing is lost if a process dies. One process at a time
+//! leads a channel and sends its waiting alerts. A lead ends by itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,44 +23,44 @@ pub struct Waiting {
     pub alert_id: String,
     /// The alert's JSON text.
     pub message: String,
-    /// When it began to wait.
+    /// When the wait began.
     pub since: i64,
-    /// Not before this time.
+    /// The alert is not sent before this time.
     pub due_at: i64,
-    /// Deliveries that failed.
+    /// Number of failed tries.
     pub tries: u32,
-    /// It was given up, and is in the queue of failures. What follows it about the same incident goes there as well.
+    /// The alert was given up and is in the queue of failures. Later alerts of the same incident go there as well.
     #[serde(default)]
     pub parked: bool,
 }
 
-/// Whether an alert waits now.
+/// The result of handing an alert to its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     Waits,
-    /// It was sent, or given to the queue of failures, by an earlier copy of the event.
+    /// An earlier copy of the event was sent or is in the queue of failures.
     Done,
 }
 
-/// How a delivery that waited ended.
+/// How a waiting delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     Sent,
-    /// Nobody needs it any more.
+    /// Nobody needs the alert any more.
     Over,
 }
 
-/// What the leader of a channel has to know of it. Times are Unix milliseconds.
+/// The knowledge that leaders of a channel hand on. Times are Unix milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lead {
-    /// The receiver asked for silence until then.
+    /// The receiver asked for silence until this time.
     pub paused_until: i64,
-    /// When the throttle of a metric and severity opens again.
+    /// The end of the throttle by metric and severity.
     pub throttles: BTreeMap<String, i64>,
 }
 
 impl DeliveryStore {
-    /// Lets an alert wait for its channel, unless it has been there before.
+    /// Lets an alert wait for its channel, unless the alert has been there before.
     pub async fn accept(
         &self,
         delivery: Delivery<'_>,
@@ -89,7 +89,7 @@ impl DeliveryStore {
             .update_expression(
                 "SET #state = :waiting, alert_id = :alert, #type = :type, #ttl = :ttl REMOVE claim_until",
             )
-            // A claim is of a process that sent alerts singly, before they waited.
+            // A claim belongs to a process of an earlier version, which sent alerts singly.
             .condition_expression(
                 "attribute_not_exists(pk) OR #ttl < :seconds OR (#state = :claimed AND claim_until < :now)",
             )
@@ -126,7 +126,7 @@ impl DeliveryStore {
         }
     }
 
-    /// All alerts that wait for a channel, and those that were given up and may still be sent again.
+    /// All alerts that wait for a channel, and the given-up alerts that may still be sent again.
     pub async fn waiting(&self, channel: &str) -> Result<Vec<Waiting>, DeliveryError> {
         let keys::Key { pk, sk } = keys::waiting(channel, "");
         let mut items = self
@@ -152,7 +152,7 @@ impl DeliveryStore {
         Ok(waiting)
     }
 
-    /// Lets an alert wait on after a delivery that failed.
+    /// Lets an alert wait on after a failed try.
     pub async fn postpone(
         &self,
         delivery: Delivery<'_>,
@@ -168,7 +168,7 @@ impl DeliveryStore {
         self.of_attempt("postpone", delivery, update).await
     }
 
-    /// Ends a delivery that waited. All or nothing, or the alert would wait after it was sent.
+    /// Ends a delivery that waited, in one transaction. Otherwise the alert could wait on after it was sent.
     pub async fn finish(
         &self,
         delivery: Delivery<'_>,
@@ -189,7 +189,7 @@ impl DeliveryStore {
         self.transact(items).await.map_err(|error| self.unwritten("end", what(delivery), error))
     }
 
-    /// Notes that an alert is in the queue of failures, from where it can be sent again.
+    /// Notes that an alert is in the queue of failures. It can be sent again from there.
     pub async fn park(&self, delivery: Delivery<'_>, now: Timestamp) -> Result<(), DeliveryError> {
         let parked = Update::builder()
             .table_name(&self.table)
@@ -206,7 +206,7 @@ impl DeliveryStore {
         self.transact(items).await.map_err(|error| self.unwritten("park", what(delivery), error))
     }
 
-    /// Forgets an alert that was given up, now that it was sent again.
+    /// Removes the note of a given-up alert after the alert was sent again.
     pub async fn forget(&self, delivery: Delivery<'_>) -> Result<(), DeliveryError> {
         let delete = self.client.delete_item().table_name(&self.table);
         let delete = delete.set_key(Some(keys::waiting(delivery.channel, delivery.alert_id).attributes()));
@@ -214,7 +214,7 @@ impl DeliveryStore {
         deleted.map_err(|source| self.unwritten("forget", what(delivery), source))
     }
 
-    /// Takes the lead of a channel for as long as `hold`. None while another process has it.
+    /// Takes the lead of a channel for the time `hold`. None while another process has the lead.
     pub async fn lead(
         &self,
         channel: &str,
@@ -252,7 +252,7 @@ impl DeliveryStore {
         }
     }
 
-    /// Gives the lead of a channel back, with what the next leader has to know.
+    /// Gives the lead of a channel back, with the knowledge for the next leader.
     pub async fn leave(&self, channel: &str, attempt: &str, lead: &Lead) -> Result<(), DeliveryError> {
         let throttles = lead.throttles.iter().map(|(series, until)| (series.clone(), number(until)));
         let update = self
@@ -271,7 +271,8 @@ impl DeliveryStore {
     }
 
     /// The page that stands for all incidents of a customer that opened in one window, and which of them are open.
-    /// `joins` adds the incident to it, otherwise it leaves. The answer is the page's key and how many are left.
+    /// `joins` adds the incident to the page. Otherwise the incident leaves the page. Returns the page's key and the
+    /// number of open incidents.
     pub async fn page_of(
         &self,
         channel: &str,
@@ -306,7 +307,7 @@ impl DeliveryStore {
                 let open = item.get("incidents").and_then(|set| set.as_ss().ok()).map_or(0, Vec::len);
                 Ok((key.map_or(incident_id, String::as_str).to_owned(), open))
             }
-            // It was paged before pages were shared.
+            // The incident was paged before pages were shared.
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok((incident_id.to_owned(), 0)),
             Err(error) => Err(self.unwritten("change", format!("a page of {channel}"), error)),
         }
@@ -331,5 +332,5 @@ impl DeliveryStore {
     }
 }
 
-/// Longer than an incident is kept open or comes back.
+/// Longer than an incident is kept open or can come back.
 const PAGE_RETENTION: Duration = Duration::from_secs(120 * 86_400);
