@@ -1,4 +1,4 @@
-# Two topics: what customers' usage does goes to the one, what this system itself does to the other.
+# Two topics: one for alerts about customers' usage, and one for alarms about this system.
 resource "aws_sns_topic" "alerts" {
   name              = local.alert_topic_name
   display_name      = "MeterFlow anomaly alerts"
@@ -11,7 +11,7 @@ resource "aws_sns_topic" "ops" {
   kms_master_key_id = aws_kms_key.this.arn
 }
 
-# Detector and API publish alerts by their own roles, so the alert topic admits nobody beyond that.
+# Detector and API publish alerts by their own roles. The alert topic admits nobody else.
 resource "aws_sns_topic_policy" "alerts" {
   arn = aws_sns_topic.alerts.arn
   policy = jsonencode({
@@ -61,7 +61,7 @@ locals {
   }
 }
 
-# Whoever subscribes by e-mail sees every critical alert, the digest of a storm included.
+# An e-mail subscriber gets every critical alert, including the digest of a storm.
 resource "aws_sns_topic_subscription" "alert_emails" {
   for_each = toset(var.alert_emails)
 
@@ -80,20 +80,20 @@ resource "aws_sns_topic_subscription" "ops_emails" {
   endpoint  = each.value
 }
 
-# Everything may be left out on purpose, such as for a first try, so these only warn.
+# A first try may leave everything out on purpose, so these checks only warn.
 check "somebody_is_told_of_critical_anomalies" {
   assert {
     condition = (
       (length(var.alert_emails) > 0 && contains(var.alert_email_severities, "critical")) ||
       (local.has_channels && contains(local.routed_severities, "critical"))
     )
-    error_message = "Nobody is told of critical anomalies: no channel takes them (notification_channels, amazon_q_slack, notification_routes), and no address (alert_emails, alert_email_severities). They are stored all the same. Unless you subscribe to the topic ${local.alert_topic_name} yourself, set one of these variables."
+    error_message = "Nobody gets critical alerts: no channel takes them (notification_channels, amazon_q_slack, notification_routes), and no address (alert_emails, alert_email_severities). The anomalies are stored. Unless you subscribe to the topic ${local.alert_topic_name} yourself, set one of these variables."
   }
 }
 
 check "somebody_is_told_of_alarms" {
   assert {
     condition     = length(var.ops_emails) > 0
-    error_message = "Nobody is told when the system itself fails, such as when runs stop: ops_emails is empty. Unless you subscribe to the topic ${local.ops_topic_name} yourself, name an address."
+    error_message = "Nobody gets the alarms on the system itself, for example when runs stop: ops_emails is empty. Unless you subscribe to the topic ${local.ops_topic_name} yourself, name an address."
   }
 }

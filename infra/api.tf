@@ -1,11 +1,11 @@
 # The API: one function behind an HTTP API that checks every token before the function sees a request.
-# A stack has it once it is told whose tokens to believe (`api_jwt_issuer`).
+# A stack has the API if `api_jwt_issuer` names an issuer of tokens.
 
 locals {
   has_api = var.api_jwt_issuer != null
 
-  # Every route of the API with the scope that a token needs for it; null is open to all. What is
-  # not listed here does not reach the function. More exact paths win over those with parameters.
+  # Every route of the API with the scope that its token needs. Null is open to all. Other routes
+  # do not reach the function. More exact paths win over paths with parameters.
   api_routes = {
     "GET /health"       = null
     "GET /openapi.json" = null
@@ -64,8 +64,8 @@ module "api" {
 }
 
 locals {
-  # HTTP APIs wait 30 seconds at most. The function must have ended by then, and a query of its well
-  # before, so that a slow ClickHouse becomes an answer that says so.
+  # HTTP APIs wait 30 seconds at most. The function must end before, and its query well before that.
+  # So a slow ClickHouse becomes an answer that says so.
   api_gateway_timeout_seconds    = 30
   api_timeout_seconds            = 29
   api_clickhouse_timeout_seconds = 20
@@ -79,7 +79,7 @@ locals {
     SCOPE_ADMIN                      = var.api_scopes.admin
   })
 
-  # Exactly what the function's code calls; the module adds its log and the VPC.
+  # Exactly the calls of the function's code. The module adds its log and the VPC.
   api_policy_statements = concat(
     [
       {
@@ -125,7 +125,7 @@ locals {
         resources = [for index in [local.severity_index_name, local.pending_index_name, local.incidents_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
       },
       {
-        # What a person decides is told at once, not at the next run.
+        # People are notified of a person's decision at once, not at the next run.
         sid       = "PublishAlerts"
         actions   = ["sns:Publish"]
         resources = [aws_sns_topic.alerts.arn]
@@ -211,12 +211,12 @@ resource "aws_apigatewayv2_stage" "this" {
     throttling_rate_limit  = var.api_throttling_rate_limit
     throttling_burst_limit = var.api_throttling_burst_limit
 
-    # CloudWatch charges for metrics of each route, and the access log has their figures.
+    # CloudWatch charges for metrics per route. The access log has the same figures.
     detailed_metrics_enabled = false
   }
 
-  # Who asked for what, and what came of it. Paths hold customers' ids and queries whatever is typed
-  # into them, so the route stands for both; of the token only its subject is kept.
+  # One line per request. Paths hold customers' ids, and queries can hold any text. So the log has
+  # the route instead of both, and only the subject of the token.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.api_access[0].arn
     format = jsonencode({
@@ -232,15 +232,15 @@ resource "aws_apigatewayv2_stage" "this" {
     })
   }
 
-  # Nobody can call what has no stage: the API opens when all of it is there.
+  # An API without a stage cannot be called. So the API opens when all of it exists.
   depends_on = [
     aws_apigatewayv2_route.this,
     aws_lambda_permission.api,
   ]
 }
 
-# Each log that a service of AWS delivers lengthens a policy of limited size in the account, unless
-# its group's name starts with /aws/vendedlogs/.
+# Each log that an AWS service delivers lengthens an account policy of limited size, unless the
+# name of its group starts with /aws/vendedlogs/.
 resource "aws_cloudwatch_log_group" "api_access" {
   count = local.has_api ? 1 : 0
 
@@ -249,7 +249,7 @@ resource "aws_cloudwatch_log_group" "api_access" {
   kms_key_id        = aws_kms_key.this.arn
 }
 
-# The two stars stand for the stages of this API and for their routes.
+# The two stars stand for the stages of this API and their routes.
 resource "aws_lambda_permission" "api" {
   count = local.has_api ? 1 : 0
 

@@ -1,5 +1,5 @@
-# A Slack channel by Amazon Q in chat applications (AWS Chatbot): AWS is the application in Slack, so
-# there is no token to keep. It takes everything on a topic of its own, where the notifier publishes.
+# A Slack channel by Amazon Q in chat applications (AWS Chatbot). AWS is the application in Slack, so
+# no token is needed. Amazon Q takes everything on a topic of its own. The notifier publishes there.
 
 locals {
   has_amazon_q = var.amazon_q_slack != null
@@ -11,21 +11,21 @@ locals {
 resource "aws_chatbot_slack_channel_configuration" "this" {
   count = local.has_amazon_q ? 1 : 0
 
-  # Amazon Q is global in an account: the region keeps two regions apart.
+  # Amazon Q is global in an account. The region in the name keeps two regions apart.
   configuration_name = "${local.chat_topic_name}-${local.region}"
   slack_team_id      = var.amazon_q_slack.team_id
   slack_channel_id   = var.amazon_q_slack.channel_id
   sns_topic_arns     = [aws_sns_topic.chat[0].arn]
   logging_level      = "ERROR"
 
-  # Members of the channel read; without a guardrail AWS would let them run commands as far as the
-  # role allows, under AdministratorAccess as the only limit.
+  # Members of the channel only read. Without a guardrail AWS would let them run commands within
+  # the role, with AdministratorAccess as the only limit.
   iam_role_arn                = aws_iam_role.chat[0].arn
   guardrail_policy_arns       = ["arn:${local.partition}:iam::aws:policy/AWSDenyAll"]
   user_authorization_required = false
 }
 
-# Amazon Q wants a role for what members ask it to do. This one may do nothing.
+# Amazon Q needs a role for the commands of members. This role may do nothing.
 resource "aws_iam_role" "chat" {
   count = local.has_amazon_q ? 1 : 0
 
@@ -49,7 +49,7 @@ resource "aws_sns_topic" "chat" {
   kms_master_key_id = aws_kms_key.this.arn
 }
 
-# The notifier publishes by its own role, and Amazon Q subscribes by its service-linked one.
+# The notifier publishes by its own role. Amazon Q subscribes by its service-linked role.
 resource "aws_sns_topic_policy" "chat" {
   count = local.has_amazon_q ? 1 : 0
 

@@ -12,8 +12,8 @@ module "detector" {
   reserved_concurrency = var.reserved_concurrency == -1 ? -1 : var.reserved_concurrency * var.detector_shards
   policy_statements    = local.detector_policy_statements
 
-  # A window is that of the event's own time, so a late event is as good as a punctual one: Lambda
-  # holds it as long as it can (6 hours), also while another run occupies the only slot.
+  # The window comes from the time in the event, so a late event is as good as a punctual one. Lambda
+  # holds an event for up to 6 hours, also while another run occupies the only slot.
   asynchronous = {
     maximum_event_age_seconds = 21600
     maximum_retry_attempts    = 2
@@ -36,7 +36,7 @@ locals {
     METRICS_STACK          = var.name_prefix
   })
 
-  # Exactly what the function's code calls; the module adds its log, its failure queue and the VPC.
+  # Exactly the calls of the function's code. The module adds its log, its failure queue and the VPC.
   detector_policy_statements = concat(
     [
       {
@@ -64,14 +64,14 @@ locals {
         conditions = local.keys.settings
       },
       {
-        # The API notes each run that somebody asked for; the detector notes how far the run has come.
+        # The API notes each run on demand. The detector notes how far the run has come.
         sid        = "FollowRequestedRuns"
         actions    = ["dynamodb:UpdateItem"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.requested_runs
       },
       {
-        # How runs ended, and up to where all hours are judged.
+        # How runs ended, and the hour up to which all hours are judged.
         sid        = "NoteLastRuns"
         actions    = ["dynamodb:GetItem", "dynamodb:PutItem"]
         resources  = [aws_dynamodb_table.anomalies.arn]
@@ -94,8 +94,8 @@ locals {
   )
 }
 
-# What Lambda gives up on, after its retries, waits here for a person. Lambda sends by the function's
-# own role, so the queue's policy admits nobody else.
+# Events that Lambda gave up on after its retries wait here for a person. Lambda sends by the
+# function's own role, so the queue's policy admits nobody else.
 resource "aws_sqs_queue" "detector_failures" {
   name                      = local.failure_queue_name
   message_retention_seconds = local.queue_retention_seconds
@@ -107,7 +107,7 @@ resource "aws_sqs_queue" "detector_failures" {
   })
 }
 
-# The catalog of metrics is no secret; `insecure_value` lets a plan show what changes in it.
+# The catalog of metrics is no secret. `insecure_value` lets a plan show its changes.
 resource "aws_ssm_parameter" "catalog" {
   count = var.catalog_file == null ? 0 : 1
 
@@ -131,7 +131,7 @@ resource "aws_ssm_parameter" "catalog" {
 }
 
 locals {
-  # Without the `try` a stack could not be destroyed once the file is gone.
+  # Without the `try` a stack could not be destroyed after the file is deleted.
   catalog_text = var.catalog_file == null ? "" : try(file(var.catalog_file), "")
 
   # Parameter Store counts bytes, `length` counts characters; four characters of Base64 hold three bytes.

@@ -1,6 +1,5 @@
-# One customer-managed key for all that this stack keeps: the table, the topics, the queues and the
-# logs. A key of its own is needed, since alarms cannot publish to a topic that is encrypted
-# with the AWS-managed one.
+# One customer-managed key for the table, the topics, the queues and the logs. The stack needs a key
+# of its own, because alarms cannot publish to a topic that the AWS-managed key encrypts.
 resource "aws_kms_key" "this" {
   description         = "Anomalies, alerts, failed events and logs of ${var.name_prefix}"
   enable_key_rotation = true
@@ -16,7 +15,7 @@ locals {
   # In a key policy the resource "*" means this key alone. Actions are those that AWS documents for each service.
   key_policy_statements = [
     {
-      # Without it no IAM policy could give access to the key, and nobody could change it.
+      # Without this statement no IAM policy could give access to the key, and nobody could change it.
       Sid       = "AccountGovernsByIam"
       Effect    = "Allow"
       Principal = { AWS = "arn:${local.partition}:iam::${local.account_id}:root" }
@@ -37,8 +36,8 @@ locals {
     {
       # EventBridge needs the key to put an undelivered event into the encrypted queue and to
       # publish to the encrypted topic. Its requests to KMS carry no source account and no source
-      # ARN, so a condition on either would lose the event silently; the policies of the queue and
-      # of the topic name the rules.
+      # ARN, so a condition on either would lose the event silently. The policies of the queue and
+      # the topic name the rules.
       Sid       = "RulesReachQueueAndTopic"
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }

@@ -1,20 +1,20 @@
-# Copy to terraform.tfvars, change what differs and run `terraform plan`. All other settings, with
-# their defaults, are in variables.tf.
+# Copy this file to terraform.tfvars, change the values and run `make plan`. All other settings, with
+# their defaults, are in docs/configuration.md.
 
-# Where the usage is. Each secret holds {"username": "…", "password": "…"} of a user that infra/clickhouse/users.sql makes:
-# the first one of the API, the second one of the detector.
+# The ClickHouse server. Each secret holds {"username": "…", "password": "…"} of a user that infra/clickhouse/users.sql
+# makes: the first secret for the API, the second for the detector.
 clickhouse_url                 = "https://abc123.eu-central-1.aws.clickhouse.cloud:8443"
 clickhouse_database            = "metering"
 clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/api-AbC123"
 detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
 
-# Who is told: of customers' anomalies, and of trouble in the system itself. Each address has to
+# Receivers of alerts about customers, and of alarms on the system itself. Each address has to
 # confirm a message from AWS first.
 alert_emails = ["billing@example.com"]
 ops_emails   = ["oncall@example.com"]
 
-# Channels of the notifier, which name their secrets by ARN (variables.tf has all types). Without
-# routes, critical alerts go to all of them and warnings to Slack, where warnings are alerted at all.
+# Channels of the notifier. They name their secrets by ARN (docs/channels.md has all types). Without
+# routes, critical alerts go to all channels. Warnings go to Slack, if alert_min_severity allows them.
 # notification_channels = {
 #   slack     = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123" }
 #   pagerduty = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/pagerduty-AbC123" }
@@ -22,8 +22,8 @@ ops_emails   = ["oncall@example.com"]
 # notification_link  = "https://app.example.com/incidents/{incident_id}"
 # alert_min_severity = "warning"
 
-# The API, for whoever holds a token of this issuer. Without an issuer the stack has no API. Cognito
-# writes scopes with a slash. A browser may call it only from the pages listed.
+# The API, for bearers of a token of this issuer. Without an issuer the stack has no API. Cognito
+# writes scopes with a slash. A browser may call the API only from the listed origins.
 # api_jwt_issuer         = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
 # api_jwt_audience       = ["1example23456789client"]
 # api_scopes             = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }

@@ -1,5 +1,5 @@
-# What detector and API share: where usage is, how strictly it is judged, when an incident opens and
-# closes, and access to what they read. What one of them alone has is in that function's own file.
+# Settings that detector and API share: the place of the usage, the strictness of the check, the rules
+# of incidents, and access to their data. Settings of one function are in that function's own file.
 locals {
   function_environment = merge(
     {
@@ -22,7 +22,7 @@ locals {
       ALERT_TOPIC_ARN       = aws_sns_topic.alerts.arn
       LOG_LEVEL             = var.log_level
     },
-    # A function takes an absent variable as "not set", and an empty one as an error.
+    # An absent variable means "not set".
     {
       for name, value in {
         CATALOG_SSM_PARAMETER      = one(aws_ssm_parameter.catalog[*].name)
@@ -33,7 +33,7 @@ locals {
     },
   )
 
-  # Each has a user of its own unless the stack names one only.
+  # Each function has a ClickHouse user of its own, unless the stack names only one.
   clickhouse_secrets = {
     api      = var.clickhouse_secret_arn
     detector = var.detector_clickhouse_secret_arn == null ? var.clickhouse_secret_arn : var.detector_clickhouse_secret_arn
@@ -72,8 +72,8 @@ locals {
     ],
   )
 
-  # What a function uses is encrypted with the stack's key. The function itself never calls KMS:
-  # only the services that it uses may, on its behalf.
+  # The stack's key encrypts everything that a function uses. The function itself never calls KMS.
+  # Only the services that it uses may do so on its behalf.
   key_statements = {
     for function, services in {
       detector = ["dynamodb", "sns", "sqs"]
@@ -95,6 +95,6 @@ locals {
 check "detector_and_api_have_clickhouse_users_of_their_own" {
   assert {
     condition     = !local.has_api || var.clickhouse_secret_arn == null || local.clickhouse_secrets.detector != local.clickhouse_secrets.api
-    error_message = "Detector and API share one ClickHouse user, so that many questions to the API can keep a run from its limits of memory and queries. Give the detector a user of its own: infra/clickhouse/users.sql makes it, and detector_clickhouse_secret_arn names its secret."
+    error_message = "Detector and API share one ClickHouse user. Many questions to the API can then use up the memory and the queries that a run needs. Give the detector a user of its own: infra/clickhouse/users.sql makes the user, and detector_clickhouse_secret_arn names its secret."
   }
 }

@@ -34,8 +34,8 @@ locals {
   # The functions write their metrics under this namespace, and the alarms read them there.
   metrics_namespace = "MeterFlow"
 
-  # A policy inside a resource cannot refer to what depends on that resource, or to the resource
-  # itself, so these ARNs are put together from names.
+  # A policy inside a resource cannot refer to that resource, or to one that depends on it. So these
+  # ARNs are put together from names.
   queue_arn_prefix  = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:"
   alarm_arn_pattern = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${var.name_prefix}-anomaly-*"
   rule_arn_pattern  = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${var.name_prefix}-anomaly-*"
@@ -45,8 +45,8 @@ locals {
     "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:/aws/${folder}/${var.name_prefix}-anomaly-*"
   ]
 
-  # The authorities that Amazon Linux trusts, as the one file of them: by default all files of the folder around it are
-  # parsed at each cold start, which takes longer than everything else there. The local cloud has no TLS.
+  # The authorities that Amazon Linux trusts, as one file. By default each cold start parses all files of the folder
+  # around it, which takes longer than the rest of the cold start. The local cloud has no TLS.
   certificates = var.aws_endpoint_url == null ? "/etc/pki/tls/certs/ca-bundle.crt" : null
 
   # An http address whose host is an IP address of this machine or of a private network (RFC 1918, RFC 4193).

@@ -1,16 +1,16 @@
-# The notifier takes alerts from the topic to people: to each channel that a route names, and once a
-# day, as a digest, to the operators. A stack without channels has it for the digest alone.
+# The notifier takes alerts from the topic to each channel that a route names. Once a day it sends a
+# digest to the operators. A stack without channels has the notifier for the digest alone.
 
 locals {
   channel_names = concat(keys(var.notification_channels), keys(local.amazon_q_channel))
   has_channels  = length(local.channel_names) > 0
 
-  # What AWS gives up on waits in queues whose names share their start with those of the channels.
+  # Two more queues, for events that AWS gave up on, have names that begin like the channels' queues.
   reserved_channel_names = ["dlq", "failures"]
 }
 
-# Outside any VPC: it needs the internet and nothing private, so whatever address a channel is given,
-# the network behind the other functions is out of its reach.
+# Outside any VPC: the notifier needs the internet and nothing private. So no address of a channel
+# can reach the network behind the other functions.
 module "notifier" {
   source = "./modules/lambda_function"
 
@@ -44,8 +44,8 @@ locals {
       METRICS_STACK                 = var.name_prefix
       LOG_LEVEL                     = var.log_level
 
-      # The function reads its config when it starts. Nothing reads this; that it changes with the
-      # config makes Lambda start the function anew.
+      # The function reads its config when it starts. Nothing reads this variable. It changes with
+      # the config, so Lambda starts the function again.
       NOTIFIER_CONFIG_SHA256 = sha256(local.notifier_config)
     },
     {
@@ -57,12 +57,12 @@ locals {
     },
   )
 
-  # Exactly what the function's code calls; the module adds its log and its failure queue.
+  # Exactly the calls of the function's code. The module adds its log and its failure queue.
   notifier_policy_statements = concat(
     [
       {
-        # Deliveries, alerts that wait and what is known of channels are items beside the anomalies, which the
-        # notifier has no business with.
+        # Deliveries, waiting alerts and the state of channels. The notifier may not touch the anomalies in the
+        # same table.
         sid        = "RecordDeliveries"
         actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
         resources  = [aws_dynamodb_table.anomalies.arn]
@@ -116,8 +116,8 @@ locals {
   ]))
 }
 
-# Channels and routes. Secrets are named by their ARNs, so nothing in it is secret, and
-# `insecure_value` lets a plan show what changes.
+# Channels and routes. Secrets are named by their ARNs, so nothing here is secret.
+# `insecure_value` lets a plan show the changes.
 resource "aws_ssm_parameter" "notifier" {
   name           = "/${var.name_prefix}/notifier"
   description    = "Channels and routes of ${local.notifier_name} (JSON)"
@@ -128,13 +128,13 @@ resource "aws_ssm_parameter" "notifier" {
   lifecycle {
     precondition {
       condition     = local.notifier_config_bytes <= 8192
-      error_message = "Channels and routes have ${local.notifier_config_bytes} bytes as JSON; Parameter Store takes 8192 at most. Most of it are lists of customers: have fewer routes, or shorter ones."
+      error_message = "Channels and routes have ${local.notifier_config_bytes} bytes as JSON; Parameter Store takes 8192 at most. Lists of customers take most of it: use fewer or shorter routes."
     }
   }
 }
 
 locals {
-  # What is not set is left out: the function's own defaults hold then, also those of the routes.
+  # Unset values are left out. The function's own defaults hold for them, also for routes.
   notifier_config = jsonencode(merge(
     { channels = local.notifier_channels },
     length(var.notification_routes) == 0 ? {} : {
@@ -187,8 +187,8 @@ resource "aws_lambda_permission" "alerts" {
 }
 
 locals {
-  # What no route can take anywhere does not start the function. Without routes the defaults of the
-  # function hold: critical to every channel, warning to those in Slack.
+  # An alert that no route takes does not start the function. Without routes the function's defaults
+  # hold: critical alerts to every channel, warnings to the channels in Slack.
   default_severities = concat(["critical"], anytrue([for channel in local.notifier_channels : contains(["slack", "amazon_q"], channel.type)]) ? ["warning"] : [])
   routed_severities = sort(distinct(length(var.notification_routes) == 0 ? local.default_severities : flatten([
     for route in var.notification_routes : coalesce(route.severities, ["critical", "warning"])
@@ -196,18 +196,18 @@ locals {
 }
 
 # ---------------------------------------------------------------------------------------------
-# What waits for a throttle, or for a receiver that is down
+# Alerts that wait for a throttle, or for a receiver that is down
 # ---------------------------------------------------------------------------------------------
 
 resource "aws_cloudwatch_event_rule" "waiting" {
   count = local.has_channels ? 1 : 0
 
   name                = local.waiting_rule_name
-  description         = "Has ${local.notifier_name} send what waits for a channel and is due"
+  description         = "Starts ${local.notifier_name} to send waiting alerts that are due"
   schedule_expression = "rate(1 minute)"
 }
 
-# The next minute tries again, so a trigger that fails needs no queue.
+# The next minute tries again, so a failed trigger needs no queue.
 resource "aws_cloudwatch_event_target" "waiting" {
   count = length(aws_cloudwatch_event_rule.waiting)
 
@@ -278,10 +278,10 @@ resource "aws_lambda_permission" "digest" {
 }
 
 # ---------------------------------------------------------------------------------------------
-# What did not get through, each kind in a queue of its own
+# Queues of undelivered messages, one per kind
 # ---------------------------------------------------------------------------------------------
 
-# Messages that a channel refused to the last, for `meterflow alerts redrive`.
+# Messages that a channel did not take, for `meterflow alerts redrive`.
 resource "aws_sqs_queue" "channel_failures" {
   for_each = toset(local.channel_names)
 
@@ -307,7 +307,7 @@ resource "aws_sqs_queue" "notifier_failures" {
   })
 }
 
-# Alerts and digests that could not even be handed over to the function.
+# Alerts and digests that could not be handed over to the function.
 resource "aws_sqs_queue" "notifier_dead_letters" {
   name                      = local.notifier_dead_letter_queue_name
   message_retention_seconds = local.queue_retention_seconds

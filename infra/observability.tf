@@ -1,5 +1,5 @@
-# Every alarm tells the operators what is wrong and where to look. Silence is an alarm as well: a
-# run that completed says so by a metric, and the absence of that metric pages.
+# Every alarm says what is wrong and where to look. Silence is an alarm as well: a completed run
+# emits a metric, and the absence of that metric pages.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = merge(local.alarms, local.missing_run_alarms, local.api_alarms, local.notifier_alarms)
@@ -22,7 +22,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_actions   = [aws_sns_topic.ops.arn]
   ok_actions      = each.value.tells_recovery ? [aws_sns_topic.ops.arn] : []
 
-  # An alarm could not tell anybody before the topic admits it.
+  # An alarm cannot publish before the topic admits it.
   depends_on = [aws_sns_topic_policy.ops]
 }
 
@@ -30,13 +30,12 @@ locals {
   stack_dimension    = { Stack = var.name_prefix }
   detector_dimension = { FunctionName = module.detector.function_name }
 
-  # Runs are an hour apart, while most metrics exist only in the minutes of a run. Where a state
-  # lasts until the next run says otherwise, missing data is ignored: the alarm keeps its state.
-  # Where a single event matters, missing data is fine, and the end of the period is no recovery
-  # that deserves a message.
+  # Runs are an hour apart, and most metrics exist only in the minutes of a run.
+  # - A state lasts until the next run. Missing data is ignored, so the alarm keeps its state.
+  # - A single event has no end. Missing data counts as good, and no message says that it is over.
   alarms = {
     detector-errors = {
-      description    = "A run of ${module.detector.function_name} failed. Lambda repeats it twice by itself and a repeated run loses and doubles nothing. If it keeps failing, see the log group ${module.detector.log_group_name}."
+      description    = "A run of ${module.detector.function_name} failed. Lambda repeats it twice. A repeated run loses and doubles nothing. If it keeps failing, see the log group ${module.detector.log_group_name}."
       namespace      = "AWS/Lambda"
       metric         = "Errors"
       dimensions     = local.detector_dimension
@@ -51,7 +50,7 @@ locals {
     }
 
     detector-duration = {
-      description    = "A run of ${module.detector.function_name} took more than 4 minutes and is about to hit its limit of ${local.detector_timeout_seconds / 60}. See ClickHouseTime and SeriesChecked in ${local.metrics_namespace}: more customers, or a slower ClickHouse?"
+      description    = "A run of ${module.detector.function_name} took more than 4 minutes and is about to hit its limit of ${local.detector_timeout_seconds / 60}. See ClickHouseTime and SeriesChecked in ${local.metrics_namespace} to find the cause: more customers, or a slower ClickHouse."
       namespace      = "AWS/Lambda"
       metric         = "Duration"
       dimensions     = local.detector_dimension
@@ -66,7 +65,7 @@ locals {
     }
 
     anomalies-per-hour = {
-      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour. So many at once are rather a fault of metering or import than of the customers: look at the events first."
+      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour. So many at once usually come from metering or import, not from customers. Look at the events first."
       namespace      = local.metrics_namespace
       metric         = "AnomaliesFound"
       dimensions     = local.stack_dimension
@@ -81,7 +80,7 @@ locals {
     }
 
     oldest-pending-alert = {
-      description    = "An alert on a critical anomaly has been waiting for more than an hour. It is stored and each run tries again; see whether SNS refuses or throttles in the log group ${module.detector.log_group_name}."
+      description    = "An alert has been waiting for more than an hour. It is stored, and each run tries again. Look for refusals and throttling of SNS in the log group ${module.detector.log_group_name}."
       namespace      = local.metrics_namespace
       metric         = "OldestPendingAlertAge"
       dimensions     = local.stack_dimension
@@ -96,7 +95,7 @@ locals {
     }
 
     parked-alerts = {
-      description    = "SNS refused an alert for good, and it was parked: nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. The incident is in the list of the API."
+      description    = "SNS refused an alert for good, and the alert was parked. Nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. Find the incident in the API, and tell the people yourself."
       namespace      = local.metrics_namespace
       metric         = "AlertsParked"
       dimensions     = local.stack_dimension
@@ -111,7 +110,7 @@ locals {
     }
 
     quarantined-series = {
-      description    = "Warning: usage that cannot be judged (impossible values, customer ids or metrics that the catalog does not know) was left out of the check. The log group ${module.detector.log_group_name} names customer and metric; everything else was checked."
+      description    = "Warning: a run left out usage that cannot be judged: impossible values or customer ids, or metrics that are not in the catalog. The log group ${module.detector.log_group_name} names customer and metric. All other usage was checked."
       namespace      = local.metrics_namespace
       metric         = "Quarantined"
       dimensions     = local.stack_dimension
@@ -126,7 +125,7 @@ locals {
     }
 
     schedule-dead-letters = {
-      description    = "EventBridge could not hand over an event to ${module.detector.function_name}: that hour was not checked. Send the event of queue ${aws_sqs_queue.schedule_dead_letters.name} to the function once the cause is gone, then delete it from the queue."
+      description    = "EventBridge could not hand over an event to ${module.detector.function_name}: that hour was not checked. Remove the cause. Send the event in queue ${aws_sqs_queue.schedule_dead_letters.name} to the function. Then delete the event from the queue."
       namespace      = "AWS/SQS"
       metric         = "ApproximateNumberOfMessagesVisible"
       dimensions     = { QueueName = aws_sqs_queue.schedule_dead_letters.name }
@@ -142,7 +141,7 @@ locals {
     }
 
     detector-dead-letters = {
-      description    = "${module.detector.function_name} failed on an event after all retries: that hour was not checked to its end. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function once the cause is gone, then delete the message."
+      description    = "${module.detector.function_name} failed on an event after all retries: that hour was not checked to its end. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function. Then delete the message."
       namespace      = "AWS/SQS"
       metric         = "ApproximateNumberOfMessagesVisible"
       dimensions     = { QueueName = aws_sqs_queue.detector_failures.name }
@@ -157,12 +156,12 @@ locals {
     }
   }
 
-  # The runs of all shards end minutes apart, so what the last of them found is known only from as long
-  # a time as each has ended one in. A single run says all at once.
+  # The runs of all shards end minutes apart. So a sum over all shards needs a period in which each shard
+  # has ended a run.
   last_runs_seconds = var.detector_shards == 1 ? 300 : var.missing_run_alarm_minutes * 60
 
-  # Each shard has an alarm of its own: a count of all runs in a period cannot tell a silent shard from
-  # runs that end on two sides of the period's edge, and the alarm says which shard it is.
+  # Each shard has an alarm of its own, which names the shard. A count of all runs cannot tell a silent
+  # shard from runs that end on two sides of a period's edge.
   missing_run_alarms = {
     for shard in range(var.detector_shards) : var.detector_shards == 1 ? "no-completed-run" : "no-completed-run-${shard}" => {
       description    = "No run${var.detector_shards == 1 ? "" : " of shard ${shard}"} has completed for ${var.missing_run_alarm_minutes} minutes. See the alarms on errors and queues, the rule ${local.schedule_rule_names[floor(shard / local.targets_per_rule)]} and the log group ${module.detector.log_group_name}."
@@ -183,7 +182,7 @@ locals {
   api_alarms = merge([
     for api in aws_apigatewayv2_api.this : {
       api-errors = {
-        description    = "${api.name} answered a request with 5xx: 503 when ClickHouse or DynamoDB could not be reached or all copies of the function were busy (api_reserved_concurrency), anything else is a fault. Find the request's id in the log group ${module.api[0].log_group_name}; requests that never reached the function are only in ${aws_cloudwatch_log_group.api_access[0].name}, with the gateway's reason."
+        description    = "${api.name} answered a request with 5xx. 503 means that ClickHouse or DynamoDB could not be reached, or that all copies of the function were busy (api_reserved_concurrency). Anything else is a fault. Find the request's id in the log group ${module.api[0].log_group_name}. Requests that never reached the function are only in ${aws_cloudwatch_log_group.api_access[0].name}, with the gateway's reason."
         namespace      = "AWS/ApiGateway"
         metric         = "5xx"
         dimensions     = { ApiId = api.id }
@@ -199,7 +198,7 @@ locals {
 
       # One slow answer in a quiet hour is the whole of p99, so it takes three periods in a row.
       api-latency = {
-        description    = "For 15 minutes the slowest answers of ${api.name} (p99) have taken more than 5 seconds. The log group ${aws_cloudwatch_log_group.api_access[0].name} tells which routes; if it is those that read usage, see how busy ClickHouse is."
+        description    = "For 15 minutes the slowest answers of ${api.name} (p99) have taken more than 5 seconds. The log group ${aws_cloudwatch_log_group.api_access[0].name} names the routes. For routes that read usage, see how busy ClickHouse is."
         namespace      = "AWS/ApiGateway"
         metric         = "Latency"
         dimensions     = { ApiId = api.id }
@@ -222,7 +221,7 @@ locals {
   notifier_alarms = merge(
     {
       notifier-errors = {
-        description    = "${module.notifier.function_name} failed on an event. Lambda repeats it twice by itself, and a channel that has the message already does not get it again. If it keeps failing, see the log group ${module.notifier.log_group_name}."
+        description    = "${module.notifier.function_name} failed on an event. Lambda repeats it twice. A channel that has the message does not get it again. If it keeps failing, see the log group ${module.notifier.log_group_name}."
         namespace      = "AWS/Lambda"
         metric         = "Errors"
         dimensions     = local.notifier_dimension
@@ -237,7 +236,7 @@ locals {
       }
 
       notifier-throttles = {
-        description    = "Lambda held back ${module.notifier.function_name}: alerts wait, for six hours at most. See whether other functions use up the account's limit of concurrent executions."
+        description    = "Lambda held back ${module.notifier.function_name}. Alerts wait for six hours at most. See whether other functions use up the account's limit of concurrent executions."
         namespace      = "AWS/Lambda"
         metric         = "Throttles"
         dimensions     = local.notifier_dimension
@@ -253,7 +252,7 @@ locals {
 
       # It tries 8 times in the first hour that a receiver is down.
       channel-down = {
-        description    = "A channel has not taken its alerts for some minutes. ${module.notifier.function_name} tries again for six hours, then the alerts go to the queue of the channel. The log group ${module.notifier.log_group_name} names the channel and the reason."
+        description    = "A channel has not taken its alerts for some minutes. ${module.notifier.function_name} tries again for six hours. Then the alerts go to the queue of the channel. The log group ${module.notifier.log_group_name} names the channel and the reason."
         namespace      = local.metrics_namespace
         metric         = "DeliveriesHeldBack"
         dimensions     = local.stack_dimension
@@ -268,7 +267,7 @@ locals {
       }
 
       notifier-failed-events = {
-        description    = "${module.notifier.function_name} failed on an event after all retries: channels have not got an alert, or the operators no digest. Send `requestPayload` of the message in queue ${aws_sqs_queue.notifier_failures.name} to the function once the cause is gone, then delete the message."
+        description    = "${module.notifier.function_name} failed on an event after all retries: channels did not get an alert, or the operators did not get the digest. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.notifier_failures.name} to the function. Then delete the message."
         namespace      = "AWS/SQS"
         metric         = "ApproximateNumberOfMessagesVisible"
         dimensions     = { QueueName = aws_sqs_queue.notifier_failures.name }
@@ -283,7 +282,7 @@ locals {
       }
 
       notifier-dead-letters = {
-        description    = "An alert or a digest could not be handed over to ${module.notifier.function_name}, so no channel has got it. See that the function exists and lets SNS and EventBridge invoke it; the message is in queue ${aws_sqs_queue.notifier_dead_letters.name}."
+        description    = "An alert or a digest could not be handed over to ${module.notifier.function_name}, so no channel got it. Check that the function exists and that SNS and EventBridge may invoke it. The message is in queue ${aws_sqs_queue.notifier_dead_letters.name}."
         namespace      = "AWS/SQS"
         metric         = "ApproximateNumberOfMessagesVisible"
         dimensions     = { QueueName = aws_sqs_queue.notifier_dead_letters.name }
@@ -299,7 +298,7 @@ locals {
     },
     {
       for name, queue in aws_sqs_queue.channel_failures : "undelivered-${name}" => {
-        description    = "The channel ${name} refused a message after all retries; the other channels have it. The message in queue ${queue.name} says why. Once the cause is gone: meterflow alerts redrive."
+        description    = "The channel ${name} did not take a message. The other channels have it. The message in queue ${queue.name} says why. Remove the cause. Then run: meterflow alerts redrive --channel ${name}."
         namespace      = "AWS/SQS"
         metric         = "ApproximateNumberOfMessagesVisible"
         dimensions     = { QueueName = queue.name }
@@ -316,7 +315,7 @@ locals {
     # Only a webhook can say that it is gone for good; the other types have no such answer.
     {
       for name, channel in var.notification_channels : "disabled-${name}" => {
-        description    = "The webhook ${name} was switched off, since its receiver said that it is gone for good (410): it gets nothing any more. Take it out of notification_channels, or give it another url; if the receiver is back at the same one, meterflow alerts redrive switches it on."
+        description    = "The webhook ${name} was switched off, because its receiver said that it is gone (410). It gets nothing any more. Remove it from notification_channels, or give it another url. If the receiver is back at the same url, meterflow alerts redrive switches it on."
         namespace      = local.metrics_namespace
         metric         = "ChannelDisabled"
         dimensions     = merge(local.stack_dimension, { Channel = name })
@@ -334,11 +333,11 @@ locals {
 }
 
 # A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the
-# table, so all eight counters are summed. They exist only while something is throttled, and alarms on
-# plain DynamoDB metrics never leave their state on missing data: FILL gives them their zeros.
+# table. So all eight counters are summed. A counter exists only while something is throttled, and an
+# alarm on DynamoDB metrics keeps its state on missing data. FILL gives the zeros.
 resource "aws_cloudwatch_metric_alarm" "table_throttles" {
   alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
-  alarm_description   = "DynamoDB throttled ${aws_dynamodb_table.anomalies.name} or one of its indexes. The detector retries, so nothing is lost; if it lasts, see the table's consumed capacity and the account's limits."
+  alarm_description   = "DynamoDB throttled ${aws_dynamodb_table.anomalies.name} or one of its indexes. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1
@@ -388,12 +387,12 @@ locals {
   ]...)
 }
 
-# A whole run that saw no customer at all means an empty or wrong database, not calm customers. Of a few
-# customers a shard may have none, so it takes all shards.
-# Dry runs and runs of chosen customers emit no RunCompleted and so cannot raise it.
+# A whole run without a single customer means an empty or wrong database. With few customers one shard
+# may have none, so the alarm looks at all shards. Dry runs and runs of chosen customers emit no
+# RunCompleted, so they cannot raise the alarm.
 resource "aws_cloudwatch_metric_alarm" "no_customers" {
   alarm_name          = "${var.name_prefix}-anomaly-no-customers"
-  alarm_description   = "A run completed without seeing a single customer. See that ${var.clickhouse_database} on ${var.clickhouse_url} still receives events and that the rollup is fed."
+  alarm_description   = "A run completed without a single customer. Check that ${var.clickhouse_database} on ${var.clickhouse_url} still receives events and that the views feed the rollup (meterflow doctor)."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1

@@ -44,7 +44,7 @@ output "detector_failure_queue_url" {
 }
 
 output "kms_key_arn" {
-  description = "ARN of the key that encrypts table, topics, queues and logs. Whoever reads or publishes needs it too."
+  description = "ARN of the key that encrypts table, topics, queues and logs. Readers and publishers need it too."
   value       = aws_kms_key.this.arn
 }
 
@@ -64,7 +64,7 @@ output "notifier_config_parameter_name" {
 }
 
 output "recipients" {
-  description = "Who is told: the notifier's channels by name, and the addresses that get pages and alarms."
+  description = "The receivers: the notifier's channels by name, and the addresses that get pages and alarms."
   value = {
     channels     = local.channel_names
     alert_emails = var.alert_emails
@@ -93,7 +93,7 @@ output "chat_topic_arn" {
 }
 
 output "api_endpoint" {
-  description = "Address of the API, without a slash at the end. Null in a stack without the API, as the outputs below."
+  description = "Address of the API, without a slash at the end. Null in a stack without the API, like the outputs below."
   value       = one(aws_apigatewayv2_api.this[*].api_endpoint)
 }
 

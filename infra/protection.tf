@@ -6,7 +6,7 @@ resource "terraform_data" "deletion_protection" {
     refusal   = "The stack ${var.name_prefix} is protected: the table ${local.table_name} holds its anomalies, incidents and settings. Nothing was destroyed. To destroy all of it: 1. Set deletion_protection = false. 2. Run terraform apply. 3. Run terraform destroy again."
   }
 
-  # What runs at the end of a resource may read nothing but the resource itself.
+  # A provisioner at the end of a resource may read only the resource itself.
   provisioner "local-exec" {
     when        = destroy
     interpreter = ["/bin/sh", "-c"]

@@ -1,4 +1,4 @@
-# One rule as a rule. Eight shards need two: EventBridge takes five targets a rule.
+# One rule. Eight shards need two rules, because EventBridge takes five targets per rule.
 resource "aws_cloudwatch_event_rule" "schedule" {
   count = ceil(var.detector_shards / local.targets_per_rule)
 
@@ -8,7 +8,7 @@ resource "aws_cloudwatch_event_rule" "schedule" {
   state               = var.schedule_enabled ? "ENABLED" : "DISABLED"
 }
 
-# Each shard is a target of its own, so that one that fails is repeated without the others.
+# Each shard is a target of its own. So a failed shard is repeated without the others.
 resource "aws_cloudwatch_event_target" "detector" {
   count = var.detector_shards
 
@@ -16,8 +16,8 @@ resource "aws_cloudwatch_event_target" "detector" {
   target_id = var.detector_shards == 1 ? "detector" : "detector-${count.index}"
   arn       = module.detector.function_arn
 
-  # A run for all customers gets the event as it is. A shard gets its time, which says what window to
-  # check, and which part of the customers it is for.
+  # A run for all customers gets the unchanged event. A shard gets the time of its window and the number
+  # of the shard.
   dynamic "input_transformer" {
     for_each = var.detector_shards == 1 ? [] : [{ shard = count.index, shards = var.detector_shards }]
 
@@ -27,7 +27,7 @@ resource "aws_cloudwatch_event_target" "detector" {
     }
   }
 
-  # This covers only the hand-over to Lambda; Lambda's own retries cover the run itself.
+  # This covers only the hand-over to Lambda. Lambda's own retries cover the run itself.
   retry_policy {
     maximum_event_age_in_seconds = 21600
     maximum_retry_attempts       = 185
@@ -79,7 +79,7 @@ resource "aws_sqs_queue" "schedule_dead_letters" {
 }
 
 locals {
-  # EventBridge takes five; four divide the shards evenly.
+  # EventBridge takes five. Four divide the shards evenly.
   targets_per_rule = 4
 
   schedule_rule_names = [local.schedule_name, "${local.schedule_name}-1"]

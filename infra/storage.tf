@@ -1,5 +1,5 @@
-# Anomalies, the incidents that they belong to, and what was told of them. The key of an anomaly is
-# made of customer, window and metric, so a second run of the same hour meets its own items.
+# Anomalies, their incidents, and the deliveries of their alerts. The key of an anomaly is made of
+# customer, window and metric. So a second run of an hour meets the items of the first.
 resource "aws_dynamodb_table" "anomalies" {
   name         = local.table_name
   billing_mode = "PAY_PER_REQUEST"
@@ -50,7 +50,7 @@ resource "aws_dynamodb_table" "anomalies" {
     projection_type = "ALL"
   }
 
-  # An item is in this index only while its alert waits, so each run finds what is left to publish
+  # An item is in this index only while its alert is pending. So each run finds left-over alerts
   # without reading anything else.
   global_secondary_index {
     name            = local.pending_index_name
@@ -59,7 +59,8 @@ resource "aws_dynamodb_table" "anomalies" {
     projection_type = "ALL"
   }
 
-  # Only incidents are in this one, the latest last, in shards: a partition takes so many writes a second.
+  # Only incidents are in this index, the latest last. It has parts, because a partition takes a limited
+  # number of writes a second.
   global_secondary_index {
     name            = local.incidents_index_name
     hash_key        = "incident_shard"
@@ -84,8 +85,8 @@ resource "aws_dynamodb_table" "anomalies" {
 
 locals {
   # The kinds of items in the table, by the start of their partition keys, as conditions of a permission. IAM compares
-  # the key of the item itself, or the partition key of a query on the table. What a function asks of an index has the
-  # index's own key and needs a statement without these.
+  # the key of the item itself, or the partition key of a query on the table. A query of an index has the index's own
+  # key, so it needs a statement without these conditions.
   keys = {
     for kind, patterns in {
       customers       = ["CUSTOMER#*"]

@@ -8,13 +8,13 @@ variable "name_prefix" {
   default     = "meterflow"
   nullable    = false
 
-  # The longest name made of it is the role's, `PREFIX-anomaly-detection-REGION`, which IAM limits to 64 characters.
+  # The longest name is the role's, `PREFIX-anomaly-detection-REGION`. IAM limits it to 64 characters.
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,28}[a-z0-9]$", var.name_prefix))
     error_message = "name_prefix must have 3 to 30 characters: lower-case letters, digits and hyphens, with a letter first and no hyphen last. Example: \"meterflow\"."
   }
 
-  # Parameter Store keeps names that start with these two words to itself.
+  # Parameter Store reserves names that start with these two words.
   validation {
     condition     = !can(regex("^(aws|ssm)", var.name_prefix))
     error_message = "name_prefix must not start with \"aws\" or \"ssm\": AWS reserves both for its own parameters."
@@ -29,14 +29,14 @@ variable "tags" {
 }
 
 variable "deletion_protection" {
-  description = "Whether the stack is protected from `terraform destroy`, and its table from everybody. To destroy it, set false and apply first; otherwise `terraform destroy` says so and destroys nothing."
+  description = "Protects the stack from `terraform destroy`, and its table from every deletion. To destroy the stack, set false and apply first. Otherwise `terraform destroy` says so and destroys nothing."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "aws_endpoint_url" {
-  description = "Endpoint that the functions use for every AWS service. Only the local cloud sets it; null means AWS itself."
+  description = "Endpoint that the functions use for every AWS service. Only the local cloud sets it. Null means AWS itself."
   type        = string
   default     = null
 
@@ -87,7 +87,7 @@ variable "notifier_package" {
 }
 
 variable "architecture" {
-  description = "Processor of the functions, the one that the packages were built for: arm64 or x86_64."
+  description = "Processor of the functions: arm64 or x86_64. The packages must be built for it."
   type        = string
   default     = "arm64"
   nullable    = false
@@ -99,12 +99,12 @@ variable "architecture" {
 }
 
 variable "reserved_concurrency" {
-  description = "How many copies of the detector may run at once for each of detector_shards. One keeps runs in order; -1 reserves nothing, for accounts whose limit leaves nothing to reserve."
+  description = "Copies of the detector that may run at once for each of detector_shards. One keeps runs in order. -1 reserves nothing, for accounts whose limit leaves nothing to reserve."
   type        = number
   default     = 1
   nullable    = false
 
-  # Zero would be accepted by AWS and would silently stop every run.
+  # AWS accepts zero, which would silently stop every run.
   validation {
     condition     = var.reserved_concurrency == -1 || (var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency)
     error_message = "reserved_concurrency must be -1 (no reservation) or a whole number of at least 1. To pause the detector set schedule_enabled to false."
@@ -112,7 +112,7 @@ variable "reserved_concurrency" {
 }
 
 variable "vpc_subnet_ids" {
-  description = "Private subnets for the functions, when ClickHouse is only reachable inside a VPC. They need a way to the AWS services (NAT or VPC endpoints). Empty means no VPC."
+  description = "Private subnets for the functions, if ClickHouse is only reachable inside a VPC. The subnets need a way to the AWS services (NAT or VPC endpoints). Empty means no VPC."
   type        = list(string)
   default     = []
   nullable    = false
@@ -169,7 +169,7 @@ variable "log_level" {
 # ---------------------------------------------------------------------------------------------
 
 variable "schedule_expression" {
-  description = "When the detector runs, as an EventBridge rate or cron expression (UTC)."
+  description = "Schedule of the detector, as an EventBridge rate or cron expression (UTC)."
   type        = string
   default     = "rate(1 hour)"
   nullable    = false
@@ -191,7 +191,7 @@ variable "schedule_enabled" {
 }
 
 variable "detector_shards" {
-  description = "Into how many parts the customers are divided: 1, 2, 4 or 8. Each part has a run of its own at each scheduled time, all of them at once, for stacks whose run takes too long for all customers together. max_pages_per_run, the reserved_concurrency and the alarm on missing runs hold for each part."
+  description = "Number of shards of the customers: 1, 2, 4 or 8. Each shard has a run of its own at each scheduled time, all at once. Use shards if one run for all customers takes too long. max_pages_per_run, reserved_concurrency and the alarm on missing runs hold for each shard."
   type        = number
   default     = 1
   nullable    = false
@@ -203,12 +203,12 @@ variable "detector_shards" {
 }
 
 variable "missing_run_alarm_minutes" {
-  description = "Minutes without a completed run, or without one of any of detector_shards, after which the alarm goes off. It must be longer than the schedule's interval."
+  description = "Minutes without a completed run, of any of detector_shards, until the alarm goes off. They must exceed the schedule's interval."
   type        = number
   default     = 75
   nullable    = false
 
-  # The alarm counts periods of 15 minutes, and CloudWatch looks back one day at most.
+  # The alarm counts periods of 15 minutes. CloudWatch looks back one day at most.
   validation {
     condition     = var.missing_run_alarm_minutes >= 15 && var.missing_run_alarm_minutes <= 1440 && var.missing_run_alarm_minutes % 15 == 0
     error_message = "missing_run_alarm_minutes must be a multiple of 15 from 15 to 1440."
@@ -220,17 +220,17 @@ variable "missing_run_alarm_minutes" {
 # ---------------------------------------------------------------------------------------------
 
 variable "clickhouse_url" {
-  description = "Address of ClickHouse's HTTP interface, without user and password. An http address must be a loopback or private IP address and have no user, unless clickhouse_allow_plaintext is true."
+  description = "Address of ClickHouse's HTTP interface, without user and password. Plain http works only for a loopback or private IP address and without a secret, unless clickhouse_allow_plaintext is true."
   type        = string
   nullable    = false
 
   # A password in the address would end up in the state, in the console and in logs.
   validation {
     condition     = can(regex("^https?://[^/@\\s]+(/[^@\\s]*)?$", var.clickhouse_url))
-    error_message = "clickhouse_url must be an http(s) address without credentials, such as \"https://abc.eu-central-1.aws.clickhouse.cloud:8443\". User and password belong into the secret of clickhouse_secret_arn."
+    error_message = "clickhouse_url must be an http(s) address without credentials, such as \"https://abc.eu-central-1.aws.clickhouse.cloud:8443\". Put user and password into the secret of clickhouse_secret_arn."
   }
 
-  # Anybody on the way could read and change what is not encrypted. A name does not tell where it leads to.
+  # Anybody on the way could read and change unencrypted data. A name does not show where it leads.
   validation {
     condition     = var.clickhouse_allow_plaintext || !can(regex("^http://", var.clickhouse_url)) || can(regex(local.private_http_url, var.clickhouse_url))
     error_message = "clickhouse_url must begin with https://. Plain http is for loopback and private IP addresses, such as \"http://10.0.0.1:8123\". If the network on the way is yours, set clickhouse_allow_plaintext to true."
@@ -238,12 +238,12 @@ variable "clickhouse_url" {
 
   validation {
     condition     = var.clickhouse_allow_plaintext || !can(regex("^http://", var.clickhouse_url)) || (var.clickhouse_secret_arn == null && var.detector_clickhouse_secret_arn == null)
-    error_message = "clickhouse_url must begin with https:// where clickhouse_secret_arn or detector_clickhouse_secret_arn is set: plain http would send the password unencrypted. If the network on the way is yours, set clickhouse_allow_plaintext to true."
+    error_message = "clickhouse_url must begin with https:// if clickhouse_secret_arn or detector_clickhouse_secret_arn is set: plain http would send the password unencrypted. If the network on the way is yours, set clickhouse_allow_plaintext to true."
   }
 }
 
 variable "clickhouse_allow_plaintext" {
-  description = "Whether the functions may speak plain http with any ClickHouse server, also with a password. Everybody on the way can then read and change usage and read the password."
+  description = "Allows plain http with any ClickHouse server, also with a password. Everybody on the way can then read and change usage, and read the password."
   type        = bool
   default     = false
   nullable    = false
@@ -262,11 +262,11 @@ variable "clickhouse_database" {
 }
 
 variable "clickhouse_secret_arn" {
-  description = "Complete ARN of the Secrets Manager secret with the text {\"username\": \"…\", \"password\": \"…\"}, for the API's user, and for that of the detector unless detector_clickhouse_secret_arn is set. infra/clickhouse/users.sql makes both users. Null means a ClickHouse that asks for none."
+  description = "Complete ARN of the Secrets Manager secret with the text {\"username\": \"…\", \"password\": \"…\"}, for the API's user. The detector uses the same user unless detector_clickhouse_secret_arn is set. infra/clickhouse/users.sql makes both users. Null means a ClickHouse without passwords."
   type        = string
   default     = null
 
-  # The permission names exactly this secret, so the six characters that AWS appends to its name must be there.
+  # The permission names exactly this secret, so its name needs the six characters that AWS appends.
   validation {
     condition     = var.clickhouse_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$", var.clickhouse_secret_arn))
     error_message = "clickhouse_secret_arn must be null or the complete ARN of a secret with its six last characters, such as \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123\"."
@@ -274,7 +274,7 @@ variable "clickhouse_secret_arn" {
 }
 
 variable "detector_clickhouse_secret_arn" {
-  description = "The same for the detector's user, who may also insert into usage_baselines and usage_baseline_builds. Each run then reads baselines that were built before instead of a month of hours, and no load on the API slows it down. Null means the user of clickhouse_secret_arn; a stack with an API then warns."
+  description = "Complete ARN of the secret for the detector's user. This user may also insert into usage_baselines and usage_baseline_builds. Runs then read prebuilt baselines instead of a month of hours, and load on the API does not slow them down. Null means the user of clickhouse_secret_arn. A stack with an API then warns."
   type        = string
   default     = null
 
@@ -285,7 +285,7 @@ variable "detector_clickhouse_secret_arn" {
 }
 
 variable "clickhouse_secret_kms_key_arn" {
-  description = "ARN of the customer-managed key that encrypts the secret. Null when the secret uses the account's aws/secretsmanager key, which needs no permission."
+  description = "ARN of the customer-managed key that encrypts the secrets. Null if they use the account's aws/secretsmanager key, which needs no permission."
   type        = string
   default     = null
 
@@ -296,12 +296,12 @@ variable "clickhouse_secret_kms_key_arn" {
 
   validation {
     condition     = var.clickhouse_secret_kms_key_arn == null || var.clickhouse_secret_arn != null || var.detector_clickhouse_secret_arn != null
-    error_message = "clickhouse_secret_kms_key_arn is of use only together with clickhouse_secret_arn or detector_clickhouse_secret_arn."
+    error_message = "clickhouse_secret_kms_key_arn needs clickhouse_secret_arn or detector_clickhouse_secret_arn."
   }
 }
 
 variable "catalog_file" {
-  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). It goes to Parameter Store (8 KB at most). Null means the catalog built into the functions."
+  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). Terraform puts the catalog into Parameter Store (8 KB at most). Null means the catalog built into the functions."
   type        = string
   default     = null
 }
@@ -311,7 +311,7 @@ variable "catalog_file" {
 # ---------------------------------------------------------------------------------------------
 
 variable "window_delay_seconds" {
-  description = "Seconds by which the checked window ends before the scheduled time, for events that reach ClickHouse late."
+  description = "Seconds between the end of the window and the scheduled time, for events that reach ClickHouse late."
   type        = number
   default     = 0
   nullable    = false
@@ -323,7 +323,7 @@ variable "window_delay_seconds" {
 }
 
 variable "baseline_days" {
-  description = "Windows of 24 hours before the checked one that make the baseline."
+  description = "Number of earlier windows of 24 hours in the baseline."
   type        = number
   default     = 30
   nullable    = false
@@ -335,7 +335,7 @@ variable "baseline_days" {
 }
 
 variable "min_samples" {
-  description = "Fewest baseline windows with a value; with fewer a series is not judged."
+  description = "Least number of baseline windows with a value. A series with fewer is not judged."
   type        = number
   default     = 7
   nullable    = false
@@ -347,7 +347,7 @@ variable "min_samples" {
 }
 
 variable "threshold" {
-  description = "|z-score| from which a change is an anomaly, unless the catalog sets another for the metric."
+  description = "|z-score| from which a change is an anomaly, unless the catalog sets another value for the metric."
   type        = number
   default     = 3
   nullable    = false
@@ -378,19 +378,19 @@ variable "min_relative_change" {
 
   validation {
     condition     = var.min_relative_change >= 0
-    error_message = "min_relative_change must not be negative; 0.1 means 10 % of the mean."
+    error_message = "min_relative_change must not be negative. 0.1 means 10 % of the mean."
   }
 }
 
 variable "min_relative_spread" {
-  description = "Smallest spread that a z-score is measured in, as a share of the mean (0.04 is 4 %). It keeps an exactly regular customer from being critical at the first change. 0 is the plain z-score."
+  description = "Least spread of a z-score, as a share of the mean (0.04 is 4 %). It keeps an exactly regular customer from being critical at the first change. 0 gives the plain z-score."
   type        = number
   default     = 0.04
   nullable    = false
 
   validation {
     condition     = var.min_relative_spread >= 0 && var.min_relative_spread <= 1
-    error_message = "min_relative_spread must be a share of the mean from 0 to 1; 0.04 means 4 %."
+    error_message = "min_relative_spread must be a share of the mean from 0 to 1. 0.04 means 4 %."
   }
 }
 
@@ -423,7 +423,7 @@ variable "resolve_after_runs" {
 }
 
 variable "reopen_within_hours" {
-  description = "Hours after its end within which an incident that comes back is the same one; 0 makes it a new one always."
+  description = "Hours after the end of an incident in which a returning deviation is the same incident. 0 always makes a new incident."
   type        = number
   default     = 6
   nullable    = false
@@ -435,7 +435,7 @@ variable "reopen_within_hours" {
 }
 
 variable "accept_after_hours" {
-  description = "Hours after which a level that stays is the new normal and its incident accepted; 0 means never."
+  description = "Hours after which a lasting level becomes the new normal and its incident is accepted. 0 means never."
   type        = number
   default     = 72
   nullable    = false
@@ -447,7 +447,7 @@ variable "accept_after_hours" {
 }
 
 variable "repeat_interval_hours" {
-  description = "Hours after which an open incident that nobody acknowledged is paged again; 0 means never."
+  description = "Hours after which an open incident without acknowledgement is paged again. 0 means never."
   type        = number
   default     = 24
   nullable    = false
@@ -459,7 +459,7 @@ variable "repeat_interval_hours" {
 }
 
 variable "alert_min_severity" {
-  description = "Least severe incidents that are alerted: critical or warning. Those below are recorded all the same."
+  description = "Least severity that is alerted: critical or warning. Incidents below it are stored without an alert."
   type        = string
   default     = "critical"
   nullable    = false
@@ -471,7 +471,7 @@ variable "alert_min_severity" {
 }
 
 variable "max_pages_per_run" {
-  description = "Most pages of one run that go out singly; what is beyond comes in one digest. Each of detector_shards is a run of its own. Ends of incidents do not count."
+  description = "Most single pages of one run. One digest stands for all further pages. Each of detector_shards is a run of its own. Ends of incidents do not count."
   type        = number
   default     = 25
   nullable    = false
@@ -483,7 +483,7 @@ variable "max_pages_per_run" {
 }
 
 variable "max_pages_per_customer" {
-  description = "Most pages of one run that go out singly on one customer; what is beyond comes in the digest. Ends of incidents do not count."
+  description = "Most single pages of one run about one customer. The digest stands for all further pages. Ends of incidents do not count."
   type        = number
   default     = 10
   nullable    = false
@@ -499,7 +499,7 @@ variable "max_pages_per_customer" {
 # ---------------------------------------------------------------------------------------------
 
 variable "notification_channels" {
-  description = "Where alerts go, by names of your choice. Every channel has a type and what the type needs: slack webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread); pagerduty routing_key_secret_arn; telegram bot_token_secret_arn and chat_id; webhook url and signing_secret_arn; amazon_q topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off) and, where the type has an address of its own, api_url (PagerDuty in the EU: https://events.eu.pagerduty.com). Empty means none."
+  description = "Channels for alerts, by names of your choice. Every channel has a type and the fields of the type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread). pagerduty: routing_key_secret_arn. telegram: bot_token_secret_arn and chat_id. webhook: url and signing_secret_arn. amazon_q: topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off). pagerduty, telegram, and slack with a token may have api_url (PagerDuty in the EU: https://events.eu.pagerduty.com). Empty means none."
   type = map(object({
     type                   = string
     webhook_url_secret_arn = optional(string)
@@ -518,13 +518,13 @@ variable "notification_channels" {
 
   validation {
     condition     = alltrue([for name, channel in var.notification_channels : can(regex("^[a-z][a-z0-9_-]{0,39}$", name)) && !contains(local.reserved_channel_names, name)])
-    error_message = "notification_channels must have names of 1 to 40 lower-case letters, digits, hyphens or underscores with a letter first, other than ${join(" and ", local.reserved_channel_names)}, whose queues are there already."
+    error_message = "notification_channels must have names of 1 to 40 lower-case letters, digits, hyphens or underscores with a letter first. ${join(" and ", local.reserved_channel_names)} are reserved, because queues of these names exist already."
   }
 
   # SQS limits names to 80 characters.
   validation {
     condition     = alltrue([for name, channel in var.notification_channels : length("${local.notifier_name}-${name}") <= 80])
-    error_message = "notification_channels must have shorter names: each has a queue, ${local.notifier_name}-NAME, whose name AWS limits to 80 characters."
+    error_message = "notification_channels must have shorter names: each channel has the queue ${local.notifier_name}-NAME, and AWS limits the name to 80 characters."
   }
 
   validation {
@@ -538,10 +538,10 @@ variable "notification_channels" {
         "amazon_q: topic_arn",
       ], "${channel.type}: ${join(" ", sort([for key, value in channel : key if value != null && !contains(["type", "throttle_seconds", "api_url"], key)]))}")
     ])
-    error_message = "notification_channels must hold channels with exactly what their type needs. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation; pagerduty: routing_key_secret_arn; telegram: bot_token_secret_arn and chat_id; webhook: url and signing_secret_arn; amazon_q: topic_arn."
+    error_message = "notification_channels must have exactly the fields of the channel's type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation; pagerduty: routing_key_secret_arn; telegram: bot_token_secret_arn and chat_id; webhook: url and signing_secret_arn; amazon_q: topic_arn."
   }
 
-  # The permissions name exactly these secrets, so the six characters that AWS appends to a name must be there.
+  # The permissions name exactly these secrets, so each name needs the six characters that AWS appends.
   validation {
     condition = alltrue(flatten([
       for channel in var.notification_channels : [
@@ -551,7 +551,7 @@ variable "notification_channels" {
     error_message = "notification_channels must name secrets by their complete ARNs with the six last characters, such as \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123\"."
   }
 
-  # What is unencrypted could be read and answered by anybody on the way.
+  # Anybody on the way could read and answer an unencrypted request.
   validation {
     condition = alltrue(flatten([
       for channel in var.notification_channels : [
@@ -565,7 +565,7 @@ variable "notification_channels" {
 
   validation {
     condition     = alltrue([for channel in var.notification_channels : channel.api_url == null || (contains(["slack", "pagerduty", "telegram"], channel.type) && channel.webhook_url_secret_arn == null)])
-    error_message = "notification_channels may have an api_url only where the type has an address by itself: pagerduty, telegram, and slack with a token. That of a webhook is in its url, or in its secret."
+    error_message = "notification_channels may have an api_url only for types with an address of their own: pagerduty, telegram, and slack with a token. A webhook has its address in url, or in its secret."
   }
 
   validation {
@@ -585,7 +585,7 @@ variable "notification_channels" {
 }
 
 variable "notification_routes" {
-  description = "Which alerts go to which channels, by severity, metric and customer; a list that is left out means any. All routes that match add up. Empty means the defaults: critical to every channel, warning to those of type slack and amazon_q."
+  description = "Routes of alerts to channels, by severity, metric and customer. An absent list means any. All matching routes add up. Empty means the defaults: critical alerts to every channel, warnings to channels of type slack and amazon_q."
   type = list(object({
     severities = optional(list(string))
     metrics    = optional(list(string))
@@ -612,12 +612,12 @@ variable "notification_routes" {
 
   validation {
     condition     = alltrue(flatten([for route in var.notification_routes : [for name in route.channels : contains(keys(var.notification_channels), name) || (name == "amazon_q" && var.amazon_q_slack != null)]]))
-    error_message = "notification_routes must lead to channels of notification_channels, or to amazon_q where amazon_q_slack is set."
+    error_message = "notification_routes must lead to channels of notification_channels, or to amazon_q if amazon_q_slack is set."
   }
 }
 
 variable "notification_link" {
-  description = "Address of an incident's page for people, with {incident_id} where its id belongs, such as \"https://app.example.com/incidents/{incident_id}\". Null means messages without a link."
+  description = "Address of an incident's page for people, with {incident_id} in the place of its id, such as \"https://app.example.com/incidents/{incident_id}\". Null means messages without a link."
   type        = string
   default     = null
 
@@ -628,7 +628,7 @@ variable "notification_link" {
 }
 
 variable "notification_secret_kms_key_arns" {
-  description = "ARNs of the customer-managed keys that encrypt the channels' secrets. Empty when they use the account's aws/secretsmanager key, which needs no permission."
+  description = "ARNs of the customer-managed keys that encrypt the channels' secrets. Empty if they use the account's aws/secretsmanager key, which needs no permission."
   type        = list(string)
   default     = []
   nullable    = false
@@ -640,24 +640,24 @@ variable "notification_secret_kms_key_arns" {
 
   validation {
     condition     = length(var.notification_secret_kms_key_arns) == 0 || length(var.notification_channels) > 0
-    error_message = "notification_secret_kms_key_arns is of use only together with notification_channels."
+    error_message = "notification_secret_kms_key_arns needs notification_channels."
   }
 }
 
 variable "allow_loopback_channels" {
-  description = "Whether channels may be on this machine and unencrypted. Only the local cloud sets it."
+  description = "Allows unencrypted channels on this machine. Only the local cloud sets it."
   type        = bool
   default     = false
   nullable    = false
 
   validation {
     condition     = !var.allow_loopback_channels || var.aws_endpoint_url != null
-    error_message = "allow_loopback_channels is for the local cloud only, which also sets aws_endpoint_url."
+    error_message = "allow_loopback_channels is only for the local cloud, which also sets aws_endpoint_url."
   }
 }
 
 variable "amazon_q_slack" {
-  description = "A Slack channel that Amazon Q in chat applications (AWS Chatbot) writes to: the ids of the workspace, which must be authorized in the AWS console first, and of the channel. It becomes the channel amazon_q. Null means none."
+  description = "Slack channel of Amazon Q in chat applications (AWS Chatbot): the ids of the workspace and of the channel. Authorize the workspace in the AWS console first. The channel of the notifier is called amazon_q. Null means none."
   type = object({
     team_id    = string
     channel_id = string
@@ -666,17 +666,17 @@ variable "amazon_q_slack" {
 
   validation {
     condition     = var.amazon_q_slack == null || (can(regex("^[A-Z0-9]{1,255}$", var.amazon_q_slack.team_id)) && can(regex("^[A-Za-z0-9]{1,255}$", var.amazon_q_slack.channel_id)))
-    error_message = "amazon_q_slack must have ids as Slack writes them, such as { team_id = \"T07EA123LEP\", channel_id = \"C07EZ1ABC23\" }: not names."
+    error_message = "amazon_q_slack must have ids as Slack writes them, such as { team_id = \"T07EA123LEP\", channel_id = \"C07EZ1ABC23\" }. Names do not work."
   }
 
   validation {
     condition     = var.amazon_q_slack == null || !contains(keys(var.notification_channels), "amazon_q")
-    error_message = "amazon_q_slack makes the channel amazon_q, so notification_channels must not have one of that name."
+    error_message = "amazon_q_slack makes the channel amazon_q, so notification_channels must not have a channel of that name."
   }
 }
 
 variable "daily_digest_schedule" {
-  description = "When the operators get the digest of the last 24 hours, as an EventBridge cron expression (UTC). Null means never."
+  description = "Schedule of the operators' digest of the last 24 hours, as an EventBridge cron expression (UTC). Null means never."
   type        = string
   default     = "cron(0 8 * * ? *)"
 
@@ -687,7 +687,7 @@ variable "daily_digest_schedule" {
 }
 
 variable "alert_email_severities" {
-  description = "Severities of the alerts that go to alert_emails. Warnings are alerted only where alert_min_severity is warning."
+  description = "Severities of the alerts that go to alert_emails. Warnings are alerted only if alert_min_severity is warning."
   type        = set(string)
   default     = ["critical"]
   nullable    = false
@@ -733,7 +733,7 @@ variable "ops_emails" {
 }
 
 variable "anomalies_per_hour_alarm" {
-  description = "Anomalies in one hour above which the alarm goes off: more than that is rather a fault of the data than of the customers."
+  description = "Anomalies in one hour above which the alarm goes off. More than that is usually a fault of the data."
   type        = number
   default     = 50
   nullable    = false
@@ -749,11 +749,11 @@ variable "anomalies_per_hour_alarm" {
 # ---------------------------------------------------------------------------------------------
 
 variable "api_jwt_issuer" {
-  description = "Who issues the tokens of the API, exactly as their claim `iss` has it. API Gateway fetches the keys from its /.well-known/openid-configuration. Null means a stack without the API."
+  description = "Issuer of the API's tokens, exactly as in their claim `iss`. API Gateway fetches the keys from the issuer's /.well-known/openid-configuration. Null means a stack without the API."
   type        = string
   default     = null
 
-  # Keys that come unencrypted could be anybody's; only the local cloud has its issuer on the machine itself.
+  # Unencrypted keys could be anybody's. Only the local cloud has its issuer on the same machine.
   validation {
     condition     = var.api_jwt_issuer == null || can(regex("^(https://[^/?#@\\s]+|http://(127\\.0\\.0\\.1|localhost)(:[0-9]+)?)(/[^?#\\s]*)?$", var.api_jwt_issuer))
     error_message = "api_jwt_issuer must be null or an https address without a query, such as \"https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI\". Plain http is for issuers on 127.0.0.1 or localhost only."
@@ -761,12 +761,12 @@ variable "api_jwt_issuer" {
 }
 
 variable "api_jwt_audience" {
-  description = "Audiences of which a token must name one in `aud` or, if it has none, in `client_id`, as those of Cognito do."
+  description = "Allowed audiences. A token must name one in `aud` or, without `aud`, in `client_id`, as tokens of Cognito do."
   type        = list(string)
   default     = []
   nullable    = false
 
-  # Without an audience every token of the issuer would do, also those for other applications.
+  # Without an audience, tokens of the issuer for other applications would be accepted too.
   validation {
     condition     = var.api_jwt_issuer == null || length(var.api_jwt_audience) > 0
     error_message = "api_jwt_audience must name at least one audience when api_jwt_issuer is set."
@@ -779,7 +779,7 @@ variable "api_jwt_audience" {
 }
 
 variable "api_scopes" {
-  description = "What the issuer calls the three scopes of the API: to read anomalies and usage, to change the state of anomalies, and to change settings and start runs. Cognito writes them with a slash: anomalies/read."
+  description = "The issuer's names of the three scopes. read: anomalies and usage. write: change the state of anomalies and incidents. admin: change settings, start runs, see all customers. Cognito writes scopes with a slash: anomalies/read."
   type = object({
     read  = optional(string, "anomalies:read")
     write = optional(string, "anomalies:write")
@@ -788,13 +788,13 @@ variable "api_scopes" {
   default  = {}
   nullable = false
 
-  # The characters are those of RFC 6749, the length is that of API Gateway.
+  # The characters come from RFC 6749, the length from API Gateway.
   validation {
     condition     = alltrue([for scope in values(var.api_scopes) : can(regex("^[!#-\\[\\]-~]{1,64}$", scope))])
     error_message = "api_scopes must hold scopes of 1 to 64 characters without spaces, quotes and backslashes, such as \"anomalies:read\"."
   }
 
-  # One name for two of them would give the rights of the one to whoever has the other.
+  # One name for two scopes would give the rights of one to bearers of the other.
   validation {
     condition     = length(distinct(values(var.api_scopes))) == length(values(var.api_scopes))
     error_message = "api_scopes must hold three different scopes."
@@ -814,17 +814,17 @@ variable "api_cors_allow_origins" {
 
   validation {
     condition     = !contains(var.api_cors_allow_origins, "*") || length(var.api_cors_allow_origins) == 1
-    error_message = "api_cors_allow_origins must hold either \"*\" alone or the origins that are meant."
+    error_message = "api_cors_allow_origins must hold either \"*\" alone or single origins."
   }
 }
 
 variable "api_reserved_concurrency" {
-  description = "How many copies of the API's function may run at once. It keeps them free for the API, and keeps the API from taking more from ClickHouse and from the account's other functions; requests beyond get 503. -1 reserves and limits nothing, for accounts whose limit leaves nothing to reserve."
+  description = "Copies of the API's function that may run at once. They are reserved for the API. The limit also keeps the API from taking more of ClickHouse and of the account. Requests beyond it get 503. -1 reserves and limits nothing, for accounts whose limit leaves nothing to reserve."
   type        = number
   default     = 20
   nullable    = false
 
-  # Zero would be accepted by AWS and would refuse every request.
+  # AWS accepts zero, which would refuse every request.
   validation {
     condition     = var.api_reserved_concurrency == -1 || (var.api_reserved_concurrency >= 1 && floor(var.api_reserved_concurrency) == var.api_reserved_concurrency)
     error_message = "api_reserved_concurrency must be -1 (no reservation) or a whole number of at least 1."
@@ -832,7 +832,7 @@ variable "api_reserved_concurrency" {
 }
 
 variable "api_throttling_rate_limit" {
-  description = "Requests a second that the API answers in the long run, those of all callers together; what is beyond gets 429."
+  description = "Requests per second of all callers together, in the long run. Requests beyond it get 429."
   type        = number
   default     = 50
   nullable    = false
@@ -844,7 +844,7 @@ variable "api_throttling_rate_limit" {
 }
 
 variable "api_throttling_burst_limit" {
-  description = "Requests that may come at once, before the rate limit counts."
+  description = "Requests that may come at once before the rate limit counts."
   type        = number
   default     = 100
   nullable    = false

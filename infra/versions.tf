@@ -1,5 +1,5 @@
 terraform {
-  # 1.9 is the first version in which a validation may look at another variable.
+  # 1.9 is the first version in which a validation may use another variable.
   required_version = ">= 1.9"
 
   required_providers {

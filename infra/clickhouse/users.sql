@@ -1,11 +1,10 @@
--- The ClickHouse users of the functions. Each has its own limits, so that neither takes the server from the other.
+-- The ClickHouse users of the functions. Each has its own limits, so neither can take the server from the other.
 -- Run this file as an administrator, with your database for `metering` and with passwords of your own. Put name and
--- password of each user into a secret: `detector_clickhouse_secret_arn` and `clickhouse_secret_arn` name them.
--- The local cloud reads this file as well, and runs its functions as these users.
+-- password of each user into a secret: `detector_clickhouse_secret_arn` and `clickhouse_secret_arn` name the secrets.
+-- The local cloud reads this file too, and runs its functions as these users.
 
--- The API. `readonly = 2` forbids every change and lets a query set limits of its own. No query may go beyond a MAX, and
--- none may set 0, which means no limit. The API gives up on a query after 20 seconds. The dear questions of
--- one caller leave memory and processors to the detector.
+-- The API. `readonly = 2` forbids every change and lets a query set limits of its own. No query may exceed a MAX or set
+-- 0, which means no limit. The limits leave memory and processors to the detector, whatever one caller asks.
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_api
 SETTINGS readonly = 2,
          max_execution_time = 20 MIN 1 MAX 30,
@@ -18,13 +17,13 @@ CREATE USER IF NOT EXISTS meterflow_api IDENTIFIED WITH sha256_password BY 'chan
 
 GRANT SELECT ON metering.usage_hourly TO meterflow_api;
 
--- The rollup knows full hours only. For a period that starts or ends within an hour the API reads the events themselves.
+-- The rollup holds full hours. For a period that starts or ends within an hour, the API reads the events themselves.
 -- Grant each table that your catalog names. A stack without the API does not need this.
 GRANT SELECT ON metering.events TO meterflow_api;
 
--- The detector. A run has 300 seconds and asks two queries at a time, one run a shard. The user may add to two tables,
--- which hold nothing but what is computed from the rollup. A user without that right gets the same results, later: each
--- run then reads a month of hours.
+-- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to two
+-- tables, which hold only values computed from the rollup. A user without that right gets the same results more slowly:
+-- each run then reads a month of hours.
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_detector
 SETTINGS max_execution_time = 280 MIN 1 MAX 300,
          max_memory_usage = 4000000000 MIN 1 MAX 4000000000,

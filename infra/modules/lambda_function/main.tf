@@ -1,5 +1,5 @@
-# One function with what belongs to it alone: its role, its log group and, where it takes events,
-# what happens to those it fails on. The role can do what the caller lists and what is added here, nothing else.
+# One function with its role, its log group and, if it takes events, the queue of its failures. The role
+# can do what the caller lists and what this module adds, and nothing else.
 
 data "aws_caller_identity" "current" {}
 
@@ -12,7 +12,7 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
 
-  # Without the `try` a stack could not be destroyed once the package is gone.
+  # Without the `try` a stack could not be destroyed after the package is deleted.
   filename         = var.package_path
   source_code_hash = try(filebase64sha256(var.package_path), null)
   runtime          = "provided.al2023"
@@ -36,8 +36,8 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda would make a log group that never expires if it came first, and AWS checks the role's
-  # permissions (on the network, on the failure queue) when the function is set up.
+  # If the function came first, Lambda would make a log group that never expires. And AWS checks the
+  # role's permissions on network and failure queue when it makes the function.
   depends_on = [
     aws_cloudwatch_log_group.this,
     aws_iam_role_policy.this,
@@ -71,10 +71,10 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.kms_key_arn
 }
 
-# Roles are global in an account, while all else is regional: the region keeps two regions apart.
+# Roles are global in an account. The region in the name keeps two regions apart.
 resource "aws_iam_role" "this" {
   name        = "${var.name}-${data.aws_region.current.name}"
-  description = "What ${var.name} may do"
+  description = "Permissions of ${var.name}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -94,7 +94,7 @@ resource "aws_iam_role_policy" "this" {
 locals {
   in_vpc = length(var.vpc_subnet_ids) > 0
 
-  # Built from its name: the policy has to exist before the function does.
+  # Built from its name, because the policy must exist before the function.
   function_arn = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${var.name}"
   ec2_arn      = "arn:${data.aws_partition.current.partition}:ec2:${data.aws_region.current.name}"
 
@@ -114,7 +114,7 @@ locals {
       ],
       [
         {
-          # The end of the ARN stands for the streams in this group, which Lambda names itself.
+          # The end of the ARN stands for the streams in this group. Lambda names them itself.
           Sid      = "WriteLog"
           Effect   = "Allow"
           Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -143,8 +143,8 @@ locals {
       Resource = ["*"]
     },
     {
-      # Interfaces have no id before they exist. A subnet's id is unique, but a shared subnet
-      # belongs to another account, so the account is left open.
+      # Interfaces have no id before they exist. A shared subnet belongs to another account, so the
+      # account is left open. A subnet's id is unique.
       Sid    = "CreateInterfaces"
       Effect = "Allow"
       Action = ["ec2:CreateNetworkInterface"]
@@ -161,7 +161,7 @@ locals {
       Resource = ["${local.ec2_arn}:${data.aws_caller_identity.current.account_id}:network-interface/*"]
     },
     {
-      # Lambda itself needs the network permissions, the code in the function never does.
+      # Lambda itself needs the network permissions. The code in the function never does.
       Sid    = "DenyNetworkToCode"
       Effect = "Deny"
       Action = [

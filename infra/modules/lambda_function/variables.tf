@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the function; its role and its log group carry it too."
+  description = "Name of the function, its role and its log group."
   type        = string
   nullable    = false
 
@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the function does, for the console."
+  description = "Purpose of the function, for the console."
   type        = string
   nullable    = false
 }
@@ -33,7 +33,7 @@ variable "architecture" {
 }
 
 variable "memory_mb" {
-  description = "Memory of the function in MB; its share of a processor follows."
+  description = "Memory of the function in MB. Lambda gives processor time in proportion."
   type        = number
   nullable    = false
 
@@ -69,7 +69,7 @@ variable "environment" {
 }
 
 variable "policy_statements" {
-  description = "What the function may do beside its log, its failure queue and its network. Conditions are operator => key => values."
+  description = "Permissions of the function beside its log, its failure queue and its network. Conditions are operator => key => values."
   type = list(object({
     sid        = string
     actions    = list(string)
@@ -85,9 +85,9 @@ variable "policy_statements" {
   }
 }
 
-# One object, since whether there is a queue must be known before its ARN is.
+# One object: Terraform must know whether there is a queue before it knows the ARN.
 variable "asynchronous" {
-  description = "How Lambda treats events that nobody waits for: seconds it keeps one that it cannot run, how often it repeats a failed run, and the SQS queue for what failed after that. Null for a function whose caller always waits for the answer."
+  description = "Treatment of events that nobody waits for: seconds that Lambda keeps an event, number of repetitions of a failed run, and the SQS queue for events that failed after that. Null for a function whose caller always waits for the answer."
   type = object({
     maximum_event_age_seconds = optional(number, 21600)
     maximum_retry_attempts    = optional(number, 2)
