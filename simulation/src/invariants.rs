@@ -1,4 +1,4 @@
-//! What must hold, whatever happens: checked at each change and each page, and as a whole at the end.
+//! The checks at each change and each page, and at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub struct Violation {
     pub what: String,
 }
 
-/// Who makes a call.
+/// The caller of a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Actor {
     /// The run of an event for this window.
@@ -35,20 +35,19 @@ pub(crate) struct Watch<'a> {
     pub(crate) actors: Vec<Actor>,
     /// How often each alert was published.
     pub(crate) published: BTreeMap<String, u32>,
-    /// How often it may have been published beyond once, since nobody could know that it was.
+    /// How often each alert may have been published more than once, because its answer was lost.
     pub(crate) excused: BTreeMap<String, u32>,
     /// Published and not yet marked, by the run that did it.
     pub(crate) unmarked: BTreeSet<(usize, String)>,
-    /// The pages of each incident, each at its first time, by their place and scene among
-    /// all that were stored.
+    /// The pages of each incident, each at its first time, with its place and scene among all stored alerts.
     pub(crate) pages: BTreeMap<IncidentId, Vec<(usize, usize, Event)>>,
-    /// When each alert was stored: its place, and the scene.
+    /// The place and the scene at which each alert was stored.
     pub(crate) stored: BTreeMap<String, (usize, usize)>,
-    /// The number of times that somebody acted; all who act in a scene do so at the same time.
+    /// The number of the scene. All actors of a scene act at the same time.
     pub(crate) scene: usize,
-    /// Incidents that people must be told of.
+    /// Incidents that people must be notified of.
     pub(crate) owed: BTreeSet<IncidentId>,
-    /// Those that somebody reopened, who knows of them.
+    /// Incidents that somebody reopened. That person knows of them.
     pub(crate) reopened: BTreeSet<IncidentId>,
     /// Windows in which the series of an open incident was back inside, since its last anomaly.
     pub(crate) quiet: BTreeMap<IncidentId, BTreeSet<Timestamp>>,
@@ -72,7 +71,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The number of whoever acts from now on.
+    /// The number of the actor that acts from now on.
     pub(crate) fn enters(&mut self, actor: Actor) -> usize {
         self.actors.push(actor);
         self.actors.len() - 1
@@ -96,7 +95,7 @@ impl<'a> Watch<'a> {
         self.unmarked.remove(&(run, alert.to_owned()));
     }
 
-    /// A run that is killed may have published what it did not come to mark.
+    /// A killed run may have published alerts that it did not mark.
     pub(crate) fn killed(&mut self, run: usize) {
         let left: Vec<_> = self.unmarked.iter().filter(|(of, _)| *of == run).cloned().collect();
         left.iter().for_each(|(run, alert)| self.excuses(*run, alert));
@@ -136,7 +135,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Pages go out in the order in which they were stored. Those of two who act at the same time may cross.
+    /// Pages go out in the order in which they were stored. Pages of two actors at the same time may cross.
     fn in_order(&mut self, id: &str, incident: IncidentId, event: Event) {
         let Some((place, scene)) = self.stored.get(id).copied() else { return };
         let pages = self.pages.entry(incident.clone()).or_default();

@@ -1,31 +1,31 @@
-//! The rules that must hold, whatever happens.
+//! The rules that always hold.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// Who is critical, and not muted, is paged or named by a digest.
+    /// Every critical, unmuted incident is paged or named by a digest.
     Paged,
-    /// A state that says that people were told has the page that told them.
+    /// A state that says that people were notified has the page of that.
     StateHasPage,
-    /// One page for one transition, except where an answer was lost.
+    /// One page per transition, unless an answer was lost.
     OnePage,
-    /// One open incident for each subject, versions that only grow, and counts that are exact.
+    /// One open incident per subject, versions that only grow, and exact counts.
     Counts,
-    /// Everything ends once all is quiet, and each page that raised is followed by one that closes.
+    /// Everything ends after all is quiet. Each page that raised is followed by one that closes.
     Ends,
     /// The anomalies of an incident close with it.
     AnomaliesClose,
-    /// Runs that did not happen change nothing, and late ones no more than [`Rule::LateWindows`] says.
+    /// Missing runs change nothing, and late runs change only what [`Rule::LateWindows`] says.
     GapsAndLateRuns,
-    /// A late window counts and raises severity and peak.
+    /// A late window adds to the count and raises severity and peak.
     LateWindows,
-    /// Only what is stored is published.
+    /// Only stored alerts are published.
     StoredFirst,
     /// A run checks the window of its event.
     WindowOfEvent,
-    /// The same run once more changes nothing.
+    /// A repetition of a run changes nothing.
     Repeats,
     /// Nobody is paged about a planned event.
     Muted,
-    /// An incident says what its newest anomaly was, and what people did with it is not lost.
+    /// An incident describes its newest anomaly, and actions of people are not lost.
     Texts,
 }

@@ -1,6 +1,6 @@
-//! An alert as SNS takes it.
+//! An alert in the form that SNS takes.
 
-/// To machines a JSON object, to people a text.
+/// A JSON object for machines, and a text for people.
 #[derive(Debug, PartialEq)]
 pub(super) struct Message {
     pub(super) subject: String,
@@ -10,8 +10,7 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// The JSON without the two characters that SQS refuses in a message. An alert that cannot be delivered would wait
-    /// for ever.
+    /// The JSON with two characters escaped that SQS refuses in a message. A refused alert would wait for ever.
     pub(super) fn portable_body(&self) -> String {
         self.body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
     }

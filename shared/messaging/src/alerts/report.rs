@@ -17,7 +17,7 @@ pub(super) fn of_notice(notice: &Notice) -> Message {
     Report::of_notice(notice).message()
 }
 
-/// What a message about an incident says, wherever it comes from.
+/// The content of a message about an incident, for an anomaly or a notice.
 struct Report<'a> {
     alert_id: &'a str,
     event: Event,
@@ -29,7 +29,7 @@ struct Report<'a> {
     direction: Direction,
     unit: &'a str,
     figures: Figures,
-    /// What is expected, where the message is about an anomaly.
+    /// The expected range, if the message is about an anomaly.
     expected: Option<(f64, f64)>,
     anomaly_id: AnomalyId,
     detected_at: i64,
@@ -52,7 +52,8 @@ impl<'a> Report<'a> {
             incident: alert.map(|alert| &alert.incident),
             customer_id: &item.customer_id,
             metric: &item.metric,
-            // Who was told of a critical incident must be told of its end, however mild the last anomaly was.
+            // People who were notified of a critical incident must be notified of its end, even if its last anomaly was
+            // mild.
             severity: match alert.filter(|alert| alert.event.is_closing()) {
                 Some(alert) => alert.incident.severity,
                 None => item.severity,
