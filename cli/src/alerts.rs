@@ -1,4 +1,4 @@
-//! `meterflow alerts redrive`: sends again what channels did not take.
+//! `meterflow alerts redrive`: sends again what channels did not take, and what SNS refused (`topic`).
 //!
 //! A message leaves its queue only after the notifier says that it was delivered. One that fails again stays, and so
 //! does one that cannot be read.
@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+mod topic;
+
 use crate::notifier_function::NotifierFunction;
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use jiff::Timestamp;
 use messaging::failures::{Failure, FailureQueues, Received};
 use platform::telemetry::error_chain;
 use serde_json::json;
@@ -23,7 +26,8 @@ pub(crate) struct AlertsArgs {
 
 #[derive(Subcommand)]
 enum AlertsCommand {
-    /// Send again what channels did not take: each message of their queues of failures, by the notifier.
+    /// Send again what channels did not take: each message of their queues of failures, by the notifier. Without
+    /// --channel also the alerts that SNS refused: the next run of the detector sends them.
     Redrive(RedriveArgs),
 }
 
@@ -45,6 +49,10 @@ struct RedriveArgs {
     /// What the names of the stack begin with: `name_prefix` of its Terraform.
     #[arg(long, env = "METERFLOW_NAME_PREFIX", default_value = "meterflow")]
     name_prefix: String,
+
+    /// The table of the stack; PREFIX-anomalies where it is left out.
+    #[arg(long, env = "ANOMALIES_TABLE", value_name = "NAME")]
+    table: Option<String>,
 }
 
 /// A channel and its queue.
@@ -68,7 +76,7 @@ const OTHERS: [&str; 2] = ["dlq", "failures"];
 /// How long a message is out of sight of others. SQS gives ten at once, and the notifier has a minute for each.
 const HOLD: Duration = Duration::from_secs(900);
 
-pub(crate) async fn run(args: AlertsArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: AlertsArgs, now: Timestamp) -> anyhow::Result<()> {
     let AlertsCommand::Redrive(args) = args.command;
     let aws = platform::aws::config().await;
     platform::aws::ensure_account(&aws).await.context("cannot look for parked alerts")?;
@@ -78,6 +86,17 @@ pub(crate) async fn run(args: AlertsArgs) -> anyhow::Result<()> {
     let (mut tally, mut left) = (Tally::default(), args.limit.unwrap_or(u64::MAX));
     for queue in &found {
         redrive(&queues, &notifier, queue, args.dry_run, &mut left, &mut tally).await?;
+    }
+    if args.channel.is_none() {
+        let table = args.table.unwrap_or_else(|| format!("{}-anomalies", args.name_prefix));
+        let taken_up = topic::take_up(&topic::store(table.clone(), &aws), now, args.dry_run, left).await;
+        taken_up.with_context(|| match found.is_empty() {
+            true => format!(
+                "there is neither a queue whose name begins with {function}- nor a table {table} that can be read \
+                 (check --name-prefix and AWS_REGION)"
+            ),
+            false => format!("the alerts that SNS refused are not known: the table {table} was not read (check --table)"),
+        })?;
     }
     tally.finish(args.dry_run)
 }
@@ -91,12 +110,7 @@ async fn find(queues: &FailureQueues, function: &str, channel: Option<&str>) -> 
         .map(|(name, url)| Queue { channel: name[prefix.len()..].to_owned(), url })
         .filter(|queue| !OTHERS.contains(&queue.channel.as_str()))
         .collect();
-    let Some(channel) = channel else {
-        if all.is_empty() {
-            bail!("there is no queue whose name begins with {prefix} (check --name-prefix and AWS_REGION)");
-        }
-        return Ok(all);
-    };
+    let Some(channel) = channel else { return Ok(all) };
     let names: Vec<_> = all.iter().map(|queue| queue.channel.clone()).collect();
     match all.into_iter().find(|queue| queue.channel == channel) {
         Some(queue) => Ok(vec![queue]),
@@ -184,7 +198,7 @@ async fn one(
     let event = json!({ "redrive": { "channel": channel, "message": failure.message } });
     match notifier.call(&event).await {
         Ok(answer) => {
-            let how = if answer["already"] == 1 { "delivered before" } else { "sent" };
+            let how = if answer["already"] == 1 { "delivered before, or over" } else { "sent" };
             say!("{channel}: {what}, {how}");
             *tally.sent.entry(channel.clone()).or_default() += 1;
             true

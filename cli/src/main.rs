@@ -83,7 +83,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { connection, command, .. } = arguments;
     match command {
         // Alerts are in AWS: sending them again needs no ClickHouse.
-        Command::Alerts(args) => alerts::run(args).await,
+        Command::Alerts(args) => alerts::run(args, Timestamp::now()).await,
         Command::Check(args) => check::run(&connection, args).await,
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
         Command::Migrate(args) => {

@@ -14,6 +14,7 @@ use detector::ledger::Ledger;
 use detector::pass::Pass;
 use detector::spool::Spool;
 use jiff::Timestamp;
+use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
 use store::{
     AlertItem, AlertState, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded,
@@ -288,6 +289,19 @@ impl Ledger for Books<'_> {
         }
     }
 
+    fn outlet(&self) -> impl Outlet<Error: Into<anyhow::Error>> {
+        self
+    }
+}
+
+/// As the outlet of its own alerts.
+impl Outlet for &Books<'_> {
+    type Error = anyhow::Error;
+
+    fn now(&self) -> anyhow::Result<Timestamp> {
+        Ledger::now(*self)
+    }
+
     async fn claim(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<Claim> {
         let digest = self.digest.borrow_mut().take();
         if let Some(digest) = digest {
@@ -304,6 +318,10 @@ impl Ledger for Books<'_> {
             self.ask(Call::MarkSent(alert.clone())).await?;
         }
         self.ask(Call::Publish(alert.clone())).await.map(drop)
+    }
+
+    fn is_final(&self, _: &anyhow::Error) -> bool {
+        false
     }
 
     async fn mark_sent(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {

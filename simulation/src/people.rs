@@ -1,9 +1,12 @@
 //! People who acknowledge, resolve and reopen incidents while runs go on. They act as the API does for them.
 
+use std::time::Instant;
+
 use anyhow::anyhow;
 use detection::Action;
 use detection::incident::{Handled, IncidentId};
-use store::{AlertItem, Change, Changed, Claim, HistoryEntry, IncidentItem, Notice, Writer};
+use messaging::alerts::{SEND_TIME, Sent, send};
+use store::{AlertItem, Change, Changed, HistoryEntry, IncidentItem, Notice, Writer};
 
 use crate::books::Books;
 use crate::desk::name;
@@ -34,7 +37,7 @@ pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -
         let writer = Writer { run_id: &run_id, now };
         if let Changed::Done = books.change(change, writer).await? {
             return match notice {
-                Some(notice) => send_now(books, &notice, writer).await,
+                Some(notice) => send_now(books, &notice, &run_id).await,
                 None => Ok(()),
             };
         }
@@ -43,16 +46,15 @@ pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -
 }
 
 /// Sends at once, unless an earlier alert of the incident is pending. Then the next run sends both.
-async fn send_now(books: &Books<'_>, notice: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
+async fn send_now(books: &Books<'_>, notice: &AlertItem, run_id: &str) -> anyhow::Result<()> {
     let waiting = books.pending(100).await?.alerts;
     let is_earlier =
         |alert: &AlertItem| alert.id() != notice.id() && alert.incident_id() == notice.incident_id();
-    if waiting.iter().any(is_earlier) || books.claim(notice, writer).await? != Claim::Won {
+    if waiting.iter().any(is_earlier) {
         return Ok(());
     }
-    if let Err(error) = books.publish(notice).await {
-        books.release(notice, writer).await?;
-        return Err(error);
+    match send(&books, notice, run_id, Instant::now() + 2 * SEND_TIME).await {
+        Sent::Unmarked(error) | Sent::Failed(error) => Err(error),
+        _ => Ok(()),
     }
-    books.mark_sent(notice, writer).await
 }

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use detection::CustomerId;
+use detection::incident::IncidentId;
 use detector::{App, Request};
 use e2e::World;
+use e2e::programs::program;
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, at, failure, figures, hourly, run, text};
 use futures::future::try_join_all;
 use jiff::SignedDuration;
 use serde_json::Value;
+use store::{HistoryEntry, Writer};
+
+use crate::notifier_cli::redrive_command;
 
 /// A world with so many anomalies, a detector that reaches AWS through a proxy, and the proxy.
 async fn behind_proxy(
@@ -291,23 +296,70 @@ async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result
 #[tokio::test]
 async fn an_alert_that_sns_refuses_for_good_is_parked_and_runs_go_on() -> Result<()> {
     let decide = |seen: &Seen| {
-        let is_refused = String::from_utf8_lossy(&seen.body).contains("c00003");
-        match seen.operation == "Publish" && is_refused {
+        let body = String::from_utf8_lossy(&seen.body);
+        match seen.operation == "Publish" && (body.contains("c00002") || body.contains("c00003")) {
             true => sns_error(400, "InvalidParameter"),
             false => Action::Forward,
         }
     };
     let (world, app, proxy) = behind_proxy(5, &[], decide).await?;
-    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 4));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (5, 0, 3));
     let count = proxy.count("Publish");
-    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 5, 0), "the next run does not try it again");
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 5, 0), "the next run does not try them again");
     assert_eq!(proxy.count("Publish"), count);
-    let items = world.items().await?;
-    let parked: Vec<_> = items.iter().filter(|item| text(item, "alert_state") == "parked").collect();
-    assert_eq!(parked.len(), 1);
-    assert!(!parked[0].contains_key("pending_alert"), "{parked:?}");
-    assert_eq!(text(parked[0], "customer_id"), "c00003");
+    assert_eq!(parked(&world).await?, ["c00002", "c00003"]);
+
+    // Somebody resolves the incident of one of them in the meantime. The end goes out, and the page is over.
+    let incidents = world.incidents().await?;
+    let incident = incidents.iter().find(|incident| text(incident, "customer_id") == "c00002");
+    let id = incident.map(|incident| text(incident, "incident_id")).unwrap_or_default();
+    let (_, opened_at, subject) = IncidentId::parse(&id).context("no incident of c00002")?;
+    let now = world::timestamp();
+    let (actor, at, note) = ("someone".to_owned(), now.as_millisecond(), None);
+    let entry = HistoryEntry { action: detection::Action::Resolve, actor, at, note, by_customer: false };
+    let writer = Writer { run_id: "by hand", now };
+    app.store.act_on_incident(&subject, opened_at, &entry, writer).await?;
+
+    let (shown, stdout) = redrive(&world, &["--dry-run"]).await?;
+    assert!(
+        shown && stdout.contains("is over and would be given up") && stdout.contains("would be sent"),
+        "{stdout}"
+    );
+    assert_eq!(parked(&world).await?.len(), 2, "showing changes nothing");
+    let (redriven, stdout) = redrive(&world, &[]).await?;
+    assert!(
+        redriven && stdout.contains("1 alert that SNS refused waits for the next run, 1 is over"),
+        "{stdout}"
+    );
+    assert!(redrive(&world, &[]).await?.0, "a second time there is nothing to do");
+
+    // The next run sends what is left to say. SNS takes all of it by now.
+    run(&world.app().await?, &hourly(END)).await?;
+    let told: Vec<_> = world.alerts().await?;
+    let of = |customer: &str| -> Vec<_> {
+        let of = told.iter().filter(|alert| alert["customer_id"] == *customer);
+        of.map(|alert| alert["event"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!((of("c00002"), of("c00003")), (vec!["resolved".to_owned()], vec!["opened".to_owned()]));
     Ok(())
+}
+
+/// The customers whose alerts are parked.
+async fn parked(world: &World) -> Result<Vec<String>> {
+    let items = world.items().await?;
+    let parked = items.iter().filter(|item| text(item, "alert_state") == "parked");
+    let mut customers: Vec<_> = parked.map(|item| text(item, "customer_id")).collect();
+    customers.sort();
+    Ok(customers)
+}
+
+/// Whether `meterflow alerts redrive` succeeds on a world without channels, and what it says.
+async fn redrive(world: &World, arguments: &[&str]) -> Result<(bool, String)> {
+    let mut command = redrive_command(&program("meterflow")?, &world.table, "http://127.0.0.1:1")?;
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let all = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&all).into_owned()))
 }
 
 #[tokio::test]

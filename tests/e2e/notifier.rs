@@ -1,6 +1,7 @@
 //! The notifier with a real table, real queues and real receivers: everything once, nothing lost, each channel alone.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -389,7 +390,12 @@ async fn a_receiver_that_asks_to_wait_a_minute_is_given_it() -> Result<()> {
 
 #[tokio::test]
 async fn after_six_hours_it_is_parked_and_no_page_goes_out_after_its_end() -> Result<()> {
-    let receiver = Receiver::start(|_| Reply::with(503, "busy")).await?;
+    static IS_UP: AtomicBool = AtomicBool::new(false);
+    let receiver = Receiver::start(|_| match IS_UP.load(Ordering::Relaxed) {
+        true => Reply::with(202, "{}"),
+        false => Reply::with(503, "busy"),
+    })
+    .await?;
     let mut desk = Desk::new().await?;
     desk.pagerduty("pagerduty", &receiver).await?;
     let mut app = desk.app().await?;
@@ -415,6 +421,16 @@ async fn after_six_hours_it_is_parked_and_no_page_goes_out_after_its_end() -> Re
     assert_eq!((triggers("a"), triggers("b")), (8, 4), "the page of b is not tried once its end is known");
     // The end of an incident whose page was given up goes the same way.
     assert_eq!(run(&app, &event("4", "resolved", "a")?).await?, queued(1));
+
+    // A redrive calls nobody to what is over, in whatever order the queue gives its messages. The ends go out.
+    IS_UP.store(true, Ordering::Relaxed);
+    let requests = receiver.requests().len();
+    for failure in desk.failures("pagerduty").await? {
+        run(&app, &json!({ "redrive": { "channel": "pagerduty", "message": failure.message } })).await?;
+    }
+    let sent: Vec<_> =
+        receiver.requests()[requests..].iter().map(|seen| seen.json()["event_action"].clone()).collect();
+    assert_eq!(sent, ["resolve", "resolve"], "no trigger after its end");
     Ok(())
 }
 

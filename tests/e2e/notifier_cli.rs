@@ -29,7 +29,7 @@ async fn lambda(takes: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Resul
 
 /// Runs `meterflow alerts redrive` on a desk's queues, without any ClickHouse.
 async fn redrive(desk: &Desk, lambda: &Receiver, arguments: &[&str]) -> Result<(Output, String, String)> {
-    let mut command = tokio_command(&program("meterflow")?, &desk.world.table, &lambda.url)?;
+    let mut command = redrive_command(&program("meterflow")?, &desk.world.table, &lambda.url)?;
     command.args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -37,12 +37,14 @@ async fn redrive(desk: &Desk, lambda: &Receiver, arguments: &[&str]) -> Result<(
     Ok((output, stdout, stderr))
 }
 
-fn tokio_command(program: &PathBuf, prefix: &str, lambda: &str) -> Result<Command> {
+/// The program on a stack whose table and names begin with `prefix`.
+pub(crate) fn redrive_command(program: &PathBuf, prefix: &str, lambda: &str) -> Result<Command> {
     let mut command = Command::new(program);
     command
         .args(["alerts", "redrive", "--name-prefix", prefix])
         .env("AWS_ENDPOINT_URL", variable("AWS_ENDPOINT_URL")?)
         .env("AWS_ENDPOINT_URL_LAMBDA", lambda)
+        .env("ANOMALIES_TABLE", prefix)
         .env("CLICKHOUSE_URL", "http://127.0.0.1:1");
     Ok(command)
 }
@@ -134,7 +136,7 @@ async fn one_channel_and_a_limit() -> Result<()> {
 async fn errors_say_what_to_do() -> Result<()> {
     let desk = Desk::new().await?;
     let lambda = lambda(|_| true).await?;
-    let (output, _, stderr) = redrive(&desk, &lambda, &[]).await?;
+    let (output, _, stderr) = redrive(&desk, &lambda, &["--table", "nothing"]).await?;
     assert!(!output.status.success() && stderr.contains("check --name-prefix and AWS_REGION"), "{stderr}");
     put(&desk, "slack", "1").await?;
     let (output, _, stderr) = redrive(&desk, &lambda, &["--channel", "fax"]).await?;
@@ -159,7 +161,7 @@ async fn without_credentials_it_says_what_where_and_what_to_do() -> Result<()> {
     for (region, expected) in
         [("eu-central-1", "no AWS credentials were found"), ("", "no AWS region is set")]
     {
-        let mut command = tokio_command(&program("meterflow")?, "meterflow", "http://127.0.0.1:1")?;
+        let mut command = redrive_command(&program("meterflow")?, "meterflow", "http://127.0.0.1:1")?;
         for name in [
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

@@ -6,26 +6,26 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use messaging::alerts::PUBLISH_TIMEOUT;
+use messaging::alerts::{AwsOutlet, SEND_TIME, Sent, send};
 use platform::telemetry::error_chain;
-use store::{AlertItem, Claim, Writer};
+use store::AlertItem;
 
 use crate::App;
 use crate::answer::Serving;
 
-/// Longest time of the publish. The person waits for the answer. A publish that is cut off would be sent again by the
-/// next run.
-const SEND_TIME: Duration = PUBLISH_TIMEOUT.saturating_add(Duration::from_secs(2));
+/// Longest time of the publish. The person waits for the answer. A publish is begun only if all of it fits in.
+const TIME: Duration = SEND_TIME.saturating_add(Duration::from_secs(3));
 
 /// Pending alerts that are read. If there are more, the runs are in trouble, and this must not add to it.
 const LOOKED_AT: usize = 100;
 
 /// Sends a notice, or leaves it to the next run.
 pub(crate) async fn send_now(app: &App, notice: &AlertItem, serving: &Serving) {
-    let time = SEND_TIME.min(serving.deadline.saturating_duration_since(Instant::now()));
-    let sent = match tokio::time::timeout(time, send(app, notice, &serving.id)).await {
+    let deadline = serving.deadline.min(Instant::now() + TIME);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let sent = match tokio::time::timeout(left, send_first(app, notice, &serving.id, deadline)).await {
         Ok(sent) => sent,
-        Err(_) => Err(anyhow::anyhow!("it took longer than {} s", time.as_secs())),
+        Err(_) => Err(anyhow::anyhow!("it took longer than {} s", left.as_secs())),
     };
     if let Err(error) = sent {
         let text = error_chain(error.as_ref());
@@ -33,22 +33,20 @@ pub(crate) async fn send_now(app: &App, notice: &AlertItem, serving: &Serving) {
     }
 }
 
-async fn send(app: &App, notice: &AlertItem, run_id: &str) -> anyhow::Result<()> {
+/// Sends a notice where no other alert of its incident waits.
+async fn send_first(app: &App, notice: &AlertItem, run_id: &str, deadline: Instant) -> anyhow::Result<()> {
     let waiting = app.store.pending(LOOKED_AT).await?.alerts;
     let is_earlier =
         |alert: &AlertItem| alert.id() != notice.id() && alert.incident_id() == notice.incident_id();
     if waiting.len() == LOOKED_AT || waiting.iter().any(is_earlier) {
         bail!("other alerts wait as well");
     }
-    let writer = || -> anyhow::Result<Writer<'_>> { Ok(Writer { run_id, now: app.time()? }) };
-    match app.store.claim(notice, writer()?).await? {
-        Claim::Won => {}
-        // A run was faster.
-        Claim::Held | Claim::Done => return Ok(()),
+    // A run parks what SNS refuses for good, since its metric raises the alarm.
+    let outlet = AwsOutlet { store: &app.store, alerts: &app.alerts, clock: app.clock, parks: false };
+    match send(&outlet, notice, run_id, deadline).await {
+        // Where it is held or done, a run was faster.
+        Sent::Published | Sent::Held | Sent::Done => Ok(()),
+        Sent::NoTime => bail!("no time was left"),
+        Sent::Unmarked(error) | Sent::Parked(error) | Sent::Failed(error) => Err(error.into()),
     }
-    if let Err(error) = app.alerts.publish(notice).await {
-        app.store.release(notice, writer()?).await?;
-        return Err(error.into());
-    }
-    Ok(app.store.mark_sent(notice, writer()?).await?)
 }

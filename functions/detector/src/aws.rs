@@ -5,10 +5,9 @@ use std::time::Duration;
 use catalog::{Policies, Shard};
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
+use messaging::alerts::{AwsOutlet, Outlet};
 use platform::emf::RunFigures;
-use store::{
-    AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
-};
+use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
 use crate::app::App;
 use crate::candidate::Candidate;
@@ -86,23 +85,7 @@ impl Ledger for App {
         Ok(self.store.pending(limit).await?)
     }
 
-    async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim> {
-        Ok(self.store.claim(alert, writer).await?)
-    }
-
-    async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()> {
-        Ok(self.alerts.publish(alert).await?)
-    }
-
-    async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-        Ok(self.store.mark_sent(alert, writer).await?)
-    }
-
-    async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-        Ok(self.store.park(alert, writer).await?)
-    }
-
-    async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()> {
-        Ok(self.store.release(alert, writer).await?)
+    fn outlet(&self) -> impl Outlet<Error: Into<anyhow::Error>> {
+        AwsOutlet { store: &self.store, alerts: &self.alerts, clock: self.clock, parks: true }
     }
 }

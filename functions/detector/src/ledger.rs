@@ -8,10 +8,9 @@ use std::time::Duration;
 use catalog::{Policies, Shard};
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
+use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
-use store::{
-    AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
-};
+use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
 use crate::candidate::Candidate;
 use crate::known::Known;
@@ -20,7 +19,7 @@ use crate::spool::Spool;
 
 #[allow(async_fn_in_trait)] // Nobody outside the workspace implements it, and no run leaves its thread.
 pub trait Ledger {
-    /// The time of day, for expiry and claims only.
+    /// The time of day, for expiry only.
     fn now(&self) -> anyhow::Result<Timestamp>;
     async fn pause(&self, duration: Duration);
     async fn policies(&self) -> anyhow::Result<Policies>;
@@ -55,10 +54,6 @@ pub trait Ledger {
     async fn record(&self, item: AnomalyItem, writer: Writer<'_>) -> anyhow::Result<Recorded>;
     async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> anyhow::Result<Recorded>;
     async fn pending(&self, limit: usize) -> anyhow::Result<Pending>;
-    async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<Claim>;
-    async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()>;
-    async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
-    /// Takes an alert that can never be published out of the outbox.
-    async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
-    async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> anyhow::Result<()>;
+    /// By which alerts are sent.
+    fn outlet(&self) -> impl Outlet<Error: Into<anyhow::Error>>;
 }

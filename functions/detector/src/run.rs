@@ -92,7 +92,7 @@ pub async fn steps(
         figures.phase = "sending alerts that earlier runs left behind";
         // A run rarely leaves more alerts behind. If there are more, the next runs send them.
         let limit = 2 * app.alerting.max_per_run + 10;
-        outbox.publish_left_over(ledger, limit, writer, deadline).await;
+        outbox.publish_left_over(ledger, limit, run_id, deadline).await;
     }
     figures.phase = "reading the policies";
     let policies = ledger.policies().await?;
@@ -118,8 +118,8 @@ pub async fn steps(
     figures.phase = "storing anomalies";
     let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
     figures.phase = "sending alerts";
-    outbox.publish(ledger, recorded.pending, writer, deadline).await;
-    outbox.publish_held(ledger, writer, deadline).await;
+    outbox.publish(ledger, recorded.pending, run_id, deadline).await;
+    outbox.publish_held(ledger, run_id, deadline).await;
     if closes_gaps && pass.order == Order::InOrder {
         note_judged(ledger, pass).await;
     }
@@ -156,7 +156,7 @@ async fn judge_missed(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox)
     let known = incidents(ledger, pass.app, &pass.window).await?;
     let mut candidates = ledger.candidates(pass, &known, &mut RunFigures::default()).await?;
     let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
-    outbox.publish(ledger, recorded.pending, pass.writer, pass.deadline).await;
+    outbox.publish(ledger, recorded.pending, pass.writer.run_id, pass.deadline).await;
     tracing::info!(window.end = %pass.window.end(), run.recorded = recorded.counts.recorded, "missed hour judged");
     Ok(())
 }

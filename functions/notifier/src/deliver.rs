@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use messaging::channels::{Channel, ChannelKind};
 use messaging::failures::Failure;
 use platform::telemetry::error_chain;
-use store::deliveries::{Accepted, Delivery, DeliveryError, Finished, Lead, Thread};
+use store::deliveries::{Accepted, Delivery, Finished, Lead, Thread};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -30,6 +30,8 @@ use crate::alert::Alert;
 use crate::message::Message;
 use crate::plan::{Entry, Plan, Style, plan};
 use crate::send::{Sent, Unsent};
+
+mod memory;
 
 /// What one process did for a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -203,54 +205,6 @@ impl Leader<'_> {
         }
     }
 
-    /// The key of the page on a pager. The outer `None` says that nothing is to be sent: the page stands for other
-    /// incidents that are still open.
-    async fn page_key(&self, batch: &[Entry]) -> Option<Option<String>> {
-        if self.style() != Style::Pager {
-            return Some(None);
-        }
-        let (mut key, mut is_needed) = (None, true);
-        for entry in batch {
-            let Some(page) = entry.page() else { continue };
-            let joins = !entry.alert.event.is_closing();
-            let (Ok(now), incident) = (self.app.now(), &entry.alert.incident_id) else { continue };
-            let changed = self.app.deliveries.page_of(&self.channel.name, &page, incident, joins, now).await;
-            if let Some((page_key, open)) = self.or_without(changed, "the incident has a page of its own") {
-                key = Some(page_key);
-                is_needed = joins || open == 0;
-            }
-        }
-        is_needed.then_some(key)
-    }
-
-    /// Whether the receiver is known to be gone.
-    async fn is_disabled(&self) -> bool {
-        let ChannelKind::Webhook { url, .. } = &self.channel.kind else { return false };
-        let known = self.app.deliveries.is_disabled(&self.channel.name, url).await;
-        self.or_without(known, "it is not known whether the channel is disabled").unwrap_or(false)
-    }
-
-    /// The thread that all incidents of a message have, where the channel has threads.
-    async fn thread(&self, batch: &[Entry]) -> Option<String> {
-        let ChannelKind::SlackBot { conversation, .. } = &self.channel.kind else { return None };
-        let mut common = None;
-        for entry in batch {
-            if entry.alert.storm.is_some() {
-                return None;
-            }
-            let found = self.app.deliveries.thread(&self.channel.name, &entry.alert.incident_id).await;
-            let found = self.or_without(found, "the message begins a new thread").flatten()?;
-            // A thread of another conversation is none of this one.
-            if found.conversation != *conversation
-                || common.as_ref().is_some_and(|other| *other != found.thread)
-            {
-                return None;
-            }
-            common = Some(found.thread);
-        }
-        common
-    }
-
     /// `sent` is none where nothing had to be sent.
     async fn taken(
         &mut self,
@@ -276,6 +230,7 @@ impl Leader<'_> {
                 self.or_without(kept, "the next message begins a new thread");
             }
             self.finish(entry, Finished::Sent).await?;
+            self.outdate(entry).await;
             self.tally.sent += 1;
             tracing::info!(
                 alert.id = entry.alert.id,
@@ -369,6 +324,7 @@ impl Leader<'_> {
             return Ok(false);
         }
         app.deliveries.park(self.delivery(entry), now).await?;
+        self.outdate(entry).await;
         self.tally.parked += 1;
         Ok(true)
     }
@@ -383,14 +339,6 @@ impl Leader<'_> {
 
     fn delivery<'b>(&'b self, entry: &'b Entry) -> Delivery<'b> {
         Delivery { alert_id: &entry.alert.id, channel: &self.channel.name, attempt: "" }
-    }
-
-    /// Logs what went wrong without being worth the delivery.
-    fn or_without<T>(&self, result: Result<T, DeliveryError>, otherwise: &str) -> Option<T> {
-        let warn = |error: &DeliveryError| {
-            tracing::warn!(channel = self.channel.name, error = error_chain(error), "{otherwise}");
-        };
-        result.inspect_err(warn).ok()
     }
 }
 

@@ -76,6 +76,11 @@ impl Entry {
         Some(format!("{}#{customer}", opened_at.as_millisecond()))
     }
 
+    /// Whether it is a page of the same incident, from before `end`.
+    pub(crate) fn is_page_before(&self, end: &Self) -> bool {
+        self.alert.event.is_page() && self.subject() == end.subject() && self.place() < end.place()
+    }
+
     /// The detector's order: by the newest window that the incident had seen, then by its number of anomalies, then by
     /// the time of the event. A late window adds an anomaly and leaves the newest window unchanged.
     fn place(&self) -> (i64, u64, i64, bool, i64) {

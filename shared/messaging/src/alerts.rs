@@ -16,11 +16,13 @@ use store::AlertItem;
 mod digest;
 mod message;
 mod report;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use message::Message;
+pub use sending::{AwsOutlet, Outlet, SEND_TIME, SendError, Sent, send};
 
 /// The topic of alerts, and the limits of single pages.
 #[derive(Clone, Debug)]

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Value of the attribute that puts an item into the sparse index of waiting alerts.
 pub(crate) const PENDING: &str = "pending";
 
+/// Its value for parked alerts, which a person may take up again.
+pub(crate) const PARKED: &str = "parked";
+
 /// Whether people were alerted. `none` means that nobody was: the anomaly continues an incident that people know, is a
 /// warning, is muted, or is counted in a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,6 +36,7 @@ mod keys;
 mod merge;
 mod notice;
 mod outbox;
+mod parked;
 mod policies;
 mod runs;
 mod work;

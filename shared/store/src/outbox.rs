@@ -80,7 +80,12 @@ impl AnomalyStore {
 
     /// All pending alerts, oldest first, at most `limit`.
     pub async fn pending(&self, limit: usize) -> Result<Pending, StoreError> {
-        let mut pages = self.waiting().into_paginator().page_size(100).items().send();
+        self.indexed(PENDING, limit).await
+    }
+
+    /// The alerts of one part of the index, oldest first, at most `limit`.
+    pub(crate) async fn indexed(&self, part: &str, limit: usize) -> Result<Pending, StoreError> {
+        let mut pages = self.part(part).into_paginator().page_size(100).items().send();
         let mut pending = Pending { alerts: Vec::new(), unreadable: 0 };
         while pending.alerts.len() < limit
             && let Some(item) = pages.next().await
@@ -102,11 +107,11 @@ impl AnomalyStore {
     pub async fn pending_alerts(&self) -> Result<(u64, Option<i64>), StoreError> {
         let unread = |source| self.unread("the pending alerts", source);
         let mut count = 0;
-        let mut pages = self.waiting().select(Select::Count).into_paginator().send();
+        let mut pages = self.part(PENDING).select(Select::Count).into_paginator().send();
         while let Some(page) = pages.next().await {
             count += u64::try_from(page.map_err(unread)?.count).unwrap_or(0);
         }
-        let oldest = self.waiting().limit(1).send().await;
+        let oldest = self.part(PENDING).limit(1).send().await;
         let oldest = oldest.map_err(|source| self.unread("the oldest pending alert", source))?;
         let detected_at = oldest.items().first().and_then(|item| item.get("detected_at"));
         Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
@@ -156,20 +161,6 @@ impl AnomalyStore {
         self.conditional("mark", alert, update).await.map(drop)
     }
 
-    /// Takes an alert that can never be published out of the outbox.
-    pub async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
-        let update = self
-            .update(alert)
-            .update_expression(
-                "SET alert_state = :parked, alert_parked_at = :now \
-                 REMOVE pending_alert, alert_claim_until, alert_claim_by",
-            )
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":parked", AttributeValue::S(AlertState::Parked.as_str().to_owned()))
-            .expression_attribute_values(":now", AttributeValue::N(writer.now.as_millisecond().to_string()));
-        self.conditional("park", alert, update).await.map(drop)
-    }
-
     async fn put(&self, alert: AlertItem, writer: Writer<'_>) -> Result<Recorded, StoreError> {
         let item = alert.to_item().map_err(|source| self.unreadable(source))?;
         let (condition, names, values) = unless_stored(&alert, writer);
@@ -192,22 +183,22 @@ impl AnomalyStore {
         }
     }
 
-    /// The index of pending alerts, oldest first.
-    fn waiting(&self) -> QueryFluentBuilder {
+    /// A part of the index of alerts, oldest first: the pending ones, or the parked ones.
+    fn part(&self, part: &str) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
             .index_name(PENDING_INDEX)
             .key_condition_expression("pending_alert = :pending")
-            .expression_attribute_values(":pending", AttributeValue::S(PENDING.to_owned()))
+            .expression_attribute_values(":pending", AttributeValue::S(part.to_owned()))
     }
 
-    fn update(&self, alert: &AlertItem) -> UpdateItemFluentBuilder {
+    pub(crate) fn update(&self, alert: &AlertItem) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).set_key(Some(alert.key().attributes()))
     }
 
     /// Runs a conditional update. Returns the item if the condition did not hold.
-    async fn conditional(
+    pub(crate) async fn conditional(
         &self,
         operation: &'static str,
         alert: &AlertItem,

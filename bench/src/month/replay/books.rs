@@ -15,6 +15,7 @@ use detector::ledger::Ledger;
 use detector::pass::Pass;
 use detector::spool::Spool;
 use jiff::Timestamp;
+use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
 use simulation::table::{By, Table, Wanted};
 use store::{
@@ -204,6 +205,19 @@ impl Ledger for Books<'_> {
         Ok(self.table.borrow_mut().pending(limit, &self.by()))
     }
 
+    fn outlet(&self) -> impl Outlet<Error: Into<anyhow::Error>> {
+        self
+    }
+}
+
+/// As the outlet of its own alerts.
+impl Outlet for &Books<'_> {
+    type Error = anyhow::Error;
+
+    fn now(&self) -> anyhow::Result<Timestamp> {
+        Ledger::now(*self)
+    }
+
     async fn claim(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<Claim> {
         Ok(self.table.borrow_mut().claim(alert, &self.by()))
     }
@@ -211,6 +225,10 @@ impl Ledger for Books<'_> {
     async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()> {
         self.table.borrow_mut().publish(alert);
         Ok(())
+    }
+
+    fn is_final(&self, _: &anyhow::Error) -> bool {
+        false
     }
 
     async fn mark_sent(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
