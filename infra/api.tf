@@ -77,6 +77,9 @@ locals {
     SCOPE_READ                       = var.api_scopes.read
     SCOPE_WRITE                      = var.api_scopes.write
     SCOPE_ADMIN                      = var.api_scopes.admin
+
+    TENANT_REQUESTS_PER_MINUTE           = tostring(var.api_tenant_requests_per_minute)
+    TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = tostring(var.api_tenant_clickhouse_seconds_per_minute)
   })
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.

@@ -95,7 +95,7 @@ locals {
     }
 
     parked-alerts = {
-      description    = "SNS refused an alert for good, and the alert was parked. Nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. Find the incident in the API, and tell the people yourself."
+      description    = "SNS refused an alert for good, and the alert was parked. Nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. Find the incident in the API. Once the cause is gone: meterflow alerts redrive."
       namespace      = local.metrics_namespace
       metric         = "AlertsParked"
       dimensions     = local.stack_dimension

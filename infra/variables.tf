@@ -854,3 +854,27 @@ variable "api_throttling_burst_limit" {
     error_message = "api_throttling_burst_limit must be a whole number of at least 1."
   }
 }
+
+variable "api_tenant_requests_per_minute" {
+  description = "Requests that read usage and that one customer's tokens may make in a minute. Requests beyond it get 429 with Retry-After. An operator may make ten times as many."
+  type        = number
+  default     = 120
+  nullable    = false
+
+  validation {
+    condition     = var.api_tenant_requests_per_minute >= 1 && var.api_tenant_requests_per_minute <= 100000 && floor(var.api_tenant_requests_per_minute) == var.api_tenant_requests_per_minute
+    error_message = "api_tenant_requests_per_minute must be a whole number from 1 to 100000."
+  }
+}
+
+variable "api_tenant_clickhouse_seconds_per_minute" {
+  description = "Seconds of reading usage that one customer's tokens may take in a minute, all requests together. Requests beyond it get 429 with Retry-After. An operator may take ten times as many. A larger number lets one customer slow down the others."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  validation {
+    condition     = var.api_tenant_clickhouse_seconds_per_minute >= 1 && var.api_tenant_clickhouse_seconds_per_minute <= 3600 && floor(var.api_tenant_clickhouse_seconds_per_minute) == var.api_tenant_clickhouse_seconds_per_minute
+    error_message = "api_tenant_clickhouse_seconds_per_minute must be a whole number from 1 to 3600."
+  }
+}

@@ -201,6 +201,9 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       SCOPE_READ                       = "anomalies:read"
       SCOPE_WRITE                      = "anomalies:write"
       SCOPE_ADMIN                      = "anomalies:admin"
+
+      TENANT_REQUESTS_PER_MINUTE           = "120"
+      TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = "20"
     })
     error_message = "The environment must hold these variables, and nothing for what is not set."
   }
@@ -287,6 +290,26 @@ run "the_stage_serves_at_the_root_and_is_throttled" {
   assert {
     condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 7.5 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 15
     error_message = "Both limits must reach the stage."
+  }
+}
+
+run "a_tenant_is_held_to_its_limits" {
+  command = plan
+
+  variables {
+    api_tenant_requests_per_minute           = 30
+    api_tenant_clickhouse_seconds_per_minute = 5
+    api_reserved_concurrency                 = 7
+  }
+
+  assert {
+    condition     = [for name in ["TENANT_REQUESTS_PER_MINUTE", "TENANT_CLICKHOUSE_SECONDS_PER_MINUTE"] : module.api[0].settings.environment[name]] == ["30", "5"]
+    error_message = "Both limits must reach the function."
+  }
+
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == 7
+    error_message = "The API must have as many copies as are reserved."
   }
 }
 

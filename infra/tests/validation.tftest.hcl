@@ -59,6 +59,9 @@ run "plainly_wrong_values_are_refused" {
     api_cors_allow_origins     = ["dashboard.example.com"]
     api_throttling_rate_limit  = 0
     api_throttling_burst_limit = 0
+
+    api_tenant_requests_per_minute           = 0
+    api_tenant_clickhouse_seconds_per_minute = 0
   }
 
   expect_failures = [
@@ -99,6 +102,8 @@ run "plainly_wrong_values_are_refused" {
     var.api_cors_allow_origins,
     var.api_throttling_rate_limit,
     var.api_throttling_burst_limit,
+    var.api_tenant_requests_per_minute,
+    var.api_tenant_clickhouse_seconds_per_minute,
   ]
 }
 
@@ -132,6 +137,9 @@ run "subtly_wrong_values_are_refused" {
     api_cors_allow_origins = ["https://dashboard.example.com/"]
 
     api_throttling_burst_limit = 1.5
+
+    api_tenant_requests_per_minute           = 0.5
+    api_tenant_clickhouse_seconds_per_minute = 3601
   }
 
   expect_failures = [
@@ -149,6 +157,8 @@ run "subtly_wrong_values_are_refused" {
     var.api_scopes,
     var.api_cors_allow_origins,
     var.api_throttling_burst_limit,
+    var.api_tenant_requests_per_minute,
+    var.api_tenant_clickhouse_seconds_per_minute,
   ]
 }
 

@@ -168,8 +168,8 @@ fn queued(count: u64) -> Summary {
 }
 
 /// What the schedule sends every minute.
-fn schedule() -> Value {
-    json!({ "send_waiting": true })
+fn schedule() -> Result<Value> {
+    sample("notifier-send-waiting")
 }
 
 fn seven_hours_later() -> std::time::SystemTime {
@@ -254,10 +254,10 @@ async fn what_a_dead_invocation_had_in_hand_is_sent_by_the_next() -> Result<()> 
     assert_eq!(desk.states().await?, ["waiting"]);
     // While the lead stands nobody knows whether the other is dead.
     assert_eq!(run(&app, &event).await?, waiting(1));
-    assert_eq!(run(&app, &schedule()).await?, sent(0));
+    assert_eq!(run(&app, &schedule()?).await?, sent(0));
     assert_eq!(receiver.requests().len(), 1);
     app.sender.clock = an_hour_later;
-    assert_eq!(run(&app, &schedule()).await?, sent(1), "the schedule sends it, also without the event");
+    assert_eq!(run(&app, &schedule()?).await?, sent(1), "the schedule sends it, also without the event");
     assert_eq!(run(&app, &event).await?, already(1));
     assert_eq!(desk.states().await?, ["sent"]);
     Ok(())
@@ -329,9 +329,9 @@ async fn what_cannot_even_be_parked_waits_on() -> Result<()> {
     desk.set("bad", "queue_url", Value::Null);
     let mut app = desk.app().await?;
     app.sender.clock = an_hour_later;
-    assert_eq!(run(&app, &schedule()).await?, waiting(1));
+    assert_eq!(run(&app, &schedule()?).await?, waiting(1));
     app.sender.clock = seven_hours_later;
-    assert_eq!(run(&app, &schedule()).await?, sent(1));
+    assert_eq!(run(&app, &schedule()?).await?, sent(1));
     Ok(())
 }
 
@@ -347,14 +347,14 @@ async fn a_receiver_that_is_down_gets_its_page_by_itself() -> Result<()> {
     desk.pagerduty("pagerduty", &receiver).await?;
     let mut app = desk.app().await?;
     assert_eq!(run(&app, &sample("notifier-opened")?).await?, waiting(1));
-    assert_eq!(run(&app, &schedule()).await?, sent(0), "it is not due yet");
+    assert_eq!(run(&app, &schedule()?).await?, sent(0), "it is not due yet");
     for (clock, expected) in [
         (in_seconds::<31> as fn() -> _, waiting(1)),
         (in_seconds::<60>, sent(0)),
         (in_seconds::<92>, sent(1)),
     ] {
         app.sender.clock = clock;
-        assert_eq!(run(&app, &schedule()).await?, expected);
+        assert_eq!(run(&app, &schedule()?).await?, expected);
     }
     assert_eq!(desk.states().await?, ["sent"]);
     assert_eq!((receiver.requests().len(), desk.failures("pagerduty").await?), (9, vec![]));
@@ -380,10 +380,10 @@ async fn a_receiver_that_asks_to_wait_a_minute_is_given_it() -> Result<()> {
     let other = event_with(&json!({ "alert_id": "2", "incident_id": "b", "customer_id": "b" }))?;
     assert_eq!(run(&app, &other).await?, waiting(1));
     app.sender.clock = in_seconds::<50>;
-    assert_eq!(run(&app, &schedule()).await?, sent(0));
+    assert_eq!(run(&app, &schedule()?).await?, sent(0));
     assert_eq!(receiver.requests().len(), 1);
     app.sender.clock = in_seconds::<62>;
-    assert_eq!(run(&app, &schedule()).await?, sent(2));
+    assert_eq!(run(&app, &schedule()?).await?, sent(2));
     assert_eq!(receiver.requests().len(), 2, "both in one message");
     Ok(())
 }
@@ -410,7 +410,7 @@ async fn after_six_hours_it_is_parked_and_no_page_goes_out_after_its_end() -> Re
     app.sender.clock = in_seconds::<5>;
     assert_eq!(run(&app, &event("3", "resolved", "b")?).await?, waiting(1));
     app.sender.clock = seven_hours_later;
-    assert_eq!(run(&app, &schedule()).await?, queued(2));
+    assert_eq!(run(&app, &schedule()?).await?, queued(2));
     assert_eq!(desk.failures("pagerduty").await?.len(), 2);
     let triggers = |id: &str| {
         let of = |seen: &e2e::receiver::Received| {
@@ -587,7 +587,7 @@ async fn a_throttle_delays_and_drops_nothing() -> Result<()> {
         assert_eq!(run(&app, &page(id, fields.clone())?).await?, sent(1), "{fields}");
     }
     app.sender.clock = an_hour_later;
-    assert_eq!(run(&app, &schedule()).await?, sent(12));
+    assert_eq!(run(&app, &schedule()?).await?, sent(12));
     let last = receiver.requests().pop().context("a message")?;
     assert_eq!(last.json()["text"], "Critical: 11 incidents opened, 1 resolved");
     let body = &last.body;
@@ -801,7 +801,7 @@ async fn customers_of_any_name_are_delivered_once() -> Result<()> {
     let parked = customers.len() as u64;
     let mut summary = Summary::default();
     while summary.queued < parked {
-        let run = run(&app, &schedule()).await?;
+        let run = run(&app, &schedule()?).await?;
         assert!(run.queued > 0, "{run:?}");
         summary.queued += run.queued;
     }
