@@ -19,8 +19,13 @@ use serde_json::{Value, json};
 use store::{Change, IncidentItem, Writer};
 use tokio::time::Instant;
 
-const KEY: &str = "0123456789abcdef0123456789abcdef";
-const SIGNING: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+/// A secret of the tests. `tools/checks/secrets_of_tests.py` searches all that the tests leave behind for parts of them.
+fn secret(name: &str) -> Result<String> {
+    let channels: Value = serde_json::from_str(include_str!("../channels.json"))?;
+    let text = channels["secrets"][name].as_str().with_context(|| format!("no secret {name}"))?;
+    // The address of a Slack webhook is a secret. Here it is one of this machine, and each test has its own.
+    Ok(text.split_once("TEST_RECEIVER_PORT").map_or(text, |(_, path)| path).to_owned())
+}
 
 /// Secrets, queues and channels in a world of their own.
 pub(crate) struct Desk {
@@ -51,17 +56,22 @@ impl Desk {
 
     pub(crate) async fn pagerduty(&mut self, name: &str, receiver: &Receiver) -> Result<()> {
         let entry = json!({ "type": "pagerduty", "api_url": receiver.url, "throttle_seconds": 0 });
-        self.channel(name, entry, KEY).await
+        self.channel(name, entry, &secret("pagerduty")?).await
     }
 
     async fn webhook(&mut self, name: &str, url: &str) -> Result<()> {
-        self.channel(name, json!({ "type": "webhook", "url": url, "throttle_seconds": 0 }), SIGNING).await
+        let entry = json!({ "type": "webhook", "url": url, "throttle_seconds": 0 });
+        self.channel(name, entry, &secret("webhook")?).await
+    }
+
+    async fn slack(&mut self, name: &str, receiver: &Receiver) -> Result<()> {
+        self.channel(name, json!({ "type": "slack" }), &format!("{}{}", receiver.url, secret("slack")?)).await
     }
 
     async fn slack_bot(&mut self, name: &str, receiver: &Receiver) -> Result<()> {
         let entry = json!({
             "type": "slack", "conversation": "C0123", "api_url": receiver.url, "throttle_seconds": 0 });
-        self.channel(name, entry, "xoxb-1").await
+        self.channel(name, entry, &secret("slack_bot")?).await
     }
 
     async fn secret(&self, name: &str, text: &str) -> Result<String> {
@@ -192,7 +202,7 @@ pub(crate) const EVENTS: [&str; 4] =
 async fn the_sample_events() -> Result<()> {
     let (slack, pagerduty) = (Receiver::taking("ok").await?, accepting().await?);
     let mut desk = Desk::new().await?;
-    desk.channel("slack", json!({ "type": "slack" }), &format!("{}/services/x", slack.url)).await?;
+    desk.slack("slack", &slack).await?;
     desk.pagerduty("pagerduty", &pagerduty).await?;
     let app = desk.app().await?;
     for name in ["notifier-opened", "notifier-resolved", "notifier-storm"] {
@@ -373,7 +383,7 @@ async fn a_receiver_that_asks_to_wait_a_minute_is_given_it() -> Result<()> {
     })
     .await?;
     let mut desk = Desk::new().await?;
-    desk.channel("slack", json!({ "type": "slack" }), &format!("{}/services/x", receiver.url)).await?;
+    desk.slack("slack", &receiver).await?;
     let mut app = desk.app().await?;
     assert_eq!(run(&app, &event_with(&json!({ "alert_id": "1" }))?).await?, waiting(1));
     // Another alert does not break the silence.
@@ -435,11 +445,43 @@ async fn after_six_hours_it_is_parked_and_no_page_goes_out_after_its_end() -> Re
 }
 
 #[tokio::test]
+async fn receivers_that_repeat_the_request_leave_no_secret_behind() -> Result<()> {
+    let receiver = Receiver::start(|seen| {
+        let page = format!("<p>{} {:?}</p>\n{}", seen.path, seen.headers, seen.body);
+        Reply::with(400, page)
+    })
+    .await?;
+    let mut desk = Desk::new().await?;
+    desk.slack("slack", &receiver).await?;
+    desk.slack_bot("bot", &receiver).await?;
+    desk.pagerduty("pagerduty", &receiver).await?;
+    let telegram = json!({ "type": "telegram", "chat_id": "-100123", "api_url": receiver.url });
+    desk.channel("telegram", telegram, &secret("telegram")?).await?;
+    desk.webhook("billing", &format!("{}{}", receiver.url, secret("slack")?)).await?;
+    let app = desk.app().await?;
+    assert_eq!(run(&app, &sample("notifier-opened")?).await?, queued(5));
+    let mut left = format!("{:?}", desk.world.all_items().await?);
+    for channel in ["slack", "bot", "pagerduty", "telegram", "billing"] {
+        let failures = desk.failures(channel).await?;
+        assert_eq!(failures.len(), 1, "{channel}");
+        left += &format!("{failures:?}");
+    }
+    for name in ["slack", "slack_bot", "pagerduty", "telegram", "webhook"] {
+        let secret = secret(name)?;
+        let parts = secret.split(|c: char| !c.is_alphanumeric());
+        for part in parts.filter(|part| part.chars().any(|c| c.is_ascii_digit())) {
+            assert!(!left.contains(&part[..part.len().min(8)]), "a part of {name} is in {left}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_opens_in_one_run_is_one_message_in_a_chat_and_a_page_a_customer_on_a_pager() -> Result<()> {
     let (slack, pagerduty, hook) =
         (Receiver::taking("ok").await?, accepting().await?, Receiver::taking("").await?);
     let mut desk = Desk::new().await?;
-    desk.channel("slack", json!({ "type": "slack" }), &format!("{}/services/x", slack.url)).await?;
+    desk.slack("slack", &slack).await?;
     desk.pagerduty("pagerduty", &pagerduty).await?;
     desk.webhook("billing", &hook.url).await?;
     let mut app = desk.app().await?;
@@ -562,7 +604,7 @@ async fn a_message_that_cannot_be_read_keeps_no_other() -> Result<()> {
 async fn a_throttle_delays_and_drops_nothing() -> Result<()> {
     let receiver = Receiver::taking("ok").await?;
     let mut desk = Desk::new().await?;
-    desk.channel("slack", json!({ "type": "slack" }), &format!("{}/services/x", receiver.url)).await?;
+    desk.slack("slack", &receiver).await?;
     desk.set("slack", "throttle_seconds", 300);
     let mut app = desk.app().await?;
     let page = |id: usize, fields: Value| -> Result<Value> {

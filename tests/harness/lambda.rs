@@ -2,7 +2,7 @@
 //! and posts the answer there. It can be killed like one, too.
 
 use std::convert::Infallible;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -47,7 +47,6 @@ impl Invocation {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "tests")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "tests")
-            .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", path.display()))?;
         Ok(Self { program, answers, server })

@@ -63,6 +63,10 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
+        # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
+        Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
+                         str(reports.parent), "target/nextest", str(configuration.load(root=root, kind=configuration.TEST).logs)],
+             ("unit", "e2e", "deployed"), place),
         Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
     ]
     return {step.name: step for step in listed}

@@ -1,0 +1,90 @@
+"""Fails if a part of a secret of the tests is in what they left behind: outputs, logs, items and messages.
+
+    secrets_of_tests.py PATH …     searches these files and folders, and all tables and queues of the AWS emulator
+
+The secrets are those of tests/channels.json and the passwords of the ClickHouse users. Faults are what leaks secrets:
+receivers repeat requests, and errors name addresses. So the search comes after all tests of faults.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, Set, Tuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "infra" / "local")]
+
+# So many characters in a row betray a secret. Shorter parts occur in any text.
+LONGEST_PART = 8
+# Of an address only the path is secret.
+ORIGIN = re.compile(r"^https?://[^/]*")
+
+
+def main(paths) -> int:
+    import settings as configuration
+
+    users = configuration.load(kind=configuration.TEST).directory / "clickhouse-users.json"
+    known = parts({**planted(ROOT / "tests" / "channels.json"), **passwords(users)})
+    places = 0
+    leaks: Set[Tuple[str, str]] = set()
+    for place, text in [*texts(Path(path) for path in paths), *items_and_messages()]:
+        places += 1
+        leaks.update((place, name) for name in found(text, known))
+    for place, name in sorted(leaks):
+        print(f"{place} holds a part of the secret {name}")
+    print(f"{places} files, tables and queues searched for {len(set(known.values()))} secrets, {len(leaks)} leaks")
+    return 1 if leaks or not places else 0
+
+
+def planted(channels: Path) -> Dict[str, str]:
+    return json.loads(channels.read_text(encoding="utf-8"))["secrets"]
+
+
+def passwords(users: Path) -> Dict[str, str]:
+    """Those of the local ClickHouse, where its users are made."""
+    return json.loads(users.read_text(encoding="utf-8")) if users.is_file() else {}
+
+
+def parts(secrets: Dict[str, str]) -> Dict[str, str]:
+    """All parts that betray a secret, each with the secret's name. Words without a digit occur in any text."""
+    known = {}
+    for name, secret in secrets.items():
+        for word in re.split(r"[^A-Za-z0-9+]", ORIGIN.sub("", secret)):
+            if any(character.isdigit() for character in word):
+                for start in range(len(word) - LONGEST_PART + 1):
+                    known[word[start:start + LONGEST_PART]] = name
+    return known
+
+
+def found(text: str, known: Dict[str, str]) -> Set[str]:
+    """The names of the secrets that a text holds a part of."""
+    pattern = re.compile("|".join(map(re.escape, known)))
+    return {known[match] for match in pattern.findall(text)}
+
+
+def texts(paths: Iterable[Path]) -> Iterator[Tuple[str, str]]:
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                yield str(file), file.read_text(encoding="utf-8", errors="replace")
+
+
+def items_and_messages() -> Iterator[Tuple[str, str]]:
+    import boto3
+
+    dynamodb, sqs = boto3.client("dynamodb"), boto3.client("sqs")
+    for page in dynamodb.get_paginator("list_tables").paginate():
+        for table in page["TableNames"]:
+            for items in dynamodb.get_paginator("scan").paginate(TableName=table):
+                yield f"table {table}", repr(items["Items"])
+    for page in sqs.get_paginator("list_queues").paginate():
+        for queue in page.get("QueueUrls", []):
+            while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=3600).get("Messages"):
+                yield f"queue {queue.rsplit('/', 1)[-1]}", repr([message["Body"] for message in messages])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

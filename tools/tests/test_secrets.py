@@ -1,0 +1,37 @@
+import tempfile
+import unittest
+from pathlib import Path
+
+import secrets_of_tests as secrets
+
+
+class Secrets(unittest.TestCase):
+    known = secrets.parts({"slack": "http://127.0.0.1:1/services/T4K2Q9ZX71/h7Gq2LxVt9PzKc4R", "password": "aB3dE5fG7hJ9"})
+
+    def test_a_part_betrays_a_secret_wherever_it_is(self):
+        for text, expected in [
+            ("POST /services/T4K2Q9ZX71/… failed", {"slack"}),
+            ("error: xLxVt9PzKc", {"slack"}),
+            ('{"a": "%2Fh7Gq2LxV", "b": "dE5fG7hJ"}', {"slack", "password"}),
+            ("POST /services/ failed at http://127.0.0.1:1, dE5fG7h", set()),
+            ("", set()),
+        ]:
+            self.assertEqual(secrets.found(text, self.known), expected, text)
+
+    def test_all_files_are_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "logs").mkdir()
+            (Path(folder) / "logs" / "a.log").write_text("a", encoding="utf-8")
+            (Path(folder) / "b.xml").write_bytes(b"\xff b")
+            found = dict(secrets.texts([Path(folder), Path(folder) / "missing"]))
+            self.assertEqual([Path(path).name for path in found], ["b.xml", "a.log"])
+
+    def test_each_secret_of_the_tests_can_be_found(self):
+        planted = secrets.planted(secrets.ROOT / "tests" / "channels.json")
+        self.assertEqual(set(secrets.parts(planted).values()), {"slack", "slack_bot", "pagerduty", "telegram", "webhook"})
+        for name, secret in planted.items():
+            self.assertEqual(secrets.found(f"a {secret} b", secrets.parts(planted)), {name})
+
+
+if __name__ == "__main__":
+    unittest.main()
