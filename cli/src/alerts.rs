@@ -168,7 +168,7 @@ async fn redrive(
             );
         }
     }
-    result.with_context(|| format!("the queue of {} was not gone through", queue.channel))
+    result.with_context(|| format!("the queue of {} could not be read to its end", queue.channel))
 }
 
 /// Sends one message, or shows it. Whether it is done with.

@@ -24,9 +24,7 @@ pub(crate) async fn run(server: &Server, args: UninstallArgs) -> anyhow::Result<
         say!("{statement};");
     }
     if !args.yes {
-        bail!(
-            "nothing was changed. To take these away, with the history that they hold, add --yes. Your events stay"
-        );
+        bail!("nothing was changed. Add --yes to remove these, with their history. Your events stay");
     }
     rollup::uninstall(client, database).await?;
     say!("{database} is as it was before the first migration. Your events and the database itself stay");

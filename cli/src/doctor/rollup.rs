@@ -70,8 +70,9 @@ fn of_view(metric: &MetricSpec, views: &[RollupView]) -> Finding {
 
 fn left_over(catalog: &Catalog, view: &RollupView) -> Option<Finding> {
     let is_known = catalog.get(view.metric()).is_some();
-    (!is_known && view.state(None) != ViewState::Foreign)
-        .then(|| Finding::wrong(format!("the view {} is of no metric of the catalog", view.name), MIGRATE))
+    (!is_known && view.state(None) != ViewState::Foreign).then(|| {
+        Finding::wrong(format!("the view {} belongs to no metric of the catalog", view.name), MIGRATE)
+    })
 }
 
 fn of_usage(metric: &MetricSpec, newest: &[Newest], now: Timestamp) -> Finding {
@@ -85,7 +86,7 @@ fn of_usage(metric: &MetricSpec, newest: &[Newest], now: Timestamp) -> Finding {
     match hours {
         ..0 => Finding::wrong(
             format!("{name}: its newest event lies {} hours in the future", -hours),
-            "Look at the clocks of the senders",
+            "Check the clocks of the senders",
         ),
         QUIET_HOURS.. => Finding::wrong(format!("{name}: its newest event is {hours} hours old"), fed),
         _ => {

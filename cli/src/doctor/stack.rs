@@ -104,7 +104,7 @@ async fn of_catalog(aws: &SdkConfig, variables: &Variables, catalog: &Catalog) -
         return match is_built_in {
             true => Finding::right("the functions use the built-in catalog"),
             false => Finding::wrong(
-                format!("the functions use the built-in catalog, and not {}", catalog.origin()),
+                format!("the functions use the built-in catalog, not {}", catalog.origin()),
                 "Set catalog_file of the stack to your file and deploy",
             ),
         };

@@ -106,7 +106,7 @@ impl Caller {
             None if has(&config.scope_admin) => None,
             None => {
                 return Err(Problem::forbidden(format!(
-                    "the token names no customer_id, and lacks the scope {} that shows all customers",
+                    "the token has no customer_id claim, so it needs the scope {}, which shows all customers",
                     config.scope_admin
                 )));
             }
@@ -145,9 +145,9 @@ impl FromRequestParts<Arc<App>> for Operator {
         let caller = Caller::of(parts, &app.config, &app.config.scope_admin, app.now()?)?;
         match caller.bound_to {
             None => Ok(Self(caller)),
-            Some(_) => {
-                Err(Problem::forbidden("a token of one customer does not show or change what all share"))
-            }
+            Some(_) => Err(Problem::forbidden(
+                "a token of one customer cannot read or change settings and data of all customers",
+            )),
         }
     }
 }

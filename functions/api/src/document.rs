@@ -15,44 +15,41 @@ use crate::params::TIMES;
 use crate::views::TimeForm;
 
 const DESCRIPTION: &str = "\
-Usage anomalies of metered customers: check any period on demand, see what the hourly runs found, say what became of \
-it, and change how strict the checks are.
+Usage anomalies of metered customers. Check any period on demand, list anomalies and incidents, act on them, and change \
+the thresholds.
 
-**Access.** Every route but `/health` and `/openapi.json` needs a JWT (`Authorization: Bearer …`) with the scope that \
-the route names; the names of the scopes can differ in a deployment. A token with a `customer_id` claim sees that \
-customer alone, and what belongs to another answers as if it did not exist. A token without the claim must have the \
-admin scope.
+**Access.** Every route except `/health` and `/openapi.json` needs a JWT (`Authorization: Bearer …`) with the scope of \
+the route. A deployment may give the scopes other names. A token with a `customer_id` claim sees that customer alone. \
+Objects of another customer answer as if they did not exist. A token without the claim needs the admin scope.
 
-**Times** in answers are Unix milliseconds; with the parameter `times=rfc3339` they are texts such as \
-`2026-11-21T13:00:00Z`. In requests they may also be RFC 3339 (`2026-11-21T13:00:00Z`) or relative \
-to now (`now-24h`, `now+1h`; units s, m, h, d). A period begins with its start and ends right before its end.
+**Times** in answers are Unix milliseconds. With the parameter `times=rfc3339` they are texts such as \
+`2026-11-21T13:00:00Z`. Times in requests are Unix milliseconds, RFC 3339 (`2026-11-21T13:00:00Z`) or relative \
+to now (`now-24h`, `now+1h`; units s, m, h, d). A period includes its start and excludes its end.
 
-**CSV.** `GET /v1/anomalies` and `GET /v1/incidents` answer `Accept: text/csv` with one item a row. The cursor of the \
-next page is then in the header `x-next-cursor`. A text that a spreadsheet would run as a formula begins with an apostrophe.
+**CSV.** `GET /v1/anomalies` and `GET /v1/incidents` answer `Accept: text/csv` with one item per row. The cursor of the \
+next list page is then in the header `x-next-cursor`. A text that a spreadsheet would run as a formula begins with an \
+apostrophe.
 
-**Requests** are read strictly: an unknown or repeated parameter or field is refused, and so is a body of more than 64 \
-KiB.
+**Requests** are read strictly. Unknown or repeated parameters and fields are refused. A body of more than 64 KiB is \
+refused.
 
-**Problems** are RFC 9457 documents that name the wrong parameter and what is allowed. `code` says what kind of problem \
-it is, for programs: `ProblemCode` lists all of them. `request_id`, also in the header \
-`x-request-id`, names the request in the logs. The gateway itself answers 401 (no valid token), 403 (no such scope) and \
-429 (too many requests) as `{\"message\": …}`. The API itself answers 429 as a problem with `Retry-After` when one token \
-has used its share of reading usage in a minute.
+**Problems** are RFC 9457 documents. They name the wrong parameter and the allowed values. `code` is the kind of problem, \
+for programs. `ProblemCode` lists all codes. `request_id` names the request in the logs. The header `x-request-id` has it \
+too. The gateway itself answers 401 (no valid token), 403 (no such scope) and 429 (too many requests) as \
+`{\"message\": …}`. The API answers 429 as a problem with `Retry-After` if a caller has used its share of reading usage \
+for this minute.
 
-**Customer ids in paths** are percent-encoded. Since the gateway decodes paths, an id with `/`, `?` or the like goes \
-there as `~` and the id in base64url without padding; so do `.`, `..` and one that begins with `~`. In \
-queries and bodies every id goes as it is.";
+**Customer ids in paths** are percent-encoded. The gateway decodes paths. So write an id as `~` and its base64url without \
+padding if it contains `/`, `?` or the like, begins with `~`, or is `.` or `..`. In queries and bodies every id is \
+unchanged.";
 
 /// The subjects of the routes, the most important first.
 const TAGS: [(&str, &str); 7] = [
     ("checks", "Any customer's usage in any period, judged now"),
-    ("anomalies", "What the hourly runs found, and what people made of it"),
-    (
-        "incidents",
-        "What one deviation is over time, from its first anomaly to its end, and who looks into it",
-    ),
-    ("customers", "What customers use, and what is usual for them"),
-    ("settings", "How strict the checks are, and what is muted"),
+    ("anomalies", "Anomalies that the hourly runs found, and actions on them"),
+    ("incidents", "One deviation over time, from its first anomaly to its end, and actions on it"),
+    ("customers", "Usage of customers, and their usual values"),
+    ("settings", "Thresholds, floors and mutes"),
     ("runs", "The hourly runs, and runs on demand"),
     ("system", "The API itself and the metrics"),
 ];
@@ -113,7 +110,7 @@ fn times_parameter() -> Parameter {
         .name(TIMES)
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
-        .description(Some("how times in the answer are written; default: Unix milliseconds"))
+        .description(Some("the form of times in the answer; default: Unix milliseconds"))
         .schema(Some(form))
         .build()
 }

@@ -91,7 +91,7 @@ impl Problem {
 
     /// One answer for objects that do not exist and for objects that the caller may not see.
     pub(crate) fn not_found() -> Self {
-        Self::of(Code::NotFound, "it does not exist, or this token does not show it")
+        Self::of(Code::NotFound, "there is no such object, or this token does not show it")
     }
 
     pub(crate) fn no_such_route() -> Self {
@@ -103,13 +103,12 @@ impl Problem {
     }
 
     pub(crate) fn precondition_required() -> Self {
-        let detail =
-            "send the ETag that GET answered as If-Match, so that no change of somebody else is lost";
+        let detail = "send the ETag of GET as If-Match, so that nobody's change is lost";
         Self::of(Code::PreconditionRequired, detail)
     }
 
     pub(crate) fn precondition_failed() -> Self {
-        let detail = "it was changed since: GET it again, and send its new ETag as If-Match";
+        let detail = "somebody has changed the policy: GET it again, and send its new ETag as If-Match";
         Self::of(Code::PreconditionFailed, detail)
     }
 
@@ -120,7 +119,7 @@ impl Problem {
 
     /// The answer takes longer than the gateway waits. The load is high, or the question is large.
     pub(crate) fn out_of_time() -> Self {
-        Self::of(Code::OutOfTime, "this takes longer than it may just now; try again, or ask for less")
+        Self::of(Code::OutOfTime, "the answer takes too long at this moment; try again, or ask for less")
     }
 
     /// A service behind this one is away or failing.
@@ -131,7 +130,8 @@ impl Problem {
 
     /// A fault of this API.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
-        Self::of(Code::Internal, "this is our fault; the log has the details").because(cause)
+        Self::of(Code::Internal, "this is a fault of the API; the log has the details under this request_id")
+            .because(cause)
     }
 
     /// A problem without a parameter.
@@ -220,7 +220,7 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::Item { .. } | StoreError::Policy { .. } => Self::internal(error_chain(&error)),
             StoreError::Contended { .. } => {
-                Self::of(Code::Contended, "it is being changed by others at this moment; try again")
+                Self::of(Code::Contended, "others are changing the object at this moment; try again")
             }
             _ => Self::unavailable(Code::StoreUnavailable, "the store of anomalies", &error),
         }

@@ -169,9 +169,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             .await
             .map_err(|_| Problem::too_large(MAX_BODY_KIB))?;
         if replaces && bytes.is_empty() {
-            return Err(Problem::bad_request(
-                "the body is missing: send all that should be there afterwards",
-            ));
+            return Err(Problem::bad_request("the body is missing: send the whole new policy"));
         }
         Self::parse(&bytes)
     }

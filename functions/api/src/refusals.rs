@@ -19,17 +19,17 @@ macro_rules! refusal {
     };
 }
 
-refusal!(Invalid, "400", "A parameter or the body is wrong; the problem says which, and what is allowed.");
+refusal!(Invalid, "400", "A parameter or the body is wrong; the problem names it and the allowed values.");
 refusal!(Forbidden, "403", "The token does not give the right to this.");
-refusal!(NotFound, "404", "It does not exist, or the token does not show it.");
-refusal!(Conflict, "409", "It does not fit the present state.");
-refusal!(Overtaken, "412", "Somebody else changed it since.");
+refusal!(NotFound, "404", "The object does not exist, or the token does not show it.");
+refusal!(Conflict, "409", "The present state does not allow it.");
+refusal!(Overtaken, "412", "Somebody else has changed it.");
 refusal!(TooLarge, "413", "The body is larger than 64 KiB.");
 refusal!(Unguarded, "428", "`If-Match` is missing.");
 refusal!(
     Unavailable,
     "503",
-    "What is behind the API does not answer; `Retry-After` says in how many seconds to try again."
+    "A service behind the API does not answer; `Retry-After` says in how many seconds to try again."
 );
 
 fn problem(description: &str) -> Response {

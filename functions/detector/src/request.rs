@@ -81,9 +81,9 @@ impl Request {
             ),
             (Some(number), Some(of)) => Shard::new(number, of).context("the event names no shard")?,
             (Some(_), None) => {
-                anyhow::bail!("`shard` needs `shards`, into how many the customers are divided")
+                anyhow::bail!("`shard` needs `shards`: send the number of shards")
             }
-            (None, Some(_)) => anyhow::bail!("`shards` needs `shard`, which of them to check"),
+            (None, Some(_)) => anyhow::bail!("`shards` needs `shard`: send the number of the shard to check"),
         };
         Ok(Self {
             time,

@@ -81,8 +81,8 @@ pub async fn steps(
     let writer = Writer { run_id, now: ledger.now()? };
     if !request.dry_run && window.end() > writer.now.saturating_add(CLOCKS_DIFFER)? {
         bail!(
-            "the window to {} is not over, it is {}: send the `time` of an hour that has passed, or `dry_run` to look \
-             at what there is",
+            "the window to {} is not over; the time is {}: send the `time` of an hour that has passed, or `dry_run` to \
+             check the usage so far",
             window.end(),
             writer.now
         );

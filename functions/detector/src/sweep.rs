@@ -117,7 +117,7 @@ async fn doubt(pass: Pass<'_>, request: &SweepRequest<'_>, baseline: &Baseline, 
     }
     if let Err(error) = pass.app.usage.doubt_baseline(request, baseline).await {
         let text = platform::telemetry::error_chain(&error);
-        tracing::warn!(error = text, "a baseline that is broken stays noted: empty usage_baseline_builds");
+        tracing::warn!(error = text, "a broken baseline stays noted: empty usage_baseline_builds");
     }
 }
 
@@ -164,7 +164,7 @@ async fn expect_nobody(
             tracing::warn!(
                 db.query_id = request.query_id,
                 usage.customers_asked_for = request.customers.len(),
-                "no customer has any usage in the hours read: is the rollup fed? (`meterflow migrate`)"
+                "no customer has any usage in the hours read: check that the views feed the rollup (`meterflow doctor`)"
             );
             Ok(())
         }

@@ -47,7 +47,7 @@ impl Task {
             let time = time.parse().with_context(|| format!("the event's time {time} is not valid"))?;
             return Ok(Self::Digest(time));
         }
-        bail!("the event is neither of SNS nor a scheduled one nor a redrive");
+        bail!("the event is no SNS event, no scheduled event and no redrive");
     }
 }
 

@@ -203,7 +203,7 @@ fn check_route(route: &Route, channels: &[Channel]) -> Result<(), (&'static str,
         if list.as_ref().is_some_and(Vec::is_empty) {
             return Err((
                 field,
-                "an empty list matches nothing: leave it out to match everything".to_owned(),
+                "an empty list matches nothing: leave the list out to match everything".to_owned(),
             ));
         }
     }

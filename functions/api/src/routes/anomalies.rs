@@ -123,15 +123,15 @@ pub(crate) struct Hour {
         ("state" = Option<detection::State>, Query, description = "`open`, `acknowledged` or `resolved`"),
         ("from" = Option<String>, Query, description = "detected at this time or later"),
         ("to" = Option<String>, Query, description = "detected before this time; at most 92 days after `from`; default: now"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a page; default 20", example = 3),
-        ("cursor" = Option<String>, Query, description = "the `next_cursor` of the page before, with the same parameters and the same token"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a list page; default 20", example = 3),
+        ("cursor" = Option<String>, Query, description = "the `next_cursor` of the list page before, with the same parameters and the same token"),
     ),
     responses(
         (
             status = 200,
             description = "A page.",
             content((Anomalies = "application/json"), (String = "text/csv")),
-            headers(("x-next-cursor" = Option<String>, description = "of CSV: the `next_cursor`; absent on the last page")),
+            headers(("x-next-cursor" = Option<String>, description = "for CSV: the `next_cursor`; absent on the last list page")),
         ),
         Invalid,
         Forbidden,

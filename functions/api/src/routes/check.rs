@@ -90,13 +90,13 @@ struct How {
     tag = "checks",
     operation_id = "check_one",
     params(
-        ("customer_id" = Option<String>, Query, description = "the customer; may be absent where the token names one", example = "cust_0001"),
+        ("customer_id" = Option<String>, Query, description = "the customer; default: the customer of the token", example = "cust_0001"),
         ("metric" = String, Query, description = "a metric of the catalog", example = "api_calls"),
         ("current_start" = Option<String>, Query, description = "first instant of the period; default: 24 hours before its end", example = "now-2h"),
-        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour, or 24 hours after `current_start` where that is given, but not after now", example = "now"),
+        ("current_end" = Option<String>, Query, description = "first instant after the period; default: the last full hour; with `current_start`: 24 hours later, but not after now", example = "now"),
         ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "days to compare with; default: as in the runs (30), or as many as a verdict on this period needs"),
         ("threshold" = Option<f64>, Query, exclusive_minimum = 0, maximum = 100, description = "size of the z-score from which a change is an anomaly; default: as in the runs (3, unless a policy says otherwise)"),
-        ("min_relative_spread" = Option<f64>, Query, minimum = 0, maximum = 1, description = "least spread that a z-score is measured in, as a share of the mean; 0 is the plain z-score; default: as in the runs (0.04, unless a policy says otherwise)"),
+        ("min_relative_spread" = Option<f64>, Query, minimum = 0, maximum = 1, description = "least spread of a z-score, as a share of the mean; 0 gives the plain z-score; default: as in the runs (0.04, unless a policy says otherwise)"),
     ),
     responses(
         (status = 200, description = "The verdict.", body = Check),

@@ -286,7 +286,7 @@ async fn usage_remark(
         }
         Ok(Ok(_)) => None,
         Ok(Err(_)) | Err(_) => {
-            let detail = "whether the customer uses anything could not be found out just now".to_owned();
+            let detail = "the usage of the customer could not be read just now".to_owned();
             Some(Remark { code: RemarkCode::UsageUnknown, detail })
         }
     })

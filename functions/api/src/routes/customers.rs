@@ -99,7 +99,7 @@ pub(crate) struct Point {
     operation_id = "customer_baselines",
     params(
         ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001"),
-        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "earlier windows to look at; default: as in the runs (30)"),
+        ("baseline_days" = Option<u16>, Query, minimum = 1, maximum = 90, description = "number of earlier windows; default: as in the runs (30)"),
     ),
     responses(
         (status = 200, description = "The baselines.", body = Baselines),

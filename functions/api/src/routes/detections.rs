@@ -155,7 +155,7 @@ pub(crate) async fn start(
     path = "/v1/detections/{detection_id}",
     tag = "runs",
     operation_id = "show_detection",
-    params(("detection_id" = String, Path, description = "as answered when it was started; remembered for 30 days", example = "3d9fbf5c-2a4f-4b0e-9d0c-6f6f0a6f3c55")),
+    params(("detection_id" = String, Path, description = "the id of the answer that started the run; kept for 30 days", example = "3d9fbf5c-2a4f-4b0e-9d0c-6f6f0a6f3c55")),
     responses(
         (status = 200, description = "The run.", body = Detection),
         Invalid,

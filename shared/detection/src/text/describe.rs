@@ -112,8 +112,8 @@ fn normal(metric: &str, unit: &str, period: &str, comparison: &Comparison) -> St
 
 fn undetermined(reason: Reason) -> &'static str {
     match reason {
-        Reason::NoData => "nothing is known of this period",
-        Reason::InsufficientData => "too few earlier windows hold values to compare with",
+        Reason::NoData => "there is no data in this period",
+        Reason::InsufficientData => "too few earlier windows have values",
         Reason::NotFinite => "a value is not a finite number, so the data is broken",
         Reason::Negative => "a value is below zero, so the data is broken",
         Reason::OutOfRange => "a value is too large to calculate with",

@@ -48,7 +48,7 @@ impl Entry {
             return Err("a name is 1 to 40 of a-z, 0-9, _ and -, the first one a letter".to_owned());
         }
         if RESERVED_NAMES.contains(&name) {
-            return Err("the queue of that name holds what the notifier itself failed on".to_owned());
+            return Err("the notifier's own failures use the queue of that name".to_owned());
         }
         let seconds = self.throttle_seconds.unwrap_or(THROTTLE_SECONDS);
         if seconds > MAX_THROTTLE_SECONDS {

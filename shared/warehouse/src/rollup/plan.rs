@@ -38,11 +38,10 @@ pub struct Plan {
 }
 
 const GONE: &str = "the catalog has no such metric";
-const REDEFINED: &str =
-    "the catalog defines the metric in another way now, so they are computed anew from what events there are";
+const REDEFINED: &str = "the catalog defines the metric differently now, so the hours are computed again from the events that exist";
 const UNKNOWN: &str =
-    "no view tells how they were computed, so they are computed anew from what events there are";
-const EXPIRED: &str = "they are older than the rollup is to keep";
+    "no view says how the hours were computed, so they are computed again from the events that exist";
+const EXPIRED: &str = "the hours are older than the rollup keeps";
 
 /// Compares the database with the catalog. Changes nothing; the database need not exist.
 pub async fn plan(

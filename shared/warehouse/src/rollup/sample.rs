@@ -72,9 +72,7 @@ impl Sample {
                 "the table is distributed over others, and a view on it sees only what is inserted through it: name the table \
                  behind it",
             ],
-            "View" => vec![
-                "the table is a view, and nothing is ever inserted into a view: name the table behind it",
-            ],
+            "View" => vec!["the table is a view, and nobody inserts into a view: name the table behind it"],
             engine if engine.contains("Replacing") || engine.contains("Collapsing") => vec![
                 "rows of this table replace each other, and the rollup counts each of them: it fits where each event is \
                  inserted once",

@@ -43,7 +43,8 @@ pub(super) fn on_an_error(error: &clickhouse::error::Error, columns: &str) -> Op
     }
     // ILLEGAL_AGGREGATION, NOT_AN_AGGREGATE
     matches!(exception_code(error), Some(184 | 215)).then(|| {
-        "An expression is of one event, so it holds no aggregate function: `aggregate` says how events are added up".to_owned()
+        "An expression is for one event, so it cannot hold an aggregate function: set `aggregate` instead"
+            .to_owned()
     })
 }
 
@@ -88,7 +89,7 @@ pub(super) fn on_a_type(field: &str, expression: &str, field_type: &str) -> Opti
         }
         _ => None,
     };
-    Some((format!("it is of the type {field_type}, and not {wanted}"), advice))
+    Some((format!("its type is {field_type}, not {wanted}"), advice))
 }
 
 #[cfg(test)]
@@ -134,7 +135,7 @@ mod tests {
             assert!(bad.iter().all(|bad| on_a_type(field, "x", bad).is_some()), "{field}");
         }
         let (reason, advice) = on_a_type("time_column", "at", "String").unwrap();
-        assert_eq!(reason, "it is of the type String, and not a DateTime or DateTime64");
+        assert_eq!(reason, "its type is String, not a DateTime or DateTime64");
         assert_eq!(advice.as_deref(), Some("Write parseDateTime64BestEffortOrNull(toString(at), 3, 'UTC')"));
     }
 }
