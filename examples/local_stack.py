@@ -1,7 +1,7 @@
-"""What the examples share: a stack in the running local cloud, and a program's beginning and end.
+"""Shared parts of the examples: a stack in the running local cloud, and a program's beginning and end.
 
-The launcher in infra/local knows where the cloud is, what was deployed into it and how to report a failure. The
-examples use its modules, so that there is one answer to each of these questions.
+The launcher in infra/local knows where the cloud is, which stacks it has, and how to report a failure. The examples
+use its modules, so each of these questions has one answer.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def aws_session(stack: LocalStack):
 
 
 def run_example(example: Callable[[argparse.Namespace], None], options: argparse.Namespace, target: str) -> int:
-    """Runs an example to its exit code: failures that a user can act on are told in words, and the time is shown."""
+    """Runs an example and returns its exit code. Failures that a user can act on are shown in words, with the elapsed
+    time.
+    """
     began = time.monotonic()
     if not os.environ.get("AWS_ENDPOINT_URL"):
         print(f"Error: this example runs in the local cloud. Start it with: make {target}", file=sys.stderr)

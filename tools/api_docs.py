@@ -2,7 +2,9 @@
 """Writes docs/api.md, the description of the API for readers, from docs/openapi.json. `make docs` does both.
 
     api_docs.py            writes docs/api.md
-    api_docs.py --check    only says whether docs/api.md is what would be written, and fails if it is not
+    api_docs.py --check    compares docs/api.md, and fails if it is out of date
+
+Own code, because Widdershins, the known renderer to Markdown, reads no OpenAPI 3.1 and writes for the site generator Slate.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What detector and notifier cost on AWS a month: writes docs/cost.md (`make docs`), or with --check compares it.
+"""The cost of detector and notifier on AWS per month. It writes docs/cost.md (`make docs`), or compares it with
+--check.
 
-Prices and assumptions are below; what was measured is in docs/measured.json, from `make bench` and `make bench-large`.
-Change them to your region and your measurements and run it again; nothing is rounded before the end. ClickHouse is in
-it as the time that it is busy: a run is a few more queries an hour on a server that is there already.
+Prices and assumptions are below. The measured figures are in docs/measured.json, from `make bench` and `make
+bench-large`. Change them to your region and your measurements, and run it again. Nothing is rounded before the end.
+ClickHouse appears as the time that it is busy: a run is a few more queries an hour on an existing server.
 """
 
 import json
@@ -47,7 +48,7 @@ UNITS_PER_NOTICE = (4 + 2) + (2 + 2) + (2 + 2)
 # A delivery is claimed, throttled and marked.
 UNITS_PER_DELIVERY = 3
 
-# An anomaly stays in the 24-hour window for 24 runs, so about one in twenty opens an incident, or pages if critical.
+# An anomaly stays in the 24-hour window for 24 runs. So about one in twenty opens an incident, or pages if critical.
 OPENING = 1 / 20
 RETENTION_HOURS = 90 * 24
 # Each run reads the incidents of its baseline's days.
@@ -64,8 +65,8 @@ ALARM_METRICS = 9 + 8 + 2 + 5 + CHANNELS
 METRICS = 4
 ANOMALOUS, CRITICAL = 1 / 1_000, 1 / 4
 
-# The design that one would write first: two queries for each customer and metric, one pair after the other, in functions
-# of the same size that may run for 300 seconds each.
+# The naive design: two queries for each customer and metric, one pair after the other, in functions of the same size
+# that may run for 300 seconds each.
 FUNCTION_SECONDS = 300
 
 
@@ -99,11 +100,15 @@ def document(measured: dict) -> str:
     lines = [
         "# What it costs",
         "",
-        "Made by `make docs` from [`tools/cost.py`](../tools/cost.py), which holds the prices (US East, US dollars, free tiers left out)",
-        "and the assumptions: one series in 1,000 is anomalous each hour, one anomaly in twenty opens an incident, and of",
-        "the critical ones one in twenty pages; two channels and one address for e-mail. The seconds of a run, as it is billed, with",
-        "its start and with what it builds ahead for the next one, were measured",
-        f"({measured['on']}): see [`measured.json`](measured.json) and [`scaling.md`](scaling.md).",
+        "`make docs` makes this page with [`tools/cost.py`](../tools/cost.py). That program holds the prices (US East, US dollars,",
+        "without free tiers) and these assumptions:",
+        "",
+        "- One series in 1,000 is anomalous each hour.",
+        "- One anomaly in twenty opens an incident. One critical anomaly in twenty pages.",
+        "- There are two channels and one address for e-mail.",
+        "",
+        "The seconds of a run are measured as billed, with start and prebuild",
+        f"({measured['on']}). See [`measured.json`](measured.json) and [`scaling.md`](scaling.md).",
         "",
         "## Detector and notifier, a month",
         "",
@@ -122,7 +127,7 @@ def document(measured: dict) -> str:
         "## The naive design beside it",
         "",
         f"Two queries for each customer and metric, {measured['naive_pair_ms']:g} ms a pair (measured). Functions and ClickHouse are",
-        "both busy for that time. Storing and telling cost the same as above.",
+        "both busy for that time. Storing and alerting cost the same as above.",
         "",
         "| customers | time of a run | functions of 300 s | Lambda a month | of this design | ClickHouse busy, of an hour |",
         "|---|---|---|---|---|---|",
@@ -138,13 +143,12 @@ def document(measured: dict) -> str:
         )
     lines += [
         "",
-        "More than 100 % means that it is not done within the hour, however many functions ask at a time.",
+        "More than 100 % means that the run takes longer than an hour, whatever the number of functions.",
         "",
-        "## What is not in it",
+        "## Not included",
         "",
-        "The API adds two alarms ($0.20) and, for a million requests, $1.00 for API Gateway, $0.20 for Lambda and $0.67 for",
-        "each 100 ms that an answer takes on average, beside what they read and log. A run that is split into eight adds",
-        "seven alarms and eight metrics ($3.10).",
+        "The API adds two alarms ($0.20). A million requests cost $1.00 for API Gateway, $0.20 for Lambda, and $0.67 for each",
+        "100 ms of the average answer, without reads and logs. A run in eight shards adds seven alarms and eight metrics ($3.10).",
         "",
     ]
     return "\n".join(lines)

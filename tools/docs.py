@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes every document that is made from the code (`make docs`), or compares them with --check (`make check-docs`).
 
-The two JSON files come from examples that Cargo has built already; the pages and the picture come from the programs
+The two JSON files come from examples that Cargo has built already. The pages and the picture come from the programs
 beside this file.
 """
 
@@ -16,13 +16,13 @@ from typing import List
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "target" / "debug" / "examples"
 
-# The examples that print a document, and where the document belongs.
+# The examples that print a document, and the document's place.
 PRINTED = {"openapi": ROOT / "docs" / "openapi.json", "slack_message": ROOT / "docs" / "slack-message.json"}
 GENERATORS = ("api_docs.py", "slack_message.py", "configuration.py", "cost.py")
 
 
 class DocsError(Exception):
-    """What is wrong with a document, and what to do."""
+    """The fault of a document, and the next step."""
 
 
 def main(arguments: List[str]) -> int:

@@ -2,11 +2,11 @@
 """Draws docs/slack-message.svg, the picture of a Slack message, from docs/slack-message.json. `make docs` does both.
 
     slack_message.py            draws the picture
-    slack_message.py --check    only says whether the picture is what would be drawn, and fails if it is not
+    slack_message.py --check    compares the picture, and fails if it is out of date
 
-The JSON is what the notifier sends (`cargo run -p notifier --example slack_message`), so the picture shows what readers
-of the channel see, as near to Slack's own layout as an SVG without its fonts can be. It takes the blocks that the
-notifier writes, and refuses any other instead of leaving it out.
+The JSON is the notifier's message (`cargo run -p notifier --example slack_message`). So the picture shows what
+readers of the channel see, as near to Slack's layout as an SVG without its fonts can be. It draws the blocks that
+the notifier writes, and refuses any other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-//! `meterflow alerts redrive`: sends again what channels did not take, and what SNS refused (`topic`).
+//! `meterflow alerts redrive`: sends alerts again that channels did not take, and alerts that SNS refused (`topic`).
 //!
-//! A message leaves its queue only after the notifier says that it was delivered. One that fails again stays, and so
-//! does one that cannot be read.
+//! A message leaves its queue only after the notifier says that it was delivered. A message that fails again stays. A
+//! message that cannot be read stays too.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -26,31 +26,31 @@ pub(crate) struct AlertsArgs {
 
 #[derive(Subcommand)]
 enum AlertsCommand {
-    /// Send again what channels did not take: each message of their queues of failures, by the notifier. Without
-    /// --channel also the alerts that SNS refused: the next run of the detector sends them.
+    /// Send undelivered alerts again: each message in the queues of the channels. Without --channel, alerts that SNS
+    /// refused are sent too, by the next run of the detector.
     Redrive(RedriveArgs),
 }
 
 /// AWS is found as other tools find it: by AWS_PROFILE, AWS_REGION and the like.
 #[derive(clap::Args)]
 struct RedriveArgs {
-    /// Only this channel; all that have a queue where it is left out.
+    /// Only this channel. Default: all channels with a queue.
     #[arg(long, value_name = "NAME")]
     channel: Option<String>,
 
-    /// Show what waits, and send nothing.
+    /// Show the waiting messages, and send nothing.
     #[arg(long)]
     dry_run: bool,
 
-    /// Messages at most, over all channels.
+    /// Most messages to send, over all channels.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
-    /// What the names of the stack begin with: `name_prefix` of its Terraform.
+    /// Start of the stack's names: `name_prefix` of its Terraform.
     #[arg(long, env = "METERFLOW_NAME_PREFIX", default_value = "meterflow")]
     name_prefix: String,
 
-    /// The table of the stack; PREFIX-anomalies where it is left out.
+    /// The table of the stack. Default: PREFIX-anomalies.
     #[arg(long, env = "ANOMALIES_TABLE", value_name = "NAME")]
     table: Option<String>,
 }
@@ -61,7 +61,7 @@ struct Queue {
     url: String,
 }
 
-/// What became of the messages.
+/// The results by channel.
 #[derive(Default)]
 struct Tally {
     /// By channel.
@@ -70,10 +70,10 @@ struct Tally {
     shown: u64,
 }
 
-/// Queues whose names begin like those of the channels: events that the notifier itself failed on, or never got.
+/// Queues whose names begin like the queues of channels. They hold events that the notifier failed on or never got.
 const OTHERS: [&str; 2] = ["dlq", "failures"];
 
-/// How long a message is out of sight of others. SQS gives ten at once, and the notifier has a minute for each.
+/// How long a message is hidden from other readers. SQS gives ten at once, and the notifier has a minute for each.
 const HOLD: Duration = Duration::from_secs(900);
 
 pub(crate) async fn run(args: AlertsArgs, now: Timestamp) -> anyhow::Result<()> {
@@ -101,7 +101,7 @@ pub(crate) async fn run(args: AlertsArgs, now: Timestamp) -> anyhow::Result<()> 
     tally.finish(args.dry_run)
 }
 
-/// The queues of all channels, or of the one that is asked for.
+/// The queues of all channels, or of the requested one.
 async fn find(queues: &FailureQueues, function: &str, channel: Option<&str>) -> anyhow::Result<Vec<Queue>> {
     let prefix = format!("{function}-");
     let listed = queues.list(&prefix).await.context("cannot look for the queues (check AWS_REGION)")?;
@@ -119,7 +119,7 @@ async fn find(queues: &FailureQueues, function: &str, channel: Option<&str>) -> 
     }
 }
 
-/// Goes once through a queue. What stays in it is kept out of sight until the end, or it would come again and again.
+/// Goes through a queue once. Remaining messages stay hidden until the end. Otherwise they would come again and again.
 async fn redrive(
     queues: &FailureQueues,
     notifier: &NotifierFunction,
@@ -138,7 +138,7 @@ async fn redrive(
             }
             let mut received = received.into_iter();
             while let Some(message) = received.next() {
-                // It failed so long ago that it is in sight again: this was the whole queue.
+                // The message failed so long ago that it is visible again. So the whole queue has been read.
                 if !seen.insert(message.id.clone()) {
                     kept.push(message);
                     kept.extend(received);
@@ -171,7 +171,7 @@ async fn redrive(
     result.with_context(|| format!("the queue of {} could not be read to its end", queue.channel))
 }
 
-/// Sends one message, or shows it. Whether it is done with.
+/// Sends or shows one message. Returns whether the message is done.
 async fn one(
     notifier: &NotifierFunction,
     queue: &Queue,
@@ -194,7 +194,7 @@ async fn one(
         tally.shown += 1;
         return false;
     }
-    // The queue tells whose it is; its name and the message agree unless somebody moved messages.
+    // The queue names the channel. The message names the same channel unless somebody moved it.
     let event = json!({ "redrive": { "channel": channel, "message": failure.message } });
     match notifier.call(&event).await {
         Ok(answer) => {

@@ -1,4 +1,4 @@
-//! `meterflow check`: whether a catalog is right. With a server also whether its tables have what it names.
+//! `meterflow check`: whether a catalog is right. With a server it also checks the tables.
 
 use anyhow::bail;
 use catalog::{Aggregate, Catalog};
@@ -9,11 +9,11 @@ use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct CheckArgs {
-    /// The catalog, a TOML file; that of --catalog where it is left out.
+    /// The catalog, a TOML file. Default: the file of --catalog.
     #[arg(value_name = "CATALOG")]
     file: Option<String>,
 
-    /// Try the expressions on at most so many rows of each table.
+    /// Try the expressions on at most this many rows of each table.
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     rows: u64,
 }
@@ -52,7 +52,7 @@ pub(crate) async fn run(connection: &Connection, args: CheckArgs) -> anyhow::Res
     Ok(())
 }
 
-/// What a metric makes of the rows of its table.
+/// Shows the values that a metric makes of the rows of its table.
 async fn show(server: &Server, metric: &catalog::MetricSpec, rows: u64) -> anyhow::Result<()> {
     let Some(sample) = sample::of(&server.client, &server.database, metric, rows).await? else {
         say!("{}: the expressions are right; `{}` is not there yet", metric.name, metric.table);

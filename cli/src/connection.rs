@@ -1,4 +1,4 @@
-//! How ClickHouse is reached, and which catalog counts.
+//! The connection to ClickHouse, and the catalog.
 
 use anyhow::{Context, bail};
 use catalog::Catalog;
@@ -8,11 +8,11 @@ use warehouse::plaintext;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// Address of the ClickHouse HTTP interface; http://127.0.0.1:8123 where it is left out.
+    /// Address of the ClickHouse HTTP interface. Default: http://127.0.0.1:8123.
     #[arg(long, global = true, env = "CLICKHOUSE_URL", value_name = "URL")]
     clickhouse_url: Option<String>,
 
-    /// Database of the events and of the rollup.
+    /// Database of the events and the rollup.
     #[arg(long, global = true, env = "CLICKHOUSE_DATABASE", default_value = "meterflow")]
     database: String,
 
@@ -22,11 +22,11 @@ pub(crate) struct Connection {
     #[arg(long, global = true, env = "CLICKHOUSE_PASSWORD", hide_env_values = true, default_value = "")]
     password: String,
 
-    /// Speak plain http also beyond private addresses, and with a password.
+    /// Allow plain http beyond private addresses, and with a password.
     #[arg(long, global = true, env = "CLICKHOUSE_ALLOW_PLAINTEXT")]
     allow_plaintext: bool,
 
-    /// Metric catalog, a TOML file; the built-in one where it is left out.
+    /// Metric catalog, a TOML file. Default: the built-in catalog.
     #[arg(long, global = true, env = "CATALOG_PATH", value_name = "FILE")]
     catalog: Option<String>,
 }
@@ -55,7 +55,7 @@ impl Connection {
         })
     }
 
-    /// The server, which must answer.
+    /// The server. It must answer.
     pub(crate) async fn server(&self) -> anyhow::Result<Server> {
         let Self { database, user, password, .. } = self;
         let url =
@@ -72,7 +72,7 @@ impl Connection {
             .with_password(password)
             .with_database(database)
             .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
-        // Asked of a database that every server has: the one of this call may not exist yet.
+        // The query names a database that every server has. The database of this call may not exist yet.
         let system = client.clone().with_database("system");
         let version = system.query("SELECT version()").fetch_one().await.with_context(|| {
             format!("cannot use ClickHouse at {url} (check --clickhouse-url, --user and --password)")

@@ -1,4 +1,4 @@
-//! `meterflow doctor`: what is wrong with an installation, and what to do about it.
+//! `meterflow doctor`: the faults of an installation, and the next step for each.
 
 mod rollup;
 mod stack;
@@ -11,22 +11,22 @@ use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// What the names of the stack begin with: `name_prefix` of its Terraform.
+    /// Start of the stack's names: `name_prefix` of its Terraform.
     #[arg(long, env = "METERFLOW_NAME_PREFIX", default_value = "meterflow")]
     name_prefix: String,
 
-    /// Look at ClickHouse only, and at nothing in AWS.
+    /// Check only ClickHouse, and nothing in AWS.
     #[arg(long)]
     no_aws: bool,
 }
 
-/// What was found of one thing.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     Right(String),
-    /// What is wrong, and what to do.
+    /// The fault, and the next step.
     Wrong(String, String),
-    /// What could not be looked at, and why.
+    /// A check that could not be made, and the reason.
     Unknown(String, String),
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clickhouse::{Client, Row, insert::Insert};
 use serde::Serialize;
 
-/// A row as the caller has it in hand. `ingested_at` is left to the table's default.
+/// A row from the caller's data. The table's default sets `ingested_at`.
 #[derive(Row, Serialize)]
 pub(crate) struct EventRow<'a> {
     pub(crate) transaction_id: &'a str,
@@ -27,8 +27,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Opens one INSERT of whole rows, sent in RowBinary with LZ4.
 ///
-/// Its rows are stored when [`Insert::end`] returns. After an error some or all of them may be stored nevertheless:
-/// the answer can be lost on its way.
+/// Its rows are stored when [`Insert::end`] returns. After an error some or all of them may be stored too, because the
+/// answer may be lost on its way.
 pub(crate) async fn insert(client: &Client) -> clickhouse::error::Result<Insert<EventRow<'static>>> {
     Ok(client.insert::<EventRow<'static>>(EVENTS).await?.with_timeouts(Some(SEND_TIMEOUT), Some(END_TIMEOUT)))
 }

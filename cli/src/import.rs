@@ -1,8 +1,8 @@
-//! `meterflow import FILE.csv`: a user's own usage.
+//! `meterflow import FILE.csv`: inserts a user's own usage.
 //!
-//! The file is read twice. The first pass checks every line, and nothing is inserted if one is wrong: half a file of
-//! usage is worse than none. The second pass inserts. What is in the table already is looked up first, so that a file
-//! is not counted twice, and an import that was cut off can be completed (see [`earlier`]).
+//! The file is read twice. The first pass checks every line. If one is wrong, nothing is inserted: half a file of usage
+//! is worse than none. The second pass inserts. Events that are in the table already are looked up first. So a file is
+//! not counted twice, and an import that was cut off can be completed (see [`earlier`]).
 
 mod check;
 mod earlier;
@@ -30,16 +30,17 @@ use crate::progress::Progress;
 
 /// Rows in one INSERT.
 const BLOCK_ROWS: u64 = 250_000;
-/// Between two steps of the progress bar.
+/// Lines between two steps of the progress bar.
 const STEP: u64 = 10_000;
 
 #[derive(clap::Args)]
 pub(crate) struct ImportArgs {
-    /// A CSV file with a header that names the columns customer_id, metric or event_type, timestamp and value.
+    /// A CSV file. Its header names the columns customer_id, metric or event_type, timestamp and value.
     ///
-    /// With `metric`, a line is a value of a metric of the catalog; of a count, it is that many events at that time
-    /// (an empty value is one event). With `event_type`, a line is one event of this type, with {"value": value} as
-    /// its properties; value may be empty. Times are RFC 3339, `YYYY-MM-DD HH:MM:SS` in UTC, or Unix milliseconds.
+    /// With `metric`, a line is a value of a metric of the catalog. For a count it stands for that many events at that
+    /// time (an empty value is one event). With `event_type`, a line is one event of this type, with {"value": value}
+    /// as its properties. The value may be empty. Times are RFC 3339, `YYYY-MM-DD HH:MM:SS` in UTC, or Unix
+    /// milliseconds.
     #[arg(value_name = "FILE.csv")]
     file: PathBuf,
 
@@ -47,11 +48,11 @@ pub(crate) struct ImportArgs {
     #[arg(long, conflicts_with_all = ["again", "resume"])]
     dry_run: bool,
 
-    /// Import the file although it was imported before: its usage counts once more.
+    /// Import the file again. Its usage then counts twice.
     #[arg(long, conflicts_with = "resume")]
     again: bool,
 
-    /// Complete an import that was cut off: insert what is not there yet.
+    /// Complete an import that was cut off: insert the missing events.
     #[arg(long)]
     resume: bool,
 }
@@ -85,7 +86,7 @@ pub(crate) async fn run(client: &Client, catalog: &Catalog, args: ImportArgs) ->
     Ok(())
 }
 
-/// The second pass, and a count of what arrived.
+/// The second pass, and a count of the stored events.
 async fn import(
     client: &Client,
     path: &Path,
@@ -136,7 +137,7 @@ fn changed(path: &Path) -> String {
     format!("{} changed while it was imported: some of its events may have been inserted", path.display())
 }
 
-/// Cuts the events into INSERTs. While one is digested by the server, the next is filled.
+/// Cuts the events into INSERTs. While the server works on one, the next is filled.
 struct Writer<'a> {
     client: &'a Client,
     prefix: &'a str,
@@ -191,7 +192,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Ends the current INSERT in the background, after the one before it.
+    /// Ends the current INSERT in the background, after the previous one.
     async fn send(&mut self) -> anyhow::Result<()> {
         self.digested().await?;
         if let Some(insert) = self.insert.take() {

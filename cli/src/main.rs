@@ -1,7 +1,7 @@
-//! `meterflow`: prepares ClickHouse for the detector, fills it with usage, made up or one's own, and sends again the
-//! alerts that a channel did not take.
+//! `meterflow`: prepares ClickHouse for the detector, inserts usage, checks an installation, and sends undelivered alerts
+//! again.
 
-// Only here may the time of day be read; what needs it is handed it.
+// Only this file may read the time of day. It passes the time on.
 #![allow(clippy::disallowed_methods)]
 
 mod alerts;
@@ -26,14 +26,14 @@ use warehouse::rollup::MigrationError;
 
 use crate::connection::Connection;
 
-/// Usage-anomaly detection for metered customers: set up and fill its ClickHouse side, and send alerts again.
+/// Usage-anomaly detection for metered customers: set up ClickHouse, check an installation, send alerts again.
 #[derive(Parser)]
 #[command(name = "meterflow", version)]
 struct Arguments {
     #[command(flatten)]
     connection: Connection,
 
-    /// Show the SQL that failed, and all that ClickHouse said of it.
+    /// Show the SQL that failed, and ClickHouse's whole message.
     #[arg(long, global = true)]
     verbose: bool,
 
@@ -45,17 +45,17 @@ struct Arguments {
 enum Command {
     /// Bring the tables, the views and the hourly rollup in line with the metric catalog.
     Migrate(migrate::MigrateArgs),
-    /// Say whether a catalog is right; with a server also whether its columns, types and values are.
+    /// Check a catalog. With a server, check its columns, types and values too.
     Check(check::CheckArgs),
-    /// Say what is wrong with an installation.
+    /// Find the faults of an installation, and name the next step for each.
     Doctor(doctor::DoctorArgs),
-    /// Take the views and tables of the rollup away. Events stay.
+    /// Remove the views and tables of the rollup. Events stay.
     Uninstall(uninstall::UninstallArgs),
     /// Insert made-up usage of many customers, with known anomalies among it.
     Seed(seed::SeedArgs),
-    /// Insert usage of one's own from a CSV file.
+    /// Insert your own usage from a CSV file.
     Import(import::ImportArgs),
-    /// See to alerts that could not be delivered.
+    /// Handle undelivered alerts.
     Alerts(alerts::AlertsArgs),
 }
 
@@ -82,7 +82,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { connection, command, .. } = arguments;
     match command {
-        // Alerts are in AWS: sending them again needs no ClickHouse.
+        // Alerts are in AWS, so this command needs no ClickHouse.
         Command::Alerts(args) => alerts::run(args, Timestamp::now()).await,
         Command::Check(args) => check::run(&connection, args).await,
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,

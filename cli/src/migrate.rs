@@ -1,4 +1,4 @@
-//! `meterflow migrate`: tables, views and backfill, shown before or while they happen.
+//! `meterflow migrate`: makes tables and views and fills the rollup. It shows each step.
 
 use catalog::Catalog;
 use clickhouse::Client;
@@ -9,20 +9,20 @@ use crate::progress::Progress;
 
 #[derive(clap::Args)]
 pub(crate) struct MigrateArgs {
-    /// Try the catalog, say what would be done, print the SQL and change nothing.
+    /// Try the catalog, list the changes, print the SQL, and change nothing.
     #[arg(long)]
     dry_run: bool,
 
-    /// Agree to what is taken out of the rollup.
+    /// Agree to the listed deletions from the rollup.
     #[arg(long)]
     yes: bool,
 
-    /// Compute anew also the hours of which the rollup holds more events than there are. Their events may have expired:
-    /// then less is left of them.
+    /// Compute hours again in which the rollup has more events than the table. If events have expired, their history is
+    /// lost.
     #[arg(long)]
     rebuild: bool,
 
-    /// For how many days the rollup keeps an hour: 400 in a new installation. Beyond 672 the newest day takes longer to read.
+    /// Days that the rollup keeps an hour: 400 in a new installation. Beyond 672 the newest day takes longer to read.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(i64::from(LEAST_KEEP_DAYS)..=i64::from(MOST_KEEP_DAYS)))]
     keep_days: Option<u16>,
 }
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     let outcome = rollup::migrate(client, database, catalog, &options, |told| match told {
         Told::Deleting(deletion) => say!("removing {deletion}"),
         Told::Filling { metric, days } => {
-            say!("{}: {} days of events are not in the rollup as they should be", metric.name, days.len());
+            say!("{}: {} days of the rollup differ from the events", metric.name, days.len());
             progress = Some(Progress::new(days.iter().map(|day| day.events()).sum(), "events"));
         }
         Told::Filled { day } => progress.iter_mut().for_each(|progress| progress.add(day.events())),
@@ -58,14 +58,15 @@ pub(crate) async fn run(
     say!("{database} is in line with the catalog {}: {} metrics", catalog.version(), catalog.metrics().len());
     if outcome.unsettled > 0 {
         say!(
-            "{} days hold fewer events than there are, which are being inserted just now: run it again in some hours",
+            "{} days of the rollup have fewer events than the table, because events are being inserted: run `meterflow \
+             migrate` again in some hours",
             outcome.unsettled
         );
     }
     if outcome.surplus > 0 {
         say!(
-            "{} days hold more events than there are. Either events expired, and the rollup keeps them as it should. Or they \
-             were counted twice: then run it again with --rebuild",
+            "{} days of the rollup have more events than the table. If the events have expired, nothing is wrong. If events \
+             were counted twice, run it again with --rebuild",
             outcome.surplus
         );
     }

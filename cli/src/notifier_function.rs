@@ -1,4 +1,4 @@
-//! The notifier, as the command line calls it.
+//! The notifier's function, as the command line calls it.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct NotifierFunction {
     name: String,
 }
 
-/// Why a call brought no answer.
+/// Reasons why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("cannot call the function {name}")]
@@ -32,8 +32,8 @@ pub(crate) enum CallError {
 
 impl NotifierFunction {
     pub(crate) fn new(name: &str, sdk: &aws::SdkConfig) -> Self {
-        // The function answers within its own time limit, which is longer than that of other calls; and a second call
-        // for an answer that was lost would wait for what the first one has in hand.
+        // The function answers within its own time limit, which is longer than the limit of other calls. A second call
+        // after a lost answer would wait for the work of the first.
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ANSWER_TIMEOUT)
             .operation_timeout(ANSWER_TIMEOUT)

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io::Write;
 
-/// Prints a line, like `println!`, which would panic when a reader such as `head` has seen enough and left.
+/// Prints a line. `println!` would panic when a reader such as `head` has left.
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
 }
 pub(crate) use say;
 
 pub(crate) fn line(text: fmt::Arguments<'_>) {
-    // Nobody is left to be told that nobody reads.
+    // A reader that has left needs no error.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

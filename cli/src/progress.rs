@@ -11,12 +11,12 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct Progress {
     bar: ProgressBar,
     what: &'static str,
-    /// When the last plain line was printed, counted from the start. `None` on a terminal.
+    /// The time of the last plain line since the start. `None` on a terminal.
     plain: Option<Duration>,
 }
 
 impl Progress {
-    /// `what` is counted, in the plural: "events".
+    /// `what` is the name of the counted things in the plural: "events".
     pub(crate) fn new(total: u64, what: &'static str) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -24,7 +24,7 @@ impl Progress {
         let template = format!(
             "{{bar:32}} {{percent:>3}} %  {{human_pos}} of {{human_len}} {what}  {{per_sec}}  {{eta}} left"
         );
-        // The template is ours; were it wrong, indicatif's own would do.
+        // If the template were wrong, indicatif's own would do.
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }

@@ -1,8 +1,8 @@
 //! `meterflow seed`: made-up usage with known anomalies.
 //!
-//! The rows depend on the arguments alone (see [`plan::World`]): each customer has a random stream of its own, so
-//! that customer 7 is the same among 10 and among 10,000. The check at `--end` finds every planted anomaly that
-//! is labelled findable, and nothing else; `plan` says why, and the tests recompute it.
+//! The rows depend only on the arguments (see [`plan::World`]). Each customer has a random stream of its own, so
+//! customer 7 is the same among 10 and among 10,000. The check at `--end` finds every planted anomaly that is labelled
+//! findable, and nothing else. `plan` says why, and the tests recompute it.
 
 mod calendar;
 mod draw;
@@ -32,17 +32,17 @@ use crate::progress::Progress;
 
 /// Days of usage in one INSERT, of all its customers: about 250,000 rows, some 20 MB.
 const CUSTOMER_DAYS_IN_A_BLOCK: u64 = 1000;
-/// One block is being made while one is sent and the server digests one more.
+/// One block is made while another is sent and the server works on a third.
 const BLOCKS_IN_FLIGHT: usize = 3;
 const HOUR_SECONDS: i64 = 3600;
 
 #[derive(clap::Args)]
 pub(crate) struct SeedArgs {
-    /// How many customers: cust_0001 and on.
+    /// Number of customers: cust_0001 and on.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     customers: u64,
 
-    /// How many days of usage. The check reads 31.
+    /// Number of days of usage. The check reads 31.
     #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u16).range(31..=366))]
     days: u16,
 
@@ -50,16 +50,16 @@ pub(crate) struct SeedArgs {
     #[arg(long, default_value_t = 42)]
     seed: u64,
 
-    /// The usage ends here (RFC 3339, floored to the hour), and a check of this hour finds what is planted.
-    /// Default: the current hour.
+    /// End of the usage (RFC 3339, floored to the hour). A check of this hour finds the planted anomalies. Default: the
+    /// current hour.
     #[arg(long, value_name = "TIME")]
     end: Option<Timestamp>,
 
-    /// Write what was planted to this file, as JSON.
+    /// Write the planted anomalies to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
-    /// Seed although `events` already holds usage of other customers or another time.
+    /// Seed even if `events` holds usage of other customers or another time.
     #[arg(long)]
     append: bool,
 }
@@ -80,7 +80,7 @@ pub(crate) async fn run(client: &Client, args: SeedArgs, now: Timestamp) -> anyh
     Ok(())
 }
 
-/// Twice the usage would make nonsense of the labels.
+/// Refuses a table with usage of the same customers, because doubled usage would make the labels wrong.
 async fn refuse_occupied(client: &Client, world: World, append: bool) -> anyhow::Result<()> {
     let doing = "cannot look whether `events` is empty (has `meterflow migrate` been run?)";
     if !append {
@@ -135,8 +135,8 @@ fn timestamp(hour: i64) -> anyhow::Result<Timestamp> {
     Timestamp::from_second(hour * HOUR_SECONDS).context("--end and --days reach beyond the calendar")
 }
 
-/// Writes the labels beside their place before anything is inserted, so that a bad path is noticed at once; they
-/// are moved there when all rows are.
+/// Writes the labels beside their place before any insert, so that a bad path shows at once. They are moved there after
+/// all rows.
 fn draft_labels(path: &Path, labels: &Labels) -> anyhow::Result<PathBuf> {
     let mut name =
         path.file_name().with_context(|| format!("--labels {} is no file name", path.display()))?.to_owned();

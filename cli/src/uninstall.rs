@@ -1,4 +1,4 @@
-//! `meterflow uninstall`: takes the views and tables away that `migrate` made. Events stay.
+//! `meterflow uninstall`: removes the views and tables that `migrate` made. Events stay.
 
 use anyhow::bail;
 use warehouse::rollup;
@@ -8,7 +8,7 @@ use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct UninstallArgs {
-    /// Take them away. Without it they are listed only.
+    /// Remove them. Without it they are only listed.
     #[arg(long)]
     yes: bool,
 }

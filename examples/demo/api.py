@@ -1,4 +1,6 @@
-"""What the API says of the run: the same anomalies and incidents, the same verdict on demand, to each token its own only."""
+"""Compares the API's answers with the run: the same anomalies and incidents, the same verdict on demand, and only a
+token's own data.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ Record = Dict[str, object]
 PAGE = 20
 SHOWN = 5
 
-# Figures of a stored anomaly that a check of the same window must come to as well, by their names in the check.
+# Figures of a stored anomaly that a check of the same window must also give, by their names in the check.
 FIGURES = {
     "current_value": ("current_value",),
     "baseline_mean": ("baseline", "mean"),
@@ -60,7 +62,7 @@ class Api:
         return answer
 
     def listed(self, kind: str, **query: object) -> Tuple[List[Record], int]:
-        """All anomalies, or incidents, that a filter finds, and on how many pages they came."""
+        """All anomalies, or incidents, of a filter, and the number of list pages."""
         found, pages, cursor = [], 0, {}
         while True:
             page = self.expect(f"/v1/{kind}", limit=PAGE, **query, **cursor)
@@ -72,7 +74,9 @@ class Api:
 
 
 def require_default_policy(stack: LocalStack) -> None:
-    """What was planted is found by the thresholds of the catalog; with others the demo would fail for no visible reason."""
+    """The planted anomalies fit the thresholds of the catalog. With other thresholds the demo would fail for no visible
+    reason.
+    """
     policy = Api(stack, "API_TOKEN_ADMIN").expect("/v1/config")
     if policy["config"]["metrics"]:
         raise CloudError("A policy changes the thresholds of the check for all customers, so that it finds something else "
@@ -83,7 +87,7 @@ def require_default_policy(stack: LocalStack) -> None:
 
 
 def show(stack: LocalStack, found: List[Record], opened: List[Record], end: datetime) -> None:
-    """Asks for what the run stored, anomalies and their incidents, and fails where the API says anything else."""
+    """Asks for the stored anomalies and their incidents, and fails if the API says anything else."""
     operator = Api(stack, "API_TOKEN_ADMIN")
     detected_at = milliseconds(end)
     hour = {"from": detected_at, "to": detected_at + 1}
@@ -127,7 +131,7 @@ def check_again(api: Api, anomaly: Record) -> Record:
 
 
 def incidents_of(api: Api, detected_at: int) -> List[Record]:
-    """Those that had an anomaly in this window. The schedule's next run may have changed them since."""
+    """The incidents with an anomaly in this window. The schedule's next run may have changed them since."""
     listed, _ = api.listed("incidents", **{"from": detected_at})
     return [incident for incident in listed if incident["opened_at"] <= detected_at <= incident["last_seen"]]
 

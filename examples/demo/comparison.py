@@ -1,4 +1,4 @@
-"""What was planted beside what was found."""
+"""Compares the planted anomalies with the found ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Comparison:
     matched: List[Tuple[Record, Record]]
     missed: List[Record]
     unplanted: List[Record]
-    # Those of the matched that were found with another direction or severity than planted.
+    # Matched anomalies that were found with another direction or severity than planted.
     different: List[Tuple[Record, Record]]
     not_findable: List[Record]
 

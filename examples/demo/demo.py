@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """From nothing to found anomalies: `make demo`.
 
-200 made-up customers get 31 days of usage up to the current hour, with known anomalies planted in it. One event, the
-same that the schedule sends, makes the deployed function check that hour. What it stored in DynamoDB is then laid
-beside what was planted: every anomaly that the check can find must be found, and nothing else may be. Each opens an
-incident, and people must be told of each critical one. The API must tell of the same anomalies and incidents, and come
-to the same verdict when it is asked to check one of them.
+200 made-up customers get 31 days of usage up to the current hour, with known anomalies in it. One event, the same
+that the schedule sends, makes the deployed function check that hour. The items in DynamoDB are then compared with
+the planted anomalies. Every anomaly that the check can find must be found, and nothing else. Each opens an incident,
+and people must be notified of each critical one. The API must list the same anomalies and incidents, and give the
+same verdict on demand.
 
-A second run in the same hour finds the same and stores and publishes nothing, for an hour is recorded once.
+A second run in the same hour finds the same and stores and publishes nothing, because an hour is recorded once.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def demo(options: argparse.Namespace) -> None:
 
 
 def prepare(stack: LocalStack, end: datetime, labels_file: Path) -> Dict[str, object]:
-    """Sees to it that the usage of this hour, and nothing else, is in ClickHouse. Returns what is planted in it."""
+    """Makes sure that ClickHouse holds the usage of this hour, and nothing else. Returns the planted anomalies."""
     labels, present = read_json(labels_file), usage.stored(stack)
     if usage.is_of_hour(present, labels, end):
         stack.meterflow("migrate")
@@ -100,7 +100,7 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
 
 
 def incident_lines(found: List[Dict[str, object]], opened: List[Dict[str, object]]) -> List[str]:
-    """What came of the anomalies, and who was told."""
+    """The incidents of the anomalies, and their pages."""
     told, states = incidents.told_of(opened), Counter(str(item["alert_state"]) for item in found)
     none = ["a warning", "an incident that people know"] + (["one that the digest tells of"] if told.by_digest else [])
     lines = [
@@ -134,7 +134,7 @@ def show_alert(stack: LocalStack, summary: Dict[str, object], end: datetime) -> 
 def require_success(
     result: comparison.Comparison, summary: Dict[str, object], found: List[Dict[str, object]], labels_file: Path
 ) -> None:
-    """The demo fails unless the run stored what it found, and found what was planted and nothing else."""
+    """The demo fails unless the run stored its findings, and found the planted anomalies and nothing else."""
     if summary["anomalies_found"] != len(found):
         raise CloudError(f"The run found {summary['anomalies_found']} anomalies, but {len(found)} of this hour are in the "
                          "table. Were some stored by an earlier run, on other usage or by another version? "

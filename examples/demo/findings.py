@@ -1,4 +1,4 @@
-"""What a run leaves behind: items in DynamoDB, and messages in the queue that is subscribed to the alert topic."""
+"""The traces of a run: items in DynamoDB, and messages in a queue of the alert topic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Record = Dict[str, object]
 METRICS = ("api_calls", "bandwidth", "storage_peak", "compute_time")
 # Parts of the index of incidents.
 INCIDENT_SHARDS = 16
-# What the delivery of an alert from the topic to the queue may take.
+# Time for the delivery of an alert from the topic to the queue.
 DELIVERY_SECONDS = 20
 
 
@@ -44,7 +44,7 @@ def stored_incidents(stack: LocalStack, customers: Container[str]) -> List[Recor
 
 
 def digests(stack: LocalStack, end: datetime) -> List[Record]:
-    """What tells of the alerts of the window that were more than a run sends singly."""
+    """The digests of the window."""
     from boto3.dynamodb.conditions import Key
 
     condition = Key("pk").eq("DIGEST") & Key("sk").begins_with(f"DIGEST#{milliseconds(end)}#")
@@ -52,10 +52,11 @@ def digests(stack: LocalStack, end: datetime) -> List[Record]:
 
 
 def left_behind(stack: LocalStack, end: datetime, customers: Container[str]) -> List[Record]:
-    """What earlier demos stored that new usage must not meet.
+    """Deletes items of earlier demos that new usage must not meet.
 
-    All incidents of the customers: the new anomalies would join them, and baselines would leave their windows out. With
-    them go their notices, and the anomalies and digests of this very hour, which came from other usage.
+    These are all incidents of the customers: the new anomalies would join them, and baselines would leave their
+    windows out. Their notices are deleted too, and the anomalies and digests of this hour, which came from other
+    usage.
     """
     from boto3.dynamodb.conditions import Key
 

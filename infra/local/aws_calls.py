@@ -15,8 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 GENERATION_PARAMETER = "/local-cloud/generation"
 
-# A run of the detector may take the 300 seconds that its function is given; a second invocation by a retry would be
-# a second run.
+# A run of the detector may take the 300 seconds of its function. A retry would be a second run.
 CONFIG = Config(read_timeout=330, retries={"total_max_attempts": 1})
 
 
@@ -46,7 +45,7 @@ def put_secret(name, text):
 
 
 def publish_documents(bucket, documents):
-    """Puts JSON documents, by their keys, where everybody who reaches the emulator can read them."""
+    """Puts JSON documents, by their keys, where every client of the emulator can read them."""
     s3 = client("s3")
     s3.create_bucket(Bucket=bucket)
     for key, document in documents.items():

@@ -1,4 +1,4 @@
-"""A catalog of metrics of the user's own, as far as it can be judged before `meterflow` is compiled, which judges the rest."""
+"""A catalog of the user's own, checked before `meterflow` is compiled. `meterflow` checks the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from console import CloudError
 
 # The most that Parameter Store takes, in bytes.
 LARGEST = 8192
-# TOML came to Python's own library with 3.11. Before that, pip brings a reader along.
+# Python's own library has TOML since 3.11. Before that, pip brings a reader.
 PARSERS = ("tomllib", "tomli", "pip._vendor.tomli")
 TAKE_BACK = "Name another one with `make up CATALOG=my.toml`, or take the built-in one with `make up CATALOG=`."
 
@@ -24,14 +24,14 @@ def require_valid(file: Optional[Path]) -> None:
 
 
 def require_accepted(file: Optional[Path], program: Path) -> None:
-    """Refuses what `meterflow check` refuses, where that program was built before."""
+    """Refuses a catalog that `meterflow check` refuses, if that program was built before."""
     if file is None or not program.is_file():
         return
-    # Without a server it judges the entries alone; tables and columns are judged when the server is up.
+    # Without a server it checks the entries alone. Tables and columns are checked when the server is up.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
     result = subprocess.run([str(program), "check", str(file)], env=environ, stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    # Another code is that of a program from before this command.
+    # Another code comes from a program that is older than this command.
     if result.returncode == 1:
         raise CloudError(f"{result.stderr.strip()}\n{TAKE_BACK}\n(That is what {program} says. If your sources are newer, run: "
                          "make build)")

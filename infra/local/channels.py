@@ -23,7 +23,7 @@ REFERENCE = "secret:"
 
 
 def variables(settings: Settings, name_prefix: str) -> Dict[str, object]:
-    """The variables of the stack that its channels are; the secrets that they name are there afterwards."""
+    """The variables of the stack for these channels. The secrets exist afterwards."""
     parts = _read(settings)
     arns = {
         name: aws.call(settings, "put_secret", name=f"{name_prefix}/channels/{name}", text=text)
@@ -42,7 +42,7 @@ def variables(settings: Settings, name_prefix: str) -> Dict[str, object]:
 
 
 def require_valid(settings: Settings) -> None:
-    """Refuses channels that cannot be read, and secrets that are named and not given."""
+    """Refuses channels that cannot be read, and secrets that are named but not given."""
     parts = _read(settings)
     for channel in parts.get("channels", {}).values():
         for value in channel.values():

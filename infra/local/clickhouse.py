@@ -1,4 +1,4 @@
-"""The ClickHouse of the local cloud: the engine that is started here, or the user's own server."""
+"""The ClickHouse of the local cloud: an engine that is started here, or the user's own server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ensure_running(settings: Settings) -> None:
         record = processes.find(NAME, settings.pids)
         config, changed = clickhouse_users.write(settings)
         if record is not None and changed:
-            # It reads its users when it starts.
+            # The engine reads its users when it starts.
             processes.stop(record, settings.pids)
             record = None
         if record is None:
@@ -48,7 +48,7 @@ def ensure_running(settings: Settings) -> None:
 
 def ensure_database(server: ClickHouseServer, database: str) -> None:
     name = database.replace("\\", "\\\\").replace("`", "\\`")
-    # The user of a server of one's own may be allowed to use the database, but not to make one.
+    # A user of a server of one's own may use the database, but perhaps not make one.
     if query(server, f"EXISTS DATABASE `{name}`").strip() != "1":
         query(server, f"CREATE DATABASE IF NOT EXISTS `{name}`")
 
@@ -95,7 +95,7 @@ def _start(settings: Settings, config: Path) -> processes.Record:
         sys.executable, str(Path(__file__).with_name("clickhouse_engine.py")), str(tools.engine_library(settings)),
         str(config), str(data), str(settings.clickhouse_http_port), str(settings.clickhouse_tcp_port),
     ]
-    # The user's own CLICKHOUSE_* settings are for clients; this server is to start the same way everywhere.
+    # The user's own CLICKHOUSE_* settings are for clients. This server must start the same way everywhere.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CLICKHOUSE_")}
     return processes.start(NAME, command, environ, settings.logs / "clickhouse.log", settings.pids)
 

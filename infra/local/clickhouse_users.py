@@ -1,8 +1,7 @@
 """The users of the functions in the ClickHouse that is started here, made from infra/clickhouse/users.sql.
 
-The engine takes users from a file when it starts, and none by CREATE USER. So the statements of that file become its XML:
-the same profiles, limits and grants as in production, with passwords of this cloud. What a function may not do there, it
-may not do here.
+The engine reads users from a file when it starts, and has no CREATE USER. So the statements of that file become XML:
+the same profiles, limits and grants as in production, with passwords of this cloud. The same actions are forbidden.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from console import CloudError
 from files import read_json, write_atomically, write_private_json
 from settings import Settings
 
-# Who is who, and the database that the file names.
+# The names of the users, and of the database in the file.
 API_USER = "meterflow_api"
 DETECTOR_USER = "meterflow_detector"
 DATABASE = "metering"
@@ -37,7 +36,7 @@ Setting = Tuple[str, str, Optional[str], Optional[str]]
 class Users:
     # For each profile its settings: name, value, and the least and the most that a query may set.
     profiles: Dict[str, List[Setting]] = field(default_factory=dict)
-    # For each user his profile.
+    # The profile of each user.
     users: Dict[str, str] = field(default_factory=dict)
     # Rights, table and user.
     grants: List[Tuple[str, str, str]] = field(default_factory=list)
@@ -54,7 +53,7 @@ def credentials(settings: Settings) -> Dict[str, Dict[str, str]]:
 
 
 def write(settings: Settings) -> Tuple[Path, bool]:
-    """The engine's configuration file, and whether what it says has changed."""
+    """The engine's configuration file, and whether its content has changed."""
     folder = settings.directory / "clickhouse-config"
     text = xml(_parsed(settings.root / "infra" / "clickhouse" / "users.sql"), settings)
     users, config = folder / "users.xml", folder / "config.xml"
@@ -76,7 +75,7 @@ def xml(made: Users, settings: Settings) -> str:
     )
     return (
         f"<clickhouse>\n<profiles><default/>{profiles}</profiles>\n<quotas><default/></quotas>\n"
-        # Whoever is on this machine may do everything but make users, as without this file.
+        # Every program on this machine may do everything except make users, as without this file.
         "<users><default><password/><networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>default</profile>"
         f"<quota>default</quota></default>{users}</users>\n</clickhouse>\n"
     )

@@ -43,9 +43,9 @@ def main(arguments=None, kind: configuration.Kind = configuration.LOCAL) -> int:
 
 
 def guarded(command: Callable[[], Optional[int]]) -> int:
-    """Runs a command and tells its errors to a person."""
+    """Runs a command and shows its errors to a person."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        # Ends like Ctrl-C: Terraform saves its state, and a cloud of the tests is torn down.
+        # Ends like Ctrl-C: Terraform saves its state, and a cloud of the tests is deleted.
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
         return command() or 0
@@ -53,11 +53,11 @@ def guarded(command: Callable[[], Optional[int]]) -> int:
         print(f"\nError: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has seen enough. Python would complain once more at the exit.
+        # The reader of our output, such as `head`, has left. Python would complain again at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        # A file that this user may not use, a full disk: a cause for the user to act on, and no fault of this program.
+        # A file that this user may not use, or a full disk. The user can act on both, so no traceback is shown.
         print(f"\nError: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -66,7 +66,7 @@ def guarded(command: Callable[[], Optional[int]]) -> int:
 
 
 def ready(settings: Settings, options) -> None:
-    """What `make up` would stumble over after minutes of fetching and compiling."""
+    """Finds problems that `make up` would meet after minutes of fetching and compiling."""
     if options.built_in_catalog:
         preflight.require_built_in_catalog(settings)
     preflight.up(settings)
@@ -223,7 +223,7 @@ def _run_program(settings: Settings, options) -> int:
     if not env_file.is_file():
         raise CloudError(f"There is no {env_file}. Run: make up")
     environ = _client_environ(settings, options.name_prefix)
-    # A program that calls cloud.py, to deploy a second stack for example, means the cloud that it runs in.
+    # A program that calls cloud.py, for example to deploy a second stack, means the cloud that it runs in.
     environ.update(configuration.as_environment(settings))
     # For tests that need a ClickHouse with settings of its own.
     environ["CLICKHOUSE_ENGINE_LIBRARY"] = str(tools.engine_library(settings))
@@ -241,7 +241,7 @@ def _run_program(settings: Settings, options) -> int:
 
 
 def _client_environ(settings: Settings, name_prefix: str) -> Dict[str, str]:
-    """The environment of a program that uses a stack, and nothing of the user's own servers, accounts and catalogs."""
+    """The environment of a program that uses a stack, without the user's own servers, accounts and catalogs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
     environ = emulator.client_environment(settings, inherited)
     environ.update(stacks.parse_env(settings.env_file(name_prefix).read_text(encoding="utf-8")))
@@ -249,7 +249,7 @@ def _client_environ(settings: Settings, name_prefix: str) -> Dict[str, str]:
 
 
 def tear_down(settings: Settings) -> None:
-    """Ends the cloud's processes and deletes its data; the logs stay for whoever looks into a failure."""
+    """Ends the cloud's processes and deletes its data. The logs stay."""
     for name in (emulator.NAME, clickhouse.NAME):
         record = processes.find(name, settings.pids)
         if record:
@@ -258,7 +258,7 @@ def tear_down(settings: Settings) -> None:
 
 
 def _purge(settings: Settings, keep_logs: bool) -> None:
-    # By name, and never the directory as such: it also holds the tools and perhaps other clouds.
+    # By name, and never the whole directory: it also holds the tools, and perhaps other clouds.
     for name in ("clickhouse", "clickhouse-config", "aws", "terraform", "issuer", "pids") + (() if keep_logs else ("logs", "terraform-check")):
         shutil.rmtree(settings.directory / name, ignore_errors=True)
     for file in [settings.directory / "env", settings.directory / "clickhouse-users.json", *settings.directory.glob("*.env")]:
@@ -274,7 +274,7 @@ def _engine_status(settings: Settings, name: str, url: str, answers: bool) -> st
 
 
 def _is_own(settings: Settings, name: str, answers: bool) -> bool:
-    """Whether it is this cloud's: what answers at its address could belong to another checkout."""
+    """Whether it belongs to this cloud. A server at its address could belong to another checkout."""
     return answers and processes.find(name, settings.pids) is not None
 
 

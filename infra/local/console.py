@@ -1,7 +1,7 @@
-"""What the local cloud says to its user: one line a step, and errors that tell what to do.
+"""Output of the local cloud for its user: one line per step, and errors with the next step.
 
-Every step prints its name at once and its result with the elapsed seconds when it ends, so that a slow step is seen
-to be at work. On a terminal the seconds count up; elsewhere a dot every ten seconds keeps a log alive.
+Every step prints its name at once, and its result with the elapsed seconds at its end. So a slow step is visible. On
+a terminal the seconds count up. Elsewhere a dot every ten seconds keeps a log alive.
 """
 
 from __future__ import annotations

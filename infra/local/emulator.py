@@ -1,7 +1,7 @@
-"""The AWS emulator (ministack): DynamoDB, SNS, SQS, EventBridge, Lambda and the rest on one port of this machine.
+"""The AWS emulator (ministack): DynamoDB, SNS, SQS, EventBridge, Lambda and others on one port of this machine.
 
-Its state is in memory. It writes it to a folder when it is asked to end and reads it back at the next start, so data
-survive `down` and `up`; a crash or a power cut loses what came after the last start. stack.py notices that.
+Its state is in memory. It writes the state to a folder when it is asked to end, and reads it at the next start. So
+data survive `down` and `up`. A crash or a power cut loses the changes since the last start. stack.py notices that.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def reset(settings: Settings) -> None:
 
 
 def client_environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> Dict[str, str]:
-    """The environment of a program that must speak to the emulator and can never reach the user's AWS account.
+    """The environment of a program that uses the emulator and can never reach the user's AWS account.
 
-    Every AWS variable of the user's shell goes, his profiles and credentials files included.
+    It has no AWS variable of the user's shell, and no profiles or credentials files.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
     no_proxy = ",".join(filter(None, [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost"]))
@@ -94,7 +94,7 @@ def _environment(settings: Settings) -> Dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(settings.aws_port),
-        # It reads the documents of the tokens' issuer from itself, never through a proxy of the whole system.
+        # The emulator reads the documents of the issuer from itself, never through a proxy of the system.
         "NO_PROXY": "127.0.0.1,localhost",
         "MINISTACK_REGION": REGION,
         "PERSIST_STATE": "1",

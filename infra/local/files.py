@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees either the old content or the new one, never a half."""
+"""Writes files so that a reader sees either the old content or the new one, never a half."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_private_json(path: Path, value) -> None:
 
 
 def read_json(path: Path):
-    """The file's value, or None when it is absent or was damaged (a damaged file is as good as none here)."""
+    """The file's value, or None if the file is absent or damaged. Both are treated alike here."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

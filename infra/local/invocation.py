@@ -1,7 +1,7 @@
-"""Invoking a deployed function with an event from events/, and showing its answer.
+"""Invokes a deployed function with an event from events/, and shows its answer.
 
-The name of an event's file tells whose it is: events/api-NAME.json goes to the API function, events/notifier-NAME.json
-to the notifier, events/detector-NAME.json to the detector.
+The file name of an event names the function: events/api-NAME.json, events/notifier-NAME.json,
+events/detector-NAME.json.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from console import CloudError, say
 from settings import Settings
 
 
-# Whose an event is, by the start of its file's name: the output with the function's name.
+# The output with the function's name, by the start of the event's file name.
 RECIPIENTS = {"api": "api_function_name", "notifier": "notifier_function_name"}
 DETECTOR = "detector_function_name"
 
@@ -66,7 +66,9 @@ def event_file(settings: Settings, name: str) -> Path:
 
 
 def show_http_answer(answer: Dict[str, object]) -> int:
-    """Prints what a client of the API would get. As with `curl --fail`, a refused request ends with an error."""
+    """Prints the answer that a client of the API would get. As with `curl --fail`, a refused request ends with an
+    error.
+    """
     body = answer.get("body") or ""
     if answer.get("isBase64Encoded"):
         body = base64.b64decode(body).decode(errors="replace")
@@ -109,7 +111,8 @@ def _is_dry_run(payload) -> bool:
 
 
 def _require_time(text: str, is_run: bool) -> None:
-    """Refuses what is no time, and a window that is not over: a run of it would take what is missing for a drop."""
+    """Refuses a text that is no time, and a window that is not over. In such a window missing usage looks like a drop.
+    """
     example = "Write it like TIME=2026-11-21T13:00:00Z (RFC 3339, without blanks)."
     if not RFC3339.match(text):
         raise CloudError(f"TIME is {text!r}, which is no time. {example}")
@@ -129,7 +132,7 @@ def _show_answer(answer) -> int:
 
 
 def _warn_if_nobody_is_told(recipients: Optional[Dict[str, list]], name_prefix: str, is_digest: bool) -> None:
-    """The answer alone would look as if somebody had got the message."""
+    """Without this, the answer would look as if somebody had got the message."""
     if recipients is None:
         return  # The stack is older than this output.
     if is_digest and not recipients["ops_emails"]:

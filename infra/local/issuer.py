@@ -1,11 +1,11 @@
 """The issuer of the local cloud's tokens: a key of its own, and documents that the emulated API gateway reads.
 
-The gateway checks a token as on AWS: it reads the issuer's documents over HTTP, takes the key that the token names and
-verifies signature, issuer, audience, times and scopes. The documents lie in a bucket of the emulator's own S3, so no
-further process is needed. The emulator remembers them for two hours by their address; the key's id is a part of that
-address, so tokens of a new key are never checked against the documents of the one before.
+The gateway checks a token as on AWS: it reads the issuer's documents over HTTP, takes the key that the token names,
+and verifies signature, issuer, audience, times and scopes. The documents are in the emulator's S3, so no further
+process runs. The emulator remembers documents for two hours by their address. The key's id is part of the address,
+so tokens of a new key are never checked against old documents.
 
-The key survives `down`, as the data do, and goes with `down --purge`. It protects nothing but this cloud.
+The key survives `down`, as the data do, and is deleted by `down --purge`. It protects only this cloud.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from settings import Settings
 PROGRAM = Path(__file__).with_name("issuer_calls.py")
 BUCKET = "local-cloud-issuer"
 AUDIENCE = "meterflow"
-# A cloud that is used at all is started more often than that, and every start makes new tokens.
+# Longer than the time between two starts of a used cloud. Every start makes new tokens.
 TOKEN_SECONDS = 30 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Token:
-    """What a token says of its bearer."""
+    """The claims of a token."""
 
     subject: str
     scopes: Sequence[str] = ()

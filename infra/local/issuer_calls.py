@@ -65,7 +65,7 @@ def _load_key(path):
 
 
 def _key_id(public_key):
-    """It follows from the key, so that another key has another id and with it another address."""
+    """The id follows from the key, so another key has another id and another address."""
     encoded = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(encoded).hexdigest()[:16]
 

@@ -1,8 +1,8 @@
-"""What `up` remembers of how the cloud of this checkout was started, so that later commands need none of its variables.
+"""Remembers how the cloud of this checkout was started, so that later commands need no variables.
 
-The folder of a cloud holds the variables in cloud.json. Where that folder is not the default one, the default one holds
-the way to it in place.json. A variable of the environment goes before what is remembered, also an empty one, which stands
-for the default. The cloud of the tests is given all its variables, so nothing of it is remembered.
+The folder of a cloud holds the variables in cloud.json. If that folder is not the default one, the default folder
+holds the path to it in place.json. A variable of the environment wins over a remembered one. An empty variable
+stands for the default. The cloud of the tests gets all its variables, so nothing of it is remembered.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def recall(directory: Path) -> Dict[str, str]:
 
 
 def remember(default: Path, directory: Path, variables: Mapping[str, str]) -> None:
-    # Channels may be given with their secrets, so nobody else gets to read it.
+    # Channels may contain their secrets, so nobody else may read the file.
     write_private_json(directory / CLOUD, dict(variables))
     if directory == default:
         (default / PLACE).unlink(missing_ok=True)

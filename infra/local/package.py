@@ -1,7 +1,7 @@
 """The Lambda packages of the local cloud, made of the programs that Cargo built for this machine.
 
-The emulator runs a function as a plain process, so it needs a program for this machine, also on macOS, where
-`cargo lambda build` makes only Linux programs. The packages for AWS come from cargo-lambda (see `make deploy`).
+The emulator runs a function as a plain process, so it needs a program for this machine, also on macOS. `cargo lambda
+build` makes only Linux programs. cargo-lambda makes the packages for AWS (see `make deploy`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 
 
 def make(program: Path, destination: Path, smallest: bool = False) -> None:
-    """Zips the program as `bootstrap`. The same program gives the same bytes, so that nothing is deployed anew."""
+    """Zips the program as `bootstrap`. The same program gives the same bytes, so an unchanged program is not deployed
+    again.
+    """
     if not program.is_file():
         raise CloudError(f"The function is not built: there is no {program}. Run: make build")
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +34,7 @@ def make(program: Path, destination: Path, smallest: bool = False) -> None:
     entry.external_attr = 0o755 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(temporary, "w") as package:
-        # The smallest package takes ten times as long as the one that is a tenth larger.
+        # The smallest package takes ten times as long as one that is a tenth larger.
         package.writestr(entry, stripped.read_bytes(), compresslevel=9 if smallest else 1)
     stripped.unlink()
     os.replace(temporary, destination)

@@ -1,4 +1,4 @@
-"""Whether a port is free, and who has it when it is not."""
+"""Tells whether a port is free, and which program has it otherwise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def require_free(port: int, purpose: str, variable: str, usual_suspects: str) ->
 
 
 def free(count: int) -> List[int]:
-    """So many ports that nobody has. They lie below those that systems give to outgoing connections."""
+    """Free ports. They lie below the range that systems use for outgoing connections."""
     found: List[int] = []
     while len(found) < count:
         port = random.randint(*CHOICE)

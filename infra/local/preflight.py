@@ -1,4 +1,4 @@
-"""What would stop a command is looked for before anything is fetched, compiled or started, so that it is told at once."""
+"""Finds problems of a command before anything is fetched, compiled or started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ARCHITECTURES = ("arm64", "x86_64")
 
 
 def up(settings: Settings) -> None:
-    """Everything that `up` needs from the user's side."""
+    """Checks all inputs of `up` that come from the user."""
     make_folder(settings.directory, f"{settings.kind.prefix}_CLOUD_DIR")
     require_own_clickhouse(settings)
     require_agreement(settings)
@@ -42,7 +42,7 @@ def require_built_in_catalog(settings: Settings) -> None:
 
 
 def require_own_clickhouse(settings: Settings) -> None:
-    """Refuses to put a ClickHouse of this machine in the place of the user's own without a word of his."""
+    """Refuses to replace the user's own ClickHouse by one on this machine unless the user says so."""
     if settings.forgotten_clickhouse and settings.clickhouse.started_here:
         raise CloudError(f"The local cloud was started with your ClickHouse at {settings.forgotten_clickhouse}, which no variable "
                          "names now.\nSet CLICKHOUSE_URL again, with CLICKHOUSE_USER and CLICKHOUSE_PASSWORD if it asks for "
@@ -50,7 +50,7 @@ def require_own_clickhouse(settings: Settings) -> None:
 
 
 def require_agreement(settings: Settings) -> None:
-    """Refuses ports that are not those of the cloud that runs in this folder."""
+    """Refuses other ports than those of the cloud that runs in this folder."""
     if not any(processes.find(name, settings.pids) for name in (emulator.NAME, clickhouse.NAME)):
         return
     remembered, now = memory.recall(settings.directory), configuration.as_environment(settings)
@@ -61,9 +61,9 @@ def require_agreement(settings: Settings) -> None:
 
 
 def deploy(settings: Settings, variables: Path, architecture: str) -> None:
-    """Everything that `make plan` and `make deploy` need from the user's side: variables, an account, a provider.
+    """Checks all inputs of `make plan` and `make deploy` that come from the user: variables, an account, a provider.
 
-    A plan tells best. It needs no function yet, since a plan takes any file for a package.
+    A plan is the best check. It needs no function yet, because a plan takes any file for a package.
     """
     if architecture not in ARCHITECTURES:
         raise CloudError(f"ARCH is {architecture!r}, but Lambda has {' and '.join(ARCHITECTURES)}. Run: make plan ARCH=arm64")
@@ -82,7 +82,7 @@ def deploy(settings: Settings, variables: Path, architecture: str) -> None:
 
 
 def _terraform(infra: Path, command: str, *arguments: str) -> None:
-    """Runs Terraform on the user's own state and account; its output is shown only when it fails."""
+    """Runs Terraform on the user's own state and account. Its output is shown only if it fails."""
     program = tools.terraform_program()
     result = subprocess.run([program, f"-chdir={infra}", command, *arguments], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,7 +1,7 @@
-"""Starting, recognising and ending the cloud's own background processes.
+"""Starts, recognises and ends the cloud's own background processes.
 
-A process id alone is no proof: after a crash or a restart of the machine the number may belong to somebody else.
-So the record of a process also holds when it started, and nothing is signalled unless both agree.
+A process id alone is no proof: after a crash or a restart of the machine, another process may have the number. So
+the record of a process also holds its start time. A process gets a signal only if both agree.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def start(name: str, command: List[str], environ: Mapping[str, str], log: Path, 
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # It is meant to outlive this program, and Python would warn of an unfinished child otherwise.
+    # The process outlives this program. Otherwise Python would warn of an unfinished child.
     process.returncode = 0
     started = start_time(process.pid)
     if started is None:
@@ -65,7 +65,7 @@ def is_running(record: Record) -> bool:
 
 
 def stop(record: Record, pids: Path, patience_seconds: float = 20) -> None:
-    """Asks the process and its children to end, and insists when they do not."""
+    """Asks the process and its children to end, and kills them if they do not."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         if not is_running(record):
             break
@@ -83,11 +83,12 @@ def stop(record: Record, pids: Path, patience_seconds: float = 20) -> None:
 
 
 def start_time(pid: int) -> Optional[str]:
-    """When a live process started, in a form that only serves for comparison; None when there is none."""
+    """The start time of a live process, in a form for comparison only. None if there is none."""
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
-            # The name in parentheses may hold anything, also spaces and parentheses: the fields follow the last one.
+            # The name in parentheses may hold any character, also spaces and parentheses. The fields follow the last
+            # one.
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             return None

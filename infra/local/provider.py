@@ -1,7 +1,7 @@
 """A Terraform provider that keeps running while Terraform starts and ends many times.
 
-Terraform starts its provider anew for each test, three times, and the AWS provider takes half a second of a processor
-for each start. `-debug`, which all providers of HashiCorp's SDK have, serves one process to all calls instead.
+Terraform starts its provider three times for each test. The AWS provider takes half a second of a processor for each
+start. `-debug`, which all providers of HashiCorp's SDK have, serves all calls from one process.
 """
 
 from __future__ import annotations

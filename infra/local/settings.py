@@ -38,26 +38,26 @@ NOTIFIER = "anomaly-notifier"
 REGION = "us-east-1"
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"
-# Networks of this machine alone, and those that no packet leaves for the internet from (RFC 1918, RFC 4193).
+# Networks of this machine, and private networks without a route to the internet (RFC 1918, RFC 4193).
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 PRIVATE = LOOPBACK + ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 
 @dataclass(frozen=True)
 class ClickHouseServer:
-    """A ClickHouse as the stack and the tools reach it."""
+    """A ClickHouse and how the stack and the tools reach it."""
 
     url: str
     user: Optional[str] = None
     password: Optional[str] = None
     started_here: bool = True
-    # Whether functions and tools may speak plain http with it whatever its address, also with a password.
+    # Whether functions and tools may use plain http to any address, also with a password.
     allow_plaintext: bool = False
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What distinguishes the user's cloud from that of the tests: the names of its settings, and their defaults."""
+    """The difference between the user's cloud and the cloud of the tests: names of settings, and their defaults."""
 
     prefix: str
     directory: str
@@ -80,11 +80,11 @@ class Settings:
     clickhouse_tcp_port: int
     clickhouse: ClickHouseServer
     database: str
-    # As it was given: a path, or JSON.
+    # As given: a path, or JSON.
     channels: str = ""
-    # A catalog of metrics in the place of the built-in one.
+    # A catalog of metrics instead of the built-in one.
     catalog: Optional[Path] = None
-    # The user's own ClickHouse that this cloud was last started with, when no variable says now which one is meant.
+    # The user's own ClickHouse of the last start, if no variable names one now.
     forgotten_clickhouse: Optional[str] = None
     # The folder of target/ with the programs that are deployed.
     build: str = "debug"
@@ -131,7 +131,7 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
     directory = root / (named or kind.directory)
     forgotten = None
     if kind == TEST:
-        # A server of the user's own is no place for the data of tests, and his metrics are not those of the tests.
+        # The data of tests must not go to a server of the user, and the user's metrics are not the tests' metrics.
         environ = {name: value for name, value in environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
     else:
         directory = directory if named else memory.place(directory)
@@ -187,7 +187,7 @@ def forget(settings: Settings) -> None:
     memory.forget(settings.root / LOCAL.directory, settings.directory)
 
 
-# The variables that a running cloud has for good.
+# Variables that cannot change while a cloud runs.
 PORTS = ("LOCAL_AWS_PORT", "LOCAL_CLICKHOUSE_HTTP_PORT", "LOCAL_CLICKHOUSE_TCP_PORT")
 
 
@@ -224,7 +224,7 @@ def _clickhouse(environ: Mapping[str, str], http_port: int) -> ClickHouseServer:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CloudError(f"CLICKHOUSE_URL must be an http or https address, but it is {url!r}.")
-    # A shell that has loaded the env file carries this cloud's own address: that is not a server of the user's.
+    # A shell that has loaded the env file has this cloud's own address. That is no server of the user.
     if parts.hostname in ("127.0.0.1", "localhost") and parts.port == http_port:
         return ClickHouseServer(launched)
     user, password = environ.get("CLICKHOUSE_USER") or None, environ.get("CLICKHOUSE_PASSWORD") or None

@@ -1,11 +1,12 @@
-"""Deploying a stack into the local cloud: database, Terraform, the inbox for its alerts, the env file with its tokens.
+"""Deploys a stack into the local cloud: database, Terraform, the inbox for its alerts, and the env file with its
+tokens.
 
-A stack is named by its `name_prefix` and has a Terraform state of its own, so that several can live side by side.
+A stack is named by its `name_prefix` and has a Terraform state of its own. So several stacks can exist side by side.
 
-The emulator may forget: it keeps its state in memory and saves it only when it is asked to end. A Terraform state that
-describes a forgotten stack would make `apply` fail in odd ways. So each deployment first writes a fresh generation
-number both into the emulator and beside the states. While the two agree, the states can be trusted; when they do not,
-or when Terraform was killed at work, emulator and states are emptied together and the stack is made anew.
+The emulator may forget: it keeps its state in memory and saves it only when it is asked to end. A Terraform state of
+a forgotten stack would make `apply` fail in odd ways. So each deployment first writes a new generation number into
+the emulator and beside the states. While the two agree, the states are valid. If they do not agree, or if Terraform
+was killed at work, emulator and states are emptied together and the stack is made again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from files import read_json, write_atomically, write_json
 from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Settings
 from terraform import Terraform
 
-# The scopes that the API asks for unless the stack's variables name others.
+# The scopes of the API, unless the stack's variables name others.
 API_SCOPES = {"read": "anomalies:read", "write": "anomalies:write", "admin": "anomalies:admin"}
 # The outputs that name the functions.
 FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name")
@@ -93,7 +94,7 @@ def write_env_file(settings: Settings, stack: Stack, known: Dict[str, object], v
         "CLICKHOUSE_DATABASE": stack.database,
         "AWS_ENDPOINT_URL": settings.aws_url,
         "AWS_REGION": REGION,
-        # boto3 and everything made with it read only this older name.
+        # boto3 and programs based on it read only this older name.
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
@@ -111,7 +112,7 @@ def write_env_file(settings: Settings, stack: Stack, known: Dict[str, object], v
     if host:
         values.update({"API_URL": settings.aws_url, "API_HOST": host, "API_CUSTOMER_ID": API_CUSTOMER_ID})
         values.update(_api_tokens(settings, variables))
-    # It holds tokens, and perhaps the password of the user's own server, so nobody else gets to read it.
+    # The file holds tokens, and perhaps the password of the user's own server. Nobody else may read it.
     write_atomically(settings.env_file(stack.name_prefix), format_env(values, COMMENTS), mode=0o600)
 
 
@@ -122,7 +123,7 @@ def api_host(settings: Settings, outputs: Dict[str, object]) -> Optional[str]:
 
 
 def format_env(values: Dict[str, str], comments: Mapping[str, str] = MappingProxyType({})) -> str:
-    """KEY=value lines that a shell, `make` and a dotenv reader all take the same way, some below a comment."""
+    """KEY=value lines that a shell, `make` and a dotenv reader read alike, some below a comment."""
     for name, value in values.items():
         if "\n" in value or "\r" in value:
             raise CloudError(f"{name} holds a line break, which an env file cannot carry.")
@@ -202,12 +203,12 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "api_jwt_audience": [issuer.AUDIENCE],
         "clickhouse_url": server.url,
         "clickhouse_database": stack.database,
-        # A password to the engine that was started here does not leave this machine.
+        # A password for an engine that was started here does not leave this machine.
         "clickhouse_allow_plaintext": server.allow_plaintext or (server.started_here and bool(secrets)),
         **secrets,
         "catalog_file": str(stack.catalog_file) if stack.catalog_file else None,
         "aws_endpoint_url": settings.aws_url,
-        # The local stack is there to be thrown away.
+        # The local stack may be deleted at any time.
         "deletion_protection": False,
         **channels.variables(settings, stack.name_prefix),
         **stack.variables,
@@ -226,7 +227,7 @@ def _clickhouse_secrets(settings: Settings, stack: Stack) -> Dict[str, str]:
         users = {"clickhouse_secret_arn": known[clickhouse_users.API_USER],
                  "detector_clickhouse_secret_arn": known[clickhouse_users.DETECTOR_USER]}
     else:
-        # The engine knows its users from its start on, with the one database and the tables that they may read.
+        # The engine knows its users since its start, with the one database and the tables that they may read.
         return {}
     return {
         variable: aws.call(settings, "put_secret", name=f"{stack.name_prefix}/{variable[:-len('_secret_arn')]}", text=json.dumps(user))

@@ -1,8 +1,8 @@
 """Terraform for the local cloud: the configuration in infra/ itself, applied to the emulator.
 
-It runs in a folder of its own under the cloud's directory, which holds links to the files in infra/. So a backend or
-a terraform.tfvars that a user keeps in infra/ for his AWS account has no effect here, two clouds never share a lock
-or a state, and infra/ stays as it was.
+Terraform runs in a folder of its own under the cloud's directory, with links to the files in infra/. So a backend or
+a terraform.tfvars in infra/ for the user's AWS account has no effect here. Two clouds never share a lock or a state,
+and infra/ stays unchanged.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from console import CloudError
 from files import tail, write_json
 from settings import Settings
 
-# Each program has a registry of its own, after which the folder of a mirror is named.
+# Each program has a registry of its own. The folder of a mirror is named after the registry.
 REGISTRIES = {False: "registry.terraform.io", True: "registry.opentofu.org"}
 MIRROR_DEPTH = 4
 
-# What Terraform may take to finish the resources at hand and save its state when it is interrupted.
+# Time for an interrupted Terraform to finish the current resources and save its state.
 INTERRUPTED_SECONDS = 60
 
 # The provider's version and its checksums on all platforms.
 LOCK = ".terraform.lock.hcl"
 
-# What in infra/ is not a part of the configuration, or belongs to a deployment of the user's.
+# Parts of infra/ that are not part of the configuration, or belong to a deployment of the user.
 LEFT_OUT = ("local", "tests", "clickhouse")
 
 
@@ -50,7 +50,7 @@ class Terraform:
         return self.directory / "terraform.tfstate"
 
     def stage(self) -> List[Path]:
-        """Links the configuration into the working folder and returns the files that make it up."""
+        """Links the configuration into the working folder and returns its files."""
         source = self.settings.root / "infra"
         self.root.mkdir(parents=True, exist_ok=True)
         for entry in self.root.iterdir():
@@ -59,7 +59,7 @@ class Terraform:
         entries = [entry for entry in sorted(source.iterdir()) if self._belongs(entry.name)]
         for entry in entries:
             if entry.name == LOCK:
-                # `terraform init` may add to it, and infra/ is to stay as it is.
+                # `terraform init` may add to this file, and infra/ must stay unchanged.
                 shutil.copyfile(entry, self.root / LOCK)
             else:
                 (self.root / entry.name).symlink_to(entry)
@@ -96,7 +96,7 @@ class Terraform:
 
     @property
     def was_killed(self) -> bool:
-        """Whether a Terraform did not live to save its state, which then lacks resources that exist."""
+        """Whether a Terraform was killed before it saved its state. The state then lacks existing resources."""
         return self._unfinished.exists()
 
     @property
@@ -113,7 +113,7 @@ class Terraform:
         return {name: output["value"] for name, output in json.loads(answer.stdout).items()}
 
     def forget(self) -> None:
-        """Drops the state: what it describes is gone."""
+        """Deletes the state, because its resources are gone."""
         for file in [*self.directory.glob("terraform.tfstate*"), *self.directory.glob("unfinished")]:
             file.unlink()
 
@@ -134,7 +134,7 @@ class Terraform:
         )
 
     def _share_downloads(self, environ: Dict[str, str]) -> None:
-        # The provider is some 700 MB unpacked: all stacks and clouds of a checkout share one copy of a download.
+        # The provider is some 700 MB unpacked. All stacks and clouds of a checkout share one copy of a download.
         cache = self.settings.tools / "terraform-plugins"
         cache.mkdir(parents=True, exist_ok=True)
         environ.setdefault("TF_PLUGIN_CACHE_DIR", str(cache))
@@ -149,8 +149,8 @@ class Terraform:
             process = subprocess.Popen(
                 [tools.terraform_program(), f"-chdir={self.root}", arguments[0], "-no-color", *arguments[1:]],
                 env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                # Ctrl-C reaches every program of a terminal. A Terraform that gets it twice ends without saving its
-                # state, so it gets it only from here.
+                # Ctrl-C reaches every program of a terminal. Terraform ends without saving its state if it gets the
+                # signal twice, so it gets the signal only from here.
                 start_new_session=True,
             )
             try:
@@ -176,20 +176,20 @@ def _wait_gracefully(process: subprocess.Popen) -> int:
 
 
 def own_environment(environ: Mapping[str, str]) -> Dict[str, str]:
-    """The environment without what is meant for a stack of the user's own: variables, arguments, a workspace."""
+    """The environment without settings for the user's own stack: variables, arguments, a workspace."""
     own = {
         name: value
         for name, value in environ.items()
         if not name.startswith(("TF_VAR_", "TF_CLI_ARGS")) and name not in ("TF_WORKSPACE", "TF_DATA_DIR")
     }
-    # Terraform warns at every call when this names a file that is not there.
+    # Terraform warns at every call if this names a missing file.
     if not Path(own.get("TF_CLI_CONFIG_FILE", "")).is_file():
         own.pop("TF_CLI_CONFIG_FILE", None)
     return own
 
 
 def _provider_sources(environ: Mapping[str, str]) -> List[Optional[Path]]:
-    """Where to try to get the provider from, in order; None is Terraform's own way, a path is a filesystem mirror."""
+    """Places to get the provider from, in order. None is Terraform's own way, and a path is a filesystem mirror."""
     configured = "TF_CLI_CONFIG_FILE" in environ or (Path.home() / ".terraformrc").is_file()
     if _registry_answers():
         return [None]

@@ -1,4 +1,4 @@
-"""Whether infra/ is formatted and valid, and whether its tests pass."""
+"""Checks that infra/ is formatted and valid, and that its tests pass."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from console import CloudError, say
 from settings import Settings
 from terraform import Terraform, own_environment
 
-# Each test decodes the provider's schema anew, a hundred megabytes. With the default, 100, collecting that garbage
-# takes half of all the time.
+# Each test decodes the provider's schema again, a hundred megabytes. With the default, 100, collecting that garbage
+# takes half of the time.
 COLLECT_GARBAGE_AT_PERCENT = "400"
 
 
 def check(settings: Settings, report: Optional[Path] = None) -> None:
-    """Fails with the first thing that is wrong. The report gets what `terraform test -json` tells, line by line."""
+    """Fails with the first fault. The report gets the output of `terraform test -json`, line by line."""
     check_format(settings)
     if tools.is_opentofu():
         raise CloudError("The tests in infra/tests need Terraform: OpenTofu does not know the mocks in a file of their own. "
@@ -65,7 +65,7 @@ def _test(work: Terraform, environ: Mapping[str, str], report: Optional[Path]) -
 
 
 def told(event: Dict[str, object]) -> str:
-    """What one line of `terraform test -json` tells a person; empty for what goes without saying."""
+    """The text of one line of `terraform test -json` for a person. Empty for a line without news."""
     diagnostic = event.get("diagnostic")
     if diagnostic:
         place = diagnostic.get("range", {})

@@ -1,8 +1,8 @@
-"""`setup`: what must be on the machine, and what is fetched into .local/tools.
+"""`setup`: checks the machine, and fetches tools into .local/tools.
 
 Two things are fetched, each at a pinned version: a Python environment (requirements.txt) and the ClickHouse engine
-(package.json). A download counts only once it is complete: the environment gets its stamp as the last act, and the
-library gets its name as the last act, so that an interrupted set-up is simply done again.
+(package.json). A download counts only once it is complete: the last act gives the environment its stamp, and the
+library its name. So an interrupted set-up can simply be repeated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
 PACKAGE = HERE / "package.json"
 
-# The emulator uses syntax of this version; the launcher itself runs on 3.9.
+# The emulator uses syntax of this version. The launcher itself runs on 3.9.
 OLDEST_PYTHON = (3, 10)
 OLDEST_TERRAFORM = (1, 9)
 
@@ -42,7 +42,7 @@ ENGINE_PACKAGES = {
     ("Darwin", "x86_64"): "@chdb/lib-darwin-x64",
 }
 
-# A line of the output of npm or pip that tells of the network.
+# A line of npm's or pip's output about the network.
 NETWORK_FAILURE = re.compile(
     r"^.*(failed, reason:|connection broken by|NewConnectionError|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|"
     r"CERTIFICATE_VERIFY_FAILED|certificate).*$", re.MULTILINE)
@@ -111,7 +111,7 @@ def terraform_program() -> str:
 
 
 def terraform_version() -> str:
-    """What the program calls itself, such as "Terraform v1.9.0" or "OpenTofu v1.9.0"."""
+    """The program's own name and version, such as "Terraform v1.9.0" or "OpenTofu v1.9.0"."""
     return _version_of(terraform_program())
 
 
@@ -138,7 +138,7 @@ def require_terraform_version(version: str) -> None:
 
 
 def find_python() -> str:
-    """The Python for the environment: the one that runs this, or a newer one by name when it is too old."""
+    """The Python for the environment: the one that runs this, or a newer one if it is too old."""
     candidates = [sys.executable, "python3"] + [f"python3.{minor}" for minor in range(14, OLDEST_PYTHON[1] - 1, -1)]
     lacking_venv = None
     for candidate in candidates:
@@ -196,7 +196,7 @@ def _stamp_file(settings: Settings) -> Path:
 
 
 def _stamp(settings: Settings) -> Dict[str, str]:
-    # The place is part of it: an environment does not work any more after its folder was moved.
+    # The place is part of it, because a moved environment does not work.
     return {
         "requirements": hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest(),
         "place": str(settings.tools / "venv"),
@@ -251,7 +251,7 @@ def _run(command: List[str], purpose: str, mirror: Optional[str] = None) -> None
         return
     causes = [line.group().strip() for line in NETWORK_FAILURE.finditer(result.stdout)]
     if mirror and causes:
-        # What these programs say at the end of their output is that there is no such package, which is the wrong cause.
+        # The end of these programs' output says that there is no such package, which is the wrong cause.
         raise CloudError(f"Could not {purpose}: it cannot be reached.\nCheck the network, and HTTPS_PROXY if there is a proxy. "
                          f"{mirror} names a mirror. The cause:\n{max(causes, key=len)[:500]}")
     raise CloudError(f"Could not {purpose}. `{' '.join(command)}` ended with {result.returncode}:\n"

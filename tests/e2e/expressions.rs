@@ -67,8 +67,8 @@ async fn what_throws_for_some_row_is_refused_before_a_view_exists() -> Result<()
         // Wrong without any row.
         ("value = \"byts\"", "value", "byts"),
         ("value = \"calls +\"", "value", "Syntax error"),
-        ("value = \"sum(calls)\"", "value", "no aggregate function"),
-        ("value = \"tags\"", "value", "it is of the type Array(String), and not a number"),
+        ("value = \"sum(calls)\"", "value", "cannot hold an aggregate function"),
+        ("value = \"tags\"", "value", "its type is Array(String), not a number"),
         ("value = \"at\"", "value", "dateDiff"),
         ("filter = \"text\"", "filter", "not a condition"),
         (

@@ -1,4 +1,4 @@
-"""Runs what CI runs: every check and test, side by side, with one log a step.
+"""Runs everything that CI runs: every check and test, side by side, with one log per step.
 
     python3 tools/checks                   everything (`make test`)
     python3 tools/checks unit terraform    these steps, and the steps that they need
@@ -31,7 +31,7 @@ def main(arguments=None) -> int:
     if options.list:
         print("\n".join(known))
         return 0
-    # A SIGTERM ends like Ctrl-C: the steps at work are ended, and the cloud of the tests is torn down.
+    # A SIGTERM ends like Ctrl-C: the running steps end, and the cloud of the tests is deleted.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         tools.require_programs(["cargo", "cc", "npm", "terraform"])

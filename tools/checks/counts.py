@@ -1,4 +1,4 @@
-"""How many tests of a step passed and failed, from the report that its test runner wrote."""
+"""Counts passed and failed tests of a step, from the report of its test runner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Counts:
 
 
 def of(result: Result) -> Counts:
-    """A step that failed counts at least one failure, whatever its report says or lacks."""
+    """A failed step counts at least one failure, whatever its report says."""
     counts = _reported(result)
     return counts if result.passed or counts.failed else Counts(counts.passed, 1)
 

@@ -1,7 +1,8 @@
 """Fails if Clippy has a remark about any crate of this workspace.
 
-Cargo keeps the remarks of a compilation and repeats them when nothing has to be compiled, so that this costs a second
-after the build. A remark does not fail the build itself: tests tell more than a build that stops at the first remark.
+Cargo keeps the remarks of a compilation and repeats them if nothing has to be compiled. So this takes a second after
+the build. A remark does not fail the build itself, because tests tell more than a build that stops at the first
+remark.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def main(command: List[str]) -> int:
 
 
 def remarks_of(lines: Iterable[str]) -> Iterable[str]:
-    """Warnings and errors as a person reads them. Cargo shows none of crates from elsewhere."""
+    """Warnings and errors in the form for people. Cargo shows none of crates from elsewhere."""
     for line in lines:
         event = json.loads(line) if line.startswith("{") else {}
         message = event.get("message", {})

@@ -1,4 +1,4 @@
-"""The logs of a run: one file a step, in one folder, which holds the last run only."""
+"""The logs of a run: one file per step, in one folder. The folder holds only the last run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Logs:
         return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"
 
     def trim(self) -> None:
-        """Cuts logs that are too long, so that the folder stays small whatever a step prints."""
+        """Cuts logs that are too long, so that the folder stays small."""
         for file in self.directory.rglob("*.log"):
             trim(file)
 

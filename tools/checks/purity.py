@@ -1,11 +1,11 @@
-"""Fails if a crate depends on what it must not know: `detection` is pure, and the notifier has no ClickHouse."""
+"""Fails if a crate has a forbidden dependency: `detection` is pure, and the notifier has no ClickHouse."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-# Crates, and the beginnings of the names that no dependency of theirs may have.
+# Crates, and the beginnings of names that none of their dependencies may have.
 RULES = {
     ("detection", "catalog"): ("tokio", "aws", "clickhouse", "reqwest"),
     ("notifier",): ("clickhouse", "warehouse"),

@@ -1,4 +1,4 @@
-"""What a run prints at its end: what took longest, what failed, and the count."""
+"""The end of a run's output: the longest steps, the failures, and the count."""
 
 from __future__ import annotations
 

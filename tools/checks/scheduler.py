@@ -1,4 +1,4 @@
-"""Runs steps side by side, each as soon as the steps that it needs have passed."""
+"""Runs steps side by side. Each starts as soon as the steps that it needs have passed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from step import Result, Step
 
 # A run that prints nothing for longer looks dead in the log of a CI.
 HEARTBEAT_SECONDS = 30
-# What a step may take to end when the run is interrupted.
+# Time for a step to end when the run is interrupted.
 PATIENCE_SECONDS = 30
 # Lines of its log that a failed step shows.
 TAIL_LINES = 60
@@ -68,7 +68,7 @@ class Scheduler:
             if failed:
                 self.results[step.name] = Result(step, None)
                 self._say(f"{step.name} does not run: {', '.join(failed)} failed")
-                # What needs this step does not run either.
+                # Steps that need this step do not run either.
                 return self._start_ready()
             if all(needed):
                 self._started[step.name] = time.monotonic()

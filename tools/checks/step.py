@@ -1,4 +1,4 @@
-"""A step of the checks and what became of it: plain data."""
+"""A step of the checks and its result: plain data."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Step:
     # Steps that must have passed before this one starts.
     needs: Tuple[str, ...] = ()
     environment: Dict[str, str] = field(default_factory=dict)
-    # Where the step reports its tests; without a report the step is a gate, which counts as one.
+    # The report of the step's tests. A step without a report is a gate and counts as one.
     report: Optional[Path] = None
     format: Format = Format.JUNIT
-    # A step that only prepares others: it counts when it fails.
+    # A step that only prepares others. It counts only if it fails.
     is_preparation: bool = False
-    # The step runs after all others, whatever became of them, if this step was started.
+    # The step runs after all others, whatever their result, if this step was started.
     ends: Optional[str] = None
 
     def shell_line(self) -> str:

@@ -1,8 +1,9 @@
 """All steps of the checks.
 
-There is one compilation for all of them: Clippy's driver stands in for the compiler of the workspace's own crates. It
-lints and makes code in one go, and the 400 crates from elsewhere are compiled once, for programs, tests, examples and
-lints together. For that, every call of Cargo names the same packages (the features of a dependency follow from them).
+All of them share one compilation: Clippy's driver replaces the compiler for the workspace's own crates. It lints and
+makes code in one go. So the 400 crates from elsewhere are compiled once, for programs, tests, examples and lints
+together. For that, every call of Cargo must name the same packages, because they decide the features of
+dependencies.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import ports
 import settings as configuration
 from step import Format, Step
 
-# The tests that need the deployed stack; the others need the engines only.
+# The tests that need the deployed stack. The others need only the engines.
 DEPLOYED = "test(/^(alerting|deployed|gateway|own_catalog|permissions)/)"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
@@ -73,7 +74,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
 
 
 def cloud_of_tests(root: Path) -> Dict[str, str]:
-    """The variables of the cloud that is made for the tests, on ports that nobody has."""
+    """The variables of the cloud for the tests, on free ports."""
     (receiver,) = ports.free(1)
     channels = (root / "tests" / "channels.json").read_text(encoding="utf-8").replace("TEST_RECEIVER_PORT", str(receiver))
     place = configuration.as_test_environment(configuration.load(root=root, kind=configuration.TEST))

@@ -1,4 +1,4 @@
-//! The ClickHouse side: tables, views, and how new the usage is.
+//! The ClickHouse side: tables, views, and the age of the newest usage.
 
 use catalog::{Catalog, MetricSpec};
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use warehouse::rollup::{self, Newest, RollupView, ViewState};
 use super::Finding;
 use crate::connection::Server;
 
-/// Hours without an event after which a metric is looked at.
+/// Hours without an event after which a metric is reported.
 const QUIET_HOURS: i64 = 24;
 
 const MIGRATE: &str = "Run `meterflow migrate` with the catalog of the stack";
@@ -77,7 +77,7 @@ fn left_over(catalog: &Catalog, view: &RollupView) -> Option<Finding> {
 
 fn of_usage(metric: &MetricSpec, newest: &[Newest], now: Timestamp) -> Finding {
     let (name, table) = (&metric.name, &metric.table);
-    let fed = format!("Look whether events still come into `{table}`, and at the filter of the catalog");
+    let fed = format!("Check that events still arrive in `{table}`, and check the filter in the catalog");
     let Some(found) = newest.iter().find(|newest| newest.metric == name.as_str()) else {
         return Finding::wrong(format!("{name}: the rollup holds no usage"), fed);
     };

@@ -1,4 +1,4 @@
-//! The AWS side: functions, secrets and what their users may do, the catalog, and who gets alerts.
+//! The AWS side: functions, secrets, rights of their users, the catalog, and receivers of alerts.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -47,7 +47,7 @@ pub(super) async fn look(prefix: &str, server: Option<&Server>, catalog: &Catalo
     findings
 }
 
-/// The variables of a function that is there.
+/// The variables of a function, if it exists.
 async fn of_function(aws: &SdkConfig, name: &str, findings: &mut Vec<Finding>) -> Option<Variables> {
     let client = aws_sdk_lambda::Client::new(aws);
     match client.get_function_configuration().function_name(name).send().await {
@@ -76,11 +76,11 @@ async fn of_function(aws: &SdkConfig, name: &str, findings: &mut Vec<Finding>) -
     }
 }
 
-/// The texts that may name secrets: variables, and what the parameters hold that they name.
+/// Texts that may name secrets: variables, and the parameters that variables name.
 async fn texts(aws: &SdkConfig, variables: &Variables) -> Vec<String> {
     let mut texts: Vec<String> = variables.values().cloned().collect();
     for (_, parameter) in variables.iter().filter(|(name, _)| name.ends_with("_SSM_PARAMETER")) {
-        // A parameter that cannot be read fails the function, which says so itself.
+        // A parameter that cannot be read fails the function, and the function reports that itself.
         if let Ok(loaded) = platform::text::load(TextSource::SsmParameter(parameter.clone()), aws).await {
             texts.push(loaded.text);
         }
@@ -131,7 +131,7 @@ async fn of_catalog(aws: &SdkConfig, variables: &Variables, catalog: &Catalog) -
     }
 }
 
-/// Subscriptions that nobody has confirmed get nothing.
+/// A subscription without confirmation gets nothing.
 async fn of_topics(aws: &SdkConfig, variables: &Variables) -> Vec<Finding> {
     let Some(alerts) = variables.get("ALERT_TOPIC_ARN") else { return Vec::new() };
     let operations = alerts.replace("-anomaly-alerts", "-anomaly-ops");
@@ -174,7 +174,7 @@ async fn of_topics(aws: &SdkConfig, variables: &Variables) -> Vec<Finding> {
     findings
 }
 
-/// Whether the user of a function may do what the function does.
+/// Whether the user of a function has the rights that the function needs.
 async fn of_grants(
     aws: &SdkConfig,
     function: &str,
@@ -189,7 +189,7 @@ async fn of_grants(
             Ok(Err(error)) => {
                 return vec![Finding::wrong(error_chain(&error), "Store user and password in it")];
             }
-            // The list of secrets tells it.
+            // The check of secrets reports it.
             Err(_) => return Vec::new(),
         },
     };

@@ -1,4 +1,4 @@
-//! The first pass: is every line right, and what does the file amount to?
+//! The first pass: checks every line and sums up the file.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -11,9 +11,9 @@ use super::file::CsvFile;
 use super::line::{Columns, Fault, Rules};
 use crate::progress::Progress;
 
-/// More faults than this are counted and not shown.
+/// Faults that are shown. Further ones are only counted.
 const FAULTS_SHOWN: usize = 20;
-/// Between two steps of the progress bar.
+/// Lines between two steps of the progress bar.
 const STEP: u64 = 10_000;
 
 /// A file in which every line is right.
@@ -89,7 +89,7 @@ impl Checked {
         format!("{lines} lines, {events} events, from {} to {}", time(self.first), time(self.last))
     }
 
-    /// What the file does that its author may not expect.
+    /// Facts about the file that its author may not expect.
     pub(crate) fn remarks(&self, rules: &Rules) -> Vec<String> {
         let shared = |metric: &String| {
             let count = rules.also_counted_by(metric)?;

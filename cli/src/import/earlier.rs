@@ -1,9 +1,9 @@
-//! What earlier imports of the same file left in the table.
+//! The events that earlier imports of the same file left in the table.
 //!
-//! ClickHouse knows no transaction over several inserts, so that an import that dies leaves a part of its events
-//! behind. Every event therefore says where it comes from: `import-{file}-{copy}-{line}-{index}`, with the first 16
-//! digits of the file's SHA-256, which copy of it this is (1, but for `--again`), the line and which of the line's
-//! events. This makes it possible to tell a finished import from an unfinished one and to finish the latter.
+//! ClickHouse has no transaction over several inserts, so an import that dies leaves a part of its events behind. So
+//! every event says where it comes from: `import-{file}-{copy}-{line}-{index}`. `file` is the first 16 digits of the
+//! file's SHA-256. `copy` is 1, or more after `--again`. `line` and `index` are the line and the number of the event in
+//! the line. By these ids an unfinished import is found and completed.
 
 use anyhow::{Context, bail, ensure};
 use clickhouse::query::RowCursor;
@@ -28,18 +28,18 @@ pub(crate) struct Place {
 pub(crate) enum Action {
     /// Insert everything as this copy.
     Insert { copy: u64 },
-    /// Insert what is missing of this copy.
+    /// Insert the missing events of this copy.
     Complete { copy: u64, missing: u64 },
     /// Everything is there.
     Nothing,
 }
 
-/// How a file's events begin. `digest` is its SHA-256 in hexadecimal.
+/// The start of the ids of a file's events. `digest` is the file's SHA-256 in hexadecimal.
 pub(crate) fn prefix_of_file(digest: &str) -> String {
     format!("import-{}-", &digest[..16])
 }
 
-/// Decides from what is stored and what the file makes: nothing is ever counted twice unless it is asked for.
+/// Decides from the stored events and the events of the file. Nothing is counted twice unless the user asks for it.
 pub(crate) fn decide(stored: &[Stored], events: u64, again: bool, resume: bool) -> anyhow::Result<Action> {
     let Some(last) = stored.iter().max_by_key(|stored| stored.copy) else {
         return Ok(Action::Insert { copy: 1 });
@@ -82,7 +82,7 @@ pub(crate) async fn stored(client: &Client, prefix: &str) -> anyhow::Result<Vec<
         .context("cannot look for an earlier import in `events` (has `meterflow migrate` been run?)")
 }
 
-/// The events of a copy that are there, in the order in which the file makes them.
+/// The stored events of a copy, in the order of the file.
 pub(crate) struct Present {
     cursor: RowCursor<Place>,
     next: Option<Place>,
@@ -102,7 +102,7 @@ impl Present {
         Ok(Self { cursor, next })
     }
 
-    /// Whether this event is there. Must be asked in the order of the file.
+    /// Whether this event is stored. Calls must follow the order of the file.
     pub(crate) async fn contains(&mut self, place: Place) -> clickhouse::error::Result<bool> {
         while self.next.is_some_and(|next| next < place) {
             self.next = self.cursor.next().await?;

@@ -1,4 +1,4 @@
-//! Reading the CSV file: records with the number of the line they begin on, and the digest of all bytes read.
+//! Reads the CSV file: records with the number of their first line, and the digest of all bytes read.
 
 use std::fs::File;
 use std::io::Read;
@@ -32,7 +32,7 @@ impl CsvFile {
         Ok(file)
     }
 
-    /// The next record that is not blank, and the line it begins on.
+    /// The next record that is not blank, and its first line.
     pub(crate) fn next(&mut self) -> std::io::Result<Option<(u64, &ByteRecord)>> {
         loop {
             if !self.reader.read_byte_record(&mut self.record).map_err(std::io::Error::from)? {
@@ -41,8 +41,8 @@ impl CsvFile {
             if self.record.len() == 1 && self.record[0].trim_ascii().is_empty() {
                 continue;
             }
-            // The reader stands behind the line break, unless it met the end of the file instead. The line is counted
-            // back from there, because the position of a record is that of the blank lines before it.
+            // The reader stands behind the line break, unless it met the end of the file. The line is counted back from
+            // there, because the position of a record is the position of the blank lines before it.
             let unterminated = self.reader.get_ref().ended;
             let breaks = self.record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
             let line = self.reader.position().line() - breaks - u64::from(!unterminated);
@@ -55,14 +55,14 @@ impl CsvFile {
         self.reader.get_ref().read
     }
 
-    /// The SHA-256 of the bytes read, in hexadecimal: of the file, once all records were read.
+    /// The SHA-256 of the bytes read, in hexadecimal. After all records it is the SHA-256 of the file.
     pub(crate) fn digest(self) -> String {
         hex::encode(self.reader.into_inner().hasher.finalize())
     }
 }
 
-/// Only a line feed ends a record, so that every line feed counts as one line. A carriage return before it stays at
-/// the end of the last field, where white space is cut off anyhow.
+/// Only a line feed ends a record, so every line feed counts as one line. A carriage return before it stays at the end
+/// of the last field, where white space is cut off.
 fn records_of<R: Read>(source: R) -> Reader<R> {
     ReaderBuilder::new()
         .has_headers(false)

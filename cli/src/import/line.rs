@@ -1,4 +1,4 @@
-//! One line of the file: what its columns may hold, and the events it stands for.
+//! One line of the file: the rules of its columns, and the events that it stands for.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Columns {
     value: usize,
 }
 
-/// What is wrong with a line: the column, its text, and what it may hold.
+/// The fault of a line: the column, its text, and the allowed values.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) column: &'static str,
@@ -41,7 +41,7 @@ pub(crate) struct Line<'a> {
     pub(crate) events: u64,
 }
 
-/// How the values of each metric become events, from the catalog.
+/// How the catalog turns values of each metric into events.
 pub(crate) struct Rules(BTreeMap<String, Rule>);
 
 enum Rule {
@@ -57,7 +57,7 @@ enum Rule {
 }
 
 impl Columns {
-    /// `Err` says what is wrong with the header.
+    /// `Err` names the fault of the header.
     pub(crate) fn of_header(record: &ByteRecord) -> Result<Self, String> {
         const EXPECTED: &str =
             "the columns must be customer_id, metric or event_type, timestamp, value, in any order";
@@ -218,8 +218,8 @@ fn text<'a>(record: &'a ByteRecord, place: usize, column: &'static str) -> Resul
         .map_err(|_| fault(column, &String::from_utf8_lossy(bytes), "text in UTF-8".to_owned()))
 }
 
-/// A name is used as it stands. White space around it is refused, for `acme` and `acme ` would be two customers, and
-/// only the line's own ending is cut off.
+/// A name is used unchanged. White space around it is refused, because `acme` and `acme ` would be two customers. Only
+/// the end of the line is cut off.
 fn name<'a>(
     record: &'a ByteRecord,
     place: usize,
@@ -241,7 +241,7 @@ fn fault(column: &'static str, text: &str, allowed: String) -> Fault {
     Fault { column, text: shorten(text), allowed }
 }
 
-/// For messages: control characters made visible, and not more than a line of it.
+/// A text for messages: control characters made visible, at most one line.
 fn shorten(text: &str) -> String {
     const MAX: usize = 80;
     let mut short: String = text.chars().take(MAX).collect();

@@ -1,10 +1,10 @@
-//! The value column. The text goes into the event as it is, digit by digit, and never through a binary fraction.
+//! The value column. The text goes into the event digit by digit, and never through a binary fraction.
 
-/// The most events that one line may stand for. More is taken for a mistake, such as bytes under a count.
+/// The most events that one line may stand for. More is probably a mistake, such as bytes under a count.
 pub(crate) const MAX_COUNT: u64 = 10_000_000;
 
-/// The number as JSON writes it. What is already JSON stays as it is; of the rest (`+5`, `.5`, `5.`, `007`) only the
-/// spelling changes. `Err` says what is allowed.
+/// The number as JSON writes it. JSON numbers stay unchanged. Other spellings (`+5`, `.5`, `5.`, `007`) are rewritten.
+/// `Err` names the allowed values.
 pub(crate) fn json_number(text: &str) -> Result<String, String> {
     let allowed = || "a decimal number such as 12, -3.25 or 1.5e9, without separators".to_owned();
     let (negative, unsigned) = match text.as_bytes().first() {
@@ -45,11 +45,11 @@ pub(crate) fn json_number(text: &str) -> Result<String, String> {
     }
 }
 
-/// A number of events. `12`, `12.0` and `1.2e1` are the same; other programs write counts in all three ways.
+/// A number of events. `12`, `12.0` and `1.2e1` are the same, because other programs write counts in all three ways.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     let allowed = || format!("a whole number of events from 0 to {MAX_COUNT}");
     let number = json_number(text).map_err(|_| allowed())?;
-    // Exact: whole numbers of up to 2^53 are, and the limit is far below.
+    // Whole numbers up to 2^53 are exact, and the limit is far below.
     let value: f64 = number.parse().map_err(|_| allowed())?;
     if value < 0.0 || value > MAX_COUNT as f64 || value.fract() != 0.0 || has_fraction_digits(&number) {
         return Err(allowed());

@@ -10,10 +10,7 @@ pub(crate) const ALLOWED: &str = "RFC 3339 (2026-11-21T13:00:00Z), `YYYY-MM-DD H
 /// 2106-01-01T00:00Z. The hours of the rollup are 32-bit seconds, which end a few weeks later.
 const END_MS: i64 = 4_291_747_200_000;
 
-/// Unix milliseconds; finer parts are cut off, as the table keeps none. `Err` says what is allowed.
-///
-/// A number is milliseconds if it has 13 digits, which covers 2001 to 2286. Any other length is refused and not
-/// guessed at: Unix seconds read as milliseconds would put all of a file's usage into January 1970.
+/// Unix milliseconds. Finer parts are cut off, because the table keeps none. `Err` names the allowed values.
 pub(crate) fn milliseconds(text: &str) -> Result<i64, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match (text.len(), text.parse()) {

@@ -1,4 +1,4 @@
-//! When a customer works: the hours of the day and the days of the week, in the customer's own time zone.
+//! The working hours of a customer, by hour of the day and day of the week, in the customer's own time zone.
 
 use super::draw::Draw;
 
@@ -60,7 +60,7 @@ impl Calendar {
     }
 }
 
-/// Shares `total` out in proportion to `weights`, in whole numbers that add up to `total` exactly.
+/// Shares `total` out in proportion to `weights`, in whole numbers with the exact sum `total`.
 pub(crate) fn share_out(total: u64, weights: &[f64]) -> Vec<u64> {
     let sum: f64 = weights.iter().sum();
     if total == 0 || sum <= 0.0 {
@@ -74,7 +74,7 @@ pub(crate) fn share_out(total: u64, weights: &[f64]) -> Vec<u64> {
         .enumerate()
         .map(|(index, weight)| {
             reached += weight;
-            // The last share takes what is left, so that rounding cannot lose or add anything.
+            // The last share takes the rest, so that rounding cannot lose or add anything.
             let upto =
                 if index >= last_used { total } else { ((total as f64 * (reached / sum)) as u64).min(total) };
             let share = upto - given;

@@ -1,9 +1,8 @@
 //! Random draws that are the same on every machine.
 //!
-//! ChaCha gives the bits, and only exact floating-point operations (+ - * / and comparisons) turn them into
-//! numbers: `exp`, `ln` and `pow` differ in the last bit from one platform's library to the next, and one such
-//! bit would change the rows. This is also why no distribution with a tail is used: the spread of every drawn
-//! number is bounded, and the labels rely on that.
+//! ChaCha gives the bits. Only exact floating-point operations (+ - * / and comparisons) turn them into numbers. `exp`,
+//! `ln` and `pow` differ in the last bit between platforms, and one such bit would change the rows. So no distribution
+//! with a tail is used. The spread of every drawn number is bounded, and the labels rely on that.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream with this number of the generator with this seed. Streams do not overlap, so that what one
-    /// customer draws can never shift what another one gets.
+    /// The stream with this number of the generator with this seed. Streams do not overlap, so one customer's draws
+    /// never shift another's.
     pub(crate) fn stream(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
@@ -39,8 +38,8 @@ impl Draw {
         self.unit() < probability
     }
 
-    /// A size from `low` to `low * 2^doublings`, each doubling being as likely as the others: a few large
-    /// customers, many small ones, and a largest one that is known.
+    /// A size from `low` to `low * 2^doublings`. Each doubling is equally likely: a few large customers, many small
+    /// ones, and a known largest size.
     pub(crate) fn size(&mut self, low: f64, doublings: u64) -> f64 {
         let octave = self.whole(0, doublings - 1);
         low * (1u64 << octave) as f64 * (1.0 + self.unit())

@@ -1,4 +1,4 @@
-//! From a customer's plan to its events, which add up to the plan exactly.
+//! Turns a customer's plan into events, which add up to the plan exactly.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ pub(crate) enum EventType {
     Storage,
 }
 
-/// An event without its texts: these are written at the last moment, into buffers that are used again.
+/// An event without its texts. The texts are written last, into buffers that are used again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Event {
     pub(crate) event_type: EventType,
@@ -48,7 +48,7 @@ impl Event {
     }
 }
 
-/// In the table's own order, so that the server has little to sort.
+/// The events in the table's own order, so that the server has little to sort.
 pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
     let CustomerPlan { calendar, usage, first_hour, mut draw, .. } = plan;
     let mut events = Vec::with_capacity(usage.event_count() as usize);
@@ -61,7 +61,7 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
         for window in (0..world.days).rev() {
             let start = world.end_hour - (WINDOW_HOURS * (window + 1)) as i64;
             let mut hours = match event_type {
-                // Readings are taken at all hours alike.
+                // Readings are spread evenly over all hours.
                 EventType::Storage => [1.0; WINDOW_HOURS],
                 EventType::ApiRequest | EventType::Compute => {
                     calendar.window(start).map(|weight| weight * draw.between(0.7, 1.3))

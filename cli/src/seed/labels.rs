@@ -1,4 +1,4 @@
-//! What was planted, for whoever compares it with what was found.
+//! The planted anomalies, for comparison with the found ones.
 
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(crate) enum Severity {
 pub(crate) struct Planted {
     pub(crate) metric: Metric,
     pub(crate) kind: Kind,
-    /// `None`: the check cannot find it, and `why` says so.
+    /// `None`: the check cannot find the anomaly, and `why` says so.
     pub(crate) severity: Option<Severity>,
     pub(crate) why: &'static str,
 }

@@ -1,11 +1,11 @@
-//! What one customer uses, window by window, before any event is made.
+//! The usage of one customer, window by window, before any event is made.
 //!
-//! The plan is made in the windows of the check itself: window 0 is the 24 hours before the end, window i the
-//! same hours i days earlier. The events are then made so that they add up to the plan exactly. Ordinary usage is
-//! therefore ordinary by construction, and not by luck:
+//! The plan is made in the windows of the check itself: window 0 is the 24 hours before the end, window i the same
+//! hours i days earlier. The events then add up to the plan exactly. So ordinary usage is ordinary by construction, and
+//! not by luck:
 //!
-//! * Noise is bounded, and its baseline values are a shuffled ladder (see [`noise`]): its standard deviation is
-//!   known beforehand and cannot come out small by chance, which is what makes a normal day look extraordinary.
+//! * Noise is bounded, and its baseline values are a shuffled ladder (see [`noise`]). Its standard deviation is known
+//!   beforehand and cannot come out small by chance. A small one would make a normal day look extraordinary.
 //! * The current window draws its noise from the inner quarter of that range.
 //! * A weekday pattern shows the current weekday four times in the 30 windows, which keeps |z| under 2.6.
 //! * Growth is a few percent in 30 days.
@@ -17,7 +17,7 @@ use super::labels::Planted;
 use super::scenario::{self, Scenario};
 use super::usage::{BASELINE_WINDOWS, Habit, Series, Usage, round};
 
-/// What decides every row: nothing else goes in.
+/// All inputs of the rows.
 #[derive(Clone, Copy)]
 pub(crate) struct World {
     pub(crate) seed: u64,
@@ -46,7 +46,7 @@ pub(crate) fn plan(world: World, number: u64) -> CustomerPlan {
     let scenario = scenario::of(world.seed, number);
     let mut draw = Draw::stream(world.seed, number);
     let habit = scenario.map_or_else(|| ordinary_habit(&mut draw), Scenario::habit);
-    // A weekend would widen the spread of the baseline, and with it shrink the z-score of what is planted.
+    // A weekend would widen the spread of the baseline, and so shrink the z-score of the planted anomaly.
     let rhythm = if scenario.is_some() { Rhythm::Steady } else { habit.rhythm(&mut draw) };
     let calendar = Calendar::draw(rhythm, &mut draw);
     let first_window = habit.first_window(scenario, &mut draw).min(world.days - 1);
@@ -91,10 +91,10 @@ impl Habit {
         }
     }
 
-    /// The window of the first event: the oldest, but for new customers.
+    /// The window of the first event: the oldest, except for new customers.
     fn first_window(self, scenario: Option<Scenario>, draw: &mut Draw) -> usize {
         match (self, scenario) {
-            // Two to five windows to compare with, where the check wants seven.
+            // Two to five windows to compare with. The check needs seven.
             (Habit::New, Some(_)) => draw.whole(3, 6) as usize,
             (Habit::New, None) => draw.whole(3, 25) as usize,
             _ => usize::MAX,
@@ -102,7 +102,7 @@ impl Habit {
     }
 }
 
-/// How much a customer uses in a plain day, and how much that varies.
+/// The usage of a customer on a plain day, and its variation.
 struct Sizes {
     calls: f64,
     bytes_per_call: f64,
@@ -110,12 +110,12 @@ struct Sizes {
     stored: f64,
     jobs: f64,
     cpu_ms: f64,
-    /// Of calls and of CPU time: the largest deviation, relative.
+    /// Largest relative deviation of calls and of CPU time.
     noise: f64,
-    /// Of the bytes per call.
+    /// Largest relative deviation of the bytes per call.
     bytes_noise: f64,
     stored_noise: f64,
-    /// In 30 days, relative.
+    /// Relative growth in 30 days.
     growth: f64,
     stored_growth: f64,
 }
@@ -144,7 +144,7 @@ impl Sizes {
                 cpu_ms: if draw.chance(0.5) { draw.between(1_000.0, 15_000.0) } else { 0.0 },
                 ..ordinary
             },
-            // So little noise that a new customer stays within the relative floor, however few its windows are.
+            // The noise is small enough to keep a new customer within the relative floor, however few its windows are.
             (Habit::New, None) => Self {
                 noise: draw.between(0.01, 0.03),
                 bytes_noise: 0.01,
@@ -153,7 +153,7 @@ impl Sizes {
                 stored_growth: 0.02,
                 ..ordinary
             },
-            // Large enough for a change to clear every floor by far.
+            // The size is large enough for a change to exceed every floor by far.
             (_, Some(scenario)) => Self {
                 calls: draw.between(550.0, 800.0),
                 bytes_per_call: draw.between(60_000.0, 90_000.0),
@@ -171,8 +171,8 @@ impl Sizes {
         }
     }
 
-    /// Keeps noise and growth well below the weekly pattern. Were they of a size with it, they could by chance flatten
-    /// the pattern in the baseline and add to it in the current window.
+    /// Keeps noise and growth well below the weekly pattern. Otherwise they could flatten the pattern in the baseline
+    /// by chance and add to it in the current window.
     fn calm(&mut self, weekend_depth: f64) {
         self.noise = self.noise.min(weekend_depth / 6.0);
         self.bytes_noise = self.bytes_noise.min(weekend_depth / 12.0);
@@ -233,11 +233,11 @@ fn usage(world: World, calendar: &Calendar, sizes: &Sizes, habit: Habit, draw: &
     usage
 }
 
-/// Relative deviations of at most `size`, one a window.
+/// Relative deviations of at most `size`, one per window.
 ///
-/// The 30 baseline windows get the rungs of a ladder from `-size` to `size`, each moved within its own rung, in
-/// random order: as irregular to the eye as uniform noise, but its standard deviation is always close to
-/// `size / sqrt(3)`. The current window stays within a quarter of `size`.
+/// The 30 baseline windows get the rungs of a ladder from `-size` to `size`, each moved within its own rung, in random
+/// order. They look as irregular as uniform noise, but their standard deviation is always close to `size / sqrt(3)`.
+/// The current window stays within a quarter of `size`.
 fn noise(size: f64, windows: usize, draw: &mut Draw) -> Vec<f64> {
     let rung = 2.0 * size / BASELINE_WINDOWS as f64;
     let mut ladder: Vec<f64> =

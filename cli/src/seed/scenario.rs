@@ -1,7 +1,7 @@
-//! What is planted in the current window, and for whom.
+//! The planted changes of the current window, and their customers.
 //!
-//! The two metrics of `api_request` events are planted so that it is clear which of them moves: more calls with
-//! the same bytes in all, more bytes in as many calls, or both, each labelled.
+//! The two metrics of `api_request` events are planted so that it is clear which of them moves: more calls with the
+//! same bytes in all, more bytes in as many calls, or both. Each is labelled.
 
 use super::draw::Draw;
 use super::labels::{Kind, Metric, Planted, Severity};
@@ -12,7 +12,7 @@ pub(crate) enum Scenario {
     CallsSpike,
     CallsSpikeMildly,
     CallsDrop,
-    /// The API is not called any more, so that bandwidth goes too.
+    /// No more calls of the API, so bandwidth stops too.
     CallsStop,
     CallsStart,
     CallsStartSmall,
@@ -30,7 +30,7 @@ pub(crate) enum Scenario {
     /// The readings go on and say 0.
     StorageEmptied,
     StorageFilled,
-    /// No readings any more, which is not the same as 0.
+    /// No more readings, which is not the same as 0.
     StorageSilent,
     ComputeSpike,
     ComputeDrop,
@@ -43,7 +43,7 @@ pub(crate) enum Scenario {
     SpikeOfNewcomer,
     /// A spike in calls too few to matter.
     SmallSpike,
-    /// A change far outside the usual spread, and yet of a few percent.
+    /// A change far outside of the usual spread, but only a few percent of the mean.
     SlightRise,
 }
 
@@ -86,7 +86,7 @@ const HAND: u64 = 40;
 const PLANTED_IN_A_HAND: usize = 2;
 
 /// The scenario of a customer, or none. The first 40 customers have every scenario between them, the others one in
-/// twenty. Only the seed and the number decide, so that more customers never change the first ones.
+/// twenty. Only seed and number decide, so more customers never change the first ones.
 pub(crate) fn of(seed: u64, number: u64) -> Option<Scenario> {
     let hand = (number - 1) / HAND;
     // Above every customer's own stream.
@@ -110,8 +110,8 @@ impl Scenario {
         }
     }
 
-    /// The noise of calls and CPU time. A mild change is four standard deviations, and needs a spread that makes
-    /// this more than the relative floor.
+    /// The noise of calls and CPU time. A mild change is four standard deviations. The noise must make this more than
+    /// the relative floor.
     pub(crate) fn noise(self, draw: &mut Draw) -> f64 {
         match self {
             Scenario::CallsSpikeMildly | Scenario::BandwidthSpikeMildly | Scenario::ComputeDropMildly => {
@@ -140,7 +140,7 @@ impl Scenario {
         }
     }
 
-    /// Changes the usage and says what was changed.
+    /// Changes the usage and returns the changes.
     pub(crate) fn apply(self, usage: &mut Usage, draw: &mut Draw) -> Vec<Planted> {
         use Kind::{Drop, DropToZero, FromZero, Spike};
         use Metric::{ApiCalls, Bandwidth, ComputeTime, StoragePeak};
@@ -315,7 +315,7 @@ fn silence_baseline(series: &mut Series) {
     series.amounts[1..].fill(0);
 }
 
-/// Puts the current window at this z-score. Only basic arithmetic and the square root are used, both exact.
+/// Puts the current window at this z-score. Only basic arithmetic and the square root are used, and both are exact.
 fn move_by_stddevs(values: &mut [u64], z_score: f64) {
     let baseline = &values[1..=BASELINE_WINDOWS];
     let count = baseline.len() as f64;

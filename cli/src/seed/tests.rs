@@ -23,7 +23,7 @@ struct Finding {
 /// The value of a metric in each window; `None` is a gap. Index 0 is the current window.
 type Windows = Vec<Option<f64>>;
 
-/// From the events alone, by their timestamps.
+/// Values from the events alone, by their timestamps.
 fn windows_of_events(events: &[Event], end_ms: i64) -> (Vec<Windows>, usize) {
     let mut windows = vec![vec![Some(0.0); 31], vec![Some(0.0); 31], vec![None; 31], vec![Some(0.0); 31]];
     let mut first = 0;
@@ -53,7 +53,7 @@ fn add(value: &mut Option<f64>, amount: f64) {
     *value = Some(value.unwrap_or(0.0) + amount);
 }
 
-/// From the plan, which is quicker; another test shows that the events add up to it.
+/// Values from the plan, which is faster. Another test shows that the events add up to the plan.
 fn windows_of_plan(plan: &plan::CustomerPlan) -> (Vec<Windows>, usize) {
     let usage = &plan.usage;
     let take =
@@ -79,7 +79,7 @@ struct Score {
     severity: Option<Severity>,
 }
 
-/// The definition, in two passes. `None`: it cannot be judged.
+/// The definition, in two passes. `None` without a verdict.
 fn check(metric: Metric, windows: &Windows, first: usize) -> Option<Score> {
     let min_change = match metric {
         Metric::ApiCalls => 100.0,

@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn what_cannot_be_understood() {
         for (event, expected) in [
-            (json!({}), "neither of SNS"),
-            (json!("hello"), "neither of SNS"),
+            (json!({}), "no SNS event"),
+            (json!("hello"), "no SNS event"),
             (json!({ "Records": [{ "s3": {} }] }), "not one of SNS"),
             (json!({ "redrive": { "chanel": "a", "message": "" } }), "unknown field `chanel`"),
             (json!({ "redrive": { "channel": "a" } }), "missing field `message`"),

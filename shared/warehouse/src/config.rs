@@ -1,4 +1,4 @@
-//! How ClickHouse is reached.
+//! The address and the user of ClickHouse, and the time limits of queries.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use environment::{ConfigError, Env};
 
 use crate::plaintext;
 
-/// Where to find usage.
+/// The connection to ClickHouse.
 #[derive(Clone, Debug)]
 pub struct ClickHouseConfig {
-    /// `CLICKHOUSE_URL`: address of the HTTP interface, `https://…`, or `http://…` at home.
+    /// `CLICKHOUSE_URL`: address of the HTTP interface: `https://…`, or `http://…` in a private network.
     ///
     /// `CLICKHOUSE_ALLOW_PLAINTEXT`: `true` allows plain http to any address, also with a password; default `false`.
     pub url: String,
@@ -22,7 +22,7 @@ pub struct ClickHouseConfig {
     pub secret_arn: Option<String>,
     /// `CLICKHOUSE_READ_TIMEOUT_SECONDS`: longest wait for the next part of an answer; default 60.
     pub read_timeout: Duration,
-    /// `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`: longest time for a whole query, also told to the server; default 240.
+    /// `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`: longest time for a whole query, which the server gets too; default 240.
     pub query_timeout: Duration,
 }
 
@@ -69,7 +69,7 @@ impl ClickHouseConfig {
     }
 }
 
-/// The host and port of an address: a password in the address must not reach a log.
+/// The host and port of an address. A password in the address must not reach a log.
 pub(crate) fn host_of(url: &str) -> String {
     let after_scheme = url.split("://").nth(1).unwrap_or(url);
     let authority = after_scheme.split(['/', '?']).next().unwrap_or(after_scheme);

@@ -14,7 +14,7 @@ pub(crate) enum Credentials {
 pub enum CredentialsError {
     #[error(transparent)]
     Read(SecretError),
-    // The source of a JSON error would quote the secret. The error names the place only.
+    // The source of a JSON error would quote the secret. So the error names only the place.
     #[error("the secret {arn} is not {{\"username\": …, \"password\": …}} (line {line}, column {column})")]
     Format { arn: String, line: usize, column: usize },
 }
@@ -65,7 +65,7 @@ impl Credentials {
         }
     }
 
-    /// Has the next call of [`Self::get`] read the secret anew. `false` where there is no secret.
+    /// Lets the next call of [`Self::get`] read the secret again. Returns `false` without a secret.
     pub(crate) fn forget(&self) -> bool {
         match self {
             Self::Fixed(_) => false,

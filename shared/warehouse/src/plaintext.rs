@@ -1,11 +1,11 @@
-//! Where ClickHouse may be reached without encryption.
+//! The rule for plain http to ClickHouse.
 //!
-//! Everybody on the way can read and change what plain http carries. So plain http is for this machine, and for private
-//! addresses as long as no password goes with it. The variable `clickhouse_url` of the Terraform stack has the same rule.
+//! Everybody on the way can read and change plain http. So plain http is allowed to this machine, and to private
+//! addresses without a password. The Terraform variable `clickhouse_url` has the same rule.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Why this address is refused; `None` where it may be used.
+/// The reason why this address is refused. `None` if it may be used.
 pub fn refusal(url: &str, has_password: bool) -> Option<&'static str> {
     let rest = url.strip_prefix("http://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -23,7 +23,7 @@ pub fn refusal(url: &str, has_password: bool) -> Option<&'static str> {
 enum Reach {
     Loopback,
     Private,
-    /// Also each name but `localhost`: a name does not tell where it leads.
+    /// Also every name except `localhost`, because a name does not show where it leads.
     Public,
 }
 

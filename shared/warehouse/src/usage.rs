@@ -1,14 +1,16 @@
 //! Reading usage: streams of all customers and all metrics, and small queries for a single customer.
 //!
-//! The hours of the rollup are aggregated in the order of their primary key, so ClickHouse holds a few thousand customers
-//! at once and this side one. A row is one customer with the values of all its metrics in all windows. Where there is a
-//! baseline, which holds them already, only the hours of fresh windows are aggregated, and both streams are read beside
-//! each other in the order of customers.
+//! The sweep reads one row per customer, with the values of all metrics in all windows. It groups by customer, the
+//! prefix of the rollup's key, and fills all windows in one pass (`-Resample`). So ClickHouse aggregates in key order
+//! with little memory. With a baseline, only the hours of fresh windows are aggregated. Fresh windows and baselines are
+//! two streams that are merged here, not a join in ClickHouse: neither side holds all customers, and a join took one
+//! and a half times as long.
 //!
-//! What may be believed: a stream counts as read when it ended without an error *and* brought at least as many customers
-//! as were declared: those that the same query counts, or that were noted when the baseline was built. An exception in
-//! mid-stream, a cut connection and a stream cut at a row boundary are all errors; the caller must then discard every row
-//! of it.
+//! Only sums, counts, maxima and minima are computed in ClickHouse. Its `stddevSamp` loses all precision near 1e15.
+//!
+//! A stream counts as read if two things hold: it ended without an error, and it brought at least the declared number
+//! of customers. The same query declares the number, or the note of the baseline does. An exception in mid-stream, a
+//! cut connection and a stream that was cut at a row are all errors. The caller must then discard every row.
 
 mod baseline;
 mod baselines;

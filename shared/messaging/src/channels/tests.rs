@@ -121,7 +121,10 @@ fn refusals_name_the_entry_and_the_reason() {
             "over 86400",
         ),
         (json!({ "channels": { "Slack": { "type": "slack" } } }), "channels.Slack is refused: a name is"),
-        (json!({ "channels": { "dlq": { "type": "slack" } } }), "channels.dlq is refused: the queue of that"),
+        (
+            json!({ "channels": { "dlq": { "type": "slack" } } }),
+            "channels.dlq is refused: the notifier's own",
+        ),
         (json!({ "channels": { "": { "type": "slack" } } }), "a name is 1 to 40"),
         (
             json!({ "link": "https://app.example.com/" }),

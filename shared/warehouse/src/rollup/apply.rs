@@ -1,4 +1,4 @@
-//! Running the statements of a migration.
+//! Runs the statements of a migration.
 
 use clickhouse::Client;
 
@@ -6,7 +6,7 @@ use super::error::{MigrationError, failed};
 use super::plan::Plan;
 use super::server;
 
-/// Makes the tables and views of a plan. Does not try the catalog's expressions and fills nothing.
+/// Makes the tables and views of a plan. Does not try the catalog's expressions, and fills nothing.
 pub async fn apply(client: &Client, database: &str, plan: &Plan) -> Result<(), MigrationError> {
     for statement in &plan.statements {
         run(client, database, "the tables and views were not made", statement).await?;

@@ -1,4 +1,4 @@
-//! Which hours the rollup does not hold as the events say, and how they are computed anew.
+//! Finds the hours in which the rollup differs from the events, and computes them again.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,13 @@ use super::{DAY_SECONDS, HOUR_SECONDS, statements};
 pub struct Difference {
     /// First second of the day, UTC, in Unix seconds.
     pub day: u32,
-    /// Hours in which the rollup holds fewer events than there are.
+    /// Hours in which the rollup has fewer events than the table.
     pub fewer: Vec<Hour>,
-    /// Hours in which it holds more: events are gone, or were counted twice.
+    /// Hours in which the rollup has more events: events are gone, or were counted twice.
     pub more: Vec<Hour>,
 }
 
-/// An hour, in Unix seconds, with its events and those that the rollup holds.
+/// An hour, in Unix seconds, with its number of events in the table and in the rollup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hour {
     pub at: u32,
@@ -29,7 +29,7 @@ pub struct Hour {
     pub rolled: u64,
 }
 
-/// Hours of one day that are computed anew.
+/// Hours of one day to compute again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     pub day: u32,
@@ -71,8 +71,7 @@ pub async fn differences(
 }
 
 impl Difference {
-    /// What is computed anew of a day: the hours of which the rollup holds too few, and of the others those that may be
-    /// replaced by less.
+    /// The hours of a day to compute again: hours with too few events, and other hours that may be replaced by less.
     pub(super) fn to_fill(&self, may_shrink: impl Fn(u32) -> bool) -> Option<Day> {
         let shrinks = self.more.iter().filter(|hour| may_shrink(hour.at));
         let mut hours: Vec<Hour> = self.fewer.iter().chain(shrinks).copied().collect();
@@ -97,10 +96,10 @@ impl Day {
     }
 }
 
-/// Recomputes hours of a metric from its events and tells `done` of each day.
+/// Computes hours of a metric again from its events, and tells `done` of each day.
 ///
-/// Hours that hold wrong rows are emptied before they are filled. Days that no sweep reads any more are emptied together,
-/// since each such step rewrites parts of the table; a day that is still read is empty for a moment only.
+/// Hours with wrong rows are emptied before they are filled. Days that no sweep reads any more are emptied together,
+/// because each such step rewrites parts of the table. A day that sweeps still read is empty only for a moment.
 pub(super) async fn fill(
     client: &Client,
     database: &str,
@@ -111,7 +110,7 @@ pub(super) async fn fill(
 ) -> Result<(), MigrationError> {
     let what = format!("the events of `{}` were not added to the rollup", metric.name);
     let run = async |statement: String| run(client, database, &what, &statement).await;
-    // What is inserted is noticed as an arrival; what is taken out is not.
+    // An insert is noticed as an arrival. A deletion is not.
     let forget = async || {
         for statement in statements::forget_baselines() {
             run(statement).await?;
@@ -120,7 +119,7 @@ pub(super) async fn fill(
     };
     let takes_out = days.iter().any(|day| !day.wrong_spans().is_empty());
     if takes_out {
-        // Also before: once the rows are gone, a migration that is run again would not know of them.
+        // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
         forget().await?;
     }
     let read_from = now.saturating_sub(100 * DAY_SECONDS);

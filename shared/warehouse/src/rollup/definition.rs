@@ -1,15 +1,15 @@
-//! What a view was made from, as its comment tells a later migration.
+//! The definition of a view, kept in its comment for later migrations.
 //!
-//! A comment is two digests: of what the metric means, and of the text of the view. Where the meaning is the same and
-//! the text is not, an earlier version of this program made the view. Then the view is rewritten in place, and what the
-//! rollup holds stays. Where the meaning is another one, what the rollup holds is of no use any more.
+//! A comment has two digests: one of the metric's meaning, and one of the text of the view. If only the text differs,
+//! an earlier version of this program made the view. Then the view is rewritten in place, and the rollup keeps its
+//! rows. If the meaning differs, the rows of the rollup are useless.
 
 use catalog::MetricSpec;
 use sha2::{Digest, Sha256};
 
 use super::events::rollup_select;
 
-/// What is known of a view by its comment.
+/// The state of a view by its comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewState {
     /// Made by this version from this definition.
@@ -27,11 +27,11 @@ pub(super) fn comment(metric: &MetricSpec) -> String {
     format!("{} {}", digest(&meaning(metric)), digest(&rollup_select(metric, "")))
 }
 
-/// What the comment of a view tells, beside what the catalog says of its metric.
+/// The state of a view, by its comment and the catalog's entry of its metric.
 pub(super) fn state(found: &str, metric: Option<&MetricSpec>) -> ViewState {
     let parts: Vec<&str> = found.split(' ').collect();
     let is_digest = |part: &&str| part.len() == 16 && part.chars().all(|c| c.is_ascii_hexdigit());
-    // The first version wrote one digest, of its text, which is the meaning.
+    // The first version wrote one digest, of its text. That text is the meaning.
     if parts.len() > 2 || !parts.iter().all(is_digest) {
         return ViewState::Foreign;
     }
@@ -49,8 +49,8 @@ fn digest(text: &str) -> String {
     hex::encode(&Sha256::digest(text)[..8])
 }
 
-/// The text that stands for the meaning of a metric. It is the statement that the first version made views of, letter
-/// for letter, so that no upgrade takes a metric for another one. Never change it.
+/// The text that stands for the meaning of a metric: the exact statement from which the first version made views. So no
+/// upgrade mistakes a metric for another. Never change this text.
 fn meaning(metric: &MetricSpec) -> String {
     let MetricSpec { name, table, customer_column, time_column, .. } = metric;
     let filter = metric.filter.as_deref().unwrap_or("true");
@@ -89,7 +89,7 @@ mod tests {
         Catalog::built_in().unwrap().get(name).unwrap().clone()
     }
 
-    /// Comments of views that the first version made. They stand in the databases of its users.
+    /// Comments of views that the first version made. They exist in the databases of its users.
     #[test]
     fn the_views_of_the_first_version_are_known() {
         for (name, comment) in [

@@ -8,9 +8,9 @@ pub struct Deletion {
     /// `None` for all metrics.
     pub metric: Option<String>,
     pub why: &'static str,
-    /// Events that the rollup holds of them.
+    /// Events of these hours in the rollup.
     pub events: u64,
-    /// Customers that have any.
+    /// Customers with events in these hours.
     pub customers: u64,
     /// First and last day, as "2026-11-21".
     pub from: String,

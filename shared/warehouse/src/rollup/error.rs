@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The reason is ClickHouse's own in one line. The whole of it is in `source_text`.
+    /// The reason is ClickHouse's own, in one line. `full` has the whole text.
     #[error("{what}: {reason} (database `{database}`)")]
     Statement { database: String, what: String, reason: String, statement: String, full: String },
     #[error("{}", lines(.0))]
@@ -19,7 +19,7 @@ pub enum MigrationError {
 }
 
 impl MigrationError {
-    /// The SQL that failed and all that ClickHouse said of it.
+    /// The SQL that failed, and ClickHouse's whole text about it.
     pub fn details(&self) -> Vec<String> {
         match self {
             Self::Statement { statement, full, .. } => vec![format!("{statement}\n{full}")],

@@ -1,18 +1,18 @@
-//! From events to rows of the rollup: the SELECT of the views, of the backfill, and of periods off the hour.
+//! Turns events into rows of the rollup: the SELECT of the views, of the backfill, and of periods off the hour.
 //!
-//! The SELECT of a view runs within each insert into people's own table. An error in it would fail that insert, so no
+//! The SELECT of a view runs within each insert into people's own tables. An error in it would fail the insert. So no
 //! part of it may fail, whatever is inserted:
 //!
 //! * A value that is no number becomes NULL, and its event does not count.
-//! * An event without a customer is nobody's usage.
+//! * An event without a customer does not count.
 //! * A time outside of the rollup's hours would wrap around into them, so its event does not count.
 //!
-//! Nothing catches an error inside of the catalog's own expressions. A [trial](super::trial) refuses those before a view
-//! exists.
+//! Nothing catches an error inside of the catalog's own expressions. A [trial](super::trial) refuses such expressions
+//! before a view exists.
 
 use catalog::MetricSpec;
 
-/// The rows of the rollup that events make, with a further condition on the events.
+/// The SELECT that makes rows of the rollup from events, with a further condition on the events.
 pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
     rollup_select_from(metric, &metric.table, and_where)
 }
@@ -37,7 +37,7 @@ GROUP BY customer_id, hour"
 /// The columns of those rows, in their order.
 pub(super) const COLUMNS: &str = "customer_id, metric, hour, events, total, peak, low, corrections";
 
-/// A negative infinity is broken data and no correction: it shows in the total.
+/// A negative infinity is broken data and no correction. It shows in the total.
 const IS_CORRECTION: &str = "assumeNotNull(meterflow_value) < 0 AND isFinite(assumeNotNull(meterflow_value))";
 
 /// A metric's events one by one, in the columns of the rollup and with their time in Unix milliseconds.
@@ -71,8 +71,8 @@ GROUP BY hour",
     )
 }
 
-/// The events that count, with customer, time and value under names that no table has: an alias would otherwise hide
-/// a column of the same name from the catalog's expressions.
+/// The events that count, with customer, time and value under names that no table has. Another alias would hide a
+/// column of the same name from the catalog's expressions.
 fn counted_events(metric: &MetricSpec, source: &str, and_where: &str) -> String {
     let (customer, time) = (metric.customer_sql(), metric.time_sql());
     let filter = metric.filter.as_deref().unwrap_or("true");
@@ -93,8 +93,9 @@ WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterfl
     )
 }
 
-/// A value as a number, or NULL where it is none. The condition depends on the type alone, so ClickHouse decides it once
-/// a query. Of numbers `accurateCastOrNull` would drop whole ones that a Float64 cannot hold to the last digit.
+/// A value as a number, or NULL if it is none. The condition depends only on the type, so ClickHouse decides it once
+/// per query. `accurateCastOrNull` would drop whole numbers that a Float64 cannot hold exactly, so numbers are
+/// converted without it.
 fn number(value: &str) -> String {
     format!(
         "if(match(toTypeName({value}), '^(Nullable\\\\(|LowCardinality\\\\()*(U?Int|Float|Decimal|Bool)'), \

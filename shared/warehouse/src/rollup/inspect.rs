@@ -1,4 +1,4 @@
-//! What a database holds of the rollup, for whoever looks at an installation.
+//! The state of the rollup in a database, for `meterflow doctor`.
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
@@ -6,17 +6,17 @@ use serde::Deserialize;
 use super::error::{MigrationError, failed};
 use super::{TABLE, server};
 
-/// A view under a name of the rollup.
+/// A view with a name of the rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
 pub struct RollupView {
     pub name: String,
     pub comment: String,
-    /// When it was made, in Unix seconds.
+    /// The time of its creation, in Unix seconds.
     pub made: u32,
 }
 
 impl RollupView {
-    /// Its state beside what the catalog says of its metric.
+    /// Its state beside the catalog's entry of its metric.
     pub fn state(&self, metric: Option<&catalog::MetricSpec>) -> super::ViewState {
         super::definition::state(&self.comment, metric)
     }
@@ -27,7 +27,7 @@ impl RollupView {
     }
 }
 
-/// The views that feed the rollup, and those of others under similar names.
+/// The views that feed the rollup, and foreign views with similar names.
 pub async fn views(client: &Client, database: &str) -> Result<Vec<RollupView>, MigrationError> {
     let text = format!(
         "SELECT name, comment, toUnixTimestamp(metadata_modification_time) AS made FROM system.tables \

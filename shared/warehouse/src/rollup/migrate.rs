@@ -1,4 +1,4 @@
-//! The migration from its plan to its last backfill.
+//! A migration from its plan to its last backfill.
 
 use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
@@ -11,25 +11,25 @@ use super::plan::{Options, Plan, plan};
 use super::trial::Rows;
 use super::{DAY_SECONDS, HOUR_SECONDS, backfill, server, statements, trial};
 
-/// What a migration tells on its way.
+/// The progress of a migration.
 #[derive(Debug)]
 pub enum Told<'a> {
-    /// What is taken out of the rollup.
+    /// Hours that leave the rollup.
     Deleting(&'a Deletion),
-    /// These days of a metric are computed anew.
+    /// Days of a metric that are computed again.
     Filling { metric: &'a MetricSpec, days: &'a [Day] },
-    /// One of them is done.
+    /// One of these days is done.
     Filled { day: &'a Day },
-    /// All of them are.
+    /// All days are done.
     Done { metric: &'a MetricSpec },
 }
 
-/// What a migration leaves.
+/// The result of a migration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Days that hold fewer events than there are, as events are being inserted.
+    /// Days of the rollup with fewer events than the table, because events are being inserted.
     pub unsettled: usize,
-    /// Days that hold more events than there are.
+    /// Days of the rollup with more events than the table.
     pub surplus: usize,
 }
 
@@ -49,7 +49,7 @@ pub async fn migrate(
     plan.deletions.iter().for_each(|deletion| told(Told::Deleting(deletion)));
     let applied = apply(client, database, &plan).await;
     if applied.is_err() {
-        // A view that was made has not been filled. Nobody may take such a view for a complete one.
+        // The new view was not filled. Nobody may take it for a complete one.
         withdraw(client, database, catalog, &plan).await;
     }
     applied?;
@@ -67,7 +67,7 @@ pub async fn migrate(
     Ok(outcome)
 }
 
-/// Takes the new views away again, and what they brought: after a migration that failed, inserts are as they were before.
+/// Removes the new views and the rows that they brought. So after a failed migration inserts work as before.
 async fn withdraw(client: &Client, database: &str, catalog: &Catalog, plan: &Plan) {
     for name in &plan.new {
         let Some(metric) = catalog.get(name.as_str()) else { continue };
@@ -90,22 +90,22 @@ struct Migration<'a> {
     options: &'a Options,
 }
 
-/// How often hours are computed that events were inserted into meanwhile.
+/// How often hours are computed if events arrive meanwhile.
 const PASSES: usize = 3;
 
 impl Migration<'_> {
-    /// Recomputes the hours of a metric that differ.
+    /// Computes the differing hours of a metric again.
     async fn backfill(&self, told: &mut impl FnMut(Told<'_>)) -> Result<Outcome, MigrationError> {
         let Self { client, database, metric, plan, options } = *self;
         let now = now(client, database).await?;
         let is_new = plan.new.contains(&metric.name);
         let kept_from = (now / DAY_SECONDS + 1).saturating_sub(u32::from(plan.keep_days)) * DAY_SECONDS;
-        // The end of the hours that no event is being inserted into just now, but for late ones.
+        // The end of the hours that only late events are inserted into.
         let settled = now / HOUR_SECONDS * HOUR_SECONDS - HOUR_SECONDS;
         let live = self.filled_while_live(now).await?;
         let mut filled = std::collections::BTreeSet::new();
         for pass in 0..PASSES {
-            // Nothing fed the rollup before a new view, so that the current hours count as well.
+            // Nothing fed the rollup before a new view, so the current hours count as well.
             let until = if is_new && pass == 0 { statements::LAST_SECOND } else { settled };
             let differences = backfill::differences(client, database, metric, (kept_from, until)).await?;
             let may_shrink = |hour: u32| options.rebuild || filled.contains(&hour) || live.contains(&hour);
@@ -131,8 +131,8 @@ impl Migration<'_> {
         })
     }
 
-    /// The hours that a migration may have filled while events were being inserted into them: a view counted some of
-    /// those events, and the backfill counted them once more. They are put right as long as their events are surely there.
+    /// The hours that an earlier migration may have filled during inserts. A view counted some of those events, and the
+    /// backfill counted them again. These hours are corrected while their events surely exist.
     async fn filled_while_live(&self, now: u32) -> Result<std::ops::Range<u32>, MigrationError> {
         let views = super::inspect::views(self.client, self.database).await?;
         let view = views.iter().find(|view| view.metric() == self.metric.name.as_str());

@@ -1,4 +1,4 @@
-//! What has to be done so that tables and views fit the catalog, and what that would delete.
+//! The plan of a migration: the statements that bring tables and views in line with the catalog, and their deletions.
 
 use catalog::{Catalog, MetricSpec};
 use clickhouse::{Client, Row};
@@ -11,29 +11,29 @@ use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
 use super::{DEFAULT_KEEP_DAYS, TABLE, inspect, server, statements};
 
-/// What somebody agreed to.
+/// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Take out of the rollup what the plan lists.
+    /// Delete the listed hours of the rollup.
     pub delete: bool,
-    /// Compute anew also the hours of which the rollup holds more events than there are.
+    /// Also compute hours again in which the rollup has more events than the table.
     pub rebuild: bool,
-    /// For how many days the rollup keeps an hour. `None` leaves it as it is, or as it is by default.
+    /// How many days the rollup keeps an hour. `None` keeps the present number, or takes the default.
     pub keep_days: Option<u16>,
 }
 
-/// What has to be done so that tables and views fit the catalog.
+/// The statements that bring tables and views in line with the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Statements to run in order: tables, then views that are outdated, then views that are missing.
     pub statements: Vec<String>,
-    /// What these statements take out of the rollup.
+    /// Hours that these statements delete.
     pub deletions: Vec<Deletion>,
     /// Metrics that get a view by this plan.
     pub new: Vec<MetricName>,
-    /// Metrics whose view gets another text and goes on to mean the same.
+    /// Metrics whose view gets another text with the same meaning.
     pub rewritten: Vec<MetricName>,
-    /// For how many days the rollup keeps an hour.
+    /// How many days the rollup keeps an hour.
     pub keep_days: u16,
 }
 
@@ -43,7 +43,7 @@ const UNKNOWN: &str =
     "no view says how the hours were computed, so they are computed again from the events that exist";
 const EXPIRED: &str = "the hours are older than the rollup keeps";
 
-/// Compares the database with the catalog. Changes nothing; the database need not exist.
+/// Compares the database with the catalog. Changes nothing. The database need not exist.
 pub async fn plan(
     client: &Client,
     database: &str,
@@ -82,7 +82,7 @@ pub async fn plan(
     }
     let is_kept =
         |metric: &MetricSpec| matches!(view_state(metric), Some(ViewState::Current | ViewState::OlderText));
-    // Also where the view is gone already: a migration that was cut off may have come no further.
+    // The view may be gone already: an earlier migration may have been cut off after that.
     let mut removed = Vec::new();
     for name in &found.metrics {
         let why = match catalog.get(name) {
@@ -96,7 +96,7 @@ pub async fn plan(
         removed.push(statements::remove(name));
     }
     if !removed.is_empty() {
-        // Also before: once the rows are gone, a migration that is run again would not know of them.
+        // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
         plan.statements.extend(statements::forget_baselines());
         plan.statements.append(&mut removed);
         plan.statements.extend(statements::forget_baselines());
@@ -117,7 +117,7 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// What a condition takes out of the rollup; `None` where that is nothing.
+/// The hours that a condition deletes. `None` if there are none.
 async fn deletion(
     client: &Client,
     database: &str,
@@ -143,14 +143,14 @@ async fn deletion(
     Ok((customers > 0).then_some(Deletion { metric, why, events, customers, from, to }))
 }
 
-/// What a database holds of the rollup.
+/// The state of the rollup in a database.
 struct Found {
     database: bool,
     rollup: bool,
     views: Vec<RollupView>,
     /// Metrics that have rows.
     metrics: Vec<String>,
-    /// What the TTL of the rollup says.
+    /// The days in the TTL of the rollup.
     keep_days: Option<u16>,
 }
 

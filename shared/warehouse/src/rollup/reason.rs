@@ -1,6 +1,6 @@
 //! ClickHouse's reason for a refusal, in one line.
 
-/// From here on ClickHouse repeats the statement, or says where in it the error came up.
+/// After these words ClickHouse repeats the statement, or names the place in it.
 const ENDS: [&str; 12] = [
     ": failed at position ",
     " in scope ",
@@ -16,7 +16,7 @@ const ENDS: [&str; 12] = [
     " (version ",
 ];
 
-/// What ClickHouse says, without the statement, the place in it and the version.
+/// ClickHouse's reason, without the statement, the place in it and the version.
 pub fn one_line(error: &clickhouse::error::Error) -> String {
     let text = match error {
         clickhouse::error::Error::BadResponse(text) => text,
@@ -27,7 +27,7 @@ pub fn one_line(error: &clickhouse::error::Error) -> String {
     };
     let said = text.split("DB::Exception: ").last().unwrap_or(text);
     let end = ENDS.iter().filter_map(|end| said.find(end)).min().unwrap_or(said.len());
-    // The suggestion stands behind the statement.
+    // The suggestion follows after the statement.
     let suggestion = said[end..].split("Maybe you meant: ").nth(1).and_then(|rest| rest.split(']').next());
     let words: Vec<&str> = said[..end].split_whitespace().collect();
     let reason = words.join(" ").trim_end_matches(['.', ':']).to_owned();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An expression that is refused, or a table.
+/// A refused expression or table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The file of the catalog.
@@ -12,9 +12,9 @@ pub struct Refusal {
     pub expression: String,
     /// In one line.
     pub reason: String,
-    /// What to write instead.
+    /// The next step for the author of the catalog.
     pub advice: Option<String>,
-    /// The statement and the whole of what ClickHouse said of it.
+    /// The statement, and ClickHouse's whole text about it.
     pub details: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a metric makes of some rows of its table, for people who write a catalog.
+//! The values that a metric makes of some rows of its table, for authors of a catalog.
 
 use catalog::MetricSpec;
 use clickhouse::{Client, Row};
@@ -12,10 +12,10 @@ use super::server;
 pub struct Sample {
     /// Rows that were read.
     pub rows: u64,
-    /// Those of them that count.
+    /// Rows that count.
     pub counted: u64,
     pub customers: u64,
-    /// One of these customers.
+    /// One of the customers.
     pub example: String,
     pub least: f64,
     pub most: f64,
@@ -27,7 +27,7 @@ pub struct Sample {
     pub engine: String,
 }
 
-/// A sample of at most so many rows; `None` where there is no such table.
+/// A sample of at most this many rows. `None` if the table does not exist.
 pub async fn of(
     client: &Client,
     database: &str,
@@ -65,7 +65,7 @@ FROM
 }
 
 impl Sample {
-    /// What the engine of the table means for a view on it.
+    /// Remarks on a view on a table of this engine.
     pub fn remarks(&self) -> Vec<&'static str> {
         match self.engine.as_str() {
             "Distributed" => vec![

@@ -11,7 +11,7 @@ pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 /// The first second of 2106, where the hours of the rollup end.
 pub(super) const LAST_SECOND: u32 = 4_291_747_200;
 
-/// Makes the rollup, and what hangs on it: arrivals are noticed before anything can arrive.
+/// Makes the rollup and its dependent tables. The view of arrivals exists before anything can arrive.
 pub(super) fn tables(keep_days: u16) -> [String; 5] {
     let keep = |ddl: &str| {
         let of_file = format!("toIntervalDay({DEFAULT_KEEP_DAYS})");
@@ -26,7 +26,7 @@ pub(super) fn tables(keep_days: u16) -> [String; 5] {
     ]
 }
 
-/// Adds to a rollup of the first version what it lacks.
+/// Adds the missing column to a rollup of the first version.
 pub(super) fn add_corrections() -> String {
     format!(
         "ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS corrections SimpleAggregateFunction(sum, Float64) AFTER low"
@@ -37,7 +37,7 @@ pub(super) fn keep(keep_days: u16) -> String {
     format!("ALTER TABLE {TABLE} MODIFY TTL hour + toIntervalDay({keep_days})")
 }
 
-/// Makes a metric's materialized view. The comment is how a later migration knows the definition.
+/// Makes a metric's materialized view. Later migrations recognise the definition by the comment.
 pub fn create_view(metric: &MetricSpec) -> String {
     format!(
         "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {TABLE} AS\n{select}\nCOMMENT '{comment}'",
@@ -47,7 +47,7 @@ pub fn create_view(metric: &MetricSpec) -> String {
     )
 }
 
-/// Gives a view its present text, while it goes on to feed the rollup.
+/// Gives a view its new text. The view goes on feeding the rollup.
 pub(super) fn rewrite_view(metric: &MetricSpec) -> [String; 2] {
     let view = view_name(metric);
     [
@@ -60,8 +60,8 @@ pub(super) fn drop_view(name: &str) -> String {
     format!("DROP VIEW IF EXISTS `{name}`")
 }
 
-/// By day, the hours from `from` until `until` that have events and in which the rollup holds another number of them:
-/// those in which it holds fewer, and those in which it holds more.
+/// By day, the hours from `from` until `until` with events in which the rollup has another number of them: hours with
+/// fewer events, and hours with more.
 pub fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
     let name = &metric.name;
     let events = events_by_hour(metric);
@@ -89,7 +89,7 @@ ORDER BY day"
     )
 }
 
-/// Takes what the rollup holds between these times out of it, in one mutation. `None` where there is nothing to take.
+/// Deletes the rollup's rows between these times, in one mutation. `None` without times.
 pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
     (!spans.is_empty()).then(|| {
         format!(
@@ -100,7 +100,7 @@ pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
     })
 }
 
-/// Computes what the rollup has to hold between these times, from the events.
+/// Computes the rollup's rows between these times from the events.
 pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
     let between = format!("\n        AND ({})", within(&metric.time_sql(), spans));
     format!("INSERT INTO {TABLE} ({COLUMNS})\n{}", rollup_select(metric, &between))
@@ -113,7 +113,7 @@ fn within(time: &str, spans: &[(u32, u32)]) -> String {
     spans.iter().map(span).collect::<Vec<_>>().join(" OR ")
 }
 
-/// Takes everything of a metric out of the rollup. The name comes from the table and may be anything.
+/// Deletes all rows of a metric from the rollup. The name comes from the table and may be any text.
 pub(super) fn remove(metric: &str) -> String {
     format!("ALTER TABLE {TABLE} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2", quoted(metric))
 }
@@ -122,8 +122,8 @@ pub(super) fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
-/// Makes all baselines be computed anew: nobody reads what is not noted, nor what was begun before the note that this
-/// leaves, for a build may be under way. After whatever was taken out of the rollup, and in this order.
+/// Makes all baselines invalid. It follows every deletion from the rollup, in this order. The note that it leaves also
+/// ends builds that are under way, because a build counts only if it began after the note.
 pub fn forget_baselines() -> [String; 3] {
     [
         format!("TRUNCATE TABLE {BUILDS_TABLE}"),

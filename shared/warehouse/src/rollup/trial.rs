@@ -1,14 +1,14 @@
 //! Tries the expressions of a catalog before a view exists.
 //!
-//! A view runs within each insert into people's own table, and what throws there fails the insert. Nothing around an
-//! expression can catch what is thrown inside of it. So each expression is computed beforehand:
+//! A view runs within each insert into people's own tables. An expression that throws there fails the insert, and
+//! nothing around it can catch the error. So each expression is computed beforehand:
 //!
 //! * on rows of odd content, made from the types of the columns: empty and broken texts, texts that are no numbers,
-//!   JSON without or with odd values under the very keys that the expression names, the ends of ranges, zeros, NULL;
-//! * on the rows that there are.
+//!   JSON without the keys that the expression names or with odd values under them, the ends of ranges, zeros, NULL;
+//! * on the existing rows.
 //!
-//! Each expression has to stand by itself: the filter does not protect the value, for nothing promises in which order
-//! ClickHouse computes the two.
+//! Each expression must succeed alone. The filter does not protect the value, because ClickHouse promises no order of
+//! computation.
 
 mod advice;
 mod columns;
@@ -25,20 +25,20 @@ use super::one_line;
 use super::plan::Plan;
 use super::refusal::Refusal;
 
-/// Which rows of a table are tried.
+/// The rows of a table to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
     All,
-    /// At most so many.
+    /// At most this many.
     Some(u64),
 }
 
 /// A field of a metric that holds an expression.
 struct Field<'a> {
     name: &'static str,
-    /// As the catalog has it.
+    /// The text in the catalog.
     text: &'a str,
-    /// As the statements have it.
+    /// The text in the statements.
     sql: String,
 }
 
@@ -59,7 +59,7 @@ pub async fn of_plan(
     if refusals.is_empty() { Ok(()) } else { Err(MigrationError::Refused(refusals)) }
 }
 
-/// What is refused of a metric.
+/// The refusals of a metric.
 pub async fn of_metric(
     client: &Client,
     database: &str,
@@ -68,7 +68,7 @@ pub async fn of_metric(
     rows: Rows,
 ) -> Result<Vec<Refusal>, MigrationError> {
     let table = columns::of(client, database, &metric.table).await?;
-    // A migration makes the table, and the database perhaps as well.
+    // A migration makes the table, and perhaps the database.
     let is_to_be_made = table.as_ref().is_some_and(|table| !table.exists);
     let client = client.clone().with_database(if is_to_be_made { "system" } else { database });
     let names: Vec<&str> =
@@ -88,7 +88,7 @@ pub async fn of_metric(
     if !refusals.is_empty() {
         return Ok(refusals);
     }
-    // The whole of what the view will do, on the odd rows.
+    // The whole SELECT of the view, on the odd rows.
     let alias = format!("({}) AS {}", source.rows(0, source.count()), alias_of(&metric.table));
     let whole = rollup_select_from(metric, &alias, "");
     if let Err(error) = trial.count(&whole).await? {
@@ -118,7 +118,7 @@ fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     fields
 }
 
-/// The last part of "database.table": an expression may name its columns by it.
+/// The last part of "database.table". An expression may qualify its columns with it.
 fn alias_of(table: &str) -> &str {
     table.rsplit('.').next().unwrap_or(table)
 }
@@ -133,14 +133,14 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Type and odd rows.
+    /// Tries the type and the odd rows.
     async fn of_field(
         &self,
         field: &Field<'_>,
         source: &odd::Source,
     ) -> Result<Option<Refusal>, MigrationError> {
         let alias = alias_of(&self.metric.table);
-        // The column beside it brings an aggregate to light.
+        // The column beside it reveals an aggregate.
         let text = |first: usize, count: usize| {
             format!(
                 "SELECT {} AS meterflow_field, meterflow_row FROM ({}) AS {alias}",
@@ -186,7 +186,7 @@ impl Trial<'_> {
         Ok(Some(self.refusal(field.name, field.text, one_line(&error), advice, Some((&whole, &error)))))
     }
 
-    /// The rows that there are.
+    /// Tries the existing rows.
     async fn on_rows(&self, field: &Field<'_>, rows: Rows) -> Result<Option<Refusal>, MigrationError> {
         let limit = match rows {
             Rows::All => String::new(),
@@ -217,7 +217,7 @@ impl Trial<'_> {
         self.client.query_raw(text).fetch_one::<String>().await.unwrap_or_else(|_| "an odd one".to_owned())
     }
 
-    /// An error of the connection or of the rights says nothing of an expression.
+    /// An error of the connection or of the rights does not concern an expression.
     fn is_about_the_statement(
         &self,
         error: clickhouse::error::Error,

@@ -1,4 +1,4 @@
-//! Takes everything away that a migration made. Events and the database stay.
+//! Removes everything that a migration made. Events and the database stay.
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::{TABLES, inspect, server, statements};
 /// The view that notes arrivals.
 const ARRIVALS_VIEW: &str = "usage_arrivals_view";
 
-/// The statements that take everything away, views first: from then on nothing of ours is in the way of an insert.
+/// The statements that remove everything, views first. After the views nothing of ours affects an insert.
 pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, MigrationError> {
     #[derive(Row, Deserialize)]
     struct Table {
@@ -35,7 +35,7 @@ pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, M
     Ok(statements)
 }
 
-/// Takes everything away.
+/// Removes everything.
 pub async fn uninstall(client: &Client, database: &str) -> Result<(), MigrationError> {
     for statement in leftovers(client, database).await? {
         run(client, database, "a view or table was not taken away", &statement).await?;

@@ -1,4 +1,4 @@
-//! What is known of baselines, and what follows: which one a run reads, and what is built next. Pure.
+//! Decides which baseline a run reads, and which one is built next. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,37 +11,38 @@ use sha2::{Digest, Sha256};
 use super::note::{Build, NO_BUILD};
 use super::request::SweepRequest;
 
-/// Seconds after which whatever was being inserted can be read.
+/// Seconds until an insert that was under way can surely be read.
 const SETTLING: i64 = 3_600;
 
 pub(super) const DAY: u32 = 86_400;
 
-/// Windows that are read from the hours beside a baseline, or built by one statement: of a week and a day, they lie in two
-/// or three partitions of the rollup. What is built by then is not lost when time runs out.
+/// Windows that are read from the hours beside a baseline, or built by one statement. They cover a week and a day,
+/// which lie in two or three partitions of the rollup. Finished windows stay if time runs out.
 pub(super) const MOST_FRESH: usize = 8;
 
-/// A baseline that is built, and what has to be read beside it.
+/// A complete baseline, and the windows to read beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
-    /// Of the hour that it was built for, in Unix seconds.
+    /// The hour that the baseline was built for, in Unix seconds.
     pub(super) closes: u32,
-    /// Days from then to the run that reads it: its windows are so much older now.
+    /// Days between that hour and the run that reads the baseline. Its windows are this much older now.
     pub(super) shift: u8,
     pub(super) builds: Vec<u64>,
-    /// Of each bucket.
+    /// Rows of each bucket.
     pub(super) rows: BTreeMap<u8, u64>,
-    /// Ages of the windows that are read from the hours; the newest is always one of them.
+    /// Ages of the windows that are read from the hours. The newest is always one of them.
     pub(super) fresh: Vec<u8>,
-    /// When it was found, or the last part of it was begun if a clock was ahead, in Unix milliseconds.
+    /// The time when the baseline was found, in Unix milliseconds. If a clock was ahead, the beginning of its last
+    /// part.
     pub(super) found_ms: i64,
 }
 
-/// What ClickHouse knows of the windows of a sweep. Times are in Unix seconds, by its own clock, where they do not say
+/// ClickHouse's knowledge of the windows of a sweep. Times are in Unix seconds by ClickHouse's clock, unless stated
 /// otherwise.
 #[derive(Clone, Debug, Default, Row, Deserialize)]
 pub(super) struct State {
     pub(super) now_ms: i64,
-    /// Hours, and when something last arrived for them.
+    /// Hours, and the time of the last arrival for each.
     arrivals: Vec<(u32, u32)>,
     /// Each complete build.
     builds: Vec<Build>,
@@ -50,11 +51,11 @@ pub(super) struct State {
 /// One statement that builds a baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// Windows to make of hours.
+    /// Ages of the windows to compute from hours.
     pub(super) ages: Vec<u8>,
-    /// The oldest window that the baseline has after it.
+    /// The oldest window of the new baseline.
     pub(super) oldest: u8,
-    /// What the others are taken from.
+    /// The baseline that the other windows come from.
     pub(super) former: Option<Baseline>,
 }
 
@@ -71,8 +72,8 @@ impl Baseline {
 }
 
 impl State {
-    /// The newest baseline that is complete for all customers of a sweep, and the windows that it does not hold as the
-    /// rollup holds them now.
+    /// The newest baseline that is complete for all customers of a sweep, and the windows in which the rollup has
+    /// changed since.
     pub(super) fn baseline(&self, request: &SweepRequest<'_>) -> Option<Baseline> {
         let end = seconds(request.window.end());
         // The newest note of each bucket, by hour.
@@ -106,27 +107,27 @@ impl State {
         })
     }
 
-    /// What to build next; `None` where all is built that can be.
+    /// The next step of building. `None` if all possible windows are built.
     pub(super) fn step(&self, request: &SweepRequest<'_>) -> Option<Step> {
         let former = self.baseline(request);
         let fresh: Vec<u8> = match &former {
             Some(former) => former.fresh.clone(),
             None => ages(request).collect(),
         };
-        // The window that is compared is not part of its baseline, and what still changes is read from the hours.
+        // The compared window is not part of its baseline. Windows that still change are read from the hours.
         let to_build = |age: &u8| *age > 0 && self.settled_ms(&request.window, *age) <= self.now_ms;
         let mut to_build = fresh.into_iter().filter(to_build);
         let ages: Vec<u8> = to_build.by_ref().take(MOST_FRESH).collect();
         if ages.is_empty() {
             return None;
         }
-        // What is out of date and not built now must not be taken over. What still changes may be: something has arrived for
-        // it less than an hour before this build is begun, so it is fresh to whoever reads it.
+        // A window that is out of date and not built now must not be taken over. A window that still changes may be:
+        // something arrived for it less than an hour before this build begins, so every reader treats it as fresh.
         let oldest = to_build.next().map_or_else(|| oldest(request), |left| left - 1);
         Some(Step { ages, oldest, former })
     }
 
-    /// From when on a build holds all that arrived for a window; never for one beyond every baseline.
+    /// The time from which a build holds all arrivals of a window. Never for a window beyond every baseline.
     fn settled_ms(&self, window: &Window, age: u8) -> i64 {
         let Some(age) = Age::new(age.into()) else { return i64::MAX };
         let start = seconds(window.earlier(age).start());
@@ -137,7 +138,7 @@ impl State {
 }
 
 impl Step {
-    /// Whether it is what was done before it, on the same former builds.
+    /// Whether this state equals the one of the step before, on the same former builds.
     pub(super) fn repeats(&self, last: Option<&Self>) -> bool {
         let builds = |step: &Self| step.former.as_ref().map(|former| former.builds.clone());
         last.is_some_and(|last| self.ages == last.ages && builds(self) == builds(last))
@@ -157,7 +158,7 @@ pub(super) fn seconds(at: jiff::Timestamp) -> u32 {
     u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
-/// What the values of a window mean: which metric each of them is, and how it is made of events.
+/// The meaning of the values of a window: the metric of each value, and how it is made of events.
 pub(super) fn definition(catalog: &Catalog) -> String {
     let mut digest = Sha256::new();
     for metric in catalog.metrics() {
@@ -191,7 +192,7 @@ mod tests {
         }
     }
 
-    /// Built at a time when nothing had arrived for an hour.
+    /// Builds of a time when nothing had arrived for an hour.
     fn built(closes: u32, oldest: u8) -> Vec<Build> {
         [1, 5]
             .map(|bucket| (closes, bucket, u64::from(closes) + u64::from(bucket), HOUR_AGO_MS, 100, oldest))
@@ -202,14 +203,14 @@ mod tests {
         State { now_ms: i64::from(NOW) * 1_000, arrivals: Vec::new(), builds }
     }
 
-    /// Which baseline is read and which windows are fresh.
+    /// The baseline that is read, and the fresh windows.
     fn read(state: &State) -> Option<(u32, u8, Vec<u8>)> {
         let baseline = state.baseline(&request(&Catalog::built_in().unwrap()))?;
         assert_eq!((baseline.builds.len(), baseline.rows()), (2, 200));
         Some((baseline.closes, baseline.shift, baseline.fresh))
     }
 
-    /// Which windows are built, up to which one, and on which baseline.
+    /// The windows that are built, up to which one, and on which baseline.
     fn step(state: &State) -> Option<(Vec<u8>, u8, Option<u32>)> {
         let step = state.step(&request(&Catalog::built_in().unwrap()))?;
         Some((step.ages, step.oldest, step.former.map(|former| former.closes)))

@@ -1,22 +1,22 @@
-//! Baselines: the earlier windows of each customer, computed from the rollup before they are needed.
+//! Baselines: the earlier windows of each customer, computed from the rollup before a run needs them.
 //!
-//! Of the windows that a run compares, all but the newest were compared before: yesterday's run at this hour needed them
-//! too. So they are kept, a row for each customer and hour of the day, and a run reads one row a customer and the hours of
-//! one day, instead of those of a month. What keeps that exact:
+//! Thirty of the 31 windows of a run were compared by yesterday's run of this hour. A row of `usage_baselines` holds
+//! the earlier windows of a customer for one hour of the day. A run reads one row per customer and the hours of one
+//! day, instead of the hours of a month. These rules keep the result exact:
 //!
-//! * A build holds what the rollup held when it was begun. A window of it may be read as long as nothing has arrived for
-//!   any of its hours since then, or shortly before: an insert may still have been under way.
-//! * All other windows are fresh: they are read from the hours, and whatever the baseline says of them is left out. The
-//!   newest one always is. So a run reads what the rollup holds now, late events included, and never what it held
-//!   yesterday. Where most windows are fresh, as after an import, the hours alone are read.
-//! * A build counts once it is noted as complete, with the number of its rows. Builds that broke off, or of two runs at
-//!   a time, get in nobody's way, since each has an id of its own and is read by it. Whoever does not find all the rows
-//!   that were noted believes none of them: a run reads the hours, and a baseline is built without them.
+//! * A build holds the content of the rollup at its begin. A window of a build may be read if nothing has arrived for
+//!   any of its hours since then or shortly before, because an insert may have been under way.
+//! * All other windows are fresh. They are read from the hours, and their values in the baseline are ignored. The
+//!   newest window is always fresh. If most windows are fresh, as after an import, only the hours are read.
+//! * A build has an id of its own and counts once it is noted as complete, with its number of rows. So builds that
+//!   broke off, and two builds at a time, do no harm, and there is no lock. A reader that finds fewer rows ignores the
+//!   build and takes the note back. A note of forgetting ends all builds that began before it.
 //!
-//! A run that has done its work builds the baseline of the next hour: yesterday's of that hour, a day older, and the
-//! window that has closed since, and what was out of date.
+//! After its own work, a run builds the baseline of the next hour. It takes yesterday's baseline of that hour, a day
+//! older, and adds the window that has closed since and the windows that were out of date. The detector builds it and
+//! not a refreshing view: the run knows the needed windows and waits for no other schedule.
 //!
-//! Nothing depends on it but speed. Where there is no baseline, a run reads the hours.
+//! A baseline only saves time. Without one, a run reads the hours.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -32,19 +32,19 @@ use super::reader::UsageReader;
 use super::request::SweepRequest;
 use super::sql;
 
-/// How long a baseline is kept: until that of the next day was made of it, or that of the day after if it was not.
+/// How long a baseline is kept: until the next day's baseline was made of it, or the one of the day after.
 const KEPT: u32 = 2 * DAY + 4 * 3_600;
 
-/// Bytes of rows that a build writes at once. By default it would be four times as much: half a gigabyte of memory beside
-/// what the join takes.
+/// Bytes of rows that a build writes at once. The default is four times as much: half a gigabyte of memory beside the
+/// join.
 const BLOCK: usize = 64 * 1024 * 1024;
 
-/// Ids that one statement gives its builds: one for each bucket.
+/// Ids of one statement's builds: one for each bucket.
 const IDS_A_BUILD: u64 = BUCKETS as u64;
 
 impl UsageReader {
-    /// The baseline of a sweep, or `None` where there is none that it pays to read, or it is not found within a third of
-    /// the time that the request leaves, so that the hours can be read instead.
+    /// The baseline of a sweep. `None` if reading it does not pay, or if it is not found within a third of the
+    /// request's time. Then enough time is left for the hours.
     pub async fn baseline(&self, request: &SweepRequest<'_>) -> Result<Option<Baseline>, UsageError> {
         let now = Instant::now();
         let until = now + request.deadline.saturating_duration_since(now) / 3;
@@ -55,13 +55,14 @@ impl UsageReader {
         Ok(baseline.filter(|baseline| baseline.fresh.len() <= MOST_FRESH))
     }
 
-    /// Builds the baseline of a sweep as far as its windows are closed and nothing has just arrived for them: before it is
-    /// due, all but the newest window. Tells how many windows it computed; what is there as it should be is left alone.
+    /// Builds the baseline of a sweep for all windows that are closed and have no recent arrivals. Before it is due,
+    /// these are all but the newest window. Returns the number of computed windows. Windows that are up to date stay.
     pub async fn build_baseline(&self, request: &SweepRequest<'_>) -> Result<usize, UsageError> {
         let (mut built, mut last) = (0, None);
         for number in 0..=oldest(request) {
             let state = self.state(request, &format!("state-{number}")).await?;
-            // The same once more: what was noted is not seen, as where a replica lags. Whatever is left, a later run builds.
+            // The step repeats: the note is not visible, for example because a replica is behind. A later run builds
+            // the rest.
             let Some(step) = state.step(request).filter(|step| !step.repeats(last.as_ref())) else { break };
             if self.build(request, &state, &step, number).await? {
                 built += step.ages.len();
@@ -71,13 +72,13 @@ impl UsageReader {
         Ok(built)
     }
 
-    /// Whether the baseline of a sweep was built for its own hour, so that tomorrow's can be made of it.
+    /// Whether the baseline of a sweep was built for its own hour. Tomorrow's baseline can then be made of it.
     pub async fn is_baseline_of_hour(&self, request: &SweepRequest<'_>) -> Result<bool, UsageError> {
         let baseline = self.state(request, "state-of-hour").await?.baseline(request);
         Ok(baseline.is_some_and(|baseline| baseline.shift == 0))
     }
 
-    /// Has nobody read a baseline any more: what was noted of it is not what there is.
+    /// Keeps all readers from a baseline whose rows differ from its note.
     pub async fn doubt_baseline(
         &self,
         request: &SweepRequest<'_>,
@@ -92,7 +93,7 @@ impl UsageReader {
         self.note(request, &format!("{}-void", request.query_id), expires, &notes).await
     }
 
-    /// Builds a baseline, and notes it unless what it was made of was not all there. Tells whether it did.
+    /// Builds a baseline. Notes it only if its sources were complete. Returns whether it was noted.
     async fn build(
         &self,
         request: &SweepRequest<'_>,
@@ -112,7 +113,7 @@ impl UsageReader {
         let metrics: Vec<&str> =
             request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
         let former = step.former.as_ref();
-        // Ids are never used twice, for what a build left that broke off has them too.
+        // Ids are never used twice, because a build that broke off leaves rows with its ids.
         let first = Uuid::new_v4().as_u64_pair().0 & !(IDS_A_BUILD - 1);
         let (closes, expires) = (seconds(request.window.end()), kept_until(state.now_ms));
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
@@ -134,7 +135,7 @@ impl UsageReader {
         query.execute().await.map_err(|source| classify(&context, source))?;
 
         let rows = self.rows_of_builds(request, step, first, number).await?;
-        // None where nobody of a bucket used anything in these windows.
+        // None if no customer of a bucket had usage in these windows.
         let of = |build: u64| rows.get(&build).copied().unwrap_or_default();
         if let Some(former) = former
             && former.builds.iter().map(|build| of(*build)).sum::<u64>() != former.rows()
@@ -156,7 +157,8 @@ impl UsageReader {
         Ok(true)
     }
 
-    /// How many rows there are of the builds of a statement, whose ids begin with this one, and of what it was made of.
+    /// The number of rows of a statement's builds, whose ids begin with this one, and of the builds that it was made
+    /// of.
     async fn rows_of_builds(
         &self,
         request: &SweepRequest<'_>,

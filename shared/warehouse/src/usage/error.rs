@@ -1,25 +1,25 @@
-//! Why usage was not read, and what can be done about it.
+//! Errors of reading usage, and what a caller can do about each.
 
 use crate::credentials::CredentialsError;
 
-/// What the query of a baseline has after the id of its sweep.
+/// Ending of the id of a baseline's query, after the id of its sweep.
 pub(super) const OF_BASELINE: &str = "-baseline";
 
-/// Which query on which server.
+/// The query and its server.
 #[derive(Clone, Debug)]
 pub struct QueryContext {
     pub host: String,
     pub query_id: String,
 }
 
-/// What an error means for whoever asked.
+/// The meaning of an error for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsageErrorKind {
-    /// ClickHouse cannot be reached, does not answer, or answers with something broken. It is not the question's fault.
+    /// ClickHouse cannot be reached, does not answer, or gives a broken answer. The question is not at fault.
     Unavailable,
-    /// ClickHouse has too much to do. The same question may well be answered in a moment.
+    /// ClickHouse has too much to do. The same question may be answered in a moment.
     Overloaded,
-    /// The question takes more than it may. A smaller one may be answered.
+    /// The question takes more time or memory than allowed. A smaller one may be answered.
     TooExpensive,
 }
 
@@ -63,7 +63,7 @@ pub enum UsageError {
     #[error("the usage query {} on {} ran out of time", .context.query_id, .context.host)]
     OutOfTime {
         context: QueryContext,
-        /// Whether anything of the answer had come.
+        /// Whether a part of the answer had come.
         answered: bool,
     },
     #[error(
@@ -80,7 +80,7 @@ pub enum UsageError {
 impl UsageError {
     pub fn kind(&self) -> UsageErrorKind {
         match self {
-            // The server is told to give up earlier, and then says so. So one that said nothing does not answer.
+            // The server is told to give up earlier, and then says so. A server that said nothing does not answer.
             Self::OutOfTime { answered: true, .. } | Self::TooExpensive { .. } => {
                 UsageErrorKind::TooExpensive
             }
@@ -89,17 +89,17 @@ impl UsageError {
         }
     }
 
-    /// Whether a baseline did not bring what was noted of it.
+    /// Whether a baseline brought other rows than its note says.
     pub fn is_broken_baseline(&self) -> bool {
         matches!(self, Self::Truncated { context, .. } | Self::Shape { context, .. }
             if context.query_id.ends_with(OF_BASELINE))
     }
 
-    /// Whether the same query may well succeed in a moment.
+    /// Whether the same query may succeed in a moment.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Query { source, .. } => !is_permanent(source),
-            // A run may well find a server with less to do in a moment.
+            // A run may find a server with less to do in a moment.
             Self::Stalled { .. }
             | Self::Truncated { .. }
             | Self::TooExpensive { .. }
@@ -128,7 +128,7 @@ pub(super) fn classify(context: &QueryContext, source: clickhouse::error::Error)
     }
 }
 
-/// Errors that no repetition heals: syntax, an unknown column or setting, missing rights.
+/// Errors that no repetition solves: syntax, an unknown column or setting, missing rights.
 fn is_permanent(error: &clickhouse::error::Error) -> bool {
     use clickhouse::error::Error;
     match error {

@@ -28,9 +28,9 @@ impl UsageReader {
         let client = clickhouse::Client::default()
             .with_url(&config.url)
             .with_database(&config.database)
-            // ClickHouse closes a frame of zstd with a checksum of its content. So an answer with a changed byte is an
-            // error, as one that is cut off is. A frame of LZ4 has no checksum, and without compression an exception
-            // that is split between two reads can be taken for rows.
+            // ClickHouse ends a zstd frame with a checksum of its content. So a changed byte is an error, and so is a
+            // cut answer. An LZ4 frame has no checksum. Without compression, an exception that is split between two
+            // reads can be taken for rows.
             .with_compression(clickhouse::Compression::zstd())
             .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
         Self {
@@ -51,7 +51,7 @@ impl UsageReader {
         Ok(Sweep::of_hours(self.start(request, query, Content::Whole)?))
     }
 
-    /// The same from a [baseline](Self::baseline), with what is fresh from the hours beside it.
+    /// The same from a [baseline](Self::baseline), with the fresh windows from the hours beside it.
     pub async fn sweep_beside(
         &self,
         request: &SweepRequest<'_>,
@@ -79,11 +79,11 @@ impl UsageReader {
         content: Content,
     ) -> Result<Stream, UsageError> {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
-        // One deadline for all waiting, exactly the caller's, so that this error comes before any of its own.
+        // One deadline for all waiting, exactly the caller's. So this error comes before any error of the caller.
         let now = Instant::now();
         let deadline = request.deadline.min(now + self.query_timeout);
         let time_left = deadline.saturating_duration_since(now);
-        // ClickHouse takes 0 for "no limit", which is the one thing that no time left must never mean.
+        // ClickHouse takes 0 for "no limit". No time left must never mean that.
         if time_left < Duration::from_secs(1) {
             return Err(UsageError::OutOfTime { context, answered: false });
         }
@@ -94,10 +94,10 @@ impl UsageReader {
         Ok(Stream::new(cursor, context, (self.read_timeout, deadline), request, content))
     }
 
-    /// How many customers have usage in the window and its baseline, by a question of its own.
+    /// The number of customers with usage in the window and its baseline, by a query of its own.
     ///
-    /// A sweep without a single row cannot tell an idle service from a stream that was cut before its first row; this
-    /// can.
+    /// A sweep without rows may be an idle service or a stream that was cut before its first row. This query tells them
+    /// apart.
     pub async fn count_customers(&self, request: &SweepRequest<'_>) -> Result<u64, UsageError> {
         let query_id = format!("{}-count", request.query_id);
         let request = SweepRequest { query_id: &query_id, ..*request };
@@ -108,7 +108,7 @@ impl UsageReader {
         self.within(&context, query.fetch_one::<u64>()).await
     }
 
-    /// How many of them have usage in the fresh windows beside a baseline.
+    /// The number of customers with usage in the fresh windows beside a baseline.
     pub async fn count_fresh(
         &self,
         request: &SweepRequest<'_>,
@@ -151,16 +151,16 @@ impl UsageReader {
         Ok(values)
     }
 
-    /// The error of a sweep that brought no row although there are customers.
+    /// The error of a sweep without rows although customers exist.
     pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
         UsageError::Truncated { context, received: 0, declared }
     }
 
-    /// Whether it is worth to try once more after `error`.
+    /// Whether another try makes sense after `error`.
     ///
-    /// Refused credentials may have been rotated: they are forgotten, so that the next try fetches them anew. If those
-    /// were `refused_before` in this run, they are wrong.
+    /// Refused credentials may have been rotated. They are forgotten, so the next try fetches them again. If the new
+    /// ones were `refused_before` in this run, they are wrong.
     pub(super) fn prepare_retry(&self, error: &UsageError, refused_before: bool) -> bool {
         match error {
             UsageError::Authentication { .. } => !refused_before && self.credentials.forget(),
@@ -168,7 +168,7 @@ impl UsageReader {
         }
     }
 
-    /// A sweep's query with all that its text refers to.
+    /// A sweep's query with all parameters of its text.
     async fn query(
         &self,
         text: &str,
@@ -177,8 +177,8 @@ impl UsageReader {
         let metrics: Vec<&str> =
             request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
         let customers: Vec<&str> = request.customers.iter().map(CustomerId::as_str).collect();
-        // The type of each value of each row would be compared with that of the struct. They are those of our own
-        // query, and the shape of what comes is checked at each row.
+        // Validation would compare the type of each value of each row with the struct. The types are those of our own
+        // query, and the shape is checked at each row.
         let client = self.client.clone().with_validation(false);
         let query = self.query_of(client, text, request.query_id).await?;
         Ok(query
@@ -208,13 +208,13 @@ impl UsageReader {
             .with_password(password)
             .query_raw(text)
             .with_setting("query_id", query_id)
-            // Packing at the default, level 3, would take longer than all the rest of a sweep.
+            // Level 1. The default level 3 would take longer than the rest of a sweep.
             .with_setting("enable_http_compression", "1")
             .with_setting("http_zlib_compression_level", "1")
             .with_setting("cancel_http_readonly_queries_on_client_close", "1"))
     }
 
-    /// A small answer as a whole, within the time that any part of an answer may take.
+    /// A small answer as a whole, within the time for any part of an answer.
     pub(super) async fn within<T>(
         &self,
         context: &QueryContext,
@@ -229,8 +229,8 @@ impl UsageReader {
     }
 }
 
-/// How long a query may take on the server, as a setting: a little less than its answer is waited for, so that a server
-/// that lives says that the time is over before it is given up as one that does not answer.
+/// The time limit of a query on the server, as a setting. It is a little shorter than the wait for the answer. So a
+/// live server says that the time is over before it counts as silent.
 fn seconds_for_the_server(wait: Duration) -> String {
     wait.as_secs().saturating_sub(2).max(1).to_string()
 }

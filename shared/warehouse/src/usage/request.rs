@@ -1,4 +1,4 @@
-//! What is asked of the reader.
+//! Requests to the reader.
 
 use std::time::{Duration, Instant};
 
@@ -6,19 +6,19 @@ use catalog::{Catalog, MetricSpec, Shard};
 use detection::{BaselineDays, CustomerId, Window};
 use jiff::Timestamp;
 
-/// What to read.
+/// A sweep to read.
 #[derive(Clone, Copy, Debug)]
 pub struct SweepRequest<'a> {
     pub window: Window,
     pub baseline_days: BaselineDays,
     pub catalog: &'a Catalog,
-    /// Only these customers; all where it is empty.
+    /// Only these customers. An empty list means all.
     pub customers: &'a [CustomerId],
-    /// Only the customers of this part of a run.
+    /// Only the customers of this shard.
     pub shard: Shard,
-    /// Names the query in ClickHouse's own logs.
+    /// The name of the query in ClickHouse's own logs.
     pub query_id: &'a str,
-    /// No part of the sweep may take longer than until here.
+    /// All parts of the sweep end by this time.
     pub deadline: Instant,
 }
 

@@ -1,8 +1,8 @@
 //! The text of the usage queries, made from the validated catalog. Values are bound on the server.
 //!
-//! A window's values stand in one array, in the order of the catalog, with two values that no usage has: NaN for a window
-//! without events of the metric, and infinity for broken data. ClickHouse's arrays of plain numbers need half the time of
-//! nullable ones.
+//! A window's values are in one array, in the order of the catalog. Two values have a special meaning: NaN is a window
+//! without events of the metric, and infinity is broken data. ClickHouse's arrays of plain numbers need half the time
+//! of nullable ones.
 
 mod baseline;
 mod source;
@@ -16,7 +16,7 @@ pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};
 pub(super) use windows::{count_fresh, fresh};
 
-/// Unknown metrics of a customer that are told.
+/// Unknown metrics that are named per customer.
 pub(super) const UNKNOWN_TOLD: usize = 8;
 
 #[cfg(test)]

@@ -24,9 +24,9 @@ pub struct Sweep {
 /// One customer's usage, borrowed from the sweep.
 #[derive(Debug)]
 pub struct CustomerUsage<'a> {
-    /// As it stands in the table: any bytes.
+    /// The id in the table: any bytes.
     pub customer_id: &'a [u8],
-    /// The customer's first event, of any metric, in the time read; off by less than a day, within the same window.
+    /// The customer's first event, of any metric, in the time read. It is less than a day off, within the same window.
     pub first_event: Timestamp,
     windows: usize,
     of: &'a Customer,
@@ -45,17 +45,17 @@ pub(super) struct Stream {
     received: u64,
     declared: u64,
     next: Next,
-    /// The customer that comes next, and was given out if it is spent. Its buffers are used again for each.
+    /// The next customer. It is spent after it was given out. Its buffers are used again for each customer.
     customer: Customer,
 }
 
-/// What the windows of a stream are.
+/// The windows of a stream.
 pub(super) enum Content {
-    /// All that a sweep compares.
+    /// All windows of a sweep.
     Whole,
-    /// Those of these ages.
+    /// The windows of these ages.
     Fresh(Vec<u8>),
-    /// Those of a baseline, which are older by `shift` days now, but for the fresh ones.
+    /// The windows of a baseline without the fresh ones. They are `shift` days older now.
     Baseline { shift: u8, fresh: Vec<u8> },
 }
 
@@ -70,9 +70,9 @@ enum Next {
 struct Customer {
     bucket: u8,
     id: Vec<u8>,
-    /// `None` where there is no window of it.
+    /// `None` without any window.
     first_event: Option<Timestamp>,
-    /// Names of metrics that are in the rollup and not in the catalog, once for each window that has them.
+    /// Names of metrics that are in the rollup and not in the catalog, once for each window with them.
     unknown: Vec<String>,
     /// By metric and age.
     values: Vec<Option<f64>>,
@@ -84,14 +84,14 @@ pub(super) struct UsageRow<'a> {
     #[serde(with = "serde_bytes")]
     customer_id: &'a [u8],
     declared: u64,
-    /// Where all windows are read, else zero: their ages tell it.
+    /// Set only if all windows are read. Otherwise it is zero, and the ages give the time.
     first_event_ms: i64,
-    /// Metrics that the catalog does not know, with the ages of their windows.
+    /// Metrics that are not in the catalog, with the ages of their windows.
     unknown: Vec<(u8, String)>,
-    /// Of the windows that there are. An array of bytes comes as a text does.
+    /// Ages of the existing windows. An array of bytes has the encoding of a text.
     #[serde(with = "serde_bytes")]
     ages: &'a [u8],
-    /// The values of all metrics for each of them; see the queries for what has no value.
+    /// The values of all metrics for each window. The queries define the special values.
     values: Vec<f64>,
 }
 
@@ -112,7 +112,7 @@ impl Sweep {
             return Ok(fresh.give());
         };
         loop {
-            // The baselines are asked for when the fresh windows begin to come: a server that has to wait for its reader
+            // The baselines are requested when the fresh windows begin to come. A server that waits for its reader
             // hangs up after half a minute.
             fresh.fetch().await?;
             baseline.fetch().await?;
@@ -127,7 +127,7 @@ impl Sweep {
                 Ordering::Equal => baseline.add(fresh),
                 Ordering::Greater => {}
             }
-            // A customer without any window is not one of this sweep: its last usage has become too old.
+            // A customer without any window is not part of this sweep. Its last usage has become too old.
             if baseline.customer.first_event.is_some() {
                 return Ok(baseline.give());
             }
@@ -135,7 +135,7 @@ impl Sweep {
         }
     }
 
-    /// Whether nothing tells that there was nothing to read: not one row came of the hours.
+    /// Whether the stream may have been cut before its first row: no row of the hours came.
     pub fn may_be_cut(&self) -> bool {
         self.fresh.received == 0
     }
@@ -167,7 +167,7 @@ impl Stream {
         }
     }
 
-    /// What was noted of the rows, where the rows themselves may all be missing.
+    /// Sets the declared number of rows from the note, in case all rows are missing.
     pub(super) fn declaring(self, declared: u64) -> Self {
         Self { declared, ..self }
     }
@@ -176,7 +176,7 @@ impl Stream {
         self.next == Next::Ready
     }
 
-    /// Has the next customer ready, unless there is one already or no more.
+    /// Makes the next customer ready, unless one is ready or none is left.
     async fn fetch(&mut self) -> Result<(), UsageError> {
         if self.next != Next::Spent {
             return Ok(());
@@ -241,7 +241,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The customer that is ready, which is spent by that.
+    /// Gives out the customer that is ready, and marks it as spent.
     fn give(&mut self) -> Option<CustomerUsage<'_>> {
         if self.next != Next::Ready {
             return None;
@@ -255,7 +255,7 @@ impl Stream {
         Some(CustomerUsage { customer_id: &customer.id, first_event, windows: *windows, of: customer })
     }
 
-    /// Adds to the customer of this baseline its fresh windows, which are spent by that.
+    /// Adds the fresh windows to the customer of this baseline. The fresh windows are spent then.
     fn add(&mut self, fresh: &mut Self) {
         let Content::Fresh(ages) = &fresh.content else { return };
         let (customer, of_fresh) = (&mut self.customer, &mut fresh.customer);
@@ -275,7 +275,7 @@ impl Stream {
 }
 
 impl Content {
-    /// The age that a window of a row has now; `None` for one that is read fresh.
+    /// The present age of a row's window. `None` for a window that is read fresh.
     fn age_now(&self, age: u8) -> Option<usize> {
         match self {
             Self::Whole | Self::Fresh(_) => Some(usize::from(age)),
@@ -286,7 +286,7 @@ impl Content {
         }
     }
 
-    /// Clears what a row may have written.
+    /// Clears the values that a row may have written.
     fn clear(&self, values: &mut [Option<f64>], windows: usize) {
         match self {
             Self::Whole | Self::Baseline { .. } => values.fill(None),
@@ -300,7 +300,7 @@ impl Content {
 }
 
 impl Customer {
-    /// Where it stands in the order of customers.
+    /// The place in the order of customers.
     fn place(&self) -> (u8, &[u8]) {
         (self.bucket, &self.id)
     }

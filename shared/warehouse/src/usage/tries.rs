@@ -1,4 +1,4 @@
-//! The tries of one question: the only loop that asks ClickHouse again.
+//! The tries of one query. No other loop repeats queries of usage.
 
 use std::time::{Duration, Instant};
 
@@ -7,34 +7,33 @@ use platform::telemetry::error_chain;
 use super::error::{UsageError, UsageErrorKind};
 use super::reader::UsageReader;
 
-/// How often something is asked.
+/// How often a query is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     tries: u32,
-    /// Before the second try; twice as long before the third one.
+    /// Pause before the second try. The pause before the third is twice as long.
     pause: Duration,
-    /// Whether a question that took too much is asked once more.
+    /// Whether a query that was too expensive is repeated.
     repeats_what_is_expensive: bool,
 }
 
 impl Patience {
-    /// Of a run: in a moment the server may have less to do.
+    /// For a run. The server may have less to do in a moment.
     pub const OF_A_RUN: Self =
         Self { tries: 3, pause: Duration::from_millis(500), repeats_what_is_expensive: true };
 
-    /// Of a request that somebody waits for. A second try heals a connection that was closed in the meantime, and
-    /// credentials that were rotated.
+    /// For a request that somebody waits for. A second try helps after a closed connection or rotated credentials.
     pub const OF_A_REQUEST: Self = Self { tries: 2, pause: Duration::ZERO, repeats_what_is_expensive: false };
 }
 
-/// The tries of one question.
+/// The tries of one query.
 pub struct Tries<'a> {
     reader: &'a UsageReader,
     name: String,
     patience: Patience,
     deadline: Instant,
     failed: u32,
-    /// Whether the credentials were refused before: those that were fetched since are wrong.
+    /// Whether credentials were refused before. The ones that were fetched since are wrong then.
     refused: bool,
 }
 
@@ -53,7 +52,7 @@ impl<'a> Tries<'a> {
         self.failed + 1
     }
 
-    /// Names this try in ClickHouse's own logs. ClickHouse refuses a second query of the same id.
+    /// The name of this try in ClickHouse's own logs. ClickHouse refuses a second query with the same id.
     pub fn query_id(&self) -> String {
         format!("{}-{}", self.name, self.number())
     }
@@ -63,8 +62,8 @@ impl<'a> Tries<'a> {
         self.number() + 1 == self.patience.tries
     }
 
-    /// Waits for the next try. Gives the error back where none is worth it. Where the next try asks another question, an
-    /// error that would last does not count.
+    /// Waits for the next try. Returns the error if another try makes no sense. An error that would last does not count
+    /// if the next try makes another query.
     pub async fn again(&mut self, error: UsageError, asks_another: bool) -> Result<(), UsageError> {
         let (query_id, number) = (self.query_id(), self.number());
         let is_expensive = error.kind() == UsageErrorKind::TooExpensive;

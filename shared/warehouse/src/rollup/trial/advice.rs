@@ -1,9 +1,9 @@
-//! What to write instead of an expression that is refused.
+//! Advice on refused expressions.
 
 use super::odd::bare;
 use crate::usage::exception_code;
 
-/// Functions that throw on odd values, and their likes that give NULL.
+/// Functions that throw on odd values, and the variants that give NULL.
 const THROWING: [(&str, &str); 9] = [
     ("toFloat", "OrNull, as in toFloat64OrNull(…)"),
     ("toInt", "OrNull, as in toInt64OrNull(…)"),
@@ -16,7 +16,7 @@ const THROWING: [(&str, &str); 9] = [
     ("JSONExtract", "a Nullable type, as in JSONExtract(…, 'Nullable(Float64)')"),
 ];
 
-/// For an expression that throws.
+/// Advice on an expression that throws.
 pub(super) fn on_a_throw(expression: &str) -> Option<String> {
     let has = |part: &str| expression.contains(part);
     if has("intDiv(") || has("modulo(") || has('%'.to_string().as_str()) || has(" DIV ") || has(" MOD ") {
@@ -35,7 +35,7 @@ pub(super) fn on_a_throw(expression: &str) -> Option<String> {
     })
 }
 
-/// For a statement that ClickHouse does not take, of a table with these columns.
+/// Advice on a statement that ClickHouse refuses, for a table with these columns.
 pub(super) fn on_an_error(error: &clickhouse::error::Error, columns: &str) -> Option<String> {
     // UNKNOWN_IDENTIFIER
     if exception_code(error) == Some(47) {
@@ -48,7 +48,7 @@ pub(super) fn on_an_error(error: &clickhouse::error::Error, columns: &str) -> Op
     })
 }
 
-/// Why a type does not do, and what to write instead.
+/// The reason why a type is refused, and the advice.
 pub(super) fn on_a_type(field: &str, expression: &str, field_type: &str) -> Option<(String, Option<String>)> {
     let (inner, _) = bare(field_type);
     let name = inner.split('(').next().unwrap_or(inner);

@@ -27,11 +27,11 @@ pub(super) struct Described {
 
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
-    /// Whether it is there, and not yet to be made by the migration.
+    /// Whether the table exists. Otherwise the migration makes it.
     pub(super) exists: bool,
 }
 
-/// The columns of "table" or "database.table"; `None` where there is no such table and the migration makes none.
+/// The columns of "table" or "database.table". `None` if the table does not exist and the migration does not make it.
 pub(super) async fn of(client: &Client, database: &str, name: &str) -> Result<Option<Table>, MigrationError> {
     let (database_of_table, table) = name.split_once('.').unwrap_or((database, name));
     let text = "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} \
@@ -46,7 +46,7 @@ pub(super) async fn of(client: &Client, database: &str, name: &str) -> Result<Op
     })
 }
 
-/// The columns of our own statement: a line each, name and type.
+/// The columns of our own statement: one per line, with name and type.
 fn of_ddl(ddl: &str) -> Vec<Column> {
     let lines = ddl.lines().skip_while(|line| *line != "(").skip(1).take_while(|line| *line != ")");
     let column = |line: &str| {

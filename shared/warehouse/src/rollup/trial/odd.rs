@@ -15,11 +15,11 @@ struct Odd {
     values: Vec<String>,
 }
 
-/// In later rounds each column goes on by another step, so that odd values meet others.
+/// In later rounds each column advances by another step, so that odd values meet in new combinations.
 const ROUNDS: usize = 3;
 
 impl Source {
-    /// Of the columns that any of these expressions names.
+    /// A source for the columns that any of these expressions names.
     pub(super) fn new(columns: &[Column], expressions: &[&str]) -> Self {
         let named =
             columns.iter().filter(|column| expressions.iter().any(|text| text.contains(&column.name)));
@@ -38,7 +38,7 @@ impl Source {
         self.longest * ROUNDS
     }
 
-    /// So many rows from this one on.
+    /// `count` rows from `first` on.
     pub(super) fn rows(&self, first: usize, count: usize) -> String {
         let columns: Vec<String> = self
             .columns
@@ -143,7 +143,7 @@ fn integer_bounds(name: &str) -> Option<(String, String)> {
         Some(bits) => (false, bits),
         None => (true, name.strip_prefix("Int")?),
     };
-    // Wider integers than these are built from texts, which no shorter bounds would make odder.
+    // Bounds of wider integers come from texts.
     let bits: u32 = bits.parse().ok()?;
     let bits = bits.min(64);
     Some(match is_signed {
@@ -172,14 +172,14 @@ fn texts(literals: &[String], paths: &[Vec<String>]) -> Vec<String> {
     ];
     let quote = |text: &str| format!("'{}'", quoted(text));
     let mut texts: Vec<String> = plain.iter().map(|text| quote(text)).collect();
-    // A byte that no text in UTF-8 has.
+    // A byte that is no valid UTF-8.
     texts.push("unhex('ff')".to_owned());
     texts.extend(literals.iter().map(|text| quote(text)));
     texts.extend(documents(literals, paths));
     texts
 }
 
-/// JSON documents with odd values under each of the names, beside each other and nested.
+/// JSON documents with odd values under each of the names, side by side and nested.
 fn documents(names: &[String], paths: &[Vec<String>]) -> Vec<String> {
     let odd = ["\"abc\"", "\"\"", "null", "-1", "1e300", "{}", "[1]", "\"1.5\"", "true"];
     let key = |name: &str| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
@@ -199,7 +199,7 @@ fn documents(names: &[String], paths: &[Vec<String>]) -> Vec<String> {
     documents.iter().map(|text| format!("'{}'", quoted(text))).collect()
 }
 
-/// The texts in single quotes: names of keys, and values that a filter looks for.
+/// The texts in single quotes: names of keys, and values that a filter compares with.
 fn literals(expressions: &[&str]) -> Vec<String> {
     let mut literals: Vec<String> = Vec::new();
     for text in expressions {

@@ -7,7 +7,7 @@ use super::windows::windows_of_hours;
 use crate::rollup::{ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE, FORGOTTEN};
 use crate::usage::note::Build;
 
-/// One row a customer with the windows that were built, in the order of customers, which is that of the table.
+/// One row per customer with the windows that were built, in the order of customers, which is the order of the table.
 pub(in crate::usage) fn baseline(shard: Shard) -> String {
     let of_shard = of_shard(shard, "bucket");
     format!(
@@ -19,13 +19,13 @@ SETTINGS optimize_move_to_prewhere = 0, select_sequential_consistency = 1"
     )
 }
 
-/// Makes a baseline: windows of these ages from the hours of the rollup, and the others up to the age `{oldest}` from a
-/// baseline that was built before, if there is one, in which they had another age, less by `{shift}`.
+/// Makes a baseline. The windows of these ages come from the hours of the rollup. The others, up to the age `{oldest}`,
+/// come from a former baseline, if there is one. Their age there was less by `{shift}`.
 ///
-/// A build has an id of its own for each bucket, so that a sweep can choose among builds by it alone.
+/// A build has an id of its own for each bucket. So a sweep can choose builds by the id alone.
 ///
-/// What is known of a customer is filtered by arrays of its ages. A function of the position would need the arrays
-/// themselves in each of its calls, which ClickHouse copies for each.
+/// The values of a customer are filtered by arrays of ages. A function of the position would need the arrays in each of
+/// its calls, and ClickHouse would copy them each time.
 pub(in crate::usage) fn build(catalog: &Catalog, ages: &[u8], shard: Shard, on_a_former: bool) -> String {
     let windows = windows_of_hours(catalog, ages, shard);
     let columns = "bucket, customer_id, closes, build, expires, ages, values, unknown";
@@ -84,7 +84,7 @@ SETTINGS optimize_aggregation_in_order = 1, join_use_nulls = 0, select_sequentia
     )
 }
 
-/// How many rows these builds have.
+/// The number of rows of these builds.
 pub(in crate::usage) fn rows_of_builds(shard: Shard) -> String {
     let of_shard = of_shard(shard, "bucket");
     format!(
@@ -97,9 +97,8 @@ SETTINGS select_sequential_consistency = 1"
     )
 }
 
-/// What is known of the windows up to the one that closes at `{to}`: when something last arrived for their hours, and
-/// which builds there are of baselines for this hour of the day. With it the time of the server, which all of these are
-/// measured in.
+/// The state of the windows up to the one that closes at `{to}`: the last arrival for each hour, and the builds for
+/// this hour of the day. The server's time comes with it, because all times are measured by the server's clock.
 pub(in crate::usage) fn state() -> String {
     format!(
         "SELECT
@@ -126,8 +125,8 @@ SETTINGS select_sequential_consistency = 1"
     )
 }
 
-/// Notes that builds are complete, or with [`NO_BUILD`](crate::usage::note::NO_BUILD) that those of their hour are not to be
-/// read any more. What is in it comes from numbers and a digest.
+/// Notes that builds are complete. With [`NO_BUILD`](crate::usage::note::NO_BUILD) it notes that nobody may read the
+/// builds of their hour any more. The text contains only numbers and a digest.
 pub(in crate::usage) fn note_builds(definition: &str, expires: u32, builds: &[Build]) -> String {
     let rows: Vec<_> = builds
         .iter()

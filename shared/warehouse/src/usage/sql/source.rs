@@ -1,11 +1,11 @@
-//! Where a sweep reads usage from, and of which customers.
+//! The source of a sweep's usage, and its customers.
 
 use catalog::{BUCKETS, Catalog, Shard};
 use detection::Window;
 
 use crate::rollup::{self, TABLE};
 
-/// Where usage is read from, in the columns of the rollup.
+/// The source of usage, in the columns of the rollup.
 pub(super) struct Source {
     pub(super) rows: String,
     /// Expression of a row's time, counted in units of `unit_ms` since 1970.
@@ -14,7 +14,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The hourly rollup, or for windows off the hour the events themselves.
+    /// The hourly rollup, or the events themselves for windows off the hour. Events have the shape of the rollup's
+    /// rows, by the expressions of its views, so the rest of the query is the same. This costs more, and is only for
+    /// chosen customers.
     pub(super) fn of(catalog: &Catalog, window: &Window, shard: Shard, some_customers: bool) -> Self {
         let only = |column: &str| match some_customers {
             true => format!(" AND {column} IN {{customers:Array(String)}}"),
@@ -48,12 +50,12 @@ impl Source {
     }
 }
 
-/// The bucket of a customer, of which each shard of a run has its own.
+/// The bucket of a customer. Each shard has its own buckets.
 pub(super) fn bucket() -> String {
     format!("cityHash64(customer_id) % {BUCKETS}")
 }
 
-/// The condition on a customer of a shard, whose bucket is this expression.
+/// The condition on a shard's customers. `bucket` is the expression of their bucket.
 pub(super) fn of_shard(shard: Shard, bucket: &str) -> String {
     if shard.is_whole() {
         return String::new();

@@ -5,9 +5,9 @@ use catalog::{Aggregate, MetricSpec};
 use super::values::value;
 use crate::rollup::TABLE;
 
-/// One customer's usage of one metric in steps of `{step}` seconds from `{start}` on; steps without usage are left out.
+/// One customer's usage of one metric in steps of `{step}` seconds from `{start}` on. Steps without usage are left out.
 ///
-/// All of it is one row, which arrives whole or not at all.
+/// The answer is one row, so it arrives whole or not at all.
 pub(in crate::usage) fn steps(metric: &MetricSpec) -> String {
     let extreme = if metric.aggregate == Aggregate::Max { "max(peak)" } else { "min(low)" };
     let net = "sum(total) + sum(corrections)";

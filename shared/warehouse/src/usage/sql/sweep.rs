@@ -7,18 +7,17 @@ use super::UNKNOWN_TOLD;
 use super::source::Source;
 use super::values::{aggregates, columns, place, values};
 
-/// Rows of one customer are aggregated as they are read, in the order of the table, so that ClickHouse holds a few
-/// thousand customers at once. Small blocks keep its memory flat: measured at 400,000 customers they need less than a
-/// quarter of it and the same time. The order of the customers is not fixed; sorting them would cost three times the
-/// memory.
+/// ClickHouse aggregates rows of a customer as it reads them, in the order of the table, so it holds a few thousand
+/// customers at once. Small blocks keep its memory flat: at 400,000 customers they need less than a quarter of the
+/// memory and the same time. The order of customers is not fixed, because sorting would cost three times the memory.
 const IN_ORDER: &str = "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
 
-/// One row a customer, from the hours of the rollup or from single events: the ages of its windows, where age 0 is the
-/// current one, and the values of each of them.
+/// One row per customer, from the hours of the rollup or from single events: the ages of its windows, where age 0 is
+/// the current one, and their values.
 ///
-/// All windows of a customer are filled in one pass by the `-Resample` combinator. A value's place, its slot, is
-/// `age * metrics + metric`. Rows of metrics that the catalog does not know, and rows between two windows, get a slot
-/// beyond the last one, which the combinator leaves out.
+/// The `-Resample` combinator fills all windows of a customer in one pass. A value's place, its slot, is `age * metrics
+/// + metric`. Rows of unknown metrics, and rows between two windows, get a slot beyond the last one. The combinator
+/// leaves them out.
 pub(in crate::usage) fn sweep(
     catalog: &Catalog,
     window: &Window,
@@ -81,7 +80,7 @@ SETTINGS {IN_ORDER}"
     )
 }
 
-/// The number of customers with usage in the time that a sweep reads.
+/// The number of customers with usage in the time of a sweep.
 pub(in crate::usage) fn count_customers(
     catalog: &Catalog,
     window: &Window,

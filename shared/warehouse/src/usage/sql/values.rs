@@ -1,16 +1,16 @@
-//! The values of metrics, made of what the rollup keeps.
+//! The values of metrics, made of the rollup's columns.
 
 use catalog::{Aggregate, Catalog, MetricSpec};
 
-/// A row's metric as its place in the catalog, or the place after the last one. A lookup in a constant table: the same
-/// by `indexOf` costs as much as all the aggregation.
+/// A row's metric as its place in the catalog, or the place after the last one. This is a lookup in a constant table.
+/// `indexOf` would cost as much as the whole aggregation.
 pub(super) fn place(catalog: &Catalog) -> String {
     let metrics = catalog.metrics().len();
     let places: Vec<_> = (0..metrics).map(|place| place.to_string()).collect();
     format!("transform(metric, {{metrics:Array(String)}}, [{}], {metrics})", places.join(", "))
 }
 
-/// What the metrics of a catalog need of the rollup: column, aggregate function and its name.
+/// The needs of a catalog's metrics: column of the rollup, aggregate function and its name.
 pub(super) fn needed(catalog: &Catalog) -> Vec<(&'static str, &'static str, &'static str)> {
     let any = |aggregates: &[Aggregate]| {
         catalog.metrics().iter().any(|metric| aggregates.contains(&metric.aggregate))
@@ -44,12 +44,12 @@ pub(super) fn aggregates(catalog: &Catalog, slots: usize) -> String {
     arrays.join(",\n        ")
 }
 
-/// The values by slot, made of those arrays and of the metric's place in the catalog, which the slot tells.
+/// The values by slot. The slot gives the metric's place in the catalog.
 ///
-/// Negative values of a sum are corrections, which cancel no usage: the total is that of all others.
+/// Negative values of a sum are corrections. They cancel no usage, because the total excludes them.
 ///
-/// A NaN or infinity among a metric's values always shows in their total, so maxima and minima are replaced by a sum that
-/// is not finite: broken data must not hide in a comparison.
+/// A NaN or infinity among a metric's values always shows in their total. So a sum that is not finite replaces maxima
+/// and minima: broken data must not hide in a comparison.
 pub(super) fn values(catalog: &Catalog, slots: usize) -> String {
     let needed = needed(catalog);
     let names: Vec<_> = needed.iter().map(|(column, _, _)| *column).collect();
@@ -75,8 +75,8 @@ pub(super) fn values(catalog: &Catalog, slots: usize) -> String {
     )
 }
 
-/// A metric's value, made of what the rollup keeps: the number of events, their total without corrections and with them,
-/// and their maximum or minimum.
+/// A metric's value, made of the number of events, their total without and with corrections, and their maximum or
+/// minimum.
 pub(super) fn value(metric: &MetricSpec, events: &str, total: &str, net: &str, extreme: &str) -> String {
     match metric.aggregate {
         Aggregate::Count => events.to_owned(),
@@ -86,7 +86,7 @@ pub(super) fn value(metric: &MetricSpec, events: &str, total: &str, net: &str, e
     }
 }
 
-/// The column of the rollup that holds the extreme value that a metric asks for.
+/// The column of the rollup with the extreme value that a metric needs.
 pub(super) fn extreme(metric: &MetricSpec) -> &'static str {
     if metric.aggregate == Aggregate::Max { "peak" } else { "low" }
 }

@@ -7,8 +7,8 @@ use super::source::{bucket, of_shard};
 use super::values::{aggregates, columns, place, values};
 use crate::rollup::TABLE;
 
-/// One row a customer with its windows of these ages, of 24 hours each, in the order of customers. `declared` is the number
-/// of these rows.
+/// One row per customer with its windows of these ages, of 24 hours each, in the order of customers. `declared` is the
+/// number of these rows.
 pub(in crate::usage) fn fresh(catalog: &Catalog, ages: &[u8], shard: Shard) -> String {
     let windows = windows_of_hours(catalog, ages, shard);
     format!(
@@ -27,7 +27,7 @@ pub(in crate::usage) fn count_fresh(ages: &[u8], shard: Shard) -> String {
     format!("SELECT count() FROM (SELECT customer_id FROM {} GROUP BY customer_id)", hours_of(ages, shard))
 }
 
-/// The windows of these ages, which are in order, made of the hours of the rollup: one row a customer that has usage in
+/// The windows of these ages, which are in order, made of the hours of the rollup. One row per customer with usage in
 /// any of them.
 pub(super) fn windows_of_hours(catalog: &Catalog, ages: &[u8], shard: Shard) -> String {
     let (metrics, count) = (catalog.metrics().len(), ages.len());
@@ -41,7 +41,7 @@ pub(super) fn windows_of_hours(catalog: &Catalog, ages: &[u8], shard: Shard) -> 
             format!("transform({age}, [{}], [{}], {count})", list(ages), numbers.join(", "))
         }
     };
-    // With one window there is nothing to choose.
+    // One window needs no choice.
     let (seen, present, chosen) = match ages {
         [only] => (String::new(), format!("[toUInt8({only})]"), "all_values".to_owned()),
         _ => (
@@ -94,7 +94,7 @@ pub(super) fn windows_of_hours(catalog: &Catalog, ages: &[u8], shard: Shard) -> 
     )
 }
 
-/// The rows of the rollup that the windows of these ages are made of.
+/// The rows of the rollup for the windows of these ages.
 fn hours_of(ages: &[u8], shard: Shard) -> String {
     let spans: Vec<_> = following(ages)
         .map(|ages| {
