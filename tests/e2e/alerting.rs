@@ -1,4 +1,4 @@
-//! The whole way, on the deployed stack: usage, hourly runs, the topic, the notifier, and the receivers at its end.
+//! The whole way on the deployed stack: usage, hourly runs, the topic, the notifier, and the receivers at the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -44,7 +44,7 @@ async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() ->
         assert_eq!(summary["anomalies_found"], u64::from((1..=24).contains(&hour)), "hour {hour}: {summary}");
         published += summary["alerts_published"].as_u64().unwrap_or_default();
     }
-    // What other tests left waiting may be among them.
+    // Left-over alerts of other tests may be among them.
     assert!(published >= 2, "{published}");
 
     let items = aws_sdk_dynamodb::Client::new(&deployed.aws)
@@ -63,7 +63,7 @@ async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() ->
     let incident_id = text(incidents[0], "incident_id");
     assert!(IncidentId::parse(&incident_id).is_some());
 
-    // The topic hands on in its own time.
+    // The topic delivers some time later.
     for _ in 0..100 {
         if receiver.requests().len() >= 8 {
             break;

@@ -1,4 +1,4 @@
-//! Who sees what: every route of the document, with every kind of token, and with what belongs to somebody else.
+//! Access: every route of the document, with every kind of token, and with objects of another customer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use e2e::world::{END, at, hourly, run, steady_then, text};
 use e2e::{Api, World};
 use serde_json::{Value, json};
 
-/// What a customer's token gets when it asks a route for something of somebody else.
+/// The answer to a customer's token that asks a route for an object of another customer.
 enum Foreign {
     /// Nothing belongs to anybody.
     Nobodys,
-    /// Only those who run the system.
+    /// Only for operators.
     Refused,
-    /// The same as for what does not exist: this request.
+    /// The same answer as for an object that does not exist: this request.
     Missing(Request),
 }
 
@@ -26,9 +26,9 @@ struct Request {
 }
 
 struct Row {
-    /// As the document spells it.
+    /// The route as the document spells it.
     route: &'static str,
-    /// Names what is of the customer `theirs`.
+    /// A request that names an object of the customer `theirs`.
     request: Request,
     foreign: Foreign,
 }
@@ -36,19 +36,19 @@ struct Row {
 impl Request {
     async fn send(&self, api: &Api) -> Result<Answer> {
         let body = if self.body.is_null() { Vec::new() } else { self.body.to_string().into_bytes() };
-        // Only changes of policies look at it.
+        // Only changes of policies use this header.
         api.send(self.method, &self.path, &[("if-match", "\"0\"")], body).await
     }
 }
 
-/// Every route with a request for what is of `theirs`. The pairs are the ids of an anomaly, and of an incident, of theirs
-/// and of one that `mine` does not have.
+/// Every route with a request for an object of `theirs`. The pairs are the ids of an anomaly and of an incident: one of
+/// theirs, and one that `mine` does not have.
 fn table(anomalies: [&str; 2], incidents: [&str; 2], detection: &str) -> Vec<Row> {
     let request =
         |method, path: &str, body: &Value| Request { method, path: path.to_owned(), body: body.clone() };
     let get = |path: &str| request("GET", path, &Value::Null);
     let row = |route: &'static str, request: Request, foreign| Row { route, request, foreign };
-    // A request, and the same one about what does not exist.
+    // A request, and the same request for an object that does not exist.
     let pair = |route: &'static str, method, path: &dyn Fn(&str) -> String, ids: [&str; 2], body: &Value| {
         let [asked, missing] = ids.map(|id| request(method, &path(id), body));
         row(route, asked, Foreign::Missing(missing))
@@ -177,7 +177,7 @@ async fn world_and_table() -> Result<(World, Vec<Row>)> {
         world.insert(&steady_then(customer, at(END), 5e7)).await?;
     }
     run(&world.app().await?, &hourly(END)).await?;
-    // It fails, for nobody knows the function, and is remembered.
+    // The run fails, because the function does not exist, and its note stays.
     world.api().await?.post("/v1/detections", &json!({})).await?.assert_problem(503, "a run");
     let (mut theirs, mut incident, mut detection) = (String::new(), String::new(), String::new());
     for item in world.all_items().await? {
@@ -210,7 +210,7 @@ async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
     let (world, table) = world_and_table().await?;
     let api = world.api().await?;
     let before = world.all_items().await?;
-    // Whatever scopes it has: the claim binds it.
+    // The claim binds the token, whatever its scopes.
     for mine in [
         api.as_customer("mine"),
         api.with_claims(json!({ "sub": "mine", "scope": SCOPES, "customer_id": "mine" })),
@@ -236,7 +236,7 @@ async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
         }
     }
     assert_eq!(world.all_items().await?, before);
-    // The requests themselves are good: whoever runs the system gets something by each.
+    // The requests themselves are valid: an operator gets an answer to each.
     for Row { route, request, .. } in &table {
         let answer = request.send(&api).await?;
         let good = answer.status < 300 || (*route == "POST /v1/detections" && answer.status == 503);
@@ -261,13 +261,13 @@ async fn a_customer_sees_its_own_and_only_that() -> Result<()> {
     }
     let trends = mine.read("/v1/anomalies/trends").await?;
     assert_eq!((&trends["total"], trends["top_customers"].as_array().map(Vec::len)), (&json!(1), Some(1)));
-    // Its token says who it is, so it need not say it again.
+    // The token names the customer, so the request need not.
     let check = mine.read("/v1/anomalies/check?metric=compute_time").await?;
     assert_eq!((&check["customer_id"], &check["severity"]), (&json!("mine"), &json!("critical")));
     for (path, status) in [
         ("/v1/customers/mine/baselines", 200),
         ("/v1/customers/~bWluZQ/usage?metric=compute_time", 200),
-        // Whatever looks like its own and is not.
+        // Ids that look like its own and are not.
         ("/v1/customers/Mine/baselines", 404),
         ("/v1/customers/mine%20/baselines", 404),
         ("/v1/customers/mine%00/baselines", 404),
@@ -310,7 +310,7 @@ async fn a_token_without_the_scope_of_a_route_is_refused() -> Result<()> {
             answer.assert_problem(403, &format!("{route} {claims}"));
             assert!(answer.text.contains(scope.as_str()), "{route} {claims}: {}", answer.text);
         }
-        // The scope alone shows nothing: whose eyes are these?
+        // The scope alone shows nothing, because no customer is named.
         if scope != "anomalies:admin" {
             let answer = request.send(&api.with_claims(json!({ "sub": "x", "scope": scope }))).await?;
             answer.assert_problem(403, route);
@@ -332,7 +332,7 @@ async fn scopes_have_the_names_of_the_deployment() -> Result<()> {
     api.get("/v1/metrics").await?.assert_problem(403, "the names of another deployment");
     let claims = json!({ "sub": "x", "scope": "meterflow/anomalies.read meterflow/anomalies.admin" });
     assert_eq!(api.with_claims(claims.clone()).get("/v1/metrics").await?.status, 200);
-    // As the gateway writes a claim that is a list.
+    // The gateway writes a list claim like this.
     let list = json!({ "sub": "x", "scp": "[meterflow/anomalies.read meterflow/anomalies.admin]" });
     assert_eq!(api.with_claims(list).get("/v1/status").await?.status, 200);
     let none = json!({ "sub": "x", "scope": SCOPES, "customer_id": "" });

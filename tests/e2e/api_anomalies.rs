@@ -1,5 +1,4 @@
-//! Lists of anomalies and their figures: each anomaly once, newest first, whatever the filter, and nothing that has
-//! expired.
+//! Lists of anomalies and their counts: each anomaly once, newest first, for any filter, without expired ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 /// Fifty anomalies, ten of each of five hours.
 const FIRST: &str = "2026-11-21T06:00:00Z";
 
-/// All pages of a list: their ids in order, and the lengths of the pages.
+/// All list pages of a list: the ids in order, and the lengths of the list pages.
 async fn pages(api: &Api, query: &str) -> Result<(Vec<String>, Vec<usize>)> {
     let (mut ids, mut lengths, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {
@@ -30,7 +29,8 @@ async fn pages(api: &Api, query: &str) -> Result<(Vec<String>, Vec<usize>)> {
     }
 }
 
-/// Lists in pages of three and fails unless exactly these anomalies come, each once, newest first, in full pages.
+/// Lists in list pages of three. Fails unless exactly these anomalies come, each once, newest first, in full list
+/// pages.
 async fn assert_listed(api: &Api, query: &str, expected: &[&Made]) -> Result<()> {
     let (ids, lengths) = pages(api, &format!("limit=3{query}")).await?;
     let time = |id: &String| id.split('.').next().and_then(|ms| ms.parse::<i64>().ok());
@@ -127,7 +127,7 @@ async fn what_has_expired_is_shown_nowhere() -> Result<()> {
     let world = World::new().await?;
     let made = world.record_many(50, FIRST).await?;
     let now = at(NOW).as_second();
-    // To the second of its expiry it is there.
+    // The item exists until the second of its expiry.
     for (number, made) in made.iter().enumerate() {
         world.expire(made, if number % 2 == 0 { now - 1 } else { now }).await?;
     }
@@ -185,7 +185,7 @@ async fn a_cursor_serves_its_own_query_and_token_only() -> Result<()> {
         answer.assert_problem(400, case);
         assert_eq!(answer.json["parameter"], "cursor", "{case}");
     }
-    // The length of a page may change on the way.
+    // The length of a list page may change on the way.
     assert_eq!(api.get(&format!("/v1/anomalies?limit=50&cursor={all}")).await?.status, 200);
     Ok(())
 }
@@ -198,7 +198,7 @@ async fn a_relative_time_stands_still_while_somebody_turns_pages() -> Result<()>
         (world.api().await?, || std::time::SystemTime::from(at("2026-11-21T13:31:00Z")));
     let later = world.api_at(minute_later, &[], &world.aws).await?;
     for (query, customer) in [("", None), ("&customer_id=c1", Some("c1"))] {
-        // At 13:30 these are the bounds of what was detected at 12:00; at 13:31 they are not.
+        // At 13:30 these bounds include 12:00. At 13:31 they do not.
         let path = format!("/v1/anomalies?limit=2&from=now-90m&to=now-30m{query}");
         let (mut page, mut ids) = (api.read(&path).await?, BTreeSet::new());
         loop {
@@ -222,7 +222,7 @@ async fn a_relative_time_stands_still_while_somebody_turns_pages() -> Result<()>
 #[tokio::test]
 async fn figures_agree_with_the_anomalies() -> Result<()> {
     let world = World::new().await?;
-    // Three days, at the edges of each.
+    // Three days, with anomalies at the edges of each.
     let mut made = world.record_many(40, "2026-11-18T22:00:00Z").await?;
     made.extend(world.record_many(20, "2026-11-20T23:00:00Z").await?);
     let api = world.api().await?;

@@ -1,5 +1,5 @@
-//! Checks on demand: the same verdict as the hourly run, for many series the same by one query, and a reason where there
-//! is none.
+//! Checks on demand: the same verdict as the hourly run, the same for many series in one query, and a reason if there
+//! is no verdict.
 
 use anyhow::{Context, Result};
 use e2e::data::{customers, with_spikes};
@@ -40,13 +40,13 @@ async fn a_check_gives_the_verdict_that_the_hourly_run_stores() -> Result<()> {
             ("expected_low", &check["expected_low"]),
             ("expected_high", &check["expected_high"]),
         ] {
-            // The same to the last bit: it is the same code on the same rows.
+            // Equal to the last bit, because the same code judges the same rows.
             assert_eq!(value.as_f64(), text(item, name).parse().ok(), "{name} of {check}");
         }
         for name in ["severity", "direction", "unit"] {
             assert_eq!(check[name], text(item, name), "{name}");
         }
-        // A check names the time of its period; the figures are in the same words.
+        // A check names the time of its period. The figures have the same words.
         let figures = |description: &str| description.split_once(", ").map(|(_, rest)| rest.to_owned());
         let described = check["description"].as_str().and_then(figures);
         assert!(described.is_some() && described == figures(&text(item, "description")), "{check}");
@@ -77,7 +77,7 @@ async fn a_batch_equals_its_singles_and_is_one_query() -> Result<()> {
             assert_eq!(api.check(&customer, metric, &query).await?, *check);
         }
     }
-    // Metrics come in the order asked for, and a series more is refused.
+    // Metrics come in the order of the request. One more series is refused.
     let some = json!({ "customer_ids": customers(2), "metrics": ["storage_peak", "api_calls"] });
     let order: Vec<_> = api.check_many(&some).await?.iter().map(|check| check["metric"].clone()).collect();
     assert_eq!(order, ["storage_peak", "api_calls", "storage_peak", "api_calls"]);
@@ -121,11 +121,11 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
         }
         assert!(!check["description"].as_str().unwrap_or_default().is_empty(), "{check}");
     }
-    // A negative event is a correction: it cancels no usage, and alone it is none.
+    // A negative event is a correction. It cancels no usage, and alone it is no usage.
     let corrected = api.check("corrected", "compute_time", "").await?;
     let verdict = [&corrected["current_value"], &corrected["direction"], &corrected["severity"]];
     assert_eq!(verdict, [&json!(0.0), &json!("drop"), &json!("critical")], "{corrected}");
-    // Of an earlier window that is broken nothing is believed, and the others are compared with.
+    // The check does not use a broken earlier window. It compares with the others.
     let infinite = api.check("infinite", "compute_time", "").await?;
     let (windows, verdict) = (&infinite["baseline"], [&infinite["undetermined"], &infinite["severity"]]);
     assert_eq!((&windows["broken_windows"], &windows["sample_count"]), (&json!(1), &json!(29)), "{infinite}");
@@ -139,7 +139,7 @@ async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
 async fn a_threshold_of_ones_own() -> Result<()> {
     let world = World::new().await?;
     world.insert(&steady_then("cust_1", at(END), 9e6)).await?;
-    // Without the floor of the spread, so that the expected range is made of the deviation alone.
+    // Without the least spread, so that the expected range comes from the deviation alone.
     let api = world.api_with(&[("MIN_RELATIVE_SPREAD", "0")], &world.aws).await?;
     let z = api.check("cust_1", "compute_time", "").await?["z_score"].as_f64().context("z")?;
     assert!(z > 10.0 && z < 99.0, "{z}");
@@ -158,7 +158,7 @@ async fn a_threshold_of_ones_own() -> Result<()> {
 #[tokio::test]
 async fn ids_as_long_as_a_body_holds_are_checked_all_at_once() -> Result<()> {
     let world = World::new().await?;
-    // As they go to ClickHouse, each of these characters is several.
+    // Each of these characters becomes several on the way to ClickHouse.
     let ids: Vec<_> = (0..24).map(|number| format!("{number:04}{}", "'\\é".repeat(399))).collect();
     world.insert(&steady_then(&ids[23], at(END), 5e7)).await?;
     let api = world.api().await?;
@@ -206,7 +206,7 @@ async fn a_baseline_that_holds_too_few_periods_is_refused_with_the_arithmetic() 
     }
     let body = json!({ "customer_ids": ["customer 1"], "baseline_days": 6 });
     api.post("/v1/anomalies/check", &body).await?.assert_invalid("baseline_days", "at least 7", "batch");
-    // A long period without a baseline of its own gets one that holds enough.
+    // A long period without a baseline of its own gets one that holds enough periods.
     for (days, samples) in [(7, 7), (12, 7), (1, 30)] {
         let query = format!("&current_start=2026-11-{:02}T13:00:00Z&current_end={END}", 21 - days);
         let check = api.check("customer 1", "api_calls", &query).await?;

@@ -1,5 +1,5 @@
-//! The operators' policies: changed one version at a time, refused as a whole, kept with their authors, and obeyed by
-//! the next run.
+//! The operators' policies: changed one version at a time, refused as a whole, kept with their authors, and used by the
+//! next run.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const GLOBAL: &str = "/v1/config";
 const OF_B: &str = "/v1/config/customers/b";
 
-/// Stores a policy over the version of this number and fails unless that works.
+/// Stores a policy over the version of this number. Fails unless that works.
 async fn set(api: &Api, path: &str, version: u64, policy: Value) -> Result<()> {
     let answer = api.put(path, &format!("\"{version}\""), &policy).await?;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
@@ -56,7 +56,7 @@ async fn a_change_needs_the_version_that_its_author_saw() -> Result<()> {
         assert_eq!((changed.status, changed.header("etag")), (200, "\"1\""), "{path}: {}", changed.text);
         api.put(path, "\"0\"", &policy).await?.assert_problem(412, path);
         let mut read = api.get(path).await?;
-        // Nobody has any usage here, and that is said once.
+        // No customer has usage here. The remark says so once.
         let remarks = changed.json.get("remarks").cloned();
         let codes = remarks.iter().flat_map(|remarks| remarks.as_array()).flatten();
         let codes: Vec<_> = codes.map(|remark| remark["code"].clone()).collect();
@@ -100,7 +100,7 @@ async fn a_policy_is_refused_as_a_whole_with_the_place_of_the_mistake() -> Resul
             ),
             (json!({ "mutes": [{ "reason": "x", "from": "yesterday" }] }), "mutes[0].from", ""),
             (json!({ "mutes": many }), "mutes", "at most 100"),
-            // One mistake among many good parts.
+            // One mistake among many valid parts.
             (
                 json!({ "metrics": { "api_calls": good, "bandwidth": { "threshold": 5.5 } }, "mutes": [] }),
                 "metrics.bandwidth",
@@ -123,7 +123,7 @@ async fn the_policies_of_all_and_of_one_must_fit_together() -> Result<()> {
     set(&api, OF_B, 0, compute(json!({ "threshold": 4.8 }))).await?;
     let narrower = api.put(GLOBAL, "\"0\"", &compute(json!({ "critical_threshold": 4.5 }))).await?;
     narrower.assert_invalid("metrics", "the policy of the customer \"b\"", "4.8 above 4.5");
-    // The other way about: what holds for all decides what is possible for one.
+    // The reverse: the policy for all customers limits the policy of one.
     set(&api, GLOBAL, 0, compute(json!({ "critical_threshold": 10 }))).await?;
     set(&api, OF_B, 1, compute(json!({ "threshold": 9 }))).await?;
     let wider = api.put(OF_B, "\"2\"", &compute(json!({ "threshold": 11 }))).await?;
@@ -248,7 +248,7 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
     assert_eq!(verdicts, [("critical", three), ("warning", three), ("normal", Some(6.0)), ("normal", three)]);
     assert_eq!(api.read("/v1/status").await?["config_version"], 1);
 
-    // What was stored stays as it was judged.
+    // Stored anomalies keep their verdict.
     set(&api, GLOBAL, 1, json!({})).await?;
     run(&world.later_app().await?, &hourly(END)).await?;
     assert_eq!(world.items().await?, items);
@@ -283,7 +283,7 @@ async fn what_is_muted_is_stored_and_tells_nobody() -> Result<()> {
         assert_eq!((summary.critical, figures(&summary)), (4, (4, 0, sent)), "{case}");
         let (api, mut quiet) = (world.api().await?, 0);
         let anomalies = api.read("/v1/anomalies?limit=100").await?["anomalies"].take();
-        // Why operators silence something is no business of a customer's.
+        // A customer does not see why operators mute something.
         let own = api.as_customer("c00001").read("/v1/anomalies").await?;
         assert_eq!(own["anomalies"][0]["mute_reason"], Value::Null, "{case}");
         for anomaly in anomalies.as_array().context("anomalies")? {
@@ -342,7 +342,7 @@ async fn a_metric_that_left_the_catalog_blocks_no_policy_and_is_named() -> Resul
     let own = json!({ "metrics": { "bandwidth": { "threshold": 4.0 }, "api_calls": { "threshold": 4.5 } } });
     let changed = api.put(OF_B, "\"1\"", &own).await?;
     assert_eq!((changed.status, changed.json["remarks"].as_array().map(Vec::len)), (200, Some(1)));
-    // What was not stored before is a mistake.
+    // An entry that was not stored before is refused.
     let new = json!({ "metrics": { "bandwidth": { "threshold": 4.0 } } });
     api.put(GLOBAL, "\"2\"", &new).await?.assert_invalid("metrics.bandwidth", "no such metric", "new");
     Ok(())

@@ -1,4 +1,4 @@
-//! The numbers around an anomaly and of a customer: windows, hours, baselines and series, recomputed from raw events.
+//! The figures around an anomaly and of a customer: windows, hours, baselines and series, recomputed from raw events.
 
 use anyhow::{Context, Result};
 use e2e::World;
@@ -31,7 +31,7 @@ fn stddev(values: &[f64]) -> Option<f64> {
     (freedom > 0.0).then(|| (squares / freedom).sqrt())
 }
 
-/// The quantile by its definition: the share of the way through the values that lies between two of them.
+/// The quantile by its definition: interpolated between the two nearest values.
 fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
@@ -71,7 +71,7 @@ async fn an_anomaly_comes_with_its_windows_and_hours() -> Result<()> {
             let (start, end) = (end - (age + 1) * DAY, end - age * DAY);
             assert_eq!(window["window"], json!({ "start": start, "end": end }));
             let expected = oracle.value(&customer, &metric, start, end);
-            // A window without an event has no value of its own; the check counts it as zero where that is the meaning.
+            // A window without events has no value of its own. The check counts it as zero if the catalog says so.
             let found = window["value"].as_f64().or_else(|| (metric != "storage_peak").then_some(0.0));
             assert_near(&json!(found), expected, &format!("{id}, window {age}"));
             if window["counted"] == true {
@@ -108,7 +108,7 @@ async fn baselines_are_those_of_the_raw_events() -> Result<()> {
     world.insert_random(7, 600, 95, at(END)).await?;
     let (api, oracle) = (world.api().await?, Oracle::new(&world.clickhouse).await?);
     let end = at(END).as_millisecond();
-    // They are older than the time read, so that all windows count.
+    // They are older than the time read, so all windows count.
     for (customer, days) in [("customer 1", 30), ("customer 5", 30), ("customer 3", 2), ("customer 6", 60)] {
         let path = format!("/v1/customers/{}/baselines?baseline_days={days}", e2e::api::encoded(customer));
         let baselines = api.read(&path).await?;
@@ -150,7 +150,7 @@ async fn series_are_those_of_the_raw_events() -> Result<()> {
     let (api, oracle) = (world.api().await?, Oracle::new(&world.clickhouse).await?);
     let customer = api.as_customer("customer 1");
     for (query, step, start, end) in [
-        // By default seven days, and the hour that has begun.
+        // The default is seven days, with the hour that has begun.
         ("", HOUR, "2026-11-14T13:00:00Z", "2026-11-21T14:00:00Z"),
         ("&interval=hour&from=now-90m&to=now-30m", HOUR, "2026-11-21T12:00:00Z", "2026-11-21T13:00:00Z"),
         ("&interval=day&from=now-3d", DAY, "2026-11-18T00:00:00Z", "2026-11-22T00:00:00Z"),
@@ -180,7 +180,7 @@ async fn series_are_those_of_the_raw_events() -> Result<()> {
                 let expected = oracle.value("customer 1", metric, start, start + step);
                 assert_near(&point["value"], expected, &format!("{path} at {start}"));
             }
-            // A single hour may well be empty.
+            // A single hour may be empty.
             let known =
                 points.iter().filter(|point| point["value"].as_f64().is_some_and(|value| value > 0.0));
             assert!(known.count() > points.len() / 4 || points.len() == 1, "{path}");

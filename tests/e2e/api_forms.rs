@@ -95,7 +95,7 @@ async fn lists_come_as_csv_where_the_request_prefers_it() -> Result<()> {
         for (row, item) in rows.iter().zip(items) {
             assert_eq!(row[id], item[id].as_str().unwrap_or_default());
             assert_eq!(row[time], "2026-11-21T13:00:00Z");
-            // Nothing of an item is missing: each field is a column, or the parts of it are.
+            // Each field of an item is a column, or its parts are.
             for (name, value) in item.as_object().context("an item")? {
                 let parts = row
                     .keys()

@@ -1,4 +1,5 @@
-//! Incidents by the API: each listed once, and what people do with one is done once, told once, and kept by the runs.
+//! Incidents in the API: each is listed once. Each action of a person has its effect once and is sent once. Runs keep
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,7 +22,7 @@ const METRICS: [&str; 4] = ["api_calls", "bandwidth", "storage_peak", "compute_t
 const STATES: [IncidentState; 4] =
     [IncidentState::Open, IncidentState::Acknowledged, IncidentState::Resolved, IncidentState::Accepted];
 
-/// When the first of the made incidents changed last.
+/// The last window of the first incidents.
 const FIRST: &str = "2026-11-21T09:00:00Z";
 
 fn hours(count: i64) -> SignedDuration {
@@ -56,7 +57,7 @@ fn made(
     }
 }
 
-/// Stores incidents as a run does, each until so many seconds after [`NOW`].
+/// Stores incidents as a run does. Each expires this many seconds after [`NOW`].
 async fn store(world: &World, incidents: &[Incident], lasting: impl Fn(usize) -> i64) -> Result<()> {
     let config = StoreConfig { table: world.table.clone(), retention_days: 90 };
     let store = AnomalyStore::new(&config, &world.aws);
@@ -71,7 +72,7 @@ async fn store(world: &World, incidents: &[Incident], lasting: impl Fn(usize) ->
     Ok(())
 }
 
-/// 56 incidents of different subjects and of all kinds; fourteen of each of four hours changed last in the same window.
+/// 56 incidents of different subjects and of all kinds. Fourteen of each of four hours changed last in the same window.
 fn many() -> Result<Vec<Incident>> {
     let one = |number: usize| -> Result<Incident> {
         let end = at(FIRST) + hours(number as i64 / 14);
@@ -84,7 +85,7 @@ fn many() -> Result<Vec<Incident>> {
     (0..56).map(one).collect()
 }
 
-/// All pages of a list: the ids in order, and the lengths of the pages.
+/// All list pages of a list: the ids in order, and the lengths of the list pages.
 async fn pages(api: &Api, query: &str) -> Result<(Vec<String>, Vec<usize>)> {
     let (mut ids, mut lengths, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {
@@ -102,8 +103,8 @@ async fn pages(api: &Api, query: &str) -> Result<(Vec<String>, Vec<usize>)> {
     }
 }
 
-/// Lists in pages of three and fails unless exactly these incidents come, each once, those first that changed last, in
-/// full pages.
+/// Lists in list pages of three. Fails unless exactly these incidents come, each once, the last changed first, in full
+/// list pages.
 async fn assert_listed(api: &Api, query: &str, expected: &[&Incident]) -> Result<()> {
     let (ids, lengths) = pages(api, &format!("limit=3{query}")).await?;
     let times: BTreeMap<_, _> = expected.iter().map(|one| (one.id().to_string(), one.last_window)).collect();
@@ -177,7 +178,7 @@ async fn pages_of_three_bring_each_incident_once_with_every_filter() -> Result<(
 #[tokio::test]
 async fn what_has_expired_is_shown_nowhere() -> Result<()> {
     let (world, made) = (World::new().await?, many()?);
-    // To the second of its expiry one is there.
+    // The item exists until the second of its expiry.
     store(&world, &made, |number| if number % 2 == 0 { -1 } else { 0 }).await?;
     let api = world.api().await?;
     let left: Vec<_> = made.iter().skip(1).step_by(2).collect();
@@ -242,7 +243,7 @@ async fn a_cursor_serves_its_own_list_query_and_token_only() -> Result<()> {
         assert_eq!(answer.json["parameter"], parameter, "{query}");
     }
 
-    // A minute later, the same words name other times; the pages go on in those that they began with.
+    // A minute later, the same words name other times. The list pages continue in the first bounds.
     let minute_later = || SystemTime::from(at("2026-11-21T13:31:00Z"));
     let later = world.api_at(minute_later, &[], &world.aws).await?;
     for (query, customer) in [("", None), ("&customer_id=c1", Some("c1"))] {
@@ -280,14 +281,14 @@ async fn act(api: &Api, path: &str, action: &str) -> Result<Answer> {
     api.post(&format!("{path}/{action}"), &json!({})).await
 }
 
-/// The same where it must succeed.
+/// The same for an action that must succeed.
 async fn acted(api: &Api, path: &str, action: &str) -> Result<Value> {
     let answer = act(api, path, action).await?;
     assert_eq!(answer.status, 200, "{action} {path}: {}", answer.text);
     Ok(answer.json)
 }
 
-/// The state of an incident, and what was done with it.
+/// The state of an incident, and the actions on it.
 async fn stands(api: &Api, path: &str) -> Result<(String, Vec<String>)> {
     let incident = api.read(path).await?["incident"].take();
     let history = incident["history"].as_array().context("a history")?;
@@ -295,7 +296,7 @@ async fn stands(api: &Api, path: &str) -> Result<(String, Vec<String>)> {
     Ok((incident["state"].as_str().context("a state")?.to_owned(), actions))
 }
 
-/// The events that were told since the last call.
+/// The events that were published since the last call.
 async fn told(world: &World) -> Result<Vec<String>> {
     let alerts = world.alerts().await?;
     Ok(alerts.iter().filter_map(|alert| alert["event"].as_str().map(str::to_owned)).collect())
@@ -429,14 +430,14 @@ async fn an_acknowledged_incident_sends_no_reminder_and_is_acknowledged_again_wi
 -> Result<()> {
     let (world, path, _) = one_incident().await?;
     let api = world.api().await?;
-    // All in the same millisecond: each notice is one of its own.
+    // All in the same millisecond. Each has a notice of its own.
     for action in ["acknowledge", "reopen", "acknowledge"] {
         acted(&api, &path, action).await?;
     }
     assert_eq!(told(&world).await?, ["acknowledged"; 2]);
     let ids: BTreeSet<_> = world.all_items().await?.iter().map(|item| text(item, "alert_id")).collect();
     assert_eq!(ids.iter().filter(|id| id.contains("acknowledged")).count(), 2, "{ids:?}");
-    // The same spike a day later: reminders are due, and nobody wants them.
+    // The same spike a day later. Reminders would be due, and none is sent.
     let day: Vec<_> = (1..=30).map(|age| at(END) + hours(12) - SignedDuration::from_mins(age)).collect();
     world.insert(&day.iter().map(|at| Event::compute("c", *at, 1.6e6)).collect::<Vec<_>>()).await?;
     let app = world.app_with(&[("REPEAT_INTERVAL_HOURS", "1")], &world.aws).await?;
@@ -477,7 +478,7 @@ async fn only_the_latest_incident_of_its_kind_can_be_reopened() -> Result<()> {
     let (world, path, anomalies) = one_incident().await?;
     let api = world.api().await?;
     acted(&api, &anomalies[0], "resolve").await?;
-    // It doubles, which is another incident.
+    // The deviation doubles, so another incident opens.
     world.insert(&[Event::compute("c", at(END) - hours(1), 1e8)]).await?;
     run(&world.app().await?, &hourly("2026-11-21T14:00:00Z")).await?;
     assert_eq!(told(&world).await?, ["resolved", "opened"]);
@@ -494,7 +495,7 @@ async fn only_the_latest_incident_of_its_kind_can_be_reopened() -> Result<()> {
         assert_eq!(stands(&api, &path).await?, ("resolved".to_owned(), vec!["resolve".to_owned()]));
         acted(&api, &later, "resolve").await?;
     }
-    // The anomaly can be reopened without it.
+    // The anomaly can be reopened without its incident.
     assert_eq!(acted(&api, &anomalies[0], "reopen").await?["state"], "open");
     assert_eq!(stands(&api, &path).await?.0, "resolved");
     assert_eq!(acted(&api, &later, "reopen").await?["state"], "open");
@@ -513,7 +514,7 @@ async fn what_is_done_with_an_anomaly_is_done_with_its_incident() -> Result<()> 
     assert_eq!(noted(&first, "one").await?.json["state"], "acknowledged");
     assert_eq!(stands(&api, &path).await?.0, "acknowledged");
     assert_eq!(told(&world).await?, ["acknowledged"]);
-    // The second anomaly of the same incident: what is new is its note.
+    // The second anomaly of the same incident. Only its note is new.
     assert_eq!(noted(&second, "two").await?.json["state"], "acknowledged");
     assert_eq!(acted(&api, &second, "acknowledge").await?["state"], "acknowledged");
     let notes = api.read(&path).await?["incident"]["history"].as_array().context("a history")?.clone();
@@ -529,7 +530,7 @@ async fn what_is_done_with_an_anomaly_is_done_with_its_incident() -> Result<()> 
     );
     acted(&api, &first, "resolve").await?;
     assert_eq!(told(&world).await?, ["resolved"]);
-    // Refused, it changes nothing; also for an anomaly that was opened again and closed with its incident.
+    // A refused action changes nothing, also for an anomaly that was reopened and closed with its incident.
     act(&api, &first, "acknowledge").await?.assert_problem(409, "resolved");
     assert_eq!(stands(&api, &path).await?.0, "resolved");
     acted(&api, &first, "reopen").await?;
@@ -623,7 +624,7 @@ async fn a_notice_that_cannot_be_sent_waits_for_the_next_run() -> Result<()> {
     assert_eq!((told(&world).await?.len(), proxy.count("Publish")), (0, 1));
     let claimed = world.all_items().await?.iter().any(|item| item.contains_key("alert_claim_until"));
     assert!(!claimed, "the next run need not wait for the claim to end");
-    // Another one now must not overtake it.
+    // A later alert must not overtake the pending one.
     let api = world.api().await?;
     acted(&api, &path, "resolve").await?;
     assert_eq!(told(&world).await?, [""; 0]);
@@ -723,7 +724,7 @@ async fn a_check_leaves_out_the_windows_that_the_run_left_out() -> Result<()> {
             assert_eq!(*found, stored[name], "{name} of {check}");
         }
     }
-    // Neither that of another metric, nor that of another customer.
+    // Neither the incident of another metric nor that of another customer.
     for (number, incident) in [(0, false), (1, true), (2, false)] {
         let check = &checks[number];
         assert_eq!(
@@ -739,7 +740,7 @@ async fn a_check_leaves_out_the_windows_that_the_run_left_out() -> Result<()> {
     );
     assert_eq!(before["incident_id"], stored["incident_id"]);
 
-    // What is usual, and the windows around the anomaly, leave it out as well.
+    // The usual values, and the windows around the anomaly, leave it out as well.
     let baselines = api.read("/v1/customers/c/baselines").await?["baselines"].take();
     assert_eq!(
         (&baselines[3]["mean"], &baselines[3]["stddev"]),

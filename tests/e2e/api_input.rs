@@ -1,4 +1,4 @@
-//! What cannot be understood or is too large: a problem document that names what is wrong and what is allowed.
+//! Requests that cannot be understood or are too large: a problem document names the fault and the allowed values.
 
 use anyhow::Result;
 use e2e::World;

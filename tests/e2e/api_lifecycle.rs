@@ -1,5 +1,5 @@
-//! What people do with an anomaly: each step once, with its author, whoever else is at it, and nothing of it lost when
-//! the detector comes by again.
+//! Actions on an anomaly: each has its effect once, with its author, while others act at the same time. Later runs of
+//! the detector keep all of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ async fn act(api: &Api, path: &str, action: &str) -> Result<Answer> {
     api.post(&format!("{path}/{action}"), &json!({})).await
 }
 
-/// The state of an anomaly, and what was done with it.
+/// The state of an anomaly, and the actions on it.
 async fn stands(api: &Api, path: &str) -> Result<(String, Vec<Value>)> {
     let anomaly = api.read(path).await?["anomaly"].take();
     let history = anomaly["history"].as_array().context("a history")?.clone();
@@ -74,7 +74,7 @@ async fn a_step_is_kept_with_its_author_time_and_note() -> Result<()> {
     let (world, made, path) = one_anomaly().await?;
     let (api, customer) = (world.api().await?, world.api().await?.as_customer(&made.customer));
     let note = "load test 客\n\"planned\"";
-    // Twice is as good as once, and something new to say is kept.
+    // A repetition changes nothing, except that a new note is kept.
     for (note, steps) in [(note, 1), (note, 1), ("it goes on", 2), ("", 2), (note, 2)] {
         let answer = customer.post(&format!("{path}/acknowledge"), &json!({ "note": note })).await?;
         assert_eq!((answer.status, &answer.json["state"]), (200, &json!("acknowledged")), "{}", answer.text);
@@ -93,7 +93,7 @@ async fn a_step_is_kept_with_its_author_time_and_note() -> Result<()> {
         json!({ "action": "resolve", "actor": "ops", "at": at, "note": "their invoice is unpaid" }),
     ];
     assert_eq!(stands(&api, &path).await?, ("resolved".to_owned(), expected.clone()));
-    // The customer sees that it was resolved, and neither by whom nor why.
+    // The customer sees that it was resolved, but not by whom or why.
     expected[2] = json!({ "action": "resolve", "actor": "operator", "at": at, "note": null });
     assert_eq!(stands(&customer, &path).await?, ("resolved".to_owned(), expected));
     let item = world.items().await?.pop().context("an item")?;
@@ -117,7 +117,7 @@ async fn ten_at_the_same_time_make_one_step() -> Result<()> {
         }
         assert_eq!(stands(&api, &path).await?.1.len(), round + 1, "{action}");
     }
-    // All kinds at once: what is kept is a possible course of events, and the state is where it ends.
+    // All kinds at once: the history is a possible course of events, and the state is its end.
     let mixed = (0..12).map(|number| {
         let (api, path) = (api.clone(), path.clone());
         async move { act(&api, &path, ["acknowledge", "resolve", "reopen"][number % 3]).await }
@@ -144,7 +144,7 @@ async fn ten_at_the_same_time_make_one_step() -> Result<()> {
 async fn fifty_steps_with_the_longest_notes_are_kept_and_no_more() -> Result<()> {
     let (world, _, path) = one_anomaly().await?;
     let api = world.api().await?;
-    // A thousand characters of four bytes each: the item must stay within what DynamoDB holds.
+    // A thousand characters of four bytes each. The item must stay within DynamoDB's limit.
     let note = json!({ "note": "🦀".repeat(1_000) });
     for step in 0..50 {
         let action = if step % 2 == 0 { "acknowledge" } else { "reopen" };
@@ -216,7 +216,7 @@ async fn an_alert_that_waits_is_sent_although_somebody_acknowledged_already() ->
     let path = format!("/v1/anomalies/{}", text(&item, "anomaly_id"));
     let acknowledged = act(&api, &path, "acknowledge").await?;
     assert_eq!(acknowledged.json["alert_state"], "pending", "{}", acknowledged.text);
-    // The notice of it as well, which must not overtake the alert.
+    // The notice is pending as well. It must not overtake the alert.
     assert_eq!(api.read("/v1/status").await?["pending_alerts"], 3);
 
     assert_eq!(figures(&run(&world.later_app().await?, &hourly(END)).await?), (0, 2, 3));
@@ -231,7 +231,7 @@ async fn an_alert_that_waits_is_sent_although_somebody_acknowledged_already() ->
 #[tokio::test]
 async fn a_step_whose_answer_was_lost_is_made_once() -> Result<()> {
     let (world, _, path) = one_anomaly().await?;
-    // The steps alone: a look at the anomaly is counted as work by an update as well.
+    // Only the steps count: a look at the anomaly is counted as work by an update as well.
     let updates = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&updates);
     let decide = move |seen: &Seen| {

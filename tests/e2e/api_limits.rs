@@ -1,4 +1,4 @@
-//! Limits of work: one tenant's load is refused before it slows down the others.
+//! Limits of work: the API refuses one tenant's load before it slows down the others.
 
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ async fn of_a_dozen_dear_checks_at_once_some_are_answered_and_the_others_told_wh
     let (loud, quiet) = (api.as_customer("loud"), api.as_customer("quiet"));
     let answers = try_join_all((0..12).map(|_| loud.get(DEAR))).await?;
     let served = answers.iter().filter(|answer| answer.status == 200).count();
-    // Two of them are expected to take the twenty seconds of a minute; what they did not take comes back.
+    // The expected cost of two of them is the twenty seconds of a minute. The unused part comes back.
     assert!((2..12).contains(&served), "{served} of 12");
     for answer in answers.iter().filter(|answer| answer.status != 200) {
         answer.assert_problem(429, "a dear check");
@@ -28,7 +28,7 @@ async fn of_a_dozen_dear_checks_at_once_some_are_answered_and_the_others_told_wh
     for path in [CHECK, DEAR] {
         assert_eq!(quiet.get(path).await?.status, 200, "another tenant: {path}");
     }
-    // Once they are done, what they did not use is there again.
+    // After they are done, the unused part is available again.
     assert_eq!(loud.get(DEAR).await?.status, 200);
     Ok(())
 }
@@ -49,7 +49,7 @@ async fn a_tenant_has_so_many_requests_a_minute_over_all_instances() -> Result<(
     }
     assert_eq!(instances[0].as_customer("quiet").get(CHECK).await?.status, 200);
     assert_eq!(instances[0].get(&format!("{CHECK}&customer_id=loud")).await?.status, 200, "an operator");
-    // What reads no usage is not limited here.
+    // Requests that read no usage are not limited here.
     assert_eq!(instances[0].as_customer("loud").get("/v1/anomalies").await?.status, 200);
     let a_minute_later = || SystemTime::from(at("2026-11-21T13:31:00Z"));
     let later = world.api_at(a_minute_later, &settings, &world.aws).await?;

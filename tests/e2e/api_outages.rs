@@ -1,5 +1,5 @@
-//! The API while something behind it is away: a 503 in time that says when to try again and nothing about the inside,
-//! and everything that can do without goes on.
+//! The API while a service behind it is away: a 503 in time that says when to try again and nothing about the inside.
+//! Requests that do not need the service go on.
 
 use std::time::{Duration, Instant};
 
@@ -115,7 +115,7 @@ async fn a_question_that_clickhouse_cannot_answer_in_its_limits_is_a_503() -> Re
     Ok(())
 }
 
-/// A number of the deployed API, as Terraform has it.
+/// A number of the deployed API, from Terraform.
 fn deployed(name: &str) -> Result<String> {
     let text = include_str!("../../infra/api.tf");
     let line = text.lines().find(|line| line.trim_start().starts_with(name)).context(name.to_owned())?;
@@ -242,7 +242,7 @@ async fn without_dynamodb(fault: &'static str, action: Action) -> Result<()> {
         assert_away(&case, &answer, what);
         assert!(!answer.text.contains("authorized"), "{case}: {}", answer.text);
     }
-    // The gateway waits for thirty seconds; they were asked at the same time.
+    // The gateway waits for thirty seconds. All requests were sent at the same time.
     assert!(started.elapsed() < Duration::from_secs(29), "{fault}: {:?}", started.elapsed());
     assert_eq!(api.get("/health").await?.status, 200);
     Ok(())

@@ -1,5 +1,5 @@
-//! Checks of any period: the verdict that raw events give, recomputed in the plainest way, for any length, on the hour and
-//! off it.
+//! Checks of any period: the verdict of raw events, recomputed in the plainest way, for any length, on the hour and off
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use e2e::{Event, World};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-/// An answer as the oracle writes it.
+/// An answer in the form of the oracle.
 fn as_expected(check: &Value) -> Result<Expected> {
     let reason =
         ["unknown_customer", "no_data", "insufficient_data", "not_finite", "negative", "out_of_range"]
@@ -76,7 +76,7 @@ async fn any_period_agrees_with_an_oracle_over_raw_events() -> Result<()> {
         let mut found = by_series(&api.check_many(&body).await?)?;
         let (start, end) = (at(start).as_millisecond(), at(end).as_millisecond());
         let expected = oracle.verdicts(&Period { start, end, baseline_days, threshold });
-        // Whoever used nothing in all that time cannot be judged, and is unknown to the oracle.
+        // A customer without usage in all that time cannot be judged, and the oracle does not know it.
         found.retain(|key, verdict| {
             let known = expected.contains_key(key);
             assert!(known || matches!(verdict, Expected::Undetermined(_)), "{key:?} in {body}");
@@ -114,7 +114,7 @@ async fn any_number_of_baseline_days_agrees_with_the_oracle() -> Result<()> {
 #[tokio::test]
 async fn the_rollup_and_the_raw_events_say_the_same() -> Result<()> {
     let world = World::new().await?;
-    // No event of theirs is near a full hour, so that a millisecond later nothing is different.
+    // None of their events is near a full hour, so a millisecond later nothing is different.
     let mut events = Vec::new();
     let end = at(END) - SignedDuration::from_mins(30);
     for age in 0..80 {
@@ -151,7 +151,7 @@ async fn a_period_around_this_very_moment_has_a_number_and_a_severity() -> Resul
     let world = World::new().await?;
     let now = timestamp();
     world.insert(&steady_then("cust_1", now + SignedDuration::from_hours(12), 5e7)).await?;
-    // The clock of the machine: nothing is set up for this.
+    // The clock of the machine, without any preparation.
     let api = world.api_at(e2e::world::now, &[], &world.aws).await?;
     for period in ["current_start=now-1h&current_end=now%2B1h", "current_start=now-1h&current_end=now+1h"] {
         for metric in METRICS {
@@ -167,7 +167,7 @@ async fn a_period_around_this_very_moment_has_a_number_and_a_severity() -> Resul
             let length = check["period"]["end"].as_i64().zip(check["period"]["start"].as_i64());
             assert_eq!(length.map(|(end, start)| end - start), Some(7_200_000), "{check}");
         }
-        // The event of this moment is in it, and so are those at the same time of the days before.
+        // The event of this moment counts, and so do those at the same time of the earlier days.
         let check = api.check("cust_1", "compute_time", &format!("&{period}")).await?;
         assert_eq!((&check["current_value"], &check["severity"]), (&json!(5e7), &json!("critical")));
         assert_eq!(check["baseline"]["sample_count"], 30);

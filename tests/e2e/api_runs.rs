@@ -1,4 +1,4 @@
-//! Runs on demand, and how the system is doing.
+//! Runs on demand, and the status of the system.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use e2e::world::{self, END, at, failure, hourly, run, text};
 use e2e::{Api, World};
 use serde_json::{Value, json};
 
-/// An API whose calls of the detector are kept and not carried out: what it sent, in order.
+/// An API whose calls of the detector are kept in order and not carried out.
 struct Starting {
     world: World,
     api: Api,
@@ -29,7 +29,7 @@ impl Starting {
             if seen.path_and_query != format!("/2015-03-31/functions/{DETECTOR}/invocations") {
                 return Action::Forward;
             }
-            // Fire and forget: waiting for the run would take longer than anybody waits.
+            // An asynchronous call: nobody can wait for the run.
             let kind = seen.headers.get("x-amz-invocation-type").and_then(|kind| kind.to_str().ok());
             assert_eq!(kind, Some("Event"));
             let event = serde_json::from_slice(&seen.body).unwrap_or_default();
@@ -41,7 +41,7 @@ impl Starting {
         Ok(Self { world, api, events, _proxy: proxy })
     }
 
-    /// Asks for a run: its record, and the request that the detector makes of what it is sent.
+    /// Asks for a run. Returns its note, and the request that the detector makes of the event.
     async fn start(&self, body: &Value) -> Result<(Value, Request)> {
         let answer = self.api.post("/v1/detections", body).await?;
         assert_eq!(answer.status, 202, "{body}: {}", answer.text);
@@ -142,7 +142,7 @@ async fn a_run_that_failed_says_so_until_a_retry_completes_it() -> Result<()> {
 
 #[tokio::test]
 async fn a_detector_that_cannot_be_reached_is_no_queued_run() -> Result<()> {
-    // Nobody knows a function of that name here.
+    // No function of that name exists here.
     let world = World::new().await?;
     let answer = world.api().await?.post("/v1/detections", &json!({})).await?;
     answer.assert_problem(503, "no such function");
@@ -187,7 +187,7 @@ async fn the_status_follows_the_newest_window() -> Result<()> {
     assert_eq!(status["last_run"]["summary"], serde_json::to_value(&first)?);
     assert_eq!(status["catalog_version"], first.catalog_version);
 
-    // A run of an older window, one that fails, one of some customers and a dry one: none of them changes the lag.
+    // A run of an older window, a failed run, a run of some customers and a dry run. None of them changes the lag.
     let older = run(&world.app().await?, &hourly("2026-11-21T03:00:00Z")).await?;
     let status = api.read("/v1/status").await?;
     assert_eq!(status["last_run"]["run_id"], older.run_id);
@@ -205,7 +205,7 @@ async fn the_status_follows_the_newest_window() -> Result<()> {
     assert_eq!(status["last_completed_run"]["run_id"], first.run_id);
     assert_eq!(status["lag_seconds"], 1_800);
 
-    // The same window again is as new, and a newer one brings the lag down.
+    // The same window again changes nothing, and a newer one lowers the lag.
     let again = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!(api.read("/v1/status").await?["last_completed_run"]["run_id"], again.run_id);
     run(&world.app().await?, &hourly("2026-11-21T14:00:00Z")).await?;
@@ -227,7 +227,7 @@ async fn alerts_that_wait_are_counted_with_the_age_of_the_oldest() -> Result<()>
     let app = world.app_with(&[("MAX_PAGES_PER_RUN", "105")], &world.aws_at(&proxy.url).await).await?;
     failure(run(&app, &hourly("2026-11-21T12:00:00Z")).await);
     let status = world.api().await?.read("/v1/status").await?;
-    // The digest of the other fifteen waits as well.
+    // The digest of the other fifteen is pending as well.
     assert_eq!(
         (&status["pending_alerts"], &status["oldest_pending_alert_seconds"]),
         (&json!(106), &json!(5_400))
@@ -258,7 +258,7 @@ async fn a_window_is_checked_when_all_its_shards_have_checked_it() -> Result<()>
     assert_eq!(status["last_completed_run"]["shard"], json!({ "number": 1, "of": 2 }));
     assert_eq!(status["lag_seconds"], 1_800);
 
-    // The next window, which one of them does not come to the end of, and then does.
+    // The next window. One of the shards fails first, and then completes it.
     run(&app, &shard(0, "2026-11-21T14:00:00Z")?).await?;
     let broken = world.app_with(&[("CLICKHOUSE_URL", "http://127.0.0.1:9")], &world.aws).await?;
     failure(run(&broken, &shard(1, "2026-11-21T14:00:00Z")?).await);

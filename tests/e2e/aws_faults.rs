@@ -1,5 +1,5 @@
-//! A DynamoDB and an SNS that throttle, fail, lose answers, deny and are slow: nothing is lost, nothing is stored or
-//! sent twice, and a run that cannot go on says so and is completed by the next.
+//! A DynamoDB and an SNS that throttle, fail, lose answers, deny and are slow. Nothing is lost, stored twice or sent
+//! twice. A run that cannot go on says so, and the next run completes it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use store::{HistoryEntry, Writer};
 
 use crate::notifier_cli::redrive_command;
 
-/// A world with so many anomalies, a detector that reaches AWS through a proxy, and the proxy.
+/// A world with this many anomalies, a detector that reaches AWS through a proxy, and the proxy.
 async fn behind_proxy(
     anomalies: u32,
     overrides: &[(&str, &str)],
@@ -111,7 +111,7 @@ async fn passing_faults_are_overcome_without_loss_and_without_doubles() -> Resul
         ("the outbox is throttled", |seen| first(seen, "Query", 2).then(throttled), 1),
         ("a publish is throttled", |s| first(s, "Publish", 10).then(|| sns_error(400, "Throttling")), 1),
         ("a publish fails", |s| first(s, "Publish", 10).then(|| sns_error(500, "InternalError")), 1),
-        // Nobody can know that such an alert was sent, so it is sent again, and its id tells.
+        // Nobody can know that such an alert was sent. So it is sent again, with the same id.
         ("a publish loses its answer", |s| first(s, "Publish", 4).then_some(Action::LoseAnswer), 2),
         ("all is slow", |_| Some(Action::Delay(Duration::from_millis(100))), 1),
     ];
@@ -217,7 +217,7 @@ async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() ->
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(500, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
-    // Three seconds are for the report; in the others 64 at a time are stored, four times.
+    // Three seconds are for the report. In the others 64 at a time are stored, four times.
     let (started, time) = (Instant::now(), Duration::from_secs(8));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
@@ -241,7 +241,7 @@ async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(60, &[("MAX_PAGES_PER_RUN", "60")], decide).await?;
-    // Three seconds are for the report, and in the last twelve before it no publish is begun.
+    // Three seconds are for the report. In the last twelve before it no publish begins.
     let (started, time) = (Instant::now(), Duration::from_secs(18));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
@@ -249,7 +249,7 @@ async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
     assert!((1..60).contains(&sent), "{sent} alerts of 60: {error}");
     let waiting = format!("{} alerts wait for the next run", 60 - sent);
     assert!(error.contains(&waiting) && error.contains("no time was left"), "{error}");
-    // In the same minute: what was not begun is not claimed either.
+    // In the same minute: an alert whose publish did not begin is not claimed either.
     let next = run(&world.app().await?, &hourly(END)).await?;
     assert_eq!(figures(&next), (0, 60, 60 - sent as u64), "{error}");
     assert_eq!(world.alert_counts().await?.len(), 60 - sent);
@@ -272,7 +272,7 @@ async fn denied_alerts_wait_for_the_next_run_and_the_others_are_sent() -> Result
         assert!(error.starts_with("2 alerts wait for the next run"), "{error}");
         assert!(error.contains("cannot publish the alert") && error.contains("not authorized"), "{error}");
         assert!(error.contains(&world.topic_arn), "{error}");
-        // A denial is no reason to try again at once, and each alert is tried once a run.
+        // A denial is no reason to try again at once. Each alert is tried once per run.
         assert_eq!(proxy.count("Publish"), 10 + 2 * attempt);
     }
     let items = world.items().await?;
@@ -414,7 +414,7 @@ async fn a_run_killed_before_its_digest_is_completed_with_it() -> Result<()> {
         let decide = move |seen: &Seen| if digest(seen) { action.clone() } else { Action::Forward };
         let (world, app, proxy) = behind_proxy(30, &FIVE, decide).await?;
         proxy.kill_when_frozen(run(&app, &hourly(END))).await;
-        // What a digest holds back counts as told, so it is stored before all that it holds back.
+        // An incident in a digest counts as notified. So the digest is stored before these incidents.
         assert_eq!(world.attribute("customer_id").await?, Vec::<String>::new());
         let next = world.app_with(&FIVE, &world.aws).await?;
         assert_eq!(figures(&run(&next, &hourly(END)).await?), (30, 0, 6));
@@ -434,7 +434,7 @@ async fn the_digest_of_some_customers_does_not_stand_for_that_of_all() -> Result
     let some = ["c00001", "c00002"].map(CustomerId::new).into_iter().collect::<Result<_, _>>()?;
     assert_eq!(figures(&run(&app, &Request { customers: some, ..hourly(END) }).await?), (2, 0, 1));
     assert_eq!(figures(&run(&app, &hourly(END)).await?), (28, 2, 1));
-    // A whole run decides anew about all of its window, also about what the smaller one has told.
+    // A whole run decides again about its whole window, also about incidents that the smaller run has paged.
     let held_back: Vec<_> = world.alerts().await?.iter().map(|alert| alert["held_back"].as_u64()).collect();
     assert_eq!(held_back, [Some(2), Some(30)]);
     Ok(())
@@ -450,7 +450,7 @@ async fn alerts_that_hang_do_not_keep_the_next_window_from_being_checked() -> Re
     proxy.kill_when_frozen(run(&app, &hourly(END))).await;
     let mut later = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
     later.clock = world.later_app().await?.clock;
-    // Sixty alerts that hang would take all the time there is; the next window is checked and stored long before.
+    // Sixty alerts that hang would take all the time. The next window is checked and stored long before.
     let next = Request { time: at(END) + SignedDuration::from_hours(1), ..hourly(END) };
     let in_time = async {
         tokio::time::sleep(Duration::from_secs(40)).await;

@@ -1,4 +1,4 @@
-//! Baselines: built when a run is done, read by later ones, and never anything but what the hours say.
+//! Baselines: built at the end of a run, read by later runs, and always equal to the hours.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +22,10 @@ use warehouse::usage::{Sweep, SweepRequest};
 /// An hour after [`END`].
 const NEXT_HOUR: &str = "2026-11-21T14:00:00Z";
 
-/// A day after [`END`]: its windows are those, a day older.
+/// A day after [`END`]: the same windows, a day older.
 const NEXT_DAY: &str = "2026-11-22T13:00:00Z";
 
-/// All that is known of a customer: for how many windows it counts, its values and its unknown metrics.
+/// A customer's usage: the number of counted windows, the values and the unknown metrics.
 type Usage = BTreeMap<Vec<u8>, (usize, Vec<Option<f64>>, Vec<String>)>;
 
 /// A world in which everything arrived long ago.
@@ -40,18 +40,18 @@ async fn watched(world: &World) -> Result<Proxy> {
     Proxy::start(&world.clickhouse_url, |_| Action::Forward).await
 }
 
-/// As a run of the schedule does when it has done its work.
+/// Builds as a run of the schedule does after its work.
 async fn prebuilt(app: &App, time: &str) {
     prebuild(app, &hourly(time), Instant::now() + Duration::from_secs(600)).await;
 }
 
-/// How many hours of windows that are compared have a baseline that is noted.
+/// The number of hours with a noted baseline, of the windows of a run.
 async fn built(world: &World) -> Result<u64> {
     let noted = "SELECT uniq(closes) FROM usage_baseline_builds WHERE build != 18446744073709551615";
     Ok(world.clickhouse.query(noted).fetch_one().await?)
 }
 
-/// The usage that a run reads, once it is the same from the hours alone, and the windows that were fresh.
+/// The usage that a run reads, which must equal the usage from the hours alone, and the fresh windows.
 async fn same_usage(app: &App, time: &str) -> Result<(Usage, Vec<u8>)> {
     let ids: [String; 2] = std::array::from_fn(|_| uuid::Uuid::new_v4().to_string());
     let request = SweepRequest { query_id: &ids[0], ..sweep_request(app, time)? };
@@ -116,7 +116,7 @@ async fn what_is_built_is_read_but_for_what_arrived_since() -> Result<()> {
     Ok(())
 }
 
-/// A request with an id of its own, since tests of one server run side by side.
+/// A request with an id of its own, because tests of one server run side by side.
 fn request_of<'a>(name: &str, app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
     let id = Box::leak(format!("{name}-{}", uuid::Uuid::new_v4()).into_boxed_str());
     Ok(SweepRequest { query_id: id, ..sweep_request(app, time)? })
@@ -147,7 +147,7 @@ async fn customers_come_and_go() -> Result<()> {
         let (usage, of_later) = same_usage(&app, &later).await?;
         assert_eq!((usage.len(), of_later), (customers, fresh), "after {days} days");
     }
-    // After more days it pays no more to read it.
+    // After more days, reading it does not pay any more.
     let later = (at(END) + SignedDuration::from_hours(24 * 8)).to_string();
     assert_eq!(app.usage.baseline(&sweep_request(&app, &later)?).await?, None);
     Ok(())
@@ -197,7 +197,7 @@ async fn only_whole_runs_of_the_schedule_prebuild() -> Result<()> {
     assert_eq!(built(&world).await?, 0);
     prebuilt(&app, END).await;
 
-    // What arrives in the hour until the next run, early and late.
+    // Events in the hour until the next run, early and late.
     let early = Event::compute("c00000", at(END) + SignedDuration::from_mins(30), 1e9);
     let late = Event::compute("c00001", at(END) - SignedDuration::from_hours(24 * 9), 9e6);
     world.insert(&[early, late]).await?;
@@ -265,7 +265,7 @@ async fn a_stream_that_is_cut_at_a_row_leaves_the_hours() -> Result<()> {
         let summary = run(&app, &hourly(END)).await?;
         assert_eq!((summary.customers, summary.anomalies_found), (5, 5), "{operation} {settings}");
         assert_eq!((proxy.count("sweep"), proxy.count("void")), (2, voids), "{operation} {settings}");
-        // What came short is built anew, and nobody reads it until then.
+        // The build with too few rows is built again. Until then nobody reads it.
         let left = app.usage.baseline(&request_of("after", &app, END)?).await?;
         assert_eq!(left.is_none(), voids == 1, "{operation} {settings}");
     }
@@ -302,7 +302,7 @@ async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them(
         same_usage(&app, END).await?;
         let text = format!("ALTER TABLE usage_baselines DELETE WHERE {removed} SETTINGS mutations_sync = 2");
         world.clickhouse.query(&text).execute().await?;
-        // The baselines of tomorrow would be made of those.
+        // The baselines of tomorrow would be made of these.
         prebuilt(&app, NEXT_DAY).await;
         assert_eq!(same_usage(&app, NEXT_DAY).await?.1, [0], "{removed}");
         world.clickhouse.query("TRUNCATE TABLE usage_baseline_builds").execute().await?;
@@ -315,7 +315,7 @@ async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them(
     Ok(())
 }
 
-/// A deletion is no arrival, so a build that is under way must not bring back what was deleted.
+/// A deletion is no arrival. So a build that is under way must not bring deleted rows back.
 #[tokio::test]
 async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_way() -> Result<()> {
     // On a former build, which is thrown away before all is built, and from nothing, where the next run builds it.
@@ -355,7 +355,7 @@ async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_
     Ok(())
 }
 
-/// A migration that is run again, after it was cut off, does not find what it has taken out by then.
+/// A migration that runs again after it was cut off does not know the rows that it has deleted.
 #[tokio::test]
 async fn a_migration_that_takes_anything_out_has_baselines_forgotten_even_if_it_is_cut_off() -> Result<()> {
     let of_view = "DROP VIEW usage_hourly_compute_time";
@@ -379,7 +379,7 @@ async fn a_migration_that_takes_anything_out_has_baselines_forgotten_even_if_it_
         };
         let proxy = Proxy::start(&world.clickhouse_url, cut_off).await?;
         let client = world.clickhouse.clone().with_url(&proxy.url);
-        // Events that are gone are taken for ones that expired, unless a rebuild is asked for.
+        // Missing events count as expired, unless a rebuild is requested.
         let options = Options { delete: true, rebuild: true, ..Options::default() };
         let catalog = Catalog::built_in()?;
         let migrated = rollup::migrate(&client, &world.database, &catalog, &options, |_| {}).await;
@@ -402,7 +402,7 @@ async fn customers_that_come_twice_are_not_believed() -> Result<()> {
     world.clickhouse.query(twice).execute().await?;
     let proxy = watched(&world).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
-    // A trial leaves what it finds as it is.
+    // A dry run changes nothing.
     let trial = run(&app, &Request { dry_run: true, ..hourly(END) }).await?;
     assert_eq!((trial.customers, proxy.count("void")), (5, 0));
     let summary = run(&app, &hourly(END)).await?;
@@ -445,7 +445,7 @@ async fn the_last_try_reads_the_hours_whatever_fails() -> Result<()> {
     Ok(())
 }
 
-/// A server that has to wait for its reader hangs up, so nobody is to wait for the hours with a baseline in hand.
+/// A server that waits for its reader hangs up. So the baseline must not be requested before the hours come.
 #[tokio::test]
 async fn a_baseline_is_asked_for_when_the_fresh_windows_come() -> Result<()> {
     const SLOW: Duration = Duration::from_secs(1);
@@ -484,7 +484,7 @@ async fn what_was_noted_by_a_clock_that_is_ahead_can_be_taken_back() -> Result<(
     Ok(())
 }
 
-/// As where a replica lags, so that a build would be made again and again.
+/// If a replica is behind, a build would be made again and again.
 #[tokio::test]
 async fn a_build_whose_note_is_not_seen_is_not_made_again() -> Result<()> {
     let world = settled_world(5).await?;
@@ -541,7 +541,7 @@ async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result
     let count = |reason: &str| beside.undetermined.get(reason).copied();
     assert_eq!((count("not_finite"), count("unknown_metric")), (Some(3), Some(2)));
     same_usage(&app, END).await?;
-    // What nobody knows leaves with its window.
+    // An unknown metric leaves with its window.
     let later = |days: i64| (at(END) + SignedDuration::from_hours(24 * days)).to_string();
     assert!(same_usage(&app, &later(3)).await?.0[&b"once"[..]].2 == ["was_here_once"]);
     for days in [3, 10, 17] {
@@ -558,7 +558,7 @@ async fn broken_data_and_unknown_metrics_are_set_aside_on_both_paths() -> Result
     Ok(())
 }
 
-/// The findings of all shards are those of the whole, from the hours and beside baselines, whoever built them.
+/// All shards together find the same as the whole run, from the hours and beside baselines of any builder.
 #[tokio::test]
 async fn eight_shards_find_what_one_run_finds() -> Result<()> {
     let world = settled_world(40).await?;
@@ -595,7 +595,7 @@ async fn eight_shards_find_what_one_run_finds() -> Result<()> {
     Ok(())
 }
 
-/// Two shards have built anew what the whole had built: of its build, their customers are not read any more.
+/// Two shards have built again what the whole run had built. Their customers in its build are not read any more.
 #[tokio::test]
 async fn a_shard_builds_its_part_of_what_the_whole_built() -> Result<()> {
     let world = settled_world(40).await?;

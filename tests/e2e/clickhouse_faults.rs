@@ -1,5 +1,5 @@
-//! A ClickHouse that refuses, stalls, breaks off or fails in mid-stream: a run believes nothing of a stream that was
-//! not complete, writes nothing then, ends in bounded time and says where it happened.
+//! A ClickHouse that refuses, stalls, breaks off or fails in mid-stream. A run uses nothing of an incomplete stream and
+//! writes nothing. It ends in bounded time, with an error that says where it happened.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ const IMPATIENT: (&str, &str) = ("CLICKHOUSE_READ_TIMEOUT_SECONDS", "1");
 struct Fault {
     name: &'static str,
     action: Action,
-    /// What the error must tell, besides host and query.
+    /// A text that the error must have, besides host and query.
     says: &'static str,
     /// How often the sweep is tried.
     tries: usize,
@@ -39,7 +39,7 @@ fn faults() -> Vec<Fault> {
         fault("is cut in the first bytes", cut(10), "failed", 3),
         fault("is cut in mid-row", cut(300), "failed", 3),
         fault("sends all rows and no end", cut(usize::MAX), "failed", 3),
-        // The engine itself ends these two, properly, at a row: only the count that each row declares can tell.
+        // The engine itself ends these two properly, at a row. Only the declared number of rows reveals the cut.
         fault("is cut at a row", with("limit=3"), "ended early: 3 of 5 customers arrived", 3),
         fault("is cut before the first row", with("offset=1000"), "ended early: 0 of 5 customers arrived", 3),
         fault("answers nothing at all", answer(200, ""), "ended early: 0 of 5 customers arrived", 3),
@@ -108,7 +108,7 @@ async fn recovers(Fault { name, action, .. }: Fault) -> Result<()> {
 async fn a_refused_connection_fails_with_its_address() -> Result<()> {
     let world = World::new().await?;
     world.insert_spikes(5).await?;
-    // Nobody listens there any more.
+    // No program listens there any more.
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string();
     let app = world.app_with(&[("CLICKHOUSE_URL", &format!("http://{closed}"))], &world.aws).await?;
     let error = failure(run(&app, &hourly(END)).await);
@@ -120,7 +120,8 @@ async fn a_refused_connection_fails_with_its_address() -> Result<()> {
 async fn an_exception_in_mid_stream_discards_the_rows_before_it() -> Result<()> {
     let world = World::new().await?;
     world.insert_spikes(5).await?;
-    // Some megabytes of answer, in many blocks, with spikes among its first rows, so that rows are sent before the engine fails.
+    // Some megabytes of answer, in many blocks, with spikes among its first rows. So rows are sent before the engine
+    // fails.
     let rows = "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low)
          SELECT concat('m', leftPad(toString(intDiv(number, 31)), 5, '0')), 'compute_time',
                 toDateTime('2026-11-21 01:00:00', 'UTC') - (number % 31) * 86400, 1, value, value, value
@@ -175,7 +176,7 @@ async fn an_empty_answer_for_chosen_customers_is_not_believed() -> Result<()> {
         let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
         let error = failure(run(&app, &chosen("c00001")?).await);
         assert!(error.contains("ended early: 0 of 1 customers arrived"), "{error}");
-        // Of a customer that has no usage nothing is an answer.
+        // An empty answer is possible only for a customer without usage.
         assert!(failure(run(&app, &chosen("c00002")?).await).contains("ended early"));
         assert_eq!(run(&app, &chosen("nobody")?).await?.checked, 0);
     }
@@ -213,7 +214,7 @@ async fn a_run_ends_by_itself_before_its_time_is_up() -> Result<()> {
     world.assert_untouched("out of time").await
 }
 
-/// A secret of this world in Secrets Manager; its address is its name.
+/// A secret of this world in Secrets Manager. Its address is its name.
 async fn put_secret(world: &World, secret: &str) -> Result<String> {
     let (client, name) = (aws_sdk_secretsmanager::Client::new(&world.aws), &world.database);
     let created = client.create_secret().name(name).secret_string(secret).send().await;
@@ -230,7 +231,8 @@ async fn a_rotated_secret_is_fetched_once_more_and_a_wrong_one_fails() -> Result
     world.insert_spikes(5).await?;
     let login = |password: &str| format!(r#"{{"username": "default", "password": "{password}"}}"#);
     let arn = put_secret(&world, &login("first-secret")).await?;
-    // The engine's only user has no password, so a proxy knows the right one; what is wrong the engine itself refuses.
+    // The engine's only user has no password. So a proxy knows the right one, and the engine itself refuses the wrong
+    // one.
     let right = Arc::new(Mutex::new("first-secret"));
     let known = Arc::clone(&right);
     let decide = move |seen: &Seen| {
@@ -305,7 +307,7 @@ async fn broken_windows_are_left_out_and_only_a_broken_current_one_quarantines()
         format!("SELECT {customer}, '{metric}', {}, 1, {value}, {value}, {value}", hour(age))
     })
     .collect();
-    // The largest of some values does not show that one of them was broken; their sum does.
+    // The maximum does not show that one value was broken. The sum does.
     let hidden = format!("SELECT 'c00003', 'storage_peak', {}, 2, nan, 5, 5", hour(5));
     let insert = format!(
         "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low) {} UNION ALL {hidden}",
@@ -320,7 +322,7 @@ async fn broken_windows_are_left_out_and_only_a_broken_current_one_quarantines()
         ("insufficient_data", 1),
         ("unknown_metric", 1),
         ("invalid_customer_id", 12),
-        // Storage in use of all customers but those two who have some now.
+        // Storage of all customers except the two that have some now.
         ("no_data", 6),
     ]
     .into();
@@ -328,7 +330,7 @@ async fn broken_windows_are_left_out_and_only_a_broken_current_one_quarantines()
         summary.undetermined.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
     assert_eq!(undetermined, broken);
     assert_eq!(summary.broken_windows, 5);
-    // A spike is found beside a broken window of its own metric, and not in a broken window.
+    // A spike is found beside a broken window of its own metric, but not in a broken window.
     assert_eq!((summary.customers, summary.recorded, summary.alerts_published), (11, 7, 7));
     let stored = world.attribute("customer_id").await?;
     assert_eq!(stored, ["c00000", "c00001", "c00002", "c00003", "c00004", "c00005", "c00006"]);

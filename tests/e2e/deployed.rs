@@ -1,4 +1,4 @@
-//! The deployed function: what EventBridge sends, what it answers, what it leaves behind.
+//! The deployed function: the event of EventBridge, the answer, and the stored items.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_event_of_the_detector_does_what_its_name_says() -> Result<()> {
-    // No other test has usage in the 31 days before: a whole run would check it, too.
+    // No other test has usage in the 31 days before. A whole run would check that usage, too.
     let (deployed, hour) = (Deployed::new().await?, hour_ago(40));
     let completed_before = completed_runs(&deployed.log_lines(DETECTOR, "").await?);
     let spiking = ["cust_0001", "cust_0002", "cust_0003"];
@@ -57,13 +57,13 @@ async fn every_event_of_the_detector_does_what_its_name_says() -> Result<()> {
     }
     assert_eq!((checked, found), (12, 3));
 
-    // A failing run tells its cause to whoever invoked it.
+    // A failed run gives its cause to its caller.
     let refusal = deployed.invoke(&json!({ "detail": {} })).await.expect_err("an event without a time");
     assert!(refusal.to_string().contains("no `time`"), "{refusal}");
 
     let lines = deployed.log_lines(DETECTOR, "").await?;
     logs_and_metrics_are_lines_of_json(&lines, &whole);
-    // They completed, and of an hour long past: none may hide that the schedule is dead.
+    // They completed, and are for an old hour. None may hide a dead schedule.
     assert_eq!(completed_runs(&lines), completed_before);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Expressions of a catalog run within each insert into people's own tables: what could throw there is refused before a
-//! view exists.
+//! Expressions of a catalog run within each insert into people's own tables. An expression that could throw there is
+//! refused before a view exists.
 
 use anyhow::Result;
 use catalog::Catalog;
@@ -45,12 +45,12 @@ async fn refused(warehouse: &Warehouse, catalog: &Catalog) -> Vec<Refusal> {
 async fn what_throws_for_some_row_is_refused_before_a_view_exists() -> Result<()> {
     let warehouse = with_table().await?;
     for (line, field, reason) in [
-        // An empty table: rows of odd content tell.
+        // An empty table: rows of odd content reveal the fault.
         ("value = \"toFloat64(text)\"", "value", "Cannot parse"),
         ("value = \"toFloat64(text)\"", "value", "toFloat64OrNull"),
         ("value = \"toFloat64(properties)\"", "value", "for a row such as "),
         ("value = \"JSONExtractString(properties, 'size')::Float64\"", "value", "accurateCastOrNull"),
-        // Only a text under this very key makes it throw.
+        // Only a text under this very key makes the expression throw.
         (
             "value = \"toFloat64(if(JSONExtractString(properties, 'a') = '', '0', JSONExtractString(properties, 'a')))\"",
             "value",
@@ -110,7 +110,7 @@ async fn rows_that_are_there_are_tried_too() -> Result<()> {
     let catalog = catalog("value = \"throwIf(text = concat('the seventh', ' ', 'seal')) + calls\"")?;
     let refusals = refused(&warehouse, &catalog).await;
     assert!(refusals[0].reason.ends_with("for a row of `meter`"), "{refusals:?}");
-    // A dry run says the same, and so does a check.
+    // A dry run and a check find the same.
     let plan = rollup::plan(&warehouse.client, &warehouse.database, &catalog, &Options::default()).await?;
     let tried = trial::of_plan(&warehouse.client, &warehouse.database, &catalog, &plan, Rows::All).await;
     assert!(matches!(tried, Err(MigrationError::Refused(_))), "{tried:?}");
@@ -184,7 +184,7 @@ async fn a_view_whose_backfill_fails_is_taken_away_again() -> Result<()> {
     assert!(text.starts_with("the events of `units` were not added to the rollup: no memory"), "{text}");
     assert!(error.details().iter().any(|sql| sql.contains("INSERT INTO usage_hourly")));
     assert_eq!(warehouse.views().await?, Vec::<String>::new());
-    // The next migration needs no consent for what the failed one left.
+    // The next migration needs no consent for the remains of the failed one.
     warehouse.migrate_with(&catalog("")?, Options::default()).await?;
     assert_eq!(warehouse.rolled_events("units").await?, 1);
     Ok(())

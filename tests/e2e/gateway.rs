@@ -1,4 +1,5 @@
-//! Who gets through the gateway, and who through the function behind it: real tokens, checked by the gateway.
+//! Tokens that pass the gateway, and tokens that pass the function behind it. All tokens are real, and the gateway
+//! checks them.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ async fn operations(gateway: &Gateway) -> Result<Operations> {
     Ok(operations)
 }
 
-/// A request for each operation that does nothing, if it is let through: where a body is read, it is none that fits.
+/// A request for each operation that has no effect if it is let through. A body never fits its operation.
 async fn attempt(gateway: &Gateway, (method, path): &(String, String)) -> Result<Answer> {
     let path = path
         .replace("{anomaly_id}", "none")
@@ -40,7 +41,7 @@ async fn attempt(gateway: &Gateway, (method, path): &(String, String)) -> Result
     gateway.send(method, &path, &[], body).await
 }
 
-/// Whether it is the gateway that refused, before the function saw the request.
+/// Whether the gateway refused, before the function saw the request.
 fn gateway_refused(answer: &Answer, status: u16, message: &str) -> bool {
     answer.status == status
         && answer.json == json!({ "message": message })
@@ -125,7 +126,7 @@ async fn a_token_opens_the_routes_of_its_scopes_only() -> Result<()> {
         token(if scopes.is_empty() { &arguments[1..] } else { &arguments })
     };
     let own = Some(customer.as_str());
-    // Who, the token, its scopes, whether it is bound to a customer.
+    // The caller, the token, its scopes, and whether it is bound to a customer.
     let callers: [(&str, String, &[&str], bool); 9] = [
         ("an operator", gateway.token().to_owned(), &[READ, WRITE, ADMIN], false),
         ("a reader", variable("API_TOKEN_READER")?, &[READ], true),
@@ -147,7 +148,7 @@ async fn a_token_opens_the_routes_of_its_scopes_only() -> Result<()> {
                 assert!(gateway_refused(&answer, 403, "Forbidden"), "{case}");
                 continue;
             }
-            // The function refuses a customer where it is about all of them, and elsewhere whoever is none.
+            // The function refuses a customer on routes about all customers, and a non-customer elsewhere.
             let allowed = if scope == ADMIN { !bound } else { *bound || scopes.contains(&ADMIN) };
             if allowed {
                 assert!([200, 400, 404, 428].contains(&answer.status), "{case}");
@@ -170,7 +171,7 @@ async fn a_customers_token_shows_its_own_data_only() -> Result<()> {
     let id = stored["anomalies"][0]["anomaly_id"].as_str().context("an anomaly")?;
 
     let customer = gateway.with_token(variable("API_TOKEN_CUSTOMER")?);
-    // The same of a customer whom nobody knows, to compare with.
+    // The same for a customer that does not exist, for comparison.
     let missing = format!("missing-{}", uuid::Uuid::new_v4());
     let missing_id = "1795266000000.compute_time.bWlzc2luZw";
     for (method, path, body) in [
@@ -197,7 +198,7 @@ async fn a_customers_token_shows_its_own_data_only() -> Result<()> {
         assert_eq!(answer.without_request_id(), of_nobody.without_request_id(), "{path}");
         assert_eq!(send(&gateway, id, &foreign).await?.status, 200, "{path}");
     }
-    // Without a customer in the request, the token's own is meant.
+    // A request without a customer means the customer of the token.
     let listed = customer.read("/v1/anomalies?limit=100").await?;
     let listed = listed["anomalies"].as_array().context("anomalies")?;
     assert!(listed.iter().all(|anomaly| anomaly["customer_id"] == own.as_str()), "{listed:?}");

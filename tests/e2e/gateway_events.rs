@@ -9,7 +9,7 @@ use e2e::gateway::Gateway;
 use e2e::world::at;
 use serde_json::{Value, json};
 
-/// In an order in which each finds what the ones before it made.
+/// In an order in which each event finds the results of the earlier ones.
 pub(crate) const EVENTS: [&str; 25] = [
     "api-health",
     "api-openapi",
@@ -53,7 +53,7 @@ async fn answer(deployed: &Deployed, event: &Value) -> Result<Answered> {
     Ok(Answered { status: answer["statusCode"].take(), headers: answer["headers"].take(), body })
 }
 
-/// What stands in the answer to each event, by JSON pointer; a null is as good as nothing.
+/// The expected parts of the answer to each event, by JSON pointer. Null equals absent.
 fn expected(event: &str, hour: &str) -> (u16, Value) {
     let end = at(hour).as_millisecond();
     let id = format!("{end}.compute_time.Y3VzdF8wMDAx");
@@ -89,7 +89,7 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
             "/incidents/0/customer_id": "cust_0001", "/incidents/0/metric": "compute_time",
             "/incidents/0/state": "open", "/incidents/0/history": null,
         })),
-        // What was done with the anomaly was done with its incident.
+        // An action on the anomaly acted on its incident too.
         "api-incident" => ok(json!({
             "/incident/state": "open", "/incident/severity": "critical", "/incident/direction": "spike",
             "/incident/history/2/action": "reopen", "/incident/history/3": null,
@@ -139,7 +139,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
     let (mut started, mut incident) = (Value::Null, Value::Null);
     for name in EVENTS {
         let mut event = event(name, &hour)?;
-        // What the function itself handed out takes the place of what stands in the file.
+        // Ids that the function gave out replace those of the file.
         match name {
             "api-change-config" => event["headers"]["if-match"] = etags[0].clone(),
             "api-change-customer-config" => event["headers"]["if-match"] = etags[1].clone(),

@@ -1,4 +1,4 @@
-//! Requests that nobody would think of, through the gateway: whatever comes, nothing fails inside.
+//! Random requests through the gateway. No request makes anything fail inside.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use e2e::gateway::{Gateway, ROOT};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 
-/// What every answer to everything must hold.
+/// Properties of every answer.
 const CHECKS: [&str; 7] = [
     "not_a_server_error",
     "status_code_conformance",
@@ -21,11 +21,11 @@ const CHECKS: [&str; 7] = [
     "ignored_auth",
 ];
 
-/// Left out: these change what the whole stack does, and so what the other tests of it find. The one starts runs, the
-/// other is the policy for all customers; its twin for one customer is in.
+/// Left out, because they change the whole stack and so the results of other tests. One starts runs, the other is the
+/// policy for all customers. The policy for one customer is included.
 const LEFT_OUT: [&str; 2] = ["start_detection", "replace_policy"];
 
-/// Parts of a path, encoded as they are sent.
+/// Parts of a path, encoded for sending.
 const SEGMENTS: [&str; 43] = [
     "..",
     ".",
@@ -146,9 +146,9 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
     let run = gateway.post("/v1/detections", &body).await?.json;
     let run = run["detection_id"].as_str().context("a run")?;
 
-    // It keeps notes of what it tried in the folder where it runs.
+    // The program keeps notes in the folder where it runs.
     let folder = tempfile::tempdir()?;
-    // Names that exist, so that requests get beyond the first look at them; other names are tried as well.
+    // Names that exist, so that requests pass the first check. Other names are tried as well.
     let config = format!(
         r#"
         [dictionaries.metrics]
@@ -179,8 +179,8 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
     command.arg("run").arg(format!("{}/openapi.json", gateway.base_url()));
     command.args(["--url", &gateway.base_url(), "--header", &format!("Host: {}", gateway.host())]);
     command.args(["--header", &format!("Authorization: Bearer {}", gateway.token())]);
-    // One worker: Python before 3.11.8 and 3.12.2 now and then fails with "AST constructor recursion depth mismatch"
-    // where two threads parse Python at once (python/cpython#106905).
+    // One worker: Python before 3.11.8 and 3.12.2 sometimes fails with "AST constructor recursion depth mismatch" when
+    // two threads parse Python at once (python/cpython#106905).
     command.args(["--checks", &CHECKS.join(","), "--seed", "1", "--max-examples", "5", "--workers", "1"]);
     command.args(["--generation-database", "none", "--request-timeout", "30", "--no-color"]);
     command.args(LEFT_OUT.iter().flat_map(|id| ["--exclude-operation-id", id]));
@@ -191,7 +191,7 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
     let told = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}\n{complaint}");
-    // A run that tried nothing would be a success, too.
+    // A run that tried nothing would pass, too.
     let tried: Option<u32> = told
         .split_once(" generated, ")
         .and_then(|(before, _)| before.rsplit(char::is_whitespace).next()?.parse().ok());

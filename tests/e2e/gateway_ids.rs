@@ -1,4 +1,4 @@
-//! Customer ids that nobody would choose, there and back again: each is found under exactly its own name, once.
+//! Hostile customer ids, there and back again: each is found under exactly its own name, once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use e2e::gateway::Gateway;
 use e2e::world::{END, at, compute_by_window, hourly, run};
 use serde_json::{Value, json};
 
-/// Texts that mean something to somebody on the way: to HTTP, SQL, JSON, DynamoDB's keys, chat, terminals, Unicode.
+/// Texts with a meaning on the way: to HTTP, SQL, JSON, DynamoDB's keys, chat, terminals, Unicode.
 const FRAGMENTS: [&str; 80] = [
     "'",
     "\"",
@@ -94,7 +94,7 @@ const FRAGMENTS: [&str; 80] = [
     "👨\u{200d}👩\u{200d}👧",
 ];
 
-/// So many different ids: each of the fragments, long ones, and mixtures that are the same in each run.
+/// `count` different ids: each of the fragments, long ones, and mixtures that are the same in each run.
 fn hostile_ids(count: usize) -> Vec<String> {
     let mut ids: BTreeSet<String> = FRAGMENTS.iter().map(|fragment| (*fragment).to_owned()).collect();
     for (text, bytes) in
@@ -114,12 +114,12 @@ fn hostile_ids(count: usize) -> Vec<String> {
     ids.into_iter().collect()
 }
 
-/// Compute time of the newest window of each customer; no two have the same.
+/// Compute time of the newest window of each customer. No two are equal.
 fn value(number: usize) -> f64 {
     50_000_000.0 + number as f64
 }
 
-/// The customer and the current value of each anomaly, and how often it is there.
+/// The customer and the current value of each anomaly, and its number of occurrences.
 fn tally(anomalies: &[Value], into: &mut BTreeMap<(String, u64), usize>) -> Result<()> {
     for anomaly in anomalies {
         let customer = anomaly["customer_id"].as_str().context("a customer")?.to_owned();
@@ -196,7 +196,7 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
         let wrong = expected.iter().find(|(key, count)| found.get(*key) != Some(*count));
         assert_eq!((wrong, found.len()), (None, ids.len()), "{how}");
     }
-    // By their ids, each as the customer whom it belongs to.
+    // By their ids, each as its own customer.
     for anomaly in anomalies.iter().step_by(20) {
         let customer = anomaly["customer_id"].as_str().context("a customer")?;
         let own = api.as_customer(customer);
@@ -211,14 +211,14 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
     Ok(())
 }
 
-/// Fails unless what is shown of one anomaly is what was listed of it, and more.
+/// Fails unless the shown anomaly has all of the listed one, and more.
 fn assert_shown(shown: &Value, listed: &Value) {
     for (name, value) in listed.as_object().into_iter().flatten() {
         assert_eq!(shown["anomaly"][name], *value, "{name} of {listed}");
     }
 }
 
-/// The incident of the acknowledged anomaly, listed and by its id, with the way back to the anomaly.
+/// The incident of the acknowledged anomaly, in the list and by its id, with the link back to the anomaly.
 async fn shows_incident(api: &Api, anomaly: &Value) -> Result<()> {
     let listed = list(&api.read("/v1/incidents?limit=3").await?, "incidents")?;
     let shape = (listed.len(), &listed[0]["incident_id"], &listed[0]["state"]);
@@ -232,7 +232,7 @@ async fn shows_incident(api: &Api, anomaly: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Usage of the anomaly's customer, named in the path in both ways.
+/// Usage of the anomaly's customer, in both forms of the path.
 async fn shows_usage_in_paths(api: &Api, anomaly: &Value) -> Result<()> {
     for path in paths_of(anomaly)? {
         let answer = api.get(&path).await?;
@@ -241,7 +241,7 @@ async fn shows_usage_in_paths(api: &Api, anomaly: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Paths that name the customer by its id in base64url, which ends the id of an anomaly, and as it is, where it can.
+/// Paths that name the customer: by its id in base64url, which ends the id of an anomaly, and unchanged if possible.
 fn paths_of(anomaly: &Value) -> Result<Vec<String>> {
     let (id, customer) = (anomaly["anomaly_id"].as_str(), anomaly["customer_id"].as_str());
     let (id, customer) = id.zip(customer).context("an id and a customer")?;
@@ -256,7 +256,7 @@ fn paths_of(anomaly: &Value) -> Result<Vec<String>> {
 #[tokio::test]
 async fn the_gateway_passes_hostile_ids_on_as_they_are() -> Result<()> {
     let (gateway, hour) = (Gateway::new()?, hour_ago(1));
-    // An id of its own for each run of the test, with all that is hostile still in it, and in front.
+    // Each run of the test has ids of its own, with the hostile part in front.
     let run = uuid::Uuid::new_v4().simple().to_string();
     let ids: Vec<_> = FRAGMENTS.iter().map(|fragment| format!("{fragment}{run}{fragment}")).collect();
     let names: Vec<_> = ids.iter().map(String::as_str).collect();
@@ -285,7 +285,8 @@ async fn the_gateway_passes_hostile_ids_on_as_they_are() -> Result<()> {
         assert!(found.insert(name.to_owned()), "{name} twice");
         for path in paths_of(&anomalies[0])? {
             let answer: Answer = gateway.get(&path).await?;
-            // A slash is decoded on the way, and ends the segment: no such route, and above all nobody else's usage.
+            // A slash is decoded on the way and ends the segment. There is no such route, and never another customer's
+            // usage.
             match answer.status {
                 200 => assert_eq!(answer.json["customer_id"], json!(id), "{path}"),
                 status => assert!(
@@ -297,7 +298,7 @@ async fn the_gateway_passes_hostile_ids_on_as_they_are() -> Result<()> {
         }
     }
     assert_eq!(found.len(), FRAGMENTS.len());
-    // What would mean something else in a path: the steps up and down, the mark of base64url itself, nothing but a slash.
+    // Ids with a special meaning in a path: steps up and down, the mark of base64url itself, only a slash.
     for (segment, id) in [("~Lg", "."), ("~Li4", ".."), ("~fg", "~"), ("~fllRWQ", "~YQY"), ("~Lw", "/")] {
         let usage = gateway.read(&format!("/v1/customers/{segment}/usage?metric=api_calls")).await?;
         assert_eq!(usage["customer_id"], id);

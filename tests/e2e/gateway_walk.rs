@@ -1,4 +1,4 @@
-//! A stranger's walk: somebody who knows nothing but the OpenAPI document and has a token.
+//! A stranger's walk: a client that has only the OpenAPI document and a token.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use e2e::gateway::{Gateway, token};
 use e2e::world::{at, insert, steady_then};
 use serde_json::{Map, Value, json};
 
-/// Somebody with the document. Whatever is sent or comes back and is not in it fails the test.
+/// A client with the document. A request or an answer that is not in the document fails the test.
 struct Stranger {
     gateway: Gateway,
     document: Value,
@@ -63,7 +63,7 @@ impl Stranger {
         Ok(answer)
     }
 
-    /// The same where all goes well.
+    /// The same for a call that must succeed.
     async fn must(&self, id: &str, given: &Value) -> Result<Value> {
         let answer = self.call(id, given).await?;
         assert!(answer.status < 300, "{id}: {} {}", answer.status, answer.text);
@@ -84,7 +84,7 @@ impl Stranger {
         Ok((path.clone(), method.to_uppercase(), operation))
     }
 
-    /// Fails unless the value is of the kind that the schema says. Of JSON Schema it knows what the document uses.
+    /// Fails unless the value fits the schema. It knows the parts of JSON Schema that the document uses.
     fn assert_conforms(&self, value: &Value, schema: &Value, place: &str) {
         if let Some(problem) = self.mismatch(value, schema) {
             panic!("{place}: {problem} in {value}");
@@ -174,7 +174,7 @@ async fn a_stranger_with_the_document_and_a_token_runs_lists_checks_and_resolves
         "{run}"
     );
 
-    // From here on with the token of the customer, who need not name itself.
+    // From here on with the token of the customer. It need not name itself.
     let scopes = ["--scope", "anomalies:read", "anomalies:write", "--customer", &customer];
     let stranger = Stranger::new(gateway.with_token(token(&scopes)?)).await?;
     let metrics = stranger.must("list_metrics", &json!({})).await?;
@@ -213,7 +213,7 @@ async fn a_stranger_with_the_document_and_a_token_runs_lists_checks_and_resolves
         json!([["acknowledge", "we look into it"], ["resolve", "a load test"], ["reopen", null]])
     );
 
-    // What was done with the anomaly was done with its incident as well.
+    // An action on the anomaly acted on its incident as well.
     let listed =
         stranger.must("list_incidents", &json!({ "state": "open", "metric": metric, "limit": 3 })).await?;
     let incident = &listed["incidents"][0];

@@ -91,7 +91,7 @@ async fn a_level_that_stays_is_reminded_of_and_becomes_the_new_normal() -> Resul
     world.insert(&tenfold).await?;
     let mut app = world.app().await?;
     app.clock = || world::now() + Duration::from_secs(30 * 86_400);
-    // Every third hour is enough: what did not run changes nothing.
+    // Every third hour is enough, because a missing run changes nothing.
     for hour in (24..24 * 7).step_by(3) {
         run_at(&app, start + hours(hour)).await?;
     }
@@ -109,7 +109,7 @@ async fn a_level_that_stays_is_reminded_of_and_becomes_the_new_normal() -> Resul
     let incidents = world.incidents().await?;
     assert_eq!((incidents.len(), text(&incidents[0], "state")), (1, "accepted".to_owned()));
 
-    // The windows of an open incident are left out of the baseline, so that it goes on being seen.
+    // The baseline leaves out the windows of an open incident, so the incident is found in each run.
     let by_time = |hour: i64, name: &str| {
         let end = (start + hours(hour)).as_millisecond().to_string();
         let name = name.to_owned();
@@ -122,7 +122,7 @@ async fn a_level_that_stays_is_reminded_of_and_becomes_the_new_normal() -> Resul
     };
     assert_eq!([by_time(24, "excluded_windows").await?, by_time(24, "sample_count").await?], ["0", "30"]);
     assert_eq!([by_time(72, "excluded_windows").await?, by_time(72, "sample_count").await?], ["2", "28"]);
-    // Accepted at hour 96: from then on its windows count, and the level is usual.
+    // Accepted at hour 96. From then on its windows count, and the level is usual.
     assert_eq!([by_time(96, "excluded_windows").await?, by_time(150, "excluded_windows").await?], ["3", ""]);
     Ok(())
 }
@@ -138,7 +138,7 @@ async fn a_mute_opens_incidents_that_page_nobody() -> Result<()> {
     let app = world.app().await?;
     assert_eq!(figures(&run(&app, &hourly(END)).await?), (1, 0, 0));
     assert_eq!(world.incidents().await?.len(), 1);
-    // Usage of the muted hours is in all these windows.
+    // All these windows hold usage of the muted hours.
     assert_eq!(figures(&run_at(&app, at(END) + hours(5)).await?), (1, 0, 0));
     assert_eq!(world.alerts().await?, Vec::<Value>::new());
     Ok(())
@@ -148,7 +148,7 @@ async fn a_mute_opens_incidents_that_page_nobody() -> Result<()> {
 async fn a_window_that_runs_late_pages_and_says_so() -> Result<()> {
     let (world, start) = (World::new().await?, at(END));
     world.insert(&steady_hours("c", start, 6)).await?;
-    // Critical in the window of the first hour, and a warning in the next, whose window has lost hours of usage.
+    // Critical in the window of the first hour. A warning in the next, whose window has lost hours of usage.
     world.insert(&[Event::compute("c", start - SignedDuration::from_mins(30), 5e6)]).await?;
     let app = world.app().await?;
     let milder = (start + hours(1)).as_millisecond();
@@ -237,7 +237,7 @@ async fn a_window_that_is_not_over_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// One run in which everything happens: incidents that open, go on, escalate and end, pages and a digest.
+/// One run in which everything happens: incidents open, go on, escalate and end, with pages and a digest.
 struct Story {
     template: World,
     start: Timestamp,
@@ -269,7 +269,7 @@ impl Story {
         Ok(Self { template, start })
     }
 
-    /// A world with the first run done and nothing sent to the queue that was not looked at.
+    /// A world after the first run, with an empty queue.
     async fn begin(&self) -> Result<World> {
         let world = self.template.sibling().await?;
         let summary = run_at(&world.app_with(&SETTINGS, &world.aws).await?, self.start).await?;
@@ -286,7 +286,7 @@ impl Story {
     }
 }
 
-/// All that a run leaves behind, but for what names the run or the time of day.
+/// All traces of a run, without the name of the run and the time of day.
 async fn state(world: &World) -> Result<Vec<BTreeMap<String, AttributeValue>>> {
     let of_runs = ["last_run", "detection_run"];
     let own = ["run_id", "alerted_at", "alert_claim_until", "alert_claim_by"];
@@ -303,7 +303,7 @@ async fn state(world: &World) -> Result<Vec<BTreeMap<String, AttributeValue>>> {
 #[tokio::test]
 async fn a_run_that_is_killed_at_any_call_and_run_again_leaves_the_same_state() -> Result<()> {
     let story = Story::new().await?;
-    // What an undisturbed run calls, leaves and tells.
+    // The calls, the traces and the alerts of an undisturbed run.
     let calls = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&calls);
     let listen = move |seen: &Seen| {
@@ -336,13 +336,13 @@ async fn a_run_that_is_killed_at_any_call_and_run_again_leaves_the_same_state() 
             };
             let (world, proxy) = (story.begin().await?, Proxy::start(endpoint, decide).await?);
             proxy.kill_when_frozen(story.second(&world, &proxy.url)).await;
-            // The claims of the killed run end, and then it is run again: by the next clock, an hour on.
+            // The claims of the killed run end. The run is repeated with a clock an hour later.
             world.end_claims().await?;
             story.second(&world, endpoint).await?;
             assert_eq!(&state(&world).await?, undisturbed, "{case}");
             let counts = world.alert_counts().await?;
             assert_eq!(&counts.keys().cloned().collect::<BTreeSet<_>>(), told, "{case}");
-            // Only what was published and not marked may come twice, and of that only what was under way.
+            // Only alerts that were published and not marked may come twice, and only those that were under way.
             let twice = counts.values().filter(|count| **count > 1).count();
             assert!(twice <= 4 && counts.values().all(|count| *count <= 2), "{case}: {counts:?}");
             Ok::<_, anyhow::Error>(())
@@ -383,7 +383,7 @@ async fn what_was_decided_from_another_incident_or_version_is_not_stored() -> Re
         let change = Change { from: from.as_ref(), to, alert: None };
         Ok(matches!(store.change(change, writer).await?, Changed::Done))
     };
-    // It is resolved, and another one of the same version takes its key.
+    // The incident is resolved, and another one of the same version takes its key.
     let resolved = changed(&first, |incident| incident.state = IncidentState::Resolved);
     assert!(write(Some(&first), &resolved).await?);
     let counted = changed(&resolved, |incident| incident.anomalies += 1);
@@ -392,10 +392,11 @@ async fn what_was_decided_from_another_incident_or_version_is_not_stored() -> Re
     later.opened_at = first.incident.opened_at + hours(40);
     let later = IncidentItem::after(Some(&resolved), later, "ms", None, store.retention());
     assert_eq!((later.version, first.version), (1, 1));
-    // Not from a state of the closed one that is no more …
+    // A change from an outdated state of the closed incident is refused …
     assert!(!write(Some(&resolved), &later).await?);
     assert!(write(Some(&counted), &later).await?);
-    // … and what was decided from the first one, open, does not meet the second, neither in place nor to close it.
+    // … and a change that was decided from the first incident, open, does not affect the second, neither in place nor
+    // to close it.
     for change in [
         |incident: &mut Incident| incident.anomalies += 1,
         |incident: &mut Incident| {

@@ -1,4 +1,4 @@
-//! The end-to-end tests: one binary, a module a subject, everything on real engines. `make e2e` runs them.
+//! The end-to-end tests: one binary, one module per subject, everything on real engines. `make e2e` runs them.
 
 mod alerting;
 mod api_access;

@@ -1,4 +1,4 @@
-//! The rollup: migration converges, whatever it finds.
+//! The rollup: a migration converges from any state.
 
 use anyhow::Result;
 use catalog::Catalog;
@@ -36,7 +36,7 @@ async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
         warehouse.migrate(&built_in).await?;
         assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
     }
-    // From here on the views do it, and another migration finds nothing to do.
+    // From here on the views feed the rollup. Another migration finds nothing to do.
     warehouse.insert(&[Event::compute("early", at(END) - SignedDuration::from_hours(1), 1.0)]).await?;
     assert_eq!(warehouse.rolled_events("compute_time").await?, 32);
     let metric = built_in.get("compute_time").expect("a built-in metric");
@@ -57,7 +57,7 @@ async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
 async fn a_day_that_was_counted_twice_or_lost_is_put_right() -> Result<()> {
     let warehouse = Warehouse::new().await?;
     warehouse.insert(&steady_then("broken", at(END), 7.2e6)).await?;
-    // What a backfill that was cut off, or that met live inserts, can leave behind.
+    // Remains of a backfill that was cut off, or that met live inserts.
     warehouse
         .client
         .query("INSERT INTO usage_hourly SELECT * FROM usage_hourly WHERE hour >= '2026-11-10' AND hour < '2026-11-12'")
@@ -69,7 +69,7 @@ async fn a_day_that_was_counted_twice_or_lost_is_put_right() -> Result<()> {
         .execute()
         .await?;
     assert_eq!(warehouse.rolled_events("compute_time").await?, 30);
-    // What is missing is added. What is too much may be history of events that expired.
+    // Missing events are added. Surplus ones may be the history of expired events.
     let outcome = warehouse.migrate(&Catalog::built_in()?).await?;
     assert_eq!(outcome, Outcome { unsettled: 0, surplus: 2 });
     assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
@@ -154,7 +154,7 @@ async fn every_aggregate_of_a_catalog_gives_its_own_value() -> Result<()> {
 async fn a_redefinition_that_was_cut_off_is_completed() -> Result<()> {
     let warehouse = Warehouse::new().await?;
     warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
-    // The old view is gone, its rows are not: as far as a migration may have come before it was cut off.
+    // The old view is gone and its rows are not. A migration that was cut off may end here.
     warehouse.client.query("DROP VIEW usage_hourly_compute_time").execute().await?;
     warehouse.client.query("DROP VIEW usage_hourly_storage_peak").execute().await?;
     let doubled = include_str!("../../shared/catalog/catalog.toml")
@@ -173,7 +173,7 @@ async fn a_view_never_fails_the_insert_of_events() -> Result<()> {
     let table = "CREATE TABLE meter (at DateTime64(3, 'UTC'), customer Nullable(String), amount Nullable(String), \
                  hour UInt8) ENGINE = MergeTree ORDER BY tuple()";
     warehouse.client.query(table).execute().await?;
-    // Columns under the names of the rollup's own, and a filter on each of them.
+    // Columns with the names of the rollup's own columns, and a filter on each.
     let catalog = catalog(
         r#"
         [[metric]]
@@ -202,7 +202,7 @@ async fn a_view_never_fails_the_insert_of_events() -> Result<()> {
     assert_eq!(warehouse.rolled_events("units").await?, 300);
     let total: f64 = warehouse.client.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
     assert_eq!(total, 1_500.0);
-    // The backfill counts the same way as the view.
+    // The backfill counts in the same way as the view.
     let metric = catalog.get("units").expect("the metric of this test");
     assert_eq!(rollup::differences(&warehouse.client, &warehouse.database, metric, (0, u32::MAX)).await?, []);
     Ok(())
@@ -225,7 +225,7 @@ async fn nothing_is_deleted_that_nobody_agreed_to() -> Result<()> {
     assert!(matches!(error, MigrationError::NeedsConsent(deletions) if deletions.len() == 1));
     assert_eq!((warehouse.views().await?, warehouse.rolled_events("compute_time").await?), (views, 31));
 
-    // Another definition of the same metric is no less of a deletion.
+    // Another definition of the same metric is a deletion too.
     let other = include_str!("../../shared/catalog/catalog.toml").replace("'cpu_ms', '", "'cpu', '");
     let error = warehouse.migrate_with(&catalog(&other)?, Options::default()).await.expect_err("a deletion");
     assert!(error.to_string().contains("defines the metric differently"), "{error}");
@@ -238,7 +238,7 @@ async fn history_of_events_that_expired_is_never_replaced_by_less() -> Result<()
     let warehouse = Warehouse::new().await?;
     warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
     warehouse.insert(&steady_then("b", at(END), 7.2e6)).await?;
-    // Of some days all events expire, of others one customer's, and in one hour something came that no view saw.
+    // On some days all events expire, on others one customer's. In one hour an event came that no view saw.
     warehouse
         .run("ALTER TABLE events DELETE WHERE timestamp < '2026-11-01' SETTINGS mutations_sync = 2")
         .await?;
@@ -272,7 +272,7 @@ async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
     );
     assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(400)");
     warehouse.migrate_with(&catalog, Options { delete: true, ..shorter }).await?;
-    // Without a number it stays as it is.
+    // Without a number the TTL stays.
     warehouse.migrate_with(&catalog, Options::default()).await?;
     assert_eq!(warehouse.one::<String>(ttl).await?, "hour + toIntervalDay(250)");
     warehouse.run("OPTIMIZE TABLE usage_hourly FINAL").await?;
@@ -290,7 +290,7 @@ async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
     Ok(())
 }
 
-/// As the first version left it: no corrections, no TTL, and a comment of one digest.
+/// The rollup of the first version: no corrections, no TTL, and a comment of one digest.
 #[tokio::test]
 async fn a_rollup_of_the_first_version_is_taken_over_as_it_is() -> Result<()> {
     let warehouse = Warehouse::new().await?;

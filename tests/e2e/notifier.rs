@@ -1,4 +1,4 @@
-//! The notifier with a real table, real queues and real receivers: everything once, nothing lost, each channel alone.
+//! The notifier with a real table, real queues and real receivers: every alert once, nothing lost, each channel alone.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,7 +109,7 @@ impl Desk {
         Ok(app)
     }
 
-    /// The failures in a channel's queue, which stay there for others.
+    /// The failures in a channel's queue. They stay there for others.
     async fn failures(&self, channel: &str) -> Result<Vec<Failure>> {
         let client = aws_sdk_sqs::Client::new(&self.world.aws);
         let url = self.queue(channel).await?;
@@ -262,7 +262,7 @@ async fn what_a_dead_invocation_had_in_hand_is_sent_by_the_next() -> Result<()> 
         () = async { while receiver.requests().is_empty() { tokio::time::sleep(Duration::from_millis(20)).await } } => {}
     }
     assert_eq!(desk.states().await?, ["waiting"]);
-    // While the lead stands nobody knows whether the other is dead.
+    // While the lead lasts, nobody knows whether the other process is dead.
     assert_eq!(run(&app, &event).await?, waiting(1));
     assert_eq!(run(&app, &schedule()?).await?, sent(0));
     assert_eq!(receiver.requests().len(), 1);
@@ -386,7 +386,7 @@ async fn a_receiver_that_asks_to_wait_a_minute_is_given_it() -> Result<()> {
     desk.slack("slack", &receiver).await?;
     let mut app = desk.app().await?;
     assert_eq!(run(&app, &event_with(&json!({ "alert_id": "1" }))?).await?, waiting(1));
-    // Another alert does not break the silence.
+    // Another alert does not end the pause.
     let other = event_with(&json!({ "alert_id": "2", "incident_id": "b", "customer_id": "b" }))?;
     assert_eq!(run(&app, &other).await?, waiting(1));
     app.sender.clock = in_seconds::<50>;
@@ -416,7 +416,7 @@ async fn after_six_hours_it_is_parked_and_no_page_goes_out_after_its_end() -> Re
     };
     assert_eq!(run(&app, &event("1", "opened", "a")?).await?, waiting(1));
     assert_eq!(run(&app, &event("2", "opened", "b")?).await?, waiting(1));
-    // The end comes while its page waits: nobody is paged about what is over.
+    // The end comes while its page waits. Nobody is paged about an ended incident.
     app.sender.clock = in_seconds::<5>;
     assert_eq!(run(&app, &event("3", "resolved", "b")?).await?, waiting(1));
     app.sender.clock = seven_hours_later;
@@ -486,7 +486,7 @@ async fn what_opens_in_one_run_is_one_message_in_a_chat_and_a_page_a_customer_on
     desk.webhook("billing", &hook.url).await?;
     let mut app = desk.app().await?;
     app.gather = Duration::from_millis(1_500);
-    // Three customers open an incident of one metric; one of them is silent in two more.
+    // Three customers open an incident of one metric. One of them is silent in two more.
     let incidents =
         [("a", "api_calls"), ("b", "api_calls"), ("c", "api_calls"), ("c", "bandwidth"), ("c", "compute")];
     let events = |event: &str| -> Result<Vec<Value>> {
@@ -617,7 +617,7 @@ async fn a_throttle_delays_and_drops_nothing() -> Result<()> {
         assert_eq!(run(&app, &page(id, json!({}))?).await?, waiting(1));
         assert_eq!(run(&app, &page(id, json!({}))?).await?, waiting(1), "a copy adds nothing");
     }
-    // An end waits behind its page, and nothing else does.
+    // An end waits behind its page. Nothing else does.
     let end = json!({ "alert_id": "end", "incident_id": "i3", "customer_id": "c3", "event": "resolved" });
     assert_eq!(run(&app, &event_with(&end)?).await?, waiting(1));
     for (id, fields) in [
@@ -656,11 +656,11 @@ async fn a_webhook_that_is_gone_is_disabled() -> Result<()> {
     let errors: Vec<_> = desk.failures("billing").await?.into_iter().map(|failure| failure.error).collect();
     assert!(errors.iter().any(|error| error == "HTTP 410"), "{errors:?}");
     assert!(errors.iter().any(|error| error.contains("answered 410 Gone")), "{errors:?}");
-    // Another address enables it, for as long as it is that one.
+    // Another address enables the channel, as long as it stays the address.
     desk.set("billing", "url", format!("{}/b", gone.url));
     assert_eq!(run(&desk.app().await?, &event("3")?).await?, sent(1));
     assert_eq!(run(&app, &event("4")?).await?, queued(1));
-    // And so does an operator.
+    // An operator enables it as well.
     assert_eq!(run(&app, &redrive("billing", &message_with(&json!({ "alert_id": "1" }))?)).await?, sent(1));
     assert_eq!(run(&app, &event("5")?).await?, sent(1));
     let paths: Vec<_> = gone.requests().iter().map(|seen| seen.path.clone()).collect();
@@ -783,7 +783,7 @@ async fn the_daily_digest_tells_of_the_days_incidents_and_of_alerts_that_did_not
     open_incident(&app, "cust_1", Severity::Critical, 12.0, ago(2)?).await?;
     open_incident(&app, "cust_2", Severity::Critical, 40.0, ago(23)?).await?;
     open_incident(&app, "cust_3", Severity::Warning, 4.0, ago(3)?).await?;
-    // It stands since before the day, and nothing has changed about it.
+    // It has been active since before the day, and has not changed.
     open_incident(&app, "cust_4", Severity::Critical, 90.0, ago(30)?).await?;
     let event = json!({ "detail-type": "Scheduled Event", "time": to.to_string() });
     assert_eq!(run(&app, &event).await?, sent(1));
@@ -832,7 +832,7 @@ async fn customers_of_any_name_are_delivered_once() -> Result<()> {
         assert_eq!(run(&app, &event).await?, already(1), "{customer:?}");
         assert_eq!(receiver.requests()[i].json()["data"]["customer_id"], *customer);
     }
-    // What cannot be delivered waits, and can be parked, too.
+    // An undeliverable alert waits, and can be parked, too.
     drop(receiver);
     for (i, customer) in customers.iter().enumerate() {
         let event = event_with(&json!({ "alert_id": format!("again-{i}"), "customer_id": customer }))?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::notifier::{Desk, message_with};
 
-/// A notifier that delivers what `takes` says, as Lambda answers for it.
+/// A notifier that delivers the messages that `takes` accepts, as Lambda answers for it.
 async fn lambda(takes: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Result<Receiver> {
     let takes = Arc::new(takes);
     let answer = move |seen: &Received| {
@@ -65,7 +65,7 @@ async fn put_text(desk: &Desk, channel: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-/// How many messages of a queue anybody can see.
+/// The number of visible messages in a queue.
 async fn waiting(desk: &Desk, channel: &str) -> Result<usize> {
     let client = aws_sdk_sqs::Client::new(&desk.world.aws);
     let url = desk.queue(channel).await?;
@@ -81,7 +81,7 @@ async fn what_is_delivered_leaves_its_queue_and_nothing_else() -> Result<()> {
     }
     put(&desk, "pagerduty", "good-3").await?;
     put_text(&desk, "pagerduty", "no failure").await?;
-    // Queues of the notifier's own, which begin with the same letters.
+    // Queues of the notifier's own, whose names begin in the same way.
     put_text(&desk, "dlq", "{}").await?;
     put_text(&desk, "failures", "{}").await?;
     let lambda =

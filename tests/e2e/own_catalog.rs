@@ -1,4 +1,4 @@
-//! The way of the README from a table of one's own to the first anomaly in it.
+//! The steps of the README from an own table to the first anomaly in it.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use e2e::world::{END, at, figures, hourly, run, variable};
 
 const README: &str = include_str!("../../README.md");
 
-/// The catalog that the README shows, on a table of another database.
+/// The catalog of the README, on a table of another database.
 fn catalog(database: &str) -> Result<String> {
     let (_, rest) = README.split_once("```toml\n").context("a catalog in the README")?;
     let (text, _) = rest.split_once("```").context("the end of the catalog")?;
@@ -32,7 +32,8 @@ async fn an_own_table_gives_its_first_anomaly_within_five_minutes() -> Result<()
     ))
     .await?;
     let end = at(END).as_second();
-    // A conversion every ten minutes of three accounts for 31 days, and one account that converts a tenfold on the last day.
+    // Three accounts have a conversion every ten minutes for 31 days. One account has ten times as many on the last
+    // day.
     for (accounts, from, seconds) in [("number % 3 + 1", 31 * 86_400, 200), ("2", 43_200, 60)] {
         sql(format!(
             "INSERT INTO {table} SELECT {accounts}, toDateTime({end} - {from} + number * {seconds}, 'UTC'), 'ok' \

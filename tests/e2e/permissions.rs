@@ -1,5 +1,5 @@
-//! Whether the roles of detector and API allow what the functions ask of DynamoDB. The emulator allows everything, so what
-//! the functions ask is recorded here and held against the policies that Terraform deployed.
+//! The roles of detector and API allow exactly the DynamoDB requests of the functions. The emulator allows everything.
+//! So the requests are recorded here and compared with the policies that Terraform deployed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 use crate::incidents::{hours, steady_hours};
 
-/// One question or change: the action, the index, and the partition key.
+/// One read or write: the action, the index, and the partition key.
 type Asked = (String, Option<String>, String);
 
-/// AWS behind a proxy that notes what is asked of DynamoDB.
+/// AWS behind a proxy that records the requests to DynamoDB.
 struct Record {
     asked: Arc<Mutex<BTreeSet<Asked>>>,
     proxy: Proxy,
@@ -48,7 +48,7 @@ impl Record {
     }
 }
 
-/// What IAM checks of a request. A transaction is its parts.
+/// The parts of a request that IAM checks. A transaction is its parts.
 fn parts(operation: &str, body: &[u8]) -> Result<Vec<Asked>> {
     let request: Value = serde_json::from_slice(body)?;
     if operation == "TransactWriteItems" {
@@ -125,7 +125,7 @@ fn allows(statement: &Statement, (action, index, key): &Asked) -> bool {
         && statement.keys.as_ref().is_none_or(|keys| keys.iter().any(|pattern| is_like(key, pattern)))
 }
 
-/// Fails for what was asked and is not allowed, and for what is allowed and was not asked.
+/// Fails for a request that is not allowed, and for an allowed request that was not made.
 fn assert_exact(statements: &[Statement], asked: &BTreeSet<Asked>) {
     let denied: Vec<_> =
         asked.iter().filter(|one| !statements.iter().any(|statement| allows(statement, one))).collect();
@@ -145,7 +145,7 @@ fn assert_exact(statements: &[Statement], asked: &BTreeSet<Asked>) {
     }
     assert!(unused.is_empty(), "the role allows what no function needs: {unused:#?}");
 
-    // The comparison itself can say no.
+    // Shows that the comparison can fail.
     let foreign = ("PutItem".to_owned(), None, "DELIVERY#1".to_owned());
     assert!(!statements.iter().any(|statement| allows(statement, &foreign)), "deliveries are the notifier's");
 }
@@ -159,7 +159,7 @@ async fn the_detector_may_do_what_its_runs_need_and_nothing_more() -> Result<()>
             .insert(&[Event::compute("c", start + hours(hour) + SignedDuration::from_mins(30), 9e7)])
             .await?;
     }
-    // So many at once that a digest tells of some.
+    // Enough customers for a digest.
     for customer in ["d", "e"] {
         world.insert(&steady_then(customer, start + hours(1), 9e7)).await?;
     }
@@ -167,12 +167,12 @@ async fn the_detector_may_do_what_its_runs_need_and_nothing_more() -> Result<()>
     let mut app = world.app_with(&[("MAX_PAGES_PER_RUN", "1")], &aws).await?;
     // The last of these hours is the newest, so its run also looks for hours that no run has judged.
     app.clock = || SystemTime::from(at(END) + hours(41)) + Duration::from_secs(5);
-    // One opens, one stands, two resolve what has ended, and one opens the next.
+    // One opens, one goes on, two resolve ended incidents, and one opens the next.
     for hour in [1, 2, 26, 27, 41] {
         let request = detector::Request { time: start + hours(hour), ..hourly(END) };
         run(&app, &request).await?;
     }
-    // Nobody asked for this run, so there is no note of it to change; the attempt is what counts here.
+    // This run has no note to change, because nobody asked for it. The attempt is enough here.
     run(&app, &detector::Request { detection_id: Some("asked".to_owned()), ..hourly(END) }).await?;
     assert_exact(&statements(DETECTOR).await?, &record.asked());
     Ok(())
@@ -203,7 +203,7 @@ async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
     api.check("c", "compute_time", "").await?;
     for (path, steps) in [
         (format!("/v1/incidents/{end}.{id}"), ["acknowledge", "resolve", "reopen"]),
-        // It closed with its incident.
+        // The anomaly closed with its incident.
         (format!("/v1/anomalies/{end}.compute_time.Yw"), ["reopen", "acknowledge", "resolve"]),
     ] {
         for step in steps {
@@ -216,7 +216,7 @@ async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
             api.put(path, "\"0\"", &json!({ "metrics": { "compute_time": { "threshold": 3.5 } } })).await?;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     }
-    // There is no such function here, which the note of the run says.
+    // The function does not exist here. The note of the run says so.
     assert_eq!(api.post("/v1/detections", &json!({})).await?.status, 503);
     let runs = world.all_items().await?;
     let run = runs.iter().find_map(|item| world::text(item, "pk").strip_prefix("RUN#").map(str::to_owned));

@@ -1,5 +1,5 @@
-//! The catalogs that the project ships, each on a real table of the shape that it is made for: no insert of odd rows
-//! fails once its views are there, and the rollup holds what it should.
+//! The catalogs of the project, each on a real table of its shape. After the views exist, no insert of odd rows fails,
+//! and the rollup holds the right rows.
 
 use anyhow::Result;
 use catalog::Catalog;

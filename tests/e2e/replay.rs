@@ -1,4 +1,4 @@
-//! The same event again: repeated, late, at the same time, and after a run that was killed at any point on its way.
+//! The same event again: repeated, late, at the same time, and after a run that was killed at any point.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,8 +47,8 @@ async fn the_same_event_ten_times() -> Result<()> {
 async fn the_same_event_at_the_same_time() -> Result<()> {
     let world = World::new().await?;
     insert_anomalies(&world, 12).await?;
-    // Each round takes another hour: the spikes are in its window, and nothing of it is stored yet. The incidents of the
-    // first one are joined by the anomalies of the others, so that only the first one pages.
+    // Each round takes another hour: the spikes are in its window, and nothing of it is stored yet. Anomalies of later
+    // rounds join the incidents of the first. So only the first round pages.
     for (round, runs) in [5, 2, 3, 2].into_iter().enumerate() {
         let tick = Request { time: at(END) + SignedDuration::from_hours(round as i64), ..hourly(END) };
         let apps = try_join_all((0..runs).map(|_| world.app())).await?;
@@ -132,7 +132,7 @@ async fn only_some_customers_and_a_dry_run() -> Result<()> {
     assert_eq!(run(&app, &one).await?.findings.len(), 1);
     world.assert_untouched("dry runs").await?;
 
-    // A customer that has no usage is no error: there is just nothing to check.
+    // A customer without usage is no error. There is just nothing to check.
     let nobody = Request { customers: customers(&["nobody"])?, ..hourly(END) };
     assert_eq!(run(&app, &nobody).await?.checked, 0);
     for customer in HOSTILE {
@@ -176,11 +176,11 @@ async fn a_run_that_is_killed_at_any_point_is_completed_by_the_next() -> Result<
         .map(drop)
 }
 
-/// Kills a run at the request that `at` picks, has the next one complete it, and counts its alerts: one each, or
-/// where it cannot be helped `most`.
+/// Kills a run at the request that `at` picks. The next run completes it. Each alert must come once, or up to `most`
+/// times if that cannot be avoided.
 async fn kill_and_complete(name: &str, at: fn(&Seen) -> bool, action: Action, most: usize) -> Result<()> {
     let world = World::new().await?;
-    // One alert: of several, which go out side by side, any other could be between publish and mark just now.
+    // One alert. With several, which go out side by side, another one could be between publish and mark.
     insert_anomalies(&world, 1).await?;
     let decide = move |seen: &Seen| if at(seen) { action.clone() } else { Action::Forward };
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
@@ -194,7 +194,7 @@ async fn kill_and_complete(name: &str, at: fn(&Seen) -> bool, action: Action, mo
     assert_eq!(world.attribute("alert_state").await?, ["none", "sent"], "{name}");
     let counts = world.alert_counts().await?;
     assert_eq!(counts.len(), 1, "{name}: {counts:?}");
-    // A kill between publish and mark makes a repetition, or this test would not have hit its point.
+    // A kill between publish and mark makes a repetition. Otherwise this test would have missed its point.
     assert_eq!(counts.values().max(), Some(&most), "{name}: {counts:?}");
     Ok(())
 }
@@ -211,7 +211,8 @@ async fn an_alert_in_the_hands_of_another_run_is_left_to_it() -> Result<()> {
     let killed = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
     proxy.kill_when_frozen(run(&killed, &hourly(END))).await;
     assert_eq!(world.attribute("alert_state").await?, ["none", "pending", "pending", "pending"]);
-    // For half a minute nobody can know that the first run is dead. So a run of any window waits, and then sends its alerts.
+    // For half a minute nobody can know that the first run is dead. So a run of any window waits, and then sends its
+    // alerts.
     let (other, started) =
         (Request { time: at(END) - SignedDuration::from_hours(100), ..hourly(END) }, Instant::now());
     assert_eq!(run(&world.app().await?, &other).await?.alerts_published, 3);
@@ -239,7 +240,7 @@ async fn a_claim_is_dated_when_it_is_made() -> Result<()> {
     let mut slow = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
     slow.clock = slow_clock;
     proxy.kill_when_frozen(run(&slow, &hourly(END))).await;
-    // The slow run may still be about to publish, so the next one waits for as long as its claim lasts.
+    // The slow run may still be about to publish. So the next run waits as long as the claim lasts.
     let started = Instant::now();
     assert_eq!(figures(&run(&world.app().await?, &hourly(END)).await?), (0, 2, 1));
     assert!(started.elapsed() > Duration::from_secs(20), "{:?}", started.elapsed());

@@ -1,5 +1,5 @@
-//! What is stored and what is sent, as CONTRACTS says it: names, types and values; expiry; and customer ids that hold
-//! whatever a hostile or careless system may write into them.
+//! Stored items and sent messages, by the documented contract: names, types and values, expiry, and hostile customer
+//! ids.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -92,7 +92,7 @@ async fn an_item_has_every_attribute_of_the_contract() -> Result<()> {
     let steps = item.get("investigation_steps").and_then(|steps| steps.as_l().ok()).context("steps")?;
     assert!(!steps.is_empty() && steps.iter().all(|step| step.as_s().is_ok_and(|step| !step.is_empty())));
 
-    // Both indexes know it as their readers expect: by metric, and no longer among the alerts that wait.
+    // Both indexes show the anomaly correctly: it is listed by metric, and no longer among the pending alerts.
     let by_metric = query(&world, "metric-severity-index", "metric", "compute_time").await?;
     assert_eq!(by_metric, items);
     assert_eq!(query(&world, "pending-alerts-index", "pending_alert", "pending").await?, []);
@@ -162,7 +162,7 @@ async fn an_expired_item_makes_room_and_a_living_one_stays() -> Result<()> {
     world.insert(&steady_then("expired", at(END), 5e7)).await?;
     world.insert(&steady_then("living", at(END), 5e7)).await?;
     run(&world.app().await?, &hourly(END)).await?;
-    // As DynamoDB may keep them for days: expired, and with marks of an earlier life.
+    // An item as DynamoDB may keep it for days: expired, and with marks of an earlier life.
     let anomaly = format!("ANOMALY#{}#compute_time", at(END).as_millisecond());
     for sk in [&*anomaly, "INCIDENT#compute_time#spike"] {
         aws_sdk_dynamodb::Client::new(&world.aws)
@@ -293,7 +293,7 @@ async fn hostile_customer_ids_come_through_unchanged_and_apart() -> Result<()> {
             envelope["MessageAttributes"]["customer_id"]["Value"].as_str().context("an attribute")?;
         assert!(!attribute.is_empty() && !attribute.chars().any(char::is_control), "{attribute:?}");
         let message = envelope["Message"].as_str().context("a body")?;
-        // Queues refuse these two characters in a message, so they travel escaped.
+        // Queues refuse these two characters in a message, so they are escaped.
         assert!(!message.contains(['\u{fffe}', '\u{ffff}']), "{message}");
         let body: Value = serde_json::from_str(message)?;
         alerted.insert(body["customer_id"].as_str().context("an id")?.to_owned());

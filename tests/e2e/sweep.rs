@@ -1,5 +1,5 @@
-//! The numbers: windows, zeros, gaps, first usage and late events, against an oracle that recomputes them from raw
-//! events.
+//! The figures: windows, zeros, gaps, first usage and late events, compared with an oracle that recomputes them from
+//! raw events.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,11 @@ use warehouse::usage::{Sweep, SweepRequest};
 
 type Verdicts = BTreeMap<(String, &'static str), Expected>;
 
-/// The verdict of the code under test on every series, as the oracle writes it; the same from hours and beside a baseline.
+/// The verdict of the code under test on every series, in the form of the oracle. The hours and a baseline give the
+/// same.
 async fn verdicts(world: &World, end: Timestamp) -> Result<Verdicts> {
     let app = world.app().await?;
-    // Two queries of the same id are not run at a time.
+    // ClickHouse does not run two queries with the same id at a time.
     let id = uuid::Uuid::new_v4().to_string();
     let request = SweepRequest { query_id: &id, ..sweep_request(&app, &end.to_string())? };
     let of_hours = verdicts_of(&app, &request, app.usage.sweep(&request).await?).await?;
@@ -89,7 +90,7 @@ async fn edges_of_windows_zeros_gaps_and_first_usage() -> Result<()> {
     let (world, end) = (World::new().await?, at(END));
     let hours = SignedDuration::from_hours;
     let millisecond = SignedDuration::from_millis(1);
-    // On the edges: the first instant of the current window is inside, the first instant after it is not.
+    // At the edges: the first instant of the current window is inside, the first instant after it is not.
     let mut events = vec![
         Event::compute("edges", end - hours(24), 1e6),
         Event::compute("edges", end - millisecond, 2e6),
@@ -98,7 +99,7 @@ async fn edges_of_windows_zeros_gaps_and_first_usage() -> Result<()> {
         Event::compute("edges", end - hours(24 * 31), 16e6),
         Event::compute("edges", end - hours(24 * 31) - millisecond, 32e6),
     ];
-    // First usage in the oldest window: taken to be older. One window later: new.
+    // First usage in the oldest window: the customer counts as older. One window later: new.
     for (customer, first_age, from) in [("old", 30, 30), ("new", 29, 29), ("newer", 8, 8), ("too new", 7, 7)]
     {
         events.push(Event::call(customer, end - hours(24 * first_age + 5), 1e7));
@@ -106,7 +107,7 @@ async fn edges_of_windows_zeros_gaps_and_first_usage() -> Result<()> {
         events.extend(compute_by_window(customer, end, &windows));
         events.push(Event::storage(customer, end - hours(24 * 2 + 1), 7.0));
     }
-    // A level with gaps, judged, and one with a gap now.
+    // A level with gaps, which is judged, and a level with a gap now.
     for age in 0..31 {
         if age % 4 != 2 {
             events.push(Event::storage("level", end - hours(24 * age + 3), 100.0 + age as f64));
@@ -124,7 +125,7 @@ async fn edges_of_windows_zeros_gaps_and_first_usage() -> Result<()> {
     world.insert(&events).await?;
 
     let mut oracle = oracle::recompute(&world.clickhouse, end.as_millisecond()).await?;
-    // Events of no metric make nobody a customer of the sweep.
+    // Events of no metric make no customer of the sweep.
     oracle.retain(|(customer, _), _| customer != "unrelated");
     let found = verdicts(&world, end).await?;
     assert_same(&found, &oracle);

@@ -1,4 +1,4 @@
-//! A server in a time zone with a half hour: hours and days are those of UTC all the same.
+//! A server in a time zone with a half hour. Hours and days are UTC nevertheless.
 
 use anyhow::Result;
 use catalog::Catalog;
@@ -32,7 +32,7 @@ async fn hours_are_those_of_utc_wherever_the_server_is() -> Result<()> {
         warehouse.migrate_with(&catalog, Options::default()).await?;
         warehouse.insert(&[Event::call("a", at(END) - SignedDuration::from_mins(15), 5.0)]).await?;
         warehouse.run(recent).await?;
-        // What a view fed is not added once more, nor a part of an hour of it.
+        // Events that a view counted are not added again, not even a part of an hour.
         warehouse
             .run("ALTER TABLE usage_hourly DELETE WHERE hour < now() - 5 * 3600 SETTINGS mutations_sync = 2")
             .await?;

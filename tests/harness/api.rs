@@ -1,5 +1,5 @@
-//! The API in this process: requests as they arrive from the gateway, with the claims of a checked token, and what they
-//! answer.
+//! The API in this process: requests as they arrive from the gateway, with the claims of a checked token, and their
+//! answers.
 
 use std::time::SystemTime;
 
@@ -25,14 +25,14 @@ pub const NOW: &str = "2026-11-21T13:30:00Z";
 /// All scopes of the API.
 pub const SCOPES: &str = "anomalies:read anomalies:write anomalies:admin";
 
-/// The function that the API of the tests starts runs with; only a proxy knows it.
+/// The name of the detector's function. Only a proxy knows it.
 pub const DETECTOR: &str = "detector-under-test";
 
 /// The API as one caller sees it.
 #[derive(Clone)]
 pub struct Api {
     router: Router,
-    /// `None` is a request that no authorizer saw.
+    /// `None` means a request that no authorizer saw.
     claims: Option<Value>,
 }
 
@@ -42,7 +42,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
-    /// Null where the answer is no JSON.
+    /// Null for an answer that is no JSON.
     pub json: Value,
 }
 
@@ -73,18 +73,19 @@ impl World {
 }
 
 impl Api {
-    /// As somebody who runs the system.
+    /// As an operator.
     pub fn as_admin(&self) -> Self {
         self.with_claims(json!({ "sub": "operator", "scope": SCOPES }))
     }
 
-    /// As a customer who may read and write what is its own.
+    /// As a customer who may read and write its own data.
     pub fn as_customer(&self, id: &str) -> Self {
         let scope = "anomalies:read anomalies:write";
         self.with_claims(json!({ "sub": format!("user of {id}"), "scope": scope, "customer_id": id }))
     }
 
-    /// As the bearer of a token with these claims. It expires in 2100, unless the claims say otherwise; `null` is never.
+    /// As the bearer of a token with these claims. The token expires in 2100, unless the claims say otherwise. `null`
+    /// means never.
     pub fn with_claims(&self, mut claims: Value) -> Self {
         if let Some(claims) = claims.as_object_mut() {
             claims.entry("exp").or_insert_with(|| json!("4102444800"));
@@ -93,7 +94,7 @@ impl Api {
         Self { router: self.router.clone(), claims: Some(claims) }
     }
 
-    /// As nobody: a request that no authorizer saw.
+    /// As a request that no authorizer saw.
     pub fn without_token(&self) -> Self {
         Self { router: self.router.clone(), claims: None }
     }
@@ -118,7 +119,7 @@ impl Api {
         Ok(answer.json)
     }
 
-    /// The check of one series; `more` are further parameters, each with its `&`.
+    /// The check of one series. `more` are further parameters, each with its `&`.
     pub async fn check(&self, customer: &str, metric: &str, more: &str) -> Result<Value> {
         let customer = encoded(customer);
         self.read(&format!("/v1/anomalies/check?customer_id={customer}&metric={metric}{more}")).await
@@ -151,7 +152,7 @@ impl Api {
             }))?;
             request.extensions_mut().insert(RequestContext::ApiGatewayV2(context));
         }
-        // Boxed, for the future of a whole router is large, and tests hold many of them.
+        // Boxed, because the future of a whole router is large, and tests hold many of them.
         let answer: BoxFuture<'_, _> = Box::pin(self.router.clone().oneshot(request));
         let Ok(response) = answer.await;
         let (parts, body) = response.into_parts();
@@ -167,7 +168,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Fails unless this is a problem document of this status; `case` names the request.
+    /// Fails unless this is a problem document of this status. `case` names the request.
     pub fn assert_problem(&self, status: u16, case: &str) {
         assert_eq!(self.status, status, "{case}: {}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json", "{case}");
@@ -186,7 +187,7 @@ impl Answer {
         }
     }
 
-    /// The same, and the parameter that it names, and a part of what it says; the quotes around names do not matter.
+    /// The same, with the parameter and a part of the text. The quotes around names do not matter.
     pub fn assert_invalid(&self, parameter: &str, detail: &str, case: &str) {
         self.assert_problem(400, case);
         assert_eq!(self.json["parameter"], json!(parameter), "{case}: {}", self.text);
@@ -194,7 +195,7 @@ impl Answer {
         assert!(found.contains(&detail.replace('`', "")), "{case}: `{detail}` is not in: {found}");
     }
 
-    /// What a problem says to all alike: everything but the id of the request.
+    /// The parts of a problem that are the same for all callers: everything but the id of the request.
     pub fn without_request_id(&self) -> (u16, Value) {
         let mut json = self.json.clone();
         if let Some(object) = json.as_object_mut() {

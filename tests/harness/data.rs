@@ -1,4 +1,4 @@
-//! Data in bulk: events at random, and anomalies as a run stores them without the usage that they came from.
+//! Bulk data: random events, and anomalies as a run stores them, without their usage.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub fn customers(count: u32) -> Vec<String> {
     (0..count).map(|number| format!("customer {number}")).collect()
 }
 
-/// The ids of 22 customers at random and, after them, of three of [`World::insert_spikes`].
+/// The ids of 22 random customers and, after them, of three of [`World::insert_spikes`].
 pub fn with_spikes() -> Vec<String> {
     customers(22).into_iter().chain((0..3).map(|number| format!("c{number:05}"))).collect()
 }
@@ -73,8 +73,8 @@ impl World {
         Ok(())
     }
 
-    /// `count` anomalies of `from` and the hours after it: ten at a time, so that many share theirs, of all metrics and
-    /// kinds and of seven customers.
+    /// `count` anomalies of `from` and the hours after it. Ten share each hour. They are of all metrics and kinds, and
+    /// of seven customers.
     pub async fn record_many(&self, count: u32, from: &str) -> Result<Vec<Made>> {
         const METRICS: [&str; 4] = ["api_calls", "bandwidth", "storage_peak", "compute_time"];
         let made: Vec<_> = (0..count)
@@ -120,8 +120,8 @@ impl World {
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// Events at random times with random values, made by the engine: so many of each customer, over some days up to
-    /// `end`, each customer with a rhythm of its own so that many windows and whole months are empty for some.
+    /// Random events with random values, made by the engine: this many per customer, over some days up to `end`. Each
+    /// customer has a rhythm of its own. So many windows and whole months are empty for some.
     pub async fn insert_random(&self, customers: u32, events: u32, days: u32, end: Timestamp) -> Result<()> {
         let sql = format!(
             "INSERT INTO events (transaction_id, customer_id, event_type, timestamp, properties)

@@ -34,7 +34,7 @@ impl Deployed {
         Ok(Self { clickhouse, aws, endpoint, http: reqwest::Client::new() })
     }
 
-    /// Invokes the detector and returns its summary; an error of the function is an error with its message.
+    /// Invokes the detector and returns its summary. An error of the function is an error with its message.
     pub async fn invoke(&self, event: &Value) -> Result<Value> {
         self.invoke_function(DETECTOR, event).await
     }
@@ -43,7 +43,7 @@ impl Deployed {
     pub async fn invoke_function(&self, function: &str, event: &Value) -> Result<Value> {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
         let mut response = self.http.post(&url).json(event).send().await?;
-        // The detector runs one at a time, and another test may have it at work.
+        // The detector runs one at a time, and another test may be using it.
         for _ in 0..200 {
             if response.status() != StatusCode::TOO_MANY_REQUESTS {
                 break;
@@ -123,7 +123,7 @@ impl Deployed {
         }
     }
 
-    /// The lines with this text that a function logged, as JSON; an empty text is in all of them.
+    /// The lines with this text that a function logged, as JSON. An empty text matches all lines.
     pub async fn log_lines(&self, function: &str, text: &str) -> Result<Vec<Value>> {
         let group = format!("/aws/lambda/{function}");
         let request = json!({ "logGroupName": group, "filterPattern": text, "limit": 10_000 });
@@ -162,7 +162,7 @@ pub async fn role_policy(function: &str) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("the policy of {role} is not JSON: {text}"))
 }
 
-/// An event of `events/`. The hour that it is about, `2026-11-21T13:00:00Z`, becomes `hour` wherever it is in it.
+/// An event of `events/`. Its hour `2026-11-21T13:00:00Z` becomes `hour` everywhere in it.
 pub fn event(name: &str, hour: &str) -> Result<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/");
     let text = std::fs::read_to_string(format!("{path}{name}.json"))
@@ -172,7 +172,7 @@ pub fn event(name: &str, hour: &str) -> Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The full hour so many days ago. Tests of the deployed stack share its tables, so each has days of its own; the
+/// The full hour this many days ago. Tests of the deployed stack share its tables, so each has days of its own. The
 /// schedule checks today, and anomalies that are 90 days old have expired.
 pub fn hour_ago(days: i64) -> String {
     assert!(days < 90, "what is found there is deleted at the next look for what has expired");

@@ -1,4 +1,4 @@
-//! A ClickHouse of a test's own: the engine of the local cloud, started with other settings.
+//! A ClickHouse of a test's own: the engine of the local cloud with other settings.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use crate::world::variable;
 const USERS: &str = "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>\
     <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users></clickhouse>";
 
-/// A running engine; it ends when this is dropped.
+/// A running engine. It ends when this is dropped.
 pub struct Engine {
     pub url: String,
     process: Child,
@@ -62,7 +62,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,5 +1,5 @@
-//! The deployed API as its callers reach it: through the gateway of the emulator, with tokens that it checks, answered
-//! by the real function.
+//! The deployed API as its callers reach it: through the gateway of the emulator, with tokens that the gateway checks,
+//! answered by the real function.
 
 use std::process::Command;
 
@@ -29,7 +29,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// As somebody who runs the system.
+    /// As an operator.
     pub fn new() -> Result<Self> {
         let url = variable("API_URL")?;
         let address = url.strip_prefix("http://").context("API_URL is not an address of HTTP")?.to_owned();
@@ -77,8 +77,8 @@ impl Gateway {
         Ok(answer.json)
     }
 
-    /// A request of any kind. The path, with the query, is sent as it stands: a client that tidied it up would hide
-    /// what the gateway makes of it.
+    /// A request of any kind. The path with its query is sent unchanged. A client that corrects it would hide the
+    /// gateway's behaviour.
     pub async fn send(
         &self,
         method: &str,
@@ -110,14 +110,14 @@ impl Gateway {
     }
 }
 
-/// A token signed by the issuer of this cloud; `cloud.py token --help` has the arguments.
+/// A token signed by the issuer of this cloud. `cloud.py token --help` lists the arguments.
 pub fn token(arguments: &[&str]) -> Result<String> {
     let program = [&["infra/local/cloud.py", "token"], arguments].concat();
     Ok(run("python3", &program)?.trim().to_owned())
 }
 
-/// A token of somebody whom nobody here trusts: signed with a key of their own, which `folder` gets to hold, and
-/// otherwise as good as an operator's.
+/// A token of an unknown issuer: signed with a key of its own, which is put into `folder`, and otherwise as good as an
+/// operator's.
 pub fn foreign_token(folder: &std::path::Path, claims: &Value) -> Result<String> {
     let issuer = |operation: &str, mut arguments: Value| {
         arguments["key_file"] = folder.join("key.pem").display().to_string().into();
@@ -133,7 +133,7 @@ pub fn foreign_token(folder: &std::path::Path, claims: &Value) -> Result<String>
     tokens.into_iter().next().context("no token")
 }
 
-/// What a program printed. It runs in the root of the repository.
+/// The output of a program. It runs in the root of the repository.
 fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let output =
         Command::new(program).args(arguments).current_dir(ROOT).output().context(program.to_owned())?;

@@ -1,5 +1,5 @@
-//! The detector's own program, run as AWS Lambda runs it: a process of its own that asks a runtime API for an event
-//! and posts the answer there. It can be killed like one, too.
+//! The detector's own program, run as AWS Lambda runs it: a process that asks a runtime API for an event and posts the
+//! answer there. The process can also be killed as on Lambda.
 
 use std::convert::Infallible;
 use std::process::{Child, Command};
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::programs::program;
 use crate::world::now;
 
-/// Time that the program is told it has for its event.
+/// The time for its event, as the program is told.
 const TIME: Duration = Duration::from_secs(60);
 
 /// The program at work on one event. It is killed when this is dropped.
@@ -39,7 +39,8 @@ impl Invocation {
         let (sender, answers) = mpsc::unbounded_channel();
         let server = tokio::spawn(serve(listener, event.to_string().into(), sender));
         let program = Command::new(&path)
-            // Of two entries of the same name the first one counts, and here the last one set wins.
+            // Of two entries with the same name the first counts. The environment takes the last, so the order is
+            // reversed.
             .envs(variables.iter().rev().map(|(name, value)| (name, value)))
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "detector-under-test")
@@ -52,13 +53,13 @@ impl Invocation {
         Ok(Self { program, answers, server })
     }
 
-    /// What the program posted: its response or, as an error, its error.
+    /// The posted answer of the program: its response, or its error.
     pub async fn answer(&mut self) -> Result<Result<Value, Value>> {
         let answer = tokio::time::timeout(TIME, self.answers.recv()).await;
         answer.context("the program did not answer in time")?.context("the runtime API ended")
     }
 
-    /// Ends the program at once, without a chance to do anything more (SIGKILL).
+    /// Ends the program at once (SIGKILL).
     pub fn kill(&mut self) -> Result<()> {
         self.program.kill().context("cannot kill the program")?;
         self.program.wait().context("cannot wait for the killed program")?;
@@ -68,7 +69,7 @@ impl Invocation {
 
 impl Drop for Invocation {
     fn drop(&mut self) {
-        // It may have ended by itself, and then there is nothing left to kill.
+        // The process may have ended by itself. Then nothing is left to kill.
         let _ = self.kill();
         self.server.abort();
     }
@@ -101,7 +102,7 @@ async fn handle(
     let path = request.uri().path().to_owned();
     if path.ends_with("/invocation/next") {
         if taken.swap(true, Ordering::Relaxed) {
-            // There is no second event: the program waits for it as it would on Lambda.
+            // There is no second event. The program waits for it as on Lambda.
             std::future::pending::<Infallible>().await;
         }
         let deadline = (now() + TIME).duration_since(std::time::UNIX_EPOCH)?.as_millis();

@@ -1,8 +1,8 @@
-//! What the end-to-end tests stand on: real engines, a world of its own for each test, an oracle that recomputes
+//! Support for the end-to-end tests: real engines, a world of its own for each test, an oracle that recomputes
 //! everything from raw events, and a proxy that breaks connections on purpose.
 //!
-//! The engines are those of the local cloud; `make e2e` starts one for the tests and hands its addresses over in
-//! environment variables.
+//! The engines belong to the local cloud. `make e2e` starts one for the tests and passes its addresses in environment
+//! variables.
 
 pub mod api;
 pub mod data;

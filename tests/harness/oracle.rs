@@ -1,5 +1,5 @@
-//! The check of the README, computed a second time and in the plainest way: raw events, one window after the other,
-//! two passes over the values. Nothing of the code under test is used here.
+//! The documented check, computed a second time in the plainest way: raw events, one window after the other, two passes
+//! over the values. It uses nothing of the code under test.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What should come out for one series.
+/// The expected result for one series.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
     Undetermined(&'static str),
@@ -24,14 +24,14 @@ pub struct Judged {
     pub stddev: f64,
     pub z_score: f64,
     pub samples: usize,
-    /// `None` is normal.
+    /// `None` means normal.
     pub severity: Option<&'static str>,
 }
 
-/// What is judged, and how.
+/// The judged period, and the settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Period {
-    /// Unix ms, as all times here.
+    /// Unix ms, like all times here.
     pub start: i64,
     pub end: i64,
     pub baseline_days: i64,
@@ -73,7 +73,7 @@ impl Period {
         Self { start: end - DAY_MS, end, baseline_days: 30, threshold: 3.0 }
     }
 
-    /// From one window to the one before it: whole days, so that both hold the same time of day.
+    /// The time from one window to the window before it: whole days, so that both hold the same time of day.
     fn stride(&self) -> i64 {
         let length = self.end - self.start;
         (length / DAY_MS + i64::from(length % DAY_MS > 0)) * DAY_MS
@@ -83,7 +83,7 @@ impl Period {
         self.baseline_days / (self.stride() / DAY_MS)
     }
 
-    /// First instant of what is read.
+    /// First instant of the time read.
     fn reach(&self) -> i64 {
         self.end - self.stride() * (self.earlier_windows() + 1)
     }
@@ -129,8 +129,8 @@ impl Oracle {
     }
 }
 
-/// How many earlier windows count for a customer whose first event is this one: all where that lies in the oldest
-/// stride, else those after the window that it lies in.
+/// How many earlier windows count for a customer with this first event. All count if the event is in the oldest stride.
+/// Otherwise the windows after the one with the event count.
 fn counted(period: &Period, first: i64) -> i64 {
     let before_end = period.end - 1 - first;
     let (age, offset) = (before_end / period.stride(), before_end % period.stride());
@@ -176,7 +176,7 @@ fn judge(metric: &str, current: Option<f64>, baseline: &[f64], threshold: f64) -
     };
     let change = (current - mean).abs();
     let large = change >= min_change && change >= 0.1 * mean.abs();
-    // Where the windows are nearly alike, their spread counts as 4 % of the mean.
+    // The least spread is 4 % of the mean.
     let spread = stddev.max(0.04 * mean.abs());
     let (z_score, severity) = if spread == 0.0 {
         let critical = change >= mean.abs() && change >= 10.0 * min_change;
@@ -192,7 +192,7 @@ fn judge(metric: &str, current: Option<f64>, baseline: &[f64], threshold: f64) -
     Expected::Judged(Judged { current, mean, stddev, z_score, samples: baseline.len(), severity })
 }
 
-/// Both maps hold the same series with the same verdicts, every number to 1e-9 relative.
+/// Fails unless both maps hold the same series with the same verdicts, every number to 1e-9 relative.
 pub fn assert_same(
     found: &BTreeMap<(String, &'static str), Expected>,
     oracle: &BTreeMap<(String, &'static str), Expected>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-/// A program that was built before the tests run: `make e2e` builds all of them.
+/// A program that was built before the tests run. `make e2e` builds all of them.
 pub fn program(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe().context("the path of the tests themselves")?;
     // Cargo puts tests into the folder `deps` beside the programs.

@@ -17,20 +17,20 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
-/// What the proxy sees of a request.
+/// The proxy's view of a request.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// `x-amz-target` without its prefix for DynamoDB (`PutItem`), the action for SNS (`Publish`), `sweep`,
     /// `baseline` and others by the id of a query to ClickHouse, else empty.
     pub operation: String,
-    /// How many requests of this operation came before this one.
+    /// Number of earlier requests of this operation.
     pub earlier: usize,
     pub path_and_query: String,
     pub headers: hyper::HeaderMap,
     pub body: Bytes,
 }
 
-/// What the proxy does with a request.
+/// The action of the proxy on a request.
 #[derive(Clone, Debug)]
 pub enum Action {
     Forward,
@@ -40,15 +40,16 @@ pub enum Action {
     ForwardWithout(&'static str),
     /// Waits, and then forwards.
     Delay(Duration),
-    /// Waits until it is told to go on, and then forwards.
+    /// Waits for a signal, and then forwards.
     Hold(Arc<Notify>),
-    /// Does not forward; answers itself.
+    /// Does not forward. Answers itself.
     Answer(u16, String),
-    /// Forwards, and then closes the connection instead of passing the answer on.
+    /// Forwards, and then closes the connection without the answer.
     LoseAnswer,
     /// Passes on the headers of the answer and then nothing more, without closing.
     StallAfterHeaders,
-    /// Passes on at most so many bytes of the answer's body and then cuts the connection: a body never ends properly.
+    /// Passes on at most this many bytes of the answer's body, and then cuts the connection. So a body never ends
+    /// properly.
     CutAfter(usize),
     /// Passes the answer on with one bit changed in this byte of its body.
     FlipBitOf(usize),
@@ -58,7 +59,7 @@ pub enum Action {
     FreezeAfter,
 }
 
-/// A running proxy; it ends when this is dropped.
+/// A running proxy. It ends when this is dropped.
 pub struct Proxy {
     pub url: String,
     frozen: watch::Receiver<usize>,
@@ -79,7 +80,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of `upstream` that does with each request what `decide` says.
+    /// Starts a proxy in front of `upstream`. `decide` chooses the action for each request.
     pub async fn start(
         upstream: &str,
         decide: impl Fn(&Seen) -> Action + Send + Sync + 'static,
@@ -103,7 +104,7 @@ impl Proxy {
                 let shared = Arc::clone(&of_server);
                 connections.spawn(async move {
                     let service = service_fn(move |request| handle(Arc::clone(&shared), request));
-                    // A connection that a fault or the client breaks is what this proxy is for.
+                    // This proxy exists for connections that a fault or the client breaks.
                     let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
@@ -113,23 +114,23 @@ impl Proxy {
         Ok(Self { url, frozen: receiver, shared, server })
     }
 
-    /// How many requests of an operation came, whatever became of them.
+    /// Number of requests of an operation, with any result.
     pub fn count(&self, operation: &str) -> usize {
         self.shared.counts().get(operation).copied().unwrap_or_default()
     }
 
-    /// How many bytes of answers' bodies were passed on.
+    /// Number of bytes of answers' bodies that were passed on.
     pub fn passed(&self) -> usize {
         self.shared.passed.load(Ordering::Relaxed)
     }
 
     /// Waits until a request is frozen.
     pub async fn frozen(&self) {
-        // The sender lives as long as the proxy, so there is nothing to wait for in vain.
+        // The sender lives as long as the proxy, so the wait always ends.
         let _ = self.frozen.clone().wait_for(|count| *count > 0).await;
     }
 
-    /// Runs a future until a request is frozen and then drops it, which ends it as a kill would end its process.
+    /// Runs a future until a request is frozen, and then drops it. That ends it as a kill would end its process.
     pub async fn kill_when_frozen<T: std::fmt::Debug>(&self, run: impl Future<Output = T>) {
         tokio::select! {
             result = run => panic!("it ended before a request was frozen: {result:?}"),
@@ -263,7 +264,7 @@ fn streamed(shared: &Arc<Shared>, answer: reqwest::Response) -> Response<Body> {
     streamed_with(shared, answer, |part| stream::iter(part.map(Ok)).boxed())
 }
 
-/// The answer's head, and what `change` makes of each part of its body and of its end, which is `None`.
+/// The answer's head, and the result of `change` for each part of its body and for its end, which is `None`.
 fn streamed_with(
     shared: &Arc<Shared>,
     answer: reqwest::Response,

@@ -1,4 +1,4 @@
-//! A receiver of webhooks on this machine: it remembers what it got and answers as it is told.
+//! A receiver of webhooks on this machine. It remembers requests and answers as told.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,14 +12,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// A running receiver; it ends when this is dropped.
+/// A running receiver. It ends when this is dropped.
 pub struct Receiver {
     pub url: String,
     requests: Arc<Mutex<Vec<Received>>>,
     server: tokio::task::JoinHandle<()>,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub method: String,
@@ -27,11 +27,11 @@ pub struct Received {
     pub headers: HeaderMap,
     pub body: String,
     pub at: Instant,
-    /// How many came before.
+    /// Number of earlier requests.
     pub earlier: usize,
 }
 
-/// What the receiver answers.
+/// The answer of the receiver.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     pub status: u16,
@@ -74,7 +74,7 @@ impl Receiver {
         Ok(Self { url, requests, server })
     }
 
-    /// Starts a receiver that takes everything, in the words of the provider it stands for.
+    /// Starts a receiver that takes everything, in the words of its provider.
     pub async fn taking(body: &'static str) -> std::io::Result<Self> {
         Self::start(move |_| Reply::ok(body)).await
     }
@@ -86,12 +86,12 @@ impl Receiver {
 }
 
 impl Received {
-    /// The body as JSON; null where it is none.
+    /// The body as JSON. Null if it is no JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// A header as text; empty where it is missing.
+    /// A header as text. Empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The table, the topic and the queue of one test, in the shape that Terraform gives those of the stack.
+//! The table, the topic and the queue of one test, in the shape of the stack's.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{

@@ -1,4 +1,4 @@
-//! A database of the real ClickHouse, for tests that need nothing of AWS.
+//! A database of the real ClickHouse, for tests that need no AWS.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ impl Warehouse {
         rollup::migrate(&self.client, &self.database, catalog, &options, |_| {}).await
     }
 
-    /// Events of a metric that the rollup holds.
+    /// Events of a metric in the rollup.
     pub async fn rolled_events(&self, metric: &str) -> Result<u64> {
         let query = self.client.query("SELECT sum(events) FROM usage_hourly WHERE metric = ?");
         Ok(query.bind(metric).fetch_one().await?)
@@ -97,11 +97,11 @@ pub async fn make_tables(client: &clickhouse::Client, database: &str) -> Result<
 }
 
 fn options() -> Options {
-    // The tests are about hours of a fixed time, which must not expire one day.
+    // The tests use hours of a fixed time. These must not expire one day.
     Options { delete: true, keep_days: Some(10_000), ..Options::default() }
 }
 
-/// What a run for the window that closes at [`END`] reads, from a server at this address.
+/// The usage that a run for the window that closes at [`END`] reads, from a server at this address.
 pub async fn read_usage(url: &str, database: &str, catalog: &Catalog) -> Result<Usage> {
     let variables = [("CLICKHOUSE_URL", url), ("CLICKHOUSE_DATABASE", database)];
     let config = ClickHouseConfig::from_env(&Env::of(&variables))?;

@@ -111,14 +111,14 @@ impl World {
         App::from_env(&Env::of(&pairs), aws, now).await
     }
 
-    /// A detector for which the claims that a killed run left behind have ended.
+    /// A detector with a later clock. The claims of a killed run have ended for it.
     pub async fn later_app(&self) -> Result<App> {
         let mut app = self.app().await?;
         app.clock = || now() + Duration::from_secs(3_600);
         Ok(app)
     }
 
-    /// Lets an hour pass for the claims on alerts, for a program whose clock cannot be set.
+    /// Ends the claims on alerts, for a program whose clock cannot be set.
     pub async fn end_claims(&self) -> Result<()> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
         for item in self.all_items().await? {
@@ -136,7 +136,7 @@ impl World {
         Ok(())
     }
 
-    /// The environment of a detector of this world; the first of two entries of the same name counts.
+    /// The environment of a detector of this world. Of two entries with the same name the first counts.
     pub fn variables(&self, overrides: &[(&str, &str)]) -> Vec<(String, String)> {
         let password = std::env::var("CLICKHOUSE_PASSWORD").unwrap_or_default();
         let own = [
@@ -150,13 +150,13 @@ impl World {
         overrides.iter().chain(&own).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// AWS of this world behind another address. It is loaded anew, since in a loaded configuration AWS_ENDPOINT_URL
-    /// of the environment, which the tests themselves follow, would win.
+    /// AWS of this world behind another address. It is loaded again, because AWS_ENDPOINT_URL of the environment would
+    /// win in a loaded configuration.
     pub async fn aws_at(&self, url: &str) -> SdkConfig {
         platform::aws::loader().endpoint_url(url).load().await
     }
 
-    /// Lets hours pass for what has arrived and what was built, as ClickHouse has noted it.
+    /// Moves the noted times of arrivals and builds in ClickHouse into the past by hours.
     pub async fn hours_pass(&self, hours: u32) -> Result<()> {
         for changed in [
             "usage_arrivals UPDATE arrived = arrived - {seconds:UInt32}",
@@ -227,7 +227,7 @@ impl World {
         Ok(values)
     }
 
-    /// Fails where a run that failed wrote or published anything.
+    /// Fails if a failed run wrote or published anything.
     pub async fn assert_untouched(&self, case: &str) -> Result<()> {
         assert_eq!(self.items().await?, [], "items after: {case}");
         assert_eq!(self.messages().await?, Vec::<Value>::new(), "messages after: {case}");
@@ -238,7 +238,7 @@ impl World {
     pub async fn messages(&self) -> Result<Vec<Value>> {
         let client = aws_sdk_sqs::Client::new(&self.aws);
         let mut messages = Vec::new();
-        // Delivery from topic to queue takes a moment, so two empty answers in a row mean that nothing is left.
+        // Delivery from topic to queue takes a moment. Two empty answers in a row mean that nothing is left.
         let mut empty = 0;
         while empty < 2 {
             let answer = client
@@ -279,7 +279,7 @@ impl World {
 }
 
 impl Event {
-    /// An API call that sent so many bytes.
+    /// An API call that sent this many bytes.
     pub fn call(customer: &str, at: Timestamp, bytes: f64) -> Self {
         Self::new(customer, "api_request", at, json!({ "bytes": bytes }))
     }
@@ -323,7 +323,7 @@ pub async fn insert(client: &clickhouse::Client, events: &[Event]) -> Result<()>
     Ok(insert.end().await?)
 }
 
-/// Compute time by window, newest first: one event of so many milliseconds in the middle of each window. `None` is a
+/// Compute time by window, newest first: one event of this many milliseconds in the middle of each window. `None` is a
 /// window without an event.
 pub fn compute_by_window(customer: &str, end: Timestamp, milliseconds: &[Option<f64>]) -> Vec<Event> {
     let middle = |age: usize| end - SignedDuration::from_hours(24 * age as i64 + 12);
@@ -354,7 +354,7 @@ pub fn hourly(time: &str) -> Request {
     }
 }
 
-/// What a whole run at `time` reads.
+/// The request of a whole run at `time`.
 pub fn sweep_request<'a>(app: &'a App, time: &str) -> Result<SweepRequest<'a>> {
     Ok(SweepRequest {
         window: Window::closing_at(at(time))?,
@@ -372,12 +372,12 @@ pub async fn run(app: &App, request: &Request) -> Result<RunSummary> {
     detector::run(app, request, Instant::now() + Duration::from_secs(300)).await
 }
 
-/// A text or number of an item; empty where it has none of that name.
+/// A text or number of an item. Empty if it has no attribute of that name.
 pub fn text(item: &HashMap<String, AttributeValue>, name: &str) -> String {
     item.get(name).and_then(|value| value.as_s().or(value.as_n()).ok()).cloned().unwrap_or_default()
 }
 
-/// Items that were recorded, items that were there before, alerts that were published.
+/// Recorded items, items that were there before, published alerts.
 pub fn figures(summary: &RunSummary) -> (u64, u64, u64) {
     (summary.recorded, summary.already_recorded, summary.alerts_published)
 }

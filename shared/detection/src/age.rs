@@ -1,4 +1,4 @@
-//! How far back a baseline reaches, and which of its windows is meant.
+//! The reach of a baseline, and the ages of its windows.
 
 use std::fmt;
 
@@ -6,11 +6,12 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BaselineDays(u8);
 
-/// Which window: 0 is the one that is judged, 1 the one before it, up to the oldest of the longest baseline.
+/// The age of a window: 0 is the current window, 1 the one before it, and so on up to the oldest of the longest
+/// baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Age(u8);
 
-/// Ages of windows that a baseline leaves out as far as it can do without them.
+/// Ages of windows that a baseline leaves out, as far as enough windows remain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Excluded(u128);
 
@@ -28,7 +29,7 @@ impl BaselineDays {
         self.0.into()
     }
 
-    /// The age of the oldest window, of windows that are so many days apart; 0 where none fits.
+    /// The age of the oldest window, for windows that are this many days apart. 0 if no window fits.
     pub(crate) fn oldest(self, stride_days: u8) -> Age {
         Age(self.0.checked_div(stride_days).unwrap_or(0))
     }
@@ -47,10 +48,10 @@ impl fmt::Display for BaselineDays {
 }
 
 impl Age {
-    /// That of the window that is judged.
+    /// The age of the current window.
     pub const CURRENT: Self = Self(0);
 
-    /// That of the window before it.
+    /// The age of the window before it.
     pub const NEWEST: Self = Self(1);
 
     /// `None` beyond the longest baseline.
@@ -58,7 +59,7 @@ impl Age {
         u8::try_from(age).ok().filter(|age| u16::from(*age) <= BaselineDays::MAX).map(Self)
     }
 
-    /// Its place among the values of a series.
+    /// The place among the values of a series.
     pub fn get(self) -> usize {
         self.0.into()
     }
@@ -79,19 +80,19 @@ impl Excluded {
         self.0 & Self::bit(age) != 0
     }
 
-    /// Those of both.
+    /// The ages of both.
     pub fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The newest and the oldest of them.
+    /// The newest and the oldest age.
     pub fn ends(self) -> Option<(Age, Age)> {
         let mut ages = (0..=BaselineDays::MAX as u8).map(Age).filter(|age| self.holds(*age));
         let newest = ages.next()?;
         Some((newest, ages.next_back().unwrap_or(newest)))
     }
 
-    /// No age is as large as there are bits.
+    /// Every age is smaller than the number of bits.
     fn bit(age: Age) -> u128 {
         1 << age.0
     }

@@ -1,4 +1,4 @@
-//! An anomaly as it is stored, shown and alerted: a finding with all that a reader needs to act on it.
+//! An anomaly as it is stored, shown and alerted: a finding with everything that a reader needs to act.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct Anomaly {
     pub window: Window,
     pub severity: Severity,
     pub direction: Direction,
-    /// What it was judged by, in `unit`.
+    /// The figures that it was judged by, in `unit`.
     pub evidence: Evidence,
     /// One English sentence with figures.
     pub description: String,
@@ -56,7 +56,7 @@ impl Anomaly {
         }
     }
 
-    /// The window's end: when the deviation was complete, not when it was noticed.
+    /// The window's end: the time when the deviation was complete.
     pub fn detected_at(&self) -> Timestamp {
         self.window.end()
     }
@@ -67,9 +67,9 @@ impl Anomaly {
 }
 
 impl AnomalyId {
-    /// Reads an id that came from outside, and with it what it names: time of detection, metric and customer.
+    /// Reads an id from outside, and the time of detection, metric and customer in it.
     ///
-    /// `None` for everything that [`Anomaly::id`] does not make, so that one anomaly has one id.
+    /// `None` for any text that [`Anomaly::id`] does not make, so that one anomaly has one id.
     pub fn parse(text: &str) -> Option<(Self, Timestamp, MetricName, CustomerId)> {
         let (time, rest) = text.split_once('.')?;
         let (metric, customer) = rest.split_once('.')?;

@@ -1,41 +1,40 @@
 //! Mean and standard deviation of the earlier windows, without loss of digits.
 //!
 //! Source: T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance", The American
-//! Statistician 37 (1983): the corrected two-pass algorithm, on shifted data, that is on the values less the first one of
-//! them. Values near 1e15 that differ by one would otherwise lose their difference in the rounding of the mean, for that
-//! difference of two near values is exact while the mean is not. Two passes over a month of windows take a third of the
-//! time of the recurrence that needs one, which divides at each value and waits for it.
+//! Statistician 37 (1983). This is the corrected two-pass algorithm on shifted data: the first value is subtracted from
+//! all values. So values near 1e15 that differ by one keep their spread. Two passes over a month of windows take a
+//! third of the time of the recurrence that needs one pass.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// The values of a baseline, of up to three months without a piece of memory of its own.
+/// The values of a baseline. Up to three months need no heap memory.
 pub(crate) type Values = SmallVec<[f64; 96]>;
 
-/// What is usual: mean and sample standard deviation (n - 1) of the counted baseline windows.
+/// The usual usage: mean and sample standard deviation (n - 1) of the counted baseline windows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     mean: f64,
     stddev: f64,
     sample_count: usize,
-    /// The mean in two parts, `origin + offset`, so that a deviation from it can be exact where the mean is rounded.
+    /// The mean in two parts, `origin + offset`. So a deviation can be exact even if the mean is rounded.
     origin: f64,
     offset: f64,
 }
 
 impl Baseline {
-    /// Relative spread below which a baseline counts as constant and a z-score would only measure rounding.
+    /// Relative spread below which a baseline counts as constant. A z-score would only measure rounding there.
     pub const CONSTANT_SPREAD: f64 = 1e-9;
 
-    /// The baseline of `values`, in any order; `None` below two values, which have no standard deviation.
+    /// The baseline of `values`, in any order. `None` below two values, which have no standard deviation.
     ///
-    /// The parts are finite for finite values up to 1e100; beyond that the squares may overflow, and
+    /// The parts are finite for finite values up to 1e100. Beyond that the squares may overflow, and
     /// [`Baseline::is_finite`] says so.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         Self::of_slice(&values.into_iter().collect::<Values>())
     }
 
-    /// The same of values that stand beside each other.
+    /// The same for a slice of values.
     pub fn of_slice(values: &[f64]) -> Option<Self> {
         let (origin, count) = (*values.first()?, values.len());
         if count < 2 {
@@ -47,7 +46,7 @@ impl Baseline {
             let delta = (value - origin) - offset;
             [delta * delta, delta]
         });
-        // What the rounding of the offset left.
+        // Corrects the rounding of the offset.
         let squares = (squares - rest * rest / count as f64).max(0.0);
         let stddev = (squares / (count - 1) as f64).sqrt();
         Some(Self { mean: origin + offset, stddev, sample_count: count, origin, offset })
@@ -63,7 +62,7 @@ impl Baseline {
         self.stddev
     }
 
-    /// How many windows were counted.
+    /// Number of counted windows.
     pub fn sample_count(&self) -> usize {
         self.sample_count
     }
@@ -73,19 +72,19 @@ impl Baseline {
         (value - self.origin) - self.offset
     }
 
-    /// Whether the spread is no more than rounding, so that a z-score has no meaning.
+    /// Whether the spread is only rounding, so that a z-score has no meaning.
     pub fn is_constant(&self) -> bool {
         self.stddev <= Self::CONSTANT_SPREAD * self.mean.abs()
     }
 
-    /// Whether no part of it overflowed.
+    /// Whether no part overflowed.
     pub fn is_finite(&self) -> bool {
         self.mean.is_finite() && self.stddev.is_finite()
     }
 }
 
-/// Sums over all values, made of four that are added up beside each other: a processor adds the four at a time, and
-/// waits for the one before where there is one sum only.
+/// Sums over all values, made of four partial sums. A processor adds the four at a time. With one sum it would wait for
+/// each addition.
 fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {
     let mut lanes = [[0.0; LANES]; N];
     let mut add = |lane: usize, value: f64| {

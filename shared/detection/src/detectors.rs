@@ -1,4 +1,4 @@
-//! The detectors, one file each: parameters that are valid by construction, and a function from a value and what is known
-//! of its past to an [`Opinion`](crate::Opinion). A detector knows no other detector, no clock and no table.
+//! The detectors, one file each. Each has parameters that are valid by construction, and a function from a value and
+//! its past to an [`Opinion`](crate::Opinion). A detector knows no other detector, no clock and no table.
 
 pub mod z_score;

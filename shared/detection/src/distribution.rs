@@ -1,4 +1,4 @@
-//! How the values of a baseline spread: quantiles and extremes, for people who choose thresholds.
+//! The spread of a baseline's values as quantiles and extremes, for people who choose thresholds.
 
 /// The values of some windows in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ impl Distribution {
     pub fn quantile(&self, share: f64) -> f64 {
         let position = share.clamp(0.0, 1.0) * (self.0.len() - 1) as f64;
         let (below, above) = (self.0[position.floor() as usize], self.0[position.ceil() as usize]);
-        // Weighted this way nothing overflows, and equal neighbours give themselves.
+        // With these weights nothing overflows, and equal neighbours give their own value.
         let weight = position.fract();
         below * (1.0 - weight) + above * weight
     }

@@ -1,4 +1,4 @@
-//! The figures that a verdict leaves behind: in stored items, messages and answers.
+//! The figures of a verdict in stored items, messages and answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +11,33 @@ pub struct Figures {
     pub current_value: f64,
     pub baseline_mean: f64,
     pub baseline_stddev: f64,
-    /// How many spreads the usage was from the mean, at most 100 either way. The spread is the standard deviation, or
-    /// `min_relative_spread` times the mean where that is larger.
+    /// Number of spreads between the usage and the mean, at most 100 either way. The spread is the standard deviation,
+    /// or `min_relative_spread` times the mean if that is larger.
     pub z_score: f64,
 }
 
-/// All that an anomaly was judged by. The next detector adds what it says here, and nowhere else.
+/// All figures that an anomaly was judged by. A new detector adds its own here, and nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Evidence {
     #[serde(flatten)]
     pub figures: Figures,
-    /// Earlier windows that were compared with.
+    /// Earlier windows that the check compared with.
     pub sample_count: usize,
-    /// Earlier windows that were left out because an incident was in them, so that one anomaly does not hide the next.
+    /// Earlier windows that were left out because an incident was in them. So one anomaly does not hide the next.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(required = true))]
     pub excluded_windows: usize,
-    /// What is usual at least: the threshold's number of spreads below the mean.
+    /// Lowest usual value: the threshold's number of spreads below the mean.
     pub expected_low: f64,
-    /// What is usual at most.
+    /// Highest usual value.
     pub expected_high: f64,
-    /// The earlier windows were all alike, so the z-score has no meaning and other rules decided.
+    /// The earlier windows were all alike. The z-score has no meaning, and other rules decided.
     pub constant_baseline: bool,
 }
 
 impl Figures {
-    /// Of a window without a verdict.
+    /// The figures of a window without a verdict.
     pub const NONE: Self =
         Self { current_value: 0.0, baseline_mean: 0.0, baseline_stddev: 0.0, z_score: 0.0 };
 
@@ -70,7 +70,7 @@ impl Evidence {
     }
 }
 
-/// DynamoDB refuses numbers closer to zero than 1e-130. Nobody's usage is, so a number near it counts as zero.
+/// DynamoDB refuses numbers closer to zero than 1e-130. No usage is that small, so such a number counts as zero.
 fn number(value: f64) -> f64 {
     if value.abs() < 1e-100 { 0.0 } else { value }
 }

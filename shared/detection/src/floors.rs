@@ -1,6 +1,6 @@
-//! The least change that matters, whatever a detector says of it.
+//! The least change that matters, whatever a detector says.
 //!
-//! A score alone would page for every tiny customer that does anything unusual. So a change must also pass two floors: one
+//! A score alone would page for every unusual action of a tiny customer. So a change must also exceed two floors: one
 //! in the metric's unit and one relative to the mean.
 
 use crate::thresholds::{SettingsError, Thresholds, require};
@@ -13,7 +13,7 @@ pub struct Floors {
 }
 
 impl Floors {
-    /// A change that is this many times `min_change` matters much.
+    /// A change of this many times `min_change` is large.
     pub const LARGE: f64 = 10.0;
 
     /// Least change from the mean, in the metric's unit.
@@ -32,7 +32,7 @@ impl Floors {
         change >= self.min_change && change >= self.min_relative_change * mean
     }
 
-    /// Whether a change is ten times as large as one that matters.
+    /// Whether a change is ten times the least change that matters.
     pub fn is_large(&self, change: f64) -> bool {
         change.abs() >= Self::LARGE * self.min_change
     }

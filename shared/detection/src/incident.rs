@@ -1,8 +1,8 @@
-//! Incidents: what one deviation is over time, so that a spike that stays in 24 windows is one event and not 24.
+//! Incidents: one deviation over time. A spike that stays in 24 windows is one incident and not 24.
 //!
-//! A pure state machine: the latest incident of a series and direction, one observation of a window, and the rules go
-//! in; what the incident becomes and whether people are to be paged comes out. All times are those of windows, never of
-//! a clock, so that a late run decides as a punctual one would have.
+//! A pure state machine. Inputs are the latest incident of a series and direction, one observation of a window, and the
+//! rules. Outputs are the new incident and its page. All times are times of windows, never of a clock. So a late run
+//! decides like a punctual one.
 //!
 //! ```text
 //!            anomaly            inside, resolve_after runs          anomaly within reopen_within
@@ -16,8 +16,11 @@
 //!                       └──────────────────────────► stale
 //! ```
 //!
-//! A run that did not happen changes nothing, since only observations do. A run for a window older than the last one
-//! that an incident saw adds to its count and changes nothing else.
+//! - A missing run changes nothing, because only observations change incidents.
+//! - A window that is judged late adds to the count, and may raise severity and peak. It changes nothing else.
+//! - A person's resolve holds while the same deviation goes on. Only a doubling, or an end and a return, opens an
+//!   incident again.
+//! - Only incidents that were paged one by one have an end message.
 
 mod exclusion;
 mod id;

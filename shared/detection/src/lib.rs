@@ -1,8 +1,8 @@
-//! The decisions of usage-anomaly detection: is this customer's last day out of line with the month before it?
+//! The decisions of usage-anomaly detection: is this customer's last day out of line with the month before?
 //!
-//! This crate is pure. It has no clock, no network, no async runtime and no storage; what it knows comes in as
-//! arguments and what it decides goes out as plain data. That is what makes a verdict the same in the hourly sweep,
-//! in an on-demand check and in a test, and it is checked in CI from the crate's dependency tree.
+//! This crate is pure. It has no clock, no network, no async runtime and no storage. Inputs are arguments, and
+//! decisions are plain data. So a verdict is the same in the hourly sweep, in a check on demand and in a test. CI
+//! checks the purity from the crate's dependency tree.
 //!
 //! The path through it:
 //!
@@ -16,8 +16,8 @@
 //! Incident  what the anomalies of many windows are together, and when people are to be paged
 //! ```
 //!
-//! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite,
-//! and what cannot be judged is a typed [`Reason`] and not an error.
+//! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite, and
+//! a series that cannot be judged gives a typed [`Reason`] and not an error.
 
 pub mod age;
 pub mod anomaly;

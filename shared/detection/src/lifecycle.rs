@@ -1,8 +1,8 @@
-//! What people do with an anomaly: it is open until somebody acknowledges or resolves it, and can be opened again.
+//! Actions of people on an anomaly. It is open until somebody acknowledges or resolves it, and can be reopened.
 
 use serde::{Deserialize, Serialize};
 
-/// Where an anomaly stands.
+/// The state of an anomaly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -24,13 +24,13 @@ pub enum Action {
     Reopen,
 }
 
-/// What an action does to an anomaly.
+/// The effect of an action on an anomaly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     To(State),
-    /// It is there already: doing it twice is as good as once.
+    /// The anomaly is in this state already.
     Already,
-    /// It makes no sense from there.
+    /// The state does not allow the action.
     Refused,
 }
 
@@ -47,7 +47,7 @@ impl State {
         *self == Self::Open
     }
 
-    /// What is resolved must be reopened before somebody can look into it again; every other step is allowed.
+    /// A resolved anomaly must be reopened before somebody can acknowledge it. Every other step is allowed.
     pub fn after(self, action: Action) -> Transition {
         match (self, action.target()) {
             (now, target) if now == target => Transition::Already,
@@ -66,7 +66,7 @@ impl Action {
         }
     }
 
-    /// The state that it leads to.
+    /// The state after the action.
     pub fn target(self) -> State {
         match self {
             Self::Acknowledge => State::Acknowledged,

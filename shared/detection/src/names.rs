@@ -1,12 +1,12 @@
-//! Validated names: what is inside one of these types needs no second look.
+//! Validated names. A value of one of these types needs no second check.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A customer, exactly as the metering system spells it: any text, case and white space included.
+/// A customer, exactly as the metering system spells the id: any text, with its case and white space.
 ///
-/// The limit of 2,000 bytes keeps the DynamoDB partition key made of it under that service's 2,048.
+/// The limit of 2,000 bytes keeps the DynamoDB partition key of the customer under DynamoDB's limit of 2,048.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CustomerId(String);
@@ -16,7 +16,7 @@ pub struct CustomerId(String);
 #[serde(try_from = "String", into = "String")]
 pub struct MetricName(String);
 
-/// Why a text is not a valid name.
+/// Reasons why a text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     #[error("a customer id must not be empty")]

@@ -1,36 +1,36 @@
-//! What one detector says about a series: one type for all detectors, so that the next one is a file, a variant of
+//! The opinion of one detector about a series. One type serves all detectors. A new detector is a file, a variant of
 //! [`Detail`] and its words.
 
 use serde::{Deserialize, Serialize};
 
-/// What a detector says of the current window. Every number in it is finite.
+/// A detector's opinion about the current window. Every number in it is finite.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Opinion {
-    /// How far the value is from what is expected, in spreads: negative below, at most [`Opinion::CAP`] either way.
+    /// Distance of the value from the expected values, in spreads. Negative below, at most [`Opinion::CAP`] either way.
     pub score: f64,
     pub expected: Expected,
     pub detail: Detail,
 }
 
-/// The values that are usual, in the metric's unit.
+/// The usual values, in the metric's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     pub low: f64,
     pub high: f64,
 }
 
-/// Which detector it was, and what only this detector knows.
+/// The detector, and the values that only it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "detector", rename_all = "snake_case")]
 pub enum Detail {
     ZScore {
-        /// The earlier windows have no spread that means anything, so other rules decided.
+        /// The earlier windows have no meaningful spread, so other rules decided.
         constant_baseline: bool,
     },
 }
 
 impl Opinion {
-    /// No score that is stored or shown is beyond this, so that one odd series cannot dwarf a chart.
+    /// No stored or shown score is beyond this, so one odd series cannot dwarf a chart.
     pub const CAP: f64 = 100.0;
 
     pub fn is_finite(&self) -> bool {
@@ -39,7 +39,7 @@ impl Opinion {
 }
 
 impl Expected {
-    /// So far from `middle` either way; not below zero where a value cannot be.
+    /// The range of `reach` around `middle`. Not below zero for values that cannot be negative.
     pub fn around(middle: f64, reach: f64, never_negative: bool) -> Self {
         let low = middle - reach;
         Self { low: if never_negative { low.max(0.0) } else { low }, high: middle + reach }

@@ -1,8 +1,9 @@
-//! What operators change about the checks without a deployment: thresholds, floors and mutes, for all customers or for
-//! one of them.
+//! Changes of the checks by operators, without a deployment: thresholds, floors and mutes, for all customers or for
+//! one.
 //!
-//! A policy only says what differs. The settings of a series are those of the catalog and the deployment, changed by the
-//! policy for all customers, changed by the customer's own.
+//! A policy holds only the differences. The settings of a series come from the catalog and the deployment, then the
+//! policy for all customers, then the customer's own policy. Muted anomalies are stored with their reason, so that a
+//! planned event does not hide a real one.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub struct Policy {
     pub mutes: Vec<Mute>,
 }
 
-/// Thresholds and floors of one metric; what is absent stays as it is.
+/// Thresholds and floors of one metric. Absent values stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
@@ -38,24 +39,24 @@ pub struct Override {
     pub min_relative_spread: Option<f64>,
 }
 
-/// A planned event: anomalies whose window touches it are stored, and nobody is alerted.
+/// A planned event. Anomalies whose window touches it are stored, and nobody is alerted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mute {
-    /// Only this metric; all where it is absent.
+    /// Only this metric. Absent means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<MetricName>,
-    /// First instant of the event; open where it is absent.
+    /// First instant of the event. Absent means no beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// First instant after the event; open where it is absent.
+    /// First instant after the event. Absent means no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Why, for whoever wonders about the silence.
+    /// The reason, for people who miss an alert.
     pub reason: String,
 }
 
-/// What is wrong with a policy, and where in it.
+/// A fault of a policy, and its place.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PolicyError {
     #[error("metrics.{metric}: {source}")]
@@ -93,12 +94,12 @@ impl Policy {
         .map_err(|source| PolicyError::Settings { metric: metric.clone(), source })
     }
 
-    /// The mute that keeps an anomaly of this metric and window from alerting anybody.
+    /// The mute that keeps an anomaly of this metric and window from alerting people.
     pub fn mute(&self, metric: &MetricName, window: &Window) -> Option<&Mute> {
         self.mutes.iter().find(|mute| mute.covers(metric, window))
     }
 
-    /// Checks the mutes. Thresholds and floors are checked where they meet the settings they change.
+    /// Checks the mutes. Thresholds and floors are checked together with the settings that they change.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl Policy {
 }
 
 impl Mute {
-    /// Whether the window holds any part of the event: usage of one planned hour shows in 24 windows.
+    /// Whether the window holds any part of the event. Usage of one planned hour shows in 24 windows.
     fn covers(&self, metric: &MetricName, window: &Window) -> bool {
         self.metric.as_ref().is_none_or(|muted| muted == metric)
             && self.from.is_none_or(|from| from < window.end())

@@ -2,20 +2,20 @@
 
 use crate::{Age, Excluded, Reason};
 
-/// What a counted window without events of a metric means.
+/// The meaning of a counted window without events of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
-    /// Nothing was used: the window's value is zero. Right for counts and sums.
+    /// No usage: the window's value is zero. Right for counts and sums.
     Zero,
-    /// Nothing is known: the window has no value. Right for levels, such as the storage in use.
+    /// Unknown: the window has no value. Right for levels, such as the storage in use.
     Gap,
 }
 
 impl Missing {
-    /// The value of a window that counts, given that of its events.
+    /// The value of a window that counts, from the value of its events.
     pub fn value(self, of_events: Option<f64>) -> Option<f64> {
-        // Adding zero turns a negative zero into a plain one, which would otherwise show as "-0".
+        // Adding zero turns a negative zero into a plain one. Otherwise it would show as "-0".
         match self {
             Self::Zero => Some(of_events.unwrap_or(0.0) + 0.0),
             Self::Gap => of_events.map(|value| value + 0.0),
@@ -49,28 +49,28 @@ impl<'a> Series<'a> {
         Self { excluded, ..self }
     }
 
-    /// The value of the current window, or `None` where it is a gap.
+    /// The value of the current window. `None` for a gap.
     pub fn current(&self) -> Option<f64> {
         self.missing.value(self.windows.first().copied().flatten())
     }
 
-    /// Why the current window cannot be judged, where its value is broken.
+    /// The reason why the current window cannot be judged, if its value is broken.
     pub fn fault(&self) -> Option<Reason> {
         self.current().and_then(|value| self.fault_of(value))
     }
 
-    /// The counted baseline windows whose values are broken, newest first. They are left out: one broken event must not
-    /// keep a series from being judged for a month.
+    /// The counted baseline windows with broken values, newest first. They are left out, because one broken event must
+    /// not keep a series from being judged for a month.
     pub fn broken_windows(&self) -> impl Iterator<Item = (Age, Reason)> {
         self.counted_windows().filter_map(|(age, value)| Some((age, self.fault_of(value)?)))
     }
 
-    /// The counted baseline windows that hold a value, newest first.
+    /// The counted baseline windows with a value, newest first.
     pub fn baseline(&self) -> impl Iterator<Item = (Age, f64)> + Clone {
         self.counted_windows().filter(|(_, value)| self.is_sound(*value))
     }
 
-    /// How many of the excluded windows are left out: all, or as many as still leave `min_samples` values.
+    /// How many excluded windows are left out: all, or as many as still leave `min_samples` values.
     pub fn excluded_windows(&self, min_samples: usize) -> usize {
         if self.excluded == Excluded::default() {
             return 0;
@@ -89,7 +89,7 @@ impl<'a> Series<'a> {
         })
     }
 
-    /// Gaps left out.
+    /// The counted windows without gaps.
     fn counted_windows(&self) -> impl Iterator<Item = (Age, f64)> + Clone {
         let counted = self.windows.iter().enumerate().skip(1).take(self.counted);
         counted.filter_map(|(age, value)| Some((Age::new(age)?, self.missing.value(*value)?)))

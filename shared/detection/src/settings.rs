@@ -4,7 +4,7 @@ use crate::detectors::z_score;
 use crate::floors::Floors;
 use crate::thresholds::{SettingsError, Thresholds, require};
 
-/// Parameters of the detectors, and what holds for all of them. A value of this type is valid.
+/// Parameters of the detectors, and shared settings. A value of this type is valid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     z_score: z_score::Parameters,
@@ -31,7 +31,7 @@ impl Settings {
         })
     }
 
-    /// The same with another threshold. The critical threshold moves up with it where it would be below.
+    /// The same settings with another threshold. The critical threshold rises with it if it would be below.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Settings {
         Self::new(Thresholds { threshold, critical_threshold, ..thresholds })
     }
 
-    /// The same with another least spread.
+    /// The same settings with another least spread.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Settings {
         &self.floors
     }
 
-    /// Fewer baseline values than this are not enough to judge by.
+    /// Least number of baseline values for a verdict.
     pub fn min_samples(&self) -> usize {
         self.min_samples
     }

@@ -1,4 +1,4 @@
-//! What people read: sentences, amounts and investigation steps.
+//! Texts for people: sentences, amounts and investigation steps.
 
 pub mod describe;
 pub mod steps;

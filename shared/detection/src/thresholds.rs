@@ -1,23 +1,23 @@
-//! How strict a check is, as files, variables and requests write it.
+//! The strictness of a check, as files, variables and requests write it.
 
-/// The numbers that make a check strict. Any number may stand here; [`crate::Settings`] holds valid ones only.
+/// The numbers that make a check strict. Any number is possible here. [`crate::Settings`] holds only valid ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// |z| from which a change is an anomaly: above 0 and at most 100.
     pub threshold: f64,
     /// |z| from which an anomaly is critical: from `threshold` to 100.
     pub critical_threshold: f64,
-    /// Fewer baseline values than this are not enough to judge by; at least 2.
+    /// Least number of baseline values for a verdict; at least 2.
     pub min_samples: usize,
     /// Least change from the mean, in the metric's unit.
     pub min_change: f64,
     /// Least change from the mean, as a share of the mean.
     pub min_relative_change: f64,
-    /// Least spread that a z-score is measured in, as a share of the mean: from 0 to 1. With 0 it is the plain z-score.
+    /// Least spread of a z-score, as a share of the mean: from 0 to 1. 0 gives the plain z-score.
     pub min_relative_spread: f64,
 }
 
-/// A setting outside its range. The message names the setting, the value and what is allowed.
+/// A setting outside its range. The message names the setting, the value and the allowed values.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{setting} = {value} is out of range: {allowed}")]
 pub struct SettingsError {
@@ -27,7 +27,8 @@ pub struct SettingsError {
 }
 
 impl Default for Thresholds {
-    /// Those of a deployment that sets none. The metric says which change matters, so `min_change` is zero here.
+    /// The numbers of a deployment that sets none. The metric decides which change matters, so `min_change` is zero
+    /// here.
     fn default() -> Self {
         Self {
             threshold: 3.0,

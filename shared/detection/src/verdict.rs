@@ -20,9 +20,9 @@ pub struct Comparison {
     pub baseline: Baseline,
     /// Spreads from the mean, capped to +-[`Opinion::CAP`]. For a constant baseline 0 or +-cap.
     pub z_score: f64,
-    /// Earlier windows that were left out, because an incident was in them.
+    /// Earlier windows that were left out because an incident was in them.
     pub excluded_windows: usize,
-    /// What decided.
+    /// The opinion that decided.
     pub opinion: Opinion,
 }
 
@@ -34,7 +34,7 @@ pub struct Finding {
     pub direction: Direction,
 }
 
-/// Critical ones are alerted, warnings only where the deployment says so.
+/// Critical anomalies are alerted. Warnings are alerted only if the deployment says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalySeverity))]
 #[serde(rename_all = "lowercase")]
@@ -51,7 +51,7 @@ pub enum Direction {
     Drop,
 }
 
-/// Why a series could not be judged. `no_data`: nothing is known of the period. `insufficient_data`: too few earlier
+/// The reason why a series could not be judged. `no_data`: no data in the period. `insufficient_data`: too few earlier
 /// values. `not_finite`, `negative`, `out_of_range`: the data is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Undetermined))]
@@ -65,12 +65,12 @@ pub enum Reason {
     NotFinite,
     /// A count or sum is negative: broken data.
     Negative,
-    /// Values beyond 1e100: their squares do not fit a double.
+    /// A value beyond 1e100. Its square does not fit a double.
     OutOfRange,
 }
 
 impl Comparison {
-    /// Whether the earlier windows have no spread that means anything, so that the z-score has no meaning and other rules decided.
+    /// Whether the earlier windows have no meaningful spread, so that other rules decided.
     pub fn constant_baseline(&self) -> bool {
         matches!(self.opinion.detail, Detail::ZScore { constant_baseline: true })
     }
@@ -88,7 +88,7 @@ impl Severity {
 impl Direction {
     pub const BOTH: [Self; 2] = [Self::Spike, Self::Drop];
 
-    /// That of a deviation from the mean.
+    /// The direction of a deviation from the mean.
     pub fn of(deviation: f64) -> Self {
         if deviation > 0.0 { Self::Spike } else { Self::Drop }
     }
@@ -106,7 +106,7 @@ impl Direction {
 }
 
 impl Reason {
-    /// Whether the data itself is broken and somebody should look at its source, not at the customer.
+    /// Whether the data itself is broken. Then somebody should check its source, not the customer.
     pub fn is_quarantine(self) -> bool {
         matches!(self, Self::NotFinite | Self::Negative | Self::OutOfRange)
     }

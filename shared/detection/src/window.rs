@@ -1,11 +1,10 @@
-//! The period that is judged, and the earlier periods it is judged against.
+//! The judged period, and the earlier periods for comparison.
 //!
-//! Windows are never calendar days. A check at 13:00 compares 13:00-to-13:00 with 13:00-to-13:00, so that every
-//! window holds the same hours of the day. All of it is UTC: a day is always 24 hours long.
+//! Windows are never calendar days. A check at 13:00 compares 13:00-to-13:00 with 13:00-to-13:00, so every window holds
+//! the same hours of the day. All times are UTC, so a day is always 24 hours long.
 //!
-//! The hourly sweep judges 24 hours that close on a full hour. A check on demand may judge a period of any length: it is
-//! compared with earlier periods of the same length and the same time of day, as many whole days apart as keeps them
-//! from overlapping.
+//! The hourly sweep judges 24 hours that close on a full hour. A check on demand may judge a period of any length. Its
+//! earlier periods have the same length and the same time of day. A stride of whole days keeps them from overlapping.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,7 +25,7 @@ pub struct Window {
     end: Timestamp,
 }
 
-/// A window as it is read, which may be none.
+/// A window from outside. It may be impossible.
 #[derive(Deserialize)]
 struct Unchecked {
     start: Timestamp,
@@ -81,7 +80,7 @@ impl Window {
         self.start
     }
 
-    /// First instant after the window. It is also the anomaly's time of detection, so that a re-run makes the same key.
+    /// First instant after the window. It is also the anomaly's time of detection, so a re-run makes the same key.
     pub fn end(&self) -> Timestamp {
         self.end
     }
@@ -90,22 +89,22 @@ impl Window {
         SignedDuration::from_millis(self.length_ms())
     }
 
-    /// From one window to the next earlier one: the window's length in whole days, rounded up.
+    /// The time from one window to the next earlier one: the window's length in whole days, rounded up.
     pub fn stride(&self) -> SignedDuration {
         SignedDuration::from_millis(self.stride_ms())
     }
 
-    /// The oldest window of a baseline that reaches back so many days; age 0 where no earlier window fits.
+    /// The oldest window of a baseline that reaches back so many days. Age 0 if no earlier window fits.
     pub fn oldest(&self, baseline_days: BaselineDays) -> Age {
         baseline_days.oldest(u8::try_from(self.stride_ms() / DAY_MS).unwrap_or(u8::MAX))
     }
 
-    /// How many earlier windows fit into so many days.
+    /// Number of earlier windows within so many days.
     pub fn baseline_windows(&self, baseline_days: BaselineDays) -> usize {
         self.oldest(baseline_days).get()
     }
 
-    /// Where reading has to begin: one stride before the end of the oldest earlier window.
+    /// The time at which reading has to begin: one stride before the end of the oldest earlier window.
     pub fn baseline_start(&self, baseline_days: BaselineDays) -> Timestamp {
         self.end
             - SignedDuration::from_millis(
@@ -125,10 +124,11 @@ impl Window {
         Self { start: self.start + hour, end: self.end + hour }
     }
 
-    /// How many earlier windows count for a customer whose first event in all the time read is this one.
+    /// How many earlier windows count for a customer whose first event in the time read is `first_event`.
     ///
-    /// In the oldest stride it means that the customer is older than that, so all windows count. Otherwise the customer
-    /// is new, and only the windows after the one that holds its first event count: that one was not used in full.
+    /// A first event in the oldest stride means that the customer is older, so all windows count. Otherwise the
+    /// customer is new. Only the windows after the one with its first event count, because that one was not used in
+    /// full.
     pub fn counted(&self, first_event: Timestamp, oldest: Age) -> usize {
         let baseline_windows = oldest.get();
         let before_end =
@@ -144,7 +144,7 @@ impl Window {
         }
     }
 
-    /// Whether it begins and ends on full hours, as the usage rollup does.
+    /// Whether it begins and ends on full hours, like the hourly rollup.
     pub fn is_on_the_hour(&self) -> bool {
         self.start.as_millisecond() % HOUR_MS == 0 && self.end.as_millisecond() % HOUR_MS == 0
     }

@@ -127,7 +127,7 @@ fn windows_that_are_nearly_alike_spread_by_a_share_of_their_mean() {
         (2_400.0, constant(2_400.0), 0.0, None),
         (2_688.0, nearly(2_399.5), 3.0, Some(Warning)),
         (1_310.0, thousand_by_hundred(), 3.1, Some(Warning)),
-        // Of zeros a share is zero, so the floors alone decide.
+        // A share of a zero mean is zero, so the floors alone decide.
         (99.0, constant(0.0), 0.0, None),
         (1_000.0, constant(0.0), 100.0, Some(Critical)),
     ] {
@@ -210,7 +210,7 @@ fn near(left: f64, right: f64) -> bool {
     (left - right).abs() <= 1e-9 * left.abs().max(right.abs())
 }
 
-/// Usage as it is met: from tiny to 1e15, spread out or close together.
+/// Realistic usage: from tiny to 1e15, spread out or close together.
 fn usage() -> impl Strategy<Value = Vec<i64>> {
     (0..=1_000_000_000_000_000_i64, 1..=1_000_000_i64)
         .prop_flat_map(|(base, spread)| prop::collection::vec(base..=base + spread, 7..=30))

@@ -1,6 +1,6 @@
 //! The classical detector: the z-score, `(current - mean) / spread`.
 //!
-//! The spread is the sample standard deviation of the customer's own earlier windows. Where they are nearly alike, it is a
+//! The spread is the sample standard deviation of the customer's own earlier windows. If they are nearly alike, it is a
 //! share of the mean: an exactly regular customer must not be judged by a spread of nothing.
 
 use crate::floors::Floors;
@@ -8,7 +8,7 @@ use crate::opinion::{Detail, Expected, Opinion};
 use crate::thresholds::{SettingsError, Thresholds, require};
 use crate::{Baseline, Severity};
 
-/// From which scores it speaks. A value of this type is valid.
+/// The thresholds of the detector. A value of this type is valid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameters {
     threshold: f64,
@@ -32,13 +32,13 @@ impl Parameters {
         self.min_relative_spread
     }
 
-    /// What a z-score is measured in; `None` where the baseline has no spread that means anything.
+    /// The spread of a z-score. `None` if the baseline has no meaningful spread.
     fn spread(&self, baseline: &Baseline) -> Option<f64> {
         if self.min_relative_spread == 0.0 {
             return Some(baseline.stddev()).filter(|_| !baseline.is_constant());
         }
         let spread = baseline.stddev().max(self.min_relative_spread * baseline.mean().abs());
-        // Of zeros only.
+        // A baseline of zeros has no spread.
         Some(spread).filter(|spread| *spread > 0.0)
     }
 }
@@ -70,12 +70,12 @@ impl TryFrom<&Thresholds> for Parameters {
     }
 }
 
-/// What it says of a value beside its baseline, and how severe that is; no severity is normal.
+/// The opinion on a value beside its baseline, and its severity. No severity means normal.
 ///
-/// A baseline without a spread gives no z-score. Then a change that passes the floors is an anomaly with the largest score, and a
-/// critical one where it is large and at least as large as the mean.
+/// A baseline without a spread gives no z-score. Then a change beyond the floors is an anomaly with the largest score.
+/// It is critical if it is large and at least as large as the mean.
 ///
-/// `None` when a result would not be finite.
+/// `None` if a result would not be finite.
 pub(crate) fn judge(
     current: f64,
     baseline: &Baseline,
@@ -94,7 +94,7 @@ pub(crate) fn judge(
         };
         (score, severity.filter(|_| floors.pass(change, mean)))
     } else if floors.pass(change, mean) && change > Baseline::CONSTANT_SPREAD * mean.abs() {
-        // Rounding noise around a constant is no change, also where both floors are zero.
+        // Rounding noise around a constant is no change, even if both floors are zero.
         let critical = change >= mean.abs() && floors.is_large(change);
         let severity = if critical { Severity::Critical } else { Severity::Warning };
         (Opinion::CAP.copysign(deviation), Some(severity))

@@ -3,9 +3,10 @@
 use super::model::{Incident, IncidentState};
 use crate::{Age, Excluded, Window};
 
-/// The earlier windows that a baseline leaves out because one of a series' incidents was in them.
+/// The earlier windows that a baseline leaves out, because they closed while an incident of the series was active.
 ///
-/// An anomaly must not hide the next one. What was accepted is the new normal and counts.
+/// An anomaly must not hide the next one. Accepted windows are the new normal and count. `min_samples` windows always
+/// remain, and the oldest come back first.
 pub fn excluded<'a>(
     incidents: impl IntoIterator<Item = &'a Incident>,
     window: &Window,

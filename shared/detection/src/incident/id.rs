@@ -1,4 +1,4 @@
-//! What an incident is about, and its id.
+//! The subject of an incident, and the incident's id.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CustomerId, Direction, MetricName};
 
-/// What an incident is about. There is at most one open incident for each.
+/// The subject of an incident. Each has at most one open incident.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Subject {
     pub customer_id: CustomerId,
@@ -24,9 +24,9 @@ pub struct Subject {
 pub struct IncidentId(String);
 
 impl IncidentId {
-    /// Reads an id that came from outside, and with it what it names.
+    /// Reads an id from outside, and the opening and subject in it.
     ///
-    /// `None` for everything that no incident has, so that one incident has one id.
+    /// `None` for any text that is no id of an incident, so that one incident has one id.
     pub fn parse(text: &str) -> Option<(Self, Timestamp, Subject)> {
         let mut parts = text.splitn(4, '.');
         let opened_at = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
@@ -38,7 +38,7 @@ impl IncidentId {
         (id.as_str() == text).then_some((id, opened_at, subject))
     }
 
-    /// That of the incident of a subject that was opened then.
+    /// The id of the incident of a subject that was opened then.
     pub fn of(opened_at: Timestamp, subject: &Subject) -> Self {
         let encoded = URL_SAFE_NO_PAD.encode(subject.customer_id.as_str());
         let (metric, direction) = (&subject.metric, subject.direction.as_str());

@@ -1,4 +1,4 @@
-//! The state machine of an incident: what one observation of a window makes of it.
+//! The state machine of an incident: the effect of one observation of a window.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,42 +10,42 @@ use crate::Severity;
 /// How patient incidents are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Windows in a row back inside after which an incident is resolved; at least 1.
+    /// Windows in a row back inside until an incident is resolved; at least 1.
     pub resolve_after: u32,
-    /// How long after its end a deviation that comes back is still the same incident.
+    /// Time after its end in which a returning deviation is the same incident.
     pub reopen_within: SignedDuration,
-    /// How long a level must stay to become the new normal; zero is never.
+    /// Time until a lasting level becomes the new normal. Zero means never.
     pub accept_after: SignedDuration,
-    /// Time between reminders; zero is never.
+    /// Time between reminders. Zero means never.
     pub repeat_interval: SignedDuration,
     /// Least severity that pages.
     pub min_severity: Severity,
 }
 
-/// What an observation makes of an incident.
+/// The effect of an observation on an incident.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Nothing.
+    /// No effect.
     Stay,
-    /// It was made of it before; with the page that it led to then.
+    /// The observation had its effect before, with this page.
     Repeated(Option<Page>),
-    /// The incident as it is from now on, and the page that it calls for. Whoever sends the page, or lets a digest tell,
-    /// notes that by [`Incident::note_page`] before it is stored.
+    /// The new incident and its page. The caller sends the page or counts it in a digest, and notes that with
+    /// [`Incident::note_page`] before it stores the incident.
     Become { incident: Box<Incident>, page: Option<Event> },
 }
 
 impl Rules {
-    /// Growth of the deviation since the last page that is worth another one.
+    /// Growth of the deviation since the last page that calls for another page.
     pub const ESCALATION: f64 = 2.0;
 
     /// Time without a verdict after which an incident is stale.
     pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(24);
 }
 
-/// What `observation` makes of the latest incident of a subject.
+/// The effect of `observation` on the latest incident of a subject.
 ///
-/// `muted`: a planned event covers the window, so nobody is to be paged about it. That something is over is told even
-/// so, since somebody may be waiting for it.
+/// `muted`: a planned event covers the window, so nobody is paged about the deviation. An end is sent nevertheless,
+/// because somebody may wait for it.
 pub fn advance(
     latest: Option<&Incident>,
     subject: &Subject,
@@ -78,15 +78,14 @@ pub fn advance(
 }
 
 impl Incident {
-    /// Whether it is over for so long that an anomaly of the window that ends then begins another incident, whatever else
-    /// is known of this one.
+    /// Whether the incident ended so long ago that an anomaly of the window that ends then begins another incident.
     pub fn is_past(&self, window_end: Timestamp, rules: &Rules) -> bool {
         !self.is_open()
             && self.last_window.max(self.last_seen) < window_end
             && self.over_at.is_some_and(|over_at| window_end.duration_since(over_at) > rules.reopen_within)
     }
 
-    /// Notes that people are paged because of an observation, by a page of its own (`single`) or by a digest.
+    /// Notes that people are paged because of an observation, by a single page (`single`) or a digest.
     pub fn note_page(&mut self, event: Event, single: bool, observation: &Observation) {
         let Observation { window_end, seen, figures } = observation;
         if event.is_closing() {
@@ -104,7 +103,7 @@ impl Incident {
         self.last_page = Some(Page { event, window_end: *window_end, single });
     }
 
-    /// The level may become the new normal if it stays from now on.
+    /// Starts the level that may become the new normal.
     fn starts_level(&mut self) {
         self.level_since = self.last_window;
         self.level_at_start = Some(self.latest.deviation());
@@ -141,7 +140,7 @@ impl Incident {
         }
     }
 
-    /// The page for an incident that nobody was told of so far.
+    /// The page for an incident without a page so far.
     fn page_for(self, severity: Severity, muted: bool, rules: &Rules) -> Step {
         let page = (severity >= rules.min_severity && !muted).then_some(Event::Opened);
         Step::Become { incident: Box::new(self), page }
@@ -150,7 +149,7 @@ impl Incident {
     /// Another anomaly of the same direction, in a newer window.
     fn deviates(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
         let doubled = observation.figures.deviation() >= Rules::ESCALATION * self.level;
-        // What was closed while it was mild was not closed for what it has become.
+        // A closed incident was mild when it was closed. It was not closed for a worse deviation.
         let worse = doubled || severity > self.severity;
         let within = |since: Timestamp| observation.window_end.duration_since(since) <= rules.reopen_within;
         match (self.state, self.over_at) {
@@ -208,10 +207,10 @@ impl Incident {
         Step::Become { incident: Box::new(joined), page: reminds.then_some(Event::Reminder) }
     }
 
-    /// An anomaly in a window that is older than the newest that changed anything.
+    /// An anomaly in a window that is older than the newest that changed the incident.
     ///
-    /// Nothing changes but what a window says whenever it is judged: the count, the severity, the peak, and whether
-    /// people must know. A closed incident opens again for a severity that it did not have; its next windows end it.
+    /// Only facts change that do not depend on the order: the count, the severity, the peak, and whether people must be
+    /// notified. A closed incident opens again for a severity that it did not have. Its next windows end it.
     fn joins_late(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
         let told_of = |page: &Page| page.window_end == observation.window_end && !page.event.is_closing();
         if let Some(page) = self.last_page.filter(told_of) {
@@ -245,13 +244,13 @@ impl Incident {
         Step::Become { incident: Box::new(joined), page: Some(page) }
     }
 
-    /// The page of an incident that nobody is told of: it opens, also where it has grown since, unless it was told to be
-    /// over before.
+    /// The page of an incident that nobody was notified of. It opens, even if it has grown since, unless people were
+    /// told before that it was over.
     fn first_page(&self) -> Event {
         if self.last_page.is_some() { Event::Reopened } else { Event::Opened }
     }
 
-    /// An anomaly of a closed incident that was never over: people know it, or it is the new normal.
+    /// An anomaly of a closed incident that was never over. People know it, or it is the new normal.
     fn goes_on(&self, observation: &Observation, severity: Severity, rules: &Rules) -> Step {
         let mut known = Self { over_at: None, ..self.with(observation, severity) };
         if known.has_outgrown() {
@@ -296,8 +295,8 @@ impl Incident {
         Step::Become { incident: Box::new(calmer), page }
     }
 
-    /// A newer window has no verdict. Nothing can be said of the incident as long as that is so, and after a day nobody
-    /// should wait for it any more.
+    /// A newer window has no verdict. The incident stays unchanged meanwhile. After a day nobody should wait for it any
+    /// more.
     fn goes_unjudged(&self, observation: &Observation) -> Step {
         let now = observation.window_end;
         if self.over_at.is_some() {
@@ -342,7 +341,7 @@ impl Incident {
     }
 }
 
-/// Whether so much time has passed; never where it is zero.
+/// Whether so much time has passed. Never if `after` is zero.
 fn is_due(since: Timestamp, now: Timestamp, after: SignedDuration) -> bool {
     after > SignedDuration::ZERO && now.duration_since(since) >= after
 }

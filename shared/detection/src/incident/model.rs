@@ -17,58 +17,59 @@ pub struct Incident {
     /// End of the window of the first anomaly.
     #[serde(with = "millisecond::required")]
     pub opened_at: Timestamp,
-    /// Since when the level stands that may become the new normal: the opening, the first page, a reopening, or a doubling.
+    /// The beginning of the level that may become the new normal: the opening, the first page, a reopening, or a
+    /// doubling.
     #[serde(with = "millisecond::required")]
     pub level_since: Timestamp,
-    /// The deviation at `level_since`. A level that doubles afterwards is not accepted. None in items of before.
+    /// The deviation at `level_since`. A level that doubles afterwards is not accepted. None in old items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level_at_start: Option<f64>,
     /// End of the newest anomalous window.
     #[serde(with = "millisecond::required")]
     pub last_seen: Timestamp,
-    /// End of the newest window that changed anything about it.
+    /// End of the newest window that changed the incident.
     #[serde(with = "millisecond::required")]
     pub last_window: Timestamp,
     /// When it was resolved or accepted.
     #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// Since when the series of a closed incident is back inside. One that a person resolved, or that was accepted, may
-    /// well go on, and its anomalies then raise nothing.
+    /// The time when the series of a closed incident came back inside. After a resolve by a person or an acceptance the
+    /// deviation may go on. Its anomalies raise nothing then.
     #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
     pub over_at: Option<Timestamp>,
-    /// The first of the windows in a row that had no verdict.
+    /// The first of the windows in a row without a verdict.
     #[serde(default, with = "millisecond::optional", skip_serializing_if = "Option::is_none")]
     pub unjudged_since: Option<Timestamp>,
-    /// Anomalies that belong to it.
+    /// Number of its anomalies.
     pub anomalies: u64,
     /// Windows in a row in which the series was back inside.
     #[serde(rename = "quiet_runs")]
     pub recovery: u32,
     /// The z-score that is farthest from zero.
     pub peak_z_score: f64,
-    /// What the newest window looked like.
+    /// The figures of the newest window.
     pub latest: Figures,
-    /// The deviation that people know: that of the opening, or of the last page since.
+    /// The deviation that people know: of the opening, or of the last page since.
     pub level: f64,
     /// Severity of the newest anomaly.
     pub latest_severity: Severity,
-    /// The severity with which people were told that it is open, by a page or by a digest; none where nobody was.
+    /// The severity at which people were notified that it is open, by a page or a digest. None if nobody was.
     #[serde(default, rename = "told", skip_serializing_if = "Option::is_none")]
     pub notified: Option<Severity>,
-    /// A page of its own said that it is open, and none yet that it is over.
+    /// A single page said that it is open, and no page has said yet that it is over.
     pub alerting: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_page: Option<Page>,
 }
 
-/// `acknowledged`: somebody looks into it, and it sends no reminders. `accepted`: its level has stayed for so long that it
+/// `acknowledged`: somebody looks into it, so it sends no reminders. `accepted`: its level has lasted so long that it
 /// counts as normal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentState {
     Open,
-    /// Somebody looks into it: no reminders.
+    /// Somebody looks into it, so it sends no reminders.
     Acknowledged,
     Resolved,
     /// The deviation has become the new normal.
@@ -86,12 +87,13 @@ pub struct Page {
     #[serde(with = "millisecond::required")]
     #[cfg_attr(feature = "schema", schema(value_type = i64))]
     pub window_end: Timestamp,
-    /// Whether it was a page of its own; otherwise a digest of many told of it.
+    /// Whether it was a single page. Otherwise a digest counted it.
     pub single: bool,
 }
 
-/// Why people are paged. `escalated`: it is more severe than people know, or its deviation has doubled. `reminder`: it is
-/// still open, and nobody has acknowledged it. `stale`: the metric could not be judged for 24 hours, so it is closed.
+/// The reason of a page. `escalated`: it is more severe than people know, or its deviation has doubled. `reminder`: it
+/// is still open, and nobody has acknowledged it. `stale`: the metric could not be judged for 24 hours, so it is
+/// closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -102,7 +104,7 @@ pub enum Event {
     Reopened,
     /// It is still open, and nobody has acknowledged it.
     Reminder,
-    /// The level stays, and is the new normal from here on.
+    /// The level lasts and is the new normal.
     Accepted,
     Resolved,
     Acknowledged,
@@ -135,7 +137,8 @@ impl Event {
         }
     }
 
-    /// Whether it tells that nothing is left to do. Such pages are never held back: something waits for them.
+    /// Whether the event says that nothing is left to do. Such pages are never held back, because a pager or a person
+    /// waits for them.
     pub fn is_closing(self) -> bool {
         matches!(self, Self::Accepted | Self::Resolved | Self::Stale)
     }

@@ -1,20 +1,20 @@
-//! What an incident sees of a verdict.
+//! An incident's view of a verdict.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Comparison, Direction, Figures, Finding, Settings, Severity, Verdict};
 
-/// One series in one window, as seen from one direction.
+/// One series in one window, seen from one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
     pub window_end: Timestamp,
     pub seen: Seen,
-    /// [`Figures::NONE`] of a window without a verdict.
+    /// [`Figures::NONE`] for a window without a verdict.
     pub figures: Figures,
 }
 
-/// A value is back inside below this share of the threshold, so that an incident does not flicker around it.
+/// A value is back inside below this share of the threshold. So an incident does not flicker around the threshold.
 const INSIDE: f64 = 0.7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,11 +30,11 @@ pub enum Seen {
 }
 
 impl Observation {
-    /// What a verdict says about incidents of a direction.
+    /// The view of incidents of a direction on a verdict.
     pub fn of(verdict: &Verdict, window_end: Timestamp, settings: &Settings, direction: Direction) -> Self {
         let (comparison, seen) = match verdict {
             Verdict::Anomalous(Finding { comparison, severity, direction: found }) => {
-                // An anomaly in the other direction ends this one as surely as usual values do.
+                // An anomaly in the other direction ends this incident, as usual values do.
                 let seen = if *found == direction { Seen::Anomalous(*severity) } else { Seen::Inside };
                 (comparison, seen)
             }
@@ -50,8 +50,8 @@ impl Observation {
     }
 }
 
-/// Whether a value that is no anomaly is far enough from being one for an incident of `direction` to be over: its score is
-/// well below the threshold, or the change is too small to matter.
+/// Whether a value without an anomaly ends an incident of `direction`: its score is well below the threshold, or the
+/// change is too small to matter.
 fn is_inside(comparison: &Comparison, settings: &Settings, direction: Direction) -> bool {
     let Comparison { current, baseline, opinion, .. } = comparison;
     let score = match direction {

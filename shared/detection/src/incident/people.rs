@@ -1,26 +1,27 @@
-//! What people do with an incident.
+//! Actions of people on an incident.
 
 use jiff::Timestamp;
 
 use super::model::{Event, Incident, IncidentState};
 use crate::Action;
 
-/// What an action makes of an incident.
+/// The effect of an action on an incident.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Handled {
     /// It is in the wanted state.
     Already,
-    /// The action makes no sense in its state.
+    /// The incident's state does not allow the action.
     Refused,
-    /// The incident as it is from now on, and what is to be told to those who were paged.
+    /// The new incident, and the event to send to the people who were paged.
     Become { incident: Box<Incident>, page: Option<Event> },
 }
 
 impl Incident {
-    /// What an action at `now` makes of it.
+    /// The effect of an action at `now`.
     ///
-    /// What a person has resolved stays resolved while the deviation goes on: the next runs would find the same anomaly
-    /// for the rest of the day. Only one that doubles, or that ends and comes back, opens an incident again.
+    /// A resolved incident stays resolved while the deviation goes on, because the next runs would find the same
+    /// anomaly for the rest of the day. Only a deviation that doubles, or that ends and comes back, opens an incident
+    /// again.
     pub fn after(&self, action: Action, now: Timestamp) -> Handled {
         let changed = |state, page: Option<Event>| {
             let mut incident = Self { state, ..self.clone() };
@@ -33,7 +34,7 @@ impl Incident {
                 incident.recovery = 0;
                 incident.level_since = self.last_window;
                 incident.level_at_start = Some(self.latest.deviation());
-                // Whoever reopens it knows of it.
+                // The person who reopens it knows of it.
                 incident.notified = Some(self.severity);
             }
             Handled::Become { incident: Box::new(incident), page: page.filter(|_| self.alerting) }

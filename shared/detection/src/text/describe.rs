@@ -4,13 +4,14 @@ use super::units::{amount, humanize};
 use crate::incident::{Event, Incident};
 use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
-/// Of an anomaly that a run has just found, for example "bandwidth was 9.14 GB in the last 24 hours, 4.2 times the
-/// 30-day mean of 2.2 GB (z 11.3)".
+/// The sentence for an anomaly that a run has just found, for example "bandwidth was 9.14 GB in the last 24 hours, 4.2
+/// times the 30-day mean of 2.2 GB (z 11.3)".
 pub fn sentence(metric: &str, unit: &str, finding: &Finding) -> String {
     found(metric, unit, "the last 24 hours", true, finding)
 }
 
-/// Of any verdict on any window: what was found, that all is as usual, or why nothing can be said.
+/// The sentence for any verdict on any window: the finding, that all is as usual, or the reason why there is no
+/// verdict.
 pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> String {
     let period = format!("the {} to {}", length(window), window.end());
     match verdict {
@@ -20,7 +21,7 @@ pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> 
     }
 }
 
-/// Of an alert that an anomaly carries: the anomaly's own sentence, and what it means for its incident.
+/// The sentence for an alert of an anomaly: the anomaly's own sentence, and its meaning for the incident.
 pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
     let opened = incident.opened_at;
     let text = match event {
@@ -44,7 +45,7 @@ pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
     }
 }
 
-/// Of a series that cannot be judged any more.
+/// The sentence for a series that cannot be judged any more.
 pub fn stale(incident: &Incident) -> String {
     format!(
         "{} could not be judged for 24 hours, so the incident is closed as stale, after {}",
@@ -53,7 +54,7 @@ pub fn stale(incident: &Incident) -> String {
     )
 }
 
-/// Of a series that is back inside for good.
+/// The sentence for a series that is back inside for good.
 pub fn back_to_normal(unit: &str, incident: &Incident) -> String {
     let (metric, latest) = (&incident.subject.metric, &incident.latest);
     format!(
@@ -65,7 +66,7 @@ pub fn back_to_normal(unit: &str, incident: &Incident) -> String {
     )
 }
 
-/// Of what a person did with an incident.
+/// The sentence for an action of a person on an incident.
 pub fn handled(event: Event, by: &str, incident: &Incident) -> String {
     let (metric, direction) = (&incident.subject.metric, incident.subject.direction.as_str());
     format!("the {direction} of {metric} was {} by {by}, after {}", event.as_str(), so_far(incident))
@@ -149,7 +150,7 @@ fn relation(current: f64, mean: f64, direction: Direction) -> String {
     let ratio = current / mean;
     match direction {
         Direction::Drop if current == 0.0 => "down from".to_owned(),
-        // Shares of a mean that is not positive would mislead.
+        // A ratio to a mean that is not positive would mislead.
         _ if mean <= 0.0 || !ratio.is_finite() => match direction {
             Direction::Spike => "above".to_owned(),
             Direction::Drop => "below".to_owned(),

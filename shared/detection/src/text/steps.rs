@@ -1,4 +1,4 @@
-//! What to look at first, by metric and direction.
+//! The next steps, by metric and direction.
 
 use crate::{Direction, Finding};
 

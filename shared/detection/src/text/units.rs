@@ -1,7 +1,7 @@
 //! Amounts as people read them: three significant digits, in the largest unit that keeps them above one.
 
-/// `value` with its unit, scaled: bytes to kB, MB, GB …, ms to seconds, minutes, hours; anything else keeps its unit
-/// and gets thousands separators or "million", "billion", "trillion".
+/// `value` with its unit, scaled: bytes to kB, MB, GB …, ms to seconds, minutes, hours. Any other unit stays, and the
+/// number gets thousands separators or "million", "billion", "trillion".
 ///
 /// A non-finite value, which no verdict holds, reads "unknown".
 pub fn humanize(value: f64, unit: &str) -> String {
