@@ -31,8 +31,8 @@ HEAD = """\
 {description}
 
 **The examples** are for the local cloud, after `make demo` and `set -a; . .local/env; set +a`. On AWS `$API_URL` is the
-output `api_endpoint`, the token is one of your issuer, and the `Host` header is left out. Ids in the examples stand for
-yours. The emulator of the local cloud answers `/health` itself; there the API's own is `/$default/health`.
+output `api_endpoint`. Use a token of your issuer, and leave the `Host` header out. Replace the ids in the examples by your
+own. The emulator of the local cloud answers `/health` itself. The API's own answer is at `/$default/health` there.
 """
 
 Json = Dict[str, object]
@@ -149,7 +149,7 @@ def markdown(document: Document) -> str:
         parts.append(f"## {tag['description']}")
         parts.extend(section(document, *route) for route in document.routes(tag["name"]))
     parts.append(problems(document))
-    parts.append("## Shapes\n\nA field with `or null` is there and null where nothing is to be said, unless its text says that it is absent.")
+    parts.append("## Shapes\n\nA field with `or null` is present and null if it has no value, unless its text says that it is absent.")
     sent = document.sent_shapes()
     parts.extend(shape(document, name, name in sent) for name in document.shapes())
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
@@ -354,7 +354,7 @@ def check(text: str, file: Path) -> None:
 
 def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only say whether docs/api.md is current")
+    parser.add_argument("--check", action="store_true", help="only compare docs/api.md")
     options = parser.parse_args(arguments)
     try:
         text = markdown(load(SOURCE))

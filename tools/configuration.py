@@ -24,7 +24,7 @@ HEAD = """\
 
 # Configuration
 
-Set these variables in `infra/terraform.tfvars`. `make plan` refuses a wrong value and says what is allowed. The column
+Set these variables in `infra/terraform.tfvars`. `make plan` refuses a wrong value and names the allowed values. The column
 *environment* names the variable that the functions read, for those who run a function without Terraform. A variable without a
 default must be set.
 """
@@ -43,7 +43,7 @@ def main(arguments: List[str]) -> int:
         return 0
     if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
         return 0
-    print("docs/configuration.md is not that of infra/variables.tf. Run: make docs", file=sys.stderr)
+    print("docs/configuration.md is out of date. Run: make docs", file=sys.stderr)
     return 1
 
 

@@ -163,7 +163,7 @@ def main() -> None:
     path = DOCS / "cost.md"
     if "--check" in sys.argv:
         if not path.is_file() or path.read_text() != text:
-            sys.exit("docs/cost.md is not that of tools/cost.py and docs/measured.json: run `make docs`")
+            sys.exit("docs/cost.md is out of date. Run: make docs")
     else:
         path.write_text(text)
 

@@ -27,7 +27,7 @@ class DocsError(Exception):
 
 def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing, fail if a document is not that of the code")
+    parser.add_argument("--check", action="store_true", help="change nothing, and fail if a document is out of date")
     options = parser.parse_args(arguments)
     try:
         for example, target in PRINTED.items():
@@ -54,7 +54,7 @@ def bring(content: bytes, target: Path, check: bool) -> None:
     if not check:
         target.write_bytes(content)
     elif not target.is_file() or target.read_bytes() != content:
-        raise DocsError(f"{target} is not that of the code. Run: make docs")
+        raise DocsError(f"{target} is out of date. Run: make docs")
 
 
 def generate(generator: str, check: bool) -> None:

@@ -263,7 +263,7 @@ def check(picture: str, file: Path) -> None:
 
 def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only say whether docs/slack-message.svg is current")
+    parser.add_argument("--check", action="store_true", help="only compare docs/slack-message.svg")
     options = parser.parse_args(arguments)
     try:
         picture = svg(load(SOURCE))

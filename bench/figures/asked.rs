@@ -1,4 +1,4 @@
-//! What ClickHouse is asked, word for word, so that the same can be asked again by others.
+//! Queries to ClickHouse, word for word, so that they can be asked again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::program::median_time;
 
-/// A question of a sweep to ClickHouse.
+/// A query of a sweep.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) operation: String,
@@ -21,42 +21,42 @@ pub(crate) struct Asked {
     client: reqwest::Client,
 }
 
-/// What ClickHouse says of a query that it was asked.
+/// ClickHouse's own figures of a query.
 pub(crate) struct Answered {
     pub(crate) wall: Duration,
-    /// Most memory at a time.
+    /// Peak memory.
     pub(crate) memory: u64,
 }
 impl Asked {
-    /// The same with another text in it.
+    /// The same query with another text in it.
     pub(crate) fn replacing(&self, text: &str, by: &str) -> Self {
         Self { body: self.body.replace(text, by), ..self.clone() }
     }
 
-    /// Fetches the answer by bare HTTP, and throws it away as it comes.
+    /// Fetches the answer by bare HTTP, and discards it as it arrives.
     pub(crate) async fn fetch_into_nothing(&self, url: &str) -> Result<()> {
         let mut response = self.send(url, &self.path_and_query, &self.body).await?;
         while response.chunk().await?.is_some() {}
         Ok(())
     }
 
-    /// Asks it for another customer than that of this name.
+    /// Asks the query for another customer.
     pub(crate) async fn fetch_for(&self, url: &str, of: &str, customer: &str) -> Result<()> {
         self.send(url, &self.path_and_query, &self.body.replace(of, customer)).await?.bytes().await?;
         Ok(())
     }
 
-    /// Lets ClickHouse compute it and send nothing.
+    /// Lets ClickHouse compute the answer and send nothing.
     pub(crate) async fn compute(&self, url: &str) -> Result<Answered> {
         self.ask(url, &self.body).await
     }
 
-    /// Lets it only read these columns of the rows that it reads.
+    /// Lets ClickHouse only read these columns of the same rows.
     pub(crate) async fn scan(&self, url: &str, columns: &str, until: &str) -> Result<Answered> {
         let place = |text: &str| self.body.rfind(text).with_context(|| format!("a query without {text}"));
         let (query, rows, end) = (place("SELECT bucket")?, place("FROM usage_")?, place("\nSETTINGS")?);
         let rows = &self.body[rows..place(until)?];
-        // After the text there are its parameters.
+        // The parameters follow the text.
         let parameters =
             &self.body[end + self.body[end..].find("\r\n").context("a query without an end")?..];
         let text = format!(
@@ -79,7 +79,7 @@ impl Asked {
         Ok(Answered { wall, memory })
     }
 
-    /// Under a new query id: the old one may still be in use.
+    /// Under a new query id, because the old one may still be in use.
     async fn send(&self, url: &str, path_and_query: &str, body: &str) -> Result<reqwest::Response> {
         let query: Vec<_> = path_and_query.split('&').filter(|pair| !pair.contains("query_id=")).collect();
         let mut headers = self.headers.clone();
@@ -96,14 +96,14 @@ impl Asked {
 }
 
 impl Answered {
-    /// The median time, and the most memory.
+    /// The median time, and the peak memory.
     pub(crate) fn median(of: Vec<Self>) -> Self {
         let memory = of.iter().map(|answered| answered.memory).max().unwrap_or_default();
         Self { wall: median_time(of.iter().map(|answered| answered.wall).collect()), memory }
     }
 }
 
-/// What is asked of ClickHouse by whoever is given another address of it.
+/// The queries of a client that gets this other address of ClickHouse.
 pub(crate) async fn asked_while<T>(
     url: &str,
     asking: impl AsyncFnOnce(&str) -> Result<T>,

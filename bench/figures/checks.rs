@@ -1,4 +1,4 @@
-//! Checks of single customers by the API, beside the query that each of them asks ClickHouse.
+//! Checks of single customers by the API, beside the ClickHouse query of each check.
 
 use std::time::Instant;
 
@@ -17,10 +17,10 @@ const CLIENTS: u64 = 8;
 /// Requests of each client, one after the other.
 const REQUESTS: u64 = 40;
 
-/// Whose name stands in the query that is asked again for all others.
+/// The customer whose name is replaced when the query is asked for others.
 const PATTERN: &str = "customer_0000000";
 
-/// Milliseconds of the middle one of all requests, and of the one that 99 of 100 are faster than.
+/// Median and 99th percentile of all requests, in milliseconds.
 struct Latency {
     p50: f64,
     p99: f64,
@@ -36,7 +36,7 @@ pub(crate) async fn measure(usage: &Usage) -> Result<Vec<Figure>> {
     .await?;
     let query = asked.iter().find(|asked| asked.operation == "sweep").context("a check asked nothing")?;
     let api = usage.world.api_with(&[], &aws).await?;
-    // By turns, the first of each to warm up.
+    // By turns. The first of each warms up.
     let (mut bare, mut checked) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         bare.push(latency(usage, async |customer| bare_query(query, usage, &customer).await).await?);

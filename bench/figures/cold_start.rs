@@ -1,5 +1,5 @@
-//! What a start costs: the detector's cold start beside that of the same job on Node.js, the first random number of a
-//! process, and the packages that are uploaded.
+//! The cost of a start: the detector's cold start beside the same job on Node.js, the first random number of a process,
+//! and the size of the packages.
 
 use std::env;
 use std::fs;
@@ -23,7 +23,7 @@ use bench::figure::{Figure, Goal};
 /// Starts of each program.
 const STARTS: usize = 15;
 
-/// How many times as long as the detector a Node.js function must take until it asks for work.
+/// Goal: a Node.js function takes at least this many times as long as the detector until it asks for work.
 const COLD_START_RATIO: f64 = 15.0;
 
 /// Milliseconds that the first random number may take.
@@ -32,10 +32,10 @@ const FIRST_RANDOM_MS: f64 = 1.0;
 /// Megabytes of a package.
 const PACKAGE_MB: f64 = 6.0;
 
-/// Where Amazon Linux and others have the authorities that they trust, in one file.
+/// The file of trusted authorities, on Amazon Linux and on other systems.
 const CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
 
-/// Time for whatever a program is waited for.
+/// Longest wait for a program.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
@@ -46,7 +46,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// The time from the start of a process to its first request for work, by turns, so that both meet the same machine.
+/// The time from the start of a process to its first request for work. The programs take turns, so both meet the same
+/// machine.
 async fn cold_starts(target: &Path) -> Result<Vec<Figure>> {
     let detector = detector(target)?;
     let Some(node) = node_function(target)? else {
@@ -75,7 +76,7 @@ async fn cold_starts(target: &Path) -> Result<Vec<Figure>> {
     Ok([Some(ratio)].into_iter().chain(memory).flatten().collect())
 }
 
-/// What the first random number of a process takes, which its first TLS connection waits for.
+/// The time of the first random number of a process. The first TLS connection waits for it.
 fn first_random() -> Result<Figure> {
     let program = build_example("first_random")?;
     let mut times = Vec::new();
@@ -95,7 +96,7 @@ fn first_random() -> Result<Figure> {
     Ok(Figure::new("first random number of a process", median(times), "ms", goal, made_of))
 }
 
-/// The size of each package: Lambda fetches it before a cold start.
+/// The size of each package. Lambda fetches the package before a cold start.
 fn packages(target: &Path) -> Result<Vec<Figure>> {
     let figure = |program: &&str| {
         let path = target.join("lambda").join(program).join("bootstrap.zip");
@@ -109,7 +110,7 @@ fn packages(target: &Path) -> Result<Vec<Figure>> {
 /// One cold start.
 struct ColdStart {
     time: Duration,
-    /// Most memory until then, in megabytes, where the system tells.
+    /// Peak memory until then, in megabytes, if the system reports it.
     memory: Option<f64>,
 }
 
@@ -126,7 +127,7 @@ async fn cold_start(program: &Program) -> Result<ColdStart> {
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts"),
     ];
     let mut variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    // As it is deployed: all authorities in one file.
+    // All authorities in one file, as deployed.
     let bundle = CERTIFICATES.into_iter().find(|path| Path::new(path).exists());
     variables.extend(bundle.map(|path| ("SSL_CERT_FILE".to_owned(), path.to_owned())));
     let runtime_api = runtime_api(None, PATIENCE).await?;
@@ -136,7 +137,7 @@ async fn cold_start(program: &Program) -> Result<ColdStart> {
     Ok(ColdStart { time: request.at - started, memory: most_memory(running.process.id()) })
 }
 
-/// Both must find, store and tell the same, or the comparison would be worth nothing.
+/// Both must find, store and publish the same. Otherwise the comparison means nothing.
 async fn ensure_same_job(detector: &Program, node: &Program) -> Result<()> {
     const SPIKES: u32 = 20;
     let world = World::new().await?;
@@ -151,7 +152,7 @@ async fn ensure_same_job(detector: &Program, node: &Program) -> Result<()> {
     Ok(())
 }
 
-/// What came of one event.
+/// The results of one event.
 #[derive(Debug, PartialEq)]
 struct Job {
     checked: Value,
@@ -174,7 +175,7 @@ async fn job(program: &Program, world: &World) -> Result<Job> {
     })
 }
 
-/// The same job on Node.js, installed and bundled beside the other build results; none where there is no Node.js.
+/// The same job on Node.js, installed and bundled beside the other build results. None without Node.js.
 fn node_function(target: &Path) -> Result<Option<Program>> {
     let (Some(node), Some(_)) = (version("node")?, version("npm")?) else {
         println!("The ratio of cold starts is left out: install Node.js 20 or newer, with npm, to get it.");
@@ -209,7 +210,7 @@ fn npm(folder: &Path, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What a program says of its version; none where it is not installed.
+/// A program's own version. None if the program is not installed.
 fn version(program: &str) -> Result<Option<String>> {
     match Command::new(program).arg("--version").stderr(Stdio::null()).output() {
         Ok(output) => Ok(Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())),
@@ -218,9 +219,9 @@ fn version(program: &str) -> Result<Option<String>> {
     }
 }
 
-/// Builds an example of the crate `platform` and returns where it is.
+/// Builds an example of the crate `platform` and returns its path.
 ///
-/// Together with the tests' package and in the bench's own profile, so that nearly all of it is built already.
+/// It is built together with the tests' package and in the bench's own profile, so nearly all of it is built already.
 fn build_example(name: &str) -> Result<PathBuf> {
     let profile = if cfg!(debug_assertions) { "dev" } else { "bench" };
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

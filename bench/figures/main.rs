@@ -1,8 +1,8 @@
-//! `make bench` and `make bench-large`: every figure that this project promises, measured here and now, beside its goal.
+//! `make bench` and `make bench-large`: every promised figure of this project, measured now, beside its goal.
 //!
-//! How fast something is, is a ratio of two sides that were measured in this run, on this machine, on the same data; how
-//! long a whole run may take is in seconds. What takes long is only in the large bench: a million customers.
-//! `cargo bench -p bench --bench figures -- starts` (or `loop`, or `sizes`) measures a part only.
+//! A speed is a ratio of two sides that are measured in this run, on this machine, on the same data. Only the limit of
+//! a whole run is in seconds. The large bench holds the slow part: a million customers. `cargo bench -p bench --bench
+//! figures -- starts` (or `loop`, or `sizes`) measures only a part.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use bench::figure::{Figure, Goal};
 use run::Ran;
 use usage::{Limits, METRICS, Usage};
 
-/// The size at which a sweep is held against its limits.
+/// The size at which a sweep must meet its limits.
 const PROMISED_AT: u64 = 100_000;
 
-/// The size that larger ones are compared with. Below it, what any query takes is most of it.
+/// The base for comparison with larger sizes. Below it, the fixed cost of a query dominates.
 const COMPARED_WITH: u64 = 10_000;
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,7 +57,7 @@ async fn main() -> Result<ExitCode> {
     Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Shows figures as soon as they are there: the whole takes minutes.
+/// Shows figures as soon as they are measured, because the whole takes minutes.
 fn tell(what: &str, figures: Vec<Figure>) -> Vec<Figure> {
     eprintln!("measured: {what}");
     for figure in &figures {
@@ -111,7 +111,7 @@ async fn against_the_loop(customers: u64, least: f64) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// What must not grow, or only with the number of series, at small sizes and a large one.
+/// Figures that must not grow, or only with the number of series, at small sizes and a large one.
 async fn growing(sizes: &[u64]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut smallest: Option<(f64, Ran, usize)> = None;
@@ -172,7 +172,7 @@ fn whole_run(customers: u64, ran: &Ran) -> Figure {
         "{} anomalies stored, {} calls of 5 ms to AWS; {:.2} s with its start and what it builds ahead",
         ran.anomalies, ran.calls, ran.billed
     );
-    // As much of two minutes as there are customers of a million, and not less than a second.
+    // The share of two minutes that the customers are of a million, and not less than a second.
     let most = (120.0 * customers as f64 / 1e6).max(1.0);
     Figure::new(format!("whole run, {customers} customers"), ran.seconds, "s", Goal::AtMost(most), made_of)
 }
@@ -198,7 +198,7 @@ fn grown(large: u64, per_series: f64, ran: &Ran, small_run: &Ran) -> Vec<Figure>
     [Some(time), memory].into_iter().flatten().collect()
 }
 
-/// The sweep's queries beside the least that they could take. What is promised of that is promised at one size.
+/// The sweep's queries beside their lower bounds. The goals hold at one size.
 fn of_queries(customers: u64, limits: &Limits) -> Vec<Figure> {
     let at_most = |most| if customers == PROMISED_AT { Goal::AtMost(most) } else { Goal::Stated };
     let seconds = |time: Duration| time.as_secs_f64();

@@ -1,4 +1,4 @@
-//! The loop that one would write first: two questions for each customer and metric, to the events themselves.
+//! The naive loop: two queries for each customer and metric, to the events themselves.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::usage::{METRICS, Usage};
 
-/// Pairs of customer and metric that are looked at, of all.
+/// Pairs of customer and metric in the sample.
 const SAMPLE: u64 = 200;
 
-/// How long the loop takes for all pairs, as a sample of them tells.
+/// The time of the loop for all pairs, extrapolated from a sample.
 pub(crate) async fn time_for_all(usage: &Usage) -> Result<Duration> {
     let catalog = Catalog::built_in()?;
     let settings = catalog.settings(&DetectionConfig::default())?;

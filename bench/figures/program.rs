@@ -1,4 +1,4 @@
-//! The programs under measurement: how they are started on a runtime API of their own, and what they take.
+//! The measured programs: their start on a runtime API of their own, and their cost.
 
 use std::env;
 use std::fs;
@@ -29,7 +29,7 @@ pub(crate) struct Running {
     _runtime_api: Receiver,
 }
 
-/// A runtime API with one event or none, and what it is asked.
+/// A runtime API with one event or none, and the requests that it gets.
 pub(crate) async fn runtime_api(
     event: Option<Value>,
     patience: Duration,
@@ -48,7 +48,7 @@ pub(crate) async fn runtime_api(
                     "lambda-runtime-invoked-function-arn",
                     "arn:aws:lambda:us-east-1:000000000000:function:f",
                 ),
-            // There is nothing to do: the program waits for it as it would on Lambda.
+            // No event is left. The program waits for one as on Lambda.
             _ => Reply::ok("").after(2 * patience),
         }
     })
@@ -57,7 +57,7 @@ pub(crate) async fn runtime_api(
 }
 
 impl Running {
-    /// Starts the program with these variables and those that Lambda sets, and no others.
+    /// Starts the program with these variables and those of Lambda, and no others.
     pub(crate) fn start(
         program: &Program,
         (runtime_api, requests): (Receiver, mpsc::UnboundedReceiver<Received>),
@@ -67,7 +67,7 @@ impl Running {
             .args(&program.argument)
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
-            // The settings of whoever runs the bench are not the function's.
+            // The settings of the person who runs the bench must not reach the function.
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.url.trim_start_matches("http://"))
@@ -76,17 +76,17 @@ impl Running {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
-            // The SDK for Node.js would spend time on a warning that it will need a newer one.
+            // The SDK for Node.js would spend time on a warning about newer versions.
             .env("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true")
             .envs(variables.iter().map(|(name, value)| (name, value)))
-            // Logs and metrics; why a program cannot start is on its standard error.
+            // Logs and metrics. Errors of a start are on standard error.
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", program.path.display()))?;
         Ok(Self { process, requests, _runtime_api: runtime_api })
     }
 
-    /// The next request to a path that ends like this. One that tells of an error is an error.
+    /// The next request to a path with this end. A request that reports an error is an error.
     pub(crate) async fn request(&mut self, path: &str, patience: Duration) -> Result<Received> {
         let wanted = async {
             while let Some(request) = self.requests.recv().await {
@@ -104,7 +104,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself, and then there is nothing left to kill.
+        // The process may have ended by itself. Then nothing is left to kill.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -117,7 +117,7 @@ pub(crate) fn detector(target: &Path) -> Result<Program> {
     Ok(Program { name: "detector".to_owned(), path, argument: None })
 }
 
-/// Where Cargo puts what it builds.
+/// Cargo's folder of build results.
 pub(crate) fn target_folder() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     workspace.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
@@ -127,7 +127,7 @@ pub(crate) fn built_by_make(path: &Path) -> String {
     format!("there is no {}: run `make build`", path.display())
 }
 
-/// Most memory that a process has had at a time, in megabytes. Only Linux tells.
+/// Peak memory of a process, in megabytes. Only Linux reports it.
 pub(crate) fn most_memory(process: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

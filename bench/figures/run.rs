@@ -1,4 +1,4 @@
-//! A whole run of the packaged detector, with AWS in this process, where each call takes as long as it does there.
+//! A whole run of the packaged detector. AWS is in this process, and each call takes as long as in a region.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use e2e::world::END;
 use crate::program::{Running, detector, most_memory, runtime_api, target_folder};
 use crate::usage::{RUN_TIME, Usage};
 
-/// What a call of DynamoDB takes within a region.
+/// Time of a DynamoDB call within a region.
 const CALL: Duration = Duration::from_millis(5);
 
 pub(crate) struct Ran {
     pub(crate) seconds: f64,
-    /// The same with all that the function did before and after it, as it is billed.
+    /// The same with start and prebuild, as billed.
     pub(crate) billed: f64,
-    /// Most memory at a time, in megabytes, where the system tells.
+    /// Peak memory in megabytes, if the system reports it.
     pub(crate) memory: Option<f64>,
     pub(crate) anomalies: u64,
     /// Calls of DynamoDB and SNS.
@@ -50,7 +50,7 @@ pub(crate) async fn run(usage: &Usage) -> Result<Ran> {
     Ok(ran)
 }
 
-/// DynamoDB without anything in it, and SNS, which take all that they are given.
+/// An empty DynamoDB and an SNS, which accept everything.
 pub(crate) async fn aws() -> Result<Receiver> {
     let receiver = Receiver::start(|request| {
         let answer = match request.header("x-amz-target").rsplit('.').next() {

@@ -1,4 +1,4 @@
-//! Usage to measure on: worlds of many customers, and what ClickHouse is asked about them.
+//! Usage for measurements: worlds of many customers, and queries about them.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -18,41 +18,40 @@ use crate::program::median_time;
 /// Metrics of the built-in catalog.
 pub(crate) const METRICS: u64 = 4;
 
-/// Days of hours that worlds have that were not made of events: the last week, and the day that just closed.
+/// Days of hours in worlds without events: the last week, and the day that just closed.
 const DAYS_OF_HOURS: u64 = 8;
 
-/// As long as a Lambda may take by default here.
+/// The default time limit of the function.
 pub(crate) const RUN_TIME: Duration = Duration::from_secs(300);
 
 /// The columns that a sweep reads of a baseline, and of the hours.
 const BASELINE_COLUMNS: &str = "bucket, customer_id, unknown, ages, values";
 const HOURS_COLUMNS: &str = "customer_id, metric, events, total, peak, hour";
 
-/// Repetitions of whatever is short; medians are told.
+/// Repetitions of short measurements. The result is the median.
 const TIMES: usize = 5;
 
 /// Customers with four metrics each, of which one series in a hundred has five times its usage in the last window.
 pub(crate) struct Usage {
     pub(crate) world: World,
     pub(crate) customers: u64,
-    /// What the last run took to build the baseline of this hour, on that of yesterday.
+    /// Time of the last run's prebuild of this hour's baseline, from yesterday's.
     pub(crate) ahead: Duration,
 }
 
-/// A sweep beside what limits it, and what else was asked of ClickHouse: medians.
+/// A sweep beside its lower bounds, and other queries: medians.
 pub(crate) struct Limits {
     pub(crate) read: Duration,
-    /// Its two queries, fetched by bare HTTP beside each other and thrown away as they come: nothing that reads them can be
-    /// faster.
+    /// Its two queries, fetched side by side by bare HTTP and discarded as they arrive. No reader can be faster.
     pub(crate) fetched: Duration,
     pub(crate) baseline: Answered,
     /// The same rows and columns, only read.
     pub(crate) baseline_scanned: Duration,
     pub(crate) fresh: Answered,
     pub(crate) fresh_scanned: Duration,
-    /// What a baseline is built by.
+    /// The query that builds a baseline.
     pub(crate) built: Answered,
-    /// How many questions the whole sweep was.
+    /// Number of queries of the whole sweep.
     pub(crate) queries: usize,
 }
 
@@ -97,8 +96,8 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Hours of the last week, and as older windows of yesterday's baseline others that are like them: what a run reads is
-    /// all there, and a month of hours of a million customers would be three billion rows.
+    /// Hours of the last week, and similar older windows as yesterday's baseline. A run finds everything that it reads.
+    /// A month of hours of a million customers would be three billion rows.
     pub(crate) async fn of_hours(customers: u64) -> Result<Self> {
         let mut usage = Self { world: World::new().await?, customers, ahead: Duration::ZERO };
         for hours in hours_as_they_come(DAYS_OF_HOURS) {
@@ -131,7 +130,7 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Until nothing is being merged any more.
+    /// Waits until all merges have ended.
     async fn merged(&self) -> Result<()> {
         let merging = "SELECT count() FROM system.merges WHERE database = currentDatabase()";
         let mut quiet = 0;
@@ -150,7 +149,7 @@ impl Usage {
         for _ in 0..=TIMES {
             swept.push(sweep_once(&app).await?);
         }
-        // The first one meets cold caches.
+        // The first sweep meets cold caches.
         swept.remove(0);
         let time = median_time(swept.iter().map(|swept| swept.time).collect());
         let last = swept.pop().context("no sweep")?;
@@ -168,7 +167,7 @@ impl Usage {
             baseline_of(&app).await
         })
         .await?;
-        // The last one was asked for the sake of the baseline itself.
+        // The last query only looks for the baseline.
         let queries = asked.len() - 1;
         let of = |operation: &str| asked.iter().find(|asked| asked.operation == operation);
         let (fresh, of_baseline) = (of("sweep").context("no sweep")?, of("baseline").context("no baseline")?);
@@ -220,7 +219,7 @@ impl Usage {
         self.run(&format!("DROP DATABASE `{}`", self.world.database)).await
     }
 
-    /// As the run of the hour before does: the baseline of the hour, as far as it is there.
+    /// Builds the baseline of the hour, as the run of the hour before does.
     async fn build(&self, end: &str) -> Result<Duration> {
         let app = self.world.app().await?;
         let deadline = Instant::now() + Duration::from_secs(3_600);
@@ -229,7 +228,7 @@ impl Usage {
         Ok(started.elapsed())
     }
 
-    /// Builds the baseline of the hour once more, for what ClickHouse says of it.
+    /// Builds the baseline of the hour again, for ClickHouse's own figures.
     async fn build_again(&self) -> Result<Answered> {
         for table in ["usage_baseline_builds", "usage_baselines"] {
             self.run(&format!(
@@ -245,7 +244,7 @@ impl Usage {
         })
         .await?;
         let build = asked.iter().find(|asked| asked.operation == "build").context("no build")?;
-        // Once more for what it says of itself, into a table like it: the rows are there by now.
+        // Builds into a similar table, because the rows exist already.
         self.run("CREATE TABLE built_again AS usage_baselines").await?;
         let again = build.replacing("INSERT INTO usage_baselines", "INSERT INTO built_again");
         let built = again.compute(&self.world.clickhouse_url).await?;
@@ -255,10 +254,11 @@ impl Usage {
         Ok(built)
     }
 
-    /// Gives yesterday's baseline, which was made of a week of hours, a month of windows that differ by some per cent.
+    /// Extends yesterday's baseline, which was made of a week of hours, to a month of windows that differ by some per
+    /// cent.
     async fn complete_baseline(&self) -> Result<()> {
         const OF_HOURS: u64 = DAYS_OF_HOURS - 2;
-        // It was built in steps, which all left their rows.
+        // The build was made in steps, and all steps left their rows.
         let complete = "SELECT build FROM usage_baseline_builds WHERE oldest = 30";
         let complete: Vec<u64> = self.world.clickhouse.query(complete).fetch_all().await?;
         self.run(&format!(
@@ -281,7 +281,7 @@ impl Usage {
         Ok(())
     }
 
-    /// As if the run of yesterday's next hour had built its baseline.
+    /// Acts as if the run of yesterday's next hour had built its baseline.
     pub(crate) async fn next_hour_is_known(&self) -> Result<()> {
         for table in ["usage_baselines", "usage_baseline_builds"] {
             self.run(&format!(
@@ -299,8 +299,8 @@ impl Usage {
     }
 }
 
-/// Usage comes in the order of time: so it is inserted, and so it lies in the parts of a table. Hours before the end, the
-/// oldest first: days, and of the last two days the hours.
+/// Usage is inserted in the order of time, so the parts of a table have that order. Hours before the end, the oldest
+/// first: days, and of the last two days the hours.
 fn hours_as_they_come(days: u64) -> impl Iterator<Item = Range<u64>> {
     let of_days = (2..days).rev().map(|day| day * 24..(day + 1) * 24);
     of_days.chain((0..48).rev().map(|hour| hour..hour + 1))
@@ -317,7 +317,7 @@ async fn baseline_of(app: &App) -> Result<Baseline> {
     app.usage.baseline(&request).await?.context("there is no baseline")
 }
 
-/// Reads and judges all series as a run does, and does nothing with them.
+/// Reads and judges all series as a run does, and discards the results.
 async fn sweep_once(app: &App) -> Result<Swept> {
     let started = Instant::now();
     let baseline = baseline_of(app).await?;

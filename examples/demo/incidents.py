@@ -54,7 +54,7 @@ def require_told(found: List[Record], incidents: List[Record], digests: List[Rec
         if incident is None:
             problems.append(f"the anomaly {name} belongs to no incident")
         elif item["severity"] == "critical" and "mute_reason" not in item and "last_page" not in incident:
-            problems.append(f"nobody was told of the critical incident {name}")
+            problems.append(f"nobody was notified of the critical incident {name}")
     told = told_of(incidents)
     alerting = sum(item["alert_state"] != "none" for item in found)
     if alerting != told.singly:

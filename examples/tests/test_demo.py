@@ -167,7 +167,7 @@ class Incidents(unittest.TestCase):
         for name, found, opened, digests, expected in [
             ("no incident", self.found, self.opened[:2], [], "c api_calls belongs to no incident"),
             ("an anomaly of before", [item("a", incident_id=None)], [], [], "a api_calls belongs to no incident"),
-            ("nobody told", [item("a", alert_state="none")], [untold("a")], [], "nobody was told of the critical incident a"),
+            ("nobody told", [item("a", alert_state="none")], [untold("a")], [], "nobody was notified of the critical incident a"),
             ("no alert", [item("a", alert_state="none")], [incident("a")], [], "0 anomalies with an alert, but 1 incident"),
             ("no digest", self.found, self.opened, [], "1 incident left to a digest"),
             ("a digest of others", self.found, self.opened, [{"held_back": Decimal(4)}], "1 incident left to a digest"),

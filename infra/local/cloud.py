@@ -334,13 +334,13 @@ def _parser() -> argparse.ArgumentParser:
     def stack_option(added):
         added.add_argument("--name-prefix", default=DEFAULT_STACK, help=f"name of the stack (default {DEFAULT_STACK})")
 
-    added = command("ready", ready, "look for what would stop `up` later: ports, folder, catalog, channels")
+    added = command("ready", ready, "check everything that `up` needs: ports, folder, catalog, channels")
     added.add_argument("--built-in-catalog", action="store_true", help="and for a catalog in the place of the built-in one")
-    added = command("ready-for-aws", ready_for_aws, "look for what would stop `make plan` and `make deploy` later")
+    added = command("ready-for-aws", ready_for_aws, "check everything that `make plan` and `make deploy` need")
     added.add_argument("--vars", required=True, metavar="FILE", help="variables of the stack (tfvars)")
     added.add_argument("--arch", required=True, help="processor of the functions: arm64 or x86_64")
 
-    command("setup", setup, "check what the machine must have and fetch the pinned tools")
+    command("setup", setup, "check the machine and fetch the pinned tools")
     def package_options(added):
         added.add_argument("--detector-package", metavar="ZIP", help="Lambda package of the detector (default: the built one)")
         added.add_argument("--api-package", metavar="ZIP", help="Lambda package of the API (default: the built one)")

@@ -136,10 +136,10 @@ def _warn_if_nobody_is_told(recipients: Optional[Dict[str, list]], name_prefix: 
     if recipients is None:
         return  # The stack is older than this output.
     if is_digest and not recipients["ops_emails"]:
-        print(f"\nNobody was told: the digest goes to ops_emails, and the stack {name_prefix} has none. "
+        print(f"\nNobody was notified: the digest goes to ops_emails, and the stack {name_prefix} has none. "
               "Its topic has the message all the same.", file=sys.stderr)
     if not is_digest and not recipients["channels"]:
-        print(f"\nNobody was told: the stack {name_prefix} has no channel. Name some in a file, see "
+        print(f"\nNobody was notified: the stack {name_prefix} has no channel. Name some in a file, see "
               "infra/local/channels.py, and run: LOCAL_CHANNELS=channels.json make up", file=sys.stderr)
 
 

@@ -72,7 +72,7 @@ impl Watch<'_> {
             }
         }
         for incident in &(&self.owed - &told) - &self.reopened {
-            self.violated(Rule::Paged, format!("nobody was told of {incident}"));
+            self.violated(Rule::Paged, format!("nobody was notified of {incident}"));
         }
         for item in table.incidents.values().filter(|item| item.incident.is_open()) {
             self.violated(Rule::Ends, format!("{} is still open: {:?}", item.id(), item.incident));

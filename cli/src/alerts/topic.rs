@@ -1,6 +1,6 @@
-//! Alerts that SNS refused for good. They go back into the outbox, from where the next run of the detector sends them.
+//! Alerts that SNS refused for good. They go back into the outbox. The next run of the detector sends them from there.
 //!
-//! Nobody is paged about what is over: the page of an incident that has ended is given up. Its end told of it.
+//! The page of an ended incident is given up, because nobody must be paged about an incident that has ended.
 
 use detection::incident::IncidentId;
 use jiff::Timestamp;
@@ -9,11 +9,11 @@ use store::{AlertItem, AnomalyStore, StoreConfig};
 
 use crate::output::say;
 
-/// Parked alerts that are looked at in one go.
+/// Most parked alerts that are read at once.
 const MOST: usize = 1_000;
 
 pub(super) fn store(table: String, aws: &SdkConfig) -> AnomalyStore {
-    // Nothing is stored here that would expire.
+    // Nothing is stored here that could expire.
     AnomalyStore::new(&StoreConfig { table, retention_days: 1 }, aws)
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn take_up(
     Ok(())
 }
 
-/// Whether it calls people. A notice tells of an end or of an action.
+/// Whether the alert calls people. A notice reports an end or an action.
 fn is_page(alert: &AlertItem) -> bool {
     match alert {
         AlertItem::Anomaly(_) => true,
@@ -57,7 +57,7 @@ fn is_page(alert: &AlertItem) -> bool {
     }
 }
 
-/// Whether its incident is known to have ended since.
+/// Whether the incident of the alert is known to have ended.
 async fn has_ended(store: &AnomalyStore, alert: &AlertItem, now: Timestamp) -> anyhow::Result<bool> {
     let id = alert.incident_id();
     let Some((_, opened_at, subject)) = id.and_then(|id| IncidentId::parse(id.as_str())) else {

@@ -1,12 +1,13 @@
-//! Limits of work: what one caller asks for must not slow down the others.
+//! Limits of work: the requests of one caller must not slow down the others.
 //!
-//! Instances of the function share nothing, so the count is in the table: one item a caller and minute, changed by atomic
-//! additions under a condition. It holds across all instances, costs a small write a request that reads usage and two a dear
-//! one, and needs no server. A quota in ClickHouse would count as well, but only what has already run: a dozen dear checks that
-//! begin together would all pass. So the expected cost is taken before the work, and replaced by the true one after it.
+//! Instances of the function share no memory, so the count is in the table: one item per caller and minute, changed by
+//! atomic additions under a condition. It holds across all instances and needs no server. It costs one small write per
+//! request that reads usage, and two for an expensive one. A quota in ClickHouse would count only finished work. A
+//! dozen expensive checks that begin together would all pass. So the expected cost is taken before the work, and
+//! replaced by the true cost afterwards.
 //!
-//! A caller is the customer of the token, or the operator that it names. Operators act for all customers and may use ten
-//! times as much. Where the table does not answer, requests pass: the limits of the ClickHouse user still hold.
+//! A caller is the customer of the token, or the operator in it. Operators act for all customers and may use ten times
+//! as much. If the table does not answer, requests pass. The limits of the ClickHouse user still hold.
 
 use std::time::{Duration, Instant};
 
@@ -21,26 +22,26 @@ use crate::App;
 use crate::access::Caller;
 use crate::error::Problem;
 
-/// What ClickHouse needs for a day of one customer in the rollup, and in the events themselves.
+/// ClickHouse's time for a day of one customer, in the rollup and in the events themselves.
 const DAY_OF_ROLLUP: Duration = Duration::from_millis(2);
 const DAY_OF_EVENTS: Duration = Duration::from_millis(100);
 
-/// Work from this cost on is dear.
+/// Work from this cost on is expensive.
 const DEAR: Duration = Duration::from_secs(1);
 
-/// Customers that cost as much more as one alone.
+/// This many further customers cost as much as one alone.
 const CUSTOMERS_AT_ONE_COST: u32 = 10;
 
 /// How much more an operator may use than a customer.
 const OPERATOR_FACTOR: u32 = 10;
 
-/// Longest wait for a count. It must not take long where it cannot work.
+/// Longest wait for a count. A broken count must not delay requests.
 const COUNT_TIME: Duration = Duration::from_secs(1);
 
-/// Does work that is expected to cost so much, unless the caller has used up its share of this minute.
+/// Does work with this expected cost, unless the caller has used up its share of this minute.
 ///
-/// Dear work waits for the count, and its true cost replaces the expected one. Cheap work runs beside the count, so that
-/// it takes no longer, and ends with it.
+/// Expensive work waits for the count, and its true cost replaces the expected one. Cheap work runs beside the count,
+/// so it takes no longer.
 pub(crate) async fn within_limits<T>(
     app: &App,
     caller: &Caller,
@@ -109,7 +110,7 @@ fn used_up(allowance: &Allowance, now: Timestamp) -> Problem {
     )
 }
 
-/// `None` where the count failed or took too long.
+/// `None` if the count failed or took too long.
 async fn in_time<T>(count: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
     match timeout(COUNT_TIME, count).await {
         Ok(Ok(counted)) => Some(counted),

@@ -33,7 +33,7 @@ pub(crate) async fn send_now(app: &App, notice: &AlertItem, serving: &Serving) {
     }
 }
 
-/// Sends a notice where no other alert of its incident waits.
+/// Sends a notice if no other alert of its incident is pending.
 async fn send_first(app: &App, notice: &AlertItem, run_id: &str, deadline: Instant) -> anyhow::Result<()> {
     let waiting = app.store.pending(LOOKED_AT).await?.alerts;
     let is_earlier =
@@ -41,10 +41,10 @@ async fn send_first(app: &App, notice: &AlertItem, run_id: &str, deadline: Insta
     if waiting.len() == LOOKED_AT || waiting.iter().any(is_earlier) {
         bail!("other alerts wait as well");
     }
-    // A run parks what SNS refuses for good, since its metric raises the alarm.
+    // A run parks an alert that SNS refuses for good, because the run's metric raises the alarm.
     let outlet = AwsOutlet { store: &app.store, alerts: &app.alerts, clock: app.clock, parks: false };
     match send(&outlet, notice, run_id, deadline).await {
-        // Where it is held or done, a run was faster.
+        // If it is held or done, a run was faster.
         Sent::Published | Sent::Held | Sent::Done => Ok(()),
         Sent::NoTime => bail!("no time was left"),
         Sent::Unmarked(error) | Sent::Parked(error) | Sent::Failed(error) => Err(error.into()),

@@ -1,7 +1,8 @@
-//! Sends the alerts that wait: first those that earlier runs left behind, then those of this run.
+//! Sends pending alerts: first the left-over alerts of earlier runs, then the alerts of this run.
 //!
-//! A publish that fails leaves its alert waiting and does not keep the others from being sent. A run that is out of time
-//! begins no more of them, since one that is cut off in the middle is one that is sent twice.
+//! - A failed publish leaves its alert pending and does not stop the others.
+//! - A run that is out of time begins no more publishes, because a publish that is cut off is sent twice.
+//! - Left-over alerts get half a minute only, so that a hanging SNS cannot keep a window from being checked.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -23,41 +24,41 @@ use order::{by_incident, is_first};
 /// Alerts that are sent at the same time.
 const CONCURRENT_PUBLISHES: usize = 8;
 
-/// After this the claim of a dead run has ended.
+/// The claim of a dead run has ended after this time.
 const CLAIM_OVER: Duration = CLAIM.saturating_add(Duration::from_secs(1));
 
-/// Pause before the first look whether another run has sent what it holds. Each further pause is twice as long, and five
-/// of them last as long as a claim.
+/// Pause before the first look at alerts that another run holds. Each further pause is twice as long, and five of them
+/// last as long as a claim.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// Time for what earlier runs left behind: whatever SNS does, this run's own window must still be checked.
+/// Time for left-over alerts. This run's own window must be checked, whatever SNS does.
 const LEFT_OVER_TIME: Duration = Duration::from_secs(30);
 
-/// What one run did with the alerts that waited.
+/// The results of one run's sending.
 #[derive(Default)]
 pub struct Outbox {
     published: u64,
-    /// Alerts that are not known to be sent, and when their anomalies were complete, in Unix milliseconds.
+    /// Alerts that are not known to be sent, with the times of their anomalies in Unix milliseconds.
     waiting: BTreeMap<String, i64>,
     unreadable: u64,
     parked: u64,
     seen: HashSet<String>,
-    /// Alerts that another run holds, and those behind them. That run may be dead.
+    /// Alerts that another run holds, and the alerts behind them. That run may be dead.
     held: Vec<AlertItem>,
-    /// Incidents of which such an alert waits.
+    /// Incidents with a held alert.
     held_incidents: HashSet<IncidentId>,
-    /// Incidents of which an alert waits that this run could not send, so that none of their later ones goes before it.
+    /// Incidents with an alert that this run could not send. None of their later alerts goes before it.
     blocked: HashSet<IncidentId>,
-    /// Whether the alerts that wait were looked at, so that a count of zero means something.
+    /// Whether the pending alerts were read, so that a count of zero means something.
     looked: bool,
-    /// There may be more of them than were looked at.
+    /// More alerts may be pending than were read.
     overlooked: bool,
     failures: u64,
     first_failure: Option<anyhow::Error>,
 }
 
 impl Outbox {
-    /// Sends what earlier runs left behind. What goes wrong here fails the run at its end and not before its work.
+    /// Sends left-over alerts of earlier runs. A failure here fails the run at its end and not before its work.
     pub(crate) async fn publish_left_over(
         &mut self,
         ledger: &impl Ledger,
@@ -85,7 +86,7 @@ impl Outbox {
         }
     }
 
-    /// Sends `alerts`, each at most once in this run, and those of one incident in their order.
+    /// Sends `alerts`, each at most once in this run. Alerts of one incident keep their order.
     pub(crate) async fn publish(
         &mut self,
         ledger: &impl Ledger,
@@ -95,13 +96,13 @@ impl Outbox {
     ) {
         let alerts: Vec<_> =
             alerts.into_iter().filter(|alert| self.seen.insert(alert.id().to_owned())).collect();
-        // They all wait until they are known to be sent, also when this run is cut off on the way.
+        // They all are pending until they are known to be sent, even if this run is cut off on the way.
         self.waiting.extend(alerts.iter().map(|alert| (alert.id().to_owned(), alert.detected_at())));
         self.send(ledger, alerts, run_id, deadline).await;
     }
 
-    /// Sends what another run held, once the claims of that run are over. A dead run is not waited for by anybody else.
-    /// Without the time to wait this run fails, so that its retry sends them.
+    /// Sends the alerts that another run held, after the claims of that run have ended. Nobody else waits for a dead
+    /// run. Without the time to wait this run fails, so that its retry sends them.
     pub(crate) async fn publish_held(&mut self, ledger: &impl Ledger, run_id: &str, deadline: Instant) {
         let mut pause = FIRST_LOOK;
         let mut waited = Duration::ZERO;
@@ -123,7 +124,7 @@ impl Outbox {
             let held = std::mem::take(&mut self.held);
             self.send(ledger, held, run_id, deadline).await;
         }
-        // A run that took them anew is alive, and sends them.
+        // A run that has claimed them again is alive, and sends them.
         self.held.clear();
     }
 
@@ -178,7 +179,8 @@ impl Outbox {
         }
     }
 
-    /// Whether an earlier alert of the same incident waits, or may wait: nobody is to read of an end before its beginning.
+    /// Whether an earlier alert of the same incident is or may be pending. Nobody must read of an end before its
+    /// beginning.
     fn is_blocked(&self, alert: &AlertItem) -> bool {
         alert.incident_id().is_some_and(|incident| self.blocked.contains(&incident))
             || ((self.overlooked || !self.looked) && !is_first(alert))
@@ -188,7 +190,7 @@ impl Outbox {
         self.published
     }
 
-    /// How many alerts were sent and how many wait, and for how long. `None` where nothing was looked at.
+    /// The number of sent and pending alerts, and the age of the oldest. `None` if nothing was read.
     pub(crate) fn figures(&self, now: Timestamp) -> Option<AlertFigures> {
         let oldest =
             self.waiting.values().min().map_or(0, |oldest| now.as_millisecond().saturating_sub(*oldest));
@@ -200,7 +202,7 @@ impl Outbox {
         })
     }
 
-    /// An error if anything went wrong, with the first cause.
+    /// An error with the first cause, if anything failed.
     pub(crate) fn failure(&mut self) -> Option<anyhow::Error> {
         let (failures, waiting) = (self.failures, self.waiting.len());
         let told = format!("{waiting} alerts wait for the next run; the first of {failures} failures");
@@ -214,7 +216,8 @@ impl Outbox {
     }
 }
 
-/// What follows an alert that is not known to be sent waits with it: nobody is to read of an end before its beginning.
+/// Alerts behind an alert that is not known to be sent stay pending too. Nobody must read of an end before its
+/// beginning.
 async fn send_in_order<'a>(
     ledger: &impl Ledger,
     alerts: &[&'a AlertItem],
@@ -228,7 +231,7 @@ async fn send_in_order<'a>(
         let (goes_on, is_held) = (sent.is_over(), matches!(sent, Sent::Held));
         results.push((*alert, sent.map_error(Into::into)));
         if is_held {
-            // What waits behind it waits for the same run.
+            // The alerts behind it wait for the same run.
             results.extend(alerts.iter().skip(results.len()).map(|alert| (*alert, Sent::Held)));
         }
         if !goes_on {
@@ -251,7 +254,7 @@ mod tests {
         let mut outbox = Outbox { looked: true, ..Outbox::default() };
         outbox.blocked.extend(of_a.incident_id());
         assert_eq!([&of_a, &of_b].map(|alert| outbox.is_blocked(alert)), [true, false]);
-        // Nobody knows what waits.
+        // The number of pending alerts is unknown.
         outbox.looked = false;
         assert!(outbox.is_blocked(&of_b));
     }

@@ -10,9 +10,9 @@
 //!
 //! * An alert waits in the table before anything is sent. Copies of an event reach a receiver once. Only a process that
 //!   dies between sending and finishing leaves a second copy behind.
-//! * One process at a time leads a channel, so what happens together is told together and in its order.
+//! * One process at a time leads a channel. So alerts of one moment are sent together and in their order.
 //! * A delivery ends as sent, as over, or in the channel's queue. Until then the schedule tries it again.
-//! * What only makes a message better (threads, throttles) never keeps the message from being sent.
+//! * Threads and throttles only improve a message. A failure of theirs never keeps the message from being sent.
 
 use std::time::Duration;
 
@@ -33,16 +33,16 @@ use crate::send::{Sent, Unsent};
 
 mod memory;
 
-/// What one process did for a channel.
+/// The results of one process for a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Alerts that reached the channel.
     pub(crate) sent: u64,
     /// Alerts in the queue of failures.
     pub(crate) parked: u64,
-    /// Deliveries that failed and are tried again.
+    /// Failed deliveries that are tried again.
     pub(crate) postponed: u64,
-    /// The receiver said that it wants nothing more.
+    /// Deliveries whose receiver said that it is gone.
     pub(crate) gone: u64,
 }
 
@@ -52,7 +52,7 @@ const SEND_TIME: Duration = Duration::from_secs(25);
 /// Time for queue and marks after the last try.
 const END_TIME: Duration = Duration::from_secs(12);
 
-/// With less than this nothing is begun.
+/// With less time than this, nothing begins.
 const LEAST_TIME: Duration = Duration::from_secs(2);
 
 /// Longest time that the first alert of a group waits for the others, in gatherings.
@@ -62,16 +62,16 @@ const GATHERINGS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 
-/// So long a delivery is tried again. Then a person has to look.
+/// How long a delivery is tried again. Then a person has to look.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(6);
 
-/// Deliveries that fail in a row before a channel counts as down.
+/// Failed deliveries in a row until a channel counts as down.
 const FAILURES: u32 = 2;
 
-/// Looks at a channel for what came while its leader left.
+/// Most looks for alerts that came while the leader was leaving.
 const ROUNDS: u32 = 5;
 
-/// Lets an alert wait for a channel. False where it was delivered before.
+/// Lets an alert wait for a channel. Returns `false` if the alert was delivered before.
 pub(crate) async fn accept(
     app: &App,
     channel: &Channel,
@@ -82,7 +82,7 @@ pub(crate) async fn accept(
     Ok(app.deliveries.accept(delivery, message, app.now()?).await? == Accepted::Waits)
 }
 
-/// Sends what waits for a channel and is due. Does nothing while another process leads the channel.
+/// Sends the waiting alerts of a channel that are due. Does nothing while another process leads the channel.
 pub(crate) async fn send_waiting(app: &App, channel: &Channel, deadline: Instant) -> anyhow::Result<Tally> {
     let attempt = Uuid::new_v4().to_string();
     let mut leader = Leader { app, channel, deadline, lead: Lead::default(), tally: Tally::default() };
@@ -97,7 +97,7 @@ pub(crate) async fn send_waiting(app: &App, channel: &Channel, deadline: Instant
         let led = leader.run().await;
         app.deliveries.leave(&channel.name, &attempt, &leader.lead).await?;
         led?;
-        // Who came while the lead was given back relied on this process.
+        // A process that came while the lead was given back relied on this process.
         if leader.tally.postponed > 0 || leader.look().await?.is_empty() {
             break;
         }
@@ -114,7 +114,7 @@ struct Leader<'a> {
     tally: Tally,
 }
 
-/// What became of one message.
+/// The result of one message.
 enum Delivered {
     Taken,
     Postponed,
@@ -149,7 +149,7 @@ impl Leader<'_> {
         }
     }
 
-    /// Waits until no further alert comes: those of one run arrive within seconds, each by an event of its own.
+    /// Waits until no further alert comes. The alerts of one run arrive within seconds, each by an event of its own.
     async fn gather(&self) -> anyhow::Result<()> {
         if self.style() == Style::Program {
             return Ok(());
@@ -205,7 +205,7 @@ impl Leader<'_> {
         }
     }
 
-    /// `sent` is none where nothing had to be sent.
+    /// `sent` is none if nothing had to be sent.
     async fn taken(
         &mut self,
         batch: &[Entry],
@@ -289,7 +289,7 @@ impl Leader<'_> {
         Ok(delivered)
     }
 
-    /// Keeps an alert for a redrive. Where it cannot be kept, it waits on.
+    /// Keeps an alert for a redrive. If it cannot be kept, it waits on.
     async fn park(&mut self, entry: &Entry, reason: &str) -> anyhow::Result<bool> {
         let (app, now) = (self.app, self.app.now()?);
         tracing::warn!(
@@ -342,7 +342,7 @@ impl Leader<'_> {
     }
 }
 
-/// The pause after so many deliveries that failed before.
+/// The pause after this many failed deliveries.
 fn pause(tries: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST_PAUSE)
 }

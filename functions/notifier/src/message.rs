@@ -1,6 +1,7 @@
-//! What a message says, whatever the channel: a title, facts, sentences. Channels differ in how they write it.
+//! The content of a message for any channel: a title, facts, sentences. Channels write it in different ways.
 //!
-//! Nothing here is escaped for a channel, and text of customers is as it came but for what [`clean`] takes out.
+//! Nothing here is escaped for a channel. Text of customers is unchanged except for the characters that [`clean`]
+//! replaces.
 
 use detection::units;
 use jiff::SignedDuration;
@@ -17,7 +18,7 @@ use headline::headline;
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     pub alert: &'a Alert,
-    /// The rest of the group: what happened at the same time, or while the channel had to wait.
+    /// The rest of the group: alerts of the same time, or of the time that the channel had to wait.
     pub others: &'a [&'a Alert],
     /// The configured address of incidents.
     pub link: Option<&'a str>,
@@ -25,14 +26,14 @@ pub struct Message<'a> {
     pub page_key: Option<&'a str>,
 }
 
-/// A label and what it stands for.
+/// A label and its value.
 pub(crate) type Fact = (&'static str, String);
 
-/// A customer id in a title and in facts: long enough to know it by.
+/// Length of a customer id in a title and in facts. People recognise the id by that much.
 const TITLE_CUSTOMER: usize = 60;
 const FACT_CUSTOMER: usize = 300;
 
-/// Longest description and step; ours are shorter.
+/// Longest description and step. Our own are shorter.
 const DESCRIPTION: usize = 1_000;
 const STEP: usize = 400;
 const STEPS: usize = 8;
@@ -48,7 +49,7 @@ const LISTED_OF_GROUP: usize = 80;
 const LINK: usize = 2_000;
 
 impl<'a> Message<'a> {
-    /// An alert by itself.
+    /// A single alert.
     pub fn of(alert: &'a Alert, link: Option<&'a str>) -> Self {
         Self { alert, others: &[], link, page_key: None }
     }
@@ -62,7 +63,7 @@ impl<'a> Message<'a> {
         !self.others.is_empty()
     }
 
-    /// The worst of the group.
+    /// The highest severity of the group.
     pub(crate) fn severity(&self) -> Severity {
         let is_critical = self.alerts().any(|alert| alert.severity == Severity::Critical);
         if is_critical { Severity::Critical } else { Severity::Warning }
@@ -79,7 +80,7 @@ impl<'a> Message<'a> {
         self.customer_id().map(|customer| cut(&clean(customer), TITLE_CUSTOMER))
     }
 
-    /// The customer, as long as a fact may be.
+    /// The customer, cut to the length of a fact.
     pub(crate) fn customer(&self) -> Option<String> {
         self.customer_id().map(|customer| cut(&clean(customer), FACT_CUSTOMER))
     }
@@ -156,7 +157,7 @@ impl<'a> Message<'a> {
         cut(&clean(&self.alert.description), DESCRIPTION)
     }
 
-    /// What to do. Nothing once it is over, and nothing where each alert needs something else.
+    /// The next steps. Empty after the end, and empty if each alert needs something else.
     pub(crate) fn steps(&self) -> Vec<String> {
         let is_common = self.customer_id().is_some() || !self.is_group();
         if !self.alert.event.is_page() || !is_common {
@@ -184,11 +185,12 @@ impl<'a> Message<'a> {
         (!largest.is_empty()).then_some(("The largest", largest))
     }
 
-    /// Where people look at the incident. A storm or a group is of many, and an address that is too long leads nowhere.
+    /// The incident's page for people. A storm or a group concerns many incidents, so it has no link. An address that
+    /// is too long is left out.
     pub(crate) fn link(&self) -> Option<String> {
         let template = self.link.filter(|_| self.alert.storm.is_none() && !self.is_group())?;
         let id = percent_encode(self.alert.incident_id.as_bytes(), NON_ALPHANUMERIC).to_string();
-        // These are safe everywhere, and all that ids of this stack have besides letters and digits.
+        // These characters are safe everywhere. Ids of this stack have no others besides letters and digits.
         let id = id.replace("%2E", ".").replace("%5F", "_").replace("%2D", "-");
         Some(template.replace("{incident_id}", &id)).filter(|link| link.len() <= LINK)
     }

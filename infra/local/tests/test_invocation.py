@@ -149,12 +149,12 @@ class Recipients(InAFolder):
         return output
 
     def test_a_page_without_a_channel_is_said_to_reach_nobody(self):
-        self.assertIn("Nobody was told: the stack meterflow has no channel.", self.output("notifier-alert"))
+        self.assertIn("Nobody was notified: the stack meterflow has no channel.", self.output("notifier-alert"))
         self.assertIn("LOCAL_CHANNELS=channels.json make up", self.output("notifier-alert", ops_emails=["a@example.com"]))
         self.assertNotIn("Nobody", self.output("notifier-alert", channels=["slack"]))
 
     def test_a_digest_without_an_address_is_said_to_reach_nobody(self):
-        self.assertIn("Nobody was told: the digest goes to ops_emails", self.output("notifier-digest", channels=["slack"]))
+        self.assertIn("Nobody was notified: the digest goes to ops_emails", self.output("notifier-digest", channels=["slack"]))
         self.assertNotIn("Nobody", self.output("notifier-digest", ops_emails=["a@example.com"]))
 
     def test_other_functions_and_older_stacks_have_nothing_to_say(self):

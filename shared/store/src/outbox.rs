@@ -46,7 +46,7 @@ impl Recorded {
     }
 }
 
-/// Alerts that wait.
+/// Pending alerts.
 #[derive(Debug)]
 pub struct Pending {
     /// Oldest first.

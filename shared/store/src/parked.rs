@@ -1,6 +1,6 @@
-//! Alerts that SNS refused for good. A run parks them, and a person takes them up again once the cause is gone.
+//! Alerts that SNS refused for good. A run parks them. A person takes them up again after the cause is removed.
 //!
-//! They stay in the index of alerts, in a part of their own, so that they are found without a scan.
+//! They stay in the index of alerts, in a part of their own. So they are found without a scan.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -8,7 +8,7 @@ use super::alert_state::{PARKED, PENDING};
 use super::{AlertItem, AlertState, AnomalyStore, Pending, StoreError, Writer};
 
 impl AnomalyStore {
-    /// Takes an alert out of the outbox that can never be published.
+    /// Takes an alert that can never be published out of the outbox.
     pub async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), StoreError> {
         let update = self
             .update(alert)
@@ -28,7 +28,8 @@ impl AnomalyStore {
         self.indexed(PARKED, limit).await
     }
 
-    /// Puts a parked alert back into the outbox. The next run sends it. False where it is not parked any more.
+    /// Puts a parked alert back into the outbox. The next run sends it. Returns `false` if the alert is not parked any
+    /// more.
     pub async fn take_up(&self, alert: &AlertItem) -> Result<bool, StoreError> {
         let update = self
             .update(alert)
@@ -40,7 +41,7 @@ impl AnomalyStore {
         Ok(self.conditional("take up", alert, update).await?.is_none())
     }
 
-    /// Leaves a parked alert as it is for good: it is in no part of the index any more.
+    /// Removes a parked alert from the index for good. The item stays.
     pub async fn give_up(&self, alert: &AlertItem) -> Result<(), StoreError> {
         let update = self
             .update(alert)

@@ -1,11 +1,11 @@
-//! The order of alerts: those of one incident follow each other, all others go by themselves.
+//! The order of alerts. Alerts of one incident follow each other. All others go alone.
 
 use std::collections::HashMap;
 
 use detection::incident::Event;
 use store::AlertItem;
 
-/// The alerts of each incident, in their order; all others one by one.
+/// The alerts of each incident, in their order. All others one by one.
 pub(super) fn by_incident(alerts: &[AlertItem]) -> Vec<Vec<&AlertItem>> {
     let mut groups: Vec<Vec<&AlertItem>> = Vec::new();
     let mut places = HashMap::new();
@@ -27,9 +27,9 @@ pub(super) fn by_incident(alerts: &[AlertItem]) -> Vec<Vec<&AlertItem>> {
     groups
 }
 
-/// Its place among the alerts of an incident: by the newest window that the incident had seen, then by its number of
-/// anomalies, which a late window adds to, and then by when it became true. What people did is dated by the clock, which
-/// is ahead of all windows, and so is no measure before the others.
+/// The place among the alerts of an incident: by the newest window that the incident had seen, then by its number of
+/// anomalies, then by the time of the event. A late window adds an anomaly and leaves the newest window unchanged.
+/// Actions of people have clock times, which are later than all windows, so the time comes last.
 fn place(alert: &AlertItem) -> (i64, u64, i64) {
     let incident = match alert {
         AlertItem::Anomaly(item) => item.alert.as_ref().map(|alert| &alert.incident),
@@ -41,7 +41,7 @@ fn place(alert: &AlertItem) -> (i64, u64, i64) {
     (newest_window.unwrap_or(alert.detected_at()), anomalies, alert.detected_at())
 }
 
-/// Whether no other alert of its incident can have been before it.
+/// Whether no other alert of the incident can have been before it.
 pub(super) fn is_first(alert: &AlertItem) -> bool {
     match alert {
         AlertItem::Anomaly(item) => item.alert.as_ref().is_none_or(|alert| alert.event == Event::Opened),
@@ -66,7 +66,8 @@ pub(super) mod tests {
         Timestamp::from_second(1_795_266_000 + second).unwrap()
     }
 
-    /// What is told at `told` of the incident of a customer, which had then seen the window that ends at `window`.
+    /// An alert of the time `told` about the incident of a customer. The incident had then seen the window that ends at
+    /// `window`.
     pub(in super::super) fn alert(customer: &str, event: Event, window: i64, told: i64) -> AlertItem {
         let subject = Subject {
             customer_id: CustomerId::new(customer).unwrap(),
@@ -104,7 +105,7 @@ pub(super) mod tests {
     #[test]
     fn the_alerts_of_an_incident_go_in_the_order_in_which_they_came_about() {
         let hour = 3_600;
-        // A person resolves it a minute after a window ends that a late run then finds anomalous.
+        // A person resolves the incident a minute after a window ends that a late run then finds anomalous.
         let alerts = [
             alert("a", Event::Reopened, 2 * hour, 2 * hour),
             alert("b", Event::Opened, 0, 0),

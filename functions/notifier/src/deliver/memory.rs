@@ -1,6 +1,6 @@
-//! What a channel remembers of incidents: the page on a pager, the thread of a chat, and a receiver that is gone.
+//! A channel's memory of incidents: the page on a pager, the thread of a chat, and a receiver that is gone.
 //!
-//! None of it keeps a message from being sent. Without it the message has a page or a thread of its own.
+//! A fault here never keeps a message from being sent. The message then has a page or a thread of its own.
 
 use messaging::channels::ChannelKind;
 use platform::telemetry::error_chain;
@@ -11,8 +11,8 @@ use crate::alert::Alert;
 use crate::plan::{Entry, Style};
 
 impl Leader<'_> {
-    /// The key of the page on a pager. The outer `None` says that nothing is to be sent: the page stands for other
-    /// incidents that are still open.
+    /// The key of the page on a pager. The outer `None` means that nothing is sent: the page stands for other incidents
+    /// that are still open.
     pub(super) async fn page_key(&self, batch: &[Entry]) -> Option<Option<String>> {
         if self.style() != Style::Pager {
             return Some(None);
@@ -38,7 +38,7 @@ impl Leader<'_> {
         self.or_without(known, "it is not known whether the channel is disabled").unwrap_or(false)
     }
 
-    /// The thread that all incidents of a message have, where the channel has threads.
+    /// The common thread of all incidents of a message, if the channel has threads.
     pub(super) async fn thread(&self, batch: &[Entry]) -> Option<String> {
         let ChannelKind::SlackBot { conversation, .. } = &self.channel.kind else { return None };
         let mut common = None;
@@ -48,7 +48,7 @@ impl Leader<'_> {
             }
             let found = self.app.deliveries.thread(&self.channel.name, &entry.alert.incident_id).await;
             let found = self.or_without(found, "the message begins a new thread").flatten()?;
-            // A thread of another conversation is none of this one.
+            // A thread of another conversation does not count.
             if found.conversation != *conversation
                 || common.as_ref().is_some_and(|other| *other != found.thread)
             {
@@ -59,8 +59,8 @@ impl Leader<'_> {
         common
     }
 
-    /// After the end of an incident, the pages of it that were given up are over: a redrive of their messages sends
-    /// nothing, since it would call people to what has ended.
+    /// After the end of an incident, its given-up pages are over. A redrive of their messages sends nothing, because it
+    /// would page people about an ended incident.
     pub(super) async fn outdate(&self, entry: &Entry) {
         if !entry.alert.event.is_closing() {
             return;
@@ -79,7 +79,7 @@ impl Leader<'_> {
         }
     }
 
-    /// Logs what went wrong without being worth the delivery.
+    /// Logs a fault that must not fail the delivery.
     pub(super) fn or_without<T>(&self, result: Result<T, DeliveryError>, otherwise: &str) -> Option<T> {
         let warn = |error: &DeliveryError| {
             tracing::warn!(channel = self.channel.name, error = error_chain(error), "{otherwise}");

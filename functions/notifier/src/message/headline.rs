@@ -1,4 +1,4 @@
-//! What happened, in one line: of one alert, or of a group.
+//! The headline of an alert or a group, in one line.
 
 use super::Message;
 use crate::alert::{Alert, Event, Severity};
@@ -9,7 +9,7 @@ use detection::units;
 const HEADLINE_METRICS: usize = 64;
 
 impl Message<'_> {
-    /// What happened in one line, without the customer: "Critical: bandwidth spike".
+    /// The headline without the customer: "Critical: bandwidth spike".
     pub(crate) fn headline(&self) -> String {
         if self.is_group() { self.headline_of_group() } else { headline(self.alert) }
     }
@@ -51,7 +51,7 @@ impl Message<'_> {
     }
 }
 
-/// What one alert says in one line.
+/// The headline of one alert.
 pub(super) fn headline(alert: &Alert) -> String {
     if let Some(storm) = &alert.storm {
         return format!("Critical: {} incidents at once", units::amount(storm.pages as f64));
@@ -82,7 +82,7 @@ fn metric(alert: &Alert) -> String {
     cut(&clean(alert.metric.as_deref().unwrap_or("usage")), HEADLINE_METRICS)
 }
 
-/// What happened to incidents.
+/// The event of incidents in a word.
 fn happened(event: Event) -> &'static str {
     match event {
         Event::Opened | Event::Digest => "opened",

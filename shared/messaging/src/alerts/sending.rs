@@ -1,8 +1,8 @@
 //! Sends one stored alert: claim, publish, mark.
 //!
-//! A crash between publish and mark sends the alert once more, under the same id. The other order could lose it. A claim
-//! that was slow to get may run out before the alert is marked, and then another run sends the alert as well: nothing is
-//! published on such a claim.
+//! A crash between publish and mark sends the alert again, under the same id. The other order could lose it. A slow
+//! claim may end before the alert is marked, and then another run sends the alert as well. So nothing is published on
+//! such a claim.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,44 +11,44 @@ use store::{AlertItem, AnomalyStore, CLAIM, Claim, StoreError, Writer};
 
 use super::{AlertError, AlertPublisher, PUBLISH_TIMEOUT};
 
-/// Time for a publish and its mark: closer to the deadline, or to the end of the claim, none is begun.
+/// Time for a publish and its mark. Closer to the deadline, or to the end of the claim, no publish begins.
 pub const SEND_TIME: Duration = PUBLISH_TIMEOUT.saturating_add(Duration::from_secs(2));
 
-/// The outbox and the topic, as the sending of an alert sees them. The simulation has a model behind it.
+/// The outbox and the topic, from the view of sending. The simulation implements it with a model.
 #[allow(async_fn_in_trait)] // Nobody outside the workspace implements it.
 pub trait Outlet {
     type Error;
-    /// The time of day, which claims go by.
+    /// The time of day, for claims.
     fn now(&self) -> Result<Timestamp, Self::Error>;
     async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, Self::Error>;
     async fn publish(&self, alert: &AlertItem) -> Result<(), Self::Error>;
     /// Whether a publish with this error fails for ever, so that its alert is parked.
     fn is_final(&self, error: &Self::Error) -> bool;
     async fn mark_sent(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), Self::Error>;
-    /// Takes an alert out of the outbox that can never be published.
+    /// Takes an alert that can never be published out of the outbox.
     async fn park(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), Self::Error>;
     async fn release(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<(), Self::Error>;
 }
 
-/// What became of one alert.
+/// The result of sending one alert.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sent<E> {
     Published,
-    /// Published, but not marked, so that it will be published once more.
+    /// Published, but not marked. So it will be published again.
     Unmarked(E),
     /// Another run sent it.
     Done,
-    /// SNS refuses it for good, so it is parked: a run that fails on it for ever would help nobody.
+    /// SNS refuses it for good, so it is parked. Otherwise every run would fail on it.
     Parked(E),
-    /// Another run has it in hand.
+    /// Another run has the claim.
     Held,
-    /// It was not published, since the deadline or the end of the claim was too near.
+    /// Not published, because the deadline or the end of the claim was too near.
     NoTime,
     Failed(E),
 }
 
 impl<E> Sent<E> {
-    /// Whether what follows the alert may be sent as well.
+    /// Whether the next alert of the incident may be sent.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Published | Self::Unmarked(_) | Self::Parked(_) | Self::Done)
     }
@@ -66,7 +66,7 @@ impl<E> Sent<E> {
     }
 }
 
-/// Sends an alert, unless another run sent it or has it in hand.
+/// Sends an alert, unless another run has sent or claimed it.
 pub async fn send<O: Outlet>(
     outlet: &O,
     alert: &AlertItem,
@@ -103,7 +103,7 @@ pub async fn send<O: Outlet>(
     sent
 }
 
-/// Whether publish and mark fit into what is left of a claim. A clock that went back says nothing about it.
+/// Whether publish and mark fit into the rest of a claim. A clock that went back says nothing about it.
 fn is_enough(claimed_at: Timestamp, now: Timestamp) -> bool {
     let passed = Duration::try_from(now.duration_since(claimed_at));
     passed.is_ok_and(|passed| passed + SEND_TIME < CLAIM)
@@ -128,7 +128,7 @@ pub struct AwsOutlet<'a> {
     pub store: &'a AnomalyStore,
     pub alerts: &'a AlertPublisher,
     pub clock: fn() -> SystemTime,
-    /// Whether an alert that SNS refuses for good is parked here: only where an alarm tells of it.
+    /// Whether this outlet parks an alert that SNS refuses for good. An alarm must report parked alerts.
     pub parks: bool,
 }
 

@@ -6,7 +6,7 @@ use store::{Digest, Totals};
 
 use super::*;
 
-/// An outlet that writes down what is asked of it.
+/// An outlet that records its calls.
 struct Fake {
     calls: RefCell<Vec<&'static str>>,
     now: RefCell<Timestamp>,
@@ -78,7 +78,7 @@ fn at() -> Timestamp {
     Timestamp::from_second(1_795_266_000).unwrap()
 }
 
-/// What became of an alert, and the calls that led to it, where so much time is left.
+/// The result of an alert and its calls, with this much time left.
 async fn sent(outlet: &Fake, left: Duration) -> (Sent<&'static str>, String) {
     let window = Window::closing_at(at()).unwrap();
     let alert = AlertItem::Digest(Box::new(Digest::new(window, Shard::WHOLE, Totals::default(), Vec::new())));
