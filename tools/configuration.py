@@ -20,7 +20,7 @@ INFRA = ROOT / "infra"
 TARGET = ROOT / "docs" / "configuration.md"
 
 HEAD = """\
-<!-- Made from infra/*.tf by `make docs`. Change the descriptions in infra/variables.tf, not here. -->
+<!-- Made from infra/*.tf by `make docs`. Change the descriptions in infra/variables*.tf, not here. -->
 
 # Configuration
 
@@ -37,7 +37,7 @@ def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare docs/configuration.md with the variables")
     options = parser.parse_args(arguments)
-    text = page((INFRA / "variables.tf").read_text(encoding="utf-8"), environment(INFRA))
+    text = page(variables(INFRA), environment(INFRA))
     if not options.check:
         TARGET.write_text(text, encoding="utf-8")
         return 0
@@ -47,8 +47,13 @@ def main(arguments: List[str]) -> int:
     return 1
 
 
+def variables(infra: Path) -> str:
+    """The text of all files of variables, the general ones first."""
+    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(infra.glob("variables*.tf")))
+
+
 def page(variables: str, names: Dict[str, List[str]]) -> str:
-    """The page for the text of variables.tf and the environment variables of each Terraform variable."""
+    """The page for the text of the variables and the environment variables of each Terraform variable."""
     parts = [HEAD]
     for title, text in sections(variables):
         rows = [row(name, body, names.get(name, [])) for name, body in blocks(text)]
@@ -57,10 +62,10 @@ def page(variables: str, names: Dict[str, List[str]]) -> str:
 
 
 def sections(text: str) -> Iterator[Tuple[str, str]]:
-    """The parts of variables.tf under each title."""
+    """The parts of the variables under each title."""
     titles = list(SECTION.finditer(text))
     if not titles:
-        raise SystemExit("infra/variables.tf has no section titles (a title between two lines of hyphens)")
+        raise SystemExit("infra/variables*.tf have no section titles (a title between two lines of hyphens)")
     for title, following in zip(titles, [*titles[1:], None]):
         yield title.group(1), text[title.end():following.start() if following else len(text)]
 

@@ -5,7 +5,7 @@
      "routes": [{"severities": ["critical"], "channels": ["slack"]}],
      "link": "http://127.0.0.1:3000/incidents/{incident_id}"}
 
-Channels, routes and link are what infra/variables.tf calls notification_*. The secrets are put into the emulator, and
+Channels, routes and link are what infra/variables_notifications.tf calls notification_*. The secrets are put into the emulator, and
 `secret:NAME` in a channel becomes the ARN of one.
 """
 

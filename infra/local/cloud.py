@@ -359,7 +359,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--catalog-file", help="catalog of metrics (default: the built-in one)")
     package_options(added)
     added.add_argument("--var", action="append", default=[], type=_variable, metavar="NAME=VALUE",
-                       help="another variable of infra/variables.tf, as JSON or plain text")
+                       help="another variable of infra/variables*.tf, as JSON or plain text")
 
     added = command("run", run, "run a program with the environment of a stack")
     stack_option(added)
