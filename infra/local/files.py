@@ -10,7 +10,7 @@ from typing import Optional
 
 from console import CloudError
 
-# What remains of a log after the tests.
+# Largest log after the tests, in bytes.
 LARGEST_LOG = 4 << 20
 
 

@@ -90,7 +90,7 @@ async fn pages_of_three_bring_each_of_fifty_once_with_every_filter() -> Result<(
 }
 
 #[tokio::test]
-async fn what_was_never_touched_counts_as_open() -> Result<()> {
+async fn an_untouched_anomaly_counts_as_open() -> Result<()> {
     let world = World::new().await?;
     let made = world.record_many(30, FIRST).await?;
     let api = world.api().await?;
@@ -123,7 +123,7 @@ async fn what_was_never_touched_counts_as_open() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_shown_nowhere() -> Result<()> {
+async fn expired_items_are_shown_nowhere() -> Result<()> {
     let world = World::new().await?;
     let made = world.record_many(50, FIRST).await?;
     let now = at(NOW).as_second();

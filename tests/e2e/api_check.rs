@@ -89,7 +89,7 @@ async fn a_batch_equals_its_singles_and_is_one_query() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
+async fn a_series_that_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<()> {
     let (world, end) = (World::new().await?, at(END));
     let hours = SignedDuration::from_hours;
     let mut events = Vec::new();

@@ -171,7 +171,7 @@ async fn every_version_is_kept_with_its_author() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_writers_at_the_same_time_one_wins() -> Result<()> {
+async fn one_of_two_simultaneous_writers_wins() -> Result<()> {
     let world = World::new().await?;
     let api = world.api().await?;
     for (path, version) in [(GLOBAL, 0_u64), (GLOBAL, 1), (OF_B, 0)] {
@@ -256,7 +256,7 @@ async fn the_next_run_and_the_next_check_judge_by_the_policies() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_muted_is_stored_and_tells_nobody() -> Result<()> {
+async fn a_muted_anomaly_is_stored_and_notifies_nobody() -> Result<()> {
     type Case = (&'static str, Value, u64, &'static [(&'static str, &'static str)]);
     let of = |mute: Value| json!({ "mutes": [mute] });
     let cases: [Case; 6] = [

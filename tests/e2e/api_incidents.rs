@@ -176,7 +176,7 @@ async fn pages_of_three_bring_each_incident_once_with_every_filter() -> Result<(
 }
 
 #[tokio::test]
-async fn what_has_expired_is_shown_nowhere() -> Result<()> {
+async fn expired_items_are_shown_nowhere() -> Result<()> {
     let (world, made) = (World::new().await?, many()?);
     // The item exists until the second of its expiry.
     store(&world, &made, |number| if number % 2 == 0 { -1 } else { 0 }).await?;
@@ -454,7 +454,7 @@ async fn an_acknowledged_incident_sends_no_reminder_and_is_acknowledged_again_wi
 }
 
 #[tokio::test]
-async fn what_a_person_resolved_stays_resolved_while_the_spike_goes_on() -> Result<()> {
+async fn a_resolved_incident_stays_resolved_while_the_spike_goes_on() -> Result<()> {
     let (world, path, _) = one_incident().await?;
     let api = world.api().await?;
     acted(&api, &path, "resolve").await?;
@@ -504,7 +504,7 @@ async fn only_the_latest_incident_of_its_kind_can_be_reopened() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_done_with_an_anomaly_is_done_with_its_incident() -> Result<()> {
+async fn an_action_on_an_anomaly_acts_on_its_incident() -> Result<()> {
     let (world, path, [first, second]) = one_incident().await?;
     let api = world.api().await?;
     let noted = |path: &str, note: &str| {

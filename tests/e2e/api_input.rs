@@ -169,7 +169,7 @@ async fn a_body_over_64_kib_is_too_large_wherever_one_is_taken() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_no_route_and_what_is_no_method() -> Result<()> {
+async fn unknown_routes_and_methods_are_refused() -> Result<()> {
     let api = World::new().await?.api().await?;
     for (method, path, status) in [
         ("GET", "/", 404),

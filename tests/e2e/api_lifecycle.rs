@@ -159,7 +159,7 @@ async fn fifty_steps_with_the_longest_notes_are_kept_and_no_more() -> Result<()>
 }
 
 #[tokio::test]
-async fn what_is_not_there_cannot_be_acted_on() -> Result<()> {
+async fn missing_objects_cannot_be_acted_on() -> Result<()> {
     let (world, made, path) = one_anomaly().await?;
     let api = world.api().await?;
     let missing = Made { metric: "bandwidth", ..made.clone() }.id()?;

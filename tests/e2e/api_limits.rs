@@ -13,7 +13,7 @@ const DEAR: &str =
     "/v1/anomalies/check?metric=api_calls&current_start=now-7h&current_end=now&baseline_days=90";
 
 #[tokio::test]
-async fn of_a_dozen_dear_checks_at_once_some_are_answered_and_the_others_told_when_to_come() -> Result<()> {
+async fn a_dozen_expensive_checks_at_once_are_answered_or_refused_with_a_time() -> Result<()> {
     let world = World::new().await?;
     let api = world.api().await?;
     let (loud, quiet) = (api.as_customer("loud"), api.as_customer("quiet"));

@@ -77,7 +77,7 @@ async fn usage(request: &SweepRequest<'_>, mut sweep: Sweep) -> Result<Usage> {
 }
 
 #[tokio::test]
-async fn what_is_built_is_read_but_for_what_arrived_since() -> Result<()> {
+async fn a_baseline_is_read_except_for_windows_with_arrivals() -> Result<()> {
     let world = settled_world(5).await?;
     let proxy = watched(&world).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
@@ -207,7 +207,7 @@ async fn only_whole_runs_of_the_schedule_prebuild() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_build_left_that_broke_off_is_never_read() -> Result<()> {
+async fn the_rows_of_a_broken_build_are_never_read() -> Result<()> {
     let world = settled_world(5).await?;
     let broken = "INSERT INTO usage_baselines (bucket, customer_id, closes, build, expires, ages, values)
         SELECT cityHash64(id) % 8, concat('c0000', toString(number)) AS id, toDateTime('2026-11-21 13:00:00', 'UTC'), 7,
@@ -317,7 +317,7 @@ async fn baselines_that_somebody_removed_are_missed_and_nothing_is_made_of_them(
 
 /// A deletion is no arrival. So a build that is under way must not bring deleted rows back.
 #[tokio::test]
-async fn what_was_taken_out_of_the_rollup_does_not_come_back_with_a_build_under_way() -> Result<()> {
+async fn rows_that_left_the_rollup_do_not_come_back_with_a_build_under_way() -> Result<()> {
     // On a former build, which is thrown away before all is built, and from nothing, where the next run builds it.
     for (former, windows_and_voids) in [(true, (30, 1)), (false, (8, 0))] {
         let world = settled_world(5).await?;
@@ -468,7 +468,7 @@ async fn a_baseline_is_asked_for_when_the_fresh_windows_come() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_noted_by_a_clock_that_is_ahead_can_be_taken_back() -> Result<()> {
+async fn a_note_by_a_clock_that_is_ahead_can_be_taken_back() -> Result<()> {
     let world = settled_world(5).await?;
     let app = world.app().await?;
     prebuilt(&app, END).await;

@@ -368,7 +368,7 @@ async fn latest(world: &World, customer: &str) -> Result<IncidentItem> {
 }
 
 #[tokio::test]
-async fn what_was_decided_from_another_incident_or_version_is_not_stored() -> Result<()> {
+async fn a_change_from_another_incident_or_version_is_not_stored() -> Result<()> {
     let world = World::new().await?;
     let store = &world.app().await?.store;
     let writer = Writer { run_id: "by hand", now: world::timestamp() };

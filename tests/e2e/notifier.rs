@@ -177,7 +177,7 @@ fn queued(count: u64) -> Summary {
     Summary { queued: count, ..Summary::default() }
 }
 
-/// What the schedule sends every minute.
+/// The event of the schedule, every minute.
 fn schedule() -> Result<Value> {
     sample("notifier-send-waiting")
 }
@@ -248,7 +248,7 @@ async fn copies_at_the_same_time_are_sent_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_dead_invocation_had_in_hand_is_sent_by_the_next() -> Result<()> {
+async fn the_next_invocation_sends_the_alerts_of_a_dead_one() -> Result<()> {
     let receiver = Receiver::start(|seen| match seen.earlier {
         0 => Reply::with(202, "").after(Duration::from_secs(600)),
         _ => Reply::with(202, ""),
@@ -326,7 +326,7 @@ async fn redrives_that_cannot_be() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_cannot_even_be_parked_waits_on() -> Result<()> {
+async fn an_alert_that_cannot_be_parked_waits_on() -> Result<()> {
     let receiver = Receiver::start(|seen| match seen.earlier {
         0 | 1 => Reply::with(400, "no"),
         _ => Reply::with(202, ""),
@@ -477,7 +477,7 @@ async fn receivers_that_repeat_the_request_leave_no_secret_behind() -> Result<()
 }
 
 #[tokio::test]
-async fn what_opens_in_one_run_is_one_message_in_a_chat_and_a_page_a_customer_on_a_pager() -> Result<()> {
+async fn incidents_of_one_run_are_one_message_in_a_chat_and_one_page_per_customer_on_a_pager() -> Result<()> {
     let (slack, pagerduty, hook) =
         (Receiver::taking("ok").await?, accepting().await?, Receiver::taking("").await?);
     let mut desk = Desk::new().await?;

@@ -74,7 +74,7 @@ async fn waiting(desk: &Desk, channel: &str) -> Result<usize> {
 }
 
 #[tokio::test]
-async fn what_is_delivered_leaves_its_queue_and_nothing_else() -> Result<()> {
+async fn only_delivered_messages_leave_their_queue() -> Result<()> {
     let desk = Desk::new().await?;
     for customer in ["good-1", "bad-1", "good-2"] {
         put(&desk, "slack", customer).await?;

@@ -36,7 +36,7 @@ pub struct Api {
     claims: Option<Value>,
 }
 
-/// What a request answered.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_what_is_allowed() {
+    fn a_fault_is_named_with_the_allowed_values() {
         for (text, parameter, detail) in [
             ("a=1&a=2", "a", "more than once"),
             ("a=%FF", "a", "UTF-8"),

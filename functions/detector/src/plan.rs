@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_calls_for_no_page_is_counted_and_not_chosen() {
+    fn a_finding_without_a_page_is_counted_and_not_chosen() {
         let candidates = [candidate("a", 0, 400.0), candidate("a", 1, 4_000.0)];
         let (counted, chosen) = plan(&candidates, 10, 10);
         let totals = Totals { anomalies: 2, critical: 1, pages: 1, held_back: 0 };

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_id_is_refused() {
+    fn a_message_without_an_id_is_refused() {
         for (message, expected) in [
             ("", "the alert is not JSON"),
             ("hello", "the alert is not JSON"),

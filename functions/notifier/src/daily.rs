@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_at_the_edges_of_the_day() {
+    fn events_at_the_edges_of_the_day() {
         let opened = |time| {
             let mut entry = entry("a", Severity::Warning, IncidentState::Resolved, time, 4.0);
             entry.closed_at = None;

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_starts_the_notifier() {
+    fn events_of_the_notifier() {
         let sns = json!({ "Records": [{ "Sns": { "Message": "a" } }, { "Sns": { "Message": "b" } }] });
         assert_eq!(Task::from_event(&sns).unwrap(), Task::Deliver(vec!["a".to_owned(), "b".to_owned()]));
         let redrive = json!({ "redrive": { "channel": "slack", "message": "{}" } });

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_in_one_run_is_one_message_in_a_chat_and_a_page_a_customer_on_a_pager() {
+    fn incidents_of_one_run_are_one_message_in_a_chat_and_one_page_per_customer_on_a_pager() {
         let entries = [
             entry("a", "api_calls", "opened", 4),
             entry("b", "api_calls", "opened", 3),

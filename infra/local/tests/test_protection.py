@@ -71,7 +71,7 @@ class Destroy(unittest.TestCase):
 
 class Guarded(unittest.TestCase):
     def test_all_of_the_stack_is_guarded(self):
-        # What is left out would be destroyed beside the refusal.
+        # A resource that is left out would be destroyed in spite of the refusal.
         made = set()
         for file in INFRA.glob("*.tf"):
             text = file.read_text()

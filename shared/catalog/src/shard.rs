@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_a_shard() {
+    fn a_valid_text_gives_a_shard() {
         let shard = Shard::new(3, 8).unwrap();
         let text = serde_json::to_string(&shard).unwrap();
         assert_eq!((text.as_str(), shard.to_string().as_str()), (r#"{"number":3,"of":8}"#, "3-of-8"));

@@ -53,7 +53,7 @@ impl<'a> Env<'a> {
         }))
     }
 
-    /// An empty variable counts as not set, since many tools cannot unset one.
+    /// An empty variable counts as not set, because many tools cannot unset one.
     pub fn get(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }

@@ -35,7 +35,7 @@ pub struct OutboundRequest {
     pub body: String,
 }
 
-/// What a receiver answered.
+/// The answer of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,

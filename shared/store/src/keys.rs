@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_key_names_is_read_back() {
+    fn a_key_is_read_back() {
         let (customer_id, metric) = (CustomerId::new("a#b").unwrap(), MetricName::new("api_calls").unwrap());
         let Key { pk, sk } = anomaly(&customer_id, 1_795_266_000_000, &metric);
         assert_eq!(customer_of(&pk), Some(customer_id));

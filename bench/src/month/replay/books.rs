@@ -129,7 +129,7 @@ impl Ledger for Books<'_> {
         let oldest = pass.window.oldest(days);
         let mut candidates = Spool::new();
         for (place, customer) in self.windows.month.customers.iter().enumerate() {
-            // Of a customer without usage the rollup has no row.
+            // The rollup has no row of a customer without usage.
             let Some(first_event) = self.windows.first_event(place, &pass.window, days) else { continue };
             let counted = pass.window.counted(first_event, oldest);
             for (number, metric) in self.windows.metrics.iter().enumerate() {

@@ -146,7 +146,7 @@ fn step(latest: Option<&Incident>, subject: &Subject, seen: Seen, deviation: f64
 }
 
 #[test]
-fn nothing_of_an_incident_is_lost_but_its_texts() {
+fn an_incident_keeps_all_but_its_texts() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..2_000 {
         let item = item(&mut rng);
@@ -211,7 +211,7 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
 }
 
 #[test]
-fn of_one_that_is_shown_twice_the_later_version_counts() {
+fn the_later_version_of_a_doubled_incident_counts() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let open = item(&mut rng);
     let open =
@@ -227,7 +227,7 @@ fn of_one_that_is_shown_twice_the_later_version_counts() {
 }
 
 #[test]
-fn who_has_no_incident_has_none() {
+fn a_customer_without_incidents_has_none() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let items: Vec<_> = (0..100).map(|_| item(&mut rng)).collect();
     let known = known(&items);

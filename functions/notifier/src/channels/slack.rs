@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_slack_answers_to_bots() {
+    fn answers_of_slack_to_bots() {
         let of = |status, body: &str| bot_verdict(&answer(status, body), SystemTime::UNIX_EPOCH);
         let thread = Some("1503435956.000247".to_owned());
         assert_eq!(of(200, r#"{"ok": true, "ts": "1503435956.000247"}"#), Verdict::Sent { thread });

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_telegram_answers() {
+    fn answers_of_telegram() {
         let of = |status, body: &str| {
             let answer = Answer { status, retry_after: None, body: body.to_owned(), is_complete: true };
             verdict(&answer, SystemTime::UNIX_EPOCH)

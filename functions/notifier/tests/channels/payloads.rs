@@ -234,7 +234,7 @@ fn a_webhook_gets_the_alert_as_it_is() {
 }
 
 #[test]
-fn what_pagerduty_does_with_each_event() {
+fn the_action_of_pagerduty_for_each_event() {
     for (event, action) in [
         ("opened", "trigger"),
         ("escalated", "trigger"),

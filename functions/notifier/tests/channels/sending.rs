@@ -221,7 +221,7 @@ async fn a_wrong_signing_secret_is_told_and_not_shown() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again() -> Result<()> {
+async fn a_passing_failure_is_tried_again() -> Result<()> {
     for status in [408, 429, 500, 502, 503] {
         let receiver = busy(vec![Reply::with(status, "busy"), Reply::with(status, "busy")]).await?;
         let aws = secrets(KEY).await?;
@@ -246,7 +246,7 @@ async fn tries_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_tried_once() -> Result<()> {
+async fn a_lasting_refusal_is_tried_once() -> Result<()> {
     for status in [400, 404, 405, 413, 422] {
         let receiver = busy(vec![Reply::with(status, "no")]).await?;
         let aws = secrets(KEY).await?;
