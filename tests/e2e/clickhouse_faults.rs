@@ -14,7 +14,7 @@ use e2e::world::{self, END, at, compute_by_window, failure, hourly, run, text};
 use futures::future::try_join_all;
 
 /// Stalls are noticed after a second instead of a minute.
-const IMPATIENT: (&str, &str) = ("CLICKHOUSE_READ_TIMEOUT_SECONDS", "1");
+const IMPATIENT: (&str, &str) = ("CLICKHOUSE_READ_TIMEOUT_SECONDS", "3");
 
 struct Fault {
     name: &'static str,
