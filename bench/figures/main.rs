@@ -2,7 +2,7 @@
 //!
 //! A speed is a ratio of two sides that are measured in this run, on this machine, on the same data. Only the limit of
 //! a whole run is in seconds. The large bench holds the slow part: a million customers. `cargo bench -p bench --bench
-//! figures -- starts` (or `loop`, or `sizes`) measures only a part.
+//! figures -- starts` (or `loop`, `neighbours`, `sizes`) measures only a part.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +13,7 @@ mod asked;
 mod checks;
 mod cold_start;
 mod naive;
+mod neighbours;
 mod program;
 mod run;
 mod usage;
@@ -41,6 +42,9 @@ async fn main() -> Result<ExitCode> {
         for (customers, least) in [(1_000, 300.0), (10_000, 3_000.0)] {
             figures.extend(tell("the naive loop", against_the_loop(customers, least).await?));
         }
+    }
+    if wanted("neighbours") && !large {
+        figures.extend(tell("one tenant beside another", neighbours::measure(10_000).await?));
     }
     if wanted("sizes") {
         let sizes: &[u64] =

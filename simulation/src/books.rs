@@ -302,7 +302,7 @@ impl Outlet for &Books<'_> {
         Ledger::now(*self)
     }
 
-    async fn claim(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<Claim> {
+    async fn claim(&self, alert: &AlertItem, _: Duration, _: Writer<'_>) -> anyhow::Result<Claim> {
         let digest = self.digest.borrow_mut().take();
         if let Some(digest) = digest {
             self.record_alert(digest).await?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::anyhow;
 use detection::Action;
 use detection::incident::{Handled, IncidentId};
-use messaging::alerts::{SEND_TIME, Sent, send};
+use messaging::alerts::{Pace, Sent, send};
 use store::{AlertItem, Change, Changed, HistoryEntry, IncidentItem, Notice, Writer};
 
 use crate::books::Books;
@@ -53,7 +53,7 @@ async fn send_now(books: &Books<'_>, notice: &AlertItem, run_id: &str) -> anyhow
     if waiting.iter().any(is_earlier) {
         return Ok(());
     }
-    match send(&books, notice, run_id, Instant::now() + 2 * SEND_TIME).await {
+    match send(&books, notice, run_id, Instant::now() + 2 * Pace::default().send()).await {
         Sent::Unmarked(error) | Sent::Failed(error) => Err(error),
         _ => Ok(()),
     }

@@ -8,7 +8,8 @@ use std::mem;
 use detection::incident::{IncidentId, Subject};
 use detection::{CustomerId, State};
 use jiff::Timestamp;
-use store::{AlertItem, AlertState, CLAIM, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded};
+use messaging::alerts::Pace;
+use store::{AlertItem, AlertState, Changed, Claim, Digest, Former, IncidentItem, Pending, Recorded};
 
 use crate::bugs::Bug;
 
@@ -208,7 +209,7 @@ impl Table {
         if !free && !always {
             return Claim::Held;
         }
-        stored.claim = Some((seconds(by.now) + CLAIM.as_secs() as i64, by.run.clone()));
+        stored.claim = Some((seconds(by.now) + Pace::default().claim.as_secs() as i64, by.run.clone()));
         Claim::Won
     }
 

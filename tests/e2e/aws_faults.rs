@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use detection::CustomerId;
 use detection::incident::IncidentId;
 use detector::{App, Request};
@@ -16,6 +17,8 @@ use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, at, failure, figures, hourly, run, text};
 use futures::future::try_join_all;
 use jiff::SignedDuration;
+use messaging::alerts::{AlertPublisher, Pace};
+use platform::aws::SdkConfig;
 use serde_json::Value;
 use store::{HistoryEntry, Writer};
 
@@ -32,6 +35,15 @@ async fn behind_proxy(
     let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
     let app = world.app_with(overrides, &world.aws_at(&proxy.url).await).await?;
     Ok((world, app, proxy))
+}
+
+/// A detector that waits for seconds where the deployed one waits for half a minute.
+async fn hurried(world: &World, overrides: &[(&str, &str)], aws: &SdkConfig) -> Result<App> {
+    let mut app = world.app_with(overrides, aws).await?;
+    let seconds = Duration::from_secs;
+    app.alerting.pace = Pace { publish: seconds(1), claim: seconds(5), left_over: seconds(5) };
+    app.alerts = AlertPublisher::new(&app.alerting, aws);
+    Ok(app)
 }
 
 fn dynamodb_error(status: u16, name: &str) -> Action {
@@ -196,7 +208,14 @@ type LastingFault = (&'static str, fn(&Seen) -> Option<Action>, u64, &'static st
 
 async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result<()> {
     let decide = move |seen: &Seen| fault(seen).unwrap_or(Action::Forward);
-    let (world, app, _proxy) = behind_proxy(12, &[], decide).await?;
+    let (world, _, proxy) = behind_proxy(12, &[], decide).await?;
+    // A call that fails for longer than this is given up; the deployed one has four times as long.
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(5))
+        .build();
+    let aws = world.aws_at(&proxy.url).await.into_builder().timeout_config(timeouts).build();
+    let app = world.app_with(&[], &aws).await?;
     let (started, time) = (Instant::now(), Duration::from_secs(seconds));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time.min(Duration::from_secs(50)), "{name}: {:?}", started.elapsed());
@@ -368,10 +387,11 @@ async fn the_run_that_finds_the_alerts_of_a_dead_run_waits_for_its_claims_and_se
         "Publish" => Action::FreezeBefore,
         _ => Action::Forward,
     };
-    let (world, app, proxy) = behind_proxy(3, &[], decide).await?;
+    let (world, _, proxy) = behind_proxy(3, &[], decide).await?;
+    let app = hurried(&world, &[], &world.aws_at(&proxy.url).await).await?;
     proxy.kill_when_frozen(run(&app, &hourly(END))).await;
     // The retry comes at once, while the claims of the dead run stand.
-    let again = world.app().await?;
+    let again = hurried(&world, &[], &world.aws).await?;
     assert_eq!(figures(&run(&again, &hourly(END)).await?), (0, 3, 3));
     let counts = world.alert_counts().await?;
     assert_eq!((counts.len(), counts.values().max()), (3, Some(&1)), "{counts:?}");
@@ -448,15 +468,15 @@ async fn alerts_that_hang_do_not_keep_the_next_window_from_being_checked() -> Re
     };
     let (world, app, proxy) = behind_proxy(60, &[("MAX_PAGES_PER_RUN", "60")], decide).await?;
     proxy.kill_when_frozen(run(&app, &hourly(END))).await;
-    let mut later = world.app_with(&[], &world.aws_at(&proxy.url).await).await?;
+    let mut later = hurried(&world, &[], &world.aws_at(&proxy.url).await).await?;
     later.clock = world.later_app().await?.clock;
     // Sixty alerts that hang would take all the time. The next window is checked and stored long before.
     let next = Request { time: at(END) + SignedDuration::from_hours(1), ..hourly(END) };
     let in_time = async {
-        tokio::time::sleep(Duration::from_secs(40)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         world.attribute("customer_id").await
     };
-    let deadline = Instant::now() + Duration::from_secs(70);
+    let deadline = Instant::now() + Duration::from_secs(20);
     let (result, stored) = tokio::join!(detector::run(&later, &next, deadline), in_time);
     let error = failure(result);
     assert!(error.contains("wait for the next run"), "{error}");

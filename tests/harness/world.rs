@@ -63,8 +63,10 @@ impl World {
 
     /// A new world whose database does not exist yet.
     pub async fn without_migration() -> Result<Self> {
-        // What functions log is a part of the output of their tests, which is searched for secrets.
-        platform::telemetry::init();
+        // What functions log is a part of the output of their tests, which is searched for secrets. The bench has no use for it.
+        if std::env::var_os("NEXTEST").is_some() {
+            platform::telemetry::init();
+        }
         let clickhouse_url = variable("CLICKHOUSE_URL")?;
         let aws =
             platform::aws::config().await.into_builder().endpoint_url(variable("AWS_ENDPOINT_URL")?).build();

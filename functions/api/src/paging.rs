@@ -6,22 +6,22 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use messaging::alerts::{AwsOutlet, SEND_TIME, Sent, send};
+use messaging::alerts::{AwsOutlet, Sent, send};
 use platform::telemetry::error_chain;
 use store::AlertItem;
 
 use crate::App;
 use crate::answer::Serving;
 
-/// Longest time of the publish. The person waits for the answer. A publish is begun only if all of it fits in.
-const TIME: Duration = SEND_TIME.saturating_add(Duration::from_secs(3));
+/// Time for what comes before the publish. The person waits for the answer. A publish is begun only if all of it fits in.
+const LOOK_TIME: Duration = Duration::from_secs(3);
 
 /// Pending alerts that are read. If there are more, the runs are in trouble, and this must not add to it.
 const LOOKED_AT: usize = 100;
 
 /// Sends a notice, or leaves it to the next run.
 pub(crate) async fn send_now(app: &App, notice: &AlertItem, serving: &Serving) {
-    let deadline = serving.deadline.min(Instant::now() + TIME);
+    let deadline = serving.deadline.min(Instant::now() + app.alerts.pace().send() + LOOK_TIME);
     let left = deadline.saturating_duration_since(Instant::now());
     let sent = match tokio::time::timeout(left, send_first(app, notice, &serving.id, deadline)).await {
         Ok(sent) => sent,

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use detection::incident::IncidentId;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use messaging::alerts::{SEND_TIME, Sent, send};
+use messaging::alerts::{Outlet, Sent, send};
 use platform::emf::AlertFigures;
 use platform::telemetry::error_chain;
-use store::{AlertItem, CLAIM};
+use store::AlertItem;
 
 use crate::ledger::Ledger;
 
@@ -24,15 +24,9 @@ use order::{by_incident, is_first};
 /// Alerts that are sent at the same time.
 const CONCURRENT_PUBLISHES: usize = 8;
 
-/// The claim of a dead run has ended after this time.
-const CLAIM_OVER: Duration = CLAIM.saturating_add(Duration::from_secs(1));
-
 /// Pause before the first look at alerts that another run holds. Each further pause is twice as long, and five of them
 /// last as long as a claim.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-
-/// Time for left-over alerts. This run's own window must be checked, whatever SNS does.
-const LEFT_OVER_TIME: Duration = Duration::from_secs(30);
 
 /// The results of one run's sending.
 #[derive(Default)]
@@ -77,7 +71,7 @@ impl Outbox {
                     self.unreadable = pending.unreadable;
                     self.fail(anyhow::anyhow!("{} items of the outbox cannot be read", pending.unreadable));
                 }
-                let deadline = deadline.min(Instant::now() + LEFT_OVER_TIME);
+                let deadline = deadline.min(Instant::now() + ledger.outlet().pace().left_over);
                 let more = pending.alerts.len() >= limit;
                 self.publish(ledger, pending.alerts, run_id, deadline).await;
                 self.overlooked = more;
@@ -104,11 +98,11 @@ impl Outbox {
     /// Sends the alerts that another run held, after the claims of that run have ended. Nobody else waits for a dead
     /// run. Without the time to wait this run fails, so that its retry sends them.
     pub(crate) async fn publish_held(&mut self, ledger: &impl Ledger, run_id: &str, deadline: Instant) {
-        let mut pause = FIRST_LOOK;
+        let (mut pause, pace) = (FIRST_LOOK, ledger.outlet().pace());
         let mut waited = Duration::ZERO;
-        while !self.held.is_empty() && waited < CLAIM_OVER {
+        while !self.held.is_empty() && waited < pace.claim_over() {
             let count = self.held.len();
-            if deadline.saturating_duration_since(Instant::now()) < pause + SEND_TIME {
+            if deadline.saturating_duration_since(Instant::now()) < pause + pace.send() {
                 self.fail(anyhow::anyhow!(
                     "another run holds {count} alerts, and no time was left to wait for it"
                 ));

@@ -174,7 +174,12 @@ mod tests {
     }
 
     fn config(max_per_run: usize, max_per_customer: usize) -> AlertConfig {
-        AlertConfig { topic_arn: String::new(), max_per_run, max_per_customer }
+        AlertConfig {
+            topic_arn: String::new(),
+            max_per_run,
+            max_per_customer,
+            pace: messaging::alerts::Pace::default(),
+        }
     }
 
     /// All critical findings call for a page.

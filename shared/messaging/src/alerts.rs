@@ -15,6 +15,7 @@ use store::AlertItem;
 
 mod digest;
 mod message;
+mod pace;
 mod report;
 mod sending;
 #[cfg(test)]
@@ -22,7 +23,8 @@ mod tests;
 mod text;
 
 use message::Message;
-pub use sending::{AwsOutlet, Outlet, SEND_TIME, SendError, Sent, send};
+pub use pace::Pace;
+pub use sending::{AwsOutlet, Outlet, SendError, Sent, send};
 
 /// The topic of alerts, and the limits of single pages.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct AlertConfig {
     pub max_per_run: usize,
     /// `MAX_PAGES_PER_CUSTOMER`: single pages per run and customer; default 10.
     pub max_per_customer: usize,
+    /// The times of sending. No variable sets them.
+    pub pace: Pace,
 }
 
 impl AlertConfig {
@@ -42,6 +46,7 @@ impl AlertConfig {
             topic_arn: env.required("ALERT_TOPIC_ARN", "the SNS topic of critical anomalies")?,
             max_per_run: env.parsed("MAX_PAGES_PER_RUN", 25, "a whole number")?,
             max_per_customer: env.parsed("MAX_PAGES_PER_CUSTOMER", 10, "a whole number")?,
+            pace: Pace::default(),
         };
         // A run keeps all its pages in memory, so more would not fit.
         if config.max_per_run > 1_000 {
@@ -59,6 +64,7 @@ impl AlertConfig {
 pub struct AlertPublisher {
     client: Client,
     topic_arn: String,
+    pace: Pace,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -88,20 +94,25 @@ impl AlertError {
     }
 }
 
-/// Longest time of a publish with all its tries. It ends well within the claim on its alert.
-pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl AlertPublisher {
     pub fn new(config: &AlertConfig, sdk: &aws::SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(Duration::from_secs(4))
-            .operation_timeout(PUBLISH_TIMEOUT)
+            .operation_attempt_timeout(config.pace.publish.min(Duration::from_secs(4)))
+            .operation_timeout(config.pace.publish)
             .build();
         let config_of_client = aws_sdk_sns::config::Builder::from(sdk)
             .retry_partition(aws::unlimited_retries("alerts"))
             .timeout_config(timeouts)
             .build();
-        Self { client: Client::from_conf(config_of_client), topic_arn: config.topic_arn.clone() }
+        Self {
+            client: Client::from_conf(config_of_client),
+            topic_arn: config.topic_arn.clone(),
+            pace: config.pace,
+        }
+    }
+
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// Publishes one alert. The id is the same on every try, so a receiver can recognise a repetition.

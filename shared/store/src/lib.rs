@@ -55,7 +55,7 @@ pub use incident_item::{Former, IncidentItem, Previous};
 pub use incident_list::{IncidentFilter, IncidentPosition};
 pub use merge::{ListPage, Listed};
 pub use notice::Notice;
-pub use outbox::{CLAIM, Claim, Pending, Recorded};
+pub use outbox::{Claim, Pending, Recorded};
 pub use policies::PolicyChange;
 pub use runs::{DetectionRun, LastRun, RunStatus};
 pub use work::Allowance;

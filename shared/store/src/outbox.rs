@@ -22,11 +22,6 @@ use super::conflicts::{BRIEFLY, Conflict, again_after_conflicts};
 use super::keys::PENDING_INDEX;
 use super::{AlertItem, AlertState, AnomalyItem, AnomalyStore, Attributes, Digest, StoreError, Writer};
 
-/// Time from claiming an alert to marking it. A publish with all its tries ends well within it. A run that dies leaves
-/// the claim behind, so the alert can be sent again after this time. Lambda's first asynchronous retry comes after a
-/// minute.
-pub const CLAIM: Duration = Duration::from_secs(30);
-
 /// The result of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
@@ -117,9 +112,14 @@ impl AnomalyStore {
         Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
     }
 
-    /// Takes the right to publish an alert, for the time [`CLAIM`] from `writer.now`.
-    pub async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, StoreError> {
-        let until = writer.now.as_second() + i64::try_from(CLAIM.as_secs()).unwrap_or(i64::MAX);
+    /// Takes the right to publish an alert, for as long as `hold` from `writer.now`.
+    pub async fn claim(
+        &self,
+        alert: &AlertItem,
+        hold: Duration,
+        writer: Writer<'_>,
+    ) -> Result<Claim, StoreError> {
+        let until = writer.now.as_second().saturating_add(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX));
         let update = self
             .update(alert)
             .update_expression("SET alert_claim_until = :until, alert_claim_by = :run")

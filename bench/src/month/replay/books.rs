@@ -218,7 +218,7 @@ impl Outlet for &Books<'_> {
         Ledger::now(*self)
     }
 
-    async fn claim(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<Claim> {
+    async fn claim(&self, alert: &AlertItem, _: Duration, _: Writer<'_>) -> anyhow::Result<Claim> {
         Ok(self.table.borrow_mut().claim(alert, &self.by()))
     }
 

@@ -7,12 +7,9 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
-use store::{AlertItem, AnomalyStore, CLAIM, Claim, StoreError, Writer};
+use store::{AlertItem, AnomalyStore, Claim, StoreError, Writer};
 
-use super::{AlertError, AlertPublisher, PUBLISH_TIMEOUT};
-
-/// Time for a publish and its mark. Closer to the deadline, or to the end of the claim, no publish begins.
-pub const SEND_TIME: Duration = PUBLISH_TIMEOUT.saturating_add(Duration::from_secs(2));
+use super::{AlertError, AlertPublisher, Pace};
 
 /// The outbox and the topic, from the view of sending. The simulation implements it with a model.
 #[allow(async_fn_in_trait)] // Nobody outside the workspace implements it.
@@ -20,7 +17,16 @@ pub trait Outlet {
     type Error;
     /// The time of day, for claims.
     fn now(&self) -> Result<Timestamp, Self::Error>;
-    async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, Self::Error>;
+    /// The times that sending goes by.
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
+    async fn claim(
+        &self,
+        alert: &AlertItem,
+        hold: Duration,
+        writer: Writer<'_>,
+    ) -> Result<Claim, Self::Error>;
     async fn publish(&self, alert: &AlertItem) -> Result<(), Self::Error>;
     /// Whether a publish with this error fails for ever, so that its alert is parked.
     fn is_final(&self, error: &Self::Error) -> bool;
@@ -73,7 +79,8 @@ pub async fn send<O: Outlet>(
     run_id: &str,
     deadline: Instant,
 ) -> Sent<O::Error> {
-    let is_late = || deadline.saturating_duration_since(Instant::now()) < SEND_TIME;
+    let pace = outlet.pace();
+    let is_late = || deadline.saturating_duration_since(Instant::now()) < pace.send();
     if is_late() {
         return Sent::NoTime;
     }
@@ -81,14 +88,14 @@ pub async fn send<O: Outlet>(
         Ok(now) => now,
         Err(error) => return Sent::Failed(error),
     };
-    match outlet.claim(alert, Writer { run_id, now: claimed_at }).await {
+    match outlet.claim(alert, pace.claim, Writer { run_id, now: claimed_at }).await {
         Ok(Claim::Won) => {}
         Ok(Claim::Held) => return Sent::Held,
         Ok(Claim::Done) => return Sent::Done,
         Err(error) => return Sent::Failed(error),
     }
     let sent = match outlet.now() {
-        Ok(now) if is_late() || !is_enough(claimed_at, now) => Sent::NoTime,
+        Ok(now) if is_late() || !is_enough(pace, claimed_at, now) => Sent::NoTime,
         Ok(_) => match outlet.publish(alert).await {
             Ok(()) => return mark(outlet, alert, run_id).await,
             Err(error) => match outlet.is_final(&error) && park(outlet, alert, run_id).await {
@@ -104,9 +111,9 @@ pub async fn send<O: Outlet>(
 }
 
 /// Whether publish and mark fit into the rest of a claim. A clock that went back says nothing about it.
-fn is_enough(claimed_at: Timestamp, now: Timestamp) -> bool {
+fn is_enough(pace: Pace, claimed_at: Timestamp, now: Timestamp) -> bool {
     let passed = Duration::try_from(now.duration_since(claimed_at));
-    passed.is_ok_and(|passed| passed + SEND_TIME < CLAIM)
+    passed.is_ok_and(|passed| passed + pace.send() < pace.claim)
 }
 
 async fn mark<O: Outlet>(outlet: &O, alert: &AlertItem, run_id: &str) -> Sent<O::Error> {
@@ -149,8 +156,12 @@ impl Outlet for AwsOutlet<'_> {
         Timestamp::try_from((self.clock)()).map_err(SendError::Clock)
     }
 
-    async fn claim(&self, alert: &AlertItem, writer: Writer<'_>) -> Result<Claim, SendError> {
-        Ok(self.store.claim(alert, writer).await?)
+    fn pace(&self) -> Pace {
+        self.alerts.pace()
+    }
+
+    async fn claim(&self, alert: &AlertItem, hold: Duration, writer: Writer<'_>) -> Result<Claim, SendError> {
+        Ok(self.store.claim(alert, hold, writer).await?)
     }
 
     async fn publish(&self, alert: &AlertItem) -> Result<(), SendError> {

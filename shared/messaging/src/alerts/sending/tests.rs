@@ -42,7 +42,7 @@ impl Outlet for Fake {
         Ok(*self.now.borrow())
     }
 
-    async fn claim(&self, _: &AlertItem, writer: Writer<'_>) -> Result<Claim, Self::Error> {
+    async fn claim(&self, _: &AlertItem, _: Duration, writer: Writer<'_>) -> Result<Claim, Self::Error> {
         assert_eq!(writer.now, at(), "a claim is dated before it is asked for");
         self.called("claim");
         *self.now.borrow_mut() += self.claim_takes;
@@ -100,11 +100,12 @@ async fn claim_publish_mark() {
 
 #[tokio::test]
 async fn nothing_is_published_on_a_claim_that_may_run_out() {
-    let longest = CLAIM - SEND_TIME;
+    let pace = Pace::default();
+    let longest = pace.claim - pace.send();
     for (claim_takes, expected) in [
         (longest - Duration::from_millis(1), "claim publish mark"),
         (longest, "claim release"),
-        (CLAIM, "claim release"),
+        (pace.claim, "claim release"),
     ] {
         let outlet = Fake { claim_takes, ..Fake::new() };
         assert_eq!(sent(&outlet, 10 * MINUTE).await.1, expected, "{claim_takes:?}");
@@ -113,7 +114,7 @@ async fn nothing_is_published_on_a_claim_that_may_run_out() {
 
 #[tokio::test]
 async fn nothing_is_begun_that_cannot_be_finished() {
-    let (sent, calls) = sent(&Fake::new(), SEND_TIME - Duration::from_millis(1)).await;
+    let (sent, calls) = sent(&Fake::new(), Pace::default().send() - Duration::from_millis(1)).await;
     assert_eq!((sent, calls.as_str()), (Sent::NoTime, ""));
 }
 
