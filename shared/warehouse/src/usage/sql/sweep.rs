@@ -15,9 +15,9 @@ const IN_ORDER: &str = "optimize_aggregation_in_order = 1, aggregation_in_order_
 /// One row per customer, from the hours of the rollup or from single events: the ages of its windows, where age 0 is
 /// the current one, and their values.
 ///
-/// The `-Resample` combinator fills all windows of a customer in one pass. A value's place, its slot, is `age * metrics
-/// + metric`. Rows of unknown metrics, and rows between two windows, get a slot beyond the last one. The combinator
-/// leaves them out.
+/// The `-Resample` combinator fills all windows of a customer in one pass. A value's place, its slot, is
+/// `age * metrics + metric`. Rows of unknown metrics, and rows between two windows, get a slot beyond the last one. The
+/// combinator leaves them out.
 pub(in crate::usage) fn sweep(
     catalog: &Catalog,
     window: &Window,
