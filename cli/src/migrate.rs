@@ -66,7 +66,7 @@ pub(crate) async fn run(
     if outcome.surplus > 0 {
         say!(
             "{} days of the rollup have more events than the table. If the events have expired, nothing is wrong. If events \
-             were counted twice, run it again with --rebuild",
+             were counted twice, run it again with --rebuild --yes",
             outcome.surplus
         );
     }

@@ -26,6 +26,7 @@ mod gateway_fuzz;
 mod gateway_ids;
 mod gateway_walk;
 mod incidents;
+mod installation;
 mod migration;
 mod notifier;
 mod notifier_cli;

@@ -73,7 +73,7 @@ async fn a_day_that_was_counted_twice_or_lost_is_put_right() -> Result<()> {
     let outcome = warehouse.migrate(&Catalog::built_in()?).await?;
     assert_eq!(outcome, Outcome { unsettled: 0, surplus: 2 });
     assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
-    let rebuild = Options { rebuild: true, ..Options::default() };
+    let rebuild = Options { rebuild: true, delete: true, ..Options::default() };
     assert_eq!(warehouse.migrate_with(&Catalog::built_in()?, rebuild).await?, Outcome::default());
     assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
     let total: f64 = warehouse.client.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
@@ -250,6 +250,39 @@ async fn history_of_events_that_expired_is_never_replaced_by_less() -> Result<()
     let outcome = warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
     assert_eq!(outcome, Outcome { unsettled: 0, surplus: 9 });
     assert_eq!(warehouse.rolled_events("compute_time").await?, 62);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rebuild_that_leaves_less_needs_consent() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    let catalog = Catalog::built_in()?;
+    for customer in ["a", "b"] {
+        warehouse.insert(&steady_then(customer, at(END), 7.2e6)).await?;
+    }
+    let rebuild = Options { rebuild: true, ..Options::default() };
+    // A rebuild that takes nothing away asks for nothing.
+    assert_eq!(warehouse.migrate_with(&catalog, rebuild).await?, Outcome::default());
+    let of_a = "ALTER TABLE events DELETE WHERE customer_id = 'a' AND timestamp < '2026-11-01' SETTINGS mutations_sync = 2";
+    warehouse.run(of_a).await?;
+    let left: u64 = warehouse.one("SELECT count() FROM events").await?;
+    assert!(left < 62, "{left}");
+    let error = warehouse.migrate_with(&catalog, rebuild).await.expect_err("a deletion").to_string();
+    // The hours of both customers are computed again.
+    let replaced = format!("({} events of 2 customers)", 2 * (62 - left));
+    for part in [
+        "nothing was changed",
+        "`compute_time` from 2026-10-22 to",
+        &replaced,
+        "a rebuild leaves less",
+        "--yes",
+    ] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 62);
+    let agreed = Options { delete: true, ..rebuild };
+    assert_eq!(warehouse.migrate_with(&catalog, agreed).await?, Outcome::default());
+    assert_eq!(warehouse.rolled_events("compute_time").await?, left);
     Ok(())
 }
 

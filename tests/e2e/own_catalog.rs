@@ -15,7 +15,7 @@ fn catalog(database: &str) -> Result<String> {
     let (_, rest) = README.split_once("```toml\n").context("a catalog in the README")?;
     let (text, _) = rest.split_once("```").context("the end of the catalog")?;
     let lines: Vec<_> = text.lines().map(str::trim_start).collect();
-    let text = lines.join("\n");
+    let text = lines.join("\n") + "\nspike_steps = [\"Look for an import.\"]\n";
     anyhow::ensure!(text.contains("\"billing.conversions\""), "the README names another table: {text}");
     Ok(text.replace("\"billing.conversions\"", &format!("\"{database}.conversions\"")))
 }
@@ -64,6 +64,13 @@ async fn an_own_table_gives_its_first_anomaly_within_five_minutes() -> Result<()
         (&"documents".into(), &"2".into()),
         "{anomaly}"
     );
+    // The stored anomaly and the message have the steps of the entry, and then those of any metric.
+    let told: Vec<_> = anomaly["investigation_steps"].as_array().into_iter().flatten().collect();
+    assert_eq!((told.len(), told[0]), (3, &"Look for an import.".into()), "{anomaly}");
+    let items = world.items().await?;
+    let stored = items[0].get("investigation_steps").and_then(|steps| steps.as_l().ok()).context("steps")?;
+    let stored: Vec<_> = stored.iter().filter_map(|step| step.as_s().ok()).collect();
+    assert_eq!(serde_json::json!(stored), anomaly["investigation_steps"]);
     assert!(began.elapsed() < Duration::from_secs(300), "it took {:?}", began.elapsed());
     Ok(())
 }

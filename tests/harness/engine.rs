@@ -8,9 +8,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::world::variable;
 
-/// One user, who may do everything, without a password.
+/// A user who may read what the API reads, and no more.
+pub const READER: &str = "reader";
+pub const READER_PASSWORD: &str = "reading";
+
+/// One user, who may do everything, without a password, and the reader.
 const USERS: &str = "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>\
-    <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users></clickhouse>";
+    <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>\
+    <reader><password>reading</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><grants>\
+    <query>GRANT SELECT ON metering.usage_hourly</query><query>GRANT SELECT ON metering.events</query></grants></reader>\
+    </users></clickhouse>";
 
 /// A running engine. It ends when this is dropped.
 pub struct Engine {

@@ -313,5 +313,6 @@ impl Records {
 /// The full record of a finding.
 pub(crate) fn anomaly(app: &App, window: Window, candidate: &Candidate, finding: &Finding) -> Anomaly {
     let spec = &app.catalog.metrics()[candidate.metric];
-    Anomaly::new(candidate.customer_id.clone(), spec.name.clone(), &spec.unit, window, finding)
+    let steps = spec.steps_for(finding.direction);
+    Anomaly::new(candidate.customer_id.clone(), spec.name.clone(), &spec.unit, steps, window, finding)
 }

@@ -3,7 +3,7 @@
 //! The catalog is a TOML file of the operator. It is checked as a whole when it is loaded. One wrong entry refuses the
 //! file, with the file, the entry and the reason. No query contains a text from anywhere else.
 
-use detection::{MetricName, Missing, Settings, SettingsError, Thresholds};
+use detection::{Direction, MetricName, Missing, Settings, SettingsError, Thresholds};
 use environment::{ConfigError, Env, TextSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -40,8 +40,20 @@ pub struct MetricSpec {
     pub critical_threshold: Option<f64>,
     pub min_relative_change: Option<f64>,
     pub min_relative_spread: Option<f64>,
+    /// What to look at first, for people: after a change in any direction, and in one direction only.
+    #[serde(default)]
+    pub steps: Vec<String>,
+    #[serde(default)]
+    pub spike_steps: Vec<String>,
+    #[serde(default)]
+    pub drop_steps: Vec<String>,
     pub import: Option<ImportRule>,
 }
+
+/// Most steps of one direction. Messages have room for these and for the general steps.
+const STEPS: usize = 5;
+/// Most characters of a step.
+const STEP: usize = 200;
 
 /// How the events of a window become one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -192,6 +204,15 @@ impl MetricSpec {
         expression::sql(&self.time_column)
     }
 
+    /// What to look at first after a change in this direction. The steps of one direction come first.
+    pub fn steps_for(&self, direction: Direction) -> Vec<String> {
+        let own = match direction {
+            Direction::Spike => &self.spike_steps,
+            Direction::Drop => &self.drop_steps,
+        };
+        own.iter().chain(&self.steps).cloned().collect()
+    }
+
     fn settings(&self, defaults: &DetectionConfig) -> Result<Settings, SettingsError> {
         let usual = defaults.thresholds;
         Settings::new(Thresholds {
@@ -228,6 +249,7 @@ impl MetricSpec {
                 expression::check(text).map_err(|reason| format!("`{key}` {reason}"))?;
             }
         }
+        self.validate_steps()?;
         match (self.aggregate, &self.value) {
             (Aggregate::Count, Some(_)) => Err("a count has no `value`: it counts events".to_owned()),
             (Aggregate::Count, None) => Ok(()),
@@ -243,6 +265,32 @@ impl MetricSpec {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl MetricSpec {
+    fn validate_steps(&self) -> Result<(), String> {
+        for (key, steps) in
+            [("steps", &self.steps), ("spike_steps", &self.spike_steps), ("drop_steps", &self.drop_steps)]
+        {
+            for (number, step) in (1..).zip(steps) {
+                let length = step.chars().count();
+                if step.trim().is_empty() || length > STEP || step.chars().any(char::is_control) {
+                    return Err(format!(
+                        "text {number} of `{key}` must be one line of 1 to {STEP} characters, and has {length}"
+                    ));
+                }
+            }
+        }
+        for (key, direction) in [("spike_steps", Direction::Spike), ("drop_steps", Direction::Drop)] {
+            let number = self.steps_for(direction).len();
+            if number > STEPS {
+                return Err(format!(
+                    "`steps` and `{key}` have {number} texts together, and {STEPS} are allowed"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -295,6 +343,29 @@ mod tests {
     }
 
     #[test]
+    fn every_built_in_metric_has_steps_of_its_own_for_both_directions() {
+        for metric in Catalog::built_in().unwrap().metrics() {
+            let [spike, drop] = [Direction::Spike, Direction::Drop].map(|way| metric.steps_for(way));
+            assert!(spike.len() >= 2 && drop.len() >= 2 && spike != drop, "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn a_metric_has_the_steps_of_its_entry_and_no_others() {
+        let of = |more: &str, way| {
+            let text = format!("{}\n{more}", GOOD.replace("\"jobs\"", "\"bandwidth\""));
+            Catalog::parse(&text, "a").unwrap().get("bandwidth").unwrap().steps_for(way)
+        };
+        for way in [Direction::Spike, Direction::Drop] {
+            assert_eq!(of("", way), Vec::<String>::new());
+            assert_eq!(of("steps = [\"Look.\"]", way), ["Look."]);
+        }
+        let both = "steps = [\"Look.\"]\nspike_steps = [\"Up.\"]\ndrop_steps = [\"Down.\"]";
+        assert_eq!(of(both, Direction::Spike), ["Up.", "Look."]);
+        assert_eq!(of(both, Direction::Drop), ["Down.", "Look."]);
+    }
+
+    #[test]
     fn the_version_follows_the_text() {
         let version = |text: &str| Catalog::parse(text, "a").unwrap().version().to_owned();
         assert_eq!(version(GOOD), version(GOOD));
@@ -315,6 +386,20 @@ mod tests {
             (
                 format!("{GOOD}\nmin_relative_spread = 4"),
                 vec!["`jobs`", "min_relative_spread = 4 is out of range"],
+            ),
+            (format!("{GOOD}\nsteps = \"Look.\""), vec!["catalog.toml", "expected a sequence"]),
+            (format!("{GOOD}\nsteps = [\"Look.\", \" \"]"), vec!["`jobs`", "text 2 of `steps`", "has 1"]),
+            (
+                format!("{GOOD}\ndrop_steps = [\"a\\nb\"]"),
+                vec!["`jobs`", "text 1 of `drop_steps`", "one line"],
+            ),
+            (
+                format!("{GOOD}\nspike_steps = [\"{}\"]", "x".repeat(201)),
+                vec!["`jobs`", "text 1 of `spike_steps`", "1 to 200 characters", "has 201"],
+            ),
+            (
+                format!("{GOOD}\nsteps = [{}]\nspike_steps = [\"a\"]", "\"Look.\",".repeat(5)),
+                vec!["`jobs`", "`steps` and `spike_steps` have 6 texts", "5 are allowed"],
             ),
             (format!("{GOOD}\n{GOOD}"), vec!["catalog.toml", "`jobs`", "same name"]),
             (GOOD.replace("\"count\"", "\"median\""), vec!["catalog.toml", "median"]),

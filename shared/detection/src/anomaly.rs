@@ -36,16 +36,18 @@ pub struct Anomaly {
 pub struct AnomalyId(String);
 
 impl Anomaly {
+    /// The anomaly of a finding. `own_steps` are the instructions of the metric, the most likely cause first.
     pub fn new(
         customer_id: CustomerId,
         metric: MetricName,
         unit: &str,
+        own_steps: Vec<String>,
         window: Window,
         finding: &Finding,
     ) -> Self {
         Self {
             description: describe::sentence(metric.as_str(), unit, finding),
-            investigation_steps: steps::for_finding(metric.as_str(), finding),
+            investigation_steps: steps::with_general(own_steps, finding.direction),
             unit: unit.to_owned(),
             window,
             severity: finding.severity,
@@ -114,7 +116,17 @@ mod tests {
         };
         let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
         let customer = CustomerId::new(customer).unwrap();
-        Anomaly::new(customer, MetricName::new(metric).unwrap(), "calls", window, &finding)
+        let own_steps = vec!["Look.".to_owned()];
+        Anomaly::new(customer, MetricName::new(metric).unwrap(), "calls", own_steps, window, &finding)
+    }
+
+    #[test]
+    fn only_the_catalog_gives_a_metric_steps_of_its_own() {
+        // The name of a built-in metric means nothing here.
+        for metric in ["bandwidth", "api_calls", "anything"] {
+            let steps = anomaly("a", metric).investigation_steps;
+            assert_eq!(steps, steps::with_general(vec!["Look.".to_owned()], Direction::Spike), "{metric}");
+        }
     }
 
     #[test]

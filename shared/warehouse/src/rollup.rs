@@ -23,6 +23,7 @@ mod apply;
 mod backfill;
 mod definition;
 mod deletion;
+mod differences;
 mod error;
 mod events;
 mod inspect;
@@ -36,9 +37,9 @@ pub mod trial;
 mod uninstall;
 
 pub use apply::apply;
-pub use backfill::{Day, Difference, differences};
 pub use definition::ViewState;
 pub use deletion::Deletion;
+pub use differences::{Day, Difference, differences};
 pub use error::MigrationError;
 pub(crate) use events::events_as_usage;
 pub use inspect::{Newest, RollupView, newest, views};

@@ -24,7 +24,12 @@ fn item(customer: &str) -> AnomalyItem {
         panic!("not anomalous");
     };
     let (customer, metric) = (CustomerId::new(customer).unwrap(), MetricName::new("bandwidth").unwrap());
-    let anomaly = Anomaly::new(customer, metric, "bytes", window(), &finding);
+    let steps = [
+        "Compare bytes per call with last week: larger answers and more calls have different causes.",
+        "Look for bulk exports, scraping, or a cache that no longer caches.",
+    ];
+    let steps = steps.map(str::to_owned).to_vec();
+    let anomaly = Anomaly::new(customer, metric, "bytes", steps, window(), &finding);
     let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
     let incident = incident(&anomaly, &finding);
     AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run")

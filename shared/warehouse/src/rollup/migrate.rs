@@ -4,12 +4,13 @@ use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
 
 use super::apply::{apply, run};
-use super::backfill::{Day, fill, hours_of};
+use super::backfill::{fill, hours_of};
 use super::deletion::Deletion;
-use super::error::{MigrationError, failed};
+use super::differences::{Day, Difference};
+use super::error::MigrationError;
 use super::plan::{Options, Plan, plan};
 use super::trial::Rows;
-use super::{DAY_SECONDS, HOUR_SECONDS, backfill, server, statements, trial};
+use super::{DAY_SECONDS, HOUR_SECONDS, differences, statements, trial};
 
 /// The progress of a migration.
 #[derive(Debug)]
@@ -97,20 +98,19 @@ impl Migration<'_> {
     /// Computes the differing hours of a metric again.
     async fn backfill(&self, told: &mut impl FnMut(Told<'_>)) -> Result<Outcome, MigrationError> {
         let Self { client, database, metric, plan, options } = *self;
-        let now = now(client, database).await?;
+        let now = differences::now(client, database).await?;
         let is_new = plan.new.contains(&metric.name);
-        let kept_from = (now / DAY_SECONDS + 1).saturating_sub(u32::from(plan.keep_days)) * DAY_SECONDS;
-        // The end of the hours that only late events are inserted into.
-        let settled = now / HOUR_SECONDS * HOUR_SECONDS - HOUR_SECONDS;
+        let kept_from = differences::kept_from(now, plan.keep_days);
+        let settled = differences::settled(now);
         let live = self.filled_while_live(now).await?;
         let mut filled = std::collections::BTreeSet::new();
         for pass in 0..PASSES {
             // Nothing fed the rollup before a new view, so the current hours count as well.
             let until = if is_new && pass == 0 { statements::LAST_SECOND } else { settled };
-            let differences = backfill::differences(client, database, metric, (kept_from, until)).await?;
+            let found = differences::differences(client, database, metric, (kept_from, until)).await?;
             let may_shrink = |hour: u32| options.rebuild || filled.contains(&hour) || live.contains(&hour);
             let days: Vec<Day> =
-                differences.iter().filter_map(|difference| difference.to_fill(may_shrink)).collect();
+                found.iter().filter_map(|difference| difference.to_fill(may_shrink)).collect();
             if days.is_empty() {
                 break;
             }
@@ -123,8 +123,8 @@ impl Migration<'_> {
             return Ok(Outcome::default());
         }
         let left =
-            backfill::differences(client, database, metric, (kept_from, statements::LAST_SECOND)).await?;
-        let is_settled = |day: &&backfill::Difference| day.more.iter().any(|hour| hour.at < settled);
+            differences::differences(client, database, metric, (kept_from, statements::LAST_SECOND)).await?;
+        let is_settled = |day: &&Difference| day.more.iter().any(|hour| hour.at < settled);
         Ok(Outcome {
             unsettled: left.iter().filter(|day| !day.fewer.is_empty()).count(),
             surplus: left.iter().filter(is_settled).count(),
@@ -143,11 +143,4 @@ impl Migration<'_> {
             _ => 0..0,
         })
     }
-}
-
-/// The server's time in Unix seconds.
-async fn now(client: &Client, database: &str) -> Result<u32, MigrationError> {
-    let text = "SELECT toUnixTimestamp(now('UTC'))";
-    let query = server(client).query_raw(text);
-    query.fetch_one().await.map_err(failed(database, "the server did not tell its time", text))
 }

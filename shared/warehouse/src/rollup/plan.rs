@@ -9,7 +9,7 @@ use super::definition::{ViewState, state};
 use super::deletion::Deletion;
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
-use super::{DEFAULT_KEEP_DAYS, TABLE, inspect, server, statements};
+use super::{DEFAULT_KEEP_DAYS, TABLE, differences, inspect, server, statements};
 
 /// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +41,7 @@ const GONE: &str = "the catalog has no such metric";
 const REDEFINED: &str = "the catalog defines the metric differently now, so the hours are computed again from the events that exist";
 const UNKNOWN: &str =
     "no view says how the hours were computed, so they are computed again from the events that exist";
+const FEWER: &str = "the table holds fewer events of these hours, so a rebuild leaves less of them";
 const EXPIRED: &str = "the hours are older than the rollup keeps";
 
 /// Compares the database with the catalog. Changes nothing. The database need not exist.
@@ -100,6 +101,12 @@ pub async fn plan(
         plan.statements.extend(statements::forget_baselines());
         plan.statements.append(&mut removed);
         plan.statements.extend(statements::forget_baselines());
+    }
+    for metric in catalog.metrics().iter().filter(|metric| options.rebuild && is_kept(metric)) {
+        if let Some(condition) = differences::shrinking(client, database, metric, keep_days).await? {
+            let name = Some(metric.name.to_string());
+            plan.deletions.extend(deletion(client, database, name, FEWER, &condition).await?);
+        }
     }
     for metric in catalog.metrics() {
         match view_state(metric) {
