@@ -341,9 +341,12 @@ async fn judge_all(app: &App, request: &SweepRequest<'_>, mut sweep: Sweep) -> R
     while let Some(usage) = sweep.next().await? {
         customers += 1;
         let counted = request.window.counted(usage.first_event, oldest);
-        for ((spec, settings), values) in app.catalog.metrics().iter().zip(&app.settings).zip(usage.series())
+        let of_metrics = usage.series().zip(usage.first_uses());
+        for ((spec, settings), (values, first_use)) in
+            app.catalog.metrics().iter().zip(&app.settings).zip(of_metrics)
         {
             let series = Series::new(values, counted, spec.missing, spec.never_negative());
+            let series = series.used_since(first_use, &request.window, oldest);
             anomalies += u64::from(matches!(check(&series, settings), Verdict::Anomalous(_)));
         }
     }

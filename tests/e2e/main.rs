@@ -20,6 +20,7 @@ mod checksums;
 mod clickhouse_faults;
 mod deployed;
 mod expressions;
+mod first_use;
 mod gateway;
 mod gateway_events;
 mod gateway_fuzz;

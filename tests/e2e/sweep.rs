@@ -34,10 +34,14 @@ async fn verdicts_of(app: &App, request: &SweepRequest<'_>, mut sweep: Sweep) ->
     let mut verdicts = BTreeMap::new();
     while let Some(usage) = sweep.next().await? {
         let customer = String::from_utf8(usage.customer_id.to_vec())?;
-        let counted = request.window.counted(usage.first_event, request.window.oldest(request.baseline_days));
-        for ((spec, settings), windows) in app.catalog.metrics().iter().zip(&app.settings).zip(usage.series())
+        let oldest = request.window.oldest(request.baseline_days);
+        let counted = request.window.counted(usage.first_event, oldest);
+        let of_metrics = usage.series().zip(usage.first_uses());
+        for ((spec, settings), (windows, first_use)) in
+            app.catalog.metrics().iter().zip(&app.settings).zip(of_metrics)
         {
             let series = Series::new(windows, counted, spec.missing, spec.never_negative());
+            let series = series.used_since(first_use, &request.window, oldest);
             let name = ["api_calls", "bandwidth", "storage_peak", "compute_time"]
                 .into_iter()
                 .find(|name| *name == spec.name.as_str())

@@ -114,8 +114,13 @@ impl Oracle {
                     let back = age * period.stride();
                     value_of(metric, &own, &(period.start - back..period.end - back))
                 };
-                let baseline: Vec<f64> = (1..=counted(period, first)).filter_map(value).collect();
-                let verdict = judge(metric, value(0), &baseline, period.threshold);
+                let of_customer = counted(period, first);
+                let first_use = own.iter().filter(|event| is_of(metric, event)).map(|event| event.ms).min();
+                let of_series =
+                    first_use.map_or(of_customer, |first| counted(period, first).min(of_customer));
+                let baseline: Vec<f64> = (1..=of_series).filter_map(value).collect();
+                let is_first_use = of_customer >= 7 && first_use.is_some_and(|first| first >= period.start);
+                let verdict = judge(metric, value(0), &baseline, is_first_use, period.threshold);
                 expected.insert((customer.clone(), metric), verdict);
             }
         }
@@ -129,8 +134,20 @@ impl Oracle {
     }
 }
 
-/// How many earlier windows count for a customer with this first event. All count if the event is in the oldest stride.
-/// Otherwise the windows after the one with the event count.
+/// Whether an event is one of this metric.
+fn is_of(metric: &str, event: &RawEvent) -> bool {
+    let has = |property: &str| event.properties.get(property).is_some_and(Value::is_number);
+    match (metric, event.event_type.as_str()) {
+        ("api_calls", "api_request") => true,
+        ("bandwidth", "api_request") => has("bytes"),
+        ("compute_time", "compute") => has("cpu_ms"),
+        ("storage_peak", "storage") => has("gb_stored"),
+        _ => false,
+    }
+}
+
+/// How many earlier windows count for a customer or a series with this first event. All count if the event is in the
+/// oldest stride. Otherwise the windows after the one with the event count.
 fn counted(period: &Period, first: i64) -> i64 {
     let before_end = period.end - 1 - first;
     let (age, offset) = (before_end / period.stride(), before_end % period.stride());
@@ -160,20 +177,31 @@ fn value_of(metric: &str, events: &[&RawEvent], window: &std::ops::Range<i64>) -
     }
 }
 
-fn judge(metric: &str, current: Option<f64>, baseline: &[f64], threshold: f64) -> Expected {
+fn judge(
+    metric: &str,
+    current: Option<f64>,
+    baseline: &[f64],
+    is_first_use: bool,
+    threshold: f64,
+) -> Expected {
     let Some(current) = current else { return Expected::Undetermined("no_data") };
-    if baseline.len() < 7 {
-        return Expected::Undetermined("insufficient_data");
-    }
-    let n = baseline.len() as f64;
-    let mean = baseline.iter().sum::<f64>() / n;
-    let stddev = (baseline.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
     let min_change = match metric {
         "api_calls" => 100.0,
         "bandwidth" => 1e6,
         "storage_peak" => 1.0,
         _ => 60_000.0,
     };
+    if baseline.len() < 7 {
+        if is_first_use && current >= 10.0 * min_change {
+            let severity = Some("warning");
+            let (mean, stddev, z_score, samples) = (0.0, 0.0, 0.0, 0);
+            return Expected::Judged(Judged { current, mean, stddev, z_score, samples, severity });
+        }
+        return Expected::Undetermined("insufficient_data");
+    }
+    let n = baseline.len() as f64;
+    let mean = baseline.iter().sum::<f64>() / n;
+    let stddev = (baseline.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
     let change = (current - mean).abs();
     let large = change >= min_change && change >= 0.1 * mean.abs();
     // The least spread is 4 % of the mean.

@@ -197,8 +197,9 @@ impl World {
 
     /// All anomalies and digests of the table.
     pub async fn items(&self) -> Result<Vec<HashMap<String, AttributeValue>>> {
-        let is_found =
-            |item: &HashMap<_, _>| ["usage_anomaly", "alert_digest"].contains(&text(item, "type").as_str());
+        let is_found = |item: &HashMap<_, _>| {
+            ["usage_anomaly", "new_usage", "alert_digest"].contains(&text(item, "type").as_str())
+        };
         Ok(self.all_items().await?.into_iter().filter(is_found).collect())
     }
 

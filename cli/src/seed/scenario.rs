@@ -15,7 +15,7 @@ pub(crate) enum Scenario {
     /// No more calls of the API, so bandwidth stops too.
     CallsStop,
     CallsStart,
-    CallsStartSmall,
+    CallsStartFew,
     /// Calls and bytes rise together.
     TrafficSpike,
     BandwidthSpike,
@@ -55,7 +55,7 @@ const ALL: [Scenario; 27] = {
         CallsDrop,
         CallsStop,
         CallsStart,
-        CallsStartSmall,
+        CallsStartFew,
         TrafficSpike,
         BandwidthSpike,
         BandwidthSpikeMildly,
@@ -171,22 +171,22 @@ impl Scenario {
                 api.events[0] = draw.whole(1_500, 3_000);
                 api.amounts[0] = draw.whole(20_000_000, 60_000_000);
                 vec![
-                    found(ApiCalls, FromZero, Critical, "the first calls in a month"),
-                    found(Bandwidth, FromZero, Critical, "the first calls in a month"),
+                    found(ApiCalls, FromZero, Warning, "new_usage: the first calls in a month"),
+                    found(Bandwidth, FromZero, Warning, "new_usage: the first calls in a month"),
                 ]
             }
-            Scenario::CallsStartSmall => {
+            Scenario::CallsStartFew => {
                 silence_baseline(api);
                 api.events[0] = draw.whole(300, 700);
-                api.amounts[0] = api.events[0] * draw.whole(100, 400);
+                api.amounts[0] = api.events[0] * draw.whole(50_000, 80_000);
                 vec![
+                    missed(ApiCalls, FromZero, "a first use of less than ten times min_change"),
                     found(
-                        ApiCalls,
+                        Bandwidth,
                         FromZero,
                         Warning,
-                        "the first calls in a month, less than ten times min_change",
+                        "new_usage: the first calls in a month, each of them large",
                     ),
-                    missed(Bandwidth, FromZero, "below min_change: the bytes of a few small calls"),
                 ]
             }
             Scenario::TrafficSpike => {
@@ -264,7 +264,7 @@ impl Scenario {
                 silence_baseline(compute);
                 compute.events[0] = draw.whole(20, 60);
                 compute.amounts[0] = draw.whole(900_000, 3_600_000);
-                vec![found(ComputeTime, FromZero, Critical, "the first jobs in a month")]
+                vec![found(ComputeTime, FromZero, Warning, "new_usage: the first jobs in a month")]
             }
             Scenario::Silence => {
                 stop(api);

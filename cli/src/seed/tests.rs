@@ -23,30 +23,39 @@ struct Finding {
 /// The value of a metric in each window; `None` is a gap. Index 0 is the current window.
 type Windows = Vec<Option<f64>>;
 
+/// The window of the first event of each metric.
+type Firsts = [Option<usize>; 4];
+
 /// Values from the events alone, by their timestamps.
-fn windows_of_events(events: &[Event], end_ms: i64) -> (Vec<Windows>, usize) {
+fn windows_of_events(events: &[Event], end_ms: i64) -> (Vec<Windows>, Firsts) {
     let mut windows = vec![vec![Some(0.0); 31], vec![Some(0.0); 31], vec![None; 31], vec![Some(0.0); 31]];
-    let mut first = 0;
+    let mut firsts = Firsts::default();
     for event in events {
         let age = (end_ms - 1 - event.timestamp).div_euclid(DAY_MS) as usize;
         if age > 30 {
             continue;
         }
-        first = first.max(age);
+        let mut first_use = |metric: usize| firsts[metric] = firsts[metric].max(Some(age));
         let amount = event.amount as f64;
         match event.event_type {
             EventType::ApiRequest => {
+                first_use(0);
+                first_use(1);
                 add(&mut windows[0][age], 1.0);
                 add(&mut windows[1][age], amount);
             }
             EventType::Storage => {
+                first_use(2);
                 let peak = &mut windows[2][age];
                 *peak = Some(peak.map_or(amount / 1000.0, |peak: f64| peak.max(amount / 1000.0)));
             }
-            EventType::Compute => add(&mut windows[3][age], amount),
+            EventType::Compute => {
+                first_use(3);
+                add(&mut windows[3][age], amount);
+            }
         }
     }
-    (windows, first)
+    (windows, firsts)
 }
 
 fn add(value: &mut Option<f64>, amount: f64) {
@@ -54,7 +63,7 @@ fn add(value: &mut Option<f64>, amount: f64) {
 }
 
 /// Values from the plan, which is faster. Another test shows that the events add up to the plan.
-fn windows_of_plan(plan: &plan::CustomerPlan) -> (Vec<Windows>, usize) {
+fn windows_of_plan(plan: &plan::CustomerPlan) -> (Vec<Windows>, Firsts) {
     let usage = &plan.usage;
     let take =
         |values: &[u64], unit: f64| values[..31].iter().map(|&v| Some(v as f64 / unit)).collect::<Windows>();
@@ -67,8 +76,9 @@ fn windows_of_plan(plan: &plan::CustomerPlan) -> (Vec<Windows>, usize) {
         peaks,
         take(&usage.compute.amounts, 1.0),
     ];
-    let used = |w: &usize| usage.api.events[*w] + usage.storage.events[*w] + usage.compute.events[*w] > 0;
-    (windows, (0..31).rev().find(used).unwrap_or(0))
+    let first = |events: &[u64]| (0..31).rev().find(|window| events[*window] > 0);
+    let of_api = first(&usage.api.events);
+    (windows, [of_api, of_api, first(&usage.storage.events), first(&usage.compute.events)])
 }
 
 struct Score {
@@ -80,7 +90,7 @@ struct Score {
 }
 
 /// The definition, in two passes. `None` without a verdict.
-fn check(metric: Metric, windows: &Windows, first: usize) -> Option<Score> {
+fn check(metric: Metric, windows: &Windows, firsts: &Firsts) -> Option<Score> {
     let min_change = match metric {
         Metric::ApiCalls => 100.0,
         Metric::Bandwidth => 1_000_000.0,
@@ -88,7 +98,14 @@ fn check(metric: Metric, windows: &Windows, first: usize) -> Option<Score> {
         Metric::ComputeTime => 60_000.0,
     };
     let current = windows[0]?;
-    let oldest = if first == 30 { 30 } else { first.saturating_sub(1) };
+    let counted = |first: usize| if first == 30 { 30 } else { first.saturating_sub(1) };
+    let of_customer = firsts.iter().flatten().max().map_or(0, |first| counted(*first));
+    let first_use = firsts[metric as usize];
+    if first_use == Some(0) && of_customer >= 7 && current >= 10.0 * min_change {
+        let (change, severity) = (current / min_change, Some(Severity::Warning));
+        return Some(Score { z_score: 100.0, change, relative: 1.0, direction: Direction::Spike, severity });
+    }
+    let oldest = first_use.map_or(of_customer, counted);
     let baseline: Vec<f64> = windows[1..=oldest].iter().flatten().copied().collect();
     if baseline.len() < 7 {
         return None;
@@ -111,12 +128,12 @@ fn check(metric: Metric, windows: &Windows, first: usize) -> Option<Score> {
     Some(Score { z_score, change: change / min_change, relative, direction, severity })
 }
 
-fn found(customer: u64, windows: &[Windows], first: usize) -> Vec<Finding> {
+fn found(customer: u64, windows: &[Windows], firsts: &Firsts) -> Vec<Finding> {
     METRICS
         .iter()
         .zip(windows)
         .filter_map(|(&metric, windows)| {
-            let score = check(metric, windows, first)?;
+            let score = check(metric, windows, firsts)?;
             Some(Finding { customer, metric, direction: score.direction, severity: score.severity? })
         })
         .collect()
@@ -153,9 +170,9 @@ fn the_check_on_the_events_finds_what_is_planted_and_nothing_else() {
             assert_eq!(events.len() as u64, plan.usage.event_count());
             let start_ms = end_ms - DAY_MS * world.days as i64;
             assert!(events.iter().all(|event| (start_ms..end_ms).contains(&event.timestamp)));
-            let (windows, first) = windows_of_events(&events, end_ms);
-            assert_eq!((&windows, first), (&by_plan.0, by_plan.1), "seed {seed}, customer {number}");
-            actual.extend(found(number, &windows, first));
+            let (windows, firsts) = windows_of_events(&events, end_ms);
+            assert_eq!((&windows, firsts), (&by_plan.0, by_plan.1), "seed {seed}, customer {number}");
+            actual.extend(found(number, &windows, &firsts));
         }
         assert_eq!(actual, expected, "seed {seed}, weekday {weekday}, hour {hour}");
     }
@@ -177,10 +194,10 @@ fn ordinary_usage_is_far_from_the_thresholds_and_planted_usage_far_beyond() {
 
 fn assert_margins(world: World, number: u64) {
     let plan = plan::plan(world, number);
-    let (windows, first) = windows_of_plan(&plan);
+    let (windows, firsts) = windows_of_plan(&plan);
     for (&metric, windows) in METRICS.iter().zip(&windows) {
         let label = plan.planted.iter().find(|planted| planted.metric == metric);
-        let score = check(metric, windows, first);
+        let score = check(metric, windows, &firsts);
         let place = format!("seed {}, end {}, {} {metric:?}", world.seed, world.end_hour, plan.id);
         match (label.map(|label| label.severity), score) {
             (None | Some(None), None) => {}

@@ -25,6 +25,8 @@ pub(crate) struct Usage {
     oldest: Age,
     /// `None` without any usage in the time read.
     first_event: Option<Timestamp>,
+    /// The first event of each metric in the time read.
+    first_uses: Vec<Option<Timestamp>>,
     /// The values of all metrics, one metric after the other, each newest first.
     values: Vec<Option<f64>>,
     /// The incidents of all metrics.
@@ -37,13 +39,26 @@ const CONCURRENT_CUSTOMERS: usize = 16;
 impl Usage {
     /// The series of a metric of the catalog, without the windows of incidents.
     pub(crate) fn series(&self, app: &App, spec: &MetricSpec) -> Series<'_> {
-        let values = self.values(app, spec);
-        Series::new(values, self.counted(), spec.missing, spec.never_negative())
+        self.series_of(app, spec, self.values(app, spec))
+    }
+
+    /// A series of these values of the metric, by age, that counts as the metric's own does.
+    pub(crate) fn series_of<'a>(
+        &self,
+        app: &App,
+        spec: &MetricSpec,
+        values: &'a [Option<f64>],
+    ) -> Series<'a> {
+        let counted = self.first_event.map_or(0, |first_event| self.window.counted(first_event, self.oldest));
+        let place = place(app, spec);
+        let first_use = place.and_then(|place| self.first_uses.get(place).copied().flatten());
+        Series::new(values, counted, spec.missing, spec.never_negative())
+            .used_since(first_use, &self.window, self.oldest)
             .excluding(self.excluded(spec))
     }
 
     /// The earlier windows of a metric that held an incident.
-    pub(crate) fn excluded(&self, spec: &MetricSpec) -> Excluded {
+    fn excluded(&self, spec: &MetricSpec) -> Excluded {
         incident::excluded(self.incidents_of(spec), &self.window, self.oldest)
     }
 
@@ -64,8 +79,8 @@ impl Usage {
     /// The values of a metric by age. The current value is first.
     pub(crate) fn values(&self, app: &App, spec: &MetricSpec) -> &[Option<f64>] {
         let length = self.oldest.get() + 1;
-        let number = app.catalog.metrics().iter().position(|other| other.name == spec.name);
-        let values = number.and_then(|number| self.values.get(number * length..(number + 1) * length));
+        let values =
+            place(app, spec).and_then(|number| self.values.get(number * length..(number + 1) * length));
         values.unwrap_or_default()
     }
 
@@ -73,11 +88,11 @@ impl Usage {
     pub(crate) fn is_of_nobody(&self) -> bool {
         self.first_event.is_none()
     }
+}
 
-    /// How many of the earlier windows count.
-    pub(crate) fn counted(&self) -> usize {
-        self.first_event.map_or(0, |first_event| self.window.counted(first_event, self.oldest))
-    }
+/// The place of a metric in the catalog.
+fn place(app: &App, spec: &MetricSpec) -> Option<usize> {
+    app.catalog.metrics().iter().position(|other| other.name == spec.name)
 }
 
 /// The usage of all of these customers from one query, with their incidents.
@@ -173,7 +188,14 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
     let SweepRequest { window, baseline_days, customers, .. } = *request;
     let oldest = window.oldest(baseline_days);
     let nothing = vec![None; (oldest.get() + 1) * app.catalog.metrics().len()];
-    let unused = Usage { window, oldest, first_event: None, values: nothing, incidents: Vec::new() };
+    let unused = Usage {
+        window,
+        oldest,
+        first_event: None,
+        first_uses: Vec::new(),
+        values: nothing,
+        incidents: Vec::new(),
+    };
     let mut usage: HashMap<_, _> =
         customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
     let (mut sweep, mut rows) = (app.usage.sweep(request).await?, 0);
@@ -183,6 +205,7 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
         let id = std::str::from_utf8(row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
         let Some(found) = id.and_then(|id| usage.get_mut(&id)) else { continue };
         found.first_event = Some(row.first_event);
+        found.first_uses = row.first_uses().collect();
         found.values = row.series().flatten().copied().collect();
     }
     // An answer without rows has two possible causes: none of the customers used anything, or the answer was cut before

@@ -1,6 +1,6 @@
 //! Shapes of answers that several routes share.
 
-use detection::{Action, Direction, Evidence, Severity, State, Window};
+use detection::{Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -30,6 +30,8 @@ pub(crate) struct AnomalyView {
     /// The anomaly's id in other routes. Treat it as opaque.
     #[schema(example = "1795266000000.api_calls.Y3VzdF8wMDAx")]
     pub anomaly_id: String,
+    #[serde(rename = "type")]
+    pub kind: AnomalyKind,
     pub customer_id: String,
     pub metric: String,
     pub unit: String,
@@ -46,7 +48,7 @@ pub(crate) struct AnomalyView {
     /// The next steps, the most likely cause first.
     pub investigation_steps: Vec<String>,
     pub alert_state: AlertState,
-    /// The incident of the anomaly. Null for anomalies that are older than incidents.
+    /// The incident of the anomaly. Null for first uses, and for anomalies that are older than incidents.
     #[schema(required = true)]
     pub incident_id: Option<String>,
     /// The reason of the mute that covered the anomaly. For operators only.
@@ -88,6 +90,7 @@ impl AnomalyView {
         let history = item.history.into_iter().map(|entry| HistoryView::of(entry, caller));
         Self {
             anomaly_id: item.anomaly_id.to_string(),
+            kind: item.kind,
             customer_id: item.customer_id.into(),
             metric: item.metric.into(),
             unit: item.unit,

@@ -30,6 +30,11 @@ impl Candidate {
             Seen::Inside | Seen::Between | Seen::Undetermined => None,
         }
     }
+
+    /// The anomaly, if it is a first use. It is stored and belongs to no incident, so it pages nobody.
+    pub fn first_use(&self) -> Option<Finding> {
+        self.finding().filter(|finding| finding.comparison.is_new_usage())
+    }
 }
 
 /// The verdict on one series, and its candidates by direction.

@@ -102,6 +102,10 @@ async fn settle(
     if pass.order == Order::Ahead && candidate.finding().is_none() {
         return Ok(Settled::Nothing);
     }
+    if let Some(finding) = candidate.first_use() {
+        let item = anomaly_item(pass, &candidate, &finding, None);
+        return Ok(Settled::Anomaly(ledger.record(item, pass.writer).await?, None));
+    }
     let mut before = latest(pass, known, &candidate);
     let first = decide(pass, &candidate, before.as_ref());
     let single = plan.is_single(&candidate, Call::of(&first));
@@ -173,6 +177,9 @@ fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool
 /// The step from the latest incident of a candidate's subject.
 fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Step {
     let app = pass.app;
+    if candidate.first_use().is_some() {
+        return Step::Stay;
+    }
     let observation = observation(pass, candidate);
     let muted = mute(pass, candidate).is_some() || pass.order == Order::Missed;
     let latest = latest.and_then(|latest| latest.incident.as_ref());

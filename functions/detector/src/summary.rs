@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalog::Shard;
-use detection::{Direction, Evidence, Severity};
+use detection::{AnomalyKind, Direction, Evidence, Severity};
 use jiff::Timestamp;
 use platform::emf::UsageFigures;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,8 @@ pub struct WindowTimes {
 /// One finding of a dry run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
+    #[serde(rename = "type")]
+    pub kind: AnomalyKind,
     pub customer_id: String,
     pub metric: String,
     pub severity: Severity,
@@ -135,6 +137,7 @@ pub(crate) fn of_dry_run(
 impl From<detection::Anomaly> for Finding {
     fn from(anomaly: detection::Anomaly) -> Self {
         Self {
+            kind: anomaly.kind,
             customer_id: anomaly.customer_id.into(),
             metric: anomaly.metric.into(),
             severity: anomaly.severity,

@@ -192,9 +192,12 @@ fn judge(
         quarantine(figures, "invalid_customer_id", metrics.len() as u64, usage.customer_id, "*");
         return Ok(());
     };
-    let counted = window.counted(usage.first_event, window.oldest(app.detection.baseline_days));
-    for (metric, (spec, windows)) in metrics.iter().zip(usage.series()).enumerate() {
+    let oldest = window.oldest(app.detection.baseline_days);
+    let counted = window.counted(usage.first_event, oldest);
+    let of_metrics = usage.series().zip(usage.first_uses());
+    for (metric, (spec, (windows, first_use))) in metrics.iter().zip(of_metrics).enumerate() {
         let series = Series::new(windows, counted, spec.missing, spec.never_negative());
+        let series = series.used_since(first_use, &window, oldest);
         note_broken(figures, &customer_id, &spec.name, &series, &window);
         let judged = judge_series(pass, known, &customer_id, metric, series);
         for candidate in judged.candidates.iter().flatten() {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{describe, steps};
-use crate::{CustomerId, Direction, Evidence, Finding, MetricName, Severity, Window};
+use crate::{Comparison, CustomerId, Direction, Evidence, Finding, MetricName, Severity, Window};
 
 /// A recorded deviation of one customer's metric in one window.
 ///
@@ -16,6 +16,7 @@ use crate::{CustomerId, Direction, Evidence, Finding, MetricName, Severity, Wind
 /// makes the same anomaly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anomaly {
+    pub kind: AnomalyKind,
     pub customer_id: CustomerId,
     pub metric: MetricName,
     pub unit: String,
@@ -27,6 +28,16 @@ pub struct Anomaly {
     /// One English sentence with figures.
     pub description: String,
     pub investigation_steps: Vec<String>,
+}
+
+/// `usage_anomaly`: usage that differs from earlier windows. `new_usage`: a large first use of a metric by a customer that is
+/// known for longer. It has no earlier windows to compare with, belongs to no incident and pages nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
+#[serde(rename_all = "snake_case")]
+pub enum AnomalyKind {
+    UsageAnomaly,
+    NewUsage,
 }
 
 /// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable back
@@ -46,6 +57,7 @@ impl Anomaly {
         finding: &Finding,
     ) -> Self {
         Self {
+            kind: AnomalyKind::of(&finding.comparison),
             description: describe::sentence(metric.as_str(), unit, finding),
             investigation_steps: steps::with_general(own_steps, finding.direction),
             unit: unit.to_owned(),
@@ -65,6 +77,12 @@ impl Anomaly {
 
     pub fn id(&self) -> AnomalyId {
         AnomalyId::of(self.detected_at(), &self.metric, &self.customer_id)
+    }
+}
+
+impl AnomalyKind {
+    pub fn of(comparison: &Comparison) -> Self {
+        if comparison.is_new_usage() { Self::NewUsage } else { Self::UsageAnomaly }
     }
 }
 

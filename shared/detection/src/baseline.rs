@@ -26,6 +26,9 @@ impl Baseline {
     /// Relative spread below which a baseline counts as constant. A z-score would only measure rounding there.
     pub const CONSTANT_SPREAD: f64 = 1e-9;
 
+    /// Of no window at all.
+    pub(crate) const NONE: Self = Self { mean: 0.0, stddev: 0.0, sample_count: 0, origin: 0.0, offset: 0.0 };
+
     /// The baseline of `values`, in any order. `None` below two values, which have no standard deviation.
     ///
     /// The parts are finite for finite values up to 1e100. Beyond that the squares may overflow, and

@@ -1,7 +1,7 @@
 //! The check: one series and its settings in, one verdict out.
 
-use crate::detectors::z_score;
-use crate::{Baseline, Comparison, Direction, Finding, Reason, Series, Settings, Verdict};
+use crate::detectors::{new_usage, z_score};
+use crate::{Baseline, Comparison, Direction, Finding, Reason, Series, Settings, Severity, Verdict};
 
 /// Compares the current window of `series` with its baseline.
 ///
@@ -16,7 +16,7 @@ pub fn check(series: &Series<'_>, settings: &Settings) -> Verdict {
     let excluded_windows = series.excluded_windows(settings.min_samples());
     let baseline = Baseline::of(series.baseline_without(excluded_windows).map(|(_, value)| value));
     let Some(baseline) = baseline.filter(|baseline| baseline.sample_count() >= settings.min_samples()) else {
-        return Verdict::Undetermined(Reason::InsufficientData);
+        return first_use(series, current, settings);
     };
     let judged =
         z_score::judge(current, &baseline, series.never_negative(), settings.z_score(), settings.floors());
@@ -29,6 +29,19 @@ pub fn check(series: &Series<'_>, settings: &Settings) -> Verdict {
         None => Verdict::Normal(comparison),
         Some(severity) => Verdict::Anomalous(Finding { comparison, severity, direction }),
     }
+}
+
+/// The verdict where too few windows count to compare with.
+fn first_use(series: &Series<'_>, current: f64, settings: &Settings) -> Verdict {
+    let opinion = new_usage::judge(current, series.never_negative(), settings.floors())
+        .filter(|_| series.is_first_use(settings.min_samples()));
+    let Some(opinion) = opinion else {
+        return Verdict::Undetermined(Reason::InsufficientData);
+    };
+    let baseline = Baseline::NONE;
+    let comparison = Comparison { current, baseline, z_score: opinion.score, excluded_windows: 0, opinion };
+    let direction = Direction::of(current);
+    Verdict::Anomalous(Finding { comparison, severity: Severity::Warning, direction })
 }
 
 #[cfg(test)]

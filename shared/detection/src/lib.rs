@@ -40,7 +40,7 @@ pub mod verdict;
 pub mod window;
 
 pub use age::{Age, BaselineDays, Excluded};
-pub use anomaly::{Anomaly, AnomalyId};
+pub use anomaly::{Anomaly, AnomalyId, AnomalyKind};
 pub use baseline::Baseline;
 pub use check::check;
 pub use distribution::Distribution;

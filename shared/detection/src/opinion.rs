@@ -27,6 +27,8 @@ pub enum Detail {
         /// The earlier windows have no meaningful spread, so other rules decided.
         constant_baseline: bool,
     },
+    /// The first use of a metric by a customer that is known for longer.
+    NewUsage,
 }
 
 impl Opinion {

@@ -1,6 +1,8 @@
 //! One customer's usage of one metric, window by window.
 
-use crate::{Age, Excluded, Reason};
+use jiff::Timestamp;
+
+use crate::{Age, Excluded, Reason, Window};
 
 /// The meaning of a counted window without events of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,6 +30,10 @@ impl Missing {
 pub struct Series<'a> {
     windows: &'a [Option<f64>],
     counted: usize,
+    /// How many of the earlier windows count for the customer, whose other series may be older.
+    counted_of_customer: usize,
+    /// Whether the first event of the series lies in the current window.
+    is_first_use: bool,
     missing: Missing,
     never_negative: bool,
     excluded: Excluded,
@@ -41,7 +47,23 @@ impl<'a> Series<'a> {
     /// * `counted`: how many of the earlier windows count, the newest ones; see [`crate::Window::counted`].
     /// * `never_negative`: whether a negative value can only be broken data, as for counts and sums.
     pub fn new(windows: &'a [Option<f64>], counted: usize, missing: Missing, never_negative: bool) -> Self {
-        Self { windows, counted, missing, never_negative, excluded: Excluded::default() }
+        Self {
+            windows,
+            counted,
+            counted_of_customer: counted,
+            is_first_use: false,
+            missing,
+            never_negative,
+            excluded: Excluded::default(),
+        }
+    }
+
+    /// The same for a series whose first event in the time read is this one. A series may be younger than its customer:
+    /// its windows count from its own first use. Without any event its windows count as those of the customer, as zeros.
+    pub fn used_since(self, first_use: Option<Timestamp>, window: &Window, oldest: Age) -> Self {
+        let Some(first_use) = first_use else { return self };
+        let counted = window.counted(first_use, oldest).min(self.counted);
+        Self { counted, is_first_use: first_use >= window.start(), ..self }
     }
 
     /// The same without the windows that incidents were in.
@@ -52,6 +74,16 @@ impl<'a> Series<'a> {
     /// The value of the current window. `None` for a gap.
     pub fn current(&self) -> Option<f64> {
         self.missing.value(self.windows.first().copied().flatten())
+    }
+
+    /// How many of the earlier windows count.
+    pub fn counted(&self) -> usize {
+        self.counted
+    }
+
+    /// Whether a customer that is known for `min_samples` windows uses the metric for the first time.
+    pub fn is_first_use(&self, min_samples: usize) -> bool {
+        self.is_first_use && self.counted_of_customer >= min_samples
     }
 
     /// The reason why the current window cannot be judged, if its value is broken.

@@ -74,6 +74,11 @@ impl Comparison {
     pub fn constant_baseline(&self) -> bool {
         matches!(self.opinion.detail, Detail::ZScore { constant_baseline: true })
     }
+
+    /// Whether it is a first use, which has no earlier windows to compare with.
+    pub fn is_new_usage(&self) -> bool {
+        self.opinion.detail == Detail::NewUsage
+    }
 }
 
 impl Severity {

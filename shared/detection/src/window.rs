@@ -124,11 +124,22 @@ impl Window {
         Self { start: self.start + hour, end: self.end + hour }
     }
 
-    /// How many earlier windows count for a customer whose first event in the time read is `first_event`.
+    /// The first use of a series with these values by age, newest first: the start of the oldest window with an event.
+    /// It is exact enough for [`Window::counted`] if windows leave no time between them.
+    pub fn first_use(&self, values: &[Option<f64>]) -> Option<Timestamp> {
+        let oldest = values.iter().rposition(Option::is_some)?;
+        Some(self.earlier(Age::new(oldest)?).start())
+    }
+
+    /// Whether windows follow each other without time between them.
+    pub fn fills_its_stride(&self) -> bool {
+        self.length_ms() == self.stride_ms()
+    }
+
+    /// How many earlier windows count for a customer or a series whose first event in the time read is `first_event`.
     ///
-    /// A first event in the oldest stride means that the customer is older, so all windows count. Otherwise the
-    /// customer is new. Only the windows after the one with its first event count, because that one was not used in
-    /// full.
+    /// A first event in the oldest stride means that the usage is older, so all windows count. Otherwise the usage is
+    /// new. Only the windows after the one with its first event count, because that one was not used in full.
     pub fn counted(&self, first_event: Timestamp, oldest: Age) -> usize {
         let baseline_windows = oldest.get();
         let before_end =

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use detection::incident::{Event, Incident, IncidentId};
-use detection::{Anomaly, AnomalyId, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State};
+use detection::{
+    Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ pub struct AnomalyItem {
     pub pk: String,
     pub sk: String,
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: AnomalyKind,
     pub anomaly_id: AnomalyId,
     pub customer_id: CustomerId,
     pub metric: MetricName,
@@ -86,7 +88,7 @@ impl AnomalyItem {
         Self {
             pk,
             sk,
-            kind: "usage_anomaly".to_owned(),
+            kind: anomaly.kind,
             anomaly_id: anomaly.id(),
             customer_id: anomaly.customer_id.clone(),
             metric: anomaly.metric.clone(),
@@ -160,6 +162,7 @@ mod tests {
                 constant_baseline: false,
             };
             let anomaly = Anomaly {
+                kind: AnomalyKind::UsageAnomaly,
                 customer_id: CustomerId::new("c").unwrap(),
                 metric: MetricName::new("api_calls").unwrap(),
                 unit: "calls".to_owned(),

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use catalog::MetricSpec;
 use detection::{
-    Age, AnomalyId, Baseline, CustomerId, Direction, MetricName, Series, Severity, State as Stand, Window,
+    Age, AnomalyId, Baseline, CustomerId, Direction, MetricName, Severity, State as Stand, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -36,8 +36,9 @@ const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "anomaly_id",
+    "type",
     "customer_id",
     "metric",
     "unit",
@@ -292,7 +293,7 @@ async fn around(
     let compared: Vec<Age> = series.baseline_without(excluded_windows).map(|(age, _)| age).collect();
     let values = usage.values(app, spec).iter().skip(1).zip(window.oldest(days).earlier_windows());
     let windows = values.map(|(value, age)| {
-        let is_full = age.get() <= usage.counted();
+        let is_full = age.get() <= series.counted();
         let value = if is_full { spec.missing.value(*value) } else { *value };
         let counted = is_full && (value.is_none() || compared.contains(&age));
         BaselineWindow { window: (&window.earlier(age)).into(), value, counted }
@@ -305,13 +306,11 @@ async fn around(
 fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: &[Option<f64>]) -> Vec<Hour> {
     const HOURS: usize = detection::window::HOURS as usize;
     let days: Vec<_> = by_hour.rchunks_exact(HOURS).collect();
-    let excluded = usage.excluded(spec);
     (0..HOURS)
         .map(|hour| {
             let start = window.start() + SignedDuration::from_hours(hour as i64);
             let values: Vec<Option<f64>> = days.iter().map(|day| day[hour]).collect();
-            let series = Series::new(&values, usage.counted(), spec.missing, spec.never_negative())
-                .excluding(excluded);
+            let series = usage.series_of(app, spec, &values);
             let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
             let usual = || series.baseline_without(excluded_windows).map(|(_, value)| value);
             let baseline = Baseline::of(usual()).filter(Baseline::is_finite);

@@ -33,7 +33,7 @@ pub(crate) struct Trends {
     pub by_direction: ByDirection,
     /// By metric. Metrics without anomalies are left out.
     pub by_metric: BTreeMap<String, u64>,
-    /// By type of anomaly. At present all are `usage_anomaly`.
+    /// By type of anomaly: `usage_anomaly` and `new_usage`. Types without anomalies are left out.
     pub by_type: BTreeMap<String, u64>,
     /// Every day of the period in UTC, oldest first.
     pub by_day: Vec<Day>,

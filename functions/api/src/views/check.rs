@@ -2,7 +2,8 @@
 
 use catalog::MetricSpec;
 use detection::{
-    Baseline, Comparison, CustomerId, Direction, Reason, Settings, Verdict, Window, check, describe,
+    AnomalyKind, Baseline, Comparison, CustomerId, Direction, Reason, Settings, Verdict, Window, check,
+    describe,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,6 +31,10 @@ pub(crate) struct Check {
     #[schema(required = true)]
     pub z_score: Option<f64>,
     pub is_anomaly: bool,
+    /// The type of the anomaly. Null unless it is one.
+    #[serde(rename = "type")]
+    #[schema(required = true)]
+    pub kind: Option<AnomalyKind>,
     /// Null without a verdict.
     #[schema(required = true)]
     pub severity: Option<CheckSeverity>,
@@ -125,7 +130,8 @@ impl Check {
         };
         let values = || series.baseline().map(|(_, value)| value);
         let finite = |number: f64| Some(number).filter(|number| number.is_finite());
-        let baseline = comparison.map(|comparison| comparison.baseline).or_else(|| Baseline::of(values()));
+        let compared = comparison.filter(|comparison| !comparison.is_new_usage());
+        let baseline = compared.map(|comparison| comparison.baseline).or_else(|| Baseline::of(values()));
         let sole = || values().next();
         Self {
             customer_id: customer.to_string(),
@@ -143,6 +149,7 @@ impl Check {
             },
             z_score: comparison.map(|comparison: &Comparison| comparison.z_score),
             is_anomaly: finding.is_some(),
+            kind: finding.map(|finding| AnomalyKind::of(&finding.comparison)),
             severity: comparison
                 .map(|_| finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into())),
             direction: finding.map(|finding| finding.direction),

@@ -84,6 +84,9 @@ fn found(metric: &str, unit: &str, period: &str, by_day: bool, finding: &Finding
     let samples = comparison.baseline.sample_count();
     let (was, usual) = (was(metric, unit, period, current), humanize(mean, unit));
 
+    if comparison.is_new_usage() {
+        return format!("{was}, the customer's first usage of this metric");
+    }
     if mean == 0.0 && comparison.constant_baseline() {
         return format!("{was}, after zero in all {samples} windows before");
     }

@@ -28,6 +28,7 @@ pub struct CustomerUsage<'a> {
     pub customer_id: &'a [u8],
     /// The customer's first event, of any metric, in the time read. It is less than a day off, within the same window.
     pub first_event: Timestamp,
+    window: Window,
     windows: usize,
     of: &'a Customer,
 }
@@ -72,6 +73,8 @@ struct Customer {
     id: Vec<u8>,
     /// `None` without any window.
     first_event: Option<Timestamp>,
+    /// In Unix milliseconds by metric, if windows leave time between them. Otherwise empty: the values give it.
+    first_uses_ms: Vec<i64>,
     /// Names of metrics that are in the rollup and not in the catalog, once for each window with them.
     unknown: Vec<String>,
     /// By metric and age.
@@ -86,6 +89,8 @@ pub(super) struct UsageRow<'a> {
     declared: u64,
     /// Set only if all windows are read. Otherwise it is zero, and the ages give the time.
     first_event_ms: i64,
+    /// The first event of each metric, or zero, if windows leave time between them. Otherwise empty.
+    first_uses_ms: Vec<i64>,
     /// Metrics that are not in the catalog, with the ages of their windows.
     unknown: Vec<(u8, String)>,
     /// Ages of the existing windows. An array of bytes has the encoding of a text.
@@ -232,6 +237,7 @@ impl Stream {
             Content::Whole => Timestamp::from_millisecond(row.first_event_ms).ok(),
             _ => oldest.map(|age| self.window.earlier(age).start()),
         };
+        customer.first_uses_ms = row.first_uses_ms;
         customer.unknown.clear();
         let unknown = row.unknown.into_iter();
         let known_now =
@@ -247,12 +253,18 @@ impl Stream {
             return None;
         }
         self.next = Next::Spent;
-        let Self { customer, windows, .. } = self;
+        let Self { customer, windows, window, .. } = self;
         customer.unknown.sort_unstable();
         customer.unknown.dedup();
         customer.unknown.truncate(UNKNOWN_TOLD);
         let first_event = customer.first_event.unwrap_or_default();
-        Some(CustomerUsage { customer_id: &customer.id, first_event, windows: *windows, of: customer })
+        Some(CustomerUsage {
+            customer_id: &customer.id,
+            first_event,
+            window: *window,
+            windows: *windows,
+            of: customer,
+        })
     }
 
     /// Adds the fresh windows to the customer of this baseline. The fresh windows are spent then.
@@ -310,6 +322,16 @@ impl CustomerUsage<'_> {
     /// The values of each metric by age, in the order of the catalog.
     pub fn series(&self) -> impl Iterator<Item = &[Option<f64>]> {
         self.of.values.chunks_exact(self.windows)
+    }
+
+    /// The first event of each metric in the time read, in the order of the catalog; `None` without any. It is off by less
+    /// than a day, within the same window.
+    pub fn first_uses(&self) -> impl Iterator<Item = Option<Timestamp>> {
+        let told = &self.of.first_uses_ms;
+        self.series().enumerate().map(|(metric, values)| match told.get(metric) {
+            Some(first_ms) => Timestamp::from_millisecond(*first_ms).ok().filter(|_| *first_ms > 0),
+            None => self.window.first_use(values),
+        })
     }
 
     /// Metrics that are in the rollup and not in the catalog.

@@ -11,7 +11,8 @@ use crate::usage::note::Build;
 pub(in crate::usage) fn baseline(shard: Shard) -> String {
     let of_shard = of_shard(shard, "bucket");
     format!(
-        "SELECT bucket, customer_id, {{rows:UInt64}} AS declared, toInt64(0) AS first_event_ms, unknown, ages, values
+        "SELECT bucket, customer_id, {{rows:UInt64}} AS declared, toInt64(0) AS first_event_ms,
+    CAST([], 'Array(Int64)') AS first_uses_ms, unknown, ages, values
 FROM {BASELINES_TABLE}
 WHERE closes = toDateTime({{closes:UInt32}}, 'UTC') AND build IN {{builds:Array(UInt64)}}{of_shard}
 ORDER BY bucket, customer_id

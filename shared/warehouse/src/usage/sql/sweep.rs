@@ -33,11 +33,15 @@ pub(in crate::usage) fn sweep(
     let (time, unit, rows) = (source.time, source.unit_ms, source.rows);
     let stride = window.stride().as_millis() / unit;
     let length = window.length().as_millis() / unit;
-    // Windows as long as their stride leave nothing between them.
-    let between = if length == stride {
-        String::new()
+    // Windows as long as their stride leave nothing between them, so that their values tell the first use of each metric.
+    let (between, uses, first_uses) = if window.fills_its_stride() {
+        (String::new(), String::new(), "CAST([], 'Array(Int64)')".to_owned())
     } else {
-        format!(" OR (closing - at - 1) % {stride} >= {length}")
+        (
+            format!(" OR (closing - at - 1) % {stride} >= {length}"),
+            format!("minResample(0, {metrics}, 1)(at, place) AS uses,\n        "),
+            format!("arrayMap(use -> toInt64(use) * {unit}, uses)"),
+        )
     };
     let place = place(catalog);
     let columns = columns(catalog);
@@ -52,6 +56,7 @@ SELECT
     customer_id,
     declared,
     toInt64(oldest) * {unit} AS first_event_ms,
+    {first_uses} AS first_uses_ms,
     unknown,
     arrayMap(age -> toUInt8(age), range({windows})) AS ages,
     {values} AS values
@@ -60,7 +65,7 @@ FROM
     SELECT
         customer_id,
         min(at) AS oldest,
-        groupUniqArrayIf({UNKNOWN_TOLD})((toUInt8(0), toValidUTF8(toString(metric))), place = {metrics}) AS unknown,
+        {uses}groupUniqArrayIf({UNKNOWN_TOLD})((toUInt8(0), toValidUTF8(toString(metric))), place = {metrics}) AS unknown,
         {aggregates}
     FROM
     (

@@ -12,7 +12,8 @@ use crate::rollup::TABLE;
 pub(in crate::usage) fn fresh(catalog: &Catalog, ages: &[u8], shard: Shard) -> String {
     let windows = windows_of_hours(catalog, ages, shard);
     format!(
-        "SELECT bucket, customer_id, count() OVER () AS declared, toInt64(0) AS first_event_ms, unknown, ages, values
+        "SELECT bucket, customer_id, count() OVER () AS declared, toInt64(0) AS first_event_ms,
+    CAST([], 'Array(Int64)') AS first_uses_ms, unknown, ages, values
 FROM
 (
 {windows}
