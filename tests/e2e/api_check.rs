@@ -125,6 +125,17 @@ async fn a_series_that_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<
     let corrected = api.check("corrected", "compute_time", "").await?;
     let verdict = [&corrected["current_value"], &corrected["direction"], &corrected["severity"]];
     assert_eq!(verdict, [&json!(0.0), &json!("drop"), &json!("critical")], "{corrected}");
+    // The answers in steps show corrections beside the usage.
+    let usage = api.read("/v1/customers/corrected/usage?metric=compute_time&from=now-1d").await?;
+    run(&world.app().await?, &hourly(END)).await?;
+    let anomalies = api.read("/v1/anomalies?customer_id=corrected").await?;
+    let id = anomalies["anomalies"][0]["anomaly_id"].as_str().context("an anomaly")?;
+    let anomaly = api.read(&format!("/v1/anomalies/{id}")).await?;
+    for steps in [&usage["points"], &anomaly["hours"]] {
+        let steps = steps.as_array().context("steps")?.iter();
+        let corrections: Vec<_> = steps.filter_map(|step| step["corrections"].as_f64()).collect();
+        assert_eq!((corrections.len(), corrections.iter().sum()), (24, -1.0), "{corrections:?}");
+    }
     // The check does not use a broken earlier window. It compares with the others.
     let infinite = api.check("infinite", "compute_time", "").await?;
     let (windows, verdict) = (&infinite["baseline"], [&infinite["undetermined"], &infinite["severity"]]);

@@ -116,8 +116,11 @@ impl Oracle {
                 };
                 let of_customer = counted(period, first);
                 let first_use = own.iter().filter(|event| is_of(metric, event)).map(|event| event.ms).min();
-                let of_series =
-                    first_use.map_or(of_customer, |first| counted(period, first).min(of_customer));
+                // A level has gaps and not zeros, so its first use decides nothing.
+                let of_series = match first_use {
+                    Some(first) if metric != "storage_peak" => counted(period, first).min(of_customer),
+                    _ => of_customer,
+                };
                 let baseline: Vec<f64> = (1..=of_series).filter_map(value).collect();
                 let is_first_use = of_customer >= 7 && first_use.is_some_and(|first| first >= period.start);
                 let verdict = judge(metric, value(0), &baseline, is_first_use, period.threshold);

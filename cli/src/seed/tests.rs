@@ -105,7 +105,8 @@ fn check(metric: Metric, windows: &Windows, firsts: &Firsts) -> Option<Score> {
         let (change, severity) = (current / min_change, Some(Severity::Warning));
         return Some(Score { z_score: 100.0, change, relative: 1.0, direction: Direction::Spike, severity });
     }
-    let oldest = first_use.map_or(of_customer, counted);
+    // A level has gaps and not zeros, so its first use decides nothing.
+    let oldest = first_use.filter(|_| metric != Metric::StoragePeak).map_or(of_customer, counted);
     let baseline: Vec<f64> = windows[1..=oldest].iter().flatten().copied().collect();
     if baseline.len() < 7 {
         return None;

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use catalog::MetricSpec;
 use catalog::Policies;
 use catalog::Shard;
+use catalog::{Aggregate, MetricSpec};
 use detection::incident::{self, Incident};
 use detection::{Age, BaselineDays, CustomerId, Direction, Excluded, Series, Window};
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
-use warehouse::usage::{Patience, StepsRequest, SweepRequest, Tries, UsageError};
+use warehouse::usage::{Patience, StepsRequest, SweepRequest, Tries, UsageError, UsageStep};
 
 use crate::App;
 use crate::answer::Serving;
@@ -164,7 +164,7 @@ pub(crate) async fn steps(
     (start, end): (Timestamp, Timestamp),
     step: Duration,
     serving: &Serving,
-) -> Result<Vec<Option<f64>>, Problem> {
+) -> Result<Vec<UsageStep>, Problem> {
     let mut tries = tries(app, serving);
     loop {
         let query_id = tries.query_id();
@@ -223,4 +223,12 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
 fn tries<'a>(app: &'a App, serving: &Serving) -> Tries<'a> {
     let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
     Tries::new(&app.usage, name, Patience::OF_A_REQUEST, serving.deadline)
+}
+
+/// The corrections that an answer shows. Only a sum has any.
+pub(crate) fn corrections(metric: &MetricSpec, step: &UsageStep) -> f64 {
+    match metric.aggregate {
+        Aggregate::Sum => step.corrections,
+        _ => 0.0,
+    }
 }

@@ -58,11 +58,17 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The same for a series whose first event in the time read is this one. A series may be younger than its customer:
-    /// its windows count from its own first use. Without any event its windows count as those of the customer, as zeros.
+    /// The same for a series whose first event in the time read is this one. A series may be younger than its customer.
+    ///
+    /// * Zeros count from the first use of the series only.
+    /// * Gaps have no value, so they need no such rule.
+    /// * A series without any event has the zeros of its customer.
     pub fn used_since(self, first_use: Option<Timestamp>, window: &Window, oldest: Age) -> Self {
         let Some(first_use) = first_use else { return self };
-        let counted = window.counted(first_use, oldest).min(self.counted);
+        let counted = match self.missing {
+            Missing::Zero => window.counted(first_use, oldest).min(self.counted),
+            Missing::Gap => self.counted,
+        };
         Self { counted, is_first_use: first_use >= window.start(), ..self }
     }
 

@@ -26,6 +26,6 @@ pub use baseline::Baseline;
 pub(crate) use error::exception_code;
 pub use error::{QueryContext, UsageError, UsageErrorKind};
 pub use reader::UsageReader;
-pub use request::{StepsRequest, SweepRequest};
+pub use request::{StepsRequest, SweepRequest, UsageStep};
 pub use sweep::{CustomerUsage, Sweep};
 pub use tries::{Patience, Tries};

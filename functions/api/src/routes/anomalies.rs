@@ -15,11 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::{AnomalyFilter, AnomalyItem, AnomalyPosition};
 use utoipa::ToSchema;
+use warehouse::usage::UsageStep;
 
 use crate::App;
 use crate::access::{Caller, Reader};
 use crate::answer::Serving;
-use crate::checking::{Usage, steps, usage_of};
+use crate::checking::{Usage, corrections, steps, usage_of};
 use crate::csv_list;
 use crate::cursor::{self, Place};
 use crate::error::Problem;
@@ -103,6 +104,8 @@ pub(crate) struct Hour {
     /// Null if unknown.
     #[schema(required = true)]
     pub value: Option<f64>,
+    /// The sum of the negative values of a summed metric, which are corrections. Zero without any. `value` excludes them.
+    pub corrections: f64,
     /// The same hour of earlier days.
     pub baseline: BaselineView,
 }
@@ -303,13 +306,13 @@ async fn around(
 }
 
 /// Each hour of a window of 24, beside the same hour of earlier days.
-fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: &[Option<f64>]) -> Vec<Hour> {
+fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: &[UsageStep]) -> Vec<Hour> {
     const HOURS: usize = detection::window::HOURS as usize;
     let days: Vec<_> = by_hour.rchunks_exact(HOURS).collect();
     (0..HOURS)
         .map(|hour| {
             let start = window.start() + SignedDuration::from_hours(hour as i64);
-            let values: Vec<Option<f64>> = days.iter().map(|day| day[hour]).collect();
+            let values: Vec<Option<f64>> = days.iter().map(|day| day[hour].value).collect();
             let series = usage.series_of(app, spec, &values);
             let excluded_windows = series.excluded_windows(app.detection.thresholds.min_samples);
             let usual = || series.baseline_without(excluded_windows).map(|(_, value)| value);
@@ -317,6 +320,7 @@ fn hours(app: &App, window: &Window, usage: &Usage, spec: &MetricSpec, by_hour: 
             Hour {
                 window: Period::between(start, start + SignedDuration::from_hours(1)),
                 value: series.current().filter(|value| value.is_finite()),
+                corrections: days.first().map_or(0.0, |day| corrections(spec, &day[hour])),
                 baseline: BaselineView {
                     mean: baseline.map(|baseline| baseline.mean()),
                     stddev: baseline.map(|baseline| baseline.stddev()),

@@ -8,11 +8,12 @@ use detection::{Baseline, Distribution};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
+use warehouse::usage::UsageStep;
 
 use crate::App;
 use crate::access::Reader;
 use crate::answer::Serving;
-use crate::checking::{steps, usage_of};
+use crate::checking::{corrections, steps, usage_of};
 use crate::error::Problem;
 use crate::limits::{cost_of_hours, cost_of_window, within_limits};
 use crate::params::{CustomerInPath, Query};
@@ -86,6 +87,8 @@ pub(crate) struct Point {
     /// In `unit`. Null if unknown.
     #[schema(required = true)]
     pub value: Option<f64>,
+    /// The sum of the negative values of a summed metric, which are corrections. Zero without any. `value` excludes them.
+    pub corrections: f64,
 }
 
 /// Show the usual usage of a customer
@@ -198,17 +201,18 @@ pub(crate) async fn usage(
 
     let reading = steps(&app, &customer, metric, range, step.unsigned_abs(), &serving);
     let cost = cost_of_hours(range.0, range.1);
-    let values = within_limits(&app, &caller, query.now(), cost, reading).await?;
+    let steps = within_limits(&app, &caller, query.now(), cost, reading).await?;
     let start_of = |number: usize| {
         let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         range.0.as_millisecond() + number as i64 * step_ms
     };
-    let point = |(number, value): (usize, Option<f64>)| Point {
+    let point = |(number, step): (usize, UsageStep)| Point {
         start: start_of(number).into(),
         // An hour that has not begun is unknown, not zero.
-        value: value.or_else(|| {
+        value: step.value.or_else(|| {
             metric.missing.value(None).filter(|_| start_of(number) < query.now().as_millisecond())
         }),
+        corrections: corrections(metric, &step),
     };
     Ok(Json(Usage {
         customer_id: customer.to_string(),
@@ -216,7 +220,7 @@ pub(crate) async fn usage(
         unit: metric.unit.clone(),
         interval: interval.to_owned(),
         period: Period::between(range.0, range.1),
-        points: values.into_iter().enumerate().map(point).collect(),
+        points: steps.into_iter().enumerate().map(point).collect(),
     }))
 }
 

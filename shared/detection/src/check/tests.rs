@@ -371,6 +371,20 @@ fn a_first_use_counts_by_series_and_only_a_large_one_is_worth_a_look() {
 }
 
 #[test]
+fn a_level_with_gaps_keeps_all_its_values() {
+    let mut windows = [None; 31];
+    windows.iter_mut().step_by(3).for_each(|value| *value = Some(100.0));
+    let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
+    let oldest = window.oldest(BaselineDays::default());
+    windows[30] = None;
+    for (missing, count) in [(Missing::Gap, 9), (Missing::Zero, 26)] {
+        let series = Series::new(&windows, 30, missing, true);
+        let series = series.used_since(window.first_use(&windows), &window, oldest);
+        assert_eq!(series.baseline().count(), count, "{missing:?}");
+    }
+}
+
+#[test]
 fn a_new_customer_has_no_first_uses() {
     let windows = [Some(1e9), None, None];
     let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();

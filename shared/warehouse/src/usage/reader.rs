@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::baseline::{self, Baseline};
 use super::error::{OF_BASELINE, QueryContext, UsageError, classify};
-use super::request::{StepsRequest, SweepRequest};
+use super::request::{StepsRequest, SweepRequest, UsageStep};
 use super::sql;
 use super::sweep::{Content, Stream, Sweep};
 use crate::config::{ClickHouseConfig, host_of};
@@ -123,7 +123,7 @@ impl UsageReader {
     }
 
     /// One customer's usage of one metric from `start` to `end`, in steps of whole hours.
-    pub async fn steps(&self, request: &StepsRequest<'_>) -> Result<Vec<Option<f64>>, UsageError> {
+    pub async fn steps(&self, request: &StepsRequest<'_>) -> Result<Vec<UsageStep>, UsageError> {
         let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
         let seconds = |at: Timestamp| u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX);
         let (start, end, step) =
@@ -140,15 +140,15 @@ impl UsageReader {
                 "max_execution_time",
                 seconds_for_the_server(self.query_timeout.min(self.read_timeout)),
             );
-        let steps = self.within(&context, query.fetch_one::<Vec<(u32, f64)>>()).await?;
+        let steps = self.within(&context, query.fetch_one::<Vec<(u32, f64, f64)>>()).await?;
         let count = u64::from(end.saturating_sub(start)).div_ceil(step);
-        let mut values = vec![None; usize::try_from(count).unwrap_or(0)];
-        for (number, value) in steps {
-            if let Some(place) = values.get_mut(number as usize) {
-                *place = Some(value);
+        let mut all = vec![UsageStep::default(); usize::try_from(count).unwrap_or(0)];
+        for (number, value, corrections) in steps {
+            if let Some(step) = all.get_mut(number as usize) {
+                *step = UsageStep { value: Some(value), corrections };
             }
         }
-        Ok(values)
+        Ok(all)
     }
 
     /// The error of a sweep without rows although customers exist.

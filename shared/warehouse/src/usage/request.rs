@@ -1,4 +1,4 @@
-//! Requests to the reader.
+//! Requests to the reader, and the answer in steps.
 
 use std::time::{Duration, Instant};
 
@@ -34,4 +34,13 @@ pub struct StepsRequest<'a> {
     /// Length of a step: whole hours.
     pub step: Duration,
     pub query_id: &'a str,
+}
+
+/// The usage of one step, in the metric's unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UsageStep {
+    /// `None` without events.
+    pub value: Option<f64>,
+    /// The sum of the negative values. Zero without any.
+    pub corrections: f64,
 }

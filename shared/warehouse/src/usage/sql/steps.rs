@@ -13,10 +13,11 @@ pub(in crate::usage) fn steps(metric: &MetricSpec) -> String {
     let net = "sum(total) + sum(corrections)";
     let value = value(metric, "toFloat64(sum(events))", "sum(total)", net, extreme);
     format!(
-        "SELECT groupArray((number, value)) AS steps
+        "SELECT groupArray((number, value, corrected)) AS steps
 FROM
 (
-    SELECT toUInt32(intDiv(toUnixTimestamp(hour) - {{start:UInt32}}, {{step:UInt32}})) AS number, {value} AS value
+    SELECT toUInt32(intDiv(toUnixTimestamp(hour) - {{start:UInt32}}, {{step:UInt32}})) AS number, {value} AS value,
+        ifNotFinite(sum(corrections), 0) AS corrected
     FROM {TABLE}
     WHERE customer_id = {{customer:String}} AND metric = {{metric:String}}
         AND hour >= toDateTime({{start:UInt32}}, 'UTC') AND hour < toDateTime({{end:UInt32}}, 'UTC')
