@@ -29,9 +29,11 @@ import issuer
 import package
 from console import CloudError, Step
 from files import read_json, write_atomically, write_json
-from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Settings
+from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, TEST, Settings
 from terraform import Terraform
 
+# Tests invoke the detector at the same time. The emulator repeats a throttled asynchronous run after one and two minutes.
+TEST_VARIABLES = {"reserved_concurrency": 8}
 # The scopes of the API, unless the stack's variables name others.
 API_SCOPES = {"read": "anomalies:read", "write": "anomalies:write", "admin": "anomalies:admin"}
 # The outputs that name the functions.
@@ -210,6 +212,7 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "aws_endpoint_url": settings.aws_url,
         # The local stack may be deleted at any time.
         "deletion_protection": False,
+        **(TEST_VARIABLES if settings.kind == TEST else {}),
         **channels.variables(settings, stack.name_prefix),
         **stack.variables,
     }

@@ -134,7 +134,8 @@ async fn a_series_that_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<
     for steps in [&usage["points"], &anomaly["hours"]] {
         let steps = steps.as_array().context("steps")?.iter();
         let corrections: Vec<_> = steps.filter_map(|step| step["corrections"].as_f64()).collect();
-        assert_eq!((corrections.len(), corrections.iter().sum()), (24, -1.0), "{corrections:?}");
+        assert!(corrections.len() >= 24, "{corrections:?}");
+        assert_eq!(corrections.into_iter().filter(|sum| *sum != 0.0).collect::<Vec<_>>(), [-1.0]);
     }
     // The check does not use a broken earlier window. It compares with the others.
     let infinite = api.check("infinite", "compute_time", "").await?;

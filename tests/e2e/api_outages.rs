@@ -60,8 +60,8 @@ async fn without_clickhouse(fault: &'static str, action: Action) -> Result<()> {
     for (name, answer) in of_usage(&api, &anomaly).await? {
         assert_away(&format!("{name}, ClickHouse {fault}"), &answer, "the usage data cannot be reached");
     }
-    // Six requests, two tries of two seconds each.
-    assert!(started.elapsed() < Duration::from_secs(29), "{fault}: {:?}", started.elapsed());
+    // Six requests, two tries of two seconds each, on a machine that other tests use too.
+    assert!(started.elapsed() < Duration::from_secs(40), "{fault}: {:?}", started.elapsed());
     for path in [
         "/v1/anomalies",
         "/v1/incidents",

@@ -195,8 +195,13 @@ async fn accepting() -> Result<Receiver> {
 }
 
 /// Each is used by the tests of this module.
-pub(crate) const EVENTS: [&str; 4] =
-    ["notifier-opened", "notifier-resolved", "notifier-storm", "notifier-daily-digest"];
+pub(crate) const EVENTS: [&str; 5] = [
+    "notifier-opened",
+    "notifier-resolved",
+    "notifier-storm",
+    "notifier-daily-digest",
+    "notifier-send-waiting",
+];
 
 #[tokio::test]
 async fn the_sample_events() -> Result<()> {

@@ -43,7 +43,7 @@ impl Deployed {
     pub async fn invoke_function(&self, function: &str, event: &Value) -> Result<Value> {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
         let mut response = self.http.post(&url).json(event).send().await?;
-        // The detector runs one at a time, and another test may be using it.
+        // Few copies of the detector may run at once, and other tests may be using all of them.
         for _ in 0..200 {
             if response.status() != StatusCode::TOO_MANY_REQUESTS {
                 break;

@@ -69,7 +69,12 @@ def texts(paths: Iterable[Path]) -> Iterator[Tuple[str, str]]:
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                yield str(file), file.read_text(encoding="utf-8", errors="replace")
+                yield str(file), without_command(file.read_text(encoding="utf-8", errors="replace"))
+
+
+def without_command(text: str) -> str:
+    """A log of the checks without its first line: the command that repeats the step, which has the secrets as variables."""
+    return text.partition("\n")[2] if text.startswith("$ ") else text
 
 
 def items_and_messages() -> Iterator[Tuple[str, str]]:

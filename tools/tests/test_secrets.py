@@ -26,6 +26,10 @@ class Secrets(unittest.TestCase):
             found = dict(secrets.texts([Path(folder), Path(folder) / "missing"]))
             self.assertEqual([Path(path).name for path in found], ["b.xml", "a.log"])
 
+    def test_the_command_of_a_log_is_no_leak(self):
+        self.assertEqual(secrets.without_command("$ SECRET=aB3dE5fG7hJ9 run\nit failed\n"), "it failed\n")
+        self.assertEqual(secrets.without_command("it failed\n$ more\n"), "it failed\n$ more\n")
+
     def test_each_secret_of_the_tests_can_be_found(self):
         planted = secrets.planted(secrets.ROOT / "tests" / "channels.json")
         self.assertEqual(set(secrets.parts(planted).values()), {"slack", "slack_bot", "pagerduty", "telegram", "webhook"})
