@@ -102,9 +102,11 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
 def incident_lines(found: List[Dict[str, object]], opened: List[Dict[str, object]]) -> List[str]:
     """The incidents of the anomalies, and their pages."""
     told, states = incidents.told_of(opened), Counter(str(item["alert_state"]) for item in found)
-    none = ["a warning", "an incident that people know"] + (["one that the digest tells of"] if told.by_digest else [])
+    none = ["a warning or a first use", "an incident that people know"] + (["one that the digest tells of"] if told.by_digest else [])
+    first_uses = sum(incidents.is_first_use(item) for item in found)
+    but = f", but {count(first_uses, 'first use')} of a metric," if first_uses else ""
     lines = [
-        f"Each anomaly belongs to an incident: {incidents.tally(opened)}.",
+        f"Each anomaly{but} belongs to an incident: {incidents.tally(opened)}.",
         "A spike stays in the window for a day: the next 23 runs add anomalies to its incident and page nobody, unless it",
         "doubles. It is resolved after two runs back inside.",
         "",

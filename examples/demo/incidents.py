@@ -28,6 +28,11 @@ def belonging_to(found: List[Record], incidents: List[Record]) -> List[Record]:
     return [incident for incident in incidents if incident["incident_id"] in named]
 
 
+def is_first_use(item: Record) -> bool:
+    """Whether it is a warning of a metric's first use, which belongs to no incident and pages nobody."""
+    return item.get("type") == "new_usage"
+
+
 def told_of(incidents: List[Record]) -> Told:
     singly = [bool(incident["last_page"]["single"]) for incident in incidents if "last_page" in incident]
     return Told(singly.count(True), singly.count(False))
@@ -46,12 +51,15 @@ def tally(incidents: List[Record]) -> str:
 
 
 def require_told(found: List[Record], incidents: List[Record], digests: List[Record]) -> None:
-    """The demo fails unless each anomaly has its incident, and people were notified of each critical one once."""
+    """The demo fails unless each anomaly but a first use has its incident, and people were notified of each critical one once."""
     by_id = {incident["incident_id"]: incident for incident in incidents}
     problems = []
     for item in found:
         incident, name = by_id.get(item.get("incident_id")), " ".join(key_of(item))
-        if incident is None:
+        if is_first_use(item):
+            if item.get("incident_id") is not None:
+                problems.append(f"the first use {name} belongs to an incident")
+        elif incident is None:
             problems.append(f"the anomaly {name} belongs to no incident")
         elif item["severity"] == "critical" and "mute_reason" not in item and "last_page" not in incident:
             problems.append(f"nobody was notified of the critical incident {name}")

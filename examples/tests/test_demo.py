@@ -162,11 +162,16 @@ class Incidents(unittest.TestCase):
         incidents.require_told(self.found, self.opened, self.digests)
         muted = item("m", alert_state="none", mute_reason="planned")
         incidents.require_told([muted], [untold("m")], [])
+        first_use = item("n", severity="warning", alert_state="none", type="new_usage", incident_id=None)
+        incidents.require_told([first_use], [], [])
+        text = "\n".join(demo.incident_lines([*self.found, first_use], self.opened))
+        self.assertIn("Each anomaly, but 1 first use of a metric, belongs to an incident", text)
 
     def test_whatever_was_not_is_named(self):
         for name, found, opened, digests, expected in [
             ("no incident", self.found, self.opened[:2], [], "c api_calls belongs to no incident"),
             ("an anomaly of before", [item("a", incident_id=None)], [], [], "a api_calls belongs to no incident"),
+            ("a first use", [item("a", type="new_usage")], [incident("a")], [], "the first use a api_calls belongs to an incident"),
             ("nobody told", [item("a", alert_state="none")], [untold("a")], [], "nobody was notified of the critical incident a"),
             ("no alert", [item("a", alert_state="none")], [incident("a")], [], "0 anomalies with an alert, but 1 incident"),
             ("no digest", self.found, self.opened, [], "1 incident left to a digest"),
