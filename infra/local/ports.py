@@ -7,6 +7,7 @@ import random
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import List, Optional
 
@@ -14,11 +15,21 @@ from console import CloudError
 
 LISTENING = "0A"
 CHOICE = (20_000, 30_000)
+# A program that is ending holds its port for a moment, and its connections hold the port for up to a minute.
+ENDING_SECONDS = 3.0
+LINGER_SECONDS = 65.0
 
 
 def require_free(port: int, purpose: str, variable: str, usual_suspects: str) -> None:
-    if _is_free(port):
-        return
+    began = time.monotonic()
+    while not _is_free(port):
+        patience = ENDING_SECONDS if _answers(port) else LINGER_SECONDS
+        if _holder(port) or time.monotonic() - began > patience:
+            _refuse(port, purpose, variable, usual_suspects)
+        time.sleep(0.2)
+
+
+def _refuse(port: int, purpose: str, variable: str, usual_suspects: str) -> None:
     holder = _holder(port)
     who = f"It is held by {holder}." if holder else f"It could be {usual_suspects}, or a cloud of another checkout."
     raise CloudError(
@@ -48,9 +59,14 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     # On macOS a program that listens on all addresses does not prevent the bind above, but it does answer.
+    return not _answers(port)
+
+
+def _answers(port: int) -> bool:
+    """Whether a program listens. Without one, only old connections hold a port that is not free."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _suggestion(port: int) -> int:

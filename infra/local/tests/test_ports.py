@@ -1,5 +1,6 @@
 import os
 import socket
+import threading
 import unittest
 
 import ports
@@ -36,6 +37,8 @@ class Ports(unittest.TestCase):
         server, port = listen()
         holder, ports._holder = ports._holder, lambda _: None
         self.addCleanup(setattr, ports, "_holder", holder)
+        ending, ports.ENDING_SECONDS = ports.ENDING_SECONDS, 0.2
+        self.addCleanup(setattr, ports, "ENDING_SECONDS", ending)
         with server, self.assertRaisesRegex(CloudError, "It could be LocalStack"):
             self.require(port)
 
@@ -45,6 +48,15 @@ class Ports(unittest.TestCase):
         accepted, _ = server.accept()
         for end in (accepted, client, server):
             end.close()
+        self.require(port)
+
+    def test_a_port_whose_program_is_ending_is_waited_for(self):
+        server, port = listen()
+        holder, ports._holder = ports._holder, lambda _: None
+        self.addCleanup(setattr, ports, "_holder", holder)
+        ending = threading.Timer(0.5, server.close)
+        ending.start()
+        self.addCleanup(ending.join)
         self.require(port)
 
     def test_the_suggested_port_is_a_port(self):
