@@ -21,6 +21,7 @@ import clickhouse
 import cloud
 import emulator
 import settings as configuration
+import stack
 import tools
 from files import trim
 from settings import DEFAULT_STACK, TEST, Settings
@@ -45,6 +46,8 @@ def engines(settings: Settings) -> None:
     end(settings)
     clickhouse.ensure_running(settings)
     emulator.ensure_running(settings)
+    # This empties the emulator. The tests make tables in it before the stack is deployed.
+    stack.agree_on_generation(settings)
     terraform = Terraform(settings, settings.stack_directory(DEFAULT_STACK))
     terraform.stage()
     terraform.init()

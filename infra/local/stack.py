@@ -77,7 +77,7 @@ def deploy(settings: Settings, stack: Stack) -> None:
     clickhouse.ensure_database(settings.clickhouse, stack.database)
     directory = settings.stack_directory(stack.name_prefix)
     terraform = Terraform(settings, directory)
-    _agree_on_generation(settings)
+    agree_on_generation(settings)
     variables = _variables(settings, stack, issuer.publish(settings))
     fingerprint = _fingerprint(terraform.stage(), stack, variables)
 
@@ -251,7 +251,7 @@ def _generation_file(settings: Settings) -> Path:
     return settings.directory / "terraform" / "generation.json"
 
 
-def _agree_on_generation(settings: Settings) -> None:
+def agree_on_generation(settings: Settings) -> None:
     stacks = [Terraform(settings, entry) for entry in settings.directory.glob("terraform/*") if entry.is_dir()]
     remembered = aws.call(settings, "read_generation")
     known = remembered is not None and remembered == read_json(_generation_file(settings))

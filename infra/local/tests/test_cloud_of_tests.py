@@ -13,7 +13,8 @@ class Commands(unittest.TestCase):
     def setUp(self):
         self.done = []
         for module, name in ((cloud_of_tests.clickhouse, "ensure_running"), (cloud_of_tests.emulator, "ensure_running"),
-                             (cloud_of_tests.tools, "require_set_up"), (cloud_of_tests.cloud, "tear_down"),
+                             (cloud_of_tests.stack, "agree_on_generation"), (cloud_of_tests.tools, "require_set_up"),
+                             (cloud_of_tests.cloud, "tear_down"),
                              (cloud_of_tests.Terraform, "stage"), (cloud_of_tests.Terraform, "init")):
             patch = mock.patch.object(module, name, side_effect=self.note(f"{module.__name__}.{name}"))
             patch.start()
@@ -25,7 +26,8 @@ class Commands(unittest.TestCase):
     def test_the_engines_start_afresh_and_the_provider_is_fetched(self):
         self.assertEqual(cloud_of_tests.main(["engines"]), 0)
         self.assertEqual(self.done, ["tools.require_set_up", "cloud.tear_down", "clickhouse.ensure_running",
-                                     "emulator.ensure_running", "Terraform.stage", "Terraform.init"])
+                                     "emulator.ensure_running", "stack.agree_on_generation", "Terraform.stage",
+                                     "Terraform.init"])
 
     def test_a_program_without_a_stack_gets_the_engines_and_nothing_of_the_users(self):
         here = {"TEST_CLICKHOUSE_HTTP_PORT": "20001", "TEST_AWS_PORT": "20002", "CLICKHOUSE_PASSWORD": "mine", "AWS_PROFILE": "mine"}

@@ -151,7 +151,7 @@ class Generation(InAFolder):
         self.emulator["resets"] += 1
 
     def deployed_once(self):
-        stack._agree_on_generation(self.settings)
+        stack.agree_on_generation(self.settings)
         stack._advance_generation(self.settings)
         files.write_json(self.state, {})
         files.write_json(self.state.with_name("deployed.json"), {})
@@ -159,14 +159,14 @@ class Generation(InAFolder):
 
     def test_states_of_the_same_emulator_are_kept(self):
         self.deployed_once()
-        stack._agree_on_generation(self.settings)
+        stack.agree_on_generation(self.settings)
         self.assertTrue(self.state.exists())
         self.assertEqual(self.emulator["resets"], 0)
 
     def test_an_emulator_that_forgot_everything_drops_the_states(self):
         self.deployed_once()
         self.emulator["generation"] = None
-        stack._agree_on_generation(self.settings)
+        stack.agree_on_generation(self.settings)
         self.assertFalse(self.state.exists())
         self.assertEqual(stack.names(self.settings), [])
 
@@ -175,13 +175,13 @@ class Generation(InAFolder):
         saved = self.emulator["generation"]
         stack._advance_generation(self.settings)
         self.emulator["generation"] = saved
-        stack._agree_on_generation(self.settings)
+        stack.agree_on_generation(self.settings)
         self.assertEqual((self.state.exists(), self.emulator["resets"]), (False, 1))
 
     def test_a_terraform_that_was_killed_at_work_drops_the_states(self):
         self.deployed_once()
         self.state.with_name("unfinished").touch()
-        stack._agree_on_generation(self.settings)
+        stack.agree_on_generation(self.settings)
         self.assertEqual((self.state.exists(), self.emulator["resets"]), (False, 1))
         self.assertFalse(Terraform(self.settings, self.state.parent).was_killed)
 
