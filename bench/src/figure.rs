@@ -32,7 +32,7 @@ impl Figure {
         Self { name: name.into(), value, unit, goal, made_of }
     }
 
-    /// Whether it misses its goal by more than the tolerance. What is not a number misses every goal.
+    /// Whether it misses its goal by more than the tolerance. A value that is not a number misses every goal.
     pub fn is_missed(&self) -> bool {
         match self.goal {
             Goal::AtMost(most) => self.value.is_nan() || self.value > most * (1.0 + TOLERANCE),

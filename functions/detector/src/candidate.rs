@@ -1,4 +1,4 @@
-//! Verdicts that may change an incident.
+//! Verdicts that are stored or may change an incident.
 
 use detection::incident::{Observation, Seen};
 use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::known::Known;
 use crate::pass::Pass;
 
-/// A verdict that may change an incident: a finding, or a series that is back inside while an incident is active.
+/// A finding, or a series that is back inside while an incident is active. A first use is a finding without an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     pub customer_id: CustomerId,

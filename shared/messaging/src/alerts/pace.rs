@@ -10,7 +10,7 @@ pub struct Pace {
     /// How long a run may take from claiming an alert to marking it. A run that dies in between leaves the claim behind,
     /// so this is also how soon the alert can be sent again. The first asynchronous retry of a Lambda comes after a minute.
     pub claim: Duration,
-    /// Time for what earlier runs left behind. Whatever SNS does, a run must still check its own window.
+    /// Time for the alerts that earlier runs left behind. A run must check its own window even if SNS hangs.
     pub left_over: Duration,
 }
 
