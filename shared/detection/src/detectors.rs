@@ -1,5 +1,7 @@
 //! The detectors, one file each. Each has parameters that are valid by construction, and a function from a value and
 //! its past to an [`Opinion`](crate::Opinion). A detector knows no other detector, no clock and no table.
 
+pub mod autoregressive;
 pub mod new_usage;
+pub mod seasonal;
 pub mod z_score;

@@ -32,6 +32,12 @@ impl Floors {
         change >= self.min_change && change >= self.min_relative_change * mean
     }
 
+    /// Least change of a window of so many hours. The noise of a window grows with the root of its length, and the floor
+    /// is that of a day.
+    pub fn min_change_of(&self, hours: usize) -> f64 {
+        self.min_change * (hours as f64 / 24.0).sqrt()
+    }
+
     /// Whether a change is ten times the least change that matters.
     pub fn is_large(&self, change: f64) -> bool {
         change.abs() >= Self::LARGE * self.min_change

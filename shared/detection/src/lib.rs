@@ -16,24 +16,39 @@
 //! Incident  what the anomalies of many windows are together, and when people are to be paged
 //! ```
 //!
+//! Beside it, the path by models of the week:
+//!
+//! ```text
+//! Calendar  local hours and weekdays: which earlier hours an hour is compared with
+//! Hours ─── one series hour by hour
+//! Model ─── what 31 days of hours say about the next 24, as numbers: fitted once, used by each check
+//! ensemble  the newest day + the model's row of its hour + Settings -> Assessment: the verdict and why
+//! ```
+//!
 //! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite, and
 //! a series that cannot be judged gives a typed [`Reason`] and not an error.
 
 pub mod age;
 pub mod anomaly;
 pub mod baseline;
+pub mod calendar;
 pub mod check;
 pub mod detectors;
 pub mod distribution;
+pub mod ensemble;
 pub mod figures;
 pub mod floors;
+pub mod hour;
+pub mod hours;
 pub mod incident;
 pub mod lifecycle;
+pub mod model;
 pub mod names;
 pub mod opinion;
 pub mod policy;
 pub mod series;
 pub mod settings;
+pub mod student;
 pub mod text;
 pub mod thresholds;
 pub mod verdict;
@@ -42,12 +57,17 @@ pub mod window;
 pub use age::{Age, BaselineDays, Excluded};
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind};
 pub use baseline::Baseline;
+pub use calendar::{Calendar, TimeZone};
 pub use check::check;
 pub use distribution::Distribution;
+pub use ensemble::Assessment;
 pub use figures::{Evidence, Figures};
 pub use floors::Floors;
+pub use hour::Hour;
+pub use hours::{Aggregate, Hours};
 pub use incident::{Incident, IncidentId, IncidentState};
 pub use lifecycle::{Action, State, Transition};
+pub use model::Model;
 pub use names::{CustomerId, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion};
 pub use policy::{Mute, Override, Policy, PolicyError};

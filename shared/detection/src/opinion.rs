@@ -27,6 +27,10 @@ pub enum Detail {
         /// The earlier windows have no meaningful spread, so other rules decided.
         constant_baseline: bool,
     },
+    /// A window of so many hours beside the same local hours of the days before.
+    Seasonal { hours: u8 },
+    /// An hour beside the hour before.
+    Autoregressive,
     /// The first use of a metric by a customer that is known for longer.
     NewUsage,
 }

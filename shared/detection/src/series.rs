@@ -39,9 +39,6 @@ pub struct Series<'a> {
     excluded: Excluded,
 }
 
-/// The square of a larger value may not fit a double.
-const LARGEST: f64 = 1e100;
-
 impl<'a> Series<'a> {
     /// * `windows`: values by age, `None` where the window holds no event of the metric.
     /// * `counted`: how many of the earlier windows count, the newest ones; see [`crate::Window::counted`].
@@ -105,7 +102,7 @@ impl<'a> Series<'a> {
 
     /// The counted baseline windows with a value, newest first.
     pub fn baseline(&self) -> impl Iterator<Item = (Age, f64)> + Clone {
-        self.counted_windows().filter(|(_, value)| self.is_sound(*value))
+        self.counted_windows().filter(|(_, value)| self.fault_of(*value).is_none())
     }
 
     /// How many excluded windows are left out: all, or as many as still leave `min_samples` values.
@@ -133,21 +130,8 @@ impl<'a> Series<'a> {
         counted.filter_map(|(age, value)| Some((Age::new(age)?, self.missing.value(*value)?)))
     }
 
-    fn is_sound(&self, value: f64) -> bool {
-        let least = if self.never_negative { 0.0 } else { -LARGEST };
-        value >= least && value <= LARGEST
-    }
-
     fn fault_of(&self, value: f64) -> Option<Reason> {
-        if self.is_sound(value) {
-            None
-        } else if !value.is_finite() {
-            Some(Reason::NotFinite)
-        } else if value < 0.0 && self.never_negative {
-            Some(Reason::Negative)
-        } else {
-            Some(Reason::OutOfRange)
-        }
+        Reason::of_broken(value, self.never_negative)
     }
 
     pub(crate) fn never_negative(&self) -> bool {

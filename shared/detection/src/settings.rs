@@ -1,12 +1,14 @@
 //! How strict the check of one metric is.
 
-use crate::detectors::z_score;
+use crate::detectors::{autoregressive, seasonal, z_score};
 use crate::floors::Floors;
 use crate::thresholds::{SettingsError, Thresholds, require};
 
 /// Parameters of the detectors, and shared settings. A value of this type is valid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
+    seasonal: seasonal::Parameters,
+    autoregressive: autoregressive::Parameters,
     z_score: z_score::Parameters,
     floors: Floors,
     min_samples: usize,
@@ -25,6 +27,8 @@ impl Settings {
             "at least 2, since one value has no standard deviation",
         )?;
         Ok(Self {
+            seasonal: seasonal::Parameters::default().at_spread(thresholds.min_relative_spread)?,
+            autoregressive: autoregressive::Parameters::default(),
             z_score: z_score::Parameters::try_from(&thresholds)?,
             floors: Floors::try_from(&thresholds)?,
             min_samples,
@@ -39,7 +43,10 @@ impl Settings {
     pub fn at_threshold(&self, threshold: f64) -> Result<Self, SettingsError> {
         let thresholds = self.thresholds();
         let critical_threshold = thresholds.critical_threshold.max(threshold);
-        Self::new(Thresholds { threshold, critical_threshold, ..thresholds })
+        Ok(Self {
+            z_score: Self::new(Thresholds { threshold, critical_threshold, ..thresholds })?.z_score,
+            ..*self
+        })
     }
 
     /// The same settings with another least spread.
@@ -48,7 +55,8 @@ impl Settings {
     ///
     /// When the share is not from 0 to 1.
     pub fn at_spread(&self, min_relative_spread: f64) -> Result<Self, SettingsError> {
-        Self::new(Thresholds { min_relative_spread, ..self.thresholds() })
+        let z_score = Self::new(Thresholds { min_relative_spread, ..self.thresholds() })?.z_score;
+        Ok(Self { z_score, seasonal: self.seasonal.at_spread(min_relative_spread)?, ..*self })
     }
 
     /// All numbers, as files, variables and requests write them.
@@ -61,6 +69,26 @@ impl Settings {
             min_relative_change: self.floors.min_relative_change(),
             min_relative_spread: self.z_score.min_relative_spread(),
         }
+    }
+
+    /// The same settings with other parameters of the seasonal detector.
+    #[must_use]
+    pub fn with_seasonal(self, seasonal: seasonal::Parameters) -> Self {
+        Self { seasonal, ..self }
+    }
+
+    /// The same settings with other parameters of the autoregressive detector.
+    #[must_use]
+    pub fn with_autoregressive(self, autoregressive: autoregressive::Parameters) -> Self {
+        Self { autoregressive, ..self }
+    }
+
+    pub fn seasonal(&self) -> &seasonal::Parameters {
+        &self.seasonal
+    }
+
+    pub fn autoregressive(&self) -> &autoregressive::Parameters {
+        &self.autoregressive
     }
 
     pub fn z_score(&self) -> &z_score::Parameters {

@@ -110,7 +110,23 @@ impl Direction {
     }
 }
 
+/// The square of a larger value may not fit a double.
+const LARGEST: f64 = 1e100;
+
 impl Reason {
+    /// Why a value is broken, if it is. `never_negative`: a negative value can only be broken data.
+    pub(crate) fn of_broken(value: f64, never_negative: bool) -> Option<Self> {
+        if !value.is_finite() {
+            Some(Self::NotFinite)
+        } else if value < 0.0 && never_negative {
+            Some(Self::Negative)
+        } else if value.abs() > LARGEST {
+            Some(Self::OutOfRange)
+        } else {
+            None
+        }
+    }
+
     /// Whether the data itself is broken. Then somebody should check its source, not the customer.
     pub fn is_quarantine(self) -> bool {
         matches!(self, Self::NotFinite | Self::Negative | Self::OutOfRange)

@@ -1,0 +1,178 @@
+//! Local hours and weekdays: which earlier hours an hour is compared with.
+//!
+//! People and their jobs live by local time. So an hour is compared with the same local hour of the days before, also
+//! across a change of the clocks. A skipped local hour has no comparison on that day. A repeated one is compared by
+//! its first pass. In zones with half hours, an hour of UTC belongs to the local hour in which it starts.
+//!
+//! The days of a model begin at any hour of UTC, so that the models of many series need not all begin at midnight.
+
+use std::fmt;
+
+use jiff::tz::TimeZoneDatabase;
+
+use crate::hour::Hour;
+
+/// A time zone by its IANA name. Its rules are those of the bundled database, the same on every machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZone(jiff::tz::TimeZone);
+
+/// A name that is no time zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no time zone: give an IANA name such as `Europe/Berlin`", name = .0.escape_debug())]
+pub struct UnknownTimeZone(pub String);
+
+/// The earlier hours that belong to each hour of a model's day.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    day: Hour,
+    /// By [`Place`]: the local time of each hour of the span and of the day.
+    local: Vec<Local>,
+    /// The same local hour on earlier days, newest first: of the hour before the day, then of each hour of the day.
+    earlier: Vec<Vec<Earlier>>,
+}
+
+/// A local hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Days since the beginning of 1970 in local time.
+    pub day: i64,
+    /// 0 to 23.
+    pub hour: u8,
+}
+
+/// An earlier hour with the same local hour of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    /// The place of the hour in the calendar's span.
+    pub(crate) place: usize,
+    /// How many local days ago: 1 to [`Calendar::COMPARED_DAYS`].
+    pub(crate) age: usize,
+    /// Whether both are of the same class: working days from Monday to Friday, or weekend.
+    pub(crate) same_class: bool,
+    pub(crate) same_weekday: bool,
+}
+
+/// No clock moves by more hours.
+const LARGEST_CHANGE: usize = 3;
+
+impl TimeZone {
+    /// # Errors
+    ///
+    /// When no zone has this name.
+    pub fn named(name: &str) -> Result<Self, UnknownTimeZone> {
+        let unknown = |_| UnknownTimeZone(name.to_owned());
+        TimeZoneDatabase::bundled().get(name).map(Self).map_err(unknown)
+    }
+
+    pub fn utc() -> Self {
+        Self(jiff::tz::TimeZone::UTC)
+    }
+
+    /// The local hour in which an hour of UTC starts.
+    pub fn local(&self, hour: Hour) -> Local {
+        let start = hour.start();
+        let seconds = start.as_second() + i64::from(self.0.to_offset(start).seconds());
+        Local { day: seconds.div_euclid(86_400), hour: (seconds.rem_euclid(86_400) / 3_600) as u8 }
+    }
+}
+
+impl Default for TimeZone {
+    fn default() -> Self {
+        Self::utc()
+    }
+}
+
+impl fmt::Display for TimeZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+impl Local {
+    /// 0 for Monday to 6 for Sunday.
+    pub fn weekday(self) -> u8 {
+        // The first day of 1970 was a Thursday.
+        (self.day + 3).rem_euclid(7) as u8
+    }
+
+    pub fn is_weekend(self) -> bool {
+        self.weekday() >= 5
+    }
+}
+
+impl Calendar {
+    /// Hours of a day.
+    pub const HOURS: usize = 24;
+
+    /// How many days before its own a model is made of.
+    pub const SPAN_DAYS: usize = 31;
+
+    /// How many earlier days an hour is compared with. One day less than the span, because the longest window begins a
+    /// day before it ends.
+    pub const COMPARED_DAYS: usize = 30;
+
+    /// Hours of the span.
+    pub const SPAN: usize = Self::SPAN_DAYS * Self::HOURS;
+
+    /// The calendar of the 24 hours from `day` on.
+    pub fn new(zone: &TimeZone, day: Hour) -> Self {
+        let begin = day.plus(-(Self::SPAN as i64));
+        let local: Vec<_> =
+            (0..Self::SPAN + Self::HOURS).map(|place| zone.local(begin.plus(place as i64))).collect();
+        let earlier = (Self::SPAN - 1..local.len()).map(|place| same_hours(&local, place)).collect();
+        Self { day, local, earlier }
+    }
+
+    /// The first hour of the day that a model of this calendar serves.
+    pub fn day(&self) -> Hour {
+        self.day
+    }
+
+    /// The first hour of the span, whose hours the model is made of.
+    pub fn begin(&self) -> Hour {
+        self.day.plus(-(Self::SPAN as i64))
+    }
+
+    /// The local hours of the span by place.
+    pub(crate) fn span(&self) -> &[Local] {
+        &self.local[..Self::SPAN]
+    }
+
+    /// The local hours of the model's day.
+    pub(crate) fn served(&self) -> &[Local] {
+        &self.local[Self::SPAN..]
+    }
+
+    /// The earlier hours of an hour of the day, newest first.
+    pub(crate) fn earlier(&self, hour_of_day: usize) -> &[Earlier] {
+        &self.earlier[hour_of_day + 1]
+    }
+
+    /// The earlier hours of the last hour before the day.
+    pub(crate) fn earlier_than_before(&self) -> &[Earlier] {
+        &self.earlier[0]
+    }
+}
+
+/// The places in the span with the same local hour as the one at `place`, newest first.
+fn same_hours(local: &[Local], place: usize) -> Vec<Earlier> {
+    let own = local[place];
+    let of_age = |age: usize| {
+        let day = own.day - age as i64;
+        let oldest = place.saturating_sub(age * Calendar::HOURS + LARGEST_CHANGE);
+        let newest = place.saturating_sub(age * Calendar::HOURS - LARGEST_CHANGE);
+        let hour = Local { day, hour: own.hour };
+        let found = (oldest..=newest.min(Calendar::SPAN - 1)).find(|&at| local[at] == hour)?;
+        let then = local[found];
+        Some(Earlier {
+            place: found,
+            age,
+            same_class: then.is_weekend() == own.is_weekend(),
+            same_weekday: then.weekday() == own.weekday(),
+        })
+    };
+    (1..=Calendar::COMPARED_DAYS).filter_map(of_age).collect()
+}
+
+#[cfg(test)]
+mod tests;

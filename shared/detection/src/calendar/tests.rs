@@ -1,0 +1,97 @@
+use super::*;
+
+fn hour(text: &str) -> Hour {
+    Hour::holding(text.parse().unwrap())
+}
+
+fn calendar(zone: &str, day: &str) -> Calendar {
+    Calendar::new(&TimeZone::named(zone).unwrap(), hour(day))
+}
+
+/// The UTC hours that an hour of the day is compared with, newest first.
+fn compared(calendar: &Calendar, hour_of_day: usize) -> Vec<String> {
+    let begin = calendar.begin();
+    let start = |earlier: &Earlier| begin.plus(earlier.place as i64).start().to_string();
+    calendar.earlier(hour_of_day).iter().map(start).collect()
+}
+
+#[test]
+fn without_a_change_of_clocks_the_same_hour_of_utc_is_compared() {
+    for (zone, day) in [
+        ("UTC", "2026-11-21T13:00:00Z"),
+        ("Asia/Kolkata", "2026-11-21T13:00:00Z"),
+        ("Asia/Kathmandu", "2026-11-21T07:00:00Z"),
+        ("Pacific/Chatham", "2026-08-21T23:00:00Z"),
+        ("America/New_York", "2026-08-21T00:00:00Z"),
+    ] {
+        let calendar = calendar(zone, day);
+        for hour_of_day in 0..24 {
+            let own = calendar.day().plus(hour_of_day as i64);
+            let expected: Vec<_> = (1..=30).map(|age| own.plus(-24 * age).start().to_string()).collect();
+            assert_eq!(compared(&calendar, hour_of_day), expected, "{zone} {hour_of_day}");
+        }
+    }
+}
+
+#[test]
+fn a_nightly_job_stays_at_its_local_hour_when_the_clocks_change() {
+    // The clocks of Berlin went back on 25 October 2026 at 03:00, which became 02:00.
+    let winter = calendar("Europe/Berlin", "2026-10-26T00:00:00Z");
+    // 04:00 of the 26th in Berlin is 03:00 of UTC; in summer time 02:00 of UTC.
+    let hours = compared(&winter, 3);
+    assert_eq!(hours[..3], ["2026-10-25T03:00:00Z", "2026-10-24T02:00:00Z", "2026-10-23T02:00:00Z"]);
+    assert_eq!(hours.len(), 30);
+    // The repeated hour of the 25th is compared by its first pass.
+    assert_eq!(compared(&winter, 1)[..2], ["2026-10-25T00:00:00Z", "2026-10-24T00:00:00Z"]);
+}
+
+#[test]
+fn a_skipped_local_hour_has_no_comparison_on_that_day() {
+    // The clocks of Berlin went forward on 29 March 2026 at 02:00, which became 03:00.
+    let summer = calendar("Europe/Berlin", "2026-03-30T00:00:00Z");
+    // 02:00 of the 30th in Berlin is 00:00 of UTC.
+    assert_eq!(compared(&summer, 0)[..2], ["2026-03-28T01:00:00Z", "2026-03-27T01:00:00Z"]);
+    assert_eq!(compared(&summer, 1)[..2], ["2026-03-29T01:00:00Z", "2026-03-28T02:00:00Z"]);
+}
+
+#[test]
+fn no_hour_of_its_own_day_is_compared() {
+    // Every hour that a model is made of lies before its day, in zones whose clocks change.
+    for zone in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"] {
+        for day in (0..366).step_by(5) {
+            let calendar =
+                Calendar::new(&TimeZone::named(zone).unwrap(), hour("2026-01-01T11:00:00Z").plus(24 * day));
+            for hour_of_day in 0..24 {
+                let earlier = calendar.earlier(hour_of_day);
+                assert!(earlier.iter().all(|hour| hour.place < Calendar::SPAN), "{zone} {day}");
+                assert!(earlier.len() >= 28, "{zone} {day}: {}", earlier.len());
+                assert!(earlier.is_sorted_by(|newer, older| newer.place > older.place));
+            }
+        }
+    }
+}
+
+#[test]
+fn weekdays_are_local() {
+    let auckland = TimeZone::named("Pacific/Auckland").unwrap();
+    // Friday noon of UTC is Saturday in Auckland.
+    let friday = hour("2026-11-20T12:00:00Z");
+    assert_eq!((TimeZone::utc().local(friday).weekday(), auckland.local(friday).weekday()), (4, 5));
+    assert!(auckland.local(friday).is_weekend() && !TimeZone::utc().local(friday).is_weekend());
+    let calendar = Calendar::new(&auckland, friday);
+    let first = calendar.earlier(0);
+    let same: Vec<_> = first.iter().filter(|hour| hour.same_weekday).map(|hour| hour.age).collect();
+    assert_eq!(same, [7, 14, 21, 28]);
+    let weekend: Vec<_> = first.iter().filter(|hour| hour.same_class).map(|hour| hour.age).collect();
+    assert_eq!(weekend, [6, 7, 13, 14, 20, 21, 27, 28]);
+}
+
+#[test]
+fn only_names_of_zones_are_taken() {
+    for name in ["", "Berlin", "Europe/Atlantis", "+02:00", "../etc/passwd", "\0"] {
+        assert_eq!(TimeZone::named(name), Err(UnknownTimeZone(name.to_owned())), "{name}");
+    }
+    assert_eq!(TimeZone::named("Europe/Berlin").unwrap().to_string(), "Europe/Berlin");
+    assert_eq!(TimeZone::named("UTC").unwrap().to_string(), "UTC");
+    assert_eq!(TimeZone::default().to_string(), "UTC");
+}

@@ -1,0 +1,133 @@
+//! The seasonal detector: is a window out of line with the same local hours of the days before?
+//!
+//! Score: the distance of the window's transformed value from its expectation, in spreads. The spread counts the
+//! uncertainty of the expectation too. Student's t turns it into a normal score, because a spread of few days is
+//! uncertain itself.
+
+use crate::Direction;
+use crate::hours::{Aggregate, ByLength, LENGTHS};
+use crate::model::{HourModel, Transform, WindowModel};
+use crate::opinion::{Detail, Expected, Opinion};
+use crate::student::{normal_of_t, t_of_normal};
+use crate::thresholds::{SettingsError, require};
+
+/// The strictness of the detector. A value of this type is valid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameters {
+    thresholds: ByLength<f64>,
+    first_days_threshold: f64,
+    min_relative_spread: f64,
+}
+
+/// A spike of a shorter window must be so many times as large as the third-largest of the days.
+pub(crate) const GATE: f64 = 1.15;
+
+/// Windows of this length and longer have no gate.
+const UNGATED: usize = 24;
+
+impl Parameters {
+    /// * `thresholds`: the score that pages, by length of the window; above 0 and at most 100.
+    /// * `first_days_threshold`: the same for all lengths while a series is known for less than a week.
+    /// * `min_relative_spread`: least spread as a share of the expected value, from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// When a number is out of its range.
+    pub fn new(
+        thresholds: ByLength<f64>,
+        first_days_threshold: f64,
+        min_relative_spread: f64,
+    ) -> Result<Self, SettingsError> {
+        let allowed = "a score above 0 and at most 100";
+        for threshold in thresholds {
+            require(threshold > 0.0 && threshold <= 100.0, "window_thresholds", threshold, allowed)?;
+        }
+        let first = first_days_threshold;
+        require(first > 0.0 && first <= 100.0, "first_days_threshold", first, allowed)?;
+        require(
+            (0.0..=1.0).contains(&min_relative_spread),
+            "min_relative_spread",
+            min_relative_spread,
+            "a share of the expected value from 0 to 1",
+        )?;
+        Ok(Self { thresholds, first_days_threshold, min_relative_spread })
+    }
+
+    /// The same parameters with another least spread.
+    ///
+    /// # Errors
+    ///
+    /// When the share is not from 0 to 1.
+    pub fn at_spread(self, min_relative_spread: f64) -> Result<Self, SettingsError> {
+        Self::new(self.thresholds, self.first_days_threshold, min_relative_spread)
+    }
+
+    /// The score that pages.
+    pub fn threshold(&self, place: usize, is_new: bool) -> f64 {
+        if is_new { self.first_days_threshold } else { self.thresholds[place] }
+    }
+
+    pub fn thresholds(&self) -> ByLength<f64> {
+        self.thresholds
+    }
+
+    pub fn first_days_threshold(&self) -> f64 {
+        self.first_days_threshold
+    }
+
+    pub fn min_relative_spread(&self) -> f64 {
+        self.min_relative_spread
+    }
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self { thresholds: [5.0; 4], first_days_threshold: 10.0, min_relative_spread: 0.04 }
+    }
+}
+
+/// The opinion on the window of a length, and the value that is expected in the metric's unit. `None` if it would not
+/// be finite.
+pub(crate) fn judge(
+    value: f64,
+    place: usize,
+    window: &WindowModel,
+    row: &HourModel,
+    aggregate: Aggregate,
+    never_negative: bool,
+    parameters: &Parameters,
+) -> Option<(Opinion, f64)> {
+    let spread = spread(window, row.transform, aggregate, parameters) * (1.0 + window.samples.recip()).sqrt();
+    let distance = row.transform.apply(value) - window.expected;
+    let score = if distance == 0.0 { 0.0 } else { normal_of_t(distance / spread, window.freedom) };
+    // A spread of nothing gives an endless score.
+    let score = score.clamp(-Opinion::CAP, Opinion::CAP);
+    let reach = t_of_normal(parameters.threshold(place, row.is_new()), window.freedom) * spread;
+    let [low, middle, high] = [window.expected - reach, window.expected, window.expected + reach]
+        .map(|at| row.transform.inverse(at));
+    let low = if never_negative { low.max(0.0) } else { low };
+    let opinion = Opinion {
+        score,
+        expected: Expected { low, high },
+        detail: Detail::Seasonal { hours: LENGTHS[place] as u8 },
+    };
+    (opinion.is_finite() && middle.is_finite()).then_some((opinion, middle))
+}
+
+/// The value that a spike of this window must exceed, whatever its score.
+pub(crate) fn gate(place: usize, window: &WindowModel, direction: Direction) -> Option<f64> {
+    let gated = LENGTHS[place] < UNGATED && direction == Direction::Spike;
+    window.gate.filter(|_| gated).map(|largest| GATE * largest)
+}
+
+/// The spread of a window: that of its model, but at least a share of the level, and the noise of a count.
+fn spread(window: &WindowModel, transform: Transform, aggregate: Aggregate, parameters: &Parameters) -> f64 {
+    let share = parameters.min_relative_spread;
+    let relative = transform.spread_at(window.expected, |level| share * level.abs());
+    let of_count = match (aggregate, transform) {
+        (Aggregate::Count, Transform::Root) => 0.5,
+        (Aggregate::Count, _) => transform.spread_at(window.expected, |level| level.abs().sqrt()),
+        _ => 0.0,
+    };
+    window.spread.max(relative).max(of_count)
+}

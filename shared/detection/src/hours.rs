@@ -1,0 +1,203 @@
+//! The hours of one series, and the windows that end with each of them.
+//!
+//! An hour has a value or is a gap. An hour without events is zero for counts and sums, and a gap for levels. A broken
+//! value is a gap too, and is told: one broken event must not keep a series from being judged for a month.
+//!
+//! The value of a window is always added up in the same order, so that a window has the same value to the last bit
+//! wherever it is computed.
+
+use crate::hour::Hour;
+use crate::{Missing, Reason};
+
+/// How the hours of a window make its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// A number of events. Its noise is known: that of a Poisson process.
+    Count,
+    Sum,
+    Max,
+    Min,
+    Mean,
+}
+
+/// The lengths of the windows in hours, shortest first.
+pub const LENGTHS: [usize; 4] = [1, 3, 6, 24];
+
+/// A value for each of [`LENGTHS`].
+pub type ByLength<T> = [T; 4];
+
+/// The hours of one series in order. There are no hours outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hours {
+    aggregate: Aggregate,
+    never_negative: bool,
+    first: Hour,
+    /// NaN for gaps.
+    values: Vec<f64>,
+    known_since: Option<Hour>,
+    broken: Vec<(Hour, Reason)>,
+}
+
+/// The newest day of a series: the hours that windows of a run are made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recent {
+    pub(crate) aggregate: Aggregate,
+    pub(crate) never_negative: bool,
+    /// Oldest first, NaN for gaps.
+    pub(crate) values: [f64; 24],
+    /// Why the newest hour has no value, if its value is broken.
+    pub(crate) fault: Option<Reason>,
+}
+
+impl Aggregate {
+    /// The meaning of an hour without events.
+    pub fn missing(self) -> Missing {
+        match self {
+            Self::Count | Self::Sum => Missing::Zero,
+            Self::Max | Self::Min | Self::Mean => Missing::Gap,
+        }
+    }
+}
+
+impl Hours {
+    /// * `first`: the hour of the first value.
+    /// * `values`: hour by hour, oldest first, `None` for an hour without events.
+    /// * `never_negative`: whether a negative value can only be broken data, as for counts.
+    ///
+    /// The series is known from its first hour with events on.
+    pub fn new(aggregate: Aggregate, never_negative: bool, first: Hour, values: &[Option<f64>]) -> Self {
+        let mut broken = Vec::new();
+        let known_since = values.iter().position(Option::is_some).map(|place| first.plus(place as i64));
+        let value = |(place, value): (usize, &Option<f64>)| match aggregate.missing().value(*value) {
+            None => f64::NAN,
+            Some(value) => match Reason::of_broken(value, never_negative) {
+                None => value,
+                Some(reason) => {
+                    broken.push((first.plus(place as i64), reason));
+                    f64::NAN
+                }
+            },
+        };
+        let values = values.iter().enumerate().map(value).collect();
+        Self { aggregate, never_negative, first, values, known_since, broken }
+    }
+
+    /// The same for a series that is known from another hour on. Its hours without events count as zeros from then on,
+    /// if it is a count or a sum.
+    #[must_use]
+    pub fn known_since(self, hour: Hour) -> Self {
+        Self { known_since: Some(hour), ..self }
+    }
+
+    /// The same without some hours. No window that holds one of them has a value.
+    #[must_use]
+    pub fn without(mut self, is_out: impl Fn(Hour) -> bool) -> Self {
+        for (place, value) in self.values.iter_mut().enumerate() {
+            if is_out(self.first.plus(place as i64)) {
+                *value = f64::NAN;
+            }
+        }
+        self
+    }
+
+    pub fn aggregate(&self) -> Aggregate {
+        self.aggregate
+    }
+
+    /// The hours with broken values, oldest first.
+    pub fn broken(&self) -> &[(Hour, Reason)] {
+        &self.broken
+    }
+
+    /// The first hour of which something is known. `None` for a series without any event.
+    pub fn first_known(&self) -> Option<Hour> {
+        self.known_since
+    }
+
+    pub(crate) fn never_negative(&self) -> bool {
+        self.never_negative
+    }
+
+    /// The day that ends with the hour `newest`.
+    pub fn recent(&self, newest: Hour) -> Recent {
+        let mut values = [f64::NAN; 24];
+        self.copy(newest.plus(-23), &mut values);
+        let fault = self.broken.iter().find(|(hour, _)| *hour == newest).map(|(_, reason)| *reason);
+        Recent { aggregate: self.aggregate, never_negative: self.never_negative, values, fault }
+    }
+
+    /// Copies the hours from `from` on. Hours that are not known become gaps.
+    pub(crate) fn copy(&self, from: Hour, into: &mut [f64]) {
+        let Some(known_since) = self.known_since else { return into.fill(f64::NAN) };
+        let begin = from.since(self.first);
+        let unknown = known_since.since(from);
+        for (place, value) in into.iter_mut().enumerate() {
+            let place = place as i64;
+            let at = usize::try_from(begin.saturating_add(place)).unwrap_or(usize::MAX);
+            let known = self.values.get(at).filter(|_| place >= unknown);
+            *value = known.copied().unwrap_or(f64::NAN);
+        }
+    }
+}
+
+impl Recent {
+    /// The values of the windows that end with the newest hour. NaN for a window without a value.
+    pub(crate) fn windows(&self) -> ByLength<f64> {
+        let mut windows = [[0.0; 24]; 4];
+        fill_windows(self.aggregate, &self.values, &mut windows.each_mut().map(|values| &mut values[..]));
+        windows.map(|values| values[23])
+    }
+}
+
+/// The values of the windows that end with each hour, by length. NaN for a window without a value: one that begins
+/// before the first hour, a sum with a gap, or a level without any value.
+pub(crate) fn windows(aggregate: Aggregate, hours: &[f64]) -> ByLength<Vec<f64>> {
+    let mut windows = LENGTHS.map(|_| vec![0.0; hours.len()]);
+    fill_windows(aggregate, hours, &mut windows.each_mut().map(|values| &mut values[..]));
+    windows
+}
+
+fn fill_windows(aggregate: Aggregate, hours: &[f64], windows: &mut ByLength<&mut [f64]>) {
+    match aggregate {
+        Aggregate::Count | Aggregate::Sum => combine(hours, windows, |a, b| a + b),
+        Aggregate::Max => combine(hours, windows, f64::max),
+        Aggregate::Min => combine(hours, windows, f64::min),
+        Aggregate::Mean => fill_means(hours, windows),
+    }
+}
+
+/// Each length is made of windows of the next shorter one, always in the same order: 3 of three hours, 6 of two times
+/// three, 24 of four times six.
+fn combine(hours: &[f64], windows: &mut ByLength<&mut [f64]>, add: impl Fn(f64, f64) -> f64) {
+    let [one, three, six, day] = windows;
+    for (length, values) in LENGTHS.iter().zip([&mut *one, three, six, day]) {
+        let before = values.len().min(length - 1);
+        values[..before].fill(f64::NAN);
+    }
+    one.copy_from_slice(hours);
+    for (end, three) in three.iter_mut().enumerate().skip(2) {
+        *three = add(add(one[end - 2], one[end - 1]), one[end]);
+    }
+    for (end, six) in six.iter_mut().enumerate().skip(5) {
+        *six = add(three[end - 3], three[end]);
+    }
+    for (end, day) in day.iter_mut().enumerate().skip(23) {
+        *day = add(add(six[end - 18], six[end - 12]), add(six[end - 6], six[end]));
+    }
+}
+
+/// Means of the hours with a value.
+fn fill_means(hours: &[f64], windows: &mut ByLength<&mut [f64]>) {
+    let present: Vec<f64> = hours.iter().map(|value| f64::from(u8::from(!value.is_nan()))).collect();
+    let filled: Vec<f64> = hours.iter().map(|value| if value.is_nan() { 0.0 } else { *value }).collect();
+    let mut counts = LENGTHS.map(|_| vec![0.0; hours.len()]);
+    combine(&present, &mut counts.each_mut().map(|values| &mut values[..]), |a, b| a + b);
+    combine(&filled, windows, |a, b| a + b);
+    for (sums, counts) in windows.iter_mut().zip(counts) {
+        // Nothing over nothing is NaN.
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum /= count);
+    }
+}
+
+#[cfg(test)]
+mod tests;

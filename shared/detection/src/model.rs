@@ -1,0 +1,221 @@
+//! The model of a series: what its past says about each hour of a day, as plain numbers.
+//!
+//! A model is fitted once a day and serves the 24 hours from its day on. The fit is a pure function of the hours in the
+//! 31 days before. So a model that is fitted again is the same to the last bit.
+//!
+//! Each hour has a row of its own. The row holds all that a check of the windows that end with this hour needs. Its
+//! expectations are those of the day at hand: weekdays and weekends are settled in the fit.
+
+mod cell;
+mod gate;
+mod memory;
+mod peers;
+mod robust;
+mod transform;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Baseline;
+use crate::calendar::Calendar;
+use crate::hour::Hour;
+use crate::hours::{Aggregate, ByLength, Hours, LENGTHS, windows};
+use cell::Cell;
+use robust::{NORMAL_MAD, median_size};
+
+pub use memory::Memory;
+pub use peers::Profile;
+pub use transform::Transform;
+
+/// What is known of a series for the 24 hours of a day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// The first hour that the model serves.
+    pub day: Hour,
+    /// A row for each hour of the day.
+    pub rows: Vec<HourModel>,
+}
+
+/// What is known of the windows that end with one hour.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HourModel {
+    /// Whole days that the series was known for when the model was fitted, at most 31.
+    pub days: u16,
+    pub transform: Transform,
+    /// By length. `None` where too little is known to judge.
+    pub windows: ByLength<Option<WindowModel>>,
+    /// The expectation of the hour before this one, transformed. `None` if it is not known.
+    pub before: Option<f64>,
+    pub memory: Memory,
+}
+
+/// What is known of a window of one length. The transform's scale is that of the row.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WindowModel {
+    /// The usual value, transformed.
+    pub expected: f64,
+    /// Standard deviation of one value about it, transformed. Never negative.
+    pub spread: f64,
+    /// The number of values of equal weight that would give as good an expectation. Above zero.
+    pub samples: f64,
+    /// Degrees of freedom of the spread. Above zero.
+    pub freedom: f64,
+    /// The third-largest daily maximum of such windows in 28 days, in the metric's unit. `None` for no gate.
+    pub gate: Option<f64>,
+    /// Mean, sample deviation and number of the same windows of the days before, in the metric's unit. `None` below
+    /// two.
+    pub classical: Option<Baseline>,
+}
+
+/// Days below which a series is judged by its peers.
+pub const FIRST_DAYS: u16 = 7;
+
+/// Degrees of freedom that say that the spread is as good as known.
+const CERTAIN: f64 = 1e6;
+
+/// Larger values than so many times the usual daily maximum count as this much. So one absurd value moves nothing.
+const WINSOR: f64 = 3.0;
+
+impl Model {
+    /// The model of a series for the day of `calendar`. `hours` may reach beyond the calendar's span on both sides.
+    ///
+    /// * `peers`: the shape of a day of all customers, for a series in its first days.
+    pub fn fit(hours: &Hours, calendar: &Calendar, peers: &Profile) -> Self {
+        let fitted = Fit::new(hours, calendar);
+        Self { day: calendar.day(), rows: fitted.rows(calendar, peers) }
+    }
+
+    /// The row of the windows that end with an hour of the model's day. `None` for an hour of another day.
+    pub fn row(&self, newest: Hour) -> Option<&HourModel> {
+        self.rows.get(usize::try_from(newest.since(self.day)).ok()?)
+    }
+}
+
+impl HourModel {
+    /// Whether the series is in its first days, so that its peers stand for its past.
+    pub fn is_new(&self) -> bool {
+        self.days < FIRST_DAYS
+    }
+}
+
+/// The past of a series on the way to its model.
+struct Fit {
+    aggregate: Aggregate,
+    days: u16,
+    transform: Transform,
+    hours: Vec<f64>,
+    /// By length and place: the windows that end with each hour, NaN without a value.
+    windows: ByLength<Vec<f64>>,
+    transformed: ByLength<Vec<f64>>,
+    gates: ByLength<Option<f64>>,
+}
+
+impl Fit {
+    fn new(hours: &Hours, calendar: &Calendar) -> Self {
+        let mut span = vec![f64::NAN; Calendar::SPAN];
+        hours.copy(calendar.begin(), &mut span);
+        let known = hours.first_known().map_or(0, |first| calendar.day().since(first.max(calendar.begin())));
+        let days = u16::try_from(known / Calendar::HOURS as i64).unwrap_or(0);
+        let aggregate = hours.aggregate();
+        let windows = windows(aggregate, &span);
+        let gates = windows.each_ref().map(|values| gate::third_largest(values));
+        let is_amount = matches!(aggregate, Aggregate::Count | Aggregate::Sum) && hours.never_negative();
+        let transform = if is_amount { Transform::Root } else { Transform::Plain };
+        let mut transformed = windows.clone();
+        for (values, gate) in transformed.iter_mut().zip(gates) {
+            let limit = gate.filter(|_| hours.never_negative()).map_or(f64::MAX, |gate| WINSOR * gate);
+            for value in values.iter_mut().filter(|value| !value.is_nan()) {
+                *value = transform.apply(value.min(limit));
+            }
+        }
+        Self { aggregate, days, transform, hours: span, windows, transformed, gates }
+    }
+
+    fn rows(&self, calendar: &Calendar, peers: &Profile) -> Vec<HourModel> {
+        let weights = cell::weights();
+        let mut residuals = vec![f64::NAN; Calendar::SPAN];
+        let before =
+            cell::fit(calendar.earlier_than_before(), &self.transformed[0], &weights, &mut residuals);
+        let before = before.map(|cell| cell.expected);
+        let mut memory = Memory::default();
+        let mut by_length = [const { Vec::new() }; 4];
+        for (place, length) in LENGTHS.into_iter().enumerate() {
+            residuals.fill(f64::NAN);
+            by_length[place] = self.cells(place, length, &weights, &mut residuals, calendar, peers);
+            if length == 1 {
+                memory = memory::fit(&residuals);
+            }
+        }
+        let row = |hour: usize| HourModel {
+            days: self.days,
+            transform: self.transform,
+            windows: std::array::from_fn(|place| by_length[place][hour]),
+            before: match hour.checked_sub(1) {
+                None => before,
+                Some(before) => by_length[0][before].map(|window: WindowModel| window.expected),
+            },
+            memory,
+        };
+        (0..Calendar::HOURS).map(row).collect()
+    }
+
+    /// The models of the windows of one length, by hour of the day.
+    fn cells(
+        &self,
+        place: usize,
+        length: usize,
+        weights: &[f64],
+        residuals: &mut [f64],
+        calendar: &Calendar,
+        peers: &Profile,
+    ) -> Vec<Option<WindowModel>> {
+        let values = &self.transformed[place];
+        if self.days < FIRST_DAYS {
+            let cells =
+                peers::fit(&self.hours, values, length, self.aggregate, self.transform, calendar, peers);
+            return (0..Calendar::HOURS)
+                .map(|hour| {
+                    let cell = cells.as_ref()?[hour];
+                    Some(self.window(place, hour, cell, cell.variance, CERTAIN, calendar))
+                })
+                .collect();
+        }
+        let cells: Vec<Option<Cell>> = (0..Calendar::HOURS)
+            .map(|hour| cell::fit(calendar.earlier(hour), values, weights, residuals))
+            .collect();
+        let mut sizes: Vec<f64> =
+            residuals.iter().filter(|residual| !residual.is_nan()).map(|residual| residual.abs()).collect();
+        let pooled = NORMAL_MAD * median_size(&mut sizes);
+        let pool_freedom = if length == 1 { 4.0 } else { 2.0 };
+        let model = |(hour, cell): (usize, Option<Cell>)| {
+            let cell = cell?;
+            let own_freedom = (cell.days - 2) as f64;
+            let freedom = pool_freedom + own_freedom;
+            let variance = (pool_freedom * pooled * pooled + own_freedom * cell.variance) / freedom;
+            Some(self.window(place, hour, cell, variance, freedom, calendar))
+        };
+        cells.into_iter().enumerate().map(model).collect()
+    }
+
+    fn window(
+        &self,
+        place: usize,
+        hour: usize,
+        cell: Cell,
+        variance: f64,
+        freedom: f64,
+        calendar: &Calendar,
+    ) -> WindowModel {
+        let earlier = calendar.earlier(hour).iter().map(|earlier| self.windows[place][earlier.place]);
+        WindowModel {
+            expected: cell.expected,
+            spread: variance.sqrt(),
+            samples: cell.samples,
+            freedom,
+            gate: self.gates[place].filter(|_| self.days >= FIRST_DAYS),
+            classical: Baseline::of(earlier.filter(|value| !value.is_nan())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
