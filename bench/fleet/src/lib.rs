@@ -1,0 +1,20 @@
+//! A fleet of customers whose causes are known, and rules that judge its usage hour by hour.
+//!
+//! ```text
+//! generate ── a seed: customers, usage, causes ─┐
+//!                                               ├─ Month ── a Judge ── Record ── tally ── report
+//! labelled usage of your own ───────────────────┘   (usage)
+//! ```
+//!
+//! The two halves know nothing of each other. A [`Month`](usage::Month) is plain data: hours of usage, and what ought to be
+//! found in them. A [`Judge`](record::Judge) says what a rule does with it. [`Tally`](tally::Tally) compares.
+//!
+//! A rule that is only a score of each hour ([`Scorer`](pager::Scorer)) becomes a judge with the pages of [`pager`]. The
+//! detector itself is a judge of the package `bench`, since it needs more than this crate knows.
+
+pub mod generate;
+pub mod judges;
+pub mod pager;
+pub mod record;
+pub mod tally;
+pub mod usage;
