@@ -4,15 +4,17 @@ use crate::pager::Scorer;
 
 mod cut_forest;
 mod hour_of_day;
+mod models;
 mod robust_profile;
 mod today;
 
 pub use cut_forest::CutForest;
 pub use hour_of_day::HourOfDay;
+pub use models::Models;
 pub use robust_profile::RobustProfile;
 pub use today::Today;
 
-/// All of them.
+/// All but the detector's own.
 pub const PEERS: [&dyn Scorer; 4] = [&Today, &HourOfDay, &RobustProfile, &CutForest];
 
 /// Days of history that a rule looks at, and days that it needs at least.

@@ -1,22 +1,48 @@
 //! From scores to pages, the same way for every rule that is only a score.
 //!
-//! An incident of a series and direction opens and pages at a score of the threshold, and ends when two runs in a row have
-//! less than 0.7 of it.
+//! An incident of a series and direction opens and pages when the score of some window reaches the threshold. It ends
+//! when two runs in a row have less than 0.7 of it, in all windows up to three hours and up to the shortest one that spoke.
+//! Afterwards a window that still holds hours of the incident opens no other one.
+//!
+//! A rule that watches all customers together, too ([`Scorer::watches_all`]), opens no drop of a single customer while all
+//! have dropped. A rule that knows what recurs ([`Scorer::knows_recurrence`]) does not page a third incident of the same
+//! direction and size at the same local hour of the same weekday or day of the month.
 
 use std::collections::BTreeSet;
 
 use detection::Direction;
+use detection::hours::{ByLength, LENGTHS};
 use detection::incident::Event;
 
 use crate::record::{IncidentKey, Judge, Notification, Record};
 use crate::usage::{Month, SeriesKey, Subject};
+use recurrence::Recurrence;
+
+mod recurrence;
 
 /// A rule that is a score of each series in each run.
 pub trait Scorer: Sync {
     fn name(&self) -> &str;
 
-    /// The scores of one series, of the windows that end after each of `ends`.
-    fn scores(&self, series: &Usage<'_>) -> Vec<f64>;
+    /// The scores of one series, of the windows that end after each hour from [`Usage::first_end`] on.
+    fn scores(&self, series: &Usage<'_>) -> Vec<Score>;
+
+    /// Whether the rule also judges the sum of all customers.
+    fn watches_all(&self) -> bool {
+        false
+    }
+
+    fn knows_recurrence(&self) -> bool {
+        false
+    }
+}
+
+/// The scores of the windows of one run, negative below what is expected.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    pub by_length: ByLength<f64>,
+    /// The logarithm of the value over what is expected.
+    pub size: f64,
 }
 
 /// The hours of one series, and the runs that judge them.
@@ -37,27 +63,20 @@ pub struct AtThreshold<'a> {
     pub threshold: f64,
 }
 
-/// The scores of all customers, metrics and runs of a month.
+/// The scores of all series and runs of a month.
 #[derive(Clone, Debug)]
-pub struct Scores(Vec<Vec<Vec<f64>>>);
+pub struct Scores {
+    /// By customer, then metric, then run. Scores of all customers together come last, if the rule has them.
+    subjects: Vec<(Subject, Vec<Vec<Score>>)>,
+    knows_recurrence: bool,
+}
 
 /// Runs in a row that must be calm, and the share of the threshold below which they are.
 const CALM_RUNS: usize = 2;
 const CALM: f64 = 0.7;
 
-impl Usage<'_> {
-    /// Least change that matters in so many hours: that of a day times the square root of their share of a day.
-    pub fn min_change(&self, hours: usize) -> f64 {
-        self.month.metrics[self.metric].min_change * (hours as f64 / 24.0).sqrt()
-    }
-
-    /// The score, or zero of a change that does not matter.
-    pub fn with_floors(&self, score: f64, found: f64, expected: f64, hours: usize) -> f64 {
-        let change = (found - expected).abs();
-        let matters = change >= self.min_change(hours) && change >= MIN_RELATIVE_CHANGE * expected.abs();
-        if matters && !score.is_nan() { score.clamp(-MOST, MOST) } else { 0.0 }
-    }
-}
+/// Windows of up to so many hours must be calm in any case.
+const SHORT: usize = 3;
 
 /// The default of the detector: a change of less than a tenth does not matter.
 pub const MIN_RELATIVE_CHANGE: f64 = 0.1;
@@ -65,39 +84,93 @@ pub const MIN_RELATIVE_CHANGE: f64 = 0.1;
 /// No score is beyond this.
 const MOST: f64 = 1e6;
 
+impl Score {
+    /// The score of a single window of so many hours. Zero of a change that does not matter.
+    pub fn of(usage: &Usage<'_>, hours: usize, score: f64, found: f64, expected: f64) -> Self {
+        let min_change = usage.month.metrics[usage.metric].min_change * (hours as f64 / 24.0).sqrt();
+        let change = (found - expected).abs();
+        if score.is_nan() || change < min_change || change < MIN_RELATIVE_CHANGE * expected.abs() {
+            return Self::default();
+        }
+        let score = score.clamp(-MOST, MOST);
+        Self {
+            by_length: LENGTHS.map(|length| if length == hours { score } else { 0.0 }),
+            size: size(found, expected),
+        }
+    }
+}
+
+/// The logarithm of a value over what is expected. One more on either side keeps silence finite.
+pub fn size(found: f64, expected: f64) -> f64 {
+    ((found.max(0.0) + 1.0) / (expected.max(0.0) + 1.0)).ln()
+}
+
 impl Scores {
     pub fn of(scorer: &dyn Scorer, month: &Month) -> Self {
-        let of_customer = |(place, customer): (usize, &crate::usage::Customer)| {
+        let of_subject = |(subject, usage, delay): (Subject, &[Vec<f64>], usize)| {
             let of_metric = |(metric, values): (usize, &Vec<f64>)| {
-                let usage = Usage {
-                    month,
-                    subject: Subject::Customer(place),
-                    metric,
-                    // Later hours have not arrived in the last run.
-                    values: &values[..month.hours - customer.delay],
-                    first_end: month.history + 1 - customer.delay,
-                };
-                scorer.scores(&usage)
+                // Later hours have not arrived in the last run.
+                let (values, first_end) = (&values[..month.hours - delay], month.history + 1 - delay);
+                scorer.scores(&Usage { month, subject, metric, values, first_end })
             };
-            customer.usage.iter().enumerate().map(of_metric).collect()
+            (subject, usage.iter().enumerate().map(of_metric).collect())
         };
-        Self(month.customers.iter().enumerate().map(of_customer).collect())
+        let customers = month.customers.iter().enumerate();
+        let mut subjects: Vec<_> = customers
+            .map(|(place, customer)| of_subject((Subject::Customer(place), &customer.usage, customer.delay)))
+            .collect();
+        if scorer.watches_all() {
+            subjects.push(of_subject((Subject::All, &month.sums(), 0)));
+        }
+        Self { subjects, knows_recurrence: scorer.knows_recurrence() }
+    }
+
+    /// The score of a series in the run at `end`.
+    pub fn at(&self, subject: Subject, metric: usize, end: usize, month: &Month) -> Option<Score> {
+        let (_, metrics) = self.subjects.iter().find(|(of, _)| *of == subject)?;
+        metrics.get(metric)?.get(end.checked_sub(month.history + 1)?).copied()
     }
 
     /// What a rule does that pages at this threshold.
     pub fn record(&self, month: &Month, threshold: f64) -> Record {
+        let stops = self.stops(month, threshold);
         let mut notifications = Vec::new();
-        for (place, metrics) in self.0.iter().enumerate() {
+        for (subject, metrics) in &self.subjects {
+            let mut recurrence = Recurrence::of(month, *subject).filter(|_| self.knows_recurrence);
             for (metric, scores) in metrics.iter().enumerate() {
                 for direction in [Direction::Spike, Direction::Drop] {
-                    let series = SeriesKey { subject: Subject::Customer(place), metric, direction };
-                    notifications.extend(incidents(series, scores, month.history + 1, threshold));
+                    let series = SeriesKey { subject: *subject, metric, direction };
+                    let is_single_drop = subject.customer().is_some() && direction == Direction::Drop;
+                    let held = if is_single_drop { &stops[..] } else { &[] };
+                    let machine = Machine { series, threshold, held, first_end: month.history + 1 };
+                    notifications.extend(machine.incidents(scores, recurrence.as_mut()));
                 }
             }
         }
         notifications.sort_by_key(|of| of.end);
         Record { messages: messages(&notifications), notifications }
     }
+
+    /// By run: the last run until then in which all customers together had dropped.
+    fn stops(&self, month: &Month, threshold: f64) -> Vec<Option<usize>> {
+        let Some((_, metrics)) = self.subjects.iter().find(|(subject, _)| *subject == Subject::All) else {
+            return Vec::new();
+        };
+        let has_dropped = |run: usize| metrics.iter().any(|scores| -shortest(&scores[run], 1) >= threshold);
+        let last = |last: &mut Option<usize>, run: usize| {
+            if has_dropped(run) {
+                *last = Some(month.history + 1 + run);
+            }
+            Some(*last)
+        };
+        (0..month.runs().len()).scan(None, last).collect()
+    }
+}
+
+/// The score of the window of so many hours or the next longer one.
+fn shortest(score: &Score, hours: usize) -> f64 {
+    let place = LENGTHS.iter().position(|length| *length >= hours).unwrap_or(0);
+    score.by_length[place]
 }
 
 impl Judge for AtThreshold<'_> {
@@ -110,30 +183,71 @@ impl Judge for AtThreshold<'_> {
     }
 }
 
-/// The incidents of one direction of a series.
-fn incidents(series: SeriesKey, scores: &[f64], first_end: usize, threshold: f64) -> Vec<Notification> {
-    let sign = if series.direction == Direction::Spike { 1.0 } else { -1.0 };
-    let (mut open, mut calm, mut notifications) = (None, 0, Vec::new());
-    for (number, score) in scores.iter().enumerate() {
-        let (score, end) = (sign * score, first_end + number);
-        match open {
-            None if score >= threshold => {
-                let incident = IncidentKey { series, opened: end };
-                (open, calm) = (Some(incident), 0);
-                notifications.push(Notification { incident, event: Event::Opened, end });
-            }
-            None => {}
-            Some(_) if score >= CALM * threshold => calm = 0,
-            Some(incident) => {
-                calm += 1;
-                if calm == CALM_RUNS {
-                    open = None;
-                    notifications.push(Notification { incident, event: Event::Resolved, end });
+/// Follows one direction of a series.
+struct Machine<'a> {
+    series: SeriesKey,
+    threshold: f64,
+    /// By run: the last run until then whose last hour opens nothing.
+    held: &'a [Option<usize>],
+    first_end: usize,
+}
+
+/// An open incident.
+struct Open {
+    key: IncidentKey,
+    is_paged: bool,
+    /// The shortest window that has spoken.
+    length: usize,
+    calm_runs: usize,
+}
+
+impl Machine<'_> {
+    fn incidents(&self, scores: &[Score], mut recurrence: Option<&mut Recurrence<'_>>) -> Vec<Notification> {
+        let sign = if self.series.direction == Direction::Spike { 1.0 } else { -1.0 };
+        let (mut open, mut last_hot, mut notifications) = (None::<Open>, 0, Vec::new());
+        for (run, score) in scores.iter().enumerate() {
+            let end = self.first_end + run;
+            let reached = |least: f64, is_meant: &dyn Fn(usize) -> bool| {
+                let windows = LENGTHS.into_iter().zip(score.by_length);
+                let mut reached =
+                    windows.filter(|(length, score)| is_meant(*length) && sign * score >= least);
+                reached.next().map(|(length, _)| length)
+            };
+            match &mut open {
+                None => {
+                    let blocked = self.held.get(run).copied().flatten().unwrap_or(0).max(last_hot);
+                    let Some(length) = reached(self.threshold, &|length| end >= blocked + length) else {
+                        continue;
+                    };
+                    let key = IncidentKey { series: self.series, opened: end };
+                    let recurs =
+                        recurrence.as_mut().is_some_and(|known| known.recurs(self.series, end, score.size));
+                    open = Some(Open { key, is_paged: !recurs, length, calm_runs: 0 });
+                    last_hot = end;
+                    if !recurs {
+                        notifications.push(Notification { incident: key, event: Event::Opened, end });
+                    }
+                }
+                Some(incident) => {
+                    incident.length = reached(self.threshold, &|_| true).unwrap_or(24).min(incident.length);
+                    let longest = incident.length.max(SHORT);
+                    if reached(CALM * self.threshold, &|length| length <= longest).is_some() {
+                        (incident.calm_runs, last_hot) = (0, end);
+                        continue;
+                    }
+                    incident.calm_runs += 1;
+                    if incident.calm_runs == CALM_RUNS {
+                        if incident.is_paged {
+                            let incident = incident.key;
+                            notifications.push(Notification { incident, event: Event::Resolved, end });
+                        }
+                        open = None;
+                    }
                 }
             }
         }
+        notifications
     }
-    notifications
 }
 
 /// A customer's pages in a run are one message, and so are the ends.
@@ -149,19 +263,42 @@ mod tests {
     const SERIES: SeriesKey =
         SeriesKey { subject: Subject::Customer(0), metric: 0, direction: Direction::Spike };
 
+    fn machine(direction: Direction, held: &[Option<usize>]) -> Machine<'_> {
+        Machine { series: SeriesKey { direction, ..SERIES }, threshold: 5.0, held, first_end: 100 }
+    }
+
+    fn score(by_length: ByLength<f64>) -> Score {
+        Score { by_length, size: 0.0 }
+    }
+
+    fn events(machine: &Machine<'_>, scores: &[Score]) -> Vec<(Event, usize)> {
+        machine.incidents(scores, None).iter().map(|of| (of.event, of.end)).collect()
+    }
+
     #[test]
     fn an_incident_pages_once_and_ends_after_two_calm_runs() {
-        let scores = [0.0, 5.0, 9.0, 3.0, 4.0, 3.4, 3.4, 0.0, -7.0, 6.0];
-        let found: Vec<_> = incidents(SERIES, &scores, 100, 5.0)
-            .iter()
-            .map(|of| (of.event, of.incident.opened, of.end))
-            .collect();
-        assert_eq!(
-            found,
-            [(Event::Opened, 101, 101), (Event::Resolved, 101, 106), (Event::Opened, 109, 109)]
-        );
-        let drops = incidents(SeriesKey { direction: Direction::Drop, ..SERIES }, &scores, 100, 5.0);
-        assert_eq!(drops.iter().map(|of| of.end).collect::<Vec<_>>(), [108]);
+        let scores = [0.0, 5.0, 9.0, 3.0, 4.0, 3.4, 3.4, 0.0, -7.0, 6.0].map(|of| score([of, 0.0, 0.0, 0.0]));
+        let spikes = events(&machine(Direction::Spike, &[]), &scores);
+        assert_eq!(spikes, [(Event::Opened, 101), (Event::Resolved, 106), (Event::Opened, 109)]);
+        assert_eq!(events(&machine(Direction::Drop, &[]), &scores), [(Event::Opened, 108)]);
+    }
+
+    #[test]
+    fn a_long_window_that_still_holds_the_incident_keeps_and_opens_nothing() {
+        let mut scores = vec![score([9.0, 9.0, 9.0, 9.0]); 2];
+        scores.extend(vec![score([0.0, 0.0, 9.0, 9.0]); 24]);
+        let found = events(&machine(Direction::Spike, &[]), &scores);
+        // The incident was last seen in the run at 101. A day later, no window holds it any more.
+        assert_eq!(found, [(Event::Opened, 100), (Event::Resolved, 103), (Event::Opened, 107)]);
+        let only_day = vec![score([0.0, 0.0, 0.0, 9.0]); 30];
+        assert_eq!(events(&machine(Direction::Spike, &[]), &only_day), [(Event::Opened, 100)]);
+    }
+
+    #[test]
+    fn drops_are_held_while_all_have_dropped() {
+        let scores = vec![score([-9.0, -9.0, -9.0, -9.0]); 4];
+        let held = [Some(100), Some(101), Some(101), Some(101)];
+        assert_eq!(events(&machine(Direction::Drop, &held), &scores), [(Event::Opened, 102)]);
     }
 
     #[test]

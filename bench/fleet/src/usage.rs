@@ -97,6 +97,17 @@ impl Month {
         Self { hours: self.hours.min(self.history + runs), ..self }
     }
 
+    /// Usage of all customers together, as far as it has arrived by the run after each hour: by metric, then by hour.
+    pub fn sums(&self) -> Vec<Vec<f64>> {
+        let sum = |metric: usize, hour: usize| {
+            let timely = self.customers.iter().filter(|customer| customer.delay == 0);
+            timely.map(|customer| customer.usage[metric][hour]).sum()
+        };
+        (0..self.metrics.len())
+            .map(|metric| (0..self.hours).map(|hour| sum(metric, hour)).collect())
+            .collect()
+    }
+
     /// Hours in which all customers stopped, with the day after them. What single customers do then is part of the stop.
     pub fn is_in_stop(&self, end: usize) -> bool {
         self.causes.iter().any(|cause| cause.subject == Subject::All && cause.is_in_window(end))

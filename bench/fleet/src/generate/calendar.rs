@@ -71,12 +71,6 @@ impl Calendar {
     }
 }
 
-impl Local {
-    pub(crate) fn is_weekend(self) -> bool {
-        self.weekday >= 5
-    }
-}
-
 /// How usual hours of a local week differ, with the mean 1.
 #[derive(Clone, Debug)]
 pub(crate) struct Week(Vec<f64>);
@@ -137,7 +131,7 @@ mod tests {
         let sydney = local(SYDNEY, "2026-08-30T14:00:00Z");
         assert_eq!((sydney.weekday, sydney.day_of_month, sydney.hour), (0, 31, 0));
         assert_eq!(sydney.day, local(UTC, "2026-08-31T14:00:00Z").day);
-        assert!(!sydney.is_weekend() && local(UTC, "2026-08-30T14:00:00Z").is_weekend());
+        assert!(!is_weekend(sydney.weekday) && is_weekend(local(UTC, "2026-08-30T14:00:00Z").weekday));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
 use super::{DAYS, LEAST_DAYS, before_first_use, median};
-use crate::pager::{Scorer, Usage};
+use crate::pager::{Score, Scorer, Usage};
 
 pub struct CutForest;
 
@@ -31,7 +31,7 @@ impl Scorer for CutForest {
         "random cut forest"
     }
 
-    fn scores(&self, series: &Usage<'_>) -> Vec<f64> {
+    fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
         let first = before_first_use(series.values);
         let mut of_day: Option<(usize, Vec<Tree>)> = None;
         let mut score = |end: usize| {
@@ -40,13 +40,13 @@ impl Scorer for CutForest {
             let known = known.unwrap_or_else(|| (day, forest(series.values, first, day)));
             let trees = &of_day.insert(known).1;
             if trees.is_empty() {
-                return 0.0;
+                return Score::default();
             }
             let point = &series.values[end - LENGTH..end];
             let score = trees.iter().map(|tree| tree.score(point)).sum::<f64>() / trees.len() as f64;
             let same_hours = (1..=LEAST_DAYS).map(|age| series.values[end - 1 - 24 * age]);
             let (found, usual) = (series.values[end - 1], median(&mut same_hours.collect::<Vec<_>>()));
-            series.with_floors(score.copysign(found - usual), found, usual, 1)
+            Score::of(series, 1, score.copysign(found - usual), found, usual)
         };
         (series.first_end..=series.values.len()).map(&mut score).collect()
     }
@@ -160,6 +160,6 @@ mod tests {
         let tree = Tree::grow(&mut [&point[..]; 5], &mut Random::seed_from_u64(1));
         // Known: (1 - 5 / 10) / log2(6), times log2(6).
         assert!((tree.score(&point) - 0.5).abs() < 1e-12);
-        assert!((tree.score(&vec![3.0; LENGTH]) - 6_f64.log2()).abs() < 1e-12);
+        assert!((tree.score(&[3.0; LENGTH]) - 6_f64.log2()).abs() < 1e-12);
     }
 }

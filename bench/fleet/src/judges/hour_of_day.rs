@@ -3,7 +3,7 @@
 use detection::Baseline;
 
 use super::{DAYS, LEAST_DAYS, before_first_use};
-use crate::pager::{Scorer, Usage};
+use crate::pager::{Score, Scorer, Usage};
 
 pub struct HourOfDay;
 
@@ -12,7 +12,7 @@ impl Scorer for HourOfDay {
         "hour-of-day z"
     }
 
-    fn scores(&self, series: &Usage<'_>) -> Vec<f64> {
+    fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
         let first = before_first_use(series.values);
         let score = |last: usize| {
             let earlier =
@@ -22,8 +22,8 @@ impl Scorer for HourOfDay {
                 return None;
             }
             let (found, mean) = (series.values[last], baseline.mean());
-            Some(series.with_floors((found - mean) / baseline.stddev(), found, mean, 1))
+            Some(Score::of(series, 1, (found - mean) / baseline.stddev(), found, mean))
         };
-        (series.first_end..=series.values.len()).map(|end| score(end - 1).unwrap_or(0.0)).collect()
+        (series.first_end..=series.values.len()).map(|end| score(end - 1).unwrap_or_default()).collect()
     }
 }

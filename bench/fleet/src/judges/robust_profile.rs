@@ -5,7 +5,7 @@
 //! Statistical Learning" (2017), with medians of hours in the place of the decomposition.
 
 use super::{DAYS, LEAST_DAYS, before_first_use, median, spread_of_deviations};
-use crate::pager::{Scorer, Usage};
+use crate::pager::{Score, Scorer, Usage};
 
 pub struct RobustProfile;
 
@@ -20,7 +20,7 @@ impl Scorer for RobustProfile {
         "MAD of a robust profile"
     }
 
-    fn scores(&self, series: &Usage<'_>) -> Vec<f64> {
+    fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
         let first = before_first_use(series.values);
         let mut of_day: Option<(usize, Option<Profile>)> = None;
         let mut score = |last: usize| {
@@ -29,9 +29,9 @@ impl Scorer for RobustProfile {
             let known = known.unwrap_or_else(|| (day, Profile::of(series.values, first, day)));
             let profile = of_day.insert(known).1.as_ref()?;
             let (found, expected) = (series.values[last], profile.hours[last % 24]);
-            Some(series.with_floors((found - expected) / profile.spread, found, expected, 1))
+            Some(Score::of(series, 1, (found - expected) / profile.spread, found, expected))
         };
-        (series.first_end..=series.values.len()).map(|end| score(end - 1).unwrap_or(0.0)).collect()
+        (series.first_end..=series.values.len()).map(|end| score(end - 1).unwrap_or_default()).collect()
     }
 }
 

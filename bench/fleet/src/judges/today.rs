@@ -3,7 +3,7 @@
 use detection::Baseline;
 
 use super::{LEAST_DAYS, before_first_use};
-use crate::pager::{Scorer, Usage};
+use crate::pager::{Score, Scorer, Usage};
 
 pub struct Today;
 
@@ -15,7 +15,7 @@ impl Scorer for Today {
         "z of 24 h"
     }
 
-    fn scores(&self, series: &Usage<'_>) -> Vec<f64> {
+    fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
         let first = before_first_use(series.values);
         let sum = |end: usize| series.values[end - 24..end].iter().sum::<f64>();
         let score = |end: usize| {
@@ -27,8 +27,8 @@ impl Scorer for Today {
             }
             let (found, mean) = (sum(end), baseline.mean());
             let spread = baseline.stddev().max(MIN_RELATIVE_SPREAD * mean);
-            Some(series.with_floors((found - mean) / spread, found, mean, 24))
+            Some(Score::of(series, 24, (found - mean) / spread, found, mean))
         };
-        (series.first_end..=series.values.len()).map(|end| score(end).unwrap_or(0.0)).collect()
+        (series.first_end..=series.values.len()).map(|end| score(end).unwrap_or_default()).collect()
     }
 }
