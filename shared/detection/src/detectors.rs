@@ -4,4 +4,5 @@
 pub mod autoregressive;
 pub mod new_usage;
 pub mod seasonal;
+pub mod shape;
 pub mod z_score;

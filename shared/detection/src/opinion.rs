@@ -8,11 +8,20 @@ use serde::{Deserialize, Serialize};
 pub struct Opinion {
     /// Distance of the value from the expected values, in spreads. Negative below, at most [`Opinion::CAP`] either way.
     pub score: f64,
+    /// The usual values of what the detector measures. That is the metric itself unless the detail says otherwise.
     pub expected: Expected,
     pub detail: Detail,
 }
 
-/// The usual values, in the metric's unit.
+/// An opinion on a series that looks odd already, by a detector that reads a month of its hours.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecondOpinion {
+    pub opinion: Opinion,
+    /// Whether the detector takes the newest hours for an anomaly.
+    pub flags: bool,
+}
+
+/// The usual values, in the unit of what is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     pub low: f64,
@@ -20,7 +29,7 @@ pub struct Expected {
 }
 
 /// The detector, and the values that only it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "detector", rename_all = "snake_case")]
 pub enum Detail {
     ZScore {
@@ -33,6 +42,12 @@ pub enum Detail {
     Autoregressive,
     /// The first use of a metric by a customer that is known for longer.
     NewUsage,
+    /// How like today's hours are to those of its weekday. What is measured is a cosine, from -1 to 1.
+    Shape {
+        cosine: f64,
+        /// The cosine of usual days.
+        usual: f64,
+    },
 }
 
 impl Opinion {
@@ -40,7 +55,18 @@ impl Opinion {
     pub const CAP: f64 = 100.0;
 
     pub fn is_finite(&self) -> bool {
-        [self.score, self.expected.low, self.expected.high].iter().all(|number| number.is_finite())
+        let numbers = [self.score, self.expected.low, self.expected.high];
+        numbers.iter().chain(&self.detail.numbers()).all(|number| number.is_finite())
+    }
+}
+
+impl Detail {
+    /// The numbers of the detail that could be other than finite.
+    fn numbers(&self) -> [f64; 2] {
+        match *self {
+            Self::Shape { cosine, usual } => [cosine, usual],
+            _ => [0.0; 2],
+        }
     }
 }
 
