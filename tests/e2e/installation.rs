@@ -30,9 +30,17 @@ impl Answer {
 
 /// Runs the program, with a server if one is named.
 async fn meterflow(server: Option<(&str, &str)>, arguments: &[&str], lambda: &str) -> Result<Answer> {
+    meterflow_with(server, arguments, &[("AWS_ENDPOINT_URL_LAMBDA", lambda)]).await
+}
+
+async fn meterflow_with(
+    server: Option<(&str, &str)>,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<Answer> {
     let mut command = Command::new(program("meterflow")?);
     command.args(arguments).env_remove("CLICKHOUSE_URL").env_remove("CATALOG_PATH");
-    command.env("AWS_ENDPOINT_URL_LAMBDA", lambda);
+    command.envs(variables.iter().copied());
     if let Some((url, database)) = server {
         command.args(["--clickhouse-url", url, "--database", database]);
     }
@@ -246,5 +254,66 @@ async fn doctor_names_the_grant_that_a_function_misses() -> Result<()> {
         ],
     );
     assert!(!answer.text.contains(READER_PASSWORD), "{}", answer.text);
+    Ok(())
+}
+
+/// The subscriptions of a topic as SNS lists them.
+fn subscriptions(of: &[(&str, &str)]) -> String {
+    let members: String = of
+        .iter()
+        .map(|(arn, endpoint)| {
+            format!(
+                "<member><SubscriptionArn>{arn}</SubscriptionArn><Endpoint>{endpoint}</Endpoint>\
+                 <Protocol>email</Protocol></member>"
+            )
+        })
+        .collect();
+    format!(
+        "<ListSubscriptionsByTopicResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
+         <ListSubscriptionsByTopicResult><Subscriptions>{members}</Subscriptions></ListSubscriptionsByTopicResult>\
+         </ListSubscriptionsByTopicResponse>"
+    )
+}
+
+#[tokio::test]
+async fn doctor_names_who_has_not_confirmed_and_a_catalog_that_is_not_deployed() -> Result<()> {
+    let (warehouse, url) = (Warehouse::new().await?, variable("CLICKHOUSE_URL")?);
+    warehouse.run(&events(0)).await?;
+    let parameters = aws_sdk_ssm::Client::new(&platform::aws::config().await);
+    let parameter = format!("/meterflow/{}", uuid::Uuid::new_v4());
+    let deployed = entry("jobs", "aggregate = \"count\"");
+    let kind = aws_sdk_ssm::types::ParameterType::String;
+    parameters.put_parameter().name(&parameter).value(deployed).r#type(kind).send().await?;
+    let stack = lambda(Some(json!({
+        "CLICKHOUSE_DATABASE": warehouse.database,
+        "CATALOG_SSM_PARAMETER": parameter,
+        "ALERT_TOPIC_ARN": "arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts",
+    })))
+    .await?;
+    let topics = Receiver::start(|request| {
+        let confirmed = "arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts:1";
+        Reply::ok(match request.body.contains("-anomaly-alerts") {
+            true => {
+                subscriptions(&[("PendingConfirmation", "oncall@example.com"), (confirmed, "a@example.com")])
+            }
+            false => subscriptions(&[]),
+        })
+    })
+    .await?;
+    let server = Some((url.as_str(), warehouse.database.as_str()));
+    let variables = [("AWS_ENDPOINT_URL_LAMBDA", stack.url.as_str()), ("AWS_ENDPOINT_URL_SNS", &topics.url)];
+    let answer = meterflow_with(server, &["doctor"], &variables).await?;
+    answer.assert(
+        1,
+        &[
+            "WRONG    oncall@example.com has not confirmed the subscription to \
+             arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts. Follow the link",
+            "ok       1 subscriptions to arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-alerts",
+            "WRONG    nobody subscribes to arn:aws:sns:eu-west-1:000000000000:meterflow-anomaly-ops. Set the addresses",
+            "WRONG    the functions use the catalog ",
+            "Deploy the stack with this file, or name its catalog with --catalog",
+            "3 things are wrong",
+        ],
+    );
     Ok(())
 }

@@ -31,7 +31,8 @@ impl Candidate {
         }
     }
 
-    /// The anomaly, if it is a first use. It is stored and belongs to no incident, so it pages nobody.
+    /// The anomaly, if it is a first use. It is stored and belongs to no incident, so it pages nobody. An incident of the
+    /// same series and direction cannot be active: its usage would be in the time read.
     pub fn first_use(&self) -> Option<Finding> {
         self.finding().filter(|finding| finding.comparison.is_new_usage())
     }
