@@ -229,7 +229,7 @@ impl View {
 
     fn gate(&self, row: &HourModel) -> Option<f64> {
         let place = self.place();
-        seasonal::gate(place, row.windows[place].as_ref()?, Direction::of(self.opinion.score))
+        seasonal::gate(place, row.windows[place].as_ref()?, row.transform, Direction::of(self.opinion.score))
     }
 
     /// Views that may speak come before those that may not, and the largest score in thresholds before smaller ones.

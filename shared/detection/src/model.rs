@@ -59,7 +59,8 @@ pub struct WindowModel {
     pub samples: f64,
     /// Degrees of freedom of the spread. Above zero.
     pub freedom: f64,
-    /// The third-largest daily maximum of such windows in 28 days, in the metric's unit. `None` for no gate.
+    /// How far windows of this length rise above what is usual, at whatever hour: the third-largest daily maximum of 28
+    /// days, transformed. `None` for no gate.
     pub gate: Option<f64>,
     /// Mean, sample deviation and number of the same windows of the days before, in the metric's unit. `None` below
     /// two.
@@ -106,7 +107,6 @@ struct Fit {
     /// By length and place: the windows that end with each hour, NaN without a value.
     windows: ByLength<Vec<f64>>,
     transformed: ByLength<Vec<f64>>,
-    gates: ByLength<Option<f64>>,
 }
 
 impl Fit {
@@ -117,17 +117,18 @@ impl Fit {
         let days = u16::try_from(known / Calendar::HOURS as i64).unwrap_or(0);
         let aggregate = hours.aggregate();
         let windows = windows(aggregate, &span);
-        let gates = windows.each_ref().map(|values| gate::third_largest(values));
         let is_amount = matches!(aggregate, Aggregate::Count | Aggregate::Sum) && hours.never_negative();
         let transform = if is_amount { Transform::Root } else { Transform::Plain };
         let mut transformed = windows.clone();
-        for (values, gate) in transformed.iter_mut().zip(gates) {
-            let limit = gate.filter(|_| hours.never_negative()).map_or(f64::MAX, |gate| WINSOR * gate);
+        for values in &mut transformed {
+            let largest = gate::third_largest(values);
+            let limit =
+                largest.filter(|_| hours.never_negative()).map_or(f64::MAX, |largest| WINSOR * largest);
             for value in values.iter_mut().filter(|value| !value.is_nan()) {
                 *value = transform.apply(value.min(limit));
             }
         }
-        Self { aggregate, days, transform, hours: span, windows, transformed, gates }
+        Self { aggregate, days, transform, hours: span, windows, transformed }
     }
 
     fn rows(&self, calendar: &Calendar, peers: &Profile) -> Vec<HourModel> {
@@ -185,13 +186,14 @@ impl Fit {
         let mut sizes: Vec<f64> =
             residuals.iter().filter(|residual| !residual.is_nan()).map(|residual| residual.abs()).collect();
         let pooled = NORMAL_MAD * median_size(&mut sizes);
+        let gate = gate::third_largest(residuals);
         let pool_freedom = if length == 1 { 4.0 } else { 2.0 };
         let model = |(hour, cell): (usize, Option<Cell>)| {
             let cell = cell?;
             let own_freedom = (cell.days - 2) as f64;
             let freedom = pool_freedom + own_freedom;
             let variance = (pool_freedom * pooled * pooled + own_freedom * cell.variance) / freedom;
-            Some(self.window(place, hour, cell, variance, freedom, calendar))
+            Some(WindowModel { gate, ..self.window(place, hour, cell, variance, freedom, calendar) })
         };
         cells.into_iter().enumerate().map(model).collect()
     }
@@ -211,7 +213,7 @@ impl Fit {
             spread: variance.sqrt(),
             samples: cell.samples,
             freedom,
-            gate: self.gates[place].filter(|_| self.days >= FIRST_DAYS),
+            gate: None,
             classical: Baseline::of(earlier.filter(|value| !value.is_nan())),
         }
     }

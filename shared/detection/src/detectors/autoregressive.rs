@@ -1,7 +1,8 @@
 //! The autoregressive detector: is an hour a surprise, given the hour before?
 //!
 //! A series with memory carries a quiet or busy day on from hour to hour. Score: what is new in the hour's residual,
-//! `r - carried * r_before`, in its own spreads.
+//! `r - carried * r_before`, in its own spreads. The way back to what is usual is no surprise: the score has the sign of
+//! the residual and is not beyond it.
 
 use crate::model::HourModel;
 use crate::opinion::{Detail, Expected, Opinion};
@@ -52,7 +53,8 @@ pub(crate) fn judge(
     }
     let carried = memory.carried * (row.transform.apply(before) - row.before?);
     let middle = expected + carried;
-    let score = (row.transform.apply(value) - middle) / memory.spread;
+    let found = row.transform.apply(value);
+    let score = surprise(found - middle, found - expected) / memory.spread;
     let reach = parameters.threshold * memory.spread;
     let [low, middle, high] = [middle - reach, middle, middle + reach].map(|at| row.transform.inverse(at));
     let low = if never_negative { low.max(0.0) } else { low };
@@ -62,4 +64,29 @@ pub(crate) fn judge(
         detail: Detail::Autoregressive,
     };
     (opinion.is_finite() && middle.is_finite()).then_some((opinion, middle))
+}
+
+/// What is new in an hour, as far as the hour is unusual in the same direction. The way back to what is usual is none.
+fn surprise(new: f64, residual: f64) -> f64 {
+    if new * residual > 0.0 { new.abs().min(residual.abs()).copysign(new) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_to_what_is_usual_is_no_surprise() {
+        for (new, residual, expected) in [
+            (5.0, 8.0, 5.0),
+            (-5.0, -8.0, -5.0),
+            // A drop right after a spike has all of the spike to fall.
+            (-50.0, -8.0, -8.0),
+            (-50.0, 8.0, 0.0),
+            (50.0, -8.0, 0.0),
+            (-50.0, 0.0, 0.0),
+        ] {
+            assert_eq!(surprise(new, residual), expected, "{new} {residual}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub struct Parameters {
     min_relative_spread: f64,
 }
 
-/// A spike of a shorter window must be so many times as large as the third-largest of the days.
+/// A spike of a shorter window must rise so many times as far as the third-largest of the days.
 pub(crate) const GATE: f64 = 1.15;
 
 /// Windows of this length and longer have no gate.
@@ -115,9 +115,14 @@ pub(crate) fn judge(
 }
 
 /// The value that a spike of this window must exceed, whatever its score.
-pub(crate) fn gate(place: usize, window: &WindowModel, direction: Direction) -> Option<f64> {
+pub(crate) fn gate(
+    place: usize,
+    window: &WindowModel,
+    transform: Transform,
+    direction: Direction,
+) -> Option<f64> {
     let gated = LENGTHS[place] < UNGATED && direction == Direction::Spike;
-    window.gate.filter(|_| gated).map(|largest| GATE * largest)
+    window.gate.filter(|_| gated).map(|largest| transform.inverse(window.expected + GATE * largest.max(0.0)))
 }
 
 /// The spread of a window: that of its model, but at least a share of the level, and the noise of a count.

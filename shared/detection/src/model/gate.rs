@@ -1,6 +1,7 @@
-//! The gate for irregular customers: what a day's largest window usually is, at whatever hour.
+//! The gate for irregular customers: how far a day's most unusual window usually rises, at whatever hour.
 //!
-//! A burst at an odd hour is no news for a customer that bursts at odd hours each week.
+//! A burst at an odd hour is no news for a customer that bursts at odd hours each week. For a customer that keeps to its
+//! hours, a burst at night is news, even if days have larger windows.
 
 use crate::calendar::Calendar;
 
@@ -9,7 +10,7 @@ const DAYS: usize = 28;
 
 /// The third-largest of the daily maxima of windows, newest 28 days. `None` below three days with a value.
 ///
-/// * `windows`: the values of the windows that end with each hour of the span, NaN for those without.
+/// * `windows`: a figure of the windows that end with each hour of the span, NaN for those without.
 pub(super) fn third_largest(windows: &[f64]) -> Option<f64> {
     let mut largest = [f64::NEG_INFINITY; 3];
     for day in windows.rchunks(Calendar::HOURS).take(DAYS) {
