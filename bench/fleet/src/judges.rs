@@ -10,7 +10,7 @@ mod today;
 
 pub use cut_forest::CutForest;
 pub use hour_of_day::HourOfDay;
-pub use models::Models;
+pub use models::{Models, assess};
 pub use robust_profile::RobustProfile;
 pub use today::Today;
 

@@ -12,9 +12,13 @@
 //! A rule that is only a score of each hour ([`Scorer`](pager::Scorer)) becomes a judge with the pages of [`pager`]. The
 //! detector itself is a judge of the package `bench`, since it needs more than this crate knows.
 
+pub mod compare;
 pub mod generate;
 pub mod judges;
 pub mod pager;
+pub mod pictures;
 pub mod record;
+pub mod report;
 pub mod tally;
 pub mod usage;
+pub mod vus;

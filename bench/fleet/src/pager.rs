@@ -4,9 +4,9 @@
 //! when two runs in a row have less than 0.7 of it, in all windows up to three hours and up to the shortest one that spoke.
 //! Afterwards a window that still holds hours of the incident opens no other one.
 //!
-//! A rule that watches all customers together, too ([`Scorer::watches_all`]), opens no drop of a single customer while all
-//! have dropped. A rule that knows what recurs ([`Scorer::knows_recurrence`]) does not page a third incident of the same
-//! direction and size at the same local hour of the same weekday or day of the month.
+//! A rule that watches all customers together, too ([`Scorer::watches_all`]), sees them stop when their sum drops in the
+//! last hour, and with it a fifth of the customers. Until that is over it opens no drop of a single customer. A rule that knows what recurs ([`Scorer::knows_recurrence`]) does not page a third incident of the same
+//! direction and size at the same local hour of the same weekday or day of the month, or of the days before.
 
 use std::collections::BTreeSet;
 
@@ -78,6 +78,9 @@ const CALM: f64 = 0.7;
 /// Windows of up to so many hours must be calm in any case.
 const SHORT: usize = 3;
 
+/// Share of the customers that drop when all stop: some are idle at that hour.
+const STOPPED: f64 = 0.2;
+
 /// The default of the detector: a change of less than a tenth does not matter.
 pub const MIN_RELATIVE_CHANGE: f64 = 0.1;
 
@@ -133,16 +136,19 @@ impl Scores {
 
     /// What a rule does that pages at this threshold.
     pub fn record(&self, month: &Month, threshold: f64) -> Record {
-        let stops = self.stops(month, threshold);
+        let of_all = self.of_all(threshold).unwrap_or_default();
+        let stops = stops(&of_all, month, threshold);
         let mut notifications = Vec::new();
         for (subject, metrics) in &self.subjects {
+            let metrics = if *subject == Subject::All { &of_all } else { metrics };
+            let delay = subject.customer().map_or(0, |place| month.customers[place].delay);
             let mut recurrence = Recurrence::of(month, *subject).filter(|_| self.knows_recurrence);
             for (metric, scores) in metrics.iter().enumerate() {
                 for direction in [Direction::Spike, Direction::Drop] {
                     let series = SeriesKey { subject: *subject, metric, direction };
                     let is_single_drop = subject.customer().is_some() && direction == Direction::Drop;
                     let held = if is_single_drop { &stops[..] } else { &[] };
-                    let machine = Machine { series, threshold, held, first_end: month.history + 1 };
+                    let machine = Machine { series, threshold, held, delay, first_end: month.history + 1 };
                     notifications.extend(machine.incidents(scores, recurrence.as_mut()));
                 }
             }
@@ -151,26 +157,41 @@ impl Scores {
         Record { messages: messages(&notifications), notifications }
     }
 
-    /// By run: the last run until then in which all customers together had dropped.
-    fn stops(&self, month: &Month, threshold: f64) -> Vec<Option<usize>> {
-        let Some((_, metrics)) = self.subjects.iter().find(|(subject, _)| *subject == Subject::All) else {
-            return Vec::new();
+    /// The scores of all customers together. Nothing but the drops of a stop is left of them.
+    fn of_all(&self, threshold: f64) -> Option<Vec<Vec<Score>>> {
+        let (_, metrics) = self.subjects.iter().find(|(subject, _)| *subject == Subject::All)?;
+        let singles = self.subjects.iter().filter(|(subject, _)| subject.customer().is_some());
+        let singles: Vec<&Vec<Vec<Score>>> = singles.map(|(_, metrics)| metrics).collect();
+        let drops = |metrics: &Vec<Vec<Score>>, run: usize| {
+            metrics.iter().any(|scores| scores[run].by_length[0] <= -CALM * threshold)
         };
-        let has_dropped = |run: usize| metrics.iter().any(|scores| -shortest(&scores[run], 1) >= threshold);
-        let last = |last: &mut Option<usize>, run: usize| {
-            if has_dropped(run) {
-                *last = Some(month.history + 1 + run);
-            }
-            Some(*last)
+        let have_dropped = |run: usize| {
+            let number = singles.iter().filter(|metrics| drops(metrics, run)).count();
+            number as f64 >= STOPPED * singles.len() as f64
         };
-        (0..month.runs().len()).scan(None, last).collect()
+        let runs = metrics.first().map_or(0, Vec::len);
+        let is_stop: Vec<bool> = (0..runs).map(have_dropped).collect();
+        let of_stop = |scores: &Vec<Score>| {
+            let score = |(score, is_stop): (&Score, &bool)| {
+                let [hour, ..] = score.by_length;
+                Score { by_length: [if *is_stop { hour.min(0.0) } else { 0.0 }, 0.0, 0.0, 0.0], ..*score }
+            };
+            scores.iter().zip(&is_stop).map(score).collect()
+        };
+        Some(metrics.iter().map(of_stop).collect())
     }
 }
 
-/// The score of the window of so many hours or the next longer one.
-fn shortest(score: &Score, hours: usize) -> f64 {
-    let place = LENGTHS.iter().position(|length| *length >= hours).unwrap_or(0);
-    score.by_length[place]
+/// By run: the last run until then in which all customers together had dropped.
+fn stops(of_all: &[Vec<Score>], month: &Month, threshold: f64) -> Vec<Option<usize>> {
+    let has_dropped = |run: usize| of_all.iter().any(|scores| scores[run].by_length[0] <= -threshold);
+    let last = |last: &mut Option<usize>, run: usize| {
+        if has_dropped(run) {
+            *last = Some(month.history + 1 + run);
+        }
+        Some(*last)
+    };
+    (0..month.runs().len()).scan(None, last).collect()
 }
 
 impl Judge for AtThreshold<'_> {
@@ -189,6 +210,8 @@ struct Machine<'a> {
     threshold: f64,
     /// By run: the last run until then whose last hour opens nothing.
     held: &'a [Option<usize>],
+    /// Hours by which the usage is late. So a stop shows later, too.
+    delay: usize,
     first_end: usize,
 }
 
@@ -215,7 +238,8 @@ impl Machine<'_> {
             };
             match &mut open {
                 None => {
-                    let blocked = self.held.get(run).copied().flatten().unwrap_or(0).max(last_hot);
+                    let held = run.checked_sub(self.delay).and_then(|run| *self.held.get(run)?);
+                    let blocked = held.map_or(0, |held| held + self.delay).max(last_hot);
                     let Some(length) = reached(self.threshold, &|length| end >= blocked + length) else {
                         continue;
                     };
@@ -264,7 +288,7 @@ mod tests {
         SeriesKey { subject: Subject::Customer(0), metric: 0, direction: Direction::Spike };
 
     fn machine(direction: Direction, held: &[Option<usize>]) -> Machine<'_> {
-        Machine { series: SeriesKey { direction, ..SERIES }, threshold: 5.0, held, first_end: 100 }
+        Machine { series: SeriesKey { direction, ..SERIES }, threshold: 5.0, held, delay: 0, first_end: 100 }
     }
 
     fn score(by_length: ByLength<f64>) -> Score {

@@ -179,7 +179,9 @@ fn bursty(draw: &mut Draw, span: &Span<'_>) -> Shape {
 
 fn nightly_job(draw: &mut Draw, span: &Span<'_>) -> Shape {
     let (at, size) = (draw.whole(0..=5), draw.size(10.0, 30.0));
-    let starts = span.calendar.find(|local| local.hour == at);
+    // An hour that the clocks repeat has the job once.
+    let mut starts = span.calendar.find(|local| local.hour == at);
+    starts.dedup_by_key(|start| span.calendar.at(*start).day);
     let peaks = starts.into_iter().map(|start| (start..start + 2, size)).collect();
     let week = Week::of(|_, _| 1.0);
     Shape { level: draw.size(20.0, 100.0), week, peaks, day_effect: 0.08, ..steady(draw, span) }

@@ -1,7 +1,7 @@
 //! The detector's own check by models of the week, without anything around it: fit, check and ensemble.
 
 use detection::calendar::{Calendar, TimeZone};
-use detection::ensemble::{self, Standing};
+use detection::ensemble::{self, Assessment, Standing};
 use detection::hour::Hour;
 use detection::hours::{Aggregate, Hours, LENGTHS};
 use detection::model::{Model, Profile};
@@ -29,56 +29,59 @@ impl Scorer for Models {
     }
 
     fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
-        let declared = series.subject.customer().and_then(|place| series.month.customers[place].time_zone);
-        let zone = declared.and_then(|name| TimeZone::named(name).ok()).unwrap_or_default();
-        let min_change = series.month.metrics[series.metric].min_change;
-        let Ok(settings) = Settings::new(Thresholds { min_change, ..Thresholds::default() }) else {
-            return vec![Score::default(); series.values.len() + 1 - series.first_end];
-        };
-        let first = Hour::holding(series.month.start);
-        let aggregate = if series.metric == 0 { Aggregate::Count } else { Aggregate::Sum };
-        let values: Vec<_> =
-            series.values.iter().map(|value| Some(*value).filter(|value| *value != 0.0)).collect();
-        let hours = Hours::new(aggregate, true, first, &values);
-        let profile = profile(series);
-        // The days of customers begin at different hours.
-        let begins = series.subject.customer().unwrap_or(0) % DAY;
-        let mut known: Option<(usize, Model)> = None;
-        let score = |end: usize| {
-            let newest = end - 1;
-            let day = (newest + DAY - begins) / DAY;
-            let model = known.take().filter(|(of, _)| *of == day).map_or_else(
-                || {
-                    let begins = first.plus((DAY * day + begins) as i64 - DAY as i64);
-                    Model::fit(&hours, &Calendar::new(&zone, begins), &profile)
-                },
-                |(_, model)| model,
-            );
-            let newest = first.plus(newest as i64);
-            let score = model.row(newest).map(|row| {
-                let assessment = ensemble::judge(&hours.recent(newest), row, &settings);
-                let mut score = Score { size: 0.0, by_length: [0.0; 4] };
-                let mut most = 0.0;
-                for view in &assessment.views {
-                    let Some(place) = LENGTHS.iter().position(|length| *length == view.hours()) else {
-                        continue;
-                    };
-                    let ratio = view.opinion.score / view.threshold;
-                    let counts = matches!(view.standing, Standing::Flags | Standing::Usual);
-                    if counts && ratio.abs() > score.by_length[place].abs() {
-                        score.by_length[place] = ratio;
-                    }
-                    if counts && ratio.abs() > most {
-                        (most, score.size) = (ratio.abs(), size(view.value, view.expected));
-                    }
-                }
-                score
-            });
-            known = Some((day, model));
-            score.unwrap_or_default()
-        };
-        (series.first_end..=series.values.len()).map(score).collect()
+        let mut scores = Vec::with_capacity(series.values.len() + 1 - series.first_end);
+        assess(series, |assessment| scores.push(assessment.map_or_else(Score::default, |of| score(&of))));
+        scores
     }
+}
+
+/// Lets `see` look at the assessment of each window, in order. There is none where no model can be fitted.
+pub fn assess(series: &Usage<'_>, mut see: impl FnMut(Option<Assessment>)) {
+    let declared = series.subject.customer().and_then(|place| series.month.customers[place].time_zone);
+    let zone = declared.and_then(|name| TimeZone::named(name).ok()).unwrap_or_default();
+    let min_change = series.month.metrics[series.metric].min_change;
+    let settings = Settings::new(Thresholds { min_change, ..Thresholds::default() }).ok();
+    let first = Hour::holding(series.month.start);
+    let aggregate = if series.metric == 0 { Aggregate::Count } else { Aggregate::Sum };
+    let values: Vec<_> =
+        series.values.iter().map(|value| Some(*value).filter(|value| *value != 0.0)).collect();
+    let hours = Hours::new(aggregate, true, first, &values);
+    let profile = profile(series);
+    // The days of customers begin at different hours.
+    let begins = series.subject.customer().unwrap_or(0) % DAY;
+    let fit = |day: usize| {
+        let begin = first.plus((DAY * day + begins) as i64 - DAY as i64);
+        Model::fit(&hours, &Calendar::new(&zone, begin), &profile)
+    };
+    let mut known: Option<(usize, Model)> = None;
+    for end in series.first_end..=series.values.len() {
+        let day = (end - 1 + DAY - begins) / DAY;
+        let (_, model) = known.take().filter(|(of, _)| *of == day).unwrap_or_else(|| (day, fit(day)));
+        let newest = first.plus(end as i64 - 1);
+        let assessment = model.row(newest).zip(settings.as_ref());
+        see(assessment.map(|(row, settings)| ensemble::judge(&hours.recent(newest), row, settings)));
+        known = Some((day, model));
+    }
+}
+
+/// By length of the window, the largest score in thresholds. Windows that fail a floor or the gate have none.
+fn score(assessment: &Assessment) -> Score {
+    let mut score = Score::default();
+    for view in &assessment.views {
+        let ratio = view.opinion.score / view.threshold;
+        let has_say = matches!(view.standing, Standing::Flags | Standing::Usual);
+        let Some(place) = LENGTHS.iter().position(|length| *length == view.hours()).filter(|_| has_say)
+        else {
+            continue;
+        };
+        if ratio.abs() > score.by_length.iter().fold(0.0, |most: f64, ratio| most.max(ratio.abs())) {
+            score.size = size(view.value, view.expected);
+        }
+        if ratio.abs() > score.by_length[place].abs() {
+            score.by_length[place] = ratio;
+        }
+    }
+    score
 }
 
 /// The shape of a day of all customers, before the first run.

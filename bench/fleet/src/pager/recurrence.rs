@@ -1,4 +1,4 @@
-//! What happened before at the same time of the week or of the month, and is no news.
+//! What happened before at the same time of the day, of the week or of the month, and is no news.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -16,6 +16,8 @@ pub(super) struct Recurrence<'a> {
 /// So many earlier incidents make a habit.
 const HABIT: usize = 2;
 const WITHIN_DAYS: i64 = 100;
+/// Within so many days, incidents of any day at the same hour are alike.
+const EACH_DAY: i64 = 4;
 /// Largest difference of the logarithms of sizes.
 const SAME_SIZE: f64 = 0.7;
 
@@ -31,12 +33,13 @@ impl<'a> Recurrence<'a> {
         let at = self.month.at(end - 1);
         let local = self.zone.to_datetime(at);
         let is_alike = |(of, then, time, known): &&(SeriesKey, DateTime, Timestamp, f64)| {
+            let days = at.duration_since(*time).as_hours() / 24;
             let apart = (i32::from(local.hour()) - i32::from(then.hour())).rem_euclid(24);
             *of == series
-                && at.duration_since(*time).as_hours() <= 24 * WITHIN_DAYS
+                && days <= WITHIN_DAYS
                 && (size - known).abs() <= SAME_SIZE
                 && [0, 1, 23].contains(&apart)
-                && (local.weekday() == then.weekday() || local.day() == then.day())
+                && (days <= EACH_DAY || local.weekday() == then.weekday() || local.day() == then.day())
         };
         let habit = self.seen.iter().filter(is_alike).count() >= HABIT;
         self.seen.push((series, local, at, size));
@@ -63,6 +66,7 @@ mod tests {
         assert_eq!(recurs([100, 100 + week, 101 + 2 * week], [2.0, 2.5, 2.0]), [false, false, true]);
         assert_eq!(recurs([100, 100 + week, 102 + 2 * week], [2.0; 3]), [false; 3], "two hours apart");
         assert_eq!(recurs([100, 100 + week, 100 + 2 * week], [2.0, 2.0, 3.0]), [false; 3], "larger");
+        assert_eq!(recurs([100, 124, 148], [2.0; 3]), [false, false, true], "each day");
         // The 10th of August, September and October.
         assert_eq!(recurs([9, 9 + 31 * 24, 9 + 61 * 24], [2.0; 3]), [false, false, true]);
         assert_eq!(recurs([9, 9 + 30 * 24, 9 + 61 * 24], [2.0; 3]), [false; 3], "another day");

@@ -1,0 +1,230 @@
+//! The ledger of a replayed run: usage comes from the month, and everything else goes to the simulation's model of table
+//! and topic, which answers at once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use catalog::{Policies, Shard, StoredPolicy};
+use detection::incident::Subject;
+use detection::{CustomerId, Direction, MetricName, Series};
+use detector::App;
+use detector::candidate::{Candidate, judge_series};
+use detector::known::Known;
+use detector::ledger::Ledger;
+use detector::pass::Pass;
+use detector::spool::Spool;
+use fleet::record::{IncidentKey, Notification, Record};
+use fleet::usage::{self, SeriesKey};
+use jiff::Timestamp;
+use messaging::alerts::Outlet;
+use platform::emf::RunFigures;
+use simulation::table::{By, Table, Wanted};
+use store::{
+    AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
+};
+
+use super::windows::Windows;
+
+pub(super) struct Books<'a> {
+    app: &'a App,
+    pub(super) windows: &'a Windows<'a>,
+    table: RefCell<Table>,
+    notifications: RefCell<Vec<Notification>>,
+    places: HashMap<&'a CustomerId, usize>,
+    end: usize,
+    now: Timestamp,
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(app: &'a App, windows: &'a Windows<'a>) -> Self {
+        let customers = windows.month.customers.iter().enumerate();
+        Self {
+            app,
+            windows,
+            table: RefCell::default(),
+            notifications: RefCell::default(),
+            places: customers.map(|(place, customer)| (&customer.id, place)).collect(),
+            end: 0,
+            now: windows.month.start,
+        }
+    }
+
+    /// The next run is for the window that ends with this hour, and takes place at this time.
+    pub(super) fn begin(&mut self, end: usize, now: Timestamp) {
+        (self.end, self.now) = (end, now);
+    }
+
+    pub(super) fn run_id(&self) -> String {
+        format!("run {}", self.end)
+    }
+
+    /// What the runs so far have done.
+    pub(super) fn record(self) -> Record {
+        Record { notifications: self.notifications.take(), messages: self.table.borrow().topic.len() }
+    }
+
+    fn series(&self, customer: &CustomerId, metric: &MetricName, direction: Direction) -> Option<SeriesKey> {
+        let subject = usage::Subject::Customer(*self.places.get(customer)?);
+        let metric = self.windows.month.metrics.iter().position(|of| of.name == *metric)?;
+        Some(SeriesKey { subject, metric, direction })
+    }
+
+    fn incident(&self, incident: &detection::Incident) -> Option<IncidentKey> {
+        let Subject { customer_id, metric, direction } = &incident.subject;
+        let opened = self.windows.month.number(incident.opened_at)?;
+        Some(IncidentKey { series: self.series(customer_id, metric, *direction)?, opened })
+    }
+
+    /// Notes of what people are notified by a change of this run.
+    fn note(&self, to: &detection::Incident) {
+        let page = to.last_page.filter(|page| page.window_end == self.windows.month.at(self.end));
+        if let (Some(page), Some(incident)) = (page, self.incident(to)) {
+            let notification = Notification { incident, event: page.event, end: self.end };
+            self.notifications.borrow_mut().push(notification);
+        }
+    }
+
+    fn by(&self) -> By {
+        By { run: self.run_id(), now: self.now.as_millisecond(), lag: 0 }
+    }
+}
+
+impl Ledger for Books<'_> {
+    fn now(&self) -> anyhow::Result<Timestamp> {
+        Ok(self.now)
+    }
+
+    async fn pause(&self, _: Duration) {}
+
+    async fn policies(&self) -> anyhow::Result<Policies> {
+        let none = StoredPolicy::default();
+        Ok(Policies::resolve(&self.app.catalog, &self.app.settings, none, Vec::new()))
+    }
+
+    async fn candidates(
+        &self,
+        pass: Pass<'_>,
+        known: &Known,
+        _: &mut RunFigures,
+    ) -> anyhow::Result<Spool<Candidate>> {
+        let days = self.app.detection.baseline_days;
+        let oldest = pass.window.oldest(days);
+        let mut candidates = Spool::new();
+        for (place, customer) in self.windows.month.customers.iter().enumerate() {
+            // The rollup has no row of a customer without usage.
+            let Some(first_event) = self.windows.first_event(place, &pass.window, days) else { continue };
+            let counted = pass.window.counted(first_event, oldest);
+            for (number, metric) in self.windows.metrics.iter().enumerate() {
+                let spec = &self.app.catalog.metrics()[*metric];
+                let values = self.windows.values(place, number, self.end, oldest.get() + 1);
+                let series = Series::new(&values, counted, spec.missing, spec.never_negative());
+                let judged = judge_series(pass, known, &customer.id, *metric, series);
+                for candidate in judged.candidates.iter().flatten() {
+                    candidates.push(candidate)?;
+                }
+            }
+        }
+        Ok(candidates)
+    }
+
+    async fn incidents_since(
+        &self,
+        from: Timestamp,
+        now: Timestamp,
+        see: impl FnMut(IncidentItem),
+    ) -> anyhow::Result<()> {
+        let incidents = self.table.borrow_mut().incidents_since(from, now, &self.by());
+        incidents.into_iter().for_each(see);
+        Ok(())
+    }
+
+    async fn latest_incident(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<IncidentItem>> {
+        Ok(self.table.borrow().latest_incident(subject, now))
+    }
+
+    /// No hour is missed here.
+    async fn judged_until(&self, _: Shard) -> anyhow::Result<Option<Timestamp>> {
+        Ok(None)
+    }
+
+    async fn note_judged(&self, _: Shard, _: Timestamp) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    async fn close_anomalies(&self, incident: &detection::Incident) -> anyhow::Result<()> {
+        self.table.borrow_mut().close_anomalies(&incident.id());
+        Ok(())
+    }
+
+    async fn change(&self, change: Change<'_>, _: Writer<'_>) -> anyhow::Result<Changed> {
+        let Change { from, to, alert } = change;
+        let wanted = Wanted { from: from.cloned(), to: to.clone(), alert: alert.cloned() };
+        let table = &mut *self.table.borrow_mut();
+        let changed = table.change(wanted, &self.by());
+        // Nobody looks at them here.
+        table.effects.clear();
+        if matches!(changed, Changed::Done) {
+            self.note(&to.incident);
+        }
+        Ok(changed)
+    }
+
+    async fn record(&self, item: AnomalyItem, _: Writer<'_>) -> anyhow::Result<Recorded> {
+        Ok(self.table.borrow_mut().record(AlertItem::Anomaly(Box::new(item)), &self.by()))
+    }
+
+    async fn record_digest(&self, digest: Digest, writer: Writer<'_>) -> anyhow::Result<Recorded> {
+        let expiry = self.now.as_second() + self.app.store.retention().as_secs() as i64;
+        let digest = Digest { run_id: writer.run_id.to_owned(), ttl: expiry, ..digest };
+        Ok(self.table.borrow_mut().record(AlertItem::Digest(Box::new(digest)), &self.by()))
+    }
+
+    async fn pending(&self, limit: usize) -> anyhow::Result<Pending> {
+        Ok(self.table.borrow_mut().pending(limit, &self.by()))
+    }
+
+    fn outlet(&self) -> impl Outlet<Error: Into<anyhow::Error>> {
+        self
+    }
+}
+
+/// As the outlet of its own alerts.
+impl Outlet for &Books<'_> {
+    type Error = anyhow::Error;
+
+    fn now(&self) -> anyhow::Result<Timestamp> {
+        Ledger::now(*self)
+    }
+
+    async fn claim(&self, alert: &AlertItem, _: Duration, _: Writer<'_>) -> anyhow::Result<Claim> {
+        Ok(self.table.borrow_mut().claim(alert, &self.by()))
+    }
+
+    async fn publish(&self, alert: &AlertItem) -> anyhow::Result<()> {
+        self.table.borrow_mut().publish(alert);
+        Ok(())
+    }
+
+    fn is_final(&self, _: &anyhow::Error) -> bool {
+        false
+    }
+
+    async fn mark_sent(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
+        self.table.borrow_mut().mark_sent(alert, &self.by());
+        Ok(())
+    }
+
+    async fn park(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
+        anyhow::bail!("the model of the topic refuses nothing, and {} was refused", alert.id())
+    }
+
+    async fn release(&self, alert: &AlertItem, _: Writer<'_>) -> anyhow::Result<()> {
+        self.table.borrow_mut().release(alert, &self.by());
+        Ok(())
+    }
+}
