@@ -8,9 +8,12 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
 use jiff::tz::TimeZoneDatabase;
 
 use crate::hour::Hour;
+use crate::hours::{ByLength, LENGTHS};
 
 /// A time zone by its IANA name. Its rules are those of the bundled database, the same on every machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Calendar {
     local: Vec<Local>,
     /// The same local hour on earlier days, newest first: of the hour before the day, then of each hour of the day.
     earlier: Vec<Vec<Earlier>>,
+    /// By length: the classes of the windows that end with these hours.
+    classes: Vec<ByLength<Class>>,
 }
 
 /// A local hour.
@@ -47,10 +52,17 @@ pub(crate) struct Earlier {
     pub(crate) place: usize,
     /// How many local days ago: 1 to [`Calendar::COMPARED_DAYS`].
     pub(crate) age: usize,
-    /// Whether both are of the same class: working days from Monday to Friday, or weekend.
-    pub(crate) same_class: bool,
+    /// By length: the class of the window that ends with it.
+    pub(crate) class: ByLength<Class>,
     pub(crate) same_weekday: bool,
 }
+
+/// Where a window lies in the week: 0 within working days from Monday to Friday, 1 from a working day into the weekend,
+/// 2 from the weekend into a working day, 3 within the weekend.
+pub(crate) type Class = u8;
+
+/// How many classes there are.
+pub(crate) const CLASSES: usize = 4;
 
 /// No clock moves by more hours.
 const LARGEST_CHANGE: usize = 3;
@@ -73,6 +85,14 @@ impl TimeZone {
         let start = hour.start();
         let seconds = start.as_second() + i64::from(self.0.to_offset(start).seconds());
         Local { day: seconds.div_euclid(86_400), hour: (seconds.rem_euclid(86_400) / 3_600) as u8 }
+    }
+
+    /// The local time of day at which an hour of UTC starts, such as "18:30".
+    pub(crate) fn clock(&self, hour: Hour) -> String {
+        let start = hour.start();
+        let minutes =
+            (start.as_second() + i64::from(self.0.to_offset(start).seconds())).rem_euclid(86_400) / 60;
+        format!("{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
 
@@ -98,6 +118,19 @@ impl Local {
     pub fn is_weekend(self) -> bool {
         self.weekday() >= 5
     }
+
+    /// 1 to 31. `None` for a day beyond the range of dates.
+    pub fn day_of_month(self) -> Option<i8> {
+        self.date().map(|date| date.day())
+    }
+
+    pub fn is_last_of_month(self) -> bool {
+        self.date().is_some_and(|date| date.day() == date.days_in_month())
+    }
+
+    fn date(self) -> Option<Date> {
+        Date::constant(1970, 1, 1).checked_add(SignedDuration::from_hours(24_i64.checked_mul(self.day)?)).ok()
+    }
 }
 
 impl Calendar {
@@ -119,8 +152,10 @@ impl Calendar {
         let begin = day.plus(-(Self::SPAN as i64));
         let local: Vec<_> =
             (0..Self::SPAN + Self::HOURS).map(|place| zone.local(begin.plus(place as i64))).collect();
-        let earlier = (Self::SPAN - 1..local.len()).map(|place| same_hours(&local, place)).collect();
-        Self { day, local, earlier }
+        let rows = Self::SPAN - 1..local.len();
+        let earlier = rows.clone().map(|place| same_hours(&local, place)).collect();
+        let classes = rows.map(|place| classes(&local, place)).collect();
+        Self { day, local, earlier, classes }
     }
 
     /// The first hour of the day that a model of this calendar serves.
@@ -148,10 +183,26 @@ impl Calendar {
         &self.earlier[hour_of_day + 1]
     }
 
+    /// The class of the window of a length that ends with an hour of the day.
+    pub(crate) fn class(&self, hour_of_day: usize, length: usize) -> Class {
+        self.classes[hour_of_day + 1][length]
+    }
+
+    /// The class of the last hour before the day.
+    pub(crate) fn class_before(&self) -> Class {
+        self.classes[0][0]
+    }
+
     /// The earlier hours of the last hour before the day.
     pub(crate) fn earlier_than_before(&self) -> &[Earlier] {
         &self.earlier[0]
     }
+}
+
+/// By length: the class of the window that ends with the hour at `place`.
+fn classes(local: &[Local], place: usize) -> ByLength<Class> {
+    let weekend = |place: usize| Class::from(local[place].is_weekend());
+    LENGTHS.map(|length| 2 * weekend(place.saturating_sub(length - 1)) + weekend(place))
 }
 
 /// The places in the span with the same local hour as the one at `place`, newest first.
@@ -167,7 +218,7 @@ fn same_hours(local: &[Local], place: usize) -> Vec<Earlier> {
         Some(Earlier {
             place: found,
             age,
-            same_class: then.is_weekend() == own.is_weekend(),
+            class: classes(local, found),
             same_weekday: then.weekday() == own.weekday(),
         })
     };

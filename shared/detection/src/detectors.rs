@@ -2,7 +2,10 @@
 //! its past to an [`Opinion`](crate::Opinion). A detector knows no other detector, no clock and no table.
 
 pub mod autoregressive;
+mod choice;
 pub mod new_usage;
 pub mod seasonal;
 pub mod shape;
 pub mod z_score;
+
+pub use choice::{Detector, Detectors, NoDetector};

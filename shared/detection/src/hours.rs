@@ -36,6 +36,8 @@ pub struct Hours {
     values: Vec<f64>,
     known_since: Option<Hour>,
     broken: Vec<(Hour, Reason)>,
+    /// By place, or empty if nothing is muted.
+    muted: Vec<bool>,
 }
 
 /// The newest day of a series: the hours that windows of a run are made of.
@@ -43,8 +45,11 @@ pub struct Hours {
 pub struct Recent {
     pub(crate) aggregate: Aggregate,
     pub(crate) never_negative: bool,
+    pub(crate) newest: Hour,
     /// Oldest first, NaN for gaps.
     pub(crate) values: [f64; 24],
+    /// Hours whose own value does not count, because people muted them.
+    pub(crate) muted: [bool; 24],
     /// Why the newest hour has no value, if its value is broken.
     pub(crate) fault: Option<Reason>,
 }
@@ -56,6 +61,11 @@ impl Aggregate {
             Self::Count | Self::Sum => Missing::Zero,
             Self::Max | Self::Min | Self::Mean => Missing::Gap,
         }
+    }
+
+    /// The value of an hour that is to count as nothing in a window. `None` if the window is better without it.
+    pub(crate) fn nothing(self) -> Option<f64> {
+        self.missing().value(None)
     }
 }
 
@@ -79,7 +89,7 @@ impl Hours {
             },
         };
         let values = values.iter().enumerate().map(value).collect();
-        Self { aggregate, never_negative, first, values, known_since, broken }
+        Self { aggregate, never_negative, first, values, known_since, broken, muted: Vec::new() }
     }
 
     /// The same for a series that is known from another hour on. Its hours without events count as zeros from then on,
@@ -98,6 +108,14 @@ impl Hours {
             }
         }
         self
+    }
+
+    /// The same with muted hours. Their values do not count, and windows get their usual values instead. So a planned
+    /// event of an hour hides nothing of the rest of the day.
+    #[must_use]
+    pub fn muted(self, is_muted: impl Fn(Hour) -> bool) -> Self {
+        let muted = (0..self.values.len()).map(|place| is_muted(self.first.plus(place as i64))).collect();
+        Self { muted, ..self }
     }
 
     pub fn aggregate(&self) -> Aggregate {
@@ -123,7 +141,18 @@ impl Hours {
         let mut values = [f64::NAN; 24];
         self.copy(newest.plus(-23), &mut values);
         let fault = self.broken.iter().find(|(hour, _)| *hour == newest).map(|(_, reason)| *reason);
-        Recent { aggregate: self.aggregate, never_negative: self.never_negative, values, fault }
+        let (aggregate, never_negative) = (self.aggregate, self.never_negative);
+        let muted = std::array::from_fn(|place| self.is_muted(newest.plus(place as i64 - 23)));
+        Recent { aggregate, never_negative, newest, values, muted, fault }
+    }
+
+    pub(crate) fn has_muted(&self) -> bool {
+        self.muted.contains(&true)
+    }
+
+    pub(crate) fn is_muted(&self, hour: Hour) -> bool {
+        let place = usize::try_from(hour.since(self.first)).ok();
+        place.and_then(|place| self.muted.get(place)).is_some_and(|muted| *muted)
     }
 
     /// Copies the hours from `from` on. Hours that are not known become gaps.
@@ -145,8 +174,21 @@ impl Recent {
     pub(crate) fn windows(&self) -> ByLength<f64> {
         let mut windows = [[0.0; 24]; 4];
         fill_windows(self.aggregate, &self.values, &mut windows.each_mut().map(|values| &mut values[..]));
-        windows.map(|values| values[23])
+        let mut values = windows.map(|values| values[23]);
+        if self.muted.contains(&true) {
+            for (value, length) in values.iter_mut().zip(LENGTHS) {
+                if is_mostly_muted(&self.muted[24 - length..]) {
+                    *value = f64::NAN;
+                }
+            }
+        }
+        values
     }
+}
+
+/// Whether more than half of a window's hours are muted. Such a window has no value.
+pub(crate) fn is_mostly_muted(window: &[bool]) -> bool {
+    2 * window.iter().filter(|muted| **muted).count() > window.len()
 }
 
 /// The values of the windows that end with each hour, by length. NaN for a window without a value: one that begins

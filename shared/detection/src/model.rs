@@ -9,6 +9,7 @@
 mod cell;
 mod gate;
 mod memory;
+mod muted;
 mod peers;
 mod robust;
 mod transform;
@@ -18,9 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::Baseline;
 use crate::calendar::Calendar;
 use crate::hour::Hour;
-use crate::hours::{Aggregate, ByLength, Hours, LENGTHS, windows};
-use cell::Cell;
-use robust::{NORMAL_MAD, median_size};
+use crate::hours::{Aggregate, ByLength, Hours, LENGTHS, Recent, windows};
+use crate::sorted::MAD_TO_SPREAD;
+use cell::{Cell, Past};
+use muted::Muted;
+use robust::median_size;
 
 pub use memory::Memory;
 pub use peers::Profile;
@@ -74,7 +77,7 @@ pub const FIRST_DAYS: u16 = 7;
 const CERTAIN: f64 = 1e6;
 
 /// Larger values than so many times the usual daily maximum count as this much. So one absurd value moves nothing.
-const WINSOR: f64 = 3.0;
+const WINSOR: f64 = 1.5;
 
 impl Model {
     /// The model of a series for the day of `calendar`. `hours` may reach beyond the calendar's span on both sides.
@@ -88,6 +91,21 @@ impl Model {
     /// The row of the windows that end with an hour of the model's day. `None` for an hour of another day.
     pub fn row(&self, newest: Hour) -> Option<&HourModel> {
         self.rows.get(usize::try_from(newest.since(self.day)).ok()?)
+    }
+
+    /// The newest day with the usual values of its muted hours in their place. Hours before the model's day get those
+    /// of the same hour a day later.
+    #[must_use]
+    pub fn fill_muted(&self, mut recent: Recent) -> Recent {
+        for place in 0..Calendar::HOURS {
+            if recent.muted[place] {
+                let hour = recent.newest.plus(place as i64 - 23).since(self.day);
+                let row = self.rows.get(hour.rem_euclid(Calendar::HOURS as i64) as usize);
+                let usual = row.and_then(|row| Some(row.transform.inverse(row.windows[0]?.expected)));
+                recent.values[place] = usual.or(recent.aggregate.nothing()).unwrap_or(f64::NAN);
+            }
+        }
+        recent
     }
 }
 
@@ -106,6 +124,7 @@ struct Fit {
     hours: Vec<f64>,
     /// By length and place: the windows that end with each hour, NaN without a value.
     windows: ByLength<Vec<f64>>,
+    muted: Option<Muted>,
     transformed: ByLength<Vec<f64>>,
 }
 
@@ -116,7 +135,11 @@ impl Fit {
         let known = hours.first_known().map_or(0, |first| calendar.day().since(first.max(calendar.begin())));
         let days = u16::try_from(known / Calendar::HOURS as i64).unwrap_or(0);
         let aggregate = hours.aggregate();
-        let windows = windows(aggregate, &span);
+        let muted = hours.has_muted().then(|| Muted::fill(hours, calendar, &mut span));
+        let mut windows = windows(aggregate, &span);
+        if let Some(muted) = &muted {
+            muted.take_out(&mut windows);
+        }
         let is_amount = matches!(aggregate, Aggregate::Count | Aggregate::Sum) && hours.never_negative();
         let transform = if is_amount { Transform::Root } else { Transform::Plain };
         let mut transformed = windows.clone();
@@ -128,14 +151,19 @@ impl Fit {
                 *value = transform.apply(value.min(limit));
             }
         }
-        Self { aggregate, days, transform, hours: span, windows, transformed }
+        Self { aggregate, days, transform, hours: span, windows, muted, transformed }
     }
 
     fn rows(&self, calendar: &Calendar, peers: &Profile) -> Vec<HourModel> {
         let weights = cell::weights();
         let mut residuals = vec![f64::NAN; Calendar::SPAN];
-        let before =
-            cell::fit(calendar.earlier_than_before(), &self.transformed[0], &weights, &mut residuals);
+        let past = Past {
+            earlier: calendar.earlier_than_before(),
+            length: 0,
+            class: calendar.class_before(),
+            values: &self.transformed[0],
+        };
+        let before = cell::fit(&past, &weights, &mut residuals);
         let before = before.map(|cell| cell.expected);
         let mut memory = Memory::default();
         let mut by_length = [const { Vec::new() }; 4];
@@ -181,16 +209,19 @@ impl Fit {
                 .collect();
         }
         let cells: Vec<Option<Cell>> = (0..Calendar::HOURS)
-            .map(|hour| cell::fit(calendar.earlier(hour), values, weights, residuals))
+            .map(|hour| {
+                let (earlier, class) = (calendar.earlier(hour), calendar.class(hour, place));
+                cell::fit(&Past { earlier, length: place, class, values }, weights, residuals)
+            })
             .collect();
         let mut sizes: Vec<f64> =
             residuals.iter().filter(|residual| !residual.is_nan()).map(|residual| residual.abs()).collect();
-        let pooled = NORMAL_MAD * median_size(&mut sizes);
+        let pooled = MAD_TO_SPREAD * median_size(&mut sizes);
         let gate = gate::third_largest(residuals);
         let pool_freedom = if length == 1 { 4.0 } else { 2.0 };
         let model = |(hour, cell): (usize, Option<Cell>)| {
             let cell = cell?;
-            let own_freedom = (cell.days - 2) as f64;
+            let own_freedom = (cell.spread_samples - 2.0).max(1.0);
             let freedom = pool_freedom + own_freedom;
             let variance = (pool_freedom * pooled * pooled + own_freedom * cell.variance) / freedom;
             Some(WindowModel { gate, ..self.window(place, hour, cell, variance, freedom, calendar) })
@@ -200,14 +231,17 @@ impl Fit {
 
     fn window(
         &self,
-        place: usize,
+        length: usize,
         hour: usize,
         cell: Cell,
         variance: f64,
         freedom: f64,
         calendar: &Calendar,
     ) -> WindowModel {
-        let earlier = calendar.earlier(hour).iter().map(|earlier| self.windows[place][earlier.place]);
+        let is_whole =
+            |place: usize| self.muted.as_ref().is_none_or(|muted| !muted.touches(place, LENGTHS[length]));
+        let earlier = calendar.earlier(hour).iter().map(|earlier| earlier.place).filter(|at| is_whole(*at));
+        let earlier = earlier.map(|at| self.windows[length][at]);
         WindowModel {
             expected: cell.expected,
             spread: variance.sqrt(),

@@ -1,12 +1,15 @@
 //! How strict the check of one metric is.
 
-use crate::detectors::{autoregressive, seasonal, z_score};
+use crate::detectors::{Detectors, autoregressive, seasonal, z_score};
 use crate::floors::Floors;
+use crate::sensitivity::Sensitivity;
 use crate::thresholds::{SettingsError, Thresholds, require};
 
 /// Parameters of the detectors, and shared settings. A value of this type is valid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
+    detectors: Detectors,
+    sensitivity: Sensitivity,
     seasonal: seasonal::Parameters,
     autoregressive: autoregressive::Parameters,
     z_score: z_score::Parameters,
@@ -27,6 +30,8 @@ impl Settings {
             "at least 2, since one value has no standard deviation",
         )?;
         Ok(Self {
+            detectors: Detectors::default(),
+            sensitivity: Sensitivity::default(),
             seasonal: seasonal::Parameters::default().at_spread(thresholds.min_relative_spread)?,
             autoregressive: autoregressive::Parameters::default(),
             z_score: z_score::Parameters::try_from(&thresholds)?,
@@ -69,6 +74,26 @@ impl Settings {
             min_relative_change: self.floors.min_relative_change(),
             min_relative_spread: self.z_score.min_relative_spread(),
         }
+    }
+
+    /// The same settings with other detectors of the ensemble.
+    #[must_use]
+    pub fn with_detectors(self, detectors: Detectors) -> Self {
+        Self { detectors, ..self }
+    }
+
+    /// The same settings with another sensitivity. It scales the thresholds of the ensemble.
+    #[must_use]
+    pub fn with_sensitivity(self, sensitivity: Sensitivity) -> Self {
+        Self { sensitivity, ..self }
+    }
+
+    pub fn detectors(&self) -> Detectors {
+        self.detectors
+    }
+
+    pub fn sensitivity(&self) -> Sensitivity {
+        self.sensitivity
     }
 
     /// The same settings with other parameters of the seasonal detector.

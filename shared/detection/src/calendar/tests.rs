@@ -82,8 +82,24 @@ fn weekdays_are_local() {
     let first = calendar.earlier(0);
     let same: Vec<_> = first.iter().filter(|hour| hour.same_weekday).map(|hour| hour.age).collect();
     assert_eq!(same, [7, 14, 21, 28]);
-    let weekend: Vec<_> = first.iter().filter(|hour| hour.same_class).map(|hour| hour.age).collect();
+    let own = calendar.class(0, 0);
+    let weekend: Vec<_> = first.iter().filter(|hour| hour.class[0] == own).map(|hour| hour.age).collect();
     assert_eq!(weekend, [6, 7, 13, 14, 20, 21, 27, 28]);
+}
+
+#[test]
+fn a_window_has_the_class_of_its_ends() {
+    // Noon of a Saturday.
+    let saturday = hour("2026-11-21T12:00:00Z");
+    for (days, expected) in [(0, [3, 3, 3, 1]), (1, [3, 3, 3, 3]), (2, [0, 0, 0, 2]), (3, [0, 0, 0, 0])] {
+        let calendar = Calendar::new(&TimeZone::utc(), saturday.plus(24 * days));
+        assert_eq!([0, 1, 2, 3].map(|length| calendar.class(0, length)), expected, "{days} days later");
+        let earlier = calendar.earlier(0);
+        assert_eq!(earlier[6].class, expected, "a week before");
+    }
+    let calendar = Calendar::new(&TimeZone::utc(), hour("2026-11-23T00:00:00Z"));
+    assert_eq!([0, 1, 2, 3].map(|length| calendar.class(3, length)), [0, 0, 2, 2], "03:00 of a Monday");
+    assert_eq!(calendar.class_before(), 3);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! The autoregressive detector: is an hour a surprise, given the hour before?
 //!
 //! A series with memory carries a quiet or busy day on from hour to hour. Score: what is new in the hour's residual,
-//! `r - carried * r_before`, in its own spreads. The way back to what is usual is no surprise: the score has the sign of
-//! the residual and is not beyond it.
+//! `r - carried * r_before`, in spreads. The way back to what is usual is no surprise: the score has the sign of the
+//! residual and is not beyond it. The spread is that of all hours, but at least that of the hour at hand: busy hours of
+//! a series may vary more than the rest.
 
-use crate::model::HourModel;
-use crate::opinion::{Detail, Expected, Opinion};
+use super::seasonal::expected_range;
+use crate::hours::Recent;
+use crate::model::{HourModel, Memory};
+use crate::opinion::{Detail, Opinion};
 use crate::thresholds::{SettingsError, require};
 
 /// The strictness of the detector. A value of this type is valid.
@@ -39,30 +42,29 @@ impl Default for Parameters {
 }
 
 /// The opinion on the newest hour, and the value that is expected after the hour before. `None` if one of them has no
-/// value, or too little is known.
-pub(crate) fn judge(
-    value: f64,
-    before: f64,
-    row: &HourModel,
-    never_negative: bool,
-    parameters: &Parameters,
-) -> Option<(Opinion, f64)> {
-    let (expected, memory) = (row.windows[0]?.expected, row.memory);
-    if memory.spread <= 0.0 || row.is_new() {
+/// value of its own, or too little is known.
+///
+/// * `threshold`: the score that pages, for the range of usual values.
+pub(crate) fn judge(recent: &Recent, row: &HourModel, threshold: f64) -> Option<(Opinion, f64)> {
+    let ([.., before, newest], [.., before_muted, newest_muted]) = (recent.values, recent.muted);
+    if before.is_nan() || newest.is_nan() || before_muted || newest_muted || row.is_new() {
         return None;
     }
-    let carried = memory.carried * (row.transform.apply(before) - row.before?);
-    let middle = expected + carried;
-    let found = row.transform.apply(value);
-    let score = surprise(found - middle, found - expected) / memory.spread;
-    let reach = parameters.threshold * memory.spread;
-    let [low, middle, high] = [middle - reach, middle, middle + reach].map(|at| row.transform.inverse(at));
-    let low = if never_negative { low.max(0.0) } else { low };
+    let (hour, Memory { carried, spread }) = (row.windows[0]?, row.memory);
+    let of_hour = hour.spread * ((1.0 + hour.samples.recip()) * (1.0 - carried * carried)).sqrt();
+    let spread = spread.max(of_hour);
+    if spread <= 0.0 {
+        return None;
+    }
+    let middle = hour.expected + carried * (row.transform.apply(before) - row.before?);
+    let found = row.transform.apply(newest);
+    let score = surprise(found - middle, found - hour.expected) / spread;
     let opinion = Opinion {
         score: score.clamp(-Opinion::CAP, Opinion::CAP),
-        expected: Expected { low, high },
+        expected: expected_range(row, middle, threshold * spread, recent),
         detail: Detail::Autoregressive,
     };
+    let middle = row.transform.inverse(middle);
     (opinion.is_finite() && middle.is_finite()).then_some((opinion, middle))
 }
 

@@ -5,7 +5,7 @@
 //! uncertain itself.
 
 use crate::Direction;
-use crate::hours::{Aggregate, ByLength, LENGTHS};
+use crate::hours::{Aggregate, ByLength, LENGTHS, Recent};
 use crate::model::{HourModel, Transform, WindowModel};
 use crate::opinion::{Detail, Expected, Opinion};
 use crate::student::{normal_of_t, t_of_normal};
@@ -86,32 +86,43 @@ impl Default for Parameters {
     }
 }
 
-/// The opinion on the window of a length, and the value that is expected in the metric's unit. `None` if it would not
-/// be finite.
+/// The opinion on the window of a length, and the value that is expected in the metric's unit. `None` if the window has
+/// no value, too little is known, or a result would not be finite.
+///
+/// * `threshold`: the score that pages, for the range of usual values.
 pub(crate) fn judge(
+    recent: &Recent,
     value: f64,
     place: usize,
-    window: &WindowModel,
     row: &HourModel,
-    aggregate: Aggregate,
-    never_negative: bool,
+    threshold: f64,
     parameters: &Parameters,
 ) -> Option<(Opinion, f64)> {
-    let spread = spread(window, row.transform, aggregate, parameters) * (1.0 + window.samples.recip()).sqrt();
+    let window = row.windows[place].as_ref().filter(|_| !value.is_nan())?;
+    let spread = spread(window, row.transform, recent.aggregate, parameters);
+    let spread = spread * (1.0 + window.samples.recip()).sqrt();
     let distance = row.transform.apply(value) - window.expected;
     let score = if distance == 0.0 { 0.0 } else { normal_of_t(distance / spread, window.freedom) };
-    // A spread of nothing gives an endless score.
-    let score = score.clamp(-Opinion::CAP, Opinion::CAP);
-    let reach = t_of_normal(parameters.threshold(place, row.is_new()), window.freedom) * spread;
-    let [low, middle, high] = [window.expected - reach, window.expected, window.expected + reach]
-        .map(|at| row.transform.inverse(at));
-    let low = if never_negative { low.max(0.0) } else { low };
     let opinion = Opinion {
-        score,
-        expected: Expected { low, high },
+        // A spread of nothing gives an endless score.
+        score: score.clamp(-Opinion::CAP, Opinion::CAP),
+        expected: expected_range(
+            row,
+            window.expected,
+            t_of_normal(threshold, window.freedom) * spread,
+            recent,
+        ),
         detail: Detail::Seasonal { hours: LENGTHS[place] as u8 },
     };
+    let middle = row.transform.inverse(window.expected);
     (opinion.is_finite() && middle.is_finite()).then_some((opinion, middle))
+}
+
+/// The usual values: so far around a transformed expectation.
+pub(super) fn expected_range(row: &HourModel, middle: f64, reach: f64, recent: &Recent) -> Expected {
+    let [low, high] = [middle - reach, middle + reach].map(|at| row.transform.inverse(at));
+    let low = if recent.never_negative { low.max(0.0) } else { low };
+    Expected { low: low.max(f64::MIN), high: high.min(f64::MAX) }
 }
 
 /// The value that a spike of this window must exceed, whatever its score.

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::robust::{NORMAL_MAD, median_size};
+use super::robust::median_size;
+use crate::sorted::MAD_TO_SPREAD;
 
 /// The process of the residuals of single hours, in the transformed scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,5 +45,5 @@ pub(super) fn fit(residuals: &[f64]) -> Memory {
 fn spread_of(sizes: &mut [f64]) -> f64 {
     let count = sizes.len().max(1) as f64;
     let mean_square = sizes.iter().map(|size| size * size).sum::<f64>() / count;
-    (NORMAL_MAD * median_size(sizes)).max(LEAST_SHARE * mean_square.sqrt())
+    (MAD_TO_SPREAD * median_size(sizes)).max(LEAST_SHARE * mean_square.sqrt())
 }

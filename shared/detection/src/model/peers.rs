@@ -1,10 +1,12 @@
 //! The first days of a series: the shape of its peers' days times its own level.
 
 use super::cell::Cell;
-use super::robust::{NORMAL_MAD, median_size};
+use super::robust::median_size;
 use super::transform::Transform;
+use crate::Distribution;
 use crate::calendar::{Calendar, Local};
 use crate::hours::{Aggregate, LENGTHS, windows};
+use crate::sorted::MAD_TO_SPREAD;
 
 /// The usual shape of a day: the share of each local hour, with a mean of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,13 +51,7 @@ pub(super) fn fit(
 ) -> Option<Vec<Cell>> {
     let shape: Vec<f64> =
         calendar.span().iter().chain(calendar.served()).map(|local| profile.at(*local)).collect();
-    let known = hours.iter().zip(&shape).filter(|(value, _)| !value.is_nan());
-    let count = known.clone().count();
-    let of_shape: f64 = known.clone().map(|(_, shape)| shape).sum();
-    if count < FEWEST_HOURS || of_shape <= 0.0 {
-        return None;
-    }
-    let level = known.map(|(value, _)| value).sum::<f64>() / of_shape;
+    let level = level(hours, &shape)?;
     let place = LENGTHS.iter().position(|known| *known == length)?;
     let expected = &windows(aggregate, &shape)[place];
     let expected = |at: usize| transform.apply(level * expected[at]);
@@ -68,9 +64,26 @@ pub(super) fn fit(
     if sizes.is_empty() {
         return None;
     }
-    let spread = CAUTION * NORMAL_MAD * median_size(&mut sizes);
-    let samples = (count as f64 / length as f64).max(1.0);
-    let days = count / Calendar::HOURS;
-    let cell = |at: usize| Cell { expected: expected(at), variance: spread * spread, samples, days };
+    let spread = CAUTION * MAD_TO_SPREAD * median_size(&mut sizes);
+    let known = hours.iter().filter(|value| !value.is_nan()).count();
+    let samples = (known as f64 / length as f64).max(1.0);
+    let variance = spread * spread;
+    let cell = |at: usize| Cell { expected: expected(at), variance, samples, spread_samples: samples };
     Some((Calendar::SPAN..Calendar::SPAN + Calendar::HOURS).map(cell).collect())
+}
+
+/// The median over the known days of a day's sum over that of the shape. So one absurd day moves little. `None` below
+/// 24 known hours.
+fn level(hours: &[f64], shape: &[f64]) -> Option<f64> {
+    if hours.iter().filter(|value| !value.is_nan()).count() < FEWEST_HOURS {
+        return None;
+    }
+    let of_day = |(hours, shape): (&[f64], &[f64])| {
+        let known = hours.iter().zip(shape).filter(|(value, _)| !value.is_nan());
+        let (sum, of_shape) =
+            known.fold((0.0, 0.0), |(sum, of_shape), (value, shape)| (sum + value, of_shape + shape));
+        (of_shape > 0.0).then(|| sum / of_shape)
+    };
+    let days = hours.rchunks(Calendar::HOURS).zip(shape[..hours.len()].rchunks(Calendar::HOURS));
+    Some(Distribution::of(days.filter_map(of_day))?.quantile(0.5))
 }

@@ -1,8 +1,5 @@
 //! Robust spreads: the median of distances, which a few odd values do not move.
 
-/// The standard deviation of a normal distribution is its median absolute deviation times this.
-pub(super) const NORMAL_MAD: f64 = 1.4826;
-
 /// The median of sizes, which are never negative nor NaN. 0 for none. The slice is put into another order.
 pub(super) fn median_size(sizes: &mut [f64]) -> f64 {
     if sizes.is_empty() {

@@ -1,0 +1,213 @@
+//! What one detector says of one window, and what keeps it from having a say.
+
+use serde::{Deserialize, Serialize};
+
+use super::DAY;
+use crate::detectors::{seasonal, z_score};
+use crate::hours::{LENGTHS, Recent};
+use crate::model::HourModel;
+use crate::{Baseline, Detail, Direction, Opinion, Settings, Severity};
+
+/// What one detector says about one window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    pub opinion: Opinion,
+    /// The score that pages.
+    pub threshold: f64,
+    /// The score from which on an anomaly is stored.
+    pub stored: f64,
+    /// The value of the window, in the metric's unit.
+    pub value: f64,
+    /// Its expected value, in the metric's unit.
+    pub expected: f64,
+    pub standing: Standing,
+}
+
+/// Why a view has a say or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Its score is large enough for an anomaly.
+    Flags,
+    /// Its score is too small.
+    Usual,
+    /// The change is too small to matter, in the metric's unit or relative to the expected value.
+    TooSmall,
+    /// The series has such windows at other hours of the day.
+    UsualAtOtherHours,
+}
+
+/// A condition of an anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Nearest {
+    pub condition: Condition,
+    /// The figure that had to reach the limit.
+    pub figure: f64,
+    pub limit: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The score, in spreads.
+    Score,
+    /// The change, in the metric's unit.
+    MinChange,
+    /// The change, as a share of the expected value.
+    MinRelativeChange,
+    /// The value beside what the series has at other hours.
+    OtherHours,
+}
+
+/// An anomaly of a model is stored from this share of the threshold on.
+const STORED: f64 = 0.8;
+
+impl View {
+    pub(super) fn new(
+        opinion: Opinion,
+        threshold: f64,
+        value: f64,
+        expected: f64,
+        row: &HourModel,
+        settings: &Settings,
+    ) -> Self {
+        let stored = STORED * threshold;
+        let mut view = Self { opinion, threshold, stored, value, expected, standing: Standing::Flags };
+        let change = view.change();
+        let floors = settings.floors();
+        let passes_floors = change >= floors.min_change_of(view.hours())
+            && change >= floors.min_relative_change() * expected.abs()
+            && change > Baseline::CONSTANT_SPREAD * expected.abs();
+        view.standing = if !passes_floors {
+            Standing::TooSmall
+        } else if view.gate(row).is_some_and(|gate| value < gate) {
+            Standing::UsualAtOtherHours
+        } else if opinion.score.abs() < stored {
+            Standing::Usual
+        } else {
+            Standing::Flags
+        };
+        view
+    }
+
+    /// The classical view of the last 24 hours. `None` below `min_samples` earlier windows.
+    pub(super) fn classical(
+        recent: &Recent,
+        value: f64,
+        row: &HourModel,
+        settings: &Settings,
+    ) -> Option<Self> {
+        let baseline = row.windows[DAY].as_ref()?.classical?;
+        if value.is_nan() || baseline.sample_count() < settings.min_samples() {
+            return None;
+        }
+        let (opinion, severity) = judge_classical(value, &baseline, recent, settings)?;
+        let (factor, parameters) = (settings.sensitivity().factor(), settings.z_score());
+        let [threshold, stored] =
+            [parameters.critical_threshold(), parameters.threshold()].map(|at| factor * at);
+        // A baseline without spread has other rules for a page than its score.
+        let pages_late = severity == Some(Severity::Warning) && opinion.score.abs() >= threshold;
+        let threshold = if pages_late { 2.0 * opinion.score.abs() } else { threshold };
+        let expected = baseline.mean();
+        let passes = settings.floors().pass(value - expected, expected);
+        let standing = match severity {
+            Some(_) if opinion.score.abs() >= stored => Standing::Flags,
+            None if !passes => Standing::TooSmall,
+            _ => Standing::Usual,
+        };
+        Some(Self { opinion, threshold, stored, value, expected, standing })
+    }
+
+    /// Mean and deviation of its window on the days before, and the z-score beside them.
+    pub(super) fn beside_classical(
+        &self,
+        recent: &Recent,
+        row: &HourModel,
+        settings: &Settings,
+    ) -> (Baseline, f64) {
+        let baseline = row.windows[self.place()].and_then(|window| window.classical);
+        let judged = baseline.and_then(|baseline| judge_classical(self.value, &baseline, recent, settings));
+        (baseline.unwrap_or(Baseline::NONE), judged.map_or(0.0, |(opinion, _)| opinion.score))
+    }
+
+    /// Its score in thresholds: from 1 on it pages.
+    pub fn in_thresholds(&self) -> f64 {
+        self.opinion.score / self.threshold
+    }
+
+    /// The length of its window.
+    pub fn hours(&self) -> usize {
+        match self.opinion.detail {
+            Detail::Seasonal { hours } => hours.into(),
+            Detail::ZScore { .. } => 24,
+            _ => 1,
+        }
+    }
+
+    fn place(&self) -> usize {
+        LENGTHS.iter().position(|length| *length == self.hours()).unwrap_or(0)
+    }
+
+    fn change(&self) -> f64 {
+        (self.value - self.expected).abs()
+    }
+
+    fn gate(&self, row: &HourModel) -> Option<f64> {
+        if matches!(self.opinion.detail, Detail::ZScore { .. }) {
+            return None;
+        }
+        let place = self.place();
+        seasonal::gate(place, row.windows[place].as_ref()?, row.transform, Direction::of(self.opinion.score))
+    }
+
+    /// Views that may speak come before those that may not, and the largest score in thresholds before smaller ones.
+    pub(super) fn rank(&self) -> f64 {
+        let score = self.in_thresholds().abs();
+        match self.standing {
+            Standing::Flags | Standing::Usual => score,
+            Standing::TooSmall | Standing::UsualAtOtherHours => -1.0 / (1.0 + score),
+        }
+    }
+
+    /// The condition that it passed by the smallest factor.
+    pub(super) fn nearest(&self, row: &HourModel, settings: &Settings) -> Nearest {
+        let (change, floors) = (self.change(), settings.floors());
+        let of_score =
+            Nearest { condition: Condition::Score, figure: self.opinion.score.abs(), limit: self.stored };
+        let others = [
+            Nearest {
+                condition: Condition::MinChange,
+                figure: change,
+                limit: floors.min_change_of(self.hours()),
+            },
+            Nearest {
+                condition: Condition::MinRelativeChange,
+                figure: change / self.expected.abs(),
+                limit: floors.min_relative_change(),
+            },
+            Nearest {
+                condition: Condition::OtherHours,
+                figure: self.value,
+                limit: self.gate(row).unwrap_or(0.0),
+            },
+        ];
+        let others = others.into_iter().filter(|other| other.limit > 0.0 && other.figure.is_finite());
+        others
+            .fold(of_score, |nearest, other| if other.factor() < nearest.factor() { other } else { nearest })
+    }
+}
+
+impl Nearest {
+    fn factor(&self) -> f64 {
+        self.figure / self.limit
+    }
+}
+
+fn judge_classical(
+    value: f64,
+    baseline: &Baseline,
+    recent: &Recent,
+    settings: &Settings,
+) -> Option<(Opinion, Option<Severity>)> {
+    z_score::judge(value, baseline, recent.never_negative, settings.z_score(), settings.floors())
+}
