@@ -22,12 +22,14 @@
 //!   incident again.
 //! - Only incidents that were paged one by one have an end message.
 
+pub mod ending;
 mod exclusion;
 mod id;
 mod machine;
 mod model;
 mod observation;
 mod people;
+mod recurrence;
 #[cfg(test)]
 mod tests;
 
@@ -38,3 +40,4 @@ pub use machine::{Rules, Step, advance};
 pub use model::{Event, Incident, IncidentState, Page};
 pub use observation::{Observation, Seen};
 pub use people::Handled;
+pub use recurrence::{Occurrence, recurs};

@@ -1,5 +1,7 @@
-//! Texts for people: sentences, amounts and investigation steps.
+//! Texts for people: sentences, amounts, charts in a line, and investigation steps.
 
 pub mod describe;
+pub mod sparkline;
 pub mod steps;
 pub mod units;
+pub mod usual;

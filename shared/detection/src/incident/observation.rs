@@ -15,7 +15,7 @@ pub struct Observation {
 }
 
 /// A value is back inside below this share of the threshold. So an incident does not flicker around the threshold.
-const INSIDE: f64 = 0.7;
+pub(super) const INSIDE: f64 = 0.7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

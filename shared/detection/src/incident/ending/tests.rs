@@ -1,0 +1,57 @@
+use super::*;
+use crate::model::Profile;
+use crate::{Aggregate, Calendar, Hour, Hours, Model, Settings, Severity, Thresholds, TimeZone, ensemble};
+
+/// The assessments of the hours of a day, for usage of about 100 calls an hour times a factor by hour.
+fn day(factor: impl Fn(usize) -> f64) -> Vec<Assessment> {
+    let calendar = Calendar::new(&TimeZone::utc(), Hour::holding("2026-11-24T00:00:00Z".parse().unwrap()));
+    let value = |at: usize| {
+        let factor = at.checked_sub(Calendar::SPAN).map_or(1.0, &factor);
+        Some((factor * (100 + at * 37 % 23) as f64).round())
+    };
+    let values: Vec<_> = (0..Calendar::SPAN + 24).map(value).collect();
+    let hours = Hours::new(Aggregate::Count, true, calendar.begin(), &values);
+    let model = Model::fit(&hours, &calendar, &Profile::FLAT);
+    let settings = Settings::new(Thresholds::default()).unwrap();
+    let judge =
+        |(hour, row)| ensemble::judge(&hours.recent(calendar.day().plus(hour as i64)), row, &settings);
+    model.rows.iter().enumerate().map(judge).collect()
+}
+
+#[test]
+fn an_incident_is_over_three_hours_after_its_cause() {
+    // Ten times the usual calls from 06:00 to 09:00.
+    let hours = day(|hour| if (6..9).contains(&hour) { 10.0 } else { 1.0 });
+    let seen: Vec<_> = hours.iter().map(|hour| of_open(hour, Direction::Spike, 1)).collect();
+    assert_eq!(seen[6..9], [Seen::Anomalous(Severity::Critical); 3]);
+    assert_eq!(seen[11..], [Seen::Inside; 13]);
+    // The windows of 24 hours go on to flag.
+    assert!(hours[11..].iter().all(|hour| matches!(hour.verdict, Verdict::Anomalous(_))));
+    // They are no news.
+    assert!((11..24).all(|hour| !is_news(&hours[hour], Direction::Spike, hour - 9)));
+    assert!(is_news(&hours[6], Direction::Spike, 1));
+    assert!(!is_news(&hours[6], Direction::Drop, 1));
+}
+
+#[test]
+fn an_incident_of_the_other_direction_is_not_over() {
+    let hours = day(|hour| if hour >= 6 { 0.0 } else { 1.0 });
+    assert_eq!(of_open(&hours[8], Direction::Drop, 1), Seen::Anomalous(Severity::Critical));
+    assert_eq!(of_open(&hours[8], Direction::Spike, 1), Seen::Inside);
+}
+
+#[test]
+fn a_slow_leak_goes_on_while_the_long_window_sees_it() {
+    // Too little for an hour, and too much for a day.
+    let hours = day(|_| 1.23);
+    let flags = |view: &&View| view.standing == Standing::Flags;
+    let last = &hours[23];
+    assert_eq!(last.views.iter().filter(flags).map(View::hours).min(), Some(6), "{last:?}");
+    assert!(matches!(of_open(last, Direction::Spike, 6), Seen::Anomalous(_)));
+}
+
+#[test]
+fn without_a_value_nothing_is_over() {
+    let hours = day(|hour| if hour == 3 { f64::NAN } else { 1.0 });
+    assert_eq!(of_open(&hours[3], Direction::Spike, 1), Seen::Undetermined);
+}
