@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large month \
+.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large bench-detection \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
@@ -100,8 +100,8 @@ bench: setup build-release ## Every promised figure beside its goal, on a cloud 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
 
-month: ## What the detector finds, misses and pages in simulated months; writes docs/detection-baseline.md (a minute)
-	cargo run --quiet -p bench --bin month -- --write docs/detection-baseline.md
+bench-detection: ## What the detector finds, misses and pages in generated months, beside other rules; writes into docs/detection.md (minutes)
+	cargo run --quiet -p bench --bin detection -- --write docs
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

@@ -18,7 +18,7 @@ const HABIT: usize = 2;
 const WITHIN_DAYS: i64 = 100;
 /// Within so many days, incidents of any day at the same hour are alike.
 const EACH_DAY: i64 = 4;
-/// Largest difference of the logarithms of sizes.
+/// An incident may be larger than those before by so much, in logarithms.
 const SAME_SIZE: f64 = 0.7;
 
 impl<'a> Recurrence<'a> {
@@ -37,7 +37,7 @@ impl<'a> Recurrence<'a> {
             let apart = (i32::from(local.hour()) - i32::from(then.hour())).rem_euclid(24);
             *of == series
                 && days <= WITHIN_DAYS
-                && (size - known).abs() <= SAME_SIZE
+                && size.abs() - known.abs() <= SAME_SIZE
                 && [0, 1, 23].contains(&apart)
                 && (days <= EACH_DAY || local.weekday() == then.weekday() || local.day() == then.day())
         };
