@@ -23,10 +23,10 @@ use fleet::usage::Month;
 #[derive(Parser)]
 struct Arguments {
     /// A seed, or the first and the last one. May be given several times.
-    #[arg(long = "seed", value_name = "N or N-M", default_value = "1-4", value_parser = seeds)]
+    #[arg(long = "seed", value_name = "N or N-M", default_value = "1-2", value_parser = seeds)]
     seeds: Vec<RangeInclusive<u64>>,
     /// Seeds of the months on which the thresholds of the rules to compare with are found.
-    #[arg(long = "other-seed", value_name = "N or N-M", default_value = "101-102", value_parser = seeds)]
+    #[arg(long = "other-seed", value_name = "N or N-M", default_value = "101", value_parser = seeds)]
     others: Vec<RangeInclusive<u64>>,
     /// Another setting of the detector: a name, and the variables in which it differs from the defaults. May be given
     /// several times.
@@ -83,7 +83,7 @@ fn judged(
         compared.push(compare(rule, own, jobs)?);
     }
     for scorer in PEERS {
-        compared.push(compare_at_rate(scorer, rate, others, own, jobs)?);
+        compared.push(compare_at_rate(scorer, rate, others, own, None)?);
     }
     Ok(compared)
 }

@@ -4,7 +4,7 @@
 //! the score of the public implementation of its authors: along the path of a point, the chance that a cut separates the
 //! point from all others, times the inverse of the depth, times the logarithm of the number of points of the tree.
 //!
-//! A tree has a random sample of the days' ends of the four weeks before. The forest is grown anew each day, from a seed.
+//! A tree has a random sample of the days' ends of the four weeks before. The forest is grown anew each week, from a seed.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
@@ -14,8 +14,9 @@ use crate::pager::{Score, Scorer, Usage};
 
 pub struct CutForest;
 
-const TREES: usize = 30;
-const SAMPLE: usize = 256;
+const TREES: usize = 20;
+const SAMPLE: usize = 128;
+const WEEK: usize = 7 * 24;
 /// Hours of a point.
 const LENGTH: usize = 24;
 
@@ -35,7 +36,7 @@ impl Scorer for CutForest {
         let first = before_first_use(series.values);
         let mut of_day: Option<(usize, Vec<Tree>)> = None;
         let mut score = |end: usize| {
-            let day = (end - 1) / 24;
+            let day = (end - 1) / WEEK * 7;
             let known = of_day.take().filter(|(of, _)| *of == day);
             let known = known.unwrap_or_else(|| (day, forest(series.values, first, day)));
             let trees = &of_day.insert(known).1;
