@@ -5,6 +5,7 @@ pub mod autoregressive;
 mod choice;
 pub mod new_usage;
 pub mod seasonal;
+pub mod seasonal_esd;
 pub mod shape;
 pub mod z_score;
 

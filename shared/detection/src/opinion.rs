@@ -42,6 +42,11 @@ pub enum Detail {
     Autoregressive,
     /// The first use of a metric by a customer that is known for longer.
     NewUsage,
+    /// The newest hour beside the trend and the week of its series.
+    SeasonalEsd {
+        /// Hours of the last day that are outliers.
+        outliers: u8,
+    },
     /// How like today's hours are to those of its weekday. What is measured is a cosine, from -1 to 1.
     Shape {
         cosine: f64,

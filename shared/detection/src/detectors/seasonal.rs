@@ -5,7 +5,7 @@
 //! uncertain itself.
 
 use crate::Direction;
-use crate::hours::{Aggregate, ByLength, LENGTHS, Recent};
+use crate::hours::{ByLength, LENGTHS, Recent};
 use crate::model::{HourModel, Transform, WindowModel};
 use crate::opinion::{Detail, Expected, Opinion};
 use crate::student::{normal_of_t, t_of_normal};
@@ -99,8 +99,8 @@ pub(crate) fn judge(
     parameters: &Parameters,
 ) -> Option<(Opinion, f64)> {
     let window = row.windows[place].as_ref().filter(|_| !value.is_nan())?;
-    let spread = spread(window, row.transform, recent.aggregate, parameters);
-    let spread = spread * (1.0 + window.samples.recip()).sqrt();
+    let least = row.transform.least_spread(window.expected, recent.aggregate, parameters.min_relative_spread);
+    let spread = window.spread.max(least) * (1.0 + window.samples.recip()).sqrt();
     let distance = row.transform.apply(value) - window.expected;
     let score = if distance == 0.0 { 0.0 } else { normal_of_t(distance / spread, window.freedom) };
     let opinion = Opinion {
@@ -134,16 +134,4 @@ pub(crate) fn gate(
 ) -> Option<f64> {
     let gated = LENGTHS[place] < UNGATED && direction == Direction::Spike;
     window.gate.filter(|_| gated).map(|largest| transform.inverse(window.expected + GATE * largest.max(0.0)))
-}
-
-/// The spread of a window: that of its model, but at least a share of the level, and the noise of a count.
-fn spread(window: &WindowModel, transform: Transform, aggregate: Aggregate, parameters: &Parameters) -> f64 {
-    let share = parameters.min_relative_spread;
-    let relative = transform.spread_at(window.expected, |level| share * level.abs());
-    let of_count = match (aggregate, transform) {
-        (Aggregate::Count, Transform::Root) => 0.5,
-        (Aggregate::Count, _) => transform.spread_at(window.expected, |level| level.abs().sqrt()),
-        _ => 0.0,
-    };
-    window.spread.max(relative).max(of_count)
 }

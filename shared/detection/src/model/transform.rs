@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hours::Aggregate;
+
 /// A function that grows with its argument, and has an inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,5 +54,16 @@ impl Transform {
             Self::Root => spread(level) / (2.0 * transformed),
             Self::Asinh { scale } => spread(level) / level.hypot(scale),
         }
+    }
+
+    /// The least spread of one value in this scale: a share of the expected level, and the noise of a count.
+    pub(crate) fn least_spread(self, expected: f64, aggregate: Aggregate, share: f64) -> f64 {
+        let relative = self.spread_at(expected, |level| share * level.abs());
+        let of_count = match (aggregate, self) {
+            (Aggregate::Count, Self::Root) => 0.5,
+            (Aggregate::Count, _) => self.spread_at(expected, |level| level.abs().sqrt()),
+            _ => 0.0,
+        };
+        relative.max(of_count)
     }
 }
