@@ -3,6 +3,7 @@
 
 pub mod autoregressive;
 mod choice;
+pub mod isolation_forest;
 pub mod new_usage;
 pub mod seasonal;
 pub mod seasonal_esd;

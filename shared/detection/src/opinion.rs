@@ -47,6 +47,8 @@ pub enum Detail {
         /// Hours of the last day that are outliers.
         outliers: u8,
     },
+    /// All metrics of the entity together. What is measured is the isolation, from 0 to 1.
+    IsolationForest { isolation: f64 },
     /// How like today's hours are to those of its weekday. What is measured is a cosine, from -1 to 1.
     Shape {
         cosine: f64,
@@ -70,6 +72,7 @@ impl Detail {
     fn numbers(&self) -> [f64; 2] {
         match *self {
             Self::Shape { cosine, usual } => [cosine, usual],
+            Self::IsolationForest { isolation } => [isolation; 2],
             _ => [0.0; 2],
         }
     }
