@@ -1,6 +1,7 @@
 //! The detectors, one file each. Each has parameters that are valid by construction, and a function from a value and
 //! its past to an [`Opinion`](crate::Opinion). A detector knows no other detector, no clock and no table.
 
+pub mod autoencoder;
 pub mod autoregressive;
 mod choice;
 pub mod isolation_forest;

@@ -49,6 +49,8 @@ pub enum Detail {
     },
     /// All metrics of the entity together. What is measured is the isolation, from 0 to 1.
     IsolationForest { isolation: f64 },
+    /// The last 24 hours as an autoencoder knows days. What is measured is the error of its reconstruction.
+    Autoencoder { error: f64 },
     /// How like today's hours are to those of its weekday. What is measured is a cosine, from -1 to 1.
     Shape {
         cosine: f64,
@@ -73,6 +75,7 @@ impl Detail {
         match *self {
             Self::Shape { cosine, usual } => [cosine, usual],
             Self::IsolationForest { isolation } => [isolation; 2],
+            Self::Autoencoder { error } => [error; 2],
             _ => [0.0; 2],
         }
     }
