@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import catalogs
 from console import CloudError
 from files import read_json, write_atomically, write_private_json
-from settings import Settings
+from settings import TEST, Settings
 
 # The names of the users, and of the database in the file.
 API_USER = "meterflow_api"
@@ -28,6 +28,10 @@ PROFILE = re.compile(r"CREATE SETTINGS PROFILE IF NOT EXISTS (\w+) SETTINGS (.+)
 SETTING = re.compile(r"(\w+) = (\d+)(?: MIN (\d+) MAX (\d+))?")
 USER = re.compile(r"CREATE USER IF NOT EXISTS (\w+) IDENTIFIED WITH sha256_password BY '[^']*' SETTINGS PROFILE (\w+)")
 GRANT = re.compile(rf"GRANT ([A-Z, ]+) ON {DATABASE}\.(\w+) TO (\w+)")
+
+# Tests ask thousands of small queries. To make machine code of a query, or threads for it, takes longer than the query. The
+# bench, which takes release builds, measures with the settings of production.
+FOR_TESTS = {"compile_expressions": 0, "compile_aggregate_expressions": 0, "compile_sort_description": 0, "max_threads": 1}
 
 Setting = Tuple[str, str, Optional[str], Optional[str]]
 
@@ -73,8 +77,10 @@ def xml(made: Users, settings: Settings) -> str:
         f"<grants>{''.join(f'<query>{escape(grant)}</query>' for grant in _grants(made, name, settings))}</grants></{name}>"
         for name, profile in made.users.items()
     )
+    of_default = FOR_TESTS if settings.kind == TEST and settings.build == "debug" else {}
+    default = "".join(f"<{name}>{value}</{name}>" for name, value in of_default.items())
     return (
-        f"<clickhouse>\n<profiles><default/>{profiles}</profiles>\n<quotas><default/></quotas>\n"
+        f"<clickhouse>\n<profiles><default>{default}</default>{profiles}</profiles>\n<quotas><default/></quotas>\n"
         # Every program on this machine may do everything except make users, as without this file.
         "<users><default><password/><networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>default</profile>"
         f"<quota>default</quota></default>{users}</users>\n</clickhouse>\n"

@@ -10,6 +10,10 @@ use e2e::gateway::Gateway;
 use e2e::world::{END, at, compute_by_window, hourly, run};
 use serde_json::{Value, json};
 
+/// Of so many ids one is checked by a request of its own. All are checked in batches, and listed by a request of their
+/// own.
+const CHECKED_SINGLY: usize = 4;
+
 /// Texts with a meaning on the way: to HTTP, SQL, JSON, DynamoDB's keys, chat, terminals, Unicode.
 const FRAGMENTS: [&str; 80] = [
     "'",
@@ -152,11 +156,14 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
         ids.iter().enumerate().map(|(number, id)| ((id.clone(), value(number) as u64), 1)).collect();
     let (mut checked, mut checked_by_batch) = (BTreeMap::new(), BTreeMap::new());
     let (mut listed, mut listed_by_customer) = (BTreeMap::new(), BTreeMap::new());
-    for id in &ids {
+    for (number, id) in ids.iter().enumerate() {
         let id = encoded(id);
-        let check = api.read(&format!("/v1/anomalies/check?metric=compute_time&customer_id={id}")).await?;
-        assert_eq!(check["severity"], "critical", "{check}");
-        tally(&[check], &mut checked)?;
+        if number % CHECKED_SINGLY == 0 {
+            let check =
+                api.read(&format!("/v1/anomalies/check?metric=compute_time&customer_id={id}")).await?;
+            assert_eq!(check["severity"], "critical", "{check}");
+            tally(&[check], &mut checked)?;
+        }
         let page = api.read(&format!("/v1/anomalies?limit=3&customer_id={id}")).await?;
         tally(&list(&page, "anomalies")?, &mut listed_by_customer)?;
     }
@@ -187,8 +194,10 @@ async fn a_thousand_hostile_ids_come_back_as_they_went_in() -> Result<()> {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(incidents, ids.iter().map(|id| (id.clone(), 1)).collect(), "incidents");
+    let singly = ids.iter().enumerate().step_by(CHECKED_SINGLY);
+    let singly: BTreeMap<_, _> = singly.map(|(number, id)| ((id.clone(), value(number) as u64), 1)).collect();
+    assert_eq!(checked, singly, "checked");
     for (how, found) in [
-        ("checked", checked),
         ("checked by batch", checked_by_batch),
         ("listed", listed),
         ("listed by customer", listed_by_customer),
