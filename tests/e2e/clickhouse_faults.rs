@@ -206,7 +206,8 @@ async fn a_run_ends_by_itself_before_its_time_is_up() -> Result<()> {
         let (started, time) = (Instant::now(), Duration::from_secs(seconds));
         let error = failure(detector::run(&app, &hourly(END), started + time).await);
         let elapsed = started.elapsed();
-        assert!(elapsed <= time.max(Duration::from_secs(1)), "{elapsed:?} of {time:?}");
+        // The machine may be busy, and a run without time still notes how it ended.
+        assert!(elapsed <= time.max(Duration::from_secs(5)), "{elapsed:?} of {time:?}");
         assert!(error.contains(says), "{error}");
         assert!(seconds < 10 || error.contains("-1 on 127.0.0.1:"), "{error}");
         assert_eq!(proxy.count("sweep"), queries);
