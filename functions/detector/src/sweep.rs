@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use detection::{CustomerId, MetricName, Series, Verdict, Window};
+use detection::{CustomerId, Finding, MetricName, Series, Verdict, Window};
 use platform::emf::{RunFigures, UsageFigures};
 use warehouse::usage::{Baseline, CustomerUsage, Patience, SweepRequest, Tries, UsageError};
 
@@ -198,8 +198,10 @@ fn judge(
     for (metric, (spec, (windows, first_use))) in metrics.iter().zip(of_metrics).enumerate() {
         let series = Series::new(windows, counted, spec.missing, spec.never_negative());
         let series = series.used_since(first_use, &window, oldest);
-        note_broken(figures, &customer_id, &spec.name, &series, &window);
         let judged = judge_series(pass, known, &customer_id, metric, series);
+        if used_windows(&judged.verdict) < Some(series.counted_values()) {
+            note_broken(figures, &customer_id, &spec.name, &series, &window);
+        }
         for candidate in judged.candidates.iter().flatten() {
             candidates.push(candidate)?;
         }
@@ -219,6 +221,16 @@ fn judge(
         }
     }
     Ok(())
+}
+
+/// The windows that a verdict used or left out for an incident. `None` without figures.
+fn used_windows(verdict: &Verdict) -> Option<usize> {
+    match verdict {
+        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => {
+            Some(comparison.baseline.sample_count() + comparison.excluded_windows)
+        }
+        Verdict::Undetermined(_) => None,
+    }
 }
 
 /// Counts and logs the baseline windows that are left out because their data is broken.

@@ -14,7 +14,7 @@ pub fn check(series: &Series<'_>, settings: &Settings) -> Verdict {
         return Verdict::Undetermined(reason);
     }
     let excluded_windows = series.excluded_windows(settings.min_samples());
-    let baseline = Baseline::of(series.baseline_without(excluded_windows).map(|(_, value)| value));
+    let baseline = Baseline::of_slice(&series.values_without(excluded_windows));
     let Some(baseline) = baseline.filter(|baseline| baseline.sample_count() >= settings.min_samples()) else {
         return first_use(series, current, settings);
     };

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::baseline::Values;
 use crate::{Age, Excluded, Reason, Window};
 
 /// The meaning of a counted window without events of a metric.
@@ -94,6 +95,14 @@ impl<'a> Series<'a> {
         self.current().and_then(|value| self.fault_of(value))
     }
 
+    /// How many of the counted windows have a value, broken or not.
+    pub fn counted_values(&self) -> usize {
+        match self.missing {
+            Missing::Zero => self.counted.min(self.windows.len().saturating_sub(1)),
+            Missing::Gap => self.windows.iter().skip(1).take(self.counted).flatten().count(),
+        }
+    }
+
     /// The counted baseline windows with broken values, newest first. They are left out, because one broken event must
     /// not keep a series from being judged for a month.
     pub fn broken_windows(&self) -> impl Iterator<Item = (Age, Reason)> {
@@ -122,6 +131,18 @@ impl<'a> Series<'a> {
             left_out += usize::from(out);
             !out
         })
+    }
+
+    /// The values of [`baseline_without`](Self::baseline_without). Nearly no series has excluded windows.
+    pub(crate) fn values_without(&self, excluded_windows: usize) -> Values {
+        if excluded_windows > 0 {
+            return self.baseline_without(excluded_windows).map(|(_, value)| value).collect();
+        }
+        let counted = self.windows.iter().skip(1).take(self.counted);
+        counted
+            .filter_map(|value| self.missing.value(*value))
+            .filter(|value| self.fault_of(*value).is_none())
+            .collect()
     }
 
     /// The counted windows without gaps.
