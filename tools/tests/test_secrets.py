@@ -30,6 +30,13 @@ class Secrets(unittest.TestCase):
         self.assertEqual(secrets.without_command("$ SECRET=aB3dE5fG7hJ9 run\nit failed\n"), "it failed\n")
         self.assertEqual(secrets.without_command("it failed\n$ more\n"), "it failed\n$ more\n")
 
+    def test_each_part_is_found_at_each_end_of_a_text(self):
+        known = secrets.parts({"hex": "7f3a9c51e8d24b06a1f5c3927be6408d", "one": "aaaa1111", "twice": "ab1ab1ab1ab1ab1"})
+        for part, name in known.items():
+            for text in (part, f"7f3a{part}", f"{part}408d", f"7f3a9c5 {part} 1aaa"):
+                self.assertEqual(secrets.found(text, known), {name}, text)
+            self.assertEqual(secrets.found(f"7f3a9c5.{part[:7]}.{part[1:]}", known), set(), part)
+
     def test_each_secret_of_the_tests_can_be_found(self):
         planted = secrets.planted(secrets.ROOT / "tests" / "channels.json")
         self.assertEqual(set(secrets.parts(planted).values()), {"slack", "slack_bot", "pagerduty", "telegram", "webhook"})
