@@ -47,11 +47,11 @@ pub enum Detail {
         /// Hours of the last day that are outliers.
         outliers: u8,
     },
-    /// All metrics of the entity together. What is measured is the isolation, from 0 to 1.
+    /// All metrics of the entity together. It tells the isolation, from 0 to 1.
     IsolationForest { isolation: f64 },
-    /// The last 24 hours as an autoencoder knows days. What is measured is the error of its reconstruction.
+    /// The last 24 hours as an autoencoder knows days. It tells the error of the reconstruction.
     Autoencoder { error: f64 },
-    /// How like today's hours are to those of its weekday. What is measured is a cosine, from -1 to 1.
+    /// How like today's hours are to those of its weekday. It tells a cosine, from -1 to 1.
     Shape {
         cosine: f64,
         /// The cosine of usual days.

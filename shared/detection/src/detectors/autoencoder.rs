@@ -53,7 +53,7 @@ impl Default for Parameters {
     }
 }
 
-/// The opinion on the 24 hours that end with `newest`. What is measured is the error of the reconstruction.
+/// The opinion on the 24 hours that end with `newest`. It tells the error of the reconstruction.
 ///
 /// `None` if the day has a gap, a week of hours before it is not known, or all of these are zero.
 pub fn judge(

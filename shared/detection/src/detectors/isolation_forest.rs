@@ -57,7 +57,7 @@ impl Default for Parameters {
     }
 }
 
-/// The opinion on the newest hour of an entity beside its earlier hours. What is measured is the isolation, from 0 to 1.
+/// The opinion on the newest hour of an entity beside its earlier hours. It tells the isolation, from 0 to 1.
 ///
 /// * `earlier`: at least a week of hours, without the newest.
 /// * `seed`: of the entity and the day, so that a run and a check on demand grow the same trees.

@@ -64,7 +64,7 @@ impl Default for Parameters {
 /// The opinion on the shape of the 24 hours that end with `newest`, beside the 28 days before them.
 ///
 /// At least three earlier days of the same weekday are needed. The score is negative where today is less like its
-/// weekday than usual. What is measured is the cosine.
+/// weekday than usual. It tells the cosine.
 ///
 /// `None` if too little is known, or if the series has no shape: its days are constant, or no more alike than chance.
 pub fn judge(hours: &Hours, newest: Hour, parameters: &Parameters) -> Option<SecondOpinion> {
