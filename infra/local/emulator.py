@@ -23,13 +23,17 @@ from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Settings
 NAME = "aws"
 START_SECONDS = 60
 
+# `python -m ministack`. It keeps almost all that it makes, so Python looks for garbage a hundred times less often than by
+# default: that search took a fifth of its time.
+PROGRAM = "import gc, runpy; gc.set_threshold(70_000, 50, 50); runpy.run_module('ministack', run_name='__main__')"
+
 
 def ensure_running(settings: Settings) -> None:
     with Step("AWS emulator") as step:
         record = processes.find(NAME, settings.pids)
         if record is None:
             require_port(settings)
-            command = [str(tools.venv_python(settings)), "-m", "ministack"]
+            command = [str(tools.venv_python(settings)), "-c", PROGRAM]
             record = processes.start(NAME, command, _environment(settings), settings.logs / "aws.log", settings.pids)
             _wait_until_it_answers(settings, record)
             step.result = f"started at {settings.aws_url}"
