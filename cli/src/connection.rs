@@ -48,6 +48,24 @@ impl Connection {
         self.clickhouse_url.as_ref().is_some_and(|url| !url.is_empty())
     }
 
+    /// Names neither a server nor a catalog.
+    #[cfg(test)]
+    pub(crate) fn without_anything() -> Self {
+        Self {
+            clickhouse_url: None,
+            database: "meterflow".to_owned(),
+            user: "default".to_owned(),
+            password: String::new(),
+            allow_plaintext: false,
+            catalog: None,
+        }
+    }
+
+    /// Whether somebody named a catalog.
+    pub(crate) fn names_a_catalog(&self) -> bool {
+        self.catalog.as_ref().is_some_and(|path| !path.is_empty())
+    }
+
     pub(crate) fn catalog(&self) -> anyhow::Result<Catalog> {
         Ok(match self.catalog.as_deref().filter(|path| !path.is_empty()) {
             Some(path) => Catalog::from_file(path)?,

@@ -6,10 +6,7 @@
 
 mod check;
 mod earlier;
-mod file;
 mod line;
-mod number;
-mod time;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -22,8 +19,8 @@ use tokio::task::JoinSet;
 
 use self::check::Checked;
 use self::earlier::{Action, Place, Present};
-use self::file::CsvFile;
-use self::line::{Line, Rules};
+use self::line::{Columns, Line, Rules};
+use crate::csv_file::CsvFile;
 use crate::events::{EVENTS, EventRow, insert};
 use crate::output::say;
 use crate::progress::Progress;
@@ -99,7 +96,7 @@ async fn import(
     let unfinished =
         || format!("the import of {} was not finished; run it again with --resume", path.display());
     let mut writer = Writer::new(client, prefix, missing);
-    let mut file = CsvFile::open(path)?;
+    let mut file = CsvFile::open(path, Columns::of_header)?;
     let columns = file.columns;
     while let Some((number, record)) = file.next().with_context(unfinished)? {
         let Ok(line) = rules.parse(columns, record) else { bail!("{}", changed(path)) };

@@ -5,8 +5,10 @@
 #![allow(clippy::disallowed_methods)]
 
 mod alerts;
+mod backtest;
 mod check;
 mod connection;
+mod csv_file;
 mod doctor;
 mod events;
 mod import;
@@ -55,6 +57,8 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Insert your own usage from a CSV file.
     Import(import::ImportArgs),
+    /// Judge days of the past hour by hour, and show what would have paged. It needs no server.
+    Backtest(backtest::BacktestArgs),
     /// Handle undelivered alerts.
     Alerts(alerts::AlertsArgs),
 }
@@ -84,6 +88,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match command {
         // Alerts are in AWS, so this command needs no ClickHouse.
         Command::Alerts(args) => alerts::run(args, Timestamp::now()).await,
+        Command::Backtest(args) => backtest::run(&connection, &args),
         Command::Check(args) => check::run(&connection, args).await,
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
         Command::Migrate(args) => {

@@ -1,18 +1,16 @@
 //! The first pass: checks every line and sums up the file.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 
-use super::file::CsvFile;
-use super::line::{Columns, Fault, Rules};
+use super::line::{Columns, Rules};
+use crate::csv_file::CsvFile;
+use crate::csv_file::fault::Faults;
 use crate::progress::Progress;
 
-/// Faults that are shown. Further ones are only counted.
-const FAULTS_SHOWN: usize = 20;
 /// Lines between two steps of the progress bar.
 const STEP: u64 = 10_000;
 
@@ -29,7 +27,7 @@ pub(crate) struct Checked {
 }
 
 pub(crate) fn check(path: &Path, rules: &Rules) -> anyhow::Result<Checked> {
-    let mut file = CsvFile::open(path)?;
+    let mut file = CsvFile::open(path, Columns::of_header)?;
     let columns = file.columns;
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
     let mut progress = Progress::new(size, "bytes checked");
@@ -62,8 +60,8 @@ pub(crate) fn check(path: &Path, rules: &Rules) -> anyhow::Result<Checked> {
         }
     }
     progress.finish();
-    if faults.count > 0 {
-        bail!("{}", faults.report(path, checked.lines));
+    if let Some(report) = faults.report(path, checked.lines, "nothing was imported") {
+        bail!("{report}");
     }
     ensure!(checked.lines > 0, "{} has no line below its header", path.display());
     checked.digest = file.digest();
@@ -96,40 +94,6 @@ impl Checked {
             Some(format!("note: each line of {metric} is an event that {count} counts as well"))
         };
         self.metrics.iter().filter_map(shared).collect()
-    }
-}
-
-#[derive(Default)]
-struct Faults {
-    count: u64,
-    shown: String,
-}
-
-impl Faults {
-    fn add(&mut self, line: u64, fault: &Fault) {
-        if self.count < FAULTS_SHOWN as u64 {
-            let Fault { column, text, allowed } = fault;
-            // Writing into a String cannot fail.
-            let _ = write!(
-                self.shown,
-                "\n  line {line}, {column}: \"{text}\" is not allowed; allowed is {allowed}"
-            );
-        }
-        self.count += 1;
-    }
-
-    fn report(&self, path: &Path, lines: u64) -> String {
-        let mut report = format!(
-            "{}: {} of {lines} lines are wrong, so nothing was imported:{}",
-            path.display(),
-            self.count,
-            self.shown
-        );
-        let hidden = self.count.saturating_sub(FAULTS_SHOWN as u64);
-        if hidden > 0 {
-            let _ = write!(report, "\n  and {hidden} more");
-        }
-        report
     }
 }
 

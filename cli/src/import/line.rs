@@ -6,7 +6,9 @@ use catalog::{Aggregate, Catalog};
 use csv::ByteRecord;
 use detection::CustomerId;
 
-use super::{number, time};
+use crate::csv_file::fault::{Fault, name, text};
+use crate::csv_file::header::Header;
+use crate::csv_file::{number, time};
 
 const MAX_EVENT_TYPE_BYTES: usize = 256;
 
@@ -20,14 +22,6 @@ pub(crate) struct Columns {
     by_metric: bool,
     timestamp: usize,
     value: usize,
-}
-
-/// The fault of a line: the column, its text, and the allowed values.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) column: &'static str,
-    pub(crate) text: String,
-    pub(crate) allowed: String,
 }
 
 /// The events of one line, all alike.
@@ -61,43 +55,21 @@ impl Columns {
     pub(crate) fn of_header(record: &ByteRecord) -> Result<Self, String> {
         const EXPECTED: &str =
             "the columns must be customer_id, metric or event_type, timestamp, value, in any order";
-        let names: Vec<_> = record
-            .iter()
-            .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
-            .collect();
-        let place = |wanted: &str| {
-            let mut places =
-                names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
-            match (places.next(), places.next()) {
-                (Some(_), Some(_)) => Err(format!("two columns are named `{wanted}`; {EXPECTED}")),
-                (place, _) => Ok(place),
-            }
-        };
-        if let [only] = names.as_slice()
-            && only.contains([';', '\t'])
-        {
-            return Err(format!("columns are separated by commas, not by semicolons or tabs; {EXPECTED}"));
-        }
-        if let Some(unknown) = names.iter().find(|name| {
-            !["customer_id", "metric", "event_type", "timestamp", "value"].contains(&name.as_str())
-        }) {
-            return Err(format!("unknown column `{}`; {EXPECTED}", shorten(unknown)));
-        }
-        let required =
-            |wanted: &str| place(wanted)?.ok_or_else(|| format!("no column `{wanted}`; {EXPECTED}"));
-        let (subject, by_metric) = match (place("metric")?, place("event_type")?) {
+        const KNOWN: [&str; 5] = ["customer_id", "metric", "event_type", "timestamp", "value"];
+        let header = Header::of(record, &KNOWN, EXPECTED)?;
+        let (subject, by_metric) = match (header.place("metric")?, header.place("event_type")?) {
             (Some(place), None) => (place, true),
             (None, Some(place)) => (place, false),
             (Some(_), Some(_)) => return Err(format!("both `metric` and `event_type`; {EXPECTED}")),
             (None, None) => return Err(format!("neither `metric` nor `event_type`; {EXPECTED}")),
         };
         Ok(Self {
-            count: names.len(),
-            customer_id: required("customer_id")?,
+            count: header.count(),
+            customer_id: header.required("customer_id")?,
             subject,
             by_metric,
-            timestamp: required("timestamp")?,
-            value: required("value")?,
+            timestamp: header.required("timestamp")?,
+            value: header.required("value")?,
         })
     }
 }
@@ -144,22 +116,13 @@ impl Rules {
     }
 
     pub(crate) fn parse<'a>(&'a self, columns: Columns, record: &'a ByteRecord) -> Result<Line<'a>, Fault> {
-        if record.len() != columns.count {
-            let quote = if record.iter().flatten().any(|&byte| byte == b'\n') {
-                "; is a quote opened here and never closed?"
-            } else {
-                ""
-            };
-            return Err(fault(
-                "fields",
-                &record.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(","),
-                format!("{} fields, as in the header, not {}{quote}", columns.count, record.len()),
-            ));
+        if let Some(fault) = Fault::of_fields(record, columns.count) {
+            return Err(fault);
         }
         let customer_id = name(record, columns.customer_id, "customer_id", CustomerId::MAX_BYTES)?;
         let timestamp_text = text(record, columns.timestamp, "timestamp")?.trim();
         let timestamp = time::milliseconds(timestamp_text)
-            .map_err(|allowed| fault("timestamp", timestamp_text, allowed))?;
+            .map_err(|allowed| Fault::new("timestamp", timestamp_text, allowed))?;
         let value = text(record, columns.value, "value")?.trim();
         if columns.by_metric {
             let metric = text(record, columns.subject, "metric")?.trim();
@@ -170,7 +133,7 @@ impl Rules {
                 "{}".to_owned()
             } else {
                 let number = number::json_number(value)
-                    .map_err(|allowed| fault("value", value, format!("{allowed}, or nothing")))?;
+                    .map_err(|allowed| Fault::new("value", value, format!("{allowed}, or nothing")))?;
                 format!("{{\"value\":{number}}}")
             };
             Ok(Line { customer_id, event_type, timestamp, properties, events: 1 })
@@ -188,67 +151,35 @@ impl Rules {
             Some(Rule::Count { event_type }) => {
                 let events =
                     if value.is_empty() { Ok(1) } else { number::count(value) }.map_err(|allowed| {
-                        fault("value", value, format!("{allowed} for {metric}, or nothing for 1"))
+                        Fault::new("value", value, format!("{allowed} for {metric}, or nothing for 1"))
                     })?;
                 Ok(Line { customer_id, event_type, timestamp, properties: "{}".to_owned(), events })
             }
             Some(Rule::Property { event_type, key, never_negative }) => {
-                let number = number::json_number(value).map_err(|allowed| fault("value", value, allowed))?;
+                let number =
+                    number::json_number(value).map_err(|allowed| Fault::new("value", value, allowed))?;
                 if *never_negative && number.parse().is_ok_and(|value: f64| value < 0.0) {
-                    return Err(fault("value", value, format!("a number that is not negative for {metric}")));
+                    return Err(Fault::new(
+                        "value",
+                        value,
+                        format!("a number that is not negative for {metric}"),
+                    ));
                 }
                 let properties = format!("{{{key}:{number}}}");
                 Ok(Line { customer_id, event_type, timestamp, properties, events: 1 })
             }
-            None if self.0.is_empty() => Err(fault(
+            None if self.0.is_empty() => Err(Fault::new(
                 "metric",
                 metric,
                 "no metric: none of the catalog has an `import` entry".to_owned(),
             )),
-            None => {
-                Err(fault("metric", metric, format!("one of {}, which the catalog can import", self.names())))
-            }
+            None => Err(Fault::new(
+                "metric",
+                metric,
+                format!("one of {}, which the catalog can import", self.names()),
+            )),
         }
     }
-}
-
-fn text<'a>(record: &'a ByteRecord, place: usize, column: &'static str) -> Result<&'a str, Fault> {
-    let bytes = record.get(place).unwrap_or_default();
-    std::str::from_utf8(bytes)
-        .map_err(|_| fault(column, &String::from_utf8_lossy(bytes), "text in UTF-8".to_owned()))
-}
-
-/// A name is used unchanged. White space around it is refused, because `acme` and `acme ` would be two customers. Only
-/// the end of the line is cut off.
-fn name<'a>(
-    record: &'a ByteRecord,
-    place: usize,
-    column: &'static str,
-    max: usize,
-) -> Result<&'a str, Fault> {
-    let mut name = text(record, place, column)?;
-    if place + 1 == record.len() {
-        name = name.strip_suffix('\r').unwrap_or(name);
-    }
-    if name.is_empty() || name.len() > max || name.trim() != name {
-        let allowed = format!("a name of 1 to {max} bytes that neither begins nor ends with white space");
-        return Err(fault(column, name, allowed));
-    }
-    Ok(name)
-}
-
-fn fault(column: &'static str, text: &str, allowed: String) -> Fault {
-    Fault { column, text: shorten(text), allowed }
-}
-
-/// A text for messages: control characters made visible, at most one line.
-fn shorten(text: &str) -> String {
-    const MAX: usize = 80;
-    let mut short: String = text.chars().take(MAX).collect();
-    if text.chars().nth(MAX).is_some() {
-        short.push('…');
-    }
-    short.escape_debug().to_string()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The catalog is a TOML file of the operator. It is checked as a whole when it is loaded. One wrong entry refuses the
 //! file, with the file, the entry and the reason. No query contains a text from anywhere else.
 
-use detection::{Direction, MetricName, Missing, Settings, SettingsError, Thresholds};
+use detection::{Direction, Hour, Hours, MetricName, Missing, Settings, SettingsError, Thresholds};
 use environment::{ConfigError, Env, TextSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -64,6 +64,19 @@ pub enum Aggregate {
     Max,
     Min,
     Avg,
+}
+
+impl Aggregate {
+    /// How the hours of a window make its value.
+    fn of_hours(self) -> detection::Aggregate {
+        match self {
+            Self::Count => detection::Aggregate::Count,
+            Self::Sum => detection::Aggregate::Sum,
+            Self::Max => detection::Aggregate::Max,
+            Self::Min => detection::Aggregate::Min,
+            Self::Avg => detection::Aggregate::Mean,
+        }
+    }
 }
 
 /// How `meterflow import` writes a value of a metric as an event.
@@ -192,6 +205,15 @@ impl MetricSpec {
     /// Counts and sums of usage cannot be below zero. A negative one is broken data.
     pub fn never_negative(&self) -> bool {
         matches!(self.aggregate, Aggregate::Count | Aggregate::Sum)
+    }
+
+    /// A customer's hours of the metric, from the values that the warehouse reads: NaN for an hour without events,
+    /// infinity for broken data. A metric that the customer never used has the zeros of the customer.
+    pub fn hours(&self, first: Hour, values: &[f64], customer_since: Hour) -> Hours {
+        let value = |value: &f64| Some(*value).filter(|value| !value.is_nan());
+        let values: Vec<_> = values.iter().map(value).collect();
+        let hours = Hours::new(self.aggregate.of_hours(), self.never_negative(), first, &values);
+        if hours.first_known().is_some() { hours } else { hours.known_since(customer_since) }
     }
 
     /// The customer of an event, as SQL.

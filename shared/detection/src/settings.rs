@@ -64,6 +64,16 @@ impl Settings {
         Ok(Self { z_score, seasonal: self.seasonal.at_spread(min_relative_spread)?, ..*self })
     }
 
+    /// The same settings with another least change, in the metric's unit.
+    ///
+    /// # Errors
+    ///
+    /// When the change is negative or not finite.
+    pub fn at_min_change(&self, min_change: f64) -> Result<Self, SettingsError> {
+        let floors = Self::new(Thresholds { min_change, ..self.thresholds() })?.floors;
+        Ok(Self { floors, ..*self })
+    }
+
     /// All numbers, as files, variables and requests write them.
     pub fn thresholds(&self) -> Thresholds {
         Thresholds {
@@ -143,6 +153,15 @@ mod tests {
         assert_eq!(settings.at_threshold(4.0), at(4.0, 5.0));
         assert_eq!(settings.at_threshold(8.0), at(8.0, 8.0));
         assert!(settings.at_threshold(f64::NAN).is_err() && settings.at_threshold(0.0).is_err());
+    }
+
+    #[test]
+    fn another_least_change_leaves_the_rest() {
+        let usual = Settings::new(Thresholds::default()).unwrap().with_sensitivity(Sensitivity::LOW);
+        let changed = usual.at_min_change(40.0).unwrap();
+        assert_eq!(changed.floors().min_change(), 40.0);
+        assert_eq!(changed.at_min_change(0.0), Ok(usual));
+        assert!(usual.at_min_change(-1.0).is_err() && usual.at_min_change(f64::NAN).is_err());
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! Reads the CSV file: records with the number of their first line, and the digest of all bytes read.
+//! Reads a CSV file: records with the number of their first line, and the digest of all bytes read.
+
+pub(crate) mod fault;
+pub(crate) mod header;
+pub(crate) mod number;
+pub(crate) mod time;
 
 use std::fs::File;
 use std::io::Read;
@@ -8,25 +13,27 @@ use anyhow::{Context, bail};
 use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use sha2::{Digest, Sha256};
 
-use super::line::Columns;
-
-pub(crate) struct CsvFile {
+/// A file whose header named the columns `C`.
+pub(crate) struct CsvFile<C> {
     reader: Reader<Hashing<File>>,
     record: ByteRecord,
-    pub(crate) columns: Columns,
+    pub(crate) columns: C,
 }
 
-impl CsvFile {
-    /// Opens the file and reads its header.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+impl<C: Default> CsvFile<C> {
+    /// Opens the file and reads its header. `of_header` names the fault of one.
+    pub(crate) fn open(
+        path: &Path,
+        of_header: impl FnOnce(&ByteRecord) -> Result<C, String>,
+    ) -> anyhow::Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let reader = records_of(Hashing { inner: file, hasher: Sha256::new(), read: 0, ended: false });
-        let mut file = Self { reader, record: ByteRecord::new(), columns: Columns::default() };
+        let mut file = Self { reader, record: ByteRecord::new(), columns: C::default() };
         let Some((line, record)) = file.next().with_context(|| format!("cannot read {}", path.display()))?
         else {
             bail!("{} is empty: its first line must name the columns", path.display());
         };
-        let columns = Columns::of_header(record);
+        let columns = of_header(record);
         file.columns =
             columns.map_err(|reason| anyhow::anyhow!("{}, line {line}: {reason}", path.display()))?;
         Ok(file)
@@ -96,7 +103,7 @@ mod tests {
     fn lines(name: &str, text: &str) -> Vec<(u64, usize)> {
         let path = std::env::temp_dir().join(format!("meterflow-lines-{}-{name}.csv", std::process::id()));
         std::fs::write(&path, format!("customer_id,metric,timestamp,value{text}")).unwrap();
-        let mut file = CsvFile::open(&path).unwrap();
+        let mut file = CsvFile::open(&path, |_| Ok(())).unwrap();
         let mut lines = Vec::new();
         while let Some((line, record)) = file.next().unwrap() {
             lines.push((line, record.len()));

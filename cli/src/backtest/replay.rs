@@ -1,0 +1,42 @@
+//! Judges the customers of a file, with all processors.
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use ::backtest::{Configuration, Judged, Replay, Report, Usage};
+
+use crate::progress::Progress;
+
+/// What a configuration pages. The same on any number of processors.
+pub(crate) fn report(usage: &Usage, configuration: &Configuration) -> Report {
+    let replay = Replay::new(usage, configuration);
+    let progress = Mutex::new(Progress::new(usage.series() as u64, "series"));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut judged = Vec::new();
+        // Only the number itself matters, so no other memory needs an order.
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(customer) = usage.customers.get(place) else { return judged };
+            judged.push((place, replay.customer(customer)));
+            if let Ok(mut progress) = progress.lock() {
+                progress.add(customer.series.len() as u64);
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut judged: Vec<(usize, Vec<Judged>)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let done =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect()
+    });
+    judged.sort_by_key(|(place, _)| *place);
+    if let Ok(progress) = progress.into_inner() {
+        eprintln!("judged {}", progress.finish());
+    }
+    Report::of(usage, configuration, judged.into_iter().flat_map(|(_, judged)| judged).collect())
+}

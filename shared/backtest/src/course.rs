@@ -1,0 +1,190 @@
+//! One direction of a series, from incident to incident.
+
+use detection::ensemble::Assessment;
+use detection::incident::{
+    Event, Incident, IncidentState, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
+};
+use detection::{Calendar, Direction, Hour, Mute, TimeZone, Verdict};
+
+use crate::flagged::Outcome;
+use crate::observe::{Known, observe, seen_by};
+
+/// The incidents of one direction of a series so far.
+pub(crate) struct Course {
+    subject: Subject,
+    /// Oldest first. Only the last one changes.
+    incidents: Vec<Known>,
+    /// Messages about ends.
+    ends: usize,
+}
+
+/// Days for which the hours of an incident stay out of later models.
+const OUT_DAYS: i64 = 7;
+
+impl Course {
+    pub(crate) fn new(subject: Subject) -> Self {
+        Self { subject, incidents: Vec::new(), ends: 0 }
+    }
+
+    pub(crate) fn direction(&self) -> Direction {
+        self.subject.direction
+    }
+
+    pub(crate) fn ends(&self) -> usize {
+        self.ends
+    }
+
+    /// Whether an hour stays out of the model of a day: an incident was active then, less than a week ago. An accepted
+    /// level is the new normal, and counts.
+    pub(crate) fn leaves_baseline(&self, hour: Hour, day: Hour) -> bool {
+        let is_recent = day.since(hour) <= OUT_DAYS * Calendar::HOURS as i64;
+        is_recent && self.incidents.iter().any(|known| known.holds(hour))
+    }
+
+    pub(crate) fn has_incidents(&self) -> bool {
+        !self.incidents.is_empty()
+    }
+
+    /// What becomes of an assessment. `None` for an hour that is no anomaly of this direction.
+    pub(crate) fn see(
+        &mut self,
+        assessment: &Assessment,
+        newest: Hour,
+        mute: Option<&Mute>,
+        rules: &Rules,
+        zone: &TimeZone,
+    ) -> Option<Outcome> {
+        let direction = self.direction();
+        let latest = self.incidents.last();
+        let observation = observe(assessment, newest, direction, latest);
+        let step =
+            |muted| advance(latest.map(|known| &known.incident), &self.subject, &observation, muted, rules);
+        let mut decided = step(mute.is_some());
+        let mut repeats = None;
+        if let Step::Become { incident, .. } = &decided {
+            repeats = match latest.filter(|known| known.incident.opened_at == incident.opened_at) {
+                Some(same) => same.repeats,
+                None => self.repeats(incident, zone),
+            };
+            if repeats.is_some() {
+                decided = step(true);
+            }
+        }
+        let Step::Become { mut incident, page } = decided else {
+            return self.of_verdict(assessment);
+        };
+        if let Some(event) = page {
+            incident.note_page(event, true, &observation);
+        }
+        let severity = match observation.seen {
+            Seen::Anomalous(severity) => Some(severity),
+            Seen::Inside | Seen::Between | Seen::Undetermined => None,
+        };
+        let is_anomalous = severity.is_some();
+        let is_mild = incident.notified.is_none() && severity < Some(rules.min_severity);
+        self.keep(*incident, assessment, is_anomalous, repeats);
+        if !is_anomalous {
+            self.ends += usize::from(page.is_some_and(Event::is_closing));
+            return self.of_verdict(assessment);
+        }
+        Some(match (page, repeats, mute) {
+            (Some(event), _, _) => Outcome::Paged { event },
+            (None, Some(earlier), _) => Outcome::Recurring { earlier },
+            (None, None, Some(mute)) => Outcome::Muted { reason: mute.reason.clone() },
+            (None, None, None) if is_mild => Outcome::Warning,
+            (None, None, None) => Outcome::GoesOn,
+        })
+    }
+
+    /// The number of earlier incidents that a new one repeats.
+    fn repeats(&self, opened: &Incident, zone: &TimeZone) -> Option<usize> {
+        let earlier = self.incidents.iter().map(|known| (Occurrence::of(&known.incident), false));
+        recurs(&Occurrence::of(opened), earlier, zone)
+    }
+
+    fn keep(
+        &mut self,
+        incident: Incident,
+        assessment: &Assessment,
+        is_anomalous: bool,
+        repeats: Option<usize>,
+    ) {
+        let seen_by = seen_by(assessment, self.direction());
+        match self.incidents.last_mut() {
+            Some(known) if known.incident.opened_at == incident.opened_at => {
+                known.incident = incident;
+                if is_anomalous {
+                    known.seen_by = known.seen_by.min(seen_by);
+                }
+            }
+            _ => {
+                self.incidents.push(Known { incident, seen_by, repeats });
+            }
+        }
+    }
+
+    /// Of an anomaly that changes no incident: a long window still holds one that is over.
+    fn of_verdict(&self, assessment: &Assessment) -> Option<Outcome> {
+        match assessment.verdict {
+            Verdict::Anomalous(finding) if finding.direction == self.direction() => Some(Outcome::StillHolds),
+            _ => None,
+        }
+    }
+}
+
+impl Known {
+    /// Whether an hour is one of the incident's: from the first hour of the window that saw it first to the end of its
+    /// newest anomalous window.
+    fn holds(&self, hour: Hour) -> bool {
+        let Incident { opened_at, last_seen, state, .. } = self.incident;
+        let begin = Hour::holding(opened_at).plus(-(self.seen_by as i64));
+        state != IncidentState::Accepted && hour >= begin && hour < Hour::holding(last_seen)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use catalog::IncidentConfig;
+    use detection::incident::{Figures, Observation};
+    use detection::{CustomerId, MetricName, Severity};
+
+    use super::*;
+
+    /// A spike that two windows of an hour have seen, the last one with the hour `newest`.
+    pub(crate) fn spike(newest: Hour) -> Course {
+        let rules = IncidentConfig::from_env(&environment::Env::of(&[])).unwrap().rules;
+        let subject = Subject {
+            customer_id: CustomerId::new("acme").unwrap(),
+            metric: MetricName::new("calls").unwrap(),
+            direction: Direction::Spike,
+        };
+        let mut course = Course::new(subject);
+        for hour in [newest.plus(-1), newest] {
+            let seen = Seen::Anomalous(Severity::Critical);
+            let figures = Figures { current_value: 100.0, ..Figures::NONE };
+            let observation = Observation { window_end: hour.plus(1).start(), seen, figures };
+            let latest = course.incidents.pop().map(|known| known.incident);
+            let step = advance(latest.as_ref(), &course.subject, &observation, false, &rules);
+            let Step::Become { incident, .. } = step else { panic!("{step:?}") };
+            course.incidents.push(Known { incident: *incident, seen_by: 1, repeats: None });
+        }
+        course
+    }
+
+    #[test]
+    fn the_hours_of_an_incident_stay_out_for_a_week() {
+        let newest = Hour::holding("2026-11-21T13:00:00Z".parse().unwrap());
+        let mut course = spike(newest);
+        let out = |course: &Course, days: i64| -> Vec<i64> {
+            let day = newest.plus(24 * days);
+            (-3..3).filter(|hour| course.leaves_baseline(newest.plus(*hour), day)).collect()
+        };
+        assert_eq!(out(&course, 1), [-1, 0]);
+        assert_eq!((out(&course, 7), out(&course, 8)), (vec![0], Vec::new()));
+        // A longer window that saw it first holds earlier hours.
+        course.incidents[0].seen_by = 3;
+        assert_eq!(out(&course, 1), [-3, -2, -1, 0]);
+        course.incidents[0].incident.state = IncidentState::Accepted;
+        assert!(out(&course, 1).is_empty());
+    }
+}

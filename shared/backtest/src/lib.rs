@@ -1,0 +1,41 @@
+//! What would have paged: days of the past, judged hour by hour by a configuration.
+//!
+//! ```text
+//! Rows ─── rows of any order ─┐
+//!                             ├─ Usage ── Replay ── Flagged hours ── Report ── Difference, Proposal
+//! a source of your own ───────┘             │
+//!                          Configuration ───┘  catalog, policy, sensitivity, time zone, rules of incidents
+//! ```
+//!
+//! The crate is pure like `detection`, and decides nothing itself. It fits the model of each series once a day
+//! ([`Model::fit`](detection::Model::fit)), judges each hour ([`ensemble::judge`](detection::ensemble::judge)), and feeds
+//! the machine of incidents ([`advance`](detection::incident::advance)). So a change of the check changes the backtest too.
+//!
+//! A [`Usage`] is plain data, whatever its source. A source with many customers gives them one by one to
+//! [`Replay::customer`].
+
+mod budget;
+mod configuration;
+mod course;
+mod days;
+mod defaults;
+mod difference;
+mod flagged;
+mod observe;
+mod replay;
+mod report;
+mod rounded;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+pub use budget::{Budget, BudgetError, Proposal, Remedy, propose};
+pub use configuration::{Configuration, ConfigurationError};
+pub use defaults::{Derived, derive};
+pub use difference::{Difference, Moved};
+pub use flagged::{Flagged, Outcome};
+pub use replay::{Judged, Replay};
+pub use report::{Count, Page, PageEntry, Report};
+pub use rows::{Cell, Duplicate, Rows, SpanError};
+pub use usage::{Customer, Series, Usage};

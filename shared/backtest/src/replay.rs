@@ -1,0 +1,203 @@
+//! Judges the hours of a series one after the other, as runs would.
+
+use detection::ensemble::{self, Assessment, Condition, Nearest, Standing, View};
+use detection::incident::Subject;
+use detection::model::Profile;
+use detection::text::usual;
+use detection::{Comparison, CustomerId, Direction, Hour, Hours, Model, Settings, Severity, Verdict, Window};
+use jiff::SignedDuration;
+
+use crate::configuration::Configuration;
+use crate::course::Course;
+use crate::days::Days;
+use crate::flagged::{Flagged, Outcome};
+use crate::observe::seen_by;
+use crate::usage::{Customer, Series, Usage};
+
+/// Usage on its way through a configuration.
+pub struct Replay<'a> {
+    usage: &'a Usage,
+    configuration: &'a Configuration,
+    days: Days,
+    /// By metric: the shape of a day of all customers.
+    profiles: Vec<Profile>,
+}
+
+/// What was odd of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub customer: CustomerId,
+    /// The metric's place in the catalog.
+    pub metric: usize,
+    /// In the order of time.
+    pub flagged: Vec<Flagged>,
+    /// Messages about ends of incidents.
+    pub ends: usize,
+}
+
+impl<'a> Replay<'a> {
+    pub fn new(usage: &'a Usage, configuration: &'a Configuration) -> Self {
+        let zone = configuration.zone();
+        let days = Days::new(zone, usage.judged, usage.end);
+        let metrics = 0..configuration.metrics().len();
+        Self {
+            usage,
+            configuration,
+            days,
+            profiles: metrics.map(|metric| usage.profile(metric, zone)).collect(),
+        }
+    }
+
+    /// Judges the series of one customer. Total: any values are judged or left out.
+    pub fn customer(&self, customer: &Customer) -> Vec<Judged> {
+        customer.series.iter().filter_map(|series| self.series(customer, series)).collect()
+    }
+
+    /// `None` for a metric that the catalog does not have.
+    fn series(&self, customer: &Customer, series: &Series) -> Option<Judged> {
+        let Self { usage, configuration, .. } = self;
+        let spec = configuration.metrics().get(series.metric)?;
+        let (settings, profile) =
+            (configuration.settings().get(series.metric)?, self.profiles.get(series.metric)?);
+        let since = usage.hour(customer.first_known());
+        let hours = spec.hours(usage.first, &series.values, since);
+        let mut courses = Direction::BOTH.map(|direction| {
+            Course::new(Subject { customer_id: customer.id.clone(), metric: spec.name.clone(), direction })
+        });
+        let mut known: Option<(usize, Model)> = None;
+        let mut flagged = Vec::new();
+        for newest in usage.judged_hours() {
+            let (number, calendar) = self.days.of(newest)?;
+            let (number, model) = known.take().filter(|(known, _)| *known == number).unwrap_or_else(|| {
+                (number, Model::fit(&baseline(&hours, &courses, calendar.day()), calendar, profile))
+            });
+            if let Some(row) = model.row(newest) {
+                let assessment = ensemble::judge(&model.fill_muted(hours.recent(newest)), row, settings);
+                for course in &mut courses {
+                    let window = window(newest, seen_by(&assessment, course.direction()));
+                    let mute = window.and_then(|window| configuration.mute(&spec.name, &window));
+                    let outcome =
+                        course.see(&assessment, newest, mute, configuration.rules(), configuration.zone());
+                    flagged.extend(
+                        outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),
+                    );
+                }
+                flagged.extend(self.kept_out(&assessment, newest, settings, &spec.unit));
+            }
+            known = Some((number, model));
+        }
+        let ends = courses.iter().map(Course::ends).sum();
+        Some(Judged { customer: customer.id.clone(), metric: series.metric, flagged, ends })
+    }
+
+    /// The record of an anomaly.
+    fn flagged(
+        &self,
+        assessment: &Assessment,
+        newest: Hour,
+        outcome: Outcome,
+        unit: &str,
+    ) -> Option<Flagged> {
+        let Verdict::Anomalous(finding) = assessment.verdict else { return None };
+        Some(Flagged {
+            at: newest.plus(1).start(),
+            direction: finding.direction,
+            severity: finding.severity,
+            score: assessment.score,
+            hours: assessment.hours,
+            value: finding.comparison.current,
+            expected: assessment.expected,
+            outcome,
+            nearest: assessment.nearest,
+            sentence: self.sentence(assessment, newest, unit),
+        })
+    }
+
+    /// The record of an hour whose largest score a condition kept from being an anomaly.
+    fn kept_out(
+        &self,
+        assessment: &Assessment,
+        newest: Hour,
+        settings: &Settings,
+        unit: &str,
+    ) -> Option<Flagged> {
+        let Verdict::Normal(comparison) = assessment.verdict else { return None };
+        let is_kept_out = |view: &&View| {
+            matches!(view.standing, Standing::TooSmall | Standing::UsualAtOtherHours)
+                && view.opinion.score.abs() >= view.stored
+        };
+        let size = |view: &View| view.in_thresholds().abs();
+        let kept_out = assessment.views.iter().filter(is_kept_out);
+        let view = kept_out.max_by(|a, b| size(a).total_cmp(&size(b)))?;
+        let shown = Assessment {
+            verdict: Verdict::Normal(Comparison { current: view.value, ..comparison }),
+            hours: view.hours(),
+            expected: view.expected,
+            ..assessment.clone()
+        };
+        let is_small = view.standing == Standing::TooSmall;
+        Some(Flagged {
+            at: newest.plus(1).start(),
+            direction: Direction::of(view.opinion.score),
+            severity: if size(view) >= 1.0 { Severity::Critical } else { Severity::Warning },
+            score: view.in_thresholds(),
+            hours: view.hours(),
+            value: view.value,
+            expected: view.expected,
+            outcome: if is_small { Outcome::TooSmall } else { Outcome::UsualAtOtherHours },
+            nearest: is_small.then(|| missed_floor(view, settings)),
+            sentence: self.sentence(&shown, newest, unit),
+        })
+    }
+
+    fn sentence(&self, assessment: &Assessment, newest: Hour, unit: &str) -> String {
+        usual::sentence(assessment, unit, newest, self.configuration.zone()).unwrap_or_default()
+    }
+}
+
+/// The hours that the model of a day is made of.
+fn baseline(hours: &Hours, courses: &[Course; 2], day: Hour) -> Hours {
+    if !courses.iter().any(Course::has_incidents) {
+        return hours.clone();
+    }
+    hours.clone().without(|hour| courses.iter().any(|course| course.leaves_baseline(hour, day)))
+}
+
+/// The window of a length that ends with an hour.
+fn window(newest: Hour, hours: usize) -> Option<Window> {
+    let end = newest.plus(1).start();
+    let start = end.checked_sub(SignedDuration::from_hours(i64::try_from(hours).ok()?)).ok()?;
+    Window::between(start, end).ok()
+}
+
+/// The floor that a change is below.
+fn missed_floor(view: &View, settings: &Settings) -> Nearest {
+    let (change, floors) = ((view.value - view.expected).abs(), settings.floors());
+    let least = floors.min_change_of(view.hours());
+    if change < least {
+        return Nearest { condition: Condition::MinChange, figure: change, limit: least };
+    }
+    // Without an expectation any change is large enough for the relative floor.
+    let figure = if view.expected == 0.0 { 0.0 } else { change / view.expected.abs() };
+    Nearest { condition: Condition::MinRelativeChange, figure, limit: floors.min_relative_change() }
+}
+
+#[cfg(test)]
+mod tests {
+    use detection::{Aggregate, Calendar};
+
+    use super::*;
+    use crate::course::tests::spike;
+
+    #[test]
+    fn no_model_is_made_of_the_hours_of_an_incident() {
+        let first = Hour::holding("2026-11-01T00:00:00Z".parse().unwrap());
+        let values: Vec<_> = (0..20 * Calendar::HOURS).map(|hour| Some(hour as f64)).collect();
+        let hours = Hours::new(Aggregate::Count, true, first, &values);
+        let newest = first.plus(19 * 24 + 13);
+        let made_of = baseline(&hours, &[spike(newest), spike(newest.plus(3))], first.plus(20 * 24));
+        let is_out = |hour: Hour| [-1, 0, 2, 3].contains(&hour.since(newest));
+        // As texts, because a gap is not equal to itself.
+        assert_eq!(format!("{made_of:?}"), format!("{:?}", hours.without(is_out)));
+    }
+}

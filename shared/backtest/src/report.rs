@@ -1,0 +1,182 @@
+//! Pages of customers, and how many there are.
+
+use std::collections::BTreeMap;
+
+use detection::incident::Event;
+use detection::{CustomerId, Direction, MetricName, Severity};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::configuration::Configuration;
+use crate::flagged::{Flagged, Outcome};
+use crate::replay::Judged;
+use crate::usage::Usage;
+
+/// What a configuration makes of usage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Start of the first judged hour.
+    pub from: Timestamp,
+    /// End of the last one.
+    pub to: Timestamp,
+    pub days: i64,
+    pub customers: usize,
+    pub series: usize,
+    /// In the order of time, then of customers.
+    pub pages: Vec<Page>,
+    pub pages_a_customer_month: f64,
+    /// Anomalies that are stored.
+    pub anomalies: usize,
+    /// Those that are warnings of which nobody is told.
+    pub warnings: usize,
+    /// Messages that an incident is over, or that its level counts as normal.
+    pub ends: usize,
+    /// Messages that an incident is still open.
+    pub reminders: usize,
+    pub by_metric: Vec<Count>,
+    /// Customers with a page or a warning, those with the most pages first.
+    pub by_customer: Vec<Count>,
+    /// What was odd of each series.
+    #[serde(skip)]
+    pub judged: Vec<Judged>,
+}
+
+/// All that one run tells of one customer is one page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Page {
+    pub customer: CustomerId,
+    /// End of the hour that led to it.
+    pub at: Timestamp,
+    pub entries: Vec<PageEntry>,
+}
+
+/// A series on a page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PageEntry {
+    pub metric: MetricName,
+    pub direction: Direction,
+    pub event: Event,
+    pub severity: Severity,
+    /// In thresholds.
+    pub score: f64,
+    /// The length of the window that spoke.
+    pub hours: usize,
+    pub sentence: String,
+}
+
+/// The numbers of a metric or of a customer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Count {
+    pub name: String,
+    pub pages: usize,
+    pub pages_a_customer_month: f64,
+    pub warnings: usize,
+}
+
+/// Days of a customer-month.
+pub(crate) const MONTH_DAYS: f64 = 30.0;
+
+impl Report {
+    pub fn of(usage: &Usage, configuration: &Configuration, judged: Vec<Judged>) -> Self {
+        let names: Vec<&MetricName> = configuration.metrics().iter().map(|spec| &spec.name).collect();
+        let pages = pages(&judged, &names);
+        let all = || judged.iter().flat_map(|series| &series.flagged);
+        let told = |event: Event| all().filter(|of| of.outcome == Outcome::Paged { event }).count();
+        let months = customer_months(usage.customers.len(), usage.days());
+        let by_metric = |(place, name): (usize, &&MetricName)| {
+            let has_usage = usage.customers.iter().flat_map(|of| &of.series).any(|of| of.metric == place);
+            let of_metric = |page: &&Page| page.entries.iter().any(|entry| entry.metric == **name);
+            let number = pages.iter().filter(of_metric).count();
+            let warnings = warnings(judged.iter().filter(|series| series.metric == place));
+            has_usage.then(|| Count::new(name.to_string(), number, warnings, months))
+        };
+        let one = customer_months(1, usage.days());
+        let mut by_customer: Vec<Count> = usage
+            .customers
+            .iter()
+            .map(|customer| {
+                let number = pages.iter().filter(|page| page.customer == customer.id).count();
+                let warnings = warnings(judged.iter().filter(|series| series.customer == customer.id));
+                Count::new(customer.id.to_string(), number, warnings, one)
+            })
+            .filter(|count| count.pages + count.warnings > 0)
+            .collect();
+        by_customer.sort_by(|a, b| (b.pages, b.warnings, &a.name).cmp(&(a.pages, a.warnings, &b.name)));
+        Self {
+            from: usage.judged.start(),
+            to: usage.end.start(),
+            days: usage.days(),
+            customers: usage.customers.len(),
+            series: usage.series(),
+            pages_a_customer_month: rate(pages.len(), months),
+            anomalies: all().filter(|of| of.is_stored()).count(),
+            warnings: warnings(judged.iter()),
+            ends: judged.iter().map(|series| series.ends).sum::<usize>() + told(Event::Accepted),
+            reminders: told(Event::Reminder),
+            by_metric: names.iter().enumerate().filter_map(by_metric).collect(),
+            by_customer,
+            pages,
+            judged,
+        }
+    }
+
+    /// What was odd of the series of a customer, of one metric or of all.
+    pub fn of_customer<'a>(
+        &'a self,
+        customer: &'a CustomerId,
+        metric: Option<usize>,
+    ) -> impl Iterator<Item = &'a Judged> {
+        let is_meant = move |judged: &&Judged| {
+            judged.customer == *customer && metric.is_none_or(|metric| metric == judged.metric)
+        };
+        self.judged.iter().filter(is_meant)
+    }
+}
+
+impl Count {
+    fn new(name: String, pages: usize, warnings: usize, months: f64) -> Self {
+        Self { name, pages, pages_a_customer_month: rate(pages, months), warnings }
+    }
+}
+
+impl Page {
+    /// Whether both are about the same direction of the same metric.
+    pub(crate) fn shares_series(&self, other: &Self) -> bool {
+        let is_of = |a: &PageEntry, b: &PageEntry| (&a.metric, a.direction) == (&b.metric, b.direction);
+        self.customer == other.customer
+            && self.entries.iter().any(|own| other.entries.iter().any(|entry| is_of(own, entry)))
+    }
+}
+
+pub(crate) fn customer_months(customers: usize, days: i64) -> f64 {
+    customers as f64 * days as f64 / MONTH_DAYS
+}
+
+fn rate(pages: usize, months: f64) -> f64 {
+    if months > 0.0 { pages as f64 / months } else { 0.0 }
+}
+
+fn warnings<'a>(judged: impl Iterator<Item = &'a Judged>) -> usize {
+    judged.flat_map(|series| &series.flagged).filter(|of| of.is_silent_warning()).count()
+}
+
+/// One page for each customer and run.
+fn pages(judged: &[Judged], names: &[&MetricName]) -> Vec<Page> {
+    let mut pages: BTreeMap<(Timestamp, &CustomerId), Vec<PageEntry>> = BTreeMap::new();
+    for series in judged {
+        let Some(metric) = names.get(series.metric) else { continue };
+        for flagged in series.flagged.iter().filter(|flagged| flagged.is_page()) {
+            let Outcome::Paged { event } = flagged.outcome else { continue };
+            let Flagged { direction, severity, score, hours, .. } = *flagged;
+            let (metric, sentence) = ((*metric).clone(), flagged.sentence.clone());
+            let entry = PageEntry { metric, direction, event, severity, score, hours, sentence };
+            pages.entry((flagged.at, &series.customer)).or_default().push(entry);
+        }
+    }
+    let page = |((at, customer), entries): ((Timestamp, &CustomerId), _)| Page {
+        customer: customer.clone(),
+        at,
+        entries,
+    };
+    pages.into_iter().map(page).collect()
+}

@@ -1,0 +1,8 @@
+//! Generated usage through the whole crate.
+
+mod budgets;
+mod differences;
+mod files;
+mod incidents;
+mod made;
+mod total;
