@@ -14,7 +14,8 @@ from scipy import stats
 
 SOURCE = Path(__file__).resolve().parents[2] / "shared" / "detection" / "src"
 LENGTHS = (1, 3, 6, 24)
-DAYS = 31
+DAYS = 32
+COMPARED_DAYS = 30
 # The model's day is a Tuesday; Monday is 0.
 TODAY = 1
 GATE_DAYS = 28
@@ -92,8 +93,28 @@ def cell(values: np.ndarray, groups: np.ndarray, own_group: int):
     if moves > 0.5:
         variance = (1 - moves) * variance + moves * mixed(variance)
     noise = (1 - moves) * noise + moves / days
+    of_class = residuals.copy()
+    for group in range(1, 7):
+        same = ages % 7 == group
+        mean, days = of_class[same].mean(), same.sum()
+        remaining = (of_class[same].var(ddof=1) * (days - 1) + within) / days
+        residuals[same] -= share(mean ** 2, within / days, remaining / days) * mean
     residuals[weekday] = values[weekday] - today
-    return {"expected": today, "variance": variance, "samples": 1 / noise, "number": number}, residuals
+    alike = own if apart > 0.5 else np.ones(count, bool)
+    return {"expected": today, "variance": variance, "samples": 1 / noise, "number": number}, residuals, alike
+
+
+def spread_of(figures: dict, pooled: float, borrowed: int) -> float:
+    own = figures["number"] - 2
+    return np.sqrt((borrowed * pooled ** 2 + own * figures["variance"]) / (borrowed + own))
+
+
+def gate_of(residuals: np.ndarray, scores: np.ndarray, length: int) -> float:
+    """How far spikes must rise; 0 for no gate. Nothing stood out a month before in these hours."""
+    daily = lambda values: np.sort(np.nanmax(values.reshape(DAYS, 24)[-GATE_DAYS:], axis=1))
+    if daily(scores)[-3] > 5:
+        return 1.42 * daily(residuals)[-1]
+    return 1.15 * daily(residuals)[-3] if length < 24 else 0.0
 
 
 def rows(hours: np.ndarray, newest: np.ndarray):
@@ -104,19 +125,18 @@ def rows(hours: np.ndarray, newest: np.ndarray):
         window = np.concatenate([np.full(length - 1, np.nan), sums])
         daily = window[:DAYS * 24].reshape(DAYS, 24)[-GATE_DAYS:].max(axis=1)
         limit = 1.5 * np.sort(daily)[-3]
-        pool, cells = np.full(DAYS * 24, np.nan), []
+        pool, alike, cells = np.full(DAYS * 24, np.nan), np.zeros(DAYS * 24, bool), []
         for hour in range(24):
             own = np.array([DAYS * 24 + hour])
-            ends = own - 24 * np.arange(1, DAYS)
+            ends = own - 24 * np.arange(1, COMPARED_DAYS + 1)
             values = np.sqrt(np.minimum(window[ends], limit))
-            figures, residuals = cell(values, classes(ends, length), classes(own, length)[0])
-            pool[ends] = residuals
+            figures, pool[ends], alike[ends] = cell(values, classes(ends, length), classes(own, length)[0])
             cells.append((figures, window[ends], window[own[0]]))
         pooled, borrowed = TO_SPREAD * np.nanmedian(np.abs(pool)), 4 if length == 1 else 2
-        gate = np.sort(np.nanmax(pool.reshape(DAYS, 24)[-GATE_DAYS:], axis=1))[-3]
+        spreads = np.array([spread_of(figures, pooled, borrowed) for figures, *_ in cells])
+        gate = gate_of(pool, np.where(alike, pool / np.tile(spreads, DAYS), -np.inf), length)
         for hour, (figures, before, value) in enumerate(cells):
-            freedom = borrowed + figures["number"] - 2
-            spread = np.sqrt((borrowed * pooled ** 2 + (figures["number"] - 2) * figures["variance"]) / freedom)
+            freedom, spread = borrowed + figures["number"] - 2, spreads[hour]
             least = max(spread, 0.02 * figures["expected"], 0.5)
             t = (np.sqrt(value) - figures["expected"]) / (least * np.sqrt(1 + 1 / figures["samples"]))
             tail = stats.norm.isf(stats.t.sf(abs(t), freedom))

@@ -5,8 +5,12 @@
 //! its first pass. In zones with half hours, an hour of UTC belongs to the local hour in which it starts.
 //!
 //! The days of a model begin at any hour of UTC, so that the models of many series need not all begin at midnight.
+//!
+//! Of a customer without a declared zone nobody knows whether its clocks change. For about a month around a change in a
+//! large region, its calendar carries that of the region too, and the fit finds out which of them explains the usage.
 
 use std::fmt;
+use std::ops::Range;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -34,6 +38,10 @@ pub struct Calendar {
     earlier: Vec<Vec<Earlier>>,
     /// By length: the classes of the windows that end with these hours.
     classes: Vec<ByLength<Class>>,
+    /// The hours about the same local hour of the same day a month before each hour of the day, as far as known.
+    month_ago: Vec<Range<usize>>,
+    /// What the calendar may be instead, for a customer whose zone nobody declared.
+    others: Vec<Self>,
 }
 
 /// A local hour.
@@ -64,6 +72,12 @@ pub(crate) type Class = u8;
 /// How many classes there are.
 pub(crate) const CLASSES: usize = 4;
 
+/// Zones that change their clocks when their regions do.
+const REGIONS: [&str; 3] = ["Europe/London", "America/Chicago", "Australia/Sydney"];
+
+/// A job that began before the clocks changed may go on for so many hours.
+const JUST_NOW: i64 = 6;
+
 /// No clock moves by more hours.
 const LARGEST_CHANGE: usize = 3;
 
@@ -85,6 +99,11 @@ impl TimeZone {
         let start = hour.start();
         let seconds = start.as_second() + i64::from(self.0.to_offset(start).seconds());
         Local { day: seconds.div_euclid(86_400), hour: (seconds.rem_euclid(86_400) / 3_600) as u8 }
+    }
+
+    /// Whole hours by which local time is ahead of UTC.
+    fn offset_hours(&self, hour: Hour) -> i64 {
+        i64::from(self.0.to_offset(hour.start()).seconds()).div_euclid(3_600)
     }
 
     /// The local time of day at which an hour of UTC starts, such as "18:30".
@@ -138,10 +157,11 @@ impl Calendar {
     pub const HOURS: usize = 24;
 
     /// How many days before its own a model is made of.
-    pub const SPAN_DAYS: usize = 31;
+    ///
+    /// A month ago is at most 31 days ago, and the longest window begins a day before it ends.
+    pub const SPAN_DAYS: usize = 32;
 
-    /// How many earlier days an hour is compared with. One day less than the span, because the longest window begins a
-    /// day before it ends.
+    /// How many earlier days an hour is compared with.
     pub const COMPARED_DAYS: usize = 30;
 
     /// Hours of the span.
@@ -149,13 +169,36 @@ impl Calendar {
 
     /// The calendar of the 24 hours from `day` on.
     pub fn new(zone: &TimeZone, day: Hour) -> Self {
-        let begin = day.plus(-(Self::SPAN as i64));
-        let local: Vec<_> =
-            (0..Self::SPAN + Self::HOURS).map(|place| zone.local(begin.plus(place as i64))).collect();
+        let calendar = Self::of_local(day, hours_around(day).map(|hour| zone.local(hour)).collect());
+        let before = zone.offset_hours(day.plus(-JUST_NOW));
+        let changes = zone.offset_hours(day.plus(Self::HOURS as i64 - 1)) != before;
+        let unchanged = || hours_around(day).map(|hour| TimeZone::utc().local(hour.plus(before))).collect();
+        Self { others: changes.then(|| Self::of_local(day, unchanged())).into_iter().collect(), ..calendar }
+    }
+
+    /// The calendar for a customer without a declared zone: UTC, or UTC with the changes of a region's clocks.
+    pub fn undeclared(day: Hour) -> Self {
+        let zones = REGIONS.iter().filter_map(|name| TimeZone::named(name).ok());
+        let others = zones.filter_map(|zone| Self::changing(&zone, day)).collect();
+        // Whether a region's clocks change today is one of these questions.
+        Self { others, ..Self::new(&TimeZone::utc(), day) }
+    }
+
+    /// The hours of UTC of the last hour, with the changes of the zone's clocks before. `None` if they do not change.
+    fn changing(zone: &TimeZone, day: Hour) -> Option<Self> {
+        let offsets: Vec<i64> = hours_around(day).map(|hour| zone.offset_hours(hour)).collect();
+        let last = *offsets.last()?;
+        let of_utc = |(hour, offset): (Hour, &i64)| TimeZone::utc().local(hour.plus(offset - last));
+        let changes = offsets.iter().any(|offset| *offset != last);
+        changes.then(|| Self::of_local(day, hours_around(day).zip(&offsets).map(of_utc).collect()))
+    }
+
+    fn of_local(day: Hour, local: Vec<Local>) -> Self {
         let rows = Self::SPAN - 1..local.len();
         let earlier = rows.clone().map(|place| same_hours(&local, place)).collect();
         let classes = rows.map(|place| classes(&local, place)).collect();
-        Self { day, local, earlier, classes }
+        let month_ago = (Self::SPAN..local.len()).map(|place| month_ago(&local, place)).collect();
+        Self { day, local, earlier, classes, month_ago, others: Vec::new() }
     }
 
     /// The first hour of the day that a model of this calendar serves.
@@ -166,6 +209,11 @@ impl Calendar {
     /// The first hour of the span, whose hours the model is made of.
     pub fn begin(&self) -> Hour {
         self.day.plus(-(Self::SPAN as i64))
+    }
+
+    /// What the calendar may be instead.
+    pub(crate) fn others(&self) -> &[Self] {
+        &self.others
     }
 
     /// The local hours of the span by place.
@@ -181,6 +229,11 @@ impl Calendar {
     /// The earlier hours of an hour of the day, newest first.
     pub(crate) fn earlier(&self, hour_of_day: usize) -> &[Earlier] {
         &self.earlier[hour_of_day + 1]
+    }
+
+    /// The places of the same local hour on the same day of the month before, with an hour on either side.
+    pub(crate) fn month_ago(&self, hour_of_day: usize) -> Range<usize> {
+        self.month_ago[hour_of_day].clone()
     }
 
     /// The class of the window of a length that ends with an hour of the day.
@@ -199,10 +252,26 @@ impl Calendar {
     }
 }
 
+/// The hours of the span before a day, and of the day.
+fn hours_around(day: Hour) -> impl Iterator<Item = Hour> {
+    (-(Calendar::SPAN as i64)..Calendar::HOURS as i64).map(move |place| day.plus(place))
+}
+
 /// By length: the class of the window that ends with the hour at `place`.
 fn classes(local: &[Local], place: usize) -> ByLength<Class> {
     let weekend = |place: usize| Class::from(local[place].is_weekend());
     LENGTHS.map(|length| 2 * weekend(place.saturating_sub(length - 1)) + weekend(place))
+}
+
+/// The places about the same local hour of the same day of the month before.
+fn month_ago(local: &[Local], place: usize) -> Range<usize> {
+    let days = || {
+        let date = local[place].date()?;
+        let before = date.checked_sub(jiff::Span::new().months(1)).ok()?;
+        usize::try_from(before.until(date).ok()?.get_days()).ok()
+    };
+    let at = days().and_then(|days| place.checked_sub(days * Calendar::HOURS));
+    at.map_or(0..0, |at| at.saturating_sub(1)..at + 2)
 }
 
 /// The places in the span with the same local hour as the one at `place`, newest first.

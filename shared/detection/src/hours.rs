@@ -38,6 +38,8 @@ pub struct Hours {
     broken: Vec<(Hour, Reason)>,
     /// By place, or empty if nothing is muted.
     muted: Vec<bool>,
+    /// By place, or empty: hours that no usual value is made of.
+    out: Vec<bool>,
 }
 
 /// The newest day of a series: the hours that windows of a run are made of.
@@ -89,7 +91,16 @@ impl Hours {
             },
         };
         let values = values.iter().enumerate().map(value).collect();
-        Self { aggregate, never_negative, first, values, known_since, broken, muted: Vec::new() }
+        Self {
+            aggregate,
+            never_negative,
+            first,
+            values,
+            known_since,
+            broken,
+            muted: Vec::new(),
+            out: Vec::new(),
+        }
     }
 
     /// The same for a series that is known from another hour on. Its hours without events count as zeros from then on,
@@ -99,15 +110,12 @@ impl Hours {
         Self { known_since: Some(hour), ..self }
     }
 
-    /// The same without some hours. No window that holds one of them has a value.
+    /// The same without some hours: those of incidents. No usual value is made of a window that holds one of them. A
+    /// model knows of them only how far such a series may rise.
     #[must_use]
-    pub fn without(mut self, is_out: impl Fn(Hour) -> bool) -> Self {
-        for (place, value) in self.values.iter_mut().enumerate() {
-            if is_out(self.first.plus(place as i64)) {
-                *value = f64::NAN;
-            }
-        }
-        self
+    pub fn without(self, is_out: impl Fn(Hour) -> bool) -> Self {
+        let out = (0..self.values.len()).map(|place| is_out(self.first.plus(place as i64))).collect();
+        Self { out, ..self }
     }
 
     /// The same with muted hours. Their values do not count, and windows get their usual values instead. So a planned
@@ -144,6 +152,16 @@ impl Hours {
         let (aggregate, never_negative) = (self.aggregate, self.never_negative);
         let muted = std::array::from_fn(|place| self.is_muted(newest.plus(place as i64 - 23)));
         Recent { aggregate, never_negative, newest, values, muted, fault }
+    }
+
+    /// Whether an hour is taken out.
+    pub(crate) fn is_out(&self, hour: Hour) -> bool {
+        let place = usize::try_from(hour.since(self.first)).ok();
+        place.and_then(|place| self.out.get(place)).is_some_and(|out| *out)
+    }
+
+    pub(crate) fn has_out(&self) -> bool {
+        self.out.contains(&true)
     }
 
     pub(crate) fn has_muted(&self) -> bool {

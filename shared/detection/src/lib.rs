@@ -21,7 +21,7 @@
 //! ```text
 //! Calendar  local hours and weekdays: which earlier hours an hour is compared with
 //! Hours ─── one series hour by hour
-//! Model ─── what 31 days of hours say about the next 24, as numbers: fitted once, used by each check
+//! Model ─── what 32 days of hours say about the next 24, as numbers: fitted once, used by each check
 //! ensemble  the newest day + the model's row of its hour + Settings -> Assessment: the verdict and why
 //! ```
 //!

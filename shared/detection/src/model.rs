@@ -1,12 +1,13 @@
 //! The model of a series: what its past says about each hour of a day, as plain numbers.
 //!
 //! A model is fitted once a day and serves the 24 hours from its day on. The fit is a pure function of the hours in the
-//! 31 days before. So a model that is fitted again is the same to the last bit.
+//! 32 days before. So a model that is fitted again is the same to the last bit.
 //!
 //! Each hour has a row of its own. The row holds all that a check of the windows that end with this hour needs. Its
 //! expectations are those of the day at hand: weekdays and weekends are settled in the fit.
 
 mod cell;
+mod clocks;
 mod gate;
 mod memory;
 mod muted;
@@ -22,6 +23,7 @@ use crate::hour::Hour;
 use crate::hours::{Aggregate, ByLength, Hours, LENGTHS, Recent, windows};
 use crate::sorted::MAD_TO_SPREAD;
 use cell::{Cell, Past};
+use gate::Gate;
 use muted::Muted;
 use robust::median_size;
 
@@ -62,13 +64,16 @@ pub struct WindowModel {
     pub samples: f64,
     /// Degrees of freedom of the spread. Above zero.
     pub freedom: f64,
-    /// How far windows of this length rise above what is usual, at whatever hour: the third-largest daily maximum of 28
-    /// days, transformed. `None` for no gate.
+    /// How far a spike must rise above the expectation, transformed, because windows of this length do so at other hours
+    /// or did so a month ago. `None` for no gate.
     pub gate: Option<f64>,
     /// Mean, sample deviation and number of the same windows of the days before, in the metric's unit. `None` below
     /// two.
     pub classical: Option<Baseline>,
 }
+
+/// More days are not counted.
+const MOST_DAYS: u16 = 31;
 
 /// Days below which a series is judged by its peers.
 pub const FIRST_DAYS: u16 = 7;
@@ -85,7 +90,7 @@ impl Model {
     /// * `peers`: the shape of a day of all customers, for a series in its first days.
     pub fn fit(hours: &Hours, calendar: &Calendar, peers: &Profile) -> Self {
         let fitted = Fit::new(hours, calendar);
-        Self { day: calendar.day(), rows: fitted.rows(calendar, peers) }
+        Self { day: calendar.day(), rows: fitted.rows_of_all(calendar, peers) }
     }
 
     /// The row of the windows that end with an hour of the model's day. `None` for an hour of another day.
@@ -126,6 +131,8 @@ struct Fit {
     windows: ByLength<Vec<f64>>,
     muted: Option<Muted>,
     transformed: ByLength<Vec<f64>>,
+    /// The transformed windows without those that hold an hour of an incident. `None` if none does.
+    calm: Option<ByLength<Vec<f64>>>,
 }
 
 impl Fit {
@@ -133,7 +140,7 @@ impl Fit {
         let mut span = vec![f64::NAN; Calendar::SPAN];
         hours.copy(calendar.begin(), &mut span);
         let known = hours.first_known().map_or(0, |first| calendar.day().since(first.max(calendar.begin())));
-        let days = u16::try_from(known / Calendar::HOURS as i64).unwrap_or(0);
+        let days = u16::try_from(known / Calendar::HOURS as i64).unwrap_or(0).min(MOST_DAYS);
         let aggregate = hours.aggregate();
         let muted = hours.has_muted().then(|| Muted::fill(hours, calendar, &mut span));
         let mut windows = windows(aggregate, &span);
@@ -151,7 +158,45 @@ impl Fit {
                 *value = transform.apply(value.min(limit));
             }
         }
-        Self { aggregate, days, transform, hours: span, windows, muted, transformed }
+        let mut fitted =
+            Self { aggregate, days, transform, hours: span, windows, muted, transformed, calm: None };
+        if hours.has_out() {
+            fitted.take_out(|place| hours.is_out(calendar.begin().plus(place as i64)));
+        }
+        fitted
+    }
+
+    /// Makes no expectation of windows that hold one of these hours.
+    fn take_out(&mut self, is_out: impl Fn(usize) -> bool) {
+        let mut calm = self.transformed.clone();
+        for place in (0..Calendar::SPAN).filter(|place| is_out(*place)) {
+            self.hours[place] = f64::NAN;
+            for (values, length) in calm.iter_mut().zip(LENGTHS) {
+                let end = values.len().min(place + length);
+                values[place..end].fill(f64::NAN);
+            }
+        }
+        self.calm = Some(calm);
+    }
+
+    /// The windows of a length that expectations are made of.
+    fn usual(&self, place: usize) -> &[f64] {
+        self.calm.as_ref().map_or(&self.transformed[place], |calm| &calm[place])
+    }
+
+    /// The rows by what is known of the customer's clocks.
+    fn rows_of_all(&self, calendar: &Calendar, peers: &Profile) -> Vec<HourModel> {
+        if calendar.others().is_empty() {
+            return self.rows(calendar, peers);
+        }
+        let calendars: Vec<&Calendar> = std::iter::once(calendar).chain(calendar.others()).collect();
+        let plausible = clocks::plausibilities(&calendars, &self.transformed[0]);
+        let plausible = plausible.into_iter().zip(calendars).filter(|(weight, _)| *weight > 0.0);
+        let rows: Vec<(f64, Vec<HourModel>)> =
+            plausible.map(|(weight, calendar)| (weight, self.rows(calendar, peers))).collect();
+        let of_hour =
+            |hour: usize| rows.iter().map(|(weight, rows)| (*weight, rows[hour])).collect::<Vec<_>>();
+        (0..Calendar::HOURS).filter_map(|hour| clocks::mixed(&of_hour(hour))).collect()
     }
 
     fn rows(&self, calendar: &Calendar, peers: &Profile) -> Vec<HourModel> {
@@ -161,15 +206,18 @@ impl Fit {
             earlier: calendar.earlier_than_before(),
             length: 0,
             class: calendar.class_before(),
-            values: &self.transformed[0],
+            values: self.usual(0),
+            all: &self.transformed[0],
         };
         let before = cell::fit(&past, &weights, &mut residuals);
         let before = before.map(|cell| cell.expected);
         let mut memory = Memory::default();
+        let mut busiest = None;
         let mut by_length = [const { Vec::new() }; 4];
         for (place, length) in LENGTHS.into_iter().enumerate() {
             residuals.fill(f64::NAN);
-            by_length[place] = self.cells(place, length, &weights, &mut residuals, calendar, peers);
+            by_length[place] =
+                self.cells(place, length, &weights, &mut residuals, &mut busiest, (calendar, peers));
             if length == 1 {
                 memory = memory::fit(&residuals);
             }
@@ -188,45 +236,59 @@ impl Fit {
     }
 
     /// The models of the windows of one length, by hour of the day.
+    ///
+    /// * `busiest`: gets the busiest hour of a series with bursts, for the longer windows.
     fn cells(
         &self,
         place: usize,
         length: usize,
         weights: &[f64],
         residuals: &mut [f64],
-        calendar: &Calendar,
-        peers: &Profile,
+        busiest: &mut Option<f64>,
+        (calendar, peers): (&Calendar, &Profile),
     ) -> Vec<Option<WindowModel>> {
-        let values = &self.transformed[place];
+        let values = self.usual(place);
         if self.days < FIRST_DAYS {
             let cells =
                 peers::fit(&self.hours, values, length, self.aggregate, self.transform, calendar, peers);
             return (0..Calendar::HOURS)
                 .map(|hour| {
                     let cell = cells.as_ref()?[hour];
-                    Some(self.window(place, hour, cell, cell.variance, CERTAIN, calendar))
+                    Some(self.window(place, hour, cell, cell.variance.sqrt(), CERTAIN, calendar))
                 })
                 .collect();
         }
         let cells: Vec<Option<Cell>> = (0..Calendar::HOURS)
             .map(|hour| {
                 let (earlier, class) = (calendar.earlier(hour), calendar.class(hour, place));
-                cell::fit(&Past { earlier, length: place, class, values }, weights, residuals)
+                let past = Past { earlier, length: place, class, values, all: &self.transformed[place] };
+                cell::fit(&past, weights, residuals)
             })
             .collect();
         let mut sizes: Vec<f64> =
             residuals.iter().filter(|residual| !residual.is_nan()).map(|residual| residual.abs()).collect();
         let pooled = MAD_TO_SPREAD * median_size(&mut sizes);
-        let gate = gate::third_largest(residuals);
         let pool_freedom = if length == 1 { 4.0 } else { 2.0 };
-        let model = |(hour, cell): (usize, Option<Cell>)| {
-            let cell = cell?;
-            let own_freedom = (cell.spread_samples - 2.0).max(1.0);
-            let freedom = pool_freedom + own_freedom;
-            let variance = (pool_freedom * pooled * pooled + own_freedom * cell.variance) / freedom;
-            Some(WindowModel { gate, ..self.window(place, hour, cell, variance, freedom, calendar) })
+        let freedom = |cell: &Cell| (cell.spread_samples - 2.0).max(1.0);
+        let spread = |cell: Cell| {
+            let squares = pool_freedom * pooled * pooled + freedom(&cell) * cell.variance;
+            (cell, (squares / (pool_freedom + freedom(&cell))).sqrt())
         };
-        cells.into_iter().enumerate().map(model).collect()
+        let cells: Vec<Option<(Cell, f64)>> = cells.into_iter().map(|cell| cell.map(spread)).collect();
+        let raw = (&self.windows[place][..], self.transform);
+        let is_sum = matches!(self.aggregate, Aggregate::Count | Aggregate::Sum);
+        let lasting = busiest.map(|hour| if is_sum { length as f64 * hour } else { hour });
+        let gate = Gate::new(calendar, (place, length), raw, residuals, &cells, lasting);
+        if length == 1 && gate.bursts() {
+            *busiest = gate::busiest(&self.transformed[0]).map(|value| self.transform.inverse(value));
+        }
+        let model = |(hour, cell): (usize, &Option<(Cell, f64)>)| {
+            let (cell, spread) = (*cell)?;
+            let gate = gate.at(hour, cell.expected, spread);
+            let freedom = pool_freedom + freedom(&cell);
+            Some(WindowModel { gate, ..self.window(place, hour, cell, spread, freedom, calendar) })
+        };
+        cells.iter().enumerate().map(model).collect()
     }
 
     fn window(
@@ -234,17 +296,18 @@ impl Fit {
         length: usize,
         hour: usize,
         cell: Cell,
-        variance: f64,
+        spread: f64,
         freedom: f64,
         calendar: &Calendar,
     ) -> WindowModel {
         let is_whole =
             |place: usize| self.muted.as_ref().is_none_or(|muted| !muted.touches(place, LENGTHS[length]));
-        let earlier = calendar.earlier(hour).iter().map(|earlier| earlier.place).filter(|at| is_whole(*at));
+        let is_usual = |place: &usize| is_whole(*place) && !self.usual(length)[*place].is_nan();
+        let earlier = calendar.earlier(hour).iter().map(|earlier| earlier.place).filter(is_usual);
         let earlier = earlier.map(|at| self.windows[length][at]);
         WindowModel {
             expected: cell.expected,
-            spread: variance.sqrt(),
+            spread,
             samples: cell.samples,
             freedom,
             gate: None,

@@ -111,3 +111,49 @@ fn only_names_of_zones_are_taken() {
     assert_eq!(TimeZone::named("UTC").unwrap().to_string(), "UTC");
     assert_eq!(TimeZone::default().to_string(), "UTC");
 }
+
+#[test]
+fn without_a_declared_zone_the_clocks_of_a_region_may_have_changed() {
+    // The clocks of Australia changed on 3 October 2026, those of Europe on the 25th and those of America a week later.
+    let others = |day: &str| Calendar::undeclared(hour(day)).others().len();
+    let days = ["2026-09-20", "2026-10-10", "2026-10-24", "2026-11-02", "2026-11-20", "2026-12-20"];
+    assert_eq!(days.map(|day| others(&format!("{day}T10:00:00Z"))), [0, 1, 2, 3, 2, 0]);
+    let calendar = Calendar::undeclared(hour("2026-10-26T00:00:00Z"));
+    let (utc, europe) = (compared(&calendar, 8), compared(&calendar.others()[0], 8));
+    assert_eq!(utc[..2], ["2026-10-25T08:00:00Z", "2026-10-24T08:00:00Z"]);
+    assert_eq!(europe[..2], ["2026-10-25T08:00:00Z", "2026-10-24T07:00:00Z"]);
+}
+
+#[test]
+fn right_after_a_change_of_the_clocks_jobs_may_go_on_by_the_old_time() {
+    let others = |day: &str| calendar("Europe/Berlin", day).others().len();
+    for (day, number) in [
+        ("2026-10-23T20:00:00Z", 0),
+        ("2026-10-24T20:00:00Z", 1),
+        ("2026-10-25T01:00:00Z", 1),
+        ("2026-10-25T06:00:00Z", 1),
+        ("2026-10-25T08:00:00Z", 0),
+    ] {
+        assert_eq!(others(day), number, "{day}");
+    }
+    let calendar = calendar("Europe/Berlin", "2026-10-25T00:00:00Z");
+    // 02:00 of UTC is 03:00 of that morning, and was 04:00 of the day before.
+    assert_eq!(compared(&calendar, 2)[0], "2026-10-24T01:00:00Z");
+    assert_eq!(compared(&calendar.others()[0], 2)[0], "2026-10-24T02:00:00Z");
+}
+
+#[test]
+fn a_month_ago_is_the_same_day_of_the_month() {
+    for (day, hour_of_day, first) in [
+        ("2026-11-24T00:00:00Z", 17, Some("2026-10-24T16:00:00Z")),
+        ("2026-12-24T00:00:00Z", 17, Some("2026-11-24T16:00:00Z")),
+        ("2026-03-01T22:00:00Z", 3, Some("2026-02-02T00:00:00Z")),
+        ("2026-03-31T00:00:00Z", 5, Some("2026-02-28T04:00:00Z")),
+    ] {
+        let calendar = calendar("UTC", day);
+        let places = calendar.month_ago(hour_of_day);
+        let start =
+            (places.len() == 3).then(|| calendar.begin().plus(places.start as i64).start().to_string());
+        assert_eq!(start.as_deref(), first, "{day}");
+    }
+}

@@ -19,12 +19,6 @@ pub struct Parameters {
     min_relative_spread: f64,
 }
 
-/// A spike of a shorter window must rise so many times as far as the third-largest of the days.
-pub(crate) const GATE: f64 = 1.15;
-
-/// Windows of this length and longer have no gate.
-const UNGATED: usize = 24;
-
 impl Parameters {
     /// * `thresholds`: the score that pages, by length of the window; above 0 and at most 100.
     /// * `first_days_threshold`: the same for all lengths while a series is known for less than a week.
@@ -126,12 +120,7 @@ pub(super) fn expected_range(row: &HourModel, middle: f64, reach: f64, recent: &
 }
 
 /// The value that a spike of this window must exceed, whatever its score.
-pub(crate) fn gate(
-    place: usize,
-    window: &WindowModel,
-    transform: Transform,
-    direction: Direction,
-) -> Option<f64> {
-    let gated = LENGTHS[place] < UNGATED && direction == Direction::Spike;
-    window.gate.filter(|_| gated).map(|largest| transform.inverse(window.expected + GATE * largest.max(0.0)))
+pub(crate) fn gate(window: &WindowModel, transform: Transform, direction: Direction) -> Option<f64> {
+    let rises = window.gate.filter(|_| direction == Direction::Spike)?;
+    Some(transform.inverse(window.expected + rises))
 }

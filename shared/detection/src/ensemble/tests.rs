@@ -23,7 +23,7 @@ fn settings(min_change: f64) -> Settings {
 
 /// Usage of working hours, with a trickle at night and on weekends. Place 0 is the first hour of the span.
 fn business(place: usize) -> f64 {
-    let (weekday, hour) = ((place / 24 + 5) % 7, place % 24);
+    let (weekday, hour) = ((place / 24 + 57 - Calendar::SPAN_DAYS) % 7, place % 24);
     let noise = (place * 37 % 23) as f64;
     if weekday < 5 && (8..18).contains(&hour) { 400.0 + 4.0 * noise } else { noise / 8.0 }.round()
 }
@@ -142,7 +142,7 @@ fn a_machine_that_uses_an_eighth_more_is_within_its_spread() {
 fn an_absurd_value_of_a_month_ago_hides_no_spike() {
     let burst = |at: usize| if at == TODAY + 10 { 3_000.0 } else { business(at) };
     let calm = judged(&hours(Aggregate::Sum, burst), 10, &settings(100.0));
-    for place in [2 * 24 + 10, 2 * 24 + 3, 25 * 24 + 10] {
+    for place in [TODAY - 29 * 24 + 10, TODAY - 29 * 24 + 3, TODAY - 6 * 24 + 10] {
         for absurd in [1e99, f64::NAN, -5.0, f64::INFINITY, 1e300] {
             let hours = hours(Aggregate::Sum, |at| if at == place { absurd } else { burst(at) });
             let found = judged(&hours, 10, &settings(100.0));
@@ -245,13 +245,31 @@ fn confidence_and_trust_as_stated() {
     });
 }
 
+#[test]
+fn a_silence_shows_by_day_and_not_at_night() {
+    let hours = hours(Aggregate::Count, business);
+    let (settings, of_hour) = (settings(100.0), |hour| judged(&hours, hour, &settings(100.0)));
+    let shows = |hour: usize, length: usize, direction| {
+        let found = of_hour(hour);
+        let view = found.views.iter().find(|view| view.hours() == length).unwrap();
+        view.shows_from(direction, &settings)
+    };
+    let by_day = shows(12, 1, Direction::Drop);
+    assert!((0.1..0.7).contains(&by_day), "{by_day}");
+    assert_eq!(shows(3, 1, Direction::Drop), f64::INFINITY, "nothing is missing");
+    assert!(shows(12, 24, Direction::Drop) < 1.0);
+    // A floor of 100 a day is one of 20 an hour, and at night an hour has one call.
+    let (busy, quiet) = (shows(12, 1, Direction::Spike), shows(3, 1, Direction::Spike));
+    assert!(busy < 0.7 && quiet > 5.0 && quiet.is_finite(), "{busy} {quiet}");
+}
+
 /// How often the windows of pure noise have scores beyond 2 and beyond 3, all lengths together.
 fn rates(noise: Noise, aggregate: Aggregate) -> [f64; 2] {
     const SERIES: u64 = 300;
     let plain = Settings::new(Thresholds { min_relative_spread: 0.0, ..Thresholds::default() }).unwrap();
     let (mut beyond, mut all) = ([0_u32; 2], 0_u32);
     for seed in 0..SERIES {
-        let values = noise.around(weeks(100.0, 0.0, 32), seed);
+        let values = noise.around(weeks(100.0, 0.0, Calendar::SPAN_DAYS + 1), seed);
         let hours = hours(aggregate, |place| values[place]);
         let model = Model::fit(&hours, &calendar(), &Profile::FLAT);
         for (hour, row) in model.rows.iter().enumerate() {

@@ -144,6 +144,22 @@ impl View {
         }
     }
 
+    /// The least change in a direction that would page, as a share of the expected value. Infinite if none would.
+    ///
+    /// A window that cannot show a deviation says nothing of its end: a silent customer is silent at night, too.
+    pub fn shows_from(&self, direction: Direction, settings: &Settings) -> f64 {
+        let (floors, expected) = (settings.floors(), self.expected.abs());
+        let range = self.opinion.expected;
+        let beyond = match direction {
+            Direction::Spike => range.high - self.expected,
+            // Nothing is below zero.
+            Direction::Drop if range.low <= 0.0 && self.expected >= 0.0 => return f64::INFINITY,
+            Direction::Drop => self.expected - range.low,
+        };
+        let least = beyond.max(floors.min_change_of(self.hours())) / expected;
+        if least.is_nan() { f64::INFINITY } else { least.max(floors.min_relative_change()) }
+    }
+
     fn place(&self) -> usize {
         LENGTHS.iter().position(|length| *length == self.hours()).unwrap_or(0)
     }
@@ -156,8 +172,8 @@ impl View {
         if matches!(self.opinion.detail, Detail::ZScore { .. }) {
             return None;
         }
-        let place = self.place();
-        seasonal::gate(place, row.windows[place].as_ref()?, row.transform, Direction::of(self.opinion.score))
+        let window = row.windows[self.place()].as_ref()?;
+        seasonal::gate(window, row.transform, Direction::of(self.opinion.score))
     }
 
     /// Views that may speak come before those that may not, and the largest score in thresholds before smaller ones.

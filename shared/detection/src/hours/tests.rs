@@ -91,8 +91,10 @@ fn a_window_has_the_same_bits_wherever_it_is_computed() {
 }
 
 #[test]
-fn hours_taken_out_have_no_value() {
-    let series = hours(Aggregate::Sum, &[Some(1.0); 6]).without(|at| at == hour(2) || at == hour(9));
-    let one = Some(1.0);
-    assert_eq!(copied(&series, 0, 6), [one, one, None, one, one, one]);
+fn hours_taken_out_keep_their_value_for_checks() {
+    let series = hours(Aggregate::Sum, &[Some(1.0); 6]);
+    let taken_out = series.clone().without(|at| at == hour(2) || at == hour(9));
+    assert_eq!(copied(&taken_out, 0, 6), [Some(1.0); 6]);
+    assert!(taken_out.has_out() && taken_out.is_out(hour(2)) && !taken_out.is_out(hour(3)));
+    assert!(!series.has_out() && !series.without(|at| at == hour(9)).has_out());
 }

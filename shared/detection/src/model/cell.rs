@@ -23,6 +23,8 @@ pub(super) struct Cell {
     pub(super) samples: f64,
     /// The number of values of equal weight that would give as good a variance.
     pub(super) spread_samples: f64,
+    /// How far the class of the window stands apart from the other classes, from 0 to 1.
+    pub(super) apart: f64,
 }
 
 /// The windows to compare with: their values and what the calendar says of them.
@@ -34,6 +36,8 @@ pub(super) struct Past<'a> {
     pub(super) class: Class,
     /// The transformed values by place, NaN for a gap.
     pub(super) values: &'a [f64],
+    /// The same with those that no expectation is made of.
+    pub(super) all: &'a [f64],
 }
 
 /// One earlier day.
@@ -45,6 +49,8 @@ struct Day {
     place: usize,
     class: Class,
     same_weekday: bool,
+    /// Days to the weekday of the day at hand, 0 to 6.
+    weekday: usize,
 }
 
 type Days = SmallVec<[Day; Calendar::COMPARED_DAYS]>;
@@ -125,14 +131,30 @@ pub(super) fn fit(past: &Past<'_>, weights: &[f64], residuals: &mut [f64]) -> Op
             variance = (1.0 - moves) * variance + moves * weekday.mixed(variance);
         }
     }
+    let weekdays = weekdays(&days, classes.within);
+    let residual = |weekday: usize, same_weekday: bool, value: f64, class: Class| {
+        let of_class = classes.expected[usize::from(class)] + weekdays[weekday];
+        value - if same_weekday { expected } else { of_class }
+    };
     for day in &days {
-        let centre = if day.same_weekday { expected } else { day.value - day.residual };
-        residuals[day.place] = day.value - centre;
+        residuals[day.place] = residual(day.weekday, day.same_weekday, day.value, day.class);
     }
-    Some(Cell { expected, variance, samples: noise.recip(), spread_samples: number })
+    for earlier in past.taken_out() {
+        let value = past.all[earlier.place];
+        residuals[earlier.place] =
+            residual(earlier.age % 7, earlier.same_weekday, value, earlier.class[past.length]);
+    }
+    Some(Cell { expected, variance, samples: noise.recip(), spread_samples: number, apart: classes.apart })
 }
 
 impl Past<'_> {
+    /// The days whose values no expectation is made of.
+    fn taken_out(&self) -> impl Iterator<Item = &Earlier> {
+        self.earlier
+            .iter()
+            .filter(|earlier| self.values[earlier.place].is_nan() && !self.all[earlier.place].is_nan())
+    }
+
     fn days(&self, weights: &[f64]) -> impl Iterator<Item = Day> {
         self.earlier.iter().filter(|earlier| !self.values[earlier.place].is_nan()).map(|earlier| Day {
             value: self.values[earlier.place],
@@ -141,6 +163,7 @@ impl Past<'_> {
             place: earlier.place,
             class: earlier.class[self.length],
             same_weekday: earlier.same_weekday,
+            weekday: earlier.age % 7,
         })
     }
 }
@@ -208,6 +231,27 @@ impl Weekday {
     fn mixed(&self, variance: f64) -> f64 {
         (self.variance * (self.days - 1.0) + variance) / self.days
     }
+}
+
+/// How far each weekday stands apart from its class.
+fn weekdays(days: &Days, within: f64) -> [f64; 7] {
+    let mut sums = [(0.0, 0.0, 0.0); 7];
+    for day in days {
+        let (count, sum, squares) = &mut sums[day.weekday];
+        *count += 1.0;
+        *sum += day.residual;
+        *squares += square(day.residual);
+    }
+    sums.map(|(count, sum, squares): (f64, f64, f64)| {
+        if count < 2.0 {
+            return 0.0;
+        }
+        let mean = sum / count;
+        let weekday =
+            Weekday { days: count, mean, variance: (squares - mean * sum).max(0.0) / (count - 1.0) };
+        let moves = share_of_signal(square(mean), within / count, weekday.mixed(within) / count);
+        moves * mean
+    })
 }
 
 /// The robust spread of the residuals: of the class at hand if it stands apart, and otherwise of all days.

@@ -68,7 +68,8 @@ pub(super) fn fit(
     let known = hours.iter().filter(|value| !value.is_nan()).count();
     let samples = (known as f64 / length as f64).max(1.0);
     let variance = spread * spread;
-    let cell = |at: usize| Cell { expected: expected(at), variance, samples, spread_samples: samples };
+    let cell =
+        |at: usize| Cell { expected: expected(at), variance, samples, spread_samples: samples, apart: 0.0 };
     Some((Calendar::SPAN..Calendar::SPAN + Calendar::HOURS).map(cell).collect())
 }
 

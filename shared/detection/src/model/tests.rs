@@ -21,9 +21,14 @@ fn fit(hours: &Hours) -> Model {
     Model::fit(hours, &calendar(), &Profile::FLAT)
 }
 
+/// 0 for Monday. The model's day is a Tuesday.
+fn weekday(place: usize) -> usize {
+    (place / 24 + 57 - Calendar::SPAN_DAYS) % 7
+}
+
 /// Usage with a day, some noise, and a quieter weekend.
 fn usage(place: usize) -> f64 {
-    let weekend = if (1 + 4 + place / 24) % 7 >= 5 { 0.4 } else { 1.0 };
+    let weekend = if weekday(place) >= 5 { 0.4 } else { 1.0 };
     let hour = 1.2 + (place as f64 / 24.0 * std::f64::consts::TAU).sin();
     (200.0 * weekend * hour + (place * 37 % 23) as f64).round()
 }
@@ -71,7 +76,7 @@ fn as_an_independent_implementation_has_it() {
                 (window.spread, row.spread),
                 (window.samples, row.samples),
                 (window.freedom, row.freedom),
-                (window.gate.unwrap(), row.gate),
+                (window.gate.unwrap_or(0.0), row.gate),
                 (classical.mean(), row.mean),
                 (classical.stddev(), row.stddev),
             ];
@@ -98,10 +103,11 @@ fn a_constant_series_expects_its_value_without_spread() {
     for row in &model.rows {
         assert_eq!((row.days, row.windows.iter().flatten().count()), (31, 4));
         for (window, length) in row.windows.iter().flatten().zip(LENGTHS) {
+            assert_eq!(window.gate.is_some(), length < 24);
             let total = 100.0 * length as f64;
             assert!((row.transform.inverse(window.expected) - total).abs() < 1e-9);
             assert!(window.spread < 1e-9, "{}", window.spread);
-            assert!(window.gate.unwrap().abs() < 1e-9, "{:?}", window.gate);
+            assert!(window.gate.is_none_or(|gate| gate.abs() < 1e-9), "{:?}", window.gate);
             let classical = window.classical.unwrap();
             assert_eq!((classical.mean(), classical.sample_count()), (total, 30));
         }
@@ -152,17 +158,128 @@ fn weekends_and_weekdays_have_expectations_of_their_own() {
 #[test]
 fn one_absurd_value_moves_nothing() {
     let calm = fit(&hours(usage));
-    for place in [2 * 24 + 5, 15 * 24 + 12, 30 * 24 + 23] {
+    for place in [Calendar::SPAN - 29 * 24 + 5, Calendar::SPAN - 16 * 24 + 12, Calendar::SPAN - 1] {
         let odd = fit(&hours(|at| if at == place { 1e99 } else { usage(at) }));
         for (calm, odd) in calm.rows.iter().zip(&odd.rows) {
             for (calm, odd) in calm.windows.iter().flatten().zip(odd.windows.iter().flatten()) {
                 let distance = (odd.expected - calm.expected).abs() / calm.expected;
                 assert!(distance < 0.05, "{place}: {distance}");
                 assert!(odd.spread < 0.15 * calm.expected, "{place}: {} of {}", odd.spread, calm.expected);
-                assert_eq!(odd.gate, calm.gate.map(|gate| gate.max(odd.gate.unwrap())));
+                let [calm_gate, odd_gate] = [calm, odd].map(|window| window.gate.unwrap_or(0.0));
+                let apart = (odd_gate - calm_gate).abs() / calm.expected;
+                assert!(apart < 0.2, "{place}: {calm_gate} {odd_gate} of {}", calm.expected);
             }
         }
     }
+}
+
+/// The value that a spike of a length must exceed at an hour of the day.
+fn limit(model: &Model, hour: usize, length: usize) -> Option<f64> {
+    let row = &model.rows[hour];
+    let window = row.windows[LENGTHS.iter().position(|known| *known == length)?]?;
+    Some(row.transform.inverse(window.expected + window.gate?))
+}
+
+fn steady(place: usize) -> f64 {
+    (100 + place * 37 % 23) as f64
+}
+
+#[test]
+fn a_series_that_bursts_must_burst_more() {
+    let bursts = |days: &[usize]| {
+        let days = days.to_vec();
+        let is_burst = move |place: usize| days.contains(&(place / 24)) && place % 24 == place / 24 % 7 + 3;
+        fit(&hours(|place| if is_burst(place) { 1_000.0 } else { steady(place) }))
+    };
+    let (regular, bursty) = (bursts(&[9, 20]), bursts(&[9, 12, 17, 20, 25]));
+    for length in [1, 3] {
+        let (regular, bursty) = (limit(&regular, 20, length).unwrap(), limit(&bursty, 20, length).unwrap());
+        let usual = 111.0 * length as f64;
+        assert!(regular < 1.5 * usual, "two days are no habit: {regular}");
+        assert!((1_200.0 + usual..3_500.0).contains(&bursty), "about twice the burst: {bursty}");
+    }
+    assert!(limit(&bursty, 20, 6).unwrap() > 5_900.0, "a burst that lasts is no news at first");
+    assert_eq!(limit(&regular, 20, 24), None);
+}
+
+#[test]
+fn a_weekly_job_is_no_burst() {
+    let is_job = |place: usize| weekday(place) == 1 && (12..15).contains(&(place % 24));
+    let job = |place: usize| if is_job(place) { 2_000.0 + steady(place) } else { steady(place) };
+    // The model's day is a Tuesday like those of the job, or the day after.
+    for later in [0, 24] {
+        let calendar = Calendar::new(&TimeZone::utc(), day().plus(later));
+        let values: Vec<_> = (0..Calendar::SPAN).map(|place| Some(job(place + later as usize))).collect();
+        let hours = Hours::new(Aggregate::Count, true, calendar.begin(), &values);
+        let model = Model::fit(&hours, &calendar, &Profile::FLAT);
+        let limit = limit(&model, 20, 1).unwrap();
+        assert!(limit < 300.0, "{later}: {limit}");
+    }
+}
+
+#[test]
+fn a_job_of_the_month_is_no_news_a_month_later() {
+    // The 24th of October. The model's day is the 24th of November.
+    let first = Calendar::SPAN - 24 * 31;
+    let is_job = |place: usize| (first + 9..first + 12).contains(&place);
+    let model = fit(&hours(|place| if is_job(place) { 2_000.0 } else { steady(place) }));
+    for (hour, length) in [(9, 1), (11, 1), (10, 3), (11, 6), (9, 24), (23, 24)] {
+        let limit = limit(&model, hour, length).unwrap();
+        let job = 2_000.0 * (hour - 8).min(length).min(3) as f64;
+        assert!(limit > 1.2 * job, "{hour} {length}: {limit}");
+    }
+    for (hour, length) in [(7, 1), (20, 1), (20, 3)] {
+        let limit = limit(&model, hour, length).unwrap();
+        assert!(limit < 150.0 * length as f64, "{hour} {length}: {limit}");
+    }
+    // The 24th of October was a Saturday, and busy Saturdays are no jobs of the month.
+    let busy = fit(&hours(|place| if weekday(place) == 5 { 2_000.0 + steady(place) } else { steady(place) }));
+    assert!(limit(&busy, 10, 1).unwrap() < 400.0, "{:?}", limit(&busy, 10, 1));
+}
+
+#[test]
+fn hours_of_an_incident_make_no_expectation_and_count_as_bursts() {
+    let begin = calendar().begin();
+    let is_odd = |place: usize| [24, 27, 29].contains(&(place / 24)) && (9..12).contains(&(place % 24));
+    let odd = hours(|place| if is_odd(place) { 2_000.0 } else { steady(place) });
+    let (calm, without) = (fit(&hours(steady)), fit(&odd.without(|hour| is_odd(hour.since(begin) as usize))));
+    for (calm, without) in calm.rows.iter().zip(&without.rows) {
+        for (calm, without) in calm.windows.iter().flatten().zip(without.windows.iter().flatten()) {
+            assert!((without.expected / calm.expected - 1.0).abs() < 0.01, "{without:?} {calm:?}");
+            assert!(without.spread < 1.3 * calm.spread + 0.1, "{without:?} {calm:?}");
+            assert!(without.classical.unwrap().mean() < 1.01 * calm.classical.unwrap().mean());
+        }
+    }
+    assert!(limit(&without, 20, 1).unwrap() > 2_000.0);
+    assert!(limit(&calm, 20, 1).unwrap() < 150.0);
+}
+
+#[test]
+fn usage_tells_whether_the_clocks_of_a_customer_have_changed() {
+    let monday = Hour::holding("2026-10-26T00:00:00Z".parse().unwrap());
+    let window = |zone: &str, day: Hour, hour: usize| {
+        let (zone, calendar) = (TimeZone::named(zone).unwrap(), Calendar::undeclared(day));
+        let value = |place: usize| {
+            let local = zone.local(calendar.begin().plus(place as i64));
+            let is_busy = !local.is_weekend() && (8..18).contains(&local.hour);
+            let noise = (place * 37 % 23) as f64;
+            Some(if is_busy { 400.0 + 4.0 * noise } else { 20.0 + noise })
+        };
+        let values: Vec<_> = (0..Calendar::SPAN).map(value).collect();
+        let hours = Hours::new(Aggregate::Count, true, calendar.begin(), &values);
+        Model::fit(&hours, &calendar, &Profile::FLAT).rows[hour].windows[0].unwrap()
+    };
+    // The first working hour so far. In London it began at 07:00 of UTC before the change, and begins at 08:00 after.
+    let first = [("Europe/London", 7), ("UTC", 8)];
+    for (zone, hour) in first {
+        let open = window(zone, monday, hour);
+        let reach = 4.0 * open.spread;
+        let (quiet, busy) = (31_f64.sqrt(), 444_f64.sqrt());
+        assert!(open.expected - reach < quiet && open.expected + reach > busy, "{zone}: {open:?}");
+    }
+    let [london, utc] = first.map(|(zone, hour)| window(zone, monday.plus(48), hour));
+    assert!((london.expected.powi(2) - 31.0).abs() < 8.0 && london.spread < 2.0, "{london:?}");
+    assert!((utc.expected.powi(2) - 444.0).abs() < 40.0 && utc.spread < 2.0, "{utc:?}");
 }
 
 #[test]
