@@ -1,14 +1,17 @@
 //! From scores to pages, the same way for every rule that is only a score.
 //!
 //! An incident of a series and direction opens and pages when the score of some window reaches the threshold. It ends
-//! when two runs in a row have less than 0.7 of it, in all windows up to three hours and up to the shortest one that spoke.
-//! Afterwards a window that still holds hours of the incident opens no other one.
+//! after three runs with less than 0.7 of it, in all windows up to the shortest one that spoke. A run in which a change of
+//! the same share would not show counts for nothing: a silent customer is silent at night, too. Afterwards a window that
+//! still holds hours of the incident opens no other one.
+//!
+//! The incidents of a customer in one direction are one story. Its first page is told, and its last end.
 //!
 //! A rule that watches all customers together, too ([`Scorer::watches_all`]), sees them stop when their sum drops in the
-//! last hour, and with it a fifth of the customers. Until that is over it opens no drop of a single customer. A rule that knows what recurs ([`Scorer::knows_recurrence`]) does not page a third incident of the same
-//! direction and size at the same local hour of the same weekday or day of the month, or of the days before.
+//! last hour, and with it a fifth of the customers. Until that is over it opens no drop of a single customer. A rule that
+//! knows what recurs ([`Scorer::knows_recurrence`]) does not page a third incident of the same direction and size at the same local hour of the same weekday or day of the month, or of the days before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use detection::Direction;
 use detection::hours::{ByLength, LENGTHS};
@@ -43,6 +46,10 @@ pub struct Score {
     pub by_length: ByLength<f64>,
     /// The logarithm of the value over what is expected.
     pub size: f64,
+    /// How far the windows are from what is expected, as a share of it.
+    pub change: ByLength<f64>,
+    /// From which such share on a drop would show, and a spike. Zero of a rule that does not know.
+    pub shows: ByLength<[f64; 2]>,
 }
 
 /// The hours of one series, and the runs that judge them.
@@ -72,11 +79,8 @@ pub struct Scores {
 }
 
 /// Runs in a row that must be calm, and the share of the threshold below which they are.
-const CALM_RUNS: usize = 2;
+const CALM_RUNS: usize = 3;
 const CALM: f64 = 0.7;
-
-/// Windows of up to so many hours must be calm in any case.
-const SHORT: usize = 3;
 
 /// Share of the customers that drop when all stop: some are idle at that hour.
 const STOPPED: f64 = 0.2;
@@ -99,6 +103,7 @@ impl Score {
         Self {
             by_length: LENGTHS.map(|length| if length == hours { score } else { 0.0 }),
             size: size(found, expected),
+            ..Self::default()
         }
     }
 }
@@ -153,7 +158,8 @@ impl Scores {
                 }
             }
         }
-        notifications.sort_by_key(|of| of.end);
+        notifications.sort_by_key(|of| (of.end, of.event.is_closing()));
+        let notifications = told(notifications);
         Record { messages: messages(&notifications), notifications }
     }
 
@@ -222,11 +228,15 @@ struct Open {
     /// The shortest window that has spoken.
     length: usize,
     calm_runs: usize,
+    /// The change of that window when it last spoke, as a share.
+    change: f64,
 }
 
 impl Machine<'_> {
     fn incidents(&self, scores: &[Score], mut recurrence: Option<&mut Recurrence<'_>>) -> Vec<Notification> {
         let sign = if self.series.direction == Direction::Spike { 1.0 } else { -1.0 };
+        let place = |length: usize| LENGTHS.iter().position(|of| *of == length).unwrap_or(0);
+        let change = |score: &Score, length: usize| score.change[place(length)].abs();
         let (mut open, mut last_hot, mut notifications) = (None::<Open>, 0, Vec::new());
         for (run, score) in scores.iter().enumerate() {
             let end = self.first_end + run;
@@ -246,7 +256,8 @@ impl Machine<'_> {
                     let key = IncidentKey { series: self.series, opened: end };
                     let recurs =
                         recurrence.as_mut().is_some_and(|known| known.recurs(self.series, end, score.size));
-                    open = Some(Open { key, is_paged: !recurs, length, calm_runs: 0 });
+                    let change = change(score, length);
+                    open = Some(Open { key, is_paged: !recurs, length, calm_runs: 0, change });
                     last_hot = end;
                     if !recurs {
                         notifications.push(Notification { incident: key, event: Event::Opened, end });
@@ -254,9 +265,15 @@ impl Machine<'_> {
                 }
                 Some(incident) => {
                     incident.length = reached(self.threshold, &|_| true).unwrap_or(24).min(incident.length);
-                    let longest = incident.length.max(SHORT);
-                    if reached(CALM * self.threshold, &|length| length <= longest).is_some() {
+                    let at = place(incident.length);
+                    if sign * score.by_length[at] >= self.threshold {
+                        incident.change = change(score, incident.length);
+                    }
+                    if reached(CALM * self.threshold, &|length| length <= incident.length).is_some() {
                         (incident.calm_runs, last_hot) = (0, end);
+                        continue;
+                    }
+                    if incident.change < score.shows[at][usize::from(sign > 0.0)] {
                         continue;
                     }
                     incident.calm_runs += 1;
@@ -274,6 +291,38 @@ impl Machine<'_> {
     }
 }
 
+/// The incidents of one customer and direction that people wait for.
+struct Story {
+    since: usize,
+    first: IncidentKey,
+    open: BTreeSet<IncidentKey>,
+}
+
+/// What people are told: the first page of each story with all that opens in the same run, and the last end.
+///
+/// * `notifications`: in the order of the runs; of a run, pages first.
+fn told(notifications: Vec<Notification>) -> Vec<Notification> {
+    let mut stories: BTreeMap<(Subject, bool), Story> = BTreeMap::new();
+    let mut told = Vec::new();
+    for of in notifications {
+        let SeriesKey { subject, direction, .. } = of.incident.series;
+        let key = (subject, direction == Direction::Spike);
+        if !of.event.is_closing() {
+            let new = || Story { since: of.end, first: of.incident, open: BTreeSet::new() };
+            let story = stories.entry(key).or_insert_with(new);
+            story.open.insert(of.incident);
+            told.extend(Some(of).filter(|of| of.end == story.since));
+        } else if let Some(story) = stories.get_mut(&key) {
+            story.open.remove(&of.incident);
+            if story.open.is_empty() {
+                told.push(Notification { incident: story.first, ..of });
+                stories.remove(&key);
+            }
+        }
+    }
+    told
+}
+
 /// A customer's pages in a run are one message, and so are the ends.
 pub fn messages(notifications: &[Notification]) -> usize {
     let message = |of: &Notification| (of.incident.series.subject, of.end, of.event.is_closing());
@@ -281,63 +330,4 @@ pub fn messages(notifications: &[Notification]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SERIES: SeriesKey =
-        SeriesKey { subject: Subject::Customer(0), metric: 0, direction: Direction::Spike };
-
-    fn machine(direction: Direction, held: &[Option<usize>]) -> Machine<'_> {
-        Machine { series: SeriesKey { direction, ..SERIES }, threshold: 5.0, held, delay: 0, first_end: 100 }
-    }
-
-    fn score(by_length: ByLength<f64>) -> Score {
-        Score { by_length, size: 0.0 }
-    }
-
-    fn events(machine: &Machine<'_>, scores: &[Score]) -> Vec<(Event, usize)> {
-        machine.incidents(scores, None).iter().map(|of| (of.event, of.end)).collect()
-    }
-
-    #[test]
-    fn an_incident_pages_once_and_ends_after_two_calm_runs() {
-        let scores = [0.0, 5.0, 9.0, 3.0, 4.0, 3.4, 3.4, 0.0, -7.0, 6.0].map(|of| score([of, 0.0, 0.0, 0.0]));
-        let spikes = events(&machine(Direction::Spike, &[]), &scores);
-        assert_eq!(spikes, [(Event::Opened, 101), (Event::Resolved, 106), (Event::Opened, 109)]);
-        assert_eq!(events(&machine(Direction::Drop, &[]), &scores), [(Event::Opened, 108)]);
-    }
-
-    #[test]
-    fn a_long_window_that_still_holds_the_incident_keeps_and_opens_nothing() {
-        let mut scores = vec![score([9.0, 9.0, 9.0, 9.0]); 2];
-        scores.extend(vec![score([0.0, 0.0, 9.0, 9.0]); 24]);
-        let found = events(&machine(Direction::Spike, &[]), &scores);
-        // The incident was last seen in the run at 101. A day later, no window holds it any more.
-        assert_eq!(found, [(Event::Opened, 100), (Event::Resolved, 103), (Event::Opened, 107)]);
-        let only_day = vec![score([0.0, 0.0, 0.0, 9.0]); 30];
-        assert_eq!(events(&machine(Direction::Spike, &[]), &only_day), [(Event::Opened, 100)]);
-    }
-
-    #[test]
-    fn drops_are_held_while_all_have_dropped() {
-        let scores = vec![score([-9.0, -9.0, -9.0, -9.0]); 4];
-        let held = [Some(100), Some(101), Some(101), Some(101)];
-        assert_eq!(events(&machine(Direction::Drop, &held), &scores), [(Event::Opened, 102)]);
-    }
-
-    #[test]
-    fn pages_of_several_metrics_are_one_message() {
-        let of = |metric, event, end| Notification {
-            incident: IncidentKey { series: SeriesKey { metric, ..SERIES }, opened: 1 },
-            event,
-            end,
-        };
-        let notifications = [
-            of(0, Event::Opened, 1),
-            of(1, Event::Opened, 1),
-            of(0, Event::Resolved, 4),
-            of(1, Event::Resolved, 5),
-        ];
-        assert_eq!(messages(&notifications), 3);
-    }
-}
+mod tests;

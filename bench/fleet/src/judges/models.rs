@@ -1,11 +1,11 @@
 //! The detector's own check by models of the week, without anything around it: fit, check and ensemble.
 
 use detection::calendar::{Calendar, TimeZone};
-use detection::ensemble::{self, Assessment, Standing};
+use detection::ensemble::{self, Assessment, Standing, View};
 use detection::hour::Hour;
 use detection::hours::{Aggregate, Hours, LENGTHS};
 use detection::model::{Model, Profile};
-use detection::{Settings, Thresholds};
+use detection::{Detail, Direction, Settings, Thresholds};
 
 use crate::pager::{Score, Scorer, Usage, size};
 
@@ -14,6 +14,9 @@ pub struct Models;
 
 /// Hours of a model.
 const DAY: usize = 24;
+
+/// So long the hours of an incident stay out of models.
+const OUT_HOURS: i64 = 7 * 24;
 
 impl Scorer for Models {
     fn name(&self) -> &str {
@@ -30,17 +33,22 @@ impl Scorer for Models {
 
     fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
         let mut scores = Vec::with_capacity(series.values.len() + 1 - series.first_end);
-        assess(series, |assessment| scores.push(assessment.map_or_else(Score::default, |of| score(&of))));
+        let settings = settings(series);
+        assess(series, |assessment| {
+            let found = assessment.zip(settings);
+            scores.push(found.map_or_else(Score::default, |(found, settings)| score(&found, &settings)));
+        });
         scores
     }
 }
 
 /// Lets `see` look at the assessment of each window, in order. There is none where no model can be fitted.
+///
+/// Hours that paged stay out of the models of the next week, as those of an incident do.
 pub fn assess(series: &Usage<'_>, mut see: impl FnMut(Option<Assessment>)) {
     let declared = series.subject.customer().and_then(|place| series.month.customers[place].time_zone);
-    let zone = declared.and_then(|name| TimeZone::named(name).ok()).unwrap_or_default();
-    let min_change = series.month.metrics[series.metric].min_change;
-    let settings = Settings::new(Thresholds { min_change, ..Thresholds::default() }).ok();
+    let zone = declared.and_then(|name| TimeZone::named(name).ok());
+    let settings = settings(series);
     let first = Hour::holding(series.month.start);
     let aggregate = if series.metric == 0 { Aggregate::Count } else { Aggregate::Sum };
     let values: Vec<_> =
@@ -49,31 +57,52 @@ pub fn assess(series: &Usage<'_>, mut see: impl FnMut(Option<Assessment>)) {
     let profile = profile(series);
     // The days of customers begin at different hours.
     let begins = series.subject.customer().unwrap_or(0) % DAY;
-    let fit = |day: usize| {
+    let fit = |day: usize, paged: &[bool]| {
         let begin = first.plus((DAY * day + begins) as i64 - DAY as i64);
-        Model::fit(&hours, &Calendar::new(&zone, begin), &profile)
+        let has_paged = |hour: Hour| usize::try_from(hour.since(first)).is_ok_and(|at| paged[at]);
+        let hours = hours.clone().without(|hour| begin.since(hour) <= OUT_HOURS && has_paged(hour));
+        let calendar = zone.as_ref().map(|zone| Calendar::new(zone, begin));
+        Model::fit(&hours, &calendar.unwrap_or_else(|| Calendar::undeclared(begin)), &profile)
     };
     let mut known: Option<(usize, Model)> = None;
+    let mut paged = vec![false; series.values.len()];
     for end in series.first_end..=series.values.len() {
         let day = (end - 1 + DAY - begins) / DAY;
-        let (_, model) = known.take().filter(|(of, _)| *of == day).unwrap_or_else(|| (day, fit(day)));
+        let (_, model) = known.take().filter(|(of, _)| *of == day).unwrap_or_else(|| (day, fit(day, &paged)));
         let newest = first.plus(end as i64 - 1);
-        let assessment = model.row(newest).zip(settings.as_ref());
-        see(assessment.map(|(row, settings)| ensemble::judge(&hours.recent(newest), row, settings)));
+        let judged = model.row(newest).zip(settings.as_ref());
+        let assessment = judged.map(|(row, settings)| ensemble::judge(&hours.recent(newest), row, settings));
+        let pages = |view: &&View| view.standing == Standing::Flags && view.in_thresholds().abs() >= 1.0;
+        let views = assessment.iter().flat_map(|of| of.views.iter().filter(pages));
+        // A window of a day does not say which of its hours are odd.
+        if let Some(length) = views.map(View::hours).min().filter(|length| *length < DAY) {
+            paged[end - length..end].fill(true);
+        }
+        see(assessment);
         known = Some((day, model));
     }
 }
 
+fn settings(series: &Usage<'_>) -> Option<Settings> {
+    let min_change = series.month.metrics[series.metric].min_change;
+    Settings::new(Thresholds { min_change, ..Thresholds::default() }).ok()
+}
+
 /// By length of the window, the largest score in thresholds. Windows that fail a floor or the gate have none.
-fn score(assessment: &Assessment) -> Score {
+fn score(assessment: &Assessment, settings: &Settings) -> Score {
     let mut score = Score::default();
     for view in &assessment.views {
         let ratio = view.opinion.score / view.threshold;
-        let has_say = matches!(view.standing, Standing::Flags | Standing::Usual);
-        let Some(place) = LENGTHS.iter().position(|length| *length == view.hours()).filter(|_| has_say)
-        else {
+        let Some(place) = LENGTHS.iter().position(|length| *length == view.hours()) else { continue };
+        if matches!(view.opinion.detail, Detail::Seasonal { .. }) {
+            let change = (view.value - view.expected) / view.expected;
+            score.change[place] = if change.is_nan() { 0.0 } else { change };
+            score.shows[place] =
+                [Direction::Drop, Direction::Spike].map(|direction| view.shows_from(direction, settings));
+        }
+        if !matches!(view.standing, Standing::Flags | Standing::Usual) {
             continue;
-        };
+        }
         if ratio.abs() > score.by_length.iter().fold(0.0, |most: f64, ratio| most.max(ratio.abs())) {
             score.size = size(view.value, view.expected);
         }
