@@ -101,7 +101,8 @@ fn days_without_a_week_before_them_cannot_be_judged() {
     assert!(of(24 * 8 + 5, 3).unwrap_err().contains("at most 1 day can"));
     // Hours that no model reaches back to are left out.
     let (days, first) = of(24 * 365, 30).unwrap();
-    assert_eq!((days, first.since(start())), (30, (365 - 30 - 32) * 24));
+    let reached = 30 + 1 + detection::Calendar::SPAN_DAYS as i64;
+    assert_eq!((days, first.since(start())), (30, (365 - reached) * 24));
 }
 
 #[test]
