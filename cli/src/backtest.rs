@@ -41,9 +41,10 @@ pub(crate) struct BacktestArgs {
     #[arg(long, value_name = "WORD or FACTOR", value_parser = sensitivity)]
     sensitivity: Option<Sensitivity>,
 
-    /// Time zone of the customers, such as Europe/Berlin.
-    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = TimeZone::named)]
-    time_zone: TimeZone,
+    /// Time zone of the customers, such as Europe/Berlin. Without one, hours are those of UTC, and the models find out
+    /// whether a customer's clocks changed.
+    #[arg(long, value_name = "ZONE", value_parser = TimeZone::named)]
+    time_zone: Option<TimeZone>,
 
     /// List each odd hour of a customer, and why it paged or did not.
     #[arg(long, value_name = "ID", value_parser = |id: &str| CustomerId::new(id))]
@@ -127,7 +128,7 @@ fn printed(given: Option<Catalog>, args: &BacktestArgs) -> anyhow::Result<Printe
         rows: read.lines,
         catalog: catalog.origin(),
         derived: &derived,
-        time_zone: args.time_zone.to_string(),
+        time_zone: args.time_zone.clone().unwrap_or_default().to_string(),
         hours: args.customer.as_ref().map(|customer| output::hours(&report, customer, metric, &catalog)),
         report: &report,
         budget: proposal.as_ref(),

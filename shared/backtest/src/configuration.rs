@@ -2,7 +2,9 @@
 
 use catalog::{Catalog, CatalogError, DetectionConfig, MetricSpec, PolicyRefusal, validate};
 use detection::incident::Rules;
-use detection::{MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone, Window};
+use detection::{
+    Calendar, Hour, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone, Window,
+};
 
 /// Everything that decides what pages. A value of this type is valid.
 #[derive(Clone, Debug)]
@@ -12,7 +14,8 @@ pub struct Configuration {
     settings: Vec<Settings>,
     policy: Policy,
     rules: Rules,
-    zone: TimeZone,
+    /// Declared by people. Without one, hours are those of UTC, and the fit finds out whether clocks changed.
+    zone: Option<TimeZone>,
 }
 
 /// Parts of a configuration that do not fit together.
@@ -34,7 +37,7 @@ impl Configuration {
         catalog: Catalog,
         policy: Policy,
         rules: Rules,
-        zone: TimeZone,
+        zone: Option<TimeZone>,
     ) -> Result<Self, ConfigurationError> {
         let usual = catalog.settings(&DetectionConfig::default())?;
         let settings = validate(&catalog, &usual, &policy)?;
@@ -92,8 +95,13 @@ impl Configuration {
         &self.rules
     }
 
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
+    /// The zone that hours are told in: UTC if none was declared.
+    pub fn zone(&self) -> TimeZone {
+        self.zone.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn calendar(&self, day: Hour) -> Calendar {
+        self.zone.as_ref().map_or_else(|| Calendar::undeclared(day), |zone| Calendar::new(zone, day))
     }
 
     pub(crate) fn mute(&self, metric: &MetricName, window: &Window) -> Option<&Mute> {

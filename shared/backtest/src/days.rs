@@ -1,6 +1,8 @@
 //! The days of the models: which hours serve which calendar.
 
-use detection::{Calendar, Hour, TimeZone};
+use detection::{Calendar, Hour};
+
+use crate::Configuration;
 
 /// The calendars of the judged hours. The models of all customers begin at the same hour of the day as the judged hours.
 pub(crate) struct Days {
@@ -9,10 +11,10 @@ pub(crate) struct Days {
 }
 
 impl Days {
-    pub(crate) fn new(zone: &TimeZone, first: Hour, end: Hour) -> Self {
+    pub(crate) fn new(configuration: &Configuration, first: Hour, end: Hour) -> Self {
         let day = Calendar::HOURS as i64;
         let number = usize::try_from((end.since(first) + day - 1) / day).unwrap_or(0);
-        let calendar = |number: usize| Calendar::new(zone, first.plus(day * number as i64));
+        let calendar = |number: usize| configuration.calendar(first.plus(day * number as i64));
         Self { first, calendars: (0..number).map(calendar).collect() }
     }
 

@@ -38,13 +38,13 @@ pub struct Judged {
 impl<'a> Replay<'a> {
     pub fn new(usage: &'a Usage, configuration: &'a Configuration) -> Self {
         let zone = configuration.zone();
-        let days = Days::new(zone, usage.judged, usage.end);
+        let days = Days::new(configuration, usage.judged, usage.end);
         let metrics = 0..configuration.metrics().len();
         Self {
             usage,
             configuration,
             days,
-            profiles: metrics.map(|metric| usage.profile(metric, zone)).collect(),
+            profiles: metrics.map(|metric| usage.profile(metric, &zone)).collect(),
         }
     }
 
@@ -59,7 +59,7 @@ impl<'a> Replay<'a> {
         let spec = configuration.metrics().get(series.metric)?;
         let (settings, profile) =
             (configuration.settings().get(series.metric)?, self.profiles.get(series.metric)?);
-        let since = usage.hour(customer.first_known());
+        let (since, zone) = (usage.hour(customer.first_known()), configuration.zone());
         let hours = spec.hours(usage.first, &series.values, since);
         let mut courses = Direction::BOTH.map(|direction| {
             Course::new(Subject { customer_id: customer.id.clone(), metric: spec.name.clone(), direction })
@@ -76,8 +76,7 @@ impl<'a> Replay<'a> {
                 for course in &mut courses {
                     let window = window(newest, seen_by(&assessment, course.direction()));
                     let mute = window.and_then(|window| configuration.mute(&spec.name, &window));
-                    let outcome =
-                        course.see(&assessment, newest, mute, configuration.rules(), configuration.zone());
+                    let outcome = course.see(&assessment, newest, mute, configuration.rules(), &zone);
                     flagged.extend(
                         outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),
                     );
@@ -151,7 +150,7 @@ impl<'a> Replay<'a> {
     }
 
     fn sentence(&self, assessment: &Assessment, newest: Hour, unit: &str) -> String {
-        usual::sentence(assessment, unit, newest, self.configuration.zone()).unwrap_or_default()
+        usual::sentence(assessment, unit, newest, &self.configuration.zone()).unwrap_or_default()
     }
 }
 

@@ -1,13 +1,14 @@
 //! What pages, and what becomes of the rest.
 
-use detection::Direction;
 use detection::ensemble::Condition;
 use detection::incident::Event;
+use detection::{Direction, Policy, TimeZone};
 
 use super::made::{
-    FIRST, HOURS, add, add_hours, configuration, flagged, id, paged, report, report_of, start, usual,
+    FIRST, HOURS, add, add_hours, catalog, configuration, flagged, id, paged, report, report_of, rules,
+    start, usual,
 };
-use crate::{Outcome, Replay, Rows};
+use crate::{Configuration, Outcome, Replay, Rows};
 
 /// A customer with ten times the usual calls in the hours that `is_leak` names.
 fn leak(is_leak: impl Fn(usize) -> bool) -> Rows {
@@ -204,4 +205,22 @@ fn a_metric_that_the_catalog_lacks_is_left_out() {
     assert_eq!(Replay::new(&usage, &configuration).customer(&usage.customers[0]), []);
     assert_eq!(usage.customers[0].id, id("acme"));
     assert_eq!(usage.judged_hours().count(), HOURS - FIRST);
+}
+
+#[test]
+fn the_clocks_of_a_customer_without_a_declared_zone_may_have_changed() {
+    // The clocks of America went back on 1 November, 15 days after the first hour of the file.
+    let opens = |place: usize| if place < 15 * 24 { 13 } else { 14 };
+    let works =
+        |place: usize| (place / 24 + 5) % 7 < 5 && (opens(place)..opens(place) + 9).contains(&(place % 24));
+    let mut rows = Rows::default();
+    add_hours(&mut rows, "acme", "calls", 20 * 24, 5, |place| if works(place) { 300.0 } else { 0.5 });
+    let usage = rows.usage(&catalog(), 5).unwrap();
+    let pages = |zone: Option<&str>| {
+        let zone = zone.map(|name| TimeZone::named(name).unwrap());
+        let configuration = Configuration::new(catalog(), Policy::default(), rules(), zone).unwrap();
+        paged(&report_of(&usage, &configuration), "acme").len()
+    };
+    assert!(pages(Some("UTC")) > 0, "a declared zone is believed");
+    assert_eq!((pages(None), pages(Some("America/Chicago"))), (0, 0));
 }

@@ -52,7 +52,7 @@ fn environment_of_nothing() -> environment::Env<'static> {
 
 pub(super) fn configuration(policy: &str) -> Configuration {
     let policy: Policy = serde_json::from_str(policy).unwrap();
-    Configuration::new(catalog(), policy, rules(), TimeZone::utc()).unwrap()
+    Configuration::new(catalog(), policy, rules(), Some(TimeZone::utc())).unwrap()
 }
 
 pub(super) fn id(name: &str) -> CustomerId {

@@ -37,7 +37,7 @@ proptest! {
         let entries: Vec<_> = ["count", "sum", "max", "min", "avg"].into_iter().enumerate().map(entry).collect();
         let catalog = Catalog::parse(&entries.join("\n"), "tests").unwrap();
         let zone = TimeZone::named(zone).unwrap();
-        let configuration = Configuration::new(catalog, Policy::default(), rules(), zone).unwrap();
+        let configuration = Configuration::new(catalog, Policy::default(), rules(), Some(zone)).unwrap();
         let series = values.into_iter().enumerate().map(|(metric, values)| Series { metric, values }).collect();
         let end = start().plus(400);
         let usage = Usage {
