@@ -253,7 +253,7 @@ def tear_down(settings: Settings) -> None:
     for name in (emulator.NAME, clickhouse.NAME):
         record = processes.find(name, settings.pids)
         if record:
-            processes.stop(record, settings.pids)
+            processes.kill(record, settings.pids)
     _purge(settings, keep_logs=True)
 
 

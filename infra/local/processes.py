@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional
+from typing import List, Mapping, Optional, Sequence
 
 from console import CloudError
 from files import read_json, write_json
@@ -66,7 +66,16 @@ def is_running(record: Record) -> bool:
 
 def stop(record: Record, pids: Path, patience_seconds: float = 20) -> None:
     """Asks the process and its children to end, and kills them if they do not."""
-    for request in (signal.SIGTERM, signal.SIGKILL):
+    _end(record, pids, (signal.SIGTERM, signal.SIGKILL), patience_seconds)
+
+
+def kill(record: Record, pids: Path) -> None:
+    """Ends the process and its children at once. They keep nothing of their state."""
+    _end(record, pids, (signal.SIGKILL,), patience_seconds=20)
+
+
+def _end(record: Record, pids: Path, requests: Sequence[signal.Signals], patience_seconds: float) -> None:
+    for request in requests:
         if not is_running(record):
             break
         try:

@@ -97,6 +97,16 @@ class Processes(unittest.TestCase):
         self.assertEqual(self.log.read_text().strip(), "second")
         self.assertEqual(self.log.with_suffix(".previous.log").read_text().strip(), "first")
 
+    def test_a_killed_process_gets_no_time_to_save_anything(self):
+        code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
+        record = self.start([sys.executable, "-c", code])
+        while "deaf" not in self.log.read_text():
+            time.sleep(0.01)
+        begun = time.monotonic()
+        processes.kill(record, self.pids)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertIsNone(processes.find("sleeper", self.pids))
+
     def test_start_times_tell_processes_apart(self):
         own = processes.start_time(os.getpid())
         self.assertEqual(own, processes.start_time(os.getpid()))
