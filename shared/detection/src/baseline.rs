@@ -8,8 +8,11 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-/// The values of a baseline. Up to three months need no heap memory.
-pub(crate) type Values = SmallVec<[f64; 96]>;
+/// Values of a baseline that need no heap memory: three months of days.
+pub(crate) const INLINE: usize = 96;
+
+/// The values of a baseline.
+pub(crate) type Values = SmallVec<[f64; INLINE]>;
 
 /// The usual usage: mean and sample standard deviation (n - 1) of the counted baseline windows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

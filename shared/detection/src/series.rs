@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::baseline::Values;
+use crate::baseline::{INLINE, Values};
 use crate::{Age, Excluded, Reason, Window};
 
 /// The meaning of a counted window without events of a metric.
@@ -138,11 +138,19 @@ impl<'a> Series<'a> {
         if excluded_windows > 0 {
             return self.baseline_without(excluded_windows).map(|(_, value)| value).collect();
         }
-        let counted = self.windows.iter().skip(1).take(self.counted);
-        counted
-            .filter_map(|value| self.missing.value(*value))
-            .filter(|value| self.fault_of(*value).is_none())
-            .collect()
+        let windows = self.windows.get(1..).unwrap_or_default();
+        let counted = &windows[..self.counted.min(windows.len())];
+        let mut values = [0.0; INLINE];
+        if counted.len() > values.len() {
+            return self.baseline().map(|(_, value)| value).collect();
+        }
+        // Each value is written, and kept if it is sound: a processor does that faster than it adds to a list.
+        let mut sound = 0;
+        for value in counted.iter().filter_map(|value| self.missing.value(*value)) {
+            values[sound] = value;
+            sound += usize::from(self.fault_of(value).is_none());
+        }
+        Values::from_buf_and_len(values, sound)
     }
 
     /// The counted windows without gaps.

@@ -226,8 +226,9 @@ impl Stream {
         for (age, of_window) in row.ages.iter().zip(row.values.chunks_exact(metrics.max(1))) {
             let Some(age) = self.content.age_now(*age).filter(|age| *age < windows) else { continue };
             oldest = oldest.max(Age::new(age));
-            for (metric, value) in of_window.iter().enumerate() {
-                customer.values[metric * windows + age] = Some(*value).filter(|v| !v.is_nan());
+            let of_age = customer.values[age..].iter_mut().step_by(windows);
+            for (place, value) in of_age.zip(of_window) {
+                *place = Some(*value).filter(|v| !v.is_nan());
             }
         }
         customer.bucket = row.bucket;
