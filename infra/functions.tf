@@ -8,6 +8,7 @@ locals {
       ANOMALIES_TABLE       = aws_dynamodb_table.anomalies.name
       WINDOW_DELAY_SECONDS  = tostring(var.window_delay_seconds)
       BASELINE_DAYS         = tostring(var.baseline_days)
+      DETECTORS             = var.detectors
       MIN_SAMPLES           = tostring(var.min_samples)
       THRESHOLD             = tostring(var.threshold)
       CRITICAL_THRESHOLD    = tostring(var.critical_threshold)

@@ -74,6 +74,18 @@ variable "min_relative_change" {
   }
 }
 
+variable "detectors" {
+  description = "Who judges usage: z_score compares the last 24 hours with those of the days before; ensemble compares the last 1, 3, 6 and 24 hours with models of the week, and is new."
+  type        = string
+  default     = "z_score"
+  nullable    = false
+
+  validation {
+    condition     = contains(["z_score", "ensemble"], var.detectors)
+    error_message = "detectors must be z_score or ensemble."
+  }
+}
+
 variable "min_relative_spread" {
   description = "Least spread of a z-score, as a share of the mean (0.04 is 4 %). It keeps an exactly regular customer from being critical at the first change. 0 gives the plain z-score."
   type        = number

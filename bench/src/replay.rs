@@ -16,6 +16,7 @@ use books::Books;
 use windows::Windows;
 
 mod books;
+mod judging;
 mod windows;
 
 /// A rule by which usage is judged: settings of the detector under a name.
@@ -123,6 +124,14 @@ mod tests {
         assert!((782..=784).contains(&last.end), "{last:?}");
         assert!(record.notifications.iter().all(|notification| notification.incident == incident));
         assert_eq!(record.messages, record.notifications.len());
+    }
+
+    #[test]
+    fn models_of_the_week_tell_the_end_of_a_spike_hours_after_it() {
+        let record = replay(&month(), &rule(&[("DETECTORS", "ensemble")])).unwrap();
+        let events: Vec<_> = record.notifications.iter().map(|of| (of.event, of.end)).collect();
+        // The last hour of the spike is 757. The window of three hours is usual from 761 on.
+        assert_eq!(events, [(Event::Opened, 757), (Event::Resolved, 762)]);
     }
 
     #[test]

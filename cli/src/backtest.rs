@@ -29,7 +29,7 @@ pub(crate) struct BacktestArgs {
     #[arg(long, value_name = "FILE.csv")]
     csv: PathBuf,
 
-    /// Days to judge: the last ones of the file. The days before are history. At least 7 are needed, and 31 are used.
+    /// Days to judge: the last ones of the file. The days before are history. At least 7 are needed, and 32 are used.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = RangedU64ValueParser::<u16>::new().range(1..=366))]
     days: u16,
 

@@ -21,7 +21,7 @@ GRANT SELECT ON metering.usage_hourly TO meterflow_api;
 -- Grant each table that your catalog names. A stack without the API does not need this.
 GRANT SELECT ON metering.events TO meterflow_api;
 
--- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to two
+-- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to four
 -- tables, which hold only values computed from the rollup. A user without that right gets the same results more slowly:
 -- each run then reads a month of hours.
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_detector
@@ -36,3 +36,5 @@ GRANT SELECT ON metering.usage_hourly TO meterflow_detector;
 GRANT SELECT ON metering.usage_arrivals TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_baselines TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_baseline_builds TO meterflow_detector;
+GRANT SELECT, INSERT ON metering.usage_models TO meterflow_detector;
+GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;

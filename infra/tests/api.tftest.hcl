@@ -190,6 +190,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       ALERT_TOPIC_ARN                  = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       WINDOW_DELAY_SECONDS             = "0"
       BASELINE_DAYS                    = "30"
+      DETECTORS                        = "z_score"
       MIN_SAMPLES                      = "7"
       THRESHOLD                        = "3"
       CRITICAL_THRESHOLD               = "5"
@@ -247,6 +248,7 @@ run "the_function_checks_as_the_detector_does" {
     catalog_file                   = "example.tfvars"
     window_delay_seconds           = 600
     baseline_days                  = 14
+    detectors                      = "ensemble"
     min_samples                    = 5
     threshold                      = 2.5
     critical_threshold             = 4
@@ -266,7 +268,7 @@ run "the_function_checks_as_the_detector_does" {
     condition = {
       for name in [
         "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
-        "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
+        "DETECTORS", "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
         "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
       ] : name => try(module.api[0].settings.environment[name], "")
     } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }

@@ -33,6 +33,7 @@ run "plainly_wrong_values_are_refused" {
     aws_endpoint_url         = "127.0.0.1:4566"
     window_delay_seconds     = -1
     baseline_days            = 1
+    detectors                = "magic"
     threshold                = 0
     min_relative_change      = -0.1
     min_relative_spread      = 4
@@ -78,6 +79,7 @@ run "plainly_wrong_values_are_refused" {
     var.aws_endpoint_url,
     var.window_delay_seconds,
     var.baseline_days,
+    var.detectors,
     var.threshold,
     var.min_relative_change,
     var.min_relative_spread,

@@ -79,7 +79,7 @@ impl<'a> Books<'a> {
                 }
                 let series = Series::new(&values, counted, spec.missing, spec.never_negative());
                 let judged = judge_series(pass, known, id, *metric, series);
-                for mut candidate in judged.candidates.into_iter().flatten() {
+                for mut candidate in judged.candidates {
                     if self.blind {
                         candidate.seen = Seen::Inside;
                     }

@@ -250,7 +250,7 @@ async fn doctor_names_the_grant_that_a_function_misses() -> Result<()> {
              Run GRANT SELECT ON metering.usage_arrivals TO reader",
             "its user reader may not INSERT on metering.usage_baselines",
             "ok       meterflow-anomaly-api: its user reader has the rights it needs",
-            "5 things are wrong",
+            "9 things are wrong",
         ],
     );
     assert!(!answer.text.contains(READER_PASSWORD), "{}", answer.text);

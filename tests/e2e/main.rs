@@ -29,6 +29,7 @@ mod gateway_walk;
 mod incidents;
 mod installation;
 mod migration;
+mod models;
 mod notifier;
 mod notifier_cli;
 mod own_catalog;

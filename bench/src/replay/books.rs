@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use catalog::{Policies, Shard, StoredPolicy};
+use catalog::{Method, Policies, Shard, StoredPolicy};
 use detection::incident::Subject;
-use detection::{CustomerId, Direction, MetricName, Series};
+use detection::{CustomerId, Direction, MetricName};
 use detector::App;
-use detector::candidate::{Candidate, judge_series};
+use detector::candidate::{Candidate, Judged};
 use detector::known::Known;
 use detector::ledger::Ledger;
 use detector::pass::Pass;
@@ -24,6 +24,7 @@ use store::{
     AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
 };
 
+use super::judging;
 use super::windows::Windows;
 
 pub(super) struct Books<'a> {
@@ -108,22 +109,11 @@ impl Ledger for Books<'_> {
         known: &Known,
         _: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>> {
-        let days = self.app.detection.baseline_days;
-        let oldest = pass.window.oldest(days);
         let mut candidates = Spool::new();
-        for (place, customer) in self.windows.month.customers.iter().enumerate() {
-            // The rollup has no row of a customer without usage.
-            let Some(first_event) = self.windows.first_event(place, &pass.window, days) else { continue };
-            let counted = pass.window.counted(first_event, oldest);
-            for (number, metric) in self.windows.metrics.iter().enumerate() {
-                let spec = &self.app.catalog.metrics()[*metric];
-                let values = self.windows.values(place, number, self.end, oldest.get() + 1);
-                let series = Series::new(&values, counted, spec.missing, spec.never_negative());
-                let judged = judge_series(pass, known, &customer.id, *metric, series);
-                for candidate in judged.candidates.iter().flatten() {
-                    candidates.push(candidate)?;
-                }
-            }
+        let mut keep = |judged: Judged| judged.candidates.iter().try_for_each(|one| candidates.push(one));
+        match self.app.detection.method {
+            Method::ZScore => judging::by_windows(pass, known, self.windows, self.end, &mut keep)?,
+            Method::Ensemble => judging::by_hours(pass, known, self.windows, self.end, &mut keep)?,
         }
         Ok(candidates)
     }

@@ -228,7 +228,7 @@ fn needed(function: &str, database: &str, catalog: &Catalog) -> Vec<(&'static st
     let mut needed = vec![("SELECT", ours("usage_hourly"))];
     if function.ends_with(DETECTOR) {
         needed.push(("SELECT", ours("usage_arrivals")));
-        for table in ["usage_baselines", "usage_baseline_builds"] {
+        for table in ["usage_baselines", "usage_baseline_builds", "usage_models", "usage_model_fits"] {
             needed.extend(["SELECT", "INSERT"].map(|right| (right, ours(table))));
         }
     } else {

@@ -213,7 +213,7 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
     if rows == 0 {
         match app.usage.count_customers(request).await? {
             0 => {}
-            declared => return Err(app.usage.truncated(request, declared)),
+            declared => return Err(app.usage.truncated(request.query_id, declared)),
         }
     }
     Ok(usage)

@@ -1,7 +1,11 @@
 //! Verdicts that are stored or may change an incident.
 
-use detection::incident::{Observation, Seen};
-use detection::{Comparison, CustomerId, Direction, Finding, Series, Verdict, check};
+use detection::incident::{Incident, Observation, Seen};
+use detection::model::Profile;
+use detection::{
+    Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Hours, Mute, Series, Verdict,
+    assess, check,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::known::Known;
@@ -16,8 +20,12 @@ pub struct Candidate {
     /// The direction of the incident.
     pub direction: Direction,
     pub seen: Seen,
+    /// The length in hours of the shortest window that is anomalous. 24 for all other windows.
+    pub seen_by: u8,
     /// None without a verdict.
     pub comparison: Option<Comparison>,
+    /// None for a verdict by the classical rule.
+    pub explanation: Option<Box<Explanation>>,
 }
 
 impl Candidate {
@@ -31,6 +39,18 @@ impl Candidate {
         }
     }
 
+    /// The mute that keeps it from alerting people. A short window after a planned event holds nothing of the event.
+    pub(crate) fn mute<'a>(&self, pass: Pass<'a>) -> Option<&'a Mute> {
+        let metric = &pass.app.catalog.metrics()[self.metric].name;
+        let window = pass.window.newest_hours(self.seen_by.into()).unwrap_or(pass.window);
+        pass.policies.mute(&self.customer_id, metric, &window)
+    }
+
+    /// The length in hours of the window that its figures are of.
+    pub(crate) fn hours(&self) -> usize {
+        self.explanation.as_ref().map_or(usize::from(Incident::DAY), |explanation| explanation.hours)
+    }
+
     /// The anomaly, if it is a first use. It is stored and belongs to no incident, so it pages nobody. An incident of the
     /// same series and direction cannot be active: its usage would be in the time read.
     pub fn first_use(&self) -> Option<Finding> {
@@ -38,13 +58,13 @@ impl Candidate {
     }
 }
 
-/// The verdict on one series, and its candidates by direction.
+/// The verdict on one series, and its candidates. Nearly every series has none.
 pub struct Judged {
     pub verdict: Verdict,
-    pub candidates: [Option<Candidate>; 2],
+    pub candidates: Vec<Candidate>,
 }
 
-/// Checks one series of the metric at this place of the catalog.
+/// Checks one series of the metric at this place of the catalog by the classical rule.
 pub fn judge_series(
     pass: Pass<'_>,
     known: &Known,
@@ -54,16 +74,84 @@ pub fn judge_series(
 ) -> Judged {
     let Pass { window, policies, .. } = pass;
     let settings = &policies.settings(customer_id)[metric];
+    let excluded = known.of(customer_id.as_str(), metric).excluded();
+    let verdict = check(&series.excluding(excluded), settings);
+    let observe = |direction| Observation::of(&verdict, window.end(), settings, direction);
+    let candidates = candidates(known, customer_id, metric, &verdict, None, observe);
+    Judged { verdict, candidates }
+}
+
+/// A customer's hours of one metric, and what they are judged with.
+#[derive(Clone, Copy)]
+pub struct SeriesOfHours<'a> {
+    pub hours: &'a Hours,
+    /// The first hour of the customer, of any metric.
+    pub customer_since: Hour,
+    pub calendar: &'a Calendar,
+}
+
+/// Checks one series of the metric at this place of the catalog by its model.
+pub fn judge_hours(
+    pass: Pass<'_>,
+    known: &Known,
+    customer_id: &CustomerId,
+    metric: usize,
+    series: SeriesOfHours<'_>,
+) -> Judged {
+    let Pass { window, policies, .. } = pass;
+    let settings = &policies.settings(customer_id)[metric];
+    let SeriesOfHours { hours, customer_since, calendar } = series;
+    let newest = Hour::holding(window.end()).plus(-1);
+    let assessment = assess(hours, newest, customer_since, calendar, &Profile::FLAT, settings);
     let incidents = known.of(customer_id.as_str(), metric);
-    let verdict = check(&series.excluding(incidents.excluded()), settings);
+    let observe = |direction| {
+        let course = incidents.course(direction);
+        Observation::of_assessment(&assessment, window.end(), direction, course.as_ref())
+    };
+    // A first use has no window of a model.
+    let explanation = (assessment.hours > 0).then(|| assessment.explanation());
+    let candidates =
+        candidates(known, customer_id, metric, &assessment.verdict, explanation.as_ref(), observe);
+    let is_candidate = |finding: &Finding| {
+        let is_of = |of: &Candidate| of.direction == finding.direction && of.finding().is_some();
+        candidates.iter().any(is_of)
+    };
+    let verdict = match assessment.verdict {
+        // A long window that still holds an incident that is over.
+        Verdict::Anomalous(finding) if !is_candidate(&finding) => Verdict::Normal(finding.comparison),
+        verdict => verdict,
+    };
+    Judged { verdict, candidates }
+}
+
+/// The views of both directions that are stored or may change an incident.
+fn candidates(
+    known: &Known,
+    customer_id: &CustomerId,
+    metric: usize,
+    verdict: &Verdict,
+    explanation: Option<&Explanation>,
+    observe: impl Fn(Direction) -> Observation,
+) -> Vec<Candidate> {
     let comparison = match verdict {
-        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => Some(comparison),
+        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => Some(*comparison),
         Verdict::Undetermined(_) => None,
     };
-    let candidates = Direction::BOTH.map(|direction| {
-        let seen = Observation::of(&verdict, window.end(), settings, direction).seen;
-        let matters = matches!(seen, Seen::Anomalous(_)) || incidents.is_active(direction);
-        matters.then(|| Candidate { customer_id: customer_id.clone(), metric, direction, seen, comparison })
-    });
-    Judged { verdict, candidates }
+    let incidents = known.of(customer_id.as_str(), metric);
+    let mut candidates = Vec::new();
+    for direction in Direction::BOTH {
+        let Observation { seen, seen_by, .. } = observe(direction);
+        if matches!(seen, Seen::Anomalous(_)) || incidents.is_active(direction) {
+            candidates.push(Candidate {
+                customer_id: customer_id.clone(),
+                metric,
+                direction,
+                seen,
+                seen_by,
+                comparison,
+                explanation: explanation.cloned().map(Box::new),
+            });
+        }
+    }
+    candidates
 }

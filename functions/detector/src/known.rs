@@ -8,7 +8,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use catalog::Catalog;
-use detection::incident::{self, Incident, Rules, Subject};
+use detection::incident::{self, Course, Incident, Rules, Subject};
 use detection::{Age, Direction, Excluded, Window};
 use store::IncidentItem;
 
@@ -82,10 +82,8 @@ impl Known {
     fn add(&mut self, item: &IncidentItem, metric: usize) {
         let IncidentItem { incident, version, .. } = item;
         let Some(series) = series(metric, incident.subject.direction) else { return };
-        let past = incident
-            .is_past(self.window.end(), &self.rules)
-            .then(|| Last::past(incident, *version))
-            .flatten();
+        let is_past = incident.is_past(self.window.end(), &self.rules) && !self.may_hold(incident);
+        let past = is_past.then(|| Last::past(incident, *version)).flatten();
         let last = past.unwrap_or_else(|| {
             self.kept.push(Kept::of(item));
             // Memory cannot hold so many incidents.
@@ -96,6 +94,11 @@ impl Known {
         let excluded = excluded.ends().unwrap_or((Age::NEWEST, Age::CURRENT));
         let customer = self.key(incident.subject.customer_id.as_str());
         self.entries.push(Entry { customer, last, series, excluded });
+    }
+
+    /// Whether the window may hold usage of an incident.
+    fn may_hold(&self, incident: &Incident) -> bool {
+        self.window.start() < incident.last_seen
     }
 
     /// Sorts the added incidents, and drops those that cannot matter.
@@ -137,6 +140,11 @@ impl<'a> OfSeries<'a> {
     /// Whether the latest incident of a direction is active.
     pub(crate) fn is_active(self, direction: Direction) -> bool {
         self.kept(direction).is_some_and(Kept::is_active)
+    }
+
+    /// The course of the latest incident of a direction. None if it is past.
+    pub(crate) fn course(self, direction: Direction) -> Option<Course> {
+        self.kept(direction).map(Kept::course)
     }
 
     /// The latest incident of a subject of this customer and metric.

@@ -18,7 +18,9 @@
 
 mod app;
 mod aws;
+pub mod calendars;
 pub mod candidate;
+mod fit;
 pub mod known;
 pub mod ledger;
 mod missed;
@@ -27,6 +29,7 @@ pub mod outbox;
 pub mod pass;
 mod plan;
 mod prebuild;
+mod prepare;
 mod record;
 mod request;
 mod run;
@@ -36,6 +39,7 @@ mod sweep;
 
 pub use app::App;
 pub use prebuild::prebuild;
+pub use prepare::prepare;
 pub use request::Request;
 pub use run::{run, steps};
 pub use summary::{Finding, RunSummary};

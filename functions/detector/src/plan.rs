@@ -170,6 +170,8 @@ mod tests {
             direction: finding.direction,
             seen: Seen::Anomalous(finding.severity),
             comparison: Some(finding.comparison),
+            seen_by: 24,
+            explanation: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use detection::incident::{Event, Figures, Incident, IncidentState, Observation, Step, Subject, advance};
-use detection::{Anomaly, Finding, Mute, Window, describe};
+use detection::{Anomaly, Finding, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
     AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
@@ -181,14 +181,14 @@ fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Ste
         return Step::Stay;
     }
     let observation = observation(pass, candidate);
-    let muted = mute(pass, candidate).is_some() || pass.order == Order::Missed;
+    let muted = candidate.mute(pass).is_some() || pass.order == Order::Missed;
     let latest = latest.and_then(|latest| latest.incident.as_ref());
     advance(latest, &subject(app, candidate), &observation, muted, &app.incidents.rules)
 }
 
 fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
     let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
-    Observation { window_end: pass.window.end(), seen: candidate.seen, figures }
+    Observation { window_end: pass.window.end(), seen: candidate.seen, figures, seen_by: candidate.seen_by }
 }
 
 /// The items of a decision: the incident, and its anomaly or notice.
@@ -219,7 +219,7 @@ fn change(
         let notice = page.map(|event| {
             let text = match event {
                 Event::Stale => describe::stale(&incident),
-                _ => describe::back_to_normal(unit, &incident),
+                _ => describe::back_to_normal(unit, &incident, candidate.hours()),
             };
             Notice::new(event, &incident, unit, text, window.end(), retention, writer.run_id)
         });
@@ -264,11 +264,6 @@ fn subject(app: &App, candidate: &Candidate) -> Subject {
     }
 }
 
-fn mute<'a>(pass: Pass<'a>, candidate: &Candidate) -> Option<&'a Mute> {
-    let metric = &pass.app.catalog.metrics()[candidate.metric].name;
-    pass.policies.mute(&candidate.customer_id, metric, &pass.window)
-}
-
 fn anomaly_item(
     pass: Pass<'_>,
     candidate: &Candidate,
@@ -279,7 +274,7 @@ fn anomaly_item(
     let judged_by = JudgedBy {
         catalog_version: app.catalog.version(),
         config_version: policies.version(&candidate.customer_id),
-        mute: mute(pass, candidate),
+        mute: candidate.mute(pass),
     };
     let anomaly = anomaly(app, window, candidate, finding);
     AnomalyItem::new(&anomaly, incident, &judged_by, app.store.retention(), writer.run_id)
@@ -321,5 +316,8 @@ impl Records {
 pub(crate) fn anomaly(app: &App, window: Window, candidate: &Candidate, finding: &Finding) -> Anomaly {
     let spec = &app.catalog.metrics()[candidate.metric];
     let steps = spec.steps_for(finding.direction);
-    Anomaly::new(candidate.customer_id.clone(), spec.name.clone(), &spec.unit, steps, window, finding)
+    let explanation = candidate.explanation.as_deref();
+    let window = window.newest_hours(candidate.hours()).unwrap_or(window);
+    let (customer, name) = (candidate.customer_id.clone(), spec.name.clone());
+    Anomaly::new(customer, name, &spec.unit, steps, window, finding, explanation)
 }

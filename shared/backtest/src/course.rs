@@ -2,12 +2,12 @@
 
 use detection::ensemble::Assessment;
 use detection::incident::{
-    Event, Incident, IncidentState, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
+    self, Event, Incident, IncidentState, Observation, Occurrence, Rules, Seen, Step, Subject, advance,
+    recurs,
 };
 use detection::{Calendar, Direction, Hour, Mute, TimeZone, Verdict};
 
 use crate::flagged::Outcome;
-use crate::observe::{Known, observe, seen_by};
 
 /// The incidents of one direction of a series so far.
 pub(crate) struct Course {
@@ -16,6 +16,14 @@ pub(crate) struct Course {
     incidents: Vec<Known>,
     /// Messages about ends.
     ends: usize,
+}
+
+/// An incident.
+#[derive(Clone, Debug)]
+struct Known {
+    incident: Incident,
+    /// The number of earlier ones that it repeats.
+    repeats: Option<usize>,
 }
 
 /// Days for which the hours of an incident stay out of later models.
@@ -45,20 +53,24 @@ impl Course {
         !self.incidents.is_empty()
     }
 
-    /// What becomes of an assessment. `None` for an hour that is no anomaly of this direction.
+    /// What the incidents see in an assessment of the windows that end with the hour `newest`.
+    pub(crate) fn observe(&self, assessment: &Assessment, newest: Hour) -> Observation {
+        let latest = self.incidents.last().map(|known| incident::Course::of(&known.incident));
+        Observation::of_assessment(assessment, newest.plus(1).start(), self.direction(), latest.as_ref())
+    }
+
+    /// What becomes of an assessment and its observation. `None` for an hour that is no anomaly of this direction.
     pub(crate) fn see(
         &mut self,
         assessment: &Assessment,
-        newest: Hour,
+        observation: &Observation,
         mute: Option<&Mute>,
         rules: &Rules,
         zone: &TimeZone,
     ) -> Option<Outcome> {
-        let direction = self.direction();
         let latest = self.incidents.last();
-        let observation = observe(assessment, newest, direction, latest);
         let step =
-            |muted| advance(latest.map(|known| &known.incident), &self.subject, &observation, muted, rules);
+            |muted| advance(latest.map(|known| &known.incident), &self.subject, observation, muted, rules);
         let mut decided = step(mute.is_some());
         let mut repeats = None;
         if let Step::Become { incident, .. } = &decided {
@@ -74,7 +86,7 @@ impl Course {
             return self.of_verdict(assessment);
         };
         if let Some(event) = page {
-            incident.note_page(event, true, &observation);
+            incident.note_page(event, true, observation);
         }
         let severity = match observation.seen {
             Seen::Anomalous(severity) => Some(severity),
@@ -82,7 +94,7 @@ impl Course {
         };
         let is_anomalous = severity.is_some();
         let is_mild = incident.notified.is_none() && severity < Some(rules.min_severity);
-        self.keep(*incident, assessment, is_anomalous, repeats);
+        self.keep(*incident, repeats);
         if !is_anomalous {
             self.ends += usize::from(page.is_some_and(Event::is_closing));
             return self.of_verdict(assessment);
@@ -102,24 +114,10 @@ impl Course {
         recurs(&Occurrence::of(opened), earlier, zone)
     }
 
-    fn keep(
-        &mut self,
-        incident: Incident,
-        assessment: &Assessment,
-        is_anomalous: bool,
-        repeats: Option<usize>,
-    ) {
-        let seen_by = seen_by(assessment, self.direction());
+    fn keep(&mut self, incident: Incident, repeats: Option<usize>) {
         match self.incidents.last_mut() {
-            Some(known) if known.incident.opened_at == incident.opened_at => {
-                known.incident = incident;
-                if is_anomalous {
-                    known.seen_by = known.seen_by.min(seen_by);
-                }
-            }
-            _ => {
-                self.incidents.push(Known { incident, seen_by, repeats });
-            }
+            Some(known) if known.incident.opened_at == incident.opened_at => known.incident = incident,
+            _ => self.incidents.push(Known { incident, repeats }),
         }
     }
 
@@ -136,8 +134,8 @@ impl Known {
     /// Whether an hour is one of the incident's: from the first hour of the window that saw it first to the end of its
     /// newest anomalous window.
     fn holds(&self, hour: Hour) -> bool {
-        let Incident { opened_at, last_seen, state, .. } = self.incident;
-        let begin = Hour::holding(opened_at).plus(-(self.seen_by as i64));
+        let Incident { opened_at, last_seen, state, seen_by, .. } = self.incident;
+        let begin = Hour::holding(opened_at).plus(-i64::from(seen_by));
         state != IncidentState::Accepted && hour >= begin && hour < Hour::holding(last_seen)
     }
 }
@@ -145,7 +143,7 @@ impl Known {
 #[cfg(test)]
 pub(crate) mod tests {
     use catalog::IncidentConfig;
-    use detection::incident::{Figures, Observation};
+    use detection::incident::Figures;
     use detection::{CustomerId, MetricName, Severity};
 
     use super::*;
@@ -162,11 +160,11 @@ pub(crate) mod tests {
         for hour in [newest.plus(-1), newest] {
             let seen = Seen::Anomalous(Severity::Critical);
             let figures = Figures { current_value: 100.0, ..Figures::NONE };
-            let observation = Observation { window_end: hour.plus(1).start(), seen, figures };
+            let observation = Observation { window_end: hour.plus(1).start(), seen, figures, seen_by: 1 };
             let latest = course.incidents.pop().map(|known| known.incident);
             let step = advance(latest.as_ref(), &course.subject, &observation, false, &rules);
             let Step::Become { incident, .. } = step else { panic!("{step:?}") };
-            course.incidents.push(Known { incident: *incident, seen_by: 1, repeats: None });
+            course.incidents.push(Known { incident: *incident, repeats: None });
         }
         course
     }
@@ -182,7 +180,7 @@ pub(crate) mod tests {
         assert_eq!(out(&course, 1), [-1, 0]);
         assert_eq!((out(&course, 7), out(&course, 8)), (vec![0], Vec::new()));
         // A longer window that saw it first holds earlier hours.
-        course.incidents[0].seen_by = 3;
+        course.incidents[0].incident.seen_by = 3;
         assert_eq!(out(&course, 1), [-3, -2, -1, 0]);
         course.incidents[0].incident.state = IncidentState::Accepted;
         assert!(out(&course, 1).is_empty());

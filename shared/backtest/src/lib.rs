@@ -21,7 +21,6 @@ mod days;
 mod defaults;
 mod difference;
 mod flagged;
-mod observe;
 mod replay;
 mod report;
 mod rounded;

@@ -11,7 +11,6 @@ use crate::configuration::Configuration;
 use crate::course::Course;
 use crate::days::Days;
 use crate::flagged::{Flagged, Outcome};
-use crate::observe::seen_by;
 use crate::usage::{Customer, Series, Usage};
 
 /// Usage on its way through a configuration.
@@ -74,9 +73,10 @@ impl<'a> Replay<'a> {
             if let Some(row) = model.row(newest) {
                 let assessment = ensemble::judge(&model.fill_muted(hours.recent(newest)), row, settings);
                 for course in &mut courses {
-                    let window = window(newest, seen_by(&assessment, course.direction()));
+                    let observation = course.observe(&assessment, newest);
+                    let window = window(newest, observation.seen_by.into());
                     let mute = window.and_then(|window| configuration.mute(&spec.name, &window));
-                    let outcome = course.see(&assessment, newest, mute, configuration.rules(), &zone);
+                    let outcome = course.see(&assessment, &observation, mute, configuration.rules(), &zone);
                     flagged.extend(
                         outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),
                     );

@@ -21,6 +21,18 @@ pub struct DetectionConfig {
     ///
     /// The catalog sets the least change in the metric's unit.
     pub thresholds: Thresholds,
+    /// `DETECTORS`: `z_score` or `ensemble`; default `z_score`.
+    pub method: Method,
+}
+
+/// How a run judges usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// The classical rule: the last 24 hours beside the same hours of the days before.
+    #[default]
+    ZScore,
+    /// Models of the week: the last 1, 3, 6 and 24 hours.
+    Ensemble,
 }
 
 impl DetectionConfig {
@@ -49,6 +61,13 @@ impl DetectionConfig {
                 )?,
                 ..usual
             },
+            method: match env.get("DETECTORS").as_deref() {
+                None | Some("z_score") => Method::ZScore,
+                Some("ensemble") => Method::Ensemble,
+                Some(other) => {
+                    return Err(ConfigError::invalid("DETECTORS", other.to_owned(), "z_score or ensemble"));
+                }
+            },
         };
         if config.thresholds.min_samples > usize::from(config.baseline_days.get()) {
             let value = config.thresholds.min_samples.to_string();
@@ -74,6 +93,7 @@ impl Default for DetectionConfig {
             window_delay: Duration::ZERO,
             baseline_days: BaselineDays::default(),
             thresholds: Thresholds::default(),
+            method: Method::default(),
         }
     }
 }
@@ -101,6 +121,7 @@ mod tests {
             ("BASELINE_DAYS", "1", "BASELINE_DAYS=1 is not valid"),
             ("BASELINE_DAYS", "-5", "BASELINE_DAYS=-5 is not valid"),
             ("MIN_SAMPLES", "31", "MIN_SAMPLES=31 is not valid"),
+            ("DETECTORS", "magic", "DETECTORS=magic is not valid: z_score or ensemble"),
             ("WINDOW_DELAY_SECONDS", "90000", "WINDOW_DELAY_SECONDS=90000 is not valid"),
         ] {
             let refusal = detection(&[(name, value)]).unwrap_err();

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Number of buckets. A hash of its id puts each customer into one: ClickHouse's `cityHash64(customer_id) % 8`. So the
-/// query itself leaves out the customers of other shards.
-pub const BUCKETS: u8 = 8;
+/// Number of buckets. A hash of its id puts each customer into one: ClickHouse's `cityHash64(customer_id) % 24`. So the
+/// query itself leaves out the customers of other shards. The models of a bucket begin at the hour of the day of its
+/// number.
+pub const BUCKETS: u8 = 24;
 
 /// One of 1, 2, 4 or 8 equal parts. Bucket `b` belongs to shard `b % of`, so each customer is in exactly one shard.
 /// Nothing about shards is stored between runs. Each request names its shard.
@@ -45,6 +46,11 @@ impl Shard {
             1 | 2 | 4 | 8 => Err(ShardError::Shard { number, of }),
             _ => Err(ShardError::Shards(of)),
         }
+    }
+
+    /// The customers of one bucket. No request names such a part.
+    pub fn of_bucket(bucket: u8) -> Self {
+        Self { number: bucket % BUCKETS, of: BUCKETS }
     }
 
     /// The number of the part, from 0.

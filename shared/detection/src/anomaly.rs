@@ -7,8 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{describe, steps};
-use crate::{Comparison, CustomerId, Direction, Evidence, Finding, MetricName, Severity, Window};
+use crate::text::{describe, steps, usual};
+use crate::{
+    Comparison, CustomerId, Direction, Evidence, Explanation, Finding, Hour, MetricName, Severity, TimeZone,
+    Window,
+};
 
 /// A recorded deviation of one customer's metric in one window.
 ///
@@ -25,6 +28,8 @@ pub struct Anomaly {
     pub direction: Direction,
     /// The figures that it was judged by, in `unit`.
     pub evidence: Evidence,
+    /// Why a model calls it an anomaly. `None` for an anomaly by the classical rule.
+    pub explanation: Option<Explanation>,
     /// One English sentence with figures.
     pub description: String,
     pub investigation_steps: Vec<String>,
@@ -55,10 +60,12 @@ impl Anomaly {
         own_steps: Vec<String>,
         window: Window,
         finding: &Finding,
+        explanation: Option<&Explanation>,
     ) -> Self {
         Self {
             kind: AnomalyKind::of(&finding.comparison),
-            description: describe::sentence(metric.as_str(), unit, finding),
+            description: description(&metric, unit, &window, finding, explanation),
+            explanation: explanation.cloned(),
             investigation_steps: steps::with_general(own_steps, finding.direction),
             unit: unit.to_owned(),
             window,
@@ -78,6 +85,20 @@ impl Anomaly {
     pub fn id(&self) -> AnomalyId {
         AnomalyId::of(self.detected_at(), &self.metric, &self.customer_id)
     }
+}
+
+/// The finding in one sentence, with the figures of the rule that made it.
+fn description(
+    metric: &MetricName,
+    unit: &str,
+    window: &Window,
+    finding: &Finding,
+    explanation: Option<&Explanation>,
+) -> String {
+    let Some(explanation) = explanation else { return describe::sentence(metric.as_str(), unit, finding) };
+    let newest = Hour::holding(window.end()).plus(-1);
+    let current = finding.comparison.current;
+    format!("{metric}: {}", usual::of_explanation(current, explanation, unit, newest, &TimeZone::utc()))
 }
 
 impl AnomalyKind {
@@ -135,7 +156,7 @@ mod tests {
         let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
         let customer = CustomerId::new(customer).unwrap();
         let own_steps = vec!["Look.".to_owned()];
-        Anomaly::new(customer, MetricName::new(metric).unwrap(), "calls", own_steps, window, &finding)
+        Anomaly::new(customer, MetricName::new(metric).unwrap(), "calls", own_steps, window, &finding, None)
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!
 //! A change is an anomaly from 0.8 thresholds on, and critical from 1 on.
 
+mod explanation;
 mod view;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::hours::{ByLength, Recent};
 use crate::model::{FIRST_DAYS, HourModel};
 use crate::{Comparison, Direction, Finding, Reason, Settings, Severity, Verdict};
 
+pub use explanation::{DetectorSays, Explanation};
 pub use view::{Condition, Nearest, Standing, View};
 
 /// A verdict and its explanation.
@@ -82,7 +84,9 @@ pub fn judge(recent: &Recent, row: &HourModel, settings: &Settings) -> Assessmen
     let values = recent.windows();
     let views = views(recent, &values, row, settings);
     let speaker = views.iter().max_by(|a, b| a.rank().total_cmp(&b.rank()));
-    let Some(speaker) = speaker else { return Assessment::undetermined(recent, &values, row) };
+    let Some(speaker) = speaker else {
+        return Assessment::undetermined(reason(recent, &values), row.days);
+    };
     let score = speaker.in_thresholds();
     let (baseline, z_score) = speaker.beside_classical(recent, row, settings);
     let comparison = Comparison {
@@ -137,13 +141,23 @@ fn views(recent: &Recent, values: &ByLength<f64>, row: &HourModel, settings: &Se
     views
 }
 
+/// Why no window could be judged.
+fn reason(recent: &Recent, values: &ByLength<f64>) -> Reason {
+    match recent.fault {
+        Some(fault) => fault,
+        None if values.iter().all(|value| value.is_nan()) => Reason::NoData,
+        None => Reason::InsufficientData,
+    }
+}
+
 impl Assessment {
-    fn undetermined(recent: &Recent, values: &ByLength<f64>, row: &HourModel) -> Self {
-        let reason = match recent.fault {
-            Some(fault) => fault,
-            None if values.iter().all(|value| value.is_nan()) => Reason::NoData,
-            None => Reason::InsufficientData,
-        };
+    /// Whether a window flags, or reaches this share of each limit. `row` and `settings` are those that it was made by.
+    pub fn is_near(&self, share: f64, row: &HourModel, settings: &Settings) -> bool {
+        self.views.iter().any(|view| view.is_near(share, row, settings))
+    }
+
+    /// No verdict on a series that is known for so many days.
+    pub(crate) fn undetermined(reason: Reason, days: u16) -> Self {
         Self {
             verdict: Verdict::Undetermined(reason),
             score: 0.0,
@@ -152,8 +166,8 @@ impl Assessment {
             expected: 0.0,
             views: SmallVec::new(),
             nearest: None,
-            days: row.days,
-            trust: Trust::of(row.days),
+            days,
+            trust: Trust::of(days),
         }
     }
 }

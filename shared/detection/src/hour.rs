@@ -28,6 +28,12 @@ impl Hour {
         Self(self.0.saturating_add(hours))
     }
 
+    /// The latest hour up to this one that begins at an hour of the day, in UTC.
+    #[must_use]
+    pub fn latest_at(self, hour_of_day: u8) -> Self {
+        Self(self.0.saturating_sub(self.0.wrapping_sub(i64::from(hour_of_day)).rem_euclid(24)))
+    }
+
     /// How many hours later it is than another.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
@@ -48,6 +54,14 @@ mod tests {
             let hour = Hour::holding(at.parse().unwrap());
             assert_eq!(hour.start(), start.parse().unwrap(), "{at}");
             assert_eq!((hour.plus(25).since(hour), hour.plus(-3).since(hour)), (25, -3));
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_any_hour() {
+        let hour = Hour::holding("2026-11-21T13:30:00Z".parse().unwrap());
+        for (hour_of_day, back) in [(13, 0), (12, 1), (0, 13), (14, 23), (23, 14)] {
+            assert_eq!(hour.since(hour.latest_at(hour_of_day)), back, "{hour_of_day}");
         }
     }
 

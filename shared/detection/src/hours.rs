@@ -188,6 +188,17 @@ impl Hours {
 }
 
 impl Recent {
+    /// The value of the hours of the day that are known. Zero if none is.
+    pub(crate) fn of_known_hours(&self) -> f64 {
+        let known = self.values.iter().copied().filter(|value| !value.is_nan());
+        match self.aggregate {
+            Aggregate::Count | Aggregate::Sum => known.sum(),
+            Aggregate::Max => known.reduce(f64::max).unwrap_or(0.0),
+            Aggregate::Min => known.reduce(f64::min).unwrap_or(0.0),
+            Aggregate::Mean => known.clone().sum::<f64>() / known.count().max(1) as f64,
+        }
+    }
+
     /// The values of the windows that end with the newest hour. NaN for a window without a value.
     pub(crate) fn windows(&self) -> ByLength<f64> {
         let mut windows = [[0.0; 24]; 4];

@@ -34,6 +34,7 @@ mod recurrence;
 mod tests;
 
 pub use crate::Figures;
+pub use ending::Course;
 pub use exclusion::excluded;
 pub use id::{IncidentId, Subject};
 pub use machine::{Rules, Step, advance};

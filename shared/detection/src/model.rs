@@ -11,6 +11,7 @@ mod clocks;
 mod gate;
 mod memory;
 mod muted;
+mod numbers;
 mod peers;
 mod robust;
 mod transform;
@@ -28,6 +29,7 @@ use muted::Muted;
 use robust::median_size;
 
 pub use memory::Memory;
+pub use numbers::{LAYOUT, NUMBERS};
 pub use peers::Profile;
 pub use transform::Transform;
 

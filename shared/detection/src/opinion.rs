@@ -79,6 +79,20 @@ impl Detail {
             _ => [0.0; 2],
         }
     }
+
+    /// The name of the detector.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ZScore { .. } => "z_score",
+            Self::Seasonal { .. } => "seasonal",
+            Self::Autoregressive => "autoregressive",
+            Self::Shape { .. } => "shape",
+            Self::NewUsage => "new_usage",
+            Self::SeasonalEsd { .. } => "seasonal_esd",
+            Self::IsolationForest { .. } => "isolation_forest",
+            Self::Autoencoder { .. } => "autoencoder",
+        }
+    }
 }
 
 impl Expected {

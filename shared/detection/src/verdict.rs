@@ -116,14 +116,15 @@ const LARGEST: f64 = 1e100;
 impl Reason {
     /// Why a value is broken, if it is. `never_negative`: a negative value can only be broken data.
     pub(crate) fn of_broken(value: f64, never_negative: bool) -> Option<Self> {
-        if !value.is_finite() {
+        let least = if never_negative { 0.0 } else { -LARGEST };
+        if value >= least && value <= LARGEST {
+            None
+        } else if !value.is_finite() {
             Some(Self::NotFinite)
         } else if value < 0.0 && never_negative {
             Some(Self::Negative)
-        } else if value.abs() > LARGEST {
-            Some(Self::OutOfRange)
         } else {
-            None
+            Some(Self::OutOfRange)
         }
     }
 

@@ -118,6 +118,12 @@ impl Window {
         Self { start: self.start - back, end: self.end - back }
     }
 
+    /// Its newest hours as a window of their own. `None` for no hours.
+    pub fn newest_hours(&self, hours: usize) -> Option<Self> {
+        let length = SignedDuration::from_hours(i64::try_from(hours).ok().filter(|hours| *hours > 0)?);
+        Some(Self { start: self.end.checked_sub(length).ok()?, end: self.end })
+    }
+
     /// The window of the same length that closes an hour later.
     pub fn an_hour_later(&self) -> Self {
         let hour = SignedDuration::from_hours(1);

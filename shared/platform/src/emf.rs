@@ -72,6 +72,23 @@ pub struct UsageFigures {
     pub broken_windows: u64,
 }
 
+impl UsageFigures {
+    /// Adds the figures of another part of the customers.
+    pub fn add(&mut self, other: Self) {
+        self.customers += other.customers;
+        self.series += other.series;
+        self.muted += other.muted;
+        self.quarantined += other.quarantined;
+        self.broken_windows += other.broken_windows;
+        for (key, count) in other.anomalies {
+            *self.anomalies.entry(key).or_default() += count;
+        }
+        for (reason, count) in other.undetermined {
+            *self.undetermined.entry(reason).or_default() += count;
+        }
+    }
+}
+
 /// Figures of publishing alerts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlertFigures {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use detection::incident::{Event, Incident, IncidentId};
 use detection::{
-    Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State,
+    Anomaly, AnomalyId, AnomalyKind, CustomerId, DetectorSays, Direction, Evidence, Explanation, MetricName,
+    Mute, Severity, State,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,15 @@ pub struct AnomalyItem {
     pub window_end: i64,
     #[serde(flatten)]
     pub evidence: Evidence,
+    /// How far it is from usual, in thresholds. `None` for an anomaly by the classical rule, like all that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// How sure the score makes, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// What each detector said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<DetectorSays>,
     pub unit: String,
     pub severity: Severity,
     pub direction: Direction,
@@ -96,6 +106,9 @@ impl AnomalyItem {
             window_start: anomaly.window.start().as_millisecond(),
             window_end: anomaly.window.end().as_millisecond(),
             evidence: anomaly.evidence,
+            score: anomaly.explanation.as_ref().map(|explanation| explanation.score),
+            confidence: anomaly.explanation.as_ref().map(|explanation| explanation.confidence),
+            detectors: anomaly.explanation.as_ref().map(Explanation::detectors).unwrap_or_default(),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
             direction: anomaly.direction,
@@ -170,6 +183,7 @@ mod tests {
                 severity: Severity::Critical,
                 direction: Direction::Spike,
                 evidence,
+                explanation: None,
                 description: "a spike".to_owned(),
                 investigation_steps: vec!["look".to_owned()],
             };

@@ -59,8 +59,13 @@ pub(crate) const ARRIVALS_TABLE: &str = "usage_arrivals";
 pub(crate) const BASELINES_TABLE: &str = "usage_baselines";
 pub(crate) const BUILDS_TABLE: &str = "usage_baseline_builds";
 
+/// Models that were fitted from the rollup, and notes of the complete fits.
+pub(crate) const MODELS_TABLE: &str = "usage_models";
+pub(crate) const FITS_TABLE: &str = "usage_model_fits";
+
 /// All tables that a migration makes, except the table of the events.
-pub const TABLES: [&str; 4] = [TABLE, ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE];
+pub const TABLES: [&str; 6] =
+    [TABLE, ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE, MODELS_TABLE, FITS_TABLE];
 
 /// Definition of a note that ends all builds that began before it.
 pub(crate) const FORGOTTEN: &str = "forgotten";

@@ -1,7 +1,7 @@
 //! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
 use detection::Severity;
-use detection::incident::{Event, Figures, Incident, IncidentState, Page, Subject};
+use detection::incident::{Course, Event, Figures, Incident, IncidentState, Page, Subject};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 
@@ -35,6 +35,7 @@ pub(super) struct Kept {
     page: Option<(Event, bool)>,
     /// Whether people have acted on the incident.
     is_handled: bool,
+    seen_by: u8,
 }
 
 /// Stands for a missing time. No timestamp is as early.
@@ -64,6 +65,7 @@ impl Kept {
             notified,
             alerting,
             last_page,
+            seen_by,
         } = &item.incident;
         Self {
             opened_at: opened_at.as_millisecond(),
@@ -88,12 +90,23 @@ impl Kept {
             alerting: *alerting,
             page: last_page.map(|page| (page.event, page.single)),
             is_handled: !item.history.is_empty(),
+            seen_by: *seen_by,
         }
     }
 
     /// Whether the incident is active.
     pub(super) fn is_active(&self) -> bool {
         self.over_at == NEVER
+    }
+
+    /// Its course.
+    pub(super) fn course(&self) -> Course {
+        Course {
+            opened_at: timestamp(self.opened_at),
+            last_seen: timestamp(self.last_seen),
+            over_at: (self.over_at != NEVER).then(|| timestamp(self.over_at)),
+            seen_by: self.seen_by,
+        }
     }
 
     /// The latest incident of a subject has the greatest order.
@@ -137,6 +150,7 @@ impl Kept {
             notified: self.notified,
             alerting: self.alerting,
             last_page: self.page.map(|(event, single)| Page { event, window_end, single }),
+            seen_by: self.seen_by,
         }
     }
 }

@@ -105,6 +105,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         notified: rng.random_bool(0.5).then(|| any(rng, &severities)),
         alerting: rng.random_bool(0.5),
         last_page: rng.random_bool(0.7).then_some(page),
+        seen_by: any(rng, &[1, 3, 24]),
     };
     let entry = HistoryEntry {
         action: Action::Acknowledge,
@@ -141,7 +142,7 @@ fn step(latest: Option<&Incident>, subject: &Subject, seen: Seen, deviation: f64
         baseline_stddev: 10.0,
         z_score: deviation / 10.0,
     };
-    let observation = Observation { window_end: window().end(), seen, figures };
+    let observation = Observation { window_end: window().end(), seen, figures, seen_by: 24 };
     advance(latest, subject, &observation, false, &rules())
 }
 

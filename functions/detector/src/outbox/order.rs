@@ -96,6 +96,7 @@ pub(super) mod tests {
             notified: Some(detection::Severity::Critical),
             alerting: true,
             last_page: None,
+            seen_by: 24,
         };
         let text = String::from("text");
         let notice = Notice::new(event, &incident, "calls", text, at(told), Duration::from_secs(1), "run");

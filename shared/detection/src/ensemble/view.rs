@@ -25,6 +25,7 @@ pub struct View {
 
 /// Why a view has a say or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Its score is large enough for an anomaly.
@@ -158,6 +159,22 @@ impl View {
         };
         let least = beyond.max(floors.min_change_of(self.hours())) / expected;
         if least.is_nan() { f64::INFINITY } else { least.max(floors.min_relative_change()) }
+    }
+
+    /// Whether it is an anomaly in a direction.
+    pub fn flags(&self, direction: Direction) -> bool {
+        self.standing == Standing::Flags && Direction::of(self.opinion.score) == direction
+    }
+
+    /// Whether it flags, or nearly: with this share of each limit. So a row of numbers with fewer digits leaves nothing
+    /// out.
+    pub(super) fn is_near(&self, share: f64, row: &HourModel, settings: &Settings) -> bool {
+        let (change, floors) = (self.change(), settings.floors());
+        let is_near = self.opinion.score.abs() >= share * self.stored
+            && change >= share * floors.min_change_of(self.hours())
+            && change >= share * floors.min_relative_change() * self.expected.abs()
+            && self.gate(row).is_none_or(|gate| self.value >= gate - (1.0 - share) * gate.abs());
+        is_near || self.standing == Standing::Flags
     }
 
     fn place(&self) -> usize {

@@ -87,7 +87,7 @@ impl Incident {
 
     /// Notes that people are paged because of an observation, by a single page (`single`) or a digest.
     pub fn note_page(&mut self, event: Event, single: bool, observation: &Observation) {
-        let Observation { window_end, seen, figures } = observation;
+        let Observation { window_end, seen, figures, .. } = observation;
         if event.is_closing() {
             self.alerting = false;
             self.notified = None;
@@ -109,13 +109,20 @@ impl Incident {
         self.level_at_start = Some(self.latest.deviation());
     }
 
+    /// Whether only windows of a day saw it. The deviations of windows of several lengths are not compared, because the
+    /// same cause has a larger one in a longer window.
+    fn is_of_days(&self) -> bool {
+        self.seen_by == Self::DAY
+    }
+
     /// Whether the level has doubled since it began.
     fn has_outgrown(&self) -> bool {
-        self.latest.deviation() >= Rules::ESCALATION * self.level_at_start.unwrap_or(self.level)
+        self.is_of_days()
+            && self.latest.deviation() >= Rules::ESCALATION * self.level_at_start.unwrap_or(self.level)
     }
 
     fn open(subject: Subject, observation: &Observation, severity: Severity) -> Self {
-        let Observation { window_end, figures, .. } = *observation;
+        let Observation { window_end, figures, seen_by, .. } = *observation;
         Self {
             subject,
             state: IncidentState::Open,
@@ -137,6 +144,7 @@ impl Incident {
             notified: None,
             alerting: false,
             last_page: None,
+            seen_by,
         }
     }
 
@@ -148,7 +156,9 @@ impl Incident {
 
     /// Another anomaly of the same direction, in a newer window.
     fn deviates(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
-        let doubled = observation.figures.deviation() >= Rules::ESCALATION * self.level;
+        let doubled = self.is_of_days()
+            && observation.seen_by == Self::DAY
+            && observation.figures.deviation() >= Rules::ESCALATION * self.level;
         // A closed incident was mild when it was closed. It was not closed for a worse deviation.
         let worse = doubled || severity > self.severity;
         let within = |since: Timestamp| observation.window_end.duration_since(since) <= rules.reopen_within;
@@ -220,6 +230,7 @@ impl Incident {
             severity: self.severity.max(severity),
             anomalies: self.anomalies + 1,
             peak_z_score: self.peak_with(observation),
+            seen_by: self.seen_by.min(observation.seen_by),
             ..self.clone()
         };
         let is_known = match self.is_open() {
@@ -331,6 +342,7 @@ impl Incident {
             last_seen: observation.window_end,
             anomalies: self.anomalies + 1,
             peak_z_score: self.peak_with(observation),
+            seen_by: self.seen_by.min(observation.seen_by),
             ..self.at(observation, 0)
         }
     }

@@ -60,6 +60,9 @@ pub struct Incident {
     pub alerting: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_page: Option<Page>,
+    /// The length in hours of the shortest window that saw it.
+    #[serde(default = "day", skip_serializing_if = "is_day")]
+    pub seen_by: u8,
 }
 
 /// `acknowledged`: somebody looks into it, so it sends no reminders. `accepted`: its level has lasted so long that it
@@ -113,6 +116,9 @@ pub enum Event {
 }
 
 impl Incident {
+    /// The length in hours of windows that are judged as a whole day.
+    pub const DAY: u8 = 24;
+
     pub fn id(&self) -> IncidentId {
         IncidentId::of(self.opened_at, &self.subject)
     }
@@ -158,6 +164,17 @@ impl IncidentState {
     pub fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Acknowledged)
     }
+}
+
+/// Windows that are judged as a whole day leave this out of their incidents.
+fn day() -> u8 {
+    Incident::DAY
+}
+
+// Serde passes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_day(hours: &u8) -> bool {
+    *hours == Incident::DAY
 }
 
 /// Times as Unix milliseconds.

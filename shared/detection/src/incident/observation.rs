@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::model::Incident;
 use crate::{Comparison, Direction, Figures, Finding, Settings, Severity, Verdict};
 
 /// One series in one window, seen from one direction.
@@ -12,6 +13,8 @@ pub struct Observation {
     pub seen: Seen,
     /// [`Figures::NONE`] for a window without a verdict.
     pub figures: Figures,
+    /// The length in hours of the shortest window that is anomalous in this direction. 24 for all other windows.
+    pub seen_by: u8,
 }
 
 /// A value is back inside below this share of the threshold. So an incident does not flicker around the threshold.
@@ -30,23 +33,26 @@ pub enum Seen {
 }
 
 impl Observation {
-    /// The view of incidents of a direction on a verdict.
+    /// The view of incidents of a direction on a verdict by one window of a day.
     pub fn of(verdict: &Verdict, window_end: Timestamp, settings: &Settings, direction: Direction) -> Self {
-        let (comparison, seen) = match verdict {
-            Verdict::Anomalous(Finding { comparison, severity, direction: found }) => {
-                // An anomaly in the other direction ends this incident, as usual values do.
-                let seen = if *found == direction { Seen::Anomalous(*severity) } else { Seen::Inside };
-                (comparison, seen)
-            }
-            Verdict::Normal(comparison) => {
-                let inside = is_inside(comparison, settings, direction);
-                (comparison, if inside { Seen::Inside } else { Seen::Between })
-            }
-            Verdict::Undetermined(_) => {
-                return Self { window_end, seen: Seen::Undetermined, figures: Figures::NONE };
-            }
+        let seen = match verdict {
+            // An anomaly in the other direction ends this incident, as usual values do.
+            Verdict::Anomalous(finding) if finding.direction != direction => Seen::Inside,
+            Verdict::Anomalous(finding) => Seen::Anomalous(finding.severity),
+            Verdict::Normal(comparison) if is_inside(comparison, settings, direction) => Seen::Inside,
+            Verdict::Normal(_) => Seen::Between,
+            Verdict::Undetermined(_) => Seen::Undetermined,
         };
-        Self { window_end, seen, figures: Figures::of(comparison) }
+        Self { window_end, seen, figures: figures(verdict), seen_by: Incident::DAY }
+    }
+}
+
+pub(super) fn figures(verdict: &Verdict) -> Figures {
+    match verdict {
+        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => {
+            Figures::of(comparison)
+        }
+        Verdict::Undetermined(_) => Figures::NONE,
     }
 }
 

@@ -35,7 +35,7 @@ fn observation(at: i64, seen: Seen, deviation: f64) -> Observation {
         baseline_stddev: 10.0,
         z_score: deviation / 10.0,
     };
-    Observation { window_end: hour(at), seen, figures }
+    Observation { window_end: hour(at), seen, figures, seen_by: Incident::DAY }
 }
 
 /// Feeds observations `(hour, what was seen)` one after the other; every page is a page of its own. Returns the incident
@@ -363,4 +363,25 @@ fn verdicts_as_observations() {
     }
     let none = Observation::of(&Verdict::Undetermined(crate::Reason::NoData), hour(0), &settings, Spike);
     assert_eq!((none.seen, none.figures), (Seen::Undetermined, Figures::NONE));
+}
+
+#[test]
+fn deviations_of_windows_of_several_lengths_are_not_compared() {
+    let page = |lengths: [u8; 2]| {
+        let [first, second] =
+            [(10, 50.0, lengths[0]), (11, 150.0, lengths[1])].map(|(at, deviation, seen_by)| Observation {
+                seen_by,
+                ..observation(at, Seen::Anomalous(Severity::Critical), deviation)
+            });
+        let step = advance(None, &subject(), &first, false, &rules());
+        let Step::Become { mut incident, page: Some(event) } = step else { panic!("{step:?}") };
+        incident.note_page(event, true, &first);
+        let step = advance(Some(&incident), &subject(), &second, false, &rules());
+        let Step::Become { incident, page } = step else { panic!("{step:?}") };
+        (page, incident.seen_by)
+    };
+    assert_eq!(page([24, 24]), (Some(Event::Escalated), 24));
+    assert_eq!(page([1, 3]), (None, 1));
+    assert_eq!(page([24, 3]), (None, 3));
+    assert_eq!(page([3, 24]), (None, 3));
 }

@@ -54,12 +54,13 @@ pub fn stale(incident: &Incident) -> String {
     )
 }
 
-/// The sentence for a series that is back inside for good.
-pub fn back_to_normal(unit: &str, incident: &Incident) -> String {
+/// The sentence for a series that is back inside for good. The newest window has so many hours.
+pub fn back_to_normal(unit: &str, incident: &Incident, hours: usize) -> String {
     let (metric, latest) = (&incident.subject.metric, &incident.latest);
+    let period = format!("the last {}", counted(hours as i64, "hour"));
     format!(
         "{} and is back to normal (mean {}, z {:.1}), after {}",
-        was(metric.as_str(), unit, "the last 24 hours", latest.current_value),
+        was(metric.as_str(), unit, &period, latest.current_value),
         humanize(latest.baseline_mean, unit),
         latest.z_score,
         so_far(incident)

@@ -3,7 +3,7 @@
 use super::units::humanize;
 use crate::Verdict;
 use crate::calendar::{Local, TimeZone};
-use crate::ensemble::{Assessment, Trust};
+use crate::ensemble::{Assessment, Explanation, Trust};
 use crate::hour::Hour;
 
 const WEEKDAYS: [&str; 7] =
@@ -17,15 +17,26 @@ pub fn sentence(assessment: &Assessment, unit: &str, newest: Hour, zone: &TimeZo
         Verdict::Anomalous(finding) => finding.comparison.current,
         Verdict::Undetermined(_) => return None,
     };
+    Some(of_explanation(value, &assessment.explanation(), unit, newest, zone))
+}
+
+/// The same for the value of the window that an explanation is about.
+pub fn of_explanation(
+    value: f64,
+    explanation: &Explanation,
+    unit: &str,
+    newest: Hour,
+    zone: &TimeZone,
+) -> String {
     let end = zone.clock(newest.plus(1));
     let name = if *zone == TimeZone::utc() { String::new() } else { format!(" ({zone})") };
-    let period = match assessment.hours {
+    let period = match explanation.hours {
         24 => format!("in the 24 hours until {end}{name}"),
         hours => format!("between {} and {end}{name}", zone.clock(newest.plus(1 - hours as i64))),
     };
     let seen = if value == 0.0 { "nothing".to_owned() } else { humanize(value, unit) };
-    let usual = usual(assessment.expected, &seen, unit);
-    Some(format!("{seen} {period}, {usual} {}", when(assessment, zone.local(newest))))
+    let usual = usual(explanation.expected, &seen, unit);
+    format!("{seen} {period}, {usual} {}", when(explanation, zone.local(newest)))
 }
 
 /// The expected amount in two digits, without its unit if both amounts are in the metric's own.
@@ -46,14 +57,14 @@ fn two_digits(value: f64) -> f64 {
 }
 
 /// When the amount is usual, as exactly as the series is known.
-fn when(assessment: &Assessment, last: Local) -> String {
+fn when(explanation: &Explanation, last: Local) -> String {
     let day = WEEKDAYS[usize::from(last.weekday()) % WEEKDAYS.len()];
-    let hours = match assessment.hours {
+    let hours = match explanation.hours {
         1 => "at this hour",
         24 => "",
         _ => "in these hours",
     };
-    match (assessment.trust, hours) {
+    match (explanation.trust, hours) {
         (Trust::New, _) => "for its peers at this level".to_owned(),
         (Trust::Young, "") => "for a day".to_owned(),
         (Trust::Young, hours) => hours.to_owned(),

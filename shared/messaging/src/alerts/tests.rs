@@ -29,7 +29,7 @@ fn item(customer: &str) -> AnomalyItem {
         "Look for bulk exports, scraping, or a cache that no longer caches.",
     ];
     let steps = steps.map(str::to_owned).to_vec();
-    let anomaly = Anomaly::new(customer, metric, "bytes", steps, window(), &finding);
+    let anomaly = Anomaly::new(customer, metric, "bytes", steps, window(), &finding, None);
     let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
     let incident = incident(&anomaly, &finding);
     AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run")
@@ -43,6 +43,7 @@ fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
         window_end: anomaly.detected_at(),
         seen: Seen::Anomalous(finding.severity),
         figures: Figures::of(&finding.comparison),
+        seen_by: Incident::DAY,
     };
     let patience = SignedDuration::from_hours(24);
     let rules = Rules {
@@ -104,7 +105,7 @@ fn each_shard_has_a_digest_of_its_own() {
 #[test]
 fn the_end_of_an_incident() {
     let incident = item("cust_1").alert.unwrap().incident;
-    let description = describe::back_to_normal("bytes", &incident);
+    let description = describe::back_to_normal("bytes", &incident, 24);
     let notice = |event, description| {
         let at = "2026-11-22T14:00:00Z".parse().unwrap();
         let notice = Notice::new(event, &incident, "bytes", description, at, Duration::ZERO, "run");

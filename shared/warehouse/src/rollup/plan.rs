@@ -63,6 +63,7 @@ pub async fn plan(
     plan.statements.extend(statements::tables(keep_days));
     if found.rollup {
         plan.statements.push(statements::add_corrections());
+        plan.statements.push(statements::add_index());
         if found.keep_days != Some(keep_days) {
             let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
             plan.deletions.extend(deletion(client, database, None, EXPIRED, &condition).await?);

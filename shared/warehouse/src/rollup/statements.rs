@@ -1,10 +1,10 @@
 //! The statements of the migration, made from the validated catalog.
 
-use catalog::MetricSpec;
+use catalog::{BUCKETS, MetricSpec};
 
 use super::definition::comment;
 use super::events::{COLUMNS, events_by_hour, rollup_select};
-use super::{BASELINES_TABLE, BUILDS_TABLE, DEFAULT_KEEP_DAYS, FORGOTTEN, TABLE};
+use super::{BASELINES_TABLE, BUILDS_TABLE, DEFAULT_KEEP_DAYS, FITS_TABLE, FORGOTTEN, MODELS_TABLE, TABLE};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
@@ -12,7 +12,7 @@ pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 pub(super) const LAST_SECOND: u32 = 4_291_747_200;
 
 /// Makes the rollup and its dependent tables. The view of arrivals exists before anything can arrive.
-pub(super) fn tables(keep_days: u16) -> [String; 5] {
+pub(super) fn tables(keep_days: u16) -> [String; 7] {
     let keep = |ddl: &str| {
         let of_file = format!("toIntervalDay({DEFAULT_KEEP_DAYS})");
         ddl.trim().replace(&of_file, &format!("toIntervalDay({keep_days})"))
@@ -23,6 +23,8 @@ pub(super) fn tables(keep_days: u16) -> [String; 5] {
         include_str!("ddl/usage_arrivals_view.sql").trim().to_owned(),
         include_str!("ddl/usage_baselines.sql").trim().to_owned(),
         include_str!("ddl/usage_baseline_builds.sql").trim().to_owned(),
+        include_str!("ddl/usage_models.sql").trim().to_owned(),
+        include_str!("ddl/usage_model_fits.sql").trim().to_owned(),
     ]
 }
 
@@ -30,6 +32,13 @@ pub(super) fn tables(keep_days: u16) -> [String; 5] {
 pub(super) fn add_corrections() -> String {
     format!(
         "ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS corrections SimpleAggregateFunction(sum, Float64) AFTER low"
+    )
+}
+
+/// Adds the index of buckets to a rollup of an earlier version. Old parts get it when they are merged.
+pub(super) fn add_index() -> String {
+    format!(
+        "ALTER TABLE {TABLE} ADD INDEX IF NOT EXISTS by_bucket cityHash64(customer_id) % {BUCKETS} TYPE set(8) GRANULARITY 1"
     )
 }
 
@@ -124,15 +133,18 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Makes all baselines invalid. It follows every deletion from the rollup, in this order. The note that it leaves also
 /// ends builds that are under way, because a build counts only if it began after the note.
-pub fn forget_baselines() -> [String; 3] {
-    [
-        format!("TRUNCATE TABLE {BUILDS_TABLE}"),
-        format!(
-            "INSERT INTO {BUILDS_TABLE} (definition, begun, expires) \
-             VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
-        ),
-        format!("TRUNCATE TABLE {BASELINES_TABLE}"),
-    ]
+pub fn forget_baselines() -> Vec<String> {
+    let forget = |(notes, rows): (&str, &str)| {
+        [
+            format!("TRUNCATE TABLE {notes}"),
+            format!(
+                "INSERT INTO {notes} (definition, begun, expires) \
+                 VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
+            ),
+            format!("TRUNCATE TABLE {rows}"),
+        ]
+    };
+    [(BUILDS_TABLE, BASELINES_TABLE), (FITS_TABLE, MODELS_TABLE)].into_iter().flat_map(forget).collect()
 }
 
 pub(super) fn view_name(metric: &MetricSpec) -> String {

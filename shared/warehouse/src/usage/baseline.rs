@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog::Catalog;
+use catalog::{BUCKETS, Catalog};
 use clickhouse::Row;
 use detection::{Age, Window};
 use serde::Deserialize;
@@ -158,9 +158,11 @@ pub(super) fn seconds(at: jiff::Timestamp) -> u32 {
     u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
-/// The meaning of the values of a window: the metric of each value, and how it is made of events.
+/// The meaning of the values of a window: the metric of each value, and how it is made of events. And how customers are
+/// divided.
 pub(super) fn definition(catalog: &Catalog) -> String {
     let mut digest = Sha256::new();
+    digest.update(format!("{BUCKETS};"));
     for metric in catalog.metrics() {
         digest.update(format!("{}={:?};", metric.name, metric.aggregate));
     }
@@ -179,14 +181,14 @@ mod tests {
     const HOUR: u32 = 3_600;
     const HOUR_AGO_MS: i64 = (NOW - HOUR) as i64 * 1_000;
 
-    /// A sweep of twelve windows, of a quarter of the customers: two buckets.
+    /// A sweep of twelve windows, of an eighth of the customers: three buckets.
     fn request(catalog: &Catalog) -> SweepRequest<'_> {
         SweepRequest {
             window: Window::closing_at(jiff::Timestamp::from_second(i64::from(END)).unwrap()).unwrap(),
             baseline_days: detection::BaselineDays::new(11).unwrap(),
             catalog,
             customers: &[],
-            shard: Shard::new(1, 4).unwrap(),
+            shard: Shard::new(1, 8).unwrap(),
             query_id: "q",
             deadline: Instant::now(),
         }
@@ -194,7 +196,7 @@ mod tests {
 
     /// Builds of a time when nothing had arrived for an hour.
     fn built(closes: u32, oldest: u8) -> Vec<Build> {
-        [1, 5]
+        [1, 9, 17]
             .map(|bucket| (closes, bucket, u64::from(closes) + u64::from(bucket), HOUR_AGO_MS, 100, oldest))
             .to_vec()
     }
@@ -206,7 +208,7 @@ mod tests {
     /// The baseline that is read, and the fresh windows.
     fn read(state: &State) -> Option<(u32, u8, Vec<u8>)> {
         let baseline = state.baseline(&request(&Catalog::built_in().unwrap()))?;
-        assert_eq!((baseline.builds.len(), baseline.rows()), (2, 200));
+        assert_eq!((baseline.builds.len(), baseline.rows()), (3, 300));
         Some((baseline.closes, baseline.shift, baseline.fresh))
     }
 
@@ -277,10 +279,10 @@ mod tests {
     #[test]
     fn of_two_builds_the_newest_is_read_and_none_that_was_taken_back() {
         let mut state = state([built(END, 11), built(END - DAY, 11)].concat());
-        let at = |begun, id| [1, 5].map(|bucket| (END, bucket, id, begun, 100, 11));
+        let at = |begun, id| [1, 9, 17].map(|bucket| (END, bucket, id, begun, 100, 11));
         state.builds.extend(at(HOUR_AGO_MS - 1, 7));
         state.builds.extend(at(HOUR_AGO_MS + 1, 8));
-        assert_eq!(state.baseline(&request(&Catalog::built_in().unwrap())).unwrap().builds, [8, 8]);
+        assert_eq!(state.baseline(&request(&Catalog::built_in().unwrap())).unwrap().builds, [8, 8, 8]);
         state.builds.extend(at(HOUR_AGO_MS + 1, NO_BUILD));
         assert_eq!(read(&state), Some((END - DAY, 1, vec![0, 1])));
     }
@@ -288,11 +290,11 @@ mod tests {
     #[test]
     fn shards_that_built_apart_are_read_together_as_far_as_both_go() {
         let mut state = state(built(END, 11));
-        state.builds[1] = (END, 5, 7, HOUR_AGO_MS - 3_600_000, 50, 9);
+        state.builds[1] = (END, 9, 7, HOUR_AGO_MS - 3_600_000, 50, 9);
         state.arrivals = vec![(END - 3 * DAY, NOW - 3 * HOUR + 1)];
         let baseline = state.baseline(&request(&Catalog::built_in().unwrap())).unwrap();
-        assert_eq!((baseline.rows(), baseline.fresh), (150, vec![0, 2, 10, 11]));
-        assert_eq!(baseline.builds, [u64::from(END) + 1, 7]);
+        assert_eq!((baseline.rows(), baseline.fresh), (250, vec![0, 2, 10, 11]));
+        assert_eq!(baseline.builds, [u64::from(END) + 1, 7, u64::from(END) + 17]);
     }
 
     #[test]

@@ -39,8 +39,8 @@ const KEPT: u32 = 2 * DAY + 4 * 3_600;
 /// join.
 const BLOCK: usize = 64 * 1024 * 1024;
 
-/// Ids of one statement's builds: one for each bucket.
-const IDS_A_BUILD: u64 = BUCKETS as u64;
+/// Ids of one statement's builds: one for each bucket, and a power of two.
+const IDS_A_BUILD: u64 = (BUCKETS as u64).next_power_of_two();
 
 impl UsageReader {
     /// The baseline of a sweep. `None` if reading it does not pay, or if it is not found within a third of the

@@ -2,13 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use catalog::Catalog;
+use clickhouse::RowRead;
 use detection::CustomerId;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::baseline::{self, Baseline};
 use super::error::{OF_BASELINE, QueryContext, UsageError, classify};
-use super::request::{StepsRequest, SweepRequest, UsageStep};
+use super::hours::HoursOfCustomers;
+use super::request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};
+use super::rows::{Declaring, Rows};
 use super::sql;
 use super::sweep::{Content, Stream, Sweep};
 use crate::config::{ClickHouseConfig, host_of};
@@ -16,7 +20,7 @@ use crate::credentials::{Credentials, Login};
 
 /// Reads usage from ClickHouse.
 pub struct UsageReader {
-    client: clickhouse::Client,
+    pub(super) client: clickhouse::Client,
     credentials: Credentials,
     pub(super) host: String,
     read_timeout: Duration,
@@ -47,8 +51,9 @@ impl UsageReader {
     pub async fn sweep(&self, request: &SweepRequest<'_>) -> Result<Sweep, UsageError> {
         let SweepRequest { catalog, window, baseline_days, shard, customers, .. } = *request;
         let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
-        let query = self.query(&text, request).await?;
-        Ok(Sweep::of_hours(self.start(request, query, Content::Whole)?))
+        let query = self.query_of_sweep(&text, request).await?;
+        let rows = self.start(query, request.query_id, request.deadline)?;
+        Ok(Sweep::of_hours(Stream::new(rows, request, Content::Whole)))
     }
 
     /// The same from a [baseline](Self::baseline), with the fresh windows from the hours beside it.
@@ -60,28 +65,43 @@ impl UsageReader {
         let (Baseline { shift, closes, builds, .. }, fresh) = (baseline, baseline.fresh());
         let text = sql::fresh(request.catalog, fresh, request.shard);
         let to = baseline::seconds(request.window.end());
-        let query = self.query(&text, request).await?.param("to", to);
-        let of_fresh = self.start(request, query, Content::Fresh(fresh.to_vec()))?;
+        let query = self.query_of_sweep(&text, request).await?.param("to", to);
+        let rows = self.start(query, request.query_id, request.deadline)?;
+        let of_fresh = Stream::new(rows, request, Content::Fresh(fresh.to_vec()));
 
         let query_id = format!("{}{OF_BASELINE}", request.query_id);
         let request = &SweepRequest { query_id: &query_id, ..*request };
-        let query = self.query(&sql::baseline(request.shard), request).await?;
+        let query = self.query_of_sweep(&sql::baseline(request.shard), request).await?;
         let query = query.param("closes", closes).param("builds", builds).param("rows", baseline.rows());
         let content = Content::Baseline { shift: *shift, fresh: fresh.to_vec() };
-        let of_baseline = self.start(request, query, content)?.declaring(baseline.rows());
-        Ok(Sweep::beside(of_fresh, of_baseline))
+        let rows = self.start(query, request.query_id, request.deadline)?.declaring(baseline.rows());
+        Ok(Sweep::beside(of_fresh, Stream::new(rows, request, content)))
     }
 
-    fn start(
+    /// Starts to read hours of customers, one by one.
+    pub async fn hours(&self, request: &HoursRequest<'_>) -> Result<HoursOfCustomers, UsageError> {
+        let HoursRequest { period, catalog, customers, shard, in_order, query_id, deadline } = *request;
+        let text = sql::hours(catalog, &period, shard, !customers.is_empty(), in_order);
+        let query = self.query(&text, (period.start(), period.end()), catalog, customers, query_id).await?;
+        let rows = self.start(query, query_id, deadline)?;
+        let hours = usize::try_from(period.length().as_hours()).unwrap_or(0);
+        Ok(HoursOfCustomers::new(rows, hours, catalog.metrics().len()))
+    }
+
+    pub(super) fn start<R>(
         &self,
-        request: &SweepRequest<'_>,
         query: clickhouse::query::Query,
-        content: Content,
-    ) -> Result<Stream, UsageError> {
-        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+        query_id: &str,
+        deadline: Instant,
+    ) -> Result<Rows<R>, UsageError>
+    where
+        R: RowRead,
+        for<'a> R::Value<'a>: Declaring,
+    {
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.to_owned() };
         // One deadline for all waiting, exactly the caller's. So this error comes before any error of the caller.
         let now = Instant::now();
-        let deadline = request.deadline.min(now + self.query_timeout);
+        let deadline = deadline.min(now + self.query_timeout);
         let time_left = deadline.saturating_duration_since(now);
         // ClickHouse takes 0 for "no limit". No time left must never mean that.
         if time_left < Duration::from_secs(1) {
@@ -91,7 +111,7 @@ impl UsageReader {
             .with_setting("max_execution_time", seconds_for_the_server(time_left))
             .fetch()
             .map_err(|source| classify(&context, source))?;
-        Ok(Stream::new(cursor, context, (self.read_timeout, deadline), request, content))
+        Ok(Rows::new(cursor, context, (self.read_timeout, deadline)))
     }
 
     /// The number of customers with usage in the window and its baseline, by a query of its own.
@@ -104,7 +124,7 @@ impl UsageReader {
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
         let SweepRequest { catalog, window, shard, customers, .. } = request;
         let text = sql::count_customers(catalog, &window, shard, !customers.is_empty());
-        let query = self.query(&text, &request).await?;
+        let query = self.query_of_sweep(&text, &request).await?;
         self.within(&context, query.fetch_one::<u64>()).await
     }
 
@@ -117,7 +137,7 @@ impl UsageReader {
         let query_id = format!("{}-count", request.query_id);
         let request = SweepRequest { query_id: &query_id, ..*request };
         let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
-        let query = self.query(&sql::count_fresh(baseline.fresh(), request.shard), &request).await?;
+        let query = self.query_of_sweep(&sql::count_fresh(baseline.fresh(), request.shard), &request).await?;
         let query = query.param("to", baseline::seconds(request.window.end()));
         self.within(&context, query.fetch_one::<u64>()).await
     }
@@ -151,9 +171,19 @@ impl UsageReader {
         Ok(all)
     }
 
-    /// The error of a sweep without rows although customers exist.
-    pub fn truncated(&self, request: &SweepRequest<'_>, declared: u64) -> UsageError {
-        let context = QueryContext { host: self.host.clone(), query_id: request.query_id.to_owned() };
+    /// The number of customers with usage in a period, by a query of its own.
+    pub async fn count_customers_with_hours(&self, request: &HoursRequest<'_>) -> Result<u64, UsageError> {
+        let HoursRequest { period, catalog, customers, shard, query_id, .. } = *request;
+        let query_id = format!("{query_id}-count");
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
+        let text = sql::count_customers(catalog, &period, shard, !customers.is_empty());
+        let query = self.query(&text, (period.start(), period.end()), catalog, customers, &query_id).await?;
+        self.within(&context, query.fetch_one::<u64>()).await
+    }
+
+    /// The error of an answer without rows although customers exist.
+    pub fn truncated(&self, query_id: &str, declared: u64) -> UsageError {
+        let context = QueryContext { host: self.host.clone(), query_id: query_id.to_owned() };
         UsageError::Truncated { context, received: 0, declared }
     }
 
@@ -168,22 +198,31 @@ impl UsageReader {
         }
     }
 
-    /// A sweep's query with all parameters of its text.
-    async fn query(
+    async fn query_of_sweep(
         &self,
         text: &str,
         request: &SweepRequest<'_>,
     ) -> Result<clickhouse::query::Query, UsageError> {
-        let metrics: Vec<&str> =
-            request.catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
-        let customers: Vec<&str> = request.customers.iter().map(CustomerId::as_str).collect();
-        // Validation would compare the type of each value of each row with the struct. The types are those of our own
-        // query, and the shape is checked at each row.
-        let client = self.client.clone().with_validation(false);
-        let query = self.query_of(client, text, request.query_id).await?;
+        let SweepRequest { window, baseline_days, catalog, customers, query_id, .. } = *request;
+        self.query(text, (window.baseline_start(baseline_days), window.end()), catalog, customers, query_id)
+            .await
+    }
+
+    /// A query of usage with all parameters of its text.
+    async fn query(
+        &self,
+        text: &str,
+        (start, end): (Timestamp, Timestamp),
+        catalog: &Catalog,
+        customers: &[CustomerId],
+        query_id: &str,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        let metrics: Vec<&str> = catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+        let customers: Vec<&str> = customers.iter().map(CustomerId::as_str).collect();
+        let query = self.trusted_query(text, query_id).await?;
         Ok(query
-            .param("start", request.window.baseline_start(request.baseline_days).as_millisecond())
-            .param("end", request.window.end().as_millisecond())
+            .param("start", start.as_millisecond())
+            .param("end", end.as_millisecond())
             .param("metrics", metrics)
             .param("customers", customers))
     }
@@ -196,16 +235,38 @@ impl UsageReader {
         self.query_of(self.client.clone(), text, query_id).await
     }
 
+    /// A query of many rows. Validation would compare the type of each value of each row with the struct. The types are
+    /// those of our own query, and the shape is checked at each row.
+    pub(super) async fn trusted_query(
+        &self,
+        text: &str,
+        query_id: &str,
+    ) -> Result<clickhouse::query::Query, UsageError> {
+        self.query_of(self.client.clone().with_validation(false), text, query_id).await
+    }
+
+    /// The client with its login.
+    pub(super) async fn authenticated(
+        &self,
+        client: clickhouse::Client,
+    ) -> Result<clickhouse::Client, UsageError> {
+        let Login { username, password } = self.credentials.get().await.map_err(UsageError::Credentials)?;
+        Ok(client.with_user(username).with_password(password))
+    }
+
+    pub(super) fn context(&self, query_id: &str) -> QueryContext {
+        QueryContext { host: self.host.clone(), query_id: query_id.to_owned() }
+    }
+
     async fn query_of(
         &self,
         client: clickhouse::Client,
         text: &str,
         query_id: &str,
     ) -> Result<clickhouse::query::Query, UsageError> {
-        let Login { username, password } = self.credentials.get().await.map_err(UsageError::Credentials)?;
-        Ok(client
-            .with_user(username)
-            .with_password(password)
+        Ok(self
+            .authenticated(client)
+            .await?
             .query_raw(text)
             .with_setting("query_id", query_id)
             // Level 1. The default level 3 would take longer than the rest of a sweep.

@@ -22,6 +22,24 @@ pub struct SweepRequest<'a> {
     pub deadline: Instant,
 }
 
+/// Hours of customers to read.
+#[derive(Clone, Copy, Debug)]
+pub struct HoursRequest<'a> {
+    /// Full hours.
+    pub period: Window,
+    pub catalog: &'a Catalog,
+    /// Only these customers. An empty list means all.
+    pub customers: &'a [CustomerId],
+    /// Only the customers of this shard.
+    pub shard: Shard,
+    /// Whether customers come in the order of their ids. Sorting holds the whole answer in ClickHouse's memory.
+    pub in_order: bool,
+    /// The name of the query in ClickHouse's own logs.
+    pub query_id: &'a str,
+    /// The answer is complete by this time.
+    pub deadline: Instant,
+}
+
 /// One customer's usage of one metric, step by step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepsRequest<'a> {

@@ -5,6 +5,7 @@
 //! of nullable ones.
 
 mod baseline;
+mod hours;
 mod source;
 mod steps;
 mod sweep;
@@ -12,6 +13,7 @@ mod values;
 mod windows;
 
 pub(super) use baseline::{baseline, build, note_builds, rows_of_builds, state};
+pub(super) use hours::hours;
 pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};
 pub(super) use windows::{count_fresh, fresh};
@@ -73,10 +75,10 @@ mod tests {
     #[test]
     fn a_shard_reads_its_customers_only() {
         let (catalog, shard) = (Catalog::built_in().unwrap(), Shard::new(1, 4).unwrap());
-        let condition = " AND cityHash64(customer_id) % 8 IN (1, 5)";
+        let condition = " AND cityHash64(customer_id) % 24 IN (1, 5, 9, 13, 17, 21)";
         assert_eq!(sweep(&catalog, &day(), days(30), shard, false).matches(condition).count(), 2);
         assert!(fresh(&catalog, &[0], shard).contains(condition));
-        let of_baseline = " AND bucket IN (1, 5)";
+        let of_baseline = " AND bucket IN (1, 5, 9, 13, 17, 21)";
         assert!([baseline(shard), rows_of_builds(shard)].iter().all(|text| text.contains(of_baseline)));
         let on_a_former = build(&catalog, &[1], shard, true);
         assert!(on_a_former.contains(condition) && on_a_former.contains(of_baseline));
@@ -86,6 +88,12 @@ mod tests {
     fn a_column_that_no_metric_needs_is_not_read() {
         let text = sweep(&Catalog::built_in().unwrap(), &day(), days(30), Shard::WHOLE, false);
         assert!(text.contains("peak") && !text.contains("low"));
+    }
+
+    #[test]
+    fn the_hours_of_two_days() {
+        let window = window("2026-11-19T13:00:00Z", "2026-11-21T13:00:00Z");
+        insta::assert_snapshot!(hours(&Catalog::built_in().unwrap(), &window, Shard::WHOLE, true, true));
     }
 
     #[test]

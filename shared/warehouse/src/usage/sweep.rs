@@ -1,17 +1,15 @@
 //! A running sweep: the stream of the hours, or of fresh windows beside a baseline, customer by customer.
 
 use std::cmp::Ordering;
-use std::time::{Duration, Instant};
 
 use clickhouse::Row;
-use clickhouse::query::RowCursor;
 use detection::{Age, Window};
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::time::timeout_at;
 
-use super::error::{QueryContext, UsageError, classify};
+use super::error::UsageError;
 use super::request::SweepRequest;
+use super::rows::{Declaring, Rows};
 use super::sql::UNKNOWN_TOLD;
 
 /// A running sweep.
@@ -35,16 +33,11 @@ pub struct CustomerUsage<'a> {
 
 /// The rows of one query.
 pub(super) struct Stream {
-    cursor: RowCursor<UsageRow<'static>>,
-    context: QueryContext,
-    read_timeout: Duration,
-    deadline: Instant,
+    rows: Rows<UsageRow<'static>>,
     window: Window,
     windows: usize,
     metrics: usize,
     content: Content,
-    received: u64,
-    declared: u64,
     next: Next,
     /// The next customer. It is spent after it was given out. Its buffers are used again for each customer.
     customer: Customer,
@@ -100,6 +93,12 @@ pub(super) struct UsageRow<'a> {
     values: Vec<f64>,
 }
 
+impl Declaring for UsageRow<'_> {
+    fn declared(&self) -> u64 {
+        self.declared
+    }
+}
+
 impl Sweep {
     pub(super) fn of_hours(hours: Stream) -> Self {
         Self { fresh: hours, baseline: None }
@@ -142,39 +141,23 @@ impl Sweep {
 
     /// Whether the stream may have been cut before its first row: no row of the hours came.
     pub fn may_be_cut(&self) -> bool {
-        self.fresh.received == 0
+        self.fresh.rows.received() == 0
     }
 }
 
 impl Stream {
-    pub(super) fn new(
-        cursor: RowCursor<UsageRow<'static>>,
-        context: QueryContext,
-        (read_timeout, deadline): (Duration, Instant),
-        request: &SweepRequest<'_>,
-        content: Content,
-    ) -> Self {
+    pub(super) fn new(rows: Rows<UsageRow<'static>>, request: &SweepRequest<'_>, content: Content) -> Self {
         let windows = request.window.baseline_windows(request.baseline_days) + 1;
         let metrics = request.catalog.metrics().len();
         Self {
-            cursor,
-            context,
-            read_timeout,
-            deadline,
+            rows,
             window: request.window,
             windows,
             metrics,
             content,
-            received: 0,
-            declared: 0,
             next: Next::Spent,
             customer: Customer { values: vec![None; windows * metrics], ..Customer::default() },
         }
-    }
-
-    /// Sets the declared number of rows from the note, in case all rows are missing.
-    pub(super) fn declaring(self, declared: u64) -> Self {
-        Self { declared, ..self }
     }
 
     fn is_ready(&self) -> bool {
@@ -186,39 +169,19 @@ impl Stream {
         if self.next != Next::Spent {
             return Ok(());
         }
-        let patience = Instant::now() + self.read_timeout;
-        let row = match timeout_at(self.deadline.min(patience).into(), self.cursor.next()).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(source)) => return Err(classify(&self.context, source)),
-            Err(_) if self.deadline <= patience => {
-                let answered = self.received > 0;
-                return Err(UsageError::OutOfTime { context: self.context.clone(), answered });
-            }
-            Err(_) => {
-                let seconds = self.read_timeout.as_secs();
-                return Err(UsageError::Stalled { context: self.context.clone(), seconds });
-            }
-        };
-        let Some(row) = row else {
-            let (received, declared) = (self.received, self.declared);
-            if received < declared {
-                return Err(UsageError::Truncated { context: self.context.clone(), received, declared });
-            }
+        let is_first = self.rows.received() == 0;
+        let Some(row) = self.rows.next().await? else {
             self.next = Next::Ended;
             return Ok(());
         };
         let (windows, metrics) = (self.windows, self.metrics);
-        let is_next = self.received == 0 || self.customer.place() < (row.bucket, row.customer_id);
+        let is_next = is_first || self.customer.place() < (row.bucket, row.customer_id);
+        let (values, ages) = (row.values.len(), row.ages.len());
         if !is_next && !matches!(self.content, Content::Whole) {
-            let detail = "customers that are out of order, or come twice".to_owned();
-            return Err(UsageError::Shape { context: self.context.clone(), detail });
+            return Err(self.rows.shape("customers that are out of order, or come twice".to_owned()));
         }
-        self.received += 1;
-        self.declared = row.declared;
-        if row.values.len() != metrics * row.ages.len() {
-            let (values, ages) = (row.values.len(), row.ages.len());
-            let detail = format!("{values} values for {metrics} metrics in {ages} windows");
-            return Err(UsageError::Shape { context: self.context.clone(), detail });
+        if values != metrics * ages {
+            return Err(self.rows.shape(format!("{values} values for {metrics} metrics in {ages} windows")));
         }
         let customer = &mut self.customer;
         self.content.clear(&mut customer.values, windows);

@@ -1,3 +1,5 @@
+use jiff::SignedDuration;
+
 use super::*;
 use crate::model::Profile;
 use crate::{Aggregate, Calendar, Hour, Hours, Model, Settings, Severity, Thresholds, TimeZone, ensemble};
@@ -54,4 +56,45 @@ fn a_slow_leak_goes_on_while_the_long_window_sees_it() {
 fn without_a_value_nothing_is_over() {
     let hours = day(|hour| if hour == 3 { f64::NAN } else { 1.0 });
     assert_eq!(of_open(&hours[3], Direction::Spike, 1), Seen::Undetermined);
+}
+
+/// The end of the windows that close with an hour of the day.
+fn end(hour: usize) -> Timestamp {
+    "2026-11-24T01:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hour as i64)
+}
+
+#[test]
+fn a_window_that_holds_an_incident_that_is_over_opens_no_other_one() {
+    let hours = day(|hour| if (6..9).contains(&hour) { 10.0 } else { 1.0 });
+    let seen = |hour: usize, latest: Option<&Course>| {
+        let of = Observation::of_assessment(&hours[hour], end(hour), Direction::Spike, latest);
+        (of.seen, of.seen_by)
+    };
+    assert_eq!(seen(6, None), (Seen::Anomalous(Severity::Critical), 1));
+    // Only windows of 6 and 24 hours flag, or only those of 24.
+    assert_eq!(seen(12, None), (Seen::Anomalous(Severity::Critical), 6));
+    assert_eq!(seen(20, None), (Seen::Anomalous(Severity::Critical), 24));
+    let over = Course { opened_at: end(6), last_seen: end(10), over_at: Some(end(12)), seen_by: 1 };
+    let open = Course { over_at: None, ..over };
+    for hour in 13..24 {
+        assert_eq!(seen(hour, Some(&over)).0, Seen::Between, "{hour}");
+        assert_eq!(seen(hour, Some(&open)).0, Seen::Inside, "{hour}");
+    }
+    // A window that is judged again is judged as before.
+    for hour in 6..=12 {
+        assert_eq!(seen(hour, Some(&over)), seen(hour, Some(&open)), "{hour}");
+    }
+    assert_eq!(seen(8, Some(&over)).0, Seen::Anomalous(Severity::Critical));
+    // A window before the opening knows nothing of the incident.
+    let later = Course { opened_at: end(7), ..over };
+    assert_eq!(seen(6, Some(&later)).0, Seen::Anomalous(Severity::Critical));
+}
+
+#[test]
+fn a_new_cause_after_the_end_is_news() {
+    let hours = day(|hour| if hour == 6 || hour == 15 { 10.0 } else { 1.0 });
+    let over = Course { opened_at: end(6), last_seen: end(8), over_at: Some(end(10)), seen_by: 1 };
+    let of = Observation::of_assessment(&hours[15], end(15), Direction::Spike, Some(&over));
+    assert_eq!((of.seen, of.seen_by), (Seen::Anomalous(Severity::Critical), 1));
+    assert_eq!(of.figures.current_value, hours[15].views[0].value);
 }

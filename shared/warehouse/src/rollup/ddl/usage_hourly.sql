@@ -11,7 +11,9 @@ CREATE TABLE IF NOT EXISTS usage_hourly
     peak SimpleAggregateFunction(max, Float64),
     low SimpleAggregateFunction(min, Float64),
     -- Negative values are corrections. They are kept here, and `total` is the sum of all others.
-    corrections SimpleAggregateFunction(sum, Float64)
+    corrections SimpleAggregateFunction(sum, Float64),
+    -- Models are fitted and read bucket by bucket. A granule holds the rows of few customers.
+    INDEX by_bucket cityHash64(customer_id) % 24 TYPE set(8) GRANULARITY 1
 )
 ENGINE = AggregatingMergeTree
 -- By week: the last day is then read without the month around it, and one customer's month still out of a few parts. But

@@ -10,7 +10,8 @@ use super::values::{aggregates, columns, place, values};
 /// ClickHouse aggregates rows of a customer as it reads them, in the order of the table, so it holds a few thousand
 /// customers at once. Small blocks keep its memory flat: at 400,000 customers they need less than a quarter of the
 /// memory and the same time. The order of customers is not fixed, because sorting would cost three times the memory.
-const IN_ORDER: &str = "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
+pub(super) const IN_ORDER: &str =
+    "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
 
 /// One row per customer, from the hours of the rollup or from single events: the ages of its windows, where age 0 is
 /// the current one, and their values.
@@ -46,7 +47,7 @@ pub(in crate::usage) fn sweep(
     let place = place(catalog);
     let columns = columns(catalog);
     let aggregates = aggregates(catalog, slots);
-    let values = values(catalog, slots);
+    let values = values(catalog, slots, &format!("slot % {metrics}"));
     format!(
         "WITH
     assumeNotNull(({declared})) AS declared,

@@ -44,18 +44,17 @@ pub(super) fn aggregates(catalog: &Catalog, slots: usize) -> String {
     arrays.join(",\n        ")
 }
 
-/// The values by slot. The slot gives the metric's place in the catalog.
+/// The values by slot. `place_of_slot` is the expression of a `slot`'s metric, as its place in the catalog.
 ///
 /// Negative values of a sum are corrections. They cancel no usage, because the total excludes them.
 ///
 /// A NaN or infinity among a metric's values always shows in their total. So a sum that is not finite replaces maxima
 /// and minima: broken data must not hide in a comparison.
-pub(super) fn values(catalog: &Catalog, slots: usize) -> String {
+pub(super) fn values(catalog: &Catalog, slots: usize, place_of_slot: &str) -> String {
     let needed = needed(catalog);
     let names: Vec<_> = needed.iter().map(|(column, _, _)| *column).collect();
     let arrays: Vec<_> = needed.iter().map(|(_, _, array)| *array).collect();
-    let metrics = catalog.metrics().len();
-    let places = format!("arrayMap(slot -> slot % {metrics}, range({slots}))");
+    let places = format!("arrayMap(slot -> {place_of_slot}, range({slots}))");
     let branches: Vec<_> = catalog
         .metrics()
         .iter()

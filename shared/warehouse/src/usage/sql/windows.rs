@@ -60,7 +60,7 @@ pub(super) fn windows_of_hours(catalog: &Catalog, ages: &[u8], shard: Shard) -> 
     let place = place(catalog);
     let columns = columns(catalog);
     let aggregates = aggregates(catalog, slots);
-    let values = values(catalog, slots);
+    let values = values(catalog, slots, &format!("slot % {metrics}"));
     let bucket = bucket();
     let rows = hours_of(ages, shard);
     let told = UNKNOWN_TOLD * count;

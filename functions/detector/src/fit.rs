@@ -1,0 +1,109 @@
+//! Fits the models of later runs. A run begins with this only after it has published its findings.
+
+use std::time::Instant;
+
+use catalog::Shard;
+use detection::model::Profile;
+use detection::{Calendar, CustomerId, Hour, Model, Window};
+use jiff::SignedDuration;
+use platform::telemetry::error_chain;
+use tokio::time::timeout_at;
+use uuid::Uuid;
+use warehouse::usage::HoursRequest;
+
+use crate::app::App;
+use crate::request::Request;
+
+/// After a run of the schedule, fits the customers whose models the next hour's run will miss: those whose day begins
+/// then, and those that an earlier run did not come to.
+///
+/// The next run judges customers without a fit by their hours. So nothing here is a failure. Fitting takes at most half of
+/// the time until `deadline`, because a function that comes near its time limit raises an alarm.
+pub(crate) async fn fit(app: &App, request: &Request, deadline: Instant) {
+    if !request.is_whole() || request.detection_id.is_some() {
+        return;
+    }
+    let due = request.time.checked_sub(app.detection.window_delay).ok();
+    let Some(window) = due.and_then(|due| Window::closing_at(due).ok()) else { return };
+    let now = Instant::now();
+    let deadline = now + deadline.saturating_duration_since(now) / 2;
+    let next = Hour::holding(window.end());
+    match timeout_at(deadline.into(), fit_missing(app, request.shard, next, deadline)).await {
+        Ok(Ok((buckets, customers))) => tracing::info!(buckets, customers, "models of the next hour fitted"),
+        Ok(Err(error)) => tracing::warn!(
+            error = error_chain(error.as_ref()),
+            "the models of the next hour are not fitted, so its run takes longer: is `meterflow migrate` up to date, and may \
+             the detector's user insert into usage_models and usage_model_fits?"
+        ),
+        Err(_) => tracing::info!("time ran out while models were fitted: the next run reads hours instead"),
+    }
+}
+
+/// Fits the buckets that have no fit for the hour `next`. Returns their number and that of their customers.
+async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> anyhow::Result<(u64, u64)> {
+    let name = Uuid::new_v4().to_string();
+    let fits = app.usage.fits(&app.catalog, next, &format!("{name}-fits")).await?;
+    let mut missing: Vec<u8> =
+        shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
+    // The longest day first: it serves the most runs.
+    missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
+    let (mut buckets, mut customers) = (0, 0);
+    for bucket in missing {
+        customers +=
+            fit_bucket(app, bucket, next.latest_at(bucket), &format!("{name}-{bucket}"), deadline).await?;
+        buckets += 1;
+    }
+    Ok((buckets, customers))
+}
+
+/// Fits the customers of a bucket for the 24 hours from `day` on.
+async fn fit_bucket(
+    app: &App,
+    bucket: u8,
+    day: Hour,
+    query_id: &str,
+    deadline: Instant,
+) -> anyhow::Result<u64> {
+    let calendar = Calendar::undeclared(day);
+    let length = SignedDuration::from_hours(Calendar::SPAN as i64);
+    let period = Window::between(day.start().checked_sub(length)?, day.start())?;
+    let request = HoursRequest {
+        period,
+        catalog: &app.catalog,
+        customers: &[],
+        shard: Shard::of_bucket(bucket),
+        in_order: false,
+        query_id,
+        deadline,
+    };
+    let time_left = deadline.saturating_duration_since(Instant::now());
+    let mut writer =
+        app.usage.begin_fit(bucket, day, app.now()?, &format!("{query_id}-models"), time_left).await?;
+    let mut stream = app.usage.hours(&request).await?;
+    while let Some(customer) = stream.next().await? {
+        // An id that is no text has no verdict in any run.
+        let Some(id) =
+            std::str::from_utf8(&customer.customer_id).ok().and_then(|id| CustomerId::new(id).ok())
+        else {
+            continue;
+        };
+        let since = calendar.begin().plus(customer.first_hour_from(0));
+        let models: Vec<Model> = app
+            .catalog
+            .metrics()
+            .iter()
+            .zip(customer.series())
+            .map(|(spec, values)| {
+                Model::fit(&spec.hours(calendar.begin(), values, since), &calendar, &Profile::FLAT)
+            })
+            .collect();
+        writer.write(id.as_str(), &models).await?;
+    }
+    if stream.may_be_cut() {
+        match app.usage.count_customers_with_hours(&request).await? {
+            0 => {}
+            declared => return Err(app.usage.truncated(query_id, declared).into()),
+        }
+    }
+    Ok(writer.end(&app.catalog).await?)
+}

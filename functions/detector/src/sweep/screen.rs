@@ -1,0 +1,125 @@
+//! Looks through all customers of a bucket by the rows of a fit, for those with a series that may be odd.
+
+use std::cmp::Ordering;
+
+use catalog::MetricSpec;
+use detection::model::HourModel;
+use detection::{Calendar, CustomerId, Detector, Direction, Hour, Settings, Verdict, ensemble};
+use platform::emf::UsageFigures;
+use warehouse::usage::{CustomerHours, CustomerModel, Fit, HoursRequest, UsageError};
+
+use super::whole::expect_nobody;
+use super::{customer_id, newest, note_verdict, quarantine};
+use crate::candidate::Judged;
+use crate::known::Known;
+use crate::pass::Pass;
+
+/// The share of the thresholds from which a series may be odd. Rows of a fit have single precision, and late events may
+/// have come since.
+const SUSPICIOUS: f64 = 0.9;
+
+/// The customers with a series that may be odd, and the figures of all others.
+pub(super) async fn read(
+    pass: Pass<'_>,
+    known: &Known,
+    request: &HoursRequest<'_>,
+    fit: &Fit,
+) -> Result<(Vec<CustomerId>, UsageFigures), UsageError> {
+    let (usage, newest) = (&pass.app.usage, newest(&pass.window));
+    let models_id = format!("{}-models", request.query_id);
+    let metrics = pass.app.catalog.metrics().len();
+    let mut models = usage.models(fit, metrics, newest, &models_id, request.deadline).await?;
+    let mut hours = usage.hours(request).await?;
+    let mut screen = Screen { pass, known, newest, suspects: Vec::new(), figures: UsageFigures::default() };
+    let (mut model, mut of_customer) = (models.next().await?, hours.next().await?);
+    loop {
+        let order = match (&model, &of_customer) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(model), Some(hours)) => model.customer_id.cmp(&hours.customer_id),
+        };
+        screen.look(model.as_ref().filter(|_| order.is_le()), of_customer.filter(|_| order.is_ge()));
+        if order.is_le() {
+            model = models.next().await?;
+        }
+        of_customer = if order.is_ge() { hours.next().await? } else { hours.current() };
+    }
+    if hours.may_be_cut() {
+        expect_nobody(pass, request).await?;
+    }
+    Ok((screen.suspects, screen.figures))
+}
+
+struct Screen<'a> {
+    pass: Pass<'a>,
+    known: &'a Known,
+    newest: Hour,
+    suspects: Vec<CustomerId>,
+    figures: UsageFigures,
+}
+
+impl Screen<'_> {
+    /// Looks at a customer with a model, with hours, or with both.
+    fn look(&mut self, model: Option<&CustomerModel>, hours: Option<&CustomerHours>) {
+        let Some(id) = hours.map(|hours| &hours.customer_id).or(model.map(|model| &model.customer_id)) else {
+            return;
+        };
+        let metrics = self.pass.app.catalog.metrics();
+        let Some(customer) = std::str::from_utf8(id).ok().and_then(|id| CustomerId::new(id).ok()) else {
+            self.figures.customers += 1;
+            self.figures.series += metrics.len() as u64;
+            customer_id(self.pass, id, &mut self.figures);
+            return;
+        };
+        // A customer that is new since the fit.
+        let Some(model) = model else { return self.suspects.push(customer) };
+        let settings = self.pass.policies.settings(&customer);
+        let series = metrics.iter().zip(&model.rows).zip(settings).enumerate();
+        let mut verdicts = Vec::with_capacity(metrics.len());
+        for (metric, ((spec, row), settings)) in series {
+            let values = hours.and_then(|hours| hours.series().nth(metric));
+            let verdict = row.and_then(|row| self.verdict(&customer, metric, spec, &row, values, settings));
+            match verdict {
+                None => return self.suspects.push(customer),
+                Some(verdict) => verdicts.push(Judged { verdict, candidates: Vec::new() }),
+            }
+        }
+        self.figures.customers += 1;
+        self.figures.series += metrics.len() as u64;
+        for metric in hours.map(|hours| hours.unknown_metrics.as_slice()).unwrap_or_default() {
+            quarantine(&mut self.figures, "unknown_metric", 1, id, metric);
+        }
+        for (spec, judged) in metrics.iter().zip(&verdicts) {
+            note_verdict(self.pass, &customer, &spec.name, judged, &mut self.figures);
+        }
+    }
+
+    /// The verdict on a series. `None` if it may be odd, or if an incident waits for its verdict.
+    fn verdict(
+        &self,
+        customer: &CustomerId,
+        metric: usize,
+        spec: &MetricSpec,
+        row: &HourModel,
+        values: Option<&[f64]>,
+        settings: &Settings,
+    ) -> Option<Verdict> {
+        let incidents = self.known.of(customer.as_str(), metric);
+        let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
+        // The numbers do not hold the classical figures.
+        if is_active || settings.detectors().holds(Detector::ZScore) {
+            return None;
+        }
+        let first = self.newest.plus(1 - Calendar::HOURS as i64);
+        let has_usage = values.is_some_and(|values| values.iter().any(|value| !value.is_nan()));
+        // The model says since when the series is known: for longer than this day.
+        let recent = spec.hours(first, values.unwrap_or(&[f64::NAN; 24]), first).known_since(first);
+        let assessment = ensemble::judge(&recent.recent(self.newest), row, settings);
+        let is_odd = match assessment.verdict {
+            Verdict::Normal(_) | Verdict::Anomalous(_) => assessment.is_near(SUSPICIOUS, row, settings),
+            Verdict::Undetermined(_) => has_usage,
+        };
+        (!is_odd).then_some(assessment.verdict)
+    }
+}

@@ -1,0 +1,89 @@
+//! Judges customers by their month of hours, with models that are fitted on the way.
+
+use detection::Hour;
+use platform::emf::UsageFigures;
+use warehouse::usage::{CustomerHours, HoursRequest, UsageError};
+
+use super::{Failure, LOGGED, customer_id, note_verdict, quarantine};
+use crate::calendars::Calendars;
+use crate::candidate::{Candidate, SeriesOfHours, judge_hours};
+use crate::known::Known;
+use crate::pass::Pass;
+use crate::spool::Spool;
+
+/// Judges all customers of a request.
+pub(super) async fn read(
+    pass: Pass<'_>,
+    known: &Known,
+    request: &HoursRequest<'_>,
+) -> Result<(Spool<Candidate>, UsageFigures), Failure> {
+    let (usage, mut figures) = (&pass.app.usage, UsageFigures::default());
+    let (mut candidates, mut calendars) = (Spool::new(), Calendars::of(&pass.window));
+    let mut stream = usage.hours(request).await.map_err(Failure::Usage)?;
+    while let Some(customer) = stream.next().await.map_err(Failure::Usage)? {
+        judge(pass, known, customer, request, &mut calendars, &mut candidates, &mut figures)
+            .map_err(Failure::Spool)?;
+    }
+    if stream.may_be_cut() {
+        expect_nobody(pass, request).await.map_err(Failure::Usage)?;
+    }
+    Ok((candidates, figures))
+}
+
+/// An answer without rows has two possible causes: no usage in these hours, or a stream that was cut before its first
+/// row.
+pub(super) async fn expect_nobody(pass: Pass<'_>, request: &HoursRequest<'_>) -> Result<(), UsageError> {
+    let usage = &pass.app.usage;
+    match usage.count_customers_with_hours(request).await? {
+        0 => Ok(()),
+        declared => Err(usage.truncated(request.query_id, declared)),
+    }
+}
+
+/// Checks every metric of one customer.
+fn judge(
+    pass: Pass<'_>,
+    known: &Known,
+    customer: &CustomerHours,
+    request: &HoursRequest<'_>,
+    calendars: &mut Calendars,
+    candidates: &mut Spool<Candidate>,
+    figures: &mut UsageFigures,
+) -> anyhow::Result<()> {
+    let metrics = pass.app.catalog.metrics();
+    figures.customers += 1;
+    figures.series += metrics.len() as u64;
+    for metric in &customer.unknown_metrics {
+        quarantine(figures, "unknown_metric", 1, &customer.customer_id, metric);
+    }
+    let Some(id) = customer_id(pass, &customer.customer_id, figures) else { return Ok(()) };
+    let calendar = calendars.of_bucket(customer.bucket);
+    // The model knows the hours of its own span and no older ones, whatever was read.
+    let read_from = Hour::holding(request.period.start());
+    let from = calendar.begin().max(read_from);
+    let skipped = usize::try_from(from.since(read_from)).unwrap_or(0);
+    let customer_since = from.plus(customer.first_hour_from(skipped));
+    for (metric, (spec, values)) in metrics.iter().zip(customer.series()).enumerate() {
+        let values = values.get(skipped..).unwrap_or_default();
+        let hours = spec.hours(from, values, customer_since);
+        for (hour, reason) in hours.broken() {
+            if figures.broken_windows < LOGGED {
+                tracing::warn!(
+                    customer.id = %id,
+                    usage.metric = %spec.name,
+                    hour = %hour.start(),
+                    reason = reason.as_str(),
+                    "a broken hour is left out"
+                );
+            }
+            figures.broken_windows += 1;
+        }
+        let judged =
+            judge_hours(pass, known, &id, metric, SeriesOfHours { hours: &hours, customer_since, calendar });
+        for candidate in &judged.candidates {
+            candidates.push(candidate)?;
+        }
+        note_verdict(pass, &id, &spec.name, &judged, figures);
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Why a verdict is as it is, in a form that can be stored and shown.
+
+use serde::{Deserialize, Serialize};
+
+use super::view::{Nearest, Standing, View};
+use super::{Assessment, Trust};
+use crate::Direction;
+
+/// An assessment without its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The score of the view that spoke, in thresholds: from 1 on it pages. Negative below the expectation.
+    pub score: f64,
+    /// How sure the score makes, from 0 to 1.
+    pub confidence: f64,
+    /// The length in hours of the window that spoke. 0 if none could be judged.
+    pub hours: usize,
+    /// The expected value of that window, in the metric's unit.
+    pub expected: f64,
+    /// The opinions of all windows and detectors.
+    pub views: Vec<View>,
+    /// The condition that the anomaly passed by the least. `None` without an anomaly.
+    pub nearest: Option<Nearest>,
+    /// Whole days that the series was known for.
+    pub days: u16,
+    pub trust: Trust,
+}
+
+/// What one detector says about one window, for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct DetectorSays {
+    /// `seasonal`, `autoregressive` or `z_score`.
+    pub name: String,
+    /// The length of its window in hours.
+    pub hours: usize,
+    /// In thresholds: from 1 on it is critical. Negative below the expected value.
+    pub score: f64,
+    pub reason: Standing,
+}
+
+impl Assessment {
+    pub fn explanation(&self) -> Explanation {
+        // Every field is named here, so that none can be forgotten.
+        let Self { verdict: _, score, confidence, hours, expected, views, nearest, days, trust } = self;
+        Explanation {
+            score: *score,
+            confidence: *confidence,
+            hours: *hours,
+            expected: *expected,
+            views: views.to_vec(),
+            nearest: *nearest,
+            days: *days,
+            trust: *trust,
+        }
+    }
+}
+
+impl Explanation {
+    /// What each detector says.
+    pub fn detectors(&self) -> Vec<DetectorSays> {
+        let says = |view: &View| DetectorSays {
+            name: view.opinion.detail.name().to_owned(),
+            hours: view.hours(),
+            score: view.in_thresholds(),
+            reason: view.standing,
+        };
+        self.views.iter().map(says).collect()
+    }
+
+    /// The length in hours of the shortest window that flags a direction. `None` if none does.
+    pub fn seen_by(&self, direction: Direction) -> Option<usize> {
+        self.views.iter().filter(|view| view.flags(direction)).map(View::hours).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Profile;
+    use crate::{Aggregate, Calendar, Hour, Hours, Model, Settings, Thresholds, TimeZone, ensemble};
+
+    /// Ten times the usual calls in the newest hour.
+    fn burst() -> Assessment {
+        let day = Hour::holding("2026-11-24T00:00:00Z".parse().unwrap());
+        let calendar = Calendar::new(&TimeZone::utc(), day);
+        let factor = |at: usize| if at == Calendar::SPAN { 10.0 } else { 1.0 };
+        let value = |at: usize| Some(factor(at) * (100 + at * 37 % 23) as f64);
+        let values: Vec<_> = (0..=Calendar::SPAN).map(value).collect();
+        let hours = Hours::new(Aggregate::Count, true, calendar.begin(), &values);
+        let model = Model::fit(&hours, &calendar, &Profile::FLAT);
+        let settings = Settings::new(Thresholds::default()).unwrap();
+        ensemble::judge(&hours.recent(day), model.row(day).unwrap(), &settings)
+    }
+
+    #[test]
+    fn it_tells_what_each_detector_says() {
+        let explanation = burst().explanation();
+        let says = explanation.detectors();
+        let names: Vec<_> = says.iter().map(|says| (says.name.as_str(), says.hours)).collect();
+        let seasonal = [1, 3, 6, 24].map(|hours| ("seasonal", hours));
+        assert_eq!(names, [&seasonal[..], &[("autoregressive", 1)]].concat());
+        // The largest score speaks, whatever its detector.
+        let largest = says.iter().map(|says| says.score).fold(0.0, f64::max);
+        assert_eq!(largest, explanation.score);
+        assert!(says[0].score > 1.0 && says[0].reason == Standing::Flags);
+        assert_eq!(explanation.seen_by(Direction::Spike), Some(1));
+        assert_eq!(explanation.seen_by(Direction::Drop), None);
+    }
+
+    #[test]
+    fn it_is_read_back_as_it_was_written() {
+        let explanation = burst().explanation();
+        assert!(explanation.nearest.is_some());
+        let json = serde_json::to_string(&explanation).unwrap();
+        assert_eq!(serde_json::from_str::<Explanation>(&json).unwrap(), explanation);
+    }
+}
