@@ -71,7 +71,7 @@ impl Evidence {
 }
 
 /// DynamoDB refuses numbers closer to zero than 1e-130. No usage is that small, so such a number counts as zero.
-fn number(value: f64) -> f64 {
+pub(crate) fn number(value: f64) -> f64 {
     if value.abs() < 1e-100 { 0.0 } else { value }
 }
 

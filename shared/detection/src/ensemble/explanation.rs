@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::view::{Nearest, Standing, View};
 use super::{Assessment, Trust};
 use crate::Direction;
+use crate::figures::number;
 
 /// An assessment without its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ impl Explanation {
         let says = |view: &View| DetectorSays {
             name: view.opinion.detail.name().to_owned(),
             hours: view.hours(),
-            score: view.in_thresholds(),
+            score: number(view.in_thresholds()),
             reason: view.standing,
         };
         self.views.iter().map(says).collect()
@@ -106,6 +107,13 @@ mod tests {
         assert!(says[0].score > 1.0 && says[0].reason == Standing::Flags);
         assert_eq!(explanation.seen_by(Direction::Spike), Some(1));
         assert_eq!(explanation.seen_by(Direction::Drop), None);
+    }
+
+    #[test]
+    fn a_score_that_no_table_takes_is_zero() {
+        let mut explanation = burst().explanation();
+        explanation.views[0].opinion.score = 3e-200;
+        assert_eq!(explanation.detectors()[0].score, 0.0);
     }
 
     #[test]
