@@ -1,7 +1,5 @@
 //! The world of a seed: customers and their usage hour by hour, the rules, the caps and the planned events.
 
-use std::collections::BTreeMap;
-
 use catalog::{Aggregate, MetricSpec};
 use detection::incident::Rules;
 use detection::{BaselineDays, CustomerId, Mute, Policy, Severity, Window};
@@ -87,7 +85,7 @@ impl World {
             closes_gaps: false,
             max_per_run: one_of(rng, &[0, 1, 2, 3, 25, 25]),
             max_per_customer: one_of(rng, &[1, 2, 10]),
-            mutes: Policy { metrics: BTreeMap::new(), mutes },
+            mutes: Policy { mutes, ..Policy::default() },
             customers,
             metrics,
             windows,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
 use e2e::api::NOW;
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, at, figures, hourly, run, steady_then, text};
@@ -15,7 +16,7 @@ const GLOBAL: &str = "/v1/config";
 const OF_B: &str = "/v1/config/customers/b";
 
 /// Stores a policy over the version of this number. Fails unless that works.
-async fn set(api: &Api, path: &str, version: u64, policy: Value) -> Result<()> {
+pub(crate) async fn set(api: &Api, path: &str, version: u64, policy: Value) -> Result<()> {
     let answer = api.put(path, &format!("\"{version}\""), &policy).await?;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     assert_eq!(answer.json["version"], version + 1, "{path}");
@@ -89,6 +90,10 @@ async fn a_policy_is_refused_as_a_whole_with_the_place_of_the_mistake() -> Resul
             (compute(json!({ "min_relative_change": -0.1 })), "metrics.compute_time", "-0.1"),
             (compute(json!({ "treshold": 4 })), "metrics.compute_time.treshold", "unknown field `treshold`"),
             (compute(json!({ "threshold": "4" })), "metrics.compute_time.threshold", "invalid type"),
+            (json!({ "sensitivity": "highest" }), "sensitivity", "`highest` is no sensitivity: `low`, "),
+            (compute(json!({ "sensitivity": 9 })), "metrics.compute_time.sensitivity", "0.2 to 5"),
+            (json!({ "detectors": [] }), "detectors", "at least one"),
+            (compute(json!({ "detectors": ["entropy"] })), "metrics.compute_time.detectors", "no detector"),
             (json!({ "mute": [] }), "mute", "unknown field `mute`, expected"),
             (json!({ "mutes": [{ "reason": "x" }, {}] }), "mutes[1]", "missing field `reason`"),
             (json!({ "mutes": [{ "reason": " " }] }), "mutes[0].reason", "1 to 500 characters"),
@@ -192,6 +197,36 @@ async fn one_of_two_simultaneous_writers_wins() -> Result<()> {
         }
     }
     assert_eq!(world.partition("CONFIG_HISTORY#GLOBAL").await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_that_an_older_version_stored_stays_valid() -> Result<()> {
+    let world = World::new().await?;
+    // Some forty deviations above the mean.
+    world.insert(&steady_then("b", at(END), 2e7)).await?;
+    let policy = r#"{"metrics":{"compute_time":{"threshold":4.5,"critical_threshold":100.0}},"mutes":[{"from":"2026-11-21T13:00:00Z","reason":"x"}]}"#;
+    let texts =
+        [("pk", "CONFIG"), ("sk", "GLOBAL"), ("type", "policy"), ("policy", policy), ("updated_by", "her")];
+    let numbers = [("version", 3), ("updated_at", 1)];
+    let mut put = aws_sdk_dynamodb::Client::new(&world.aws).put_item().table_name(&world.table);
+    for (name, text) in texts {
+        put = put.item(name, AttributeValue::S(text.to_owned()));
+    }
+    for (name, number) in numbers {
+        put = put.item(name, AttributeValue::N(number.to_string()));
+    }
+    put.send().await?;
+    let api = world.api().await?;
+    let read = api.read(GLOBAL).await?;
+    assert_eq!((&read["version"], &read["config"]), (&json!(3), &serde_json::from_str::<Value>(policy)?));
+    let summary = run(&world.app().await?, &hourly(END)).await?;
+    assert_eq!((summary.recorded, summary.critical), (1, 0));
+    set(&api, GLOBAL, 3, json!({ "sensitivity": "high", "detectors": "ensemble" })).await?;
+    let changed = json!({
+        "sensitivity": 0.8, "detectors": ["seasonal", "autoregressive"], "metrics": {}, "mutes": [],
+    });
+    assert_eq!(api.read(GLOBAL).await?["config"], changed);
     Ok(())
 }
 

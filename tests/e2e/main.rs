@@ -29,6 +29,7 @@ mod gateway_walk;
 mod incidents;
 mod installation;
 mod migration;
+mod model_policies;
 mod models;
 mod notifier;
 mod notifier_cli;

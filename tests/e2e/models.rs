@@ -16,13 +16,13 @@ const TUESDAY: &str = "2026-11-24T00:00:00Z";
 const DAYS: u32 = 32;
 
 /// An hour of the Tuesday, also before and after it.
-fn hour(number: i64) -> Timestamp {
+pub(crate) fn hour(number: i64) -> Timestamp {
     at(TUESDAY) + SignedDuration::from_hours(number)
 }
 
 /// Calls of a customer in the 32 days before the Tuesday and on the Tuesday itself. `calls` is the number of calls of an
 /// hour in SQL, by `at`, the start of the hour, and `n`, the number of the hour. The Tuesday begins at n = 768.
-async fn insert(world: &World, customer: &str, calls: &str) -> Result<()> {
+pub(crate) async fn insert(world: &World, customer: &str, calls: &str) -> Result<()> {
     let start = (at(TUESDAY) - SignedDuration::from_hours(i64::from(24 * DAYS))).as_second();
     let hours = 24 * (DAYS + 1);
     let text = format!(
@@ -35,12 +35,12 @@ async fn insert(world: &World, customer: &str, calls: &str) -> Result<()> {
     Ok(world.clickhouse.query(&text.replace('?', "??")).execute().await?)
 }
 
-async fn detector(world: &World) -> Result<App> {
+pub(crate) async fn detector(world: &World) -> Result<App> {
     world.app_with(&[("DETECTORS", "ensemble")], &world.aws).await
 }
 
 /// What the runs of the hours that end at these numbers publish: the events by hour.
-async fn events(
+pub(crate) async fn events(
     world: &World,
     app: &App,
     hours: std::ops::RangeInclusive<i64>,
@@ -128,7 +128,7 @@ async fn customers_whose_models_begin_at_different_hours_are_judged_alike() -> R
 }
 
 /// Lets the detector fit what the run of the hour after this one will read.
-async fn fit_after(app: &App, number: i64) {
+pub(crate) async fn fit_after(app: &App, number: i64) {
     let deadline = Instant::now() + Duration::from_secs(600);
     detector::prepare(app, &hourly(&hour(number).to_string()), deadline).await;
 }

@@ -161,7 +161,8 @@ mod tests {
         let change = Override { threshold, ..Override::default() };
         let mute = |reason: &str| Mute { metric: None, from: None, until: None, reason: reason.to_owned() };
         let metrics = [(MetricName::new("api_calls").unwrap(), change)];
-        let policy = Policy { metrics: metrics.into(), mutes: reason.map(mute).into_iter().collect() };
+        let mutes = reason.map(mute).into_iter().collect();
+        let policy = Policy { metrics: metrics.into(), mutes, ..Policy::default() };
         StoredPolicy { version, policy, ..StoredPolicy::default() }
     }
 

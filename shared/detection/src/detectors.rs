@@ -11,4 +11,4 @@ pub mod seasonal_esd;
 pub mod shape;
 pub mod z_score;
 
-pub use choice::{Detector, Detectors, NoDetector};
+pub use choice::{Detector, Detectors, DetectorsError, NoDetector};

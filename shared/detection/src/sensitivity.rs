@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::thresholds::{SettingsError, require};
@@ -15,17 +16,23 @@ pub struct Sensitivity(f64);
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Word(Word),
     Factor(f64),
+    Word(String),
+    Other(IgnoredAny),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Word {
-    Low,
-    Medium,
-    High,
+/// A sensitivity that is neither a word nor a factor in the range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SensitivityError {
+    #[error(transparent)]
+    Factor(#[from] SettingsError),
+    #[error("`{word}` is no sensitivity: {ALLOWED}", word = .0.escape_debug())]
+    Word(String),
+    #[error("it must be {ALLOWED}")]
+    Other,
 }
+
+const ALLOWED: &str = "`low`, `medium`, `high`, or a factor of the thresholds from 0.2 to 5";
 
 impl Sensitivity {
     pub const LOW: Self = Self(1.4);
@@ -36,8 +43,7 @@ impl Sensitivity {
     ///
     /// When the factor is not from 0.2 to 5.
     pub fn new(factor: f64) -> Result<Self, SettingsError> {
-        let allowed = "`low`, `medium`, `high`, or a factor of the thresholds from 0.2 to 5";
-        require((0.2..=5.0).contains(&factor), "sensitivity", factor, allowed)?;
+        require((0.2..=5.0).contains(&factor), "sensitivity", factor, ALLOWED)?;
         Ok(Self(factor))
     }
 
@@ -65,14 +71,18 @@ impl From<Sensitivity> for f64 {
 }
 
 impl TryFrom<Written> for Sensitivity {
-    type Error = SettingsError;
+    type Error = SensitivityError;
 
-    fn try_from(written: Written) -> Result<Self, SettingsError> {
+    fn try_from(written: Written) -> Result<Self, SensitivityError> {
         match written {
-            Written::Word(Word::Low) => Ok(Self::LOW),
-            Written::Word(Word::Medium) => Ok(Self::MEDIUM),
-            Written::Word(Word::High) => Ok(Self::HIGH),
-            Written::Factor(factor) => Self::new(factor),
+            Written::Factor(factor) => Ok(Self::new(factor)?),
+            Written::Word(word) => match word.as_str() {
+                "low" => Ok(Self::LOW),
+                "medium" => Ok(Self::MEDIUM),
+                "high" => Ok(Self::HIGH),
+                _ => Err(SensitivityError::Word(word)),
+            },
+            Written::Other(_) => Err(SensitivityError::Other),
         }
     }
 }
@@ -98,5 +108,17 @@ mod tests {
             assert_eq!(read(text), factor, "{text}");
         }
         assert_eq!(serde_json::to_string(&Sensitivity::LOW).unwrap(), "1.4");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_allowed() {
+        for (text, beginning) in [
+            ("\"highest\"", "`highest` is no sensitivity"),
+            ("0.1", "sensitivity = 0.1 is out of range"),
+            ("[1]", "it must be `low`"),
+        ] {
+            let refusal = serde_json::from_str::<Sensitivity>(text).unwrap_err().to_string();
+            assert!(refusal.starts_with(beginning) && refusal.contains("from 0.2 to 5"), "{refusal}");
+        }
     }
 }

@@ -40,6 +40,22 @@ impl Settings {
         })
     }
 
+    /// The same settings with other thresholds, floors and spread.
+    ///
+    /// # Errors
+    ///
+    /// When a number is out of the range that [`Thresholds`] states.
+    pub fn at(&self, thresholds: Thresholds) -> Result<Self, SettingsError> {
+        let other = Self::new(thresholds)?;
+        Ok(Self {
+            detectors: self.detectors,
+            sensitivity: self.sensitivity,
+            seasonal: self.seasonal.at_spread(thresholds.min_relative_spread)?,
+            autoregressive: self.autoregressive,
+            ..other
+        })
+    }
+
     /// The same settings with another threshold. The critical threshold rises with it if it would be below.
     ///
     /// # Errors

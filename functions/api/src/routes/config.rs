@@ -1,4 +1,6 @@
-//! The operators' policies: thresholds, floors and mutes, for all customers or one.
+//! The operators' policies: detectors, thresholds, floors and mutes, for all customers or one.
+
+mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,11 @@ use catalog::{Policies, Shard, StoredPolicy, validate, without_unknown_metrics};
 use detection::{CustomerId, Policy, Settings};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use store::PolicyChange;
 use utoipa::ToSchema;
 use warehouse::usage::SweepRequest;
 
+use self::schema::PolicyDocument;
 use crate::App;
 use crate::access::{Caller, Operator};
 use crate::answer::Serving;
@@ -63,59 +65,6 @@ pub(crate) enum RemarkCode {
     UnknownMetric,
     NoUsage,
     UsageUnknown,
-}
-
-/// The differences from the catalog and the deployment. PUT replaces the whole document.
-#[derive(ToSchema)]
-#[schema(as = Policy)]
-#[allow(dead_code)] // Describes `detection::Policy`, which knows nothing of HTTP.
-pub(crate) struct PolicyDocument {
-    /// Thresholds and floors by metric of the catalog.
-    #[schema(value_type = std::collections::BTreeMap<String, OverrideDocument>, required = false, example = json!({"api_calls": {"threshold": 4.0, "min_change": 500}}))]
-    metrics: Value,
-    /// At most 100 planned events. Their anomalies are stored and alert nobody.
-    #[schema(required = false, max_items = 100)]
-    mutes: Vec<MuteDocument>,
-}
-
-/// An absent setting stays as it is.
-#[derive(ToSchema)]
-#[schema(as = Override)]
-#[allow(dead_code)] // Describes `detection::Override`.
-pub(crate) struct OverrideDocument {
-    /// Size of the z-score from which a change is an anomaly.
-    #[schema(exclusive_minimum = 0, maximum = 100)]
-    threshold: Option<f64>,
-    /// Size of the z-score from which an anomaly is critical; at least `threshold`.
-    #[schema(exclusive_minimum = 0, maximum = 100)]
-    critical_threshold: Option<f64>,
-    /// Least change from the mean that matters, in the metric's unit.
-    #[schema(minimum = 0)]
-    min_change: Option<f64>,
-    /// Least change from the mean that matters, as a share of the mean.
-    #[schema(minimum = 0)]
-    min_relative_change: Option<f64>,
-    /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score.
-    #[schema(minimum = 0, maximum = 1)]
-    min_relative_spread: Option<f64>,
-}
-
-/// A planned event. Anomalies whose window touches it are stored with the reason, and nobody is alerted.
-#[derive(ToSchema)]
-#[schema(as = Mute)]
-#[allow(dead_code)] // Describes `detection::Mute`.
-pub(crate) struct MuteDocument {
-    /// Absent: all metrics.
-    metric: Option<String>,
-    /// RFC 3339. Absent: no beginning.
-    #[schema(format = DateTime, example = "2026-11-21T13:00:00Z")]
-    from: Option<String>,
-    /// RFC 3339, after `from`. Absent: no end.
-    #[schema(format = DateTime, example = "2026-11-22T13:00:00Z")]
-    until: Option<String>,
-    /// The reason, for people who miss an alert.
-    #[schema(min_length = 1, max_length = 500, example = "planned migration")]
-    reason: String,
 }
 
 /// Show the policy for all customers

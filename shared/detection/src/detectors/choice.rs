@@ -1,5 +1,8 @@
 //! Which detectors judge a series.
 
+use std::str::FromStr;
+
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// A detector that can be chosen.
@@ -14,9 +17,9 @@ pub enum Detector {
     ZScore,
 }
 
-/// At least one detector.
+/// At least one detector. Written as a list of names, as one name, or as `ensemble`: the models of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Detector>", into = "Vec<Detector>")]
+#[serde(try_from = "Written", into = "Vec<Detector>")]
 pub struct Detectors(u8);
 
 /// A list without a detector.
@@ -24,11 +27,46 @@ pub struct Detectors(u8);
 #[error("`detectors` is empty: name at least one of `seasonal`, `autoregressive` and `z_score`")]
 pub struct NoDetector;
 
+/// As a policy writes it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Word(String),
+    List(Vec<String>),
+    Other(IgnoredAny),
+}
+
+/// A choice that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DetectorsError {
+    #[error("`{name}` is no detector: {ALLOWED}", name = .0.escape_debug())]
+    Unknown(String),
+    #[error(transparent)]
+    None(#[from] NoDetector),
+    #[error("it must be {ALLOWED}")]
+    Other,
+}
+
+const ALLOWED: &str = "`ensemble`, or a list of `seasonal`, `autoregressive` and `z_score`";
+
 impl Detector {
     pub const ALL: [Self; 3] = [Self::Seasonal, Self::Autoregressive, Self::ZScore];
 
     fn bit(self) -> u8 {
         1 << self as u8
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Seasonal => "seasonal",
+            Self::Autoregressive => "autoregressive",
+            Self::ZScore => "z_score",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, DetectorsError> {
+        let found = Self::ALL.into_iter().find(|detector| detector.name() == name);
+        found.ok_or_else(|| DetectorsError::Unknown(name.to_owned()))
     }
 }
 
@@ -55,11 +93,30 @@ impl Default for Detectors {
     }
 }
 
-impl TryFrom<Vec<Detector>> for Detectors {
-    type Error = NoDetector;
+impl TryFrom<Written> for Detectors {
+    type Error = DetectorsError;
 
-    fn try_from(detectors: Vec<Detector>) -> Result<Self, NoDetector> {
-        Self::new(detectors)
+    fn try_from(written: Written) -> Result<Self, DetectorsError> {
+        match written {
+            Written::Word(word) => word.parse(),
+            Written::List(names) => {
+                let detectors: Result<Vec<_>, _> = names.iter().map(|name| Detector::named(name)).collect();
+                Ok(Self::new(detectors?)?)
+            }
+            Written::Other(_) => Err(DetectorsError::Other),
+        }
+    }
+}
+
+impl FromStr for Detectors {
+    type Err = DetectorsError;
+
+    /// Of one word.
+    fn from_str(word: &str) -> Result<Self, DetectorsError> {
+        if word == "ensemble" {
+            return Ok(Self::default());
+        }
+        Ok(Self::new([Detector::named(word)?])?)
     }
 }
 
@@ -84,8 +141,18 @@ mod tests {
             read("[\"z_score\",\"seasonal\",\"z_score\"]"),
             Detectors::new([Detector::Seasonal, Detector::ZScore]).map_err(|error| error.to_string())
         );
-        assert!(read("[]").unwrap_err().contains("at least one"));
-        assert!(read("[\"entropy\"]").is_err());
+        assert_eq!(read("\"ensemble\""), Ok(Detectors::default()));
+        assert_eq!(read("\"z_score\""), read("[\"z_score\"]"));
+        for (text, refusal) in [
+            ("[]", "at least one"),
+            ("[\"entropy\"]", "`entropy` is no detector: `ensemble`, or a list of"),
+            ("\"entropy\"", "`entropy` is no detector"),
+            ("3", "it must be `ensemble`"),
+            ("[3]", "it must be `ensemble`"),
+        ] {
+            let found = read(text).unwrap_err();
+            assert!(found.contains(refusal), "{text}: {found}");
+        }
         assert!(
             Detectors::default().holds(Detector::Seasonal) && !Detectors::default().holds(Detector::ZScore)
         );

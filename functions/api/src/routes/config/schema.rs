@@ -1,0 +1,126 @@
+//! The form of a policy, as the OpenAPI document describes it.
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// The differences from the catalog and the deployment. PUT replaces the whole document.
+#[derive(ToSchema)]
+#[schema(as = Policy)]
+#[allow(dead_code)] // Describes `detection::Policy`, which knows nothing of HTTP.
+pub(super) struct PolicyDocument {
+    /// Scales the thresholds of all metrics. An answer has the factor.
+    sensitivity: Option<SensitivityDocument>,
+    /// The detectors that judge all metrics. An answer has the list.
+    detectors: Option<DetectorsDocument>,
+    /// The same, thresholds and floors by metric of the catalog. They win over those of all metrics.
+    #[schema(value_type = std::collections::BTreeMap<String, OverrideDocument>, required = false, example = json!({"api_calls": {"threshold": 4.0, "min_change": 500}}))]
+    metrics: Value,
+    /// At most 100 planned events. Their anomalies are stored and alert nobody.
+    #[schema(required = false, max_items = 100)]
+    mutes: Vec<MuteDocument>,
+}
+
+/// An absent setting stays as it is.
+#[derive(ToSchema)]
+#[schema(as = Override)]
+#[allow(dead_code)] // Describes `detection::Override`.
+pub(super) struct OverrideDocument {
+    /// Size of the z-score from which a change is an anomaly.
+    #[schema(exclusive_minimum = 0, maximum = 100)]
+    threshold: Option<f64>,
+    /// Size of the z-score from which an anomaly is critical; at least `threshold`.
+    #[schema(exclusive_minimum = 0, maximum = 100)]
+    critical_threshold: Option<f64>,
+    /// Least change from the mean that matters, in the metric's unit.
+    #[schema(minimum = 0)]
+    min_change: Option<f64>,
+    /// Least change from the mean that matters, as a share of the mean.
+    #[schema(minimum = 0)]
+    min_relative_change: Option<f64>,
+    /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score.
+    #[schema(minimum = 0, maximum = 1)]
+    min_relative_spread: Option<f64>,
+    /// Scales the thresholds of this metric.
+    sensitivity: Option<SensitivityDocument>,
+    /// The detectors that judge this metric.
+    detectors: Option<DetectorsDocument>,
+}
+
+/// How strict all detectors are: a word or a factor of their thresholds. A smaller factor finds more, and pages more for
+/// nothing.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Sensitivity)]
+#[serde(untagged)]
+#[allow(dead_code)] // Describes `detection::Sensitivity`.
+pub(super) enum SensitivityDocument {
+    Word(#[schema(inline)] SensitivityWord),
+    Factor(#[schema(inline)] SensitivityFactor),
+}
+
+/// A factor of the thresholds.
+#[derive(Deserialize, ToSchema)]
+#[schema(minimum = 0.2, maximum = 5)]
+#[allow(dead_code)] // Describes `detection::Sensitivity`.
+pub(super) struct SensitivityFactor(f64);
+
+/// 1.4, 1 and 0.8 times the thresholds.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SensitivityWord {
+    Low,
+    Medium,
+    High,
+}
+
+/// `ensemble` stands for `seasonal` and `autoregressive`, the models of the week. `z_score` is the classical rule.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Detectors)]
+#[serde(untagged)]
+#[allow(dead_code)] // Describes `detection::Detectors`.
+pub(super) enum DetectorsDocument {
+    Word(#[schema(inline)] DetectorsWord),
+    List(#[schema(inline)] DetectorList),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DetectorsWord {
+    Ensemble,
+    Seasonal,
+    Autoregressive,
+    ZScore,
+}
+
+/// At least one.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_items = 1)]
+#[allow(dead_code)] // Describes `detection::Detectors`.
+pub(super) struct DetectorList(Vec<DetectorName>);
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DetectorName)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DetectorName {
+    Seasonal,
+    Autoregressive,
+    ZScore,
+}
+
+/// A planned event. Anomalies whose window touches it are stored with the reason, and nobody is alerted.
+#[derive(ToSchema)]
+#[schema(as = Mute)]
+#[allow(dead_code)] // Describes `detection::Mute`.
+pub(super) struct MuteDocument {
+    /// Absent: all metrics.
+    metric: Option<String>,
+    /// RFC 3339. Absent: no beginning.
+    #[schema(format = DateTime, example = "2026-11-21T13:00:00Z")]
+    from: Option<String>,
+    /// RFC 3339, after `from`. Absent: no end.
+    #[schema(format = DateTime, example = "2026-11-22T13:00:00Z")]
+    until: Option<String>,
+    /// The reason, for people who miss an alert.
+    #[schema(min_length = 1, max_length = 500, example = "planned migration")]
+    reason: String,
+}
