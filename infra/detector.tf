@@ -2,7 +2,7 @@ module "detector" {
   source = "./modules/lambda_function"
 
   name         = local.detector_name
-  description  = "Checks every customer's usage of the last 24 hours against the customer's own baseline"
+  description  = "Checks every customer's usage of the last hours against the customer's own past"
   package_path = var.detector_package
   architecture = var.architecture
   memory_mb    = 512

@@ -274,7 +274,7 @@ variable "clickhouse_secret_arn" {
 }
 
 variable "detector_clickhouse_secret_arn" {
-  description = "Complete ARN of the secret for the detector's user. This user may also insert into usage_baselines and usage_baseline_builds. Runs then read prebuilt baselines instead of a month of hours, and load on the API does not slow them down. Null means the user of clickhouse_secret_arn. A stack with an API then warns."
+  description = "Complete ARN of the secret for the detector's user. This user may also insert into usage_models and usage_model_fits. Runs then read fitted models instead of a month of hours, and load on the API does not slow them down. Null means the user of clickhouse_secret_arn. A stack with an API then warns."
   type        = string
   default     = null
 

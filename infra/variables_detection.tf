@@ -15,7 +15,7 @@ variable "window_delay_seconds" {
 }
 
 variable "baseline_days" {
-  description = "Number of earlier windows of 24 hours in the baseline."
+  description = "Days that a check of a chosen period compares with. Runs use models of a month."
   type        = number
   default     = 30
   nullable    = false
@@ -75,14 +75,14 @@ variable "min_relative_change" {
 }
 
 variable "detectors" {
-  description = "Who judges usage: z_score compares the last 24 hours with those of the days before; ensemble compares the last 1, 3, 6 and 24 hours with models of the week, and is new."
+  description = "The detectors that judge usage. \"ensemble\" compares the last 1, 3, 6 and 24 hours with models of the week. \"z_score\" compares the last 24 hours with those of the days before. A list such as \"seasonal, z_score\" names detectors one by one: seasonal, autoregressive, z_score."
   type        = string
-  default     = "z_score"
+  default     = "ensemble"
   nullable    = false
 
   validation {
-    condition     = contains(["z_score", "ensemble"], var.detectors)
-    error_message = "detectors must be z_score or ensemble."
+    condition     = var.detectors == "ensemble" || alltrue([for name in split(",", var.detectors) : contains(["seasonal", "autoregressive", "z_score"], trimspace(name))])
+    error_message = "detectors must be \"ensemble\", or a list of seasonal, autoregressive and z_score with commas between."
   }
 }
 

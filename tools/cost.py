@@ -107,7 +107,7 @@ def document(measured: dict) -> str:
         "- One anomaly in twenty opens an incident. One critical anomaly in twenty pages.",
         "- There are two channels and one address for e-mail.",
         "",
-        "The seconds of a run are measured as billed, with start and prebuild",
+        "The seconds of a run are measured as billed, with start and fit",
         f"({measured['on']}). See [`measured.json`](measured.json) and [`scaling.md`](scaling.md).",
         "",
         "## Detector and notifier, a month",

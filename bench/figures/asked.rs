@@ -1,14 +1,11 @@
 //! Queries to ClickHouse, word for word, so that they can be asked again.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use e2e::proxy::{Action, Proxy, Seen};
 use hyper::HeaderMap;
 use serde_json::Value;
-
-use crate::program::median_time;
 
 /// A query of a sweep.
 #[derive(Clone, Debug)]
@@ -23,16 +20,11 @@ pub(crate) struct Asked {
 
 /// ClickHouse's own figures of a query.
 pub(crate) struct Answered {
-    pub(crate) wall: Duration,
     /// Peak memory.
     pub(crate) memory: u64,
 }
-impl Asked {
-    /// The same query with another text in it.
-    pub(crate) fn replacing(&self, text: &str, by: &str) -> Self {
-        Self { body: self.body.replace(text, by), ..self.clone() }
-    }
 
+impl Asked {
     /// Fetches the answer by bare HTTP, and discards it as it arrives.
     pub(crate) async fn fetch_into_nothing(&self, url: &str) -> Result<()> {
         let mut response = self.send(url, &self.path_and_query, &self.body).await?;
@@ -51,32 +43,15 @@ impl Asked {
         self.ask(url, &self.body).await
     }
 
-    /// Lets ClickHouse only read these columns of the same rows.
-    pub(crate) async fn scan(&self, url: &str, columns: &str, until: &str) -> Result<Answered> {
-        let place = |text: &str| self.body.rfind(text).with_context(|| format!("a query without {text}"));
-        let (query, rows, end) = (place("SELECT bucket")?, place("FROM usage_")?, place("\nSETTINGS")?);
-        let rows = &self.body[rows..place(until)?];
-        // The parameters follow the text.
-        let parameters =
-            &self.body[end + self.body[end..].find("\r\n").context("a query without an end")?..];
-        let text = format!(
-            "{}SELECT {columns} {rows} SETTINGS optimize_move_to_prewhere = 0{parameters}",
-            &self.body[..query]
-        );
-        self.ask(url, &text).await
-    }
-
     async fn ask(&self, url: &str, body: &str) -> Result<Answered> {
         let path =
             self.path_and_query.replace("RowBinaryWithNamesAndTypes", "Null").replace("=RowBinary", "=Null");
-        let started = Instant::now();
         let response = self.send(url, &format!("{path}&wait_end_of_query=1"), body).await?;
         let summary = response.headers().get("x-clickhouse-summary").cloned();
         response.bytes().await?;
-        let wall = started.elapsed();
         let summary: Value = serde_json::from_slice(summary.context("no summary")?.as_bytes())?;
         let memory = summary["memory_usage"].as_str().context("a summary without memory")?.parse()?;
-        Ok(Answered { wall, memory })
+        Ok(Answered { memory })
     }
 
     /// Under a new query id, because the old one may still be in use.
@@ -92,14 +67,6 @@ impl Asked {
             bail!("ClickHouse refused what was asked again: {}", response.text().await?);
         }
         Ok(response)
-    }
-}
-
-impl Answered {
-    /// The median time, and the peak memory.
-    pub(crate) fn median(of: Vec<Self>) -> Self {
-        let memory = of.iter().map(|answered| answered.memory).max().unwrap_or_default();
-        Self { wall: median_time(of.iter().map(|answered| answered.wall).collect()), memory }
     }
 }
 

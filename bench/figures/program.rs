@@ -78,7 +78,8 @@ impl Running {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
             // The SDK for Node.js would spend time on a warning about newer versions.
             .env("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true")
-            .envs(variables.iter().map(|(name, value)| (name, value)))
+            // Of two variables of one name the first counts.
+            .envs(variables.iter().rev().map(|(name, value)| (name, value)))
             // Logs and metrics. Errors of a start are on standard error.
             .stdout(Stdio::null())
             .spawn()

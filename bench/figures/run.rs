@@ -8,14 +8,14 @@ use e2e::receiver::{Receiver, Reply};
 use e2e::world::END;
 
 use crate::program::{Running, detector, most_memory, runtime_api, target_folder};
-use crate::usage::{RUN_TIME, Usage};
+use crate::usage::{MODELS, RUN_TIME, Usage};
 
 /// Time of a DynamoDB call within a region.
 const CALL: Duration = Duration::from_millis(5);
 
 pub(crate) struct Ran {
     pub(crate) seconds: f64,
-    /// The same with start and prebuild, as billed.
+    /// The same with its start and the fit of the next hour, as billed.
     pub(crate) billed: f64,
     /// Peak memory in megabytes, if the system reports it.
     pub(crate) memory: Option<f64>,
@@ -24,14 +24,13 @@ pub(crate) struct Ran {
     pub(crate) calls: usize,
 }
 
-/// One run an hour after the last one.
+/// The run of the hour, and the fit after it.
 pub(crate) async fn run(usage: &Usage) -> Result<Ran> {
     let aws = aws().await?;
-    let mut variables = usage.world.variables(&[("AWS_ENDPOINT_URL", &aws.url)]);
+    let mut variables = usage.world.variables(&[&[("AWS_ENDPOINT_URL", aws.url.as_str())], MODELS].concat());
     let credentials =
         [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
     variables.extend(credentials.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    usage.next_hour_is_known().await?;
     let runtime_api = runtime_api(Some(event("detector-scheduled", END)?), RUN_TIME).await?;
     let started = Instant::now();
     let mut running = Running::start(&detector(&target_folder())?, runtime_api, &variables)?;

@@ -13,11 +13,10 @@ use jiff::SignedDuration;
 use platform::emf::RunFigures;
 
 use books::Books;
-use windows::Windows;
+use judging::Usage;
 
 mod books;
 mod judging;
-mod windows;
 
 /// A rule by which usage is judged: settings of the detector under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +51,8 @@ pub fn replay(month: &Month, rule: &Rule) -> anyhow::Result<Record> {
     let variables: Vec<_> =
         rule.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let app = simulation::app_with(&variables).with_context(|| format!("the settings of {}", rule.name))?;
-    let windows = Windows::of(month, &app)?;
-    let mut books = Books::new(&app, &windows);
+    let usage = Usage::of(month, &app)?;
+    let mut books = Books::new(&app, &usage);
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot start a runtime")?;
     for end in month.runs() {
         runtime.block_on(run(&app, &mut books, end)).with_context(|| format!("the run of hour {end}"))?;
@@ -63,7 +62,7 @@ pub fn replay(month: &Month, rule: &Rule) -> anyhow::Result<Record> {
 
 /// The run for the window that ends with this hour.
 async fn run(app: &App, books: &mut Books<'_>, end: usize) -> anyhow::Result<()> {
-    let time = books.windows.month.at(end) + app.detection.window_delay + AFTER_THE_HOUR;
+    let time = books.usage.month.at(end) + app.detection.window_delay + AFTER_THE_HOUR;
     books.begin(end, time);
     let request =
         Request { time, dry_run: false, customers: Vec::new(), shard: Shard::WHOLE, detection_id: None };
@@ -106,15 +105,17 @@ mod tests {
         }
     }
 
+    const CLASSICAL: (&str, &str) = ("DETECTORS", "z_score");
+
     fn rule(variables: &[(&str, &str)]) -> Rule {
         let variables =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Rule { name: String::from("z_score"), variables }
+        Rule { name: String::from("tried"), variables }
     }
 
     #[test]
     fn a_spike_is_paged_at_its_first_hour_and_is_over_when_it_has_left_the_window() {
-        let record = replay(&month(), &rule(&[])).unwrap();
+        let record = replay(&month(), &rule(&[CLASSICAL])).unwrap();
         let series = SeriesKey { subject: Subject::Customer(1), metric: 0, direction: Direction::Spike };
         let incident = IncidentKey { series, opened: 757 };
         assert_eq!(record.notifications[0], Notification { incident, event: Event::Opened, end: 757 });
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn models_of_the_week_tell_the_end_of_a_spike_hours_after_it() {
-        let record = replay(&month(), &rule(&[("DETECTORS", "ensemble")])).unwrap();
+        let record = replay(&month(), &rule(&[])).unwrap();
         let events: Vec<_> = record.notifications.iter().map(|of| (of.event, of.end)).collect();
         // The last hour of the spike is 757. The window of three hours is usual from 761 on.
         assert_eq!(events, [(Event::Opened, 757), (Event::Resolved, 762)]);
@@ -136,7 +137,9 @@ mod tests {
 
     #[test]
     fn a_rule_is_its_variables() {
-        let blind = replay(&month(), &rule(&[("THRESHOLD", "100"), ("CRITICAL_THRESHOLD", "100")])).unwrap();
+        let blind =
+            replay(&month(), &rule(&[CLASSICAL, ("THRESHOLD", "100"), ("CRITICAL_THRESHOLD", "100")]))
+                .unwrap();
         assert_eq!((blind.notifications.len(), blind.messages), (0, 0));
         let refused = replay(&month(), &rule(&[("THRESHOLD", "no")])).unwrap_err();
         assert!(format!("{refused:#}").contains("THRESHOLD=no"), "{refused:#}");
@@ -146,7 +149,7 @@ mod tests {
     fn usage_that_has_not_arrived_is_not_seen() {
         let mut late = month();
         late.customers[1].delay = 5;
-        let record = replay(&late, &rule(&[])).unwrap();
+        let record = replay(&late, &rule(&[CLASSICAL])).unwrap();
         let of_spike =
             record.notifications.iter().find(|of| of.incident.series.direction == Direction::Spike);
         assert_eq!(of_spike.unwrap().end, 757 + 5);

@@ -21,8 +21,8 @@ GRANT SELECT ON metering.usage_hourly TO meterflow_api;
 -- Grant each table that your catalog names. A stack without the API does not need this.
 GRANT SELECT ON metering.events TO meterflow_api;
 
--- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to four
--- tables, which hold only values computed from the rollup. A user without that right gets the same results more slowly:
+-- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to two
+-- tables, which hold only models fitted from the rollup. A user without that right gets the same results more slowly:
 -- each run then reads a month of hours.
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_detector
 SETTINGS max_execution_time = 280 MIN 1 MAX 300,
@@ -33,8 +33,5 @@ CREATE USER IF NOT EXISTS meterflow_detector IDENTIFIED WITH sha256_password BY 
 SETTINGS PROFILE meterflow_detector;
 
 GRANT SELECT ON metering.usage_hourly TO meterflow_detector;
-GRANT SELECT ON metering.usage_arrivals TO meterflow_detector;
-GRANT SELECT, INSERT ON metering.usage_baselines TO meterflow_detector;
-GRANT SELECT, INSERT ON metering.usage_baseline_builds TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_models TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;

@@ -190,7 +190,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       ALERT_TOPIC_ARN                  = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       WINDOW_DELAY_SECONDS             = "0"
       BASELINE_DAYS                    = "30"
-      DETECTORS                        = "z_score"
+      DETECTORS                        = "ensemble"
       MIN_SAMPLES                      = "7"
       THRESHOLD                        = "3"
       CRITICAL_THRESHOLD               = "5"
@@ -248,7 +248,7 @@ run "the_function_checks_as_the_detector_does" {
     catalog_file                   = "example.tfvars"
     window_delay_seconds           = 600
     baseline_days                  = 14
-    detectors                      = "ensemble"
+    detectors                      = "seasonal, z_score"
     min_samples                    = 5
     threshold                      = 2.5
     critical_threshold             = 4

@@ -239,7 +239,7 @@ run "environment_by_default" {
       ANOMALIES_TABLE        = "meterflow-anomalies"
       WINDOW_DELAY_SECONDS   = "0"
       BASELINE_DAYS          = "30"
-      DETECTORS              = "z_score"
+      DETECTORS              = "ensemble"
       MIN_SAMPLES            = "7"
       THRESHOLD              = "3"
       CRITICAL_THRESHOLD     = "5"
@@ -281,7 +281,7 @@ run "environment_with_everything_set" {
     catalog_file           = "example.tfvars"
     window_delay_seconds   = 600
     baseline_days          = 14
-    detectors              = "ensemble"
+    detectors              = "z_score"
     min_samples            = 5
     threshold              = 2.5
     critical_threshold     = 4
@@ -308,7 +308,7 @@ run "environment_with_everything_set" {
       ANOMALIES_TABLE        = "meterflow-anomalies"
       WINDOW_DELAY_SECONDS   = "600"
       BASELINE_DAYS          = "14"
-      DETECTORS              = "ensemble"
+      DETECTORS              = "z_score"
       MIN_SAMPLES            = "5"
       THRESHOLD              = "2.5"
       CRITICAL_THRESHOLD     = "4"

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use catalog::{Policies, Shard, StoredPolicy};
+use detection::Policy;
 use detection::incident::{Incident, Seen, Subject};
-use detection::{Policy, Series};
 use detector::App;
-use detector::candidate::{Candidate, judge_series};
+use detector::candidate::{Candidate, of_assessment};
 use detector::known::Known;
 use detector::ledger::Ledger;
 use detector::pass::Pass;
@@ -70,15 +70,11 @@ impl<'a> Books<'a> {
         let mut candidates = Spool::new();
         let end = number(pass.window.end());
         for (customer, id) in self.world.customers.iter().enumerate() {
-            let counted = self.world.counted(customer, &pass.window);
             for (place, metric) in self.world.metrics.iter().enumerate() {
                 let spec = &self.app.catalog.metrics()[*metric];
-                let mut values = self.world.values(customer, place, end);
-                if self.blind {
-                    values[0] = values[1..].iter().copied().flatten().next();
-                }
-                let series = Series::new(&values, counted, spec.missing, spec.never_negative());
-                let judged = judge_series(pass, known, id, *metric, series);
+                let settings = &pass.policies.settings(id)[*metric];
+                let assessment = self.world.assess(customer, place, end, spec, settings);
+                let judged = of_assessment(pass, known, id, *metric, assessment);
                 for mut candidate in judged.candidates {
                     if self.blind {
                         candidate.seen = Seen::Inside;

@@ -2,7 +2,10 @@
 
 use catalog::{Aggregate, MetricSpec};
 use detection::incident::Rules;
-use detection::{BaselineDays, CustomerId, Mute, Policy, Severity, Window};
+use detection::model::{HourModel, Memory, Transform, WindowModel};
+use detection::{
+    Assessment, Baseline, BaselineDays, CustomerId, Hour, Mute, Policy, Settings, Severity, Window, ensemble,
+};
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -28,6 +31,8 @@ pub(crate) struct World {
     pub(crate) customers: Vec<CustomerId>,
     /// Places of the metrics in the catalog.
     pub(crate) metrics: Vec<usize>,
+    /// By customer and metric: the usage of each hour.
+    usage: Vec<Vec<f64>>,
     /// By customer and metric: the value of the 24 hours that end at each hour.
     windows: Vec<Vec<Option<f64>>>,
     /// Hours in which things happen, from [`HISTORY`] on.
@@ -59,14 +64,13 @@ impl World {
         let storm = rng
             .random_bool(0.4)
             .then(|| Storm { at: HISTORY + rng.random_range(2..hours / 2), again: rng.random_bool(0.5) });
-        let windows = customers
+        let series = customers.iter().flat_map(|_| metrics.clone());
+        let usage: Vec<_> =
+            series.clone().map(|metric| usage(rng, &app.catalog.metrics()[metric], hours, storm)).collect();
+        let windows = usage
             .iter()
-            .flat_map(|_| metrics.clone())
-            .map(|metric| {
-                let spec = &app.catalog.metrics()[metric];
-                let usage = usage(rng, spec, hours, storm);
-                by_window(&usage, spec.aggregate)
-            })
+            .zip(series)
+            .map(|(usage, metric)| by_window(usage, app.catalog.metrics()[metric].aggregate))
             .collect();
         let rules = Rules {
             resolve_after: rng.random_range(1..=3),
@@ -88,6 +92,7 @@ impl World {
             mutes: Policy { mutes, ..Policy::default() },
             customers,
             metrics,
+            usage,
             windows,
             hours,
             first_event,
@@ -101,17 +106,39 @@ impl World {
         app.alerting.max_per_customer = self.max_per_customer;
     }
 
-    /// The values of a series by age, as a run reads them for the window that ends at this hour.
-    pub(crate) fn values(&self, customer: usize, metric: usize, end: usize) -> Vec<Option<f64>> {
-        let windows = &self.windows[customer * self.metrics.len() + metric];
-        (0..=30)
-            .map(|age| end.checked_sub(24 * age).and_then(|end| windows.get(end).copied().flatten()))
-            .collect()
-    }
-
-    /// How many of the earlier windows count.
-    pub(crate) fn counted(&self, customer: usize, window: &Window) -> usize {
-        window.counted(self.first_event[customer], window.oldest(BaselineDays::default()))
+    /// What the classical detector makes of the hours of a series that end at this hour.
+    pub(crate) fn assess(
+        &self,
+        customer: usize,
+        metric: usize,
+        end: usize,
+        spec: &MetricSpec,
+        settings: &Settings,
+    ) -> Assessment {
+        let place = customer * self.metrics.len() + metric;
+        let first = Hour::holding(hour(end)).plus(-24);
+        let hours = spec.hours(first, self.usage[place].get(end - 24..end).unwrap_or_default(), first);
+        let window = Window::closing_at(hour(end)).unwrap();
+        let counted = window.counted(self.first_event[customer], window.oldest(BaselineDays::default()));
+        let earlier = (1..=counted).filter_map(|age| end.checked_sub(24 * age));
+        let earlier = earlier.filter_map(|end| self.windows[place].get(end).copied().flatten());
+        let of_day = WindowModel {
+            expected: 0.0,
+            spread: 0.0,
+            samples: 1.0,
+            freedom: 1.0,
+            gate: None,
+            classical: Baseline::of(earlier),
+            excluded: 0,
+        };
+        let row = HourModel {
+            days: 31,
+            transform: Transform::Plain,
+            windows: [None, None, None, Some(of_day)],
+            before: None,
+            memory: Memory::default(),
+        };
+        ensemble::judge(&hours.recent(first.plus(23)), &row, settings)
     }
 
     /// The first hour after which no window holds anything unusual.

@@ -106,10 +106,10 @@ async fn a_series_that_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<
     world.clickhouse.query_raw(broken).execute().await?;
     let api = world.api().await?;
     for (customer, metric, reason, current) in [
-        ("huge", "compute_time", "out_of_range", Some(1e120)),
+        ("huge", "compute_time", "out_of_range", None),
         ("gap now", "storage_peak", "no_data", None),
         ("new", "compute_time", "insufficient_data", Some(7e6)),
-        ("nobody", "compute_time", "unknown_customer", Some(0.0)),
+        ("nobody", "compute_time", "unknown_customer", None),
         ("nobody", "storage_peak", "unknown_customer", None),
     ] {
         let check = api.check(customer, metric, "").await?;
@@ -140,7 +140,7 @@ async fn a_series_that_cannot_be_judged_has_a_reason_and_no_verdict() -> Result<
     // The check does not use a broken earlier window. It compares with the others.
     let infinite = api.check("infinite", "compute_time", "").await?;
     let (windows, verdict) = (&infinite["baseline"], [&infinite["undetermined"], &infinite["severity"]]);
-    assert_eq!((&windows["broken_windows"], &windows["sample_count"]), (&json!(1), &json!(29)), "{infinite}");
+    assert_eq!((&windows["broken_windows"], &windows["sample_count"]), (&json!(1), &json!(28)), "{infinite}");
     assert_eq!(verdict, [&Value::Null, &json!("normal")], "{infinite}");
     let usual = api.check("corrected", "compute_time", "&current_end=now-1d").await?;
     assert_eq!((&usual["undetermined"], &usual["severity"]), (&Value::Null, &json!("normal")));

@@ -133,7 +133,12 @@ async fn the_rollup_and_the_raw_events_say_the_same() -> Result<()> {
     for hours in [1, 2, 23, 24, 36, 72] {
         let body = |millisecond: i64| {
             let end = at(END).as_millisecond() + millisecond;
-            json!({ "customer_ids": ["cust_1", "cust_2"], "current_start": end - hours * 3_600_000, "current_end": end })
+            json!({
+                "customer_ids": ["cust_1", "cust_2"],
+                "current_start": end - hours * 3_600_000,
+                "current_end": end,
+                "baseline_days": 30,
+            })
         };
         let (on, off) = (api.check_many(&body(0)).await?, api.check_many(&body(1)).await?);
         assert!(on.iter().any(|check| check["undetermined"] == Value::Null), "{hours} h: {on:?}");

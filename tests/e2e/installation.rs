@@ -202,10 +202,10 @@ async fn doctor_finds_nothing_wrong_with_a_good_installation_and_names_each_faul
         1,
         &["WRONG    bandwidth: no view feeds the rollup. Run `meterflow migrate`", "1 thing is wrong"],
     );
-    warehouse.run("DROP TABLE usage_arrivals").await?;
+    warehouse.run("DROP TABLE usage_models").await?;
     doctor(&["--no-aws"])
         .await?
-        .assert(1, &[".usage_arrivals, or default may not see it", "2 things are wrong"]);
+        .assert(1, &[".usage_models, or default may not see it", "2 things are wrong"]);
     Ok(())
 }
 
@@ -246,11 +246,11 @@ async fn doctor_names_the_grant_that_a_function_misses() -> Result<()> {
         1,
         &[
             "ok       the secret ",
-            "WRONG    meterflow-anomaly-detection: its user reader may not SELECT on metering.usage_arrivals. \
-             Run GRANT SELECT ON metering.usage_arrivals TO reader",
-            "its user reader may not INSERT on metering.usage_baselines",
+            "WRONG    meterflow-anomaly-detection: its user reader may not SELECT on metering.usage_models. \
+             Run GRANT SELECT ON metering.usage_models TO reader",
+            "its user reader may not INSERT on metering.usage_models",
             "ok       meterflow-anomaly-api: its user reader has the rights it needs",
-            "9 things are wrong",
+            "4 things are wrong",
         ],
     );
     assert!(!answer.text.contains(READER_PASSWORD), "{}", answer.text);

@@ -15,7 +15,6 @@ mod api_outages;
 mod api_periods;
 mod api_runs;
 mod aws_faults;
-mod baselines;
 mod checksums;
 mod clickhouse_faults;
 mod deployed;

@@ -34,11 +34,11 @@ async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
     let built_in = Catalog::built_in()?;
     for _ in 0..3 {
         warehouse.migrate(&built_in).await?;
-        assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+        assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
     }
     // From here on the views feed the rollup. Another migration finds nothing to do.
     warehouse.insert(&[Event::compute("early", at(END) - SignedDuration::from_hours(1), 1.0)]).await?;
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 32);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 34);
     let metric = built_in.get("compute_time").expect("a built-in metric");
     let whole = (0, u32::MAX);
     assert_eq!(rollup::differences(&warehouse.client, &warehouse.database, metric, whole).await?, []);
@@ -77,10 +77,10 @@ async fn a_day_that_was_counted_twice_or_lost_is_put_right() -> Result<()> {
     // Missing events are added. Surplus ones may be the history of expired events.
     let outcome = warehouse.migrate(&Catalog::built_in()?).await?;
     assert_eq!(outcome, Outcome { unsettled: 0, surplus: 2 });
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 35);
     let rebuild = Options { rebuild: true, delete: true, ..Options::default() };
     assert_eq!(warehouse.migrate_with(&Catalog::built_in()?, rebuild).await?, Outcome::default());
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
     let total: f64 = warehouse.client.query("SELECT sum(total) FROM usage_hourly").fetch_one().await?;
     let raw: f64 = warehouse
         .client
@@ -97,7 +97,7 @@ async fn a_rollup_whose_events_are_gone_is_kept() -> Result<()> {
     warehouse.insert(&steady_then("archived", at(END), 7.2e6)).await?;
     warehouse.client.query("TRUNCATE TABLE events").execute().await?;
     warehouse.migrate(&Catalog::built_in()?).await?;
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
     Ok(())
 }
 
@@ -118,7 +118,7 @@ async fn a_changed_metric_is_rolled_up_anew_and_a_dropped_one_is_removed() -> Re
 
     warehouse.migrate(&Catalog::built_in()?).await?;
     assert_eq!(warehouse.rolled_events("logins").await?, 0);
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
     Ok(())
 }
 
@@ -222,19 +222,19 @@ async fn nothing_is_deleted_that_nobody_agreed_to() -> Result<()> {
     let text = error.to_string();
     for part in [
         "nothing was changed",
-        "`compute_time` from 2026-10-22 to 2026-11-21 (31 events of 1 customers)",
+        "`compute_time` from 2026-10-20 to 2026-11-21 (33 events of 1 customers)",
         "--yes",
     ] {
         assert!(text.contains(part), "`{part}` is not in: {text}");
     }
     assert!(matches!(error, MigrationError::NeedsConsent(deletions) if deletions.len() == 1));
-    assert_eq!((warehouse.views().await?, warehouse.rolled_events("compute_time").await?), (views, 31));
+    assert_eq!((warehouse.views().await?, warehouse.rolled_events("compute_time").await?), (views, 33));
 
     // Another definition of the same metric is a deletion too.
     let other = include_str!("../../shared/catalog/catalog.toml").replace("'cpu_ms', '", "'cpu', '");
     let error = warehouse.migrate_with(&catalog(&other)?, Options::default()).await.expect_err("a deletion");
     assert!(error.to_string().contains("defines the metric differently"), "{error}");
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
     Ok(())
 }
 
@@ -254,7 +254,7 @@ async fn history_of_events_that_expired_is_never_replaced_by_less() -> Result<()
         .await?;
     let outcome = warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
     assert_eq!(outcome, Outcome { unsettled: 0, surplus: 9 });
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 62);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 66);
     Ok(())
 }
 
@@ -271,20 +271,20 @@ async fn a_rebuild_that_leaves_less_needs_consent() -> Result<()> {
     let of_a = "ALTER TABLE events DELETE WHERE customer_id = 'a' AND timestamp < '2026-11-01' SETTINGS mutations_sync = 2";
     warehouse.run(of_a).await?;
     let left: u64 = warehouse.one("SELECT count() FROM events").await?;
-    assert!(left < 62, "{left}");
+    assert!(left < 66, "{left}");
     let error = warehouse.migrate_with(&catalog, rebuild).await.expect_err("a deletion").to_string();
     // The hours of both customers are computed again.
-    let replaced = format!("({} events of 2 customers)", 2 * (62 - left));
+    let replaced = format!("({} events of 2 customers)", 2 * (66 - left));
     for part in [
         "nothing was changed",
-        "`compute_time` from 2026-10-22 to",
+        "`compute_time` from 2026-10-20 to",
         &replaced,
         "a rebuild leaves less",
         "--yes",
     ] {
         assert!(error.contains(part), "`{part}` is not in: {error}");
     }
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 62);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 66);
     let agreed = Options { delete: true, ..rebuild };
     assert_eq!(warehouse.migrate_with(&catalog, agreed).await?, Outcome::default());
     assert_eq!(warehouse.rolled_events("compute_time").await?, left);
@@ -357,7 +357,7 @@ async fn a_rollup_of_the_first_version_is_taken_over_as_it_is() -> Result<()> {
     warehouse.run("TRUNCATE TABLE events").await?;
 
     let outcome = warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
-    assert_eq!((outcome, warehouse.rolled_events("compute_time").await?), (Outcome::default(), 31));
+    assert_eq!((outcome, warehouse.rolled_events("compute_time").await?), (Outcome::default(), 33));
     let last = at(END) - SignedDuration::from_hours(1);
     warehouse.insert(&[Event::compute("a", last, 5.0), Event::compute("a", last, -3.0)]).await?;
     let row: (f64, f64) = warehouse
@@ -381,10 +381,30 @@ async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
         .fetch_all()
         .await?;
     assert_eq!(left, ["events", "usage_hourly_of_theirs"]);
-    assert_eq!(warehouse.one::<u64>("SELECT count() FROM events").await?, 31);
+    assert_eq!(warehouse.one::<u64>("SELECT count() FROM events").await?, 33);
     assert_eq!(rollup::leftovers(&warehouse.client, &warehouse.database).await?, Vec::<String>::new());
     // And back again, with all of it.
     warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 31);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_migration_takes_away_what_earlier_versions_made() -> Result<()> {
+    let warehouse = Warehouse::new().await?;
+    for table in ["usage_arrivals", "usage_baselines", "usage_baseline_builds"] {
+        warehouse
+            .run(&format!("CREATE TABLE {table} (hour DateTime('UTC')) ENGINE = MergeTree ORDER BY hour"))
+            .await?;
+    }
+    warehouse
+        .run("CREATE MATERIALIZED VIEW usage_arrivals_view TO usage_arrivals AS SELECT hour FROM usage_hourly GROUP BY hour")
+        .await?;
+    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
+    warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
+    let left = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND \
+                (startsWith(name, 'usage_arrivals') OR startsWith(name, 'usage_baseline'))";
+    assert_eq!(warehouse.one::<u64>(left).await?, 0);
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33, "the rollup stays");
     Ok(())
 }

@@ -130,7 +130,7 @@ async fn customers_whose_models_begin_at_different_hours_are_judged_alike() -> R
 /// Lets the detector fit what the run of the hour after this one will read.
 pub(crate) async fn fit_after(app: &App, number: i64) {
     let deadline = Instant::now() + Duration::from_secs(600);
-    detector::prepare(app, &hourly(&hour(number).to_string()), deadline).await;
+    detector::fit(app, &hourly(&hour(number).to_string()), deadline).await;
 }
 
 /// Ten customers with a burst, one that falls silent, one that begins, and many others.
@@ -184,7 +184,7 @@ async fn a_fit_that_lacks_rows_or_is_forgotten_is_not_read() -> Result<()> {
     world.clickhouse.query(delete).execute().await?;
     let request = hourly(&hour(10).to_string());
     assert_eq!(run(&app, &Request { dry_run: true, ..request.clone() }).await?.anomalies_found, 11);
-    for statement in warehouse::rollup::statements::forget_baselines() {
+    for statement in warehouse::rollup::statements::forget_models() {
         world.clickhouse.query(&statement).execute().await?;
     }
     assert_eq!(run(&app, &request).await?.recorded, 11);

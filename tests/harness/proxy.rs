@@ -305,12 +305,9 @@ fn operation(path_and_query: &str, headers: &hyper::HeaderMap, body: &[u8]) -> S
     };
     match parameter(path_and_query, "query_id") {
         Some(id) if id.ends_with("-count") => "count".to_owned(),
-        Some(id) if id.contains("-state-") => "state".to_owned(),
-        Some(id) if id.ends_with("-baseline") => "baseline".to_owned(),
-        Some(id) if id.contains("-build-") => "build".to_owned(),
-        Some(id) if id.ends_with("-void") => "void".to_owned(),
-        Some(id) if id.contains("-rows-") => "rows".to_owned(),
-        Some(id) if id.contains("-note-") => "note".to_owned(),
+        Some(id) if id.ends_with("-fits") => "fits".to_owned(),
+        Some(id) if id.ends_with("-models") => "models".to_owned(),
+        Some(id) if id.ends_with("-note") => "note".to_owned(),
         Some(_) => "sweep".to_owned(),
         None => parameter(std::str::from_utf8(body).unwrap_or_default(), "Action").unwrap_or_default(),
     }

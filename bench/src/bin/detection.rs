@@ -78,8 +78,15 @@ fn judged(
     let models = compare(&AtThreshold { scorer: &Models, threshold: 1.0 }, own, jobs)?;
     let rate = models.total().false_pages_a_customer_month().unwrap_or(0.0);
     let mut compared = vec![models];
-    let deployed = Rule { name: String::from("detector, as deployed"), variables: Vec::new() };
-    for rule in std::iter::once(&deployed).chain(&arguments.rules) {
+    let with = |name: &str, variables: &[(&str, &str)]| Rule {
+        name: name.to_owned(),
+        variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    };
+    let deployed = [
+        with("detector, as deployed", &[]),
+        with("detector, classical rule alone", &[("DETECTORS", "z_score")]),
+    ];
+    for rule in deployed.iter().chain(&arguments.rules) {
         compared.push(compare(rule, own, jobs)?);
     }
     for scorer in PEERS {

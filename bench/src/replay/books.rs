@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use catalog::{Method, Policies, Shard, StoredPolicy};
+use catalog::{Policies, Shard, StoredPolicy};
 use detection::incident::Subject;
 use detection::{CustomerId, Direction, MetricName};
 use detector::App;
@@ -24,12 +24,11 @@ use store::{
     AlertItem, AnomalyItem, Change, Changed, Claim, Digest, IncidentItem, Pending, Recorded, Writer,
 };
 
-use super::judging;
-use super::windows::Windows;
+use super::judging::Usage;
 
 pub(super) struct Books<'a> {
     app: &'a App,
-    pub(super) windows: &'a Windows<'a>,
+    pub(super) usage: &'a Usage<'a>,
     table: RefCell<Table>,
     notifications: RefCell<Vec<Notification>>,
     places: HashMap<&'a CustomerId, usize>,
@@ -38,16 +37,16 @@ pub(super) struct Books<'a> {
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn new(app: &'a App, windows: &'a Windows<'a>) -> Self {
-        let customers = windows.month.customers.iter().enumerate();
+    pub(super) fn new(app: &'a App, usage: &'a Usage<'a>) -> Self {
+        let customers = usage.month.customers.iter().enumerate();
         Self {
             app,
-            windows,
+            usage,
             table: RefCell::default(),
             notifications: RefCell::default(),
             places: customers.map(|(place, customer)| (&customer.id, place)).collect(),
             end: 0,
-            now: windows.month.start,
+            now: usage.month.start,
         }
     }
 
@@ -67,19 +66,19 @@ impl<'a> Books<'a> {
 
     fn series(&self, customer: &CustomerId, metric: &MetricName, direction: Direction) -> Option<SeriesKey> {
         let subject = usage::Subject::Customer(*self.places.get(customer)?);
-        let metric = self.windows.month.metrics.iter().position(|of| of.name == *metric)?;
+        let metric = self.usage.month.metrics.iter().position(|of| of.name == *metric)?;
         Some(SeriesKey { subject, metric, direction })
     }
 
     fn incident(&self, incident: &detection::Incident) -> Option<IncidentKey> {
         let Subject { customer_id, metric, direction } = &incident.subject;
-        let opened = self.windows.month.number(incident.opened_at)?;
+        let opened = self.usage.month.number(incident.opened_at)?;
         Some(IncidentKey { series: self.series(customer_id, metric, *direction)?, opened })
     }
 
     /// Notes of what people are notified by a change of this run.
     fn note(&self, to: &detection::Incident) {
-        let page = to.last_page.filter(|page| page.window_end == self.windows.month.at(self.end));
+        let page = to.last_page.filter(|page| page.window_end == self.usage.month.at(self.end));
         if let (Some(page), Some(incident)) = (page, self.incident(to)) {
             let notification = Notification { incident, event: page.event, end: self.end };
             self.notifications.borrow_mut().push(notification);
@@ -111,10 +110,7 @@ impl Ledger for Books<'_> {
     ) -> anyhow::Result<Spool<Candidate>> {
         let mut candidates = Spool::new();
         let mut keep = |judged: Judged| judged.candidates.iter().try_for_each(|one| candidates.push(one));
-        match self.app.detection.method {
-            Method::ZScore => judging::by_windows(pass, known, self.windows, self.end, &mut keep)?,
-            Method::Ensemble => judging::by_hours(pass, known, self.windows, self.end, &mut keep)?,
-        }
+        self.usage.judge(pass, known, self.end, &mut keep)?;
         Ok(candidates)
     }
 

@@ -227,8 +227,7 @@ fn needed(function: &str, database: &str, catalog: &Catalog) -> Vec<(&'static st
     let ours = |name: &str| format!("{database}.{name}");
     let mut needed = vec![("SELECT", ours("usage_hourly"))];
     if function.ends_with(DETECTOR) {
-        needed.push(("SELECT", ours("usage_arrivals")));
-        for table in ["usage_baselines", "usage_baseline_builds", "usage_models", "usage_model_fits"] {
+        for table in ["usage_models", "usage_model_fits"] {
             needed.extend(["SELECT", "INSERT"].map(|right| (right, ours(table))));
         }
     } else {
@@ -253,7 +252,7 @@ mod tests {
     fn each_function_needs_the_tables_that_it_reads() {
         let catalog = Catalog::built_in().unwrap();
         let of = |function: &str| needed(&format!("meterflow-{function}"), "db", &catalog);
-        assert!(of(DETECTOR).contains(&("INSERT", "db.usage_baselines".to_owned())));
+        assert!(of(DETECTOR).contains(&("INSERT", "db.usage_models".to_owned())));
         assert!(of(API).contains(&("SELECT", "db.events".to_owned())));
         assert!(!of(API).iter().any(|(right, _)| *right == "INSERT"));
     }

@@ -1,5 +1,4 @@
-//! Checks on demand. They read the usage of some customers in one query, and their incidents. They use the same `check`
-//! as the runs.
+//! Checks of a chosen period. They read the usage of some customers in one query, and their incidents.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -91,7 +90,7 @@ impl Usage {
 }
 
 /// The place of a metric in the catalog.
-fn place(app: &App, spec: &MetricSpec) -> Option<usize> {
+pub(crate) fn place(app: &App, spec: &MetricSpec) -> Option<usize> {
     app.catalog.metrics().iter().position(|other| other.name == spec.name)
 }
 
@@ -116,7 +115,8 @@ pub(crate) async fn usage_of(
     Ok(usage)
 }
 
-async fn incidents_of(
+/// The incidents of each of these customers.
+pub(crate) async fn incidents_of(
     app: &App,
     customers: &[CustomerId],
     now: Timestamp,
@@ -202,7 +202,7 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
     while let Some(row) = sweep.next().await? {
         rows += 1;
         // The answer holds only the requested customers, and their ids are text.
-        let id = std::str::from_utf8(row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
+        let id = std::str::from_utf8(&row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
         let Some(found) = id.and_then(|id| usage.get_mut(&id)) else { continue };
         found.first_event = Some(row.first_event);
         found.first_uses = row.first_uses().collect();
@@ -220,7 +220,7 @@ async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<Cust
 }
 
 /// The tries of one query. Two queries of one request may run at the same time, so each has its own name.
-fn tries<'a>(app: &'a App, serving: &Serving) -> Tries<'a> {
+pub(crate) fn tries<'a>(app: &'a App, serving: &Serving) -> Tries<'a> {
     let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
     Tries::new(&app.usage, name, Patience::OF_A_REQUEST, serving.deadline)
 }

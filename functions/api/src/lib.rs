@@ -6,8 +6,8 @@
 //!
 //! Invariants:
 //!
-//! * A check is `detection::check` on the usage that `UsageReader` reads, without the windows of incidents. The hourly
-//!   run does the same. Nothing is computed in a second way.
+//! * A check of the newest hours is `detection::assess`, as in the runs. Nothing is computed in a second way. A check of a
+//!   chosen period is `detection::check` on its windows, without those of incidents.
 //! * The token's claims decide what a caller sees, in every route anew.
 //! * A decision about an incident is stored together with its notice, before anybody is notified.
 //! * A problem names the fault and the allowed values. The inside appears only in the log.
@@ -42,6 +42,7 @@ mod detector_function;
 mod document;
 mod error;
 pub mod gateway;
+mod hourly;
 mod limits;
 mod paging;
 mod params;

@@ -1,6 +1,6 @@
 //! Shapes of answers that several routes share.
 
-use detection::{Action, AnomalyKind, DetectorSays, Direction, Evidence, Severity, State, Window};
+use detection::{Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -11,10 +11,12 @@ use crate::access::Caller;
 mod check;
 mod incident;
 mod time;
+mod why;
 
-pub(crate) use check::{BaselineView, Check, Checks};
+pub(crate) use check::{BaselineView, Check, Checked, Checks};
 pub(crate) use incident::IncidentView;
 pub(crate) use time::{Time, TimeForm};
+pub(crate) use why::WhyView;
 
 /// A period, `[start, end)`.
 #[derive(Clone, Copy, Serialize, ToSchema)]
@@ -43,16 +45,8 @@ pub(crate) struct AnomalyView {
     pub window: Period,
     #[serde(flatten)]
     pub evidence: Evidence,
-    /// How far the window is from usual, in thresholds: from 1 on it is critical. Negative below usual. Absent for an
-    /// anomaly by the classical rule, like `confidence` and `detectors`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub score: Option<f64>,
-    /// How sure the score makes, from 0 to 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<f64>,
-    /// What each detector says.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub detectors: Vec<DetectorSays>,
+    #[serde(flatten)]
+    pub why: WhyView,
     /// The anomaly in one sentence.
     pub description: String,
     /// The next steps, the most likely cause first.
@@ -110,9 +104,7 @@ impl AnomalyView {
             detected_at: item.detected_at.into(),
             window: Period { start: item.window_start.into(), end: item.window_end.into() },
             evidence: item.evidence,
-            score: item.score,
-            confidence: item.confidence,
-            detectors: item.detectors,
+            why: item.why.into(),
             description: item.description,
             investigation_steps: item.investigation_steps,
             alert_state: item.alert_state,

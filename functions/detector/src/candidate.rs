@@ -1,10 +1,10 @@
 //! Verdicts that are stored or may change an incident.
 
-use detection::incident::{Incident, Observation, Seen};
+use detection::incident::{Incident, Observation, Seen, verdict_beside};
 use detection::model::Profile;
 use detection::{
-    Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Hours, Mute, Series, Verdict,
-    assess, check,
+    Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Hours, Mute,
+    Verdict, assess, assess_without,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct Candidate {
     pub seen_by: u8,
     /// None without a verdict.
     pub comparison: Option<Comparison>,
-    /// None for a verdict by the classical rule.
+    /// None for a first use, and without a verdict.
     pub explanation: Option<Box<Explanation>>,
 }
 
@@ -64,23 +64,6 @@ pub struct Judged {
     pub candidates: Vec<Candidate>,
 }
 
-/// Checks one series of the metric at this place of the catalog by the classical rule.
-pub fn judge_series(
-    pass: Pass<'_>,
-    known: &Known,
-    customer_id: &CustomerId,
-    metric: usize,
-    series: Series<'_>,
-) -> Judged {
-    let Pass { window, policies, .. } = pass;
-    let settings = &policies.settings(customer_id)[metric];
-    let excluded = known.of(customer_id.as_str(), metric).excluded();
-    let verdict = check(&series.excluding(excluded), settings);
-    let observe = |direction| Observation::of(&verdict, window.end(), settings, direction);
-    let candidates = candidates(known, customer_id, metric, &verdict, None, observe);
-    Judged { verdict, candidates }
-}
-
 /// A customer's hours of one metric, and what they are judged with.
 #[derive(Clone, Copy)]
 pub struct SeriesOfHours<'a> {
@@ -98,29 +81,38 @@ pub fn judge_hours(
     metric: usize,
     series: SeriesOfHours<'_>,
 ) -> Judged {
-    let Pass { window, policies, .. } = pass;
-    let settings = &policies.settings(customer_id)[metric];
+    let settings = &pass.policies.settings(customer_id)[metric];
     let SeriesOfHours { hours, customer_since, calendar } = series;
-    let newest = Hour::holding(window.end()).plus(-1);
-    let assessment = assess(hours, newest, customer_since, calendar, &Profile::FLAT, settings);
+    let newest = Hour::holding(pass.window.end()).plus(-1);
+    let incidents = known.of(customer_id.as_str(), metric);
+    let (day, peers) = (calendar.day(), &Profile::FLAT);
+    let assessment = if incidents.takes_hours_out() {
+        let is_out = |hour| incidents.stays_out(hour, day);
+        assess_without(is_out, hours, newest, customer_since, calendar, peers, settings)
+    } else {
+        assess(hours, newest, customer_since, calendar, peers, settings)
+    };
+    of_assessment(pass, known, customer_id, metric, assessment)
+}
+
+/// What an assessment of a series of the metric at this place of the catalog comes to, beside its incidents.
+pub fn of_assessment(
+    pass: Pass<'_>,
+    known: &Known,
+    customer_id: &CustomerId,
+    metric: usize,
+    assessment: Assessment,
+) -> Judged {
     let incidents = known.of(customer_id.as_str(), metric);
     let observe = |direction| {
         let course = incidents.course(direction);
-        Observation::of_assessment(&assessment, window.end(), direction, course.as_ref())
+        Observation::of_assessment(&assessment, pass.window.end(), direction, course.as_ref())
     };
     // A first use has no window of a model.
     let explanation = (assessment.hours > 0).then(|| assessment.explanation());
     let candidates =
         candidates(known, customer_id, metric, &assessment.verdict, explanation.as_ref(), observe);
-    let is_candidate = |finding: &Finding| {
-        let is_of = |of: &Candidate| of.direction == finding.direction && of.finding().is_some();
-        candidates.iter().any(is_of)
-    };
-    let verdict = match assessment.verdict {
-        // A long window that still holds an incident that is over.
-        Verdict::Anomalous(finding) if !is_candidate(&finding) => Verdict::Normal(finding.comparison),
-        verdict => verdict,
-    };
+    let verdict = verdict_beside(&assessment, pass.window.end(), |direction| incidents.course(direction));
     Judged { verdict, candidates }
 }
 

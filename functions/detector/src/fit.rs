@@ -19,7 +19,7 @@ use crate::request::Request;
 ///
 /// The next run judges customers without a fit by their hours. So nothing here is a failure. Fitting takes at most half of
 /// the time until `deadline`, because a function that comes near its time limit raises an alarm.
-pub(crate) async fn fit(app: &App, request: &Request, deadline: Instant) {
+pub async fn fit(app: &App, request: &Request, deadline: Instant) {
     if !request.is_whole() || request.detection_id.is_some() {
         return;
     }
@@ -87,7 +87,7 @@ async fn fit_bucket(
         else {
             continue;
         };
-        let since = calendar.begin().plus(customer.first_hour_from(0));
+        let since = customer.known(calendar.begin(), calendar.begin()).customer_since;
         let models: Vec<Model> = app
             .catalog
             .metrics()

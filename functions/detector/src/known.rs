@@ -1,15 +1,16 @@
-//! The incidents that a run knows when it begins: incidents that may go on or end, and incidents whose windows
-//! baselines leave out. An incident may change before the run writes to it. Then the run decides again.
+//! The incidents that a run knows when it begins: incidents that may go on or end, and incidents whose hours models leave
+//! out. An incident may change before the run writes to it. Then the run decides again.
 //!
 //! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 152 more
 //! of one that may go on. Customers are kept as keyed hashes of 128 bits. Texts stay in the store, and are read again
 //! for the few incidents that change.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 use catalog::Catalog;
 use detection::incident::{self, Course, Incident, Rules, Subject};
-use detection::{Age, Direction, Excluded, Window};
+use detection::{Direction, Hour, Window};
 use store::IncidentItem;
 
 mod kept;
@@ -21,7 +22,6 @@ pub(crate) use latest::Latest;
 pub struct Known {
     /// The window of the run.
     window: Window,
-    oldest: Age,
     rules: Rules,
     hashers: [RandomState; 2],
     /// Sorted by customer and then by series.
@@ -49,8 +49,14 @@ struct Entry {
     last: Last,
     /// Metric and direction.
     series: u16,
-    /// Ages of the first and the last window that baselines leave out. If the first is greater, there is none.
-    excluded: (Age, Age),
+    out: Out,
+}
+
+/// The hours of an incident that models may leave out, counted back from the newest hour of the run's window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Out {
+    oldest: u8,
+    newest: u8,
 }
 
 /// Whether the incident is the latest of its customer and series, and what the run keeps of it.
@@ -66,9 +72,9 @@ enum Last {
 
 impl Known {
     /// Knows no incident yet. Window and rules decide which incidents are kept.
-    pub(crate) fn for_window(window: &Window, oldest: Age, rules: &Rules) -> Self {
+    pub(crate) fn for_window(window: &Window, rules: &Rules) -> Self {
         let hashers = <[RandomState; 2]>::default();
-        Self { window: *window, oldest, rules: *rules, hashers, entries: Vec::new(), kept: Vec::new() }
+        Self { window: *window, rules: *rules, hashers, entries: Vec::new(), kept: Vec::new() }
     }
 
     /// Adds an incident. Incidents of metrics that left the catalog are ignored.
@@ -89,11 +95,9 @@ impl Known {
             // Memory cannot hold so many incidents.
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
-        // The windows of one incident have no gap.
-        let excluded = incident::excluded([incident], &self.window, self.oldest);
-        let excluded = excluded.ends().unwrap_or((Age::NEWEST, Age::CURRENT));
+        let out = Out::of(incident, self.newest());
         let customer = self.key(incident.subject.customer_id.as_str());
-        self.entries.push(Entry { customer, last, series, excluded });
+        self.entries.push(Entry { customer, last, series, out });
     }
 
     /// Whether the window may hold usage of an incident.
@@ -110,7 +114,7 @@ impl Known {
                 entries[i - 1].last = Last::No;
             }
         }
-        entries.retain(|entry| entry.last != Last::No || entry.excluded.0 <= entry.excluded.1);
+        entries.retain(|entry| entry.last != Last::No || entry.out.is_any());
         entries.shrink_to_fit();
         kept.shrink_to_fit();
     }
@@ -129,6 +133,11 @@ impl Known {
         let is_of_series = |entry: &&Entry| entry.customer == customer && entry.series <= last;
         let count = of_customer.iter().take_while(is_of_series).count();
         OfSeries { known: self, entries: &of_customer[..count] }
+    }
+
+    /// The newest hour of the run's window.
+    fn newest(&self) -> Hour {
+        Hour::holding(self.window.end()).plus(-1)
     }
 
     fn key(&self, customer: &str) -> Customer {
@@ -156,9 +165,15 @@ impl<'a> OfSeries<'a> {
         }
     }
 
-    pub(crate) fn excluded(self) -> Excluded {
-        let of_each = self.entries.iter().map(|entry| Excluded::between(entry.excluded.0, entry.excluded.1));
-        of_each.fold(Excluded::default(), Excluded::and)
+    /// Whether models of these days may leave hours out.
+    pub(crate) fn takes_hours_out(self) -> bool {
+        self.entries.iter().any(|entry| entry.out.is_any())
+    }
+
+    /// Whether an hour stays out of the model of a day, because an incident of either direction was active then.
+    pub(crate) fn stays_out(self, hour: Hour, day: Hour) -> bool {
+        let of_each = self.entries.iter().filter_map(|entry| entry.out.hours(self.known.newest()));
+        of_each.into_iter().any(|hours| incident::stays_out(&hours, hour, day))
     }
 
     fn last(self, direction: Direction) -> Option<Last> {
@@ -172,6 +187,32 @@ impl<'a> OfSeries<'a> {
             Last::Kept(place) => self.known.kept.get(usize::try_from(place).ok()?),
             Last::No | Last::Past { .. } => None,
         }
+    }
+}
+
+impl Out {
+    const NONE: Self = Self { oldest: 0, newest: 1 };
+
+    /// Only hours that some model may leave out.
+    fn of(incident: &Incident, newest: Hour) -> Self {
+        let reach = i64::from(u8::MAX);
+        let Some(hours) = incident::hours(incident) else { return Self::NONE };
+        let (oldest, end) = (newest.since(hours.start), newest.since(hours.end));
+        match u8::try_from((end + 1).max(0)) {
+            Ok(last) if oldest >= i64::from(last) => {
+                Self { oldest: u8::try_from(oldest.min(reach)).unwrap_or(u8::MAX), newest: last }
+            }
+            _ => Self::NONE,
+        }
+    }
+
+    fn is_any(self) -> bool {
+        self.oldest >= self.newest
+    }
+
+    fn hours(self, newest: Hour) -> Option<Range<Hour>> {
+        let ago = |hours: u8| newest.plus(-i64::from(hours));
+        self.is_any().then(|| ago(self.oldest)..ago(self.newest).plus(1))
     }
 }
 

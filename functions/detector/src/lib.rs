@@ -28,8 +28,6 @@ mod notes;
 pub mod outbox;
 pub mod pass;
 mod plan;
-mod prebuild;
-mod prepare;
 mod record;
 mod request;
 mod run;
@@ -38,8 +36,7 @@ mod summary;
 mod sweep;
 
 pub use app::App;
-pub use prebuild::prebuild;
-pub use prepare::prepare;
+pub use fit::fit;
 pub use request::Request;
 pub use run::{run, steps};
 pub use summary::{Finding, RunSummary};

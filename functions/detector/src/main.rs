@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use detector::{App, Request, prepare, run};
+use detector::{App, Request, fit, run};
 use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use platform::telemetry;
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
                 let result = run(app, &request, deadline).await;
                 // A failed run is repeated soon, and the repetition has its own work to do.
                 if result.is_ok() {
-                    prepare(app, &request, deadline).await;
+                    fit(app, &request, deadline).await;
                 }
                 result
             }

@@ -172,7 +172,7 @@ async fn note_judged(ledger: &impl Ledger, pass: Pass<'_>) {
 async fn incidents(ledger: &impl Ledger, app: &App, window: &Window) -> anyhow::Result<Known> {
     let oldest = window.oldest(app.detection.baseline_days);
     let (from, now) = (window.earlier(oldest).end(), ledger.now()?.min(window.end()));
-    let mut known = Known::for_window(window, oldest, &app.incidents.rules);
+    let mut known = Known::for_window(window, &app.incidents.rules);
     let see = |item| {
         known.see(&item, &app.catalog);
     };

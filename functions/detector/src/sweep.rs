@@ -1,34 +1,20 @@
 //! Reads and judges usage. The stream of usage goes in, and the spool of candidates comes out.
 
-use catalog::Method;
 use detection::{CustomerId, Hour, MetricName, Verdict, Window};
-use platform::emf::{RunFigures, UsageFigures};
+use platform::emf::UsageFigures;
 use warehouse::usage::UsageError;
 
 use crate::candidate::{Candidate, Judged};
-use crate::known::Known;
 use crate::pass::Pass;
-use crate::spool::Spool;
 
 mod hours;
 mod screen;
 mod whole;
-mod windows;
+
+pub(crate) use hours::collect;
 
 /// Quarantined series and broken windows that are logged one by one. All of them are counted.
 const LOGGED: u64 = 20;
-
-/// All candidates of a window. The whole stream has proved complete before they are returned.
-pub(crate) async fn collect(
-    pass: Pass<'_>,
-    known: &Known,
-    figures: &mut RunFigures,
-) -> anyhow::Result<Spool<Candidate>> {
-    match pass.app.detection.method {
-        Method::ZScore => windows::collect(pass, known, figures).await,
-        Method::Ensemble => hours::collect(pass, known, figures).await,
-    }
-}
 
 /// The reason why reading ended too early.
 enum Failure {

@@ -27,6 +27,8 @@ pub struct Alert {
     pub detected_at: Option<Timestamp>,
     pub window: Option<(Timestamp, Timestamp)>,
     pub description: String,
+    /// The last 24 hours in one line, the newest hour last.
+    pub sparkline: Option<String>,
     pub investigation_steps: Vec<String>,
     pub incident: Option<Incident>,
     pub storm: Option<Storm>,
@@ -109,6 +111,7 @@ impl Alert {
             detected_at: time(&json["detected_at"]),
             window: time(&window["start"]).zip(time(&window["end"])),
             description: text("description").unwrap_or_default(),
+            sparkline: text("sparkline"),
             investigation_steps: list("investigation_steps")
                 .iter()
                 .filter_map(|step| step.as_str().map(str::to_owned))

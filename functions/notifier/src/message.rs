@@ -33,6 +33,9 @@ pub(crate) type Fact = (&'static str, String);
 const TITLE_CUSTOMER: usize = 60;
 const FACT_CUSTOMER: usize = 300;
 
+/// Longest chart: a bar for each hour of a day.
+const CHART: usize = 24;
+
 /// Longest description and step. Our own are shorter.
 const DESCRIPTION: usize = 1_000;
 const STEP: usize = 400;
@@ -118,6 +121,9 @@ impl<'a> Message<'a> {
         }
         if let Some((start, end)) = alert.window {
             facts.push(("Window", format!("{start} to {end}")));
+        }
+        if let Some(chart) = &alert.sparkline {
+            facts.push(("Last 24 h", cut(&clean(chart), CHART)));
         }
         if let Some(incident) = &alert.incident {
             if let Some(opened_at) = incident.opened_at {
@@ -228,6 +234,7 @@ pub(crate) mod tests {
         let alert = alert(json!({
             "current_value": 9.14e9, "baseline_mean": 2.2e9, "baseline_stddev": 2.08e8, "z_score": 33.36,
             "unit": "bytes", "window": { "start": "2026-11-20T13:00:00Z", "end": "2026-11-21T13:00:00Z" },
+            "sparkline": "▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▅██",
             "incident": { "opened_at": "2026-11-21T10:00:00Z", "last_seen": "2026-11-21T13:00:00Z",
                           "anomalies": 4, "peak_z_score": 40.04 },
         }));
@@ -238,6 +245,7 @@ pub(crate) mod tests {
         Usual: 2.2 GB ± 208 MB
         z-score: 33.4
         Window: 2026-11-20T13:00:00Z to 2026-11-21T13:00:00Z
+        Last 24 h: ▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▅██
         Since: 2026-11-21T10:00:00Z, for 3 h
         Anomalies: 4, peak z-score 40.0
         ");

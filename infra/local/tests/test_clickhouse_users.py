@@ -55,10 +55,9 @@ class FromTheFile(InAFolder):
             "max_concurrent_queries_for_user": ("1", "32"),
         })
 
-    def test_the_detector_may_add_to_baselines_and_models_and_to_nothing_else(self):
+    def test_the_detector_may_add_to_models_and_to_nothing_else(self):
         self.assertEqual(self.grants("meterflow_detector", CLICKHOUSE_DATABASE="metering"), [
-            "GRANT SELECT ON `metering`.`usage_arrivals`", "GRANT SELECT ON `metering`.`usage_hourly`",
-            "GRANT SELECT, INSERT ON `metering`.`usage_baseline_builds`", "GRANT SELECT, INSERT ON `metering`.`usage_baselines`",
+            "GRANT SELECT ON `metering`.`usage_hourly`",
             "GRANT SELECT, INSERT ON `metering`.`usage_model_fits`", "GRANT SELECT, INSERT ON `metering`.`usage_models`",
         ])
 

@@ -2,10 +2,9 @@
 
 use detection::ensemble::Assessment;
 use detection::incident::{
-    self, Event, Incident, IncidentState, Observation, Occurrence, Rules, Seen, Step, Subject, advance,
-    recurs,
+    self, Event, Incident, Observation, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
 };
-use detection::{Calendar, Direction, Hour, Mute, TimeZone, Verdict};
+use detection::{Direction, Hour, Mute, TimeZone, Verdict};
 
 use crate::flagged::Outcome;
 
@@ -26,9 +25,6 @@ struct Known {
     repeats: Option<usize>,
 }
 
-/// Days for which the hours of an incident stay out of later models.
-const OUT_DAYS: i64 = 7;
-
 impl Course {
     pub(crate) fn new(subject: Subject) -> Self {
         Self { subject, incidents: Vec::new(), ends: 0 }
@@ -42,11 +38,10 @@ impl Course {
         self.ends
     }
 
-    /// Whether an hour stays out of the model of a day: an incident was active then, less than a week ago. An accepted
-    /// level is the new normal, and counts.
+    /// Whether an hour stays out of the model of a day.
     pub(crate) fn leaves_baseline(&self, hour: Hour, day: Hour) -> bool {
-        let is_recent = day.since(hour) <= OUT_DAYS * Calendar::HOURS as i64;
-        is_recent && self.incidents.iter().any(|known| known.holds(hour))
+        let mut out = self.incidents.iter().filter_map(|known| incident::hours(&known.incident));
+        out.any(|hours| incident::stays_out(&hours, hour, day))
     }
 
     pub(crate) fn has_incidents(&self) -> bool {
@@ -130,20 +125,10 @@ impl Course {
     }
 }
 
-impl Known {
-    /// Whether an hour is one of the incident's: from the first hour of the window that saw it first to the end of its
-    /// newest anomalous window.
-    fn holds(&self, hour: Hour) -> bool {
-        let Incident { opened_at, last_seen, state, seen_by, .. } = self.incident;
-        let begin = Hour::holding(opened_at).plus(-i64::from(seen_by));
-        state != IncidentState::Accepted && hour >= begin && hour < Hour::holding(last_seen)
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use catalog::IncidentConfig;
-    use detection::incident::Figures;
+    use detection::incident::{Figures, IncidentState};
     use detection::{CustomerId, MetricName, Severity};
 
     use super::*;

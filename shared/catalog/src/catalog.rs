@@ -208,12 +208,14 @@ impl MetricSpec {
     }
 
     /// A customer's hours of the metric, from the values that the warehouse reads: NaN for an hour without events,
-    /// infinity for broken data. A metric that the customer never used has the zeros of the customer.
+    /// infinity for broken data. A metric that the customer never used has the zeros of the customer. A level has gaps and no
+    /// zeros, so that its first use decides nothing.
     pub fn hours(&self, first: Hour, values: &[f64], customer_since: Hour) -> Hours {
         let value = |value: &f64| Some(*value).filter(|value| !value.is_nan());
         let values: Vec<_> = values.iter().map(value).collect();
         let hours = Hours::new(self.aggregate.of_hours(), self.never_negative(), first, &values);
-        if hours.first_known().is_some() { hours } else { hours.known_since(customer_since) }
+        let has_zeros = self.missing == Missing::Zero;
+        if has_zeros && hours.first_known().is_some() { hours } else { hours.known_since(customer_since) }
     }
 
     /// The customer of an event, as SQL.
@@ -237,14 +239,15 @@ impl MetricSpec {
 
     fn settings(&self, defaults: &DetectionConfig) -> Result<Settings, SettingsError> {
         let usual = defaults.thresholds;
-        Settings::new(Thresholds {
+        let settings = Settings::new(Thresholds {
             threshold: self.threshold.unwrap_or(usual.threshold),
             critical_threshold: self.critical_threshold.unwrap_or(usual.critical_threshold),
             min_samples: usual.min_samples,
             min_change: self.min_change,
             min_relative_change: self.min_relative_change.unwrap_or(usual.min_relative_change),
             min_relative_spread: self.min_relative_spread.unwrap_or(usual.min_relative_spread),
-        })
+        })?;
+        Ok(settings.with_detectors(defaults.detectors))
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use detection::{BaselineDays, Settings, Thresholds};
+use detection::{BaselineDays, Detectors, Settings, Thresholds};
 use environment::{ConfigError, Env};
 
 /// How strict the check is, unless the catalog says otherwise.
@@ -10,7 +10,7 @@ use environment::{ConfigError, Env};
 pub struct DetectionConfig {
     /// `WINDOW_DELAY_SECONDS`: wait between the end of a window and its run, for events that arrive late; default 0.
     pub window_delay: Duration,
-    /// `BASELINE_DAYS`: earlier windows to compare with, 2 to 90; default 30.
+    /// `BASELINE_DAYS`: days that a check of a chosen period compares with, 2 to 90; default 30. Runs use models of a month.
     pub baseline_days: BaselineDays,
     /// `MIN_SAMPLES`: least number of earlier values; default 7.
     /// `THRESHOLD`: |z| of an anomaly; default 3.
@@ -21,18 +21,9 @@ pub struct DetectionConfig {
     ///
     /// The catalog sets the least change in the metric's unit.
     pub thresholds: Thresholds,
-    /// `DETECTORS`: `z_score` or `ensemble`; default `z_score`.
-    pub method: Method,
-}
-
-/// How a run judges usage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Method {
-    /// The classical rule: the last 24 hours beside the same hours of the days before.
-    #[default]
-    ZScore,
-    /// Models of the week: the last 1, 3, 6 and 24 hours.
-    Ensemble,
+    /// `DETECTORS`: `ensemble`, or a list of detectors; default `ensemble`. `z_score` compares the last 24 hours with those
+    /// of the days before.
+    pub detectors: Detectors,
 }
 
 impl DetectionConfig {
@@ -61,13 +52,11 @@ impl DetectionConfig {
                 )?,
                 ..usual
             },
-            method: match env.get("DETECTORS").as_deref() {
-                None | Some("z_score") => Method::ZScore,
-                Some("ensemble") => Method::Ensemble,
-                Some(other) => {
-                    return Err(ConfigError::invalid("DETECTORS", other.to_owned(), "z_score or ensemble"));
-                }
-            },
+            detectors: env.parsed(
+                "DETECTORS",
+                Detectors::default(),
+                "`ensemble`, or a list of `seasonal`, `autoregressive` and `z_score`",
+            )?,
         };
         if config.thresholds.min_samples > usize::from(config.baseline_days.get()) {
             let value = config.thresholds.min_samples.to_string();
@@ -93,7 +82,7 @@ impl Default for DetectionConfig {
             window_delay: Duration::ZERO,
             baseline_days: BaselineDays::default(),
             thresholds: Thresholds::default(),
-            method: Method::default(),
+            detectors: Detectors::default(),
         }
     }
 }
@@ -121,7 +110,8 @@ mod tests {
             ("BASELINE_DAYS", "1", "BASELINE_DAYS=1 is not valid"),
             ("BASELINE_DAYS", "-5", "BASELINE_DAYS=-5 is not valid"),
             ("MIN_SAMPLES", "31", "MIN_SAMPLES=31 is not valid"),
-            ("DETECTORS", "magic", "DETECTORS=magic is not valid: z_score or ensemble"),
+            ("DETECTORS", "magic", "DETECTORS=magic is not valid: `ensemble`, or a list"),
+            ("DETECTORS", "z_score,", "DETECTORS=z_score, is not valid"),
             ("WINDOW_DELAY_SECONDS", "90000", "WINDOW_DELAY_SECONDS=90000 is not valid"),
         ] {
             let refusal = detection(&[(name, value)]).unwrap_err();

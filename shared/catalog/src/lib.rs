@@ -9,7 +9,7 @@ mod policies;
 mod shard;
 
 pub use catalog::{Aggregate, Catalog, CatalogError, ImportRule, MetricSpec};
-pub use detection_config::{DetectionConfig, Method};
+pub use detection_config::DetectionConfig;
 pub use incident_config::IncidentConfig;
 pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate, without_unknown_metrics};
 pub use shard::{BUCKETS, Shard, ShardError};

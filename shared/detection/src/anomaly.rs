@@ -37,12 +37,14 @@ pub struct Anomaly {
 
 /// `usage_anomaly`: usage that differs from earlier windows. `new_usage`: a large first use of a metric by a customer that is
 /// known for longer. It has no earlier windows to compare with, belongs to no incident and pages nobody.
+/// `shape_change`: a day of a usual volume whose hours are distributed in another way, as when day and night change places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
 #[serde(rename_all = "snake_case")]
 pub enum AnomalyKind {
     UsageAnomaly,
     NewUsage,
+    ShapeChange,
 }
 
 /// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable back
@@ -63,7 +65,7 @@ impl Anomaly {
         explanation: Option<&Explanation>,
     ) -> Self {
         Self {
-            kind: AnomalyKind::of(&finding.comparison),
+            kind: AnomalyKind::of(&finding.comparison, explanation),
             description: description(&metric, unit, &window, finding, explanation),
             explanation: explanation.cloned(),
             investigation_steps: steps::with_general(own_steps, finding.direction),
@@ -95,15 +97,23 @@ fn description(
     finding: &Finding,
     explanation: Option<&Explanation>,
 ) -> String {
-    let Some(explanation) = explanation else { return describe::sentence(metric.as_str(), unit, finding) };
+    let Some(explanation) = explanation.filter(|explanation| !explanation.is_classical()) else {
+        return describe::sentence(metric.as_str(), unit, finding);
+    };
     let newest = Hour::holding(window.end()).plus(-1);
     let current = finding.comparison.current;
     format!("{metric}: {}", usual::of_explanation(current, explanation, unit, newest, &TimeZone::utc()))
 }
 
 impl AnomalyKind {
-    pub fn of(comparison: &Comparison) -> Self {
-        if comparison.is_new_usage() { Self::NewUsage } else { Self::UsageAnomaly }
+    pub fn of(comparison: &Comparison, explanation: Option<&Explanation>) -> Self {
+        if comparison.is_new_usage() {
+            Self::NewUsage
+        } else if explanation.is_some_and(Explanation::is_shape_change) {
+            Self::ShapeChange
+        } else {
+            Self::UsageAnomaly
+        }
     }
 }
 

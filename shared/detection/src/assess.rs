@@ -25,13 +25,31 @@ pub fn assess(
     let model = Model::fit(hours, calendar, peers);
     let Some(row) = model.row(newest) else { return Assessment::undetermined(Reason::InsufficientData, 0) };
     let recent = model.fill_muted(hours.recent(newest));
-    let mut assessment = ensemble::judge(&recent, row, settings);
+    let mut assessment = ensemble::judge(&recent, row, settings).reviewed(hours, &recent, row, settings);
     let is_first_use = hours.first_known().is_some_and(|first| newest.since(first) < Calendar::HOURS as i64)
         && newest.since(customer_since) >= (Calendar::HOURS * settings.min_samples()) as i64;
     if is_first_use && assessment.verdict == Verdict::Undetermined(Reason::InsufficientData) {
         assessment.verdict = first_use(recent.of_known_hours(), hours.never_negative(), settings);
     }
     assessment
+}
+
+/// The same for a series with hours of incidents, which its model leaves out. A young series may have no other hours. Then
+/// they count.
+///
+/// * `is_out`: whether an hour is left out.
+pub fn assess_without(
+    is_out: impl Fn(Hour) -> bool,
+    hours: &Hours,
+    newest: Hour,
+    customer_since: Hour,
+    calendar: &Calendar,
+    peers: &Profile,
+    settings: &Settings,
+) -> Assessment {
+    let judge = |hours: &Hours| assess(hours, newest, customer_since, calendar, peers, settings);
+    let calm = judge(&hours.clone().without(is_out));
+    if calm.verdict == Verdict::Undetermined(Reason::InsufficientData) { judge(hours) } else { calm }
 }
 
 /// The verdict on a series whose first event is less than a day old.

@@ -58,6 +58,12 @@ impl Baseline {
         Some(Self { mean: origin + offset, stddev, sample_count: count, origin, offset })
     }
 
+    /// The baseline with these figures, which may be rounded. `None` if they are no figures of two or more values.
+    pub(crate) fn of_figures(mean: f64, stddev: f64, sample_count: usize) -> Option<Self> {
+        let is_one = mean.is_finite() && stddev.is_finite() && stddev >= 0.0 && sample_count >= 2;
+        is_one.then_some(Self { mean, stddev, sample_count, origin: mean, offset: 0.0 })
+    }
+
     /// Arithmetic mean, in the metric's unit.
     pub fn mean(&self) -> f64 {
         self.mean

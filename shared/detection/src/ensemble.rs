@@ -6,6 +6,7 @@
 //! A change is an anomaly from 0.8 thresholds on, and critical from 1 on.
 
 mod explanation;
+mod review;
 mod view;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,8 @@ use crate::hours::{ByLength, Recent};
 use crate::model::{FIRST_DAYS, HourModel};
 use crate::{Comparison, Direction, Finding, Reason, Settings, Severity, Verdict};
 
-pub use explanation::{DetectorSays, Explanation};
+pub use explanation::{DetectorSays, Explanation, Why};
+pub use review::Review;
 pub use view::{Condition, Nearest, Standing, View};
 
 /// A verdict and its explanation.
@@ -38,13 +40,16 @@ pub struct Assessment {
     /// Whole days that the series was known for.
     pub days: u16,
     pub trust: Trust,
+    /// `None` for a series that does not look odd, or whose hours were not read.
+    pub review: Option<Review>,
 }
 
 /// The views of one hour.
 pub type Views = SmallVec<[View; 6]>;
 
-/// How much is known of a series.
+/// How much is known of a series: `new` for less than a week, `young` for less than four weeks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
     /// Less than a week: judged by its peers.
@@ -89,11 +94,12 @@ pub fn judge(recent: &Recent, row: &HourModel, settings: &Settings) -> Assessmen
     };
     let score = speaker.in_thresholds();
     let (baseline, z_score) = speaker.beside_classical(recent, row, settings);
+    let of_window = row.windows.get(speaker.place()).and_then(Option::as_ref);
     let comparison = Comparison {
         current: speaker.value,
         baseline,
         z_score,
-        excluded_windows: 0,
+        excluded_windows: of_window.map_or(0, |window| window.excluded),
         opinion: speaker.opinion,
     };
     let flags = speaker.standing == Standing::Flags;
@@ -113,6 +119,7 @@ pub fn judge(recent: &Recent, row: &HourModel, settings: &Settings) -> Assessmen
         views,
         days: row.days,
         trust: Trust::of(row.days),
+        review: None,
     }
 }
 
@@ -168,6 +175,7 @@ impl Assessment {
             nearest: None,
             days,
             trust: Trust::of(days),
+            review: None,
         }
     }
 }

@@ -52,7 +52,7 @@ pub struct Recent {
     pub(crate) values: [f64; 24],
     /// Hours whose own value does not count, because people muted them.
     pub(crate) muted: [bool; 24],
-    /// Why the newest hour has no value, if its value is broken.
+    /// Why the newest of the broken hours has no value.
     pub(crate) fault: Option<Reason>,
 }
 
@@ -148,10 +148,17 @@ impl Hours {
     pub fn recent(&self, newest: Hour) -> Recent {
         let mut values = [f64::NAN; 24];
         self.copy(newest.plus(-23), &mut values);
-        let fault = self.broken.iter().find(|(hour, _)| *hour == newest).map(|(_, reason)| *reason);
+        let is_of_day = |hour: Hour| (0..24).contains(&newest.since(hour));
+        let mut broken = self.broken.iter().rev();
+        let fault = broken.find(|(hour, _)| is_of_day(*hour)).map(|(_, reason)| *reason);
         let (aggregate, never_negative) = (self.aggregate, self.never_negative);
         let muted = std::array::from_fn(|place| self.is_muted(newest.plus(place as i64 - 23)));
         Recent { aggregate, never_negative, newest, values, muted, fault }
+    }
+
+    /// The value of the 24 hours that end with the hour `newest`. `None` if it is not known.
+    pub fn day_until(&self, newest: Hour) -> Option<f64> {
+        self.recent(newest).windows().last().copied().filter(|value| !value.is_nan())
     }
 
     /// Whether an hour is taken out.
@@ -188,6 +195,11 @@ impl Hours {
 }
 
 impl Recent {
+    /// The value of each hour, oldest first.
+    pub(crate) fn known_values(&self) -> [Option<f64>; 24] {
+        self.values.map(|value| Some(value).filter(|value| !value.is_nan()))
+    }
+
     /// The value of the hours of the day that are known. Zero if none is.
     pub(crate) fn of_known_hours(&self) -> f64 {
         let known = self.values.iter().copied().filter(|value| !value.is_nan());

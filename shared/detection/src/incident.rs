@@ -34,8 +34,8 @@ mod recurrence;
 mod tests;
 
 pub use crate::Figures;
-pub use ending::Course;
-pub use exclusion::excluded;
+pub use ending::{Course, verdict_beside};
+pub use exclusion::{OUT_DAYS, excluded, hours, stays_out};
 pub use id::{IncidentId, Subject};
 pub use machine::{Rules, Step, advance};
 pub use model::{Event, Incident, IncidentState, Page};

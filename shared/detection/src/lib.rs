@@ -62,13 +62,13 @@ pub mod window;
 
 pub use age::{Age, BaselineDays, Excluded};
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind};
-pub use assess::assess;
+pub use assess::{assess, assess_without};
 pub use baseline::Baseline;
 pub use calendar::{Calendar, TimeZone};
 pub use check::check;
 pub use detectors::{Detector, Detectors};
 pub use distribution::Distribution;
-pub use ensemble::{Assessment, DetectorSays, Explanation};
+pub use ensemble::{Assessment, DetectorSays, Explanation, Why};
 pub use features::{Features, SeriesFeatures};
 pub use figures::{Evidence, Figures};
 pub use floors::Floors;

@@ -72,6 +72,8 @@ pub struct WindowModel {
     /// Mean, sample deviation and number of the same windows of the days before, in the metric's unit. `None` below
     /// two.
     pub classical: Option<Baseline>,
+    /// Windows that these figures leave out, because they hold an hour of an incident.
+    pub excluded: usize,
 }
 
 /// More days are not counted.
@@ -92,7 +94,9 @@ impl Model {
     /// * `peers`: the shape of a day of all customers, for a series in its first days.
     pub fn fit(hours: &Hours, calendar: &Calendar, peers: &Profile) -> Self {
         let fitted = Fit::new(hours, calendar);
-        Self { day: calendar.day(), rows: fitted.rows_of_all(calendar, peers) }
+        let mut rows = fitted.rows_of_all(calendar, peers);
+        fitted.add_classical(&mut rows, calendar);
+        Self { day: calendar.day(), rows }
     }
 
     /// The row of the windows that end with an hour of the model's day. `None` for an hour of another day.
@@ -146,6 +150,8 @@ impl Fit {
         let aggregate = hours.aggregate();
         let muted = hours.has_muted().then(|| Muted::fill(hours, calendar, &mut span));
         let mut windows = windows(aggregate, &span);
+        let unknown = hours.first_known().map_or(0, |first| first.since(calendar.begin()).max(0));
+        keep_whole(&mut windows, usize::try_from(unknown).unwrap_or(usize::MAX));
         if let Some(muted) = &muted {
             muted.take_out(&mut windows);
         }
@@ -256,7 +262,7 @@ impl Fit {
             return (0..Calendar::HOURS)
                 .map(|hour| {
                     let cell = cells.as_ref()?[hour];
-                    Some(self.window(place, hour, cell, cell.variance.sqrt(), CERTAIN, calendar))
+                    Some(WindowModel::of(cell, cell.variance.sqrt(), CERTAIN))
                 })
                 .collect();
         }
@@ -288,33 +294,42 @@ impl Fit {
             let (cell, spread) = (*cell)?;
             let gate = gate.at(hour, cell.expected, spread);
             let freedom = pool_freedom + freedom(&cell);
-            Some(WindowModel { gate, ..self.window(place, hour, cell, spread, freedom, calendar) })
+            Some(WindowModel { gate, ..WindowModel::of(cell, spread, freedom) })
         };
         cells.iter().enumerate().map(model).collect()
     }
 
-    fn window(
-        &self,
-        length: usize,
-        hour: usize,
-        cell: Cell,
-        spread: f64,
-        freedom: f64,
-        calendar: &Calendar,
-    ) -> WindowModel {
-        let is_whole =
-            |place: usize| self.muted.as_ref().is_none_or(|muted| !muted.touches(place, LENGTHS[length]));
-        let is_usual = |place: &usize| is_whole(*place) && !self.usual(length)[*place].is_nan();
-        let earlier = calendar.earlier(hour).iter().map(|earlier| earlier.place).filter(is_usual);
-        let earlier = earlier.map(|at| self.windows[length][at]);
-        WindowModel {
-            expected: cell.expected,
-            spread,
-            samples: cell.samples,
-            freedom,
-            gate: None,
-            classical: Baseline::of(earlier.filter(|value| !value.is_nan())),
+    /// Adds the figures of the same hours of the days before, by the customer's own calendar.
+    fn add_classical(&self, rows: &mut [HourModel], calendar: &Calendar) {
+        for (hour, row) in rows.iter_mut().enumerate() {
+            for (place, window) in row.windows.iter_mut().enumerate() {
+                let Some(window) = window else { continue };
+                let is_whole =
+                    |at: usize| self.muted.as_ref().is_none_or(|muted| !muted.touches(at, LENGTHS[place]));
+                let has_value = |at: &usize| is_whole(*at) && !self.windows[place][*at].is_nan();
+                let earlier = calendar.earlier(hour).iter().map(|earlier| earlier.place).filter(has_value);
+                let is_usual = |at: &usize| !self.usual(place)[*at].is_nan();
+                window.classical =
+                    Baseline::of(earlier.clone().filter(is_usual).map(|at| self.windows[place][at]));
+                window.excluded = earlier.filter(|at| !is_usual(at)).count();
+            }
         }
+    }
+}
+
+/// Leaves out windows that begin before the series is known, after so many hours. A level would have a value of the rest.
+fn keep_whole(windows: &mut ByLength<Vec<f64>>, unknown: usize) {
+    for (values, length) in windows.iter_mut().zip(LENGTHS).filter(|_| unknown > 0) {
+        let partial = values.len().min(unknown.saturating_add(length - 1));
+        values[..partial].fill(f64::NAN);
+    }
+}
+
+impl WindowModel {
+    /// Without a gate and without the classical figures.
+    fn of(cell: Cell, spread: f64, freedom: f64) -> Self {
+        let Cell { expected, samples, .. } = cell;
+        Self { expected, spread, samples, freedom, gate: None, classical: None, excluded: 0 }
     }
 }
 

@@ -80,6 +80,15 @@ impl Detail {
         }
     }
 
+    /// The length in hours of what the detector judges.
+    pub fn hours(self) -> usize {
+        match self {
+            Self::Seasonal { hours } => hours.into(),
+            Self::ZScore { .. } | Self::Shape { .. } | Self::Autoencoder { .. } | Self::NewUsage => 24,
+            Self::Autoregressive | Self::SeasonalEsd { .. } | Self::IsolationForest { .. } => 1,
+        }
+    }
+
     /// The name of the detector.
     pub fn name(self) -> &'static str {
         match self {

@@ -166,6 +166,11 @@ impl Window {
         self.start.as_millisecond() % HOUR_MS == 0 && self.end.as_millisecond() % HOUR_MS == 0
     }
 
+    /// Whether it is the window of an hourly run: a day that ends on a full hour.
+    pub fn is_of_a_run(&self) -> bool {
+        self.is_on_the_hour() && self.length_ms() == DAY_MS
+    }
+
     fn length_ms(&self) -> i64 {
         self.end.as_millisecond() - self.start.as_millisecond()
     }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use detection::incident::{Event, Incident, IncidentId};
 use detection::{
-    Anomaly, AnomalyId, AnomalyKind, CustomerId, DetectorSays, Direction, Evidence, Explanation, MetricName,
-    Mute, Severity, State,
+    Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State, Why,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,15 +27,9 @@ pub struct AnomalyItem {
     pub window_end: i64,
     #[serde(flatten)]
     pub evidence: Evidence,
-    /// How far it is from usual, in thresholds. `None` for an anomaly by the classical rule, like all that follow.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<f64>,
-    /// How sure the score makes, from 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<f64>,
-    /// What each detector said.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub detectors: Vec<DetectorSays>,
+    /// `None` for a first use, and in items of earlier versions.
+    #[serde(default, flatten)]
+    pub why: Option<Why>,
     pub unit: String,
     pub severity: Severity,
     pub direction: Direction,
@@ -106,9 +99,7 @@ impl AnomalyItem {
             window_start: anomaly.window.start().as_millisecond(),
             window_end: anomaly.window.end().as_millisecond(),
             evidence: anomaly.evidence,
-            score: anomaly.explanation.as_ref().map(|explanation| explanation.score),
-            confidence: anomaly.explanation.as_ref().map(|explanation| explanation.confidence),
-            detectors: anomaly.explanation.as_ref().map(Explanation::detectors).unwrap_or_default(),
+            why: anomaly.explanation.as_ref().map(Why::of),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
             direction: anomaly.direction,

@@ -1,4 +1,4 @@
-//! ClickHouse: the hourly rollup and its migration, the baselines, and every query that reads usage.
+//! ClickHouse: the hourly rollup and its migration, the models, and every query that reads usage.
 
 mod config;
 mod credentials;

@@ -6,7 +6,7 @@
 //!
 //! The rollup is partitioned by week. A run reads one day without a month around it, and a check of one customer reads
 //! six parts. Customers are LowCardinality and codecs are light (LZ4). The rollup is larger then, and reading takes
-//! little more than half of the time. Baselines are ZSTD, because LZ4's high mode takes seven times as long to write.
+//! little more than half of the time. Models are ZSTD, because LZ4's high mode takes seven times as long to write.
 //!
 //! Migration converges and keeps no version table. It compares views by the digest of their definition, and days by
 //! their number of events. It makes missing parts, replaces views of another definition, and computes the hours again
@@ -16,8 +16,8 @@
 //! * It takes nothing out of the rollup, unless somebody agreed to the listed deletions.
 //! * It replaces no hour by one of fewer events, unless somebody asked for a rebuild. Missing events may have expired.
 //!
-//! Runs of the detector compute baselines from the rollup. A migration that takes anything out of the rollup makes all
-//! baselines invalid.
+//! Runs of the detector fit models from the rollup. A migration that takes anything out of the rollup makes all models
+//! invalid.
 
 mod apply;
 mod backfill;
@@ -52,28 +52,25 @@ pub use uninstall::{leftovers, uninstall};
 /// The table that holds the rollup.
 pub const TABLE: &str = "usage_hourly";
 
-/// The time of the last arrival for each hour.
-pub(crate) const ARRIVALS_TABLE: &str = "usage_arrivals";
-
-/// Baselines that were computed from the rollup, and notes of the complete builds.
-pub(crate) const BASELINES_TABLE: &str = "usage_baselines";
-pub(crate) const BUILDS_TABLE: &str = "usage_baseline_builds";
-
 /// Models that were fitted from the rollup, and notes of the complete fits.
 pub(crate) const MODELS_TABLE: &str = "usage_models";
 pub(crate) const FITS_TABLE: &str = "usage_model_fits";
 
 /// All tables that a migration makes, except the table of the events.
-pub const TABLES: [&str; 6] =
-    [TABLE, ARRIVALS_TABLE, BASELINES_TABLE, BUILDS_TABLE, MODELS_TABLE, FITS_TABLE];
+pub const TABLES: [&str; 3] = [TABLE, MODELS_TABLE, FITS_TABLE];
 
-/// Definition of a note that ends all builds that began before it.
+/// A view of earlier versions, and all that they made and that nothing reads any more, the view first. These held only values
+/// that were computed from the rollup.
+const RETIRED_VIEW: &str = "usage_arrivals_view";
+const RETIRED: [&str; 4] = [RETIRED_VIEW, "usage_arrivals", "usage_baselines", "usage_baseline_builds"];
+
+/// Definition of a note that ends all fits that began before it.
 pub(crate) const FORGOTTEN: &str = "forgotten";
 
 /// How many days the rollup keeps an hour by default.
 pub const DEFAULT_KEEP_DAYS: u16 = 400;
 
-/// The least number of these days. A baseline reaches back 90 days, and the compared window two more.
+/// The least number of these days. A check of a period compares with 90 days, and the period itself has two more.
 pub const LEAST_KEEP_DAYS: u16 = 100;
 
 /// The most of these days: thirty years. The rollup has one partition per week, and 96 of them. Beyond 672 days a

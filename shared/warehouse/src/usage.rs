@@ -1,23 +1,19 @@
 //! Reading usage: streams of all customers and all metrics, and small queries for a single customer.
 //!
-//! The sweep reads one row per customer, with the values of all metrics in all windows. It groups by customer, the
-//! prefix of the rollup's key, and fills all windows in one pass (`-Resample`). So ClickHouse aggregates in key order
-//! with little memory. With a baseline, only the hours of fresh windows are aggregated. Fresh windows and baselines are
-//! two streams that are merged here, not a join in ClickHouse: neither side holds all customers, and a join took one
-//! and a half times as long.
+//! A run reads one row per customer, with the hours of all metrics. The query groups by customer, the prefix of the
+//! rollup's key, and fills all hours in one pass (`-Resample`). So ClickHouse aggregates in key order with little memory.
+//! The newest day and the rows of models are two streams that the detector merges, not a join in ClickHouse: neither side
+//! holds all customers, and a join took one and a half times as long.
 //!
 //! Only sums, counts, maxima and minima are computed in ClickHouse. Its `stddevSamp` loses all precision near 1e15.
 //!
 //! A stream counts as read if two things hold: it ended without an error, and it brought at least the declared number
-//! of customers. The same query declares the number, or the note of the baseline does. An exception in mid-stream, a
+//! of customers. The same query declares the number, or the note of the fit does. An exception in mid-stream, a
 //! cut connection and a stream that was cut at a row are all errors. The caller must then discard every row.
 
-mod baseline;
-mod baselines;
 mod error;
 mod hours;
 mod models;
-mod note;
 mod reader;
 mod request;
 mod rows;
@@ -25,10 +21,9 @@ mod sql;
 mod sweep;
 mod tries;
 
-pub use baseline::Baseline;
 pub(crate) use error::exception_code;
 pub use error::{QueryContext, UsageError, UsageErrorKind};
-pub use hours::{CustomerHours, HoursOfCustomers};
+pub use hours::{CustomerHours, HoursOfCustomers, KnownHours};
 pub use models::{CustomerModel, Fit, ModelWriter, ModelsOfCustomers};
 pub use reader::UsageReader;
 pub use request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};

@@ -37,7 +37,7 @@ const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 28] = [
+const COLUMNS: [&str; 37] = [
     "anomaly_id",
     "type",
     "customer_id",
@@ -58,6 +58,15 @@ const COLUMNS: [&str; 28] = [
     "expected_low",
     "expected_high",
     "constant_baseline",
+    "score",
+    "confidence",
+    "detectors",
+    "nearest.condition",
+    "nearest.figure",
+    "nearest.limit",
+    "known_days",
+    "trust",
+    "sparkline",
     "description",
     "investigation_steps",
     "alert_state",

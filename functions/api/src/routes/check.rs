@@ -16,11 +16,12 @@ use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::checking::{policies_of, usage_of};
 use crate::error::Problem;
+use crate::hourly::hours_of;
 use crate::limits::{cost_of_window, within_limits};
 use crate::params::{self, Body, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::times::{self, TimeInBody};
-use crate::views::{Check, Checks};
+use crate::views::{Check, Checked, Checks};
 
 /// Series that one request may check.
 const MAX_SERIES: usize = 100;
@@ -66,14 +67,27 @@ struct How {
     baseline_days: BaselineDays,
     threshold: Option<f64>,
     spread: Option<f64>,
+    /// Whether the check is that of a run: of the hours until a full hour, with nothing chosen by the request.
+    is_of_runs: bool,
     now: Timestamp,
+}
+
+impl How {
+    /// Whether a run would check the same: its window, with the days and thresholds of the deployment.
+    fn of_request(self, days: Option<BaselineDays>) -> Self {
+        let is_chosen = days.is_some() || self.threshold.is_some() || self.spread.is_some();
+        Self { is_of_runs: !is_chosen && self.window.is_of_a_run(), ..self }
+    }
 }
 
 /// Check one customer's usage of one metric
 ///
-/// Compares a period with the same time of earlier days. The default period is the last 24 hours that closed on a full
-/// hour, as in the hourly runs. A period of another length is compared with earlier periods of that length, a whole
-/// number of days apart.
+/// Without a period of your own, the check is that of the hourly runs: it judges the last 1, 3, 6 and 24 hours until the last
+/// full hour by models of the week. `period` in the answer is the window that says the most. `current_end` on a full hour
+/// checks an earlier hour in the same way.
+///
+/// A period of another length, or any of `baseline_days`, `threshold` and `min_relative_spread`, gives the classical check.
+/// It compares the period with earlier periods of the same length, a whole number of days apart.
 ///
 /// A verdict needs 7 earlier periods (`min_samples`). So a week needs a `baseline_days` of 49. The longest period with
 /// a verdict is 12 days, with 84. The default of `baseline_days` is 30, or as many as the period needs. A baseline that
@@ -133,8 +147,10 @@ pub(crate) async fn one(
         baseline_days: baseline_days(&app, &window, asked_for)?,
         threshold: query.threshold()?,
         spread: query.spread()?,
+        is_of_runs: false,
         now: query.now(),
-    };
+    }
+    .of_request(asked_for);
     let mut checks = check_all(&app, &caller, vec![customer], &[metric], &how, &serving).await?;
     checks.pop().map(Json).ok_or_else(|| Problem::internal("a check without a result"))
 }
@@ -199,7 +215,7 @@ pub(crate) async fn many(
         request.threshold.map(|number| params::threshold(number, &number.to_string())).transpose()?;
     let spread =
         request.min_relative_spread.map(|number| params::spread(number, &number.to_string())).transpose()?;
-    let how = How { window, baseline_days, threshold, spread, now };
+    let how = How { window, baseline_days, threshold, spread, is_of_runs: false, now }.of_request(asked_for);
     Ok(Json(Checks { results: check_all(&app, &caller, customers, &metrics, &how, &serving).await? }))
 }
 
@@ -291,21 +307,36 @@ async fn check_all(
     serving: &Serving,
 ) -> Result<Vec<Check>, Problem> {
     let cost = cost_of_window(&how.window, how.baseline_days, customers.len());
-    let reading = async {
-        futures::try_join!(
-            usage_of(app, &customers, how.window, how.baseline_days, how.now, serving),
-            policies_of(app, &customers)
-        )
-    };
-    let (usage, policies) = within_limits(app, caller, how.now, cost, reading).await?;
+    let policies = policies_of(app, &customers);
     let mut checks = Vec::with_capacity(customers.len() * metrics.len());
-    for customer in &customers {
-        for metric in metrics {
-            let settings = settings(app, &policies, customer, metric, how)?;
-            checks.push(Check::of(app, customer, metric, &usage[customer], &settings, &how.window, how.now));
+    if how.is_of_runs {
+        let hours = hours_of(app, &customers, &how.window, how.now, serving);
+        let reading = async { futures::try_join!(hours, policies) };
+        let (hours, policies) = within_limits(app, caller, how.now, cost, reading).await?;
+        for (customer, metric) in series(&customers, metrics) {
+            let settings = &settings(app, &policies, customer, metric, how)?;
+            let of = Checked { customer, metric, settings, now: how.now };
+            checks.push(Check::of_hours(app, of, &hours[customer], &how.window));
+        }
+    } else {
+        let usage = usage_of(app, &customers, how.window, how.baseline_days, how.now, serving);
+        let reading = async { futures::try_join!(usage, policies) };
+        let (usage, policies) = within_limits(app, caller, how.now, cost, reading).await?;
+        for (customer, metric) in series(&customers, metrics) {
+            let settings = &settings(app, &policies, customer, metric, how)?;
+            let of = Checked { customer, metric, settings, now: how.now };
+            checks.push(Check::of_period(app, of, &usage[customer], &how.window));
         }
     }
     Ok(checks)
+}
+
+/// One customer after the other, each with all metrics.
+fn series<'a>(
+    customers: &'a [CustomerId],
+    metrics: &'a [&'a MetricSpec],
+) -> impl Iterator<Item = (&'a CustomerId, &'a MetricSpec)> {
+    customers.iter().flat_map(move |customer| metrics.iter().map(move |metric| (customer, *metric)))
 }
 
 fn settings(

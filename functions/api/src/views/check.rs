@@ -1,19 +1,22 @@
 //! The shape of a check on demand.
 
 use catalog::MetricSpec;
+use detection::text::usual;
 use detection::{
-    AnomalyKind, Baseline, Comparison, CustomerId, Direction, Reason, Settings, Verdict, Window, check,
-    describe,
+    AnomalyKind, Baseline, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Incident, Reason,
+    Settings, TimeZone, Verdict, Why, Window, check, describe,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Period;
+use super::{Period, WhyView};
 use crate::App;
 use crate::checking::Usage;
+use crate::hourly::{Assessed, Hourly};
 
-/// The verdict on one customer's usage of one metric in one period. Values are in `unit`.
+/// The verdict on one customer's usage of one metric in one period. Values are in `unit`. A check as the runs make it looks at
+/// the last 1, 3, 6 and 24 hours, and `period` is the window that says the most.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Check {
     pub customer_id: String,
@@ -57,6 +60,8 @@ pub(crate) struct Check {
     pub undetermined: Option<Unjudged>,
     /// Size of the z-score from which a change is an anomaly, in this check.
     pub threshold: f64,
+    #[serde(flatten)]
+    pub why: WhyView,
     /// The verdict in words.
     pub description: String,
 }
@@ -110,36 +115,79 @@ pub(crate) struct Checks {
     pub results: Vec<Check>,
 }
 
+/// What a check found, however it was made.
+struct Found<'a> {
+    window: Window,
+    verdict: &'a Verdict,
+    current: Option<f64>,
+    baseline: BaselineView,
+    incident: Option<&'a Incident>,
+    explanation: Option<Explanation>,
+    /// Whether the customer used nothing, of any metric, in the time read.
+    is_of_nobody: bool,
+    description: String,
+}
+
+/// The series that is checked, its settings, and the time.
+#[derive(Clone, Copy)]
+pub(crate) struct Checked<'a> {
+    pub(crate) customer: &'a CustomerId,
+    pub(crate) metric: &'a MetricSpec,
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: Timestamp,
+}
+
 impl Check {
-    /// Judges a series as the runs do.
-    pub(crate) fn of(
-        app: &App,
-        customer: &CustomerId,
-        metric: &MetricSpec,
-        usage: &Usage,
-        settings: &Settings,
-        window: &Window,
-        now: Timestamp,
-    ) -> Self {
+    /// Judges the newest hours of a series as the runs do.
+    pub(crate) fn of_hours(app: &App, of: Checked<'_>, hours: &Hourly, window: &Window) -> Self {
+        let Checked { metric, settings, .. } = of;
+        let Assessed { assessment, verdict, current, broken } = hours.assess(app, metric, settings);
+        let comparison = comparison(&verdict);
+        let explanation = (assessment.hours > 0).then(|| assessment.explanation());
+        let baseline = comparison.map(|comparison| comparison.baseline);
+        let baseline = baseline.filter(|baseline| baseline.sample_count() > 0);
+        let newest = Hour::holding(window.end()).plus(-1);
+        let sentence = usual::sentence(&assessment, &metric.unit, newest, &TimeZone::utc());
+        let description = match (&explanation, sentence) {
+            (Some(explanation), Some(sentence)) if !explanation.is_classical() => {
+                format!("{}: {sentence}", metric.name)
+            }
+            _ => describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
+        };
+        let found = Found {
+            window: window.newest_hours(assessment.hours).unwrap_or(*window),
+            verdict: &verdict,
+            current: comparison.map(|comparison| comparison.current).or(current),
+            baseline: BaselineView {
+                mean: baseline.map(|baseline| baseline.mean()),
+                stddev: baseline.map(|baseline| baseline.stddev()),
+                sample_count: baseline.map_or(0, |baseline| baseline.sample_count()),
+                excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
+                broken_windows: broken,
+            },
+            incident: finding(&verdict).and_then(|finding| hours.incident(metric, finding.direction)),
+            explanation,
+            is_of_nobody: hours.is_of_nobody(),
+            description,
+        };
+        Self::new(of, found)
+    }
+
+    /// Compares a chosen period with earlier ones.
+    pub(crate) fn of_period(app: &App, of: Checked<'_>, usage: &Usage, window: &Window) -> Self {
+        let Checked { metric, settings, .. } = of;
         let series = usage.series(app, metric);
         let verdict = check(&series, settings);
-        let (comparison, finding) = match &verdict {
-            Verdict::Normal(comparison) => (Some(comparison), None),
-            Verdict::Anomalous(finding) => (Some(&finding.comparison), Some(finding)),
-            Verdict::Undetermined(_) => (None, None),
-        };
+        let comparison = comparison(&verdict);
         let values = || series.baseline().map(|(_, value)| value);
         let finite = |number: f64| Some(number).filter(|number| number.is_finite());
         let compared = comparison.filter(|comparison| !comparison.is_new_usage());
         let baseline = compared.map(|comparison| comparison.baseline).or_else(|| Baseline::of(values()));
         let sole = || values().next();
-        Self {
-            customer_id: customer.to_string(),
-            metric: metric.name.to_string(),
-            unit: metric.unit.clone(),
-            period: window.into(),
-            period_complete: window.end() <= now,
-            current_value: series.current().and_then(finite),
+        let found = Found {
+            window: *window,
+            verdict: &verdict,
+            current: series.current().and_then(finite),
             baseline: BaselineView {
                 mean: baseline.map(|baseline| baseline.mean()).or_else(sole).and_then(finite),
                 stddev: baseline.and_then(|baseline| finite(baseline.stddev())),
@@ -147,32 +195,64 @@ impl Check {
                 excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
                 broken_windows: series.broken_windows().count(),
             },
+            incident: finding(&verdict).and_then(|finding| usage.incident(metric, finding.direction)),
+            explanation: None,
+            is_of_nobody: usage.is_of_nobody(),
+            description: describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
+        };
+        Self::new(of, found)
+    }
+
+    fn new(of: Checked<'_>, found: Found<'_>) -> Self {
+        let Checked { customer, metric, settings, now } = of;
+        let (comparison, finding) = (comparison(found.verdict), finding(found.verdict));
+        Self {
+            customer_id: customer.to_string(),
+            metric: metric.name.to_string(),
+            unit: metric.unit.clone(),
+            period: (&found.window).into(),
+            period_complete: found.window.end() <= now,
+            current_value: found.current,
+            baseline: found.baseline,
             z_score: comparison.map(|comparison: &Comparison| comparison.z_score),
             is_anomaly: finding.is_some(),
-            kind: finding.map(|finding| AnomalyKind::of(&finding.comparison)),
+            kind: finding.map(|finding| AnomalyKind::of(&finding.comparison, found.explanation.as_ref())),
             severity: comparison
                 .map(|_| finding.map_or(CheckSeverity::Normal, |finding| finding.severity.into())),
             direction: finding.map(|finding| finding.direction),
-            incident_id: finding
-                .and_then(|finding| usage.incident(metric, finding.direction))
-                .map(|incident| incident.id().to_string()),
+            incident_id: found.incident.map(|incident| incident.id().to_string()),
             expected_low: comparison.map(|comparison| comparison.opinion.expected.low),
             expected_high: comparison.map(|comparison| comparison.opinion.expected.high),
             constant_baseline: comparison.is_some_and(Comparison::constant_baseline),
-            undetermined: match &verdict {
-                Verdict::Undetermined(_) if usage.is_of_nobody() => {
+            undetermined: match found.verdict {
+                Verdict::Undetermined(_) if found.is_of_nobody => {
                     Some(Unjudged::Customer(CustomerReason::UnknownCustomer))
                 }
                 Verdict::Undetermined(reason) => Some(Unjudged::Series(*reason)),
                 _ => None,
             },
             threshold: settings.z_score().threshold(),
-            description: match usage.is_of_nobody() {
+            why: found.explanation.as_ref().map(Why::of).into(),
+            description: match found.is_of_nobody {
                 true => "no usage of this customer, of any metric, in this period or the time before it"
                     .to_owned(),
-                false => describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
+                false => found.description,
             },
         }
+    }
+}
+
+fn comparison(verdict: &Verdict) -> Option<&Comparison> {
+    match verdict {
+        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => Some(comparison),
+        Verdict::Undetermined(_) => None,
+    }
+}
+
+fn finding(verdict: &Verdict) -> Option<&Finding> {
+    match verdict {
+        Verdict::Anomalous(finding) => Some(finding),
+        Verdict::Normal(_) | Verdict::Undetermined(_) => None,
     }
 }
 

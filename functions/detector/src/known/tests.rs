@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::mem::size_of;
 use std::time::Duration;
 
-use detection::incident::{Event, Figures, IncidentState, Observation, Page, Seen, Step, advance, excluded};
-use detection::{Action, BaselineDays, CustomerId, MetricName, Severity};
+use detection::incident::{Event, Figures, IncidentState, Observation, Page, Seen, Step, advance};
+use detection::{Action, CustomerId, MetricName, Severity};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,10 +11,6 @@ use rand_chacha::ChaCha8Rng;
 use store::{HistoryEntry, Previous};
 
 use super::*;
-
-fn oldest() -> Age {
-    window().oldest(BaselineDays::default())
-}
 
 /// A day longer than a month after the first hour.
 fn window() -> Window {
@@ -122,7 +118,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
 }
 
 fn known(items: &[IncidentItem]) -> Known {
-    let mut known = Known::for_window(&window(), oldest(), &rules());
+    let mut known = Known::for_window(&window(), &rules());
     for item in items {
         known.add(item, place(&item.incident.subject));
     }
@@ -165,7 +161,7 @@ fn an_incident_keeps_all_but_its_texts() {
 #[test]
 fn a_run_decides_as_if_it_had_the_whole_items() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let (mut past, mut kept, mut shadowed) = (0, 0, 0);
+    let (mut past, mut kept, mut shadowed, mut left_out) = (0, 0, 0, 0);
     for _ in 0..1_000 {
         let mut items: Vec<_> = (0..rng.random_range(0..25)).map(|_| item(&mut rng)).collect();
         // No two incidents have the same id.
@@ -179,7 +175,16 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
                 let of = &incident.subject;
                 (&of.customer_id, &of.metric) == (&subject.customer_id, &subject.metric)
             });
-            assert_eq!(of_series.excluded(), excluded(whole, &window(), oldest()));
+            let newest = Hour::holding(window().end()).plus(-1);
+            let hours: Vec<_> = whole.filter_map(incident::hours).collect();
+            for day in [newest, newest.plus(-23)] {
+                let out = |hour: Hour| hours.iter().any(|hours| incident::stays_out(hours, hour, day));
+                let reach = (0..300).map(|ago| newest.plus(-ago));
+                let differing: Vec<_> =
+                    reach.filter(|hour| of_series.stays_out(*hour, day) != out(*hour)).collect();
+                assert!(differing.is_empty(), "{differing:?} of {hours:?}");
+                left_out += usize::from((0..300).any(|ago| out(newest.plus(-ago))));
+            }
 
             let of_subject = || items.iter().filter(|item| item.incident.subject == subject);
             let whole = of_subject().max_by_key(|item| item.incident.opened_at);
@@ -209,6 +214,7 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
         }
     }
     assert!(past > 500 && kept > 500 && shadowed > 500, "{past} {kept} {shadowed}");
+    assert!(left_out > 500, "{left_out}");
 }
 
 #[test]
@@ -235,7 +241,7 @@ fn a_customer_without_incidents_has_none() {
     for (customer, metric) in [("b", 0), ("", 0), ("customer/", 0), ("a", 3), ("a", 40_000)] {
         let of_series = known.of(customer, metric);
         assert!(of_series.entries.is_empty(), "{customer} {metric}");
-        assert_eq!(of_series.excluded(), Excluded::default());
+        assert!(!of_series.takes_hours_out());
         assert!(Direction::BOTH.into_iter().all(|direction| !of_series.is_active(direction)));
     }
     assert!(!known.of("a", 0).entries.is_empty());

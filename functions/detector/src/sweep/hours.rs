@@ -12,6 +12,7 @@ use detection::{Calendar, CustomerId, Window};
 use jiff::SignedDuration;
 use platform::emf::{RunFigures, UsageFigures};
 use platform::telemetry::error_chain;
+use tokio::time::timeout;
 use warehouse::usage::{Fit, HoursRequest, Patience, Tries, UsageError};
 
 use super::screen;
@@ -34,7 +35,8 @@ enum Share {
     Fitted(Fit),
 }
 
-pub(super) async fn collect(
+/// All candidates of a window. The whole stream has proved complete before they are returned.
+pub(crate) async fn collect(
     pass: Pass<'_>,
     known: &Known,
     figures: &mut RunFigures,
@@ -80,9 +82,18 @@ async fn shares(pass: Pass<'_>) -> Vec<Share> {
         return vec![Share::All];
     }
     let query_id = format!("{}-fits", writer.run_id);
-    let fits = match app.usage.fits(&app.catalog, newest(&window), &query_id).await {
-        Ok(fits) => fits,
-        Err(error) => {
+    // The hours must still be read if nobody answers.
+    let patience = pass.deadline.saturating_duration_since(Instant::now()) / 4;
+    let looked = timeout(patience, app.usage.fits(&app.catalog, newest(&window), &query_id)).await;
+    let fits = match looked {
+        Ok(Ok(fits)) => fits,
+        Err(_) => {
+            tracing::warn!(
+                "nobody said in time which models there are, so the hours are read, which takes longer"
+            );
+            Vec::new()
+        }
+        Ok(Err(error)) => {
             tracing::warn!(
                 error = error_chain(&error),
                 "no models can be read, so the hours are, which takes longer: is `meterflow migrate` up to date, and may the \

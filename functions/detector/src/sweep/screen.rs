@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use catalog::MetricSpec;
 use detection::model::HourModel;
-use detection::{Calendar, CustomerId, Detector, Direction, Hour, Settings, Verdict, ensemble};
+use detection::{Calendar, CustomerId, Direction, Hour, Settings, Verdict, ensemble};
 use platform::emf::UsageFigures;
 use warehouse::usage::{CustomerHours, CustomerModel, Fit, HoursRequest, UsageError};
 
@@ -107,8 +107,8 @@ impl Screen<'_> {
     ) -> Option<Verdict> {
         let incidents = self.known.of(customer.as_str(), metric);
         let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
-        // The numbers do not hold the classical figures.
-        if is_active || settings.detectors().holds(Detector::ZScore) {
+        // A fit knows of no incident.
+        if is_active || incidents.takes_hours_out() {
             return None;
         }
         let first = self.newest.plus(1 - Calendar::HOURS as i64);

@@ -2,7 +2,7 @@
 
 use detection::Hour;
 use platform::emf::UsageFigures;
-use warehouse::usage::{CustomerHours, HoursRequest, UsageError};
+use warehouse::usage::{CustomerHours, HoursRequest, KnownHours, UsageError};
 
 use super::{Failure, LOGGED, customer_id, note_verdict, quarantine};
 use crate::calendars::Calendars;
@@ -58,14 +58,11 @@ fn judge(
     }
     let Some(id) = customer_id(pass, &customer.customer_id, figures) else { return Ok(()) };
     let calendar = calendars.of_bucket(customer.bucket);
-    // The model knows the hours of its own span and no older ones, whatever was read.
-    let read_from = Hour::holding(request.period.start());
-    let from = calendar.begin().max(read_from);
-    let skipped = usize::try_from(from.since(read_from)).unwrap_or(0);
-    let customer_since = from.plus(customer.first_hour_from(skipped));
+    let KnownHours { first, customer_since, skipped } =
+        customer.known(calendar.begin(), Hour::holding(request.period.start()));
     for (metric, (spec, values)) in metrics.iter().zip(customer.series()).enumerate() {
         let values = values.get(skipped..).unwrap_or_default();
-        let hours = spec.hours(from, values, customer_since);
+        let hours = spec.hours(first, values, customer_since);
         for (hour, reason) in hours.broken() {
             if figures.broken_windows < LOGGED {
                 tracing::warn!(

@@ -22,7 +22,7 @@ fn a_large_first_use_by_a_known_customer_is_worth_a_look() {
     let found = of_first_events(&[400.0, 0.0, 600.0], 20);
     let Verdict::Anomalous(finding) = found.verdict else { panic!("{found:?}") };
     assert_eq!((finding.severity, finding.comparison.current), (Severity::Warning, 1_000.0));
-    assert_eq!(AnomalyKind::of(&finding.comparison), AnomalyKind::NewUsage);
+    assert_eq!(AnomalyKind::of(&finding.comparison, None), AnomalyKind::NewUsage);
 }
 
 #[test]

@@ -111,12 +111,13 @@ impl TryFrom<Written> for Detectors {
 impl FromStr for Detectors {
     type Err = DetectorsError;
 
-    /// Of one word.
+    /// Of one word, or of names with commas between them.
     fn from_str(word: &str) -> Result<Self, DetectorsError> {
         if word == "ensemble" {
             return Ok(Self::default());
         }
-        Ok(Self::new([Detector::named(word)?])?)
+        let detectors: Result<Vec<_>, _> = word.split(',').map(|name| Detector::named(name.trim())).collect();
+        Ok(Self::new(detectors?)?)
     }
 }
 
@@ -129,6 +130,21 @@ impl From<Detectors> for Vec<Detector> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_names() {
+        let read = |text: &str| text.parse::<Detectors>();
+        assert_eq!(read("ensemble"), Ok(Detectors::default()));
+        assert_eq!(read("seasonal, autoregressive"), Ok(Detectors::default()));
+        for detector in Detector::ALL {
+            assert_eq!(read(detector.name()), Ok(Detectors::new([detector]).unwrap()));
+        }
+        for (text, name) in
+            [("", "``"), ("magic", "`magic`"), ("z_score,", "``"), ("z_score, Seasonal", "`Seasonal`")]
+        {
+            assert!(read(text).unwrap_err().to_string().starts_with(name), "{text}");
+        }
+    }
 
     #[test]
     fn a_list_of_names() {

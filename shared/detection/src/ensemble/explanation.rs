@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::review::Review;
 use super::view::{Nearest, Standing, View};
 use super::{Assessment, Trust};
 use crate::Direction;
 use crate::figures::number;
+use crate::opinion::{Detail, SecondOpinion};
 
 /// An assessment without its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,17 +27,42 @@ pub struct Explanation {
     /// Whole days that the series was known for.
     pub days: u16,
     pub trust: Trust,
+    /// `None` without a closer look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+}
+
+/// Why a verdict is as it is, as it is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// How far the window is from usual, in thresholds: from 1 on it is critical. Negative below usual.
+    pub score: f64,
+    /// How sure the score makes, from 0 to 1.
+    pub confidence: f64,
+    /// What each detector says.
+    pub detectors: Vec<DetectorSays>,
+    /// The condition that the anomaly passed by the least: a higher limit would have silenced it first. Absent without an
+    /// anomaly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
+    /// Whole days that the series was known for.
+    pub known_days: u16,
+    pub trust: Trust,
+    /// The last 24 hours as a chart in one line of text, the newest hour last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sparkline: String,
 }
 
 /// What one detector says about one window, for people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DetectorSays {
-    /// `seasonal`, `autoregressive` or `z_score`.
+    /// `seasonal`, `autoregressive`, `z_score`, `shape` or `seasonal_esd`.
     pub name: String,
     /// The length of its window in hours.
     pub hours: usize,
-    /// In thresholds: from 1 on it is critical. Negative below the expected value.
+    /// In thresholds: from 1 on it is critical. Of `shape` and `seasonal_esd` in spreads. Negative below the expected value,
+    /// or less alike than usual.
     pub score: f64,
     pub reason: Standing,
 }
@@ -43,7 +70,8 @@ pub struct DetectorSays {
 impl Assessment {
     pub fn explanation(&self) -> Explanation {
         // Every field is named here, so that none can be forgotten.
-        let Self { verdict: _, score, confidence, hours, expected, views, nearest, days, trust } = self;
+        let Self { verdict: _, score, confidence, hours, expected, views, nearest, days, trust, review } =
+            self;
         Explanation {
             score: *score,
             confidence: *confidence,
@@ -53,6 +81,27 @@ impl Assessment {
             nearest: *nearest,
             days: *days,
             trust: *trust,
+            review: review.clone(),
+        }
+    }
+}
+
+impl Why {
+    pub fn of(explanation: &Explanation) -> Self {
+        let Explanation { score, confidence, nearest, days, trust, review, .. } = explanation;
+        let rounded = |nearest: &Nearest| Nearest {
+            figure: number(nearest.figure),
+            limit: number(nearest.limit),
+            ..*nearest
+        };
+        Self {
+            score: number(*score),
+            confidence: number(*confidence),
+            detectors: explanation.detectors(),
+            nearest: nearest.as_ref().map(rounded),
+            known_days: *days,
+            trust: *trust,
+            sparkline: review.as_ref().map(|review| review.sparkline.clone()).unwrap_or_default(),
         }
     }
 }
@@ -66,7 +115,24 @@ impl Explanation {
             score: number(view.in_thresholds()),
             reason: view.standing,
         };
-        self.views.iter().map(says).collect()
+        let second = |of: &SecondOpinion| DetectorSays {
+            name: of.opinion.detail.name().to_owned(),
+            hours: of.opinion.detail.hours(),
+            score: number(of.opinion.score),
+            reason: if of.flags { Standing::Flags } else { Standing::Usual },
+        };
+        let reviewed = self.review.iter().flat_map(|review| &review.opinions);
+        self.views.iter().map(says).chain(reviewed.map(second)).collect()
+    }
+
+    /// Whether only the classical detector judged.
+    pub fn is_classical(&self) -> bool {
+        self.views.iter().all(|view| matches!(view.opinion.detail, Detail::ZScore { .. }))
+    }
+
+    /// Whether the day has another shape than usual, at a usual volume.
+    pub fn is_shape_change(&self) -> bool {
+        self.review.as_ref().is_some_and(|review| review.is_shape_change)
     }
 
     /// The length in hours of the shortest window that flags a direction. `None` if none does.

@@ -40,6 +40,7 @@ pub enum Standing {
 
 /// A condition of an anomaly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Nearest {
     pub condition: Condition,
     /// The figure that had to reach the limit.
@@ -48,6 +49,7 @@ pub struct Nearest {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// The score, in spreads.
@@ -136,13 +138,18 @@ impl View {
         self.opinion.score / self.threshold
     }
 
+    /// The score from which on its incident goes on. The classical rule pages late, at its critical threshold, so that its
+    /// incidents go on from the threshold of an anomaly.
+    pub fn lasts_from(&self) -> f64 {
+        match self.opinion.detail {
+            Detail::ZScore { .. } => self.stored,
+            _ => self.threshold,
+        }
+    }
+
     /// The length of its window.
     pub fn hours(&self) -> usize {
-        match self.opinion.detail {
-            Detail::Seasonal { hours } => hours.into(),
-            Detail::ZScore { .. } => 24,
-            _ => 1,
-        }
+        self.opinion.detail.hours()
     }
 
     /// The least change in a direction that would page, as a share of the expected value. Infinite if none would.
@@ -177,7 +184,8 @@ impl View {
         is_near || self.standing == Standing::Flags
     }
 
-    fn place(&self) -> usize {
+    /// The place of its window among the lengths.
+    pub(super) fn place(&self) -> usize {
         LENGTHS.iter().position(|length| *length == self.hours()).unwrap_or(0)
     }
 

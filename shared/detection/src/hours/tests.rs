@@ -36,7 +36,8 @@ fn broken_hours_are_gaps_and_told() {
     assert_eq!(counts.broken(), told.map(|(place, reason)| (hour(place), reason)));
     assert_eq!(copied(&counts, 0, 6), [Some(1.0), None, None, None, None, Some(1e100)]);
     assert_eq!(counts.recent(hour(2)).fault, Some(Negative));
-    assert_eq!(counts.recent(hour(5)).fault, None);
+    assert_eq!(counts.recent(hour(5)).fault, Some(OutOfRange), "the newest one");
+    assert_eq!((counts.recent(hour(0)).fault, counts.recent(hour(28)).fault), (None, None), "of another day");
     let signed = Hours::new(Aggregate::Sum, false, hour(0), &values);
     assert_eq!(copied(&signed, 2, 1), [Some(-1.0)]);
 }

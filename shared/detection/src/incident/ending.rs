@@ -95,6 +95,25 @@ pub fn is_news(assessment: &Assessment, direction: Direction, hours_since: usize
     assessment.views.iter().any(|view| view.flags(direction) && view.hours() <= hours_since)
 }
 
+/// The verdict of an assessment beside the latest incident of its direction. An anomaly is none if a long window only still
+/// holds an incident that is over.
+pub fn verdict_beside(
+    assessment: &Assessment,
+    window_end: Timestamp,
+    latest: impl Fn(Direction) -> Option<Course>,
+) -> Verdict {
+    match assessment.verdict {
+        Verdict::Anomalous(finding) => {
+            let latest = latest(finding.direction);
+            match seen(assessment, window_end, finding.direction, latest.as_ref()) {
+                Seen::Anomalous(_) => assessment.verdict,
+                Seen::Inside | Seen::Between | Seen::Undetermined => Verdict::Normal(finding.comparison),
+            }
+        }
+        verdict => verdict,
+    }
+}
+
 impl Course {
     pub fn of(incident: &Incident) -> Self {
         let Incident { opened_at, last_seen, over_at, seen_by, .. } = *incident;
@@ -108,7 +127,7 @@ fn is_inside(view: &View, direction: Direction) -> bool {
         Direction::Spike => view.opinion.score,
         Direction::Drop => -view.opinion.score,
     };
-    score < INSIDE * view.threshold || view.standing == Standing::TooSmall
+    score < INSIDE * view.lasts_from() || view.standing == Standing::TooSmall
 }
 
 #[cfg(test)]

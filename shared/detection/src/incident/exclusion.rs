@@ -1,6 +1,10 @@
-//! The windows that incidents take out of a baseline.
+//! The windows that incidents take out of a baseline, and the hours that they take out of a model.
+
+use std::ops::Range;
 
 use super::model::{Incident, IncidentState};
+use crate::calendar::Calendar;
+use crate::hour::Hour;
 use crate::{Age, Excluded, Window};
 
 /// The earlier windows that a baseline leaves out, because they closed while an incident of the series was active.
@@ -22,4 +26,22 @@ pub fn excluded<'a>(
         })
     };
     incidents.into_iter().filter(|incident| !counts(incident)).flat_map(of_incident).collect()
+}
+
+/// For so many days, the hours of an incident stay out of models.
+pub const OUT_DAYS: i64 = 7;
+
+/// The hours of an incident: from the first hour of the window that saw it first to the end of its newest anomalous
+/// window. `None` for an accepted level, which is the new normal.
+pub fn hours(incident: &Incident) -> Option<Range<Hour>> {
+    let Incident { opened_at, last_seen, state, seen_by, .. } = *incident;
+    let begin = Hour::holding(opened_at).plus(-i64::from(seen_by));
+    (state != IncidentState::Accepted).then(|| begin..Hour::holding(last_seen))
+}
+
+/// Whether an hour of an incident stays out of the model of a day, because the incident was less than a week before.
+///
+/// * `of_incident`: the [`hours`] of the incident.
+pub fn stays_out(of_incident: &Range<Hour>, hour: Hour, day: Hour) -> bool {
+    day.since(hour) <= OUT_DAYS * Calendar::HOURS as i64 && of_incident.contains(&hour)
 }

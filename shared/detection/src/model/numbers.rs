@@ -4,6 +4,8 @@
 //! model of full precision.
 
 use super::{HourModel, Memory, Transform, WindowModel};
+use crate::Baseline;
+use crate::hours::ByLength;
 
 /// Numbers of the row itself, before those of its windows.
 const OF_ROW: usize = 6;
@@ -11,17 +13,21 @@ const OF_ROW: usize = 6;
 /// Numbers of a window.
 const OF_WINDOW: usize = 5;
 
+/// The classical figures of the window of a day: mean, deviation and number of values. No other window needs them to be
+/// judged.
+const OF_DAY: usize = 3;
+
 /// Numbers of a row.
-pub const NUMBERS: usize = OF_ROW + 4 * OF_WINDOW;
+pub const NUMBERS: usize = OF_ROW + 4 * OF_WINDOW + OF_DAY;
 
 /// The name of the layout. It changes with the meaning of any number.
-pub const LAYOUT: &str = "1";
+pub const LAYOUT: &str = "2";
 
 /// Stands for an absent number.
 const NONE: f32 = f32::NAN;
 
 impl HourModel {
-    /// The numbers of the row. The classical figures are left out, because only a check in full precision tells them.
+    /// The numbers of the row. Of the classical figures those of a day are there.
     pub fn to_numbers(&self) -> [f32; NUMBERS] {
         // Every field is named here, so that none can be forgotten.
         let Self { days, transform, windows, before, memory: Memory { carried, spread } } = self;
@@ -42,7 +48,7 @@ impl HourModel {
         numbers[..OF_ROW].copy_from_slice(&of_row);
         for (window, numbers) in windows.iter().zip(numbers[OF_ROW..].chunks_exact_mut(OF_WINDOW)) {
             let Some(window) = window else { continue };
-            let WindowModel { expected, spread, samples, freedom, gate, classical: _ } = window;
+            let WindowModel { expected, spread, samples, freedom, gate, classical: _, excluded: _ } = window;
             let of_window: [f32; OF_WINDOW] = [
                 *expected as f32,
                 *spread as f32,
@@ -52,12 +58,20 @@ impl HourModel {
             ];
             numbers.copy_from_slice(&of_window);
         }
+        if let [.., Some(WindowModel { classical: Some(baseline), .. })] = windows {
+            let of_day: [f32; OF_DAY] =
+                [baseline.mean() as f32, baseline.stddev() as f32, baseline.sample_count() as f32];
+            numbers[NUMBERS - OF_DAY..].copy_from_slice(&of_day);
+        }
         numbers
     }
 
     /// The row of these numbers. `None` if they are no row, also where a number was too large for single precision.
     pub fn of_numbers(numbers: &[f32]) -> Option<Self> {
-        let [days, kind, scale, before, carried, spread, windows @ ..] = numbers else { return None };
+        let [days, kind, scale, before, carried, spread, windows @ .., mean, deviation, count] = numbers
+        else {
+            return None;
+        };
         if numbers.len() != NUMBERS {
             return None;
         }
@@ -68,10 +82,16 @@ impl HourModel {
             _ => return None,
         };
         let windows = windows.chunks_exact(OF_WINDOW).map(window).collect::<Option<Vec<_>>>()?;
+        let mut windows: ByLength<Option<WindowModel>> = windows.try_into().ok()?;
+        if !mean.is_nan() {
+            let count = present(*count).filter(|count| (0.0..=f64::from(u16::MAX)).contains(count))? as usize;
+            let of_day = Baseline::of_figures(f64::from(*mean), f64::from(*deviation), count)?;
+            windows.last_mut()?.as_mut()?.classical = Some(of_day);
+        }
         Some(Self {
             days: present(*days).filter(|days| (0.0..=f64::from(u16::MAX)).contains(days))? as u16,
             transform,
-            windows: windows.try_into().ok()?,
+            windows,
             before: optional(*before)?,
             memory: Memory { carried: present(*carried)?, spread: present(*spread)? },
         })
@@ -91,6 +111,7 @@ fn window(numbers: &[f32]) -> Option<Option<WindowModel>> {
         freedom: present(*freedom).filter(|freedom| *freedom > 0.0)?,
         gate: optional(*gate)?,
         classical: None,
+        excluded: 0,
     }))
 }
 
@@ -125,6 +146,7 @@ mod tests {
                 freedom,
                 gate,
                 classical: Baseline::of([expected, samples]),
+                excluded: 2,
             },
         )
     }
@@ -162,11 +184,19 @@ mod tests {
             freedom: round(window.freedom),
             gate: window.gate.map(round),
             classical: None,
+            excluded: 0,
         };
+        let of_day = windows[3].and_then(|window| window.classical);
+        let mut by_length = windows.map(|of_length| of_length.map(window));
+        if let Some(window) = &mut by_length[3] {
+            window.classical = of_day.and_then(|day| {
+                Baseline::of_figures(round(day.mean()), round(day.stddev()), day.sample_count())
+            });
+        }
         HourModel {
             days,
             transform,
-            windows: windows.map(|of_length| of_length.map(window)),
+            windows: by_length,
             before: before.map(round),
             memory: Memory { carried: round(memory.carried), spread: round(memory.spread) },
         }
@@ -193,13 +223,13 @@ mod tests {
 
     #[test]
     fn other_numbers_are_no_row() {
-        let mut row = [1.0; NUMBERS];
+        let mut row = [2.0; NUMBERS];
         assert!(HourModel::of_numbers(&row).is_some());
         assert_eq!(HourModel::of_numbers(&row[1..]), None);
         assert_eq!(HourModel::of_numbers(&[row, row].concat()), None);
         assert_eq!(HourModel::of_numbers(&[]), None);
-        // Days, kind, carried, and the spread of a window.
-        for place in [0, 1, 4, OF_ROW + 1] {
+        // Days, kind, carried, the spread of a window, and the classical figures.
+        for place in [0, 1, 4, OF_ROW + 1, NUMBERS - 2, NUMBERS - 1] {
             for broken in [f32::INFINITY, -1.0, f32::NAN].into_iter().filter(|n| place != 4 || *n != -1.0) {
                 let former = std::mem::replace(&mut row[place], broken);
                 assert_eq!(HourModel::of_numbers(&row), None, "{broken} at {place}");

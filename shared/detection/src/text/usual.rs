@@ -35,6 +35,9 @@ pub fn of_explanation(
         hours => format!("between {} and {end}{name}", zone.clock(newest.plus(1 - hours as i64))),
     };
     let seen = if value == 0.0 { "nothing".to_owned() } else { humanize(value, unit) };
+    if explanation.is_shape_change() {
+        return format!("{seen} {period}, as many as usual but at other hours of the day");
+    }
     let usual = usual(explanation.expected, &seen, unit);
     format!("{seen} {period}, {usual} {}", when(explanation, zone.local(newest)))
 }
@@ -103,6 +106,7 @@ mod tests {
             nearest: None,
             days: 31,
             trust,
+            review: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use detection::incident::{Event, Incident};
 use detection::units::humanize;
-use detection::{AnomalyId, CustomerId, Direction, Figures, MetricName, Severity, describe};
+use detection::{AnomalyId, CustomerId, Direction, Figures, MetricName, Severity, Why, describe};
 use serde_json::json;
 use store::{AnomalyItem, Notice};
 
@@ -31,6 +31,8 @@ struct Report<'a> {
     figures: Figures,
     /// The expected range, if the message is about an anomaly.
     expected: Option<(f64, f64)>,
+    /// Why a model calls the window an anomaly, if the message is about one.
+    why: Option<&'a Why>,
     anomaly_id: AnomalyId,
     detected_at: i64,
     window: (i64, i64),
@@ -62,6 +64,7 @@ impl<'a> Report<'a> {
             unit: &item.unit,
             figures: item.evidence.figures,
             expected: Some((item.evidence.expected_low, item.evidence.expected_high)),
+            why: item.why.as_ref(),
             anomaly_id: item.anomaly_id.clone(),
             detected_at: item.detected_at,
             window: (item.window_start, item.window_end),
@@ -84,6 +87,7 @@ impl<'a> Report<'a> {
             unit: &notice.unit,
             figures: incident.latest,
             expected: None,
+            why: None,
             anomaly_id: notice.anomaly_id(),
             detected_at: notice.detected_at,
             window: (window_end - detection::window::HOURS * 3_600_000, window_end),
@@ -112,6 +116,13 @@ impl<'a> Report<'a> {
             "description": self.description,
             "investigation_steps": self.investigation_steps,
         });
+        if let Some(why) = self.why {
+            body["score"] = json!(why.score);
+            body["confidence"] = json!(why.confidence);
+            if let Some(chart) = self.chart() {
+                body["sparkline"] = json!(chart);
+            }
+        }
         if let Some(incident) = self.incident {
             body["incident_id"] = json!(incident.id());
             body["incident"] = json!({
@@ -144,6 +155,11 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The last 24 hours in one line, the newest hour last.
+    fn chart(&self) -> Option<&str> {
+        self.why.map(|why| why.sparkline.as_str()).filter(|chart| !chart.is_empty())
+    }
+
     fn headline(&self) -> String {
         let anomaly = match self.severity {
             Severity::Critical => "Critical anomaly",
@@ -170,6 +186,9 @@ impl<'a> Report<'a> {
         fact("Window", format!("{} to {}", time(self.window.0), time(self.window.1)));
         if let Some((low, high)) = self.expected {
             fact("Expected", format!("{} to {}", humanize(low, self.unit), humanize(high, self.unit)));
+        }
+        if let Some(chart) = self.chart() {
+            fact("Last 24 h", chart.to_owned());
         }
         if let Some(incident) = self.incident {
             fact("Incident", format!("{} since {}", incident.state.as_str(), incident.opened_at));

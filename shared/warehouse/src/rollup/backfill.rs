@@ -26,7 +26,7 @@ pub(super) async fn fill(
     let run = async |statement: String| run(client, database, &what, &statement).await;
     // An insert is noticed as an arrival. A deletion is not.
     let forget = async || {
-        for statement in statements::forget_baselines() {
+        for statement in statements::forget_models() {
             run(statement).await?;
         }
         Ok(())

@@ -37,6 +37,20 @@ pub async fn views(client: &Client, database: &str) -> Result<Vec<RollupView>, M
     query.fetch_all().await.map_err(failed(database, "the views were not read", &text))
 }
 
+/// Those of these names that a table or view of the database has.
+pub(super) async fn existing<'a>(
+    client: &Client,
+    database: &str,
+    names: &[&'a str],
+) -> Result<Vec<&'a str>, MigrationError> {
+    let text =
+        "SELECT name FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}";
+    let query = server(client).query_raw(text).param("database", database).param("names", names);
+    let there: Vec<String> =
+        query.fetch_all().await.map_err(failed(database, "the tables were not read", text))?;
+    Ok(names.iter().copied().filter(|name| there.iter().any(|table| table == name)).collect())
+}
+
 /// The newest hour of a metric in the rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
 pub struct Newest {

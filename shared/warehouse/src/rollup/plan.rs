@@ -61,6 +61,7 @@ pub async fn plan(
         plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
     }
     plan.statements.extend(statements::tables(keep_days));
+    plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
     if found.rollup {
         plan.statements.push(statements::add_corrections());
         plan.statements.push(statements::add_index());
@@ -99,9 +100,9 @@ pub async fn plan(
     }
     if !removed.is_empty() {
         // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
-        plan.statements.extend(statements::forget_baselines());
+        plan.statements.extend(statements::forget_models());
         plan.statements.append(&mut removed);
-        plan.statements.extend(statements::forget_baselines());
+        plan.statements.extend(statements::forget_models());
     }
     for metric in catalog.metrics().iter().filter(|metric| options.rebuild && is_kept(metric)) {
         if let Some(condition) = differences::shrinking(client, database, metric, keep_days).await? {
@@ -158,6 +159,8 @@ struct Found {
     views: Vec<RollupView>,
     /// Metrics that have rows.
     metrics: Vec<String>,
+    /// Views and tables of earlier versions, views first.
+    retired: Vec<&'static str>,
     /// The days in the TTL of the rollup.
     keep_days: Option<u16>,
 }
@@ -182,6 +185,7 @@ impl Found {
             rollup: engine.is_some(),
             views: inspect::views(client, database).await?,
             metrics,
+            retired: inspect::existing(client, database, &super::RETIRED).await?,
             keep_days: engine.as_deref().and_then(days_of_ttl),
         })
     }

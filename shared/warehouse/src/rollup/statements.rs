@@ -4,25 +4,21 @@ use catalog::{BUCKETS, MetricSpec};
 
 use super::definition::comment;
 use super::events::{COLUMNS, events_by_hour, rollup_select};
-use super::{BASELINES_TABLE, BUILDS_TABLE, DEFAULT_KEEP_DAYS, FITS_TABLE, FORGOTTEN, MODELS_TABLE, TABLE};
+use super::{DEFAULT_KEEP_DAYS, FITS_TABLE, FORGOTTEN, MODELS_TABLE, RETIRED_VIEW, TABLE};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
 /// The first second of 2106, where the hours of the rollup end.
 pub(super) const LAST_SECOND: u32 = 4_291_747_200;
 
-/// Makes the rollup and its dependent tables. The view of arrivals exists before anything can arrive.
-pub(super) fn tables(keep_days: u16) -> [String; 7] {
+/// Makes the rollup and its dependent tables.
+pub(super) fn tables(keep_days: u16) -> [String; 3] {
     let keep = |ddl: &str| {
         let of_file = format!("toIntervalDay({DEFAULT_KEEP_DAYS})");
         ddl.trim().replace(&of_file, &format!("toIntervalDay({keep_days})"))
     };
     [
         keep(include_str!("ddl/usage_hourly.sql")),
-        include_str!("ddl/usage_arrivals.sql").trim().to_owned(),
-        include_str!("ddl/usage_arrivals_view.sql").trim().to_owned(),
-        include_str!("ddl/usage_baselines.sql").trim().to_owned(),
-        include_str!("ddl/usage_baseline_builds.sql").trim().to_owned(),
         include_str!("ddl/usage_models.sql").trim().to_owned(),
         include_str!("ddl/usage_model_fits.sql").trim().to_owned(),
     ]
@@ -131,20 +127,22 @@ pub(super) fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
-/// Makes all baselines invalid. It follows every deletion from the rollup, in this order. The note that it leaves also
-/// ends builds that are under way, because a build counts only if it began after the note.
-pub fn forget_baselines() -> Vec<String> {
-    let forget = |(notes, rows): (&str, &str)| {
-        [
-            format!("TRUNCATE TABLE {notes}"),
-            format!(
-                "INSERT INTO {notes} (definition, begun, expires) \
-                 VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
-            ),
-            format!("TRUNCATE TABLE {rows}"),
-        ]
-    };
-    [(BUILDS_TABLE, BASELINES_TABLE), (FITS_TABLE, MODELS_TABLE)].into_iter().flat_map(forget).collect()
+/// Makes all models invalid. It follows every deletion from the rollup, in this order. The note that it leaves also ends
+/// fits that are under way, because a fit counts only if it began after the note.
+pub fn forget_models() -> [String; 3] {
+    [
+        format!("TRUNCATE TABLE {FITS_TABLE}"),
+        format!(
+            "INSERT INTO {FITS_TABLE} (definition, begun, expires) \
+             VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
+        ),
+        format!("TRUNCATE TABLE {MODELS_TABLE}"),
+    ]
+}
+
+/// Drops a view or a table of an earlier version.
+pub(super) fn drop_retired(name: &str) -> String {
+    if name == RETIRED_VIEW { drop_view(name) } else { format!("DROP TABLE IF EXISTS `{name}`") }
 }
 
 pub(super) fn view_name(metric: &MetricSpec) -> String {

@@ -2,9 +2,6 @@
 
 use crate::credentials::CredentialsError;
 
-/// Ending of the id of a baseline's query, after the id of its sweep.
-pub(super) const OF_BASELINE: &str = "-baseline";
-
 /// The query and its server.
 #[derive(Clone, Debug)]
 pub struct QueryContext {
@@ -87,12 +84,6 @@ impl UsageError {
             Self::Overloaded { .. } => UsageErrorKind::Overloaded,
             _ => UsageErrorKind::Unavailable,
         }
-    }
-
-    /// Whether a baseline brought other rows than its note says.
-    pub fn is_broken_baseline(&self) -> bool {
-        matches!(self, Self::Truncated { context, .. } | Self::Shape { context, .. }
-            if context.query_id.ends_with(OF_BASELINE))
     }
 
     /// Whether the same query may succeed in a moment.

@@ -1,6 +1,7 @@
 //! Hours of customers, one by one: what models are fitted from.
 
 use clickhouse::Row;
+use detection::Hour;
 use serde::Deserialize;
 
 use super::error::UsageError;
@@ -88,7 +89,25 @@ impl HoursOfCustomers {
     }
 }
 
+/// The hours of a customer that a model knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownHours {
+    /// The first of them.
+    pub first: Hour,
+    /// The first one with an event of any metric. That hour itself without any event.
+    pub customer_since: Hour,
+    /// Hours before them that were read.
+    pub skipped: usize,
+}
+
 impl CustomerHours {
+    /// The hours that a model knows whose span begins with `begin`: none before, whatever was read from `read_from` on.
+    pub fn known(&self, begin: Hour, read_from: Hour) -> KnownHours {
+        let first = begin.max(read_from);
+        let skipped = usize::try_from(first.since(read_from)).unwrap_or(0);
+        KnownHours { first, customer_since: first.plus(self.first_hour_from(skipped)), skipped }
+    }
+
     /// The hours of each metric in the order of the catalog, the oldest first. NaN is an hour without events, and
     /// infinity is broken data.
     pub fn series(&self) -> impl Iterator<Item = &[f64]> {
@@ -97,7 +116,7 @@ impl CustomerHours {
 
     /// The first hour with an event of any metric, counted from the hour `from` of those read. That hour itself without
     /// any event.
-    pub fn first_hour_from(&self, from: usize) -> i64 {
+    fn first_hour_from(&self, from: usize) -> i64 {
         let first = |values: &[f64]| values.iter().skip(from).position(|value| !value.is_nan());
         self.series().filter_map(first).min().and_then(|hour| i64::try_from(hour).ok()).unwrap_or(0)
     }

@@ -8,13 +8,12 @@ use detection::CustomerId;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::baseline::{self, Baseline};
-use super::error::{OF_BASELINE, QueryContext, UsageError, classify};
+use super::error::{QueryContext, UsageError, classify};
 use super::hours::HoursOfCustomers;
 use super::request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};
 use super::rows::{Declaring, Rows};
 use super::sql;
-use super::sweep::{Content, Stream, Sweep};
+use super::sweep::Sweep;
 use crate::config::{ClickHouseConfig, host_of};
 use crate::credentials::{Credentials, Login};
 
@@ -53,29 +52,7 @@ impl UsageReader {
         let text = sql::sweep(catalog, &window, baseline_days, shard, !customers.is_empty());
         let query = self.query_of_sweep(&text, request).await?;
         let rows = self.start(query, request.query_id, request.deadline)?;
-        Ok(Sweep::of_hours(Stream::new(rows, request, Content::Whole)))
-    }
-
-    /// The same from a [baseline](Self::baseline), with the fresh windows from the hours beside it.
-    pub async fn sweep_beside(
-        &self,
-        request: &SweepRequest<'_>,
-        baseline: &Baseline,
-    ) -> Result<Sweep, UsageError> {
-        let (Baseline { shift, closes, builds, .. }, fresh) = (baseline, baseline.fresh());
-        let text = sql::fresh(request.catalog, fresh, request.shard);
-        let to = baseline::seconds(request.window.end());
-        let query = self.query_of_sweep(&text, request).await?.param("to", to);
-        let rows = self.start(query, request.query_id, request.deadline)?;
-        let of_fresh = Stream::new(rows, request, Content::Fresh(fresh.to_vec()));
-
-        let query_id = format!("{}{OF_BASELINE}", request.query_id);
-        let request = &SweepRequest { query_id: &query_id, ..*request };
-        let query = self.query_of_sweep(&sql::baseline(request.shard), request).await?;
-        let query = query.param("closes", closes).param("builds", builds).param("rows", baseline.rows());
-        let content = Content::Baseline { shift: *shift, fresh: fresh.to_vec() };
-        let rows = self.start(query, request.query_id, request.deadline)?.declaring(baseline.rows());
-        Ok(Sweep::beside(of_fresh, Stream::new(rows, request, content)))
+        Ok(Sweep::new(rows, request))
     }
 
     /// Starts to read hours of customers, one by one.
@@ -125,20 +102,6 @@ impl UsageReader {
         let SweepRequest { catalog, window, shard, customers, .. } = request;
         let text = sql::count_customers(catalog, &window, shard, !customers.is_empty());
         let query = self.query_of_sweep(&text, &request).await?;
-        self.within(&context, query.fetch_one::<u64>()).await
-    }
-
-    /// The number of customers with usage in the fresh windows beside a baseline.
-    pub async fn count_fresh(
-        &self,
-        request: &SweepRequest<'_>,
-        baseline: &Baseline,
-    ) -> Result<u64, UsageError> {
-        let query_id = format!("{}-count", request.query_id);
-        let request = SweepRequest { query_id: &query_id, ..*request };
-        let context = QueryContext { host: self.host.clone(), query_id: query_id.clone() };
-        let query = self.query_of_sweep(&sql::count_fresh(baseline.fresh(), request.shard), &request).await?;
-        let query = query.param("to", baseline::seconds(request.window.end()));
         self.within(&context, query.fetch_one::<u64>()).await
     }
 

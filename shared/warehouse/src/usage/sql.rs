@@ -4,19 +4,15 @@
 //! without events of the metric, and infinity is broken data. ClickHouse's arrays of plain numbers need half the time
 //! of nullable ones.
 
-mod baseline;
 mod hours;
 mod source;
 mod steps;
 mod sweep;
 mod values;
-mod windows;
 
-pub(super) use baseline::{baseline, build, note_builds, rows_of_builds, state};
 pub(super) use hours::hours;
 pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};
-pub(super) use windows::{count_fresh, fresh};
 
 /// Unknown metrics that are named per customer.
 pub(super) const UNKNOWN_TOLD: usize = 8;
@@ -58,30 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn one_fresh_window() {
-        insta::assert_snapshot!(fresh(&Catalog::built_in().unwrap(), &[0], Shard::WHOLE));
-    }
-
-    #[test]
-    fn fresh_windows_here_and_there() {
-        insta::assert_snapshot!(fresh(&Catalog::built_in().unwrap(), &[0, 1, 9], Shard::WHOLE));
-    }
-
-    #[test]
-    fn a_baseline_is_built_on_a_former_one() {
-        insta::assert_snapshot!(build(&Catalog::built_in().unwrap(), &[1], Shard::WHOLE, true));
-    }
-
-    #[test]
     fn a_shard_reads_its_customers_only() {
         let (catalog, shard) = (Catalog::built_in().unwrap(), Shard::new(1, 4).unwrap());
         let condition = " AND cityHash64(customer_id) % 24 IN (1, 5, 9, 13, 17, 21)";
         assert_eq!(sweep(&catalog, &day(), days(30), shard, false).matches(condition).count(), 2);
-        assert!(fresh(&catalog, &[0], shard).contains(condition));
-        let of_baseline = " AND bucket IN (1, 5, 9, 13, 17, 21)";
-        assert!([baseline(shard), rows_of_builds(shard)].iter().all(|text| text.contains(of_baseline)));
-        let on_a_former = build(&catalog, &[1], shard, true);
-        assert!(on_a_former.contains(condition) && on_a_former.contains(of_baseline));
+        assert_eq!(hours(&catalog, &day(), shard, false, false).matches(condition).count(), 2);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The sweep from the hours of the rollup, or from single events.
+//! The windows of customers, from the hours of the rollup, or from single events.
 
 use catalog::{Catalog, Shard};
 use detection::{BaselineDays, Window};
@@ -13,8 +13,8 @@ use super::values::{aggregates, columns, place, values};
 pub(super) const IN_ORDER: &str =
     "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
 
-/// One row per customer, from the hours of the rollup or from single events: the ages of its windows, where age 0 is
-/// the current one, and their values.
+/// One row per customer, from the hours of the rollup or from single events: the values of its windows by age, where age 0
+/// is the current one.
 ///
 /// The `-Resample` combinator fills all windows of a customer in one pass. A value's place, its slot, is
 /// `age * metrics + metric`. Rows of unknown metrics, and rows between two windows, get a slot beyond the last one. The
@@ -53,20 +53,18 @@ pub(in crate::usage) fn sweep(
     assumeNotNull(({declared})) AS declared,
     intDiv({{end:Int64}}, {unit}) AS closing
 SELECT
-    toUInt8(0) AS bucket,
     customer_id,
     declared,
     toInt64(oldest) * {unit} AS first_event_ms,
     {first_uses} AS first_uses_ms,
     unknown,
-    arrayMap(age -> toUInt8(age), range({windows})) AS ages,
     {values} AS values
 FROM
 (
     SELECT
         customer_id,
         min(at) AS oldest,
-        {uses}groupUniqArrayIf({UNKNOWN_TOLD})((toUInt8(0), toValidUTF8(toString(metric))), place = {metrics}) AS unknown,
+        {uses}groupUniqArrayIf({UNKNOWN_TOLD})(toValidUTF8(toString(metric)), place = {metrics}) AS unknown,
         {aggregates}
     FROM
     (

@@ -1,0 +1,164 @@
+//! Checks as the runs make them: the hours of some customers, judged by models of the week.
+
+use std::collections::HashMap;
+
+use catalog::{MetricSpec, Shard};
+use detection::incident::{self, Course, Incident};
+use detection::model::Profile;
+use detection::{Assessment, Calendar, CustomerId, Direction, Hour, Settings, Verdict, Window};
+use futures::try_join;
+use jiff::{SignedDuration, Timestamp};
+use warehouse::usage::{HoursRequest, KnownHours, UsageError};
+
+use crate::App;
+use crate::answer::Serving;
+use crate::checking::{incidents_of, place, tries};
+use crate::error::Problem;
+
+/// The hours of one customer: those of a model, and those of the window.
+#[derive(Clone, Debug)]
+pub(crate) struct Hourly {
+    newest: Hour,
+    /// The first of the hours.
+    first: Hour,
+    calendar: Calendar,
+    /// `None` without any usage in the hours.
+    customer_since: Option<Hour>,
+    /// The hours of each metric, in the order of the catalog. NaN is an hour without events.
+    values: Vec<Vec<f64>>,
+    /// The incidents of all metrics.
+    incidents: Vec<Incident>,
+}
+
+/// What a run would make of a series.
+pub(crate) struct Assessed {
+    pub(crate) assessment: Assessment,
+    /// The verdict beside the incidents of the series.
+    pub(crate) verdict: Verdict,
+    /// The value of the last 24 hours. `None` if it is not known.
+    pub(crate) current: Option<f64>,
+    /// Hours whose values are broken.
+    pub(crate) broken: usize,
+}
+
+impl Hourly {
+    /// Judges the windows of a metric that end with the newest hour.
+    pub(crate) fn assess(&self, app: &App, spec: &MetricSpec, settings: &Settings) -> Assessed {
+        let Self { newest, first, calendar, .. } = self;
+        let values = place(app, spec).and_then(|place| self.values.get(place));
+        let since = self.customer_since.unwrap_or(*first);
+        let hours = spec.hours(*first, values.map_or(&[], Vec::as_slice), since);
+        let out: Vec<_> = self.incidents_of(spec).filter_map(incident::hours).collect();
+        let is_out = |hour: Hour| out.iter().any(|hours| incident::stays_out(hours, hour, calendar.day()));
+        let assessment =
+            detection::assess_without(is_out, &hours, *newest, since, calendar, &Profile::FLAT, settings);
+        let end = newest.plus(1).start();
+        let course = |direction| self.latest(spec, direction, end).map(Course::of);
+        let verdict = incident::verdict_beside(&assessment, end, course);
+        let current = hours.day_until(*newest);
+        Assessed { assessment, verdict, current, broken: hours.broken().len() }
+    }
+
+    /// The incident that an anomaly of this window belongs to, if it exists already.
+    pub(crate) fn incident(&self, spec: &MetricSpec, direction: Direction) -> Option<&Incident> {
+        let end = self.newest.plus(1).start();
+        self.latest(spec, direction, end)
+            .filter(|incident| incident.over_at.is_none() || end <= incident.last_seen)
+    }
+
+    /// Whether the customer used nothing, of any metric, in the time read.
+    pub(crate) fn is_of_nobody(&self) -> bool {
+        self.customer_since.is_none()
+    }
+
+    /// The latest incident of a series that was open by then.
+    fn latest(&self, spec: &MetricSpec, direction: Direction, end: Timestamp) -> Option<&Incident> {
+        let of_direction = self
+            .incidents_of(spec)
+            .filter(|incident| incident.subject.direction == direction && incident.opened_at <= end);
+        of_direction.max_by_key(|incident| incident.opened_at)
+    }
+
+    fn incidents_of(&self, spec: &MetricSpec) -> impl Iterator<Item = &Incident> {
+        self.incidents.iter().filter(move |incident| incident.subject.metric == spec.name)
+    }
+}
+
+/// The hours of all of these customers from one query, with their incidents.
+pub(crate) async fn hours_of(
+    app: &App,
+    customers: &[CustomerId],
+    window: &Window,
+    now: Timestamp,
+    serving: &Serving,
+) -> Result<HashMap<CustomerId, Hourly>, Problem> {
+    let (mut hours, incidents) =
+        try_join!(read_hours(app, customers, window, serving), incidents_of(app, customers, now))?;
+    for (customer, incidents) in incidents {
+        if let Some(hours) = hours.get_mut(&customer) {
+            hours.incidents = incidents;
+        }
+    }
+    Ok(hours)
+}
+
+async fn read_hours(
+    app: &App,
+    customers: &[CustomerId],
+    window: &Window,
+    serving: &Serving,
+) -> Result<HashMap<CustomerId, Hourly>, Problem> {
+    let length = SignedDuration::from_hours((Calendar::SPAN + Calendar::HOURS) as i64);
+    let start = window.end().checked_sub(length).unwrap_or(Timestamp::MIN);
+    let period = Window::between(start, window.end())
+        .map_err(|error| Problem::invalid("current_end", error.to_string()))?;
+    let mut tries = tries(app, serving);
+    loop {
+        let query_id = tries.query_id();
+        let request = HoursRequest {
+            period,
+            catalog: &app.catalog,
+            customers,
+            shard: Shard::WHOLE,
+            in_order: false,
+            query_id: &query_id,
+            deadline: serving.deadline,
+        };
+        match try_hours(app, &request).await {
+            Ok(hours) => return Ok(hours),
+            Err(error) => tries.again(error, false).await?,
+        }
+    }
+}
+
+async fn try_hours(app: &App, request: &HoursRequest<'_>) -> Result<HashMap<CustomerId, Hourly>, UsageError> {
+    let newest = Hour::holding(request.period.end()).plus(-1);
+    let unused = Hourly {
+        newest,
+        first: Hour::holding(request.period.start()),
+        calendar: Calendar::undeclared(newest),
+        customer_since: None,
+        values: Vec::new(),
+        incidents: Vec::new(),
+    };
+    let mut all: HashMap<_, _> =
+        request.customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
+    let mut stream = app.usage.hours(request).await?;
+    while let Some(row) = stream.next().await? {
+        // The answer holds only the requested customers, and their ids are text.
+        let id = std::str::from_utf8(&row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
+        let Some(found) = id.and_then(|id| all.get_mut(&id)) else { continue };
+        found.calendar = Calendar::undeclared(newest.latest_at(row.bucket));
+        let KnownHours { first, customer_since, skipped } = row.known(found.calendar.begin(), unused.first);
+        (found.first, found.customer_since) = (first, Some(customer_since));
+        found.values =
+            row.series().map(|values| values.get(skipped..).unwrap_or_default().to_vec()).collect();
+    }
+    if stream.may_be_cut() {
+        match app.usage.count_customers_with_hours(request).await? {
+            0 => {}
+            declared => return Err(app.usage.truncated(request.query_id, declared)),
+        }
+    }
+    Ok(all)
+}
