@@ -117,7 +117,7 @@ variable "anomaly_retention_days" {
 variable "resolve_after_runs" {
   description = "Runs in a row that must find usage back to normal before an incident is resolved."
   type        = number
-  default     = 2
+  default     = 3
   nullable    = false
 
   validation {

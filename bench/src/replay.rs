@@ -131,8 +131,8 @@ mod tests {
     fn models_of_the_week_tell_the_end_of_a_spike_hours_after_it() {
         let record = replay(&month(), &rule(&[])).unwrap();
         let events: Vec<_> = record.notifications.iter().map(|of| (of.event, of.end)).collect();
-        // The last hour of the spike is 757. The window of three hours is usual from 761 on.
-        assert_eq!(events, [(Event::Opened, 757), (Event::Resolved, 762)]);
+        // The last hour of the spike is 757. The windows of an hour are calm from 759 on.
+        assert_eq!(events, [(Event::Opened, 757), (Event::Resolved, 761)]);
     }
 
     #[test]

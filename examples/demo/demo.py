@@ -108,7 +108,7 @@ def incident_lines(found: List[Dict[str, object]], opened: List[Dict[str, object
     lines = [
         f"Each anomaly{but} belongs to an incident: {incidents.tally(opened)}.",
         "A spike stays in the window for a day: the next 23 runs add anomalies to its incident and page nobody, unless it",
-        "doubles. It is resolved after two runs back inside.",
+        "doubles. It is resolved after three runs back inside.",
         "",
         f"alert_state of the anomalies: {', '.join(f'{state} {number}' for state, number in sorted(states.items()))}",
         f"(an incident pages once; none is {', '.join(none[:-1])} or {none[-1]})",

@@ -182,7 +182,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       CLICKHOUSE_QUERY_TIMEOUT_SECONDS = "20"
       ANOMALIES_TABLE                  = "meterflow-anomalies"
       RETENTION_DAYS                   = "90"
-      RESOLVE_AFTER_RUNS               = "2"
+      RESOLVE_AFTER_RUNS               = "3"
       REOPEN_WITHIN_HOURS              = "6"
       ACCEPT_AFTER_HOURS               = "72"
       REPEAT_INTERVAL_HOURS            = "24"
@@ -255,7 +255,7 @@ run "the_function_checks_as_the_detector_does" {
     min_relative_change            = 0.25
     min_relative_spread            = 0.1
     anomaly_retention_days         = 30
-    resolve_after_runs             = 3
+    resolve_after_runs             = 4
     reopen_within_hours            = 12
     accept_after_hours             = 0
     repeat_interval_hours          = 4

@@ -246,7 +246,7 @@ run "environment_by_default" {
       MIN_RELATIVE_CHANGE    = "0.1"
       MIN_RELATIVE_SPREAD    = "0.04"
       RETENTION_DAYS         = "90"
-      RESOLVE_AFTER_RUNS     = "2"
+      RESOLVE_AFTER_RUNS     = "3"
       REOPEN_WITHIN_HOURS    = "6"
       ACCEPT_AFTER_HOURS     = "72"
       REPEAT_INTERVAL_HOURS  = "24"
@@ -288,7 +288,7 @@ run "environment_with_everything_set" {
     min_relative_change    = 0.25
     min_relative_spread    = 0
     anomaly_retention_days = 30
-    resolve_after_runs     = 3
+    resolve_after_runs     = 4
     reopen_within_hours    = 12
     accept_after_hours     = 0
     repeat_interval_hours  = 4
@@ -315,7 +315,7 @@ run "environment_with_everything_set" {
       MIN_RELATIVE_CHANGE    = "0.25"
       MIN_RELATIVE_SPREAD    = "0"
       RETENTION_DAYS         = "30"
-      RESOLVE_AFTER_RUNS     = "3"
+      RESOLVE_AFTER_RUNS     = "4"
       REOPEN_WITHIN_HOURS    = "12"
       ACCEPT_AFTER_HOURS     = "0"
       REPEAT_INTERVAL_HOURS  = "4"

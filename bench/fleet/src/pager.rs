@@ -1,9 +1,8 @@
 //! From scores to pages, the same way for every rule that is only a score.
 //!
 //! An incident of a series and direction opens and pages when the score of some window reaches the threshold. It ends
-//! after three runs with less than 0.7 of it, in all windows up to the shortest one that spoke. A run in which a change of
-//! the same share would not show counts for nothing: a silent customer is silent at night, too. Afterwards a window that
-//! still holds hours of the incident opens no other one.
+//! by the detector's rules ([`incident::ending`]): after some calm runs of the shortest window that spoke, unless a change of
+//! the same share would not show. Afterwards a window that still holds hours of the incident opens no other one.
 //!
 //! The incidents of a customer in one direction are one story. Its first page is told, and its last end.
 //!
@@ -15,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use detection::Direction;
 use detection::hours::{ByLength, LENGTHS};
-use detection::incident::Event;
+use detection::incident::{self, CALM_HOURS, Event, INSIDE};
 
 use crate::record::{IncidentKey, Judge, Notification, Record};
 use crate::usage::{Month, SeriesKey, Subject};
@@ -77,10 +76,6 @@ pub struct Scores {
     subjects: Vec<(Subject, Vec<Vec<Score>>)>,
     knows_recurrence: bool,
 }
-
-/// Runs in a row that must be calm, and the share of the threshold below which they are.
-const CALM_RUNS: usize = 3;
-const CALM: f64 = 0.7;
 
 /// Share of the customers that drop when all stop: some are idle at that hour.
 const STOPPED: f64 = 0.2;
@@ -169,7 +164,7 @@ impl Scores {
         let singles = self.subjects.iter().filter(|(subject, _)| subject.customer().is_some());
         let singles: Vec<&Vec<Vec<Score>>> = singles.map(|(_, metrics)| metrics).collect();
         let drops = |metrics: &Vec<Vec<Score>>, run: usize| {
-            metrics.iter().any(|scores| scores[run].by_length[0] <= -CALM * threshold)
+            metrics.iter().any(|scores| scores[run].by_length[0] <= -INSIDE * threshold)
         };
         let have_dropped = |run: usize| {
             let number = singles.iter().filter(|metrics| drops(metrics, run)).count();
@@ -227,7 +222,7 @@ struct Open {
     is_paged: bool,
     /// The shortest window that has spoken.
     length: usize,
-    calm_runs: usize,
+    calm_runs: u32,
     /// The change of that window when it last spoke, as a share.
     change: f64,
 }
@@ -250,7 +245,9 @@ impl Machine<'_> {
                 None => {
                     let held = run.checked_sub(self.delay).and_then(|run| *self.held.get(run)?);
                     let blocked = held.map_or(0, |held| held + self.delay).max(last_hot);
-                    let Some(length) = reached(self.threshold, &|length| end >= blocked + length) else {
+                    let Some(length) = reached(self.threshold, &|length| {
+                        incident::began_after(length, end.saturating_sub(blocked))
+                    }) else {
                         continue;
                     };
                     let key = IncidentKey { series: self.series, opened: end };
@@ -269,15 +266,16 @@ impl Machine<'_> {
                     if sign * score.by_length[at] >= self.threshold {
                         incident.change = change(score, incident.length);
                     }
-                    if reached(CALM * self.threshold, &|length| length <= incident.length).is_some() {
+                    if reached(INSIDE * self.threshold, &|length| length <= incident.length).is_some() {
                         (incident.calm_runs, last_hot) = (0, end);
                         continue;
                     }
-                    if incident.change < score.shows[at][usize::from(sign > 0.0)] {
+                    let shows_from = score.shows[at][usize::from(sign > 0.0)];
+                    if incident::is_hidden(incident.change, shows_from, (end - last_hot) as i64) {
                         continue;
                     }
                     incident.calm_runs += 1;
-                    if incident.calm_runs == CALM_RUNS {
+                    if incident.calm_runs == CALM_HOURS {
                         if incident.is_paged {
                             let incident = incident.key;
                             notifications.push(Notification { incident, event: Event::Resolved, end });

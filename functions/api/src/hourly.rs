@@ -54,7 +54,7 @@ impl Hourly {
             detection::assess_without(is_out, &hours, *newest, since, calendar, &Profile::FLAT, settings);
         let end = newest.plus(1).start();
         let course = |direction| self.latest(spec, direction, end).map(Course::of);
-        let verdict = incident::verdict_beside(&assessment, end, course);
+        let verdict = incident::verdict_beside(&assessment, settings, end, course);
         let current = hours.day_until(*newest);
         Assessed { assessment, verdict, current, broken: hours.broken().len() }
     }

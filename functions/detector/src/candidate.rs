@@ -22,6 +22,8 @@ pub struct Candidate {
     pub seen: Seen,
     /// The length in hours of the shortest window that is anomalous. 24 for all other windows.
     pub seen_by: u8,
+    /// How far that window is from its expected value, as a share of it.
+    pub change: Option<f64>,
     /// None without a verdict.
     pub comparison: Option<Comparison>,
     /// None for a first use, and without a verdict.
@@ -35,7 +37,7 @@ impl Candidate {
             Seen::Anomalous(severity) => {
                 Some(Finding { comparison: self.comparison?, severity, direction: self.direction })
             }
-            Seen::Inside | Seen::Between | Seen::Undetermined => None,
+            Seen::Inside | Seen::Between | Seen::Hidden | Seen::Undetermined => None,
         }
     }
 
@@ -103,16 +105,18 @@ pub fn of_assessment(
     metric: usize,
     assessment: Assessment,
 ) -> Judged {
+    let settings = &pass.policies.settings(customer_id)[metric];
     let incidents = known.of(customer_id.as_str(), metric);
     let observe = |direction| {
         let course = incidents.course(direction);
-        Observation::of_assessment(&assessment, pass.window.end(), direction, course.as_ref())
+        Observation::of_assessment(&assessment, settings, pass.window.end(), direction, course.as_ref())
     };
     // A first use has no window of a model.
     let explanation = (assessment.hours > 0).then(|| assessment.explanation());
     let candidates =
         candidates(known, customer_id, metric, &assessment.verdict, explanation.as_ref(), observe);
-    let verdict = verdict_beside(&assessment, pass.window.end(), |direction| incidents.course(direction));
+    let verdict =
+        verdict_beside(&assessment, settings, pass.window.end(), |direction| incidents.course(direction));
     Judged { verdict, candidates }
 }
 
@@ -132,7 +136,7 @@ fn candidates(
     let incidents = known.of(customer_id.as_str(), metric);
     let mut candidates = Vec::new();
     for direction in Direction::BOTH {
-        let Observation { seen, seen_by, .. } = observe(direction);
+        let Observation { seen, seen_by, change, .. } = observe(direction);
         if matches!(seen, Seen::Anomalous(_)) || incidents.is_active(direction) {
             candidates.push(Candidate {
                 customer_id: customer_id.clone(),
@@ -140,6 +144,7 @@ fn candidates(
                 direction,
                 seen,
                 seen_by,
+                change,
                 comparison,
                 explanation: explanation.cloned().map(Box::new),
             });

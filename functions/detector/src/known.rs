@@ -1,7 +1,7 @@
 //! The incidents that a run knows when it begins: incidents that may go on or end, and incidents whose hours models leave
 //! out. An incident may change before the run writes to it. Then the run decides again.
 //!
-//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 152 more
+//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 160 more
 //! of one that may go on. Customers are kept as keyed hashes of 128 bits. Texts stay in the store, and are read again
 //! for the few incidents that change.
 

@@ -171,6 +171,7 @@ mod tests {
             seen: Seen::Anomalous(finding.severity),
             comparison: Some(finding.comparison),
             seen_by: 24,
+            change: None,
             explanation: None,
         }
     }

@@ -188,7 +188,8 @@ fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Ste
 
 fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
     let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
-    Observation { window_end: pass.window.end(), seen: candidate.seen, figures, seen_by: candidate.seen_by }
+    let Candidate { seen, seen_by, change, .. } = *candidate;
+    Observation { window_end: pass.window.end(), seen, figures, seen_by, change }
 }
 
 /// The items of a decision: the incident, and its anomaly or notice.

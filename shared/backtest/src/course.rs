@@ -4,7 +4,7 @@ use detection::ensemble::Assessment;
 use detection::incident::{
     self, Event, Incident, Observation, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
 };
-use detection::{Direction, Hour, Mute, TimeZone, Verdict};
+use detection::{Direction, Hour, Mute, Settings, TimeZone, Verdict};
 
 use crate::flagged::Outcome;
 
@@ -49,9 +49,10 @@ impl Course {
     }
 
     /// What the incidents see in an assessment of the windows that end with the hour `newest`.
-    pub(crate) fn observe(&self, assessment: &Assessment, newest: Hour) -> Observation {
+    pub(crate) fn observe(&self, assessment: &Assessment, settings: &Settings, newest: Hour) -> Observation {
         let latest = self.incidents.last().map(|known| incident::Course::of(&known.incident));
-        Observation::of_assessment(assessment, newest.plus(1).start(), self.direction(), latest.as_ref())
+        let end = newest.plus(1).start();
+        Observation::of_assessment(assessment, settings, end, self.direction(), latest.as_ref())
     }
 
     /// What becomes of an assessment and its observation. `None` for an hour that is no anomaly of this direction.
@@ -85,7 +86,7 @@ impl Course {
         }
         let severity = match observation.seen {
             Seen::Anomalous(severity) => Some(severity),
-            Seen::Inside | Seen::Between | Seen::Undetermined => None,
+            Seen::Inside | Seen::Between | Seen::Hidden | Seen::Undetermined => None,
         };
         let is_anomalous = severity.is_some();
         let is_mild = incident.notified.is_none() && severity < Some(rules.min_severity);
@@ -145,7 +146,8 @@ pub(crate) mod tests {
         for hour in [newest.plus(-1), newest] {
             let seen = Seen::Anomalous(Severity::Critical);
             let figures = Figures { current_value: 100.0, ..Figures::NONE };
-            let observation = Observation { window_end: hour.plus(1).start(), seen, figures, seen_by: 1 };
+            let observation =
+                Observation { window_end: hour.plus(1).start(), seen, figures, seen_by: 1, change: None };
             let latest = course.incidents.pop().map(|known| known.incident);
             let step = advance(latest.as_ref(), &course.subject, &observation, false, &rules);
             let Step::Become { incident, .. } = step else { panic!("{step:?}") };

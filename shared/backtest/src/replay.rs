@@ -73,7 +73,7 @@ impl<'a> Replay<'a> {
             if let Some(row) = model.row(newest) {
                 let assessment = ensemble::judge(&model.fill_muted(hours.recent(newest)), row, settings);
                 for course in &mut courses {
-                    let observation = course.observe(&assessment, newest);
+                    let observation = course.observe(&assessment, settings, newest);
                     let window = window(newest, observation.seen_by.into());
                     let mute = window.and_then(|window| configuration.mute(&spec.name, &window));
                     let outcome = course.see(&assessment, &observation, mute, configuration.rules(), &zone);

@@ -1,14 +1,14 @@
 //! How patient incidents are, and which of them page.
 
 use detection::Severity;
-use detection::incident::Rules;
+use detection::incident::{CALM_HOURS, Rules};
 use environment::{ConfigError, Env};
 use jiff::SignedDuration;
 
 /// How patient incidents are, and which of them page.
 #[derive(Clone, Copy, Debug)]
 pub struct IncidentConfig {
-    /// `RESOLVE_AFTER_RUNS`: windows in a row back inside until an incident is resolved; default 2.
+    /// `RESOLVE_AFTER_RUNS`: windows in a row back inside until an incident is resolved; default 3.
     /// `REOPEN_WITHIN_HOURS`: time after its end in which a returning deviation is the same incident; default 6.
     /// `ACCEPT_AFTER_HOURS`: time until a level becomes the new normal; default 72. 0 means never.
     /// `REPEAT_INTERVAL_HOURS`: time between reminders; default 24. 0 means never.
@@ -29,7 +29,7 @@ impl IncidentConfig {
             }
             Ok(SignedDuration::from_hours(i64::from(hours)))
         };
-        let resolve_after = env.parsed("RESOLVE_AFTER_RUNS", 2, "a whole number")?;
+        let resolve_after = env.parsed("RESOLVE_AFTER_RUNS", CALM_HOURS, "a whole number")?;
         if !(1..=168).contains(&resolve_after) {
             return Err(ConfigError::invalid(
                 "RESOLVE_AFTER_RUNS",
@@ -69,7 +69,7 @@ mod tests {
             IncidentConfig::from_env(&Env::of(variables)).map(|c| c.rules).map_err(|error| error.to_string())
         };
         let defaults = Rules {
-            resolve_after: 2,
+            resolve_after: 3,
             reopen_within: SignedDuration::from_hours(6),
             accept_after: SignedDuration::from_hours(72),
             repeat_interval: SignedDuration::from_hours(24),

@@ -34,11 +34,11 @@ mod recurrence;
 mod tests;
 
 pub use crate::Figures;
-pub use ending::{Course, verdict_beside};
+pub use ending::{CALM_HOURS, Course, began_after, is_hidden, verdict_beside};
 pub use exclusion::{OUT_DAYS, excluded, hours, stays_out};
 pub use id::{IncidentId, Subject};
 pub use machine::{Rules, Step, advance};
 pub use model::{Event, Incident, IncidentState, Page};
-pub use observation::{Observation, Seen};
+pub use observation::{INSIDE, Observation, Seen};
 pub use people::Handled;
 pub use recurrence::{Occurrence, recurs};

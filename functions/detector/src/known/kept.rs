@@ -36,6 +36,8 @@ pub(super) struct Kept {
     /// Whether people have acted on the incident.
     is_handled: bool,
     seen_by: u8,
+    /// NaN means none.
+    change: f64,
 }
 
 /// Stands for a missing time. No timestamp is as early.
@@ -66,6 +68,7 @@ impl Kept {
             alerting,
             last_page,
             seen_by,
+            change,
         } = &item.incident;
         Self {
             opened_at: opened_at.as_millisecond(),
@@ -91,6 +94,7 @@ impl Kept {
             page: last_page.map(|page| (page.event, page.single)),
             is_handled: !item.history.is_empty(),
             seen_by: *seen_by,
+            change: change.unwrap_or(f64::NAN),
         }
     }
 
@@ -106,6 +110,7 @@ impl Kept {
             last_seen: timestamp(self.last_seen),
             over_at: (self.over_at != NEVER).then(|| timestamp(self.over_at)),
             seen_by: self.seen_by,
+            change: Some(self.change).filter(|change| !change.is_nan()),
         }
     }
 
@@ -151,6 +156,7 @@ impl Kept {
             alerting: self.alerting,
             last_page: self.page.map(|(event, single)| Page { event, window_end, single }),
             seen_by: self.seen_by,
+            change: Some(self.change).filter(|change| !change.is_nan()),
         }
     }
 }

@@ -102,6 +102,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         alerting: rng.random_bool(0.5),
         last_page: rng.random_bool(0.7).then_some(page),
         seen_by: any(rng, &[1, 3, 24]),
+        change: rng.random_bool(0.5).then(|| number(rng)),
     };
     let entry = HistoryEntry {
         action: Action::Acknowledge,
@@ -138,7 +139,7 @@ fn step(latest: Option<&Incident>, subject: &Subject, seen: Seen, deviation: f64
         baseline_stddev: 10.0,
         z_score: deviation / 10.0,
     };
-    let observation = Observation { window_end: window().end(), seen, figures, seen_by: 24 };
+    let observation = Observation { window_end: window().end(), seen, figures, seen_by: 24, change: None };
     advance(latest, subject, &observation, false, &rules())
 }
 
@@ -199,9 +200,11 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
             let incident = latest.as_ref().and_then(|latest| latest.incident.as_ref());
             let seen = [Severity::Warning, Severity::Critical].map(Seen::Anomalous);
             // A value that is no anomaly changes no past incident, and makes no candidate.
-            let seen = seen
-                .into_iter()
-                .chain([Seen::Inside, Seen::Between, Seen::Undetermined].into_iter().filter(|_| is_active));
+            let seen = seen.into_iter().chain(
+                [Seen::Inside, Seen::Between, Seen::Hidden, Seen::Undetermined]
+                    .into_iter()
+                    .filter(|_| is_active),
+            );
             for seen in seen {
                 for deviation in [0.5, 1e14] {
                     let expected = step(whole.map(|item| &item.incident), &subject, seen, deviation);
@@ -249,7 +252,7 @@ fn a_customer_without_incidents_has_none() {
 
 /// The whole items took about a kilobyte each.
 #[test]
-fn one_that_is_past_takes_32_bytes_and_one_that_is_not_152_more() {
+fn one_that_is_past_takes_32_bytes_and_one_that_is_not_160_more() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let past_or_not = |n: usize, rng: &mut ChaCha8Rng| {
         let mut item = item(rng);
@@ -267,5 +270,5 @@ fn one_that_is_past_takes_32_bytes_and_one_that_is_not_152_more() {
     let known = known(&items);
     assert_eq!((known.entries.capacity(), known.kept.capacity()), (1_000, 100));
     // Both types are `Copy`, so neither has anything on the heap.
-    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 152));
+    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 160));
 }

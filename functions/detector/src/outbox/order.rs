@@ -97,6 +97,7 @@ pub(super) mod tests {
             alerting: true,
             last_page: None,
             seen_by: 24,
+            change: None,
         };
         let text = String::from("text");
         let notice = Notice::new(event, &incident, "calls", text, at(told), Duration::from_secs(1), "run");

@@ -118,6 +118,6 @@ pub(super) fn flagged<'a>(report: &'a Report, customer: &str, metric: usize) -> 
 #[test]
 fn the_rules_are_those_of_a_deployment_that_sets_none() {
     let rules = rules();
-    assert_eq!((rules.resolve_after, rules.min_severity), (2, Severity::Critical));
+    assert_eq!((rules.resolve_after, rules.min_severity), (3, Severity::Critical));
     assert_eq!(rules.accept_after, SignedDuration::from_hours(72));
 }

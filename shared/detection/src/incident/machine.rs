@@ -58,7 +58,7 @@ pub fn advance(
             Seen::Anomalous(severity) => {
                 Incident::open(subject.clone(), observation, severity).page_for(severity, muted, rules)
             }
-            Seen::Inside | Seen::Between | Seen::Undetermined => Step::Stay,
+            Seen::Inside | Seen::Between | Seen::Hidden | Seen::Undetermined => Step::Stay,
         };
     };
     match observation.seen {
@@ -74,6 +74,11 @@ pub fn advance(
         Seen::Undetermined => incident.goes_unjudged(observation),
         Seen::Between if incident.recovery == 0 && incident.unjudged_since.is_none() => Step::Stay,
         Seen::Between => Step::Become { incident: Box::new(incident.at(observation, 0)), page: None },
+        Seen::Hidden if incident.unjudged_since.is_none() => Step::Stay,
+        Seen::Hidden => {
+            let judged = incident.at(observation, incident.recovery);
+            Step::Become { incident: Box::new(judged), page: None }
+        }
     }
 }
 
@@ -122,7 +127,7 @@ impl Incident {
     }
 
     fn open(subject: Subject, observation: &Observation, severity: Severity) -> Self {
-        let Observation { window_end, figures, seen_by, .. } = *observation;
+        let Observation { window_end, figures, seen_by, change, .. } = *observation;
         Self {
             subject,
             state: IncidentState::Open,
@@ -145,6 +150,7 @@ impl Incident {
             alerting: false,
             last_page: None,
             seen_by,
+            change,
         }
     }
 
@@ -226,11 +232,13 @@ impl Incident {
         if let Some(page) = self.last_page.filter(told_of) {
             return Step::Repeated(Some(page));
         }
+        let (seen_by, change) = self.seen_with(observation, severity, true);
         let mut joined = Self {
             severity: self.severity.max(severity),
             anomalies: self.anomalies + 1,
             peak_z_score: self.peak_with(observation),
-            seen_by: self.seen_by.min(observation.seen_by),
+            seen_by,
+            change,
             ..self.clone()
         };
         let is_known = match self.is_open() {
@@ -335,14 +343,27 @@ impl Incident {
         if score.abs() > peak.abs() { score } else { peak }
     }
 
+    /// The shortest window that saw the incident at its highest severity, and its change when it last did.
+    fn seen_with(&self, observation: &Observation, severity: Severity, is_late: bool) -> (u8, Option<f64>) {
+        let Observation { seen_by, change, .. } = *observation;
+        let is_shorter = seen_by < self.seen_by || (seen_by == self.seen_by && !is_late);
+        if severity > self.severity || (severity == self.severity && is_shorter) {
+            (seen_by, change)
+        } else {
+            (self.seen_by, self.change)
+        }
+    }
+
     fn with(&self, observation: &Observation, severity: Severity) -> Self {
+        let (seen_by, change) = self.seen_with(observation, severity, false);
         Self {
             severity: self.severity.max(severity),
             latest_severity: severity,
             last_seen: observation.window_end,
             anomalies: self.anomalies + 1,
             peak_z_score: self.peak_with(observation),
-            seen_by: self.seen_by.min(observation.seen_by),
+            seen_by,
+            change,
             ..self.at(observation, 0)
         }
     }

@@ -60,9 +60,13 @@ pub struct Incident {
     pub alerting: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_page: Option<Page>,
-    /// The length in hours of the shortest window that saw it.
+    /// The length in hours of the shortest window that saw it at its highest severity.
     #[serde(default = "day", skip_serializing_if = "is_day")]
     pub seen_by: u8,
+    /// How far that window was from its expected value when it last saw it, as a share. None in old items, and where
+    /// nothing was expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<f64>,
 }
 
 /// `acknowledged`: somebody looks into it, so it sends no reminders. `accepted`: its level has lasted so long that it

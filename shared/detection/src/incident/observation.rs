@@ -13,12 +13,16 @@ pub struct Observation {
     pub seen: Seen,
     /// [`Figures::NONE`] for a window without a verdict.
     pub figures: Figures,
-    /// The length in hours of the shortest window that is anomalous in this direction. 24 for all other windows.
+    /// The length in hours of the shortest window that is anomalous in this direction, as severely as any. 24 for all
+    /// other windows.
     pub seen_by: u8,
+    /// How far that window is from its expected value, as a share of it. `None` for windows of a day that are judged by
+    /// themselves, and where nothing is expected.
+    pub change: Option<f64>,
 }
 
 /// A value is back inside below this share of the threshold. So an incident does not flicker around the threshold.
-pub(super) const INSIDE: f64 = 0.7;
+pub const INSIDE: f64 = 0.7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +32,8 @@ pub enum Seen {
     Inside,
     /// No anomaly, and not back inside either.
     Between,
+    /// Whether the deviation goes on would not show in this window.
+    Hidden,
     /// There is no verdict.
     Undetermined,
 }
@@ -43,7 +49,7 @@ impl Observation {
             Verdict::Normal(_) => Seen::Between,
             Verdict::Undetermined(_) => Seen::Undetermined,
         };
-        Self { window_end, seen, figures: figures(verdict), seen_by: Incident::DAY }
+        Self { window_end, seen, figures: figures(verdict), seen_by: Incident::DAY, change: None }
     }
 }
 

@@ -35,12 +35,12 @@ fn observation(at: i64, seen: Seen, deviation: f64) -> Observation {
         baseline_stddev: 10.0,
         z_score: deviation / 10.0,
     };
-    Observation { window_end: hour(at), seen, figures, seen_by: Incident::DAY }
+    Observation { window_end: hour(at), seen, figures, seen_by: Incident::DAY, change: None }
 }
 
 /// Feeds observations `(hour, what was seen)` one after the other; every page is a page of its own. Returns the incident
 /// at the end and the pages as `hour event`. `!` is critical, `w` a warning, each followed by its deviation; `.` is
-/// inside, `-` is between, `?` has no verdict, and a leading `m` mutes.
+/// inside, `-` is between, `~` would not show it, `?` has no verdict, and a leading `m` mutes.
 fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident>, Vec<String>) {
     let (mut incident, mut pages) = (start, Vec::new());
     for scene in story.split_whitespace() {
@@ -52,6 +52,7 @@ fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident
             "w" => Seen::Anomalous(Severity::Warning),
             "." => Seen::Inside,
             "-" => Seen::Between,
+            "~" => Seen::Hidden,
             "?" => Seen::Undetermined,
             other => panic!("{other}"),
         };
@@ -80,6 +81,12 @@ fn stories() {
         ("a warning that becomes critical", "0:w 1:! 2:! 3:. 4:.".to_owned(), "1 opened, 4 resolved"),
         ("growth", "0:! 1:!99 2:!100 3:!150 4:!200 5:!100".to_owned(), "0 opened, 2 escalated, 4 escalated"),
         ("a single quiet run is no end", "0:! 1:. 2:! 3:. 4:- 5:. 6:.".to_owned(), "0 opened, 6 resolved"),
+        ("a window that would not show it", "0:! 1:. 2:~ 3:~ 4:. 5:~".to_owned(), "0 opened, 4 resolved"),
+        (
+            "a window that would not show it has a verdict",
+            format!("0:! {} 20:~ {} 44:. 45:.", hours(1, 19, "?"), hours(21, 43, "?")),
+            "0 opened, 45 resolved",
+        ),
         ("no run, no end", "0:! 9:! 30:. 31:.".to_owned(), "0 opened, 31 resolved"),
         ("the same window twice", "0:! 0:! 1:. 1:. 1:. 2:.".to_owned(), "0 opened, 2 resolved"),
         (
@@ -384,4 +391,30 @@ fn deviations_of_windows_of_several_lengths_are_not_compared() {
     assert_eq!(page([1, 3]), (None, 1));
     assert_eq!(page([24, 3]), (None, 3));
     assert_eq!(page([3, 24]), (None, 3));
+}
+
+#[test]
+fn the_shortest_window_that_saw_it_at_its_worst_counts() {
+    use Severity::{Critical, Warning};
+    let seen_by = |observations: &[(i64, Severity, u8)]| {
+        let mut incident: Option<Incident> = None;
+        for (at, severity, seen_by) in observations {
+            let change = Some(*at as f64);
+            let seen = Seen::Anomalous(*severity);
+            let observation = Observation { seen_by: *seen_by, change, ..observation(*at, seen, 50.0) };
+            let step = advance(incident.as_ref(), &subject(), &observation, false, &rules());
+            let Step::Become { incident: next, .. } = step else { panic!("{step:?}") };
+            incident = Some(*next);
+        }
+        let incident = incident.unwrap();
+        (incident.seen_by, incident.change)
+    };
+    assert_eq!(seen_by(&[(1, Critical, 3), (2, Critical, 1), (3, Critical, 3)]), (1, Some(2.0)));
+    assert_eq!(seen_by(&[(1, Critical, 3), (2, Critical, 3)]), (3, Some(2.0)), "its newest change");
+    assert_eq!(seen_by(&[(1, Critical, 24), (2, Warning, 1)]), (24, Some(1.0)));
+    assert_eq!(seen_by(&[(1, Warning, 1), (2, Critical, 24)]), (24, Some(2.0)));
+    // In another order all but the change is the same.
+    assert_eq!(seen_by(&[(3, Critical, 3), (2, Critical, 1)]), (1, Some(2.0)));
+    assert_eq!(seen_by(&[(2, Critical, 24), (1, Warning, 1)]), (24, Some(2.0)));
+    assert_eq!(seen_by(&[(2, Critical, 3), (1, Critical, 3)]), (3, Some(2.0)));
 }

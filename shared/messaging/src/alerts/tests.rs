@@ -44,6 +44,7 @@ fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
         seen: Seen::Anomalous(finding.severity),
         figures: Figures::of(&finding.comparison),
         seen_by: Incident::DAY,
+        change: None,
     };
     let patience = SignedDuration::from_hours(24);
     let rules = Rules {

@@ -14,19 +14,33 @@ fn day(factor: impl Fn(usize) -> f64) -> Vec<Assessment> {
     let values: Vec<_> = (0..Calendar::SPAN + 24).map(value).collect();
     let hours = Hours::new(Aggregate::Count, true, calendar.begin(), &values);
     let model = Model::fit(&hours, &calendar, &Profile::FLAT);
-    let settings = Settings::new(Thresholds::default()).unwrap();
     let judge =
-        |(hour, row)| ensemble::judge(&hours.recent(calendar.day().plus(hour as i64)), row, &settings);
+        |(hour, row)| ensemble::judge(&hours.recent(calendar.day().plus(hour as i64)), row, &settings());
     model.rows.iter().enumerate().map(judge).collect()
 }
 
+fn settings() -> Settings {
+    Settings::new(Thresholds::default()).unwrap()
+}
+
+/// What an incident sees that was seen by windows of so many hours, as a change of its usual value.
+fn of(assessment: &Assessment, direction: Direction, seen_by: u8, change: Option<f64>) -> Seen {
+    let course = Course { opened_at: end(0), last_seen: end(0), over_at: None, seen_by, change };
+    of_open(assessment, &settings(), direction, &course, 1)
+}
+
 #[test]
-fn an_incident_is_over_three_hours_after_its_cause() {
+fn an_hour_after_a_burst_of_an_hour_is_calm() {
     // Ten times the usual calls from 06:00 to 09:00.
     let hours = day(|hour| if (6..9).contains(&hour) { 10.0 } else { 1.0 });
-    let seen: Vec<_> = hours.iter().map(|hour| of_open(hour, Direction::Spike, 1)).collect();
-    assert_eq!(seen[6..9], [Seen::Anomalous(Severity::Critical); 3]);
-    assert_eq!(seen[11..], [Seen::Inside; 13]);
+    let seen = |seen_by| -> Vec<_> {
+        hours.iter().map(|hour| of(hour, Direction::Spike, seen_by, Some(9.0))).collect()
+    };
+    assert_eq!(seen(1)[6..9], [Seen::Anomalous(Severity::Critical); 3]);
+    assert_eq!(seen(1)[9..], [Seen::Inside; 15]);
+    // An incident that the window of three hours saw lasts until that window is calm.
+    assert_eq!(seen(3)[6..11], [Seen::Anomalous(Severity::Critical); 5]);
+    assert_eq!(seen(3)[11..], [Seen::Inside; 13]);
     // The windows of 24 hours go on to flag.
     assert!(hours[11..].iter().all(|hour| matches!(hour.verdict, Verdict::Anomalous(_))));
     // They are no news.
@@ -38,8 +52,43 @@ fn an_incident_is_over_three_hours_after_its_cause() {
 #[test]
 fn an_incident_of_the_other_direction_is_not_over() {
     let hours = day(|hour| if hour >= 6 { 0.0 } else { 1.0 });
-    assert_eq!(of_open(&hours[8], Direction::Drop, 1), Seen::Anomalous(Severity::Critical));
-    assert_eq!(of_open(&hours[8], Direction::Spike, 1), Seen::Inside);
+    assert_eq!(of(&hours[8], Direction::Drop, 1, Some(1.0)), Seen::Anomalous(Severity::Critical));
+    assert_eq!(of(&hours[8], Direction::Spike, 1, Some(1.0)), Seen::Inside);
+}
+
+#[test]
+fn an_hour_that_could_not_show_the_deviation_is_not_calm() {
+    let hours = day(|_| 1.0);
+    let view = hours[5].views[0];
+    for direction in Direction::BOTH {
+        let shows_from = view.shows_from(direction, &settings());
+        assert!((0.1..1.0).contains(&shows_from), "{shows_from}");
+        let seen = |factor: f64| of(&hours[5], direction, 1, Some(factor * shows_from));
+        assert_eq!((seen(0.9), seen(1.1)), (Seen::Hidden, Seen::Inside));
+        // Old incidents do not know their change.
+        assert_eq!(of(&hours[5], direction, 1, None), Seen::Inside);
+    }
+    // After a week nobody waits for such an hour any more.
+    let course =
+        Course { opened_at: end(0), last_seen: end(0), over_at: None, seen_by: 1, change: Some(0.05) };
+    let seen = |hours_since| of_open(&hours[5], &settings(), Direction::Spike, &course, hours_since);
+    assert_eq!((seen(192), seen(193)), (Seen::Hidden, Seen::Inside));
+}
+
+#[test]
+fn an_incident_knows_the_change_of_the_shortest_window_that_speaks() {
+    let hours = day(|hour| if hour == 6 { 10.0 } else { 1.0 });
+    let of = |hour: usize, direction| {
+        Observation::of_assessment(&hours[hour], &settings(), end(hour), direction, None)
+    };
+    let first = of(6, Direction::Spike);
+    let view = &hours[6].views[0];
+    assert_eq!((first.seen_by, first.change), (1, Some(view.value / view.expected - 1.0)));
+    assert!((7.0..11.0).contains(&first.change.unwrap()));
+    let third = of(8, Direction::Spike);
+    assert_eq!(third.seen_by, 3);
+    assert!((2.0..4.0).contains(&third.change.unwrap()));
+    assert_eq!((of(6, Direction::Drop).seen_by, of(6, Direction::Drop).change), (24, None));
 }
 
 #[test]
@@ -49,13 +98,13 @@ fn a_slow_leak_goes_on_while_the_long_window_sees_it() {
     let flags = |view: &&View| view.standing == Standing::Flags;
     let last = &hours[23];
     assert_eq!(last.views.iter().filter(flags).map(View::hours).min(), Some(6), "{last:?}");
-    assert!(matches!(of_open(last, Direction::Spike, 6), Seen::Anomalous(_)));
+    assert!(matches!(of(last, Direction::Spike, 6, None), Seen::Anomalous(_)));
 }
 
 #[test]
 fn without_a_value_nothing_is_over() {
     let hours = day(|hour| if hour == 3 { f64::NAN } else { 1.0 });
-    assert_eq!(of_open(&hours[3], Direction::Spike, 1), Seen::Undetermined);
+    assert_eq!(of(&hours[3], Direction::Spike, 1, None), Seen::Undetermined);
 }
 
 /// The end of the windows that close with an hour of the day.
@@ -67,14 +116,20 @@ fn end(hour: usize) -> Timestamp {
 fn a_window_that_holds_an_incident_that_is_over_opens_no_other_one() {
     let hours = day(|hour| if (6..9).contains(&hour) { 10.0 } else { 1.0 });
     let seen = |hour: usize, latest: Option<&Course>| {
-        let of = Observation::of_assessment(&hours[hour], end(hour), Direction::Spike, latest);
+        let of = Observation::of_assessment(&hours[hour], &settings(), end(hour), Direction::Spike, latest);
         (of.seen, of.seen_by)
     };
     assert_eq!(seen(6, None), (Seen::Anomalous(Severity::Critical), 1));
     // Only windows of 6 and 24 hours flag, or only those of 24.
     assert_eq!(seen(12, None), (Seen::Anomalous(Severity::Critical), 6));
     assert_eq!(seen(20, None), (Seen::Anomalous(Severity::Critical), 24));
-    let over = Course { opened_at: end(6), last_seen: end(10), over_at: Some(end(12)), seen_by: 1 };
+    let over = Course {
+        opened_at: end(6),
+        last_seen: end(10),
+        over_at: Some(end(12)),
+        seen_by: 1,
+        change: Some(9.0),
+    };
     let open = Course { over_at: None, ..over };
     for hour in 13..24 {
         assert_eq!(seen(hour, Some(&over)).0, Seen::Between, "{hour}");
@@ -93,8 +148,9 @@ fn a_window_that_holds_an_incident_that_is_over_opens_no_other_one() {
 #[test]
 fn a_new_cause_after_the_end_is_news() {
     let hours = day(|hour| if hour == 6 || hour == 15 { 10.0 } else { 1.0 });
-    let over = Course { opened_at: end(6), last_seen: end(8), over_at: Some(end(10)), seen_by: 1 };
-    let of = Observation::of_assessment(&hours[15], end(15), Direction::Spike, Some(&over));
+    let over =
+        Course { opened_at: end(6), last_seen: end(8), over_at: Some(end(10)), seen_by: 1, change: None };
+    let of = Observation::of_assessment(&hours[15], &settings(), end(15), Direction::Spike, Some(&over));
     assert_eq!((of.seen, of.seen_by), (Seen::Anomalous(Severity::Critical), 1));
     assert_eq!(of.figures.current_value, hours[15].views[0].value);
 }
