@@ -127,6 +127,36 @@ async fn customers_whose_models_begin_at_different_hours_are_judged_alike() -> R
     Ok(())
 }
 
+/// Calls of a customer with the same burst on Monday and on Tuesday, from 9 to 12.
+const TWICE: &str =
+    "if(n IN (744 + 9, 744 + 10, 744 + 11, 768 + 9, 768 + 10, 768 + 11), 240, 60 + cityHash64(n) % 21)";
+
+#[tokio::test]
+async fn a_spike_of_yesterday_does_not_hide_the_same_spike_of_today() -> Result<()> {
+    let world = World::new().await?;
+    insert(&world, "twice", TWICE).await?;
+    insert(&world, "steady", "60 + cityHash64(n + 7) % 21").await?;
+    let app = detector(&world).await?;
+    let monday = events(&world, &app, -16..=-8).await?;
+    let monday: Vec<_> = monday.iter().map(|(hour, event)| (*hour, event.as_str())).collect();
+    assert_eq!(monday, [(-14, "opened"), (-9, "resolved")]);
+    // The stored fit has the hours of Monday's spike in it. So this customer is judged by its hours.
+    fit_after(&app, 9).await;
+    let tuesday = events(&world, &app, 10..=10).await?;
+    assert_eq!(tuesday, [(10, String::from("opened"))]);
+    let items = world.items().await?;
+    let of = |number: i64| {
+        let detected_at = hour(number).as_millisecond().to_string();
+        items.iter().find(|item| text(item, "detected_at") == detected_at).expect("an anomaly")
+    };
+    let number = |item, name: &str| text(item, name).parse::<f64>().unwrap();
+    assert_eq!(number(of(-14), "sample_count"), 30.0);
+    // Monday's hour is not in the mean of Tuesday's.
+    assert_eq!(number(of(10), "sample_count"), 29.0);
+    assert!((60.0..80.0).contains(&number(of(10), "baseline_mean")));
+    Ok(())
+}
+
 /// Lets the detector fit what the run of the hour after this one will read.
 pub(crate) async fn fit_after(app: &App, number: i64) {
     let deadline = Instant::now() + Duration::from_secs(600);
