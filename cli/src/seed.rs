@@ -42,8 +42,8 @@ pub(crate) struct SeedArgs {
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     customers: u64,
 
-    /// Number of days of usage. The check reads 31.
-    #[arg(long, default_value_t = 31, value_parser = clap::value_parser!(u16).range(31..=366))]
+    /// Number of days of usage. A run reads 33.
+    #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u16).range(33..=366))]
     days: u16,
 
     /// The same seed gives the same rows.

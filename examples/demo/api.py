@@ -127,7 +127,7 @@ def show(stack: LocalStack, found: List[Record], opened: List[Record], end: date
 def check_again(api: Api, anomaly: Record) -> Record:
     window = anomaly["window"]
     return api.expect("/v1/anomalies/check", customer_id=anomaly["customer_id"], metric=anomaly["metric"],
-                      current_start=window["start"], current_end=window["end"])
+                      current_end=window["end"])
 
 
 def incidents_of(api: Api, detected_at: int) -> List[Record]:
@@ -153,6 +153,8 @@ def require_same(kind: str, listed: List[Record], stored: List[Record]) -> None:
 
 def require_equal(check: Record, anomaly: Record) -> None:
     problems = [f"{word} {check[word]}, stored {anomaly[word]}" for word in WORDS if check[word] != anomaly[word]]
+    if check["period"] != anomaly["window"]:
+        problems.append(f"period {check['period']}, stored {anomaly['window']}")
     for name, path in FIGURES.items():
         value: object = check
         for step in path:

@@ -37,6 +37,7 @@ def compare(planted: List[Record], found: List[Record]) -> Comparison:
         different=[
             (label, item) for label, item in matched
             if any(name in label and label[name] != item[name] for name in ("direction", "severity"))
+            or (label["kind"] == "shape") != (item.get("type") == "shape_change")
         ],
         not_findable=sorted((label for label in planted if not label["findable"]), key=key_of),
     )
@@ -50,10 +51,10 @@ def tables(comparison: Comparison) -> str:
     rows = [_found(label["kind"], item) for label, item in comparison.matched]
     rows += [_found("NOT PLANTED", item) for item in comparison.unplanted]
     rows += [
-        [*key_of(label), label["kind"], "NOT FOUND", label["direction"], "", label["why"]] for label in comparison.missed
+        [*key_of(label), label["kind"], "NOT FOUND", label["direction"], "", "", label["why"]] for label in comparison.missed
     ]
-    headings = ["customer", "metric", "planted", "found as", "direction", "z", "description"]
-    parts = [table(headings, rows, numeric=["z"])]
+    headings = ["customer", "metric", "planted", "found as", "direction", "window", "z", "description"]
+    parts = [table(headings, rows, numeric=["window", "z"])]
     if comparison.not_findable:
         parts.append("Planted as well, but not for the check to find:")
         parts.append(table(["customer", "metric", "planted", "why it is not found"],
@@ -78,4 +79,5 @@ def score(comparison: Comparison) -> str:
 
 def _found(kind: str, item: Record) -> List[str]:
     z_score = f"{float(item['z_score']):.1f}"
-    return [*key_of(item), kind, item["severity"], item["direction"], z_score, item["description"]]
+    hours = f"{(int(item['window_end']) - int(item['window_start'])) // 3_600_000} h"
+    return [*key_of(item), kind, item["severity"], item["direction"], hours, z_score, item["description"]]

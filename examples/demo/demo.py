@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From nothing to found anomalies: `make demo`.
 
-200 made-up customers get 31 days of usage up to the current hour, with known anomalies in it. One event, the same
+200 made-up customers get 35 days of usage up to the current hour, with known anomalies in it. One event, the same
 that the schedule sends, makes the deployed function check that hour. The items in DynamoDB are then compared with
 the planted anomalies. Every anomaly that the check can find must be found, and nothing else. Each opens an incident,
 and people must be notified of each critical one. The API must list the same anomalies and incidents, and give the
@@ -87,7 +87,7 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
     lines = [
         f"checked:    {count(summary['checked'], 'series', 'series')} of {count(summary['customers'], 'customer')} "
         f"in {summary['duration_ms'] / 1000:.1f} s",
-        f"window:     {window['start']} to {window['end']}, beside the same 24 hours of the 30 days before",
+        f"window:     {window['start']} to {window['end']}, judged by its last 1, 3, 6 and 24 hours",
         f"found:      {anomalies}, {summary['critical']} of them critical",
         f"stored:     {summary['recorded']} now, {summary['already_recorded']} by an earlier run of this hour",
         f"incidents:  {became or 'none changed its state'}",
@@ -107,8 +107,8 @@ def incident_lines(found: List[Dict[str, object]], opened: List[Dict[str, object
     but = f", but {count(first_uses, 'first use')} of a metric," if first_uses else ""
     lines = [
         f"Each anomaly{but} belongs to an incident: {incidents.tally(opened)}.",
-        "A spike stays in the window for a day: the next 23 runs add anomalies to its incident and page nobody, unless it",
-        "doubles. It is resolved after three runs back inside.",
+        "An anomaly of the next hours joins its incident and pages nobody. The incident is over when the hours that showed it",
+        "are calm again.",
         "",
         f"alert_state of the anomalies: {', '.join(f'{state} {number}' for state, number in sorted(states.items()))}",
         f"(an incident pages once; none is {', '.join(none[:-1])} or {none[-1]})",

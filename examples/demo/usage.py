@@ -11,7 +11,7 @@ from files import read_json
 from local_stack import CloudError, LocalStack, count, rfc3339, say
 
 CUSTOMERS = 200
-DAYS = 31
+DAYS = 35
 SEED = 42
 # As the seed names them.
 CUSTOMER_IDS = frozenset(f"cust_{number:04}" for number in range(1, CUSTOMERS + 1))

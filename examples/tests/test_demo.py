@@ -12,7 +12,7 @@ from local_stack import CloudError
 
 END = datetime(2026, 11, 21, 13, tzinfo=timezone.utc)
 USAGE = usage.Usage(events=1000, rollup_rows=50, foreign=0,
-                    first=(END - timedelta(days=31)).timestamp(), last=END.timestamp() - 1)
+                    first=(END - timedelta(days=usage.DAYS)).timestamp(), last=END.timestamp() - 1)
 EMPTY = usage.Usage(events=0, rollup_rows=0, foreign=0, first=0, last=0)
 LABELS = {"customers": usage.CUSTOMERS, "days": usage.DAYS, "seed": usage.SEED, "end": "2026-11-21T13:00:00Z",
           "events": 1000, "planted": []}
@@ -25,6 +25,7 @@ def label(customer, metric="api_calls", findable=True, **others):
 
 def item(customer, metric="api_calls", **others):
     return {"customer_id": customer, "metric": metric, "direction": "spike", "severity": "critical",
+            "window_start": Decimal(0), "window_end": Decimal(3_600_000),
             "z_score": Decimal("33.26"), "description": "it rose", "alert_state": "sent",
             "incident_id": f"{metric}.{customer}", **others}
 
@@ -86,7 +87,7 @@ class Comparing(unittest.TestCase):
         self.assertTrue(result.is_perfect)
         self.assertEqual([comparison.key_of(planted)[0] for planted, _ in result.matched], ["a", "b"])
         self.assertEqual([planted["customer_id"] for planted in result.not_findable], ["c"])
-        self.assertIn("a         api_calls  spike    critical  spike      33.3  it rose", comparison.tables(result))
+        self.assertIn("a         api_calls  spike    critical  spike         1 h  33.3  it rose", comparison.tables(result))
         self.assertIn("because", comparison.tables(result))
 
     def test_what_is_wrong_is_counted_and_named(self):
@@ -105,6 +106,12 @@ class Comparing(unittest.TestCase):
     def test_another_severity_is_another_thing(self):
         result = comparison.compare([label("a", severity="warning")], [item("a")])
         self.assertFalse(result.is_perfect)
+
+    def test_another_shape_is_another_thing_than_a_spike(self):
+        for kind, found in [("shape", "usage_anomaly"), ("spike", "shape_change")]:
+            with self.subTest(kind):
+                self.assertFalse(comparison.compare([label("a", kind=kind)], [item("a", type=found)]).is_perfect)
+        self.assertTrue(comparison.compare([label("a", kind="shape")], [item("a", type="shape_change")]).is_perfect)
 
     def test_nothing_planted_and_nothing_found_is_no_success(self):
         self.assertFalse(comparison.compare([], []).is_perfect)
@@ -153,7 +160,7 @@ class Incidents(unittest.TestCase):
     def test_what_is_shown(self):
         text = "\n".join(demo.incident_lines(self.found, self.opened))
         self.assertIn("belongs to an incident: 2 critical and 1 warning are open.", text)
-        self.assertIn("the next 23 runs add anomalies to its incident and page nobody", text)
+        self.assertIn("An anomaly of the next hours joins its incident and pages nobody", text)
         self.assertIn("alert_state of the anomalies: none 2, sent 1\n", text)
         self.assertIn("a digest tells of the other 1.", text)
         self.assertNotIn("digest", "\n".join(demo.incident_lines(self.found[:1], self.opened[:1])))

@@ -28,7 +28,7 @@ def incident(customer, **others):
 
 def check_of(found, **others):
     figures = {name: found[name] for name in ("current_value", "z_score", "expected_low", "expected_high")}
-    return {**figures, "baseline": {"mean": found["baseline_mean"], "stddev": found["baseline_stddev"]},
+    return {**figures, "period": found["window"], "baseline": {"mean": found["baseline_mean"], "stddev": found["baseline_stddev"]},
             "severity": found["severity"], "direction": found["direction"], "description": found["description"], **others}
 
 

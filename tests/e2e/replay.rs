@@ -294,7 +294,7 @@ async fn the_program_reports_a_failure_with_all_its_causes() -> Result<()> {
         program_variables(&world, &world::variable("AWS_ENDPOINT_URL")?, &[("CLICKHOUSE_URL", &proxy.url)]);
     let host = proxy.url.trim_start_matches("http://");
     for (event, parts) in [
-        (json!({ "time": END }), ["the usage of 2026-11-20T13:00:00Z to", host, "Code: 60. DB::Exception"]),
+        (json!({ "time": END }), ["the usage of 2026-10-19T13:00:00Z to", host, "Code: 60. DB::Exception"]),
         (json!({ "detail": {} }), ["no `time`", "2026-11-21T13:00:00Z", ""]),
     ] {
         let error = Invocation::start(&event, &variables).await?.answer().await?.expect_err("a failure");

@@ -27,13 +27,13 @@ async fn verdicts(world: &World, end: Timestamp) -> Result<Verdicts> {
     let by_windows = verdicts_of_windows(&app, &request, app.usage.sweep(&request).await?).await?;
     let mut by_hours = verdicts_of_hours(&app, &request).await?;
     for (series, verdict) in &mut by_hours {
-        // Windows tell nothing of the time before the oldest of them, so a series that begins there may be older. Of hours the
-        // first one is known.
+        // The first hour of a series is known better by hours. Windows tell nothing of the time before the oldest of them, so a
+        // series that begins there may be older. A window whose first hour has the first event counts only by hours.
         let (Expected::Judged(hours), Some(Expected::Judged(windows))) = (&*verdict, by_windows.get(series))
         else {
             continue;
         };
-        if hours.samples + 1 == windows.samples {
+        if hours.samples.abs_diff(windows.samples) == 1 {
             *verdict = Expected::Judged(windows.clone());
         }
     }

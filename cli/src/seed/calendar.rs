@@ -42,6 +42,23 @@ impl Calendar {
         Self { hours_east_of_utc, by_hour, by_weekday }
     }
 
+    /// Of people who work each day, and for whom this hour is one of the night.
+    pub(crate) fn asleep_at(hour: i64) -> Self {
+        let mut by_hour = [0.05; 24];
+        by_hour[9..19].fill(1.0);
+        Self { hours_east_of_utc: (3 - hour).rem_euclid(24), by_hour, by_weekday: [1.0; 7] }
+    }
+
+    /// Of customers who rest at the weekend, or of customers of the weekend: this hour is one of theirs.
+    pub(crate) fn due_at(hour: i64) -> Self {
+        let rest = 0.02;
+        let by_weekday = match weekday(hour) {
+            0..=4 => [1.0, 1.0, 1.0, 1.0, 1.0, rest, rest],
+            _ => [rest, rest, rest, rest, rest, 1.0, 1.0],
+        };
+        Self { hours_east_of_utc: 0, by_hour: [1.0; 24], by_weekday }
+    }
+
     /// How far a Sunday is from a plain day, relative to the plain day.
     pub(crate) fn weekend_depth(&self) -> f64 {
         (self.by_weekday[6] - 1.0).abs()
@@ -53,11 +70,15 @@ impl Calendar {
         let plain_day: f64 = self.by_hour.iter().sum();
         std::array::from_fn(|offset| {
             let local = first_hour + offset as i64 + self.hours_east_of_utc;
-            // 1970-01-01 was a Thursday, the fourth day of a week that begins on Monday.
-            let weekday = (local.div_euclid(24) + 3).rem_euclid(7) as usize;
-            self.by_hour[local.rem_euclid(24) as usize] * self.by_weekday[weekday] / plain_day
+            self.by_hour[local.rem_euclid(24) as usize] * self.by_weekday[weekday(local)] / plain_day
         })
     }
+}
+
+/// The day of the week of an hour, 0 for Monday.
+fn weekday(hour: i64) -> usize {
+    // 1970-01-01 was a Thursday, the fourth day of a week that begins on Monday.
+    (hour.div_euclid(24) + 3).rem_euclid(7) as usize
 }
 
 /// Shares `total` out in proportion to `weights`, in whole numbers with the exact sum `total`.

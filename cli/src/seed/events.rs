@@ -50,7 +50,7 @@ impl Event {
 
 /// The events in the table's own order, so that the server has little to sort.
 pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
-    let CustomerPlan { calendar, usage, first_hour, mut draw, .. } = plan;
+    let CustomerPlan { calendar, usage, first_hour, is_shifted, mut draw, .. } = plan;
     let mut events = Vec::with_capacity(usage.event_count() as usize);
     let oldest_used = usage.api.events.iter().rposition(|&count| count > 0).unwrap_or(0);
     for (event_type, series) in [
@@ -70,18 +70,29 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
             if window == oldest_used {
                 hours[..first_hour].fill(0.0);
             }
-            let count = series.events[window];
+            if window == 0 && is_shifted {
+                hours.rotate_left(WINDOW_HOURS / 2);
+            }
+            let (burst, burst_amount) = if window == 0 { series.burst } else { (0, 0) };
+            let (count, amount) = (series.events[window] - burst, series.amounts[window] - burst_amount);
             let amounts = match event_type {
-                EventType::Storage => readings(series.amounts[window], count, &mut draw),
+                EventType::Storage => readings(amount, count, &mut draw),
                 EventType::ApiRequest | EventType::Compute => {
                     let weights: Vec<f64> = (0..count).map(|_| draw.between(0.3, 1.7)).collect();
-                    share_out(series.amounts[window], &weights)
+                    share_out(amount, &weights)
                 }
             };
             let timestamps = timestamps(start, count, &hours, &mut draw);
             events.extend(timestamps.into_iter().zip(amounts).map(|(timestamp, amount)| Event {
                 event_type,
                 timestamp,
+                amount,
+            }));
+            let last_hour = (start + WINDOW_HOURS as i64 - 1) * HOUR_MS;
+            let shares = share_out(burst_amount, &vec![1.0; burst as usize]);
+            events.extend(shares.into_iter().enumerate().map(|(number, amount)| Event {
+                event_type,
+                timestamp: last_hour + number as i64 * HOUR_MS / burst.max(1) as i64,
                 amount,
             }));
         }

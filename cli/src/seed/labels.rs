@@ -18,12 +18,14 @@ pub(crate) enum Kind {
     Drop,
     DropToZero,
     FromZero,
+    /// Another shape of the day, at a usual volume.
+    Shape,
 }
 
 impl Kind {
     pub(crate) fn direction(self) -> Direction {
         match self {
-            Kind::Spike | Kind::FromZero => Direction::Spike,
+            Kind::Spike | Kind::FromZero | Kind::Shape => Direction::Spike,
             Kind::Drop | Kind::DropToZero => Direction::Drop,
         }
     }

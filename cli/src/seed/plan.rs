@@ -1,13 +1,11 @@
 //! The usage of one customer, window by window, before any event is made.
 //!
-//! The plan is made in the windows of the check itself: window 0 is the 24 hours before the end, window i the same
-//! hours i days earlier. The events then add up to the plan exactly. So ordinary usage is ordinary by construction, and
-//! not by luck:
+//! The plan is made in windows of a day: window 0 is the 24 hours before the end, window i the same hours i days earlier. The
+//! events then add up to the plan exactly. So ordinary usage is ordinary by construction, and not by luck:
 //!
-//! * Noise is bounded, and its baseline values are a shuffled ladder (see [`noise`]). Its standard deviation is known
+//! * Noise is bounded, and that of the last 30 days is a shuffled ladder (see [`noise`]). Its standard deviation is known
 //!   beforehand and cannot come out small by chance. A small one would make a normal day look extraordinary.
 //! * The current window draws its noise from the inner quarter of that range.
-//! * A weekday pattern shows the current weekday four times in the 30 windows, which keeps |z| under 2.6.
 //! * Growth is a few percent in 30 days.
 //! * Customers too small or too irregular for statistics stay below the `min_change` of every metric.
 
@@ -33,6 +31,8 @@ pub(crate) struct CustomerPlan {
     pub(crate) usage: Usage,
     /// A new customer's first hour, counted from the start of the oldest window that has usage.
     pub(crate) first_hour: usize,
+    /// Day and night change places in the current window.
+    pub(crate) is_shifted: bool,
     pub(crate) planted: Vec<Planted>,
     /// Continues into the events.
     pub(crate) draw: Draw,
@@ -48,7 +48,12 @@ pub(crate) fn plan(world: World, number: u64) -> CustomerPlan {
     let habit = scenario.map_or_else(|| ordinary_habit(&mut draw), Scenario::habit);
     // A weekend would widen the spread of the baseline, and so shrink the z-score of the planted anomaly.
     let rhythm = if scenario.is_some() { Rhythm::Steady } else { habit.rhythm(&mut draw) };
-    let calendar = Calendar::draw(rhythm, &mut draw);
+    let is_shifted = scenario == Some(Scenario::NightShift);
+    let calendar = match scenario {
+        Some(Scenario::NightShift) => Calendar::asleep_at(world.end_hour - 1),
+        Some(Scenario::WeeklySilence) => Calendar::due_at(world.end_hour - 1),
+        _ => Calendar::draw(rhythm, &mut draw),
+    };
     let first_window = habit.first_window(scenario, &mut draw).min(world.days - 1);
     let mut sizes = Sizes::draw(habit, scenario, &mut draw);
     if rhythm != Rhythm::Steady {
@@ -66,7 +71,7 @@ pub(crate) fn plan(world: World, number: u64) -> CustomerPlan {
         first_hour = draw.whole(0, 20) as usize;
     }
     let planted = scenario.map_or_else(Vec::new, |scenario| scenario.apply(&mut usage, &mut draw));
-    CustomerPlan { number, id: customer_id(number), calendar, usage, first_hour, planted, draw }
+    CustomerPlan { number, id: customer_id(number), calendar, usage, first_hour, is_shifted, planted, draw }
 }
 
 fn ordinary_habit(draw: &mut Draw) -> Habit {
@@ -94,8 +99,8 @@ impl Habit {
     /// The window of the first event: the oldest, except for new customers.
     fn first_window(self, scenario: Option<Scenario>, draw: &mut Draw) -> usize {
         match (self, scenario) {
-            // Two to five windows to compare with. The check needs seven.
-            (Habit::New, Some(_)) => draw.whole(3, 6) as usize,
+            // Most of a week, in which a series is judged by its own level.
+            (Habit::New, Some(_)) => 6,
             (Habit::New, None) => draw.whole(3, 25) as usize,
             _ => usize::MAX,
         }
@@ -127,7 +132,7 @@ impl Sizes {
             bytes_per_call: draw.size(2_000.0, 5),
             readings: *draw.pick(&[4, 6, 8, 12, 24]),
             stored: if draw.chance(0.85) { draw.size(4_000.0, 7) } else { 0.0 },
-            jobs: draw.between(6.0, 40.0),
+            jobs: draw.between(16.0, 40.0),
             cpu_ms: if draw.chance(0.75) { draw.size(120_000.0, 5) } else { 0.0 },
             noise: draw.between(0.03, 0.12),
             bytes_noise: draw.between(0.02, 0.06),
@@ -208,16 +213,18 @@ fn usage(world: World, calendar: &Calendar, sizes: &Sizes, habit: Habit, draw: &
         .map(|w| round(sizes.cpu_ms * seasons[w] * trend(sizes.growth, w) * (1.0 + cpu_noise[w])))
         .collect();
     let mut usage = Usage {
-        api: Series { events: calls, amounts: bytes },
+        api: Series { events: calls, amounts: bytes, burst: (0, 0) },
         storage: Series {
             events: stored.iter().map(|&peak| if peak > 0 { sizes.readings } else { 0 }).collect(),
             amounts: stored,
+            burst: (0, 0),
         },
         compute: Series {
             events: (0..windows)
                 .map(|w| if cpu_ms[w] > 0 { round(sizes.jobs * seasons[w]).max(1) } else { 0 })
                 .collect(),
             amounts: cpu_ms,
+            burst: (0, 0),
         },
     };
     if habit == Habit::Sparse {

@@ -5,12 +5,13 @@
 
 use super::draw::Draw;
 use super::labels::{Kind, Metric, Planted, Severity};
-use super::usage::{BASELINE_WINDOWS, Habit, Series, Usage, round};
+use super::usage::{Habit, Series, Usage, round};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scenario {
     CallsSpike,
-    CallsSpikeMildly,
+    /// Many calls in the last hour, and a day as usual before.
+    CallsBurst,
     CallsDrop,
     /// No more calls of the API, so bandwidth stops too.
     CallsStop,
@@ -19,13 +20,15 @@ pub(crate) enum Scenario {
     /// Calls and bytes rise together.
     TrafficSpike,
     BandwidthSpike,
-    BandwidthSpikeMildly,
+    /// A customer who rests at the weekend, or on all other days, and stays away when usage is due.
+    WeeklySilence,
     BandwidthDrop,
     /// As many calls as ever, all answered without a body.
     BandwidthStops,
     BandwidthStarts,
     StorageSpike,
-    StorageSpikeMildly,
+    /// As many calls as ever, at night.
+    NightShift,
     StorageDrop,
     /// The readings go on and say 0.
     StorageEmptied,
@@ -34,7 +37,8 @@ pub(crate) enum Scenario {
     StorageSilent,
     ComputeSpike,
     ComputeDrop,
-    ComputeDropMildly,
+    /// Long jobs in the last hour.
+    ComputeBurst,
     ComputeStops,
     ComputeStarts,
     /// No event of any kind.
@@ -51,26 +55,26 @@ const ALL: [Scenario; 27] = {
     use Scenario::*;
     [
         CallsSpike,
-        CallsSpikeMildly,
+        CallsBurst,
         CallsDrop,
         CallsStop,
         CallsStart,
         CallsStartFew,
         TrafficSpike,
         BandwidthSpike,
-        BandwidthSpikeMildly,
+        WeeklySilence,
         BandwidthDrop,
         BandwidthStops,
         BandwidthStarts,
         StorageSpike,
-        StorageSpikeMildly,
+        NightShift,
         StorageDrop,
         StorageEmptied,
         StorageFilled,
         StorageSilent,
         ComputeSpike,
         ComputeDrop,
-        ComputeDropMildly,
+        ComputeBurst,
         ComputeStops,
         ComputeStarts,
         Silence,
@@ -110,13 +114,9 @@ impl Scenario {
         }
     }
 
-    /// The noise of calls and CPU time. A mild change is four standard deviations. The noise must make this more than
-    /// the relative floor.
+    /// The noise of calls and CPU time.
     pub(crate) fn noise(self, draw: &mut Draw) -> f64 {
         match self {
-            Scenario::CallsSpikeMildly | Scenario::BandwidthSpikeMildly | Scenario::ComputeDropMildly => {
-                draw.between(0.10, 0.12)
-            }
             Scenario::SlightRise => 0.005,
             _ => draw.between(0.04, 0.08),
         }
@@ -127,10 +127,7 @@ impl Scenario {
     }
 
     pub(crate) fn stored_noise(self, draw: &mut Draw) -> f64 {
-        match self {
-            Scenario::StorageSpikeMildly => draw.between(0.09, 0.11),
-            _ => draw.between(0.005, 0.02),
-        }
+        draw.between(0.005, 0.02)
     }
 
     pub(crate) fn growth(self, draw: &mut Draw) -> f64 {
@@ -142,7 +139,7 @@ impl Scenario {
 
     /// Changes the usage and returns the changes.
     pub(crate) fn apply(self, usage: &mut Usage, draw: &mut Draw) -> Vec<Planted> {
-        use Kind::{Drop, DropToZero, FromZero, Spike};
+        use Kind::{Drop, DropToZero, FromZero, Shape, Spike};
         use Metric::{ApiCalls, Bandwidth, ComputeTime, StoragePeak};
         use Severity::{Critical, Warning};
         let Usage { api, storage, compute } = usage;
@@ -151,9 +148,12 @@ impl Scenario {
                 scale(&mut api.events, draw.between(2.5, 5.0));
                 vec![found(ApiCalls, Spike, Critical, "several times the usual calls, each of them smaller")]
             }
-            Scenario::CallsSpikeMildly => {
-                move_by_stddevs(&mut api.events, 4.0);
-                vec![found(ApiCalls, Spike, Warning, "four standard deviations above the mean")]
+            Scenario::CallsBurst => {
+                burst(api, draw.between(10.0, 15.0));
+                vec![
+                    found(ApiCalls, Spike, Critical, "a burst in the last hour"),
+                    found(Bandwidth, Spike, Critical, "a burst in the last hour"),
+                ]
             }
             Scenario::CallsDrop => {
                 scale(&mut api.events, draw.between(0.2, 0.4));
@@ -202,9 +202,15 @@ impl Scenario {
                 scale(&mut api.amounts, draw.between(2.5, 6.0));
                 vec![found(Bandwidth, Spike, Critical, "several times the usual bytes in as many calls")]
             }
-            Scenario::BandwidthSpikeMildly => {
-                move_by_stddevs(&mut api.amounts, 4.0);
-                vec![found(Bandwidth, Spike, Warning, "four standard deviations above the mean")]
+            Scenario::WeeklySilence => {
+                *storage = Series::unused(storage.events.len());
+                *compute = Series::unused(compute.events.len());
+                api.events.iter_mut().chain(&mut api.amounts).for_each(|of_day| *of_day *= 4);
+                stop(api);
+                vec![
+                    found(ApiCalls, DropToZero, Critical, "nothing on a day of the week when usage is due"),
+                    found(Bandwidth, DropToZero, Critical, "nothing on a day of the week when usage is due"),
+                ]
             }
             Scenario::BandwidthDrop => {
                 scale(&mut api.amounts, draw.between(0.2, 0.4));
@@ -223,9 +229,12 @@ impl Scenario {
                 scale(&mut storage.amounts, draw.between(1.8, 3.0));
                 vec![found(StoragePeak, Spike, Critical, "about twice the usual storage, or more")]
             }
-            Scenario::StorageSpikeMildly => {
-                move_by_stddevs(&mut storage.amounts, 4.0);
-                vec![found(StoragePeak, Spike, Warning, "four standard deviations above the mean")]
+            Scenario::NightShift => {
+                *compute = Series::unused(compute.events.len());
+                vec![
+                    found(ApiCalls, Shape, Critical, "as many calls as ever, at night instead of by day"),
+                    found(Bandwidth, Shape, Critical, "as many bytes as ever, at night instead of by day"),
+                ]
             }
             Scenario::StorageDrop => {
                 scale(&mut storage.amounts, draw.between(0.2, 0.5));
@@ -252,9 +261,9 @@ impl Scenario {
                 scale(&mut compute.amounts, draw.between(0.2, 0.4));
                 vec![found(ComputeTime, Drop, Critical, "a fraction of the usual CPU time")]
             }
-            Scenario::ComputeDropMildly => {
-                move_by_stddevs(&mut compute.amounts, -4.0);
-                vec![found(ComputeTime, Drop, Warning, "four standard deviations below the mean")]
+            Scenario::ComputeBurst => {
+                burst(compute, draw.between(10.0, 15.0));
+                vec![found(ComputeTime, Spike, Critical, "long jobs in the last hour")]
             }
             Scenario::ComputeStops => {
                 stop(compute);
@@ -278,8 +287,8 @@ impl Scenario {
                 ]
             }
             Scenario::SpikeOfNewcomer => {
-                scale(&mut api.events, draw.between(2.5, 5.0));
-                vec![missed(ApiCalls, Spike, "insufficient_data: a new customer with fewer than 7 windows")]
+                scale(&mut api.events, draw.between(40.0, 60.0));
+                vec![found(ApiCalls, Spike, Critical, "many times the calls of a customer of some days")]
             }
             Scenario::SmallSpike => {
                 api.events[0] += draw.whole(40, 60);
@@ -315,11 +324,10 @@ fn silence_baseline(series: &mut Series) {
     series.amounts[1..].fill(0);
 }
 
-/// Puts the current window at this z-score. Only basic arithmetic and the square root are used, and both are exact.
-fn move_by_stddevs(values: &mut [u64], z_score: f64) {
-    let baseline = &values[1..=BASELINE_WINDOWS];
-    let count = baseline.len() as f64;
-    let mean = baseline.iter().map(|&value| value as f64).sum::<f64>() / count;
-    let squares: f64 = baseline.iter().map(|&value| (value as f64 - mean) * (value as f64 - mean)).sum();
-    values[0] = round(mean + z_score * (squares / (count - 1.0)).sqrt());
+/// Adds to the last hour so many times the usual share of an hour.
+fn burst(series: &mut Series, times: f64) {
+    let more = |of_day: u64| round(times * of_day as f64 / 24.0);
+    series.burst = (more(series.events[0]), more(series.amounts[0]));
+    series.events[0] += series.burst.0;
+    series.amounts[0] += series.burst.1;
 }

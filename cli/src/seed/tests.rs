@@ -1,16 +1,23 @@
-//! The labels against a second, plain implementation of the check.
+//! The labels against the detector's own check.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::events::{Event, EventType};
+use catalog::{Catalog, DetectionConfig};
+use detection::model::Profile;
+use detection::{Calendar, Hour, Verdict, assess};
+use jiff::Timestamp;
+
+use super::events::EventType;
 use super::labels::{Direction, Kind, Metric, Severity};
 use super::plan::{self, World};
 use super::{make, scenario};
 
 const METRICS: [Metric; 4] = [Metric::ApiCalls, Metric::Bandwidth, Metric::StoragePeak, Metric::ComputeTime];
-const DAY_MS: i64 = 24 * 3_600_000;
+const NAMES: [&str; 4] = ["api_calls", "bandwidth", "storage_peak", "compute_time"];
+const HOUR_MS: i64 = 3_600_000;
 /// Monday, 2026-11-16T00:00Z.
 const MONDAY: i64 = 498_552;
+const DAYS: usize = 35;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Finding {
@@ -18,207 +25,126 @@ struct Finding {
     metric: Metric,
     direction: Direction,
     severity: Severity,
+    /// Whether the shape of the day is the anomaly.
+    is_shape: bool,
 }
 
-/// The value of a metric in each window; `None` is a gap. Index 0 is the current window.
-type Windows = Vec<Option<f64>>;
-
-/// The window of the first event of each metric.
-type Firsts = [Option<usize>; 4];
-
-/// Values from the events alone, by their timestamps.
-fn windows_of_events(events: &[Event], end_ms: i64) -> (Vec<Windows>, Firsts) {
-    let mut windows = vec![vec![Some(0.0); 31], vec![Some(0.0); 31], vec![None; 31], vec![Some(0.0); 31]];
-    let mut firsts = Firsts::default();
-    for event in events {
-        let age = (end_ms - 1 - event.timestamp).div_euclid(DAY_MS) as usize;
-        if age > 30 {
-            continue;
-        }
-        let mut first_use = |metric: usize| firsts[metric] = firsts[metric].max(Some(age));
+/// The hours of each metric, oldest first. NaN is an hour without events.
+fn hours_of_events(world: World, number: u64) -> [Vec<f64>; 4] {
+    let start = world.end_hour - 24 * world.days as i64;
+    let mut hours = [const { Vec::new() }; 4];
+    hours.iter_mut().for_each(|values| values.resize(24 * world.days, f64::NAN));
+    for event in make(world, number).events {
+        let at = usize::try_from(event.timestamp.div_euclid(HOUR_MS) - start).expect("an hour of the usage");
         let amount = event.amount as f64;
+        let mut add = |metric: usize, amount: f64| {
+            let value = &mut hours[metric][at];
+            *value = if value.is_nan() { amount } else { *value + amount };
+        };
         match event.event_type {
             EventType::ApiRequest => {
-                first_use(0);
-                first_use(1);
-                add(&mut windows[0][age], 1.0);
-                add(&mut windows[1][age], amount);
+                add(0, 1.0);
+                add(1, amount);
             }
-            EventType::Storage => {
-                first_use(2);
-                let peak = &mut windows[2][age];
-                *peak = Some(peak.map_or(amount / 1000.0, |peak: f64| peak.max(amount / 1000.0)));
-            }
-            EventType::Compute => {
-                first_use(3);
-                add(&mut windows[3][age], amount);
-            }
+            EventType::Storage => hours[2][at] = hours[2][at].max(amount / 1000.0),
+            EventType::Compute => add(3, amount),
         }
     }
-    (windows, firsts)
+    hours
 }
 
-fn add(value: &mut Option<f64>, amount: f64) {
-    *value = Some(value.unwrap_or(0.0) + amount);
-}
-
-/// Values from the plan, which is faster. Another test shows that the events add up to the plan.
-fn windows_of_plan(plan: &plan::CustomerPlan) -> (Vec<Windows>, Firsts) {
-    let usage = &plan.usage;
-    let take =
-        |values: &[u64], unit: f64| values[..31].iter().map(|&v| Some(v as f64 / unit)).collect::<Windows>();
-    let peaks = (0..31)
-        .map(|w| (usage.storage.events[w] > 0).then_some(usage.storage.amounts[w] as f64 / 1000.0))
-        .collect();
-    let windows = vec![
-        take(&usage.api.events, 1.0),
-        take(&usage.api.amounts, 1.0),
-        peaks,
-        take(&usage.compute.amounts, 1.0),
-    ];
-    let first = |events: &[u64]| (0..31).rev().find(|window| events[*window] > 0);
-    let of_api = first(&usage.api.events);
-    (windows, [of_api, of_api, first(&usage.storage.events), first(&usage.compute.events)])
-}
-
-struct Score {
-    z_score: f64,
-    change: f64,
-    relative: f64,
-    direction: Direction,
-    severity: Option<Severity>,
-}
-
-/// The definition, in two passes. `None` without a verdict.
-fn check(metric: Metric, windows: &Windows, firsts: &Firsts) -> Option<Score> {
-    let min_change = match metric {
-        Metric::ApiCalls => 100.0,
-        Metric::Bandwidth => 1_000_000.0,
-        Metric::StoragePeak => 1.0,
-        Metric::ComputeTime => 60_000.0,
-    };
-    let current = windows[0]?;
-    let counted = |first: usize| if first == 30 { 30 } else { first.saturating_sub(1) };
-    let of_customer = firsts.iter().flatten().max().map_or(0, |first| counted(*first));
-    let first_use = firsts[metric as usize];
-    if first_use == Some(0) && of_customer >= 7 && current >= 10.0 * min_change {
-        let (change, severity) = (current / min_change, Some(Severity::Warning));
-        return Some(Score { z_score: 100.0, change, relative: 1.0, direction: Direction::Spike, severity });
+/// What the run of the usage's end finds of a customer.
+fn found(world: World, number: u64) -> Vec<Finding> {
+    let catalog = Catalog::built_in().unwrap();
+    let settings = catalog.settings(&DetectionConfig::default()).unwrap();
+    let newest = Hour::holding(Timestamp::from_second(world.end_hour * 3_600).unwrap()).plus(-1);
+    let calendar = Calendar::undeclared(newest.latest_at((number % 24) as u8));
+    let first = newest.plus(1 - 24 * world.days as i64);
+    let skipped = usize::try_from(calendar.begin().since(first)).unwrap_or(0);
+    let hours = hours_of_events(world, number);
+    let first_use = |values: &Vec<f64>| values[skipped..].iter().position(|value| !value.is_nan());
+    let begin = first.plus(skipped as i64);
+    let since = begin.plus(hours.iter().filter_map(first_use).min().unwrap_or(0) as i64);
+    let mut found = Vec::new();
+    for (place, metric) in METRICS.into_iter().enumerate() {
+        let spec = catalog.metrics().iter().position(|spec| spec.name.as_str() == NAMES[place]).unwrap();
+        let series = catalog.metrics()[spec].hours(begin, &hours[place][skipped..], since);
+        let assessment = assess(&series, newest, since, &calendar, &Profile::FLAT, &settings[spec]);
+        let is_shape = assessment.review.as_ref().is_some_and(|review| review.is_shape_change);
+        let Verdict::Anomalous(finding) = assessment.verdict else { continue };
+        let direction = match finding.direction {
+            detection::Direction::Spike => Direction::Spike,
+            detection::Direction::Drop => Direction::Drop,
+        };
+        let severity = match finding.severity {
+            detection::Severity::Warning => Severity::Warning,
+            detection::Severity::Critical => Severity::Critical,
+        };
+        found.push(Finding { customer: number, metric, direction, severity, is_shape });
     }
-    // A level has gaps and not zeros, so its first use decides nothing.
-    let oldest = first_use.filter(|_| metric != Metric::StoragePeak).map_or(of_customer, counted);
-    let baseline: Vec<f64> = windows[1..=oldest].iter().flatten().copied().collect();
-    if baseline.len() < 7 {
-        return None;
-    }
-    let count = baseline.len() as f64;
-    let mean = baseline.iter().sum::<f64>() / count;
-    let stddev = (baseline.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
-    let change = (current - mean).abs();
-    let relative = change / mean.abs().max(f64::MIN_POSITIVE);
-    let moved = change >= min_change && change >= 0.1 * mean.abs();
-    let (z_score, severity) = if stddev <= 1e-9 * mean.abs() {
-        let critical = change >= mean.abs() && change >= 10.0 * min_change;
-        (100.0, moved.then_some(if critical { Severity::Critical } else { Severity::Warning }))
-    } else {
-        let z_score = (current - mean).abs() / stddev;
-        let severity = if z_score >= 5.0 { Severity::Critical } else { Severity::Warning };
-        (z_score, (moved && z_score >= 3.0).then_some(severity))
-    };
-    let direction = if current > mean { Direction::Spike } else { Direction::Drop };
-    Some(Score { z_score, change: change / min_change, relative, direction, severity })
-}
-
-fn found(customer: u64, windows: &[Windows], firsts: &Firsts) -> Vec<Finding> {
-    METRICS
-        .iter()
-        .zip(windows)
-        .filter_map(|(&metric, windows)| {
-            let score = check(metric, windows, firsts)?;
-            Some(Finding { customer, metric, direction: score.direction, severity: score.severity? })
-        })
-        .collect()
+    found
 }
 
 fn planted(plan: &plan::CustomerPlan) -> Vec<Finding> {
-    plan.planted
-        .iter()
-        .filter_map(|planted| {
-            Some(Finding {
-                customer: plan.number,
-                metric: planted.metric,
-                direction: planted.kind.direction(),
-                severity: planted.severity?,
-            })
+    let finding = |planted: &super::labels::Planted| {
+        Some(Finding {
+            customer: plan.number,
+            metric: planted.metric,
+            direction: planted.kind.direction(),
+            severity: planted.severity?,
+            is_shape: planted.kind == Kind::Shape,
         })
-        .collect()
+    };
+    plan.planted.iter().filter_map(finding).collect()
 }
 
 #[test]
-fn the_check_on_the_events_finds_what_is_planted_and_nothing_else() {
-    for (seed, weekday, hour) in
-        [(1, 0, 0), (2, 1, 7), (3, 2, 13), (4, 3, 23), (5, 4, 0), (6, 5, 7), (7, 6, 13), (42, 0, 23)]
-    {
-        let world =
-            World { seed, end_hour: MONDAY + 24 * weekday + hour, days: if seed == 3 { 40 } else { 31 } };
-        let end_ms = world.end_hour * 3_600_000;
+fn a_run_finds_what_is_planted_and_nothing_else() {
+    for (seed, weekday, hour) in [
+        (1, 0, 0),
+        (2, 1, 7),
+        (3, 2, 13),
+        (4, 3, 23),
+        (5, 4, 0),
+        (6, 5, 7),
+        (7, 6, 13),
+        (8, 5, 1),
+        (9, 0, 1),
+        (10, 6, 23),
+        (42, 0, 23),
+        (42, 3, 19),
+    ] {
+        let world = World { seed, end_hour: MONDAY + 24 * weekday + hour, days: DAYS };
         let (mut expected, mut actual) = (BTreeSet::new(), BTreeSet::new());
         for number in 1..=60 {
-            let plan = plan::plan(world, number);
-            expected.extend(planted(&plan));
-            let by_plan = windows_of_plan(&plan);
-            let events = make(world, number).events;
-            assert_eq!(events.len() as u64, plan.usage.event_count());
-            let start_ms = end_ms - DAY_MS * world.days as i64;
-            assert!(events.iter().all(|event| (start_ms..end_ms).contains(&event.timestamp)));
-            let (windows, firsts) = windows_of_events(&events, end_ms);
-            assert_eq!((&windows, firsts), (&by_plan.0, by_plan.1), "seed {seed}, customer {number}");
-            actual.extend(found(number, &windows, &firsts));
+            expected.extend(planted(&plan::plan(world, number)));
+            actual.extend(found(world, number));
         }
-        assert_eq!(actual, expected, "seed {seed}, weekday {weekday}, hour {hour}");
+        let missing: Vec<_> = expected.difference(&actual).collect();
+        let more: Vec<_> = actual.difference(&expected).collect();
+        assert!(
+            missing.is_empty() && more.is_empty(),
+            "seed {seed}, weekday {weekday}, hour {hour}: missing {missing:?}, not planted {more:?}"
+        );
     }
 }
 
 #[test]
-fn ordinary_usage_is_far_from_the_thresholds_and_planted_usage_far_beyond() {
-    let mut seed = 100;
-    for weekday in 0..7 {
-        for hour in [0, 7, 13, 23] {
-            seed += 1;
-            let world = World { seed, end_hour: MONDAY + 24 * weekday + hour, days: 31 };
-            for number in 1..=1000 {
-                assert_margins(world, number);
-            }
-        }
-    }
-}
-
-fn assert_margins(world: World, number: u64) {
-    let plan = plan::plan(world, number);
-    let (windows, firsts) = windows_of_plan(&plan);
-    for (&metric, windows) in METRICS.iter().zip(&windows) {
-        let label = plan.planted.iter().find(|planted| planted.metric == metric);
-        let score = check(metric, windows, &firsts);
-        let place = format!("seed {}, end {}, {} {metric:?}", world.seed, world.end_hour, plan.id);
-        match (label.map(|label| label.severity), score) {
-            (None | Some(None), None) => {}
-            (None | Some(None), Some(score)) => assert!(
-                score.z_score <= 2.85 || score.change <= 0.8 || score.relative <= 0.095,
-                "{place}: z {}, {} of min_change, {} of the mean",
-                score.z_score,
-                score.change,
-                score.relative
-            ),
-            (Some(Some(_)), None) => panic!("{place} cannot be judged"),
-            (Some(Some(severity)), Some(score)) => {
-                assert_eq!(score.severity, Some(severity), "{place}");
-                assert!(score.change >= 1.1 && score.relative >= 0.12, "{place}");
-                let sure = match severity {
-                    Severity::Warning => (3.5..4.5).contains(&score.z_score) || score.z_score == 100.0,
-                    Severity::Critical => score.z_score > 6.0,
-                };
-                assert!(sure, "{place}: z {} is too near to a threshold", score.z_score);
-            }
+fn the_events_add_up_to_the_plan() {
+    let world = World { seed: 3, end_hour: MONDAY + 13, days: DAYS };
+    let start_ms = HOUR_MS * (world.end_hour - 24 * DAYS as i64);
+    for number in 1..=60 {
+        let plan = plan::plan(world, number);
+        let events = make(world, number).events;
+        assert_eq!(events.len() as u64, plan.usage.event_count());
+        assert!(events.iter().all(|event| (start_ms..HOUR_MS * world.end_hour).contains(&event.timestamp)));
+        let amounts = |series: &super::usage::Series| series.amounts.iter().sum::<u64>();
+        for (event_type, planned) in [
+            (EventType::ApiRequest, amounts(&plan.usage.api)),
+            (EventType::Compute, amounts(&plan.usage.compute)),
+        ] {
+            let of_type = events.iter().filter(|event| event.event_type == event_type);
+            assert_eq!(of_type.map(|event| event.amount).sum::<u64>(), planned, "customer {number}");
         }
     }
 }
@@ -226,7 +152,7 @@ fn assert_margins(world: World, number: u64) {
 #[test]
 fn the_first_forty_customers_have_every_kind_on_every_metric() {
     for seed in 0..20 {
-        let world = World { seed, end_hour: MONDAY, days: 31 };
+        let world = World { seed, end_hour: MONDAY, days: DAYS };
         let mut kinds: BTreeMap<(Metric, Kind), bool> = BTreeMap::new();
         for number in 1..=40 {
             for planted in plan::plan(world, number).planted {
@@ -244,7 +170,7 @@ fn the_first_forty_customers_have_every_kind_on_every_metric() {
 #[test]
 fn two_hundred_customers_have_a_month_of_one_to_three_million_events() {
     for seed in [1, 2, 42] {
-        let world = World { seed, end_hour: MONDAY, days: 31 };
+        let world = World { seed, end_hour: MONDAY, days: DAYS };
         let plans: Vec<_> = (1..=200).map(|number| plan::plan(world, number)).collect();
         let events: u64 = plans.iter().map(|plan| plan.usage.event_count()).sum();
         assert!((1_000_000..3_000_000).contains(&events), "{events}");
@@ -263,11 +189,11 @@ fn one_customer_in_twenty_has_a_scenario_in_the_long_run() {
 /// The first bytes of a seed are part of its promise: the same rows on any machine, in any version.
 #[test]
 fn the_rows_of_a_seed_stay_the_same() {
-    let world = World { seed: 42, end_hour: MONDAY, days: 31 };
+    let world = World { seed: 42, end_hour: MONDAY, days: DAYS };
     let events = make(world, 7).events;
     let digest = events.iter().fold(0xcbf2_9ce4_8422_2325_u64, |digest, event| {
         let fields = [event.event_type as u64, event.timestamp as u64, event.amount];
         fields.iter().fold(digest, |digest, field| (digest ^ field).wrapping_mul(0x0100_0000_01b3))
     });
-    assert_eq!((events.len(), digest), (7774, 11_793_841_849_826_374_535));
+    assert_eq!((events.len(), digest), (8785, 5_620_027_612_633_453_963));
 }

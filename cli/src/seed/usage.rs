@@ -13,6 +13,15 @@ pub(crate) struct Usage {
 pub(crate) struct Series {
     pub(crate) events: Vec<u64>,
     pub(crate) amounts: Vec<u64>,
+    /// What of the current window's events and amounts falls into its last hour, beside that hour's usual share.
+    pub(crate) burst: (u64, u64),
+}
+
+impl Series {
+    /// Without any event.
+    pub(crate) fn unused(windows: usize) -> Self {
+        Self { events: vec![0; windows], amounts: vec![0; windows], burst: (0, 0) }
+    }
 }
 
 impl Usage {

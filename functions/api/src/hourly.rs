@@ -48,11 +48,12 @@ impl Hourly {
         let values = place(app, spec).and_then(|place| self.values.get(place));
         let since = self.customer_since.unwrap_or(*first);
         let hours = spec.hours(*first, values.map_or(&[], Vec::as_slice), since);
-        let out: Vec<_> = self.incidents_of(spec).filter_map(incident::hours).collect();
+        let end = newest.plus(1).start();
+        let out: Vec<_> =
+            self.incidents_of(spec).filter_map(|incident| incident::hours(incident, end)).collect();
         let is_out = |hour: Hour| out.iter().any(|hours| incident::stays_out(hours, hour, calendar.day()));
         let assessment =
             detection::assess_without(is_out, &hours, *newest, since, calendar, &Profile::FLAT, settings);
-        let end = newest.plus(1).start();
         let course = |direction| self.latest(spec, direction, end).map(Course::of);
         let verdict = incident::verdict_beside(&assessment, settings, end, course);
         let current = hours.day_until(*newest);

@@ -196,7 +196,7 @@ impl Out {
     /// Only hours that some model may leave out.
     fn of(incident: &Incident, newest: Hour) -> Self {
         let reach = i64::from(u8::MAX);
-        let Some(hours) = incident::hours(incident) else { return Self::NONE };
+        let Some(hours) = incident::hours(incident, newest.plus(1).start()) else { return Self::NONE };
         let (oldest, end) = (newest.since(hours.start), newest.since(hours.end));
         match u8::try_from((end + 1).max(0)) {
             Ok(last) if oldest >= i64::from(last) => {

@@ -4,7 +4,7 @@ use detection::ensemble::Assessment;
 use detection::incident::{
     self, Event, Incident, Observation, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
 };
-use detection::{Direction, Hour, Mute, Settings, TimeZone, Verdict};
+use detection::{Calendar, Direction, Hour, Mute, Settings, TimeZone, Verdict};
 
 use crate::flagged::Outcome;
 
@@ -40,7 +40,8 @@ impl Course {
 
     /// Whether an hour stays out of the model of a day.
     pub(crate) fn leaves_baseline(&self, hour: Hour, day: Hour) -> bool {
-        let mut out = self.incidents.iter().filter_map(|known| incident::hours(&known.incident));
+        let end = day.plus(Calendar::HOURS as i64).start();
+        let mut out = self.incidents.iter().filter_map(|known| incident::hours(&known.incident, end));
         out.any(|hours| incident::stays_out(&hours, hour, day))
     }
 

@@ -177,7 +177,8 @@ fn a_run_decides_as_if_it_had_the_whole_items() {
                 (&of.customer_id, &of.metric) == (&subject.customer_id, &subject.metric)
             });
             let newest = Hour::holding(window().end()).plus(-1);
-            let hours: Vec<_> = whole.filter_map(incident::hours).collect();
+            let hours: Vec<_> =
+                whole.filter_map(|incident| incident::hours(incident, window().end())).collect();
             for day in [newest, newest.plus(-23)] {
                 let out = |hour: Hour| hours.iter().any(|hours| incident::stays_out(hours, hour, day));
                 let reach = (0..300).map(|ago| newest.plus(-ago));

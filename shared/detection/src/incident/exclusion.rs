@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::model::{Incident, IncidentState};
 use crate::calendar::Calendar;
 use crate::hour::Hour;
@@ -33,10 +35,14 @@ pub const OUT_DAYS: i64 = 7;
 
 /// The hours of an incident: from the first hour of the window that saw it first to the end of its newest anomalous
 /// window. `None` for an accepted level, which is the new normal.
-pub fn hours(incident: &Incident) -> Option<Range<Hour>> {
+///
+/// `None` also for an incident that opened less than a day before `window_end`. So the window that opens an incident is judged
+/// by the same model before and after.
+pub fn hours(incident: &Incident, window_end: Timestamp) -> Option<Range<Hour>> {
     let Incident { opened_at, last_seen, state, seen_by, .. } = *incident;
     let begin = Hour::holding(opened_at).plus(-i64::from(seen_by));
-    (state != IncidentState::Accepted).then(|| begin..Hour::holding(last_seen))
+    let is_older = window_end.duration_since(opened_at) >= SignedDuration::from_hours(Calendar::HOURS as i64);
+    (is_older && state != IncidentState::Accepted).then(|| begin..Hour::holding(last_seen))
 }
 
 /// Whether an hour of an incident stays out of the model of a day, because the incident was less than a week before.
