@@ -111,6 +111,7 @@ impl Kept {
             over_at: (self.over_at != NEVER).then(|| timestamp(self.over_at)),
             seen_by: self.seen_by,
             change: Some(self.change).filter(|change| !change.is_nan()),
+            severity: self.severity,
         }
     }
 

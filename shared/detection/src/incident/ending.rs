@@ -24,6 +24,8 @@ pub struct Course {
     pub seen_by: u8,
     /// The change of that window, as a share of its expected value.
     pub change: Option<f64>,
+    /// Its highest severity.
+    pub severity: Severity,
 }
 
 /// So many calm hours in a row end an incident.
@@ -119,7 +121,9 @@ fn of_open(
     if deciding.peek().is_none() || !deciding.all(|view| is_calm(view, direction)) {
         return of_none(assessment, direction);
     }
-    let shows_from = window(assessment, seen_by).map(|view| view.shows_from(direction, settings));
+    // A warning never had a change that would page.
+    let share = if course.severity == Severity::Critical { 1.0 } else { INSIDE };
+    let shows_from = window(assessment, seen_by).map(|view| share * view.shows_from(direction, settings));
     match course.change.zip(shows_from) {
         Some((change, shows_from)) if is_hidden(change, shows_from, hours_since) => Seen::Hidden,
         _ => Seen::Inside,
@@ -156,8 +160,8 @@ pub fn verdict_beside(
 
 impl Course {
     pub fn of(incident: &Incident) -> Self {
-        let Incident { opened_at, last_seen, over_at, seen_by, change, .. } = *incident;
-        Self { opened_at, last_seen, over_at, seen_by, change }
+        let Incident { opened_at, last_seen, over_at, seen_by, change, severity, .. } = *incident;
+        Self { opened_at, last_seen, over_at, seen_by, change, severity }
     }
 }
 

@@ -25,7 +25,14 @@ fn settings() -> Settings {
 
 /// What an incident sees that was seen by windows of so many hours, as a change of its usual value.
 fn of(assessment: &Assessment, direction: Direction, seen_by: u8, change: Option<f64>) -> Seen {
-    let course = Course { opened_at: end(0), last_seen: end(0), over_at: None, seen_by, change };
+    let course = Course {
+        opened_at: end(0),
+        last_seen: end(0),
+        over_at: None,
+        seen_by,
+        change,
+        severity: Severity::Critical,
+    };
     of_open(assessment, &settings(), direction, &course, 1)
 }
 
@@ -68,9 +75,25 @@ fn an_hour_that_could_not_show_the_deviation_is_not_calm() {
         // Old incidents do not know their change.
         assert_eq!(of(&hours[5], direction, 1, None), Seen::Inside);
     }
+    // A warning would not page, and shows nevertheless.
+    let shows_from = view.shows_from(Direction::Spike, &settings());
+    let of_warning = |factor: f64| {
+        let change = Some(factor * shows_from);
+        let severity = Severity::Warning;
+        let course =
+            Course { opened_at: end(0), last_seen: end(0), over_at: None, seen_by: 1, change, severity };
+        of_open(&hours[5], &settings(), Direction::Spike, &course, 1)
+    };
+    assert_eq!((of_warning(0.6), of_warning(0.8)), (Seen::Hidden, Seen::Inside));
     // After a week nobody waits for such an hour any more.
-    let course =
-        Course { opened_at: end(0), last_seen: end(0), over_at: None, seen_by: 1, change: Some(0.05) };
+    let course = Course {
+        opened_at: end(0),
+        last_seen: end(0),
+        over_at: None,
+        seen_by: 1,
+        change: Some(0.05),
+        severity: Severity::Critical,
+    };
     let seen = |hours_since| of_open(&hours[5], &settings(), Direction::Spike, &course, hours_since);
     assert_eq!((seen(192), seen(193)), (Seen::Hidden, Seen::Inside));
 }
@@ -129,6 +152,7 @@ fn a_window_that_holds_an_incident_that_is_over_opens_no_other_one() {
         over_at: Some(end(12)),
         seen_by: 1,
         change: Some(9.0),
+        severity: Severity::Critical,
     };
     let open = Course { over_at: None, ..over };
     for hour in 13..24 {
@@ -148,8 +172,14 @@ fn a_window_that_holds_an_incident_that_is_over_opens_no_other_one() {
 #[test]
 fn a_new_cause_after_the_end_is_news() {
     let hours = day(|hour| if hour == 6 || hour == 15 { 10.0 } else { 1.0 });
-    let over =
-        Course { opened_at: end(6), last_seen: end(8), over_at: Some(end(10)), seen_by: 1, change: None };
+    let over = Course {
+        opened_at: end(6),
+        last_seen: end(8),
+        over_at: Some(end(10)),
+        seen_by: 1,
+        change: None,
+        severity: Severity::Critical,
+    };
     let of = Observation::of_assessment(&hours[15], &settings(), end(15), Direction::Spike, Some(&over));
     assert_eq!((of.seen, of.seen_by), (Seen::Anomalous(Severity::Critical), 1));
     assert_eq!(of.figures.current_value, hours[15].views[0].value);
