@@ -1,39 +1,59 @@
-//! `meterflow backtest`: what would have paged in the last days of a file of usage.
+//! `meterflow backtest`: what would have paged in the last days of the rollup, or of a file of usage.
 
+mod deployment;
 mod output;
 mod read;
 mod replay;
 mod show;
+mod source;
 mod table;
 
 use std::path::{Path, PathBuf};
 
-use ::backtest::{Budget, Configuration, Derived, Difference, derive, propose};
+use ::backtest::{Budget, Configuration, Deployment, Derived, Difference, derive, propose};
 use anyhow::{Context, bail};
-use catalog::{Catalog, IncidentConfig};
+use catalog::Catalog;
 use clap::builder::RangedU64ValueParser;
 use detection::{CustomerId, MetricName, Policy, Sensitivity, TimeZone};
 use environment::Env;
+use jiff::Timestamp;
+use tokio::runtime::Handle;
 
-use self::output::Output;
+use self::output::{Origin, Output};
 use self::read::Read;
+use self::source::Source;
 use crate::connection::Connection;
 use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct BacktestArgs {
-    /// Usage hour by hour, a CSV file. Its header names the columns customer_id, metric, hour and value.
+    /// Judge usage of a CSV file, without ClickHouse and AWS. Its header names the columns customer_id, metric, hour and
+    /// value.
     ///
     /// An hour is its start, in RFC 3339 or as Unix time, and must be a full hour of UTC. For counts and sums a missing
     /// hour is zero. The order of the rows does not matter.
-    #[arg(long, value_name = "FILE.csv")]
-    csv: PathBuf,
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["source", "no_aws"])]
+    csv: Option<PathBuf>,
 
-    /// Days to judge: the last ones of the file. The days before are history. At least 7 are needed, and 32 are used.
+    /// Judge what the hourly rollup in ClickHouse holds. `usage` is the only source. Default without --csv.
+    #[arg(long, value_name = "NAME", value_parser = source_name)]
+    source: Option<String>,
+
+    /// Start of the stack's names: `name_prefix` of its Terraform. Its settings, catalog and policies are the default.
+    #[arg(long, env = "METERFLOW_NAME_PREFIX", value_name = "PREFIX", default_value = "meterflow")]
+    name_prefix: String,
+
+    /// Ask nothing of AWS: default settings, no stored policies, and the catalog of --catalog or the built-in one.
+    #[arg(long)]
+    no_aws: bool,
+
+    /// Days to judge: the last ones that the usage has. The days before are history. At least 7 are needed, and 32 are
+    /// used.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = RangedU64ValueParser::<u16>::new().range(1..=366))]
     days: u16,
 
-    /// A policy for all customers, a JSON file as the API takes it.
+    /// A policy for all customers, a JSON file as the API takes it. It replaces the stack's policy for all customers. The
+    /// policies of single customers stay.
     #[arg(long, value_name = "FILE.json")]
     policy: Option<PathBuf>,
 
@@ -73,9 +93,13 @@ pub(crate) struct BacktestArgs {
     json: bool,
 }
 
-pub(crate) fn run(connection: &Connection, args: &BacktestArgs) -> anyhow::Result<()> {
+/// Runs on a thread of its own beside the runtime. Judging takes long, and waits for reading.
+pub(crate) fn run(connection: &Connection, args: &BacktestArgs, now: Timestamp) -> anyhow::Result<()> {
     let given = if connection.names_a_catalog() { Some(connection.catalog()?) } else { None };
-    let printed = printed(given, args)?;
+    let printed = match &args.csv {
+        Some(path) => of_file(given, path, args)?,
+        None => of_rollup(connection, given, args, now)?,
+    };
     printed.lines.iter().for_each(|line| say!("{line}"));
     match args.max_new_pages.filter(|most| printed.new_pages > *most) {
         None => Ok(()),
@@ -91,45 +115,96 @@ struct Printed {
     new_pages: usize,
 }
 
-fn printed(given: Option<Catalog>, args: &BacktestArgs) -> anyhow::Result<Printed> {
-    let mut read = read::read(&args.csv, given.as_ref())?;
-    read.rows.refuse_duplicates().with_context(|| args.csv.display().to_string())?;
+fn of_file(given: Option<Catalog>, path: &Path, args: &BacktestArgs) -> anyhow::Result<Printed> {
+    let file = path.display().to_string();
+    let mut read = read::read(path, given.as_ref())?;
+    read.rows.refuse_duplicates().with_context(|| file.clone())?;
     let (catalog, derived) = catalog_for(given, &read)?;
-    let usage = read.rows.usage(&catalog, args.days).with_context(|| args.csv.display().to_string())?;
-    let configuration = |policy: Option<&Path>| -> anyhow::Result<Configuration> {
-        let rules = IncidentConfig::from_env(&Env::of(&[]))?.rules;
-        let named = policy.map_or_else(|| "the policy".to_owned(), |path| path.display().to_string());
-        let policy = policy.map(policy_of).transpose()?.unwrap_or_default();
-        Configuration::new(catalog.clone(), policy, rules, args.time_zone.clone()).context(named)
-    };
-    let mut changed = configuration(args.policy.as_deref())?;
-    if let Some(sensitivity) = args.sensitivity {
-        changed = changed.with_sensitivity(sensitivity);
-    }
-    let present = args.against.as_deref().map(|path| configuration(Some(path))).transpose()?;
-    let metric = args.metric.as_ref().map(|name| place_of(&catalog, name)).transpose()?;
-    if let Some(customer) = args.customer.as_ref()
-        && usage.customers.iter().all(|known| known.id != *customer)
-    {
-        bail!("{} has no usage of a customer {:?}", args.csv.display(), customer.as_str());
-    }
+    let usage = read.rows.usage(&catalog, args.days).with_context(|| file.clone())?;
+    let configurations = Configurations::of(&catalog, &Deployment::from_env(&Env::of(&[]))?, args)?;
+    let origin = Origin { file: Some(file), rows: Some(read.lines), ..Origin::default() };
+    answer(&Source::File(usage), origin, &catalog, &derived, &configurations, args)
+}
 
-    let report = replay::report(&usage, &changed);
-    let proposal = args
-        .budget
-        .map(|budget| {
-            let run = |other: &Configuration| anyhow::Ok(replay::report(&usage, other));
-            propose(budget, &changed, &report, run)
-        })
-        .transpose()?;
-    let difference = present.map(|present| Difference::between(&replay::report(&usage, &present), &report));
+fn of_rollup(
+    connection: &Connection,
+    given: Option<Catalog>,
+    args: &BacktestArgs,
+    now: Timestamp,
+) -> anyhow::Result<Printed> {
+    let runtime = Handle::current();
+    let (deployment, deployed) = if args.no_aws {
+        (Deployment::from_env(&Env::of(&[]))?, Catalog::built_in()?)
+    } else {
+        let found = runtime.block_on(deployment::of_stack(&args.name_prefix));
+        found.context("the settings of the stack are not known (--no-aws judges by default settings)")?
+    };
+    let catalog = given.unwrap_or(deployed);
+    let configurations = Configurations::of(&catalog, &deployment, args)?;
+    let server = runtime.block_on(connection.server())?;
+    let reader = connection.reader(&server);
+    let until = now.checked_sub(deployment.detection.window_delay)?;
+    let source = Source::rollup(&reader, &catalog, args.days, until)?;
+    let origin = Origin {
+        database: Some(format!("{} at {}", server.database, server.url)),
+        stack: (!args.no_aws).then(|| args.name_prefix.clone()),
+        newest_hours_ago: Some(source.hours_before(until)).filter(|hours| *hours > 0),
+        ..Origin::default()
+    };
+    answer(&source, origin, &catalog, &[], &configurations, args)
+}
+
+/// What is judged by, and what that is compared with.
+struct Configurations {
+    changed: Configuration,
+    present: Option<Configuration>,
+}
+
+impl Configurations {
+    fn of(catalog: &Catalog, deployment: &Deployment, args: &BacktestArgs) -> anyhow::Result<Self> {
+        let configuration = |path: Option<&Path>| -> anyhow::Result<Configuration> {
+            let named = path.map_or_else(|| "the settings".to_owned(), |path| path.display().to_string());
+            let policy = path.map(policy_of).transpose()?;
+            Configuration::new(catalog.clone(), policy, deployment.clone(), args.time_zone.clone())
+                .context(named)
+        };
+        let mut changed = configuration(args.policy.as_deref())?;
+        if let Some(sensitivity) = args.sensitivity {
+            changed = changed.with_sensitivity(sensitivity);
+        }
+        let present = args.against.as_deref().map(|path| configuration(Some(path))).transpose()?;
+        Ok(Self { changed, present })
+    }
+}
+
+fn answer(
+    source: &Source<'_>,
+    origin: Origin,
+    catalog: &Catalog,
+    derived: &[Derived],
+    configurations: &Configurations,
+    args: &BacktestArgs,
+) -> anyhow::Result<Printed> {
+    let Configurations { changed, present } = configurations;
+    let metric = args.metric.as_ref().map(|name| place_of(catalog, name)).transpose()?;
+    let shown = args.customer.as_ref();
+    let report = source.report(changed, shown)?;
+    if let Some(customer) = shown
+        && report.of_customer(customer, None).next().is_none()
+    {
+        bail!("{} has no usage of a customer {:?}", origin.name(), customer.as_str());
+    }
+    let budget =
+        args.budget.map(|budget| propose(budget, changed, &report, |other| source.report(other, None)));
+    let proposal = budget.transpose()?;
+    let present = present.as_ref().map(|present| source.report(present, None)).transpose()?;
+    let difference = present.map(|present| Difference::between(&present, &report));
     let output = Output {
-        file: args.csv.display().to_string(),
-        rows: read.lines,
+        origin,
         catalog: catalog.origin(),
-        derived: &derived,
+        derived,
         time_zone: args.time_zone.clone().unwrap_or_default().to_string(),
-        hours: args.customer.as_ref().map(|customer| output::hours(&report, customer, metric, &catalog)),
+        hours: shown.map(|customer| output::hours(&report, customer, metric, catalog)),
         report: &report,
         budget: proposal.as_ref(),
         difference: difference.as_ref(),
@@ -137,7 +212,7 @@ fn printed(given: Option<Catalog>, args: &BacktestArgs) -> anyhow::Result<Printe
     let lines = if args.json {
         vec![serde_json::to_string_pretty(&output)?]
     } else {
-        show::lines_of(&output, &catalog)
+        show::lines_of(&output, catalog)
     };
     Ok(Printed { lines, new_pages: difference.map_or(0, |difference| difference.new.len()) })
 }
@@ -165,6 +240,14 @@ fn place_of(catalog: &Catalog, name: &MetricName) -> anyhow::Result<usize> {
         let known: Vec<_> = catalog.metrics().iter().map(|spec| spec.name.as_str()).collect();
         format!("there is no metric `{name}`; there is {}", known.join(", "))
     })
+}
+
+/// The only source.
+fn source_name(text: &str) -> Result<String, String> {
+    match text {
+        "usage" => Ok(text.to_owned()),
+        _ => Err("`usage` is the only source".to_owned()),
+    }
 }
 
 /// A word or a factor.

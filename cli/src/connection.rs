@@ -1,9 +1,13 @@
 //! The connection to ClickHouse, and the catalog.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use catalog::Catalog;
 use clickhouse::Client;
-use warehouse::plaintext;
+use platform::aws::SdkConfig;
+use warehouse::usage::UsageReader;
+use warehouse::{ClickHouseConfig, plaintext};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connection")]
@@ -40,6 +44,10 @@ pub(crate) struct Server {
     pub(crate) version: String,
 }
 
+/// Longest wait for the next part of an answer, and for a whole one.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(600);
+
 const USUAL_URL: &str = "http://127.0.0.1:8123";
 
 impl Connection {
@@ -71,6 +79,21 @@ impl Connection {
             Some(path) => Catalog::from_file(path)?,
             None => Catalog::built_in()?,
         })
+    }
+
+    /// A reader of the usage on a server.
+    pub(crate) fn reader(&self, server: &Server) -> UsageReader {
+        let config = ClickHouseConfig {
+            url: server.url.clone(),
+            database: server.database.clone(),
+            user: Some(self.user.clone()),
+            password: Some(self.password.clone()),
+            secret_arn: None,
+            read_timeout: READ_TIMEOUT,
+            query_timeout: QUERY_TIMEOUT,
+        };
+        // Only a secret would be read from AWS.
+        UsageReader::new(&config, &SdkConfig::builder().build())
     }
 
     /// The server. It must answer.

@@ -57,7 +57,7 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Insert your own usage from a CSV file.
     Import(import::ImportArgs),
-    /// Judge days of the past hour by hour, and show what would have paged. It needs no server.
+    /// Judge days of the past hour by hour, and show what would have paged. With --csv it needs no server.
     Backtest(backtest::BacktestArgs),
     /// Handle undelivered alerts.
     Alerts(alerts::AlertsArgs),
@@ -88,7 +88,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match command {
         // Alerts are in AWS, so this command needs no ClickHouse.
         Command::Alerts(args) => alerts::run(args, Timestamp::now()).await,
-        Command::Backtest(args) => backtest::run(&connection, &args),
+        Command::Backtest(args) => {
+            let now = Timestamp::now();
+            tokio::task::spawn_blocking(move || backtest::run(&connection, &args, now)).await?
+        }
         Command::Check(args) => check::run(&connection, args).await,
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
         Command::Migrate(args) => {

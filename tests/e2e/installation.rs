@@ -13,14 +13,16 @@ use e2e::world::{clickhouse_client, variable};
 use serde_json::{Value, json};
 use warehouse::rollup::Options;
 
-/// What the program answered: whether it succeeded, and all of its text.
-struct Answer {
+/// What the program answered: whether it succeeded, and its text.
+pub(crate) struct Answer {
     code: Option<i32>,
-    text: String,
+    /// What it printed for programs, before its messages.
+    pub(crate) output: String,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    fn assert(&self, code: i32, parts: &[&str]) {
+    pub(crate) fn assert(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{}", self.text);
         for part in parts {
             assert!(self.text.contains(part), "`{part}` is not in: {}", self.text);
@@ -29,11 +31,15 @@ impl Answer {
 }
 
 /// Runs the program, with a server if one is named.
-async fn meterflow(server: Option<(&str, &str)>, arguments: &[&str], lambda: &str) -> Result<Answer> {
+pub(crate) async fn meterflow(
+    server: Option<(&str, &str)>,
+    arguments: &[&str],
+    lambda: &str,
+) -> Result<Answer> {
     meterflow_with(server, arguments, &[("AWS_ENDPOINT_URL_LAMBDA", lambda)]).await
 }
 
-async fn meterflow_with(
+pub(crate) async fn meterflow_with(
     server: Option<(&str, &str)>,
     arguments: &[&str],
     variables: &[(&str, &str)],
@@ -45,8 +51,9 @@ async fn meterflow_with(
         command.args(["--clickhouse-url", url, "--database", database]);
     }
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
-    let text = [output.stdout, output.stderr].concat();
-    Ok(Answer { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() })
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = format!("{printed}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(Answer { code: output.status.code(), output: printed, text })
 }
 
 async fn check(server: Option<(&str, &str)>, catalog: &str) -> Result<Answer> {
@@ -56,7 +63,7 @@ async fn check(server: Option<(&str, &str)>, catalog: &str) -> Result<Answer> {
     meterflow(server, &["check", path(&file)?], "").await
 }
 
-fn path(file: &Path) -> Result<&str> {
+pub(crate) fn path(file: &Path) -> Result<&str> {
     file.to_str().context("a path in UTF-8")
 }
 
@@ -140,7 +147,7 @@ async fn check_with_a_server_says_which_field_is_wrong_and_shows_a_sample() -> R
 }
 
 /// A stand-in for Lambda that knows all functions of a stack by these variables; none without variables.
-async fn lambda(variables: Option<Value>) -> Result<Receiver> {
+pub(crate) async fn lambda(variables: Option<Value>) -> Result<Receiver> {
     let answer = move |_: &e2e::receiver::Received| {
         match &variables {
         Some(variables) => Reply::ok(

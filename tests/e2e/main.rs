@@ -15,6 +15,7 @@ mod api_outages;
 mod api_periods;
 mod api_runs;
 mod aws_faults;
+mod backtests;
 mod checksums;
 mod clickhouse_faults;
 mod deployed;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detector::{App, Request};
 use e2e::World;
+use e2e::data::insert_calls;
 use e2e::world::{at, hourly, run, text};
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,19 +21,9 @@ pub(crate) fn hour(number: i64) -> Timestamp {
     at(TUESDAY) + SignedDuration::from_hours(number)
 }
 
-/// Calls of a customer in the 32 days before the Tuesday and on the Tuesday itself. `calls` is the number of calls of an
-/// hour in SQL, by `at`, the start of the hour, and `n`, the number of the hour. The Tuesday begins at n = 768.
+/// Calls of a customer in the 32 days before the Tuesday and on the Tuesday itself. The Tuesday begins at n = 768.
 pub(crate) async fn insert(world: &World, customer: &str, calls: &str) -> Result<()> {
-    let start = (at(TUESDAY) - SignedDuration::from_hours(i64::from(24 * DAYS))).as_second();
-    let hours = 24 * (DAYS + 1);
-    let text = format!(
-        "INSERT INTO events SELECT '', '{customer}', 'api_request', at + toIntervalSecond(call % 3600), \
-         '{{\"bytes\": 100}}', now64(3)
-         FROM (SELECT number AS n, toDateTime64({start} + 3600 * number, 3, 'UTC') AS at, toUInt32({calls}) AS calls
-               FROM numbers({hours}))
-         ARRAY JOIN range(calls) AS call"
-    );
-    Ok(world.clickhouse.query(&text.replace('?', "??")).execute().await?)
+    insert_calls(&world.clickhouse, customer, hour(-24 * i64::from(DAYS)), 24 * (DAYS + 1), calls).await
 }
 
 pub(crate) async fn detector(world: &World) -> Result<App> {

@@ -59,6 +59,26 @@ impl Made {
     }
 }
 
+/// Calls of a customer in so many hours from `start` on. `calls` is the number of calls of an hour in SQL, by `at`, the
+/// start of the hour, and `n`, the number of the hour.
+pub async fn insert_calls(
+    client: &clickhouse::Client,
+    customer: &str,
+    start: Timestamp,
+    hours: u32,
+    calls: &str,
+) -> Result<()> {
+    let text = format!(
+        "INSERT INTO events SELECT '', '{customer}', 'api_request', at + toIntervalSecond(call % 3600), \
+         '{{\"bytes\": 100}}', now64(3)
+         FROM (SELECT number AS n, toDateTime64({} + 3600 * number, 3, 'UTC') AS at, toUInt32({calls}) AS calls
+               FROM numbers({hours}))
+         ARRAY JOIN range(calls) AS call",
+        start.as_second()
+    );
+    Ok(client.query_raw(&text).execute().await?)
+}
+
 impl World {
     /// Stores anomalies as a run does.
     pub async fn record(&self, made: &[Made]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Judges the customers of a file, with all processors.
+//! Judges customers with all processors.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
@@ -6,24 +6,26 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use ::backtest::{Configuration, Judged, Replay, Report, Usage};
+use ::backtest::{Customer, Judged, Replay};
 
 use crate::progress::Progress;
 
-/// What a configuration pages. The same on any number of processors.
-pub(crate) fn report(usage: &Usage, configuration: &Configuration) -> Report {
-    let replay = Replay::new(usage, configuration);
-    let progress = Mutex::new(Progress::new(usage.series() as u64, "series"));
+/// What became of customers, in their order. The same on any number of processors.
+pub(crate) fn judge(
+    replay: &Replay<'_>,
+    customers: &[Customer],
+    progress: &Mutex<Progress>,
+) -> Vec<Vec<Judged>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut judged = Vec::new();
         // Only the number itself matters, so no other memory needs an order.
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(customer) = usage.customers.get(place) else { return judged };
+            let Some(customer) = customers.get(place) else { return judged };
             judged.push((place, replay.customer(customer)));
             if let Ok(mut progress) = progress.lock() {
-                progress.add(customer.series.len() as u64);
+                progress.add(1);
             }
         }
     };
@@ -35,8 +37,5 @@ pub(crate) fn report(usage: &Usage, configuration: &Configuration) -> Report {
         done.flatten().collect()
     });
     judged.sort_by_key(|(place, _)| *place);
-    if let Ok(progress) = progress.into_inner() {
-        eprintln!("judged {}", progress.finish());
-    }
-    Report::of(usage, configuration, judged.into_iter().flat_map(|(_, judged)| judged).collect())
+    judged.into_iter().map(|(_, judged)| judged).collect()
 }

@@ -1,12 +1,12 @@
 //! The result for people.
 
-use ::backtest::{Count, Difference, Flagged, Page, Proposal};
+use ::backtest::{Count, Difference, Flagged, Page, Proposal, Span};
 use catalog::Catalog;
 use detection::ensemble::{Condition, Nearest};
 use detection::{Direction, Severity, units};
 use indicatif::HumanCount;
 
-use super::output::{HoursOfSeries, Output};
+use super::output::{HoursOfSeries, Origin, Output};
 use super::table::{Column, Side, lines};
 use crate::csv_file::fault::shorten;
 
@@ -17,10 +17,10 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
     let mut lines = Vec::new();
     let out = &mut lines;
     let report = output.report;
+    let rows = output.origin.rows.map(|rows| format!("{} rows, ", HumanCount(rows))).unwrap_or_default();
     out.push(format!(
-        "{}: {} rows, {} customers, {} series. Metrics of {}",
-        output.file,
-        HumanCount(output.rows),
+        "{}: {rows}{} customers, {} series. Metrics of {}",
+        output.origin.name(),
         report.customers,
         report.series,
         output.catalog
@@ -43,6 +43,14 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
         "Judged hour by hour: {} to {}, {} days, hours of {}",
         report.from, report.to, report.days, output.time_zone
     ));
+    if report.history_days < Span::FULL_HISTORY {
+        out.push(format!(
+            "There are {} days of history before them, and models use {}. So the first days are judged with less certainty.",
+            report.history_days,
+            Span::FULL_HISTORY
+        ));
+    }
+    settings(out, output);
     out.push(format!(
         "\n{}, {:.2} a customer-month. {} stored that page nobody, {} about ends, {}.",
         counted(report.pages.len(), "page"),
@@ -65,6 +73,24 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
         difference(out, changes);
     }
     lines
+}
+
+/// What holds besides the policy that was given, for usage of the rollup.
+fn settings(out: &mut Vec<String>, output: &Output<'_>) {
+    let Origin { database, stack, newest_hours_ago, .. } = &output.origin;
+    if database.is_none() {
+        return;
+    }
+    out.push(match stack {
+        Some(stack) => format!("Settings and policies of the stack {stack}"),
+        None => "Default settings, and no stored policies".to_owned(),
+    });
+    if let Some(hours) = newest_hours_ago {
+        let hours = if *hours == 1 { "hour has".to_owned() } else { format!("{hours} hours have") };
+        out.push(format!(
+            "The last {hours} no usage of any customer and are not judged. `meterflow doctor` tells whether events arrive."
+        ));
+    }
 }
 
 fn counts(out: &mut Vec<String>, title: &'static str, counts: &[Count]) {

@@ -61,7 +61,7 @@ fn usage(leak: usize) -> String {
 fn printed_with(arguments: &[&str]) -> Result<Printed, String> {
     let all = [&["backtest"], arguments].concat();
     let args = Arguments::try_parse_from(all).map_err(|error| error.to_string())?.args;
-    printed(None, &args).map_err(|error| error_chain(error.as_ref()))
+    of_file(None, args.csv.as_deref().unwrap(), &args).map_err(|error| error_chain(error.as_ref()))
 }
 
 /// Text of the backtest of a file. `more` are further arguments.
@@ -151,7 +151,7 @@ fn a_policy_beside_another_one() {
 
 fn run_with(connection: &Connection, all: &[&str]) -> Result<(), String> {
     let args = Arguments::try_parse_from(all).map_err(|error| error.to_string())?.args;
-    super::run(connection, &args).map_err(|error| error_chain(error.as_ref()))
+    super::run(connection, &args, jiff::Timestamp::UNIX_EPOCH).map_err(|error| error_chain(error.as_ref()))
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn wrong_lines_are_named_with_what_is_allowed() {
         (String::new(), vec!["no line below its header"]),
         (
             format!("a,calls,{hour},1"),
-            vec!["span 1 hours", "7 days are to be judged", "more hours are needed"],
+            vec!["the usage spans 1 h", "7 days are to be judged", "more hours are needed"],
         ),
     ] {
         let refusal = text_of(&format!("{HEADER}{lines}\n"), &[]).unwrap_err();
@@ -239,7 +239,8 @@ fn a_given_catalog_decides_which_metrics_there_are() {
     let csv = folder.write("usage.csv", &usage(10));
     let pages = |catalog: Catalog, csv: &str| {
         let args = Arguments::parse_from(["backtest", "--csv", csv, "--days", "7", "--json"]).args;
-        let printed = printed(Some(catalog), &args).map_err(|error| error_chain(error.as_ref()))?;
+        let printed = of_file(Some(catalog), args.csv.as_deref().unwrap(), &args)
+            .map_err(|error| error_chain(error.as_ref()))?;
         let json: serde_json::Value = serde_json::from_str(&printed.lines.join("")).unwrap();
         Ok::<_, String>(json["pages"].as_array().unwrap().len())
     };

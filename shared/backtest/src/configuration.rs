@@ -1,18 +1,38 @@
 //! What the usage is judged by.
 
-use catalog::{Catalog, CatalogError, DetectionConfig, MetricSpec, PolicyRefusal, validate};
+use catalog::{
+    Catalog, CatalogError, DetectionConfig, IncidentConfig, MetricSpec, Policies, PolicyRefusal,
+    StoredPolicy, validate,
+};
 use detection::incident::Rules;
 use detection::{
-    Calendar, Hour, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone, Window,
+    Calendar, CustomerId, Hour, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone,
+    Window,
 };
+use environment::{ConfigError, Env};
+
+/// What a deployment sets for itself, and what its operators wrote.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    pub detection: DetectionConfig,
+    pub rules: Rules,
+    /// The policy for all customers.
+    pub policy: StoredPolicy,
+    /// The policies of single customers.
+    pub customers: Vec<(CustomerId, StoredPolicy)>,
+}
 
 /// Everything that decides what pages. A value of this type is valid.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     catalog: Catalog,
-    /// One for each metric of the catalog, in its order.
+    /// Of customers without a policy of their own, one for each metric of the catalog.
     settings: Vec<Settings>,
+    /// The settings again, and what each customer has beside them.
+    policies: Policies,
+    /// The policy for all customers without its metrics, which are in the settings.
     policy: Policy,
+    customers: Vec<(CustomerId, StoredPolicy)>,
     rules: Rules,
     /// Declared by people. Without one, hours are those of UTC, and the fit finds out whether clocks changed.
     zone: Option<TimeZone>,
@@ -27,30 +47,59 @@ pub enum ConfigurationError {
     Policy(#[from] PolicyRefusal),
 }
 
-impl Configuration {
-    /// The catalog under a policy for all customers. The deployment's own settings are the defaults.
+impl Deployment {
+    /// A deployment with these variables and without policies.
     ///
     /// # Errors
     ///
-    /// When the policy contradicts the catalog.
+    /// When a variable is wrong.
+    pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            detection: DetectionConfig::from_env(env)?,
+            rules: IncidentConfig::from_env(env)?.rules,
+            policy: StoredPolicy::default(),
+            customers: Vec::new(),
+        })
+    }
+}
+
+impl Configuration {
+    /// The catalog in a deployment.
+    ///
+    /// * `policy`: the policy for all customers, in place of the deployment's.
+    ///
+    /// # Errors
+    ///
+    /// When this policy contradicts the catalog, or the deployment does. A stored policy that contradicts the catalog is
+    /// not applied, as in a run.
     pub fn new(
         catalog: Catalog,
-        policy: Policy,
-        rules: Rules,
+        policy: Option<Policy>,
+        deployment: Deployment,
         zone: Option<TimeZone>,
     ) -> Result<Self, ConfigurationError> {
-        let usual = catalog.settings(&DetectionConfig::default())?;
-        let settings = validate(&catalog, &usual, &policy)?;
-        Ok(Self { catalog, settings, policy, rules, zone })
+        let Deployment { detection, rules, policy: stored, customers } = deployment;
+        let usual = catalog.settings(&detection)?;
+        let global = match policy {
+            Some(policy) => {
+                validate(&catalog, &usual, &policy)?;
+                StoredPolicy { policy, ..StoredPolicy::default() }
+            }
+            None => stored,
+        };
+        let policy = Policy { metrics: Default::default(), ..global.policy.clone() };
+        let policies = Policies::resolve(&catalog, &usual, global, customers.clone());
+        let settings = policies.settings_of_all().to_vec();
+        Ok(Self { catalog, settings, policies, policy, customers, rules, zone })
     }
 
-    /// The same with another sensitivity of all metrics.
+    /// The same with another sensitivity of all metrics. A customer's own policy still comes first.
     #[must_use]
     pub fn with_sensitivity(mut self, sensitivity: Sensitivity) -> Self {
         for settings in &mut self.settings {
             *settings = settings.with_sensitivity(sensitivity);
         }
-        self
+        self.resolved()
     }
 
     /// The same with thresholds of one metric that are so many times as large. The factor stays within the range of
@@ -63,7 +112,7 @@ impl Configuration {
                 *settings = settings.with_sensitivity(sensitivity);
             }
         }
-        self
+        self.resolved()
     }
 
     /// The same with another least change of one metric, in its unit.
@@ -75,7 +124,14 @@ impl Configuration {
         if let Some(settings) = self.settings.get_mut(metric) {
             *settings = settings.at_min_change(min_change)?;
         }
-        Ok(self)
+        Ok(self.resolved())
+    }
+
+    /// The same after a change of the settings.
+    fn resolved(mut self) -> Self {
+        let policy = StoredPolicy { policy: self.policy.clone(), ..StoredPolicy::default() };
+        self.policies = Policies::resolve(&self.catalog, &self.settings, policy, self.customers.clone());
+        self
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -86,9 +142,14 @@ impl Configuration {
         self.catalog.metrics()
     }
 
-    /// The settings of each metric, in the order of the catalog.
+    /// The settings of customers without a policy of their own, one for each metric in the order of the catalog.
     pub fn settings(&self) -> &[Settings] {
         &self.settings
+    }
+
+    /// The settings of a customer, in the order of the catalog.
+    pub(crate) fn settings_of(&self, customer: &CustomerId) -> &[Settings] {
+        self.policies.settings(customer)
     }
 
     pub fn rules(&self) -> &Rules {
@@ -104,8 +165,8 @@ impl Configuration {
         self.zone.as_ref().map_or_else(|| Calendar::undeclared(day), |zone| Calendar::new(zone, day))
     }
 
-    pub(crate) fn mute(&self, metric: &MetricName, window: &Window) -> Option<&Mute> {
-        self.policy.mute(metric, window)
+    pub(crate) fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
+        self.policies.mute(customer, metric, window)
     }
 
     /// The largest factor of a [`Sensitivity`].

@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! Rows ─── rows of any order ─┐
-//!                             ├─ Usage ── Replay ── Flagged hours ── Report ── Difference, Proposal
-//! a source of your own ───────┘             │
-//!                          Configuration ───┘  catalog, policy, sensitivity, time zone, rules of incidents
+//!                             ├─ Customers ── Replay ── Flagged hours ── Tally ── Report ── Difference, Proposal
+//! hours of the rollup ────────┘                 │
+//!                              Configuration ───┘  catalog, policies, sensitivity, time zone, rules of incidents
 //! ```
 //!
 //! The crate is pure like `detection`, and decides nothing itself. It fits the model of each series once a day
 //! ([`Model::fit`](detection::Model::fit)), judges each hour ([`ensemble::judge`](detection::ensemble::judge)), and feeds
 //! the machine of incidents ([`advance`](detection::incident::advance)). So a change of the check changes the backtest too.
 //!
-//! A [`Usage`] is plain data, whatever its source. A source with many customers gives them one by one to
-//! [`Replay::customer`].
+//! A [`Customer`] is plain data, whatever its source. A source with many customers gives them one by one to
+//! [`Replay::customer`], and the answers to a [`Tally`].
 
 mod budget;
 mod configuration;
@@ -25,16 +25,18 @@ mod replay;
 mod report;
 mod rounded;
 mod rows;
+mod span;
 #[cfg(test)]
 mod tests;
 mod usage;
 
 pub use budget::{Budget, BudgetError, Proposal, Remedy, propose};
-pub use configuration::{Configuration, ConfigurationError};
+pub use configuration::{Configuration, ConfigurationError, Deployment};
 pub use defaults::{Derived, derive};
 pub use difference::{Difference, Moved};
 pub use flagged::{Flagged, Outcome};
 pub use replay::{Judged, Replay};
-pub use report::{Count, Page, PageEntry, Report};
-pub use rows::{Cell, Duplicate, Rows, SpanError};
+pub use report::{Count, Page, PageEntry, Report, Tally};
+pub use rows::{Cell, Duplicate, Rows};
+pub use span::{Span, SpanError};
 pub use usage::{Customer, Series, Usage};

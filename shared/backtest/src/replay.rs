@@ -11,15 +11,14 @@ use crate::configuration::Configuration;
 use crate::course::Course;
 use crate::days::Days;
 use crate::flagged::{Flagged, Outcome};
-use crate::usage::{Customer, Series, Usage};
+use crate::span::Span;
+use crate::usage::{Customer, Series};
 
-/// Usage on its way through a configuration.
+/// Customers on their way through a configuration, one by one.
 pub struct Replay<'a> {
-    usage: &'a Usage,
+    span: Span,
     configuration: &'a Configuration,
     days: Days,
-    /// By metric: the shape of a day of all customers.
-    profiles: Vec<Profile>,
 }
 
 /// What was odd of one series.
@@ -35,16 +34,8 @@ pub struct Judged {
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(usage: &'a Usage, configuration: &'a Configuration) -> Self {
-        let zone = configuration.zone();
-        let days = Days::new(configuration, usage.judged, usage.end);
-        let metrics = 0..configuration.metrics().len();
-        Self {
-            usage,
-            configuration,
-            days,
-            profiles: metrics.map(|metric| usage.profile(metric, &zone)).collect(),
-        }
+    pub fn new(span: Span, configuration: &'a Configuration) -> Self {
+        Self { span, configuration, days: Days::new(configuration, span.judged, span.end) }
     }
 
     /// Judges the series of one customer. Total: any values are judged or left out.
@@ -54,28 +45,28 @@ impl<'a> Replay<'a> {
 
     /// `None` for a metric that the catalog does not have.
     fn series(&self, customer: &Customer, series: &Series) -> Option<Judged> {
-        let Self { usage, configuration, .. } = self;
+        let Self { span, configuration, .. } = self;
         let spec = configuration.metrics().get(series.metric)?;
-        let (settings, profile) =
-            (configuration.settings().get(series.metric)?, self.profiles.get(series.metric)?);
-        let (since, zone) = (usage.hour(customer.first_known()), configuration.zone());
-        let hours = spec.hours(usage.first, &series.values, since);
+        let settings = configuration.settings_of(&customer.id).get(series.metric)?;
+        let (since, zone) = (span.hour(customer.first_known()), configuration.zone());
+        let hours = spec.hours(span.first, &series.values, since);
         let mut courses = Direction::BOTH.map(|direction| {
             Course::new(Subject { customer_id: customer.id.clone(), metric: spec.name.clone(), direction })
         });
         let mut known: Option<(usize, Model)> = None;
         let mut flagged = Vec::new();
-        for newest in usage.judged_hours() {
+        for newest in span.judged_hours() {
             let (number, calendar) = self.days.of(newest)?;
             let (number, model) = known.take().filter(|(known, _)| *known == number).unwrap_or_else(|| {
-                (number, Model::fit(&baseline(&hours, &courses, calendar.day()), calendar, profile))
+                (number, Model::fit(&baseline(&hours, &courses, calendar.day()), calendar, &Profile::FLAT))
             });
             if let Some(row) = model.row(newest) {
                 let assessment = ensemble::judge(&model.fill_muted(hours.recent(newest)), row, settings);
                 for course in &mut courses {
                     let observation = course.observe(&assessment, settings, newest);
                     let window = window(newest, observation.seen_by.into());
-                    let mute = window.and_then(|window| configuration.mute(&spec.name, &window));
+                    let mute =
+                        window.and_then(|window| configuration.mute(&customer.id, &spec.name, &window));
                     let outcome = course.see(&assessment, &observation, mute, configuration.rules(), &zone);
                     flagged.extend(
                         outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),

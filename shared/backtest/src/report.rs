@@ -10,7 +10,20 @@ use serde::Serialize;
 use crate::configuration::Configuration;
 use crate::flagged::{Flagged, Outcome};
 use crate::replay::Judged;
-use crate::usage::Usage;
+use crate::span::Span;
+use crate::usage::Customer;
+
+/// What became of customers so far, on its way to a report.
+pub struct Tally<'a> {
+    span: Span,
+    configuration: &'a Configuration,
+    customers: usize,
+    /// By metric: series with a value.
+    series: Vec<usize>,
+    judged: Vec<Judged>,
+    /// The customer whose odd hours are all kept. `None` keeps those of all customers.
+    shown: Option<Option<CustomerId>>,
+}
 
 /// What a configuration makes of usage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +33,8 @@ pub struct Report {
     /// End of the last one.
     pub to: Timestamp,
     pub days: i64,
+    /// Days of history before the first judged hour, at most as many as a model uses.
+    pub history_days: i64,
     pub customers: usize,
     pub series: usize,
     /// In the order of time, then of customers.
@@ -76,50 +91,97 @@ pub struct Count {
 /// Days of a customer-month.
 pub(crate) const MONTH_DAYS: f64 = 30.0;
 
-impl Report {
-    pub fn of(usage: &Usage, configuration: &Configuration, judged: Vec<Judged>) -> Self {
+impl<'a> Tally<'a> {
+    pub fn new(span: Span, configuration: &'a Configuration) -> Self {
+        let series = vec![0; configuration.metrics().len()];
+        Self { span, configuration, customers: 0, series, judged: Vec::new(), shown: None }
+    }
+
+    /// Keeps only the stored anomalies of all customers but this one. So the report of many customers stays small.
+    #[must_use]
+    pub fn showing(self, customer: Option<CustomerId>) -> Self {
+        Self { shown: Some(customer), ..self }
+    }
+
+    /// Adds a customer. The order of customers does not matter.
+    pub fn add(&mut self, customer: &Customer, judged: Vec<Judged>) {
+        self.customers += 1;
+        for series in &customer.series {
+            if let Some(number) = self.series.get_mut(series.metric) {
+                *number += 1;
+            }
+        }
+        match &self.shown {
+            Some(shown) if shown.as_ref() != Some(&customer.id) => {
+                for mut series in judged {
+                    series.flagged.retain(Flagged::is_stored);
+                    if !series.flagged.is_empty() || series.ends > 0 {
+                        self.judged.push(series);
+                    }
+                }
+            }
+            _ => self.judged.extend(judged),
+        }
+    }
+
+    /// What became of all customers.
+    pub fn report(self) -> Report {
+        let Self { span, configuration, customers, series, mut judged, .. } = self;
+        judged.sort_by(|a, b| (&a.customer, a.metric).cmp(&(&b.customer, b.metric)));
         let names: Vec<&MetricName> = configuration.metrics().iter().map(|spec| &spec.name).collect();
         let pages = pages(&judged, &names);
         let all = || judged.iter().flat_map(|series| &series.flagged);
         let told = |event: Event| all().filter(|of| of.outcome == Outcome::Paged { event }).count();
-        let months = customer_months(usage.customers.len(), usage.days());
+        let months = customer_months(customers, span.days());
         let by_metric = |(place, name): (usize, &&MetricName)| {
-            let has_usage = usage.customers.iter().flat_map(|of| &of.series).any(|of| of.metric == place);
             let of_metric = |page: &&Page| page.entries.iter().any(|entry| entry.metric == **name);
             let number = pages.iter().filter(of_metric).count();
             let warnings = warnings(judged.iter().filter(|series| series.metric == place));
-            has_usage.then(|| Count::new(name.to_string(), number, warnings, months))
+            (series[place] > 0).then(|| Count::new(name.to_string(), number, warnings, months))
         };
-        let one = customer_months(1, usage.days());
-        let mut by_customer: Vec<Count> = usage
-            .customers
-            .iter()
-            .map(|customer| {
-                let number = pages.iter().filter(|page| page.customer == customer.id).count();
-                let warnings = warnings(judged.iter().filter(|series| series.customer == customer.id));
-                Count::new(customer.id.to_string(), number, warnings, one)
-            })
-            .filter(|count| count.pages + count.warnings > 0)
-            .collect();
-        by_customer.sort_by(|a, b| (b.pages, b.warnings, &a.name).cmp(&(a.pages, a.warnings, &b.name)));
-        Self {
-            from: usage.judged.start(),
-            to: usage.end.start(),
-            days: usage.days(),
-            customers: usage.customers.len(),
-            series: usage.series(),
+        let by_metric = names.iter().enumerate().filter_map(by_metric).collect();
+        Report {
+            from: span.judged.start(),
+            to: span.end.start(),
+            days: span.days(),
+            history_days: span.history_days(),
+            customers,
+            series: series.iter().sum(),
             pages_a_customer_month: rate(pages.len(), months),
             anomalies: all().filter(|of| of.is_stored()).count(),
             warnings: warnings(judged.iter()),
             ends: judged.iter().map(|series| series.ends).sum::<usize>() + told(Event::Accepted),
             reminders: told(Event::Reminder),
-            by_metric: names.iter().enumerate().filter_map(by_metric).collect(),
-            by_customer,
+            by_metric,
+            by_customer: by_customer(&pages, &judged, span),
             pages,
             judged,
         }
     }
+}
 
+/// The customers with a page or a warning, those with the most pages first.
+fn by_customer(pages: &[Page], judged: &[Judged], span: Span) -> Vec<Count> {
+    let one = customer_months(1, span.days());
+    let mut counts: BTreeMap<&CustomerId, (usize, usize)> = BTreeMap::new();
+    for page in pages {
+        counts.entry(&page.customer).or_default().0 += 1;
+    }
+    for series in judged {
+        let silent = warnings(std::iter::once(series));
+        if silent > 0 {
+            counts.entry(&series.customer).or_default().1 += silent;
+        }
+    }
+    let count = |(customer, (pages, warnings)): (&CustomerId, _)| {
+        Count::new(customer.to_string(), pages, warnings, one)
+    };
+    let mut counts: Vec<Count> = counts.into_iter().map(count).collect();
+    counts.sort_by(|a, b| (b.pages, b.warnings, &a.name).cmp(&(a.pages, a.warnings, &b.name)));
+    counts
+}
+
+impl Report {
     /// What was odd of the series of a customer, of one metric or of all.
     pub fn of_customer<'a>(
         &'a self,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog::Catalog;
-use detection::{Calendar, CustomerId, Hour, MetricName};
+use detection::{CustomerId, Hour, MetricName};
 
+use crate::span::{Span, SpanError};
 use crate::usage::{Customer, Series, Usage};
 
 /// Rows of usage as a file holds them. Their order does not matter.
@@ -36,22 +37,7 @@ pub struct Duplicate {
     pub line: u64,
 }
 
-/// Rows that cannot be divided into history and days to judge.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpanError {
-    #[error("there is no row")]
-    Empty,
-    #[error(
-        "the rows span {hours} hours, and {days} days are to be judged after at least {least} days of history: {advice}",
-        least = Rows::LEAST_HISTORY
-    )]
-    TooShort { hours: i64, days: u16, advice: String },
-}
-
 impl Rows {
-    /// Days of history without which nothing can be judged.
-    pub const LEAST_HISTORY: i64 = 7;
-
     pub fn push(&mut self, customer: CustomerId, metric: MetricName, cell: Cell) {
         self.0.entry(customer).or_default().entry(metric).or_default().push(cell);
     }
@@ -110,19 +96,14 @@ impl Rows {
     /// When there are no rows, or there is no week of history before the days.
     pub fn usage(&self, catalog: &Catalog, days: u16) -> Result<Usage, SpanError> {
         let (first, last) = self.span().ok_or(SpanError::Empty)?;
-        let (end, day) = (last.plus(1), Calendar::HOURS as i64);
-        let judged = end.plus(-day * i64::from(days));
-        if judged.since(first) < Self::LEAST_HISTORY * day {
-            return Err(too_short(end.since(first), days));
-        }
-        let first = first.max(judged.plus(-(Calendar::SPAN as i64) - day));
-        let hours = usize::try_from(end.since(first)).unwrap_or(0);
+        let span = Span::of_days(first, last.plus(1), days)?;
+        let hours = span.hours();
         let series = |(metric, cells): (&MetricName, &Vec<Cell>)| {
             let metric = catalog.metrics().iter().position(|spec| spec.name == *metric)?;
             let mut values = vec![f64::NAN; hours];
             for cell in cells {
                 if let Some(value) =
-                    usize::try_from(cell.hour.since(first)).ok().and_then(|place| values.get_mut(place))
+                    usize::try_from(cell.hour.since(span.first)).ok().and_then(|place| values.get_mut(place))
                 {
                     *value = cell.value;
                 }
@@ -134,20 +115,10 @@ impl Rows {
             series.sort_by_key(|series| series.metric);
             (!series.is_empty()).then(|| Customer { id: id.clone(), series })
         };
-        Ok(Usage { first, judged, end, customers: self.0.iter().filter_map(customer).collect() })
+        Ok(Usage { span, customers: self.0.iter().filter_map(customer).collect() })
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
         self.0.values().flat_map(BTreeMap::values).flatten()
     }
-}
-
-fn too_short(hours: i64, days: u16) -> SpanError {
-    let most = hours / Calendar::HOURS as i64 - Rows::LEAST_HISTORY;
-    let advice = match most {
-        ..1 => "more hours are needed".to_owned(),
-        1 => "at most 1 day can be judged".to_owned(),
-        most => format!("at most {most} days can be judged"),
-    };
-    SpanError::TooShort { hours, days, advice }
 }

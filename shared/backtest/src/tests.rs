@@ -1,6 +1,7 @@
 //! Generated usage through the whole crate.
 
 mod budgets;
+mod deployments;
 mod differences;
 mod files;
 mod incidents;

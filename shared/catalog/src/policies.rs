@@ -59,6 +59,11 @@ impl Policies {
         Self { global, customers }
     }
 
+    /// The settings of customers without a policy of their own, in the order of the catalog.
+    pub fn settings_of_all(&self) -> &[Settings] {
+        &self.global.settings
+    }
+
     /// The settings of a customer's metrics, in the order of the catalog.
     pub fn settings(&self, customer: &CustomerId) -> &[Settings] {
         &self.of(customer).settings

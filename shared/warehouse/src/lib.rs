@@ -2,6 +2,7 @@
 
 mod config;
 mod credentials;
+pub mod past;
 pub mod plaintext;
 pub mod rollup;
 pub mod usage;

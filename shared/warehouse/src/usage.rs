@@ -14,6 +14,7 @@
 mod error;
 mod hours;
 mod models;
+mod past;
 mod reader;
 mod request;
 mod rows;

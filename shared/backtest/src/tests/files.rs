@@ -91,12 +91,12 @@ fn days_without_a_week_before_them_cannot_be_judged() {
         let usage = rows([row("a", "calls", 0, 1.0, 2), row("a", "calls", hours - 1, 1.0, 3)]);
         usage
             .usage(&catalog(), days)
-            .map(|usage| (usage.days(), usage.first))
+            .map(|usage| (usage.span.days(), usage.span.first))
             .map_err(|error| error.to_string())
     };
     assert_eq!(of(24 * 37, 30), Ok((30, start())));
     let refusal = of(24 * 37 - 1, 30).unwrap_err();
-    assert!(refusal.contains("887 hours, and 30 days") && refusal.contains("at most 29 days"), "{refusal}");
+    assert!(refusal.contains("887 h, and 30 days") && refusal.contains("at most 29 days"), "{refusal}");
     assert!(of(24 * 7, 1).unwrap_err().contains("more hours are needed"));
     assert!(of(24 * 8 + 5, 3).unwrap_err().contains("at most 1 day can"));
     // Hours that no model reaches back to are left out.
@@ -119,7 +119,7 @@ fn an_hour_without_a_row_is_a_gap_in_the_values() {
     let known: Vec<_> = usage.customers[0].series[0].values.iter().map(|value| !value.is_nan()).collect();
     assert_eq!(known.iter().filter(|known| **known).count(), 2);
     assert!(known[0] && known[24 * 10] && known.len() == 24 * 10 + 1);
-    assert_eq!(usage.hour(24 * 10), Hour::holding("2026-10-27T00:00:00Z".parse().unwrap()));
+    assert_eq!(usage.span.hour(24 * 10), Hour::holding("2026-10-27T00:00:00Z".parse().unwrap()));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use detection::ensemble::Condition;
 use detection::incident::Event;
-use detection::{Direction, Policy, TimeZone};
+use detection::{Direction, TimeZone};
 
 use super::made::{
-    FIRST, HOURS, add, add_hours, catalog, configuration, flagged, id, paged, report, report_of, rules,
+    FIRST, HOURS, add, add_hours, catalog, configuration, deployment, flagged, id, paged, report, report_of,
     start, usual,
 };
 use crate::{Configuration, Outcome, Replay, Rows};
@@ -202,9 +202,9 @@ fn a_metric_that_the_catalog_lacks_is_left_out() {
     let mut usage = super::made::usage(&rows);
     usage.customers[0].series[0].metric = 9;
     let configuration = configuration("{}");
-    assert_eq!(Replay::new(&usage, &configuration).customer(&usage.customers[0]), []);
+    assert_eq!(Replay::new(usage.span, &configuration).customer(&usage.customers[0]), []);
     assert_eq!(usage.customers[0].id, id("acme"));
-    assert_eq!(usage.judged_hours().count(), HOURS - FIRST);
+    assert_eq!(usage.span.judged_hours().count(), HOURS - FIRST);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn the_clocks_of_a_customer_without_a_declared_zone_may_have_changed() {
     let usage = rows.usage(&catalog(), 5).unwrap();
     let pages = |zone: Option<&str>| {
         let zone = zone.map(|name| TimeZone::named(name).unwrap());
-        let configuration = Configuration::new(catalog(), Policy::default(), rules(), zone).unwrap();
+        let configuration = Configuration::new(catalog(), None, deployment(), zone).unwrap();
         paged(&report_of(&usage, &configuration), "acme").len()
     };
     assert!(pages(Some("UTC")) > 0, "a declared zone is believed");

@@ -1,14 +1,13 @@
 //! Usage that tests make.
 
-use catalog::{Catalog, IncidentConfig};
-use detection::incident::Rules;
+use catalog::Catalog;
 use detection::{CustomerId, Hour, MetricName, Policy, Severity, TimeZone};
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Poisson};
 
-use crate::{Cell, Configuration, Flagged, Replay, Report, Rows, Usage};
+use crate::{Cell, Configuration, Deployment, Flagged, Replay, Report, Rows, Tally, Usage};
 
 /// Days of history, and days that are judged.
 pub(super) const HISTORY: usize = 31;
@@ -42,17 +41,14 @@ pub(super) fn catalog() -> Catalog {
     Catalog::parse(CATALOG, "tests").unwrap()
 }
 
-pub(super) fn rules() -> Rules {
-    IncidentConfig::from_env(&environment_of_nothing()).unwrap().rules
-}
-
-fn environment_of_nothing() -> environment::Env<'static> {
-    environment::Env::of(&[])
+/// A deployment that sets nothing.
+pub(super) fn deployment() -> Deployment {
+    Deployment::from_env(&environment::Env::of(&[])).unwrap()
 }
 
 pub(super) fn configuration(policy: &str) -> Configuration {
     let policy: Policy = serde_json::from_str(policy).unwrap();
-    Configuration::new(catalog(), policy, rules(), Some(TimeZone::utc())).unwrap()
+    Configuration::new(catalog(), Some(policy), deployment(), Some(TimeZone::utc())).unwrap()
 }
 
 pub(super) fn id(name: &str) -> CustomerId {
@@ -97,9 +93,9 @@ pub(super) fn report(rows: &Rows, configuration: &Configuration) -> Report {
 }
 
 pub(super) fn report_of(usage: &Usage, configuration: &Configuration) -> Report {
-    let replay = Replay::new(usage, configuration);
-    let judged = usage.customers.iter().flat_map(|customer| replay.customer(customer)).collect();
-    Report::of(usage, configuration, judged)
+    let (replay, mut tally) = (Replay::new(usage.span, configuration), Tally::new(usage.span, configuration));
+    usage.customers.iter().for_each(|customer| tally.add(customer, replay.customer(customer)));
+    tally.report()
 }
 
 /// The places of the hours that paged about a customer.
@@ -117,7 +113,7 @@ pub(super) fn flagged<'a>(report: &'a Report, customer: &str, metric: usize) -> 
 
 #[test]
 fn the_rules_are_those_of_a_deployment_that_sets_none() {
-    let rules = rules();
+    let rules = deployment().rules;
     assert_eq!((rules.resolve_after, rules.min_severity), (3, Severity::Critical));
     assert_eq!(rules.accept_after, SignedDuration::from_hours(72));
 }

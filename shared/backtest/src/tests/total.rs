@@ -1,11 +1,11 @@
 //! Any values give a report.
 
 use catalog::Catalog;
-use detection::{Policy, TimeZone};
+use detection::TimeZone;
 use proptest::prelude::*;
 
-use super::made::{id, report_of, rules, start};
-use crate::{Configuration, Customer, Series, Usage};
+use super::made::{deployment, id, report_of, start};
+use crate::{Configuration, Customer, Series, Span, Usage};
 
 fn any_value() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -37,13 +37,11 @@ proptest! {
         let entries: Vec<_> = ["count", "sum", "max", "min", "avg"].into_iter().enumerate().map(entry).collect();
         let catalog = Catalog::parse(&entries.join("\n"), "tests").unwrap();
         let zone = TimeZone::named(zone).unwrap();
-        let configuration = Configuration::new(catalog, Policy::default(), rules(), Some(zone)).unwrap();
+        let configuration = Configuration::new(catalog, None, deployment(), Some(zone)).unwrap();
         let series = values.into_iter().enumerate().map(|(metric, values)| Series { metric, values }).collect();
         let end = start().plus(400);
         let usage = Usage {
-            first: start(),
-            judged: end.plus(-24 * days),
-            end,
+            span: Span { first: start(), judged: end.plus(-24 * days), end },
             customers: vec![Customer { id: id("any"), series }],
         };
         let report = report_of(&usage, &configuration);

@@ -172,7 +172,7 @@ impl UsageReader {
     }
 
     /// A query of usage with all parameters of its text.
-    async fn query(
+    pub(super) async fn query(
         &self,
         text: &str,
         (start, end): (Timestamp, Timestamp),

@@ -5,12 +5,14 @@
 //! of nullable ones.
 
 mod hours;
+mod past;
 mod source;
 mod steps;
 mod sweep;
 mod values;
 
 pub(super) use hours::hours;
+pub(super) use past::{customers, held};
 pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};
 

@@ -1,0 +1,25 @@
+//! What the rollup holds of the past.
+
+use catalog::{Catalog, Shard};
+use detection::Window;
+
+use super::source::Source;
+use crate::rollup::TABLE;
+
+/// The first and the last hour before `{end}` with usage of the catalog's metrics, in Unix seconds, and the number of
+/// their rows.
+pub(in crate::usage) fn held() -> String {
+    format!(
+        "SELECT toUnixTimestamp(min(hour)), toUnixTimestamp(max(hour)), count()
+FROM {TABLE}
+WHERE hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC') AND metric IN {{metrics:Array(String)}}"
+    )
+}
+
+/// The customers of a shard with usage in a period, in one row. So the list arrives whole or not at all.
+pub(in crate::usage) fn customers(catalog: &Catalog, period: &Window, shard: Shard) -> String {
+    let rows = Source::of(catalog, period, shard, false).rows;
+    format!(
+        "SELECT groupUniqArray(toString(customer_id)) FROM {rows} AND metric IN {{metrics:Array(String)}}"
+    )
+}
