@@ -46,6 +46,8 @@ pub enum Outcome {
     Muted { reason: String },
     /// It is stored, and its severity does not page.
     Warning,
+    /// A customer that is known for long uses the metric for the first time. It is stored and does not page.
+    FirstUse,
     /// The window still holds an incident that is over. It is not stored.
     StillHolds,
     /// The change is below a floor. It is not stored.
@@ -70,7 +72,7 @@ impl Flagged {
 
     /// Whether it is a warning of which nobody is told.
     pub fn is_silent_warning(&self) -> bool {
-        self.outcome == Outcome::Warning
+        matches!(self.outcome, Outcome::Warning | Outcome::FirstUse)
     }
 }
 
@@ -82,6 +84,7 @@ impl fmt::Display for Outcome {
             Self::Recurring { earlier } => write!(f, "recurring: like {earlier} earlier ones"),
             Self::Muted { reason } => write!(f, "muted: {}", reason.escape_debug()),
             Self::Warning => f.write_str("warning: stored, does not page"),
+            Self::FirstUse => f.write_str("first use: stored, does not page"),
             Self::StillHolds => f.write_str("the window still holds an incident that is over"),
             Self::TooSmall => f.write_str("below a floor"),
             Self::UsualAtOtherHours => f.write_str("usual at other hours"),

@@ -1,10 +1,14 @@
 //! Judges the hours of a series one after the other, as runs would.
 
-use detection::ensemble::{self, Assessment, Condition, Nearest, Standing, View};
+use catalog::MetricSpec;
+use detection::ensemble::{Assessment, Condition, Nearest, Standing, View};
 use detection::incident::Subject;
 use detection::model::Profile;
-use detection::text::usual;
-use detection::{Comparison, CustomerId, Direction, Hour, Hours, Model, Settings, Severity, Verdict, Window};
+use detection::text::{describe, usual};
+use detection::{
+    Calendar, Comparison, CustomerId, Direction, Hour, Hours, Model, Reason, Settings, Severity, Verdict,
+    Window, assess, assess_by,
+};
 use jiff::SignedDuration;
 
 use crate::configuration::Configuration;
@@ -53,28 +57,33 @@ impl<'a> Replay<'a> {
         let mut courses = Direction::BOTH.map(|direction| {
             Course::new(Subject { customer_id: customer.id.clone(), metric: spec.name.clone(), direction })
         });
-        let mut known: Option<(usize, Model)> = None;
+        let mut known: Option<Fitted> = None;
         let mut flagged = Vec::new();
         for newest in span.judged_hours() {
             let (number, calendar) = self.days.of(newest)?;
-            let (number, model) = known.take().filter(|(known, _)| *known == number).unwrap_or_else(|| {
-                (number, Model::fit(&baseline(&hours, &courses, calendar.day()), calendar, &Profile::FLAT))
-            });
-            if let Some(row) = model.row(newest) {
-                let assessment = ensemble::judge(&model.fill_muted(hours.recent(newest)), row, settings);
-                for course in &mut courses {
-                    let observation = course.observe(&assessment, settings, newest);
-                    let window = window(newest, observation.seen_by.into());
-                    let mute =
-                        window.and_then(|window| configuration.mute(&customer.id, &spec.name, &window));
-                    let outcome = course.see(&assessment, &observation, mute, configuration.rules(), &zone);
-                    flagged.extend(
-                        outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),
-                    );
-                }
-                flagged.extend(self.kept_out(&assessment, newest, settings, &spec.unit));
+            let fitted = known.take().filter(|known| known.day == number);
+            let fitted = fitted.unwrap_or_else(|| Fitted::new(number, calendar, &hours, &courses));
+            let mut assessment = assess_by(&fitted.model, &fitted.hours, newest, since, settings);
+            // A young series may have no other hours than those of incidents. Then they count, as in a run.
+            let knows_nothing = assessment.verdict == Verdict::Undetermined(Reason::InsufficientData);
+            if knows_nothing && courses.iter().any(Course::has_incidents) {
+                assessment = assess(&hours, newest, since, calendar, &Profile::FLAT, settings);
             }
-            known = Some((number, model));
+            known = Some(fitted);
+            if let Some(first) = first_use(&assessment, newest, spec) {
+                flagged.push(first);
+                continue;
+            }
+            for course in &mut courses {
+                let observation = course.observe(&assessment, settings, newest);
+                let window = window(newest, observation.seen_by.into());
+                let mute = window.and_then(|window| configuration.mute(&customer.id, &spec.name, &window));
+                let outcome = course.see(&assessment, &observation, mute, configuration.rules(), &zone);
+                flagged.extend(
+                    outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),
+                );
+            }
+            flagged.extend(self.kept_out(&assessment, newest, settings, &spec.unit));
         }
         let ends = courses.iter().map(Course::ends).sum();
         Some(Judged { customer: customer.id.clone(), metric: series.metric, flagged, ends })
@@ -145,6 +154,38 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// The model of a day, and the hours that it is made of.
+struct Fitted {
+    day: usize,
+    hours: Hours,
+    model: Model,
+}
+
+impl Fitted {
+    fn new(day: usize, calendar: &Calendar, hours: &Hours, courses: &[Course; 2]) -> Self {
+        let hours = baseline(hours, courses, calendar.day());
+        let model = Model::fit(&hours, calendar, &Profile::FLAT);
+        Self { day, hours, model }
+    }
+}
+
+/// The record of a first use. It belongs to no incident, so it pages nobody.
+fn first_use(assessment: &Assessment, newest: Hour, spec: &MetricSpec) -> Option<Flagged> {
+    let Verdict::Anomalous(finding) = assessment.verdict else { return None };
+    finding.comparison.is_new_usage().then(|| Flagged {
+        at: newest.plus(1).start(),
+        direction: finding.direction,
+        severity: finding.severity,
+        score: 0.0,
+        hours: Calendar::HOURS,
+        value: finding.comparison.current,
+        expected: 0.0,
+        outcome: Outcome::FirstUse,
+        nearest: None,
+        sentence: describe::sentence(spec.name.as_str(), &spec.unit, &finding),
+    })
+}
+
 /// The hours that the model of a day is made of.
 fn baseline(hours: &Hours, courses: &[Course; 2], day: Hour) -> Hours {
     if !courses.iter().any(Course::has_incidents) {
@@ -174,7 +215,7 @@ fn missed_floor(view: &View, settings: &Settings) -> Nearest {
 
 #[cfg(test)]
 mod tests {
-    use detection::{Aggregate, Calendar};
+    use detection::Aggregate;
 
     use super::*;
     use crate::course::tests::spike;

@@ -22,7 +22,17 @@ pub fn assess(
     peers: &Profile,
     settings: &Settings,
 ) -> Assessment {
-    let model = Model::fit(hours, calendar, peers);
+    assess_by(&Model::fit(hours, calendar, peers), hours, newest, customer_since, settings)
+}
+
+/// The same by a model that was fitted from these hours before.
+pub fn assess_by(
+    model: &Model,
+    hours: &Hours,
+    newest: Hour,
+    customer_since: Hour,
+    settings: &Settings,
+) -> Assessment {
     let Some(row) = model.row(newest) else { return Assessment::undetermined(Reason::InsufficientData, 0) };
     let recent = model.fill_muted(hours.recent(newest));
     let mut assessment = ensemble::judge(&recent, row, settings).reviewed(hours, &recent, row, settings);

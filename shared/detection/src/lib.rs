@@ -62,7 +62,7 @@ pub mod window;
 
 pub use age::{Age, BaselineDays, Excluded};
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind};
-pub use assess::{assess, assess_without};
+pub use assess::{assess, assess_by, assess_without};
 pub use baseline::Baseline;
 pub use calendar::{Calendar, TimeZone};
 pub use check::check;

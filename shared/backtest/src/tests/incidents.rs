@@ -224,3 +224,17 @@ fn the_clocks_of_a_customer_without_a_declared_zone_may_have_changed() {
     assert!(pages(Some("UTC")) > 0, "a declared zone is believed");
     assert_eq!((pages(None), pages(Some("America/Chicago"))), (0, 0));
 }
+
+#[test]
+fn the_first_use_of_a_metric_is_told_and_pages_nobody() {
+    let first = FIRST + 2 * 24 + 13;
+    let mut rows = leak(|_| false);
+    add(&mut rows, "acme", "traffic", 3, |place| if place >= first { 20_000.0 } else { 0.0 });
+    let report = report(&rows, &configuration("{}"));
+    assert_eq!(report.pages, []);
+    let hours = flagged(&report, "acme", 1);
+    let uses: Vec<_> = hours.iter().filter(|(_, of)| of.outcome == Outcome::FirstUse).collect();
+    assert_eq!((uses[0].0, uses[0].1.hours), (first, 24));
+    assert!(uses[0].1.sentence.contains("the customer's first usage of this metric"), "{:?}", uses[0]);
+    assert!(uses.len() <= 24 && report.warnings >= uses.len(), "{}", uses.len());
+}
