@@ -1,7 +1,7 @@
-"""The detector's check, computed a second time from the raw flights and in the plainest way.
+"""The figures of the detector's findings, computed a second time from the raw flights and in the plainest way.
 
-It shares nothing with the detector: no rollup, no query, no one-pass statistics, but two passes over a list of daily
-totals. Days are UTC days, like the windows of a check at midnight.
+Nothing here is shared with the detector: no rollup, no query, no one-pass statistics, but two passes over a list of totals.
+Days and hours are those of UTC.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from flights.data import Flight
@@ -96,26 +96,52 @@ def check(current: float, baseline: List[float]) -> Check:
 
 
 def anomalies(totals: DailyTotals, day: date) -> Dict[Tuple[str, str], Check]:
-    """The anomalies of a day, by carrier and metric."""
+    """The anomalies of a day by the classical rule, by carrier and metric."""
     checks = {
         (carrier, metric): totals.check(carrier, metric, day) for carrier in totals.carriers() for metric in METRICS
     }
     return {key: result for key, result in checks.items() if result and result.severity}
 
 
-def differences(expected: Dict[Tuple[str, str], Check], findings: List[Dict[str, object]]) -> List[str]:
-    """Differences between the detector's findings and this computation. Figures may differ by 1e-9 of their size."""
-    found = {(str(finding["customer_id"]), str(finding["metric"])): finding for finding in findings}
-    lines = [f"{' '.join(key)}: only the detector finds it" for key in sorted(found.keys() - expected.keys())]
-    lines += [f"{' '.join(key)}: the detector misses it" for key in sorted(expected.keys() - found.keys())]
-    for key in sorted(expected.keys() & found.keys()):
-        result, finding = expected[key], found[key]
-        for name, value in (("severity", result.severity), ("direction", result.direction),
-                            ("sample_count", result.samples)):
-            if finding[name] != value:
-                lines.append(f"{' '.join(key)}: {name} is {finding[name]}, recomputed {value}")
+class HourlyTotals:
+    """The flights of each carrier in each UTC hour."""
+
+    def __init__(self, flights: Iterable[Flight]):
+        self._totals: Dict[Tuple[str, str], Dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        hours: Dict[str, int] = {}
+        for flight in flights:
+            hour = hours.get(flight.hour) or hours.setdefault(flight.hour, hour_of(flight.hour))
+            self._totals[flight.carrier, "departures"][hour] += 1
+            self._totals[flight.carrier, "distance"][hour] += flight.distance_miles
+            if flight.air_time_minutes is not None:
+                self._totals[flight.carrier, "air_time"][hour] += flight.air_time_minutes
+
+    def check(self, carrier: str, metric: str, start: str, end: str) -> Check:
+        """The hours from `start` to `end` beside the same hours of the 30 days before, as far as the series goes back."""
+        totals, first, last = self._totals[carrier, metric], hour_of(start), hour_of(end)
+
+        def value(age: int) -> float:
+            return math.fsum(totals.get(hour - 24 * age, 0.0) for hour in range(first, last))
+
+        known = [age for age in range(1, BASELINE_DAYS + 1) if first - 24 * age >= min(totals)]
+        return check(value(0), [value(age) for age in known])
+
+
+def hour_of(time: str) -> int:
+    """The number of an hour since 1970."""
+    return int(datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()) // 3600
+
+
+def differences(hours: HourlyTotals, findings: List[Dict[str, object]]) -> List[str]:
+    """Differences between the figures of the detector's findings and this computation, beyond 1e-9 of their size."""
+    lines = []
+    for finding in findings:
+        carrier, metric, window = str(finding["customer_id"]), str(finding["metric"]), finding["window"]
+        result = hours.check(carrier, metric, window["start"], window["end"])
+        if finding["sample_count"] != result.samples:
+            lines.append(f"{carrier} {metric}: sample_count is {finding['sample_count']}, recomputed {result.samples}")
         for name, value in (("current_value", result.current), ("baseline_mean", result.mean),
                             ("baseline_stddev", result.stddev), ("z_score", result.z_score)):
-            if not math.isclose(float(finding[name]), value, rel_tol=1e-9, abs_tol=1e-12):
-                lines.append(f"{' '.join(key)}: {name} is {finding[name]}, recomputed {value}")
+            if not math.isclose(float(finding[name]), value, rel_tol=1e-9, abs_tol=1e-9):
+                lines.append(f"{carrier} {metric}: {name} is {finding[name]}, recomputed {value}")
     return lines

@@ -22,7 +22,7 @@ def daily(carrier, first, numbers):
 
 
 def finding(carrier, metric, result, **others):
-    return {"customer_id": carrier, "metric": metric, "severity": result.severity, "direction": result.direction,
+    return {"type": "usage_anomaly", "customer_id": carrier, "metric": metric, "severity": result.severity, "direction": result.direction,
             "sample_count": result.samples, "current_value": result.current, "baseline_mean": result.mean,
             "baseline_stddev": result.stddev, "z_score": result.z_score, **others}
 
@@ -118,37 +118,53 @@ class Totals(unittest.TestCase):
         self.assertIsNone(totals.check("B6", "departures", date(2013, 6, 1)))
 
 
+class Hours(unittest.TestCase):
+    hours = recompute.HourlyTotals(
+        Flight("B6", f"{date(2013, 1, 1) + timedelta(days=day)}T{hour:02}:00:00Z", 100, 20)
+        for day in range(40) for hour in (9, 10, 11) for _ in range(2 if day == 39 else 4 + day % 3)
+    )
+
+    def test_a_window_is_compared_with_the_same_hours_of_the_days_before(self):
+        result = self.hours.check("B6", "departures", "2013-02-09T09:00:00Z", "2013-02-09T12:00:00Z")
+        self.assertEqual((result.current, result.mean, result.samples), (6.0, 15.0, 30))
+        one = self.hours.check("B6", "air_time", "2013-02-09T11:00:00Z", "2013-02-09T12:00:00Z")
+        self.assertEqual((one.current, one.mean), (40.0, 100.0))
+
+    def test_windows_before_the_first_flight_do_not_count(self):
+        result = self.hours.check("B6", "departures", "2013-01-10T09:00:00Z", "2013-01-10T12:00:00Z")
+        self.assertEqual(result.samples, 9)
+        later = self.hours.check("B6", "departures", "2013-01-10T08:00:00Z", "2013-01-10T11:00:00Z")
+        self.assertEqual(later.samples, 8, "the oldest window begins before the first flight")
+
+
 class Agreement(unittest.TestCase):
-    day = date(2013, 1, 31)
-    totals = recompute.DailyTotals(daily("B6", date(2013, 1, 1), [20, 21, 19] * 10 + [2]))
-
     def setUp(self):
-        self.expected = recompute.anomalies(self.totals, self.day)
-        self.findings = [finding(*key, result) for key, result in self.expected.items()]
+        window = {"start": "2013-02-09T09:00:00Z", "end": "2013-02-09T12:00:00Z"}
+        self.findings = [
+            finding("B6", metric, Hours.hours.check("B6", metric, window["start"], window["end"]), window=window)
+            for metric in recompute.METRICS
+        ]
 
-    def test_the_same_findings_agree(self):
-        self.assertEqual(len(self.expected), 3)
+    def test_the_same_figures_agree(self):
         self.findings[0]["z_score"] *= 1 + 1e-11
-        self.assertEqual(recompute.differences(self.expected, self.findings), [])
+        self.assertEqual(recompute.differences(Hours.hours, self.findings), [])
 
     def test_every_difference_is_named(self):
         self.findings[0]["z_score"] *= 1 + 1e-8
-        self.findings[1]["severity"] = "warning"
-        missed = self.findings.pop()
-        self.findings.append({**missed, "customer_id": "UA"})
-        lines = recompute.differences(self.expected, self.findings)
-        self.assertEqual(len(lines), 4, lines)
-        for expected in ("only the detector", "misses it", "z_score is", "severity is warning"):
+        self.findings[1]["sample_count"] = 29
+        lines = recompute.differences(Hours.hours, self.findings)
+        self.assertEqual(len(lines), 2, lines)
+        for expected in ("B6 departures: z_score is", "B6 distance: sample_count is 29, recomputed 30"):
             self.assertTrue(any(expected in line for line in lines), lines)
 
     def test_problems_of_a_day(self):
         summary = {"anomalies_found": 3, "findings": self.findings}
         drops = [entry for entry in self.findings if entry["metric"] == "departures"]
-        self.assertEqual(flights.problems_of(self.day, summary, drops, self.expected), [])
+        self.assertEqual(flights.problems_of(date(2013, 1, 31), summary, drops, Hours.hours), [])
         [listed, carriers, jetblue] = flights.problems_of(
-            flights.BLIZZARD, {**summary, "anomalies_found": 4}, drops, self.expected)
+            flights.BLIZZARD, {**summary, "anomalies_found": 4}, drops, Hours.hours)
         self.assertIn("4 anomalies were found, but 3 are listed", listed)
-        self.assertIn("1 carrier with a drop of departures, and it must be 12", carriers)
+        self.assertIn(f"1 carrier with a drop of departures, and it must be {flights.DAYS[flights.BLIZZARD]}", carriers)
         self.assertIn("it must be -14.1", jetblue)
 
 

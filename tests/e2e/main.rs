@@ -37,6 +37,7 @@ mod own_catalog;
 mod permissions;
 mod presets;
 mod replay;
+mod stops;
 mod storage;
 mod sweep;
 mod zones;

@@ -167,8 +167,8 @@ async fn the_detector_may_do_what_its_runs_need_and_nothing_more() -> Result<()>
     let mut app = world.app_with(&[("MAX_PAGES_PER_RUN", "1")], &aws).await?;
     // The last of these hours is the newest, so its run also looks for hours that no run has judged.
     app.clock = || SystemTime::from(at(END) + hours(41)) + Duration::from_secs(5);
-    // One opens, one goes on, two resolve ended incidents, and one opens the next.
-    for hour in [1, 2, 26, 27, 41] {
+    // One opens, one goes on, three resolve ended incidents, and one opens the next.
+    for hour in [1, 2, 26, 27, 28, 41] {
         let request = detector::Request { time: start + hours(hour), ..hourly(END) };
         run(&app, &request).await?;
     }

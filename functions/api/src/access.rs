@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::config::ApiConfig;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use detection::CustomerId;
+use detection::{ALL_CUSTOMERS, CustomerId};
 use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 
@@ -101,7 +101,9 @@ impl Caller {
         let bound_to = match claim("customer_id") {
             Some(id) => Some(
                 CustomerId::new(id)
-                    .map_err(|_| Problem::forbidden("the token's customer_id is not a customer id"))?,
+                    .ok()
+                    .filter(|id| id.as_str() != ALL_CUSTOMERS)
+                    .ok_or_else(|| Problem::forbidden("the token's customer_id is not a customer id"))?,
             ),
             None if has(&config.scope_admin) => None,
             None => {
@@ -208,6 +210,7 @@ mod tests {
             (json!({ "scope": "anomalies:read", "customer_id": "a" }), "anomalies:read", Ok(Some("a"))),
             (json!({ "scope": all, "customer_id": "a" }), "anomalies:admin", Ok(Some("a"))),
             (json!({ "scope": all, "customer_id": "" }), "anomalies:read", Err(403)),
+            (json!({ "scope": all, "customer_id": "*" }), "anomalies:read", Err(403)),
         ] {
             let found = caller(claims.clone(), scope).map(|caller| caller.bound_to);
             let found = found.as_ref().map(|own| own.as_ref().map(CustomerId::as_str));

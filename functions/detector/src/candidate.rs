@@ -3,8 +3,8 @@
 use detection::incident::{Incident, Observation, Seen, verdict_beside};
 use detection::model::Profile;
 use detection::{
-    Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Hours, Mute,
-    Verdict, assess, assess_without,
+    ALL_CUSTOMERS, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour,
+    Hours, Mute, Together, Verdict, assess, assess_without,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +41,22 @@ impl Candidate {
         }
     }
 
-    /// The mute that keeps it from alerting people. A short window after a planned event holds nothing of the event.
+    /// The mute that keeps it from alerting people: that of data that stopped, or that of people. A short window after a planned
+    /// event holds nothing of the event.
     pub(crate) fn mute<'a>(&self, pass: Pass<'a>) -> Option<&'a Mute> {
+        let shown = pass.window.newest_hours(self.seen_by.into()).unwrap_or(pass.window);
+        let stop = pass.stop.filter(|_| !self.is_of_all_customers());
+        if let Some(mute) = stop.and_then(|stop| stop.mute_of(self.direction, &shown)) {
+            return Some(mute);
+        }
         let metric = &pass.app.catalog.metrics()[self.metric].name;
         let window = pass.window.newest_hours(self.seen_by.into()).unwrap_or(pass.window);
         pass.policies.mute(&self.customer_id, metric, &window)
+    }
+
+    /// Whether it is of all customers together.
+    pub(crate) fn is_of_all_customers(&self) -> bool {
+        self.customer_id.as_str() == ALL_CUSTOMERS
     }
 
     /// The length in hours of the window that its figures are of.
@@ -64,6 +75,8 @@ impl Candidate {
 pub struct Judged {
     pub verdict: Verdict,
     pub candidates: Vec<Candidate>,
+    /// Its newest hour, to be added to that of all customers.
+    pub newest: Together,
 }
 
 /// A customer's hours of one metric, and what they are judged with.
@@ -117,7 +130,7 @@ pub fn of_assessment(
         candidates(known, customer_id, metric, &assessment.verdict, explanation.as_ref(), observe);
     let verdict =
         verdict_beside(&assessment, settings, pass.window.end(), |direction| incidents.course(direction));
-    Judged { verdict, candidates }
+    Judged { verdict, candidates, newest: Together::of(&assessment) }
 }
 
 /// The views of both directions that are stored or may change an incident.

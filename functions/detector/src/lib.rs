@@ -32,6 +32,8 @@ mod record;
 mod request;
 mod run;
 pub mod spool;
+pub mod stop;
+mod stopped;
 mod summary;
 mod sweep;
 

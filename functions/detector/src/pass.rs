@@ -9,6 +9,7 @@ use store::Writer;
 
 use crate::app::App;
 use crate::request::Request;
+use crate::stop::Stop;
 
 /// Values that the steps of one pass share.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Pass<'a> {
     pub writer: Writer<'a>,
     pub deadline: Instant,
     pub order: Order,
+    /// The hours in which the data of all customers stopped.
+    pub stop: Option<&'a Stop>,
 }
 
 /// The place of a pass among the windows to judge.

@@ -11,14 +11,17 @@ use store::Writer;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::notes::{note, report};
 use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, millis};
+use crate::record::Records;
 use crate::request::Request;
+use crate::spool::Spool;
 use crate::summary::RunSummary;
-use crate::{missed, record, summary};
+use crate::{missed, record, stopped, summary};
 
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
@@ -97,7 +100,8 @@ pub async fn steps(
     figures.phase = "reading the policies";
     let policies = ledger.policies().await?;
     let order = Order::InOrder;
-    let mut pass = Pass { app, request, window, policies: &policies, writer, deadline, order };
+    let policies = &policies;
+    let mut pass = Pass { app, request, window, policies, writer, deadline, order, stop: None };
     let closes_gaps = request.is_of_newest_hour(writer.now);
     let mut failed = None;
     if closes_gaps {
@@ -116,7 +120,7 @@ pub async fn steps(
         return summary::of_dry_run(pass, candidates, &figures.usage);
     }
     figures.phase = "storing anomalies";
-    let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
+    let recorded = record_all(ledger, pass, &known, &mut candidates).await?;
     figures.phase = "sending alerts";
     outbox.publish(ledger, recorded.pending, run_id, deadline).await;
     outbox.publish_held(ledger, run_id, deadline).await;
@@ -155,10 +159,21 @@ async fn close_gap(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) ->
 async fn judge_missed(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) -> anyhow::Result<()> {
     let known = incidents(ledger, pass.app, &pass.window).await?;
     let mut candidates = ledger.candidates(pass, &known, &mut RunFigures::default()).await?;
-    let recorded = record::all(ledger, pass, &known, &mut candidates).await?;
+    let recorded = record_all(ledger, pass, &known, &mut candidates).await?;
     outbox.publish(ledger, recorded.pending, pass.writer.run_id, pass.deadline).await;
     tracing::info!(window.end = %pass.window.end(), run.recorded = recorded.counts.recorded, "missed hour judged");
     Ok(())
+}
+
+/// Records the candidates of a pass. While the data of all customers stopped, the drops of single ones page nobody.
+async fn record_all(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    known: &Known,
+    candidates: &mut Spool<Candidate>,
+) -> anyhow::Result<Records> {
+    let stop = stopped::stop(&pass.window, &pass.app.catalog, known, candidates)?;
+    record::all(ledger, Pass { stop: stop.as_ref(), ..pass }, known, candidates).await
 }
 
 /// If the note fails, the next run judges the hour again and finds its items stored.

@@ -69,6 +69,9 @@ pub struct Finding {
     pub metric: String,
     pub severity: Severity,
     pub direction: Direction,
+    /// The window that spoke.
+    #[serde(default)]
+    pub window: WindowTimes,
     #[serde(flatten)]
     pub evidence: Evidence,
     pub description: String,
@@ -142,6 +145,7 @@ impl From<detection::Anomaly> for Finding {
             metric: anomaly.metric.into(),
             severity: anomaly.severity,
             direction: anomaly.direction,
+            window: WindowTimes { start: anomaly.window.start(), end: anomaly.window.end() },
             evidence: anomaly.evidence,
             description: anomaly.description,
         }

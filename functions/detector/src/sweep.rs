@@ -1,6 +1,6 @@
 //! Reads and judges usage. The stream of usage goes in, and the spool of candidates comes out.
 
-use detection::{CustomerId, Hour, MetricName, Verdict, Window};
+use detection::{ALL_CUSTOMERS, CustomerId, Hour, Together, Verdict, Window};
 use platform::emf::UsageFigures;
 use warehouse::usage::UsageError;
 
@@ -16,6 +16,29 @@ pub(crate) use hours::collect;
 /// Quarantined series and broken windows that are logged one by one. All of them are counted.
 const LOGGED: u64 = 20;
 
+/// What a sweep counts.
+#[derive(Default)]
+struct Tally {
+    figures: UsageFigures,
+    /// By metric of the catalog: the newest hour of all customers.
+    together: Vec<Together>,
+}
+
+impl Tally {
+    /// Adds a series of the metric at this place of the catalog.
+    fn join(&mut self, metric: usize, newest: &Together) {
+        if self.together.len() <= metric {
+            self.together.resize(metric + 1, Together::default());
+        }
+        self.together[metric].join(newest);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.figures.add(other.figures);
+        other.together.iter().enumerate().for_each(|(metric, newest)| self.join(metric, newest));
+    }
+}
+
 /// The reason why reading ended too early.
 enum Failure {
     Usage(UsageError),
@@ -24,7 +47,7 @@ enum Failure {
 
 /// The customer of a row. `None` for an id that is no text of a customer: its series are set aside.
 fn customer_id(pass: Pass<'_>, id: &[u8], figures: &mut UsageFigures) -> Option<CustomerId> {
-    let customer_id = std::str::from_utf8(id).ok().and_then(|id| CustomerId::new(id).ok());
+    let customer_id = named(id);
     if customer_id.is_none() {
         let series = pass.app.catalog.metrics().len() as u64;
         quarantine(figures, "invalid_customer_id", series, id, "*");
@@ -32,19 +55,21 @@ fn customer_id(pass: Pass<'_>, id: &[u8], figures: &mut UsageFigures) -> Option<
     customer_id
 }
 
+/// The customer with these bytes as its id. `None` for an id that is no text, and for the one that stands for all customers.
+fn named(id: &[u8]) -> Option<CustomerId> {
+    let id = std::str::from_utf8(id).ok().filter(|id| *id != ALL_CUSTOMERS)?;
+    CustomerId::new(id).ok()
+}
+
 /// The newest hour of a window.
 fn newest(window: &Window) -> Hour {
     Hour::holding(window.end()).plus(-1)
 }
 
-/// Counts a verdict.
-fn note_verdict(
-    pass: Pass<'_>,
-    customer_id: &CustomerId,
-    metric: &MetricName,
-    judged: &Judged,
-    figures: &mut UsageFigures,
-) {
+/// Counts a verdict on the metric at this place of the catalog.
+fn note_verdict(pass: Pass<'_>, customer_id: &CustomerId, metric: usize, judged: &Judged, tally: &mut Tally) {
+    tally.join(metric, &judged.newest);
+    let (metric, figures) = (&pass.app.catalog.metrics()[metric].name, &mut tally.figures);
     match &judged.verdict {
         Verdict::Normal(_) => {}
         Verdict::Anomalous(finding) => {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::{describe, steps, usual};
 use crate::{
-    Comparison, CustomerId, Direction, Evidence, Explanation, Finding, Hour, MetricName, Severity, TimeZone,
-    Window,
+    Comparison, CustomerId, Detail, Direction, Evidence, Explanation, Finding, Hour, MetricName, Severity,
+    TimeZone, Window,
 };
 
 /// A recorded deviation of one customer's metric in one window.
@@ -38,6 +38,7 @@ pub struct Anomaly {
 /// `usage_anomaly`: usage that differs from earlier windows. `new_usage`: a large first use of a metric by a customer that is
 /// known for longer. It has no earlier windows to compare with, belongs to no incident and pages nobody.
 /// `shape_change`: a day of a usual volume whose hours are distributed in another way, as when day and night change places.
+/// `data_stopped`: many customers dropped in the same hour, so their data stopped or are late. Its customer is `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +46,7 @@ pub enum AnomalyKind {
     UsageAnomaly,
     NewUsage,
     ShapeChange,
+    DataStopped,
 }
 
 /// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable back
@@ -68,7 +70,10 @@ impl Anomaly {
             kind: AnomalyKind::of(&finding.comparison, explanation),
             description: description(&metric, unit, &window, finding, explanation),
             explanation: explanation.cloned(),
-            investigation_steps: steps::with_general(own_steps, finding.direction),
+            investigation_steps: match finding.comparison.is_of_all_customers() {
+                true => steps::of_stopped_data(),
+                false => steps::with_general(own_steps, finding.direction),
+            },
             unit: unit.to_owned(),
             window,
             severity: finding.severity,
@@ -97,6 +102,15 @@ fn description(
     finding: &Finding,
     explanation: Option<&Explanation>,
 ) -> String {
+    if let Detail::Together { dropped, customers } = finding.comparison.opinion.detail {
+        let Comparison { current, baseline, .. } = finding.comparison;
+        return usual::of_stopped_data(
+            (dropped, customers),
+            (current, baseline.mean()),
+            metric.as_str(),
+            unit,
+        );
+    }
     let Some(explanation) = explanation.filter(|explanation| !explanation.is_classical()) else {
         return describe::sentence(metric.as_str(), unit, finding);
     };
@@ -107,7 +121,9 @@ fn description(
 
 impl AnomalyKind {
     pub fn of(comparison: &Comparison, explanation: Option<&Explanation>) -> Self {
-        if comparison.is_new_usage() {
+        if comparison.is_of_all_customers() {
+            Self::DataStopped
+        } else if comparison.is_new_usage() {
             Self::NewUsage
         } else if explanation.is_some_and(Explanation::is_shape_change) {
             Self::ShapeChange

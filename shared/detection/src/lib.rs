@@ -57,6 +57,7 @@ mod sorted;
 pub mod student;
 pub mod text;
 pub mod thresholds;
+pub mod together;
 pub mod verdict;
 pub mod window;
 
@@ -85,5 +86,6 @@ pub use series::{Missing, Series};
 pub use settings::Settings;
 pub use text::{describe, units};
 pub use thresholds::{SettingsError, Thresholds};
+pub use together::{ALL_CUSTOMERS, Flow, Together};
 pub use verdict::{Comparison, Direction, Finding, Reason, Severity, Verdict};
 pub use window::{Window, WindowError};

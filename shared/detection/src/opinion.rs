@@ -51,6 +51,8 @@ pub enum Detail {
     IsolationForest { isolation: f64 },
     /// The last 24 hours as an autoencoder knows days. It tells the error of the reconstruction.
     Autoencoder { error: f64 },
+    /// The newest hour of all customers together. It tells how many customers dropped, of those that a stop would show of.
+    Together { dropped: u32, customers: u32 },
     /// How like today's hours are to those of its weekday. It tells a cosine, from -1 to 1.
     Shape {
         cosine: f64,
@@ -85,7 +87,10 @@ impl Detail {
         match self {
             Self::Seasonal { hours } => hours.into(),
             Self::ZScore { .. } | Self::Shape { .. } | Self::Autoencoder { .. } | Self::NewUsage => 24,
-            Self::Autoregressive | Self::SeasonalEsd { .. } | Self::IsolationForest { .. } => 1,
+            Self::Autoregressive
+            | Self::SeasonalEsd { .. }
+            | Self::IsolationForest { .. }
+            | Self::Together { .. } => 1,
         }
     }
 
@@ -100,6 +105,7 @@ impl Detail {
             Self::SeasonalEsd { .. } => "seasonal_esd",
             Self::IsolationForest { .. } => "isolation_forest",
             Self::Autoencoder { .. } => "autoencoder",
+            Self::Together { .. } => "together",
         }
     }
 }

@@ -79,6 +79,11 @@ impl Comparison {
     pub fn is_new_usage(&self) -> bool {
         self.opinion.detail == Detail::NewUsage
     }
+
+    /// Whether it is of all customers together.
+    pub fn is_of_all_customers(&self) -> bool {
+        matches!(self.opinion.detail, Detail::Together { .. })
+    }
 }
 
 impl Severity {

@@ -10,18 +10,19 @@ use anyhow::Context;
 use catalog::Shard;
 use detection::{Calendar, CustomerId, Window};
 use jiff::SignedDuration;
-use platform::emf::{RunFigures, UsageFigures};
+use platform::emf::RunFigures;
 use platform::telemetry::error_chain;
 use tokio::time::timeout;
 use warehouse::usage::{Fit, HoursRequest, Patience, Tries, UsageError};
 
 use super::screen;
 use super::whole;
-use super::{Failure, newest};
+use super::{Failure, Tally, newest};
 use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::pass::{Pass, millis};
 use crate::spool::Spool;
+use crate::stopped;
 
 /// Customers that are read by one query after a screen.
 const CUSTOMERS_A_QUERY: usize = 500;
@@ -44,7 +45,7 @@ pub(crate) async fn collect(
     let Pass { window, request, .. } = pass;
     let started = Instant::now();
     let (shares, mut candidates) = (shares(pass).await, Spool::new());
-    figures.usage = UsageFigures::default();
+    let mut tally = Tally::default();
     for (number, share) in shares.iter().enumerate() {
         let name = format!("{}-{number}", pass.writer.run_id);
         let read = match share {
@@ -56,7 +57,17 @@ pub(crate) async fn collect(
         for candidate in found.read()? {
             candidates.push(&candidate?)?;
         }
-        figures.usage.add(of_share);
+        tally.add(of_share);
+    }
+    figures.usage = tally.figures;
+    if request.customers.is_empty()
+        && let Some(of_all) = stopped::candidate(known, &tally.together)
+    {
+        if let Some(finding) = of_all.finding() {
+            let metric = pass.app.catalog.metrics()[of_all.metric].name.to_string();
+            *figures.usage.anomalies.entry((metric, finding.severity.as_str())).or_default() += 1;
+        }
+        candidates.push(&of_all)?;
     }
     figures.clickhouse_time += started.elapsed();
     if figures.usage.customers == 0 {
@@ -117,7 +128,7 @@ async fn in_full(
     shard: Shard,
     customers: &[CustomerId],
     name: &str,
-) -> anyhow::Result<(Spool<Candidate>, UsageFigures)> {
+) -> anyhow::Result<(Spool<Candidate>, Tally)> {
     let hours = Calendar::SPAN + Calendar::HOURS;
     let period = newest_hours(&pass.window, hours)?;
     let mut tries = Tries::new(&pass.app.usage, name, Patience::OF_A_RUN, pass.deadline);
@@ -145,10 +156,10 @@ async fn screened(
     known: &Known,
     fit: &Fit,
     name: &str,
-) -> anyhow::Result<(Spool<Candidate>, UsageFigures)> {
+) -> anyhow::Result<(Spool<Candidate>, Tally)> {
     let period = newest_hours(&pass.window, Calendar::HOURS)?;
     let mut tries = Tries::new(&pass.app.usage, name, Patience::OF_A_RUN, pass.deadline);
-    let (suspects, mut figures) = loop {
+    let (suspects, mut tally) = loop {
         let query_id = tries.query_id();
         let request = HoursRequest {
             period,
@@ -179,9 +190,9 @@ async fn screened(
         for candidate in found.read()? {
             candidates.push(&candidate?)?;
         }
-        figures.add(of_some);
+        tally.add(of_some);
     }
-    Ok((candidates, figures))
+    Ok((candidates, tally))
 }
 
 async fn again(tries: &mut Tries<'_>, failure: Failure, period: &Window) -> anyhow::Result<()> {

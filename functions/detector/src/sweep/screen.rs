@@ -4,12 +4,11 @@ use std::cmp::Ordering;
 
 use catalog::MetricSpec;
 use detection::model::HourModel;
-use detection::{Calendar, CustomerId, Direction, Hour, Settings, Verdict, ensemble};
-use platform::emf::UsageFigures;
+use detection::{Calendar, CustomerId, Direction, Hour, Settings, Together, Verdict, ensemble};
 use warehouse::usage::{CustomerHours, CustomerModel, Fit, HoursRequest, UsageError};
 
 use super::whole::expect_nobody;
-use super::{customer_id, newest, note_verdict, quarantine};
+use super::{Tally, customer_id, named, newest, note_verdict, quarantine};
 use crate::candidate::Judged;
 use crate::known::Known;
 use crate::pass::Pass;
@@ -24,13 +23,13 @@ pub(super) async fn read(
     known: &Known,
     request: &HoursRequest<'_>,
     fit: &Fit,
-) -> Result<(Vec<CustomerId>, UsageFigures), UsageError> {
+) -> Result<(Vec<CustomerId>, Tally), UsageError> {
     let (usage, newest) = (&pass.app.usage, newest(&pass.window));
     let models_id = format!("{}-models", request.query_id);
     let metrics = pass.app.catalog.metrics().len();
     let mut models = usage.models(fit, metrics, newest, &models_id, request.deadline).await?;
     let mut hours = usage.hours(request).await?;
-    let mut screen = Screen { pass, known, newest, suspects: Vec::new(), figures: UsageFigures::default() };
+    let mut screen = Screen { pass, known, newest, suspects: Vec::new(), tally: Tally::default() };
     let (mut model, mut of_customer) = (models.next().await?, hours.next().await?);
     loop {
         let order = match (&model, &of_customer) {
@@ -48,7 +47,7 @@ pub(super) async fn read(
     if hours.may_be_cut() {
         expect_nobody(pass, request).await?;
     }
-    Ok((screen.suspects, screen.figures))
+    Ok((screen.suspects, screen.tally))
 }
 
 struct Screen<'a> {
@@ -56,7 +55,7 @@ struct Screen<'a> {
     known: &'a Known,
     newest: Hour,
     suspects: Vec<CustomerId>,
-    figures: UsageFigures,
+    tally: Tally,
 }
 
 impl Screen<'_> {
@@ -66,10 +65,10 @@ impl Screen<'_> {
             return;
         };
         let metrics = self.pass.app.catalog.metrics();
-        let Some(customer) = std::str::from_utf8(id).ok().and_then(|id| CustomerId::new(id).ok()) else {
-            self.figures.customers += 1;
-            self.figures.series += metrics.len() as u64;
-            customer_id(self.pass, id, &mut self.figures);
+        let Some(customer) = named(id) else {
+            self.tally.figures.customers += 1;
+            self.tally.figures.series += metrics.len() as u64;
+            customer_id(self.pass, id, &mut self.tally.figures);
             return;
         };
         // A customer that is new since the fit.
@@ -82,16 +81,16 @@ impl Screen<'_> {
             let verdict = row.and_then(|row| self.verdict(&customer, metric, spec, &row, values, settings));
             match verdict {
                 None => return self.suspects.push(customer),
-                Some(verdict) => verdicts.push(Judged { verdict, candidates: Vec::new() }),
+                Some(judged) => verdicts.push(judged),
             }
         }
-        self.figures.customers += 1;
-        self.figures.series += metrics.len() as u64;
+        self.tally.figures.customers += 1;
+        self.tally.figures.series += metrics.len() as u64;
         for metric in hours.map(|hours| hours.unknown_metrics.as_slice()).unwrap_or_default() {
-            quarantine(&mut self.figures, "unknown_metric", 1, id, metric);
+            quarantine(&mut self.tally.figures, "unknown_metric", 1, id, metric);
         }
-        for (spec, judged) in metrics.iter().zip(&verdicts) {
-            note_verdict(self.pass, &customer, &spec.name, judged, &mut self.figures);
+        for (metric, judged) in verdicts.iter().enumerate() {
+            note_verdict(self.pass, &customer, metric, judged, &mut self.tally);
         }
     }
 
@@ -104,7 +103,7 @@ impl Screen<'_> {
         row: &HourModel,
         values: Option<&[f64]>,
         settings: &Settings,
-    ) -> Option<Verdict> {
+    ) -> Option<Judged> {
         let incidents = self.known.of(customer.as_str(), metric);
         let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
         // A fit knows of no incident.
@@ -120,6 +119,7 @@ impl Screen<'_> {
             Verdict::Normal(_) | Verdict::Anomalous(_) => assessment.is_near(SUSPICIOUS, row, settings),
             Verdict::Undetermined(_) => has_usage,
         };
-        (!is_odd).then_some(assessment.verdict)
+        let newest = Together::of(&assessment);
+        (!is_odd).then(|| Judged { verdict: assessment.verdict, candidates: Vec::new(), newest })
     }
 }

@@ -1,10 +1,9 @@
 //! Judges customers by their month of hours, with models that are fitted on the way.
 
 use detection::Hour;
-use platform::emf::UsageFigures;
 use warehouse::usage::{CustomerHours, HoursRequest, KnownHours, UsageError};
 
-use super::{Failure, LOGGED, customer_id, note_verdict, quarantine};
+use super::{Failure, LOGGED, Tally, customer_id, note_verdict, quarantine};
 use crate::calendars::Calendars;
 use crate::candidate::{Candidate, SeriesOfHours, judge_hours};
 use crate::known::Known;
@@ -16,18 +15,18 @@ pub(super) async fn read(
     pass: Pass<'_>,
     known: &Known,
     request: &HoursRequest<'_>,
-) -> Result<(Spool<Candidate>, UsageFigures), Failure> {
-    let (usage, mut figures) = (&pass.app.usage, UsageFigures::default());
+) -> Result<(Spool<Candidate>, Tally), Failure> {
+    let (usage, mut tally) = (&pass.app.usage, Tally::default());
     let (mut candidates, mut calendars) = (Spool::new(), Calendars::of(&pass.window));
     let mut stream = usage.hours(request).await.map_err(Failure::Usage)?;
     while let Some(customer) = stream.next().await.map_err(Failure::Usage)? {
-        judge(pass, known, customer, request, &mut calendars, &mut candidates, &mut figures)
+        judge(pass, known, customer, request, &mut calendars, &mut candidates, &mut tally)
             .map_err(Failure::Spool)?;
     }
     if stream.may_be_cut() {
         expect_nobody(pass, request).await.map_err(Failure::Usage)?;
     }
-    Ok((candidates, figures))
+    Ok((candidates, tally))
 }
 
 /// An answer without rows has two possible causes: no usage in these hours, or a stream that was cut before its first
@@ -48,9 +47,9 @@ fn judge(
     request: &HoursRequest<'_>,
     calendars: &mut Calendars,
     candidates: &mut Spool<Candidate>,
-    figures: &mut UsageFigures,
+    tally: &mut Tally,
 ) -> anyhow::Result<()> {
-    let metrics = pass.app.catalog.metrics();
+    let (metrics, figures) = (pass.app.catalog.metrics(), &mut tally.figures);
     figures.customers += 1;
     figures.series += metrics.len() as u64;
     for metric in &customer.unknown_metrics {
@@ -64,7 +63,7 @@ fn judge(
         let values = values.get(skipped..).unwrap_or_default();
         let hours = spec.hours(first, values, customer_since);
         for (hour, reason) in hours.broken() {
-            if figures.broken_windows < LOGGED {
+            if tally.figures.broken_windows < LOGGED {
                 tracing::warn!(
                     customer.id = %id,
                     usage.metric = %spec.name,
@@ -73,14 +72,14 @@ fn judge(
                     "a broken hour is left out"
                 );
             }
-            figures.broken_windows += 1;
+            tally.figures.broken_windows += 1;
         }
         let judged =
             judge_hours(pass, known, &id, metric, SeriesOfHours { hours: &hours, customer_since, calendar });
         for candidate in &judged.candidates {
             candidates.push(candidate)?;
         }
-        note_verdict(pass, &id, &spec.name, &judged, figures);
+        note_verdict(pass, &id, metric, &judged, tally);
     }
     Ok(())
 }

@@ -17,6 +17,17 @@ pub fn with_general(own: Vec<String>, direction: Direction) -> Vec<String> {
     own.into_iter().chain(general.iter().map(|step| (*step).to_owned())).collect()
 }
 
+/// Instructions for operators whose customers dropped all at once.
+pub fn of_stopped_data() -> Vec<String> {
+    [
+        "Look at what brings the events to ClickHouse: queue, consumers, credentials, disk.",
+        "Run `meterflow doctor`: it tells the newest event of each metric, and whether the views feed the rollup.",
+        "Pages about drops of single customers are held back until the data are back. Events that come late count.",
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,22 @@ pub fn of_explanation(
     format!("{seen} {period}, {usual} {}", when(explanation, zone.local(newest)))
 }
 
+/// For example "the data of all customers stopped: 180 of 200 customers dropped in the last hour, and api_calls came to 120
+/// calls instead of about 5,200".
+pub fn of_stopped_data(
+    (dropped, customers): (u32, u32),
+    (seen, expected): (f64, f64),
+    metric: &str,
+    unit: &str,
+) -> String {
+    let seen = if seen == 0.0 { "nothing".to_owned() } else { humanize(seen, unit) };
+    let expected = humanize(two_digits(expected), unit);
+    format!(
+        "the data of all customers stopped: {dropped} of {customers} customers dropped in the last hour, and {metric} came to \
+         {seen} instead of about {expected}"
+    )
+}
+
 /// The expected amount in two digits, without its unit if both amounts are in the metric's own.
 fn usual(expected: f64, seen: &str, unit: &str) -> String {
     let amount = humanize(two_digits(expected), unit);

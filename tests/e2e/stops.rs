@@ -1,0 +1,69 @@
+//! Data of all customers that stop, on real engines: one page to the operators, and none about a single customer.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use e2e::World;
+use e2e::world::{hourly, run, text};
+use serde_json::Value;
+
+use crate::models::{detector, fit_after, hour, insert};
+
+/// Customers of the fleet.
+const CUSTOMERS: usize = 8;
+
+/// What a run at the end of an hour publishes: customers and events.
+async fn told(world: &World, number: i64) -> Result<Vec<(String, String)>> {
+    let app = detector(world).await?;
+    run(&app, &hourly(&hour(number).to_string())).await?;
+    let name = |alert: &Value, name: &str| alert[name].as_str().unwrap_or_default().to_owned();
+    let alerts = world.alerts().await?;
+    Ok(alerts.iter().map(|alert| (name(alert, "customer_id"), name(alert, "event"))).collect())
+}
+
+#[tokio::test]
+async fn a_fleet_that_stops_is_one_page_and_the_customer_that_stays_silent_pages_later() -> Result<()> {
+    // Nothing from 09:00 to 11:00. One customer stays silent.
+    let back = "if(n IN (768 + 9, 768 + 10), 0, 600 + cityHash64(n, SALT) % 61)";
+    let gone = "if(n >= 768 + 9, 0, 600 + cityHash64(n) % 61)";
+    for is_fitted in [false, true] {
+        let world = World::new().await?;
+        for customer in 1..CUSTOMERS {
+            insert(&world, &format!("c{customer}"), &back.replace("SALT", &customer.to_string())).await?;
+        }
+        insert(&world, "gone", gone).await?;
+        // An id that nobody can have.
+        insert(&world, "*", gone).await?;
+        if is_fitted {
+            fit_after(&detector(&world).await?, 8).await;
+        }
+        let mut all = BTreeMap::new();
+        for number in 9..=16 {
+            all.insert(number, told(&world, number).await?);
+        }
+        let of = |customer: &str, event: &str| (customer.to_owned(), event.to_owned());
+        assert_eq!(all[&10], [of("*", "opened")], "{is_fitted}: {all:?}");
+        assert_eq!(all[&11], [], "{is_fitted}: {all:?}");
+        let later: Vec<_> = (12..=16).flat_map(|number| all[&number].clone()).collect();
+        assert!(later.contains(&of("*", "resolved")), "{is_fitted}: {all:?}");
+        assert!(later.contains(&of("gone", "opened")), "{is_fitted}: {all:?}");
+        let others: Vec<_> = later.iter().filter(|(customer, _)| customer.starts_with('c')).collect();
+        assert_eq!(others, Vec::<&(String, String)>::new(), "{is_fitted}");
+
+        let items = world.all_items().await?;
+        let stopped = items.iter().find(|item| text(item, "type") == "data_stopped").expect("an anomaly");
+        assert_eq!(
+            (text(stopped, "customer_id"), text(stopped, "severity")),
+            ("*".to_owned(), "critical".to_owned())
+        );
+        let description = text(stopped, "description");
+        assert!(
+            description.starts_with("the data of all customers stopped: 8 of 8 customers"),
+            "{description}"
+        );
+        let held =
+            items.iter().filter(|item| text(item, "mute_reason") == "the data of all customers stopped");
+        assert!(held.count() >= CUSTOMERS, "the drops of single customers are stored");
+    }
+    Ok(())
+}
