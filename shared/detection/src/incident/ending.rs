@@ -124,7 +124,9 @@ fn of_open(
     // A warning never had a change that would page.
     let share = if course.severity == Severity::Critical { 1.0 } else { INSIDE };
     let shows_from = window(assessment, seen_by).map(|view| share * view.shows_from(direction, settings));
-    match course.change.zip(shows_from) {
+    // A window of a day holds the hours of use of each customer.
+    let change = course.change.filter(|_| course.seen_by < Incident::DAY);
+    match change.zip(shows_from) {
         Some((change, shows_from)) if is_hidden(change, shows_from, hours_since) => Seen::Hidden,
         _ => Seen::Inside,
     }

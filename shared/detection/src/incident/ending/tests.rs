@@ -85,6 +85,8 @@ fn an_hour_that_could_not_show_the_deviation_is_not_calm() {
         of_open(&hours[5], &settings(), Direction::Spike, &course, 1)
     };
     assert_eq!((of_warning(0.6), of_warning(0.8)), (Seen::Hidden, Seen::Inside));
+    // A window of a day shows any deviation that it saw.
+    assert_eq!(of(&hours[5], Direction::Spike, 24, Some(0.01)), Seen::Inside);
     // After a week nobody waits for such an hour any more.
     let course = Course {
         opened_at: end(0),
