@@ -70,7 +70,7 @@ async fn a_spike_of_an_hour_is_24_anomalies_one_incident_one_page_and_one_resolv
         ["state", "anomalies", "severity"].map(|name| text(incident, name)),
         ["resolved", "24", "critical"]
     );
-    assert_eq!(text(incident, "closed_at"), (start + hours(26)).as_millisecond().to_string());
+    assert_eq!(text(incident, "closed_at"), (start + hours(27)).as_millisecond().to_string());
     let alerts = world.alerts().await?;
     let told: Vec<_> = alerts.iter().map(|alert| [&alert["event"], &alert["incident_id"]]).collect();
     assert_eq!(told, [["opened", &*id], ["resolved", &*id]], "{alerts:#?}");
