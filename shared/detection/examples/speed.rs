@@ -35,7 +35,7 @@ fn main() {
             black_box(ensemble::judge(black_box(recent), &model.rows[12], &settings));
         }
     }
-    println!("check: {:.0} ns a series", started.elapsed().as_secs_f64() * 1e9 / (SERIES * ROUNDS) as f64);
+    println!("check: {:.3} us a series", started.elapsed().as_secs_f64() * 1e6 / (SERIES * ROUNDS) as f64);
 }
 
 /// Counts with a day and a week, from a linear congruential generator.

@@ -19,6 +19,7 @@ mod transform;
 use serde::{Deserialize, Serialize};
 
 use crate::Baseline;
+use crate::baseline::Values;
 use crate::calendar::Calendar;
 use crate::hour::Hour;
 use crate::hours::{Aggregate, ByLength, Hours, LENGTHS, Recent, windows};
@@ -26,7 +27,7 @@ use crate::sorted::MAD_TO_SPREAD;
 use cell::{Cell, Past};
 use gate::Gate;
 use muted::Muted;
-use robust::median_size;
+use robust::median_of;
 
 pub use memory::Memory;
 pub use numbers::{LAYOUT, NUMBERS};
@@ -162,8 +163,9 @@ impl Fit {
             let largest = gate::third_largest(values);
             let limit =
                 largest.filter(|_| hours.never_negative()).map_or(f64::MAX, |largest| WINSOR * largest);
-            for value in values.iter_mut().filter(|value| !value.is_nan()) {
-                *value = transform.apply(value.min(limit));
+            for value in values.iter_mut() {
+                // The least of NaN and the limit is the limit.
+                *value = if value.is_nan() { *value } else { transform.apply(value.min(limit)) };
             }
         }
         let mut fitted =
@@ -224,10 +226,11 @@ impl Fit {
         let mut by_length = [const { Vec::new() }; 4];
         for (place, length) in LENGTHS.into_iter().enumerate() {
             residuals.fill(f64::NAN);
-            by_length[place] =
+            let median;
+            (by_length[place], median) =
                 self.cells(place, length, &weights, &mut residuals, &mut busiest, (calendar, peers));
             if length == 1 {
-                memory = memory::fit(&residuals);
+                memory = memory::fit(&residuals, median);
             }
         }
         let row = |hour: usize| HourModel {
@@ -243,7 +246,7 @@ impl Fit {
         (0..Calendar::HOURS).map(row).collect()
     }
 
-    /// The models of the windows of one length, by hour of the day.
+    /// The models of the windows of one length, by hour of the day, and the median size of their residuals.
     ///
     /// * `busiest`: gets the busiest hour of a series with bursts, for the longer windows.
     fn cells(
@@ -254,17 +257,16 @@ impl Fit {
         residuals: &mut [f64],
         busiest: &mut Option<f64>,
         (calendar, peers): (&Calendar, &Profile),
-    ) -> Vec<Option<WindowModel>> {
+    ) -> (Vec<Option<WindowModel>>, f64) {
         let values = self.usual(place);
         if self.days < FIRST_DAYS {
             let cells =
                 peers::fit(&self.hours, values, length, self.aggregate, self.transform, calendar, peers);
-            return (0..Calendar::HOURS)
-                .map(|hour| {
-                    let cell = cells.as_ref()?[hour];
-                    Some(WindowModel::of(cell, cell.variance.sqrt(), CERTAIN))
-                })
-                .collect();
+            let model = |hour: usize| {
+                let cell = cells.as_ref()?[hour];
+                Some(WindowModel::of(cell, cell.variance.sqrt(), CERTAIN))
+            };
+            return ((0..Calendar::HOURS).map(model).collect(), 0.0);
         }
         let cells: Vec<Option<Cell>> = (0..Calendar::HOURS)
             .map(|hour| {
@@ -273,9 +275,8 @@ impl Fit {
                 cell::fit(&past, weights, residuals)
             })
             .collect();
-        let mut sizes: Vec<f64> =
-            residuals.iter().filter(|residual| !residual.is_nan()).map(|residual| residual.abs()).collect();
-        let pooled = MAD_TO_SPREAD * median_size(&mut sizes);
+        let median = median_of(residuals);
+        let pooled = MAD_TO_SPREAD * median;
         let pool_freedom = if length == 1 { 4.0 } else { 2.0 };
         let freedom = |cell: &Cell| (cell.spread_samples - 2.0).max(1.0);
         let spread = |cell: Cell| {
@@ -296,7 +297,7 @@ impl Fit {
             let freedom = pool_freedom + freedom(&cell);
             Some(WindowModel { gate, ..WindowModel::of(cell, spread, freedom) })
         };
-        cells.iter().enumerate().map(model).collect()
+        (cells.iter().enumerate().map(model).collect(), median)
     }
 
     /// Adds the figures of the same hours of the days before, by the customer's own calendar.
@@ -304,14 +305,21 @@ impl Fit {
         for (hour, row) in rows.iter_mut().enumerate() {
             for (place, window) in row.windows.iter_mut().enumerate() {
                 let Some(window) = window else { continue };
-                let is_whole =
-                    |at: usize| self.muted.as_ref().is_none_or(|muted| !muted.touches(at, LENGTHS[place]));
-                let has_value = |at: &usize| is_whole(*at) && !self.windows[place][*at].is_nan();
-                let earlier = calendar.earlier(hour).iter().map(|earlier| earlier.place).filter(has_value);
-                let is_usual = |at: &usize| !self.usual(place)[*at].is_nan();
-                window.classical =
-                    Baseline::of(earlier.clone().filter(is_usual).map(|at| self.windows[place][at]));
-                window.excluded = earlier.filter(|at| !is_usual(at)).count();
+                let (values, usual) = (&self.windows[place], self.usual(place));
+                let is_touched =
+                    |at: usize| self.muted.as_ref().is_some_and(|muted| muted.touches(at, LENGTHS[place]));
+                let mut counted = Values::new();
+                for at in calendar.earlier(hour).iter().map(|earlier| earlier.place) {
+                    if values[at].is_nan() || is_touched(at) {
+                        continue;
+                    }
+                    if usual[at].is_nan() {
+                        window.excluded += 1;
+                    } else {
+                        counted.push(values[at]);
+                    }
+                }
+                window.classical = Baseline::of_slice(&counted);
             }
         }
     }

@@ -7,9 +7,7 @@
 //! One step of Huber's estimator takes the weight from odd days: P. J. Huber, "Robust Estimation of a Location
 //! Parameter", Annals of Mathematical Statistics 35 (1964).
 
-use smallvec::SmallVec;
-
-use super::robust::median_size;
+use super::robust::{median_size, size_key};
 use crate::calendar::{CLASSES, Calendar, Class, Earlier};
 use crate::sorted::MAD_TO_SPREAD;
 
@@ -40,20 +38,24 @@ pub(super) struct Past<'a> {
     pub(super) all: &'a [f64],
 }
 
-/// One earlier day.
-#[derive(Clone, Copy)]
-struct Day {
-    value: f64,
-    weight: f64,
-    residual: f64,
-    place: usize,
-    class: Class,
-    same_weekday: bool,
-    /// Days to the weekday of the day at hand, 0 to 6.
-    weekday: usize,
-}
+/// Places for the days of a cell: whole rounds of the lanes of [`sums`].
+const PLACES: usize = Calendar::COMPARED_DAYS.next_multiple_of(LANES);
 
-type Days = SmallVec<[Day; Calendar::COMPARED_DAYS]>;
+/// A processor adds so many numbers at a time. With one sum it would wait for each addition.
+const LANES: usize = 4;
+
+/// The earlier days with a value, by number. Places behind the last one have no weight, and a value of zero.
+struct Days {
+    number: usize,
+    values: [f64; PLACES],
+    weights: [f64; PLACES],
+    residuals: [f64; PLACES],
+    classes: [Class; PLACES],
+    places: [usize; PLACES],
+    same_weekday: [bool; PLACES],
+    /// Days to the weekday of the day at hand, 0 to 6.
+    weekdays: [usize; PLACES],
+}
 
 /// What is usual for the days of each class, and how far the class of the day at hand stands apart.
 struct Classes {
@@ -94,30 +96,39 @@ pub(super) fn weights() -> [f64; Calendar::COMPARED_DAYS + 1] {
 ///
 /// * `residuals`: gets the distance of each of the earlier values from what is usual for its day, by place.
 pub(super) fn fit(past: &Past<'_>, weights: &[f64], residuals: &mut [f64]) -> Option<Cell> {
-    let mut days: Days = past.days(weights).collect();
-    if days.len() < FEWEST_DAYS {
+    let mut days = Days::of(past, weights);
+    if days.number < FEWEST_DAYS {
         return None;
     }
     let classes = Classes::of(&days, past.class);
-    for day in &mut days {
-        day.residual = day.value - classes.expected[usize::from(day.class)];
+    for day in 0..days.number {
+        days.residuals[day] = days.values[day] - classes.expected[usize::from(days.classes[day])];
     }
     // Days of classes that stand apart have less of a say, or none.
-    let shared = |day: &Day| day.weight * if day.class == past.class { 1.0 } else { 1.0 - classes.apart };
-    let borrowed = (BORROWED_DAYS / classes.other_days.max(1.0)).min(1.0);
-    let foreign = 1.0 - classes.apart * (1.0 - borrowed);
-    let spreading = |day: &Day| day.weight * if day.class == past.class { 1.0 } else { foreign };
+    let is_own = |day: usize| days.classes[day] == past.class;
+    let foreign = 1.0 - classes.apart;
+    let shared = |day: usize| days.weights[day] * if is_own(day) { 1.0 } else { foreign };
+    let lent = (BORROWED_DAYS / classes.other_days.max(1.0)).min(1.0);
+    let borrowed = 1.0 - classes.apart * (1.0 - lent);
+    let spreading: [f64; PLACES] =
+        std::array::from_fn(|day| days.weights[day] * if is_own(day) { 1.0 } else { borrowed });
 
-    let raw: f64 = weighted(&days, spreading, |day| square(day.residual));
+    let [weight, squares] = sums(|day| [spreading[day], spreading[day] * square(days.residuals[day])]);
+    let raw = ratio(squares, weight);
     let limit = CLIP * typical_size(&days, past.class, classes.apart).max(0.4 * raw.sqrt());
-    let clipped = |day: &Day| day.residual.clamp(-limit, limit);
-    let middle = weighted(&days, spreading, clipped);
-    let number = count(&days, spreading);
+    let clipped = days.residuals.map(|residual| residual.clamp(-limit, limit));
+    let [of_spread, squared_weights, of_share, squared_shares, of_shared] = sums(|day| {
+        let (spreading, shared) = (spreading[day], shared(day));
+        [spreading * clipped[day], square(spreading), shared, square(shared), shared * clipped[day]]
+    });
+    let middle = ratio(of_spread, weight);
+    let number = square(weight) / squared_weights;
     let lost = number / (number - 1.0);
-    let mut variance = weighted(&days, spreading, |day| square(clipped(day) - middle)) * lost * CLIPPED;
-    let usual = classes.expected[usize::from(past.class)] + weighted(&days, shared, clipped);
+    let [squares] = sums(|day| [spreading[day] * square(clipped[day] - middle)]);
+    let mut variance = ratio(squares, weight) * lost * CLIPPED;
+    let usual = classes.expected[usize::from(past.class)] + ratio(of_shared, of_share);
     let mut expected = usual;
-    let mut noise = count(&days, shared).recip();
+    let mut noise = (square(of_share) / squared_shares).recip();
 
     if let Some(weekday) = Weekday::of(&days) {
         let moves = share_of_signal(
@@ -136,8 +147,9 @@ pub(super) fn fit(past: &Past<'_>, weights: &[f64], residuals: &mut [f64]) -> Op
         let of_class = classes.expected[usize::from(class)] + weekdays[weekday];
         value - if same_weekday { expected } else { of_class }
     };
-    for day in &days {
-        residuals[day.place] = residual(day.weekday, day.same_weekday, day.value, day.class);
+    for day in 0..days.number {
+        residuals[days.places[day]] =
+            residual(days.weekdays[day], days.same_weekday[day], days.values[day], days.classes[day]);
     }
     for earlier in past.taken_out() {
         let value = past.all[earlier.place];
@@ -154,38 +166,67 @@ impl Past<'_> {
             .iter()
             .filter(|earlier| self.values[earlier.place].is_nan() && !self.all[earlier.place].is_nan())
     }
+}
 
-    fn days(&self, weights: &[f64]) -> impl Iterator<Item = Day> {
-        self.earlier.iter().filter(|earlier| !self.values[earlier.place].is_nan()).map(|earlier| Day {
-            value: self.values[earlier.place],
-            weight: weights[earlier.age],
-            residual: 0.0,
-            place: earlier.place,
-            class: earlier.class[self.length],
-            same_weekday: earlier.same_weekday,
-            weekday: earlier.age % 7,
-        })
+impl Days {
+    fn of(past: &Past<'_>, weights: &[f64]) -> Self {
+        let mut days = Self {
+            number: 0,
+            values: [0.0; PLACES],
+            weights: [0.0; PLACES],
+            residuals: [0.0; PLACES],
+            classes: [0; PLACES],
+            places: [0; PLACES],
+            same_weekday: [false; PLACES],
+            weekdays: [0; PLACES],
+        };
+        for earlier in past.earlier.iter().take(PLACES) {
+            let value = past.values[earlier.place];
+            let day = days.number;
+            days.values[day] = value;
+            days.weights[day] = weights[earlier.age];
+            days.classes[day] = earlier.class[past.length];
+            days.places[day] = earlier.place;
+            days.same_weekday[day] = earlier.same_weekday;
+            days.weekdays[day] = earlier.age % 7;
+            // The next one takes the place of a day without a value.
+            days.number += usize::from(!value.is_nan());
+        }
+        if let Some((values, weights)) =
+            days.values.get_mut(days.number).zip(days.weights.get_mut(days.number))
+        {
+            (*values, *weights) = (0.0, 0.0);
+        }
+        days
     }
 }
 
 impl Classes {
     fn of(days: &Days, own: Class) -> Self {
         // About the first value, so that large values that differ by little keep their digits.
-        let origin = days[0].value;
-        let (mut counts, mut weights, mut sums) = ([0.0; CLASSES], [0.0; CLASSES], [0.0; CLASSES]);
-        for day in days {
-            let class = usize::from(day.class);
-            counts[class] += 1.0;
-            weights[class] += day.weight;
-            sums[class] += day.weight * (day.value - origin);
+        let origin = days.values[0];
+        // By class: number, weight and weighted sum. Days that follow each other add to different sums, so that a
+        // processor need not wait for the one before.
+        let mut halves = [[[0.0; 4]; CLASSES]; 2];
+        for day in 0..days.number {
+            let weight = days.weights[day];
+            let of_class = &mut halves[day % 2][usize::from(days.classes[day]) % CLASSES];
+            add(of_class, [1.0, weight, weight * (days.values[day] - origin), 0.0]);
         }
-        let count = days.len() as f64;
-        let (weight, sum): (f64, f64) = (weights.iter().sum(), sums.iter().sum());
-        let means: [f64; CLASSES] = std::array::from_fn(|class| sums[class] / weights[class]);
-        let squares: f64 = days
-            .iter()
-            .map(|day| day.weight * square((day.value - origin) - means[usize::from(day.class)]))
-            .sum();
+        let [mut of_classes, other] = halves;
+        of_classes.iter_mut().zip(other).for_each(|(one, other)| add(one, other));
+        let counts = of_classes.map(|[count, ..]| count);
+        let weights = of_classes.map(|[_, weight, ..]| weight);
+        let of_class = of_classes.map(|[_, _, sum, _]| sum);
+        let count = days.number as f64;
+        let (weight, sum): (f64, f64) = (weights.iter().sum(), of_class.iter().sum());
+        let means: [f64; CLASSES] = std::array::from_fn(|class| of_class[class] / weights[class]);
+        let mut distances = [0.0; PLACES];
+        for day in 0..days.number {
+            let mean = means[usize::from(days.classes[day]) % CLASSES];
+            distances[day] = (days.values[day] - origin) - mean;
+        }
+        let [squares] = sums(|day| [days.weights[day] * square(distances[day])]);
         let within = squares / weight * count / (count - 2.0);
         let all = sum / weight;
         let mut apart = [0.0; CLASSES];
@@ -195,7 +236,7 @@ impl Classes {
             if counts[class] == 0.0 || others == 0.0 {
                 continue;
             }
-            let rest = (sum - sums[class]) / (weight - weights[class]);
+            let rest = (sum - of_class[class]) / (weight - weights[class]);
             let noise = within / DAYS_WORTH * (counts[class].recip() + others.recip());
             apart[class] = share_of_signal(square(means[class] - rest), noise, noise);
             expected[class] += apart[class] * (means[class] - all);
@@ -215,15 +256,22 @@ struct Weekday {
 impl Weekday {
     /// `None` below two days.
     fn of(days: &Days) -> Option<Self> {
-        let number = days.iter().filter(|day| day.same_weekday).count();
+        let same = || (0..days.number).filter(|day| days.same_weekday[*day]);
+        let number = same().count();
         if number < 2 {
             return None;
         }
         let number = number as f64;
-        let weight = |day: &Day| if day.same_weekday { day.weight } else { 0.0 };
-        let origin = days[0].value;
-        let mean = origin + weighted(days, weight, |day| day.value - origin);
-        let variance = weighted(days, weight, |day| square(day.value - mean)) * number / (number - 1.0);
+        let mean_of = |value: &dyn Fn(usize) -> f64| {
+            let of_day = |(weight, sum): (f64, f64), day: usize| {
+                (weight + days.weights[day], sum + days.weights[day] * value(day))
+            };
+            let (weight, sum) = same().fold((0.0, 0.0), of_day);
+            ratio(sum, weight)
+        };
+        let origin = days.values[0];
+        let mean = origin + mean_of(&|day| days.values[day] - origin);
+        let variance = mean_of(&|day| square(days.values[day] - mean)) * number / (number - 1.0);
         Some(Self { days: number, mean, variance })
     }
 
@@ -235,14 +283,12 @@ impl Weekday {
 
 /// How far each weekday stands apart from its class.
 fn weekdays(days: &Days, within: f64) -> [f64; 7] {
-    let mut sums = [(0.0, 0.0, 0.0); 7];
-    for day in days {
-        let (count, sum, squares) = &mut sums[day.weekday];
-        *count += 1.0;
-        *sum += day.residual;
-        *squares += square(day.residual);
+    let mut sums = [[0.0; 4]; 7];
+    for day in 0..days.number {
+        let residual = days.residuals[day];
+        add(&mut sums[days.weekdays[day] % 7], [1.0, residual, square(residual), 0.0]);
     }
-    sums.map(|(count, sum, squares): (f64, f64, f64)| {
+    sums.map(|[count, sum, squares, _]| {
         if count < 2.0 {
             return 0.0;
         }
@@ -256,10 +302,13 @@ fn weekdays(days: &Days, within: f64) -> [f64; 7] {
 
 /// The robust spread of the residuals: of the class at hand if it stands apart, and otherwise of all days.
 fn typical_size(days: &Days, class: Class, apart: f64) -> f64 {
-    let counts = |day: &&Day| apart <= 0.5 || day.class == class;
-    let mut sizes: SmallVec<[f64; Calendar::COMPARED_DAYS]> =
-        days.iter().filter(counts).map(|day| day.residual.abs()).collect();
-    MAD_TO_SPREAD * median_size(&mut sizes)
+    let mut sizes = [0; PLACES];
+    let mut number = 0;
+    for day in 0..days.number {
+        sizes[number] = size_key(days.residuals[day]);
+        number += usize::from(apart <= 0.5 || days.classes[day] == class);
+    }
+    MAD_TO_SPREAD * median_size(&mut sizes[..number])
 }
 
 /// How far an expectation moves: the part of a squared difference that is more than its noise, over itself and the
@@ -269,26 +318,26 @@ fn share_of_signal(squared: f64, noise: f64, remaining: f64) -> f64 {
     if signal > 0.0 { signal / (signal + remaining) } else { 0.0 }
 }
 
-/// A weighted mean. 0 if nothing has a weight.
-fn weighted(days: &Days, weight: impl Fn(&Day) -> f64, value: impl Fn(&Day) -> f64) -> f64 {
-    let (mut total, mut sum) = (0.0, 0.0);
-    for day in days {
-        let weight = weight(day);
-        total += weight;
-        sum += weight * value(day);
-    }
-    if total > 0.0 { sum / total } else { 0.0 }
+/// A sum over the sum of its weights. 0 if nothing has a weight.
+fn ratio(sum: f64, weight: f64) -> f64 {
+    if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
-/// The number of values of equal weight that give a mean with as little noise.
-fn count(days: &Days, weight: impl Fn(&Day) -> f64) -> f64 {
-    let (mut total, mut squares) = (0.0, 0.0);
-    for day in days {
-        let weight = weight(day);
-        total += weight;
-        squares += weight * weight;
+fn add<const N: usize>(sums: &mut [f64; N], terms: [f64; N]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+}
+
+/// Sums over all places.
+fn sums<const N: usize>(terms: impl Fn(usize) -> [f64; N]) -> [f64; N] {
+    let mut lanes = [[0.0; LANES]; N];
+    for first in (0..PLACES).step_by(LANES) {
+        for lane in 0..LANES {
+            for (lanes, term) in lanes.iter_mut().zip(terms(first + lane)) {
+                lanes[lane] += term;
+            }
+        }
     }
-    total * total / squares
+    lanes.map(|[a, b, c, d]| (a + b) + (c + d))
 }
 
 fn square(value: f64) -> f64 {

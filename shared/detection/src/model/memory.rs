@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::robust::median_size;
+use super::robust::{median_size, size_key};
 use crate::sorted::MAD_TO_SPREAD;
 
 /// The process of the residuals of single hours, in the transformed scale.
@@ -24,10 +24,11 @@ const MOST_CARRIED: f64 = 0.98;
 const LEAST_SHARE: f64 = 0.3;
 
 /// The memory of residuals hour by hour, NaN for gaps.
-pub(super) fn fit(residuals: &[f64]) -> Memory {
-    let mut sizes: Vec<f64> =
-        residuals.iter().filter(|residual| !residual.is_nan()).map(|r| r.abs()).collect();
-    let limit = CLIP * spread_of(&mut sizes);
+///
+/// * `median`: the median of their sizes.
+pub(super) fn fit(residuals: &[f64], median: f64) -> Memory {
+    let known = || residuals.iter().copied().filter(|residual| !residual.is_nan());
+    let limit = CLIP * spread_of(median, known());
     let clip = |residual: f64| residual.clamp(-limit, limit);
     let pairs = || residuals.windows(2).filter(|pair| !pair[0].is_nan() && !pair[1].is_nan());
     let (mut products, mut squares) = (0.0, 0.0);
@@ -37,13 +38,14 @@ pub(super) fn fit(residuals: &[f64]) -> Memory {
         squares += before * before;
     }
     let carried = if squares > 0.0 { (products / squares).clamp(0.0, MOST_CARRIED) } else { 0.0 };
-    sizes.clear();
-    sizes.extend(pairs().map(|pair| (pair[1] - carried * pair[0]).abs()));
-    Memory { carried, spread: spread_of(&mut sizes) }
+    let new = || pairs().map(|pair| pair[1] - carried * pair[0]);
+    let mut sizes: Vec<u64> = new().map(size_key).collect();
+    Memory { carried, spread: spread_of(median_size(&mut sizes), new()) }
 }
 
-fn spread_of(sizes: &mut [f64]) -> f64 {
-    let count = sizes.len().max(1) as f64;
-    let mean_square = sizes.iter().map(|size| size * size).sum::<f64>() / count;
-    (MAD_TO_SPREAD * median_size(sizes)).max(LEAST_SHARE * mean_square.sqrt())
+/// The robust spread of values, by the median of their sizes.
+fn spread_of(median: f64, values: impl Iterator<Item = f64>) -> f64 {
+    let (count, squares) =
+        values.fold((0.0_f64, 0.0), |(count, squares), value| (count + 1.0, squares + value * value));
+    (MAD_TO_SPREAD * median).max(LEAST_SHARE * (squares / count.max(1.0)).sqrt())
 }

@@ -1,7 +1,7 @@
 //! The first days of a series: the shape of its peers' days times its own level.
 
 use super::cell::Cell;
-use super::robust::median_size;
+use super::robust::{median_size, size_key};
 use super::transform::Transform;
 use crate::Distribution;
 use crate::calendar::{Calendar, Local};
@@ -55,11 +55,11 @@ pub(super) fn fit(
     let place = LENGTHS.iter().position(|known| *known == length)?;
     let expected = &windows(aggregate, &shape)[place];
     let expected = |at: usize| transform.apply(level * expected[at]);
-    let mut sizes: Vec<f64> = transformed
+    let mut sizes: Vec<u64> = transformed
         .iter()
         .enumerate()
         .filter(|(at, value)| !value.is_nan() && *at + 1 >= length)
-        .map(|(at, value)| (value - expected(at)).abs())
+        .map(|(at, value)| size_key(value - expected(at)))
         .collect();
     if sizes.is_empty() {
         return None;
