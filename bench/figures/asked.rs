@@ -1,6 +1,7 @@
 //! Queries to ClickHouse, word for word, so that they can be asked again.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use e2e::proxy::{Action, Proxy, Seen};
@@ -11,6 +12,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) operation: String,
+    pub(crate) at: Instant,
     path_and_query: String,
     headers: HeaderMap,
     /// Its text and parameters, each as a part.
@@ -22,9 +24,16 @@ pub(crate) struct Asked {
 pub(crate) struct Answered {
     /// Peak memory.
     pub(crate) memory: u64,
+    /// Rows of the answer.
+    pub(crate) rows: u64,
 }
 
 impl Asked {
+    /// Whether it reads customers that looked odd in a screen.
+    pub(crate) fn is_of_suspects(&self) -> bool {
+        self.path_and_query.contains("-full-")
+    }
+
     /// Fetches the answer by bare HTTP, and discards it as it arrives.
     pub(crate) async fn fetch_into_nothing(&self, url: &str) -> Result<()> {
         let mut response = self.send(url, &self.path_and_query, &self.body).await?;
@@ -50,8 +59,10 @@ impl Asked {
         let summary = response.headers().get("x-clickhouse-summary").cloned();
         response.bytes().await?;
         let summary: Value = serde_json::from_slice(summary.context("no summary")?.as_bytes())?;
-        let memory = summary["memory_usage"].as_str().context("a summary without memory")?.parse()?;
-        Ok(Answered { memory })
+        let number = |name: &str| -> Result<u64> {
+            Ok(summary[name].as_str().with_context(|| format!("a summary without {name}"))?.parse()?)
+        };
+        Ok(Answered { memory: number("memory_usage")?, rows: number("result_rows")? })
     }
 
     /// Under a new query id, because the old one may still be in use.
@@ -80,6 +91,7 @@ pub(crate) async fn asked_while<T>(
     let note = move |seen: &Seen| {
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
             operation: seen.operation.clone(),
+            at: Instant::now(),
             path_and_query: seen.path_and_query.clone(),
             headers: seen.headers.clone(),
             body: String::from_utf8_lossy(&seen.body).into_owned(),

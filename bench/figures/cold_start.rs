@@ -30,7 +30,7 @@ const COLD_START_RATIO: f64 = 15.0;
 const FIRST_RANDOM_MS: f64 = 1.0;
 
 /// Megabytes of a package.
-const PACKAGE_MB: f64 = 6.0;
+const PACKAGE_MB: f64 = 6.5;
 
 /// The file of trusted authorities, on Amazon Linux and on other systems.
 const CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];

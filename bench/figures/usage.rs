@@ -46,6 +46,10 @@ pub(crate) struct Limits {
     pub(crate) memory: u64,
     /// Number of queries of the whole sweep.
     pub(crate) queries: usize,
+    /// Rows of models that it reads.
+    pub(crate) models: u64,
+    /// Customers that it reads in full because they look odd, and the time for them.
+    pub(crate) suspects: (u64, Duration),
 }
 
 /// One sweep.
@@ -111,8 +115,7 @@ impl Usage {
     async fn insert_hours(&self, hours: Range<u64>, condition: &str) -> Result<()> {
         let sql = format!(
             "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low)
-             WITH {first} + number % {count} AS hour, intDiv(number, {count}) % {METRICS} AS metric,
-                 intDiv(number, {count} * {METRICS}) AS customer, customer % {KINDS} AS kind,
+             WITH {first} + number % {count} AS hour, intDiv(number, {count}) AS metric, customer % {KINDS} AS kind,
                  20 + cityHash64(kind, metric) % 100 AS base,
                  (base + cityHash64(kind, metric, hour) % (1 + intDiv(base, 4)))
                      * if(hour = 0 AND metric = 0 AND customer % {BURSTS} = 7, 20, 1) AS amount,
@@ -122,13 +125,13 @@ impl Usage {
                  ['api_calls', 'bandwidth', 'compute_time', 'storage_peak'][metric + 1],
                  toDateTime({end}, 'UTC') - 3600 * (hour + 1),
                  amount, amount * size, if(metric = 3, amount, size), size
-             FROM numbers({rows})
-             {condition}
+             FROM (SELECT number AS customer FROM numbers({customers}) {condition}) AS customers
+             CROSS JOIN (SELECT number FROM numbers({METRICS} * {count})) AS hours
              SETTINGS max_insert_threads = 2, min_insert_block_size_rows = 10000000",
             first = hours.start,
             count = hours.end - hours.start,
             end = at(END).as_second(),
-            rows = self.customers * METRICS * (hours.end - hours.start),
+            customers = self.customers,
         );
         self.run(&sql).await
     }
@@ -211,10 +214,11 @@ impl Usage {
     /// A sweep and its limits, in turns.
     pub(crate) async fn limits(&self) -> Result<Limits> {
         let url = &self.world.clickhouse_url;
-        let (asked, _) = asked_while(url, async |url| {
+        let (asked, ended) = asked_while(url, async |url| {
             let variables = [&[("CLICKHOUSE_URL", url)], MODELS].concat();
             let app = self.world.app_with(&variables, &self.world.aws).await?;
-            self.sweep_once(&app).await
+            self.sweep_once(&app).await?;
+            Ok(Instant::now())
         })
         .await?;
         let app = self.world.app_with(MODELS, &self.world.aws).await?;
@@ -225,10 +229,21 @@ impl Usage {
             fetch_as_a_sweep(&asked, url).await?;
             fetched.push(started.elapsed());
         }
-        for query in &asked {
-            memory = memory.max(query.compute(url).await?.memory);
+        let (mut models, mut suspects) = (0, (0, Duration::ZERO));
+        let ends = asked.iter().skip(1).map(|query| query.at).chain([ended]);
+        for (query, end) in asked.iter().zip(ends) {
+            let answered = query.compute(url).await?;
+            memory = memory.max(answered.memory);
+            if query.operation == "models" {
+                models += answered.rows;
+            }
+            if query.is_of_suspects() {
+                suspects.0 += answered.rows;
+                suspects.1 += end - query.at;
+            }
         }
-        Ok(Limits { read: median_time(read), fetched: median_time(fetched), memory, queries: asked.len() })
+        let (read, fetched) = (median_time(read), median_time(fetched));
+        Ok(Limits { read, fetched, memory, queries: asked.len(), models, suspects })
     }
 
     /// The bytes on disk of a table.

@@ -1,10 +1,10 @@
 //! Fits the models of later runs. A run begins with this only after it has published its findings.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use catalog::Shard;
-use detection::model::Profile;
-use detection::{Calendar, CustomerId, Hour, Model, Window};
+use detection::{Calendar, CustomerId, Hour, Window};
 use jiff::SignedDuration;
 use platform::telemetry::error_chain;
 use tokio::time::timeout_at;
@@ -13,6 +13,10 @@ use warehouse::usage::HoursRequest;
 
 use crate::app::App;
 use crate::request::Request;
+
+mod threads;
+
+use threads::{Due, Threads};
 
 /// After a run of the schedule, fits the customers whose models the next hour's run will miss: those whose day begins
 /// then, and those that an earlier run did not come to.
@@ -64,7 +68,7 @@ async fn fit_bucket(
     query_id: &str,
     deadline: Instant,
 ) -> anyhow::Result<u64> {
-    let calendar = Calendar::undeclared(day);
+    let calendar = Arc::new(Calendar::undeclared(day));
     let length = SignedDuration::from_hours(Calendar::SPAN as i64);
     let period = Window::between(day.start().checked_sub(length)?, day.start())?;
     let request = HoursRequest {
@@ -80,6 +84,7 @@ async fn fit_bucket(
     let mut writer =
         app.usage.begin_fit(bucket, day, app.now()?, &format!("{query_id}-models"), time_left).await?;
     let mut stream = app.usage.hours(&request).await?;
+    let mut threads = Threads::of_this_machine();
     while let Some(customer) = stream.next().await? {
         // An id that is no text has no verdict in any run.
         let Some(id) =
@@ -88,16 +93,14 @@ async fn fit_bucket(
             continue;
         };
         let since = customer.known(calendar.begin(), calendar.begin()).customer_since;
-        let models: Vec<Model> = app
-            .catalog
-            .metrics()
-            .iter()
-            .zip(customer.series())
-            .map(|(spec, values)| {
-                Model::fit(&spec.hours(calendar.begin(), values, since), &calendar, &Profile::FLAT)
-            })
-            .collect();
-        writer.write(id.as_str(), &models).await?;
+        let series = app.catalog.metrics().iter().zip(customer.series());
+        let series = series.map(|(spec, values)| spec.hours(calendar.begin(), values, since)).collect();
+        for fitted in threads.push(Due { id, calendar: Arc::clone(&calendar), series }).await? {
+            writer.write(fitted.id.as_str(), &fitted.models).await?;
+        }
+    }
+    for fitted in threads.rest().await? {
+        writer.write(fitted.id.as_str(), &fitted.models).await?;
     }
     if stream.may_be_cut() {
         match app.usage.count_customers_with_hours(&request).await? {

@@ -73,6 +73,22 @@ impl Shard {
         (!self.is_whole()).then(|| self.to_string())
     }
 
+    /// Its customers in two or three equal parts. `None` for those of one bucket.
+    pub fn parts(&self) -> Option<impl Iterator<Item = Self> + use<>> {
+        let Self { number, of } = *self;
+        let parts = match of {
+            BUCKETS => return None,
+            8 => 3,
+            _ => 2,
+        };
+        Some((0..parts).map(move |part| Self { number: number + part * of, of: parts * of }))
+    }
+
+    /// Whether the customers of a bucket are among its own.
+    pub fn has(&self, bucket: u8) -> bool {
+        bucket % self.of == self.number
+    }
+
     /// The buckets of its customers.
     pub fn buckets(&self) -> impl Iterator<Item = u8> + use<> {
         (self.number..BUCKETS).step_by(usize::from(self.of))
@@ -116,6 +132,27 @@ mod tests {
             }
             all.sort_unstable();
             assert_eq!(all, (0..BUCKETS).collect::<Vec<_>>(), "{of}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_shard_have_its_customers_down_to_single_buckets() {
+        fn divided(shard: Shard) -> Vec<u8> {
+            let buckets: Vec<_> = shard.buckets().collect();
+            assert!((0..BUCKETS).all(|bucket| shard.has(bucket) == buckets.contains(&bucket)));
+            let Some(parts) = shard.parts() else { return buckets };
+            let parts: Vec<_> = parts.collect();
+            assert!(
+                parts.iter().all(|part| part.buckets().count() * parts.len() == buckets.len()),
+                "{shard}"
+            );
+            parts.into_iter().flat_map(divided).collect()
+        }
+        for (number, of) in [(0, 1), (1, 2), (3, 4), (7, 8)] {
+            let shard = Shard::new(number, of).unwrap();
+            let mut single = divided(shard);
+            single.sort_unstable();
+            assert_eq!(single, shard.buckets().collect::<Vec<_>>(), "{shard}");
         }
     }
 

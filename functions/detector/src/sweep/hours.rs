@@ -1,9 +1,13 @@
-//! Reads usage and judges the newest hours by models of the week, one bucket of customers after the other.
+//! Reads usage and judges the newest hours by models of the week, one share of the customers after the other.
 //!
-//! A bucket that was fitted is screened: the newest day and one row of numbers a customer tell which series may be odd. The
-//! few customers with such a series are read with their month of hours and judged in full. All customers of a bucket
-//! without a fit are judged in full. So a verdict is always that of the hours, and a fit only saves time.
+//! Customers that were fitted are screened: the newest day and one row of numbers a customer tell which series may be odd.
+//! The few customers with such a series are read with their month of hours and judged in full. All customers without a fit
+//! are judged in full. So a verdict is always that of the hours, and a fit only saves time.
+//!
+//! The customers of a share are read by two queries. The shares are few, because each one reads through the newest day.
+//! They are not larger than ClickHouse can sort with little memory.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -27,13 +31,16 @@ use crate::stopped;
 /// Customers that are read by one query after a screen.
 const CUSTOMERS_A_QUERY: usize = 500;
 
+/// Customers that are screened together. A share of more is divided, down to the customers of one bucket.
+const CUSTOMERS_OF_A_SHARE: u64 = 600_000;
+
 /// A part of the customers of a run.
+#[derive(Debug, PartialEq, Eq)]
 enum Share {
-    /// All customers of the run.
-    All,
-    /// The customers of a bucket without a fit.
-    Bucket(u8),
-    Fitted(Fit),
+    /// Customers without a fit, or the chosen ones.
+    Full(Shard),
+    /// Customers whose buckets all have a fit.
+    Fitted(Shard, Vec<Fit>),
 }
 
 /// All candidates of a window. The whole stream has proved complete before they are returned.
@@ -44,14 +51,24 @@ pub(crate) async fn collect(
 ) -> anyhow::Result<Spool<Candidate>> {
     let Pass { window, request, .. } = pass;
     let started = Instant::now();
-    let (shares, mut candidates) = (shares(pass).await, Spool::new());
-    let mut tally = Tally::default();
-    for (number, share) in shares.iter().enumerate() {
+    let (mut shares, mut candidates) = (shares(pass).await, Spool::new());
+    let (mut tally, mut fitted, mut number) = (Tally::default(), 0, 0);
+    while let Some(share) = shares.pop_front() {
         let name = format!("{}-{number}", pass.writer.run_id);
-        let read = match share {
-            Share::All => in_full(pass, known, request.shard, &request.customers, &name).await?,
-            Share::Bucket(bucket) => in_full(pass, known, Shard::of_bucket(*bucket), &[], &name).await?,
-            Share::Fitted(fit) => screened(pass, known, fit, &name).await?,
+        number += 1;
+        let read = match &share {
+            Share::Full(part) => in_full(pass, known, *part, &request.customers, &name).await?,
+            Share::Fitted(part, fits) => match screened(pass, known, *part, fits, &name).await? {
+                Some(read) => {
+                    fitted += fits.len();
+                    read
+                }
+                None => {
+                    // Rows of a fit are missing. The hours have all that the fit was made of.
+                    shares.extend(parts_of_fits(*part, fits));
+                    continue;
+                }
+            },
         };
         let (mut found, of_share) = read;
         for candidate in found.read()? {
@@ -79,7 +96,7 @@ pub(crate) async fn collect(
     tracing::info!(
         window.end = %window.end(),
         usage.customers = figures.usage.customers,
-        usage.fitted = shares.iter().filter(|share| matches!(share, Share::Fitted(_))).count(),
+        usage.fitted = fitted,
         usage.read_ms = millis(figures.clickhouse_time),
         "usage read"
     );
@@ -87,10 +104,10 @@ pub(crate) async fn collect(
 }
 
 /// The parts of the run's customers. Without any fit, one query reads all of them.
-async fn shares(pass: Pass<'_>) -> Vec<Share> {
+async fn shares(pass: Pass<'_>) -> VecDeque<Share> {
     let Pass { app, request, writer, window, .. } = pass;
     if !request.customers.is_empty() {
-        return vec![Share::All];
+        return VecDeque::from([Share::Full(request.shard)]);
     }
     let query_id = format!("{}-fits", writer.run_id);
     // The hours must still be read if nobody answers.
@@ -113,12 +130,30 @@ async fn shares(pass: Pass<'_>) -> Vec<Share> {
             Vec::new()
         }
     };
-    let share = |bucket: u8| match fits.iter().find(|fit| fit.bucket == bucket) {
-        Some(fit) => Share::Fitted(*fit),
-        None => Share::Bucket(bucket),
-    };
-    let shares: Vec<_> = request.shard.buckets().map(share).collect();
-    if shares.iter().any(|share| matches!(share, Share::Fitted(_))) { shares } else { vec![Share::All] }
+    let mut shares = VecDeque::new();
+    divide(request.shard, &fits, &mut shares);
+    shares
+}
+
+/// Divides customers into as few shares as possible.
+fn divide(part: Shard, fits: &[Fit], shares: &mut VecDeque<Share>) {
+    let of_part: Vec<Fit> = fits.iter().copied().filter(|fit| part.has(fit.bucket)).collect();
+    let are_all_fitted = of_part.len() == part.buckets().count();
+    let customers: u64 = of_part.iter().map(|fit| fit.customers).sum();
+    match part.parts() {
+        _ if of_part.is_empty() => shares.push_back(Share::Full(part)),
+        Some(parts) if !are_all_fitted || customers > CUSTOMERS_OF_A_SHARE => {
+            parts.for_each(|part| divide(part, fits, shares));
+        }
+        _ => shares.push_back(Share::Fitted(part, of_part)),
+    }
+}
+
+/// Smaller shares of the same customers. Those of one bucket are read in full.
+fn parts_of_fits(part: Shard, fits: &[Fit]) -> Vec<Share> {
+    let Some(parts) = part.parts() else { return vec![Share::Full(part)] };
+    let of_part = |part: Shard| fits.iter().copied().filter(|fit| part.has(fit.bucket)).collect();
+    parts.map(|part| Share::Fitted(part, of_part(part))).collect()
 }
 
 /// Judges customers by their month of hours.
@@ -150,13 +185,14 @@ async fn in_full(
     }
 }
 
-/// Judges the customers of a bucket that was fitted.
+/// Judges customers that were fitted. `None` if rows of their fits are missing.
 async fn screened(
     pass: Pass<'_>,
     known: &Known,
-    fit: &Fit,
+    part: Shard,
+    fits: &[Fit],
     name: &str,
-) -> anyhow::Result<(Spool<Candidate>, Tally)> {
+) -> anyhow::Result<Option<(Spool<Candidate>, Tally)>> {
     let period = newest_hours(&pass.window, Calendar::HOURS)?;
     let mut tries = Tries::new(&pass.app.usage, name, Patience::OF_A_RUN, pass.deadline);
     let (suspects, mut tally) = loop {
@@ -165,20 +201,20 @@ async fn screened(
             period,
             catalog: &pass.app.catalog,
             customers: &[],
-            shard: Shard::of_bucket(fit.bucket),
+            shard: part,
             in_order: true,
             query_id: &query_id,
             deadline: pass.deadline,
         };
-        match screen::read(pass, known, &request, fit).await {
+        match screen::read(pass, known, &request, fits).await {
             Ok(screened) => break screened,
-            Err(UsageError::Truncated { .. }) if !tries.is_last_but_one() => {
-                // Rows of the fit are missing. The hours have all that it was made of.
+            Err(error @ UsageError::Truncated { .. }) => {
                 tracing::warn!(
-                    bucket = fit.bucket,
-                    "a fit has fewer rows than were noted: its customers are read in full"
+                    usage.part = %part,
+                    error = error_chain(&error),
+                    "fits have fewer rows than were noted: smaller parts of their customers are read"
                 );
-                return in_full(pass, known, request.shard, &[], &format!("{name}-hours")).await;
+                return Ok(None);
             }
             Err(error) => again(&mut tries, Failure::Usage(error), &period).await?,
         }
@@ -192,7 +228,7 @@ async fn screened(
         }
         tally.add(of_some);
     }
-    Ok((candidates, tally))
+    Ok(Some((candidates, tally)))
 }
 
 async fn again(tries: &mut Tries<'_>, failure: Failure, period: &Window) -> anyhow::Result<()> {
@@ -210,3 +246,6 @@ fn newest_hours(window: &Window, hours: usize) -> anyhow::Result<Window> {
     let start = window.end().checked_sub(length).context("the window is out of range")?;
     Window::between(start, window.end()).context("the hours before the window cannot be read")
 }
+
+#[cfg(test)]
+mod tests;

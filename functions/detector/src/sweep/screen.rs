@@ -1,4 +1,4 @@
-//! Looks through all customers of a bucket by the rows of a fit, for those with a series that may be odd.
+//! Looks through fitted customers by the rows of their models, for those with a series that may be odd.
 
 use std::cmp::Ordering;
 
@@ -22,12 +22,12 @@ pub(super) async fn read(
     pass: Pass<'_>,
     known: &Known,
     request: &HoursRequest<'_>,
-    fit: &Fit,
+    fits: &[Fit],
 ) -> Result<(Vec<CustomerId>, Tally), UsageError> {
     let (usage, newest) = (&pass.app.usage, newest(&pass.window));
     let models_id = format!("{}-models", request.query_id);
     let metrics = pass.app.catalog.metrics().len();
-    let mut models = usage.models(fit, metrics, newest, &models_id, request.deadline).await?;
+    let mut models = usage.models(fits, metrics, newest, &models_id, request.deadline).await?;
     let mut hours = usage.hours(request).await?;
     let mut screen = Screen { pass, known, newest, suspects: Vec::new(), tally: Tally::default() };
     let (mut model, mut of_customer) = (models.next().await?, hours.next().await?);

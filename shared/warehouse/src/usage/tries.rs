@@ -57,11 +57,6 @@ impl<'a> Tries<'a> {
         format!("{}-{}", self.name, self.number())
     }
 
-    /// Whether this is the try before the last one.
-    pub fn is_last_but_one(&self) -> bool {
-        self.number() + 1 == self.patience.tries
-    }
-
     /// Waits for the next try. Returns the error if another try makes no sense. An error that would last does not count
     /// if the next try makes another query.
     pub async fn again(&mut self, error: UsageError, asks_another: bool) -> Result<(), UsageError> {

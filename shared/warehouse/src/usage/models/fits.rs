@@ -9,12 +9,13 @@ use crate::usage::error::UsageError;
 use crate::usage::reader::UsageReader;
 
 /// A complete fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fit {
     /// The hour of the day at which its models begin, in UTC.
     pub bucket: u8,
     pub(super) id: u64,
-    pub(super) customers: u64,
+    /// How many customers have models.
+    pub customers: u64,
 }
 
 impl UsageReader {

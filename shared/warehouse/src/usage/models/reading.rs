@@ -13,7 +13,7 @@ use crate::usage::error::UsageError;
 use crate::usage::reader::UsageReader;
 use crate::usage::rows::{Declaring, Rows};
 
-/// The models of one hour and bucket, in the order of customers.
+/// The models of one hour, in the order of customers.
 pub struct ModelsOfCustomers {
     rows: Rows<ModelRow<'static>>,
     metrics: usize,
@@ -42,31 +42,34 @@ impl Declaring for ModelRow<'_> {
 }
 
 impl UsageReader {
-    /// Starts to read the models of a fit for the hour `newest`.
+    /// Starts to read the models of these fits for the hour `newest`. Those of several fits are sorted in ClickHouse's
+    /// memory.
     pub async fn models(
         &self,
-        fit: &Fit,
+        fits: &[Fit],
         metrics: usize,
         newest: Hour,
         query_id: &str,
         deadline: Instant,
     ) -> Result<ModelsOfCustomers, UsageError> {
         let text = format!(
-            "SELECT customer_id, {{customers:UInt64}} AS declared, numbers
+            "SELECT customer_id, {{declared:UInt64}} AS declared, numbers
 FROM {MODELS_TABLE}
-WHERE hour = toDateTime({{newest:UInt32}}, 'UTC') AND bucket = {{bucket:UInt8}} AND fit = {{fit:UInt64}}
+WHERE hour = toDateTime({{newest:UInt32}}, 'UTC') AND bucket IN {{buckets:Array(UInt8)}}
+    AND fit IN {{fits:Array(UInt64)}}
 ORDER BY customer_id
 SETTINGS select_sequential_consistency = 1"
         );
+        let declared = fits.iter().map(|fit| fit.customers).sum();
         let query = self
             .trusted_query(&text, query_id)
             .await?
-            .param("customers", fit.customers)
+            .param("declared", declared)
             .param("newest", seconds(newest))
-            .param("bucket", fit.bucket)
-            .param("fit", fit.id);
-        // The note declares the number of rows, in case all of them are missing.
-        let rows = self.start(query, query_id, deadline)?.declaring(fit.customers);
+            .param("buckets", fits.iter().map(|fit| fit.bucket).collect::<Vec<_>>())
+            .param("fits", fits.iter().map(|fit| fit.id).collect::<Vec<_>>());
+        // The notes declare the number of rows, in case all of them are missing.
+        let rows = self.start(query, query_id, deadline)?.declaring(declared);
         Ok(ModelsOfCustomers { rows, metrics })
     }
 }
