@@ -126,7 +126,12 @@ fn labels(world: World, customers: u64) -> anyhow::Result<Labels> {
     for number in 1..=customers {
         let plan = plan::plan(world, number);
         labels.events += plan.usage.event_count();
-        labels.planted.extend(plan.planted.iter().map(|&planted| Label::new(&plan.id, planted)));
+        for &planted in &plan.planted {
+            let earlier = planted.earlier.iter();
+            let ends =
+                earlier.map(|&hours| anyhow::Ok(timestamp(world.end_hour - hours as i64)?.to_string()));
+            labels.planted.push(Label::new(&plan.id, planted, ends.collect::<anyhow::Result<_>>()?));
+        }
     }
     Ok(labels)
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """From nothing to found anomalies: `make demo`.
 
-200 made-up customers get 35 days of usage up to the current hour, with known anomalies in it. One event, the same
-that the schedule sends, makes the deployed function check that hour. The items in DynamoDB are then compared with
-the planted anomalies. Every anomaly that the check can find must be found, and nothing else. Each opens an incident,
-and people must be notified of each critical one. The API must list the same anomalies and incidents, and give the
-same verdict on demand.
+200 made-up customers get 35 days of usage, with known anomalies in it. The usage ends an hour before the current one. One
+event, the same that the schedule sends, makes the deployed function check that hour. The items in DynamoDB are then
+compared with the planted anomalies. Every anomaly that the check can find must be found, and nothing else. Each opens an
+incident, and people must be notified of each critical one, except of a weekly job that runs for the third time. The API
+must list the same anomalies and incidents, and give the same verdict on demand. At last the current hour is checked, which
+has no event: that must be one page about all customers.
 
 A second run in the same hour finds the same and stores and publishes nothing, because an hour is recorded once.
 """
@@ -16,7 +17,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Dict, List
 
@@ -25,42 +26,53 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from local_stack import (  # noqa: E402  (the path must be set first)
     CloudError, LocalStack, count, heading, rfc3339, run_example, say, shown,
 )
-from demo import api, comparison, findings, incidents, usage  # noqa: E402
+from demo import api, comparison, data_stop, findings, incidents, usage, weekly_job  # noqa: E402
 from files import read_json  # noqa: E402
 from settings import DEFAULT_STACK  # noqa: E402
 
 
 def demo(options: argparse.Namespace) -> None:
     stack = LocalStack(DEFAULT_STACK)
-    end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
+    # The hour after the usage must be over, too.
+    end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     labels_file = stack.settings.directory / "demo" / "planted.json"
     api.require_default_policy(stack)
 
     heading(f"1. Usage of {usage.CUSTOMERS} customers in ClickHouse, {usage.DAYS} days up to {rfc3339(end)}")
     labels = prepare(stack, end, labels_file)
 
-    heading(f"2. One invocation of the deployed Lambda {stack.function}")
+    job = weekly_job.label_of(labels["planted"])
+    heading(f"2. A weekly job of {job['customer_id']}: the runs of the last two weeks")
+    weekly_job.run_earlier(stack, job)
+
+    heading(f"3. One invocation of the deployed Lambda {stack.function}")
     event = {"time": rfc3339(end), "detail": {}}
     say(f"event:      {json.dumps(event)}")
     summary = stack.invoke(event)
     say("\n".join(summary_lines(summary)))
 
-    heading(f"3. What is stored in DynamoDB ({stack.table}) beside what was planted ({shown(labels_file)})")
+    heading(f"4. What is stored in DynamoDB ({stack.table}) beside what was planted ({shown(labels_file)})")
     found = findings.stored(stack, end)
     result = comparison.compare(labels["planted"], found)
     say(f"{comparison.tables(result)}\n\n{comparison.score(result)}")
 
-    heading("4. The incidents, and the alerts on them")
+    heading("5. The incidents, and the alerts on them")
     opened = incidents.belonging_to(found, findings.stored_incidents(stack, usage.CUSTOMER_IDS))
     say("\n".join(incident_lines(found, opened)))
     show_alert(stack, summary, end)
     require_success(result, summary, found, labels_file)
     incidents.require_told(found, opened, findings.digests(stack, end))
 
-    heading(f"5. What the API says ({stack.env['API_HOST']})")
+    heading("6. The weekly job, for the third time")
+    say("\n".join(weekly_job.lines(job, found, opened)))
+
+    heading(f"7. What the API says ({stack.env['API_HOST']})")
     api.show(stack, found, opened, end)
 
-    heading("6. What to try next")
+    heading("8. The next hour, in which no event came")
+    data_stop.show(stack, end)
+
+    heading("9. What to try next")
     say("\n".join(next_steps(stack, end)))
 
 
@@ -74,7 +86,8 @@ def prepare(stack: LocalStack, end: datetime, labels_file: Path) -> Dict[str, ob
     # First of all, so that nothing is done to a database that is not the demo's.
     usage.clear(stack, present)
     stack.meterflow("migrate")
-    findings.forget(stack, findings.left_behind(stack, end, usage.CUSTOMER_IDS))
+    customers = usage.CUSTOMER_IDS | {data_stop.ALL_CUSTOMERS}
+    findings.forget(stack, findings.left_behind(stack, [end, data_stop.hour_after(end)], customers))
     return usage.seed(stack, end, labels_file)
 
 
@@ -102,7 +115,8 @@ def summary_lines(summary: Dict[str, object]) -> List[str]:
 def incident_lines(found: List[Dict[str, object]], opened: List[Dict[str, object]]) -> List[str]:
     """The incidents of the anomalies, and their pages."""
     told, states = incidents.told_of(opened), Counter(str(item["alert_state"]) for item in found)
-    none = ["a warning or a first use", "an incident that people know"] + (["one that the digest tells of"] if told.by_digest else [])
+    none = ["a warning or a first use", "an incident that people know", "one that recurs"]
+    none += ["one that the digest tells of"] if told.by_digest else []
     first_uses = sum(incidents.is_first_use(item) for item in found)
     but = f", but {count(first_uses, 'first use')} of a metric," if first_uses else ""
     lines = [
@@ -158,8 +172,7 @@ def next_steps(stack: LocalStack, end: datetime) -> List[str]:
         "make status          what runs, and where its logs are",
         "make down            end the local cloud (make purge: and delete its data)",
         "",
-        f"The schedule goes on checking every hour. The made-up usage ends at {rfc3339(end)}, so that the hours after it",
-        "show customers who fall silent.",
+        f"The schedule goes on checking every hour. The made-up usage ends at {rfc3339(end)}, so the stop of the data goes on.",
         "",
         "The API, with the addresses and tokens of the local cloud; docs/api.md has every route. What was found, what is open,",
         "one check, and how the runs are doing:",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from typing import Container, Dict, Iterator, List, Optional
+from typing import Container, Dict, Iterable, Iterator, List, Optional
 
 from local_stack import LocalStack, aws_session, rfc3339
 
@@ -15,6 +15,8 @@ Record = Dict[str, object]
 METRICS = ("api_calls", "bandwidth", "storage_peak", "compute_time")
 # Parts of the index of incidents.
 INCIDENT_SHARDS = 16
+# The note of the hours that runs have judged, for all customers.
+JUDGED = {"pk": "STATUS", "sk": "JUDGED"}
 # Time for the delivery of an alert from the topic to the queue.
 DELIVERY_SECONDS = 20
 
@@ -51,21 +53,24 @@ def digests(stack: LocalStack, end: datetime) -> List[Record]:
     return list(_query(_table(stack), KeyConditionExpression=condition))
 
 
-def left_behind(stack: LocalStack, end: datetime, customers: Container[str]) -> List[Record]:
-    """Deletes items of earlier demos that new usage must not meet.
+def left_behind(stack: LocalStack, ends: Iterable[datetime], customers: Container[str]) -> List[Record]:
+    """Items of earlier demos that new usage must not meet.
 
-    These are all incidents of the customers: the new anomalies would join them, and baselines would leave their
-    windows out. Their notices are deleted too, and the anomalies and digests of this hour, which came from other
-    usage.
+    These are all incidents of the customers: the new anomalies would join them, and models would leave their hours out.
+    The notices and anomalies of customers with incidents belong to them, too, and the anomalies and digests of the windows
+    that close at `ends`, which came from other usage. So does the note of the hours that are judged.
     """
     from boto3.dynamodb.conditions import Key
 
     table, incidents = _table(stack), stored_incidents(stack, customers)
-    notices = [
-        notice for pk in sorted({str(incident["pk"]) for incident in incidents})
-        for notice in _query(table, KeyConditionExpression=Key("pk").eq(pk) & Key("sk").begins_with("NOTICE#"))
+    of_customers = [
+        item for pk in sorted({str(incident["pk"]) for incident in incidents}) for prefix in ("NOTICE#", "ANOMALY#")
+        for item in _query(table, KeyConditionExpression=Key("pk").eq(pk) & Key("sk").begins_with(prefix))
     ]
-    return [*incidents, *notices, *stored(stack, end), *digests(stack, end)]
+    of_hours = [item for end in ends for item in (*stored(stack, end), *digests(stack, end))]
+    # An anomaly of the hour may be one of a customer with incidents. A batch must not name it twice.
+    items = {(item["pk"], item["sk"]): item for item in (*incidents, *of_customers, *of_hours, JUDGED)}
+    return list(items.values())
 
 
 def forget(stack: LocalStack, items: List[Record]) -> None:

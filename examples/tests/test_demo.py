@@ -169,6 +169,7 @@ class Incidents(unittest.TestCase):
         incidents.require_told(self.found, self.opened, self.digests)
         muted = item("m", alert_state="none", mute_reason="planned")
         incidents.require_told([muted], [untold("m")], [])
+        incidents.require_told([item("r", alert_state="none", recurring=Decimal(2))], [untold("r")], [])
         first_use = item("n", severity="warning", alert_state="none", type="new_usage", incident_id=None)
         incidents.require_told([first_use], [], [])
         text = "\n".join(demo.incident_lines([*self.found, first_use], self.opened))
@@ -238,17 +239,19 @@ class LeftBehind(unittest.TestCase):
 
     def test_incidents_with_their_notices_and_what_this_hour_found(self):
         own, other = self.items_of("cust_0001"), self.items_of("mine")
-        digests = [{"pk": "DIGEST", "sk": f"DIGEST#{self.ms}#29-4"}, {"pk": "DIGEST", "sk": "DIGEST#1#29-4"}]
+        digests = [{"pk": "DIGEST", "sk": f"DIGEST#{ms}#29-4"} for ms in (self.ms, self.ms + 3_600_000, 1)]
         table = Table([*own.values(), *other.values(), *digests, {"pk": "CONFIG", "sk": "GLOBAL"}])
         modules = {"boto3": SimpleNamespace(), "boto3.dynamodb": SimpleNamespace(),
                    "boto3.dynamodb.conditions": SimpleNamespace(Key=Condition)}
         with mock.patch.object(findings, "_table", lambda stack: table), mock.patch.dict("sys.modules", modules):
-            left = findings.left_behind(None, END, usage.CUSTOMER_IDS)
+            left = findings.left_behind(None, [END, END + timedelta(hours=1)], usage.CUSTOMER_IDS)
         self.assertCountEqual([(record["pk"], record["sk"]) for record in left], [
-            *((own[name]["pk"], own[name]["sk"]) for name in ("open", "closed", "notice", "anomaly")),
+            *((of_customer["pk"], of_customer["sk"]) for of_customer in own.values()),
             # An anomaly of this very hour and of somebody else goes as it always did: its usage is gone.
             (other["anomaly"]["pk"], other["anomaly"]["sk"]),
             ("DIGEST", f"DIGEST#{self.ms}#29-4"),
+            ("DIGEST", f"DIGEST#{self.ms + 3_600_000}#29-4"),
+            ("STATUS", "JUDGED"),
         ])
 
     def test_the_customers_are_named_as_the_seed_names_them(self):

@@ -79,6 +79,9 @@ impl<'a> Books<'a> {
                     if self.blind {
                         candidate.seen = Seen::Inside;
                     }
+                    if self.bug == Some(Bug::StoriesIgnored) {
+                        candidate.explanation = None;
+                    }
                     candidates.push(&candidate)?;
                 }
             }
@@ -214,6 +217,17 @@ impl Ledger for Books<'_> {
         Ok(incident.map(|item| self.forgetful(*item)))
     }
 
+    async fn closed_incidents(
+        &self,
+        subject: &Subject,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<Vec<IncidentItem>> {
+        let call = Call::ClosedIncidents { subject: subject.clone(), since, until };
+        let Answer::Incidents(incidents) = self.ask(call).await? else { unreachable!() };
+        Ok(incidents)
+    }
+
     async fn judged_until(&self, _: Shard) -> anyhow::Result<Option<Timestamp>> {
         if !self.world.closes_gaps {
             return Ok(None);
@@ -240,7 +254,8 @@ impl Ledger for Books<'_> {
 
     async fn change(&self, change: Change<'_>, _: Writer<'_>) -> anyhow::Result<Changed> {
         let alert = change.alert.cloned().map(|alert| self.identified(alert));
-        let mut wanted = Wanted { from: change.from.cloned(), to: change.to.clone(), alert };
+        let told_by = change.told_by.cloned();
+        let mut wanted = Wanted { from: change.from.cloned(), to: change.to.clone(), alert, told_by };
         self.spoil(&mut wanted);
         if let Some(alert) = wanted.alert.clone() {
             if self.bug == Some(Bug::PageBeforePut) && alert.state() == AlertState::Pending {

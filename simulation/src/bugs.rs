@@ -49,11 +49,15 @@ pub enum Bug {
     ClosingPageLost,
     /// A second read before a change comes without texts.
     TextsNotRead,
+    /// A run decides about each incident as if the customer had no other one.
+    StoriesIgnored,
+    /// An incident joins a story that is over.
+    ToldByNobody,
 }
 
 impl Bug {
     /// Each bug with a rule that it breaks. It may break other rules too.
-    pub const ALL: [(Self, Rule); 22] = [
+    pub const ALL: [(Self, Rule); 24] = [
         (Self::PageBeforePut, Rule::StoredFirst),
         (Self::MarkBeforePublish, Rule::StateHasPage),
         (Self::MarkForgotten, Rule::OnePage),
@@ -76,5 +80,7 @@ impl Bug {
         (Self::AnomaliesLeftOpen, Rule::AnomaliesClose),
         (Self::ClosingPageLost, Rule::Ends),
         (Self::TextsNotRead, Rule::Texts),
+        (Self::StoriesIgnored, Rule::Stories),
+        (Self::ToldByNobody, Rule::Paged),
     ];
 }

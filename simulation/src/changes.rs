@@ -27,6 +27,7 @@ impl Watch<'_> {
             let what = format!("{id} has other texts than it should: {:?}, {:?}", to.description, to.history);
             self.violated(Rule::Texts, what);
         }
+        self.touched.insert(id.clone(), (self.scene, run));
         if let Some(alert) = alert {
             self.stored.insert(alert.id().to_owned(), (self.stored.len(), self.scene));
         }
@@ -59,15 +60,21 @@ impl Watch<'_> {
             && !muted
             && (now.is_open() || before.is_some_and(Incident::is_open))
         {
-            self.owed.insert(id.clone());
+            if now.notified.is_some() || now.story.is_none() {
+                self.owed.insert(id.clone());
+            }
             if now.notified.is_none() && now.is_open() {
-                self.violated(
-                    Rule::Paged,
-                    format!("{id} is critical and its state says that nobody is told"),
-                );
+                match now.story {
+                    Some(_) => self.told_by_another(before, now, table),
+                    None => self.violated(
+                        Rule::Paged,
+                        format!("{id} is critical and its state says that nobody is told"),
+                    ),
+                }
             }
         }
         if now.last_page != before.and_then(|before| before.last_page) {
+            self.tells_once(run, now, anomaly, &window, table);
             self.paged(now, alert, anomaly, muted, &window, table);
         }
     }
@@ -99,11 +106,17 @@ impl Watch<'_> {
             && item.severity >= self.world.rules.min_severity
             && !muted;
         if must_know {
-            self.owed.insert(id.clone());
-            if !now.is_open() || now.notified != Some(item.severity) {
-                self.violated(Rule::Paged, format!("{id} is late and critical, and nobody is told"));
+            if now.notified.is_none() && now.story.is_some() {
+                self.told_by_another(Some(before).filter(|before| before.is_open()), now, table);
+            } else {
+                self.owed.insert(id.clone());
+                if !now.is_open() || now.notified != Some(item.severity) {
+                    self.violated(Rule::Paged, format!("{id} is late and critical, and nobody is told"));
+                }
             }
             if now.last_page != before.last_page {
+                let run = self.touched.get(&id).map_or(0, |(_, run)| *run);
+                self.tells_once(run, now, Some(item), window, table);
                 self.paged(now, alert, Some(item), muted, window, table);
             }
             if !before.is_open() {

@@ -47,6 +47,7 @@ pub(crate) enum Call {
     Usage { end: Timestamp },
     IncidentsSince { from: Timestamp, now: Timestamp },
     LatestIncident { subject: Subject, now: Timestamp },
+    ClosedIncidents { subject: Subject, since: Timestamp, until: Timestamp },
     Change(Box<Wanted>),
     CloseAnomalies(IncidentId),
     JudgedUntil,
@@ -91,6 +92,9 @@ impl Desk {
             Call::IncidentsSince { from, now } => Answer::Incidents(table.incidents_since(from, now, &by)),
             Call::LatestIncident { subject, now } => {
                 Answer::Incident(table.latest_incident(&subject, now).map(Box::new))
+            }
+            Call::ClosedIncidents { subject, since, until } => {
+                Answer::Incidents(table.closed_incidents(&subject, since, until))
             }
             Call::JudgedUntil => Answer::JudgedUntil(table.judged_until),
             Call::NoteJudged(end) => {

@@ -49,6 +49,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) owed: BTreeSet<IncidentId>,
     /// Incidents that somebody reopened. That person knows of them.
     pub(crate) reopened: BTreeSet<IncidentId>,
+    /// The scene and the actor of the last change of each incident.
+    pub(crate) touched: BTreeMap<IncidentId, (usize, usize)>,
     /// Windows in which the series of an open incident was back inside, since its last anomaly.
     pub(crate) quiet: BTreeMap<IncidentId, BTreeSet<Timestamp>>,
 }
@@ -67,6 +69,7 @@ impl<'a> Watch<'a> {
             scene: 0,
             owed: BTreeSet::new(),
             reopened: BTreeSet::new(),
+            touched: BTreeMap::new(),
             quiet: BTreeMap::new(),
         }
     }

@@ -8,7 +8,7 @@
 //! * [`stage`]: all actors of an hour, one call after the other in the order that [`fate`] picks.
 //! * [`desk`]: the place where the calls of runs wait; [`books`]: the ledger of a run, whose calls go there.
 //! * [`table`]: the table, its indexes and the topic, under the conditions that the store states.
-//! * [`invariants`], [`changes`], [`at_rest`]: the rules that hold always, at each change, and at the end.
+//! * [`invariants`], [`changes`], [`stories`], [`at_rest`]: the rules that hold always, at each change, and at the end.
 //! * [`kills`]: one run, killed at each of its calls in turn.
 //! * [`gaps`]: days without a run.
 //! * [`bugs`]: mistakes that are planted on purpose. Each must be found.
@@ -48,6 +48,7 @@ pub mod kills;
 mod people;
 mod rule;
 mod stage;
+mod stories;
 mod story;
 pub mod table;
 mod telling;

@@ -33,7 +33,7 @@ pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -
         if before.incident.is_open() && !to.incident.is_open() {
             books.close_anomalies(&to.incident).await?;
         }
-        let change = Change { from: Some(&before.former()), to: &to, alert: notice.as_ref() };
+        let change = Change { from: Some(&before.former()), to: &to, alert: notice.as_ref(), told_by: None };
         let writer = Writer { run_id: &run_id, now };
         if let Changed::Done = books.change(change, writer).await? {
             return match notice {

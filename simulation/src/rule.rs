@@ -26,6 +26,8 @@ pub enum Rule {
     Repeats,
     /// Nobody is paged about a planned event.
     Muted,
+    /// The incidents of a customer and direction that models see and that are open together are told once.
+    Stories,
     /// An incident describes its newest anomaly, and actions of people are not lost.
     Texts,
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use detection::incident::{IncidentId, Subject};
+use detection::incident::{Incident, IncidentId, Subject};
 use detection::{CustomerId, State};
 use jiff::Timestamp;
 use messaging::alerts::Pace;
@@ -64,6 +64,8 @@ pub struct Wanted {
     pub from: Option<Former>,
     pub to: IncidentItem,
     pub alert: Option<AlertItem>,
+    /// An incident that must be open.
+    pub told_by: Option<Former>,
 }
 
 /// The caller and the time of a call, and how far the indexes are behind. All in milliseconds.
@@ -129,6 +131,19 @@ impl Table {
         open.filter(stands).or_else(closed).filter(stands).cloned()
     }
 
+    pub fn closed_incidents(
+        &self,
+        subject: &Subject,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Vec<IncidentItem> {
+        let is_such = |item: &&IncidentItem| {
+            let Incident { subject: of, opened_at, .. } = &item.incident;
+            of == subject && !item.incident.is_open() && (since..until).contains(opened_at)
+        };
+        self.incidents.values().filter(is_such).cloned().collect()
+    }
+
     pub fn incident(&self, id: &IncidentId) -> Option<&IncidentItem> {
         self.incidents.values().find(|item| item.id() == *id)
     }
@@ -136,7 +151,7 @@ impl Table {
     /// All or nothing: the alert unless it is stored, the incident at the version that the change was decided from, and
     /// the removal of its former key.
     pub fn change(&mut self, wanted: Wanted, by: &By) -> Changed {
-        let Wanted { from, to, alert } = &wanted;
+        let Wanted { from, to, alert, told_by } = &wanted;
         let in_place =
             from.as_ref().is_some_and(|from| from.is(&to.incident) && from.is_open == to.incident.is_open());
         if let Some(found) = alert.as_ref().and_then(|alert| self.blocks(alert, by)) {
@@ -160,7 +175,11 @@ impl Table {
                     && from.as_ref().is_none_or(|from| is_at(self.incidents.get(&key_of_former(from)), from))
             }
         };
-        if !holds {
+        let is_told = told_by.as_ref().is_none_or(|by| {
+            let open = self.incidents.get(&(partition(&by.subject.customer_id), open_key(&by.subject)));
+            self.bug == Some(Bug::ToldByNobody) || open.is_some_and(|open| by.is(&open.incident))
+        });
+        if !holds || !is_told {
             return Changed::Overtaken;
         }
         let latest = self.newest_of(&to.incident.subject).cloned().map(Box::new);

@@ -48,7 +48,7 @@ fn a_run_killed_at_any_call_and_run_again_ends_as_an_undisturbed_one() {
 fn three_days_without_a_run_end_as_a_history_without_a_gap() {
     let mut app = app();
     let (mut anomalies, mut forgotten) = (0, 0);
-    for seed in 0..60 {
+    for seed in 0..120 {
         let Some([with, without]) = gaps::with_and_without(&mut app, seed, true) else { continue };
         assert_eq!((&with.0, &with.1), (&without.0, &without.1), "seed {seed}");
         anomalies += with.0.len();

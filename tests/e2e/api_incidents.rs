@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
-use detection::incident::{Figures, Observation, Rules, Seen as Sight, Step, Subject, advance};
+use detection::incident::{Around, Figures, Observation, Rules, Seen as Sight, Step, Subject, advance};
 use detection::{CustomerId, Direction, Incident, IncidentState, MetricName, Severity};
 use e2e::api::{Answer, NOW, SCOPES};
 use e2e::proxy::{Action, Proxy, Seen};
@@ -52,7 +52,8 @@ fn made(
         repeat_interval: hours(24),
         min_severity: Severity::Critical,
     };
-    match advance(None, &Subject { customer_id, metric, direction }, &observation, false, &rules) {
+    match advance(None, &Subject { customer_id, metric, direction }, &observation, &Around::default(), &rules)
+    {
         Step::Become { incident, .. } => Ok(*incident),
         other => anyhow::bail!("{other:?}"),
     }
@@ -67,7 +68,8 @@ async fn store(world: &World, incidents: &[Incident], lasting: impl Fn(usize) ->
         let item = IncidentItem::after(None, incident.clone(), "units", text, store.retention());
         let item = IncidentItem { ttl: at(NOW).as_second() + lasting(number), ..item };
         let writer = Writer { run_id: "made", now: at(NOW) };
-        let changed = store.change(Change { from: None, to: &item, alert: None }, writer).await?;
+        let changed =
+            store.change(Change { from: None, to: &item, alert: None, told_by: None }, writer).await?;
         ensure!(matches!(changed, Changed::Done), "{incident:?}: {changed:?}");
     }
     Ok(())

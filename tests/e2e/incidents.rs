@@ -380,7 +380,7 @@ async fn a_change_from_another_incident_or_version_is_not_stored() -> Result<()>
     };
     let write = async |from: Option<&IncidentItem>, to: &IncidentItem| -> Result<bool> {
         let from = from.map(IncidentItem::former);
-        let change = Change { from: from.as_ref(), to, alert: None };
+        let change = Change { from: from.as_ref(), to, alert: None, told_by: None };
         Ok(matches!(store.change(change, writer).await?, Changed::Done))
     };
     // The incident is resolved, and another one of the same version takes its key.

@@ -39,5 +39,6 @@ mod presets;
 mod replay;
 mod stops;
 mod storage;
+mod stories;
 mod sweep;
 mod zones;

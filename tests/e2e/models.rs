@@ -36,13 +36,13 @@ pub(crate) async fn events(
     app: &App,
     hours: std::ops::RangeInclusive<i64>,
 ) -> Result<Vec<(i64, String)>> {
-    let (mut events, mut before) = (Vec::new(), world.alerts().await?.len());
+    let mut events = Vec::new();
+    world.alerts().await?;
     for number in hours {
         run(app, &hourly(&hour(number).to_string())).await?;
-        let alerts = world.alerts().await?;
-        let new = alerts.iter().skip(before);
-        events.extend(new.map(|alert| (number, alert["event"].as_str().unwrap_or_default().to_owned())));
-        before = alerts.len();
+        let new = world.alerts().await?;
+        events
+            .extend(new.iter().map(|alert| (number, alert["event"].as_str().unwrap_or_default().to_owned())));
     }
     Ok(events)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::incident::{Figures, Observation, Rules, Seen, Step, Subject, advance};
+use detection::incident::{Around, Figures, Observation, Rules, Seen, Step, Subject, advance};
 use detection::{CustomerId, Direction, MetricName, Severity};
 use e2e::World;
 use e2e::receiver::{Receiver, Reply};
@@ -764,14 +764,15 @@ async fn open_incident(
         repeat_interval: SignedDuration::ZERO,
         min_severity: Severity::Critical,
     };
-    let Step::Become { incident, .. } = advance(None, &subject, &observation, false, &rules) else {
+    let Step::Become { incident, .. } = advance(None, &subject, &observation, &Around::default(), &rules)
+    else {
         anyhow::bail!("an anomaly opens an incident");
     };
     let description = Some(format!("bandwidth of {customer} was 9 GB"));
     let retention = Duration::from_secs(90 * 86_400);
     let item = IncidentItem::after(None, *incident, "bytes", description, retention);
     let writer = Writer { run_id: customer, now: Timestamp::try_from(now())? };
-    app.store.change(Change { from: None, to: &item, alert: None }, writer).await?;
+    app.store.change(Change { from: None, to: &item, alert: None, told_by: None }, writer).await?;
     Ok(())
 }
 

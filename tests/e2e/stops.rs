@@ -67,3 +67,23 @@ async fn a_fleet_that_stops_is_one_page_and_the_customer_that_stays_silent_pages
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_fleet_that_stops_at_the_same_hour_of_three_days_is_told_each_time() -> Result<()> {
+    let world = World::new().await?;
+    let calls = "if(n >= 720 AND n % 24 = 9, 0, 600 + cityHash64(n, SALT) % 61)";
+    for customer in 0..CUSTOMERS {
+        insert(&world, &format!("c{customer}"), &calls.replace("SALT", &customer.to_string())).await?;
+    }
+    let mut opened = Vec::new();
+    for day in [-48, -24, 0] {
+        for number in 10..=14 {
+            let told = told(&world, day + number).await?;
+            opened.extend(
+                told.into_iter().filter(|(_, event)| event == "opened").map(|of| (day + number, of.0)),
+            );
+        }
+    }
+    assert_eq!(opened, [-38, -14, 10].map(|number| (number, String::from("*"))));
+    Ok(())
+}

@@ -8,7 +8,7 @@
 //!
 //! A rule that watches all customers together, too ([`Scorer::watches_all`]), sees them stop when their sum drops in the
 //! last hour, and with it a fifth of the customers. Until that is over it opens no drop of a single customer. A rule that
-//! knows what recurs ([`Scorer::knows_recurrence`]) does not page a third incident of the same direction and size at the same local hour of the same weekday or day of the month, or of the days before.
+//! knows what recurs ([`Scorer::knows_recurrence`]) does not page what the detector calls recurring ([`incident::recurs`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,8 +43,10 @@ pub trait Scorer: Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
     pub by_length: ByLength<f64>,
-    /// The logarithm of the value over what is expected.
-    pub size: f64,
+    /// The same with windows that open no incident, but keep one open.
+    pub lasting: ByLength<f64>,
+    /// How far the value is from what is expected, in the metric's unit.
+    pub distance: f64,
     /// How far the windows are from what is expected, as a share of it.
     pub change: ByLength<f64>,
     /// From which such share on a drop would show, and a spike. Zero of a rule that does not know.
@@ -97,15 +99,11 @@ impl Score {
         let score = score.clamp(-MOST, MOST);
         Self {
             by_length: LENGTHS.map(|length| if length == hours { score } else { 0.0 }),
-            size: size(found, expected),
+            lasting: LENGTHS.map(|length| if length == hours { score } else { 0.0 }),
+            distance: change,
             ..Self::default()
         }
     }
-}
-
-/// The logarithm of a value over what is expected. One more on either side keeps silence finite.
-pub fn size(found: f64, expected: f64) -> f64 {
-    ((found.max(0.0) + 1.0) / (expected.max(0.0) + 1.0)).ln()
 }
 
 impl Scores {
@@ -175,7 +173,8 @@ impl Scores {
         let of_stop = |scores: &Vec<Score>| {
             let score = |(score, is_stop): (&Score, &bool)| {
                 let [hour, ..] = score.by_length;
-                Score { by_length: [if *is_stop { hour.min(0.0) } else { 0.0 }, 0.0, 0.0, 0.0], ..*score }
+                let by_length = [if *is_stop { hour.min(0.0) } else { 0.0 }, 0.0, 0.0, 0.0];
+                Score { by_length, lasting: by_length, ..*score }
             };
             scores.iter().zip(&is_stop).map(score).collect()
         };
@@ -235,12 +234,14 @@ impl Machine<'_> {
         let (mut open, mut last_hot, mut notifications) = (None::<Open>, 0, Vec::new());
         for (run, score) in scores.iter().enumerate() {
             let end = self.first_end + run;
-            let reached = |least: f64, is_meant: &dyn Fn(usize) -> bool| {
-                let windows = LENGTHS.into_iter().zip(score.by_length);
+            let reached_in = |scores: ByLength<f64>, least: f64, is_meant: &dyn Fn(usize) -> bool| {
+                let windows = LENGTHS.into_iter().zip(scores);
                 let mut reached =
                     windows.filter(|(length, score)| is_meant(*length) && sign * score >= least);
                 reached.next().map(|(length, _)| length)
             };
+            let reached =
+                |least, is_meant: &dyn Fn(usize) -> bool| reached_in(score.by_length, least, is_meant);
             match &mut open {
                 None => {
                     let held = run.checked_sub(self.delay).and_then(|run| *self.held.get(run)?);
@@ -251,8 +252,9 @@ impl Machine<'_> {
                         continue;
                     };
                     let key = IncidentKey { series: self.series, opened: end };
-                    let recurs =
-                        recurrence.as_mut().is_some_and(|known| known.recurs(self.series, end, score.size));
+                    let recurs = recurrence
+                        .as_mut()
+                        .is_some_and(|known| known.recurs(self.series, end, score.distance));
                     let change = change(score, length);
                     open = Some(Open { key, is_paged: !recurs, length, calm_runs: 0, change });
                     last_hot = end;
@@ -266,7 +268,8 @@ impl Machine<'_> {
                     if sign * score.by_length[at] >= self.threshold {
                         incident.change = change(score, incident.length);
                     }
-                    if reached(INSIDE * self.threshold, &|length| length <= incident.length).is_some() {
+                    let lasts = |length: usize| length <= incident.length;
+                    if reached_in(score.lasting, INSIDE * self.threshold, &lasts).is_some() {
                         (incident.calm_runs, last_hot) = (0, end);
                         continue;
                     }

@@ -133,6 +133,15 @@ impl Ledger for Books<'_> {
         Ok(self.table.borrow().latest_incident(subject, now))
     }
 
+    async fn closed_incidents(
+        &self,
+        subject: &Subject,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<Vec<IncidentItem>> {
+        Ok(self.table.borrow().closed_incidents(subject, since, until))
+    }
+
     /// No hour is missed here.
     async fn judged_until(&self, _: Shard) -> anyhow::Result<Option<Timestamp>> {
         Ok(None)
@@ -148,8 +157,9 @@ impl Ledger for Books<'_> {
     }
 
     async fn change(&self, change: Change<'_>, _: Writer<'_>) -> anyhow::Result<Changed> {
-        let Change { from, to, alert } = change;
-        let wanted = Wanted { from: from.cloned(), to: to.clone(), alert: alert.cloned() };
+        let Change { from, to, alert, told_by } = change;
+        let wanted =
+            Wanted { from: from.cloned(), to: to.clone(), alert: alert.cloned(), told_by: told_by.cloned() };
         let table = &mut *self.table.borrow_mut();
         let changed = table.change(wanted, &self.by());
         // Nobody looks at them here.

@@ -73,8 +73,9 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
             if window == 0 && is_shifted {
                 hours.rotate_left(WINDOW_HOURS / 2);
             }
-            let (burst, burst_amount) = if window == 0 { series.burst } else { (0, 0) };
-            let (count, amount) = (series.events[window] - burst, series.amounts[window] - burst_amount);
+            let burst = series.bursts.iter().find(|burst| burst.hours_ago / WINDOW_HOURS == window);
+            let (more, more_amount) = burst.map_or((0, 0), |burst| (burst.events, burst.amount));
+            let (count, amount) = (series.events[window] - more, series.amounts[window] - more_amount);
             let amounts = match event_type {
                 EventType::Storage => readings(amount, count, &mut draw),
                 EventType::ApiRequest | EventType::Compute => {
@@ -88,11 +89,11 @@ pub(crate) fn events(world: World, plan: CustomerPlan) -> Vec<Event> {
                 timestamp,
                 amount,
             }));
-            let last_hour = (start + WINDOW_HOURS as i64 - 1) * HOUR_MS;
-            let shares = share_out(burst_amount, &vec![1.0; burst as usize]);
+            let hour = world.end_hour - 1 - burst.map_or(0, |burst| burst.hours_ago as i64);
+            let shares = share_out(more_amount, &vec![1.0; more as usize]);
             events.extend(shares.into_iter().enumerate().map(|(number, amount)| Event {
                 event_type,
-                timestamp: last_hour + number as i64 * HOUR_MS / burst.max(1) as i64,
+                timestamp: hour * HOUR_MS + number as i64 * HOUR_MS / more.max(1) as i64,
                 amount,
             }));
         }

@@ -53,6 +53,8 @@ pub(crate) struct Planted {
     /// `None`: the check cannot find the anomaly, and `why` says so.
     pub(crate) severity: Option<Severity>,
     pub(crate) why: &'static str,
+    /// When the same happened before, as hours before the last hour of the usage. Oldest first.
+    pub(crate) earlier: &'static [usize],
 }
 
 /// The labels file.
@@ -77,10 +79,14 @@ pub(crate) struct Label {
     #[serde(skip_serializing_if = "Option::is_none")]
     severity: Option<Severity>,
     why: &'static str,
+    /// Ends of the hours in which the same happened before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<String>,
 }
 
 impl Label {
-    pub(crate) fn new(customer_id: &str, planted: Planted) -> Self {
+    /// * `earlier`: the ends of the hours in which the same happened before.
+    pub(crate) fn new(customer_id: &str, planted: Planted, earlier: Vec<String>) -> Self {
         Self {
             customer_id: customer_id.to_owned(),
             metric: planted.metric,
@@ -89,6 +95,7 @@ impl Label {
             findable: planted.severity.is_some(),
             severity: planted.severity,
             why: planted.why,
+            earlier,
         }
     }
 

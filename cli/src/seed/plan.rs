@@ -213,18 +213,18 @@ fn usage(world: World, calendar: &Calendar, sizes: &Sizes, habit: Habit, draw: &
         .map(|w| round(sizes.cpu_ms * seasons[w] * trend(sizes.growth, w) * (1.0 + cpu_noise[w])))
         .collect();
     let mut usage = Usage {
-        api: Series { events: calls, amounts: bytes, burst: (0, 0) },
+        api: Series { events: calls, amounts: bytes, bursts: Vec::new() },
         storage: Series {
             events: stored.iter().map(|&peak| if peak > 0 { sizes.readings } else { 0 }).collect(),
             amounts: stored,
-            burst: (0, 0),
+            bursts: Vec::new(),
         },
         compute: Series {
             events: (0..windows)
                 .map(|w| if cpu_ms[w] > 0 { round(sizes.jobs * seasons[w]).max(1) } else { 0 })
                 .collect(),
             amounts: cpu_ms,
-            burst: (0, 0),
+            bursts: Vec::new(),
         },
     };
     if habit == Habit::Sparse {

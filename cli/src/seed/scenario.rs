@@ -3,9 +3,10 @@
 //! The two metrics of `api_request` events are planted so that it is clear which of them moves: more calls with the
 //! same bytes in all, more bytes in as many calls, or both. Each is labelled.
 
+use super::calendar::WINDOW_HOURS;
 use super::draw::Draw;
 use super::labels::{Kind, Metric, Planted, Severity};
-use super::usage::{Habit, Series, Usage, round};
+use super::usage::{Burst, Habit, Series, Usage, round};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scenario {
@@ -49,9 +50,11 @@ pub(crate) enum Scenario {
     SmallSpike,
     /// A change far outside of the usual spread, but only a few percent of the mean.
     SlightRise,
+    /// A few large downloads in the last hour, and an hour earlier a week and two weeks ago.
+    WeeklyJob,
 }
 
-const ALL: [Scenario; 27] = {
+const ALL: [Scenario; 28] = {
     use Scenario::*;
     [
         CallsSpike,
@@ -81,8 +84,15 @@ const ALL: [Scenario; 27] = {
         SpikeOfNewcomer,
         SmallSpike,
         SlightRise,
+        WeeklyJob,
     ]
 };
+/// The last one is dealt once.
+const DEALT_AGAIN: usize = ALL.len() - 1;
+
+/// When the weekly job ran before, as hours before the last hour. It began an hour earlier, so the models of the last
+/// hour do not know it yet.
+const WEEKS_BEFORE: [usize; 2] = [2 * 7 * WINDOW_HOURS + 1, 7 * WINDOW_HOURS + 1];
 
 /// Customers are dealt scenarios in hands of this many.
 const HAND: u64 = 40;
@@ -98,7 +108,7 @@ pub(crate) fn of(seed: u64, number: u64) -> Option<Scenario> {
     let mut dealt: Vec<Option<Scenario>> = if hand == 0 {
         ALL.into_iter().map(Some).collect()
     } else {
-        (0..PLANTED_IN_A_HAND).map(|_| Some(*draw.pick(&ALL))).collect()
+        (0..PLANTED_IN_A_HAND).map(|_| Some(*draw.pick(&ALL[..DEALT_AGAIN]))).collect()
     };
     dealt.resize(HAND as usize, None);
     draw.shuffle(&mut dealt);
@@ -298,16 +308,27 @@ impl Scenario {
                 scale(&mut api.amounts, 1.06);
                 vec![missed(Bandwidth, Spike, "below min_relative_change: about 6 % more")]
             }
+            Scenario::WeeklyJob => {
+                let times = draw.between(10.0, 15.0);
+                for hours_ago in [0].into_iter().chain(WEEKS_BEFORE) {
+                    let amount = times_the_hour(api.amounts[hours_ago / WINDOW_HOURS], times);
+                    add(api, Burst { hours_ago, events: 4, amount });
+                }
+                vec![Planted {
+                    earlier: &WEEKS_BEFORE,
+                    ..found(Bandwidth, Spike, Critical, "large downloads each week, for the third time")
+                }]
+            }
         }
     }
 }
 
 fn found(metric: Metric, kind: Kind, severity: Severity, why: &'static str) -> Planted {
-    Planted { metric, kind, severity: Some(severity), why }
+    Planted { metric, kind, severity: Some(severity), why, earlier: &[] }
 }
 
 fn missed(metric: Metric, kind: Kind, why: &'static str) -> Planted {
-    Planted { metric, kind, severity: None, why }
+    Planted { metric, kind, severity: None, why, earlier: &[] }
 }
 
 fn scale(values: &mut [u64], factor: f64) {
@@ -326,8 +347,19 @@ fn silence_baseline(series: &mut Series) {
 
 /// Adds to the last hour so many times the usual share of an hour.
 fn burst(series: &mut Series, times: f64) {
-    let more = |of_day: u64| round(times * of_day as f64 / 24.0);
-    series.burst = (more(series.events[0]), more(series.amounts[0]));
-    series.events[0] += series.burst.0;
-    series.amounts[0] += series.burst.1;
+    let (events, amount) =
+        (times_the_hour(series.events[0], times), times_the_hour(series.amounts[0], times));
+    add(series, Burst { hours_ago: 0, events, amount });
+}
+
+/// So many times the usual share of an hour.
+fn times_the_hour(of_day: u64, times: f64) -> u64 {
+    round(times * of_day as f64 / WINDOW_HOURS as f64)
+}
+
+fn add(series: &mut Series, burst: Burst) {
+    let window = burst.hours_ago / WINDOW_HOURS;
+    series.events[window] += burst.events;
+    series.amounts[window] += burst.amount;
+    series.bursts.push(burst);
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::events::EventType;
 use super::labels::{Direction, Kind, Metric, Severity};
 use super::plan::{self, World};
+use super::scenario::Scenario;
 use super::{make, scenario};
 
 const METRICS: [Metric; 4] = [Metric::ApiCalls, Metric::Bandwidth, Metric::StoragePeak, Metric::ComputeTime];
@@ -55,13 +56,20 @@ fn hours_of_events(world: World, number: u64) -> [Vec<f64>; 4] {
 
 /// What the run of the usage's end finds of a customer.
 fn found(world: World, number: u64) -> Vec<Finding> {
+    found_at(world, number, 0)
+}
+
+/// What the run so many hours before the usage's end finds of a customer.
+fn found_at(world: World, number: u64, hours_ago: usize) -> Vec<Finding> {
     let catalog = Catalog::built_in().unwrap();
     let settings = catalog.settings(&DetectionConfig::default()).unwrap();
-    let newest = Hour::holding(Timestamp::from_second(world.end_hour * 3_600).unwrap()).plus(-1);
+    let end = Hour::holding(Timestamp::from_second(world.end_hour * 3_600).unwrap());
+    let newest = end.plus(-1 - hours_ago as i64);
     let calendar = Calendar::undeclared(newest.latest_at((number % 24) as u8));
-    let first = newest.plus(1 - 24 * world.days as i64);
+    let first = end.plus(-24 * world.days as i64);
     let skipped = usize::try_from(calendar.begin().since(first)).unwrap_or(0);
-    let hours = hours_of_events(world, number);
+    let until = 24 * world.days - hours_ago;
+    let hours = hours_of_events(world, number).map(|values| values[..until].to_vec());
     let first_use = |values: &Vec<f64>| values[skipped..].iter().position(|value| !value.is_nan());
     let begin = first.plus(skipped as i64);
     let since = begin.plus(hours.iter().filter_map(first_use).min().unwrap_or(0) as i64);
@@ -130,6 +138,23 @@ fn a_run_finds_what_is_planted_and_nothing_else() {
 }
 
 #[test]
+fn the_runs_of_earlier_weeks_find_the_weekly_job() {
+    for (seed, weekday, hour) in [(1, 0, 0), (2, 1, 7), (3, 4, 13), (42, 3, 19), (42, 6, 23)] {
+        let world = World { seed, end_hour: MONDAY + 24 * weekday + hour, days: DAYS };
+        let has_job = |number: &u64| scenario::of(seed, *number) == Some(Scenario::WeeklyJob);
+        let number = (1..=40).find(has_job).expect("a customer with a weekly job");
+        let planted = plan::plan(world, number).planted;
+        assert_eq!(planted.len(), 1);
+        for &hours_ago in planted[0].earlier {
+            let job = found_at(world, number, hours_ago);
+            let keys: Vec<_> =
+                job.iter().map(|found| (found.metric, found.direction, found.severity)).collect();
+            assert_eq!(keys, [(Metric::Bandwidth, Direction::Spike, Severity::Critical)]);
+        }
+    }
+}
+
+#[test]
 fn the_events_add_up_to_the_plan() {
     let world = World { seed: 3, end_hour: MONDAY + 13, days: DAYS };
     let start_ms = HOUR_MS * (world.end_hour - 24 * DAYS as i64);
@@ -183,7 +208,7 @@ fn two_hundred_customers_have_a_month_of_one_to_three_million_events() {
 #[test]
 fn one_customer_in_twenty_has_a_scenario_in_the_long_run() {
     let with = (1..=10_000).filter(|&number| scenario::of(9, number).is_some()).count();
-    assert_eq!(with, 27 + 249 * 2);
+    assert_eq!(with, 28 + 249 * 2);
 }
 
 /// The first bytes of a seed are part of its promise: the same rows on any machine, in any version.

@@ -13,14 +13,22 @@ pub(crate) struct Usage {
 pub(crate) struct Series {
     pub(crate) events: Vec<u64>,
     pub(crate) amounts: Vec<u64>,
-    /// What of the current window's events and amounts falls into its last hour, beside that hour's usual share.
-    pub(crate) burst: (u64, u64),
+    pub(crate) bursts: Vec<Burst>,
+}
+
+/// What falls into one hour beside that hour's usual share. It is part of its window's events and amounts.
+#[derive(Clone, Copy)]
+pub(crate) struct Burst {
+    /// 0 is the last hour of the usage.
+    pub(crate) hours_ago: usize,
+    pub(crate) events: u64,
+    pub(crate) amount: u64,
 }
 
 impl Series {
     /// Without any event.
     pub(crate) fn unused(windows: usize) -> Self {
-        Self { events: vec![0; windows], amounts: vec![0; windows], burst: (0, 0) }
+        Self { events: vec![0; windows], amounts: vec![0; windows], bursts: Vec::new() }
     }
 }
 

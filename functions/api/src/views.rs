@@ -55,6 +55,9 @@ pub(crate) struct AnomalyView {
     /// The incident of the anomaly. Null for first uses, and for anomalies that are older than incidents.
     #[schema(required = true)]
     pub incident_id: Option<String>,
+    /// How many earlier incidents of the series its incident repeats. Then nobody is paged. Absent if it repeats none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<u32>,
     /// The reason of the mute that covered the anomaly. For operators only.
     #[schema(required = true)]
     pub mute_reason: Option<String>,
@@ -109,6 +112,7 @@ impl AnomalyView {
             investigation_steps: item.investigation_steps,
             alert_state: item.alert_state,
             incident_id: item.incident_id.map(|id| id.to_string()),
+            recurring: item.recurring,
             mute_reason: item.mute_reason.filter(|_| !caller.is_customer()),
             catalog_version: item.catalog_version,
             config_version: item.config_version,

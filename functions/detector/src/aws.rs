@@ -57,6 +57,16 @@ impl Ledger for App {
         Ok(self.store.latest_incident(subject, now).await?)
     }
 
+    async fn closed_incidents(
+        &self,
+        subject: &Subject,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<Vec<IncidentItem>> {
+        let now = App::now(self)?.min(until);
+        Ok(self.store.closed_incidents(subject, since, until, now).await?)
+    }
+
     async fn judged_until(&self, shard: Shard) -> anyhow::Result<Option<Timestamp>> {
         Ok(self.store.judged_until(shard).await?)
     }

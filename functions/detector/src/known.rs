@@ -1,7 +1,7 @@
 //! The incidents that a run knows when it begins: incidents that may go on or end, and incidents whose hours models leave
 //! out. An incident may change before the run writes to it. Then the run decides again.
 //!
-//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 160 more
+//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 168 more
 //! of one that may go on. Customers are kept as keyed hashes of 128 bits. Texts stay in the store, and are read again
 //! for the few incidents that change.
 
@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use catalog::Catalog;
-use detection::incident::{self, Course, Incident, Rules, Subject};
+use detection::incident::{self, Course, Incident, IncidentId, Rules, Subject};
 use detection::{Direction, Hour, Window};
 use store::IncidentItem;
 
@@ -28,6 +28,8 @@ pub struct Known {
     entries: Vec<Entry>,
     /// The incidents that may go on.
     kept: Vec<Kept>,
+    /// The incidents whose page tells of one that may go on, by the places that those have.
+    stories: Vec<IncidentId>,
 }
 
 /// The known incidents of one customer and metric.
@@ -74,7 +76,14 @@ impl Known {
     /// Knows no incident yet. Window and rules decide which incidents are kept.
     pub(crate) fn for_window(window: &Window, rules: &Rules) -> Self {
         let hashers = <[RandomState; 2]>::default();
-        Self { window: *window, rules: *rules, hashers, entries: Vec::new(), kept: Vec::new() }
+        Self {
+            window: *window,
+            rules: *rules,
+            hashers,
+            entries: Vec::new(),
+            kept: Vec::new(),
+            stories: Vec::new(),
+        }
     }
 
     /// Adds an incident. Incidents of metrics that left the catalog are ignored.
@@ -91,7 +100,11 @@ impl Known {
         let is_past = incident.is_past(self.window.end(), &self.rules) && !self.may_hold(incident);
         let past = is_past.then(|| Last::past(incident, *version)).flatten();
         let last = past.unwrap_or_else(|| {
-            self.kept.push(Kept::of(item));
+            let story = incident.story.clone().map(|story| {
+                self.stories.push(story);
+                self.stories.len() - 1
+            });
+            self.kept.push(Kept::of(item, story));
             // Memory cannot hold so many incidents.
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
@@ -161,7 +174,9 @@ impl<'a> OfSeries<'a> {
         match self.last(subject.direction)? {
             Last::No => None,
             Last::Past { opened_at, version } => Some(Latest::past(subject, opened_at, version)),
-            Last::Kept(_) => self.kept(subject.direction).map(|kept| kept.latest(subject)),
+            Last::Kept(_) => {
+                self.kept(subject.direction).map(|kept| kept.latest(subject, &self.known.stories))
+            }
         }
     }
 

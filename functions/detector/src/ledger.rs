@@ -45,6 +45,13 @@ pub trait Ledger {
         subject: &Subject,
         now: Timestamp,
     ) -> anyhow::Result<Option<IncidentItem>>;
+    /// The closed incidents of a subject that were opened from `since` on and before `until`.
+    async fn closed_incidents(
+        &self,
+        subject: &Subject,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<Vec<IncidentItem>>;
     /// The end of the last window before which every hour is judged.
     async fn judged_until(&self, shard: Shard) -> anyhow::Result<Option<Timestamp>>;
     async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> anyhow::Result<()>;

@@ -54,19 +54,17 @@ impl PagePlan {
     /// Looks at every candidate once. Memory holds the chosen ones and [`LARGEST`] others. Decisions of an earlier run
     /// of the window stay and use up their places, so a repeated run does not page as many again.
     pub(crate) fn of(
-        candidates: impl Iterator<Item = anyhow::Result<Candidate>>,
+        candidates: impl Iterator<Item = anyhow::Result<(Candidate, Call)>>,
         config: &AlertConfig,
-        call: impl Fn(&Candidate) -> Call,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::default();
         let mut kept: Vec<Candidate> = Vec::new();
         let mut sent: HashMap<CustomerId, usize> = HashMap::new();
         for candidate in candidates {
-            let candidate = candidate?;
+            let (candidate, call) = candidate?;
             let Some(finding) = candidate.finding() else { continue };
             plan.totals.anomalies += 1;
             plan.totals.critical += u64::from(finding.severity == Severity::Critical);
-            let call = call(&candidate);
             plan.totals.pages += u64::from(call != Call::No);
             match call {
                 Call::No => {}
@@ -190,13 +188,25 @@ mod tests {
         if candidate.seen == Seen::Anomalous(Severity::Critical) { Call::Yes } else { Call::No }
     }
 
+    fn planned(
+        candidates: impl Iterator<Item = Candidate>,
+        config: &AlertConfig,
+        call: impl Fn(&Candidate) -> Call,
+    ) -> PagePlan {
+        let calls = candidates.map(|candidate| {
+            let call = call(&candidate);
+            Ok((candidate, call))
+        });
+        PagePlan::of(calls, config).unwrap()
+    }
+
     fn plan(
         candidates: &[Candidate],
         max_per_run: usize,
         max_per_customer: usize,
     ) -> (PagePlan, Vec<String>) {
-        let candidates = candidates.iter().cloned().map(Ok);
-        let plan = PagePlan::of(candidates, &config(max_per_run, max_per_customer), critical).unwrap();
+        let candidates = candidates.iter().cloned();
+        let plan = planned(candidates, &config(max_per_run, max_per_customer), critical);
         let mut chosen: Vec<_> =
             plan.chosen.iter().map(|(customer, metric)| format!("{customer}/{metric}")).collect();
         chosen.sort();
@@ -268,8 +278,8 @@ mod tests {
             })
             .collect();
         let limits = config(12, 4);
-        let all = || candidates.iter().cloned().map(Ok);
-        let first = PagePlan::of(all(), &limits, |_| Call::Yes).unwrap();
+        let all = || candidates.iter().cloned();
+        let first = planned(all(), &limits, |_| Call::Yes);
         // The earlier run had stored any number of them, in any order.
         for stored in 0..=40 {
             let settled = |candidate: &Candidate| {
@@ -279,7 +289,7 @@ mod tests {
                     false => Call::Yes,
                 }
             };
-            let again = PagePlan::of(all(), &limits, settled).unwrap();
+            let again = planned(all(), &limits, settled);
             assert_eq!((again.totals, &again.largest), (first.totals, &first.largest), "{stored}");
             for candidate in candidates.iter().filter(|candidate| settled(candidate) == Call::Yes) {
                 assert_eq!(
@@ -290,7 +300,7 @@ mod tests {
             }
         }
         // A digest does not count pages that were sent singly, even if the caps are lower now.
-        let sent = PagePlan::of(all(), &config(1, 1), |_| Call::Settled { single: true }).unwrap();
+        let sent = planned(all(), &config(1, 1), |_| Call::Settled { single: true });
         assert_eq!((sent.totals.pages, sent.totals.held_back), (40, 0));
     }
 
@@ -298,8 +308,8 @@ mod tests {
     fn memory_stays_flat_when_everybody_is_anomalous() {
         let one = candidate("a", 0, 5_000.0);
         let many = (0..50_000)
-            .map(|n| Ok(Candidate { customer_id: CustomerId::new(format!("c{n}")).unwrap(), ..one.clone() }));
-        let plan = PagePlan::of(many, &config(5, 5), critical).unwrap();
+            .map(|n| Candidate { customer_id: CustomerId::new(format!("c{n}")).unwrap(), ..one.clone() });
+        let plan = planned(many, &config(5, 5), critical);
         assert_eq!((plan.chosen.len(), plan.largest.len(), plan.totals.held_back), (5, LARGEST, 49_995));
     }
 }

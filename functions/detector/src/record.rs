@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use detection::incident::{Event, Figures, Incident, IncidentState, Observation, Step, Subject, advance};
+use detection::incident::{Event, Incident, IncidentState, Step};
 use detection::{Anomaly, Finding, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
@@ -15,10 +15,12 @@ use store::{
 
 use crate::app::App;
 use crate::candidate::Candidate;
+use crate::decide::{Decision, Group, by_customer, is_newest, observation, subject};
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
 use crate::pass::{Order, Pass, ensure_time_left};
 use crate::plan::{Call, PagePlan};
+use crate::recurring;
 use crate::spool::Spool;
 
 /// Writes in flight at once: enough to hide the few milliseconds of each, few enough for one small function.
@@ -64,9 +66,13 @@ pub(crate) async fn all(
     candidates: &mut Spool<Candidate>,
 ) -> anyhow::Result<Records> {
     let Pass { app, request, window, writer, deadline, .. } = pass;
-    let plan = PagePlan::of(candidates.read()?, &app.alerting, |candidate| {
-        Call::of(&decide(pass, candidate, latest(pass, known, candidate).as_ref()))
-    })?;
+    let recurring = recurring::among(ledger, pass, known, candidates).await?;
+    let recurring = &recurring;
+    let calls = by_customer(candidates.read()?).flat_map(|group| match group {
+        Ok(candidates) => Group::new(pass, known, recurring, candidates).calls(),
+        Err(error) => vec![Err(error)],
+    });
+    let plan = PagePlan::of(calls, &app.alerting)?;
     let mut records = Records::default();
     // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
     // and nobody was.
@@ -78,12 +84,21 @@ pub(crate) async fn all(
     }
     let (total, mut done) = (candidates.len(), 0);
     let plan = &plan;
-    let mut writes = stream::iter(candidates.read()?)
-        .map(|candidate| async move { settle(ledger, pass, known, plan, candidate?).await })
+    // The incidents of one customer depend on each other, so their writes would meet.
+    let mut writes = stream::iter(by_customer(candidates.read()?))
+        .map(|group| async move {
+            let mut group = Group::new(pass, known, recurring, group?);
+            let mut settled = Vec::with_capacity(group.candidates().len());
+            for place in 0..group.candidates().len() {
+                let candidate = group.candidates()[place].clone();
+                settled.push(settle(ledger, pass, plan, &mut group, candidate).await?);
+            }
+            anyhow::Ok(settled)
+        })
         .buffer_unordered(CONCURRENT_WRITES);
     while let Some(settled) = writes.try_next().await? {
-        records.add(settled);
-        done += 1;
+        done += settled.len() as u64;
+        settled.into_iter().for_each(|settled| records.add(settled));
         if done < total {
             ensure_time_left(deadline, "storing anomalies", done, total)?;
         }
@@ -95,8 +110,8 @@ pub(crate) async fn all(
 async fn settle(
     ledger: &impl Ledger,
     pass: Pass<'_>,
-    known: &Known,
     plan: &PagePlan,
+    group: &mut Group<'_>,
     candidate: Candidate,
 ) -> anyhow::Result<Settled> {
     if pass.order == Order::Ahead && candidate.finding().is_none() {
@@ -106,16 +121,16 @@ async fn settle(
         let item = anomaly_item(pass, &candidate, &finding, None);
         return Ok(Settled::Anomaly(ledger.record(item, pass.writer).await?, None));
     }
-    let mut before = latest(pass, known, &candidate);
-    let first = decide(pass, &candidate, before.as_ref());
+    let first = group.decide(&candidate).step;
     let single = plan.is_single(&candidate, Call::of(&first));
     if let Step::Become { incident, .. } = first
-        && before.as_ref().is_some_and(|before| !is_enough(pass, &candidate, before, &incident))
+        && group.latest(&candidate).is_some_and(|before| !is_enough(pass, &candidate, &before, &incident))
     {
-        before = read(ledger, pass, &candidate).await?;
+        read(ledger, pass, group, &candidate).await?;
     }
     for attempt in 0..ATTEMPTS {
-        let (incident, page) = match decide(pass, &candidate, before.as_ref()) {
+        let (before, Decision { step, told_by }) = (group.latest(&candidate), group.decide(&candidate));
+        let (incident, page) = match step {
             Step::Stay => return Ok(Settled::Nothing),
             Step::Repeated(_) => {
                 let Some(finding) = candidate.finding() else { return Ok(Settled::Nothing) };
@@ -129,7 +144,7 @@ async fn settle(
         };
         let (to, alert) = change(pass, single, &candidate, before.as_ref(), incident, page);
         let from = before.as_ref().map(|before| &before.former);
-        let change = Change { from, to: &to, alert: alert.as_ref() };
+        let change = Change { from, to: &to, alert: alert.as_ref(), told_by: told_by.as_ref() };
         if ends(before.as_ref(), &to.incident) {
             // The anomalies close before their incident. A run that dies in between finds the incident open and does
             // both again.
@@ -149,47 +164,37 @@ async fn settle(
             Changed::Already(recorded) => return Ok(Settled::Incident(recorded.pending, None)),
             Changed::Overtaken => {
                 ledger.pause(Duration::from_millis(20) * attempt).await;
-                before = read(ledger, pass, &candidate).await?;
+                read(ledger, pass, group, &candidate).await?;
+                for beside in group.beside(&candidate) {
+                    read(ledger, pass, group, &beside).await?;
+                }
+                if group.may_recur(&candidate) {
+                    let earlier = recurring::of(ledger, pass, &candidate).await?;
+                    group.note_recurring((candidate.metric, candidate.direction), earlier);
+                }
             }
         }
     }
     bail!("an incident of {:?} was changed by others again and again", candidate.customer_id.as_str())
 }
 
-/// The latest incident of a candidate's subject, from the store.
-async fn read(ledger: &impl Ledger, pass: Pass<'_>, candidate: &Candidate) -> anyhow::Result<Option<Latest>> {
+/// Reads the latest incident of a candidate's subject again.
+async fn read(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    group: &mut Group<'_>,
+    candidate: &Candidate,
+) -> anyhow::Result<()> {
     let now = ledger.now()?.min(pass.window.end());
     let item = ledger.latest_incident(&subject(pass.app, candidate), now).await?;
-    Ok(item.map(Latest::from))
+    group.note_read((candidate.metric, candidate.direction), item.map(Latest::from));
+    Ok(())
 }
 
 /// Whether a change of an incident can be written without reading the incident again.
 fn is_enough(pass: Pass<'_>, candidate: &Candidate, before: &Latest, to: &Incident) -> bool {
     let described = before.description.is_some() || is_newest(pass, candidate, to);
     !before.former.is(to) || (described && before.history.is_some())
-}
-
-/// Whether a candidate's anomaly is the newest of an incident. A late run finds an older one.
-fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool {
-    candidate.finding().is_some() && incident.last_seen == pass.window.end()
-}
-
-/// The step from the latest incident of a candidate's subject.
-fn decide(pass: Pass<'_>, candidate: &Candidate, latest: Option<&Latest>) -> Step {
-    let app = pass.app;
-    if candidate.first_use().is_some() {
-        return Step::Stay;
-    }
-    let observation = observation(pass, candidate);
-    let muted = candidate.mute(pass).is_some() || pass.order == Order::Missed;
-    let latest = latest.and_then(|latest| latest.incident.as_ref());
-    advance(latest, &subject(app, candidate), &observation, muted, &app.incidents.rules)
-}
-
-fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
-    let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
-    let Candidate { seen, seen_by, change, .. } = *candidate;
-    Observation { window_end: pass.window.end(), seen, figures, seen_by, change }
 }
 
 /// The items of a decision: the incident, and its anomaly or notice.
@@ -250,18 +255,6 @@ fn transition(before: Option<&Latest>, to: &IncidentItem) -> Option<&'static str
         (Some(_), IncidentState::Accepted) => Some("accepted"),
         (Some(_), IncidentState::Stale) => Some("stale"),
         (Some(_), IncidentState::Open | IncidentState::Acknowledged) => Some("reopened"),
-    }
-}
-
-fn latest(pass: Pass<'_>, known: &Known, candidate: &Candidate) -> Option<Latest> {
-    known.of(candidate.customer_id.as_str(), candidate.metric).latest(&subject(pass.app, candidate))
-}
-
-fn subject(app: &App, candidate: &Candidate) -> Subject {
-    Subject {
-        customer_id: candidate.customer_id.clone(),
-        metric: app.catalog.metrics()[candidate.metric].name.clone(),
-        direction: candidate.direction,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use detection::ensemble::Assessment;
 use detection::incident::{
-    self, Event, Incident, Observation, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
+    self, Around, Event, Incident, Observation, Occurrence, Rules, Seen, Step, Subject, advance, recurs,
 };
 use detection::{Calendar, Direction, Hour, Mute, Settings, TimeZone, Verdict};
 
@@ -12,17 +12,9 @@ use crate::flagged::Outcome;
 pub(crate) struct Course {
     subject: Subject,
     /// Oldest first. Only the last one changes.
-    incidents: Vec<Known>,
+    incidents: Vec<Incident>,
     /// Messages about ends.
     ends: usize,
-}
-
-/// An incident.
-#[derive(Clone, Debug)]
-struct Known {
-    incident: Incident,
-    /// The number of earlier ones that it repeats.
-    repeats: Option<usize>,
 }
 
 impl Course {
@@ -41,7 +33,7 @@ impl Course {
     /// Whether an hour stays out of the model of a day.
     pub(crate) fn leaves_baseline(&self, hour: Hour, day: Hour) -> bool {
         let end = day.plus(Calendar::HOURS as i64).start();
-        let mut out = self.incidents.iter().filter_map(|known| incident::hours(&known.incident, end));
+        let mut out = self.incidents.iter().filter_map(|of| incident::hours(of, end));
         out.any(|hours| incident::stays_out(&hours, hour, day))
     }
 
@@ -51,7 +43,7 @@ impl Course {
 
     /// What the incidents see in an assessment of the windows that end with the hour `newest`.
     pub(crate) fn observe(&self, assessment: &Assessment, settings: &Settings, newest: Hour) -> Observation {
-        let latest = self.incidents.last().map(|known| incident::Course::of(&known.incident));
+        let latest = self.incidents.last().map(incident::Course::of);
         let end = newest.plus(1).start();
         Observation::of_assessment(assessment, settings, end, self.direction(), latest.as_ref())
     }
@@ -66,18 +58,16 @@ impl Course {
         zone: &TimeZone,
     ) -> Option<Outcome> {
         let latest = self.incidents.last();
-        let step =
-            |muted| advance(latest.map(|known| &known.incident), &self.subject, observation, muted, rules);
-        let mut decided = step(mute.is_some());
-        let mut repeats = None;
-        if let Step::Become { incident, .. } = &decided {
-            repeats = match latest.filter(|known| known.incident.opened_at == incident.opened_at) {
-                Some(same) => same.repeats,
-                None => self.repeats(incident, zone),
-            };
-            if repeats.is_some() {
-                decided = step(true);
-            }
+        let step = |recurring| {
+            let around = Around { recurring, ..Around::muted(mute.is_some()) };
+            advance(latest, &self.subject, observation, &around, rules)
+        };
+        let mut decided = step(None);
+        if let Step::Become { incident, .. } = &decided
+            && latest.is_none_or(|latest| latest.opened_at != incident.opened_at)
+            && let Some(earlier) = self.repeats(incident, zone)
+        {
+            decided = step(Some(earlier));
         }
         let Step::Become { mut incident, page } = decided else {
             return self.of_verdict(assessment);
@@ -91,12 +81,13 @@ impl Course {
         };
         let is_anomalous = severity.is_some();
         let is_mild = incident.notified.is_none() && severity < Some(rules.min_severity);
-        self.keep(*incident, repeats);
+        let recurring = incident.recurring;
+        self.keep(*incident);
         if !is_anomalous {
             self.ends += usize::from(page.is_some_and(Event::is_closing));
             return self.of_verdict(assessment);
         }
-        Some(match (page, repeats, mute) {
+        Some(match (page, recurring, mute) {
             (Some(event), _, _) => Outcome::Paged { event },
             (None, Some(earlier), _) => Outcome::Recurring { earlier },
             (None, None, Some(mute)) => Outcome::Muted { reason: mute.reason.clone() },
@@ -106,15 +97,15 @@ impl Course {
     }
 
     /// The number of earlier incidents that a new one repeats.
-    fn repeats(&self, opened: &Incident, zone: &TimeZone) -> Option<usize> {
-        let earlier = self.incidents.iter().map(|known| (Occurrence::of(&known.incident), false));
+    fn repeats(&self, opened: &Incident, zone: &TimeZone) -> Option<u32> {
+        let earlier = self.incidents.iter().map(|incident| (Occurrence::of(incident), false));
         recurs(&Occurrence::of(opened), earlier, zone)
     }
 
-    fn keep(&mut self, incident: Incident, repeats: Option<usize>) {
+    fn keep(&mut self, incident: Incident) {
         match self.incidents.last_mut() {
-            Some(known) if known.incident.opened_at == incident.opened_at => known.incident = incident,
-            _ => self.incidents.push(Known { incident, repeats }),
+            Some(known) if known.opened_at == incident.opened_at => *known = incident,
+            _ => self.incidents.push(incident),
         }
     }
 
@@ -149,10 +140,10 @@ pub(crate) mod tests {
             let figures = Figures { current_value: 100.0, ..Figures::NONE };
             let observation =
                 Observation { window_end: hour.plus(1).start(), seen, figures, seen_by: 1, change: None };
-            let latest = course.incidents.pop().map(|known| known.incident);
-            let step = advance(latest.as_ref(), &course.subject, &observation, false, &rules);
+            let latest = course.incidents.pop();
+            let step = advance(latest.as_ref(), &course.subject, &observation, &Around::default(), &rules);
             let Step::Become { incident, .. } = step else { panic!("{step:?}") };
-            course.incidents.push(Known { incident: *incident, repeats: None });
+            course.incidents.push(*incident);
         }
         course
     }
@@ -168,9 +159,9 @@ pub(crate) mod tests {
         assert_eq!(out(&course, 1), [-1, 0]);
         assert_eq!((out(&course, 7), out(&course, 8)), (vec![0], Vec::new()));
         // A longer window that saw it first holds earlier hours.
-        course.incidents[0].incident.seen_by = 3;
+        course.incidents[0].seen_by = 3;
         assert_eq!(out(&course, 1), [-3, -2, -1, 0]);
-        course.incidents[0].incident.state = IncidentState::Accepted;
+        course.incidents[0].state = IncidentState::Accepted;
         assert!(out(&course, 1).is_empty());
     }
 }

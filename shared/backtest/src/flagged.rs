@@ -41,7 +41,7 @@ pub enum Outcome {
     /// Its incident is known already.
     GoesOn,
     /// Its incident repeats earlier ones.
-    Recurring { earlier: usize },
+    Recurring { earlier: u32 },
     /// A planned event covers it.
     Muted { reason: String },
     /// It is stored, and its severity does not page.

@@ -21,24 +21,32 @@
 //! - A person's resolve holds while the same deviation goes on. Only a doubling, or an end and a return, opens an
 //!   incident again.
 //! - Only incidents that were paged one by one have an end message.
+//! - The incidents of a customer and direction that are open together are one story, which is told once.
 
+mod around;
 pub mod ending;
 mod exclusion;
 mod id;
 mod machine;
 mod model;
 mod observation;
+mod paging;
 mod people;
 mod recurrence;
+mod rules;
+mod story;
 #[cfg(test)]
 mod tests;
 
 pub use crate::Figures;
+pub use around::{Around, Story, Told};
 pub use ending::{CALM_HOURS, Course, began_after, is_hidden, verdict_beside};
 pub use exclusion::{OUT_DAYS, excluded, hours, stays_out};
 pub use id::{IncidentId, Subject};
-pub use machine::{Rules, Step, advance};
+pub use machine::{Step, advance};
 pub use model::{Event, Incident, IncidentState, Page};
 pub use observation::{INSIDE, Observation, Seen};
 pub use people::Handled;
-pub use recurrence::{Occurrence, recurs};
+pub use recurrence::{Occurrence, REACH, recurs};
+pub use rules::Rules;
+pub use story::Other;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use detection::incident::{Event, Incident, IncidentId};
 use detection::{
     Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State, Why,
+    describe,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct AnomalyItem {
     /// The incident of the anomaly. None in items that are older than incidents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_id: Option<IncidentId>,
+    /// How many earlier incidents of the series its incident repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<u32>,
     /// The content of the alert, if the anomaly has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
@@ -103,11 +107,15 @@ impl AnomalyItem {
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
             direction: anomaly.direction,
-            description: anomaly.description.clone(),
+            description: match incident.and_then(|incident| incident.recurring) {
+                Some(earlier) => describe::recurring(&anomaly.description, earlier),
+                None => anomaly.description.clone(),
+            },
             investigation_steps: anomaly.investigation_steps.clone(),
             alert_state: AlertState::None,
             pending_alert: None,
             incident_id: incident.map(Incident::id),
+            recurring: incident.and_then(|incident| incident.recurring),
             alert: None,
             catalog_version: judged_by.catalog_version.to_owned(),
             config_version: judged_by.config_version.to_owned(),

@@ -52,7 +52,8 @@ impl AnomalyStore {
             if found.incident.is_open() && !to.incident.is_open() {
                 self.close_anomalies(&to.incident).await?;
             }
-            let change = Change { from: Some(&found.former()), to: &to, alert: notice.as_ref() };
+            let change =
+                Change { from: Some(&found.former()), to: &to, alert: notice.as_ref(), told_by: None };
             match self.change(change, writer).await? {
                 Changed::Done => return Ok(Acted::Done { item: Box::new(to), notice }),
                 // An earlier step of the same millisecond has stored its notice under this id. The next read shows

@@ -2,6 +2,8 @@
 //! that the change was decided from. So no anomaly is counted twice, and no page is lost between decision and storage.
 //! Of two overlapping runs, the later one decides again.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -24,6 +26,8 @@ pub struct Change<'a> {
     pub to: &'a IncidentItem,
     /// The anomaly of the incident, or a notice about it.
     pub alert: Option<&'a AlertItem>,
+    /// Another incident that must be open, because its page tells of this one.
+    pub told_by: Option<&'a Former>,
 }
 
 /// The result of a change.
@@ -41,7 +45,9 @@ impl AnomalyStore {
     /// Carries out a change as a whole, or not at all.
     pub async fn change(&self, change: Change<'_>, writer: Writer<'_>) -> Result<Changed, StoreError> {
         match change.alert {
-            None if is_in_place(change) => self.put_in_place(change, writer).await,
+            None if is_in_place(change) && change.told_by.is_none() => {
+                self.put_in_place(change, writer).await
+            }
             _ => self.transact(change, writer).await,
         }
     }
@@ -87,12 +93,16 @@ impl AnomalyStore {
                 .map_err(|source| self.undone(change, source.into()))?;
             items.push(TransactWriteItem::builder().delete(delete).build());
         }
-        if let Some(closed) = succeeded(change) {
+        let checks = [
+            succeeded(change).map(|closed| (closed, UNCHANGED, as_read(closed))),
+            change.told_by.map(|other| (other, IS_OPEN, HashMap::from([id_of(other)]))),
+        ];
+        for (other, condition, values) in checks.into_iter().flatten() {
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
-                .set_key(Some(closed.key().attributes()))
-                .condition_expression(UNCHANGED)
-                .set_expression_attribute_values(Some(as_read(closed)))
+                .set_key(Some(other.key().attributes()))
+                .condition_expression(condition)
+                .set_expression_attribute_values(Some(values))
                 .build()
                 .map_err(|source| self.undone(change, source.into()))?;
             items.push(TransactWriteItem::builder().condition_check(check).build());
@@ -173,11 +183,16 @@ fn succeeded(change: Change<'_>) -> Option<&Former> {
 /// Holds if an item is unchanged since it was read. The version alone is not enough: a later incident may have the key.
 const UNCHANGED: &str = "version = :version AND incident_id = :incident";
 
+/// Holds for the item of an open incident while the incident is open. Closing moves it to another key.
+const IS_OPEN: &str = "incident_id = :incident";
+
 fn as_read(former: &Former) -> Attributes {
-    Attributes::from([
-        (":version".to_owned(), AttributeValue::N(former.version.to_string())),
-        (":incident".to_owned(), AttributeValue::S(former.id().to_string())),
-    ])
+    let version = (":version".to_owned(), AttributeValue::N(former.version.to_string()));
+    Attributes::from([version, id_of(former)])
+}
+
+fn id_of(former: &Former) -> (String, AttributeValue) {
+    (":incident".to_owned(), AttributeValue::S(former.id().to_string()))
 }
 
 /// The alert that a transaction found in the place of its own alert. The alert is the transaction's first item.

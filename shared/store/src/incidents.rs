@@ -104,6 +104,36 @@ impl AnomalyStore {
         Ok(latest.and_then(|item| self.incident_of(item)).filter(|incident| incident.ttl >= now.as_second()))
     }
 
+    /// The closed incidents of a subject that were opened from `since` on and before `until`, oldest first.
+    pub async fn closed_incidents(
+        &self,
+        subject: &Subject,
+        since: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<IncidentItem>, StoreError> {
+        let [from, last] = [since.as_millisecond(), until.as_millisecond() - 1]
+            .map(|opened_at| keys::closed_incident(subject, opened_at));
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :last")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::customer(&subject.customer_id)))
+            .expression_attribute_values(":from", AttributeValue::S(from))
+            .expression_attribute_values(":last", AttributeValue::S(last))
+            .into_paginator()
+            .items()
+            .send();
+        let mut incidents = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|source| self.unread("the earlier incidents", source))?;
+            incidents.extend(self.incident_of(item).filter(|incident| incident.ttl >= now.as_second()));
+        }
+        Ok(incidents)
+    }
+
     /// The incident of an id, unless it is missing or expired.
     pub async fn incident(
         &self,

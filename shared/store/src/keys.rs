@@ -96,7 +96,7 @@ pub(crate) fn incident(subject: &Subject, is_open: bool, opened_at: Timestamp) -
     let open = open_incident(subject);
     match is_open {
         true => open,
-        false => Key { sk: format!("{}#{}", open.sk, opened_at.as_millisecond()), ..open },
+        false => Key { sk: closed_incident(subject, opened_at.as_millisecond()), ..open },
     }
 }
 
@@ -108,6 +108,11 @@ pub(crate) fn open_incident(subject: &Subject) -> Key {
 /// First part of the sort keys of a subject's closed incidents.
 pub(crate) fn closed_incidents(subject: &Subject) -> String {
     format!("{}#", open_incident(subject).sk)
+}
+
+/// The sort key of a closed incident. Times have thirteen digits, so the keys of a subject sort like them.
+pub(crate) fn closed_incident(subject: &Subject, opened_at: i64) -> String {
+    format!("{}{opened_at}", closed_incidents(subject))
 }
 
 /// The part of the index that a customer's incidents are in.

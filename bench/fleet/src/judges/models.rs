@@ -4,19 +4,17 @@ use detection::calendar::{Calendar, TimeZone};
 use detection::ensemble::{self, Assessment, Standing, View};
 use detection::hour::Hour;
 use detection::hours::{Aggregate, Hours, LENGTHS};
+use detection::incident::OUT_DAYS;
 use detection::model::{Model, Profile};
 use detection::{Detail, Direction, Settings, Thresholds};
 
-use crate::pager::{Score, Scorer, Usage, size};
+use crate::pager::{Score, Scorer, Usage};
 
 /// A score of 1 pages.
 pub struct Models;
 
 /// Hours of a model.
 const DAY: usize = 24;
-
-/// So long the hours of an incident stay out of models.
-const OUT_HOURS: i64 = 7 * 24;
 
 impl Scorer for Models {
     fn name(&self) -> &str {
@@ -60,7 +58,8 @@ pub fn assess(series: &Usage<'_>, mut see: impl FnMut(Option<Assessment>)) {
     let fit = |day: usize, paged: &[bool]| {
         let begin = first.plus((DAY * day + begins) as i64 - DAY as i64);
         let has_paged = |hour: Hour| usize::try_from(hour.since(first)).is_ok_and(|at| paged[at]);
-        let hours = hours.clone().without(|hour| begin.since(hour) <= OUT_HOURS && has_paged(hour));
+        let hours =
+            hours.clone().without(|hour| begin.since(hour) <= OUT_DAYS * DAY as i64 && has_paged(hour));
         let calendar = zone.as_ref().map(|zone| Calendar::new(zone, begin));
         Model::fit(&hours, &calendar.unwrap_or_else(|| Calendar::undeclared(begin)), &profile)
     };
@@ -100,11 +99,14 @@ fn score(assessment: &Assessment, settings: &Settings) -> Score {
             score.shows[place] =
                 [Direction::Drop, Direction::Spike].map(|direction| view.shows_from(direction, settings));
         }
+        if view.standing != Standing::TooSmall && ratio.abs() > score.lasting[place].abs() {
+            score.lasting[place] = ratio;
+        }
         if !matches!(view.standing, Standing::Flags | Standing::Usual) {
             continue;
         }
         if ratio.abs() > score.by_length.iter().fold(0.0, |most: f64, ratio| most.max(ratio.abs())) {
-            score.size = size(view.value, view.expected);
+            score.distance = (view.value - view.expected).abs();
         }
         if ratio.abs() > score.by_length[place].abs() {
             score.by_length[place] = ratio;

@@ -7,7 +7,7 @@ fn machine(direction: Direction, held: &[Option<usize>]) -> Machine<'_> {
 }
 
 fn score(by_length: ByLength<f64>) -> Score {
-    Score { by_length, ..Score::default() }
+    Score { by_length, lasting: by_length, ..Score::default() }
 }
 
 fn events(machine: &Machine<'_>, scores: &[Score]) -> Vec<(Event, usize)> {

@@ -47,6 +47,12 @@ pub(crate) struct IncidentView {
     /// The last page about it. Null if nobody was notified.
     #[schema(required = true)]
     pub last_page: Option<LastPage>,
+    /// How many earlier incidents of the series it repeats. Then nobody is paged about it. Absent if it repeats none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<u32>,
+    /// The open incident of the same customer and direction whose page told of this one, too. Absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story_incident_id: Option<String>,
     /// Actions of people on it, oldest first. Absent in lists. A customer does not see which operator acted, nor the
     /// notes of operators.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +99,8 @@ impl IncidentView {
             latest: incident.latest,
             description: item.description,
             last_page: incident.last_page.map(LastPage::from),
+            recurring: incident.recurring,
+            story_incident_id: incident.story.map(|story| story.to_string()),
             history: Some(history),
             expires_at: item.ttl.saturating_mul(1_000).into(),
         }

@@ -1,7 +1,7 @@
 //! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
 use detection::Severity;
-use detection::incident::{Course, Event, Figures, Incident, IncidentState, Page, Subject};
+use detection::incident::{Course, Event, Figures, Incident, IncidentId, IncidentState, Page, Subject};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 
@@ -38,13 +38,18 @@ pub(super) struct Kept {
     seen_by: u8,
     /// NaN means none.
     change: f64,
+    /// 0 means none.
+    recurring: u32,
+    /// The place of the story among those that the run knows, plus one. 0 means none.
+    story: u32,
 }
 
 /// Stands for a missing time. No timestamp is as early.
 const NEVER: i64 = i64::MIN;
 
 impl Kept {
-    pub(super) fn of(item: &IncidentItem) -> Self {
+    /// * `story`: the place of its story among those that the run knows.
+    pub(super) fn of(item: &IncidentItem, story: Option<usize>) -> Self {
         // Every field is named here, so that none can be forgotten.
         let Incident {
             subject: _,
@@ -69,6 +74,8 @@ impl Kept {
             last_page,
             seen_by,
             change,
+            recurring,
+            story: _,
         } = &item.incident;
         Self {
             opened_at: opened_at.as_millisecond(),
@@ -95,6 +102,8 @@ impl Kept {
             is_handled: !item.history.is_empty(),
             seen_by: *seen_by,
             change: change.unwrap_or(f64::NAN),
+            recurring: recurring.unwrap_or(0),
+            story: story.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0),
         }
     }
 
@@ -121,8 +130,8 @@ impl Kept {
     }
 
     /// This incident as the latest of its subject.
-    pub(super) fn latest(&self, subject: &Subject) -> Latest {
-        let incident = self.incident(subject);
+    pub(super) fn latest(&self, subject: &Subject, stories: &[IncidentId]) -> Latest {
+        let incident = self.incident(subject, stories);
         let former = Former {
             subject: incident.subject.clone(),
             opened_at: incident.opened_at,
@@ -133,7 +142,8 @@ impl Kept {
         Latest { former, incident: Some(incident), description: None, history }
     }
 
-    fn incident(&self, subject: &Subject) -> Incident {
+    fn incident(&self, subject: &Subject, stories: &[IncidentId]) -> Incident {
+        let story = usize::try_from(self.story).ok().and_then(|place| place.checked_sub(1));
         let window_end = timestamp(self.page_at);
         Incident {
             subject: subject.clone(),
@@ -158,6 +168,8 @@ impl Kept {
             last_page: self.page.map(|(event, single)| Page { event, window_end, single }),
             seen_by: self.seen_by,
             change: Some(self.change).filter(|change| !change.is_nan()),
+            recurring: (self.recurring > 0).then_some(self.recurring),
+            story: story.and_then(|place| stories.get(place)).cloned(),
         }
     }
 }

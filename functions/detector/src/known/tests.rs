@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::mem::size_of;
 use std::time::Duration;
 
-use detection::incident::{Event, Figures, IncidentState, Observation, Page, Seen, Step, advance};
+use detection::incident::{Around, Event, Figures, IncidentState, Observation, Page, Seen, Step, advance};
 use detection::{Action, CustomerId, MetricName, Severity};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
@@ -103,6 +103,8 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         last_page: rng.random_bool(0.7).then_some(page),
         seen_by: any(rng, &[1, 3, 24]),
         change: rng.random_bool(0.5).then(|| number(rng)),
+        recurring: rng.random_bool(0.1).then_some(2),
+        story: rng.random_bool(0.2).then(|| IncidentId::of(hour(opened), &subject(rng))),
     };
     let entry = HistoryEntry {
         action: Action::Acknowledge,
@@ -140,7 +142,7 @@ fn step(latest: Option<&Incident>, subject: &Subject, seen: Seen, deviation: f64
         z_score: deviation / 10.0,
     };
     let observation = Observation { window_end: window().end(), seen, figures, seen_by: 24, change: None };
-    advance(latest, subject, &observation, false, &rules())
+    advance(latest, subject, &observation, &Around::default(), &rules())
 }
 
 #[test]
@@ -148,7 +150,11 @@ fn an_incident_keeps_all_but_its_texts() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..2_000 {
         let item = item(&mut rng);
-        let latest = Kept::of(&item).latest(&item.incident.subject);
+        let stories: Vec<_> = std::iter::repeat_n(IncidentId::of(hour(0), &item.incident.subject), 3)
+            .chain(item.incident.story.clone())
+            .collect();
+        let place = item.incident.story.is_some().then_some(3);
+        let latest = Kept::of(&item, place).latest(&item.incident.subject, &stories);
         let expected = Latest {
             former: item.former(),
             history: item.history.is_empty().then(Vec::new),
@@ -253,7 +259,7 @@ fn a_customer_without_incidents_has_none() {
 
 /// The whole items took about a kilobyte each.
 #[test]
-fn one_that_is_past_takes_32_bytes_and_one_that_is_not_160_more() {
+fn one_that_is_past_takes_32_bytes_and_one_that_is_not_168_more() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let past_or_not = |n: usize, rng: &mut ChaCha8Rng| {
         let mut item = item(rng);
@@ -271,5 +277,5 @@ fn one_that_is_past_takes_32_bytes_and_one_that_is_not_160_more() {
     let known = known(&items);
     assert_eq!((known.entries.capacity(), known.kept.capacity()), (1_000, 100));
     // Both types are `Copy`, so neither has anything on the heap.
-    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 160));
+    assert_eq!((size_of::<Entry>(), size_of::<Kept>()), (32, 168));
 }

@@ -98,6 +98,8 @@ pub(super) mod tests {
             last_page: None,
             seen_by: 24,
             change: None,
+            recurring: None,
+            story: None,
         };
         let text = String::from("text");
         let notice = Notice::new(event, &incident, "calls", text, at(told), Duration::from_secs(1), "run");

@@ -2,25 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::around::Around;
 use super::id::Subject;
 use super::model::{Event, Incident, IncidentState, Page};
 use super::observation::{Observation, Seen};
+use super::rules::Rules;
 use crate::Severity;
-
-/// How patient incidents are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// Windows in a row back inside until an incident is resolved; at least 1.
-    pub resolve_after: u32,
-    /// Time after its end in which a returning deviation is the same incident.
-    pub reopen_within: SignedDuration,
-    /// Time until a lasting level becomes the new normal. Zero means never.
-    pub accept_after: SignedDuration,
-    /// Time between reminders. Zero means never.
-    pub repeat_interval: SignedDuration,
-    /// Least severity that pages.
-    pub min_severity: Severity,
-}
 
 /// The effect of an observation on an incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,51 +21,37 @@ pub enum Step {
     Become { incident: Box<Incident>, page: Option<Event> },
 }
 
-impl Rules {
-    /// Growth of the deviation since the last page that calls for another page.
-    pub const ESCALATION: f64 = 2.0;
-
-    /// Time without a verdict after which an incident is stale.
-    pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(24);
-}
-
 /// The effect of `observation` on the latest incident of a subject.
-///
-/// `muted`: a planned event covers the window, so nobody is paged about the deviation. An end is sent nevertheless,
-/// because somebody may wait for it.
 pub fn advance(
     latest: Option<&Incident>,
     subject: &Subject,
     observation: &Observation,
-    muted: bool,
+    around: &Around,
     rules: &Rules,
 ) -> Step {
     let Some(incident) = latest else {
         return match observation.seen {
             Seen::Anomalous(severity) => {
-                Incident::open(subject.clone(), observation, severity).page_for(severity, muted, rules)
+                Incident::open(subject.clone(), observation, severity).page_for(severity, around, rules)
             }
             Seen::Inside | Seen::Between | Seen::Hidden | Seen::Undetermined => Step::Stay,
         };
     };
     match observation.seen {
         Seen::Anomalous(severity) if observation.window_end < incident.last_window => {
-            incident.joins_late(observation, severity, muted, rules)
+            incident.joins_late(observation, severity, around, rules)
         }
         Seen::Anomalous(_) if observation.window_end == incident.last_seen => {
             Step::Repeated(incident.last_page.filter(|page| page.window_end == observation.window_end))
         }
-        Seen::Anomalous(severity) => incident.deviates(observation, severity, muted, rules),
+        Seen::Anomalous(severity) => incident.deviates(observation, severity, around, rules),
         _ if observation.window_end <= incident.last_window => Step::Stay,
-        Seen::Inside => incident.calms(observation, rules),
+        Seen::Inside => incident.calms(observation, incident.recovery + 1, around, rules),
         Seen::Undetermined => incident.goes_unjudged(observation),
         Seen::Between if incident.recovery == 0 && incident.unjudged_since.is_none() => Step::Stay,
         Seen::Between => Step::Become { incident: Box::new(incident.at(observation, 0)), page: None },
-        Seen::Hidden if incident.unjudged_since.is_none() => Step::Stay,
-        Seen::Hidden => {
-            let judged = incident.at(observation, incident.recovery);
-            Step::Become { incident: Box::new(judged), page: None }
-        }
+        Seen::Hidden if incident.unjudged_since.is_none() && !incident.is_ripe(around, rules) => Step::Stay,
+        Seen::Hidden => incident.calms(observation, incident.recovery, around, rules),
     }
 }
 
@@ -88,30 +61,6 @@ impl Incident {
         !self.is_open()
             && self.last_window.max(self.last_seen) < window_end
             && self.over_at.is_some_and(|over_at| window_end.duration_since(over_at) > rules.reopen_within)
-    }
-
-    /// Notes that people are paged because of an observation, by a single page (`single`) or a digest.
-    pub fn note_page(&mut self, event: Event, single: bool, observation: &Observation) {
-        let Observation { window_end, seen, figures, .. } = observation;
-        if event.is_closing() {
-            self.alerting = false;
-            self.notified = None;
-        } else {
-            if self.notified.is_none() {
-                self.starts_level();
-            }
-            let Seen::Anomalous(severity) = *seen else { return };
-            self.notified = Some(severity);
-            self.alerting |= single;
-            self.level = self.latest.deviation().max(figures.deviation());
-        }
-        self.last_page = Some(Page { event, window_end: *window_end, single });
-    }
-
-    /// Starts the level that may become the new normal.
-    fn starts_level(&mut self) {
-        self.level_since = self.last_window;
-        self.level_at_start = Some(self.latest.deviation());
     }
 
     /// Whether only windows of a day saw it. The deviations of windows of several lengths are not compared, because the
@@ -151,17 +100,27 @@ impl Incident {
             last_page: None,
             seen_by,
             change,
+            recurring: None,
+            story: None,
         }
     }
 
     /// The page for an incident without a page so far.
-    fn page_for(self, severity: Severity, muted: bool, rules: &Rules) -> Step {
-        let page = (severity >= rules.min_severity && !muted).then_some(Event::Opened);
-        Step::Become { incident: Box::new(self), page }
+    fn page_for(self, severity: Severity, around: &Around, rules: &Rules) -> Step {
+        let mut opened = Self { recurring: around.recurring, ..self };
+        let is_loud = opened.is_loud(severity, around, rules);
+        let page = if is_loud { opened.raise(Event::Opened, severity, around) } else { None };
+        Step::Become { incident: Box::new(opened), page }
     }
 
     /// Another anomaly of the same direction, in a newer window.
-    fn deviates(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
+    fn deviates(
+        &self,
+        observation: &Observation,
+        severity: Severity,
+        around: &Around,
+        rules: &Rules,
+    ) -> Step {
         let doubled = self.is_of_days()
             && observation.seen_by == Self::DAY
             && observation.figures.deviation() >= Rules::ESCALATION * self.level;
@@ -170,16 +129,16 @@ impl Incident {
         let within = |since: Timestamp| observation.window_end.duration_since(since) <= rules.reopen_within;
         match (self.state, self.over_at) {
             (IncidentState::Open | IncidentState::Acknowledged, _) => {
-                self.joins(observation, severity, doubled, muted, rules)
+                self.joins(observation, severity, doubled, around, rules)
             }
             (IncidentState::Accepted, over_at) if !worse && over_at.is_none_or(within) => {
                 self.goes_on(observation, severity, rules)
             }
             (IncidentState::Resolved, None) if !worse => self.goes_on(observation, severity, rules),
             (IncidentState::Resolved | IncidentState::Stale, Some(over_at)) if within(over_at) => {
-                self.reopens(observation, severity, muted, rules)
+                self.reopens(observation, severity, around, rules)
             }
-            _ => Self::open(self.subject.clone(), observation, severity).page_for(severity, muted, rules),
+            _ => Self::open(self.subject.clone(), observation, severity).page_for(severity, around, rules),
         }
     }
 
@@ -188,20 +147,25 @@ impl Incident {
         observation: &Observation,
         severity: Severity,
         doubled: bool,
-        muted: bool,
+        around: &Around,
         rules: &Rules,
     ) -> Step {
         let now = observation.window_end;
         let mut joined = self.with(observation, severity);
-        let loud = severity >= rules.min_severity && !muted;
-        if self.notified.is_none() && loud {
-            let page = Some(self.first_page());
-            return Step::Become { incident: Box::new(joined), page };
+        let loud = self.is_loud(severity, around, rules);
+        let becomes_normal = is_due(joined.level_since, now, rules.accept_after);
+        // One that another incident's page told of becomes the new normal in silence.
+        if self.notified.is_none()
+            && loud
+            && !(self.story.is_some() && becomes_normal)
+            && let Some(page) = joined.raise(self.first_page(), severity, around)
+        {
+            return Step::Become { incident: Box::new(joined), page: Some(page) };
         }
         if joined.has_outgrown() {
             joined.starts_level();
         }
-        if loud && (doubled || self.notified.is_some_and(|told| severity > told)) {
+        if loud && self.notified.is_some_and(|told| doubled || severity > told) {
             if doubled {
                 joined.starts_level();
             }
@@ -227,7 +191,13 @@ impl Incident {
     ///
     /// Only facts change that do not depend on the order: the count, the severity, the peak, and whether people must be
     /// notified. A closed incident opens again for a severity that it did not have. Its next windows end it.
-    fn joins_late(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
+    fn joins_late(
+        &self,
+        observation: &Observation,
+        severity: Severity,
+        around: &Around,
+        rules: &Rules,
+    ) -> Step {
         let told_of = |page: &Page| page.window_end == observation.window_end && !page.event.is_closing();
         if let Some(page) = self.last_page.filter(told_of) {
             return Step::Repeated(Some(page));
@@ -245,7 +215,7 @@ impl Incident {
             true => self.notified.is_some_and(|told| told >= severity),
             false => self.severity >= severity,
         };
-        if is_known || muted || severity < rules.min_severity {
+        if is_known || !self.is_loud(severity, around, rules) {
             return Step::Become { incident: Box::new(joined), page: None };
         }
         if !self.is_open() {
@@ -259,14 +229,11 @@ impl Incident {
                 ..joined
             };
         }
-        let page = if joined.notified.is_some() { Event::Escalated } else { self.first_page() };
-        Step::Become { incident: Box::new(joined), page: Some(page) }
-    }
-
-    /// The page of an incident that nobody was notified of. It opens, even if it has grown since, unless people were
-    /// told before that it was over.
-    fn first_page(&self) -> Event {
-        if self.last_page.is_some() { Event::Reopened } else { Event::Opened }
+        let page = match joined.notified {
+            Some(_) => Some(Event::Escalated),
+            None => joined.raise(self.first_page(), severity, around),
+        };
+        Step::Become { incident: Box::new(joined), page }
     }
 
     /// An anomaly of a closed incident that was never over. People know it, or it is the new normal.
@@ -281,8 +248,8 @@ impl Incident {
         Step::Become { incident: Box::new(known), page: None }
     }
 
-    fn reopens(&self, observation: &Observation, severity: Severity, muted: bool, rules: &Rules) -> Step {
-        let reopened = Self {
+    fn reopens(&self, observation: &Observation, severity: Severity, around: &Around, rules: &Rules) -> Step {
+        let mut reopened = Self {
             state: IncidentState::Open,
             level_since: observation.window_end,
             level_at_start: Some(observation.figures.deviation()),
@@ -292,18 +259,24 @@ impl Incident {
             notified: None,
             ..self.with(observation, severity)
         };
-        let page = (severity >= rules.min_severity && !muted).then_some(Event::Reopened);
+        let is_loud = self.is_loud(severity, around, rules);
+        let page = if is_loud { reopened.raise(Event::Reopened, severity, around) } else { None };
         Step::Become { incident: Box::new(reopened), page }
     }
 
-    /// The series is back inside in a newer window.
-    fn calms(&self, observation: &Observation, rules: &Rules) -> Step {
+    /// Whether the series was back inside for long enough, and only its story kept the incident open.
+    fn is_ripe(&self, around: &Around, rules: &Rules) -> bool {
+        self.over_at.is_none() && self.recovery >= rules.resolve_after && !self.waits(around)
+    }
+
+    /// The series was back inside in so many newer windows in a row.
+    fn calms(&self, observation: &Observation, recovery: u32, around: &Around, rules: &Rules) -> Step {
         if self.over_at.is_some() {
             return Step::Stay;
         }
-        let mut calmer = self.at(observation, self.recovery + 1);
+        let mut calmer = self.at(observation, recovery);
         let mut page = None;
-        if calmer.recovery >= rules.resolve_after {
+        if calmer.is_ripe(around, rules) {
             calmer.over_at = Some(observation.window_end);
             if self.is_open() {
                 calmer.state = IncidentState::Resolved;

@@ -67,6 +67,12 @@ pub struct Incident {
     /// nothing was expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<f64>,
+    /// How many earlier incidents of the series it repeats. Then nobody is paged about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<u32>,
+    /// The incident of the same customer and direction whose page tells of this one, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<IncidentId>,
 }
 
 /// `acknowledged`: somebody looks into it, so it sends no reminders. `accepted`: its level has lasted so long that it

@@ -21,13 +21,16 @@ pub struct Occurrence {
 }
 
 /// Earlier incidents of this time count.
-const REACH: SignedDuration = SignedDuration::from_hours(100 * 24);
+pub const REACH: SignedDuration = SignedDuration::from_hours(100 * 24);
 
 /// So many earlier ones make an incident a recurring one.
-const FEWEST: usize = 2;
+const FEWEST: u32 = 2;
 
 /// An earlier one counts if it was at least half as large: if the logarithms differ by no more.
 const LOG_SIZE: f64 = 0.7;
+
+/// Within so many days, occurrences of any day are alike.
+const EACH_DAY: i64 = 4;
 
 /// How many hours of the day an occurrence may be early or late.
 const HOURS: i64 = 1;
@@ -46,7 +49,7 @@ pub fn recurs(
     opening: &Occurrence,
     earlier: impl IntoIterator<Item = (Occurrence, bool)>,
     zone: &TimeZone,
-) -> Option<usize> {
+) -> Option<u32> {
     let mut count = 0;
     for (occurrence, is_confirmed) in earlier {
         if is_alike(opening, &occurrence, zone) {
@@ -66,11 +69,12 @@ fn is_alike(opening: &Occurrence, earlier: &Occurrence, zone: &TimeZone) -> bool
         && since <= REACH
         && earlier.direction == opening.direction
         && earlier.size >= opening.size * (-LOG_SIZE).exp()
-        && is_same_time(local(opening), local(earlier))
+        && is_same_time(local(opening), local(earlier), since.as_hours() / 24 <= EACH_DAY)
 }
 
-/// Whether both lie at about the same hour of the same weekday, of the same day of a month, or of a month's last day.
-fn is_same_time(one: Local, other: Local) -> bool {
+/// Whether both lie at about the same hour, and are recent or of the same weekday, of the same day of a month, or of a
+/// month's last day.
+fn is_same_time(one: Local, other: Local, is_recent: bool) -> bool {
     let apart = (i64::from(one.hour) - i64::from(other.hour)).rem_euclid(24);
     // An occurrence that is early or late may fall on the day before or after.
     let shift = match apart {
@@ -79,7 +83,8 @@ fn is_same_time(one: Local, other: Local) -> bool {
         _ => return false,
     };
     let other = Local { day: other.day + shift, ..other };
-    one.weekday() == other.weekday()
+    is_recent
+        || one.weekday() == other.weekday()
         || one.day_of_month() == other.day_of_month()
         || one.is_last_of_month() && other.is_last_of_month()
 }
@@ -92,7 +97,7 @@ mod tests {
         Occurrence { opened_at: time.parse().unwrap(), direction: Direction::Spike, size }
     }
 
-    fn count(opening: Occurrence, earlier: &[Occurrence], zone: &str) -> Option<usize> {
+    fn count(opening: Occurrence, earlier: &[Occurrence], zone: &str) -> Option<u32> {
         let earlier = earlier.iter().map(|occurrence| (*occurrence, false));
         recurs(&opening, earlier, &TimeZone::named(zone).unwrap())
     }

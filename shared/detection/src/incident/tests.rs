@@ -58,7 +58,7 @@ fn play(rules: &Rules, start: Option<Incident>, story: &str) -> (Option<Incident
         };
         let observation = observation(at.parse().unwrap(), seen, deviation);
         if let Step::Become { incident: mut next, page } =
-            advance(incident.as_ref(), &subject(), &observation, muted, rules)
+            advance(incident.as_ref(), &subject(), &observation, &Around::muted(muted), rules)
         {
             if let Some(event) = page {
                 next.note_page(event, true, &observation);
@@ -212,7 +212,10 @@ fn a_late_window_raises_severity_and_peak_and_pages_once() {
     assert_eq!((late.notified, late.last_page), (Some(Severity::Critical), Some(page)));
     assert_eq!((late.last_window, late.last_seen, late.latest), (hour(22), hour(22), mild.latest));
     let again = observation(20, Seen::Anomalous(Severity::Critical), 76.0);
-    assert_eq!(advance(Some(&late), &subject(), &again, false, &rules()), Step::Repeated(Some(page)));
+    assert_eq!(
+        advance(Some(&late), &subject(), &again, &Around::default(), &rules()),
+        Step::Repeated(Some(page))
+    );
     let text = crate::describe::alert("usage was high", Event::Opened, &late);
     assert!(text.contains("this is late: the window to 2026-11-01T20:00:00Z"), "{text}");
     let on_time = play(&rules(), None, "20:!76").0.unwrap();
@@ -231,8 +234,8 @@ fn what_is_past_is_followed_by_another() {
         let incident = play(&rules(), None, story).0.unwrap();
         let same = [Severity::Warning, Severity::Critical].into_iter().all(|severity| {
             let seen = observation(hour_of_window, Seen::Anomalous(severity), 50.0);
-            let step = advance(Some(&incident), &subject(), &seen, false, &rules());
-            step == advance(None, &subject(), &seen, false, &rules())
+            let step = advance(Some(&incident), &subject(), &seen, &Around::default(), &rules());
+            step == advance(None, &subject(), &seen, &Around::default(), &rules())
         });
         assert_eq!(incident.is_past(hour(hour_of_window), &rules()), same, "{hour_of_window} {story}");
         same
@@ -258,20 +261,23 @@ fn a_repeated_window_knows_its_page() {
     let incident = play(&rules(), None, "0:! 1:!").0.unwrap();
     let again = |at: i64| {
         let seen = observation(at, Seen::Anomalous(Severity::Critical), 50.0);
-        advance(Some(&incident), &subject(), &seen, false, &rules())
+        advance(Some(&incident), &subject(), &seen, &Around::default(), &rules())
     };
     assert_eq!(again(1), Step::Repeated(None));
     let first = play(&rules(), None, "0:!").0.unwrap();
     let seen = observation(0, Seen::Anomalous(Severity::Critical), 50.0);
     let page = Page { event: Event::Opened, window_end: hour(0), single: true };
-    assert_eq!(advance(Some(&first), &subject(), &seen, false, &rules()), Step::Repeated(Some(page)));
+    assert_eq!(
+        advance(Some(&first), &subject(), &seen, &Around::default(), &rules()),
+        Step::Repeated(Some(page))
+    );
 }
 
 #[test]
 fn a_digest_is_as_good_as_a_page_but_needs_no_end() {
     let seen = observation(0, Seen::Anomalous(Severity::Critical), 50.0);
     let Step::Become { mut incident, page: Some(Event::Opened) } =
-        advance(None, &subject(), &seen, false, &rules())
+        advance(None, &subject(), &seen, &Around::default(), &rules())
     else {
         panic!("not opened");
     };
@@ -380,10 +386,10 @@ fn deviations_of_windows_of_several_lengths_are_not_compared() {
                 seen_by,
                 ..observation(at, Seen::Anomalous(Severity::Critical), deviation)
             });
-        let step = advance(None, &subject(), &first, false, &rules());
+        let step = advance(None, &subject(), &first, &Around::default(), &rules());
         let Step::Become { mut incident, page: Some(event) } = step else { panic!("{step:?}") };
         incident.note_page(event, true, &first);
-        let step = advance(Some(&incident), &subject(), &second, false, &rules());
+        let step = advance(Some(&incident), &subject(), &second, &Around::default(), &rules());
         let Step::Become { incident, page } = step else { panic!("{step:?}") };
         (page, incident.seen_by)
     };
@@ -402,7 +408,7 @@ fn the_shortest_window_that_saw_it_at_its_worst_counts() {
             let change = Some(*at as f64);
             let seen = Seen::Anomalous(*severity);
             let observation = Observation { seen_by: *seen_by, change, ..observation(*at, seen, 50.0) };
-            let step = advance(incident.as_ref(), &subject(), &observation, false, &rules());
+            let step = advance(incident.as_ref(), &subject(), &observation, &Around::default(), &rules());
             let Step::Become { incident: next, .. } = step else { panic!("{step:?}") };
             incident = Some(*next);
         }

@@ -45,6 +45,11 @@ pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
     }
 }
 
+/// The sentence for an anomaly of an incident that repeats so many earlier ones.
+pub fn recurring(sentence: &str, earlier: u32) -> String {
+    format!("{sentence}; it recurs: {earlier} earlier incidents began at this time")
+}
+
 /// The sentence for a series that cannot be judged any more.
 pub fn stale(incident: &Incident) -> String {
     format!(

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use detection::incident::{Event, Incident, Observation, Rules, Seen, Step, Subject, advance};
+use detection::incident::{Around, Event, Incident, Observation, Rules, Seen, Step, Subject, advance};
 use detection::{
     Anomaly, AnomalyId, CustomerId, Figures, Finding, MetricName, Missing, Series, Settings, Severity,
     Thresholds, Verdict, Window, check, describe,
@@ -54,7 +54,7 @@ fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
         repeat_interval: patience,
         min_severity: Severity::Critical,
     };
-    match advance(None, &subject, &seen, false, &rules) {
+    match advance(None, &subject, &seen, &Around::default(), &rules) {
         Step::Become { incident, .. } => *incident,
         other => panic!("{other:?}"),
     }

@@ -1,0 +1,239 @@
+//! What becomes of the candidates of one customer: the steps of the incidents. Pure.
+//!
+//! Incidents of a customer depend on each other, because they are one story. A decision looks at the customer's
+//! incidents as they were before the window, and at what each sees of the window. So the order of the writes does not
+//! matter.
+
+use std::collections::HashMap;
+
+use detection::incident::{
+    Around, Figures, Incident, Observation, Other, Step, Story, Subject, Told, advance,
+};
+use detection::{CustomerId, Direction};
+use store::Former;
+
+use crate::app::App;
+use crate::candidate::Candidate;
+use crate::known::{Known, Latest};
+use crate::pass::{Order, Pass};
+use crate::plan::Call;
+
+/// A metric's place in the catalog, and a direction.
+pub(crate) type Series = (usize, Direction);
+
+/// How many earlier incidents each opening of a run repeats, if it repeats any.
+pub(crate) type Recurring = HashMap<(CustomerId, Series), u32>;
+
+/// The candidates of one customer, and all that their decisions need.
+pub(crate) struct Group<'a> {
+    pass: Pass<'a>,
+    known: &'a Known,
+    recurring: &'a Recurring,
+    candidates: Vec<Candidate>,
+    /// Incidents that the run read again, and openings that turned out to be recurring since.
+    read: HashMap<Series, Option<Latest>>,
+    found: HashMap<Series, u32>,
+}
+
+/// The step of an incident, and the open incident whose page tells of it from now on.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) step: Step,
+    pub(crate) told_by: Option<Former>,
+}
+
+/// Another metric of the customer.
+struct Beside {
+    subject: Subject,
+    latest: Option<Latest>,
+    observation: Option<Observation>,
+    muted: bool,
+    recurring: Option<u32>,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(
+        pass: Pass<'a>,
+        known: &'a Known,
+        recurring: &'a Recurring,
+        candidates: Vec<Candidate>,
+    ) -> Self {
+        Self { pass, known, recurring, candidates, read: HashMap::new(), found: HashMap::new() }
+    }
+
+    pub(crate) fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The candidates, and whether each calls for a page.
+    pub(crate) fn calls(self) -> Vec<anyhow::Result<(Candidate, Call)>> {
+        let calls: Vec<_> =
+            self.candidates.iter().map(|candidate| Call::of(&self.decide(candidate).step)).collect();
+        self.candidates.into_iter().zip(calls).map(Ok).collect()
+    }
+
+    /// Notes an incident that was read again.
+    pub(crate) fn note_read(&mut self, series: Series, latest: Option<Latest>) {
+        self.read.insert(series, latest);
+    }
+
+    /// Notes how many earlier incidents an opening repeats.
+    pub(crate) fn note_recurring(&mut self, series: Series, earlier: Option<u32>) {
+        self.found.extend(earlier.map(|earlier| (series, earlier)));
+    }
+
+    /// The latest incident of a series, as the run knows it.
+    pub(crate) fn latest(&self, candidate: &Candidate) -> Option<Latest> {
+        self.latest_of(&subject(self.pass.app, candidate), candidate.metric)
+    }
+
+    /// The metrics and directions whose incidents a decision about a candidate looks at.
+    pub(crate) fn beside(&self, candidate: &Candidate) -> Vec<Candidate> {
+        let others = self.others(candidate).into_iter();
+        let of = |beside: Beside| {
+            let metrics = self.pass.app.catalog.metrics();
+            let metric = metrics.iter().position(|spec| spec.name == beside.subject.metric)?;
+            Some(Candidate { metric, ..candidate.clone() })
+        };
+        others.filter_map(of).collect()
+    }
+
+    pub(crate) fn decide(&self, candidate: &Candidate) -> Decision {
+        let app = self.pass.app;
+        if candidate.first_use().is_some() {
+            return Decision { step: Step::Stay, told_by: None };
+        }
+        let others = self.others(candidate);
+        let rules = &app.incidents.rules;
+        let story = Story::around(self.pass.window.end(), others.iter().map(Beside::seen), rules);
+        let told = story.told.clone();
+        let around = Around { story, ..self.alone(candidate) };
+        let latest = self.latest(candidate);
+        let before = latest.as_ref().and_then(|latest| latest.incident.as_ref());
+        let step =
+            advance(before, &subject(app, candidate), &observation(self.pass, candidate), &around, rules);
+        let told_by = match (&step, told) {
+            (Step::Become { incident, .. }, Some(Told { by, .. }))
+                if incident.story.as_ref() == Some(&by) =>
+            {
+                let is_new = before.is_none_or(|before| {
+                    before.opened_at != incident.opened_at || before.story.as_ref() != Some(&by)
+                });
+                let formers = others.into_iter().filter_map(|other| other.latest.map(|latest| latest.former));
+                formers.filter(|_| is_new).find(|former| former.id() == by)
+            }
+            _ => None,
+        };
+        Decision { step, told_by }
+    }
+
+    /// Whether a candidate that is decided by itself opens an incident that may repeat earlier ones. A stop of all
+    /// customers' data is news each time.
+    pub(crate) fn may_recur(&self, candidate: &Candidate) -> bool {
+        let is_of_models = candidate.explanation.is_some() && candidate.first_use().is_none();
+        if !is_of_models || candidate.is_of_all_customers() {
+            return false;
+        }
+        let latest = self.latest(candidate);
+        let before = latest.as_ref().and_then(|latest| latest.incident.as_ref());
+        let (subject, seen) = (subject(self.pass.app, candidate), observation(self.pass, candidate));
+        let step = advance(before, &subject, &seen, &Around::default(), &self.pass.app.incidents.rules);
+        let opened_before = latest.map(|latest| latest.former.opened_at);
+        matches!(step, Step::Become { incident, .. } if Some(incident.opened_at) != opened_before)
+    }
+
+    /// What a candidate needs to know besides its own series, without its story.
+    fn alone(&self, candidate: &Candidate) -> Around {
+        let series = (candidate.metric, candidate.direction);
+        let known = || self.recurring.get(&(candidate.customer_id.clone(), series)).copied();
+        let muted = candidate.mute(self.pass).is_some() || self.pass.order == Order::Missed;
+        Around { recurring: self.found.get(&series).copied().or_else(known), ..Around::muted(muted) }
+    }
+
+    /// The other metrics of the customer with an incident or a candidate of the same direction. Only incidents that
+    /// models see have stories.
+    fn others(&self, candidate: &Candidate) -> Vec<Beside> {
+        if candidate.explanation.is_none() {
+            return Vec::new();
+        }
+        let metrics = self.pass.app.catalog.metrics().iter().enumerate();
+        let beside = |(metric, spec): (usize, &catalog::MetricSpec)| {
+            let Candidate { customer_id, direction, .. } = candidate;
+            let subject = Subject {
+                customer_id: customer_id.clone(),
+                metric: spec.name.clone(),
+                direction: *direction,
+            };
+            let latest = self.latest_of(&subject, metric);
+            let is_it = |of: &&Candidate| (of.metric, of.direction) == (metric, *direction);
+            let seen = self.candidates.iter().find(is_it).filter(|seen| seen.first_use().is_none());
+            if seen.is_none() && latest.as_ref().is_none_or(|latest| latest.incident.is_none()) {
+                return None;
+            }
+            let around = seen.map(|seen| self.alone(seen)).unwrap_or_default();
+            let Around { muted, recurring, .. } = around;
+            let observation = seen.map(|seen| observation(self.pass, seen));
+            Some(Beside { subject, latest, observation, muted, recurring })
+        };
+        metrics.filter(|(metric, _)| *metric != candidate.metric).filter_map(beside).collect()
+    }
+
+    fn latest_of(&self, subject: &Subject, metric: usize) -> Option<Latest> {
+        match self.read.get(&(metric, subject.direction)) {
+            Some(read) => read.clone(),
+            None => self.known.of(subject.customer_id.as_str(), metric).latest(subject),
+        }
+    }
+}
+
+impl Beside {
+    fn seen(&self) -> Other<'_> {
+        let Self { subject, latest, observation, muted, recurring } = self;
+        Other {
+            subject,
+            latest: latest.as_ref().and_then(|latest| latest.incident.as_ref()),
+            observation: observation.as_ref(),
+            muted: *muted,
+            recurring: *recurring,
+        }
+    }
+}
+
+/// The candidates of each customer. Those of one customer come one after the other.
+pub(crate) fn by_customer(
+    candidates: impl Iterator<Item = anyhow::Result<Candidate>>,
+) -> impl Iterator<Item = anyhow::Result<Vec<Candidate>>> {
+    let mut candidates = candidates.peekable();
+    std::iter::from_fn(move || {
+        let mut group = match candidates.next()? {
+            Ok(first) => vec![first],
+            Err(error) => return Some(Err(error)),
+        };
+        let belongs = |next: &anyhow::Result<Candidate>, group: &[Candidate]| {
+            next.as_ref().is_ok_and(|next| next.customer_id == group[0].customer_id)
+        };
+        while let Some(Ok(next)) = candidates.next_if(|next| belongs(next, &group)) {
+            group.push(next);
+        }
+        Some(Ok(group))
+    })
+}
+
+pub(crate) fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
+    let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
+    let Candidate { seen, seen_by, change, .. } = *candidate;
+    Observation { window_end: pass.window.end(), seen, figures, seen_by, change }
+}
+
+pub(crate) fn subject(app: &App, candidate: &Candidate) -> Subject {
+    Subject {
+        customer_id: candidate.customer_id.clone(),
+        metric: app.catalog.metrics()[candidate.metric].name.clone(),
+        direction: candidate.direction,
+    }
+}
+
+/// Whether a candidate's anomaly is the newest of an incident. A late run finds an older one.
+pub(crate) fn is_newest(pass: Pass<'_>, candidate: &Candidate, incident: &Incident) -> bool {
+    candidate.finding().is_some() && incident.last_seen == pass.window.end()
+}

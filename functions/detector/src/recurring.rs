@@ -1,0 +1,71 @@
+//! Which openings of a run repeat earlier incidents of their series.
+//!
+//! Openings are rare, and only they read earlier incidents. An incident keeps what was found at its opening. So a run
+//! that is repeated decides as before.
+
+use anyhow::Context;
+use detection::incident::{Figures, Occurrence, REACH, recurs};
+use detection::{Action, TimeZone};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use store::IncidentItem;
+
+use crate::candidate::Candidate;
+use crate::decide::{Group, Recurring, by_customer, subject};
+use crate::known::Known;
+use crate::ledger::Ledger;
+use crate::pass::Pass;
+use crate::spool::Spool;
+
+/// Reads in flight at once.
+const CONCURRENT_READS: usize = 64;
+
+/// The openings among the candidates that repeat earlier incidents.
+pub(crate) async fn among(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    known: &Known,
+    candidates: &mut Spool<Candidate>,
+) -> anyhow::Result<Recurring> {
+    let none = Recurring::new();
+    let openings = by_customer(candidates.read()?).flat_map(|group| match group {
+        Ok(candidates) => {
+            let group = Group::new(pass, known, &none, candidates);
+            let may_recur = |candidate: &&Candidate| group.may_recur(candidate);
+            group.candidates().iter().filter(may_recur).cloned().map(Ok).collect()
+        }
+        Err(error) => vec![Err(error)],
+    });
+    let mut reads = stream::iter(openings)
+        .map(|candidate: anyhow::Result<Candidate>| async move {
+            let candidate = candidate?;
+            let earlier = of(ledger, pass, &candidate).await?;
+            let series = (candidate.customer_id, (candidate.metric, candidate.direction));
+            anyhow::Ok(earlier.map(|earlier| (series, earlier)))
+        })
+        .buffer_unordered(CONCURRENT_READS);
+    let mut recurring = Recurring::new();
+    while let Some(found) = reads.try_next().await? {
+        recurring.extend(found);
+    }
+    Ok(recurring)
+}
+
+/// How many earlier incidents the opening of a candidate repeats. `None` if it is no recurring one.
+pub(crate) async fn of(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    candidate: &Candidate,
+) -> anyhow::Result<Option<u32>> {
+    let until = pass.window.end();
+    let since = until.checked_sub(REACH).context("the window is out of range")?;
+    let earlier = ledger.closed_incidents(&subject(pass.app, candidate), since, until).await?;
+    let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
+    let opening = Occurrence { opened_at: until, direction: candidate.direction, size: figures.deviation() };
+    let earlier = earlier.iter().map(|item| (Occurrence::of(&item.incident), is_confirmed(item)));
+    Ok(recurs(&opening, earlier, &TimeZone::utc()))
+}
+
+/// Whether a person said that the incident is real.
+fn is_confirmed(item: &IncidentItem) -> bool {
+    item.history.iter().any(|entry| entry.action == Action::Acknowledge)
+}

@@ -1,0 +1,96 @@
+//! The story of a customer: the incidents of one direction that are open together.
+//!
+//! - The first page of a story tells of all that open later. What opens in the same window is paged as well.
+//! - One that is worse than people know escalates.
+//! - The incidents that were paged end when the last incident of the story is over. Those that were not end by
+//!   themselves, and nobody is told.
+//!
+//! What the others see of the same window counts, and not the order in which a run writes. So a run that is repeated
+//! decides as before.
+
+use jiff::Timestamp;
+
+use super::around::{Around, Story, Told};
+use super::id::Subject;
+use super::machine::{Step, advance};
+use super::model::{Event, Incident, IncidentState};
+use super::observation::{Observation, Seen};
+use super::rules::Rules;
+
+/// Another metric of the customer, seen from the same direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Other<'a> {
+    pub subject: &'a Subject,
+    /// Its latest incident.
+    pub latest: Option<&'a Incident>,
+    /// What the incident sees of the window. None if nothing was judged.
+    pub observation: Option<&'a Observation>,
+    pub muted: bool,
+    /// How many earlier incidents an opening repeats.
+    pub recurring: Option<u32>,
+}
+
+impl Story {
+    /// What the other incidents of a customer and direction mean for one, in the window that ends then.
+    pub fn around<'a>(
+        window_end: Timestamp,
+        others: impl IntoIterator<Item = Other<'a>>,
+        rules: &Rules,
+    ) -> Self {
+        let mut story = Self::default();
+        for other in others {
+            let (after, page) = other.after(rules);
+            story.goes_on |= after.as_ref().is_some_and(|after| goes_on(after, page, rules));
+            let told = other.latest.zip(after.as_ref()).and_then(|(before, after)| {
+                tells(before, after, window_end).then(|| {
+                    let seen = other.observation.map(|observation| observation.seen);
+                    let escalated = match (page, seen) {
+                        (Some(Event::Escalated), Some(Seen::Anomalous(severity))) => Some(severity),
+                        _ => None,
+                    };
+                    Some(Told { by: before.id(), severity: before.notified.max(escalated)? })
+                })?
+            });
+            // The oldest page is the one that people know.
+            if let Some(told) = told
+                && story.told.as_ref().is_none_or(|known| told.severity > known.severity)
+            {
+                story.told = Some(told);
+            }
+        }
+        story
+    }
+}
+
+impl Other<'_> {
+    /// The incident after the window if it were alone, and its page.
+    fn after(&self, rules: &Rules) -> (Option<Incident>, Option<Event>) {
+        let around = Around { muted: self.muted, recurring: self.recurring, story: Story::default() };
+        let step = self.observation.map(|seen| advance(self.latest, self.subject, seen, &around, rules));
+        match step {
+            Some(Step::Become { incident, page }) => (Some(*incident), page),
+            None | Some(Step::Stay | Step::Repeated(_)) => (self.latest.cloned(), None),
+        }
+    }
+}
+
+/// Whether people were paged about an incident before this window, and it is not closed by anything but its end.
+fn tells(before: &Incident, after: &Incident, window_end: Timestamp) -> bool {
+    // The first page of one that joined a story is an escalation.
+    let begins = |event: Event| match event {
+        Event::Opened | Event::Reopened => true,
+        event => event == Event::Escalated && before.story.is_some(),
+    };
+    let begins_now = before.last_page.is_some_and(|page| page.window_end >= window_end && begins(page.event));
+    let is_closed = matches!(after.state, IncidentState::Accepted | IncidentState::Stale);
+    before.is_open() && before.alerting && before.opened_at < window_end && !begins_now && !is_closed
+}
+
+/// Whether an incident is one of those that people were told of, or would be told of, and is not over.
+fn goes_on(after: &Incident, page: Option<Event>, rules: &Rules) -> bool {
+    let is_of_story = after.alerting || after.story.is_some() || page.is_some_and(|page| !page.is_closing());
+    after.is_open() && is_of_story && after.recovery < rules.resolve_after
+}
+
+#[cfg(test)]
+mod tests;
