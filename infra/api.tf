@@ -38,6 +38,8 @@ locals {
 
     "POST /v1/detections"               = var.api_scopes.admin
     "GET /v1/detections/{detection_id}" = var.api_scopes.admin
+    "POST /v1/backtests"                = var.api_scopes.admin
+    "GET /v1/backtests/{backtest_id}"   = var.api_scopes.admin
     "GET /v1/status"                    = var.api_scopes.admin
   }
 }

@@ -77,6 +77,8 @@ run "every_route_asks_for_its_scope" {
       "PUT /v1/config/customers/{customer_id}"       = "JWT anomalies:admin"
       "POST /v1/detections"                          = "JWT anomalies:admin"
       "GET /v1/detections/{detection_id}"            = "JWT anomalies:admin"
+      "POST /v1/backtests"                           = "JWT anomalies:admin"
+      "GET /v1/backtests/{backtest_id}"              = "JWT anomalies:admin"
       "GET /v1/status"                               = "JWT anomalies:admin"
     }
     error_message = "The API must have exactly these routes, each with its one scope; only two are open."

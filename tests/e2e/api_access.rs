@@ -43,7 +43,7 @@ impl Request {
 
 /// Every route with a request for an object of `theirs`. The pairs are the ids of an anomaly and of an incident: one of
 /// theirs, and one that `mine` does not have.
-fn table(anomalies: [&str; 2], incidents: [&str; 2], detection: &str) -> Vec<Row> {
+fn table(anomalies: [&str; 2], incidents: [&str; 2], detection: &str, backtest: &str) -> Vec<Row> {
     let request =
         |method, path: &str, body: &Value| Request { method, path: path.to_owned(), body: body.clone() };
     let get = |path: &str| request("GET", path, &Value::Null);
@@ -153,6 +153,8 @@ fn table(anomalies: [&str; 2], incidents: [&str; 2], detection: &str) -> Vec<Row
             get(&format!("/v1/detections/{detection}")),
             Foreign::Refused,
         ),
+        row("POST /v1/backtests", request("POST", "/v1/backtests", &json!({})), Foreign::Refused),
+        row("GET /v1/backtests/{backtest_id}", get(&format!("/v1/backtests/{backtest}")), Foreign::Refused),
         row("GET /v1/status", get("/v1/status"), Foreign::Refused),
     ]
 }
@@ -178,21 +180,24 @@ async fn world_and_table() -> Result<(World, Vec<Row>)> {
     }
     run(&world.app().await?, &hourly(END)).await?;
     // The run fails, because the function does not exist, and its note stays.
-    world.api().await?.post("/v1/detections", &json!({})).await?.assert_problem(503, "a run");
-    let (mut theirs, mut incident, mut detection) = (String::new(), String::new(), String::new());
+    for path in ["/v1/detections", "/v1/backtests"] {
+        world.api().await?.post(path, &json!({})).await?.assert_problem(503, path);
+    }
+    let [mut theirs, mut incident, mut detection, mut backtest] = [const { String::new() }; 4];
     for item in world.all_items().await? {
         match (text(&item, "type").as_str(), text(&item, "customer_id").as_str()) {
             ("usage_anomaly", "theirs") => theirs = text(&item, "anomaly_id"),
             ("incident", "theirs") => incident = text(&item, "incident_id"),
             ("detection_run", _) => detection = text(&item, "detection_id"),
+            ("backtest", _) => backtest = text(&item, "backtest_id"),
             _ => {}
         }
     }
-    assert!(!theirs.is_empty() && !incident.is_empty() && !detection.is_empty());
+    assert!([&theirs, &incident, &detection, &backtest].iter().all(|id| !id.is_empty()));
     // "mine" in base64url.
     let end = at(END).as_millisecond();
     let (anomaly, other) = (format!("{end}.bandwidth.bWluZQ"), format!("{end}.bandwidth.spike.bWluZQ"));
-    Ok((world, table([&theirs, &anomaly], [&incident, &other], &detection)))
+    Ok((world, table([&theirs, &anomaly], [&incident, &other], &detection, &backtest)))
 }
 
 #[tokio::test]
@@ -239,7 +244,8 @@ async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
     // The requests themselves are valid: an operator gets an answer to each.
     for Row { route, request, .. } in &table {
         let answer = request.send(&api).await?;
-        let good = answer.status < 300 || (*route == "POST /v1/detections" && answer.status == 503);
+        let good = answer.status < 300
+            || (["POST /v1/detections", "POST /v1/backtests"].contains(route) && answer.status == 503);
         assert!(good, "{route}: {}", answer.text);
     }
     Ok(())

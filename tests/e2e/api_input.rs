@@ -73,6 +73,7 @@ async fn a_query_that_cannot_be_understood_is_answered_with_its_parameter() -> R
         ("/v1/status?verbose", "verbose", "allowed: times"),
         ("/v1/config?version=1", "version", "allowed: times"),
         ("/v1/detections/x?wait=1", "wait", "allowed: times"),
+        ("/v1/backtests/x?wait=1", "wait", "allowed: times"),
         ("/v1/anomalies/x?history=1", "history", "allowed: times"),
     ] {
         api.get(path).await?.assert_invalid(parameter, detail, path);

@@ -210,6 +210,8 @@ async fn of_table(api: &Api) -> Result<Vec<(&'static str, Answer)>> {
         ("change of config", "PUT", "/v1/config".to_owned()),
         ("start", "POST", "/v1/detections".to_owned()),
         ("run", "GET", "/v1/detections/00000000-0000-4000-8000-000000000000".to_owned()),
+        ("start of a backtest", "POST", "/v1/backtests".to_owned()),
+        ("backtest", "GET", "/v1/backtests/00000000-0000-4000-8000-000000000000".to_owned()),
         ("status", "GET", "/v1/status".to_owned()),
     ];
     try_join_all(requests.map(|(name, method, path)| async move {

@@ -13,15 +13,15 @@ use e2e::{Api, World};
 use serde_json::{Value, json};
 
 /// An API whose calls of the detector are kept in order and not carried out.
-struct Starting {
-    world: World,
-    api: Api,
+pub(crate) struct Starting {
+    pub(crate) world: World,
+    pub(crate) api: Api,
     events: Arc<Mutex<Vec<Value>>>,
     _proxy: Proxy,
 }
 
 impl Starting {
-    async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let world = World::new().await?;
         let events = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&events);
@@ -47,10 +47,14 @@ impl Starting {
         assert_eq!(answer.status, 202, "{body}: {}", answer.text);
         let id = answer.json["detection_id"].as_str().context("an id")?;
         assert_eq!(answer.header("location"), format!("/v1/detections/{id}"));
-        let event = self.events.lock().unwrap_or_else(PoisonError::into_inner).pop().context("an event")?;
-        let request = Request::from_event(event)?;
+        let request = Request::from_event(self.event()?)?;
         assert_eq!(request.detection_id.as_deref(), Some(id));
         Ok((answer.json, request))
+    }
+
+    /// The last event that the API handed over.
+    pub(crate) fn event(&self) -> Result<Value> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).pop().context("an event")
     }
 
     async fn result(&self, run: &Value) -> Result<Value> {

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 25] = [
+pub(crate) const EVENTS: [&str; 27] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -35,6 +35,8 @@ pub(crate) const EVENTS: [&str; 25] = [
     "api-change-customer-config",
     "api-start-detection",
     "api-detection",
+    "api-start-backtest",
+    "api-backtest",
     "api-status",
 ];
 
@@ -126,6 +128,13 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-detection" => ok(json!({
             "/status": "completed", "/summary/window/end": hour, "/summary/anomalies_found": 1,
         })),
+        "api-start-backtest" => {
+            (202, json!({ "/status": "queued", "/days": 1, "/customer_ids": ["cust_0001"], "/result": null }))
+        }
+        "api-backtest" => ok(json!({
+            "/status": "completed", "/result/customers": 1, "/result/days": 1, "/result/difference": null,
+            "/reason": null,
+        })),
         "api-status" => ok(json!({ "/pending_alerts": 0 })),
         other => panic!("what should come of {other}?"),
     }
@@ -148,15 +157,16 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
                 let in_file = event["pathParameters"]["incident_id"].as_str().context("an id")?;
                 event = serde_json::from_str(&event.to_string().replace(in_file, id))?;
             }
-            "api-detection" => {
-                let id = started["detection_id"].as_str().context("an id of a run")?;
-                let in_file = event["pathParameters"]["detection_id"].as_str().context("an id")?;
+            "api-detection" | "api-backtest" => {
+                let field = if name == "api-detection" { "detection_id" } else { "backtest_id" };
+                let id = started[field].as_str().context("an id of a run")?;
+                let in_file = event["pathParameters"][field].as_str().context("an id")?;
                 event = serde_json::from_str(&event.to_string().replace(in_file, id))?;
             }
             _ => {}
         }
         let mut answered = answer(&deployed, &event).await?;
-        if name == "api-detection" {
+        if ["api-detection", "api-backtest"].contains(&name) {
             for _ in 0..100 {
                 if answered.body["status"] == "completed" {
                     break;
@@ -176,7 +186,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         match name {
             "api-config" => etags[0] = headers["etag"].clone(),
             "api-customer-config" => etags[1] = headers["etag"].clone(),
-            "api-start-detection" => started = body,
+            "api-start-detection" | "api-start-backtest" => started = body,
             "api-detail" => incident = body["anomaly"]["incident_id"].clone(),
             _ => {}
         }

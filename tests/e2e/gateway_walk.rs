@@ -174,6 +174,22 @@ async fn a_stranger_with_the_document_and_a_token_runs_lists_checks_and_resolves
         "{run}"
     );
 
+    let request = json!({ "body": { "days": 1, "customer_ids": [customer], "against": { "metrics": {} } } });
+    let mut backtest = operator.must("start_backtest", &request).await?;
+    for _ in 0..300 {
+        if backtest["finished_at"].is_number() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let asked = json!({ "backtest_id": backtest["backtest_id"] });
+        backtest = operator.must("show_backtest", &asked).await?;
+    }
+    assert_eq!(
+        (&backtest["status"], &backtest["result"]["customers"]),
+        (&json!("completed"), &json!(1)),
+        "{backtest}"
+    );
+
     // From here on with the token of the customer. It need not name itself.
     let scopes = ["--scope", "anomalies:read", "anomalies:write", "--customer", &customer];
     let stranger = Stranger::new(gateway.with_token(token(&scopes)?)).await?;

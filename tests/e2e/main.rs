@@ -3,6 +3,7 @@
 mod alerting;
 mod api_access;
 mod api_anomalies;
+mod api_backtests;
 mod api_check;
 mod api_config;
 mod api_customers;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ::backtest::{Configuration, Customer, Replay, Report, Span, Tally, Usage};
 use anyhow::Context;
-use catalog::{BUCKETS, Catalog};
+use catalog::{BUCKETS, Catalog, Shard};
 use detection::{CustomerId, Hour};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -100,7 +100,8 @@ impl Pass<'_> {
         let runtime = Handle::current();
         let mut waiting = Vec::new();
         for bucket in 0..BUCKETS {
-            waiting.extend(runtime.block_on(past.customers(bucket)).context("the customers are not known")?);
+            let of_bucket = runtime.block_on(past.customers(Shard::of_bucket(bucket)));
+            waiting.extend(of_bucket.context("the customers are not known")?);
             let is_last = bucket + 1 == BUCKETS;
             while waiting.len() >= CUSTOMERS_AT_ONCE || (is_last && !waiting.is_empty()) {
                 let some = waiting.split_off(waiting.len().saturating_sub(CUSTOMERS_AT_ONCE));

@@ -106,6 +106,8 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))
         .routes(routes!(routes::detections::start))
         .routes(routes!(routes::detections::result))
+        .routes(routes!(routes::backtests::start))
+        .routes(routes!(routes::backtests::result))
         .routes(routes!(routes::status::status))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod actions;
 pub(crate) mod anomalies;
 pub(crate) mod anomaly_actions;
+pub(crate) mod backtests;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod customers;

@@ -18,6 +18,7 @@
 
 mod app;
 mod aws;
+mod backtest;
 pub mod calendars;
 pub mod candidate;
 mod decide;
@@ -40,6 +41,7 @@ mod summary;
 mod sweep;
 
 pub use app::App;
+pub use backtest::{BacktestRequest, backtest};
 pub use fit::fit;
 pub use request::Request;
 pub use run::{run, steps};

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use detector::{App, Request, fit, run};
+use anyhow::Context;
+use detector::{App, BacktestRequest, Request, backtest, fit, run};
 use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use platform::telemetry;
@@ -23,17 +24,7 @@ async fn main() -> Result<(), Error> {
         // A remaining time of zero is zero. The run then fails at once and is not cut off.
         let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let deadline = Instant::now() + remaining;
-        let result = match Request::from_event(event.payload) {
-            Ok(request) => {
-                let result = run(app, &request, deadline).await;
-                // A failed run is repeated soon, and the repetition has its own work to do.
-                if result.is_ok() {
-                    fit(app, &request, deadline).await;
-                }
-                result
-            }
-            Err(error) => Err(error),
-        };
+        let result = answer(app, event.payload, deadline).await;
         // The runtime shows only the outermost message of an error. So the whole chain becomes that message.
         result.map_err(|error| Diagnostic {
             error_type: "RunFailed".to_owned(),
@@ -41,4 +32,16 @@ async fn main() -> Result<(), Error> {
         })
     }))
     .await
+}
+
+/// Does what an event asks for: a run, or a backtest.
+async fn answer(app: &App, event: Value, deadline: Instant) -> anyhow::Result<Value> {
+    if let Some(request) = BacktestRequest::from_event(&event)? {
+        return backtest(app, &request, deadline).await;
+    }
+    let request = Request::from_event(event)?;
+    // A failed run is repeated soon, and the repetition has its own work to do. So nothing is fitted then.
+    let summary = run(app, &request, deadline).await?;
+    fit(app, &request, deadline).await;
+    serde_json::to_value(summary).context("the summary is no JSON")
 }

@@ -14,6 +14,7 @@
 //! A [`Customer`] is plain data, whatever its source. A source with many customers gives them one by one to
 //! [`Replay::customer`], and the answers to a [`Tally`].
 
+mod answer;
 mod budget;
 mod configuration;
 mod course;
@@ -21,6 +22,7 @@ mod days;
 mod defaults;
 mod difference;
 mod flagged;
+mod question;
 mod replay;
 mod report;
 mod rounded;
@@ -30,11 +32,13 @@ mod span;
 mod tests;
 mod usage;
 
+pub use answer::{Answer, FlaggedHour, Found, Listed, ShortDifference};
 pub use budget::{Budget, BudgetError, Proposal, Remedy, propose};
 pub use configuration::{Configuration, ConfigurationError, Deployment};
 pub use defaults::{Derived, derive};
 pub use difference::{Difference, Moved};
 pub use flagged::{Flagged, Outcome};
+pub use question::{Question, QuestionError, Sides};
 pub use replay::{Judged, Replay};
 pub use report::{Count, Page, PageEntry, Report, Tally};
 pub use rows::{Cell, Duplicate, Rows};

@@ -6,4 +6,5 @@ mod differences;
 mod files;
 mod incidents;
 mod made;
+mod questions;
 mod total;

@@ -146,6 +146,11 @@ pub(crate) fn run(detection_id: &str) -> Key {
     key(format!("RUN#{detection_id}"), "RUN")
 }
 
+/// A backtest. It is a run on demand like others, with a sort key of its own.
+pub(crate) fn backtest(id: &str) -> Key {
+    key(format!("RUN#{id}"), "BACKTEST")
+}
+
 pub(crate) fn last_run() -> Key {
     key(STATUS, "LAST_RUN")
 }

@@ -188,7 +188,7 @@ impl AnomalyStore {
         futures::future::try_join(last, completed).await
     }
 
-    fn status(&self, status: RunStatus) -> Result<AttributeValue, StoreError> {
+    pub(super) fn status(&self, status: RunStatus) -> Result<AttributeValue, StoreError> {
         serde_dynamo::to_attribute_value(status).map_err(|source| self.unreadable(source))
     }
 
@@ -208,7 +208,11 @@ impl AnomalyStore {
         self.put_plain(item, "that judged the last hour", Some(end)).await
     }
 
-    async fn get_plain(&self, key: Key, what: &'static str) -> Result<Option<Attributes>, StoreError> {
+    pub(super) async fn get_plain(
+        &self,
+        key: Key,
+        what: &'static str,
+    ) -> Result<Option<Attributes>, StoreError> {
         let get = self
             .client
             .get_item()
@@ -219,7 +223,12 @@ impl AnomalyStore {
     }
 
     /// Puts an item. If `window_end` is given, the put does not replace an item of a later window.
-    async fn put_plain(&self, item: Attributes, id: &str, window_end: Option<i64>) -> Result<(), StoreError> {
+    pub(super) async fn put_plain(
+        &self,
+        item: Attributes,
+        id: &str,
+        window_end: Option<i64>,
+    ) -> Result<(), StoreError> {
         let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         if let Some(window_end) = window_end {
             put = put
@@ -239,11 +248,22 @@ impl AnomalyStore {
         expression: &str,
         values: &[(&str, AttributeValue)],
     ) -> Result<(), StoreError> {
+        self.update_plain(keys::run(detection_id), expression, values).await
+    }
+
+    /// Changes the note of a run that exists. `#status` names its status.
+    pub(super) async fn update_plain(
+        &self,
+        key: Key,
+        expression: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<(), StoreError> {
+        let name = format!("the run {}", key.pk);
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(keys::run(detection_id).attributes()))
+            .set_key(Some(key.attributes()))
             .update_expression(expression)
             // An update must not create the note of a run that nobody asked for.
             .condition_expression("attribute_exists(pk)")
@@ -252,7 +272,7 @@ impl AnomalyStore {
             update = update.expression_attribute_values(*name, value.clone());
         }
         let updated = update.send().await.map(drop);
-        updated.map_err(|source| self.unchanged("update", format!("the run {detection_id}"), source))
+        updated.map_err(|source| self.unchanged("update", name, source))
     }
 }
 

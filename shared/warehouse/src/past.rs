@@ -79,10 +79,9 @@ impl<'a> Past<'a> {
         self.span
     }
 
-    /// The customers of a bucket that have usage in these days, in the order of their ids.
-    pub async fn customers(&self, bucket: u8) -> Result<Vec<CustomerId>, UsageError> {
+    /// The customers of a shard that have usage in these days, in the order of their ids.
+    pub async fn customers(&self, shard: Shard) -> Result<Vec<CustomerId>, UsageError> {
         let mut all = Vec::new();
-        let shard = Shard::of_bucket(bucket);
         for period in &self.periods {
             let customers = self
                 .tried(async |query_id| self.reader.customers(self.catalog, period, shard, query_id).await);

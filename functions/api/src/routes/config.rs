@@ -17,7 +17,7 @@ use store::PolicyChange;
 use utoipa::ToSchema;
 use warehouse::usage::SweepRequest;
 
-use self::schema::PolicyDocument;
+pub(super) use self::schema::{PolicyDocument, SensitivityDocument};
 use crate::App;
 use crate::access::{Caller, Operator};
 use crate::answer::Serving;

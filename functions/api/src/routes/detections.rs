@@ -187,7 +187,7 @@ fn event(run: &DetectionRun, time: Timestamp) -> Value {
     json!({ "time": time, "detail": detail })
 }
 
-fn customers(texts: Option<Vec<String>>) -> Result<Vec<CustomerId>, Problem> {
+pub(super) fn customers(texts: Option<Vec<String>>) -> Result<Vec<CustomerId>, Problem> {
     let Some(texts) = texts else { return Ok(Vec::new()) };
     if texts.is_empty() || texts.len() > MAX_CUSTOMERS {
         let detail = format!(
@@ -200,20 +200,27 @@ fn customers(texts: Option<Vec<String>>) -> Result<Vec<CustomerId>, Problem> {
     texts.iter().enumerate().map(read).collect()
 }
 
+impl StatusView {
+    /// * `since`: when it began, or was asked for, in Unix milliseconds.
+    pub(super) fn at(now: Timestamp, status: RunStatus, since: i64) -> Self {
+        let waiting_ms = now.as_millisecond() - since;
+        match status {
+            RunStatus::Queued if waiting_ms > LONGEST_WAIT_MS => Self::Lost,
+            RunStatus::Running if waiting_ms > LONGEST_RUN_MS => Self::Lost,
+            RunStatus::Queued => Self::Queued,
+            RunStatus::Running => Self::Running,
+            RunStatus::Completed => Self::Completed,
+            RunStatus::Failed => Self::Failed,
+        }
+    }
+}
+
 impl Detection {
     fn at(now: Timestamp, run: DetectionRun) -> Self {
-        let waiting_ms = now.as_millisecond() - run.started_at.unwrap_or(run.requested_at);
         let customers = run.customer_ids.into_iter().map(String::from).collect::<Vec<_>>();
         Self {
             detection_id: run.detection_id,
-            status: match run.status {
-                RunStatus::Queued if waiting_ms > LONGEST_WAIT_MS => StatusView::Lost,
-                RunStatus::Running if waiting_ms > LONGEST_RUN_MS => StatusView::Lost,
-                RunStatus::Queued => StatusView::Queued,
-                RunStatus::Running => StatusView::Running,
-                RunStatus::Completed => StatusView::Completed,
-                RunStatus::Failed => StatusView::Failed,
-            },
+            status: StatusView::at(now, run.status, run.started_at.unwrap_or(run.requested_at)),
             dry_run: run.dry_run,
             customer_ids: Some(customers).filter(|customers| !customers.is_empty()),
             time: run.time.into(),

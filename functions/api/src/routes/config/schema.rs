@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(as = Policy)]
 #[allow(dead_code)] // Describes `detection::Policy`, which knows nothing of HTTP.
-pub(super) struct PolicyDocument {
+pub(in crate::routes) struct PolicyDocument {
     /// Scales the thresholds of all metrics. An answer has the factor.
     sensitivity: Option<SensitivityDocument>,
     /// The detectors that judge all metrics. An answer has the list.
@@ -53,7 +53,7 @@ pub(super) struct OverrideDocument {
 #[schema(as = Sensitivity)]
 #[serde(untagged)]
 #[allow(dead_code)] // Describes `detection::Sensitivity`.
-pub(super) enum SensitivityDocument {
+pub(in crate::routes) enum SensitivityDocument {
     Word(#[schema(inline)] SensitivityWord),
     Factor(#[schema(inline)] SensitivityFactor),
 }
@@ -62,12 +62,12 @@ pub(super) enum SensitivityDocument {
 #[derive(Deserialize, ToSchema)]
 #[schema(minimum = 0.2, maximum = 5)]
 #[allow(dead_code)] // Describes `detection::Sensitivity`.
-pub(super) struct SensitivityFactor(f64);
+pub(in crate::routes) struct SensitivityFactor(f64);
 
 /// 1.4, 1 and 0.8 times the thresholds.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum SensitivityWord {
+pub(in crate::routes) enum SensitivityWord {
     Low,
     Medium,
     High,

@@ -1,0 +1,128 @@
+//! Notes of backtests that somebody waits for.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use detection::CustomerId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use super::runs::RunStatus;
+use super::{AnomalyStore, Attributes, StoreError};
+
+/// How long a backtest is kept.
+const BACKTEST_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// A backtest. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BacktestRun {
+    pub backtest_id: String,
+    pub status: RunStatus,
+    pub days: u16,
+    /// An empty list means all.
+    #[serde(default)]
+    pub customer_ids: Vec<CustomerId>,
+    pub requested_by: String,
+    pub requested_at: i64,
+    /// The run's id in the detector's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<i64>,
+    /// Customers that are judged so far, and all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customers: Option<u64>,
+    /// Why it failed, for the requester.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The answer, as JSON text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+impl AnomalyStore {
+    /// Bytes of an answer that an item has room for, beside its other attributes. An item has at most 400 KB.
+    pub const BACKTEST_BYTES: usize = 300_000;
+
+    /// Stores the note of a backtest.
+    pub async fn add_backtest(&self, run: &BacktestRun) -> Result<(), StoreError> {
+        let mut item: Attributes = serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
+        let kept = i64::try_from(BACKTEST_RETENTION.as_secs()).unwrap_or(i64::MAX);
+        item.extend(keys::backtest(&run.backtest_id).attributes());
+        item.insert("type".to_owned(), AttributeValue::S("backtest".to_owned()));
+        item.insert("ttl".to_owned(), number(run.requested_at / 1_000 + kept));
+        self.put_plain(item, &run.backtest_id, None).await
+    }
+
+    /// A backtest, unless its note is missing or expired.
+    pub async fn backtest(&self, id: &str, now: Timestamp) -> Result<Option<BacktestRun>, StoreError> {
+        let Some(item) = self.get_plain(keys::backtest(id), "the backtest").await? else { return Ok(None) };
+        let expiry: i64 = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).unwrap_or(i64::MAX);
+        let run = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
+        Ok((expiry >= now.as_second()).then_some(run))
+    }
+
+    /// Notes that the detector has begun a backtest.
+    pub async fn backtest_started(&self, id: &str, run_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.update_plain(
+            keys::backtest(id),
+            "SET #status = :status, run_id = :run, started_at = :now REMOVE finished_at, judged, customers, reason",
+            &[
+                (":status", self.status(RunStatus::Running)?),
+                (":run", AttributeValue::S(run_id.to_owned())),
+                (":now", number(now.as_millisecond())),
+            ],
+        )
+        .await
+    }
+
+    /// Notes how many customers of all are judged.
+    pub async fn backtest_judged(&self, id: &str, judged: u64, customers: u64) -> Result<(), StoreError> {
+        self.update_plain(
+            keys::backtest(id),
+            "SET #status = :status, judged = :judged, customers = :customers",
+            &[
+                (":status", self.status(RunStatus::Running)?),
+                (":judged", number(judged)),
+                (":customers", number(customers)),
+            ],
+        )
+        .await
+    }
+
+    /// Notes how a backtest ended: with its answer as JSON text, or with the reason of its failure.
+    pub async fn backtest_finished(
+        &self,
+        id: &str,
+        answer: Result<String, String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (status, expression, text) = match answer {
+            Ok(answer) => {
+                (RunStatus::Completed, "SET #status = :status, finished_at = :now, answer = :text", answer)
+            }
+            Err(reason) => {
+                (RunStatus::Failed, "SET #status = :status, finished_at = :now, reason = :text", reason)
+            }
+        };
+        self.update_plain(
+            keys::backtest(id),
+            expression,
+            &[
+                (":status", self.status(status)?),
+                (":now", number(now.as_millisecond())),
+                (":text", AttributeValue::S(text)),
+            ],
+        )
+        .await
+    }
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
