@@ -203,7 +203,7 @@ fn answer(
         origin,
         catalog: catalog.origin(),
         derived,
-        time_zone: args.time_zone.clone().unwrap_or_default().to_string(),
+        time_zone: changed.zone().to_string(),
         hours: shown.map(|customer| output::hours(&report, customer, metric, catalog)),
         report: &report,
         budget: proposal.as_ref(),

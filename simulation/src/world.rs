@@ -239,7 +239,8 @@ fn mute(rng: &mut ChaCha8Rng, app: &App, metrics: &[usize], hours: usize) -> Mut
     let from = HISTORY + rng.random_range(0..hours);
     let metric = rng.random_bool(0.5).then(|| app.catalog.metrics()[metrics[0]].name.clone());
     let until = Some(hour(from + rng.random_range(1..=20)));
-    Mute { metric, from: Some(hour(from)), until, reason: "a planned event".to_owned() }
+    let reason = "a planned event".to_owned();
+    Mute { metric, from: Some(hour(from)), until, rrule: None, time_zone: None, reason }
 }
 
 pub(crate) fn one_of<T: Copy>(rng: &mut ChaCha8Rng, choices: &[T]) -> T {

@@ -93,6 +93,8 @@ async fn a_policy_is_refused_as_a_whole_with_the_place_of_the_mistake() -> Resul
             (json!({ "sensitivity": "highest" }), "sensitivity", "`highest` is no sensitivity: `low`, "),
             (compute(json!({ "sensitivity": 9 })), "metrics.compute_time.sensitivity", "0.2 to 5"),
             (json!({ "detectors": [] }), "detectors", "at least one"),
+            (json!({ "time_zone": "Berlin" }), "time_zone", "`Berlin` is no time zone: give an IANA name"),
+            (json!({ "time_zone": 2 }), "time_zone", "invalid type"),
             (compute(json!({ "detectors": ["entropy"] })), "metrics.compute_time.detectors", "no detector"),
             (json!({ "mute": [] }), "mute", "unknown field `mute`, expected"),
             (json!({ "mutes": [{ "reason": "x" }, {}] }), "mutes[1]", "missing field `reason`"),
@@ -116,6 +118,15 @@ async fn a_policy_is_refused_as_a_whole_with_the_place_of_the_mistake() -> Resul
             answer.assert_invalid(parameter, detail, &format!("{path}: {policy}"));
         }
         assert_eq!(api.read(path).await?["version"], 0, "{path}");
+    }
+    for (path, hours, detail) in [
+        (OF_B, json!(49), "49 is out of range: whole hours from 0 to 48"),
+        (OF_B, json!(-1), "invalid value"),
+        (OF_B, json!(1.5), "invalid type"),
+        (GLOBAL, json!(6), "only the policy of one customer"),
+    ] {
+        let answer = api.put(path, "\"0\"", &json!({ "window_delay_hours": hours })).await?;
+        answer.assert_invalid("window_delay_hours", detail, &format!("{path}: {hours}"));
     }
     assert_eq!(world.all_items().await?, []);
     Ok(())

@@ -23,7 +23,13 @@ pub(crate) fn hour(number: i64) -> Timestamp {
 
 /// Calls of a customer in the 32 days before the Tuesday and on the Tuesday itself. The Tuesday begins at n = 768.
 pub(crate) async fn insert(world: &World, customer: &str, calls: &str) -> Result<()> {
-    insert_calls(&world.clickhouse, customer, hour(-24 * i64::from(DAYS)), 24 * (DAYS + 1), calls).await
+    insert_before(world, customer, at(TUESDAY), calls).await
+}
+
+/// The same about another day than the Tuesday.
+pub(crate) async fn insert_before(world: &World, customer: &str, day: Timestamp, calls: &str) -> Result<()> {
+    let start = day - SignedDuration::from_hours(i64::from(24 * DAYS));
+    insert_calls(&world.clickhouse, customer, start, 24 * (DAYS + 1), calls).await
 }
 
 pub(crate) async fn detector(world: &World) -> Result<App> {

@@ -76,7 +76,7 @@ async fn verdicts_of_hours(app: &App, request: &SweepRequest<'_>) -> Result<Verd
     let mut stream = app.usage.hours(&hours_request).await?;
     while let Some(customer) = stream.next().await? {
         let id = String::from_utf8(customer.customer_id.clone())?;
-        let calendar = calendars.of_bucket(customer.bucket);
+        let calendar = calendars.of_bucket(customer.bucket, None);
         let KnownHours { first, customer_since, skipped } =
             customer.known(calendar.begin(), Hour::holding(start));
         for ((spec, settings), values) in

@@ -35,7 +35,7 @@ impl<'a> Usage<'a> {
     ) -> anyhow::Result<()> {
         let mut calendars = Calendars::of(&pass.window);
         for (place, customer) in self.month.customers.iter().enumerate() {
-            let calendar = calendars.of_bucket((place % Calendar::HOURS) as u8);
+            let calendar = calendars.of_bucket((place % Calendar::HOURS) as u8, None);
             let from = self.month.number(calendar.begin().start()).unwrap_or(0);
             let arrived = end.saturating_sub(customer.delay);
             // The rollup has no row of an hour without usage.

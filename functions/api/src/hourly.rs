@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use catalog::{MetricSpec, Shard};
+use catalog::{MetricSpec, Policies, Shard};
 use detection::incident::{self, Course, Incident};
 use detection::model::Profile;
 use detection::{Assessment, Calendar, CustomerId, Direction, Hour, Settings, Verdict, Window};
@@ -21,7 +21,8 @@ pub(crate) struct Hourly {
     newest: Hour,
     /// The first of the hours.
     first: Hour,
-    calendar: Calendar,
+    /// The first hour that the model serves.
+    day: Hour,
     /// `None` without any usage in the hours.
     customer_since: Option<Hour>,
     /// The hours of each metric, in the order of the catalog. NaN is an hour without events.
@@ -43,11 +44,24 @@ pub(crate) struct Assessed {
 
 impl Hourly {
     /// Judges the windows of a metric that end with the newest hour.
-    pub(crate) fn assess(&self, app: &App, spec: &MetricSpec, settings: &Settings) -> Assessed {
-        let Self { newest, first, calendar, .. } = self;
+    pub(crate) fn assess(
+        &self,
+        app: &App,
+        customer: &CustomerId,
+        spec: &MetricSpec,
+        settings: &Settings,
+        policies: &Policies,
+    ) -> Assessed {
+        let Self { newest, first, day, .. } = self;
+        let calendar = &Calendar::declared(policies.time_zone(customer), *day);
         let values = place(app, spec).and_then(|place| self.values.get(place));
         let since = self.customer_since.unwrap_or(*first);
         let hours = spec.hours(*first, values.map_or(&[], Vec::as_slice), since);
+        let count = usize::try_from(newest.since(calendar.begin()) + 1).unwrap_or(0);
+        let hours = match policies.muted_hours(customer, &spec.name, calendar.begin(), count) {
+            None => hours,
+            Some(muted) => hours.muted_at(calendar.begin(), &muted),
+        };
         let end = newest.plus(1).start();
         let out: Vec<_> =
             self.incidents_of(spec).filter_map(|incident| incident::hours(incident, end)).collect();
@@ -58,6 +72,11 @@ impl Hourly {
         let verdict = incident::verdict_beside(&assessment, settings, end, course);
         let current = hours.day_until(*newest);
         Assessed { assessment, verdict, current, broken: hours.broken().len() }
+    }
+
+    /// The window of a day that ends with the newest hour. That of the runs ends later if the customer's usage arrives late.
+    pub(crate) fn window(&self, of_runs: &Window) -> Window {
+        Window::closing_at(self.newest.plus(1).start()).unwrap_or(*of_runs)
     }
 
     /// The incident that an anomaly of this window belongs to, if it exists already.
@@ -86,15 +105,18 @@ impl Hourly {
 }
 
 /// The hours of all of these customers from one query, with their incidents.
+///
+/// * `policies`: say whose usage arrives late.
 pub(crate) async fn hours_of(
     app: &App,
     customers: &[CustomerId],
+    policies: &Policies,
     window: &Window,
     now: Timestamp,
     serving: &Serving,
 ) -> Result<HashMap<CustomerId, Hourly>, Problem> {
-    let (mut hours, incidents) =
-        try_join!(read_hours(app, customers, window, serving), incidents_of(app, customers, now))?;
+    let hours = read_hours(app, customers, policies, window, serving);
+    let (mut hours, incidents) = try_join!(hours, incidents_of(app, customers, now))?;
     for (customer, incidents) in incidents {
         if let Some(hours) = hours.get_mut(&customer) {
             hours.incidents = incidents;
@@ -106,10 +128,13 @@ pub(crate) async fn hours_of(
 async fn read_hours(
     app: &App,
     customers: &[CustomerId],
+    policies: &Policies,
     window: &Window,
     serving: &Serving,
 ) -> Result<HashMap<CustomerId, Hourly>, Problem> {
-    let length = SignedDuration::from_hours((Calendar::SPAN + Calendar::HOURS) as i64);
+    let latest = customers.iter().map(|customer| policies.delay_hours(customer)).max().unwrap_or(0);
+    let hours = Calendar::SPAN + Calendar::HOURS + usize::from(latest);
+    let length = SignedDuration::from_hours(hours as i64);
     let start = window.end().checked_sub(length).unwrap_or(Timestamp::MIN);
     let period = Window::between(start, window.end())
         .map_err(|error| Problem::invalid("current_end", error.to_string()))?;
@@ -125,35 +150,38 @@ async fn read_hours(
             query_id: &query_id,
             deadline: serving.deadline,
         };
-        match try_hours(app, &request).await {
+        match try_hours(app, policies, &request).await {
             Ok(hours) => return Ok(hours),
             Err(error) => tries.again(error, false).await?,
         }
     }
 }
 
-async fn try_hours(app: &App, request: &HoursRequest<'_>) -> Result<HashMap<CustomerId, Hourly>, UsageError> {
-    let newest = Hour::holding(request.period.end()).plus(-1);
-    let unused = Hourly {
-        newest,
-        first: Hour::holding(request.period.start()),
-        calendar: Calendar::undeclared(newest),
-        customer_since: None,
-        values: Vec::new(),
-        incidents: Vec::new(),
+async fn try_hours(
+    app: &App,
+    policies: &Policies,
+    request: &HoursRequest<'_>,
+) -> Result<HashMap<CustomerId, Hourly>, UsageError> {
+    let (start, end) = (Hour::holding(request.period.start()), Hour::holding(request.period.end()));
+    let unused = |customer: &CustomerId| {
+        let newest = end.plus(-1 - i64::from(policies.delay_hours(customer)));
+        let (values, incidents) = (Vec::new(), Vec::new());
+        Hourly { newest, first: start, day: newest, customer_since: None, values, incidents }
     };
     let mut all: HashMap<_, _> =
-        request.customers.iter().map(|customer| (customer.clone(), unused.clone())).collect();
+        request.customers.iter().map(|customer| (customer.clone(), unused(customer))).collect();
     let mut stream = app.usage.hours(request).await?;
     while let Some(row) = stream.next().await? {
         // The answer holds only the requested customers, and their ids are text.
         let id = std::str::from_utf8(&row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
         let Some(found) = id.and_then(|id| all.get_mut(&id)) else { continue };
-        found.calendar = Calendar::undeclared(newest.latest_at(row.bucket));
-        let KnownHours { first, customer_since, skipped } = row.known(found.calendar.begin(), unused.first);
+        found.day = found.newest.latest_at(row.bucket);
+        let begin = found.day.plus(-(Calendar::SPAN as i64));
+        let KnownHours { first, customer_since, skipped } = row.known(begin, start);
         (found.first, found.customer_since) = (first, Some(customer_since));
-        found.values =
-            row.series().map(|values| values.get(skipped..).unwrap_or_default().to_vec()).collect();
+        let count = usize::try_from(found.newest.since(start) + 1).unwrap_or(0);
+        let known = |values: &[f64]| values.get(skipped..count).unwrap_or_default().to_vec();
+        found.values = row.series().map(known).collect();
     }
     if stream.may_be_cut() {
         match app.usage.count_customers_with_hours(request).await? {

@@ -41,8 +41,8 @@ impl Candidate {
         }
     }
 
-    /// The mute that keeps it from alerting people: that of data that stopped, or that of people. A short window after a planned
-    /// event holds nothing of the event.
+    /// The mute that keeps it from alerting people: that of data that stopped, or that of people. The windows hold nothing of
+    /// a planned event that is over. So people's mutes cover it only while the event goes on.
     pub(crate) fn mute<'a>(&self, pass: Pass<'a>) -> Option<&'a Mute> {
         let shown = pass.window.newest_hours(self.seen_by.into()).unwrap_or(pass.window);
         let stop = pass.stop.filter(|_| !self.is_of_all_customers());
@@ -50,7 +50,7 @@ impl Candidate {
             return Some(mute);
         }
         let metric = &pass.app.catalog.metrics()[self.metric].name;
-        let window = pass.window.newest_hours(self.seen_by.into()).unwrap_or(pass.window);
+        let window = pass.window.newest_hours(1).unwrap_or(pass.window);
         pass.policies.mute(&self.customer_id, metric, &window)
     }
 
@@ -82,6 +82,7 @@ pub struct Judged {
 /// A customer's hours of one metric, and what they are judged with.
 #[derive(Clone, Copy)]
 pub struct SeriesOfHours<'a> {
+    /// With their mutes.
     pub hours: &'a Hours,
     /// The first hour of the customer, of any metric.
     pub customer_since: Hour,

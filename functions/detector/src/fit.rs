@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use catalog::Shard;
-use detection::{Calendar, CustomerId, Hour, Window};
+use catalog::{Policies, Shard};
+use detection::{Calendar, CustomerId, Hour, TimeZone, Window};
 use jiff::SignedDuration;
 use platform::telemetry::error_chain;
 use tokio::time::timeout_at;
@@ -12,6 +12,9 @@ use uuid::Uuid;
 use warehouse::usage::HoursRequest;
 
 use crate::app::App;
+use crate::calendars::Calendars;
+use crate::ledger::Ledger;
+use crate::mutes::Mutes;
 use crate::request::Request;
 
 mod threads;
@@ -46,6 +49,7 @@ pub async fn fit(app: &App, request: &Request, deadline: Instant) {
 /// Fits the buckets that have no fit for the hour `next`. Returns their number and that of their customers.
 async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> anyhow::Result<(u64, u64)> {
     let name = Uuid::new_v4().to_string();
+    let policies = app.policies().await?;
     let fits = app.usage.fits(&app.catalog, next, &format!("{name}-fits")).await?;
     let mut missing: Vec<u8> =
         shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
@@ -53,22 +57,23 @@ async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> 
     missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
     let (mut buckets, mut customers) = (0, 0);
     for bucket in missing {
-        customers +=
-            fit_bucket(app, bucket, next.latest_at(bucket), &format!("{name}-{bucket}"), deadline).await?;
+        customers += fit_bucket(app, &policies, bucket, next, &format!("{name}-{bucket}"), deadline).await?;
         buckets += 1;
     }
     Ok((buckets, customers))
 }
 
-/// Fits the customers of a bucket for the 24 hours from `day` on.
+/// Fits the customers of a bucket for the day that holds the hour `next`.
 async fn fit_bucket(
     app: &App,
+    policies: &Policies,
     bucket: u8,
-    day: Hour,
+    next: Hour,
     query_id: &str,
     deadline: Instant,
 ) -> anyhow::Result<u64> {
-    let calendar = Arc::new(Calendar::undeclared(day));
+    let (day, mut calendars) = (next.latest_at(bucket), Calendars::at(next));
+    let mut mutes = Mutes::new(policies, app.catalog.metrics());
     let length = SignedDuration::from_hours(Calendar::SPAN as i64);
     let period = Window::between(day.start().checked_sub(length)?, day.start())?;
     let request = HoursRequest {
@@ -92,15 +97,23 @@ async fn fit_bucket(
         else {
             continue;
         };
+        let zone = policies.time_zone(&id);
+        let calendar = Arc::clone(calendars.of_bucket(bucket, zone));
         let since = customer.known(calendar.begin(), calendar.begin()).customer_since;
-        let series = app.catalog.metrics().iter().zip(customer.series());
-        let series = series.map(|(spec, values)| spec.hours(calendar.begin(), values, since)).collect();
-        for fitted in threads.push(Due { id, calendar: Arc::clone(&calendar), series }).await? {
-            writer.write(fitted.id.as_str(), &fitted.models).await?;
+        let series = app.catalog.metrics().iter().zip(customer.series()).enumerate();
+        let series = series
+            .map(|(metric, (spec, values))| {
+                let hours = spec.hours(calendar.begin(), values, since);
+                mutes.apply(hours, &id, metric, calendar.begin(), day.plus(-1))
+            })
+            .collect();
+        let zone = zone.map_or("", TimeZone::name).to_owned();
+        for fitted in threads.push(Due { id, zone, calendar, series }).await? {
+            writer.write(fitted.id.as_str(), &fitted.zone, &fitted.models).await?;
         }
     }
     for fitted in threads.rest().await? {
-        writer.write(fitted.id.as_str(), &fitted.models).await?;
+        writer.write(fitted.id.as_str(), &fitted.zone, &fitted.models).await?;
     }
     if stream.may_be_cut() {
         match app.usage.count_customers_with_hours(&request).await? {

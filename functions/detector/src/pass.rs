@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use catalog::Policies;
-use detection::Window;
+use detection::{CustomerId, Window};
 use store::Writer;
 
 use crate::app::App;
@@ -19,6 +19,13 @@ pub struct Pass<'a> {
     pub window: Window,
     /// The operators' policies. Each run reads them again.
     pub policies: &'a Policies,
+    /// The customers to judge. An empty list means all of the request's shard.
+    pub customers: &'a [CustomerId],
+    /// Only customers are judged whose policy delays them by this many hours. The window ends so much earlier than that of
+    /// the run.
+    pub delay_hours: u8,
+    /// The number of the pass among those of the same delay.
+    pub number: usize,
     pub writer: Writer<'a>,
     pub deadline: Instant,
     pub order: Order,
@@ -35,6 +42,13 @@ pub enum Order {
     Ahead,
     /// A missed hour. Nobody is paged about it.
     Missed,
+}
+
+impl Pass<'_> {
+    /// Whether the pass judges a customer.
+    pub fn is_for(&self, customer: &CustomerId) -> bool {
+        self.policies.delay_hours(customer) == self.delay_hours
+    }
 }
 
 /// Refuses to begin work that cannot end before `deadline`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use catalog::Policies;
 use detection::incident::{Event, Incident, IncidentState, Step};
 use detection::{Anomaly, Finding, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -77,8 +78,12 @@ pub(crate) async fn all(
     // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
     // and nobody was.
     if plan.totals.held_back > 0 {
-        let largest = plan.largest.iter().filter_map(|candidate| entry(app, window, candidate)).collect();
+        let largest = plan.largest.iter().filter_map(|candidate| entry(pass, candidate)).collect();
         let digest = Digest::new(window, request.shard, plan.totals, largest);
+        let digest = match pass.delay_hours {
+            0 => digest,
+            hours => digest.of_late(hours, pass.number),
+        };
         let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }
@@ -270,17 +275,29 @@ fn anomaly_item(
         config_version: policies.version(&candidate.customer_id),
         mute: candidate.mute(pass),
     };
-    let anomaly = anomaly(app, window, candidate, finding);
+    let anomaly = anomaly(app, window, candidate, finding, policies);
     AnomalyItem::new(&anomaly, incident, &judged_by, app.store.retention(), writer.run_id)
 }
 
-fn entry(app: &App, window: Window, candidate: &Candidate) -> Option<DigestEntry> {
-    let anomaly = anomaly(app, window, candidate, &candidate.finding()?);
+fn entry(pass: Pass<'_>, candidate: &Candidate) -> Option<DigestEntry> {
+    let Pass { app, window, policies, .. } = pass;
+    let anomaly = anomaly(app, window, candidate, &candidate.finding()?, policies);
     Some(DigestEntry {
         anomaly_id: anomaly.id().to_string(),
         customer_id: anomaly.customer_id.into(),
         description: anomaly.description,
     })
+}
+
+impl Counts {
+    /// Adds those of another pass.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.recorded += other.recorded;
+        self.already_recorded += other.already_recorded;
+        for (became, number) in other.incidents {
+            *self.incidents.entry(became).or_default() += number;
+        }
+    }
 }
 
 impl Records {
@@ -307,11 +324,18 @@ impl Records {
 }
 
 /// The full record of a finding.
-pub(crate) fn anomaly(app: &App, window: Window, candidate: &Candidate, finding: &Finding) -> Anomaly {
+pub(crate) fn anomaly(
+    app: &App,
+    window: Window,
+    candidate: &Candidate,
+    finding: &Finding,
+    policies: &Policies,
+) -> Anomaly {
     let spec = &app.catalog.metrics()[candidate.metric];
     let steps = spec.steps_for(finding.direction);
     let explanation = candidate.explanation.as_deref();
     let window = window.newest_hours(candidate.hours()).unwrap_or(window);
     let (customer, name) = (candidate.customer_id.clone(), spec.name.clone());
-    Anomaly::new(customer, name, &spec.unit, steps, window, finding, explanation)
+    let zone = policies.time_zone(&customer).cloned().unwrap_or_default();
+    Anomaly::new(customer, name, &spec.unit, steps, window, finding, explanation).in_zone(&zone, finding)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use detection::Window;
 use jiff::SignedDuration;
-use platform::emf::RunFigures;
+use platform::emf::{RunFigures, UsageFigures};
 use platform::telemetry::error_chain;
 use store::Writer;
 use uuid::Uuid;
@@ -13,10 +13,12 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::candidate::Candidate;
 use crate::known::Known;
+use crate::late::Late;
 use crate::ledger::Ledger;
 use crate::notes::{note, report};
 use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, millis};
+use crate::record::Counts;
 use crate::record::Records;
 use crate::request::Request;
 use crate::spool::Spool;
@@ -101,7 +103,20 @@ pub async fn steps(
     let policies = ledger.policies().await?;
     let order = Order::InOrder;
     let policies = &policies;
-    let mut pass = Pass { app, request, window, policies, writer, deadline, order, stop: None };
+    let (customers, delay_hours, number, stop) = (&request.customers[..], 0, 0, None);
+    let mut pass = Pass {
+        app,
+        request,
+        window,
+        policies,
+        customers,
+        delay_hours,
+        number,
+        writer,
+        deadline,
+        order,
+        stop,
+    };
     let closes_gaps = request.is_of_newest_hour(writer.now);
     let mut failed = None;
     if closes_gaps {
@@ -117,12 +132,20 @@ pub async fn steps(
     figures.phase = "reading usage";
     let mut candidates = ledger.candidates(pass, &known, figures).await?;
     if request.dry_run {
-        return summary::of_dry_run(pass, candidates, &figures.usage);
+        let mut summary = summary::of_dry_run(pass, candidates, &figures.usage)?;
+        for late in Late::of(pass) {
+            summary.add_dry(dry_run_of_late(ledger, late.pass(pass)).await?);
+        }
+        return Ok(summary);
     }
     figures.phase = "storing anomalies";
-    let recorded = record_all(ledger, pass, &known, &mut candidates).await?;
+    let mut recorded = record_all(ledger, pass, &known, &mut candidates).await?;
     figures.phase = "sending alerts";
     outbox.publish(ledger, recorded.pending, run_id, deadline).await;
+    figures.phase = "judging customers whose usage arrives late";
+    for late in Late::of(pass) {
+        recorded.counts.add(judge(ledger, late.pass(pass), outbox, &mut figures.usage).await?);
+    }
     outbox.publish_held(ledger, run_id, deadline).await;
     if closes_gaps && pass.order == Order::InOrder {
         note_judged(ledger, pass).await;
@@ -157,12 +180,29 @@ async fn close_gap(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) ->
 }
 
 async fn judge_missed(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) -> anyhow::Result<()> {
+    let mut usage = UsageFigures::default();
+    let mut counts = judge(ledger, pass, outbox, &mut usage).await?;
+    for late in Late::of(pass) {
+        counts.add(judge(ledger, late.pass(pass), outbox, &mut usage).await?);
+    }
+    tracing::info!(window.end = %pass.window.end(), run.recorded = counts.recorded, "missed hour judged");
+    Ok(())
+}
+
+/// Judges a window beside that of the run, and records it. Adds its figures to `usage`.
+async fn judge(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    outbox: &mut Outbox,
+    usage: &mut UsageFigures,
+) -> anyhow::Result<Counts> {
     let known = incidents(ledger, pass.app, &pass.window).await?;
-    let mut candidates = ledger.candidates(pass, &known, &mut RunFigures::default()).await?;
+    let mut figures = RunFigures::default();
+    let mut candidates = ledger.candidates(pass, &known, &mut figures).await?;
+    usage.add(figures.usage);
     let recorded = record_all(ledger, pass, &known, &mut candidates).await?;
     outbox.publish(ledger, recorded.pending, pass.writer.run_id, pass.deadline).await;
-    tracing::info!(window.end = %pass.window.end(), run.recorded = recorded.counts.recorded, "missed hour judged");
-    Ok(())
+    Ok(recorded.counts)
 }
 
 /// Records the candidates of a pass. While the data of all customers stopped, the drops of single ones page nobody.
@@ -174,6 +214,13 @@ async fn record_all(
 ) -> anyhow::Result<Records> {
     let stop = stopped::stop(&pass.window, &pass.app.catalog, known, candidates)?;
     record::all(ledger, Pass { stop: stop.as_ref(), ..pass }, known, candidates).await
+}
+
+async fn dry_run_of_late(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<RunSummary> {
+    let known = incidents(ledger, pass.app, &pass.window).await?;
+    let mut figures = RunFigures::default();
+    let candidates = ledger.candidates(pass, &known, &mut figures).await?;
+    summary::of_dry_run(pass, candidates, &figures.usage)
 }
 
 /// If the note fails, the next run judges the hour again and finds its items stored.

@@ -18,6 +18,8 @@ impl Stop {
             metric: None,
             from: Some(from),
             until: Some(until),
+            rrule: None,
+            time_zone: None,
             reason: "the data of all customers stopped".to_owned(),
         };
         Self { from, until, mute }

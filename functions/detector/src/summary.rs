@@ -127,7 +127,7 @@ pub(crate) fn of_dry_run(
         .filter_map(|candidate| {
             let finding = |candidate: Candidate| {
                 let finding = candidate.finding()?;
-                Some(record::anomaly(pass.app, pass.window, &candidate, &finding).into())
+                Some(record::anomaly(pass.app, pass.window, &candidate, &finding, pass.policies).into())
             };
             candidate.map(finding).transpose()
         })
@@ -135,6 +135,23 @@ pub(crate) fn of_dry_run(
         .collect();
     let summary = of_run(pass, Counts::default(), 0, figures);
     Ok(RunSummary { dry_run: true, findings: listed?, ..summary })
+}
+
+impl RunSummary {
+    /// Adds a dry run of other customers, by another window.
+    pub(crate) fn add_dry(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.anomalies_found += other.anomalies_found;
+        self.critical += other.critical;
+        self.muted += other.muted;
+        self.broken_windows += other.broken_windows;
+        self.customers += other.customers;
+        for (reason, number) in other.undetermined {
+            *self.undetermined.entry(reason).or_default() += number;
+        }
+        self.findings.extend(other.findings);
+        self.findings.truncate(LISTED_FINDINGS);
+    }
 }
 
 impl From<detection::Anomaly> for Finding {

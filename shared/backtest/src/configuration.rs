@@ -6,8 +6,7 @@ use catalog::{
 };
 use detection::incident::Rules;
 use detection::{
-    Calendar, CustomerId, Hour, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone,
-    Window,
+    CustomerId, Hour, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone, Window,
 };
 use environment::{ConfigError, Env};
 
@@ -34,7 +33,7 @@ pub struct Configuration {
     policy: Policy,
     customers: Vec<(CustomerId, StoredPolicy)>,
     rules: Rules,
-    /// Declared by people. Without one, hours are those of UTC, and the fit finds out whether clocks changed.
+    /// The time zone of all customers, in place of those of their policies.
     zone: Option<TimeZone>,
 }
 
@@ -67,6 +66,7 @@ impl Configuration {
     /// The catalog in a deployment.
     ///
     /// * `policy`: the policy for all customers, in place of the deployment's.
+    /// * `zone`: the time zone of all customers, in place of those of their policies.
     ///
     /// # Errors
     ///
@@ -156,17 +156,35 @@ impl Configuration {
         &self.rules
     }
 
-    /// The zone that hours are told in: UTC if none was declared.
+    /// The zone that hours are told in: that of the policy for all customers. UTC if none was declared.
     pub fn zone(&self) -> TimeZone {
-        self.zone.clone().unwrap_or_default()
+        self.zone.as_ref().or(self.policy.time_zone.as_ref()).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn calendar(&self, day: Hour) -> Calendar {
-        self.zone.as_ref().map_or_else(|| Calendar::undeclared(day), |zone| Calendar::new(zone, day))
+    /// The declared zone of a customer. Without one, hours are those of UTC, and the fit finds out whether clocks changed.
+    pub(crate) fn zone_of(&self, customer: &CustomerId) -> Option<&TimeZone> {
+        self.zone.as_ref().or_else(|| self.policies.time_zone(customer))
+    }
+
+    /// The zone of customers without a policy of their own, and those of all others. One may come several times.
+    pub(crate) fn zones(&self) -> impl Iterator<Item = Option<&TimeZone>> {
+        let of_all = self.zone.as_ref().or(self.policy.time_zone.as_ref());
+        std::iter::once(of_all).chain(self.customers.iter().map(|(customer, _)| self.zone_of(customer)))
     }
 
     pub(crate) fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
         self.policies.mute(customer, metric, window)
+    }
+
+    /// Which of the hours from `first` on are muted. `None` if none is, or all are.
+    pub(crate) fn muted_hours(
+        &self,
+        customer: &CustomerId,
+        metric: &MetricName,
+        first: Hour,
+        count: usize,
+    ) -> Option<Vec<bool>> {
+        self.policies.muted_hours(customer, metric, first, count)
     }
 
     /// The largest factor of a [`Sensitivity`].

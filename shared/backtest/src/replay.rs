@@ -9,11 +9,10 @@ use detection::{
     Calendar, Comparison, CustomerId, Direction, Hour, Hours, Model, Reason, Settings, Severity, Verdict,
     Window, assess, assess_by,
 };
-use jiff::SignedDuration;
 
 use crate::configuration::Configuration;
 use crate::course::Course;
-use crate::days::Days;
+use crate::days::{Days, DaysByZone};
 use crate::flagged::{Flagged, Outcome};
 use crate::span::Span;
 use crate::usage::{Customer, Series};
@@ -22,7 +21,7 @@ use crate::usage::{Customer, Series};
 pub struct Replay<'a> {
     span: Span,
     configuration: &'a Configuration,
-    days: Days,
+    days: DaysByZone,
 }
 
 /// What was odd of one series.
@@ -39,34 +38,48 @@ pub struct Judged {
 
 impl<'a> Replay<'a> {
     pub fn new(span: Span, configuration: &'a Configuration) -> Self {
-        Self { span, configuration, days: Days::new(configuration, span.judged, span.end) }
+        Self { span, configuration, days: DaysByZone::new(span, configuration) }
     }
 
     /// Judges the series of one customer. Total: any values are judged or left out.
     pub fn customer(&self, customer: &Customer) -> Vec<Judged> {
-        customer.series.iter().filter_map(|series| self.series(customer, series)).collect()
+        let judge = |days: &Days| {
+            customer.series.iter().filter_map(|series| self.series(customer, series, days)).collect()
+        };
+        self.days.with(self.configuration.zone_of(&customer.id), judge)
     }
 
     /// `None` for a metric that the catalog does not have.
-    fn series(&self, customer: &Customer, series: &Series) -> Option<Judged> {
+    fn series(&self, customer: &Customer, series: &Series, days: &Days) -> Option<Judged> {
         let Self { span, configuration, .. } = self;
         let spec = configuration.metrics().get(series.metric)?;
         let settings = configuration.settings_of(&customer.id).get(series.metric)?;
-        let (since, zone) = (span.hour(customer.first_known()), configuration.zone());
+        let since = span.hour(customer.first_known());
+        let zone = configuration.zone_of(&customer.id).cloned().unwrap_or_default();
         let hours = spec.hours(span.first, &series.values, since);
+        let muted = configuration.muted_hours(&customer.id, &spec.name, span.first, series.values.len());
+        let is_muted = muted.is_some();
+        let hours = match muted {
+            None => hours,
+            Some(muted) => hours.muted_at(span.first, &muted),
+        };
         let mut courses = Direction::BOTH.map(|direction| {
             Course::new(Subject { customer_id: customer.id.clone(), metric: spec.name.clone(), direction })
         });
         let mut known: Option<Fitted> = None;
         let mut flagged = Vec::new();
         for newest in span.judged_hours() {
-            let (number, calendar) = self.days.of(newest)?;
+            let (number, calendar) = days.of(newest)?;
             let fitted = known.take().filter(|known| known.day == number);
             let fitted = fitted.unwrap_or_else(|| Fitted::new(number, calendar, &hours, &courses));
             let mut assessment = assess_by(&fitted.model, &fitted.hours, newest, since, settings);
-            // A young series may have no other hours than those of incidents. Then they count, as in a run.
-            let knows_nothing = assessment.verdict == Verdict::Undetermined(Reason::InsufficientData);
-            if knows_nothing && courses.iter().any(Course::has_incidents) {
+            // A young series may have no other hours than muted ones, or those of incidents. Then they count, as in a run.
+            if is_muted && knows_nothing(&assessment) {
+                assessment = assess(&fitted.hours, newest, since, calendar, &Profile::FLAT, settings);
+            }
+            if assessment.verdict == Verdict::Undetermined(Reason::InsufficientData)
+                && courses.iter().any(Course::has_incidents)
+            {
                 assessment = assess(&hours, newest, since, calendar, &Profile::FLAT, settings);
             }
             known = Some(fitted);
@@ -76,8 +89,8 @@ impl<'a> Replay<'a> {
             }
             for course in &mut courses {
                 let observation = course.observe(&assessment, settings, newest);
-                let window = window(newest, observation.seen_by.into());
-                let mute = window.and_then(|window| configuration.mute(&customer.id, &spec.name, &window));
+                let mute =
+                    window(newest).and_then(|window| configuration.mute(&customer.id, &spec.name, &window));
                 let outcome = course.see(&assessment, &observation, mute, configuration.rules(), &zone);
                 flagged.extend(
                     outcome.and_then(|outcome| self.flagged(&assessment, newest, outcome, &spec.unit)),
@@ -169,6 +182,11 @@ impl Fitted {
     }
 }
 
+/// Whether too little is known for a verdict.
+fn knows_nothing(assessment: &Assessment) -> bool {
+    matches!(assessment.verdict, Verdict::Undetermined(Reason::InsufficientData | Reason::NoData))
+}
+
 /// The record of a first use. It belongs to no incident, so it pages nobody.
 fn first_use(assessment: &Assessment, newest: Hour, spec: &MetricSpec) -> Option<Flagged> {
     let Verdict::Anomalous(finding) = assessment.verdict else { return None };
@@ -194,11 +212,9 @@ fn baseline(hours: &Hours, courses: &[Course; 2], day: Hour) -> Hours {
     hours.clone().without(|hour| courses.iter().any(|course| course.leaves_baseline(hour, day)))
 }
 
-/// The window of a length that ends with an hour.
-fn window(newest: Hour, hours: usize) -> Option<Window> {
-    let end = newest.plus(1).start();
-    let start = end.checked_sub(SignedDuration::from_hours(i64::try_from(hours).ok()?)).ok()?;
-    Window::between(start, end).ok()
+/// The window of an hour. Hours before it that were muted count in no window.
+fn window(newest: Hour) -> Option<Window> {
+    Window::between(newest.start(), newest.plus(1).start()).ok()
 }
 
 /// The floor that a change is below.

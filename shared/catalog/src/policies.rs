@@ -3,9 +3,9 @@
 //! A policy was checked when it was written. The catalog or the deployment may have changed since. A policy that
 //! contradicts them does not stop a run: the settings of the next wider scope hold, and the log says so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use detection::{CustomerId, MetricName, Mute, Policy, PolicyError, Settings, Window};
+use detection::{CustomerId, Hour, MetricName, Mute, Policy, PolicyError, Settings, TimeZone, Window};
 use jiff::Timestamp;
 
 use crate::{Catalog, MetricSpec};
@@ -24,6 +24,8 @@ pub struct StoredPolicy {
 pub struct Policies {
     global: Resolved,
     customers: HashMap<CustomerId, Resolved>,
+    /// The customers that are judged later than others, by hours, each list sorted.
+    delayed: BTreeMap<u8, Vec<CustomerId>>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,8 +57,15 @@ impl Policies {
             };
             (customer, resolved)
         };
-        let customers = customers.into_iter().map(resolve).collect();
-        Self { global, customers }
+        let customers: HashMap<_, _> = customers.into_iter().map(resolve).collect();
+        let mut delayed: BTreeMap<u8, Vec<CustomerId>> = BTreeMap::new();
+        for (customer, own) in &customers {
+            if let hours @ 1.. = own.delay_hours() {
+                delayed.entry(hours).or_default().push(customer.clone());
+            }
+        }
+        delayed.values_mut().for_each(|customers| customers.sort_unstable());
+        Self { global, customers, delayed }
     }
 
     /// The settings of customers without a policy of their own, in the order of the catalog.
@@ -67,6 +76,22 @@ impl Policies {
     /// The settings of a customer's metrics, in the order of the catalog.
     pub fn settings(&self, customer: &CustomerId) -> &[Settings] {
         &self.of(customer).settings
+    }
+
+    /// The declared time zone of a customer.
+    pub fn time_zone(&self, customer: &CustomerId) -> Option<&TimeZone> {
+        let own = self.customers.get(customer).and_then(|own| own.policy.time_zone.as_ref());
+        own.or(self.global.policy.time_zone.as_ref())
+    }
+
+    /// Hours by which a customer is judged later than others.
+    pub fn delay_hours(&self, customer: &CustomerId) -> u8 {
+        self.customers.get(customer).map_or(0, Resolved::delay_hours)
+    }
+
+    /// The customers that are judged later than others, by hours.
+    pub fn delayed(&self) -> &BTreeMap<u8, Vec<CustomerId>> {
+        &self.delayed
     }
 
     /// The versions that a customer is judged by: the version of the policy for all customers and, after a dot, the
@@ -81,8 +106,47 @@ impl Policies {
         own.or_else(|| self.global.policy.mute(metric, window))
     }
 
+    /// Whether a customer's own policy has mutes beside those of all customers.
+    pub fn has_own_mutes(&self, customer: &CustomerId) -> bool {
+        self.customers.get(customer).is_some_and(|own| !own.policy.mutes.is_empty())
+    }
+
+    /// Which of the hours from `first` on are muted, of a metric of customers without mutes of their own. `None` if none is,
+    /// or all are: then no other hours say what is usual.
+    pub fn muted_hours_of_all(&self, metric: &MetricName, first: Hour, count: usize) -> Option<Vec<bool>> {
+        muted_hours(&[&self.global.policy], metric, first, count)
+    }
+
+    /// The same of a customer's metric.
+    pub fn muted_hours(
+        &self,
+        customer: &CustomerId,
+        metric: &MetricName,
+        first: Hour,
+        count: usize,
+    ) -> Option<Vec<bool>> {
+        let own = self.customers.get(customer).map(|own| &own.policy);
+        let policies = [Some(&self.global.policy), own].into_iter().flatten();
+        muted_hours(&policies.collect::<Vec<_>>(), metric, first, count)
+    }
+
     fn of(&self, customer: &CustomerId) -> &Resolved {
         self.customers.get(customer).unwrap_or(&self.global)
+    }
+}
+
+fn muted_hours(policies: &[&Policy], metric: &MetricName, first: Hour, count: usize) -> Option<Vec<bool>> {
+    if policies.iter().all(|policy| policy.mutes.is_empty()) {
+        return None;
+    }
+    let mut muted = vec![false; count];
+    policies.iter().for_each(|policy| policy.mark_muted(metric, first, &mut muted));
+    (muted.contains(&true) && muted.contains(&false)).then_some(muted)
+}
+
+impl Resolved {
+    fn delay_hours(&self) -> u8 {
+        self.policy.window_delay_hours.unwrap_or(0).min(Policy::MAX_DELAY_HOURS)
     }
 }
 
@@ -117,6 +181,7 @@ pub fn validate(
         }
     }
     policy.validate_mutes()?;
+    policy.validate_delay()?;
     let changed =
         catalog.metrics().iter().zip(settings).map(|(spec, base)| policy.settings(&spec.name, base));
     Ok(changed.collect::<Result<_, _>>()?)
@@ -164,7 +229,7 @@ mod tests {
 
     fn stored(version: u64, threshold: Option<f64>, reason: Option<&str>) -> StoredPolicy {
         let change = Override { threshold, ..Override::default() };
-        let mute = |reason: &str| Mute { metric: None, from: None, until: None, reason: reason.to_owned() };
+        let mute = |reason: &str| serde_json::from_value(serde_json::json!({ "reason": reason })).unwrap();
         let metrics = [(MetricName::new("api_calls").unwrap(), change)];
         let mutes = reason.map(mute).into_iter().collect();
         let policy = Policy { metrics: metrics.into(), mutes, ..Policy::default() };
@@ -190,6 +255,28 @@ mod tests {
         assert_eq!(policies.settings(&customer("own"))[1], base[1], "other metrics stay");
         let version = |id: &str| policies.version(&customer(id)).to_owned();
         assert_eq!((version("own"), version("other")), ("7.3".to_owned(), "7".to_owned()));
+
+        let mut zoned = stored(7, None, None);
+        zoned.policy.time_zone = TimeZone::named("Europe/Berlin").ok();
+        let mut abroad = stored(1, None, None);
+        abroad.policy.time_zone = TimeZone::named("Asia/Tokyo").ok();
+        let customers = vec![(customer("abroad"), abroad), (customer("own"), stored(1, None, None))];
+        let zones = Policies::resolve(&catalog, &base, zoned, customers);
+        let zone = |id: &str| zones.time_zone(&customer(id)).map(TimeZone::name);
+        let berlin = Some("Europe/Berlin");
+        assert_eq!([zone("abroad"), zone("own"), zone("other")], [Some("Asia/Tokyo"), berlin, berlin]);
+        assert_eq!(policies.time_zone(&customer("own")), None);
+
+        let late = |hours: u8| {
+            let mut late = stored(1, None, None);
+            late.policy.window_delay_hours = Some(hours);
+            late
+        };
+        let customers = vec![(customer("b"), late(6)), (customer("a"), late(6)), (customer("now"), late(0))];
+        let delays = Policies::resolve(&catalog, &base, stored(7, None, None), customers);
+        let of = |id: &str| delays.delay_hours(&customer(id));
+        assert_eq!([of("a"), of("b"), of("now"), of("other")], [6, 6, 0, 0]);
+        assert_eq!(delays.delayed(), &BTreeMap::from([(6, vec![customer("a"), customer("b")])]));
 
         let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
         let muted = |id: &str| policies.mute(&customer(id), &MetricName::new("bandwidth").unwrap(), &window);

@@ -68,7 +68,7 @@ impl Anomaly {
     ) -> Self {
         Self {
             kind: AnomalyKind::of(&finding.comparison, explanation),
-            description: description(&metric, unit, &window, finding, explanation),
+            description: description(&metric, unit, &window, finding, explanation, &TimeZone::utc()),
             explanation: explanation.cloned(),
             investigation_steps: match finding.comparison.is_of_all_customers() {
                 true => steps::of_stopped_data(),
@@ -82,6 +82,16 @@ impl Anomaly {
             customer_id,
             metric,
         }
+    }
+
+    /// The same with the hours of its description in a time zone.
+    ///
+    /// * `finding`: that of the anomaly.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &TimeZone, finding: &Finding) -> Self {
+        let Self { metric, unit, window, explanation, .. } = &self;
+        self.description = description(metric, unit, window, finding, explanation.as_ref(), zone);
+        self
     }
 
     /// The window's end: the time when the deviation was complete.
@@ -101,6 +111,7 @@ fn description(
     window: &Window,
     finding: &Finding,
     explanation: Option<&Explanation>,
+    zone: &TimeZone,
 ) -> String {
     if let Detail::Together { dropped, customers } = finding.comparison.opinion.detail {
         let Comparison { current, baseline, .. } = finding.comparison;
@@ -116,7 +127,7 @@ fn description(
     };
     let newest = Hour::holding(window.end()).plus(-1);
     let current = finding.comparison.current;
-    format!("{metric}: {}", usual::of_explanation(current, explanation, unit, newest, &TimeZone::utc()))
+    format!("{metric}: {}", usual::of_explanation(current, explanation, unit, newest, zone))
 }
 
 impl AnomalyKind {

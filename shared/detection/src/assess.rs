@@ -12,6 +12,9 @@ use crate::{Baseline, Comparison, Direction, Finding, Reason, Settings, Severity
 ///
 /// Total: any input gives an assessment. `newest` is an hour of the calendar's day; for another hour there is no model.
 ///
+/// Muted hours count neither in the windows nor in what is expected. An event that goes on in the newest hour shows in the
+/// windows, so that its anomaly can be stored. If a series has no other hours, they say what is usual.
+///
 /// * `customer_since`: the first hour of the customer, of any series.
 /// * `peers`: the shape of a day of all customers.
 pub fn assess(
@@ -22,10 +25,18 @@ pub fn assess(
     peers: &Profile,
     settings: &Settings,
 ) -> Assessment {
-    assess_by(&Model::fit(hours, calendar, peers), hours, newest, customer_since, settings)
+    let judge =
+        |past: &Hours| assess_by(&Model::fit(past, calendar, peers), hours, newest, customer_since, settings);
+    let assessment = judge(hours);
+    match assessment.verdict {
+        Verdict::Undetermined(Reason::InsufficientData | Reason::NoData) if hours.has_muted() => {
+            judge(&hours.clone().muted(|_| false))
+        }
+        _ => assessment,
+    }
 }
 
-/// The same by a model that was fitted from these hours before.
+/// The same by a model that was fitted before, from these hours or some of them.
 pub fn assess_by(
     model: &Model,
     hours: &Hours,
@@ -34,7 +45,7 @@ pub fn assess_by(
     settings: &Settings,
 ) -> Assessment {
     let Some(row) = model.row(newest) else { return Assessment::undetermined(Reason::InsufficientData, 0) };
-    let recent = model.fill_muted(hours.recent(newest));
+    let recent = model.fill_muted(hours.recent(newest).with_present_event());
     let mut assessment = ensemble::judge(&recent, row, settings).reviewed(hours, &recent, row, settings);
     let is_first_use = hours.first_known().is_some_and(|first| newest.since(first) < Calendar::HOURS as i64)
         && newest.since(customer_since) >= (Calendar::HOURS * settings.min_samples()) as i64;

@@ -12,15 +12,17 @@
 use std::fmt;
 use std::ops::Range;
 
-use jiff::SignedDuration;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZoneDatabase;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::hour::Hour;
 use crate::hours::{ByLength, LENGTHS};
 
 /// A time zone by its IANA name. Its rules are those of the bundled database, the same on every machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct TimeZone(jiff::tz::TimeZone);
 
 /// A name that is no time zone.
@@ -94,6 +96,21 @@ impl TimeZone {
         Self(jiff::tz::TimeZone::UTC)
     }
 
+    /// The IANA name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    pub(crate) fn datetime(&self, time: Timestamp) -> DateTime {
+        self.0.to_datetime(time)
+    }
+
+    /// The instant of a local time. Of a repeated time the first one, and a skipped time is that much later. `None` beyond
+    /// the range of times.
+    pub(crate) fn timestamp(&self, local: DateTime) -> Option<Timestamp> {
+        self.0.to_timestamp(local).ok()
+    }
+
     /// The local hour in which an hour of UTC starts.
     pub fn local(&self, hour: Hour) -> Local {
         let start = hour.start();
@@ -115,6 +132,20 @@ impl TimeZone {
     }
 }
 
+impl TryFrom<String> for TimeZone {
+    type Error = UnknownTimeZone;
+
+    fn try_from(name: String) -> Result<Self, UnknownTimeZone> {
+        Self::named(&name)
+    }
+}
+
+impl From<TimeZone> for String {
+    fn from(zone: TimeZone) -> Self {
+        zone.to_string()
+    }
+}
+
 impl Default for TimeZone {
     fn default() -> Self {
         Self::utc()
@@ -123,7 +154,7 @@ impl Default for TimeZone {
 
 impl fmt::Display for TimeZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+        f.write_str(self.name())
     }
 }
 
@@ -184,6 +215,11 @@ impl Calendar {
         Self { others, ..Self::new(&TimeZone::utc(), day) }
     }
 
+    /// The calendar for a customer whose zone may be declared.
+    pub fn declared(zone: Option<&TimeZone>, day: Hour) -> Self {
+        zone.map_or_else(|| Self::undeclared(day), |zone| Self::new(zone, day))
+    }
+
     /// The hours of UTC of the last hour, with the changes of the zone's clocks before. `None` if they do not change.
     fn changing(zone: &TimeZone, day: Hour) -> Option<Self> {
         let offsets: Vec<i64> = hours_around(day).map(|hour| zone.offset_hours(hour)).collect();
@@ -239,6 +275,15 @@ impl Calendar {
     /// The class of the window of a length that ends with an hour of the day.
     pub(crate) fn class(&self, hour_of_day: usize, length: usize) -> Class {
         self.classes[hour_of_day + 1][length]
+    }
+
+    /// Whether the clocks change within the window of a length that ends with an hour of the day. Such a window has a local
+    /// hour more or less than the windows before, which may be the hour of a job.
+    pub(crate) fn is_torn(&self, hour_of_day: usize, length: usize) -> bool {
+        let end = Self::SPAN + hour_of_day;
+        let hours =
+            |place: usize| self.local[place].day * Self::HOURS as i64 + i64::from(self.local[place].hour);
+        hours(end) - hours(end + 1 - LENGTHS[length]) != LENGTHS[length] as i64 - 1
     }
 
     /// The class of the last hour before the day.

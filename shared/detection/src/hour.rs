@@ -28,6 +28,11 @@ impl Hour {
         Self(self.0.saturating_add(hours))
     }
 
+    /// The hour of the day in UTC, from 0 to 23.
+    pub fn of_day(self) -> u8 {
+        self.0.rem_euclid(24) as u8
+    }
+
     /// The latest hour up to this one that begins at an hour of the day, in UTC.
     #[must_use]
     pub fn latest_at(self, hour_of_day: u8) -> Self {
@@ -54,6 +59,7 @@ mod tests {
             let hour = Hour::holding(at.parse().unwrap());
             assert_eq!(hour.start(), start.parse().unwrap(), "{at}");
             assert_eq!((hour.plus(25).since(hour), hour.plus(-3).since(hour)), (25, -3));
+            assert_eq!(hour.of_day(), start[11..13].parse::<u8>().unwrap(), "{at}");
         }
     }
 

@@ -126,6 +126,13 @@ impl Hours {
         Self { muted, ..self }
     }
 
+    /// The same with muted hours that are marked, from the hour `first` on.
+    #[must_use]
+    pub fn muted_at(self, first: Hour, muted: &[bool]) -> Self {
+        let place = |hour: Hour| usize::try_from(hour.since(first)).ok();
+        self.muted(|hour| place(hour).and_then(|place| muted.get(place)).is_some_and(|muted| *muted))
+    }
+
     pub fn aggregate(&self) -> Aggregate {
         self.aggregate
     }
@@ -198,6 +205,33 @@ impl Recent {
     /// The value of each hour, oldest first.
     pub(crate) fn known_values(&self) -> [Option<f64>; 24] {
         self.values.map(|value| Some(value).filter(|value| !value.is_nan()))
+    }
+
+    /// The same while a planned event goes on: if the newest hour is muted, the hours of that event keep their values, so
+    /// that its anomaly shows. Who judges does not tell people about it.
+    #[must_use]
+    pub fn with_present_event(mut self) -> Self {
+        self.muted.iter_mut().rev().take_while(|muted| **muted).for_each(|muted| *muted = false);
+        self
+    }
+
+    /// The hours whose own value does not count.
+    pub fn muted_hours(&self) -> impl Iterator<Item = Hour> + '_ {
+        let muted = self.muted.iter().enumerate().filter(|(_, muted)| **muted);
+        muted.map(|(place, _)| self.newest.plus(place as i64 - 23))
+    }
+
+    /// The same with the usual values of its muted hours in their place. Where nothing is known of an hour, it counts as
+    /// nothing.
+    #[must_use]
+    pub fn with_usual(mut self, usual: impl Fn(Hour) -> Option<f64>) -> Self {
+        for place in 0..24 {
+            if self.muted[place] {
+                let usual = usual(self.newest.plus(place as i64 - 23)).or(self.aggregate.nothing());
+                self.values[place] = usual.unwrap_or(f64::NAN);
+            }
+        }
+        self
     }
 
     /// The value of the hours of the day that are known. Zero if none is.

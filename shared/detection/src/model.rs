@@ -30,7 +30,7 @@ use muted::Muted;
 use robust::median_of;
 
 pub use memory::Memory;
-pub use numbers::{LAYOUT, NUMBERS};
+pub use numbers::{LAYOUT, NUMBERS, USUAL, usual_of};
 pub use peers::Profile;
 pub use transform::Transform;
 
@@ -92,11 +92,18 @@ const WINSOR: f64 = 1.5;
 impl Model {
     /// The model of a series for the day of `calendar`. `hours` may reach beyond the calendar's span on both sides.
     ///
+    /// There is no expectation of a window in which the clocks of the calendar change.
+    ///
     /// * `peers`: the shape of a day of all customers, for a series in its first days.
     pub fn fit(hours: &Hours, calendar: &Calendar, peers: &Profile) -> Self {
         let fitted = Fit::new(hours, calendar);
         let mut rows = fitted.rows_of_all(calendar, peers);
         fitted.add_classical(&mut rows, calendar);
+        for (hour, row) in rows.iter_mut().enumerate() {
+            for (place, window) in row.windows.iter_mut().enumerate() {
+                *window = window.filter(|_| !calendar.is_torn(hour, place));
+            }
+        }
         Self { day: calendar.day(), rows }
     }
 
@@ -105,23 +112,27 @@ impl Model {
         self.rows.get(usize::try_from(newest.since(self.day)).ok()?)
     }
 
-    /// The newest day with the usual values of its muted hours in their place. Hours before the model's day get those
-    /// of the same hour a day later.
+    /// The newest day with the usual values of its muted hours in their place.
     #[must_use]
-    pub fn fill_muted(&self, mut recent: Recent) -> Recent {
-        for place in 0..Calendar::HOURS {
-            if recent.muted[place] {
-                let hour = recent.newest.plus(place as i64 - 23).since(self.day);
-                let row = self.rows.get(hour.rem_euclid(Calendar::HOURS as i64) as usize);
-                let usual = row.and_then(|row| Some(row.transform.inverse(row.windows[0]?.expected)));
-                recent.values[place] = usual.or(recent.aggregate.nothing()).unwrap_or(f64::NAN);
-            }
-        }
-        recent
+    pub fn fill_muted(&self, recent: Recent) -> Recent {
+        recent.with_usual(|hour| self.row(same_hour(self.day, hour))?.usual())
     }
 }
 
+/// The hour of a model's day that says what is usual in an hour. Hours before the day get that of the same hour a day
+/// later.
+///
+/// * `day`: the first hour that the model serves.
+fn same_hour(day: Hour, hour: Hour) -> Hour {
+    day.plus(hour.since(day).rem_euclid(Calendar::HOURS as i64))
+}
+
 impl HourModel {
+    /// The usual value of the hour itself. `None` where too little is known.
+    fn usual(&self) -> Option<f64> {
+        Some(self.transform.inverse(self.windows[0]?.expected))
+    }
+
     /// Whether the series is in its first days, so that its peers stand for its past.
     pub fn is_new(&self) -> bool {
         self.days < FIRST_DAYS

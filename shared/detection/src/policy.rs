@@ -5,12 +5,18 @@
 //! policy for all customers, then the customer's own policy. Muted anomalies are stored with their reason, so that a
 //! planned event does not hide a real one.
 
+mod mute;
+mod recurrence;
+
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Detectors, MetricName, Sensitivity, Settings, SettingsError, Thresholds, Window};
+use crate::hour::Hour;
+use crate::{Detectors, MetricName, Sensitivity, Settings, SettingsError, Thresholds, TimeZone, Window};
+
+pub use mute::Mute;
+pub use recurrence::{Recurrence, RecurrenceError};
 
 /// Changes to the checks of all customers, or of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +28,13 @@ pub struct Policy {
     /// The detectors that judge all metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detectors: Option<Detectors>,
-    /// The same, thresholds and floors by metric. An entry of a metric wins over that of all metrics.
+    /// The zone of hours and weekdays. Without one they are those of UTC, and models find out whether clocks changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<TimeZone>,
+    /// Hours by which usage arrives late, from 0 to 48: the customer is judged that many hours later than others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_delay_hours: Option<u8>,
+    /// Detectors, thresholds and floors by metric. An entry of a metric wins over that of all metrics.
     #[serde(default)]
     pub metrics: BTreeMap<MetricName, Override>,
     #[serde(default)]
@@ -49,23 +61,6 @@ pub struct Override {
     pub detectors: Option<Detectors>,
 }
 
-/// A planned event. Anomalies whose window touches it are stored, and nobody is alerted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mute {
-    /// Only this metric. Absent means all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric: Option<MetricName>,
-    /// First instant of the event. Absent means no beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Timestamp>,
-    /// First instant after the event. Absent means no end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// The reason, for people who miss an alert.
-    pub reason: String,
-}
-
 /// A fault of a policy, and its place.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PolicyError {
@@ -79,11 +74,13 @@ pub enum PolicyError {
     Mute { index: usize, field: &'static str, allowed: &'static str },
     #[error("mutes: at most {} are allowed", Policy::MAX_MUTES)]
     TooManyMutes,
+    #[error("window_delay_hours: {hours} is out of range: whole hours from 0 to {}", Policy::MAX_DELAY_HOURS)]
+    WindowDelay { hours: u8 },
 }
 
 impl Policy {
     pub const MAX_MUTES: usize = 100;
-    pub const MAX_REASON_CHARACTERS: usize = 500;
+    pub const MAX_DELAY_HOURS: u8 = 48;
 
     /// The settings of a metric under this policy.
     ///
@@ -102,26 +99,40 @@ impl Policy {
 
     /// The mute that keeps an anomaly of this metric and window from alerting people.
     pub fn mute(&self, metric: &MetricName, window: &Window) -> Option<&Mute> {
-        self.mutes.iter().find(|mute| mute.covers(metric, window))
+        self.mutes.iter().find(|mute| mute.covers(metric, window, &self.zone_of(mute)))
+    }
+
+    /// Marks the hours from `first` on that mutes of this metric cover.
+    pub fn mark_muted(&self, metric: &MetricName, first: Hour, muted: &mut [bool]) {
+        self.mutes.iter().for_each(|mute| mute.mark(metric, &self.zone_of(mute), first, muted));
+    }
+
+    /// The zone of a mute's rule: its own, that of the policy, or UTC.
+    fn zone_of(&self, mute: &Mute) -> TimeZone {
+        mute.time_zone.as_ref().or(self.time_zone.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// Checks the delay.
+    ///
+    /// # Errors
+    ///
+    /// When it is above [`Self::MAX_DELAY_HOURS`].
+    pub fn validate_delay(&self) -> Result<(), PolicyError> {
+        let too_long = self.window_delay_hours.filter(|hours| *hours > Self::MAX_DELAY_HOURS);
+        too_long.map_or(Ok(()), |hours| Err(PolicyError::WindowDelay { hours }))
     }
 
     /// Checks the mutes. Thresholds and floors are checked together with the settings that they change.
     ///
     /// # Errors
     ///
-    /// When a mute has no reason, or ends before it begins, or there are too many.
+    /// When a mute has no reason, ends before it begins or repeats an event without end, or there are too many.
     pub fn validate_mutes(&self) -> Result<(), PolicyError> {
         if self.mutes.len() > Self::MAX_MUTES {
             return Err(PolicyError::TooManyMutes);
         }
         for (index, mute) in self.mutes.iter().enumerate() {
-            let refuse = |field, allowed| Err(PolicyError::Mute { index, field, allowed });
-            if mute.reason.trim().is_empty() || mute.reason.chars().count() > Self::MAX_REASON_CHARACTERS {
-                return refuse("reason", "1 to 500 characters that say why");
-            }
-            if mute.from.zip(mute.until).is_some_and(|(from, until)| from >= until) {
-                return refuse("until", "a time after `from`");
-            }
+            mute.validate().map_err(|(field, allowed)| PolicyError::Mute { index, field, allowed })?;
         }
         Ok(())
     }
@@ -139,15 +150,6 @@ impl Override {
             min_relative_spread: self.min_relative_spread.unwrap_or(usual.min_relative_spread),
             ..usual
         })
-    }
-}
-
-impl Mute {
-    /// Whether the window holds any part of the event. Usage of one planned hour shows in 24 windows.
-    fn covers(&self, metric: &MetricName, window: &Window) -> bool {
-        self.metric.as_ref().is_none_or(|muted| muted == metric)
-            && self.from.is_none_or(|from| from < window.end())
-            && self.until.is_none_or(|until| until > window.start())
     }
 }
 

@@ -14,7 +14,8 @@ use super::keys::{self, Key};
 /// The pages of one run beyond its limit of single pages: exact totals, and the largest pages.
 ///
 /// The totals are part of the key. So a repeated run meets its own digest, and a run that finds more has another
-/// digest. The shard is part of the key too, because two shards may have equal totals.
+/// digest. The shard is part of the key too, because two shards may have equal totals. So is a pass for customers whose
+/// usage arrives late: its window is that of an earlier run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     pub pk: String,
@@ -75,12 +76,12 @@ impl Digest {
             true => format!("{pages}-{held_back}"),
             false => format!("{pages}-{held_back}.{shard}"),
         };
-        let Key { pk, sk } = keys::digest(detected_at, &counts);
+        let (Key { pk, sk }, anomaly_id) = names(detected_at, &counts);
         Self {
             pk,
             sk,
             kind: "alert_digest".to_owned(),
-            anomaly_id: format!("{detected_at}.digest.{counts}"),
+            anomaly_id,
             detected_at,
             shard,
             pages,
@@ -95,10 +96,28 @@ impl Digest {
         }
     }
 
+    /// The same of a pass for customers that are judged some hours later than others.
+    ///
+    /// * `number`: the number of the pass among those of its delay.
+    #[must_use]
+    pub fn of_late(mut self, delay_hours: u8, number: usize) -> Self {
+        let former = format!("{}.digest.", self.detected_at);
+        let counts = self.anomaly_id.strip_prefix(&former).unwrap_or_default();
+        let (Key { pk, sk }, anomaly_id) =
+            names(self.detected_at, &format!("{counts}.late-{delay_hours}-{number}"));
+        (self.pk, self.sk, self.anomaly_id) = (pk, sk, anomaly_id);
+        self
+    }
+
     pub(crate) fn stamped(mut self, retention: Duration, run_id: &str) -> Self {
         let detected_at = Timestamp::from_millisecond(self.detected_at).unwrap_or(Timestamp::UNIX_EPOCH);
         self.ttl = expiry(detected_at, retention);
         run_id.clone_into(&mut self.run_id);
         self
     }
+}
+
+/// Key and id of a digest.
+fn names(detected_at: i64, counts: &str) -> (Key, String) {
+    (keys::digest(detected_at, counts), format!("{detected_at}.digest.{counts}"))
 }

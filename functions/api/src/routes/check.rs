@@ -310,12 +310,15 @@ async fn check_all(
     let policies = policies_of(app, &customers);
     let mut checks = Vec::with_capacity(customers.len() * metrics.len());
     if how.is_of_runs {
-        let hours = hours_of(app, &customers, &how.window, how.now, serving);
-        let reading = async { futures::try_join!(hours, policies) };
+        let reading = async {
+            let policies = policies.await?;
+            let hours = hours_of(app, &customers, &policies, &how.window, how.now, serving).await?;
+            Ok((hours, policies))
+        };
         let (hours, policies) = within_limits(app, caller, how.now, cost, reading).await?;
         for (customer, metric) in series(&customers, metrics) {
             let settings = &settings(app, &policies, customer, metric, how)?;
-            let of = Checked { customer, metric, settings, now: how.now };
+            let of = Checked { customer, metric, settings, policies: &policies, now: how.now };
             checks.push(Check::of_hours(app, of, &hours[customer], &how.window));
         }
     } else {
@@ -324,7 +327,7 @@ async fn check_all(
         let (usage, policies) = within_limits(app, caller, how.now, cost, reading).await?;
         for (customer, metric) in series(&customers, metrics) {
             let settings = &settings(app, &policies, customer, metric, how)?;
-            let of = Checked { customer, metric, settings, now: how.now };
+            let of = Checked { customer, metric, settings, policies: &policies, now: how.now };
             checks.push(Check::of_period(app, of, &usage[customer], &how.window));
         }
     }

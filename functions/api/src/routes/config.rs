@@ -124,6 +124,11 @@ pub(crate) async fn put_global(
 ) -> Result<Response, Problem> {
     query.only(&[])?;
     let seen = version_of(&headers)?;
+    if policy.window_delay_hours.is_some() {
+        let detail = "window_delay_hours: only the policy of one customer has it; `window_delay_seconds` of the deployment \
+                      delays the runs for all";
+        return Err(Problem::invalid("window_delay_hours", detail));
+    }
     let (global, customers) = app.store.policies().await?;
     let (settings, mut remarks) = checked(&app, &app.settings, &policy, &global.policy)?;
     // A customer's own policy was checked beside another policy for all customers. The two must fit together now as

@@ -1,10 +1,10 @@
 //! The shape of a check on demand.
 
-use catalog::MetricSpec;
+use catalog::{MetricSpec, Policies};
 use detection::text::usual;
 use detection::{
     AnomalyKind, Baseline, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Incident, Reason,
-    Settings, TimeZone, Verdict, Why, Window, check, describe,
+    Settings, Verdict, Why, Window, check, describe,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -134,20 +134,24 @@ pub(crate) struct Checked<'a> {
     pub(crate) customer: &'a CustomerId,
     pub(crate) metric: &'a MetricSpec,
     pub(crate) settings: &'a Settings,
+    pub(crate) policies: &'a Policies,
     pub(crate) now: Timestamp,
 }
 
 impl Check {
     /// Judges the newest hours of a series as the runs do.
     pub(crate) fn of_hours(app: &App, of: Checked<'_>, hours: &Hourly, window: &Window) -> Self {
-        let Checked { metric, settings, .. } = of;
-        let Assessed { assessment, verdict, current, broken } = hours.assess(app, metric, settings);
+        let Checked { customer, metric, settings, policies, .. } = of;
+        let Assessed { assessment, verdict, current, broken } =
+            hours.assess(app, customer, metric, settings, policies);
+        let window = &hours.window(window);
         let comparison = comparison(&verdict);
         let explanation = (assessment.hours > 0).then(|| assessment.explanation());
         let baseline = comparison.map(|comparison| comparison.baseline);
         let baseline = baseline.filter(|baseline| baseline.sample_count() > 0);
         let newest = Hour::holding(window.end()).plus(-1);
-        let sentence = usual::sentence(&assessment, &metric.unit, newest, &TimeZone::utc());
+        let zone = policies.time_zone(customer).cloned().unwrap_or_default();
+        let sentence = usual::sentence(&assessment, &metric.unit, newest, &zone);
         let description = match (&explanation, sentence) {
             (Some(explanation), Some(sentence)) if !explanation.is_classical() => {
                 format!("{}: {sentence}", metric.name)
@@ -204,7 +208,7 @@ impl Check {
     }
 
     fn new(of: Checked<'_>, found: Found<'_>) -> Self {
-        let Checked { customer, metric, settings, now } = of;
+        let Checked { customer, metric, settings, now, .. } = of;
         let (comparison, finding) = (comparison(found.verdict), finding(found.verdict));
         Self {
             customer_id: customer.to_string(),

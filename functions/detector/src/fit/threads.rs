@@ -15,6 +15,8 @@ const CUSTOMERS_OF_A_TASK: usize = 16;
 /// A customer whose models are due.
 pub(super) struct Due {
     pub(super) id: CustomerId,
+    /// The name of the declared time zone. Empty without one.
+    pub(super) zone: String,
     pub(super) calendar: Arc<Calendar>,
     /// By metric, in the order of the catalog.
     pub(super) series: Vec<Hours>,
@@ -23,6 +25,7 @@ pub(super) struct Due {
 /// A customer's models, by metric.
 pub(super) struct Fitted {
     pub(super) id: CustomerId,
+    pub(super) zone: String,
     pub(super) models: Vec<Model>,
 }
 
@@ -73,9 +76,9 @@ impl Threads {
 
 impl Due {
     fn fit(self) -> Fitted {
-        let Self { id, calendar, series } = self;
+        let Self { id, zone, calendar, series } = self;
         let models = series.iter().map(|hours| Model::fit(hours, &calendar, &Profile::FLAT)).collect();
-        Fitted { id, models }
+        Fitted { id, zone, models }
     }
 }
 
@@ -92,7 +95,7 @@ mod tests {
             let values: Vec<_> = (0..Calendar::SPAN).map(|hour| Some((number + hour % 24) as f64)).collect();
             let series = vec![Hours::new(Aggregate::Sum, true, calendar.begin(), &values)];
             let id = CustomerId::new(format!("customer {number}")).unwrap();
-            Due { id, calendar: Arc::clone(&calendar), series }
+            Due { id, zone: format!("zone {number}"), calendar: Arc::clone(&calendar), series }
         };
         // No customer, less than a task has, a task, and more tasks than processors.
         for count in [0, 3, CUSTOMERS_OF_A_TASK, 40 * CUSTOMERS_OF_A_TASK + 5] {
@@ -104,9 +107,9 @@ mod tests {
             }
             fitted.extend(threads.rest().await.unwrap());
             assert_eq!(fitted.len(), count);
-            for (number, Fitted { id, models }) in fitted.iter().enumerate() {
+            for (number, Fitted { id, zone, models }) in fitted.iter().enumerate() {
                 let expected = due(number);
-                assert_eq!(*id, expected.id);
+                assert_eq!((id, zone), (&expected.id, &expected.zone));
                 assert_eq!(*models, expected.fit().models, "{number}");
             }
         }

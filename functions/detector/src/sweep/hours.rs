@@ -49,7 +49,7 @@ pub(crate) async fn collect(
     known: &Known,
     figures: &mut RunFigures,
 ) -> anyhow::Result<Spool<Candidate>> {
-    let Pass { window, request, .. } = pass;
+    let Pass { window, .. } = pass;
     let started = Instant::now();
     let (mut shares, mut candidates) = (shares(pass).await, Spool::new());
     let (mut tally, mut fitted, mut number) = (Tally::default(), 0, 0);
@@ -57,7 +57,7 @@ pub(crate) async fn collect(
         let name = format!("{}-{number}", pass.writer.run_id);
         number += 1;
         let read = match &share {
-            Share::Full(part) => in_full(pass, known, *part, &request.customers, &name).await?,
+            Share::Full(part) => in_full(pass, known, *part, pass.customers, &name).await?,
             Share::Fitted(part, fits) => match screened(pass, known, *part, fits, &name).await? {
                 Some(read) => {
                     fitted += fits.len();
@@ -77,7 +77,7 @@ pub(crate) async fn collect(
         tally.add(of_share);
     }
     figures.usage = tally.figures;
-    if request.customers.is_empty()
+    if pass.customers.is_empty()
         && let Some(of_all) = stopped::candidate(known, &tally.together)
     {
         if let Some(finding) = of_all.finding() {
@@ -87,9 +87,9 @@ pub(crate) async fn collect(
         candidates.push(&of_all)?;
     }
     figures.clickhouse_time += started.elapsed();
-    if figures.usage.customers == 0 {
+    if figures.usage.customers == 0 && pass.delay_hours == 0 {
         tracing::warn!(
-            usage.customers_asked_for = request.customers.len(),
+            usage.customers_asked_for = pass.customers.len(),
             "no customer has any usage in the hours read: check that the views feed the rollup (`meterflow doctor`)"
         );
     }
@@ -106,7 +106,7 @@ pub(crate) async fn collect(
 /// The parts of the run's customers. Without any fit, one query reads all of them.
 async fn shares(pass: Pass<'_>) -> VecDeque<Share> {
     let Pass { app, request, writer, window, .. } = pass;
-    if !request.customers.is_empty() {
+    if !pass.customers.is_empty() {
         return VecDeque::from([Share::Full(request.shard)]);
     }
     let query_id = format!("{}-fits", writer.run_id);

@@ -4,13 +4,16 @@ use std::cmp::Ordering;
 
 use catalog::MetricSpec;
 use detection::model::HourModel;
-use detection::{Calendar, CustomerId, Direction, Hour, Settings, Together, Verdict, ensemble};
+use detection::{
+    Calendar, CustomerId, Direction, Hour, Hours, Recent, Settings, TimeZone, Together, Verdict, ensemble,
+};
 use warehouse::usage::{CustomerHours, CustomerModel, Fit, HoursRequest, UsageError};
 
 use super::whole::expect_nobody;
 use super::{Tally, customer_id, named, newest, note_verdict, quarantine};
 use crate::candidate::Judged;
 use crate::known::Known;
+use crate::mutes::{Muted, Mutes};
 use crate::pass::Pass;
 
 /// The share of the thresholds from which a series may be odd. Rows of a fit have single precision, and late events may
@@ -27,9 +30,13 @@ pub(super) async fn read(
     let (usage, newest) = (&pass.app.usage, newest(&pass.window));
     let models_id = format!("{}-models", request.query_id);
     let metrics = pass.app.catalog.metrics().len();
-    let mut models = usage.models(fits, metrics, newest, &models_id, request.deadline).await?;
+    let first = newest.plus(1 - Calendar::HOURS as i64);
+    let mut mutes = Mutes::new(pass.policies, pass.app.catalog.metrics());
+    let muted = mutes.of_all(first, Calendar::HOURS).to_vec();
+    let usual = usual_hours(&muted, first, newest);
+    let mut models = usage.models(fits, metrics, newest, &usual, &models_id, request.deadline).await?;
     let mut hours = usage.hours(request).await?;
-    let mut screen = Screen { pass, known, newest, suspects: Vec::new(), tally: Tally::default() };
+    let mut screen = Screen { pass, known, newest, muted, suspects: Vec::new(), tally: Tally::default() };
     let (mut model, mut of_customer) = (models.next().await?, hours.next().await?);
     loop {
         let order = match (&model, &of_customer) {
@@ -50,10 +57,20 @@ pub(super) async fn read(
     Ok((screen.suspects, screen.tally))
 }
 
+/// The hours of the day, but for the newest, whose usual values replace the muted hours of all customers.
+fn usual_hours(muted: &[Muted], first: Hour, newest: Hour) -> Vec<u8> {
+    let is_muted =
+        |place: &usize| muted.iter().flatten().any(|muted| muted.get(*place).is_some_and(|muted| *muted));
+    let hours = (0..Calendar::HOURS).filter(is_muted).map(|place| first.plus(place as i64));
+    hours.filter(|hour| *hour != newest).map(Hour::of_day).collect()
+}
+
 struct Screen<'a> {
     pass: Pass<'a>,
     known: &'a Known,
     newest: Hour,
+    /// The muted hours of the newest day, by metric, of customers without mutes of their own.
+    muted: Vec<Muted>,
     suspects: Vec<CustomerId>,
     tally: Tally,
 }
@@ -71,14 +88,23 @@ impl Screen<'_> {
             customer_id(self.pass, id, &mut self.tally.figures);
             return;
         };
+        if !self.pass.is_for(&customer) {
+            return;
+        }
         // A customer that is new since the fit.
         let Some(model) = model else { return self.suspects.push(customer) };
+        // The zone was changed since the fit: its hours are not those of the numbers.
+        let zone = self.pass.policies.time_zone(&customer).map(TimeZone::name);
+        if zone.unwrap_or_default() != model.zone {
+            return self.suspects.push(customer);
+        }
         let settings = self.pass.policies.settings(&customer);
         let series = metrics.iter().zip(&model.rows).zip(settings).enumerate();
         let mut verdicts = Vec::with_capacity(metrics.len());
         for (metric, ((spec, row), settings)) in series {
             let values = hours.and_then(|hours| hours.series().nth(metric));
-            let verdict = row.and_then(|row| self.verdict(&customer, metric, spec, &row, values, settings));
+            let verdict =
+                row.and_then(|row| self.verdict(&customer, model, (metric, spec), &row, values, settings));
             match verdict {
                 None => return self.suspects.push(customer),
                 Some(judged) => verdicts.push(judged),
@@ -98,28 +124,53 @@ impl Screen<'_> {
     fn verdict(
         &self,
         customer: &CustomerId,
-        metric: usize,
-        spec: &MetricSpec,
+        model: &CustomerModel,
+        (metric, spec): (usize, &MetricSpec),
         row: &HourModel,
         values: Option<&[f64]>,
         settings: &Settings,
     ) -> Option<Judged> {
         let incidents = self.known.of(customer.as_str(), metric);
         let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
+        let first = self.newest.plus(1 - Calendar::HOURS as i64);
         // A fit knows of no incident.
         if is_active || incidents.takes_hours_out() {
             return None;
         }
-        let first = self.newest.plus(1 - Calendar::HOURS as i64);
         let has_usage = values.is_some_and(|values| values.iter().any(|value| !value.is_nan()));
         // The model says since when the series is known: for longer than this day.
         let recent = spec.hours(first, values.unwrap_or(&[f64::NAN; 24]), first).known_since(first);
-        let assessment = ensemble::judge(&recent.recent(self.newest), row, settings);
+        let recent = self.filled(recent, customer, model, (metric, spec))?;
+        let assessment = ensemble::judge(&recent, row, settings);
         let is_odd = match assessment.verdict {
             Verdict::Normal(_) | Verdict::Anomalous(_) => assessment.is_near(SUSPICIOUS, row, settings),
             Verdict::Undetermined(_) => has_usage,
         };
         let newest = Together::of(&assessment);
         (!is_odd).then(|| Judged { verdict: assessment.verdict, candidates: Vec::new(), newest })
+    }
+
+    /// The newest day with usual values in its muted hours. `None` if these are not at hand, because only this customer has
+    /// the mute.
+    fn filled(
+        &self,
+        hours: Hours,
+        customer: &CustomerId,
+        model: &CustomerModel,
+        (metric, spec): (usize, &MetricSpec),
+    ) -> Option<Recent> {
+        let (policies, first) = (self.pass.policies, self.newest.plus(1 - Calendar::HOURS as i64));
+        let own;
+        let muted = if policies.has_own_mutes(customer) {
+            own = policies.muted_hours(customer, &spec.name, first, Calendar::HOURS);
+            own.as_deref()
+        } else {
+            self.muted.get(metric).and_then(Option::as_deref)
+        };
+        let Some(muted) = muted else { return Some(hours.recent(self.newest)) };
+        let recent = hours.muted_at(first, muted).recent(self.newest).with_present_event();
+        let usual = |hour: Hour| model.usual(hour.of_day(), metric);
+        let is_known = recent.muted_hours().all(|hour| usual(hour).is_some());
+        is_known.then(|| recent.with_usual(|hour| usual(hour).flatten()))
     }
 }

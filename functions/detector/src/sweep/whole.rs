@@ -3,10 +3,11 @@
 use detection::Hour;
 use warehouse::usage::{CustomerHours, HoursRequest, KnownHours, UsageError};
 
-use super::{Failure, LOGGED, Tally, customer_id, note_verdict, quarantine};
+use super::{Failure, LOGGED, Tally, customer_id, named, newest, note_verdict, quarantine};
 use crate::calendars::Calendars;
 use crate::candidate::{Candidate, SeriesOfHours, judge_hours};
 use crate::known::Known;
+use crate::mutes::Mutes;
 use crate::pass::Pass;
 use crate::spool::Spool;
 
@@ -16,17 +17,23 @@ pub(super) async fn read(
     known: &Known,
     request: &HoursRequest<'_>,
 ) -> Result<(Spool<Candidate>, Tally), Failure> {
-    let (usage, mut tally) = (&pass.app.usage, Tally::default());
-    let (mut candidates, mut calendars) = (Spool::new(), Calendars::of(&pass.window));
+    let usage = &pass.app.usage;
+    let mut reading = Reading {
+        pass,
+        known,
+        calendars: Calendars::of(&pass.window),
+        mutes: Mutes::new(pass.policies, pass.app.catalog.metrics()),
+        candidates: Spool::new(),
+        tally: Tally::default(),
+    };
     let mut stream = usage.hours(request).await.map_err(Failure::Usage)?;
     while let Some(customer) = stream.next().await.map_err(Failure::Usage)? {
-        judge(pass, known, customer, request, &mut calendars, &mut candidates, &mut tally)
-            .map_err(Failure::Spool)?;
+        reading.judge(customer, request).map_err(Failure::Spool)?;
     }
     if stream.may_be_cut() {
         expect_nobody(pass, request).await.map_err(Failure::Usage)?;
     }
-    Ok((candidates, tally))
+    Ok((reading.candidates, reading.tally))
 }
 
 /// An answer without rows has two possible causes: no usage in these hours, or a stream that was cut before its first
@@ -39,47 +46,61 @@ pub(super) async fn expect_nobody(pass: Pass<'_>, request: &HoursRequest<'_>) ->
     }
 }
 
-/// Checks every metric of one customer.
-fn judge(
-    pass: Pass<'_>,
-    known: &Known,
-    customer: &CustomerHours,
-    request: &HoursRequest<'_>,
-    calendars: &mut Calendars,
-    candidates: &mut Spool<Candidate>,
-    tally: &mut Tally,
-) -> anyhow::Result<()> {
-    let (metrics, figures) = (pass.app.catalog.metrics(), &mut tally.figures);
-    figures.customers += 1;
-    figures.series += metrics.len() as u64;
-    for metric in &customer.unknown_metrics {
-        quarantine(figures, "unknown_metric", 1, &customer.customer_id, metric);
-    }
-    let Some(id) = customer_id(pass, &customer.customer_id, figures) else { return Ok(()) };
-    let calendar = calendars.of_bucket(customer.bucket);
-    let KnownHours { first, customer_since, skipped } =
-        customer.known(calendar.begin(), Hour::holding(request.period.start()));
-    for (metric, (spec, values)) in metrics.iter().zip(customer.series()).enumerate() {
-        let values = values.get(skipped..).unwrap_or_default();
-        let hours = spec.hours(first, values, customer_since);
-        for (hour, reason) in hours.broken() {
-            if tally.figures.broken_windows < LOGGED {
-                tracing::warn!(
-                    customer.id = %id,
-                    usage.metric = %spec.name,
-                    hour = %hour.start(),
-                    reason = reason.as_str(),
-                    "a broken hour is left out"
-                );
+/// Whether another pass of the run judges a customer, because its usage arrives late.
+fn is_for_another_pass(pass: Pass<'_>, id: &[u8]) -> bool {
+    named(id).is_some_and(|id| !pass.is_for(&id))
+}
+
+/// The customers of a request, one by one.
+struct Reading<'a> {
+    pass: Pass<'a>,
+    known: &'a Known,
+    calendars: Calendars,
+    mutes: Mutes<'a>,
+    candidates: Spool<Candidate>,
+    tally: Tally,
+}
+
+impl Reading<'_> {
+    /// Checks every metric of one customer.
+    fn judge(&mut self, customer: &CustomerHours, request: &HoursRequest<'_>) -> anyhow::Result<()> {
+        let Self { pass, known, calendars, mutes, candidates, tally } = self;
+        let (metrics, figures) = (pass.app.catalog.metrics(), &mut tally.figures);
+        if is_for_another_pass(*pass, &customer.customer_id) {
+            return Ok(());
+        }
+        figures.customers += 1;
+        figures.series += metrics.len() as u64;
+        for metric in &customer.unknown_metrics {
+            quarantine(figures, "unknown_metric", 1, &customer.customer_id, metric);
+        }
+        let Some(id) = customer_id(*pass, &customer.customer_id, figures) else { return Ok(()) };
+        let calendar = calendars.of_bucket(customer.bucket, pass.policies.time_zone(&id));
+        let KnownHours { first, customer_since, skipped } =
+            customer.known(calendar.begin(), Hour::holding(request.period.start()));
+        for (metric, (spec, values)) in metrics.iter().zip(customer.series()).enumerate() {
+            let values = values.get(skipped..).unwrap_or_default();
+            let hours = spec.hours(first, values, customer_since);
+            for (hour, reason) in hours.broken() {
+                if tally.figures.broken_windows < LOGGED {
+                    tracing::warn!(
+                        customer.id = %id,
+                        usage.metric = %spec.name,
+                        hour = %hour.start(),
+                        reason = reason.as_str(),
+                        "a broken hour is left out"
+                    );
+                }
+                tally.figures.broken_windows += 1;
             }
-            tally.figures.broken_windows += 1;
+            let hours = &mutes.apply(hours, &id, metric, calendar.begin(), newest(&pass.window));
+            let judged =
+                judge_hours(*pass, known, &id, metric, SeriesOfHours { hours, customer_since, calendar });
+            for candidate in &judged.candidates {
+                candidates.push(candidate)?;
+            }
+            note_verdict(*pass, &id, metric, &judged, tally);
         }
-        let judged =
-            judge_hours(pass, known, &id, metric, SeriesOfHours { hours: &hours, customer_since, calendar });
-        for candidate in &judged.candidates {
-            candidates.push(candidate)?;
-        }
-        note_verdict(pass, &id, metric, &judged, tally);
+        Ok(())
     }
-    Ok(())
 }

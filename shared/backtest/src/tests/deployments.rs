@@ -36,6 +36,35 @@ fn a_customers_own_policy_comes_before_that_of_all() {
 }
 
 #[test]
+fn settings_of_a_customers_metric_hold() {
+    let at = FIRST + 2 * 24 + 13;
+    let policies = [
+        ("acme", "{}"),
+        ("mild", r#"{"metrics": {"calls": {"sensitivity": 5}}}"#),
+        ("varied", r#"{"metrics": {"calls": {"min_relative_spread": 1.0}}}"#),
+        ("classical", r#"{"metrics": {"calls": {"detectors": "z_score"}}}"#),
+        (
+            "other",
+            r#"{"sensitivity": 5, "metrics": {"calls": {"sensitivity": "medium"}, "traffic": {"sensitivity": 5}}}"#,
+        ),
+    ];
+    let (mut rows, mut customers) = (Rows::default(), Vec::new());
+    for (seed, (name, text)) in policies.into_iter().enumerate() {
+        let burst = |place: usize| usual(place) * if place == at { 2.5 } else { 1.0 };
+        add(&mut rows, name, "calls", seed as u64, burst);
+        let policy = serde_json::from_str(text).unwrap();
+        customers.push((id(name), catalog::StoredPolicy { policy, ..Default::default() }));
+    }
+    let of_deployment = Deployment { customers, ..deployment() };
+    let configuration = Configuration::new(catalog(), None, of_deployment, Some(TimeZone::utc())).unwrap();
+    let report = report(&rows, &configuration);
+    for (name, _) in policies {
+        let expected: &[usize] = if matches!(name, "acme" | "other") { &[at] } else { &[] };
+        assert_eq!(paged(&report, name), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_stored_policy_that_contradicts_the_catalog_is_not_applied_and_a_given_one_is_refused() {
     let policy = || serde_json::from_str(r#"{"metrics": {"gone": {}, "calls": {"threshold": 9}}}"#).unwrap();
     let stored = catalog::StoredPolicy { policy: policy(), ..Default::default() };

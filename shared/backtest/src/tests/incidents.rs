@@ -1,14 +1,15 @@
 //! What pages, and what becomes of the rest.
 
+use catalog::StoredPolicy;
 use detection::ensemble::Condition;
 use detection::incident::Event;
-use detection::{Direction, TimeZone};
+use detection::{Direction, Policy, TimeZone};
 
 use super::made::{
     FIRST, HOURS, add, add_hours, catalog, configuration, deployment, flagged, id, paged, report, report_of,
     start, usual,
 };
-use crate::{Configuration, Outcome, Replay, Rows};
+use crate::{Configuration, Deployment, Outcome, Replay, Rows};
 
 /// A customer with ten times the usual calls in the hours that `is_leak` names.
 fn leak(is_leak: impl Fn(usize) -> bool) -> Rows {
@@ -122,7 +123,7 @@ fn a_job_that_recurs_pages_twice() {
 }
 
 #[test]
-fn a_mute_covers_the_windows_that_show_the_event() {
+fn a_mute_covers_its_hours_and_no_later_window() {
     let at = FIRST + 2 * 24 + 13;
     let mute = |from: usize| {
         let [from, until] = [from, from + 1].map(|place| start().plus(place as i64).start());
@@ -132,6 +133,8 @@ fn a_mute_covers_the_windows_that_show_the_event() {
     let report = report(&rows, &configuration(&mute(at)));
     assert_eq!(report.pages, []);
     let hours = flagged(&report, "acme", 0);
+    // The hour counts in no later window.
+    assert_eq!(hours.len(), 1, "{hours:?}");
     assert_eq!(hours[0].1.outcome, Outcome::Muted { reason: "load test".to_owned() });
     // The hour of the leak is its own window. A planned event before does not cover it.
     let report = super::made::report(&rows, &configuration(&mute(at - 8)));
@@ -223,6 +226,18 @@ fn the_clocks_of_a_customer_without_a_declared_zone_may_have_changed() {
     };
     assert!(pages(Some("UTC")) > 0, "a declared zone is believed");
     assert_eq!((pages(None), pages(Some("America/Chicago"))), (0, 0));
+    // The zone of the customer's policy wins over that of the policy for all.
+    let policy =
+        |zone: &str| serde_json::from_str::<Policy>(&format!(r#"{{"time_zone": "{zone}"}}"#)).unwrap();
+    let pages = |of_all: &str, own: &str| {
+        let stored = StoredPolicy { policy: policy(own), ..StoredPolicy::default() };
+        let of_deployment = Deployment { customers: vec![(id("acme"), stored)], ..deployment() };
+        let configuration = Configuration::new(catalog(), Some(policy(of_all)), of_deployment, None).unwrap();
+        assert_eq!(configuration.zone().to_string(), of_all);
+        paged(&report_of(&usage, &configuration), "acme").len()
+    };
+    assert!(pages("America/Chicago", "UTC") > 0);
+    assert_eq!(pages("UTC", "America/Chicago"), 0);
 }
 
 #[test]

@@ -46,6 +46,36 @@ fn a_nightly_job_stays_at_its_local_hour_when_the_clocks_change() {
 }
 
 #[test]
+fn a_window_in_which_the_clocks_change_is_torn() {
+    let torn = |zone: &str, day: &str| -> Vec<(usize, usize)> {
+        let calendar = calendar(zone, day);
+        let is_torn = |(hour, length): &(usize, usize)| calendar.is_torn(*hour, *length);
+        let hours = [0, 1, 2, 3, 5, 6, 23].into_iter();
+        let all = hours.flat_map(|hour| (0..LENGTHS.len()).map(move |length| (hour, length)));
+        all.filter(is_torn).map(|(hour, length)| (hour, LENGTHS[length])).collect()
+    };
+    // At 01:00 of UTC.
+    let of_hours = [
+        (1, 3),
+        (1, 6),
+        (1, 24),
+        (2, 3),
+        (2, 6),
+        (2, 24),
+        (3, 6),
+        (3, 24),
+        (5, 6),
+        (5, 24),
+        (6, 24),
+        (23, 24),
+    ];
+    assert_eq!(torn("Europe/Berlin", "2026-10-25T00:00:00Z"), of_hours);
+    assert_eq!(torn("Europe/Berlin", "2026-03-29T00:00:00Z"), of_hours);
+    assert_eq!(torn("Europe/Berlin", "2026-10-26T01:00:00Z"), []);
+    assert_eq!(torn("Asia/Kolkata", "2026-10-25T00:00:00Z"), []);
+}
+
+#[test]
 fn a_skipped_local_hour_has_no_comparison_on_that_day() {
     // The clocks of Berlin went forward on 29 March 2026 at 02:00, which became 03:00.
     let summer = calendar("Europe/Berlin", "2026-03-30T00:00:00Z");

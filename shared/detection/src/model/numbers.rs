@@ -20,6 +20,9 @@ const OF_DAY: usize = 3;
 /// Numbers of a row.
 pub const NUMBERS: usize = OF_ROW + 4 * OF_WINDOW + OF_DAY;
 
+/// The places of the numbers that say what is usual in an hour.
+pub const USUAL: [usize; 3] = [1, 2, OF_ROW];
+
 /// The name of the layout. It changes with the meaning of any number.
 pub const LAYOUT: &str = "2";
 
@@ -75,12 +78,7 @@ impl HourModel {
         if numbers.len() != NUMBERS {
             return None;
         }
-        let transform = match *kind {
-            0.0 => Transform::Plain,
-            1.0 => Transform::Root,
-            2.0 => Transform::Asinh { scale: present(*scale).filter(|scale| *scale > 0.0)? },
-            _ => return None,
-        };
+        let transform = transform(*kind, *scale)?;
         let windows = windows.chunks_exact(OF_WINDOW).map(window).collect::<Option<Vec<_>>>()?;
         let mut windows: ByLength<Option<WindowModel>> = windows.try_into().ok()?;
         if !mean.is_nan() {
@@ -96,6 +94,22 @@ impl HourModel {
             memory: Memory { carried: present(*carried)?, spread: present(*spread)? },
         })
     }
+}
+
+/// The usual value of an hour, from the numbers at [`USUAL`]. `None` if they are broken, and an inner `None` where too little
+/// is known.
+pub fn usual_of([kind, scale, expected]: [f32; 3]) -> Option<Option<f64>> {
+    let transform = transform(kind, scale)?;
+    Some(optional(expected)?.map(|expected| transform.inverse(expected)))
+}
+
+fn transform(kind: f32, scale: f32) -> Option<Transform> {
+    Some(match kind {
+        0.0 => Transform::Plain,
+        1.0 => Transform::Root,
+        2.0 => Transform::Asinh { scale: present(scale).filter(|scale| *scale > 0.0)? },
+        _ => return None,
+    })
 }
 
 /// The window of these numbers, or its absence. `None` if they are neither.
@@ -205,7 +219,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_row_is_read_back_but_for_its_precision(row in any_row()) {
-            prop_assert_eq!(HourModel::of_numbers(&row.to_numbers()), Some(rounded(row)));
+            let numbers = row.to_numbers();
+            prop_assert_eq!(HourModel::of_numbers(&numbers), Some(rounded(row)));
+            prop_assert_eq!(usual_of(USUAL.map(|place| numbers[place])), Some(rounded(row).usual()));
         }
 
         #[test]

@@ -48,6 +48,23 @@ fn sensitivity_and_detectors_of_a_metric_win_over_those_of_all() {
 }
 
 #[test]
+fn a_customer_is_judged_at_most_two_days_later() {
+    let of = |hours: u8| policy(&format!(r#"{{"window_delay_hours":{hours}}}"#)).validate_delay();
+    assert_eq!((of(0), of(48)), (Ok(()), Ok(())));
+    assert!(of(49).unwrap_err().to_string().starts_with("window_delay_hours: 49 is out of range"));
+}
+
+#[test]
+fn a_time_zone_is_read_by_its_name() {
+    let text = r#"{"time_zone":"America/New_York","metrics":{},"mutes":[]}"#;
+    let policy: Policy = serde_json::from_str(text).unwrap();
+    assert_eq!(policy.time_zone.as_ref().map(TimeZone::name), Some("America/New_York"));
+    assert_eq!(serde_json::to_string(&policy).unwrap(), text);
+    let refusal = serde_json::from_str::<Policy>(r#"{"time_zone":"Berlin"}"#).unwrap_err().to_string();
+    assert!(refusal.starts_with("`Berlin` is no time zone: give an IANA name"), "{refusal}");
+}
+
+#[test]
 fn an_old_policy_reads_and_writes_as_before() {
     let text = r#"{"metrics":{"a":{"threshold":4.0}},"mutes":[{"reason":"release"}]}"#;
     let policy: Policy = serde_json::from_str(text).unwrap();
@@ -75,6 +92,8 @@ fn a_mute_covers_the_windows_that_touch_its_event() {
             metric,
             from: from.map(|time| time.parse().unwrap()),
             until: until.map(|time| time.parse().unwrap()),
+            rrule: None,
+            time_zone: None,
             reason: "load test".to_owned(),
         }],
         ..Policy::default()
@@ -102,6 +121,8 @@ fn mutes_need_a_reason_and_an_order() {
             metric: None,
             from: Some(from.parse().unwrap()),
             until: Some(until.parse().unwrap()),
+            rrule: None,
+            time_zone: None,
             reason: reason.to_owned(),
         }],
         ..Policy::default()
@@ -118,4 +139,77 @@ fn mutes_need_a_reason_and_an_order() {
     }
     let many = vec![policy(early, late, "release").mutes[0].clone(); 101];
     assert_eq!(Policy { mutes: many, ..Policy::default() }.validate_mutes(), Err(PolicyError::TooManyMutes));
+}
+
+fn policy(text: &str) -> Policy {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The places of the muted ones of 48 hours from midnight of Tuesday, 2026-11-24.
+fn muted(policy: &Policy) -> Vec<usize> {
+    let mut muted = [false; 48];
+    let first = Hour::holding("2026-11-24T00:00:00Z".parse().unwrap());
+    policy.mark_muted(&metric("a"), first, &mut muted);
+    (0..48).filter(|place| muted[*place]).collect()
+}
+
+#[test]
+fn a_mute_covers_the_hours_that_hold_a_part_of_it() {
+    let of = |from: &str, until: &str| {
+        muted(&policy(&format!(r#"{{"mutes":[{{"from":"{from}","until":"{until}","reason":"x"}}]}}"#)))
+    };
+    assert_eq!(of("2026-11-24T09:00:00Z", "2026-11-24T11:00:00Z"), [9, 10]);
+    assert_eq!(of("2026-11-24T09:59:59Z", "2026-11-24T11:00:01Z"), [9, 10, 11]);
+    assert_eq!(of("2026-11-20T00:00:00Z", "2026-11-24T02:00:00Z"), [0, 1]);
+    assert_eq!(of("2026-11-25T22:30:00Z", "2026-12-24T02:00:00Z"), [46, 47]);
+    assert_eq!(of("2026-11-26T00:00:00Z", "2026-11-27T00:00:00Z"), [0_usize; 0]);
+    assert_eq!(muted(&policy(r#"{"mutes":[{"reason":"x"}]}"#)).len(), 48);
+    assert_eq!(muted(&policy(r#"{"mutes":[{"metric":"b","reason":"x"}]}"#)), [0_usize; 0]);
+}
+
+#[test]
+fn a_recurring_mute_covers_each_of_its_events() {
+    let of = |rule: &str, zone: &str| {
+        let mute = format!(
+            r#"{{"from":"2026-11-03T08:30:00Z","until":"2026-11-03T10:30:00Z","rrule":"{rule}",{zone}"reason":"x"}}"#
+        );
+        policy(&format!(r#"{{"time_zone":"Asia/Kolkata","mutes":[{mute}]}}"#))
+    };
+    // 08:30 is 14:00 in Kolkata and 09:30 in Berlin. 3 November was a Tuesday, too.
+    let berlin = r#""time_zone":"Europe/Berlin","#;
+    assert_eq!(muted(&of("FREQ=WEEKLY", "")), [8, 9, 10]);
+    assert_eq!(muted(&of("FREQ=DAILY;BYHOUR=14", "")), [8, 9, 10, 32, 33, 34]);
+    assert_eq!(muted(&of("FREQ=DAILY;BYHOUR=14", berlin)), [13, 14, 15, 37, 38, 39]);
+    assert_eq!(muted(&of("FREQ=DAILY;UNTIL=20261124T083000Z", "")), [8, 9, 10]);
+    // The event of the evening before goes on after midnight.
+    assert_eq!(muted(&of("FREQ=DAILY;BYDAY=MO,WE;BYHOUR=23", r#""time_zone":"UTC","#)), [0, 1, 47]);
+    let window =
+        |end: &str| Window::between("2026-11-24T07:00:00Z".parse().unwrap(), end.parse().unwrap()).unwrap();
+    let of_week = of("FREQ=WEEKLY", "");
+    assert!(of_week.mute(&metric("a"), &window("2026-11-24T08:30:01Z")).is_some());
+    assert!(of_week.mute(&metric("a"), &window("2026-11-24T08:30:00Z")).is_none());
+    assert_eq!(
+        serde_json::to_string(&policy(&serde_json::to_string(&of_week).unwrap())).unwrap(),
+        serde_json::to_string(&of_week).unwrap()
+    );
+}
+
+#[test]
+fn a_recurring_mute_needs_an_event_that_ends() {
+    let refusal = |mute: &str| policy(&format!(r#"{{"mutes":[{{{mute},"reason":"x"}}]}}"#)).validate_mutes();
+    let rule = r#""rrule":"FREQ=DAILY""#;
+    let from = r#""from":"2026-11-03T08:30:00Z""#;
+    assert_eq!(refusal(&format!(r#"{rule},{from},"until":"2026-11-10T08:30:00Z""#)), Ok(()));
+    for (mute, field) in [
+        (rule.to_owned(), "mutes[0].from: the time"),
+        (format!(r#"{rule},"until":"2026-11-10T08:30:00Z""#), "mutes[0].from: the time"),
+        (format!("{rule},{from}"), "mutes[0].until: at most 7 days"),
+        (format!(r#"{rule},{from},"until":"2026-11-10T08:30:01Z""#), "mutes[0].until: at most 7 days"),
+        (format!(r#"{from},"time_zone":"UTC""#), "mutes[0].time_zone: goes with `rrule`"),
+    ] {
+        let refusal = refusal(&mute).unwrap_err().to_string();
+        assert!(refusal.starts_with(field), "{mute}: {refusal}");
+    }
+    let wrong = r#"{"mutes":[{"rrule":"FREQ=HOURLY","reason":"x"}]}"#;
+    assert!(serde_json::from_str::<Policy>(wrong).unwrap_err().to_string().starts_with("FREQ=HOURLY: DAILY"));
 }

@@ -87,7 +87,7 @@ fn the_digest() {
 }
 
 #[test]
-fn each_shard_has_a_digest_of_its_own() {
+fn each_shard_and_each_pass_for_late_customers_has_a_digest_of_its_own() {
     let totals = Totals { anomalies: 500, critical: 400, pages: 325, held_back: 300 };
     let of = |shard| Digest::new(window(), shard, totals, Vec::new());
     let end = window().end().as_millisecond();
@@ -99,6 +99,13 @@ fn each_shard_has_a_digest_of_its_own() {
     assert_eq!(third.anomaly_id, format!("{end}.digest.325-300.2-of-8"));
     assert_eq!(AnomalyId::parse(&third.anomaly_id), None, "it is no id of an anomaly");
     assert!(third.sk != last.sk && third.anomaly_id != last.anomaly_id);
+    let [late, later, other] =
+        [(6, 0), (7, 0), (6, 1)].map(|(delay, number)| of(Shard::WHOLE).of_late(delay, number));
+    assert_eq!(late.sk, format!("DIGEST#{end}#325-300.late-6-0"));
+    assert_eq!(late.anomaly_id, format!("{end}.digest.325-300.late-6-0"));
+    assert_eq!(AnomalyId::parse(&late.anomaly_id), None);
+    assert!(late.sk != later.sk && late.sk != other.sk && late.anomaly_id != whole.anomaly_id);
+    assert_eq!(third.clone().of_late(6, 0).sk, format!("DIGEST#{end}#325-300.2-of-8.late-6-0"));
     let description = digest::message(&third).body["description"].to_string();
     assert!(description.contains("325 incidents in one of 8 parts of the customers call"), "{description}");
 }

@@ -65,6 +65,7 @@ pub async fn plan(
     if found.rollup {
         plan.statements.push(statements::add_corrections());
         plan.statements.push(statements::add_index());
+        plan.statements.push(statements::add_zone());
         if found.keep_days != Some(keep_days) {
             let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
             plan.deletions.extend(deletion(client, database, None, EXPIRED, &condition).await?);

@@ -38,6 +38,11 @@ pub(super) fn add_index() -> String {
     )
 }
 
+/// Adds the time zone to models of an earlier version. They were fitted without one.
+pub(super) fn add_zone() -> String {
+    format!("ALTER TABLE {MODELS_TABLE} ADD COLUMN IF NOT EXISTS zone String AFTER fit")
+}
+
 pub(super) fn keep(keep_days: u16) -> String {
     format!("ALTER TABLE {TABLE} MODIFY TTL hour + toIntervalDay({keep_days})")
 }

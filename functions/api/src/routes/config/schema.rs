@@ -13,7 +13,14 @@ pub(in crate::routes) struct PolicyDocument {
     sensitivity: Option<SensitivityDocument>,
     /// The detectors that judge all metrics. An answer has the list.
     detectors: Option<DetectorsDocument>,
-    /// The same, thresholds and floors by metric of the catalog. They win over those of all metrics.
+    /// The time zone of hours and weekdays, by its IANA name. Absent: UTC, and the models find out whether clocks changed.
+    #[schema(example = "Europe/Berlin")]
+    time_zone: Option<String>,
+    /// Hours by which the usage arrives late. The customer is judged that many hours later than others. Only for one
+    /// customer.
+    #[schema(minimum = 0, maximum = 48)]
+    window_delay_hours: Option<u8>,
+    /// Detectors, thresholds and floors by metric of the catalog. They win over those of all metrics.
     #[schema(value_type = std::collections::BTreeMap<String, OverrideDocument>, required = false, example = json!({"api_calls": {"threshold": 4.0, "min_change": 500}}))]
     metrics: Value,
     /// At most 100 planned events. Their anomalies are stored and alert nobody.
@@ -107,7 +114,8 @@ pub(super) enum DetectorName {
     ZScore,
 }
 
-/// A planned event. Anomalies whose window touches it are stored with the reason, and nobody is alerted.
+/// A planned event. Its anomalies are stored with the reason, and nobody is alerted. With models of the week, its hours count
+/// neither in later windows nor in what is expected. With the classical rule, it covers each window that touches it.
 #[derive(ToSchema)]
 #[schema(as = Mute)]
 #[allow(dead_code)] // Describes `detection::Mute`.
@@ -120,6 +128,14 @@ pub(super) struct MuteDocument {
     /// RFC 3339, after `from`. Absent: no end.
     #[schema(format = DateTime, example = "2026-11-22T13:00:00Z")]
     until: Option<String>,
+    /// Repeats the event, which lasts as long each time: a rule of RFC 5545 with `FREQ` (`DAILY`, `WEEKLY` or `MONTHLY`) and
+    /// optionally `BYDAY`, `BYMONTHDAY`, `BYHOUR` and `UNTIL`. Needs `from` and `until`, at most 7 days apart. No occurrence is
+    /// before `from`.
+    #[schema(example = "FREQ=WEEKLY;BYDAY=SU;BYHOUR=2")]
+    rrule: Option<String>,
+    /// The time zone of the rule's days and hours, by its IANA name. Absent: that of this policy, or UTC.
+    #[schema(example = "Europe/Berlin")]
+    time_zone: Option<String>,
     /// The reason, for people who miss an alert.
     #[schema(min_length = 1, max_length = 500, example = "planned migration")]
     reason: String,

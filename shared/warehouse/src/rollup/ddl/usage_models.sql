@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS usage_models
     customer_id String,
     -- Which fit it is: rows of fits that are not in usage_model_fits are never read.
     fit UInt64,
+    -- The time zone of the customer's policy at the fit. Empty without one.
+    zone String,
     expires DateTime('UTC'),
     -- The numbers of each metric, in the order of the catalog.
     numbers Array(Float32) CODEC(ZSTD(1))

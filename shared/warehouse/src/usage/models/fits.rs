@@ -13,7 +13,8 @@ use crate::usage::reader::UsageReader;
 pub struct Fit {
     /// The hour of the day at which its models begin, in UTC.
     pub bucket: u8,
-    pub(super) id: u64,
+    /// Names the rows of its models.
+    pub id: u64,
     /// How many customers have models.
     pub customers: u64,
 }

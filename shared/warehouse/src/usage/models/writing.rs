@@ -34,6 +34,7 @@ struct ModelRow<'a> {
     bucket: u8,
     customer_id: &'a str,
     fit: u64,
+    zone: &'a str,
     expires: u32,
     numbers: Vec<f32>,
 }
@@ -63,8 +64,9 @@ impl UsageReader {
 }
 
 impl ModelWriter<'_> {
-    /// Writes a customer's models, one for each metric of the catalog.
-    pub async fn write(&mut self, customer_id: &str, models: &[Model]) -> Result<(), UsageError> {
+    /// Writes a customer's models, one for each metric of the catalog. `zone` is the name of its declared time zone, or
+    /// empty.
+    pub async fn write(&mut self, customer_id: &str, zone: &str, models: &[Model]) -> Result<(), UsageError> {
         let Self { reader, insert, day, fit, begun, query_id } = self;
         for place in 0..Calendar::HOURS as i64 {
             let hour = day.plus(place);
@@ -74,6 +76,7 @@ impl ModelWriter<'_> {
                 bucket: fit.bucket,
                 customer_id,
                 fit: fit.id,
+                zone,
                 expires: kept_until(*day, begun.as_millisecond()),
                 numbers: rows.flat_map(|row| row.to_numbers()).collect(),
             };
