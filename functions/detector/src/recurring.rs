@@ -62,7 +62,8 @@ pub(crate) async fn of(
     let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
     let opening = Occurrence { opened_at: until, direction: candidate.direction, size: figures.deviation() };
     let earlier = earlier.iter().map(|item| (Occurrence::of(&item.incident), is_confirmed(item)));
-    Ok(recurs(&opening, earlier, &TimeZone::utc()))
+    let utc = TimeZone::utc();
+    Ok(recurs(&opening, earlier, pass.policies.time_zone(&candidate.customer_id).unwrap_or(&utc)))
 }
 
 /// Whether a person said that the incident is real.
