@@ -48,7 +48,8 @@ impl Watch<'_> {
             Some(AlertItem::Anomaly(item)) => Some(&**item),
             _ => None,
         };
-        let muted = self.world.mutes.mute(&now.subject.metric, &window).is_some();
+        let newest = window.newest_hours(1).unwrap_or(window);
+        let muted = self.world.mutes.mute(&now.subject.metric, &newest).is_some();
         let known = before.or(latest);
         if let Some(known) = known.filter(|known| known.incident.last_window > window.end()) {
             return self.changed_late(known, to, alert, muted, &window, table);
@@ -124,7 +125,11 @@ impl Watch<'_> {
             }
             return;
         }
-        let expected = Incident { severity, peak_z_score: peak, anomalies: count, ..before.clone() };
+        // The window that saw the incident at its highest severity is told, with its change.
+        let seen = if item.severity >= before.severity { now } else { before };
+        let (seen_by, change) = (seen.seen_by, seen.change);
+        let expected =
+            Incident { severity, peak_z_score: peak, anomalies: count, seen_by, change, ..before.clone() };
         if *now != expected || to.description != known.description {
             let what = format!("a late run for {} changed {id} from {known:?} to {to:?}", window.end());
             self.violated(Rule::GapsAndLateRuns, what);

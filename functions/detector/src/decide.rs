@@ -66,10 +66,9 @@ impl<'a> Group<'a> {
     }
 
     /// The candidates, and whether each calls for a page.
-    pub(crate) fn calls(self) -> Vec<anyhow::Result<(Candidate, Call)>> {
-        let calls: Vec<_> =
-            self.candidates.iter().map(|candidate| Call::of(&self.decide(candidate).step)).collect();
-        self.candidates.into_iter().zip(calls).map(Ok).collect()
+    pub(crate) fn planned(&self) -> Vec<(Candidate, Call)> {
+        let call = |candidate: &Candidate| Call::of(&self.decide(candidate).step);
+        self.candidates.iter().map(|candidate| (candidate.clone(), call(candidate))).collect()
     }
 
     /// Notes an incident that was read again.

@@ -20,7 +20,7 @@ use crate::decide::{Decision, Group, by_customer, is_newest, observation, subjec
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
 use crate::pass::{Order, Pass, ensure_time_left};
-use crate::plan::{Call, PagePlan};
+use crate::plan::PagePlan;
 use crate::recurring;
 use crate::spool::Spool;
 
@@ -70,7 +70,9 @@ pub(crate) async fn all(
     let recurring = recurring::among(ledger, pass, known, candidates).await?;
     let recurring = &recurring;
     let calls = by_customer(candidates.read()?).flat_map(|group| match group {
-        Ok(candidates) => Group::new(pass, known, recurring, candidates).calls(),
+        Ok(candidates) => {
+            Group::new(pass, known, recurring, candidates).planned().into_iter().map(Ok).collect()
+        }
         Err(error) => vec![Err(error)],
     });
     let plan = PagePlan::of(calls, &app.alerting)?;
@@ -94,9 +96,11 @@ pub(crate) async fn all(
         .map(|group| async move {
             let mut group = Group::new(pass, known, recurring, group?);
             let mut settled = Vec::with_capacity(group.candidates().len());
-            for place in 0..group.candidates().len() {
-                let candidate = group.candidates()[place].clone();
-                settled.push(settle(ledger, pass, plan, &mut group, candidate).await?);
+            // Before any incident is read again: the plan knew no more.
+            let planned = group.planned();
+            for (candidate, planned) in planned {
+                let single = plan.is_single(&candidate, planned);
+                settled.push(settle(ledger, pass, single, &mut group, candidate).await?);
             }
             anyhow::Ok(settled)
         })
@@ -112,10 +116,12 @@ pub(crate) async fn all(
 }
 
 /// Stores one candidate with its change of an incident.
+///
+/// * `single`: whether a page goes out singly. Otherwise the digest of the run counts it.
 async fn settle(
     ledger: &impl Ledger,
     pass: Pass<'_>,
-    plan: &PagePlan,
+    single: bool,
     group: &mut Group<'_>,
     candidate: Candidate,
 ) -> anyhow::Result<Settled> {
@@ -126,9 +132,7 @@ async fn settle(
         let item = anomaly_item(pass, &candidate, &finding, None);
         return Ok(Settled::Anomaly(ledger.record(item, pass.writer).await?, None));
     }
-    let first = group.decide(&candidate).step;
-    let single = plan.is_single(&candidate, Call::of(&first));
-    if let Step::Become { incident, .. } = first
+    if let Step::Become { incident, .. } = group.decide(&candidate).step
         && group.latest(&candidate).is_some_and(|before| !is_enough(pass, &candidate, &before, &incident))
     {
         read(ledger, pass, group, &candidate).await?;
