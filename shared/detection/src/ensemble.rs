@@ -138,7 +138,8 @@ fn views(recent: &Recent, values: &ByLength<f64>, row: &HourModel, settings: &Se
     }
     if detectors.holds(Detector::Autoregressive) {
         let threshold = factor * settings.autoregressive().threshold();
-        let judged = autoregressive::judge(recent, row, threshold);
+        let least = settings.seasonal().min_relative_spread();
+        let judged = autoregressive::judge(recent, row, threshold, least);
         let view = |(opinion, expected)| View::new(opinion, threshold, values[0], expected, row, settings);
         views.extend(judged.map(view));
     }

@@ -45,13 +45,20 @@ impl Default for Parameters {
 /// value of its own, or too little is known.
 ///
 /// * `threshold`: the score that pages, for the range of usual values.
-pub(crate) fn judge(recent: &Recent, row: &HourModel, threshold: f64) -> Option<(Opinion, f64)> {
+/// * `min_relative_spread`: least spread of the hour as a share of its expected value.
+pub(crate) fn judge(
+    recent: &Recent,
+    row: &HourModel,
+    threshold: f64,
+    min_relative_spread: f64,
+) -> Option<(Opinion, f64)> {
     let ([.., before, newest], [.., before_muted, newest_muted]) = (recent.values, recent.muted);
     if before.is_nan() || newest.is_nan() || before_muted || newest_muted || row.is_new() {
         return None;
     }
     let (hour, Memory { carried, spread }) = (row.windows[0]?, row.memory);
-    let of_hour = hour.spread * ((1.0 + hour.samples.recip()) * (1.0 - carried * carried)).sqrt();
+    let least = row.transform.least_spread(hour.expected, recent.aggregate, min_relative_spread);
+    let of_hour = hour.spread.max(least) * ((1.0 + hour.samples.recip()) * (1.0 - carried * carried)).sqrt();
     let spread = spread.max(of_hour);
     if spread <= 0.0 {
         return None;
