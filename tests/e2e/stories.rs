@@ -58,7 +58,7 @@ async fn a_weekly_job_pages_twice_and_is_stored_as_recurring_from_then_on() -> R
     let id = text(&incident, "incident_id");
     let shown = api(&world).await?.read(&format!("/v1/incidents/{id}")).await?;
     assert_eq!((&shown["incident"]["recurring"], &shown["incident"]["last_page"]), (&json!(2), &Value::Null));
-    let listed = api(&world).await?.read(&format!("/v1/anomalies?incident_id={id}")).await?;
+    let listed = api(&world).await?.read(shown["anomalies_link"].as_str().context("a link")?).await?;
     let anomalies = listed["anomalies"].as_array().context("a list")?;
     assert_eq!(anomalies.len(), 1, "{listed}");
     assert_eq!((&anomalies[0]["recurring"], &anomalies[0]["alert_state"]), (&json!(2), &json!("none")));
