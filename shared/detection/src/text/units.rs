@@ -1,5 +1,7 @@
 //! Amounts as people read them: three significant digits, in the largest unit that keeps them above one.
 
+use std::borrow::Cow;
+
 /// `value` with its unit, scaled: bytes to kB, MB, GB …, ms to seconds, minutes, hours. Any other unit stays, and the
 /// number gets thousands separators or "million", "billion", "trillion".
 ///
@@ -15,8 +17,34 @@ pub fn humanize(value: f64, unit: &str) -> String {
         ),
         "GB" => in_steps(value, &[("kB", 1e-6), ("MB", 1e-3), ("GB", 1.0), ("TB", 1e3), ("PB", 1e6)]),
         "ms" => in_steps(value, &[("ms", 1.0), ("s", 1e3), ("min", 6e4), ("h", 3.6e6), ("days", 8.64e7)]),
-        _ => format!("{} {unit}", amount(value)),
+        _ => counted(&amount(value), unit),
     }
+}
+
+/// A number with its unit, which is singular after a one.
+fn counted(number: &str, unit: &str) -> String {
+    if number.trim_start_matches('-') == "1" {
+        format!("{number} {}", singular(unit))
+    } else {
+        format!("{number} {unit}")
+    }
+}
+
+/// One of an English plural. Words that are no regular plural stay.
+fn singular(unit: &str) -> Cow<'_, str> {
+    if let Some(stem) = unit.strip_suffix("ies") {
+        return Cow::Owned(format!("{stem}y"));
+    }
+    let ends = |endings: &[&str]| endings.iter().any(|ending| unit.ends_with(ending));
+    let stem = if ends(&["ss", "us", "is"]) {
+        unit
+    } else if ends(&["xes", "ches", "shes", "sses"]) {
+        unit.trim_end_matches("es")
+    } else {
+        unit.strip_suffix('s').unwrap_or(unit)
+    };
+    // A symbol of one letter is no word.
+    Cow::Borrowed(if stem.len() < 2 { unit } else { stem })
 }
 
 /// A number without a unit: "0", "12.3", "4,215", "8.4 million".
@@ -37,7 +65,7 @@ fn in_steps(value: f64, steps: &[(&str, f64)]) -> String {
     } else {
         steps.iter().rev().find(fits).unwrap_or(&steps[0])
     };
-    format!("{} {name}", amount(value / factor))
+    counted(&amount(value / factor), name)
 }
 
 /// Three significant digits below 100, whole numbers with thousands separators above.
@@ -92,7 +120,17 @@ mod tests {
             (4_215.0, "calls", "4,215 calls"),
             (123_456.0, "calls", "123,456 calls"),
             (8_400_000.0, "calls", "8.4 million calls"),
-            (1.0, "calls", "1 calls"),
+            (1.0, "calls", "1 call"),
+            (-1.0, "queries", "-1 query"),
+            (1.0, "boxes", "1 box"),
+            (1.0, "bytes", "1 byte"),
+            (1.0, "GB-hours", "1 GB-hour"),
+            (8.64e7, "ms", "1 day"),
+            (1_000.0, "ms", "1 s"),
+            (1.0, "status", "1 status"),
+            (1.0, "s", "1 s"),
+            (1.0, "ms", "1 ms"),
+            (1.5, "calls", "1.5 calls"),
             (-12.34, "credits", "-12.3 credits"),
             (-1_234.0, "credits", "-1,234 credits"),
             (0.000_2, "credits", "2.0e-4 credits"),
