@@ -1,10 +1,11 @@
 //! Muted hours of the past: people said that their values are not usual.
 //!
-//! An hour gets the mean of the same local hours that are not muted. So its windows lose it on both sides of a
-//! comparison, and keep their other hours. An hour that is always muted is nothing.
+//! An hour gets the median of the same local hours that are not muted. So its windows lose it on both sides of a
+//! comparison, and keep their other hours. One value of any size moves no median. An hour that is always muted is nothing.
 
 use crate::calendar::{Calendar, Local};
 use crate::hours::{ByLength, Hours, LENGTHS, is_mostly_muted};
+use crate::sorted::median;
 
 /// The muted hours of a span by place.
 pub(super) struct Muted(Vec<bool>);
@@ -20,17 +21,11 @@ impl Muted {
                 *value = f64::NAN;
             }
         }
-        let local = calendar.span();
-        let usual = |own: Local| {
-            let same_class = |other: Local| other.is_weekend() == own.is_weekend();
-            mean(span, local, |other| other.hour == own.hour && same_class(other))
-                .or_else(|| mean(span, local, |other| other.hour == own.hour))
-                .or(hours.aggregate().nothing())
-        };
-        let filled: Vec<Option<f64>> =
-            local.iter().zip(&muted).map(|(own, muted)| muted.then(|| usual(*own)).flatten()).collect();
-        for (value, filled) in span.iter_mut().zip(filled) {
-            *value = filled.unwrap_or(*value);
+        let usual = Usual::of(span, calendar.span());
+        for ((value, muted), own) in span.iter_mut().zip(&muted).zip(calendar.span()) {
+            if *muted {
+                *value = usual.at(*own).or(hours.aggregate().nothing()).unwrap_or(f64::NAN);
+            }
         }
         Self(muted)
     }
@@ -52,9 +47,35 @@ impl Muted {
     }
 }
 
-/// The mean of the hours with a value whose local time fits.
-fn mean(span: &[f64], local: &[Local], fits: impl Fn(Local) -> bool) -> Option<f64> {
-    let fitting = span.iter().zip(local).filter(|(value, local)| !value.is_nan() && fits(**local));
-    let (count, sum) = fitting.fold((0.0, 0.0), |(count, sum), (value, _)| (count + 1.0, sum + value));
-    (count > 0.0).then(|| sum / count)
+/// The medians of the local hours of the day.
+struct Usual {
+    all_days: [Option<f64>; Calendar::HOURS],
+    /// Of weekdays, and of weekends.
+    by_class: [[Option<f64>; Calendar::HOURS]; 2],
+}
+
+impl Usual {
+    /// * `span`: values by place, NaN for gaps.
+    fn of(span: &[f64], local: &[Local]) -> Self {
+        let mut values = [const { [const { Vec::new() }; Calendar::HOURS] }; 2];
+        for (value, local) in span.iter().zip(local).filter(|(value, _)| !value.is_nan()) {
+            let of_class: &mut [Vec<f64>; Calendar::HOURS] = &mut values[usize::from(local.is_weekend())];
+            of_class[usize::from(local.hour) % Calendar::HOURS].push(*value);
+        }
+        let all_days = std::array::from_fn(|hour| {
+            median_of_any([values[0][hour].as_slice(), &values[1][hour]].concat())
+        });
+        Self { all_days, by_class: values.map(|of_class| of_class.map(median_of_any)) }
+    }
+
+    /// The median of days of the same class, or of all days.
+    fn at(&self, local: Local) -> Option<f64> {
+        let hour = usize::from(local.hour) % Calendar::HOURS;
+        self.by_class[usize::from(local.is_weekend())][hour].or(self.all_days[hour])
+    }
+}
+
+fn median_of_any(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    median(&values)
 }

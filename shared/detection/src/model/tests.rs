@@ -305,6 +305,25 @@ fn muted_hours_do_not_count_and_their_windows_do() {
 }
 
 #[test]
+fn a_broken_value_beside_muted_hours_changes_no_expectation() {
+    let broken_at = 3 * 24 + 3;
+    let is_muted = |place: usize| place % 24 == 3 && place / 24 >= 25;
+    let begin = calendar().begin();
+    let of = |broken: f64| {
+        let hours = hours(|place| if place == broken_at { broken } else { usage(place) });
+        fit(&hours.muted(|hour| is_muted(hour.since(begin) as usize)))
+    };
+    let (without, with) = (of(usage(broken_at)), of(1e99));
+    for (hour, (without, with)) in without.rows.iter().zip(&with.rows).enumerate() {
+        for (place, (without, with)) in without.windows.iter().zip(&with.windows).enumerate() {
+            let (without, with) = (without.unwrap(), with.unwrap());
+            let ratio = with.expected / without.expected;
+            assert!((ratio - 1.0).abs() < 0.05, "{hour} {place}: {ratio}");
+        }
+    }
+}
+
+#[test]
 fn the_first_days_take_the_shape_of_peers() {
     let shape: [f64; 24] = std::array::from_fn(|hour| if (8..18).contains(&hour) { 10.0 } else { 1.0 });
     let peers = Profile::of(shape).unwrap();
