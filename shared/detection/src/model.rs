@@ -207,7 +207,7 @@ impl Fit {
 
     /// The rows by what is known of the customer's clocks.
     fn rows_of_all(&self, calendar: &Calendar, peers: &Profile) -> Vec<HourModel> {
-        if calendar.others().is_empty() {
+        if calendar.others().is_empty() || clocks::is_flat(calendar, &self.transformed[0]) {
             return self.rows(calendar, peers);
         }
         let calendars: Vec<&Calendar> = std::iter::once(calendar).chain(calendar.others()).collect();

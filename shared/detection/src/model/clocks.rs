@@ -13,6 +13,9 @@ const ALIKE: f64 = 8.0;
 /// A calendar that is less plausible than this does not count.
 const LEAST: f64 = 0.01;
 
+/// Hours of a day are alike up to this share of the noise's variance: 0.3 of its deviation.
+const FLAT: f64 = 0.09;
+
 /// The plausibility of calendars, with a sum of one. The first one is half of what is believed at first.
 ///
 /// * `values`: the transformed hours of the span, NaN for gaps.
@@ -33,25 +36,63 @@ pub(super) fn plausibilities(calendars: &[&Calendar], values: &[f64]) -> Vec<f64
     weights.iter().map(|weight| weight / all).collect()
 }
 
+/// Whether the hours of a day are about alike, so that a change of clocks moves no expectation by as much as the noise.
+///
+/// The deviation of the hours of a day among each other, without what noise gives their means, is compared with the noise
+/// (random effects of one factor: S. R. Searle et al., "Variance Components", 1992).
+pub(super) fn is_flat(calendar: &Calendar, values: &[f64]) -> bool {
+    let days = Days::of(calendar, values);
+    let (hours, misfit) = days.misfit(calendar, values);
+    let noise = misfit / (hours - days.cells.len() as f64).max(1.0);
+    let of_class = |class: usize| {
+        let cells = || days.cells.iter().skip(class).step_by(2).filter(|(count, _)| *count > 0.0);
+        let (cells_known, count, sum) = cells()
+            .fold((0.0, 0.0, 0.0), |(cells, all, sums), (count, sum)| (cells + 1.0, all + count, sums + sum));
+        let between = cells().map(|(of, total)| of * (total / of - sum / count).powi(2)).sum::<f64>();
+        let of_hours = (between / (cells_known - 1.0) - noise) * cells_known / count;
+        cells_known < 2.0 || of_hours <= FLAT * noise
+    };
+    (0..2).all(of_class)
+}
+
 /// The number of hours with a value, and their squared distances from the mean of the same local hour of working days
 /// or of weekends.
 fn misfit(calendar: &Calendar, values: &[f64]) -> (f64, f64) {
-    let mut sums = [(0.0, 0.0); 48];
-    let place = |at: usize| {
-        let local = calendar.span()[at];
-        2 * usize::from(local.hour) + usize::from(local.is_weekend())
-    };
-    let known = || values.iter().copied().enumerate().filter(|(_, value)| !value.is_nan());
-    for (at, value) in known() {
-        let (count, sum) = &mut sums[place(at)];
-        *count += 1.0;
-        *sum += value;
+    Days::of(calendar, values).misfit(calendar, values)
+}
+
+/// Counts and sums of the local hours: of working days at even places, of weekends at odd ones.
+struct Days {
+    cells: [(f64, f64); 48],
+}
+
+impl Days {
+    fn of(calendar: &Calendar, values: &[f64]) -> Self {
+        let mut cells = [(0.0, 0.0); 48];
+        for (at, value) in known(values) {
+            let (count, sum) = &mut cells[cell_of(calendar, at)];
+            *count += 1.0;
+            *sum += value;
+        }
+        Self { cells }
     }
-    let square = |(at, value): (usize, f64)| {
-        let (count, sum) = sums[place(at)];
-        (value - sum / count).powi(2)
-    };
-    (sums.iter().map(|(count, _)| count).sum(), known().map(square).sum())
+
+    fn misfit(&self, calendar: &Calendar, values: &[f64]) -> (f64, f64) {
+        let square = |(at, value): (usize, f64)| {
+            let (count, sum) = self.cells[cell_of(calendar, at)];
+            (value - sum / count).powi(2)
+        };
+        (self.cells.iter().map(|(count, _)| count).sum(), known(values).map(square).sum())
+    }
+}
+
+fn cell_of(calendar: &Calendar, at: usize) -> usize {
+    let local = calendar.span()[at];
+    2 * usize::from(local.hour) + usize::from(local.is_weekend())
+}
+
+fn known(values: &[f64]) -> impl Iterator<Item = (usize, f64)> {
+    values.iter().copied().enumerate().filter(|(_, value)| !value.is_nan())
 }
 
 /// The mean of rows. A difference between their expectations widens the spread.
@@ -83,4 +124,38 @@ fn moments(windows: &[(f64, &WindowModel)]) -> (f64, f64) {
     let expected = mean(&|window| window.expected);
     let variance = mean(&|window| window.spread.powi(2) + (window.expected - expected).powi(2));
     (expected, variance.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Hour;
+
+    /// Noise with a deviation of one, the same for each seed (splitmix64).
+    fn noise(seed: usize, place: usize) -> f64 {
+        let mixed = ((seed * 1_000 + place) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (f64::from((mixed ^ mixed >> 31) as u32) / f64::from(u32::MAX) - 0.5) * 12_f64.sqrt()
+    }
+
+    #[test]
+    fn hours_of_a_day_are_alike_or_not() {
+        let calendar = Calendar::undeclared(Hour::holding("2026-11-03T00:00:00Z".parse().unwrap()));
+        let share = |shape: fn(usize) -> f64| {
+            let of = |seed: usize| {
+                let values: Vec<_> =
+                    (0..Calendar::SPAN).map(|place| shape(place % 24) + noise(seed, place)).collect();
+                is_flat(&calendar, &values)
+            };
+            (0..200).filter(|seed| of(*seed)).count()
+        };
+        assert!(share(|_| 20.0) >= 190, "{}", share(|_| 20.0));
+        assert_eq!(share(|hour| if (8..18).contains(&hour) { 22.0 } else { 20.0 }), 0, "a working day");
+        assert_eq!(share(|hour| if hour == 3 { 26.0 } else { 20.0 }), 0, "a nightly job");
+        let of =
+            |value: fn(usize) -> f64| is_flat(&calendar, &(0..Calendar::SPAN).map(value).collect::<Vec<_>>());
+        assert!(of(|_| 5.0) && of(|_| f64::NAN));
+        assert!(!of(|place| (place % 24) as f64), "without noise");
+    }
 }
