@@ -24,6 +24,7 @@ use super::whole;
 use super::{Failure, Tally, newest};
 use crate::candidate::Candidate;
 use crate::known::Known;
+use crate::mutes::Mutes;
 use crate::pass::{Pass, millis};
 use crate::spool::Spool;
 use crate::stopped;
@@ -31,8 +32,9 @@ use crate::stopped;
 /// Customers that are read by one query after a screen.
 const CUSTOMERS_A_QUERY: usize = 500;
 
-/// Customers that are screened together. A share of more is divided, down to the customers of one bucket.
-const CUSTOMERS_OF_A_SHARE: u64 = 600_000;
+/// Series that are screened together: ClickHouse sorts the rows of their models in less than 2 GB. A share of more is
+/// divided, down to the customers of one bucket.
+const SERIES_OF_A_SHARE: u64 = 2_400_000;
 
 /// A part of the customers of a run.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub(crate) async fn collect(
                     read
                 }
                 None => {
-                    // Rows of a fit are missing. The hours have all that the fit was made of.
+                    // The hours have all that the missing rows of a fit were made of.
                     shares.extend(parts_of_fits(*part, fits));
                     continue;
                 }
@@ -131,19 +133,28 @@ async fn shares(pass: Pass<'_>) -> VecDeque<Share> {
         }
     };
     let mut shares = VecDeque::new();
-    divide(request.shard, &fits, &mut shares);
+    divide(request.shard, &fits, most_customers(pass), &mut shares);
     shares
 }
 
+/// The customers of a share. Muted hours of all customers double the numbers of each.
+fn most_customers(pass: Pass<'_>) -> u64 {
+    let metrics = pass.app.catalog.metrics();
+    let first = newest(&pass.window).plus(1 - Calendar::HOURS as i64);
+    let mut mutes = Mutes::new(pass.policies, metrics);
+    let is_muted = mutes.of_all(first, Calendar::HOURS).iter().any(Option::is_some);
+    SERIES_OF_A_SHARE / (metrics.len() as u64).max(1) / if is_muted { 2 } else { 1 }
+}
+
 /// Divides customers into as few shares as possible.
-fn divide(part: Shard, fits: &[Fit], shares: &mut VecDeque<Share>) {
+fn divide(part: Shard, fits: &[Fit], most: u64, shares: &mut VecDeque<Share>) {
     let of_part: Vec<Fit> = fits.iter().copied().filter(|fit| part.has(fit.bucket)).collect();
     let are_all_fitted = of_part.len() == part.buckets().count();
     let customers: u64 = of_part.iter().map(|fit| fit.customers).sum();
     match part.parts() {
         _ if of_part.is_empty() => shares.push_back(Share::Full(part)),
-        Some(parts) if !are_all_fitted || customers > CUSTOMERS_OF_A_SHARE => {
-            parts.for_each(|part| divide(part, fits, shares));
+        Some(parts) if !are_all_fitted || customers > most => {
+            parts.for_each(|part| divide(part, fits, most, shares));
         }
         _ => shares.push_back(Share::Fitted(part, of_part)),
     }
@@ -185,7 +196,7 @@ async fn in_full(
     }
 }
 
-/// Judges customers that were fitted. `None` if rows of their fits are missing.
+/// Judges customers that were fitted. `None` if rows of their fits are missing, or they are too many for one query.
 async fn screened(
     pass: Pass<'_>,
     known: &Known,
@@ -213,6 +224,14 @@ async fn screened(
                     usage.part = %part,
                     error = error_chain(&error),
                     "fits have fewer rows than were noted: smaller parts of their customers are read"
+                );
+                return Ok(None);
+            }
+            Err(error @ UsageError::TooExpensive { .. }) if part.parts().is_some() => {
+                tracing::warn!(
+                    usage.part = %part,
+                    error = error_chain(&error),
+                    "ClickHouse has too little memory or time for so many customers: smaller parts of them are read"
                 );
                 return Ok(None);
             }
