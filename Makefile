@@ -101,7 +101,8 @@ bench-large: setup build-release ## The same for a million customers (half an ho
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
 
 bench-detection: ## What the detector finds, misses and pages in generated months, beside other rules; writes into docs/detection.md (minutes)
-	cargo run --quiet -p bench --bin detection -- --write docs
+	cargo build --quiet --profile bench -p detection --example speed
+	cargo run --quiet -p bench --bin detection -- --write docs --speed target/release/examples/speed
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

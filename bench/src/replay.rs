@@ -52,7 +52,7 @@ pub fn replay(month: &Month, rule: &Rule) -> anyhow::Result<Record> {
         rule.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let app = simulation::app_with(&variables).with_context(|| format!("the settings of {}", rule.name))?;
     let usage = Usage::of(month, &app)?;
-    let mut books = Books::new(&app, &usage);
+    let mut books = Books::new(&app, &usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot start a runtime")?;
     for end in month.runs() {
         runtime.block_on(run(&app, &mut books, end)).with_context(|| format!("the run of hour {end}"))?;
@@ -99,7 +99,7 @@ mod tests {
             start: Timestamp::constant(1_791_158_400, 0),
             hours: 34 * 24,
             history: 31 * 24,
-            metrics: vec![Metric { name: MetricName::new("api_calls").unwrap(), min_change: 100.0 }],
+            metrics: vec![Metric::new(MetricName::new("api_calls").unwrap(), 100.0)],
             customers: vec![customer("a", 1.0), customer("b", 20.0)],
             causes: Vec::new(),
         }
@@ -166,10 +166,7 @@ mod tests {
 
     #[test]
     fn a_metric_that_the_catalog_does_not_have_is_refused() {
-        let month = Month {
-            metrics: vec![Metric { name: MetricName::new("unknown").unwrap(), min_change: 1.0 }],
-            ..month()
-        };
+        let month = Month { metrics: vec![Metric::new(MetricName::new("unknown").unwrap(), 1.0)], ..month() };
         let refused = replay(&month, &rule(&[])).unwrap_err();
         assert!(refused.to_string().contains("unknown"), "{refused}");
     }

@@ -1,4 +1,4 @@
-//! A month that never was: 71 customers of 21 kinds, nine weeks of usage before the first run and four weeks with runs,
+//! A month that never was: 73 customers of 21 kinds, nine weeks of usage before the first run and four weeks with runs,
 //! and 43 causes planted in them. The clocks of Europe and of America change within the runs.
 //!
 //! Everything is drawn from a seed. [`kinds`] has the formula of each kind of customer, [`rates`] makes hours of it, and
@@ -8,10 +8,11 @@ use anyhow::Context;
 use detection::{CustomerId, Direction, MetricName};
 use jiff::Timestamp;
 
+pub(crate) use draw::Draw;
+
 use crate::usage::{Cause, Customer, Metric, Month, Subject};
 use calendar::Calendar;
 use causes::{ALL, PLANS, Planted, Planting};
-use draw::Draw;
 use kinds::{KINDS, Kind, Span};
 use rates::Rates;
 use visible::first_visible;
@@ -61,6 +62,15 @@ pub fn generate(seed: u64) -> anyhow::Result<Month> {
     Ok(month)
 }
 
+/// The month of a seed without any cause, of some kinds of customers.
+///
+/// # Errors
+///
+/// When a name of a kind or a metric is refused.
+pub fn generate_calm(seed: u64, is_wanted: impl Fn(&str) -> bool) -> anyhow::Result<Month> {
+    Frame::of(seed, HISTORY, HOURS, false)?.fleet(|kind| is_wanted(kind.name))
+}
+
 /// Customers with recurring jobs alone, over five calendar months. Nothing happens to them.
 ///
 /// # Errors
@@ -73,7 +83,7 @@ pub fn generate_jobs(seed: u64) -> anyhow::Result<Month> {
 
 impl Frame {
     fn of(seed: u64, history: usize, hours: usize, has_causes: bool) -> anyhow::Result<Self> {
-        let metric = |(name, min_change)| anyhow::Ok(Metric { name: MetricName::new(name)?, min_change });
+        let metric = |(name, min_change)| anyhow::Ok(Metric::new(MetricName::new(name)?, min_change));
         let metrics = METRICS.into_iter().map(metric).collect::<Result<_, _>>()?;
         Ok(Self { seed, history, hours, metrics, has_causes })
     }

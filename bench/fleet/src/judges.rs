@@ -6,16 +6,18 @@ mod cut_forest;
 mod hour_of_day;
 mod models;
 mod robust_profile;
+mod seasonal_hybrid;
 mod today;
 
 pub use cut_forest::CutForest;
 pub use hour_of_day::HourOfDay;
 pub use models::{Models, assess};
 pub use robust_profile::RobustProfile;
+pub use seasonal_hybrid::SeasonalHybrid;
 pub use today::Today;
 
 /// All but the detector's own.
-pub const PEERS: [&dyn Scorer; 4] = [&Today, &HourOfDay, &RobustProfile, &CutForest];
+pub const PEERS: [&dyn Scorer; 5] = [&Today, &HourOfDay, &RobustProfile, &SeasonalHybrid, &CutForest];
 
 /// Days of history that a rule looks at, and days that it needs at least.
 const DAYS: usize = 28;

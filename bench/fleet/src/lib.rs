@@ -12,11 +12,15 @@
 //! A rule that is only a score of each hour ([`Scorer`](pager::Scorer)) becomes a judge with the pages of [`pager`]. The
 //! detector itself is a judge of the package `bench`, since it needs more than this crate knows.
 
+pub mod cases;
 pub mod compare;
 pub mod generate;
+pub mod goal;
 pub mod judges;
+pub mod noise;
 pub mod pager;
 pub mod pictures;
+pub mod public;
 pub mod record;
 pub mod report;
 pub mod tally;

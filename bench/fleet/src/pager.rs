@@ -17,7 +17,7 @@ use detection::hours::{ByLength, LENGTHS};
 use detection::incident::{self, CALM_HOURS, Event, INSIDE};
 
 use crate::record::{IncidentKey, Judge, Notification, Record};
-use crate::usage::{Month, SeriesKey, Subject};
+use crate::usage::{Metric, Month, SeriesKey, Subject};
 use recurrence::Recurrence;
 
 mod recurrence;
@@ -82,18 +82,16 @@ pub struct Scores {
 /// Share of the customers that drop when all stop: some are idle at that hour.
 const STOPPED: f64 = 0.2;
 
-/// The default of the detector: a change of less than a tenth does not matter.
-pub const MIN_RELATIVE_CHANGE: f64 = 0.1;
-
 /// No score is beyond this.
 const MOST: f64 = 1e6;
 
 impl Score {
     /// The score of a single window of so many hours. Zero of a change that does not matter.
     pub fn of(usage: &Usage<'_>, hours: usize, score: f64, found: f64, expected: f64) -> Self {
-        let min_change = usage.month.metrics[usage.metric].min_change * (hours as f64 / 24.0).sqrt();
+        let Metric { min_change, min_relative_change, .. } = usage.month.metrics[usage.metric];
+        let min_change = min_change * (hours as f64 / 24.0).sqrt();
         let change = (found - expected).abs();
-        if score.is_nan() || change < min_change || change < MIN_RELATIVE_CHANGE * expected.abs() {
+        if score.is_nan() || change < min_change || change < min_relative_change * expected.abs() {
             return Self::default();
         }
         let score = score.clamp(-MOST, MOST);

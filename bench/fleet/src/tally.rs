@@ -30,7 +30,7 @@ pub struct Tally {
     pub messages: usize,
     /// Hours from the end of a cause until "resolved", one for each incident that was paged for it.
     pub hours_to_end: Vec<f64>,
-    /// Ends that came while the cause lasted.
+    /// Messages of an end that came while the cause lasted.
     pub early_ends: usize,
     /// Most pages about one customer.
     pub most_pages: usize,
@@ -65,6 +65,7 @@ impl Tally {
             |of: &Notification| month.causes.iter().find(|cause| cause.explains(of.incident.series, of.end));
         let mut pages: BTreeMap<(Subject, usize), Page> = BTreeMap::new();
         let mut paged: BTreeMap<IncidentKey, Option<&Cause>> = BTreeMap::new();
+        let mut early: BTreeSet<(Subject, usize)> = BTreeSet::new();
         for of in record.notifications.iter().filter(|of| wanted(of.incident.series.subject)) {
             let before = paged.get(&of.incident).copied().flatten();
             if of.is_page() {
@@ -74,9 +75,10 @@ impl Tally {
                 page.has_spike |= of.incident.series.direction == Direction::Spike;
                 paged.insert(of.incident, before.or(cause));
             } else if of.event.is_closing() {
-                tally.end(of, before);
+                tally.end(of, before, &mut early);
             }
         }
+        tally.early_ends = early.len();
         for ((subject, end), page) in &pages {
             let is_of_stop = subject.customer().is_some() && !page.has_spike && month.is_in_stop(*end);
             match page {
@@ -91,11 +93,16 @@ impl Tally {
         tally
     }
 
-    fn end(&mut self, notification: &Notification, cause: Option<&Cause>) {
+    fn end(
+        &mut self,
+        notification: &Notification,
+        cause: Option<&Cause>,
+        early: &mut BTreeSet<(Subject, usize)>,
+    ) {
         let Some(cause) = cause else { return };
         let over = cause.hours.end + cause.delay;
         if notification.end <= over {
-            self.early_ends += 1;
+            early.insert((notification.incident.series.subject, notification.end));
         } else if notification.event == Event::Resolved {
             self.hours_to_end.push((notification.end - over) as f64);
         }
@@ -224,7 +231,7 @@ mod tests {
             delay: 0,
             usage: vec![vec![1.0; 200]; 2],
         };
-        let metric = |name: &str| Metric { name: MetricName::new(name).unwrap(), min_change: 1.0 };
+        let metric = |name: &str| Metric::new(MetricName::new(name).unwrap(), 1.0);
         let leak = Cause {
             kind: String::from("leak"),
             subject: Subject::Customer(0),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use detection::{CustomerId, Direction, MetricName};
+use detection::{CustomerId, Direction, MetricName, Thresholds};
 use jiff::{SignedDuration, Timestamp};
 
 /// Usage of many customers hour by hour, and all that ought to be found in it.
@@ -24,6 +24,8 @@ pub struct Metric {
     pub name: MetricName,
     /// Least change of a day's sum that matters, in the metric's unit.
     pub min_change: f64,
+    /// Least change that matters, as a share of what is expected.
+    pub min_relative_change: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +77,13 @@ pub struct SeriesKey {
 
 /// Hours of the longest window that is judged.
 pub const WINDOW: usize = detection::window::HOURS as usize;
+
+impl Metric {
+    /// A metric with the detector's least relative change.
+    pub fn new(name: MetricName, min_change: f64) -> Self {
+        Self { name, min_change, min_relative_change: Thresholds::default().min_relative_change }
+    }
+}
 
 impl Month {
     /// The hours after which a run takes place. A run at 5 judges windows whose last hour is 4.

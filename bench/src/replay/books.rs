@@ -5,17 +5,20 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use anyhow::Context;
 use catalog::{Policies, Shard, StoredPolicy};
-use detection::incident::Subject;
-use detection::{CustomerId, Direction, MetricName};
+use detection::incident::{Page, Subject};
+use detection::{ALL_CUSTOMERS, CustomerId, Direction, MetricName, Policy, TimeZone};
 use detector::App;
 use detector::candidate::{Candidate, Judged};
 use detector::known::Known;
 use detector::ledger::Ledger;
 use detector::pass::Pass;
 use detector::spool::Spool;
+use detector::stopped;
+use fleet::pager::messages;
 use fleet::record::{IncidentKey, Notification, Record};
-use fleet::usage::{self, SeriesKey};
+use fleet::usage::{self, Customer, SeriesKey};
 use jiff::Timestamp;
 use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
@@ -31,23 +34,26 @@ pub(super) struct Books<'a> {
     pub(super) usage: &'a Usage<'a>,
     table: RefCell<Table>,
     notifications: RefCell<Vec<Notification>>,
+    policies: Policies,
     places: HashMap<&'a CustomerId, usize>,
     end: usize,
     now: Timestamp,
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn new(app: &'a App, usage: &'a Usage<'a>) -> Self {
+    pub(super) fn new(app: &'a App, usage: &'a Usage<'a>) -> anyhow::Result<Self> {
+        let own = usage.month.customers.iter().filter_map(policy).collect::<anyhow::Result<_>>()?;
         let customers = usage.month.customers.iter().enumerate();
-        Self {
+        Ok(Self {
             app,
             usage,
             table: RefCell::default(),
             notifications: RefCell::default(),
+            policies: Policies::resolve(&app.catalog, &app.settings, StoredPolicy::default(), own),
             places: customers.map(|(place, customer)| (&customer.id, place)).collect(),
             end: 0,
             now: usage.month.start,
-        }
+        })
     }
 
     /// The next run is for the window that ends with this hour, and takes place at this time.
@@ -59,13 +65,17 @@ impl<'a> Books<'a> {
         format!("run {}", self.end)
     }
 
-    /// What the runs so far have done.
+    /// What the runs so far have done. A customer's alerts of a run are one message in a chat.
     pub(super) fn record(self) -> Record {
-        Record { notifications: self.notifications.take(), messages: self.table.borrow().topic.len() }
+        let notifications = self.notifications.take();
+        Record { messages: messages(&notifications), notifications }
     }
 
     fn series(&self, customer: &CustomerId, metric: &MetricName, direction: Direction) -> Option<SeriesKey> {
-        let subject = usage::Subject::Customer(*self.places.get(customer)?);
+        let subject = match customer.as_str() {
+            ALL_CUSTOMERS => usage::Subject::All,
+            _ => usage::Subject::Customer(*self.places.get(customer)?),
+        };
         let metric = self.usage.month.metrics.iter().position(|of| of.name == *metric)?;
         Some(SeriesKey { subject, metric, direction })
     }
@@ -77,8 +87,8 @@ impl<'a> Books<'a> {
     }
 
     /// Notes of what people are notified by a change of this run.
-    fn note(&self, to: &detection::Incident) {
-        let page = to.last_page.filter(|page| page.window_end == self.usage.month.at(self.end));
+    fn note(&self, before: Option<Page>, to: &detection::Incident) {
+        let page = to.last_page.filter(|page| before != Some(*page));
         if let (Some(page), Some(incident)) = (page, self.incident(to)) {
             let notification = Notification { incident, event: page.event, end: self.end };
             self.notifications.borrow_mut().push(notification);
@@ -98,8 +108,7 @@ impl Ledger for Books<'_> {
     async fn pause(&self, _: Duration) {}
 
     async fn policies(&self) -> anyhow::Result<Policies> {
-        let none = StoredPolicy::default();
-        Ok(Policies::resolve(&self.app.catalog, &self.app.settings, none, Vec::new()))
+        Ok(self.policies.clone())
     }
 
     async fn candidates(
@@ -110,7 +119,10 @@ impl Ledger for Books<'_> {
     ) -> anyhow::Result<Spool<Candidate>> {
         let mut candidates = Spool::new();
         let mut keep = |judged: Judged| judged.candidates.iter().try_for_each(|one| candidates.push(one));
-        self.usage.judge(pass, known, self.end, &mut keep)?;
+        let together = self.usage.judge(pass, known, &mut keep)?;
+        if pass.customers.is_empty() {
+            stopped::candidate(known, &together).iter().try_for_each(|of_all| candidates.push(of_all))?;
+        }
         Ok(candidates)
     }
 
@@ -161,11 +173,12 @@ impl Ledger for Books<'_> {
         let wanted =
             Wanted { from: from.cloned(), to: to.clone(), alert: alert.cloned(), told_by: told_by.cloned() };
         let table = &mut *self.table.borrow_mut();
+        let before = table.incident(&to.id()).and_then(|item| item.incident.last_page);
         let changed = table.change(wanted, &self.by());
         // Nobody looks at them here.
         table.effects.clear();
         if matches!(changed, Changed::Done) {
-            self.note(&to.incident);
+            self.note(before, &to.incident);
         }
         Ok(changed)
     }
@@ -187,6 +200,20 @@ impl Ledger for Books<'_> {
     fn outlet(&self) -> impl Outlet<Error: Into<anyhow::Error>> {
         self
     }
+}
+
+/// The policy of a customer whose time zone is declared, or whose usage arrives late.
+fn policy(customer: &Customer) -> Option<anyhow::Result<(CustomerId, StoredPolicy)>> {
+    if customer.time_zone.is_none() && customer.delay == 0 {
+        return None;
+    }
+    let of_customer = || {
+        let time_zone = customer.time_zone.map(TimeZone::named).transpose()?;
+        let delay = u8::try_from(customer.delay).context("the delay is out of range")?;
+        let policy = Policy { time_zone, window_delay_hours: Some(delay), ..Policy::default() };
+        Ok((customer.id.clone(), StoredPolicy { version: 1, policy, ..StoredPolicy::default() }))
+    };
+    Some(of_customer())
 }
 
 /// As the outlet of its own alerts.

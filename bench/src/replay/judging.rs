@@ -1,19 +1,25 @@
 //! The usage of a month, judged as a run does.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use anyhow::Context;
-use detection::{Calendar, Hour};
+use detection::model::{Model, Profile};
+use detection::{Calendar, Hour, Together};
 use detector::App;
 use detector::calendars::Calendars;
-use detector::candidate::{Judged, SeriesOfHours, judge_hours};
+use detector::candidate::{Judged, SeriesOfHours, judge_hours, screen};
 use detector::known::Known;
 use detector::pass::Pass;
-use fleet::usage::{Metric, Month};
+use fleet::usage::{Customer, Metric, Month};
 
 /// The usage of a month, as the rollup would give it to runs.
 pub(super) struct Usage<'a> {
     pub(super) month: &'a Month,
     /// Of each metric of the month, the place in the catalog.
     metrics: Vec<usize>,
+    /// By customer and metric: the fit of the day at hand.
+    fits: RefCell<HashMap<(usize, usize), Model>>,
 }
 
 impl<'a> Usage<'a> {
@@ -22,25 +28,30 @@ impl<'a> Usage<'a> {
             let place = app.catalog.metrics().iter().position(|spec| spec.name == *metric);
             place.with_context(|| format!("the catalog has no metric {metric}"))
         };
-        Ok(Self { month, metrics: month.metrics.iter().map(place).collect::<anyhow::Result<_>>()? })
+        let metrics = month.metrics.iter().map(place).collect::<anyhow::Result<_>>()?;
+        Ok(Self { month, metrics, fits: RefCell::default() })
     }
 
-    /// Judges all series of the hours that end with an hour.
+    /// Judges all series of a pass. Returns the newest hour of all customers together, by metric of the catalog.
     pub(super) fn judge(
         &self,
         pass: Pass<'_>,
         known: &Known,
-        end: usize,
         keep: &mut impl FnMut(Judged) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Together>> {
         let mut calendars = Calendars::of(&pass.window);
+        let mut together = vec![Together::default(); pass.app.catalog.metrics().len()];
+        let end = self.month.number(pass.window.end()).context("the window is beyond the month")?;
         for (place, customer) in self.month.customers.iter().enumerate() {
-            let calendar = calendars.of_bucket((place % Calendar::HOURS) as u8, None);
+            if !pass.is_for(&customer.id) {
+                continue;
+            }
+            let zone = pass.policies.time_zone(&customer.id);
+            let calendar = calendars.of_bucket((place % Calendar::HOURS) as u8, zone);
             let from = self.month.number(calendar.begin().start()).unwrap_or(0);
-            let arrived = end.saturating_sub(customer.delay);
             // The rollup has no row of an hour without usage.
             let read = |usage: &Vec<f64>| -> Vec<f64> {
-                let value = |hour: usize| Some(usage[hour]).filter(|value| *value > 0.0 && hour < arrived);
+                let value = |hour: usize| Some(usage[hour]).filter(|value| *value > 0.0);
                 (from..end).map(|hour| value(hour).unwrap_or(f64::NAN)).collect()
             };
             let usage: Vec<_> = customer.usage.iter().map(read).collect();
@@ -50,10 +61,36 @@ impl<'a> Usage<'a> {
             let customer_since = first.plus(since as i64);
             for (values, metric) in usage.iter().zip(&self.metrics) {
                 let hours = &pass.app.catalog.metrics()[*metric].hours(first, values, customer_since);
+                let has_usage = values.iter().rev().take(Calendar::HOURS).any(|value| !value.is_nan());
                 let series = SeriesOfHours { hours, customer_since, calendar };
-                keep(judge_hours(pass, known, &customer.id, *metric, series))?;
+                let screened = self.screened(pass, known, (place, customer), *metric, series, has_usage);
+                let judged =
+                    screened.unwrap_or_else(|| judge_hours(pass, known, &customer.id, *metric, series));
+                together[*metric].join(&judged.newest);
+                keep(judged)?;
             }
         }
-        Ok(())
+        Ok(together)
+    }
+
+    /// The verdict by the fit of the customer's day. `None` if the hours must tell.
+    fn screened(
+        &self,
+        pass: Pass<'_>,
+        known: &Known,
+        (place, customer): (usize, &Customer),
+        metric: usize,
+        SeriesOfHours { hours, calendar, .. }: SeriesOfHours<'_>,
+        has_usage: bool,
+    ) -> Option<Judged> {
+        let newest = Hour::holding(pass.window.end()).plus(-1);
+        let mut fits = self.fits.borrow_mut();
+        let fit = || Model::fit(hours, calendar, &Profile::FLAT);
+        let model = fits.entry((place, metric)).or_insert_with(fit);
+        if model.day != calendar.day() {
+            *model = fit();
+        }
+        let settings = &pass.policies.settings(&customer.id)[metric];
+        screen(known, &customer.id, metric, (&hours.recent(newest), has_usage), model.row(newest)?, settings)
     }
 }

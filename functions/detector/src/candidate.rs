@@ -1,10 +1,10 @@
 //! Verdicts that are stored or may change an incident.
 
 use detection::incident::{Incident, Observation, Seen, verdict_beside};
-use detection::model::Profile;
+use detection::model::{HourModel, Profile};
 use detection::{
     ALL_CUSTOMERS, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour,
-    Hours, Mute, Together, Verdict, assess, assess_without,
+    Hours, Mute, Recent, Settings, Together, Verdict, assess, assess_without, ensemble,
 };
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,36 @@ pub struct SeriesOfHours<'a> {
     /// The first hour of the customer, of any metric.
     pub customer_since: Hour,
     pub calendar: &'a Calendar,
+}
+
+/// The share of the thresholds from which a series may be odd. Rows of a fit have single precision, and late events may
+/// have come since.
+const SUSPICIOUS: f64 = 0.9;
+
+/// The verdict on a series of the metric at this place of the catalog by the row of a fit that knows of no incident. `None`
+/// if the series may be odd, or if an incident has to do with its verdict: [`judge_hours`] tells then.
+///
+/// * `has_usage`: whether anything was used in the newest day.
+pub fn screen(
+    known: &Known,
+    customer_id: &CustomerId,
+    metric: usize,
+    (recent, has_usage): (&Recent, bool),
+    row: &HourModel,
+    settings: &Settings,
+) -> Option<Judged> {
+    let incidents = known.of(customer_id.as_str(), metric);
+    let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
+    if is_active || incidents.takes_hours_out() {
+        return None;
+    }
+    let assessment = ensemble::judge(recent, row, settings);
+    let is_odd = match assessment.verdict {
+        Verdict::Normal(_) | Verdict::Anomalous(_) => assessment.is_near(SUSPICIOUS, row, settings),
+        Verdict::Undetermined(_) => has_usage,
+    };
+    let newest = Together::of(&assessment);
+    (!is_odd).then(|| Judged { verdict: assessment.verdict, candidates: Vec::new(), newest })
 }
 
 /// Checks one series of the metric at this place of the catalog by its model.

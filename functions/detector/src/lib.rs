@@ -38,7 +38,7 @@ mod request;
 mod run;
 pub mod spool;
 pub mod stop;
-mod stopped;
+pub mod stopped;
 mod summary;
 mod sweep;
 

@@ -22,7 +22,7 @@ const SEEN_BY: u8 = 1;
 /// an incident, or else the one of which most customers dropped.
 ///
 /// * `together`: by metric of the catalog.
-pub(crate) fn candidate(known: &Known, together: &[Together]) -> Option<Candidate> {
+pub fn candidate(known: &Known, together: &[Together]) -> Option<Candidate> {
     let is_active = |metric: &usize| known.of(ALL_CUSTOMERS, *metric).is_active(Direction::Drop);
     let has_stopped = |metric: &usize| together[*metric].flow() == Flow::Stopped;
     let metrics = 0..together.len();

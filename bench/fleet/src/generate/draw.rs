@@ -54,6 +54,11 @@ impl Draw {
     /// mean is Gamma-distributed.
     pub(crate) fn count(&mut self, mean: f64, dispersion: f64) -> f64 {
         let mean = self.sum_of_sizes(1.0, dispersion, mean);
+        self.poisson(mean)
+    }
+
+    /// A count with this mean, and the same variance. Zero where the mean is none.
+    pub(crate) fn poisson(&mut self, mean: f64) -> f64 {
         Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(&mut self.0))
     }
 }

@@ -18,7 +18,7 @@ const DAY: usize = 24;
 
 impl Scorer for Models {
     fn name(&self) -> &str {
-        "models of the week"
+        "models alone"
     }
 
     fn watches_all(&self) -> bool {

@@ -4,21 +4,15 @@ use std::cmp::Ordering;
 
 use catalog::MetricSpec;
 use detection::model::HourModel;
-use detection::{
-    Calendar, CustomerId, Direction, Hour, Hours, Recent, Settings, TimeZone, Together, Verdict, ensemble,
-};
+use detection::{Calendar, CustomerId, Hour, Hours, Recent, Settings, TimeZone};
 use warehouse::usage::{CustomerHours, CustomerModel, Fit, HoursRequest, UsageError};
 
 use super::whole::expect_nobody;
 use super::{Tally, customer_id, named, newest, note_verdict, quarantine};
-use crate::candidate::Judged;
+use crate::candidate::{Judged, screen};
 use crate::known::Known;
 use crate::mutes::{Muted, Mutes};
 use crate::pass::Pass;
-
-/// The share of the thresholds from which a series may be odd. Rows of a fit have single precision, and late events may
-/// have come since.
-const SUSPICIOUS: f64 = 0.9;
 
 /// The customers with a series that may be odd, and the figures of all others.
 pub(super) async fn read(
@@ -130,24 +124,12 @@ impl Screen<'_> {
         values: Option<&[f64]>,
         settings: &Settings,
     ) -> Option<Judged> {
-        let incidents = self.known.of(customer.as_str(), metric);
-        let is_active = Direction::BOTH.into_iter().any(|direction| incidents.is_active(direction));
         let first = self.newest.plus(1 - Calendar::HOURS as i64);
-        // A fit knows of no incident.
-        if is_active || incidents.takes_hours_out() {
-            return None;
-        }
         let has_usage = values.is_some_and(|values| values.iter().any(|value| !value.is_nan()));
         // The model says since when the series is known: for longer than this day.
         let recent = spec.hours(first, values.unwrap_or(&[f64::NAN; 24]), first).known_since(first);
         let recent = self.filled(recent, customer, model, (metric, spec))?;
-        let assessment = ensemble::judge(&recent, row, settings);
-        let is_odd = match assessment.verdict {
-            Verdict::Normal(_) | Verdict::Anomalous(_) => assessment.is_near(SUSPICIOUS, row, settings),
-            Verdict::Undetermined(_) => has_usage,
-        };
-        let newest = Together::of(&assessment);
-        (!is_odd).then(|| Judged { verdict: assessment.verdict, candidates: Vec::new(), newest })
+        screen(self.known, customer, metric, (&recent, has_usage), row, settings)
     }
 
     /// The newest day with usual values in its muted hours. `None` if these are not at hand, because only this customer has
