@@ -19,6 +19,8 @@ COMPARED_DAYS = 30
 # The model's day is a Tuesday; Monday is 0.
 TODAY = 1
 GATE_DAYS = 28
+# The spread of the root of a count, with that of the choice of levels.
+OF_COUNT = 1.03 * 0.5
 TO_SPREAD = 1 / stats.norm.ppf(0.75)
 
 
@@ -80,7 +82,7 @@ def cell(values: np.ndarray, groups: np.ndarray, own_group: int):
     limit = 2.5 * max(typical, 0.4 * np.sqrt(np.average(residuals ** 2, weights=spreading)))
     clipped = np.clip(residuals, -limit, limit)
     number = size(spreading)
-    variance = np.cov(clipped, aweights=spreading, ddof=0) * number / (number - 1) * 1.17
+    variance = np.cov(clipped, aweights=spreading, ddof=0) * number / (number - 1) * 1.25
     usual = expected[own_group] + np.average(clipped, weights=shared)
     noise = 1 / size(shared)
 
@@ -106,7 +108,9 @@ def cell(values: np.ndarray, groups: np.ndarray, own_group: int):
 
 def spread_of(figures: dict, pooled: float, borrowed: int) -> float:
     own = figures["number"] - 2
-    return np.sqrt((borrowed * pooled ** 2 + own * figures["variance"]) / (borrowed + own))
+    spread = np.sqrt((borrowed * 1.17 * pooled ** 2 + own * figures["variance"]) / (borrowed + own))
+    is_count = figures["expected"] >= 3 and 0.5 <= pooled / OF_COUNT <= 1.02 and spread <= 1.26 * OF_COUNT
+    return OF_COUNT if is_count else spread
 
 
 def gate_of(residuals: np.ndarray, scores: np.ndarray, length: int) -> float:
@@ -136,7 +140,9 @@ def rows(hours: np.ndarray, newest: np.ndarray):
         spreads = np.array([spread_of(figures, pooled, borrowed) for figures, *_ in cells])
         gate = gate_of(pool, np.where(alike, pool / np.tile(spreads, DAYS), -np.inf), length)
         for hour, (figures, before, value) in enumerate(cells):
-            freedom, spread = borrowed + figures["number"] - 2, spreads[hour]
+            spread = spreads[hour]
+            is_known = figures["expected"] >= 3 and spread == OF_COUNT
+            freedom = 1e6 if is_known else borrowed + figures["number"] - 2
             least = max(spread, 0.02 * figures["expected"], 0.5)
             t = (np.sqrt(value) - figures["expected"]) / (least * np.sqrt(1 + 1 / figures["samples"]))
             tail = stats.norm.isf(stats.t.sf(abs(t), freedom))

@@ -12,21 +12,35 @@ use crate::compare::in_parallel;
 use crate::generate::Draw;
 use crate::goal::{Goal, Measured};
 
-/// A law of noise.
+/// A law of noise, by the usual value of an hour.
 #[derive(Clone, Copy, Debug)]
 enum Law {
-    Poisson,
-    NegativeBinomial,
-    Normal,
+    Poisson(f64),
+    NegativeBinomial(f64),
+    /// With a spread of a tenth.
+    Normal(f64),
 }
 
+const LAWS: [Law; 7] = [
+    Law::Poisson(4.0),
+    Law::Poisson(20.0),
+    Law::Poisson(100.0),
+    Law::Poisson(1_000.0),
+    Law::NegativeBinomial(20.0),
+    Law::NegativeBinomial(100.0),
+    Law::Normal(100.0),
+];
+
+/// A smaller count has few values, so that no threshold has an exact rate. Nothing is promised of that.
+const LEAST_LEVEL: f64 = 10.0;
+
+/// The shape of the negative binomial noise: the variance is the level, and its square over this.
+const SHAPE: f64 = 10.0;
+
 /// Series of each law.
-const SERIES: u64 = 3_000;
+const SERIES: u64 = 10_000;
 
 const DAY: usize = 24;
-
-/// The usual value of an hour.
-const LEVEL: f64 = 100.0;
 
 /// The score whose flags are counted, and how often a normal value is beyond it on either side.
 const SCORE: f64 = 3.0;
@@ -37,50 +51,55 @@ const START: Timestamp = Timestamp::constant(1_795_478_400, 0);
 
 /// Flags of each law over the stated number.
 pub fn measure() -> Vec<Measured> {
-    [Law::Poisson, Law::NegativeBinomial, Law::Normal].map(|law| law.measured(SERIES)).into()
+    LAWS.iter().enumerate().map(|(stream, law)| law.measured(stream as u64, SERIES)).collect()
 }
 
 impl Law {
-    fn name(self) -> &'static str {
+    fn name(self) -> String {
         match self {
-            Self::Poisson => "Poisson",
-            Self::NegativeBinomial => "negative binomial",
-            Self::Normal => "normal",
+            Self::Poisson(level) => format!("Poisson noise of {level} an hour"),
+            Self::NegativeBinomial(level) => format!("negative binomial noise of {level} an hour"),
+            Self::Normal(level) => format!("normal noise of {level} in an hour"),
         }
     }
 
     fn draw(self, draw: &mut Draw) -> f64 {
         match self {
-            Self::Poisson => draw.poisson(LEVEL),
-            Self::NegativeBinomial => draw.count(LEVEL, 10.0),
-            Self::Normal => LEVEL + draw.normal(0.1 * LEVEL),
+            Self::Poisson(level) => draw.poisson(level),
+            Self::NegativeBinomial(level) => draw.count(level, SHAPE),
+            Self::Normal(level) => level + draw.normal(0.1 * level),
         }
     }
 
     fn aggregate(self) -> Aggregate {
         match self {
-            Self::Poisson | Self::NegativeBinomial => Aggregate::Count,
-            Self::Normal => Aggregate::Mean,
+            Self::Poisson(_) | Self::NegativeBinomial(_) => Aggregate::Count,
+            Self::Normal(_) => Aggregate::Mean,
         }
     }
 
-    fn measured(self, series: u64) -> Measured {
+    fn goal(self) -> Goal {
+        let (Self::Poisson(level) | Self::NegativeBinomial(level) | Self::Normal(level)) = self;
+        if level < LEAST_LEVEL { Goal::None } else { Goal::Within(1.0, 0.2) }
+    }
+
+    fn measured(self, stream: u64, series: u64) -> Measured {
         let seeds: Vec<u64> = (0..series).collect();
-        let flags = in_parallel(&seeds, |seed| self.flags(*seed));
+        let flags = in_parallel(&seeds, |seed| self.flags(stream, *seed));
         let (beyond, all) = flags.iter().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
         Measured {
-            name: format!("flags on {} noise over the stated number", self.name()),
+            name: format!("flags on {}, over the stated number", self.name()),
             value: (all > 0).then(|| f64::from(beyond) / f64::from(all) / STATED),
             decimals: 2,
-            goal: Goal::Within(1.0, 0.2),
+            goal: self.goal(),
             made_of: format!("{all} windows, scores beyond {SCORE:.0}"),
         }
     }
 
     /// The windows of a day beyond the score, and all of them.
-    fn flags(self, seed: u64) -> (u32, u32) {
+    fn flags(self, stream: u64, seed: u64) -> (u32, u32) {
         let begin = Hour::holding(START);
-        let mut draw = Draw::stream(seed, self as u64);
+        let mut draw = Draw::stream(seed, stream);
         let values: Vec<_> = (0..Calendar::SPAN + DAY).map(|_| Some(self.draw(&mut draw))).collect();
         let hours = Hours::new(self.aggregate(), true, begin, &values);
         let day = begin.plus(Calendar::SPAN as i64);
@@ -105,8 +124,8 @@ mod tests {
 
     #[test]
     fn every_window_of_every_series_counts() {
-        for law in [Law::Poisson, Law::NegativeBinomial, Law::Normal] {
-            let (beyond, all) = law.flags(1);
+        for law in LAWS {
+            let (beyond, all) = law.flags(0, 1);
             assert_eq!(all, 24 * 4, "{law:?}");
             assert!(beyond < all / 4, "{law:?}: {beyond}");
         }
@@ -114,7 +133,7 @@ mod tests {
 
     #[test]
     fn noise_is_seldom_flagged() {
-        let of = Law::Poisson.measured(200);
+        let of = Law::Poisson(100.0).measured(0, 200);
         assert!((0.1..3.0).contains(&of.value.unwrap()), "{of:?}");
     }
 }

@@ -86,6 +86,22 @@ pub const FIRST_DAYS: u16 = 7;
 /// Degrees of freedom that say that the spread is as good as known.
 const CERTAIN: f64 = 1e6;
 
+/// The robust variance of the residuals of all hours times this is that of a new value.
+const POOLED: f64 = 1.17;
+
+/// A count that varies like one of independent events has their spread, which is known. This is so when the residuals of
+/// all hours are so many times that spread. A constant count is none of these.
+const LIKE_A_COUNT: std::ops::RangeInclusive<f64> = 0.5..=1.02;
+
+/// And when those of the window are not larger than so many times.
+const LIKE_A_WINDOW: f64 = 1.26;
+
+/// Below this root of a count its distribution is too skewed.
+const ENOUGH_OF_COUNT: f64 = 3.0;
+
+/// The choice of the levels moves an expectation, which adds to a known spread.
+const CHOICE: f64 = 1.03;
+
 /// Larger values than so many times the usual daily maximum count as this much. So one absurd value moves nothing.
 const WINSOR: f64 = 1.5;
 
@@ -291,8 +307,13 @@ impl Fit {
         let pool_freedom = if length == 1 { 4.0 } else { 2.0 };
         let freedom = |cell: &Cell| (cell.spread_samples - 2.0).max(1.0);
         let spread = |cell: Cell| {
-            let squares = pool_freedom * pooled * pooled + freedom(&cell) * cell.variance;
-            (cell, (squares / (pool_freedom + freedom(&cell))).sqrt())
+            let squares = pool_freedom * POOLED * pooled * pooled + freedom(&cell) * cell.variance;
+            let spread = (squares / (pool_freedom + freedom(&cell))).sqrt();
+            let known = self.spread_of_count(&cell);
+            let is_like_a_count =
+                |known: &f64| LIKE_A_COUNT.contains(&(pooled / known)) && spread <= LIKE_A_WINDOW * known;
+            let known = known.filter(is_like_a_count);
+            (cell, known.unwrap_or(spread))
         };
         let cells: Vec<Option<(Cell, f64)>> = cells.into_iter().map(|cell| cell.map(spread)).collect();
         let raw = (&self.windows[place][..], self.transform);
@@ -305,10 +326,17 @@ impl Fit {
         let model = |(hour, cell): (usize, &Option<(Cell, f64)>)| {
             let (cell, spread) = (*cell)?;
             let gate = gate.at(hour, cell.expected, spread);
-            let freedom = pool_freedom + freedom(&cell);
+            let is_known = self.spread_of_count(&cell).is_some_and(|known| spread.total_cmp(&known).is_eq());
+            let freedom = if is_known { CERTAIN } else { pool_freedom + freedom(&cell) };
             Some(WindowModel { gate, ..WindowModel::of(cell, spread, freedom) })
         };
         (cells.iter().enumerate().map(model).collect(), median)
+    }
+
+    /// The spread about the expectation that a count of independent events has. `None` for all else, and for small counts.
+    fn spread_of_count(&self, cell: &Cell) -> Option<f64> {
+        let of_count = self.transform.least_spread(cell.expected, self.aggregate, 0.0);
+        (of_count > 0.0 && cell.expected >= ENOUGH_OF_COUNT).then_some(CHOICE * of_count)
     }
 
     /// Adds the figures of the same hours of the days before, by the customer's own calendar.

@@ -12,7 +12,7 @@ fn budget(text: &str) -> Budget {
 /// Leaks of six sizes, of a customer each, and other traffic that is quiet.
 fn fleet() -> Rows {
     let mut rows = Rows::default();
-    for (seed, factor) in (0..).zip([2.0, 2.5, 3.0, 4.0, 6.0, 10.0]) {
+    for (seed, factor) in (0..).zip([1.8, 2.0, 2.4, 4.0, 6.0, 10.0]) {
         let name = format!("c{seed}");
         add(&mut rows, &name, "calls", seed, |place| {
             let is_leak = (FIRST + 60..FIRST + 63).contains(&place);

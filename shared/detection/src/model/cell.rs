@@ -82,7 +82,7 @@ const CLIP: f64 = 2.5;
 
 /// The variance of a value about its expectation is that of the clipped residuals times this. The clipping takes a
 /// part, and the choice of the levels another. The factor makes scores of pure noise standard normal.
-const CLIPPED: f64 = 1.17;
+const CLIPPED: f64 = 1.25;
 
 /// Days of classes that stand apart count for the spread as if they were so many, because a class may have few.
 const BORROWED_DAYS: f64 = 4.0;
