@@ -123,7 +123,7 @@ fn of_file(given: Option<Catalog>, path: &Path, args: &BacktestArgs) -> anyhow::
     let usage = read.rows.usage(&catalog, args.days).with_context(|| file.clone())?;
     let configurations = Configurations::of(&catalog, &Deployment::from_env(&Env::of(&[]))?, args)?;
     let origin = Origin { file: Some(file), rows: Some(read.lines), ..Origin::default() };
-    answer(&Source::File(usage), origin, &catalog, &derived, &configurations, args)
+    answer(&Source::file(usage, &catalog), origin, &catalog, &derived, &configurations, args)
 }
 
 fn of_rollup(

@@ -21,6 +21,7 @@ mod checksums;
 mod clickhouse_faults;
 mod deployed;
 mod expressions;
+mod first_days;
 mod first_use;
 mod gateway;
 mod gateway_events;

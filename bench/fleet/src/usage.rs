@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use detection::{CustomerId, Direction, MetricName, Thresholds};
+use detection::model::{PeerWeek, Peers, Shapes};
+use detection::{Aggregate, Calendar, CustomerId, Direction, Hour, Hours, MetricName, Thresholds};
 use jiff::{SignedDuration, Timestamp};
 
 /// Usage of many customers hour by hour, and all that ought to be found in it.
@@ -85,7 +86,33 @@ impl Metric {
     }
 }
 
+/// Hours of the metric at this place: the first one counts events, and the others are sums. The rollup has no row of an hour
+/// without usage.
+pub fn hours(first: Hour, values: &[f64], metric: usize) -> Hours {
+    let values: Vec<_> = values.iter().map(|value| Some(*value).filter(|value| *value != 0.0)).collect();
+    Hours::new(if metric == 0 { Aggregate::Count } else { Aggregate::Sum }, true, first, &values)
+}
+
 impl Month {
+    /// The shapes of days of all customers, for series in their first days.
+    pub fn peers(&self) -> Peers {
+        let (first, mut peers) = (Hour::holding(self.start), Peers::default());
+        let days = (self.history.saturating_sub(Calendar::HOURS)..self.hours).step_by(Calendar::HOURS);
+        for week in days.chain(self.hours.checked_sub(1)).map(|hour| PeerWeek::of(first.plus(hour as i64))) {
+            if !peers.knows(week) {
+                let of_metric = |metric: usize| {
+                    let mut shapes = Shapes::default();
+                    self.customers.iter().for_each(|customer| {
+                        shapes.add(&hours(first, &customer.usage[metric], metric), week);
+                    });
+                    shapes.profile()
+                };
+                peers.insert(week, (0..self.metrics.len()).map(of_metric).collect());
+            }
+        }
+        peers
+    }
+
     /// The hours after which a run takes place. A run at 5 judges windows whose last hour is 4.
     pub fn runs(&self) -> Range<usize> {
         self.history + 1..self.hours + 1

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use anyhow::Context;
-use detection::model::{Model, Profile};
+use detection::model::{Model, Peers};
 use detection::{Calendar, Hour, Together};
 use detector::App;
 use detector::calendars::Calendars;
@@ -20,6 +20,8 @@ pub(super) struct Usage<'a> {
     metrics: Vec<usize>,
     /// By customer and metric: the fit of the day at hand.
     fits: RefCell<HashMap<(usize, usize), Model>>,
+    /// By metric of the month.
+    peers: Peers,
 }
 
 impl<'a> Usage<'a> {
@@ -29,7 +31,7 @@ impl<'a> Usage<'a> {
             place.with_context(|| format!("the catalog has no metric {metric}"))
         };
         let metrics = month.metrics.iter().map(place).collect::<anyhow::Result<_>>()?;
-        Ok(Self { month, metrics, fits: RefCell::default() })
+        Ok(Self { month, metrics, fits: RefCell::default(), peers: month.peers() })
     }
 
     /// Judges all series of a pass. Returns the newest hour of all customers together, by metric of the catalog.
@@ -59,10 +61,11 @@ impl<'a> Usage<'a> {
             let Some(since) = usage.iter().filter_map(first_use).min() else { continue };
             let first = Hour::holding(self.month.at(from));
             let customer_since = first.plus(since as i64);
-            for (values, metric) in usage.iter().zip(&self.metrics) {
+            for (number, (values, metric)) in usage.iter().zip(&self.metrics).enumerate() {
                 let hours = &pass.app.catalog.metrics()[*metric].hours(first, values, customer_since);
                 let has_usage = values.iter().rev().take(Calendar::HOURS).any(|value| !value.is_nan());
-                let series = SeriesOfHours { hours, customer_since, calendar };
+                let peers = self.peers.of(calendar.day(), number);
+                let series = SeriesOfHours { hours, customer_since, calendar, peers };
                 let screened = self.screened(pass, known, (place, customer), *metric, series, has_usage);
                 let judged =
                     screened.unwrap_or_else(|| judge_hours(pass, known, &customer.id, *metric, series));
@@ -80,12 +83,12 @@ impl<'a> Usage<'a> {
         known: &Known,
         (place, customer): (usize, &Customer),
         metric: usize,
-        SeriesOfHours { hours, calendar, .. }: SeriesOfHours<'_>,
+        SeriesOfHours { hours, calendar, peers, .. }: SeriesOfHours<'_>,
         has_usage: bool,
     ) -> Option<Judged> {
         let newest = Hour::holding(pass.window.end()).plus(-1);
         let mut fits = self.fits.borrow_mut();
-        let fit = || Model::fit(hours, calendar, &Profile::FLAT);
+        let fit = || Model::fit(hours, calendar, peers);
         let model = fits.entry((place, metric)).or_insert_with(fit);
         if model.day != calendar.day() {
             *model = fit();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ::backtest::{Configuration, Customer, Replay, Report, Span, Tally, Usage};
 use anyhow::Context;
 use catalog::{BUCKETS, Catalog, Shard};
+use detection::model::Peers;
 use detection::{CustomerId, Hour};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -16,7 +17,12 @@ use super::replay::judge;
 use crate::progress::Progress;
 
 /// Usage that can be judged several times.
-pub(crate) enum Source<'a> {
+pub(crate) struct Source<'a> {
+    held: Held<'a>,
+    peers: Peers,
+}
+
+enum Held<'a> {
     File(Usage),
     Rollup(Past<'a>),
 }
@@ -25,6 +31,10 @@ pub(crate) enum Source<'a> {
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 impl<'a> Source<'a> {
+    pub(crate) fn file(usage: Usage, catalog: &Catalog) -> Self {
+        Self { peers: usage.peers(catalog.metrics()), held: Held::File(usage) }
+    }
+
     /// The hours of the rollup before the hour of `now`, which is not over.
     pub(crate) fn rollup(
         reader: &'a UsageReader,
@@ -35,13 +45,16 @@ impl<'a> Source<'a> {
         let name = format!("backtest-{}-{}", now.as_millisecond(), std::process::id());
         let (until, deadline) = (Hour::holding(now), Instant::now() + LONGEST);
         let request = PastRequest { catalog, days, until, name, deadline };
-        Ok(Self::Rollup(Handle::current().block_on(Past::find(reader, request))?))
+        let runtime = Handle::current();
+        let past = runtime.block_on(Past::find(reader, request))?;
+        let peers = runtime.block_on(past.peers()).context("the shapes of customers' days were not read")?;
+        Ok(Self { held: Held::Rollup(past), peers })
     }
 
     pub(crate) fn span(&self) -> Span {
-        match self {
-            Self::File(usage) => usage.span,
-            Self::Rollup(past) => past.span(),
+        match &self.held {
+            Held::File(usage) => usage.span,
+            Held::Rollup(past) => past.span(),
         }
     }
 
@@ -58,13 +71,13 @@ impl<'a> Source<'a> {
     ) -> anyhow::Result<Report> {
         let span = self.span();
         let mut pass = Pass {
-            replay: Replay::new(span, configuration),
+            replay: Replay::new(span, configuration, &self.peers),
             tally: Tally::new(span, configuration).showing(shown.cloned()),
             progress: Mutex::new(Progress::new(self.number_of_customers()?, "customers")),
         };
-        match self {
-            Self::File(usage) => pass.judge(&usage.customers),
-            Self::Rollup(past) => pass.rollup(past)?,
+        match &self.held {
+            Held::File(usage) => pass.judge(&usage.customers),
+            Held::Rollup(past) => pass.rollup(past)?,
         }
         if let Ok(progress) = pass.progress.into_inner() {
             eprintln!("judged {}", progress.finish());
@@ -73,9 +86,9 @@ impl<'a> Source<'a> {
     }
 
     fn number_of_customers(&self) -> anyhow::Result<u64> {
-        Ok(match self {
-            Self::File(usage) => usage.customers.len() as u64,
-            Self::Rollup(past) => Handle::current()
+        Ok(match &self.held {
+            Held::File(usage) => usage.customers.len() as u64,
+            Held::Rollup(past) => Handle::current()
                 .block_on(past.number_of_customers())
                 .context("the customers are not known")?,
         })

@@ -1,14 +1,15 @@
 //! Checks as the runs make them: the hours of some customers, judged by models of the week.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use catalog::{MetricSpec, Policies, Shard};
 use detection::incident::{self, Course, Incident};
-use detection::model::Profile;
+use detection::model::{PeerWeek, Profile};
 use detection::{Assessment, Calendar, CustomerId, Direction, Hour, Settings, Verdict, Window};
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
-use warehouse::usage::{HoursRequest, KnownHours, UsageError};
+use warehouse::usage::{HoursRequest, KnownHours, Patience, UsageError};
 
 use crate::App;
 use crate::answer::Serving;
@@ -29,6 +30,10 @@ pub(crate) struct Hourly {
     values: Vec<Vec<f64>>,
     /// The incidents of all metrics.
     incidents: Vec<Incident>,
+    /// Whether a series is in its first days.
+    is_young: bool,
+    /// The shape of a day of all customers by metric. Empty for a customer without young series.
+    peers: Vec<Profile>,
 }
 
 /// What a run would make of a series.
@@ -54,7 +59,9 @@ impl Hourly {
     ) -> Assessed {
         let Self { newest, first, day, .. } = self;
         let calendar = &Calendar::declared(policies.time_zone(customer), *day);
-        let values = place(app, spec).and_then(|place| self.values.get(place));
+        let place = place(app, spec);
+        let values = place.and_then(|place| self.values.get(place));
+        let peers = place.and_then(|place| self.peers.get(place)).unwrap_or(&Profile::FLAT);
         let since = self.customer_since.unwrap_or(*first);
         let hours = spec.hours(*first, values.map_or(&[], Vec::as_slice), since);
         let count = usize::try_from(newest.since(calendar.begin()) + 1).unwrap_or(0);
@@ -66,8 +73,7 @@ impl Hourly {
         let out: Vec<_> =
             self.incidents_of(spec).filter_map(|incident| incident::hours(incident, end)).collect();
         let is_out = |hour: Hour| out.iter().any(|hours| incident::stays_out(hours, hour, calendar.day()));
-        let assessment =
-            detection::assess_without(is_out, &hours, *newest, since, calendar, &Profile::FLAT, settings);
+        let assessment = detection::assess_without(is_out, &hours, *newest, since, calendar, peers, settings);
         let course = |direction| self.latest(spec, direction, end).map(Course::of);
         let verdict = incident::verdict_beside(&assessment, settings, end, course);
         let current = hours.day_until(*newest);
@@ -117,12 +123,32 @@ pub(crate) async fn hours_of(
 ) -> Result<HashMap<CustomerId, Hourly>, Problem> {
     let hours = read_hours(app, customers, policies, window, serving);
     let (mut hours, incidents) = try_join!(hours, incidents_of(app, customers, now))?;
+    add_peers(app, &mut hours, serving).await?;
     for (customer, incidents) in incidents {
         if let Some(hours) = hours.get_mut(&customer) {
             hours.incidents = incidents;
         }
     }
     Ok(hours)
+}
+
+/// Adds the shapes of days of all customers where they count. As runs do, but without what a run kept.
+async fn add_peers(
+    app: &App,
+    hours: &mut HashMap<CustomerId, Hourly>,
+    serving: &Serving,
+) -> Result<(), Problem> {
+    let mut weeks = BTreeMap::new();
+    for hours in hours.values_mut().filter(|hours| hours.is_young) {
+        let week = PeerWeek::of(hours.day);
+        if let Entry::Vacant(missing) = weeks.entry(week) {
+            let name = format!("{}-{}", serving.id, uuid::Uuid::new_v4().simple());
+            let how = (&*name, Patience::OF_A_REQUEST);
+            missing.insert(app.usage.made_profiles(&app.catalog, week, how, serving.deadline).await?);
+        }
+        hours.peers.clone_from(&weeks[&week]);
+    }
+    Ok(())
 }
 
 async fn read_hours(
@@ -165,8 +191,17 @@ async fn try_hours(
     let (start, end) = (Hour::holding(request.period.start()), Hour::holding(request.period.end()));
     let unused = |customer: &CustomerId| {
         let newest = end.plus(-1 - i64::from(policies.delay_hours(customer)));
-        let (values, incidents) = (Vec::new(), Vec::new());
-        Hourly { newest, first: start, day: newest, customer_since: None, values, incidents }
+        let (values, incidents, peers) = (Vec::new(), Vec::new(), Vec::new());
+        Hourly {
+            newest,
+            first: start,
+            day: newest,
+            customer_since: None,
+            values,
+            incidents,
+            is_young: false,
+            peers,
+        }
     };
     let mut all: HashMap<_, _> =
         request.customers.iter().map(|customer| (customer.clone(), unused(customer))).collect();
@@ -176,6 +211,7 @@ async fn try_hours(
         let id = std::str::from_utf8(&row.customer_id).ok().and_then(|id| CustomerId::new(id).ok());
         let Some(found) = id.and_then(|id| all.get_mut(&id)) else { continue };
         found.day = found.newest.latest_at(row.bucket);
+        found.is_young = row.has_young_series(start, found.day);
         let begin = found.day.plus(-(Calendar::SPAN as i64));
         let KnownHours { first, customer_since, skipped } = row.known(begin, start);
         (found.first, found.customer_since) = (first, Some(customer_since));

@@ -11,6 +11,7 @@ use ::backtest::{
 };
 use anyhow::Context;
 use catalog::Shard;
+use detection::model::Peers;
 use detection::{CustomerId, Hour, SettingsError};
 use jiff::Timestamp;
 use platform::telemetry::error_chain;
@@ -136,9 +137,10 @@ async fn judge(
 
     let span = past.span();
     let shown = if let [one] = &question.customer_ids[..] { Some(one.clone()) } else { None };
-    let mut sides = vec![Side::new(span, &changed, shown)];
-    sides.extend(against.as_ref().map(|against| Side::new(span, against, None)));
-    let mut kept = Kept { span, customers: Vec::new(), values: 0, limit };
+    let peers = &past.peers().await.map_err(PastError::Usage)?;
+    let mut sides = vec![Side::new(span, &changed, peers, shown)];
+    sides.extend(against.as_ref().map(|against| Side::new(span, against, peers, None)));
+    let mut kept = Kept { span, peers, customers: Vec::new(), values: 0, limit };
     let (mut judged, mut noted) = (0, Instant::now());
     for some in customers.chunks(AT_ONCE) {
         for customer in past.usage(some).await.map_err(PastError::Usage)? {
@@ -176,14 +178,15 @@ fn ensure_time_left(limit: Instant, judged: usize, of: usize) -> Result<(), Fail
 }
 
 /// The usage of all customers, for the passes in which a budget is looked for.
-struct Kept {
+struct Kept<'a> {
     span: Span,
+    peers: &'a Peers,
     customers: Vec<Customer>,
     values: usize,
     limit: Instant,
 }
 
-impl Kept {
+impl Kept<'_> {
     fn keep(&mut self, customer: Customer) -> Result<(), Failure> {
         self.values += customer.series.len() * self.span.hours();
         if self.values > MOST_KEPT {
@@ -199,7 +202,7 @@ impl Kept {
 
     /// What another configuration pages.
     fn report(&self, configuration: &Configuration) -> Result<Report, Failure> {
-        let mut side = Side::new(self.span, configuration, None);
+        let mut side = Side::new(self.span, configuration, self.peers, None);
         for (judged, customer) in self.customers.iter().enumerate() {
             ensure_time_left(self.limit, judged, self.customers.len())?;
             side.see(customer);
@@ -238,9 +241,14 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn new(span: Span, configuration: &'a Configuration, shown: Option<CustomerId>) -> Self {
+    fn new(
+        span: Span,
+        configuration: &'a Configuration,
+        peers: &'a Peers,
+        shown: Option<CustomerId>,
+    ) -> Self {
         Self {
-            replay: Replay::new(span, configuration),
+            replay: Replay::new(span, configuration, peers),
             tally: Tally::new(span, configuration).showing(shown),
         }
     }

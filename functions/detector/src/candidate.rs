@@ -87,6 +87,8 @@ pub struct SeriesOfHours<'a> {
     /// The first hour of the customer, of any metric.
     pub customer_since: Hour,
     pub calendar: &'a Calendar,
+    /// The shape of a day of all customers.
+    pub peers: &'a Profile,
 }
 
 /// The share of the thresholds from which a series may be odd. Rows of a fit have single precision, and late events may
@@ -128,10 +130,10 @@ pub fn judge_hours(
     series: SeriesOfHours<'_>,
 ) -> Judged {
     let settings = &pass.policies.settings(customer_id)[metric];
-    let SeriesOfHours { hours, customer_since, calendar } = series;
+    let SeriesOfHours { hours, customer_since, calendar, peers } = series;
     let newest = Hour::holding(pass.window.end()).plus(-1);
     let incidents = known.of(customer_id.as_str(), metric);
-    let (day, peers) = (calendar.day(), &Profile::FLAT);
+    let day = calendar.day();
     let assessment = if incidents.takes_hours_out() {
         let is_out = |hour| incidents.stays_out(hour, day);
         assess_without(is_out, hours, newest, customer_since, calendar, peers, settings)

@@ -15,11 +15,12 @@ use crate::app::App;
 use crate::calendars::Calendars;
 use crate::ledger::Ledger;
 use crate::mutes::Mutes;
+use crate::peers::{LazyPeers, Missing};
 use crate::request::Request;
 
 mod threads;
 
-use threads::{Due, Threads};
+use threads::{Due, Series, Threads};
 
 /// After a run of the schedule, fits the customers whose models the next hour's run will miss: those whose day begins
 /// then, and those that an earlier run did not come to.
@@ -55,9 +56,11 @@ async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> 
         shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
     // The longest day first: it serves the most runs.
     missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
+    let peers = &LazyPeers::new(app, next, &name, Missing::Kept, deadline);
     let (mut buckets, mut customers) = (0, 0);
     for bucket in missing {
-        customers += fit_bucket(app, &policies, bucket, next, &format!("{name}-{bucket}"), deadline).await?;
+        let query_id = format!("{name}-{bucket}");
+        customers += fit_bucket(app, (&policies, peers), bucket, next, &query_id, deadline).await?;
         buckets += 1;
     }
     Ok((buckets, customers))
@@ -66,7 +69,7 @@ async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> 
 /// Fits the customers of a bucket for the day that holds the hour `next`.
 async fn fit_bucket(
     app: &App,
-    policies: &Policies,
+    (policies, peers): (&Policies, &LazyPeers<'_>),
     bucket: u8,
     next: Hour,
     query_id: &str,
@@ -100,11 +103,13 @@ async fn fit_bucket(
         let zone = policies.time_zone(&id);
         let calendar = Arc::clone(calendars.of_bucket(bucket, zone));
         let since = customer.known(calendar.begin(), calendar.begin()).customer_since;
+        let peers = peers.of(customer, calendar.begin(), day).await?;
         let series = app.catalog.metrics().iter().zip(customer.series()).enumerate();
         let series = series
             .map(|(metric, (spec, values))| {
                 let hours = spec.hours(calendar.begin(), values, since);
-                mutes.apply(hours, &id, metric, calendar.begin(), day.plus(-1))
+                let hours = mutes.apply(hours, &id, metric, calendar.begin(), day.plus(-1));
+                Series { hours, peers: *peers.of(day, metric) }
             })
             .collect();
         let zone = zone.map_or("", TimeZone::name).to_owned();

@@ -31,6 +31,7 @@ mod mutes;
 mod notes;
 pub mod outbox;
 pub mod pass;
+mod peers;
 mod plan;
 mod record;
 mod recurring;

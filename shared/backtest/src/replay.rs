@@ -3,7 +3,7 @@
 use catalog::MetricSpec;
 use detection::ensemble::{Assessment, Condition, Nearest, Standing, View};
 use detection::incident::Subject;
-use detection::model::Profile;
+use detection::model::{Peers, Profile};
 use detection::text::{describe, usual};
 use detection::{
     Calendar, Comparison, CustomerId, Direction, Hour, Hours, Model, Reason, Settings, Severity, Verdict,
@@ -21,6 +21,7 @@ use crate::usage::{Customer, Series};
 pub struct Replay<'a> {
     span: Span,
     configuration: &'a Configuration,
+    peers: &'a Peers,
     days: DaysByZone,
 }
 
@@ -37,8 +38,9 @@ pub struct Judged {
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(span: Span, configuration: &'a Configuration) -> Self {
-        Self { span, configuration, days: DaysByZone::new(span, configuration) }
+    /// * `peers`: of the weeks that the span names.
+    pub fn new(span: Span, configuration: &'a Configuration, peers: &'a Peers) -> Self {
+        Self { span, configuration, peers, days: DaysByZone::new(span, configuration) }
     }
 
     /// Judges the series of one customer. Total: any values are judged or left out.
@@ -70,17 +72,18 @@ impl<'a> Replay<'a> {
         let mut flagged = Vec::new();
         for newest in span.judged_hours() {
             let (number, calendar) = days.of(newest)?;
+            let peers = self.peers.of(calendar.day(), series.metric);
             let fitted = known.take().filter(|known| known.day == number);
-            let fitted = fitted.unwrap_or_else(|| Fitted::new(number, calendar, &hours, &courses));
+            let fitted = fitted.unwrap_or_else(|| Fitted::new(number, (calendar, peers), &hours, &courses));
             let mut assessment = assess_by(&fitted.model, &fitted.hours, newest, since, settings);
             // A young series may have no other hours than muted ones, or those of incidents. Then they count, as in a run.
             if is_muted && knows_nothing(&assessment) {
-                assessment = assess(&fitted.hours, newest, since, calendar, &Profile::FLAT, settings);
+                assessment = assess(&fitted.hours, newest, since, calendar, peers, settings);
             }
             if assessment.verdict == Verdict::Undetermined(Reason::InsufficientData)
                 && courses.iter().any(Course::has_incidents)
             {
-                assessment = assess(&hours, newest, since, calendar, &Profile::FLAT, settings);
+                assessment = assess(&hours, newest, since, calendar, peers, settings);
             }
             known = Some(fitted);
             if let Some(first) = first_use(&assessment, newest, spec) {
@@ -175,9 +178,14 @@ struct Fitted {
 }
 
 impl Fitted {
-    fn new(day: usize, calendar: &Calendar, hours: &Hours, courses: &[Course; 2]) -> Self {
+    fn new(
+        day: usize,
+        (calendar, peers): (&Calendar, &Profile),
+        hours: &Hours,
+        courses: &[Course; 2],
+    ) -> Self {
         let hours = baseline(hours, courses, calendar.day());
-        let model = Model::fit(&hours, calendar, &Profile::FLAT);
+        let model = Model::fit(&hours, calendar, peers);
         Self { day, hours, model }
     }
 }

@@ -1,5 +1,8 @@
 //! The time of a backtest: history, and the hours that are judged.
 
+use std::collections::BTreeSet;
+
+use detection::model::PeerWeek;
 use detection::{Calendar, Hour};
 
 /// History, and the hours after it that are judged.
@@ -68,6 +71,11 @@ impl Span {
     pub fn judged_hours(&self) -> impl Iterator<Item = Hour> + use<> {
         let first = self.judged;
         (0..self.end.since(first).max(0)).map(move |hour| first.plus(hour))
+    }
+
+    /// The weeks whose hours make the profiles for models of the judged days.
+    pub fn peer_weeks(&self) -> BTreeSet<PeerWeek> {
+        self.judged_hours().step_by(Calendar::HOURS).map(PeerWeek::of).collect()
     }
 
     /// The hour of a place in the values.

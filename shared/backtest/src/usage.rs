@@ -1,6 +1,8 @@
 //! The input: usage of some customers hour by hour.
 
+use catalog::MetricSpec;
 use detection::CustomerId;
+use detection::model::{Peers, Shapes};
 
 use crate::span::Span;
 
@@ -29,6 +31,24 @@ pub struct Series {
 }
 
 impl Usage {
+    /// The shapes of days of all customers, for series in their first days.
+    pub fn peers(&self, metrics: &[MetricSpec]) -> Peers {
+        let mut peers = Peers::default();
+        for week in self.span.peer_weeks() {
+            let mut shapes = vec![Shapes::default(); metrics.len()];
+            for customer in &self.customers {
+                let since = self.span.hour(customer.first_known());
+                for Series { metric, values } in &customer.series {
+                    if let Some((spec, shapes)) = metrics.get(*metric).zip(shapes.get_mut(*metric)) {
+                        shapes.add(&spec.hours(self.span.first, values, since), week);
+                    }
+                }
+            }
+            peers.insert(week, shapes.iter().map(Shapes::profile).collect());
+        }
+        peers
+    }
+
     /// The number of series.
     pub fn series(&self) -> usize {
         self.customers.iter().map(|customer| customer.series.len()).sum()

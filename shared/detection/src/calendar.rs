@@ -257,11 +257,6 @@ impl Calendar {
         &self.local[..Self::SPAN]
     }
 
-    /// The local hours of the model's day.
-    pub(crate) fn served(&self) -> &[Local] {
-        &self.local[Self::SPAN..]
-    }
-
     /// The earlier hours of an hour of the day, newest first.
     pub(crate) fn earlier(&self, hour_of_day: usize) -> &[Earlier] {
         &self.earlier[hour_of_day + 1]

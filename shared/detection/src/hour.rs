@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 const SECONDS: i64 = 3_600;
 
 /// One hour of UTC, counted from the beginning of 1970. Arithmetic saturates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Hour(i64);
 

@@ -13,6 +13,7 @@ mod memory;
 mod muted;
 mod numbers;
 mod peers;
+mod profile;
 mod robust;
 mod transform;
 
@@ -31,7 +32,7 @@ use robust::median_of;
 
 pub use memory::Memory;
 pub use numbers::{LAYOUT, NUMBERS, USUAL, usual_of};
-pub use peers::Profile;
+pub use profile::{PeerWeek, Peers, Profile, Shapes};
 pub use transform::Transform;
 
 /// What is known of a series for the 24 hours of a day.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use backtest::{Customer, Series, Span, SpanError};
 use catalog::{Catalog, Shard};
+use detection::model::Peers;
 use detection::{CustomerId, Hour, Window, WindowError};
 use jiff::Timestamp;
 
@@ -92,6 +93,16 @@ impl<'a> Past<'a> {
         Ok(all)
     }
 
+    /// The shapes of days of all customers, for series in their first days.
+    pub async fn peers(&self) -> Result<Peers, UsageError> {
+        let mut peers = Peers::default();
+        for week in self.span.peer_weeks() {
+            let how = (&*self.next_name(), Patience::OF_A_RUN);
+            peers.insert(week, self.reader.made_profiles(self.catalog, week, how, self.deadline).await?);
+        }
+        Ok(peers)
+    }
+
     /// The number of customers with usage in the newest of these days.
     pub async fn number_of_customers(&self) -> Result<u64, UsageError> {
         let Some(period) = self.periods.last() else { return Ok(0) };
@@ -132,9 +143,12 @@ impl<'a> Past<'a> {
     }
 
     async fn tried<T>(&self, read: impl AsyncFn(&str) -> Result<T, UsageError>) -> Result<T, UsageError> {
+        tried(self.reader, self.next_name(), self.deadline, read).await
+    }
+
+    fn next_name(&self) -> String {
         // Only the number itself matters, so no other memory needs an order.
-        let name = format!("{}-{}", self.name, self.queries.fetch_add(1, Ordering::Relaxed));
-        tried(self.reader, name, self.deadline, read).await
+        format!("{}-{}", self.name, self.queries.fetch_add(1, Ordering::Relaxed))
     }
 
     fn request<'b>(

@@ -15,6 +15,7 @@ mod error;
 mod hours;
 mod models;
 mod past;
+mod peers;
 mod reader;
 mod request;
 mod rows;

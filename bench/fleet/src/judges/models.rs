@@ -3,12 +3,13 @@
 use detection::calendar::{Calendar, TimeZone};
 use detection::ensemble::{self, Assessment, Standing, View};
 use detection::hour::Hour;
-use detection::hours::{Aggregate, Hours, LENGTHS};
+use detection::hours::LENGTHS;
 use detection::incident::OUT_DAYS;
-use detection::model::{Model, Profile};
+use detection::model::{Model, Peers};
 use detection::{Detail, Direction, Settings, Thresholds};
 
 use crate::pager::{Score, Scorer, Usage};
+use crate::usage::hours;
 
 /// A score of 1 pages.
 pub struct Models;
@@ -48,11 +49,10 @@ pub fn assess(series: &Usage<'_>, mut see: impl FnMut(Option<Assessment>)) {
     let zone = declared.and_then(|name| TimeZone::named(name).ok());
     let settings = settings(series);
     let first = Hour::holding(series.month.start);
-    let aggregate = if series.metric == 0 { Aggregate::Count } else { Aggregate::Sum };
-    let values: Vec<_> =
-        series.values.iter().map(|value| Some(*value).filter(|value| *value != 0.0)).collect();
-    let hours = Hours::new(aggregate, true, first, &values);
-    let profile = profile(series);
+    let hours = hours(first, series.values, series.metric);
+    // Series that began early need no peers.
+    let begins_late = hours.first_known().is_some_and(|known| known.since(first) > 0);
+    let peers = if begins_late { series.month.peers() } else { Peers::default() };
     // The days of customers begin at different hours.
     let begins = series.subject.customer().unwrap_or(0) % DAY;
     let fit = |day: usize, paged: &[bool]| {
@@ -61,7 +61,11 @@ pub fn assess(series: &Usage<'_>, mut see: impl FnMut(Option<Assessment>)) {
         let hours =
             hours.clone().without(|hour| begin.since(hour) <= OUT_DAYS * DAY as i64 && has_paged(hour));
         let calendar = zone.as_ref().map(|zone| Calendar::new(zone, begin));
-        Model::fit(&hours, &calendar.unwrap_or_else(|| Calendar::undeclared(begin)), &profile)
+        Model::fit(
+            &hours,
+            &calendar.unwrap_or_else(|| Calendar::undeclared(begin)),
+            peers.of(begin, series.metric),
+        )
     };
     let mut known: Option<(usize, Model)> = None;
     let mut paged = vec![false; series.values.len()];
@@ -113,18 +117,4 @@ fn score(assessment: &Assessment, settings: &Settings) -> Score {
         }
     }
     score
-}
-
-/// The shape of a day of all customers, before the first run.
-fn profile(series: &Usage<'_>) -> Profile {
-    let month = series.month;
-    let mut amounts = [0.0; DAY];
-    for customer in &month.customers {
-        let zone = customer.time_zone.and_then(|name| TimeZone::named(name).ok()).unwrap_or_default();
-        for hour in month.history.saturating_sub(4 * 7 * DAY)..month.history {
-            let local = zone.local(Hour::holding(month.at(hour)));
-            amounts[usize::from(local.hour)] += customer.usage[series.metric][hour];
-        }
-    }
-    Profile::of(amounts).unwrap_or(Profile::FLAT)
 }

@@ -19,7 +19,14 @@ pub(super) struct Due {
     pub(super) zone: String,
     pub(super) calendar: Arc<Calendar>,
     /// By metric, in the order of the catalog.
-    pub(super) series: Vec<Hours>,
+    pub(super) series: Vec<Series>,
+}
+
+/// A series whose model is due.
+pub(super) struct Series {
+    pub(super) hours: Hours,
+    /// The shape of a day of all customers.
+    pub(super) peers: Profile,
 }
 
 /// A customer's models, by metric.
@@ -77,7 +84,8 @@ impl Threads {
 impl Due {
     fn fit(self) -> Fitted {
         let Self { id, zone, calendar, series } = self;
-        let models = series.iter().map(|hours| Model::fit(hours, &calendar, &Profile::FLAT)).collect();
+        let models =
+            series.iter().map(|Series { hours, peers }| Model::fit(hours, &calendar, peers)).collect();
         Fitted { id, zone, models }
     }
 }
@@ -93,7 +101,8 @@ mod tests {
         let calendar = Arc::new(Calendar::undeclared(Hour::holding("2026-11-24T00:00:00Z".parse().unwrap())));
         let due = |number: usize| {
             let values: Vec<_> = (0..Calendar::SPAN).map(|hour| Some((number + hour % 24) as f64)).collect();
-            let series = vec![Hours::new(Aggregate::Sum, true, calendar.begin(), &values)];
+            let hours = Hours::new(Aggregate::Sum, true, calendar.begin(), &values);
+            let series = vec![Series { hours, peers: Profile::FLAT }];
             let id = CustomerId::new(format!("customer {number}")).unwrap();
             Due { id, zone: format!("zone {number}"), calendar: Arc::clone(&calendar), series }
         };

@@ -26,6 +26,7 @@ use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::mutes::Mutes;
 use crate::pass::{Pass, millis};
+use crate::peers::{LazyPeers, Missing};
 use crate::spool::Spool;
 use crate::stopped;
 
@@ -53,14 +54,16 @@ pub(crate) async fn collect(
 ) -> anyhow::Result<Spool<Candidate>> {
     let Pass { window, .. } = pass;
     let started = Instant::now();
+    let (run_id, deadline) = (pass.writer.run_id, pass.deadline);
+    let peers = &LazyPeers::new(pass.app, newest(&window), run_id, Missing::Made, deadline);
     let (mut shares, mut candidates) = (shares(pass).await, Spool::new());
     let (mut tally, mut fitted, mut number) = (Tally::default(), 0, 0);
     while let Some(share) = shares.pop_front() {
         let name = format!("{}-{number}", pass.writer.run_id);
         number += 1;
         let read = match &share {
-            Share::Full(part) => in_full(pass, known, *part, pass.customers, &name).await?,
-            Share::Fitted(part, fits) => match screened(pass, known, *part, fits, &name).await? {
+            Share::Full(part) => in_full(pass, (known, peers), *part, pass.customers, &name).await?,
+            Share::Fitted(part, fits) => match screened(pass, (known, peers), *part, fits, &name).await? {
                 Some(read) => {
                     fitted += fits.len();
                     read
@@ -170,7 +173,7 @@ fn parts_of_fits(part: Shard, fits: &[Fit]) -> Vec<Share> {
 /// Judges customers by their month of hours.
 async fn in_full(
     pass: Pass<'_>,
-    known: &Known,
+    (known, peers): (&Known, &LazyPeers<'_>),
     shard: Shard,
     customers: &[CustomerId],
     name: &str,
@@ -189,7 +192,7 @@ async fn in_full(
             query_id: &query_id,
             deadline: pass.deadline,
         };
-        match whole::read(pass, known, &request).await {
+        match whole::read(pass, known, peers, &request).await {
             Ok(read) => return Ok(read),
             Err(failure) => again(&mut tries, failure, &period).await?,
         }
@@ -199,7 +202,7 @@ async fn in_full(
 /// Judges customers that were fitted. `None` if rows of their fits are missing, or they are too many for one query.
 async fn screened(
     pass: Pass<'_>,
-    known: &Known,
+    (known, peers): (&Known, &LazyPeers<'_>),
     part: Shard,
     fits: &[Fit],
     name: &str,
@@ -241,7 +244,7 @@ async fn screened(
     let mut candidates = Spool::new();
     for (number, some) in suspects.chunks(CUSTOMERS_A_QUERY).enumerate() {
         let (mut found, of_some) =
-            in_full(pass, known, Shard::WHOLE, some, &format!("{name}-full-{number}")).await?;
+            in_full(pass, (known, peers), Shard::WHOLE, some, &format!("{name}-full-{number}")).await?;
         for candidate in found.read()? {
             candidates.push(&candidate?)?;
         }

@@ -1,6 +1,7 @@
 //! Judges customers by their month of hours, with models that are fitted on the way.
 
 use detection::Hour;
+use detection::model::Peers;
 use warehouse::usage::{CustomerHours, HoursRequest, KnownHours, UsageError};
 
 use super::{Failure, LOGGED, Tally, customer_id, named, newest, note_verdict, quarantine};
@@ -9,12 +10,14 @@ use crate::candidate::{Candidate, SeriesOfHours, judge_hours};
 use crate::known::Known;
 use crate::mutes::Mutes;
 use crate::pass::Pass;
+use crate::peers::LazyPeers;
 use crate::spool::Spool;
 
 /// Judges all customers of a request.
 pub(super) async fn read(
     pass: Pass<'_>,
     known: &Known,
+    peers: &LazyPeers<'_>,
     request: &HoursRequest<'_>,
 ) -> Result<(Spool<Candidate>, Tally), Failure> {
     let usage = &pass.app.usage;
@@ -28,7 +31,10 @@ pub(super) async fn read(
     };
     let mut stream = usage.hours(request).await.map_err(Failure::Usage)?;
     while let Some(customer) = stream.next().await.map_err(Failure::Usage)? {
-        reading.judge(customer, request).map_err(Failure::Spool)?;
+        let read_from = Hour::holding(request.period.start());
+        let day = newest(&pass.window).latest_at(customer.bucket);
+        let peers = peers.of(customer, read_from, day).await.map_err(Failure::Usage)?;
+        reading.judge(customer, peers, request).map_err(Failure::Spool)?;
     }
     if stream.may_be_cut() {
         expect_nobody(pass, request).await.map_err(Failure::Usage)?;
@@ -63,7 +69,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Checks every metric of one customer.
-    fn judge(&mut self, customer: &CustomerHours, request: &HoursRequest<'_>) -> anyhow::Result<()> {
+    fn judge(
+        &mut self,
+        customer: &CustomerHours,
+        peers: &Peers,
+        request: &HoursRequest<'_>,
+    ) -> anyhow::Result<()> {
         let Self { pass, known, calendars, mutes, candidates, tally } = self;
         let (metrics, figures) = (pass.app.catalog.metrics(), &mut tally.figures);
         if is_for_another_pass(*pass, &customer.customer_id) {
@@ -94,8 +105,9 @@ impl Reading<'_> {
                 tally.figures.broken_windows += 1;
             }
             let hours = &mutes.apply(hours, &id, metric, calendar.begin(), newest(&pass.window));
-            let judged =
-                judge_hours(*pass, known, &id, metric, SeriesOfHours { hours, customer_since, calendar });
+            let peers = peers.of(calendar.day(), metric);
+            let series = SeriesOfHours { hours, customer_since, calendar, peers };
+            let judged = judge_hours(*pass, known, &id, metric, series);
             for candidate in &judged.candidates {
                 candidates.push(candidate)?;
             }

@@ -86,7 +86,8 @@ fn a_report_of_many_customers_keeps_the_odd_hours_of_one() {
     }
     let (usage, configuration) = (super::made::usage(&rows), configuration("{}"));
     let whole = report_of(&usage, &configuration);
-    let replay = Replay::new(usage.span, &configuration);
+    let peers = usage.peers(configuration.metrics());
+    let replay = Replay::new(usage.span, &configuration, &peers);
     let mut tally = Tally::new(usage.span, &configuration).showing(Some(id("b")));
     usage.customers.iter().rev().for_each(|customer| tally.add(customer, replay.customer(customer)));
     let small = tally.report();

@@ -205,7 +205,8 @@ fn a_metric_that_the_catalog_lacks_is_left_out() {
     let mut usage = super::made::usage(&rows);
     usage.customers[0].series[0].metric = 9;
     let configuration = configuration("{}");
-    assert_eq!(Replay::new(usage.span, &configuration).customer(&usage.customers[0]), []);
+    let peers = usage.peers(configuration.metrics());
+    assert_eq!(Replay::new(usage.span, &configuration, &peers).customer(&usage.customers[0]), []);
     assert_eq!(usage.customers[0].id, id("acme"));
     assert_eq!(usage.span.judged_hours().count(), HOURS - FIRST);
 }

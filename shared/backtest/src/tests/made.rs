@@ -93,7 +93,9 @@ pub(super) fn report(rows: &Rows, configuration: &Configuration) -> Report {
 }
 
 pub(super) fn report_of(usage: &Usage, configuration: &Configuration) -> Report {
-    let (replay, mut tally) = (Replay::new(usage.span, configuration), Tally::new(usage.span, configuration));
+    let peers = usage.peers(configuration.metrics());
+    let replay = Replay::new(usage.span, configuration, &peers);
+    let mut tally = Tally::new(usage.span, configuration);
     usage.customers.iter().for_each(|customer| tally.add(customer, replay.customer(customer)));
     tally.report()
 }

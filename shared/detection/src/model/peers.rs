@@ -1,40 +1,19 @@
 //! The first days of a series: the shape of its peers' days times its own level.
 
 use super::cell::Cell;
+use super::profile::Profile;
 use super::robust::{median_size, size_key};
 use super::transform::Transform;
 use crate::Distribution;
-use crate::calendar::{Calendar, Local};
+use crate::calendar::Calendar;
 use crate::hours::{Aggregate, LENGTHS, windows};
 use crate::sorted::MAD_TO_SPREAD;
-
-/// The usual shape of a day: the share of each local hour, with a mean of one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Profile([f64; 24]);
 
 /// The spread of a new series counts so many times, for little is known of it.
 const CAUTION: f64 = 2.0;
 
 /// Hours that must be known for a level.
 const FEWEST_HOURS: usize = 24;
-
-impl Profile {
-    /// No hour is special.
-    pub const FLAT: Self = Self([1.0; 24]);
-
-    /// The profile of amounts by local hour, of all customers of a metric. `None` if they have no positive sum, or one
-    /// of them is negative or no number.
-    pub fn of(amounts: [f64; 24]) -> Option<Self> {
-        let mean = amounts.iter().sum::<f64>() / 24.0;
-        let is_amount = |amount: &f64| amount.is_finite() && *amount >= 0.0;
-        (mean > 0.0 && mean.is_finite() && amounts.iter().all(is_amount))
-            .then(|| Self(amounts.map(|amount| amount / mean)))
-    }
-
-    fn at(&self, local: Local) -> f64 {
-        self.0[usize::from(local.hour) % 24]
-    }
-}
 
 /// The cells of a new series: for each length of the windows, by hour of the model's day.
 ///
@@ -49,8 +28,8 @@ pub(super) fn fit(
     calendar: &Calendar,
     profile: &Profile,
 ) -> Option<Vec<Cell>> {
-    let shape: Vec<f64> =
-        calendar.span().iter().chain(calendar.served()).map(|local| profile.at(*local)).collect();
+    let hours_of_shape = 0..(Calendar::SPAN + Calendar::HOURS) as i64;
+    let shape: Vec<f64> = hours_of_shape.map(|at| profile.at(calendar.begin().plus(at))).collect();
     let level = level(hours, &shape)?;
     let place = LENGTHS.iter().position(|known| *known == length)?;
     let expected = &windows(aggregate, &shape)[place];

@@ -339,23 +339,13 @@ fn the_first_days_take_the_shape_of_peers() {
         for (hour, row) in model.rows.iter().enumerate() {
             assert_eq!((row.days, row.is_new()), (days as u16, true));
             let expected = row.transform.inverse(row.windows[0].unwrap().expected);
-            assert!(close(expected, 30.0 * shape[hour]), "{days} {hour}: {expected}");
+            // A profile has single precision.
+            assert!((expected / (30.0 * shape[hour]) - 1.0).abs() < 1e-6, "{days} {hour}: {expected}");
             assert_eq!(row.windows[0].unwrap().gate, None);
         }
     }
     assert!(young(0).rows.iter().all(|row| row.windows == [None; 4]));
     assert!(!young(7).rows[0].is_new());
-}
-
-#[test]
-fn a_profile_has_a_mean_of_one() {
-    assert_eq!(Profile::of([5.0; 24]), Some(Profile::FLAT));
-    for broken in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let mut amounts = [broken; 24];
-        assert_eq!(Profile::of(amounts), None, "{broken}");
-        amounts[1..].fill(1.0);
-        assert_eq!(Profile::of(amounts).is_some(), broken == 0.0, "{broken}");
-    }
 }
 
 #[test]

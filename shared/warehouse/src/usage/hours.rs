@@ -1,7 +1,8 @@
 //! Hours of customers, one by one: what models are fitted from.
 
 use clickhouse::Row;
-use detection::Hour;
+use detection::model::FIRST_DAYS;
+use detection::{Calendar, Hour};
 use serde::Deserialize;
 
 use super::error::UsageError;
@@ -106,6 +107,16 @@ impl CustomerHours {
         let first = begin.max(read_from);
         let skipped = usize::try_from(first.since(read_from)).unwrap_or(0);
         KnownHours { first, customer_since: first.plus(self.first_hour_from(skipped)), skipped }
+    }
+
+    /// Whether a series begins so late that its peers stand for its past.
+    ///
+    /// * `day`: the first hour of the customer's models.
+    pub fn has_young_series(&self, read_from: Hour, day: Hour) -> bool {
+        let first_days = Calendar::HOURS as i64 * i64::from(FIRST_DAYS);
+        let last_of_known = day.since(read_from) - first_days;
+        let first_use = |values: &[f64]| values.iter().position(|value| !value.is_nan());
+        self.series().filter_map(first_use).any(|place| place as i64 > last_of_known)
     }
 
     /// The hours of each metric in the order of the catalog, the oldest first. NaN is an hour without events, and

@@ -14,18 +14,26 @@ use catalog::Catalog;
 use sha2::{Digest, Sha256};
 
 pub use fits::Fit;
+pub(super) use fits::seconds;
 pub use reading::{CustomerModel, ModelsOfCustomers};
 pub use writing::ModelWriter;
+pub(super) use writing::{ModelRow, insert_of_models};
 
 /// Seconds that a model is kept after its day has begun: until its day is over, and runs that are late have read it.
 const KEPT: u32 = 52 * 3_600;
 
 /// The digest of all that decides what the numbers of a row mean: the metrics in their order, and the layout.
 fn definition(catalog: &Catalog) -> String {
+    hex::encode(definition_number(catalog).to_be_bytes())
+}
+
+/// The same as a number.
+pub(super) fn definition_number(catalog: &Catalog) -> u64 {
     let mut digest = Sha256::new();
     digest.update(detection::model::LAYOUT);
     for metric in catalog.metrics() {
         digest.update(format!("{}={:?}/{:?};", metric.name, metric.aggregate, metric.missing));
     }
-    hex::encode(&digest.finalize()[..8])
+    let digest: [u8; 32] = digest.finalize().into();
+    digest[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }

@@ -75,6 +75,6 @@ pub(super) fn kept_until(day: Hour, begun_ms: i64) -> u32 {
 }
 
 /// In Unix seconds.
-pub(super) fn seconds(hour: Hour) -> u32 {
+pub(in crate::usage) fn seconds(hour: Hour) -> u32 {
     u32::try_from(hour.start().as_second().max(0)).unwrap_or(u32::MAX)
 }

@@ -29,14 +29,14 @@ pub struct ModelWriter<'a> {
 }
 
 #[derive(Row, Serialize)]
-struct ModelRow<'a> {
-    hour: u32,
-    bucket: u8,
-    customer_id: &'a str,
-    fit: u64,
-    zone: &'a str,
-    expires: u32,
-    numbers: Vec<f32>,
+pub(in crate::usage) struct ModelRow<'a> {
+    pub(in crate::usage) hour: u32,
+    pub(in crate::usage) bucket: u8,
+    pub(in crate::usage) customer_id: &'a str,
+    pub(in crate::usage) fit: u64,
+    pub(in crate::usage) zone: &'a str,
+    pub(in crate::usage) expires: u32,
+    pub(in crate::usage) numbers: Vec<f32>,
 }
 
 impl UsageReader {
@@ -49,18 +49,26 @@ impl UsageReader {
         query_id: &str,
         time_left: Duration,
     ) -> Result<ModelWriter<'_>, UsageError> {
-        let client = self.authenticated(self.client.clone().with_validation(false)).await?;
-        let insert = client
-            .insert::<ModelRow<'static>>(MODELS_TABLE)
-            .await
-            .map_err(|source| classify(&self.context(query_id), source))?
-            .with_setting("query_id", query_id)
-            .with_setting("min_insert_block_size_bytes", BLOCK.to_string())
-            .with_timeouts(Some(time_left), Some(time_left));
+        let insert = insert_of_models(self, query_id).await?.with_timeouts(Some(time_left), Some(time_left));
         // Ids are never used twice, because a fit that broke off leaves rows with its id.
         let fit = Fit { bucket, id: Uuid::new_v4().as_u64_pair().0, customers: 0 };
         Ok(ModelWriter { reader: self, insert, day, fit, begun: now, query_id: query_id.to_owned() })
     }
+}
+
+/// Begins to write rows of models.
+pub(in crate::usage) async fn insert_of_models(
+    reader: &UsageReader,
+    query_id: &str,
+) -> Result<Insert<ModelRow<'static>>, UsageError> {
+    let client = reader.authenticated(reader.client.clone().with_validation(false)).await?;
+    let insert = client
+        .insert::<ModelRow<'static>>(MODELS_TABLE)
+        .await
+        .map_err(|source| classify(&reader.context(query_id), source))?;
+    Ok(insert
+        .with_setting("query_id", query_id)
+        .with_setting("min_insert_block_size_bytes", BLOCK.to_string()))
 }
 
 impl ModelWriter<'_> {
