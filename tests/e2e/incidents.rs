@@ -105,7 +105,7 @@ async fn a_level_that_stays_is_reminded_of_and_becomes_the_new_normal() -> Resul
         })
         .collect();
     let told: Vec<_> = told.iter().map(|(event, hour)| (event.as_str(), *hour)).collect();
-    assert_eq!(told, [("opened", 24), ("reminder", 48), ("reminder", 72), ("accepted", 96)]);
+    assert_eq!(told, [("opened", 24), ("reminder", 72), ("accepted", 96)]);
     let incidents = world.incidents().await?;
     assert_eq!((incidents.len(), text(&incidents[0], "state")), (1, "accepted".to_owned()));
 
