@@ -35,6 +35,7 @@ mod model_policies;
 mod models;
 mod notifier;
 mod notifier_cli;
+mod opinions;
 mod own_catalog;
 mod permissions;
 mod presets;

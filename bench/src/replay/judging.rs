@@ -8,7 +8,7 @@ use detection::model::{Model, Peers};
 use detection::{Calendar, Hour, Together};
 use detector::App;
 use detector::calendars::Calendars;
-use detector::candidate::{Judged, SeriesOfHours, judge_hours, screen};
+use detector::candidate::{CustomerOfHours, Judged, SeriesOfHours, judge_hours, screen};
 use detector::known::Known;
 use detector::pass::Pass;
 use fleet::usage::{Customer, Metric, Month};
@@ -61,14 +61,21 @@ impl<'a> Usage<'a> {
             let Some(since) = usage.iter().filter_map(first_use).min() else { continue };
             let first = Hour::holding(self.month.at(from));
             let customer_since = first.plus(since as i64);
-            for (number, (values, metric)) in usage.iter().zip(&self.metrics).enumerate() {
-                let hours = &pass.app.catalog.metrics()[*metric].hours(first, values, customer_since);
-                let has_usage = values.iter().rev().take(Calendar::HOURS).any(|value| !value.is_nan());
-                let peers = self.peers.of(calendar.day(), number);
-                let series = SeriesOfHours { hours, customer_since, calendar, peers };
-                let screened = self.screened(pass, known, (place, customer), *metric, series, has_usage);
-                let judged =
-                    screened.unwrap_or_else(|| judge_hours(pass, known, &customer.id, *metric, series));
+            let series = |(number, (values, metric)): (usize, (&Vec<f64>, &usize))| {
+                let hours = pass.app.catalog.metrics()[*metric].hours(first, values, customer_since);
+                SeriesOfHours { metric: *metric, hours, peers: *self.peers.of(calendar.day(), number) }
+            };
+            let series: Vec<_> = usage.iter().zip(&self.metrics).enumerate().map(series).collect();
+            let of = CustomerOfHours { id: &customer.id, series: &series, since: customer_since, calendar };
+            let has_usage =
+                |values: &Vec<f64>| values.iter().rev().take(Calendar::HOURS).any(|value| !value.is_nan());
+            let screened = series.iter().zip(&usage).map(|(series, values)| {
+                self.screened(pass, known, (place, customer), calendar, series, has_usage(values))
+            });
+            // As in a run, one series that may be odd lets all hours of the customer be judged.
+            let judged: Option<Vec<_>> = screened.collect();
+            let judged = judged.unwrap_or_else(|| judge_hours(pass, known, of).collect());
+            for (judged, metric) in judged.into_iter().zip(&self.metrics) {
                 together[*metric].join(&judged.newest);
                 keep(judged)?;
             }
@@ -82,18 +89,18 @@ impl<'a> Usage<'a> {
         pass: Pass<'_>,
         known: &Known,
         (place, customer): (usize, &Customer),
-        metric: usize,
-        SeriesOfHours { hours, calendar, peers, .. }: SeriesOfHours<'_>,
+        calendar: &Calendar,
+        SeriesOfHours { metric, hours, peers }: &SeriesOfHours,
         has_usage: bool,
     ) -> Option<Judged> {
         let newest = Hour::holding(pass.window.end()).plus(-1);
         let mut fits = self.fits.borrow_mut();
         let fit = || Model::fit(hours, calendar, peers);
-        let model = fits.entry((place, metric)).or_insert_with(fit);
+        let model = fits.entry((place, *metric)).or_insert_with(fit);
         if model.day != calendar.day() {
             *model = fit();
         }
-        let settings = &pass.policies.settings(&customer.id)[metric];
-        screen(known, &customer.id, metric, (&hours.recent(newest), has_usage), model.row(newest)?, settings)
+        let settings = &pass.policies.settings(&customer.id)[*metric];
+        screen(known, &customer.id, *metric, (&hours.recent(newest), has_usage), model.row(newest)?, settings)
     }
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use catalog::{MetricSpec, Policies, Shard};
 use detection::incident::{self, Course, Incident};
 use detection::model::{PeerWeek, Profile};
-use detection::{Assessment, Calendar, CustomerId, Direction, Hour, Settings, Verdict, Window};
+use detection::{
+    Assessment, Calendar, CustomerId, Direction, Hour, Hours, Settings, Verdict, Window, entity,
+};
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use warehouse::usage::{HoursRequest, KnownHours, Patience, UsageError};
@@ -59,11 +61,9 @@ impl Hourly {
     ) -> Assessed {
         let Self { newest, first, day, .. } = self;
         let calendar = &Calendar::declared(policies.time_zone(customer), *day);
-        let place = place(app, spec);
-        let values = place.and_then(|place| self.values.get(place));
-        let peers = place.and_then(|place| self.peers.get(place)).unwrap_or(&Profile::FLAT);
+        let peers = place(app, spec).and_then(|place| self.peers.get(place)).unwrap_or(&Profile::FLAT);
         let since = self.customer_since.unwrap_or(*first);
-        let hours = spec.hours(*first, values.map_or(&[], Vec::as_slice), since);
+        let hours = self.hours(app, spec);
         let count = usize::try_from(newest.since(calendar.begin()) + 1).unwrap_or(0);
         let hours = match policies.muted_hours(customer, &spec.name, calendar.begin(), count) {
             None => hours,
@@ -74,10 +74,25 @@ impl Hourly {
             self.incidents_of(spec).filter_map(|incident| incident::hours(incident, end)).collect();
         let is_out = |hour: Hour| out.iter().any(|hours| incident::stays_out(hours, hour, calendar.day()));
         let assessment = detection::assess_without(is_out, &hours, *newest, since, calendar, peers, settings);
+        let assessment = if assessment.is_anomalous() {
+            let all: Vec<_> = app.catalog.metrics().iter().map(|spec| self.hours(app, spec)).collect();
+            let all: Vec<_> = all.iter().collect();
+            let of_entity = entity::isolation(&all, *newest, customer.as_str(), calendar.day());
+            of_entity.into_iter().fold(assessment, Assessment::with_opinion)
+        } else {
+            assessment
+        };
         let course = |direction| self.latest(spec, direction, end).map(Course::of);
         let verdict = incident::verdict_beside(&assessment, settings, end, course);
         let current = hours.day_until(*newest);
         Assessed { assessment, verdict, current, broken: hours.broken().len() }
+    }
+
+    /// The hours of a metric of the catalog.
+    fn hours(&self, app: &App, spec: &MetricSpec) -> Hours {
+        let values = place(app, spec).and_then(|place| self.values.get(place));
+        let since = self.customer_since.unwrap_or(self.first);
+        spec.hours(self.first, values.map_or(&[], Vec::as_slice), since)
     }
 
     /// The window of a day that ends with the newest hour. That of the runs ends later if the customer's usage arrives late.

@@ -4,7 +4,7 @@ use detection::incident::{Incident, Observation, Seen, verdict_beside};
 use detection::model::{HourModel, Profile};
 use detection::{
     ALL_CUSTOMERS, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour,
-    Hours, Mute, Recent, Settings, Together, Verdict, assess, assess_without, ensemble,
+    Hours, Mute, Recent, Settings, Together, Verdict, assess, assess_without, ensemble, entity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,16 +79,14 @@ pub struct Judged {
     pub newest: Together,
 }
 
-/// A customer's hours of one metric, and what they are judged with.
-#[derive(Clone, Copy)]
-pub struct SeriesOfHours<'a> {
+/// The hours of one metric of a customer.
+pub struct SeriesOfHours {
+    /// Place of the metric in the catalog.
+    pub metric: usize,
     /// With their mutes.
-    pub hours: &'a Hours,
-    /// The first hour of the customer, of any metric.
-    pub customer_since: Hour,
-    pub calendar: &'a Calendar,
+    pub hours: Hours,
     /// The shape of a day of all customers.
-    pub peers: &'a Profile,
+    pub peers: Profile,
 }
 
 /// The share of the thresholds from which a series may be odd. Rows of a fit have single precision, and late events may
@@ -121,26 +119,57 @@ pub fn screen(
     (!is_odd).then(|| Judged { verdict: assessment.verdict, candidates: Vec::new(), newest })
 }
 
-/// Checks one series of the metric at this place of the catalog by its model.
-pub fn judge_hours(
+/// A customer's hours, and what they are judged with.
+#[derive(Clone, Copy)]
+pub struct CustomerOfHours<'a> {
+    pub id: &'a CustomerId,
+    pub series: &'a [SeriesOfHours],
+    /// The first hour of the customer, of any metric.
+    pub since: Hour,
+    pub calendar: &'a Calendar,
+}
+
+/// Checks the series of a customer by their models, in their order.
+pub fn judge_hours<'a>(
+    pass: Pass<'a>,
+    known: &'a Known,
+    customer: CustomerOfHours<'a>,
+) -> impl Iterator<Item = Judged> + 'a {
+    let CustomerOfHours { id, series, calendar, .. } = customer;
+    let newest = Hour::holding(pass.window.end()).plus(-1);
+    let mut assessments: Vec<_> =
+        series.iter().map(|series| assess_series(pass, known, customer, series, newest)).collect();
+    // The forest takes a fraction of a millisecond: too long for each series that looks odd, and nothing for the few anomalies.
+    if assessments.iter().any(Assessment::is_anomalous) {
+        let hours: Vec<_> = series.iter().map(|series| &series.hours).collect();
+        if let Some(opinion) = entity::isolation(&hours, newest, id.as_str(), calendar.day()) {
+            let with = |assessment: Assessment| assessment.with_opinion(opinion);
+            assessments = assessments.into_iter().map(with).collect();
+        }
+    }
+    let metrics = series.iter().map(|series| series.metric);
+    let judged = metrics.zip(assessments);
+    judged.map(move |(metric, assessment)| of_assessment(pass, known, id, metric, assessment))
+}
+
+fn assess_series(
     pass: Pass<'_>,
     known: &Known,
-    customer_id: &CustomerId,
-    metric: usize,
-    series: SeriesOfHours<'_>,
-) -> Judged {
-    let settings = &pass.policies.settings(customer_id)[metric];
-    let SeriesOfHours { hours, customer_since, calendar, peers } = series;
-    let newest = Hour::holding(pass.window.end()).plus(-1);
-    let incidents = known.of(customer_id.as_str(), metric);
+    customer: CustomerOfHours<'_>,
+    series: &SeriesOfHours,
+    newest: Hour,
+) -> Assessment {
+    let CustomerOfHours { id, since, calendar, .. } = customer;
+    let SeriesOfHours { metric, hours, peers } = series;
+    let settings = &pass.policies.settings(id)[*metric];
+    let incidents = known.of(id.as_str(), *metric);
     let day = calendar.day();
-    let assessment = if incidents.takes_hours_out() {
+    if incidents.takes_hours_out() {
         let is_out = |hour| incidents.stays_out(hour, day);
-        assess_without(is_out, hours, newest, customer_since, calendar, peers, settings)
+        assess_without(is_out, hours, newest, since, calendar, peers, settings)
     } else {
-        assess(hours, newest, customer_since, calendar, peers, settings)
-    };
-    of_assessment(pass, known, customer_id, metric, assessment)
+        assess(hours, newest, since, calendar, peers, settings)
+    }
 }
 
 /// What an assessment of a series of the metric at this place of the catalog comes to, beside its incidents.

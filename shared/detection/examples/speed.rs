@@ -1,13 +1,16 @@
-//! How long a fit and a check of one series take on one core: `cargo run --release -p detection --example speed`.
+//! How long a fit and a check of one series take on one core, and the isolation forest of an entity: `cargo run --release -p detection --example speed`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use detection::model::Profile;
-use detection::{Aggregate, Calendar, Hour, Hours, Model, Settings, Thresholds, TimeZone, ensemble};
+use detection::{Aggregate, Calendar, Hour, Hours, Model, Settings, Thresholds, TimeZone, ensemble, entity};
 
 const SERIES: usize = 500;
 const ROUNDS: usize = 20;
+
+/// Series of an entity.
+const METRICS: usize = 4;
 
 fn main() {
     let day = Hour::holding(jiff::Timestamp::from_second(1_795_478_400).unwrap_or_default());
@@ -36,6 +39,14 @@ fn main() {
         }
     }
     println!("check: {:.3} us a series", started.elapsed().as_secs_f64() * 1e6 / (SERIES * ROUNDS) as f64);
+
+    let started = Instant::now();
+    for all in series.chunks(METRICS) {
+        let all: Vec<&Hours> = all.iter().collect();
+        black_box(entity::isolation(black_box(&all), day.plus(12), "acme", day));
+    }
+    let entities = SERIES.div_ceil(METRICS) as f64;
+    println!("isolation forest: {:.0} us an entity", started.elapsed().as_secs_f64() * 1e6 / entities);
 }
 
 /// Counts with a day and a week, from a linear congruential generator.

@@ -159,6 +159,10 @@ fn reason(recent: &Recent, values: &ByLength<f64>) -> Reason {
 }
 
 impl Assessment {
+    pub fn is_anomalous(&self) -> bool {
+        matches!(self.verdict, Verdict::Anomalous(_))
+    }
+
     /// Whether a window flags, or reaches this share of each limit. `row` and `settings` are those that it was made by.
     pub fn is_near(&self, share: f64, row: &HourModel, settings: &Settings) -> bool {
         self.views.iter().any(|view| view.is_near(share, row, settings))

@@ -37,6 +37,7 @@ pub mod check;
 pub mod detectors;
 pub mod distribution;
 pub mod ensemble;
+pub mod entity;
 pub mod features;
 pub mod figures;
 pub mod floors;

@@ -6,7 +6,7 @@ use warehouse::usage::{CustomerHours, HoursRequest, KnownHours, UsageError};
 
 use super::{Failure, LOGGED, Tally, customer_id, named, newest, note_verdict, quarantine};
 use crate::calendars::Calendars;
-use crate::candidate::{Candidate, SeriesOfHours, judge_hours};
+use crate::candidate::{Candidate, CustomerOfHours, SeriesOfHours, judge_hours};
 use crate::known::Known;
 use crate::mutes::Mutes;
 use crate::pass::Pass;
@@ -89,6 +89,7 @@ impl Reading<'_> {
         let calendar = calendars.of_bucket(customer.bucket, pass.policies.time_zone(&id));
         let KnownHours { first, customer_since, skipped } =
             customer.known(calendar.begin(), Hour::holding(request.period.start()));
+        let mut all = Vec::with_capacity(metrics.len());
         for (metric, (spec, values)) in metrics.iter().zip(customer.series()).enumerate() {
             let values = values.get(skipped..).unwrap_or_default();
             let hours = spec.hours(first, values, customer_since);
@@ -104,10 +105,11 @@ impl Reading<'_> {
                 }
                 tally.figures.broken_windows += 1;
             }
-            let hours = &mutes.apply(hours, &id, metric, calendar.begin(), newest(&pass.window));
-            let peers = peers.of(calendar.day(), metric);
-            let series = SeriesOfHours { hours, customer_since, calendar, peers };
-            let judged = judge_hours(*pass, known, &id, metric, series);
+            let hours = mutes.apply(hours, &id, metric, calendar.begin(), newest(&pass.window));
+            all.push(SeriesOfHours { metric, hours, peers: *peers.of(calendar.day(), metric) });
+        }
+        let customer = CustomerOfHours { id: &id, series: &all, since: customer_since, calendar };
+        for (metric, judged) in judge_hours(*pass, known, customer).enumerate() {
             for candidate in &judged.candidates {
                 candidates.push(candidate)?;
             }

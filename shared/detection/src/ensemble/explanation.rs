@@ -57,12 +57,12 @@ pub struct Why {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DetectorSays {
-    /// `seasonal`, `autoregressive`, `z_score`, `shape` or `seasonal_esd`.
+    /// `seasonal`, `autoregressive`, `z_score`, `shape`, `seasonal_esd` or `isolation_forest`.
     pub name: String,
     /// The length of its window in hours.
     pub hours: usize,
-    /// In thresholds: from 1 on it is critical. Of `shape` and `seasonal_esd` in spreads. Negative below the expected value,
-    /// or less alike than usual.
+    /// In thresholds: from 1 on it is critical. Of `shape`, `seasonal_esd` and `isolation_forest` in spreads. Negative below
+    /// the expected value, or less alike than usual.
     pub score: f64,
     pub reason: Standing,
 }

@@ -89,21 +89,37 @@ impl Assessment {
     }
 }
 
+impl Assessment {
+    /// The same with the opinion of a detector that looks at all series of an entity. Without a closer look there is nothing to
+    /// add it to.
+    #[must_use]
+    pub fn with_opinion(mut self, of_entity: SecondOpinion) -> Self {
+        if let (Some(review), Verdict::Anomalous(finding)) = (&mut self.review, &self.verdict) {
+            self.confidence = beside(self.confidence, &of_entity, finding);
+            review.opinions.push(of_entity);
+        }
+        self
+    }
+}
+
 impl Review {
     /// The confidence in a verdict, from 0 to 1. Each detector that agrees brings it nearer to 1 by a share of its own
     /// confidence, and one that disagrees takes a tenth.
     fn confidence(&self, own: f64, verdict: &Verdict) -> f64 {
         let Verdict::Anomalous(finding) = verdict else { return own };
-        self.opinions.iter().fold(own, |confidence, of| {
-            let is_of_shape = matches!(of.opinion.detail, Detail::Shape { .. });
-            let agrees = of.flags && (is_of_shape || Direction::of(of.opinion.score) == finding.direction);
-            match (agrees, is_of_shape) {
-                (true, _) => 1.0 - (1.0 - confidence) * (1.0 - AGREES * super::confidence(of.opinion.score)),
-                // A day of the usual shape may still be too much.
-                (false, true) => confidence,
-                (false, false) => DISAGREES * confidence,
-            }
-        })
+        self.opinions.iter().fold(own, |confidence, of| beside(confidence, of, finding))
+    }
+}
+
+/// The confidence in a finding beside one more opinion.
+fn beside(confidence: f64, of: &SecondOpinion, finding: &Finding) -> f64 {
+    // A day of the usual shape may still be too much, and one odd metric of many need not be far from other hours.
+    let has_direction = !matches!(of.opinion.detail, Detail::Shape { .. } | Detail::IsolationForest { .. });
+    let agrees = of.flags && (!has_direction || Direction::of(of.opinion.score) == finding.direction);
+    match (agrees, has_direction) {
+        (true, _) => 1.0 - (1.0 - confidence) * (1.0 - AGREES * super::confidence(of.opinion.score)),
+        (false, false) => confidence,
+        (false, true) => DISAGREES * confidence,
     }
 }
 
@@ -192,5 +208,27 @@ mod tests {
         assert!((with(vec![opinion(-9.0, true)]) - 0.72).abs() < 1e-12);
         let agreeing = with(vec![opinion(5.0, true)]);
         assert!((0.8..1.0).contains(&agreeing) && agreeing > 0.85, "{agreeing}");
+    }
+
+    #[test]
+    fn the_forest_raises_the_confidence_in_an_anomaly_and_never_takes_of_it() {
+        let forest = |flags: bool| SecondOpinion {
+            opinion: crate::Opinion {
+                score: if flags { 4.0 } else { -1.0 },
+                expected: crate::Expected { low: 0.0, high: 0.65 },
+                detail: Detail::IsolationForest { isolation: 0.5 },
+            },
+            flags,
+        };
+        let odd = || office(|hour| (if hour == 23 { 8.0 } else { 1.0 }) * busy(hour));
+        let alone = odd();
+        assert!(alone.is_anomalous(), "{alone:?}");
+        let (agreeing, other) = (odd().with_opinion(forest(true)), odd().with_opinion(forest(false)));
+        assert!(agreeing.confidence > alone.confidence && agreeing.confidence <= 1.0);
+        assert_eq!(other.confidence, alone.confidence);
+        let names: Vec<_> = agreeing.explanation().detectors().into_iter().map(|says| says.name).collect();
+        assert_eq!(names.last().map(String::as_str), Some("isolation_forest"));
+        // Nothing is said of a usual day.
+        assert_eq!(office(busy).with_opinion(forest(true)), office(busy));
     }
 }
