@@ -66,7 +66,7 @@ impl Watch<'_> {
             }
             if now.notified.is_none() && now.is_open() {
                 match now.story {
-                    Some(_) => self.told_by_another(before, now, table),
+                    Some(_) => self.told_by_another(before, now, &window, table),
                     None => self.violated(
                         Rule::Paged,
                         format!("{id} is critical and its state says that nobody is told"),
@@ -108,7 +108,8 @@ impl Watch<'_> {
             && !muted;
         if must_know {
             if now.notified.is_none() && now.story.is_some() {
-                self.told_by_another(Some(before).filter(|before| before.is_open()), now, table);
+                let open = Some(before).filter(|before| before.is_open());
+                self.told_by_another(open, now, window, table);
             } else {
                 self.owed.insert(id.clone());
                 if !now.is_open() || now.notified != Some(item.severity) {

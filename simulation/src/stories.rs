@@ -11,8 +11,23 @@ use crate::table::Table;
 impl Watch<'_> {
     /// Checks an anomaly that pages nobody, because the page of another incident tells of it. That incident is open when
     /// the first such anomaly is stored, and when a run begins that stores a later one.
-    pub(crate) fn told_by_another(&mut self, before: Option<&Incident>, now: &Incident, table: &Table) {
+    pub(crate) fn told_by_another(
+        &mut self,
+        before: Option<&Incident>,
+        now: &Incident,
+        window: &Window,
+        table: &Table,
+    ) {
         let Some(by) = &now.story else { return };
+        // An incident that has seen the window sends no reminder for it any more.
+        let has_seen = |by: &&IncidentItem| by.incident.last_window == window.end();
+        if let Some(other) = table.incident(by).filter(has_seen)
+            && self.is_outdated(&other.incident, window)
+        {
+            let what =
+                format!("nobody is told of {}, since the page of {:?} is old", now.id(), other.incident);
+            self.violated(Rule::Paged, what);
+        }
         let joins = before.is_none_or(|before| before.story.as_ref() != Some(by));
         let is_open = table.incident(by).is_some_and(|by| by.incident.is_open());
         let closed_now = self.touched.get(by).is_some_and(|(scene, _)| *scene == self.scene);
@@ -47,6 +62,7 @@ impl Watch<'_> {
                 && !begins
                 && *notified >= severity
                 && !may_be_accepted(&other.incident)
+                && !self.is_outdated(&other.incident, window)
         };
         let goes_on = |other: &&&IncidentItem| {
             let Incident { last_window, recovery, unjudged_since, alerting, story, .. } = &other.incident;
@@ -65,6 +81,14 @@ impl Watch<'_> {
             let what = format!("{} is {} beside {:?}", now.id(), page.event.as_str(), other.incident);
             self.violated(Rule::Stories, what);
         }
+    }
+
+    /// Whether a reminder of an open incident is due, and was not sent.
+    fn is_outdated(&self, incident: &Incident, window: &Window) -> bool {
+        let after = self.world.rules.repeat_interval;
+        let is_old =
+            incident.last_page.is_some_and(|page| window.end().duration_since(page.window_end) >= after);
+        incident.state == IncidentState::Open && !after.is_zero() && is_old
     }
 
     /// The other open incidents of the customer and direction that a run must know: nobody else changed them meanwhile.

@@ -55,7 +55,7 @@ pub(crate) struct AnomalyView {
     /// The incident of the anomaly. Null for first uses, and for anomalies that are older than incidents.
     #[schema(required = true)]
     pub incident_id: Option<String>,
-    /// How many earlier incidents of the series its incident repeats. Then nobody is paged. Absent if it repeats none.
+    /// How many earlier incidents of the series its incident repeats. Then nobody is paged for a day. Absent if it repeats none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurring: Option<u32>,
     /// The reason of the mute that covered the anomaly. For operators only.

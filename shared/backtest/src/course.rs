@@ -81,7 +81,7 @@ impl Course {
         };
         let is_anomalous = severity.is_some();
         let is_mild = incident.notified.is_none() && severity < Some(rules.min_severity);
-        let recurring = incident.recurring;
+        let recurring = incident.recurring.filter(|_| incident.notified.is_none());
         self.keep(*incident);
         if !is_anomalous {
             self.ends += usize::from(page.is_some_and(Event::is_closing));

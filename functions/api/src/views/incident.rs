@@ -47,7 +47,7 @@ pub(crate) struct IncidentView {
     /// The last page about it. Null if nobody was notified.
     #[schema(required = true)]
     pub last_page: Option<LastPage>,
-    /// How many earlier incidents of the series it repeats. Then nobody is paged about it. Absent if it repeats none.
+    /// How many earlier incidents of the series it repeats. Then nobody is paged about it for a day. Absent if it repeats none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurring: Option<u32>,
     /// The open incident of the same customer and direction whose page told of this one, too. Absent if there was none.

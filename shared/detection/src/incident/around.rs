@@ -1,5 +1,7 @@
 //! What an incident has to know besides its own series.
 
+use jiff::Timestamp;
+
 use super::id::IncidentId;
 use crate::Severity;
 
@@ -9,7 +11,7 @@ pub struct Around {
     /// A planned event covers the window, so nobody is paged about the deviation. An end is sent nevertheless, because
     /// somebody may wait for it.
     pub muted: bool,
-    /// How many earlier incidents an opening repeats. Then it pages nobody.
+    /// How many earlier incidents an opening repeats. Then it pages nobody for a day.
     pub recurring: Option<u32>,
     pub story: Story,
 }
@@ -32,6 +34,8 @@ pub struct Told {
     pub by: IncidentId,
     /// The severity that people know.
     pub severity: Severity,
+    /// The beginning of its level.
+    pub level_since: Timestamp,
 }
 
 impl Around {

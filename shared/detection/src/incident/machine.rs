@@ -1,12 +1,12 @@
 //! The state machine of an incident: the effect of one observation of a window.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::around::Around;
 use super::id::Subject;
 use super::model::{Event, Incident, IncidentState, Page};
 use super::observation::{Observation, Seen};
-use super::rules::Rules;
+use super::rules::{Rules, is_due};
 use crate::Severity;
 
 /// The effect of an observation on an incident.
@@ -108,8 +108,8 @@ impl Incident {
     /// The page for an incident without a page so far.
     fn page_for(self, severity: Severity, around: &Around, rules: &Rules) -> Step {
         let mut opened = Self { recurring: around.recurring, ..self };
-        let is_loud = opened.is_loud(severity, around, rules);
-        let page = if is_loud { opened.raise(Event::Opened, severity, around) } else { None };
+        let is_loud = opened.is_loud(severity, opened.opened_at, around, rules);
+        let page = if is_loud { opened.raise(Event::Opened, severity, around, rules) } else { None };
         Step::Become { incident: Box::new(opened), page }
     }
 
@@ -152,13 +152,13 @@ impl Incident {
     ) -> Step {
         let now = observation.window_end;
         let mut joined = self.with(observation, severity);
-        let loud = self.is_loud(severity, around, rules);
+        let loud = joined.is_loud(severity, now, around, rules);
         let becomes_normal = is_due(joined.level_since, now, rules.accept_after);
         // One that another incident's page told of becomes the new normal in silence.
         if self.notified.is_none()
             && loud
             && !(self.story.is_some() && becomes_normal)
-            && let Some(page) = joined.raise(self.first_page(), severity, around)
+            && let Some(page) = joined.raise(self.first_page(), severity, around, rules)
         {
             return Step::Become { incident: Box::new(joined), page: Some(page) };
         }
@@ -215,7 +215,7 @@ impl Incident {
             true => self.notified.is_some_and(|told| told >= severity),
             false => self.severity >= severity,
         };
-        if is_known || !self.is_loud(severity, around, rules) {
+        if is_known || !self.is_loud(severity, observation.window_end, around, rules) {
             return Step::Become { incident: Box::new(joined), page: None };
         }
         if !self.is_open() {
@@ -231,7 +231,7 @@ impl Incident {
         }
         let page = match joined.notified {
             Some(_) => Some(Event::Escalated),
-            None => joined.raise(self.first_page(), severity, around),
+            None => joined.raise(self.first_page(), severity, around, rules),
         };
         Step::Become { incident: Box::new(joined), page }
     }
@@ -259,8 +259,8 @@ impl Incident {
             notified: None,
             ..self.with(observation, severity)
         };
-        let is_loud = self.is_loud(severity, around, rules);
-        let page = if is_loud { reopened.raise(Event::Reopened, severity, around) } else { None };
+        let is_loud = reopened.is_loud(severity, observation.window_end, around, rules);
+        let page = if is_loud { reopened.raise(Event::Reopened, severity, around, rules) } else { None };
         Step::Become { incident: Box::new(reopened), page }
     }
 
@@ -345,9 +345,4 @@ impl Incident {
         let Observation { window_end, figures, .. } = *observation;
         Self { last_window: window_end, latest: figures, recovery, unjudged_since: None, ..self.clone() }
     }
-}
-
-/// Whether so much time has passed. Never if `after` is zero.
-fn is_due(since: Timestamp, now: Timestamp, after: SignedDuration) -> bool {
-    after > SignedDuration::ZERO && now.duration_since(since) >= after
 }

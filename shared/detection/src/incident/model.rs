@@ -67,7 +67,7 @@ pub struct Incident {
     /// nothing was expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<f64>,
-    /// How many earlier incidents of the series it repeats. Then nobody is paged about it.
+    /// How many earlier incidents of the series it repeats. Then nobody is paged about it for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recurring: Option<u32>,
     /// The incident of the same customer and direction whose page tells of this one, too.

@@ -1,5 +1,7 @@
 //! Which anomalies page, and what an incident remembers of its pages.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::around::Around;
 use super::model::{Event, Incident, Page};
 use super::observation::{Observation, Seen};
@@ -8,17 +10,41 @@ use crate::Severity;
 
 impl Incident {
     /// Whether an anomaly of this severity calls for people.
-    pub(super) fn is_loud(&self, severity: Severity, around: &Around, rules: &Rules) -> bool {
-        severity >= rules.min_severity && !around.muted && self.recurring.is_none()
+    pub(super) fn is_loud(
+        &self,
+        severity: Severity,
+        window_end: Timestamp,
+        around: &Around,
+        rules: &Rules,
+    ) -> bool {
+        severity >= rules.min_severity && !around.muted && !self.is_usual(window_end)
+    }
+
+    /// Whether it is a recurring incident that has not lasted for so long that it differs from the earlier ones. A longer
+    /// window holds the same cause for longer.
+    fn is_usual(&self, window_end: Timestamp) -> bool {
+        let quiet = Rules::RECURRING_FOR + SignedDuration::from_hours(i64::from(self.seen_by) - 1);
+        self.recurring.is_some() && window_end.duration_since(self.opened_at) < quiet
     }
 
     /// The page `event` of an incident that nobody was notified of. None where the page of another incident of the
     /// customer tells of this one, too. An incident that is worse than that page escalates.
-    pub(super) fn raise(&mut self, event: Event, severity: Severity, around: &Around) -> Option<Event> {
+    pub(super) fn raise(
+        &mut self,
+        event: Event,
+        severity: Severity,
+        around: &Around,
+        rules: &Rules,
+    ) -> Option<Event> {
         match &around.story.told {
             None => Some(event),
             Some(told) if told.severity < severity => Some(Event::Escalated),
             Some(told) => {
+                // Both levels become the new normal in the same window.
+                let joins = self.story.as_ref() != Some(&told.by);
+                if joins && self.level_since.duration_since(told.level_since) <= rules.accept_after / 2 {
+                    self.level_since = self.level_since.min(told.level_since);
+                }
                 self.story = Some(told.by.clone());
                 None
             }

@@ -1,7 +1,7 @@
 //! What recurs is no news: a job that runs each week or each month deviates each time.
 //!
 //! At its opening, an incident is compared with those of the same series before. Two or more that are alike make it a
-//! recurring one. A recurring incident is stored with their number, and nobody is paged.
+//! recurring one. A recurring incident is stored with their number, and nobody is paged for a day.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -118,6 +118,13 @@ mod tests {
         assert_eq!(count(now, &[one, at("2026-11-09T03:00:00Z", 480.0)], "UTC"), None, "less than half");
         assert_eq!(count(now, &[one, at("2026-11-09T03:00:00Z", 510.0)], "UTC"), Some(2));
         assert_eq!(count(now, &[one, at("2026-11-09T03:00:00Z", 9_000.0)], "UTC"), Some(2), "larger");
+        let leak = Occurrence { size: 10_000.0, ..now };
+        assert_eq!(count(leak, &[one, two], "UTC"), None, "far larger than all before");
+        assert_eq!(
+            count(leak, &[one, two, at("2026-11-09T03:00:00Z", 9_000.0)], "UTC"),
+            None,
+            "only one was"
+        );
         assert_eq!(count(now, &[one, at("2026-08-03T03:00:00Z", 900.0)], "UTC"), None, "105 days ago");
         assert_eq!(count(now, &[one, now, at("2026-11-23T03:00:00Z", 900.0)], "UTC"), None, "not earlier");
         let drop = Occurrence { direction: Direction::Drop, ..two };

@@ -1,6 +1,6 @@
 //! How patient incidents are, and which of them page.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Severity;
 
@@ -25,4 +25,12 @@ impl Rules {
 
     /// Time without a verdict after which an incident is stale.
     pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Time from its opening in which a recurring incident pages nobody, if windows of an hour see it.
+    pub const RECURRING_FOR: SignedDuration = SignedDuration::from_hours(24);
+}
+
+/// Whether so much time has passed. Never if `after` is zero.
+pub(super) fn is_due(since: Timestamp, now: Timestamp, after: SignedDuration) -> bool {
+    after > SignedDuration::ZERO && now.duration_since(since) >= after
 }

@@ -1,6 +1,9 @@
 //! The story of a customer: the incidents of one direction that are open together.
 //!
 //! - The first page of a story tells of all that open later. What opens in the same window is paged as well.
+//! - A page that no reminder repeats tells of the others until a reminder would be due. After that they page, unless
+//!   somebody acknowledged the incident.
+//! - One whose level began in the first half of the time to acceptance is accepted with the one that told of it.
 //! - One that is worse than people know escalates.
 //! - The incidents that were paged end when the last incident of the story is over. Those that were not end by
 //!   themselves, and nobody is told.
@@ -13,9 +16,9 @@ use jiff::Timestamp;
 use super::around::{Around, Story, Told};
 use super::id::Subject;
 use super::machine::{Step, advance};
-use super::model::{Event, Incident, IncidentState};
+use super::model::{Event, Incident, IncidentState, Page};
 use super::observation::{Observation, Seen};
-use super::rules::Rules;
+use super::rules::{Rules, is_due};
 
 /// Another metric of the customer, seen from the same direction.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +45,16 @@ impl Story {
             let (after, page) = other.after(rules);
             story.goes_on |= after.as_ref().is_some_and(|after| goes_on(after, page, rules));
             let told = other.latest.zip(after.as_ref()).and_then(|(before, after)| {
-                tells(before, after, window_end).then(|| {
+                let is_known =
+                    tells(before, after, window_end) && !is_outdated(before, page, window_end, rules);
+                is_known.then(|| {
                     let seen = other.observation.map(|observation| observation.seen);
                     let escalated = match (page, seen) {
                         (Some(Event::Escalated), Some(Seen::Anomalous(severity))) => Some(severity),
                         _ => None,
                     };
-                    Some(Told { by: before.id(), severity: before.notified.max(escalated)? })
+                    let severity = before.notified.max(escalated)?;
+                    Some(Told { by: before.id(), severity, level_since: after.level_since })
                 })?
             });
             // The oldest page is the one that people know.
@@ -84,6 +90,15 @@ fn tells(before: &Incident, after: &Incident, window_end: Timestamp) -> bool {
     let begins_now = before.last_page.is_some_and(|page| page.window_end >= window_end && begins(page.event));
     let is_closed = matches!(after.state, IncidentState::Accepted | IncidentState::Stale);
     before.is_open() && before.alerting && before.opened_at < window_end && !begins_now && !is_closed
+}
+
+/// Whether the last page is so old that a reminder is due, and no page is sent. People who acknowledged an incident look
+/// into it, so they need no reminder.
+fn is_outdated(before: &Incident, page: Option<Event>, window_end: Timestamp, rules: &Rules) -> bool {
+    let is_due = |page: Page| is_due(page.window_end, window_end, rules.repeat_interval);
+    before.state == IncidentState::Open
+        && page.is_none_or(Event::is_closing)
+        && before.last_page.is_some_and(is_due)
 }
 
 /// Whether an incident is one of those that people were told of, or would be told of, and is not over.

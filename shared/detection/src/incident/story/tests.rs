@@ -122,6 +122,51 @@ fn a_story_is_told_once() {
 }
 
 #[test]
+fn a_story_that_lasts_is_accepted_once() {
+    let of = |silent: usize, lasting: usize| ".".repeat(silent) + &"!".repeat(lasting);
+    for (began, pages) in [
+        (5, &["0 a opened", "24 a reminder", "48 a reminder", "72 a accepted"][..]),
+        (36, &["0 a opened", "24 a reminder", "48 a reminder", "72 a accepted"]),
+        // One that has just begun is not normal yet.
+        (70, &["0 a opened", "24 a reminder", "48 a reminder", "72 a accepted", "72 b opened"]),
+    ] {
+        let metrics = [("a", &*of(0, 80)), ("b", &*of(began, 80 - began))];
+        for backwards in [false, true] {
+            let (told, latest) = play(&metrics, &rules(Severity::Critical), backwards);
+            assert_eq!(told, pages, "{began} {backwards}");
+            let is_normal = latest["b"].state == IncidentState::Accepted;
+            assert_eq!(is_normal, began < 70, "{began} {backwards}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_nobody_repeats_tells_of_others_until_a_reminder_would_be_due() {
+    let (burst, leak) = ("!".to_owned() + &".".repeat(49), ".".to_owned() + &"!".repeat(49));
+    let metrics = [("a", &*burst), ("b", &*leak)];
+    for backwards in [false, true] {
+        let (told, _) = play(&metrics, &rules(Severity::Critical), backwards);
+        assert_eq!(told, ["0 a opened", "24 b opened", "48 b reminder"], "{backwards}");
+        let never = Rules { repeat_interval: SignedDuration::ZERO, ..rules(Severity::Critical) };
+        assert_eq!(play(&metrics, &never, backwards).0, ["0 a opened"], "{backwards}");
+    }
+}
+
+#[test]
+fn an_acknowledged_incident_tells_of_others_without_a_reminder() {
+    let rules = rules(Severity::Critical);
+    let (_, latest) = play(&[("a", "!!!"), ("b", ".!!")], &rules, false);
+    let step = latest["a"].after(crate::Action::Acknowledge, end(2));
+    let crate::incident::Handled::Become { incident: known, .. } = step else { panic!("it is open") };
+    let a = subject("a");
+    for (incident, is_told) in [(&*known, true), (&latest["a"], false)] {
+        let other =
+            Other { subject: &a, latest: Some(incident), observation: None, muted: false, recurring: None };
+        assert_eq!(Story::around(end(30), [other], &rules).told.is_some(), is_told);
+    }
+}
+
+#[test]
 fn warnings_that_nobody_is_paged_about_are_no_part_of_a_story() {
     let metrics = [("a", "!......"), ("b", ".wwwwww")];
     let (told, _) = play(&metrics, &rules(Severity::Critical), false);
@@ -177,6 +222,15 @@ fn a_recurring_one_pages_nobody_and_is_no_part_of_a_story() {
     let step = advance(None, &subject, &observation, &recurring, &rules);
     let Step::Become { incident, page: None } = step else { panic!("{step:?}") };
     assert_eq!(incident.recurring, Some(2));
+    // One that lasts for a day is no longer like the earlier ones. A window of a day holds a cause for a day longer.
+    for (seen_by, hours, pages) in
+        [(1, 23, None), (1, 24, Some(Event::Opened)), (24, 46, None), (24, 47, Some(Event::Opened))]
+    {
+        let first = Incident { seen_by, ..(*incident).clone() };
+        let later = Observation { window_end: end(3 + hours), seen_by, ..observation };
+        let step = advance(Some(&first), &subject, &later, &Around::default(), &rules);
+        assert!(matches!(step, Step::Become { page, .. } if page == pages), "{seen_by} {hours} {step:?}");
+    }
     // Also later, when a decision does not look at earlier ones any more.
     let next = Observation { window_end: end(4), ..observation };
     let step = advance(Some(&incident), &subject, &next, &Around::default(), &rules);
