@@ -1,9 +1,9 @@
 //! Backtests by the API: from a request to the answer that the detector stores.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
-use detector::BacktestRequest;
+use detector::{App, BacktestRequest};
 use e2e::World;
 use e2e::api::NOW;
 use e2e::data::insert_calls;
@@ -44,10 +44,21 @@ async fn ask(starting: &Starting, body: &Value) -> Result<(Value, BacktestReques
     Ok((answer.json, request))
 }
 
+/// A detector whose clock is that of the API, some minutes later.
+async fn detector(starting: &Starting) -> Result<App> {
+    let mut app = starting.world.app().await?;
+    app.clock = minutes_later;
+    Ok(app)
+}
+
+fn minutes_later() -> SystemTime {
+    SystemTime::from(at(NOW)) + Duration::from_secs(5 * 60)
+}
+
 /// The note after the detector has answered.
 async fn answered(starting: &Starting, body: &Value, seconds: u64) -> Result<Value> {
     let (noted, request) = ask(starting, body).await?;
-    let app = starting.world.app().await?;
+    let app = detector(starting).await?;
     detector::backtest(&app, &request, Instant::now() + Duration::from_secs(seconds)).await?;
     show(starting, &noted).await
 }
@@ -70,7 +81,7 @@ async fn a_backtest_from_queue_to_answer() -> Result<()> {
     assert_eq!(noted, record);
     assert_eq!(show(&starting, &noted).await?, record);
 
-    let app = starting.world.app().await?;
+    let app = detector(&starting).await?;
     let answer = detector::backtest(&app, &request, Instant::now() + Duration::from_secs(300)).await?;
     let shown = show(&starting, &noted).await?;
     assert_eq!((&shown["status"], &shown["reason"]), (&json!("completed"), &Value::Null), "{shown}");
@@ -151,10 +162,19 @@ async fn a_backtest_that_cannot_be_answered_says_why() -> Result<()> {
         assert_eq!((&shown["status"], &shown["result"]), (&json!("failed"), &Value::Null), "{shown}");
         assert!(shown["reason"].as_str().is_some_and(|reason| reason.contains(part)), "{shown}");
     }
+    // A request that waited behind others is not answered, so that a run of the schedule does not wait as long.
+    let (noted, request) = ask(&starting, &json!({ "days": 7 })).await?;
+    let mut app = detector(&starting).await?;
+    app.clock = || minutes_later() + Duration::from_secs(6 * 60);
+    detector::backtest(&app, &request, Instant::now() + Duration::from_secs(300)).await?;
+    let shown = show(&starting, &noted).await?;
+    assert_eq!((&shown["status"], &shown["result"]), (&json!("failed"), &Value::Null), "{shown}");
+    assert!(shown["reason"].as_str().is_some_and(|reason| reason.contains("for 11 minutes")), "{shown}");
     // A fault of the engines is repeated by Lambda, so it is an error.
     let (noted, request) = ask(&starting, &json!({})).await?;
     let closed = [("CLICKHOUSE_URL", "http://127.0.0.1:9")];
-    let app = starting.world.app_with(&closed, &starting.world.aws).await?;
+    let mut app = starting.world.app_with(&closed, &starting.world.aws).await?;
+    app.clock = minutes_later;
     let error = detector::backtest(&app, &request, Instant::now() + Duration::from_secs(60)).await;
     assert!(error.is_err());
     let shown = show(&starting, &noted).await?;
@@ -197,6 +217,16 @@ async fn a_wrong_backtest_is_refused_with_its_field() -> Result<()> {
             json!({ "against": { "metrics": { "api_calls": { "min_change": -1 } } } }),
             "against",
             "min_change = -1",
+        ),
+        (
+            json!({ "policy": { "window_delay_hours": 3 } }),
+            "policy",
+            "only the policy of one customer has it",
+        ),
+        (
+            json!({ "against": { "window_delay_hours": 3 } }),
+            "against",
+            "only the policy of one customer has it",
         ),
         (json!({ "time_zone": "Europe/Atlantis" }), "time_zone", "no time zone"),
         (json!({ "sensitivity": 9 }), "sensitivity", "0.2 to 5"),

@@ -130,7 +130,7 @@ async fn a_mute_of_two_hours_hides_its_hours_and_nothing_else() -> Result<()> {
     // The event is from 09:00 to 11:00. Once the mute names these hours, and once it repeats the hours of Tuesdays.
     let once = json!({ "from": "2026-11-24T09:00:00Z", "until": "2026-11-24T11:00:00Z", "reason": "move" });
     let each_week = json!({
-        "from": "2026-10-27T08:00:00Z", "until": "2026-10-27T10:00:00Z", "reason": "move",
+        "from": "2026-10-27T09:00:00Z", "until": "2026-10-27T11:00:00Z", "reason": "move",
         "rrule": "FREQ=WEEKLY;BYDAY=TU;BYHOUR=10", "time_zone": "Europe/Berlin",
     });
     for (mute, is_fitted) in [(once, false), (each_week.clone(), false), (each_week, true)] {

@@ -13,7 +13,7 @@ use anyhow::Context;
 use catalog::Shard;
 use detection::model::Peers;
 use detection::{CustomerId, Hour, SettingsError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use platform::telemetry::error_chain;
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,6 +46,12 @@ const AT_ONCE: usize = 50;
 
 /// Values that are kept for the passes of a budget: 64 MB.
 const MOST_KEPT: usize = 8_000_000;
+
+/// Odd hours that a configuration may find: 100 MB.
+const MOST_ODD_HOURS: usize = 200_000;
+
+/// The oldest request that is answered. A run of the schedule waits for no more requests than those.
+const OLDEST: SignedDuration = SignedDuration::from_mins(10);
 
 /// Between two notes of the progress.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -83,7 +89,10 @@ pub async fn backtest(app: &App, request: &BacktestRequest, deadline: Instant) -
         .await
         .context("the start of the backtest is not noted")?;
     let limit = deadline.checked_sub(NOTE_TIME).unwrap_or(started).min(started + LONGEST);
-    let answer = judge(app, request, &run_id, limit).await;
+    let answer = match too_old(request.time, app.now()?) {
+        Some(refusal) => Err(Failure::Refused(refusal)),
+        None => judge(app, request, &run_id, limit).await,
+    };
     let (noted, result) = match answer {
         Ok(text) => (Ok(text.clone()), serde_json::from_str(&text).context("the answer is no JSON")),
         Err(Failure::Refused(reason)) => (Err(reason.clone()), Ok(serde_json::json!({ "reason": reason }))),
@@ -107,6 +116,17 @@ pub async fn backtest(app: &App, request: &BacktestRequest, deadline: Instant) -
         "backtest ended"
     );
     result
+}
+
+/// The refusal of a request that has waited for too long behind others.
+fn too_old(asked: Timestamp, now: Timestamp) -> Option<String> {
+    let waited = now.duration_since(asked);
+    (waited > OLDEST).then(|| {
+        format!(
+            "the detector had no time for it for {} minutes: ask again, one backtest at a time",
+            waited.as_mins()
+        )
+    })
 }
 
 /// The answer as JSON text.
@@ -145,7 +165,7 @@ async fn judge(
     for some in customers.chunks(AT_ONCE) {
         for customer in past.usage(some).await.map_err(PastError::Usage)? {
             ensure_time_left(limit, judged, customers.len())?;
-            sides.iter_mut().for_each(|side| side.see(&customer));
+            sides.iter_mut().try_for_each(|side| side.see(&customer))?;
             judged += 1;
             if budget.is_some() {
                 kept.keep(customer)?;
@@ -164,7 +184,7 @@ async fn judge(
     let budget = budget.map(|budget| propose(budget, &changed, &report, |other| kept.report(other)));
     let budget = budget.transpose()?;
     let found = Found { report: &report, difference: difference.as_ref(), budget: budget.as_ref() };
-    Answer::text(found, &app.catalog, AnomalyStore::BACKTEST_BYTES)
+    Answer::text(found, &app.catalog, AnomalyStore::backtest_bytes(&question.customer_ids))
         .map_err(|error| Failure::Broken(error.into()))
 }
 
@@ -174,6 +194,16 @@ fn ensure_time_left(limit: Instant, judged: usize, of: usize) -> Result<(), Fail
     }
     Err(Failure::Refused(format!(
         "time ran out after {judged} of {of} customers: name fewer days, or some customers in customer_ids"
+    )))
+}
+
+fn ensure_few(odd_hours: usize) -> Result<(), Failure> {
+    if odd_hours <= MOST_ODD_HOURS {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "more than {MOST_ODD_HOURS} hours are anomalies: set larger thresholds, or name fewer days, or some customers in \
+         customer_ids"
     )))
 }
 
@@ -205,7 +235,7 @@ impl Kept<'_> {
         let mut side = Side::new(self.span, configuration, self.peers, None);
         for (judged, customer) in self.customers.iter().enumerate() {
             ensure_time_left(self.limit, judged, self.customers.len())?;
-            side.see(customer);
+            side.see(customer)?;
         }
         Ok(side.tally.report())
     }
@@ -253,8 +283,9 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn see(&mut self, customer: &Customer) {
+    fn see(&mut self, customer: &Customer) -> Result<(), Failure> {
         self.tally.add(customer, self.replay.customer(customer));
+        ensure_few(self.tally.odd_hours())
     }
 }
 
@@ -282,5 +313,26 @@ impl From<PastError> for Failure {
                 Self::Refused(error_chain(&error))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_waited_behind_others_is_refused() {
+        let asked: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+        let after = |minutes: i64| too_old(asked, asked + SignedDuration::from_mins(minutes));
+        assert_eq!([after(-1), after(0), after(10)], [None, None, None]);
+        let refusal = after(11).unwrap();
+        assert!(refusal.contains("for 11 minutes: ask again"), "{refusal}");
+    }
+
+    #[test]
+    fn too_many_anomalies_are_refused() {
+        assert!(ensure_few(MOST_ODD_HOURS).is_ok());
+        let Err(Failure::Refused(refusal)) = ensure_few(MOST_ODD_HOURS + 1) else { panic!("not refused") };
+        assert!(refusal.starts_with("more than 200000 hours are anomalies: set larger"), "{refusal}");
     }
 }

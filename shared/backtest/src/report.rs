@@ -21,6 +21,7 @@ pub struct Tally<'a> {
     /// By metric: series with a value.
     series: Vec<usize>,
     judged: Vec<Judged>,
+    odd_hours: usize,
     /// The customer whose odd hours are all kept. `None` keeps those of all customers.
     shown: Option<Option<CustomerId>>,
 }
@@ -94,7 +95,7 @@ pub(crate) const MONTH_DAYS: f64 = 30.0;
 impl<'a> Tally<'a> {
     pub fn new(span: Span, configuration: &'a Configuration) -> Self {
         let series = vec![0; configuration.metrics().len()];
-        Self { span, configuration, customers: 0, series, judged: Vec::new(), shown: None }
+        Self { span, configuration, customers: 0, series, judged: Vec::new(), odd_hours: 0, shown: None }
     }
 
     /// Keeps only the stored anomalies of all customers but this one. So the report of many customers stays small.
@@ -111,6 +112,7 @@ impl<'a> Tally<'a> {
                 *number += 1;
             }
         }
+        let known = self.judged.len();
         match &self.shown {
             Some(shown) if shown.as_ref() != Some(&customer.id) => {
                 for mut series in judged {
@@ -122,6 +124,12 @@ impl<'a> Tally<'a> {
             }
             _ => self.judged.extend(judged),
         }
+        self.odd_hours += self.judged.iter().skip(known).map(|series| series.flagged.len()).sum::<usize>();
+    }
+
+    /// The number of odd hours that are kept.
+    pub fn odd_hours(&self) -> usize {
+        self.odd_hours
     }
 
     /// What became of all customers.

@@ -131,8 +131,9 @@ impl Policy {
         if self.mutes.len() > Self::MAX_MUTES {
             return Err(PolicyError::TooManyMutes);
         }
+        let zone = self.time_zone.clone().unwrap_or_default();
         for (index, mute) in self.mutes.iter().enumerate() {
-            mute.validate().map_err(|(field, allowed)| PolicyError::Mute { index, field, allowed })?;
+            mute.validate(&zone).map_err(|(field, allowed)| PolicyError::Mute { index, field, allowed })?;
         }
         Ok(())
     }

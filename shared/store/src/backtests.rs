@@ -46,8 +46,17 @@ pub struct BacktestRun {
 }
 
 impl AnomalyStore {
-    /// Bytes of an answer that an item has room for, beside its other attributes. An item has at most 400 KB.
-    pub const BACKTEST_BYTES: usize = 300_000;
+    /// Bytes of an answer that an item has room for, beside the ids of the asked customers. An item has at most 400 KB.
+    pub fn backtest_bytes(customer_ids: &[CustomerId]) -> usize {
+        // Each id of a list takes a byte more, and its length.
+        let ids: usize = customer_ids.iter().map(|id| id.as_str().len() + 4).sum();
+        Self::BACKTEST_BYTES.min(Self::BACKTEST_ITEM_BYTES.saturating_sub(ids))
+    }
+
+    const BACKTEST_BYTES: usize = 300_000;
+
+    /// Bytes of an item, without its other attributes.
+    const BACKTEST_ITEM_BYTES: usize = 390_000;
 
     /// Stores the note of a backtest.
     pub async fn add_backtest(&self, run: &BacktestRun) -> Result<(), StoreError> {
@@ -71,7 +80,7 @@ impl AnomalyStore {
     pub async fn backtest_started(&self, id: &str, run_id: &str, now: Timestamp) -> Result<(), StoreError> {
         self.update_plain(
             keys::backtest(id),
-            "SET #status = :status, run_id = :run, started_at = :now REMOVE finished_at, judged, customers, reason",
+            "SET #status = :status, run_id = :run, started_at = :now REMOVE finished_at, judged, customers, reason, answer",
             &[
                 (":status", self.status(RunStatus::Running)?),
                 (":run", AttributeValue::S(run_id.to_owned())),
@@ -125,4 +134,18 @@ impl AnomalyStore {
 
 fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_leaves_room_for_the_ids_of_customers() {
+        let ids = |number: usize, length: usize| vec![CustomerId::new("x".repeat(length)).unwrap(); number];
+        assert_eq!(AnomalyStore::backtest_bytes(&[]), 300_000);
+        assert_eq!(AnomalyStore::backtest_bytes(&ids(100, 36)), 300_000);
+        let left = AnomalyStore::backtest_bytes(&ids(100, 2_000));
+        assert!((150_000..=200_000).contains(&left), "{left}");
+    }
 }

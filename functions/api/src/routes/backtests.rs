@@ -52,7 +52,7 @@ pub(crate) struct BacktestRequest {
     #[serde(default)]
     #[schema(value_type = Option<SensitivityDocument>, required = false, example = "high")]
     sensitivity: Option<Sensitivity>,
-    /// Time zone of the customers. Absent: UTC, and the models find out whether a customer's clocks changed.
+    /// Time zone of the customers, in place of those of the policies. Absent: the zones of the policies.
     #[serde(default)]
     #[schema(example = "Europe/Berlin")]
     time_zone: Option<String>,
@@ -200,6 +200,12 @@ fn question(app: &App, request: BacktestRequest) -> Result<Question, Problem> {
         Problem::invalid("days", detail)
     })?;
     let BacktestRequest { policy, against, sensitivity, time_zone, budget, customer_ids, .. } = request;
+    for (name, policy) in [("policy", &policy), ("against", &against)] {
+        if policy.as_ref().is_some_and(|policy| policy.window_delay_hours.is_some()) {
+            let detail = format!("{name}.window_delay_hours: only the policy of one customer has it");
+            return Err(Problem::invalid(name, detail));
+        }
+    }
     let customer_ids = detections::customers(customer_ids)?;
     let question = Question { days, customer_ids, policy, against, sensitivity, time_zone, budget };
     // Only the detector knows how many customers there are.

@@ -64,23 +64,33 @@ impl Mute {
     }
 
     /// The fault, if there is one.
-    pub(super) fn validate(&self) -> Result<(), Fault> {
+    ///
+    /// * `usual`: the zone of a mute without one.
+    pub(super) fn validate(&self, usual: &TimeZone) -> Result<(), Fault> {
         if self.reason.trim().is_empty() || self.reason.chars().count() > Self::MAX_REASON_CHARACTERS {
             return Err(("reason", "1 to 500 characters that say why"));
         }
         if self.from.zip(self.until).is_some_and(|(from, until)| from >= until) {
             return Err(("until", "a time after `from`"));
         }
-        if self.rrule.is_none() {
+        let Some(rule) = &self.rrule else {
             let is_idle = self.time_zone.is_some();
             return if is_idle { Err(("time_zone", "goes with `rrule` only")) } else { Ok(()) };
-        }
+        };
         let Some(from) = self.from else {
             return Err(("from", "the time at which the first event begins, because `rrule` repeats it"));
         };
-        match self.until {
-            Some(until) if until.duration_since(from) <= Self::LONGEST_REPEATED => Ok(()),
-            _ => Err(("until", "at most 7 days after `from`, because `rrule` repeats the event")),
+        if self.until.is_none_or(|until| until.duration_since(from) > Self::LONGEST_REPEATED) {
+            return Err(("until", "at most 7 days after `from`, because `rrule` repeats the event"));
+        }
+        let after = from.saturating_add(SignedDuration::from_secs(1)).unwrap_or(from);
+        let zone = self.time_zone.as_ref().unwrap_or(usual);
+        match rule.starts(from, zone, from, after).is_empty() {
+            true => Err((
+                "from",
+                "a time that `rrule` names, in the `time_zone` of the mute or of its policy, which is UTC if both are absent",
+            )),
+            false => Ok(()),
         }
     }
 

@@ -210,6 +210,29 @@ fn a_recurring_mute_needs_an_event_that_ends() {
         let refusal = refusal(&mute).unwrap_err().to_string();
         assert!(refusal.starts_with(field), "{mute}: {refusal}");
     }
+    // 3 November was a Tuesday, and 08:30 is 09:30 in Berlin.
+    let of = |rule: &str, zone: &str| {
+        refusal(&format!(r#"{from},"until":"2026-11-03T09:30:00Z","rrule":"{rule}"{zone}"#))
+    };
+    let berlin = r#","time_zone":"Europe/Berlin""#;
+    for (rule, zone) in [
+        ("FREQ=WEEKLY;BYDAY=TU", ""),
+        ("FREQ=DAILY;BYHOUR=8", ""),
+        ("FREQ=DAILY;BYHOUR=9", berlin),
+        ("FREQ=MONTHLY;BYDAY=1TU", berlin),
+    ] {
+        assert_eq!(of(rule, zone), Ok(()), "{rule} {zone}");
+    }
+    for (rule, zone) in [
+        ("FREQ=MONTHLY;BYDAY=5MO;BYMONTHDAY=1", ""),
+        ("FREQ=WEEKLY;BYDAY=SU", ""),
+        ("FREQ=DAILY;BYHOUR=9", ""),
+        ("FREQ=DAILY;BYHOUR=8", berlin),
+        ("FREQ=DAILY;UNTIL=20261103T082959Z", ""),
+    ] {
+        let refusal = of(rule, zone).unwrap_err().to_string();
+        assert!(refusal.starts_with("mutes[0].from: a time that `rrule` names"), "{rule} {zone}: {refusal}");
+    }
     let wrong = r#"{"mutes":[{"rrule":"FREQ=HOURLY","reason":"x"}]}"#;
     assert!(serde_json::from_str::<Policy>(wrong).unwrap_err().to_string().starts_with("FREQ=HOURLY: DAILY"));
 }

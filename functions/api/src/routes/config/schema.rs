@@ -13,7 +13,8 @@ pub(in crate::routes) struct PolicyDocument {
     sensitivity: Option<SensitivityDocument>,
     /// The detectors that judge all metrics. An answer has the list.
     detectors: Option<DetectorsDocument>,
-    /// The time zone of hours and weekdays, by its IANA name. Absent: UTC, and the models find out whether clocks changed.
+    /// The time zone of hours and weekdays, by its IANA name. Absent: that of the policy for all customers. Without any, hours are
+    /// those of UTC, and the models find out whether clocks changed.
     #[schema(example = "Europe/Berlin")]
     time_zone: Option<String>,
     /// Hours by which the usage arrives late. The customer is judged that many hours later than others. Only for one
@@ -129,8 +130,8 @@ pub(super) struct MuteDocument {
     #[schema(format = DateTime, example = "2026-11-22T13:00:00Z")]
     until: Option<String>,
     /// Repeats the event, which lasts as long each time: a rule of RFC 5545 with `FREQ` (`DAILY`, `WEEKLY` or `MONTHLY`) and
-    /// optionally `BYDAY`, `BYMONTHDAY`, `BYHOUR` and `UNTIL`. Needs `from` and `until`, at most 7 days apart. No occurrence is
-    /// before `from`.
+    /// optionally `BYDAY`, `BYMONTHDAY`, `BYHOUR` and `UNTIL`. Needs `from` and `until`, at most 7 days apart. The rule must
+    /// name `from`.
     #[schema(example = "FREQ=WEEKLY;BYDAY=SU;BYHOUR=2")]
     rrule: Option<String>,
     /// The time zone of the rule's days and hours, by its IANA name. Absent: that of this policy, or UTC.
