@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_metric_that_leaves_the_others_stands_out() {
         // Both go up and down together, from day to day. Now one of them goes up alone.
-        let together = |ago: usize| if ago / 24 % 3 == 0 { 3.0 } else { 1.0 };
+        let together = |ago: usize| if (ago / 24).is_multiple_of(3) { 3.0 } else { 1.0 };
         let alone = |ago: usize| if ago == 0 { 1.0 } else { together(ago) };
         let both = found(&[hours(6, 1.0, 0, together), hours(6, 1.0, 1, together)]).unwrap().1;
         let one = found(&[hours(6, 1.0, 0, together), hours(6, 1.0, 1, alone)]).unwrap().1;
