@@ -15,6 +15,8 @@ use platform::emf::RunFigures;
 use books::Books;
 use judging::Usage;
 
+#[cfg(test)]
+mod backtested;
 mod books;
 mod judging;
 

@@ -21,8 +21,8 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
     out.push(format!(
         "{}: {rows}{} customers, {} series. Metrics of {}",
         output.origin.name(),
-        report.customers,
-        report.series,
+        report.totals.customers,
+        report.totals.series,
         output.catalog
     ));
     for derived in output.derived {
@@ -41,12 +41,12 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
     }
     out.push(format!(
         "Judged hour by hour: {} to {}, {} days, hours of {}",
-        report.from, report.to, report.days, output.time_zone
+        report.totals.from, report.totals.to, report.totals.days, output.time_zone
     ));
-    if report.history_days < Span::FULL_HISTORY {
+    if report.totals.history_days < Span::FULL_HISTORY {
         out.push(format!(
             "There are {} days of history before them, and models use {}. So the first days are judged with less certainty.",
-            report.history_days,
+            report.totals.history_days,
             Span::FULL_HISTORY
         ));
     }
@@ -54,10 +54,10 @@ pub(crate) fn lines_of(output: &Output<'_>, catalog: &Catalog) -> Vec<String> {
     out.push(format!(
         "\n{}, {:.2} a customer-month. {} stored that page nobody, {} about ends, {}.",
         counted(report.pages.len(), "page"),
-        report.pages_a_customer_month,
-        counted(report.warnings, "warning"),
-        counted(report.ends, "message"),
-        counted(report.reminders, "reminder")
+        report.totals.pages_a_customer_month,
+        counted(report.totals.warnings, "warning"),
+        counted(report.totals.ends, "message"),
+        counted(report.totals.reminders, "reminder")
     ));
     counts(out, "metric", &report.by_metric);
     counts(out, "customer", &report.by_customer);

@@ -6,9 +6,7 @@
 
 use std::collections::HashMap;
 
-use detection::incident::{
-    Around, Figures, Incident, Observation, Other, Step, Story, Subject, Told, advance,
-};
+use detection::incident::{Figures, Incident, Observation, Step, Subject, Told, Watched};
 use detection::{CustomerId, Direction};
 use store::Former;
 
@@ -42,8 +40,8 @@ pub(crate) struct Decision {
     pub(crate) told_by: Option<Former>,
 }
 
-/// Another metric of the customer.
-struct Beside {
+/// One metric of the customer, and all that the run knows of it.
+struct Member {
     subject: Subject,
     latest: Option<Latest>,
     observation: Option<Observation>,
@@ -89,7 +87,7 @@ impl<'a> Group<'a> {
     /// The metrics and directions whose incidents a decision about a candidate looks at.
     pub(crate) fn beside(&self, candidate: &Candidate) -> Vec<Candidate> {
         let others = self.others(candidate).into_iter();
-        let of = |beside: Beside| {
+        let of = |beside: Member| {
             let metrics = self.pass.app.catalog.metrics();
             let metric = metrics.iter().position(|spec| spec.name == beside.subject.metric)?;
             Some(Candidate { metric, ..candidate.clone() })
@@ -98,19 +96,13 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn decide(&self, candidate: &Candidate) -> Decision {
-        let app = self.pass.app;
         if candidate.first_use().is_some() {
             return Decision { step: Step::Stay, told_by: None };
         }
-        let others = self.others(candidate);
-        let rules = &app.incidents.rules;
-        let story = Story::around(self.pass.window.end(), others.iter().map(Beside::seen), rules);
-        let told = story.told.clone();
-        let around = Around { story, ..self.alone(candidate) };
-        let latest = self.latest(candidate);
-        let before = latest.as_ref().and_then(|latest| latest.incident.as_ref());
-        let step =
-            advance(before, &subject(app, candidate), &observation(self.pass, candidate), &around, rules);
+        let (member, others) = (self.member(candidate), self.others(candidate));
+        let rules = &self.pass.app.incidents.rules;
+        let (step, told) = member.watched().decide(others.iter().map(Member::watched), rules);
+        let before = member.latest.as_ref().and_then(|latest| latest.incident.as_ref());
         let told_by = match (&step, told) {
             (Step::Become { incident, .. }, Some(Told { by, .. }))
                 if incident.story.as_ref() == Some(&by) =>
@@ -133,48 +125,41 @@ impl<'a> Group<'a> {
         if !is_of_models || candidate.is_of_all_customers() {
             return false;
         }
-        let latest = self.latest(candidate);
-        let before = latest.as_ref().and_then(|latest| latest.incident.as_ref());
-        let (subject, seen) = (subject(self.pass.app, candidate), observation(self.pass, candidate));
-        let step = advance(before, &subject, &seen, &Around::default(), &self.pass.app.incidents.rules);
-        let opened_before = latest.map(|latest| latest.former.opened_at);
-        matches!(step, Step::Become { incident, .. } if Some(incident.opened_at) != opened_before)
+        self.member(candidate).watched().opens(&self.pass.app.incidents.rules)
     }
 
-    /// What a candidate needs to know besides its own series, without its story.
-    fn alone(&self, candidate: &Candidate) -> Around {
+    /// The metric of a candidate.
+    fn member(&self, candidate: &Candidate) -> Member {
         let series = (candidate.metric, candidate.direction);
         let known = || self.recurring.get(&(candidate.customer_id.clone(), series)).copied();
-        let muted = candidate.mute(self.pass).is_some() || self.pass.order == Order::Missed;
-        Around { recurring: self.found.get(&series).copied().or_else(known), ..Around::muted(muted) }
+        Member {
+            subject: subject(self.pass.app, candidate),
+            latest: self.latest(candidate),
+            observation: Some(observation(self.pass, candidate)),
+            muted: candidate.mute(self.pass).is_some() || self.pass.order == Order::Missed,
+            recurring: self.found.get(&series).copied().or_else(known),
+        }
     }
 
     /// The other metrics of the customer with an incident or a candidate of the same direction. Only incidents that
     /// models see have stories.
-    fn others(&self, candidate: &Candidate) -> Vec<Beside> {
+    fn others(&self, candidate: &Candidate) -> Vec<Member> {
         if candidate.explanation.is_none() {
             return Vec::new();
         }
-        let metrics = self.pass.app.catalog.metrics().iter().enumerate();
-        let beside = |(metric, spec): (usize, &catalog::MetricSpec)| {
-            let Candidate { customer_id, direction, .. } = candidate;
-            let subject = Subject {
-                customer_id: customer_id.clone(),
-                metric: spec.name.clone(),
-                direction: *direction,
-            };
-            let latest = self.latest_of(&subject, metric);
-            let is_it = |of: &&Candidate| (of.metric, of.direction) == (metric, *direction);
+        let metrics = self.pass.app.catalog.metrics();
+        let other = |metric: usize| {
+            let is_it = |of: &&Candidate| (of.metric, of.direction) == (metric, candidate.direction);
             let seen = self.candidates.iter().find(is_it).filter(|seen| seen.first_use().is_none());
-            if seen.is_none() && latest.as_ref().is_none_or(|latest| latest.incident.is_none()) {
-                return None;
+            if let Some(seen) = seen {
+                return Some(self.member(seen));
             }
-            let around = seen.map(|seen| self.alone(seen)).unwrap_or_default();
-            let Around { muted, recurring, .. } = around;
-            let observation = seen.map(|seen| observation(self.pass, seen));
-            Some(Beside { subject, latest, observation, muted, recurring })
+            let name = metrics[metric].name.clone();
+            let subject = Subject { metric: name, ..subject(self.pass.app, candidate) };
+            let latest = self.latest_of(&subject, metric).filter(|latest| latest.incident.is_some())?;
+            Some(Member { subject, latest: Some(latest), observation: None, muted: false, recurring: None })
         };
-        metrics.filter(|(metric, _)| *metric != candidate.metric).filter_map(beside).collect()
+        (0..metrics.len()).filter(|metric| *metric != candidate.metric).filter_map(other).collect()
     }
 
     fn latest_of(&self, subject: &Subject, metric: usize) -> Option<Latest> {
@@ -185,10 +170,10 @@ impl<'a> Group<'a> {
     }
 }
 
-impl Beside {
-    fn seen(&self) -> Other<'_> {
+impl Member {
+    fn watched(&self) -> Watched<'_> {
         let Self { subject, latest, observation, muted, recurring } = self;
-        Other {
+        Watched {
             subject,
             latest: latest.as_ref().and_then(|latest| latest.incident.as_ref()),
             observation: observation.as_ref(),

@@ -4,13 +4,13 @@
 //! that is repeated decides as before.
 
 use anyhow::Context;
-use detection::incident::{Figures, Occurrence, REACH, recurs};
+use detection::incident::{Occurrence, REACH, recurs};
 use detection::{Action, TimeZone};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::IncidentItem;
 
 use crate::candidate::Candidate;
-use crate::decide::{Group, Recurring, by_customer, subject};
+use crate::decide::{Group, Recurring, by_customer, observation, subject};
 use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::pass::Pass;
@@ -59,8 +59,7 @@ pub(crate) async fn of(
     let until = pass.window.end();
     let since = until.checked_sub(REACH).context("the window is out of range")?;
     let earlier = ledger.closed_incidents(&subject(pass.app, candidate), since, until).await?;
-    let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
-    let opening = Occurrence { opened_at: until, direction: candidate.direction, size: figures.deviation() };
+    let opening = Occurrence::opening(&observation(pass, candidate), candidate.direction);
     let earlier = earlier.iter().map(|item| (Occurrence::of(&item.incident), is_confirmed(item)));
     let utc = TimeZone::utc();
     Ok(recurs(&opening, earlier, pass.policies.time_zone(&candidate.customer_id).unwrap_or(&utc)))

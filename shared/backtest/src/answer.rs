@@ -2,31 +2,19 @@
 
 use catalog::Catalog;
 use detection::{CustomerId, MetricName};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::budget::Proposal;
 use crate::difference::{Difference, Moved};
 use crate::flagged::Flagged;
-use crate::report::{Count, Page, Report};
+use crate::report::{Count, Page, Report, Totals};
 
 /// What a configuration makes of usage, in short.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// Start of the first judged hour.
-    pub from: Timestamp,
-    /// End of the last one.
-    pub to: Timestamp,
-    pub days: i64,
-    pub history_days: i64,
-    pub customers: usize,
-    pub series: usize,
+    #[serde(flatten)]
+    pub totals: Totals,
     pub pages: usize,
-    pub pages_a_customer_month: f64,
-    pub anomalies: usize,
-    pub warnings: usize,
-    pub ends: usize,
-    pub reminders: usize,
     pub by_metric: Vec<Count>,
     /// Those with the most pages first.
     pub by_customer: Listed<Count>,
@@ -107,18 +95,8 @@ impl Answer {
             Some(FlaggedHour { customer: (*customer).clone(), metric, hour: (*hour).clone() })
         };
         Self {
-            from: report.from,
-            to: report.to,
-            days: report.days,
-            history_days: report.history_days,
-            customers: report.customers,
-            series: report.series,
+            totals: report.totals.clone(),
             pages: report.pages.len(),
-            pages_a_customer_month: report.pages_a_customer_month,
-            anomalies: report.anomalies,
-            warnings: report.warnings,
-            ends: report.ends,
-            reminders: report.reminders,
             by_metric: report.by_metric.clone(),
             by_customer: Listed::first(&report.by_customer, most),
             flagged: Listed {

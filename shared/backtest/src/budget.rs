@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::configuration::Configuration;
-use crate::flagged::{Flagged, Outcome};
-use crate::replay::Judged;
+use crate::flagged::{Flagged, Judged, Outcome};
 use crate::report::Report;
 use crate::rounded::above;
 
@@ -104,7 +103,7 @@ pub fn propose<E: From<SettingsError>>(
     present: &Report,
     mut run: impl FnMut(&Configuration) -> Result<Report, E>,
 ) -> Result<Proposal, E> {
-    let allowed = budget.allowed(present.customers, present.days);
+    let allowed = budget.allowed(present.totals.customers, present.totals.days);
     let metrics = configuration.metrics();
     // What each factor pages, made when it is needed.
     let mut reports: Vec<Report> = vec![present.clone()];

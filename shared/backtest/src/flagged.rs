@@ -4,9 +4,21 @@ use std::fmt;
 
 use detection::ensemble::Nearest;
 use detection::incident::Event;
-use detection::{Direction, Severity};
+use detection::{CustomerId, Direction, Severity};
 use jiff::Timestamp;
 use serde::Serialize;
+
+/// What was odd of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub customer: CustomerId,
+    /// The metric's place in the catalog.
+    pub metric: usize,
+    /// In the order of time.
+    pub flagged: Vec<Flagged>,
+    /// Ends of the hours in which people are told that an incident is over. In the order of time.
+    pub ends: Vec<Timestamp>,
+}
 
 /// One hour of a series whose windows looked odd in a direction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +52,8 @@ pub enum Outcome {
     Paged { event: Event },
     /// Its incident is known already.
     GoesOn,
+    /// The page about another metric of the customer tells of its incident, too.
+    WithAnother,
     /// Its incident repeats earlier ones.
     Recurring { earlier: u32 },
     /// A planned event covers it.
@@ -81,6 +95,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Paged { event } => write!(f, "paged: {}", event.as_str()),
             Self::GoesOn => f.write_str("the same incident goes on"),
+            Self::WithAnother => f.write_str("told with the page of another metric"),
             Self::Recurring { earlier } => write!(f, "recurring: like {earlier} earlier ones"),
             Self::Muted { reason } => write!(f, "muted: {}", reason.escape_debug()),
             Self::Warning => f.write_str("warning: stored, does not page"),

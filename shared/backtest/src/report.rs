@@ -1,6 +1,6 @@
 //! Pages of customers, and how many there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use detection::incident::Event;
 use detection::{CustomerId, Direction, MetricName, Severity};
@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::configuration::Configuration;
-use crate::flagged::{Flagged, Outcome};
-use crate::replay::Judged;
+use crate::flagged::{Flagged, Judged, Outcome};
 use crate::span::Span;
 use crate::usage::Customer;
 
@@ -29,6 +28,21 @@ pub struct Tally<'a> {
 /// What a configuration makes of usage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// In the order of time, then of customers.
+    pub pages: Vec<Page>,
+    pub by_metric: Vec<Count>,
+    /// Customers with a page or a warning, those with the most pages first.
+    pub by_customer: Vec<Count>,
+    /// What was odd of each series.
+    #[serde(skip)]
+    pub judged: Vec<Judged>,
+}
+
+/// The time of a report, and what there is of each kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Totals {
     /// Start of the first judged hour.
     pub from: Timestamp,
     /// End of the last one.
@@ -38,23 +52,16 @@ pub struct Report {
     pub history_days: i64,
     pub customers: usize,
     pub series: usize,
-    /// In the order of time, then of customers.
-    pub pages: Vec<Page>,
     pub pages_a_customer_month: f64,
     /// Anomalies that are stored.
     pub anomalies: usize,
     /// Those that are warnings of which nobody is told.
     pub warnings: usize,
-    /// Messages that an incident is over, or that its level counts as normal.
+    /// Messages that incidents are over, or that their levels count as normal. All that one run tells of the ends of one
+    /// customer is one message.
     pub ends: usize,
-    /// Messages that an incident is still open.
+    /// Messages that only say that incidents are still open.
     pub reminders: usize,
-    pub by_metric: Vec<Count>,
-    /// Customers with a page or a warning, those with the most pages first.
-    pub by_customer: Vec<Count>,
-    /// What was odd of each series.
-    #[serde(skip)]
-    pub judged: Vec<Judged>,
 }
 
 /// All that one run tells of one customer is one page.
@@ -117,7 +124,7 @@ impl<'a> Tally<'a> {
             Some(shown) if shown.as_ref() != Some(&customer.id) => {
                 for mut series in judged {
                     series.flagged.retain(Flagged::is_stored);
-                    if !series.flagged.is_empty() || series.ends > 0 {
+                    if !series.flagged.is_empty() || !series.ends.is_empty() {
                         self.judged.push(series);
                     }
                 }
@@ -139,7 +146,13 @@ impl<'a> Tally<'a> {
         let names: Vec<&MetricName> = configuration.metrics().iter().map(|spec| &spec.name).collect();
         let pages = pages(&judged, &names);
         let all = || judged.iter().flat_map(|series| &series.flagged);
-        let told = |event: Event| all().filter(|of| of.outcome == Outcome::Paged { event }).count();
+        let told = |event: Event| told_at(&judged, event);
+        let ends = judged.iter().flat_map(|series| series.ends.iter().map(|end| (*end, &series.customer)));
+        let ends: BTreeSet<_> = ends.chain(told(Event::Accepted)).collect();
+        let is_page = |(at, customer): &(Timestamp, &CustomerId)| {
+            pages.binary_search_by(|page| (page.at, &page.customer).cmp(&(*at, *customer))).is_ok()
+        };
+        let reminders: BTreeSet<_> = told(Event::Reminder).filter(|told| !is_page(told)).collect();
         let months = customer_months(customers, span.days());
         let by_metric = |(place, name): (usize, &&MetricName)| {
             let of_metric = |page: &&Page| page.entries.iter().any(|entry| entry.metric == **name);
@@ -148,7 +161,7 @@ impl<'a> Tally<'a> {
             (series[place] > 0).then(|| Count::new(name.to_string(), number, warnings, months))
         };
         let by_metric = names.iter().enumerate().filter_map(by_metric).collect();
-        Report {
+        let totals = Totals {
             from: span.judged.start(),
             to: span.end.start(),
             days: span.days(),
@@ -158,13 +171,10 @@ impl<'a> Tally<'a> {
             pages_a_customer_month: rate(pages.len(), months),
             anomalies: all().filter(|of| of.is_stored()).count(),
             warnings: warnings(judged.iter()),
-            ends: judged.iter().map(|series| series.ends).sum::<usize>() + told(Event::Accepted),
-            reminders: told(Event::Reminder),
-            by_metric,
-            by_customer: by_customer(&pages, &judged, span),
-            pages,
-            judged,
-        }
+            ends: ends.len(),
+            reminders: reminders.len(),
+        };
+        Report { totals, by_metric, by_customer: by_customer(&pages, &judged, span), pages, judged }
     }
 }
 
@@ -230,7 +240,15 @@ fn warnings<'a>(judged: impl Iterator<Item = &'a Judged>) -> usize {
     judged.flat_map(|series| &series.flagged).filter(|of| of.is_silent_warning()).count()
 }
 
-/// One page for each customer and run.
+/// The times at which customers are told of an event.
+fn told_at(judged: &[Judged], event: Event) -> impl Iterator<Item = (Timestamp, &CustomerId)> {
+    judged.iter().flat_map(move |series| {
+        let told = series.flagged.iter().filter(move |of| of.outcome == Outcome::Paged { event });
+        told.map(|of| (of.at, &series.customer))
+    })
+}
+
+/// One page for each customer and run, in the order of time and then of customers.
 fn pages(judged: &[Judged], names: &[&MetricName]) -> Vec<Page> {
     let mut pages: BTreeMap<(Timestamp, &CustomerId), Vec<PageEntry>> = BTreeMap::new();
     for series in judged {

@@ -7,4 +7,5 @@ mod files;
 mod incidents;
 mod made;
 mod questions;
+mod stories;
 mod total;

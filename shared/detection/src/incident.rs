@@ -49,4 +49,4 @@ pub use observation::{INSIDE, Observation, Seen};
 pub use people::Handled;
 pub use recurrence::{Occurrence, REACH, recurs};
 pub use rules::Rules;
-pub use story::Other;
+pub use story::Watched;

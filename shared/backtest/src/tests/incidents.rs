@@ -30,7 +30,7 @@ fn a_leak_of_an_hour_pages_within_its_hour() {
             && entry.sentence.contains("are usual on Thursdays at this hour")
     );
     assert_eq!(report.pages[0].at, start().plus(at as i64 + 1).start());
-    assert_eq!((report.ends, report.reminders), (1, 0));
+    assert_eq!((report.totals.ends, report.totals.reminders), (1, 0));
 }
 
 #[test]
@@ -79,7 +79,10 @@ fn a_quiet_fleet_has_no_page() {
     }
     let report = report(&rows, &configuration("{}"));
     assert_eq!(report.pages, []);
-    assert_eq!((report.customers, report.series, report.pages_a_customer_month), (12, 12, 0.0));
+    assert_eq!(
+        (report.totals.customers, report.totals.series, report.totals.pages_a_customer_month),
+        (12, 12, 0.0)
+    );
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn metrics_of_one_customer_in_one_hour_are_one_page() {
     let of_customers: Vec<_> = report.by_customer.iter().map(|of| (of.name.as_str(), of.pages)).collect();
     assert_eq!(of_customers, [("acme", 1)]);
     // One page of two customers in eight days.
-    let rates = [report.pages_a_customer_month, report.by_customer[0].pages_a_customer_month];
+    let rates = [report.totals.pages_a_customer_month, report.by_customer[0].pages_a_customer_month];
     assert!((rates[0] - 30.0 / 16.0).abs() < 1e-9 && (rates[1] - 30.0 / 8.0).abs() < 1e-9, "{rates:?}");
 }
 
@@ -146,7 +149,7 @@ fn a_change_below_the_floor_is_told_and_nothing_more() {
     let at = FIRST + 2 * 24 + 13;
     let policy = r#"{"metrics": {"calls": {"min_change": 1000000}}}"#;
     let report = report(&leak(|place| place == at), &configuration(policy));
-    assert_eq!((report.pages.len(), report.anomalies), (0, 0));
+    assert_eq!((report.pages.len(), report.totals.anomalies), (0, 0));
     let hours = flagged(&report, "acme", 0);
     let (_, of) = hours.iter().find(|(place, _)| *place == at).unwrap();
     assert_eq!(of.outcome, Outcome::TooSmall);
@@ -169,10 +172,10 @@ fn a_mild_change_is_a_warning_that_pages_nobody() {
         report(&rows, &usual.clone().with_sensitivity(sensitivity))
     };
     let warned = at_score(0.9);
-    assert_eq!((warned.pages.len(), warned.by_metric[0].warnings), (0, warned.warnings));
-    assert!(warned.warnings >= 1);
+    assert_eq!((warned.pages.len(), warned.by_metric[0].warnings), (0, warned.totals.warnings));
+    assert!(warned.totals.warnings >= 1);
     assert_eq!(flagged(&warned, "acme", 0)[0].1.outcome, Outcome::Warning);
-    assert_eq!(at_score(0.7).anomalies, 0);
+    assert_eq!(at_score(0.7).totals.anomalies, 0);
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn a_level_that_lasts_becomes_the_new_normal() {
         .collect();
     let events: Vec<Event> = told.iter().map(|(_, event)| *event).collect();
     assert_eq!(events, [Event::Opened, Event::Reminder, Event::Accepted], "{told:?}");
-    assert_eq!((report.pages.len(), report.reminders, report.ends), (1, 1, 1));
+    assert_eq!((report.pages.len(), report.totals.reminders, report.totals.ends), (1, 1, 1));
 }
 
 #[test]
@@ -252,5 +255,5 @@ fn the_first_use_of_a_metric_is_told_and_pages_nobody() {
     let uses: Vec<_> = hours.iter().filter(|(_, of)| of.outcome == Outcome::FirstUse).collect();
     assert_eq!((uses[0].0, uses[0].1.hours), (first, 24));
     assert!(uses[0].1.sentence.contains("the customer's first usage of this metric"), "{:?}", uses[0]);
-    assert!(uses.len() <= 24 && report.warnings >= uses.len(), "{}", uses.len());
+    assert!(uses.len() <= 24 && report.totals.warnings >= uses.len(), "{}", uses.len());
 }

@@ -45,7 +45,7 @@ proptest! {
             customers: vec![Customer { id: id("any"), series }],
         };
         let report = report_of(&usage, &configuration);
-        prop_assert!(report.pages_a_customer_month.is_finite());
+        prop_assert!(report.totals.pages_a_customer_month.is_finite());
         for flagged in report.judged.iter().flat_map(|judged| &judged.flagged) {
             let numbers = [flagged.score, flagged.value, flagged.expected];
             let nearest = flagged.nearest.map_or([0.0; 2], |nearest| [nearest.figure, nearest.limit]);

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::Incident;
+use super::observation::Observation;
 use crate::Direction;
 use crate::calendar::{Local, TimeZone};
 use crate::hour::Hour;
@@ -38,6 +39,11 @@ const HOURS: i64 = 1;
 impl Occurrence {
     pub fn of(incident: &Incident) -> Self {
         Self { opened_at: incident.opened_at, direction: incident.subject.direction, size: incident.level }
+    }
+
+    /// Of an incident that an observation opens.
+    pub fn opening(observation: &Observation, direction: Direction) -> Self {
+        Self { opened_at: observation.window_end, direction, size: observation.figures.deviation() }
     }
 }
 

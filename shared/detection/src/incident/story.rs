@@ -20,11 +20,11 @@ use super::model::{Event, Incident, IncidentState, Page};
 use super::observation::{Observation, Seen};
 use super::rules::{Rules, is_due};
 
-/// Another metric of the customer, seen from the same direction.
+/// One metric of a customer in a window, watched in one direction.
 #[derive(Clone, Copy, Debug)]
-pub struct Other<'a> {
+pub struct Watched<'a> {
     pub subject: &'a Subject,
-    /// Its latest incident.
+    /// Its latest incident, as it was before the window.
     pub latest: Option<&'a Incident>,
     /// What the incident sees of the window. None if nothing was judged.
     pub observation: Option<&'a Observation>,
@@ -37,7 +37,7 @@ impl Story {
     /// What the other incidents of a customer and direction mean for one, in the window that ends then.
     pub fn around<'a>(
         window_end: Timestamp,
-        others: impl IntoIterator<Item = Other<'a>>,
+        others: impl IntoIterator<Item = Watched<'a>>,
         rules: &Rules,
     ) -> Self {
         let mut story = Self::default();
@@ -68,15 +68,39 @@ impl Story {
     }
 }
 
-impl Other<'_> {
+impl Watched<'_> {
+    /// The effect of the window on the incident, and the page of another incident that would tell of it.
+    ///
+    /// * `others`: the other metrics of the customer in the same direction.
+    pub fn decide<'a>(
+        &self,
+        others: impl IntoIterator<Item = Watched<'a>>,
+        rules: &Rules,
+    ) -> (Step, Option<Told>) {
+        let Some(observation) = self.observation else { return (Step::Stay, None) };
+        let story = Story::around(observation.window_end, others, rules);
+        let told = story.told.clone();
+        (self.step(observation, story, rules), told)
+    }
+
+    /// Whether the window opens another incident if the metric is alone. Only such a one may repeat earlier ones.
+    pub fn opens(&self, rules: &Rules) -> bool {
+        let alone = Self { muted: false, recurring: None, ..*self };
+        let (after, _) = alone.after(rules);
+        after.is_some_and(|after| self.latest.is_none_or(|before| before.opened_at != after.opened_at))
+    }
+
     /// The incident after the window if it were alone, and its page.
     fn after(&self, rules: &Rules) -> (Option<Incident>, Option<Event>) {
-        let around = Around { muted: self.muted, recurring: self.recurring, story: Story::default() };
-        let step = self.observation.map(|seen| advance(self.latest, self.subject, seen, &around, rules));
-        match step {
+        match self.observation.map(|seen| self.step(seen, Story::default(), rules)) {
             Some(Step::Become { incident, page }) => (Some(*incident), page),
             None | Some(Step::Stay | Step::Repeated(_)) => (self.latest.cloned(), None),
         }
+    }
+
+    fn step(&self, observation: &Observation, story: Story, rules: &Rules) -> Step {
+        let around = Around { muted: self.muted, recurring: self.recurring, story };
+        advance(self.latest, self.subject, observation, &around, rules)
     }
 }
 

@@ -58,20 +58,14 @@ fn play(
         }
         let mut of_hour = Vec::new();
         for place in places {
-            let (subject, observation, muted) = &seen[place];
-            let others =
-                seen.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, other)| Other {
-                    subject: &other.0,
-                    latest: latest.get(other.0.metric.as_str()),
-                    observation: Some(&other.1),
-                    muted: other.2,
-                    recurring: None,
-                });
-            let story = Story::around(observation.window_end, others, rules);
-            let around = Around { story, ..Around::muted(*muted) };
-            let before = latest.get(subject.metric.as_str());
-            if let Step::Become { mut incident, page } = advance(before, subject, observation, &around, rules)
-            {
+            let watch = |place: usize| {
+                let (subject, observation, muted) = &seen[place];
+                let latest = latest.get(subject.metric.as_str());
+                Watched { subject, latest, observation: Some(observation), muted: *muted, recurring: None }
+            };
+            let others = (0..seen.len()).filter(|other| *other != place).map(watch);
+            let (subject, observation, _) = &seen[place];
+            if let (Step::Become { mut incident, page }, _) = watch(place).decide(others, rules) {
                 if let Some(event) = page {
                     incident.note_page(event, true, observation);
                     of_hour.push(format!("{hour} {} {}", subject.metric, event.as_str()));
@@ -161,7 +155,7 @@ fn an_acknowledged_incident_tells_of_others_without_a_reminder() {
     let a = subject("a");
     for (incident, is_told) in [(&*known, true), (&latest["a"], false)] {
         let other =
-            Other { subject: &a, latest: Some(incident), observation: None, muted: false, recurring: None };
+            Watched { subject: &a, latest: Some(incident), observation: None, muted: false, recurring: None };
         assert_eq!(Story::around(end(30), [other], &rules).told.is_some(), is_told);
     }
 }
@@ -197,7 +191,7 @@ fn one_that_goes_on_after_a_person_resolved_the_story_pages() {
     let observation =
         Observation { window_end: end(3), seen, figures: Figures::NONE, seen_by: 1, change: None };
     let (a, b) = (subject("a"), subject("b"));
-    let other = Other {
+    let other = Watched {
         subject: &a,
         latest: Some(&incident),
         observation: Some(&observation),
@@ -237,7 +231,7 @@ fn a_recurring_one_pages_nobody_and_is_no_part_of_a_story() {
     assert!(matches!(step, Step::Become { page: None, .. }), "{step:?}");
     for latest in [None, Some(&*incident)] {
         let observation = Some(&next);
-        let other = Other { subject: &subject, latest, observation, muted: false, recurring: Some(2) };
+        let other = Watched { subject: &subject, latest, observation, muted: false, recurring: Some(2) };
         assert_eq!(Story::around(end(4), [other], &rules), Story::default());
     }
 }
