@@ -1,5 +1,6 @@
 //! `meterflow backtest`: what would have paged in the last days of the rollup, or of a file of usage.
 
+mod configurations;
 mod deployment;
 mod output;
 mod read;
@@ -9,16 +10,19 @@ mod source;
 mod table;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use ::backtest::{Budget, Configuration, Deployment, Derived, Difference, derive, propose};
-use anyhow::{Context, bail};
+use ::backtest::{Budget, Deployment, Derived, Difference, derive, propose};
+use anyhow::{Context, bail, ensure};
 use catalog::Catalog;
+use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
-use detection::{CustomerId, MetricName, Policy, Sensitivity, TimeZone};
+use detection::{CustomerId, MetricName, Sensitivity, TimeZone};
 use environment::Env;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use self::configurations::{Configurations, other_catalog};
 use self::output::{Origin, Output};
 use self::read::Read;
 use self::source::Source;
@@ -26,6 +30,7 @@ use crate::connection::Connection;
 use crate::output::say;
 
 #[derive(clap::Args)]
+#[command(group(ArgGroup::new("other").multiple(true)))]
 pub(crate) struct BacktestArgs {
     /// Judge usage of a CSV file, without ClickHouse and AWS. Its header names the columns customer_id, metric, hour and
     /// value.
@@ -81,16 +86,36 @@ pub(crate) struct BacktestArgs {
     /// Compare with another policy: which pages are new, gone or at another time.
     ///
     /// The other policy has the standard sensitivity. `{}` is the policy that changes nothing.
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, value_name = "FILE.json", group = "other")]
     against: Option<PathBuf>,
 
-    /// Fail if there are more new pages than this.
-    #[arg(long, value_name = "N", requires = "against")]
+    /// Compare with another metric catalog.
+    ///
+    /// It is judged by the policy of --against. Without --against, it is judged by the same policy and sensitivity.
+    #[arg(long, value_name = "FILE.toml", group = "other")]
+    against_catalog: Option<String>,
+
+    /// Exit with 1 if there are more new pages than this. Any other failure exits with 2.
+    #[arg(long, value_name = "N", requires = "other")]
     max_new_pages: Option<usize>,
 
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// The difference exceeds `--max-new-pages`.
+#[derive(Debug, thiserror::Error)]
+#[error("there are {new} new pages, and --max-new-pages allows {most}")]
+struct TooManyNewPages {
+    new: usize,
+    most: usize,
+}
+
+/// The exit code of a backtest that failed: 1 for too many new pages, so that CI can tell them from all other errors.
+/// Those have 2, as wrong arguments do.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(if error.is::<TooManyNewPages>() { 1 } else { 2 })
 }
 
 /// Runs on a thread of its own beside the runtime. Judging takes long, and waits for reading.
@@ -101,11 +126,10 @@ pub(crate) fn run(connection: &Connection, args: &BacktestArgs, now: Timestamp) 
         None => of_rollup(connection, given, args, now)?,
     };
     printed.lines.iter().for_each(|line| say!("{line}"));
-    match args.max_new_pages.filter(|most| printed.new_pages > *most) {
+    let new = printed.new_pages;
+    match args.max_new_pages.filter(|most| new > *most) {
         None => Ok(()),
-        Some(most) => {
-            bail!("there are {} new pages, and --max-new-pages allows {most}", printed.new_pages)
-        }
+        Some(most) => Err(TooManyNewPages { new, most }.into()),
     }
 }
 
@@ -117,13 +141,23 @@ struct Printed {
 
 fn of_file(given: Option<Catalog>, path: &Path, args: &BacktestArgs) -> anyhow::Result<Printed> {
     let file = path.display().to_string();
-    let mut read = read::read(path, given.as_ref())?;
+    let other = other_catalog(args)?;
+    // Without a catalog, the file says which metrics there are.
+    let catalogs: Vec<&Catalog> =
+        given.iter().flat_map(|given| std::iter::once(given).chain(&other)).collect();
+    let mut read = read::read(path, &catalogs)?;
     read.rows.refuse_duplicates().with_context(|| file.clone())?;
     let (catalog, derived) = catalog_for(given, &read)?;
-    let usage = read.rows.usage(&catalog, args.days).with_context(|| file.clone())?;
-    let configurations = Configurations::of(&catalog, &Deployment::from_env(&Env::of(&[]))?, args)?;
+    let source = |catalog: &Catalog| {
+        let usage = read.rows.usage(catalog, args.days).with_context(|| file.clone())?;
+        anyhow::Ok(Source::file(usage, catalog))
+    };
+    let (source, beside) = (source(&catalog)?, other.as_ref().map(source).transpose()?);
+    let configurations =
+        Configurations::of(&catalog, other.as_ref(), &Deployment::from_env(&Env::of(&[]))?, args)?;
     let origin = Origin { file: Some(file), rows: Some(read.lines), ..Origin::default() };
-    answer(&Source::file(usage, &catalog), origin, &catalog, &derived, &configurations, args)
+    let asked = Asked { catalog: &catalog, derived: &derived, configurations: &configurations, args };
+    answer(&source, beside.as_ref(), origin, asked)
 }
 
 fn of_rollup(
@@ -140,53 +174,51 @@ fn of_rollup(
         found.context("the settings of the stack are not known (--no-aws judges by default settings)")?
     };
     let catalog = given.unwrap_or(deployed);
-    let configurations = Configurations::of(&catalog, &deployment, args)?;
+    let other = other_catalog(args)?;
+    let configurations = Configurations::of(&catalog, other.as_ref(), &deployment, args)?;
     let server = runtime.block_on(connection.server())?;
     let reader = connection.reader(&server);
     let until = now.checked_sub(deployment.detection.window_delay)?;
     let source = Source::rollup(&reader, &catalog, args.days, until)?;
+    let beside = other.as_ref().map(|other| Source::rollup(&reader, other, args.days, until)).transpose()?;
     let origin = Origin {
         database: Some(format!("{} at {}", server.database, server.url)),
         stack: (!args.no_aws).then(|| args.name_prefix.clone()),
         newest_hours_ago: Some(source.hours_before(until)).filter(|hours| *hours > 0),
         ..Origin::default()
     };
-    answer(&source, origin, &catalog, &[], &configurations, args)
+    let asked = Asked { catalog: &catalog, derived: &[], configurations: &configurations, args };
+    answer(&source, beside.as_ref(), origin, asked)
 }
 
-/// What is judged by, and what that is compared with.
-struct Configurations {
-    changed: Configuration,
-    present: Option<Configuration>,
+/// What a backtest is asked.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    catalog: &'a Catalog,
+    derived: &'a [Derived],
+    configurations: &'a Configurations,
+    args: &'a BacktestArgs,
 }
 
-impl Configurations {
-    fn of(catalog: &Catalog, deployment: &Deployment, args: &BacktestArgs) -> anyhow::Result<Self> {
-        let configuration = |path: Option<&Path>| -> anyhow::Result<Configuration> {
-            let named = path.map_or_else(|| "the settings".to_owned(), |path| path.display().to_string());
-            let policy = path.map(policy_of).transpose()?;
-            Configuration::new(catalog.clone(), policy, deployment.clone(), args.time_zone.clone())
-                .context(named)
-        };
-        let mut changed = configuration(args.policy.as_deref())?;
-        if let Some(sensitivity) = args.sensitivity {
-            changed = changed.with_sensitivity(sensitivity);
-        }
-        let present = args.against.as_deref().map(|path| configuration(Some(path))).transpose()?;
-        Ok(Self { changed, present })
-    }
-}
-
+/// * `beside`: the usage by the catalog to compare with, if it is another one.
 fn answer(
     source: &Source<'_>,
+    beside: Option<&Source<'_>>,
     origin: Origin,
-    catalog: &Catalog,
-    derived: &[Derived],
-    configurations: &Configurations,
-    args: &BacktestArgs,
+    asked: Asked<'_>,
 ) -> anyhow::Result<Printed> {
+    let Asked { catalog, derived, configurations, args } = asked;
     let Configurations { changed, present } = configurations;
     let metric = args.metric.as_ref().map(|name| place_of(catalog, name)).transpose()?;
+    let beside = beside.unwrap_or(source);
+    let (judged, other) = (source.span(), beside.span());
+    ensure!(
+        (judged.judged, judged.end) == (other.judged, other.end),
+        "the usage of the metrics of {} ends at {}, and that of the other catalog at {}: they cannot be compared",
+        catalog.origin(),
+        judged.end.start(),
+        other.end.start()
+    );
     let shown = args.customer.as_ref();
     let report = source.report(changed, shown)?;
     if let Some(customer) = shown
@@ -197,7 +229,7 @@ fn answer(
     let budget =
         args.budget.map(|budget| propose(budget, changed, &report, |other| source.report(other, None)));
     let proposal = budget.transpose()?;
-    let present = present.as_ref().map(|present| source.report(present, None)).transpose()?;
+    let present = present.as_ref().map(|present| beside.report(present, None)).transpose()?;
     let difference = present.map(|present| Difference::between(&present, &report));
     let output = Output {
         origin,
@@ -227,11 +259,6 @@ fn catalog_for(given: Option<Catalog>, read: &Read) -> anyhow::Result<(Catalog, 
         return Ok((built_in, Vec::new()));
     }
     Ok(derive(&read.rows)?)
-}
-
-fn policy_of(path: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not a policy", path.display()))
 }
 
 fn place_of(catalog: &Catalog, name: &MetricName) -> anyhow::Result<usize> {

@@ -67,6 +67,7 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let verbose = arguments.verbose;
+    let is_backtest = matches!(arguments.command, Command::Backtest(_));
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -78,7 +79,7 @@ async fn main() -> ExitCode {
             } else if !details.is_empty() {
                 eprintln!("The SQL is shown with --verbose.");
             }
-            ExitCode::FAILURE
+            if is_backtest { backtest::exit_code(&error) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -168,6 +168,16 @@ async fn the_settings_and_policies_of_the_stack_hold() -> Result<()> {
     std::fs::write(&deaf_file, serde_json::to_string(&deaf)?)?;
     let against = ["--policy", path(&file)?, "--against", path(&deaf_file)?, "--max-new-pages", "0"];
     run(&against).await?.assert(1, &["1 new, 0 gone", "there are 1 new pages, and --max-new-pages allows 0"]);
+
+    // The other catalog watches the bytes only, of which no policy is deaf here.
+    let catalog = folder.path().join("other.toml");
+    std::fs::write(
+        &catalog,
+        "[[metric]]\nname = \"bandwidth\"\nunit = \"bytes\"\naggregate = \"sum\"\nvalue = \"bytes\"\nmissing = \"zero\"\n\
+         min_change = 1e12\n",
+    )?;
+    let against = ["--policy", path(&file)?, "--against-catalog", path(&catalog)?, "--max-new-pages", "0"];
+    run(&against).await?.assert(1, &["1 new, 0 gone"]);
     Ok(())
 }
 
@@ -175,11 +185,11 @@ async fn the_settings_and_policies_of_the_stack_hold() -> Result<()> {
 async fn what_keeps_a_backtest_from_its_answer_is_told_with_the_next_step() -> Result<()> {
     let world = World::new().await?;
     let empty = "holds nothing of the metrics of the built-in catalog before ";
-    backtest(&world, &[]).await?.assert(1, &[empty, "`meterflow doctor` tells"]);
+    backtest(&world, &[]).await?.assert(2, &[empty, "`meterflow doctor` tells"]);
     fleet(&world).await?;
     backtest(&world, &["--days", "34"])
         .await?
-        .assert(1, &["holds too little: the usage spans 960 h", "at most 33 days can be judged"]);
+        .assert(2, &["holds too little: the usage spans 960 h", "at most 33 days can be judged"]);
     backtest(&world, &["--days", "30"]).await?.assert(
         0,
         &[
@@ -191,26 +201,26 @@ async fn what_keeps_a_backtest_from_its_answer_is_told_with_the_next_step() -> R
     backtest(&world, &["--source", "traces"]).await?.assert(2, &["`usage` is the only source"]);
     backtest(&world, &["--source", "usage", "--days", "1", "--customer", "nobody"])
         .await?
-        .assert(1, &["has no usage of a customer \"nobody\"", &world.database]);
+        .assert(2, &["has no usage of a customer \"nobody\"", &world.database]);
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("new.json");
     std::fs::write(&file, r#"{"metrics": {"calls": {}}}"#)?;
     backtest(&world, &["--policy", path(&file)?])
         .await?
-        .assert(1, &["new.json: metrics.calls: the catalog has no such metric; it has api_calls"]);
+        .assert(2, &["new.json: metrics.calls: the catalog has no such metric; it has api_calls"]);
 
     let unmigrated = World::without_migration().await?;
     let server = |world: &World| world.clickhouse_url.clone();
     let url = server(&unmigrated);
     meterflow(Some((&url, &unmigrated.database)), &["backtest", "--no-aws"], "")
         .await?
-        .assert(1, &["has `meterflow migrate` been run on this database?"]);
+        .assert(2, &["has `meterflow migrate` been run on this database?"]);
     meterflow(Some(("http://127.0.0.1:1", "metering")), &["backtest", "--no-aws"], "")
         .await?
-        .assert(1, &["cannot use ClickHouse at http://127.0.0.1:1", "check --clickhouse-url"]);
+        .assert(2, &["cannot use ClickHouse at http://127.0.0.1:1", "check --clickhouse-url"]);
     let nothing = lambda(None).await?;
     meterflow(Some((&url, &world.database)), &["backtest", "--name-prefix", "other"], &nothing.url)
         .await?
-        .assert(1, &["other-anomaly-detection", "check --name-prefix and AWS_REGION", "--no-aws"]);
+        .assert(2, &["other-anomaly-detection", "check --name-prefix and AWS_REGION", "--no-aws"]);
     Ok(())
 }

@@ -38,8 +38,8 @@ const LARGEST: f64 = 1e100;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Reads all lines. `catalog`: the metrics that are allowed, or none for any.
-pub(crate) fn read(path: &Path, catalog: Option<&Catalog>) -> anyhow::Result<Read> {
+/// Reads all lines. `catalogs`: a metric of any of them is allowed. None means any metric.
+pub(crate) fn read(path: &Path, catalogs: &[&Catalog]) -> anyhow::Result<Read> {
     let mut file = CsvFile::open(path, Columns::of_header)?;
     let columns = file.columns;
     let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
@@ -49,7 +49,7 @@ pub(crate) fn read(path: &Path, catalog: Option<&Catalog>) -> anyhow::Result<Rea
         file.next().with_context(|| format!("cannot read {} to its end", path.display()))?
     {
         lines += 1;
-        match columns.row(record, catalog) {
+        match columns.row(record, catalogs) {
             Ok((customer, metric, hour, value)) => rows.push(customer, metric, Cell { hour, value, line }),
             Err(fault) => faults.add(line, &fault),
         }
@@ -83,7 +83,7 @@ impl Columns {
     fn row(
         self,
         record: &ByteRecord,
-        catalog: Option<&Catalog>,
+        catalogs: &[&Catalog],
     ) -> Result<(CustomerId, MetricName, Hour, f64), Fault> {
         if let Some(fault) = Fault::of_fields(record, self.count) {
             return Err(fault);
@@ -99,16 +99,18 @@ impl Columns {
         let hour = hour(hour_text).map_err(|allowed| Fault::new("hour", hour_text, allowed))?;
         let value_text = text(record, self.value, "value")?.trim();
         let value = value(value_text).map_err(|allowed| Fault::new("value", value_text, allowed))?;
-        if let Some(catalog) = catalog {
-            let Some(spec) = catalog.get(named) else {
-                let known: Vec<_> = catalog.metrics().iter().map(|spec| spec.name.as_str()).collect();
-                let allowed = format!("a metric of {}: {}", catalog.origin(), known.join(", "));
-                return Err(Fault::new("metric", named, allowed));
+        let specs: Vec<_> = catalogs.iter().filter_map(|catalog| catalog.get(named)).collect();
+        if specs.is_empty() && !catalogs.is_empty() {
+            let known = |catalog: &&Catalog| {
+                let names: Vec<_> = catalog.metrics().iter().map(|spec| spec.name.as_str()).collect();
+                format!("{}: {}", catalog.origin(), names.join(", "))
             };
-            if value < 0.0 && spec.never_negative() {
-                let allowed = format!("a number that is not negative for {metric}");
-                return Err(Fault::new("value", value_text, allowed));
-            }
+            let known: Vec<_> = catalogs.iter().map(known).collect();
+            return Err(Fault::new("metric", named, format!("a metric of {}", known.join(", or of "))));
+        }
+        if value < 0.0 && specs.iter().any(|spec| spec.never_negative()) {
+            let allowed = format!("a number that is not negative for {metric}");
+            return Err(Fault::new("value", value_text, allowed));
         }
         Ok((customer, metric, hour, value))
     }

@@ -149,6 +149,61 @@ fn a_policy_beside_another_one() {
     assert_eq!(code("0", &deaf), Err("there are 1 new pages, and --max-new-pages allows 0".to_owned()));
 }
 
+#[test]
+fn only_too_many_new_pages_exit_with_1() {
+    let code = |error: anyhow::Error| format!("{:?}", super::exit_code(&error));
+    let of = |number: u8| format!("{:?}", std::process::ExitCode::from(number));
+    assert_eq!(code(super::TooManyNewPages { new: 3, most: 1 }.into()), of(1));
+    assert_eq!(code(anyhow::anyhow!("cannot read usage.csv")), of(2));
+}
+
+#[test]
+fn a_catalog_beside_another_one() {
+    let entry = |min_change: &str| {
+        format!(
+            "[[metric]]\nname = \"calls\"\nunit = \"calls\"\naggregate = \"count\"\nmissing = \"zero\"\n\
+             min_change = {min_change}\n"
+        )
+    };
+    let folder = Folder::new("beside");
+    let csv = folder.write("usage.csv", &usage(10));
+    let (usual, deaf) =
+        (folder.write("usual.toml", &entry("10")), folder.write("deaf.toml", &entry("1000000")));
+    let jobs = folder.write("jobs.toml", &entry("10").replace("\"calls\"\nunit", "\"jobs\"\nunit"));
+    let louder = folder.write("louder.json", r#"{"metrics": {"calls": {"min_change": 10}}}"#);
+    let run = |catalog: &str, more: &[&str]| {
+        let all = [&["backtest", "--csv", &csv, "--days", "7"], more].concat();
+        let args = Arguments::try_parse_from(all).map_err(|error| error.to_string())?.args;
+        let printed =
+            of_file(Some(Catalog::from_file(catalog).unwrap()), args.csv.as_deref().unwrap(), &args);
+        printed.map_err(|error| error_chain(error.as_ref()))
+    };
+    let difference = |catalog: &str, more: &[&str]| {
+        let printed = run(catalog, more).unwrap();
+        (printed.new_pages, printed.lines.join("\n"))
+    };
+    let (new, text) = difference(&usual, &["--against-catalog", &deaf]);
+    assert!(new == 1 && text.contains("1 new, 0 gone, 0 moved, 0 the same"), "{text}");
+    let (new, text) = difference(&deaf, &["--against-catalog", &usual]);
+    assert!(new == 0 && text.contains("0 new, 1 gone, 0 moved, 0 the same"), "{text}");
+    // The policy of both sides, and one of the other side alone.
+    let (new, _) = difference(&deaf, &["--against-catalog", &deaf, "--policy", &louder]);
+    assert_eq!(new, 0);
+    let (new, _) = difference(&usual, &["--against-catalog", &deaf, "--against", &louder]);
+    assert_eq!(new, 0);
+    // A metric may be in one of the catalogs only.
+    let (new, text) = difference(&jobs, &["--against-catalog", &usual]);
+    assert!(new == 0 && text.contains("0 new, 1 gone"), "{text}");
+    let refusal = run(&jobs, &["--against-catalog", &jobs]).err().unwrap();
+    assert!(
+        refusal.contains("line 2, metric: \"calls\"") && refusal.contains("jobs.toml: jobs, or of"),
+        "{refusal}"
+    );
+    // With the same sensitivity on both sides.
+    let (new, _) = difference(&usual, &["--against-catalog", &usual, "--sensitivity", "0.5"]);
+    assert_eq!(new, 0);
+}
+
 fn run_with(connection: &Connection, all: &[&str]) -> Result<(), String> {
     let args = Arguments::try_parse_from(all).map_err(|error| error.to_string())?.args;
     super::run(connection, &args, jiff::Timestamp::UNIX_EPOCH).map_err(|error| error_chain(error.as_ref()))
@@ -208,6 +263,7 @@ fn wrong_headers_and_arguments_are_refused() {
         (vec!["--metric", "calls"], "--customer"),
         (vec!["--max-new-pages", "1"], "--against"),
         (vec!["--policy", "/nowhere.json"], "cannot read /nowhere.json"),
+        (vec!["--against-catalog", "/nowhere.toml"], "/nowhere.toml"),
     ] {
         let refusal = text_of(&usage(1), &arguments).unwrap_err();
         assert!(refusal.contains(part), "{part} is not in {refusal}");
