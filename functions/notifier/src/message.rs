@@ -172,7 +172,8 @@ impl<'a> Message<'a> {
         self.alert.investigation_steps.iter().take(STEPS).map(|step| cut(&clean(step), STEP)).collect()
     }
 
-    /// Title and entries of a list: the largest of a storm, or all of a group, each with its customer.
+    /// Title and entries of a list: the largest of a storm, or all of a group, each with its customer. Entries of a group
+    /// end with the chart of their last 24 hours.
     pub(crate) fn list(&self) -> Option<(&'static str, Vec<(String, String)>)> {
         let entry = |customer: &str, text: &str, limit| {
             (cut(&clean(customer), TITLE_CUSTOMER), cut(&clean(text), limit))
@@ -182,7 +183,11 @@ impl<'a> Message<'a> {
                 let headline = headline(alert);
                 let limit = LISTED_OF_GROUP + headline.len() + 2;
                 let text = format!("{headline}: {}", alert.description);
-                entry(alert.customer_id.as_deref().unwrap_or("unknown"), &text, limit)
+                let (customer, text) = entry(alert.customer_id.as_deref().unwrap_or("unknown"), &text, limit);
+                match &alert.sparkline {
+                    Some(chart) => (customer, format!("{text} {}", cut(&clean(chart), CHART))),
+                    None => (customer, text),
+                }
             };
             return Some(("All of them", self.alerts().map(of).collect()));
         }

@@ -221,6 +221,41 @@ fn a_critical_page_in_amazon_q() {
 }
 
 #[test]
+fn several_metrics_of_a_customer_have_a_chart_each_in_every_channel() {
+    let charts = ["▂▂▂▂▂▁▁▁▁▁▁▂▂▂▂▂▂▂▂▂▂▃▆██", "▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█"];
+    let first = sample("notifier-opened");
+    let second = opened_with(&json!({
+        "metric": "api_calls", "alert_id": "1795266000000.api_calls.Y3VzdF8wMDQy", "sparkline": charts[1],
+        "description": "412 calls between 12:00 and 13:00, about 35 are usual on Saturdays at this hour",
+    }));
+    let old =
+        opened_with(&json!({ "metric": "storage", "sparkline": null, "description": "An older alert." }));
+    let others = [&second, &old];
+    let message = Message { others: &others, ..message_of(&first) };
+    assert_inert(message);
+    assert_valid(&schema("slack-message"), &slack_of(message));
+    assert_valid(&schema("telegram-send-message"), &telegram_of(message));
+    assert_valid(&schema("pagerduty-event"), &pagerduty_of(message));
+    assert_valid(&schema("amazon-q-notification"), &amazon_q_of(message));
+    let is_entry = |line: &str| line.contains("spike: ");
+    let lines = |payload: &Value| -> Vec<String> {
+        let texts = strings_of(payload).join("\n");
+        texts.lines().filter(|line| is_entry(line)).map(str::to_owned).collect()
+    };
+    let channels = [
+        ("Slack", slack_of(message)),
+        ("PagerDuty", pagerduty_of(message)),
+        ("Telegram", telegram_of(message)),
+        ("Amazon Q", amazon_q_of(message)),
+    ];
+    let shown: Vec<_> =
+        channels.iter().map(|(name, payload)| format!("{name}\n{}", lines(payload).join("\n"))).collect();
+    insta::assert_snapshot!(shown.join("\n\n"));
+    // Programs get each alert by itself.
+    assert_eq!(webhook_of(message_of(&second))["data"]["sparkline"], charts[1]);
+}
+
+#[test]
 fn a_webhook_gets_the_alert_as_it_is() {
     for customer in hostile_customers() {
         let alert = opened_with(&json!({ "customer_id": customer }));
