@@ -1,18 +1,13 @@
 //! Notes of backtests that somebody waits for.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::CustomerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::runs::RunStatus;
-use super::{AnomalyStore, Attributes, StoreError};
-
-/// How long a backtest is kept.
-const BACKTEST_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+use super::notes::{Note, RunStatus, number};
+use super::{AnomalyStore, StoreError};
 
 /// A backtest. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,20 +55,14 @@ impl AnomalyStore {
 
     /// Stores the note of a backtest.
     pub async fn add_backtest(&self, run: &BacktestRun) -> Result<(), StoreError> {
-        let mut item: Attributes = serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
-        let kept = i64::try_from(BACKTEST_RETENTION.as_secs()).unwrap_or(i64::MAX);
-        item.extend(keys::backtest(&run.backtest_id).attributes());
-        item.insert("type".to_owned(), AttributeValue::S("backtest".to_owned()));
-        item.insert("ttl".to_owned(), number(run.requested_at / 1_000 + kept));
-        self.put_plain(item, &run.backtest_id, None).await
+        let BacktestRun { backtest_id, requested_at, .. } = run;
+        let note = Note { kind: "backtest", id: backtest_id, requested_at: *requested_at };
+        self.add_note(run, keys::backtest(backtest_id), note).await
     }
 
     /// A backtest, unless its note is missing or expired.
     pub async fn backtest(&self, id: &str, now: Timestamp) -> Result<Option<BacktestRun>, StoreError> {
-        let Some(item) = self.get_plain(keys::backtest(id), "the backtest").await? else { return Ok(None) };
-        let expiry: i64 = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).unwrap_or(i64::MAX);
-        let run = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
-        Ok((expiry >= now.as_second()).then_some(run))
+        self.note(keys::backtest(id), "the backtest", now).await
     }
 
     /// Notes that the detector has begun a backtest.
@@ -130,10 +119,6 @@ impl AnomalyStore {
         )
         .await
     }
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::Shard;
@@ -14,22 +13,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, COMPLETED_PREFIX, Key, STATUS};
+use super::notes::{Note, RunStatus, number};
 use super::{AnomalyStore, Attributes, StoreError};
-
-/// How long a run on demand is kept.
-const RUN_RETENTION: Duration = Duration::from_secs(30 * 86_400);
-
-/// The state of a run on demand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunStatus {
-    /// The detector has the request and has not begun.
-    Queued,
-    Running,
-    Completed,
-    /// The run failed. The detector repeats it by itself, up to two times.
-    Failed,
-}
 
 /// A run on demand. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,20 +61,14 @@ pub struct LastRun {
 impl AnomalyStore {
     /// Stores the note of a run on demand.
     pub async fn add_run(&self, run: &DetectionRun) -> Result<(), StoreError> {
-        let mut item: Attributes = serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
-        let expiry = run.requested_at / 1_000 + i64::try_from(RUN_RETENTION.as_secs()).unwrap_or(i64::MAX);
-        item.extend(keys::run(&run.detection_id).attributes());
-        item.insert("type".to_owned(), AttributeValue::S("detection_run".to_owned()));
-        item.insert("ttl".to_owned(), AttributeValue::N(expiry.to_string()));
-        self.put_plain(item, &run.detection_id, None).await.map(drop)
+        let DetectionRun { detection_id, requested_at, .. } = run;
+        let note = Note { kind: "detection_run", id: detection_id, requested_at: *requested_at };
+        self.add_note(run, keys::run(detection_id), note).await
     }
 
     /// A run on demand, unless its note is missing or expired.
     pub async fn run(&self, detection_id: &str, now: Timestamp) -> Result<Option<DetectionRun>, StoreError> {
-        let Some(item) = self.get_plain(keys::run(detection_id), "the run").await? else { return Ok(None) };
-        let expiry: i64 = item.get("ttl").and_then(|ttl| ttl.as_n().ok()?.parse().ok()).unwrap_or(i64::MAX);
-        let run = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
-        Ok((expiry >= now.as_second()).then_some(run))
+        self.note(keys::run(detection_id), "the run", now).await
     }
 
     /// Notes that the detector has begun a run.
@@ -99,13 +78,13 @@ impl AnomalyStore {
         run_id: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.update_run(
-            detection_id,
+        self.update_plain(
+            keys::run(detection_id),
             "SET #status = :status, run_id = :run, started_at = :now REMOVE finished_at, summary",
             &[
                 (":status", self.status(RunStatus::Running)?),
                 (":run", AttributeValue::S(run_id.to_owned())),
-                (":now", AttributeValue::N(now.as_millisecond().to_string())),
+                (":now", number(now.as_millisecond())),
             ],
         )
         .await
@@ -118,29 +97,15 @@ impl AnomalyStore {
         summary: Option<String>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let now = AttributeValue::N(now.as_millisecond().to_string());
-        match summary {
-            Some(summary) => {
-                self.update_run(
-                    detection_id,
-                    "SET #status = :status, finished_at = :now, summary = :summary",
-                    &[
-                        (":status", self.status(RunStatus::Completed)?),
-                        (":now", now),
-                        (":summary", AttributeValue::S(summary)),
-                    ],
-                )
-                .await
+        let (status, expression) = match summary {
+            Some(_) => {
+                (RunStatus::Completed, "SET #status = :status, finished_at = :now, summary = :summary")
             }
-            None => {
-                self.update_run(
-                    detection_id,
-                    "SET #status = :status, finished_at = :now",
-                    &[(":status", self.status(RunStatus::Failed)?), (":now", now)],
-                )
-                .await
-            }
-        }
+            None => (RunStatus::Failed, "SET #status = :status, finished_at = :now"),
+        };
+        let mut values = vec![(":status", self.status(status)?), (":now", number(now.as_millisecond()))];
+        values.extend(summary.map(|summary| (":summary", AttributeValue::S(summary))));
+        self.update_plain(keys::run(detection_id), expression, &values).await
     }
 
     /// Notes how a run ended. The last completed run is the one with the newest window, whenever it ran. Each shard has
@@ -188,10 +153,6 @@ impl AnomalyStore {
         futures::future::try_join(last, completed).await
     }
 
-    pub(super) fn status(&self, status: RunStatus) -> Result<AttributeValue, StoreError> {
-        serde_dynamo::to_attribute_value(status).map_err(|source| self.unreadable(source))
-    }
-
     /// The end of the last window before which every hour is judged. None if nothing was noted.
     pub async fn judged_until(&self, shard: Shard) -> Result<Option<Timestamp>, StoreError> {
         let item = self.get_plain(keys::judged(shard), "which hours are judged").await?;
@@ -206,73 +167,6 @@ impl AnomalyStore {
         item.insert("type".to_owned(), AttributeValue::S("judged_hours".to_owned()));
         item.insert("window_end".to_owned(), AttributeValue::N(end.to_string()));
         self.put_plain(item, "that judged the last hour", Some(end)).await
-    }
-
-    pub(super) async fn get_plain(
-        &self,
-        key: Key,
-        what: &'static str,
-    ) -> Result<Option<Attributes>, StoreError> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
-            .consistent_read(true);
-        Ok(get.send().await.map_err(|source| self.unread(what, source))?.item)
-    }
-
-    /// Puts an item. If `window_end` is given, the put does not replace an item of a later window.
-    pub(super) async fn put_plain(
-        &self,
-        item: Attributes,
-        id: &str,
-        window_end: Option<i64>,
-    ) -> Result<(), StoreError> {
-        let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        if let Some(window_end) = window_end {
-            put = put
-                .condition_expression("attribute_not_exists(window_end) OR window_end <= :window_end")
-                .expression_attribute_values(":window_end", AttributeValue::N(window_end.to_string()));
-        }
-        match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(self.unstored(format!("the run {id}"), error)),
-        }
-    }
-
-    async fn update_run(
-        &self,
-        detection_id: &str,
-        expression: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<(), StoreError> {
-        self.update_plain(keys::run(detection_id), expression, values).await
-    }
-
-    /// Changes the note of a run that exists. `#status` names its status.
-    pub(super) async fn update_plain(
-        &self,
-        key: Key,
-        expression: &str,
-        values: &[(&str, AttributeValue)],
-    ) -> Result<(), StoreError> {
-        let name = format!("the run {}", key.pk);
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
-            .update_expression(expression)
-            // An update must not create the note of a run that nobody asked for.
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#status", "status");
-        for (name, value) in values {
-            update = update.expression_attribute_values(*name, value.clone());
-        }
-        let updated = update.send().await.map(drop);
-        updated.map_err(|source| self.unchanged("update", name, source))
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use backtest::{Deployment, Question, QuestionError};
 use detection::{Policy, Sensitivity};
 use environment::Env;
@@ -154,12 +153,8 @@ pub(crate) async fn start(
         }
         return Err(error.into());
     }
-    let location = HeaderValue::from_str(&format!("/v1/backtests/{id}"));
-    let mut response = (StatusCode::ACCEPTED, Json(Backtest::at(now, run))).into_response();
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    let place = format!("/v1/backtests/{id}");
+    Ok(detections::accepted(&place, Backtest::at(now, run)))
 }
 
 /// Show a backtest

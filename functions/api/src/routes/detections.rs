@@ -141,12 +141,8 @@ pub(crate) async fn start(
         }
         return Err(error.into());
     }
-    let location = HeaderValue::from_str(&format!("/v1/detections/{}", run.detection_id));
-    let mut response = (StatusCode::ACCEPTED, Json(Detection::at(now, run))).into_response();
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    let place = format!("/v1/detections/{}", run.detection_id);
+    Ok(accepted(&place, Detection::at(now, run)))
 }
 
 /// Show a run that was started
@@ -185,6 +181,17 @@ fn event(run: &DetectionRun, time: Timestamp) -> Value {
         detail["customer_ids"] = json!(run.customer_ids);
     }
     json!({ "time": time, "detail": detail })
+}
+
+/// The answer to a request that the detector works on.
+///
+/// * `place`: the path where to ask for its result.
+pub(super) fn accepted(place: &str, noted: impl Serialize) -> Response {
+    let mut response = (StatusCode::ACCEPTED, Json(noted)).into_response();
+    if let Ok(location) = HeaderValue::from_str(place) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
 }
 
 pub(super) fn customers(texts: Option<Vec<String>>) -> Result<Vec<CustomerId>, Problem> {

@@ -107,10 +107,22 @@ impl Incident {
 
     /// The page for an incident without a page so far.
     fn page_for(self, severity: Severity, around: &Around, rules: &Rules) -> Step {
-        let mut opened = Self { recurring: around.recurring, ..self };
-        let is_loud = opened.is_loud(severity, opened.opened_at, around, rules);
-        let page = if is_loud { opened.raise(Event::Opened, severity, around, rules) } else { None };
-        Step::Become { incident: Box::new(opened), page }
+        let (opened_at, opened) = (self.opened_at, Self { recurring: around.recurring, ..self });
+        opened.begins(Event::Opened, severity, opened_at, around, rules)
+    }
+
+    /// The beginning of an incident that nobody was notified of, and its page if the window calls for people.
+    fn begins(
+        mut self,
+        event: Event,
+        severity: Severity,
+        window_end: Timestamp,
+        around: &Around,
+        rules: &Rules,
+    ) -> Step {
+        let is_loud = self.is_loud(severity, window_end, around, rules);
+        let page = if is_loud { self.raise(event, severity, around, rules) } else { None };
+        Step::Become { incident: Box::new(self), page }
     }
 
     /// Another anomaly of the same direction, in a newer window.
@@ -249,7 +261,7 @@ impl Incident {
     }
 
     fn reopens(&self, observation: &Observation, severity: Severity, around: &Around, rules: &Rules) -> Step {
-        let mut reopened = Self {
+        let reopened = Self {
             state: IncidentState::Open,
             level_since: observation.window_end,
             level_at_start: Some(observation.figures.deviation()),
@@ -259,9 +271,7 @@ impl Incident {
             notified: None,
             ..self.with(observation, severity)
         };
-        let is_loud = reopened.is_loud(severity, observation.window_end, around, rules);
-        let page = if is_loud { reopened.raise(Event::Reopened, severity, around, rules) } else { None };
-        Step::Become { incident: Box::new(reopened), page }
+        reopened.begins(Event::Reopened, severity, observation.window_end, around, rules)
     }
 
     /// Whether the series was back inside for long enough, and only its story kept the incident open.

@@ -1,0 +1,119 @@
+use super::*;
+
+const GOOD: &str = r#"
+    [[metric]]
+    name = "jobs"
+    unit = "jobs"
+    aggregate = "count"
+    missing = "zero"
+    min_change = 1
+"#;
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+}
+
+fn refusal(text: &str) -> String {
+    chain(&Catalog::parse(text, "catalog.toml").expect_err(text))
+}
+
+#[test]
+fn the_built_in_catalog_is_valid_and_has_the_four_metrics() {
+    let catalog = Catalog::built_in().unwrap();
+    let names: Vec<_> = catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+    assert_eq!(names, ["api_calls", "bandwidth", "storage_peak", "compute_time"]);
+    assert_eq!(catalog.settings(&DetectionConfig::default()).unwrap().len(), 4);
+    assert_eq!(catalog.get("storage_peak").unwrap().missing, Missing::Gap);
+}
+
+#[test]
+fn every_built_in_metric_has_steps_of_its_own_for_both_directions() {
+    for metric in Catalog::built_in().unwrap().metrics() {
+        let [spike, drop] = [Direction::Spike, Direction::Drop].map(|way| metric.steps_for(way));
+        assert!(spike.len() >= 2 && drop.len() >= 2 && spike != drop, "{}", metric.name);
+    }
+}
+
+#[test]
+fn a_metric_has_the_steps_of_its_entry_and_no_others() {
+    let of = |more: &str, way| {
+        let text = format!("{}\n{more}", GOOD.replace("\"jobs\"", "\"bandwidth\""));
+        Catalog::parse(&text, "a").unwrap().get("bandwidth").unwrap().steps_for(way)
+    };
+    for way in [Direction::Spike, Direction::Drop] {
+        assert_eq!(of("", way), Vec::<String>::new());
+        assert_eq!(of("steps = [\"Look.\"]", way), ["Look."]);
+    }
+    let both = "steps = [\"Look.\"]\nspike_steps = [\"Up.\"]\ndrop_steps = [\"Down.\"]";
+    assert_eq!(of(both, Direction::Spike), ["Up.", "Look."]);
+    assert_eq!(of(both, Direction::Drop), ["Down.", "Look."]);
+}
+
+#[test]
+fn the_version_follows_the_text() {
+    let version = |text: &str| Catalog::parse(text, "a").unwrap().version().to_owned();
+    assert_eq!(version(GOOD), version(GOOD));
+    assert_ne!(version(GOOD), version(&GOOD.replace("min_change = 1", "min_change = 2")));
+}
+
+#[test]
+fn refusals_name_file_entry_and_reason() {
+    let sum = GOOD.replace("count", "sum");
+    for (text, expected) in [
+        (String::new(), vec!["catalog.toml", "no [[metric]]"]),
+        (GOOD.replace("jobs", "Jobs"), vec!["catalog.toml", "`Jobs` is not a metric name"]),
+        (format!("{GOOD}\ncolour = 1"), vec!["catalog.toml", "unknown field `colour`"]),
+        (format!("{GOOD}\nthreshold = 0"), vec!["catalog.toml", "`jobs`", "threshold = 0 is out of range"]),
+        (
+            format!("{GOOD}\nmin_relative_spread = 4"),
+            vec!["`jobs`", "min_relative_spread = 4 is out of range"],
+        ),
+        (format!("{GOOD}\nsteps = \"Look.\""), vec!["catalog.toml", "expected a sequence"]),
+        (format!("{GOOD}\nsteps = [\"Look.\", \" \"]"), vec!["`jobs`", "text 2 of `steps`", "has 1"]),
+        (format!("{GOOD}\ndrop_steps = [\"a\\nb\"]"), vec!["`jobs`", "text 1 of `drop_steps`", "one line"]),
+        (
+            format!("{GOOD}\nspike_steps = [\"{}\"]", "x".repeat(201)),
+            vec!["`jobs`", "text 1 of `spike_steps`", "1 to 200 characters", "has 201"],
+        ),
+        (
+            format!("{GOOD}\nsteps = [{}]\nspike_steps = [\"a\"]", "\"Look.\",".repeat(5)),
+            vec!["`jobs`", "`steps` and `spike_steps` have 6 texts", "5 are allowed"],
+        ),
+        (format!("{GOOD}\n{GOOD}"), vec!["catalog.toml", "`jobs`", "same name"]),
+        (GOOD.replace("\"count\"", "\"median\""), vec!["catalog.toml", "median"]),
+        (GOOD.replace("min_change = 1", "min_change = -1"), vec!["`jobs`", "min_change = -1"]),
+        (GOOD.replace("min_change = 1", "min_change = nan"), vec!["`jobs`", "min_change = NaN"]),
+        (GOOD.replace("min_change = 1", ""), vec!["catalog.toml", "missing field `min_change`"]),
+        (format!("{GOOD}\nvalue = \"a\""), vec!["`jobs`", "a count has no `value`"]),
+        (sum.clone(), vec!["`jobs`", "`value` is missing"]),
+        (format!("{sum}\nvalue = \"a); DROP TABLE events\""), vec!["`jobs`", "`value`", "parenthesis"]),
+        (format!("{sum}\nvalue = \"a -- b\""), vec!["`jobs`", "comment"]),
+        (format!("{GOOD}\nfilter = \"a = 'x\""), vec!["`jobs`", "`filter`", "leaves a ' open"]),
+        (format!("{GOOD}\ntime_column = \"at) OR (1\""), vec!["`jobs`", "`time_column`", "parenthesis"]),
+        (format!("{GOOD}\ncustomer_column = \"\""), vec!["`jobs`", "`customer_column` is empty"]),
+        (format!("{GOOD}\ntable = \"a b\""), vec!["`jobs`", "`table`"]),
+        (format!("{GOOD}\ntable = \"a.b.c\""), vec!["`jobs`", "`table`"]),
+        (format!("{GOOD}\nimport = {{ event_type = \"a\", property = \"b\" }}"), vec!["`import.property`"]),
+    ] {
+        let refusal = refusal(&text);
+        for part in expected {
+            assert!(refusal.contains(part), "`{part}` is not in: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn an_override_that_contradicts_the_deployment_is_refused_at_start() {
+    let catalog = Catalog::parse(&format!("{GOOD}\nthreshold = 6"), "a").unwrap();
+    let error = catalog.settings(&DetectionConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("`jobs`") && error.contains("critical_threshold = 5"), "{error}");
+}
+
+#[test]
+fn two_catalogs_are_one_too_many() {
+    let of = |variables: &[(&str, &str)]| Catalog::source(&Env::of(variables));
+    assert!(matches!(of(&[]).unwrap(), TextSource::Inline { .. }));
+    assert_eq!(of(&[("CATALOG_PATH", "a")]).unwrap(), TextSource::File("a".to_owned()));
+    assert!(of(&[("CATALOG_PATH", "a"), ("CATALOG_SSM_PARAMETER", "b")]).is_err());
+}
