@@ -1,5 +1,7 @@
 //! The rollup: a migration converges from any state.
 
+mod earlier;
+
 use anyhow::Result;
 use catalog::Catalog;
 use e2e::world::{END, at, steady_then, sweep_request};
@@ -328,45 +330,6 @@ async fn hours_expire_after_as_many_days_as_somebody_says() -> Result<()> {
     Ok(())
 }
 
-/// The rollup of the first version: no corrections, no TTL, and a comment of one digest.
-#[tokio::test]
-async fn a_rollup_of_the_first_version_is_taken_over_as_it_is() -> Result<()> {
-    let warehouse = Warehouse::new().await?;
-    for view in warehouse.views().await? {
-        warehouse.run(&format!("DROP VIEW {view}")).await?;
-    }
-    warehouse.run("DROP TABLE usage_hourly").await?;
-    warehouse
-        .run(
-            "CREATE TABLE usage_hourly (customer_id LowCardinality(String), metric LowCardinality(String), hour DateTime('UTC'), \
-             events SimpleAggregateFunction(sum, UInt64), total SimpleAggregateFunction(sum, Float64), \
-             peak SimpleAggregateFunction(max, Float64), low SimpleAggregateFunction(min, Float64)) \
-             ENGINE = AggregatingMergeTree PARTITION BY toRelativeWeekNum(hour) % 96 ORDER BY (customer_id, metric, hour)",
-        )
-        .await?;
-    warehouse
-        .run(
-            "CREATE MATERIALIZED VIEW usage_hourly_compute_time TO usage_hourly AS SELECT customer_id, 'compute_time' AS metric, \
-             toStartOfHour(timestamp) AS hour, count() AS events, \
-             sum(JSONExtractFloat(properties, 'cpu_ms')) AS total, max(JSONExtractFloat(properties, 'cpu_ms')) AS peak, \
-             min(JSONExtractFloat(properties, 'cpu_ms')) AS low \
-             FROM events WHERE event_type = 'compute' GROUP BY customer_id, hour COMMENT '56978d7bfc7dfb46'",
-        )
-        .await?;
-    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
-    warehouse.run("TRUNCATE TABLE events").await?;
-
-    let outcome = warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
-    assert_eq!((outcome, warehouse.rolled_events("compute_time").await?), (Outcome::default(), 33));
-    let last = at(END) - SignedDuration::from_hours(1);
-    warehouse.insert(&[Event::compute("a", last, 5.0), Event::compute("a", last, -3.0)]).await?;
-    let row: (f64, f64) = warehouse
-        .one("SELECT sum(total), sum(corrections) FROM usage_hourly WHERE hour = '2026-11-21 12:00:00'")
-        .await?;
-    assert_eq!(row, (5.0, -3.0));
-    Ok(())
-}
-
 #[tokio::test]
 async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
     let warehouse = Warehouse::new().await?;
@@ -386,25 +349,5 @@ async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
     // And back again, with all of it.
     warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
     assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_migration_takes_away_what_earlier_versions_made() -> Result<()> {
-    let warehouse = Warehouse::new().await?;
-    for table in ["usage_arrivals", "usage_baselines", "usage_baseline_builds"] {
-        warehouse
-            .run(&format!("CREATE TABLE {table} (hour DateTime('UTC')) ENGINE = MergeTree ORDER BY hour"))
-            .await?;
-    }
-    warehouse
-        .run("CREATE MATERIALIZED VIEW usage_arrivals_view TO usage_arrivals AS SELECT hour FROM usage_hourly GROUP BY hour")
-        .await?;
-    warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
-    warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
-    let left = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND \
-                (startsWith(name, 'usage_arrivals') OR startsWith(name, 'usage_baseline'))";
-    assert_eq!(warehouse.one::<u64>(left).await?, 0);
-    assert_eq!(warehouse.rolled_events("compute_time").await?, 33, "the rollup stays");
     Ok(())
 }
