@@ -1,13 +1,14 @@
 //! One run: the order of its steps.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use detection::Window;
+use detection::{ALL_CUSTOMERS, CustomerId, Window};
 use jiff::SignedDuration;
 use platform::emf::{RunFigures, UsageFigures};
 use platform::telemetry::error_chain;
-use store::Writer;
+use store::{IncidentItem, Writer};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -128,7 +129,7 @@ pub async fn steps(
         };
     }
     figures.phase = "reading the incidents";
-    let known = incidents(ledger, app, &window).await?;
+    let known = incidents(ledger, pass).await?;
     figures.phase = "reading usage";
     let mut candidates = ledger.candidates(pass, &known, figures).await?;
     if request.dry_run {
@@ -196,7 +197,7 @@ async fn judge(
     outbox: &mut Outbox,
     usage: &mut UsageFigures,
 ) -> anyhow::Result<Counts> {
-    let known = incidents(ledger, pass.app, &pass.window).await?;
+    let known = incidents(ledger, pass).await?;
     let mut figures = RunFigures::default();
     let mut candidates = ledger.candidates(pass, &known, &mut figures).await?;
     usage.add(figures.usage);
@@ -217,7 +218,7 @@ async fn record_all(
 }
 
 async fn dry_run_of_late(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<RunSummary> {
-    let known = incidents(ledger, pass.app, &pass.window).await?;
+    let known = incidents(ledger, pass).await?;
     let mut figures = RunFigures::default();
     let candidates = ledger.candidates(pass, &known, &mut figures).await?;
     summary::of_dry_run(pass, candidates, &figures.usage)
@@ -230,13 +231,18 @@ async fn note_judged(ledger: &impl Ledger, pass: Pass<'_>) {
     }
 }
 
-/// The incidents that could matter to a window.
-async fn incidents(ledger: &impl Ledger, app: &App, window: &Window) -> anyhow::Result<Known> {
+/// The incidents that could matter to a pass: those of its customers, and those of all customers together.
+async fn incidents(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<Known> {
+    let Pass { app, window, .. } = pass;
+    let chosen: HashSet<&str> = pass.customers.iter().map(CustomerId::as_str).collect();
     let oldest = window.oldest(app.detection.baseline_days);
     let (from, now) = (window.earlier(oldest).end(), ledger.now()?.min(window.end()));
-    let mut known = Known::for_window(window, &app.incidents.rules);
-    let see = |item| {
-        known.see(&item, &app.catalog);
+    let mut known = Known::for_window(&window, &app.incidents.rules);
+    let see = |item: IncidentItem| {
+        let customer = item.incident.subject.customer_id.as_str();
+        if chosen.is_empty() || customer == ALL_CUSTOMERS || chosen.contains(customer) {
+            known.see(&item, &app.catalog);
+        }
     };
     ledger.incidents_since(from, now, see).await?;
     known.arrange();
