@@ -2,7 +2,9 @@
 
 use catalog::Catalog;
 use clickhouse::Client;
-use warehouse::rollup::{self, LEAST_KEEP_DAYS, MOST_KEEP_DAYS, Options, Plan, Told, statements, trial};
+use warehouse::rollup::{
+    self, COPY, LEAST_KEEP_DAYS, MOST_KEEP_DAYS, Options, Order, Plan, Told, statements, trial,
+};
 
 use crate::output::say;
 use crate::progress::Progress;
@@ -25,6 +27,11 @@ pub(crate) struct MigrateArgs {
     /// Days that the rollup keeps an hour: 400 in a new installation. Beyond 672 the newest day takes longer to read.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(i64::from(LEAST_KEEP_DAYS)..=i64::from(MOST_KEEP_DAYS)))]
     keep_days: Option<u16>,
+
+    /// Copy the rows of a rollup of an earlier version into the order of this one, so that runs take less time. Needs as
+    /// much disk again. The old rows stay in the table usage_hourly_copy until you drop it.
+    #[arg(long)]
+    sort: bool,
 }
 
 pub(crate) async fn run(
@@ -33,8 +40,9 @@ pub(crate) async fn run(
     catalog: &Catalog,
     args: MigrateArgs,
 ) -> anyhow::Result<()> {
-    let options = Options { delete: args.yes, rebuild: args.rebuild, keep_days: args.keep_days };
-    if args.dry_run {
+    let MigrateArgs { dry_run, yes, rebuild, keep_days, sort } = args;
+    let options = Options { delete: yes, rebuild, keep_days, sort };
+    if dry_run {
         let plan = rollup::plan(client, database, catalog, &options).await?;
         trial::of_plan(client, database, catalog, &plan, trial::Rows::All).await?;
         show(catalog, &plan);
@@ -43,6 +51,9 @@ pub(crate) async fn run(
     let mut progress = None;
     let outcome = rollup::migrate(client, database, catalog, &options, |told| match told {
         Told::Deleting(deletion) => say!("removing {deletion}"),
+        Told::Sorting => {
+            say!("copying the rollup into the order of this version: minutes for a billion rows …")
+        }
         Told::Filling { metric, days } => {
             say!("{}: {} days of the rollup differ from the events", metric.name, days.len());
             progress = Some(Progress::new(days.iter().map(|day| day.events()).sum(), "events"));
@@ -56,6 +67,15 @@ pub(crate) async fn run(
     })
     .await?;
     say!("{database} is in line with the catalog {}: {} metrics", catalog.version(), catalog.metrics().len());
+    match outcome.order {
+        Order::Present => {}
+        Order::Earlier => say!(
+            "the rollup has the order of an earlier version, so runs take longer: `meterflow migrate --sort` copies it"
+        ),
+        Order::Sorted => say!(
+            "{COPY} has the rows as they were: drop the table when `meterflow doctor` finds nothing wrong"
+        ),
+    }
     if outcome.unsettled > 0 {
         say!(
             "{} days of the rollup have fewer events than the table, because events are being inserted: run `meterflow \

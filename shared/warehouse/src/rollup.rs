@@ -44,7 +44,7 @@ pub use error::MigrationError;
 pub(crate) use events::events_as_usage;
 pub use inspect::{Newest, RollupView, newest, views};
 pub use migrate::{Outcome, Told, migrate};
-pub use plan::{Options, Plan, plan};
+pub use plan::{Options, Order, Plan, plan};
 pub use reason::one_line;
 pub use refusal::Refusal;
 pub use uninstall::{leftovers, uninstall};
@@ -58,6 +58,9 @@ pub(crate) const FITS_TABLE: &str = "usage_model_fits";
 
 /// All tables that a migration makes, except the table of the events.
 pub const TABLES: [&str; 3] = [TABLE, MODELS_TABLE, FITS_TABLE];
+
+/// The sorted copy of the rollup while it is made, and after that the rollup as it was.
+pub const COPY: &str = "usage_hourly_copy";
 
 /// A view of earlier versions, and all that they made and that nothing reads any more, the view first. These held only values
 /// that were computed from the rollup.

@@ -1,7 +1,8 @@
 //! Reading usage: streams of all customers and all metrics, and small queries for a single customer.
 //!
-//! A run reads one row per customer, with the hours of all metrics. The query groups by customer, the prefix of the
-//! rollup's key, and fills all hours in one pass (`-Resample`). So ClickHouse aggregates in key order with little memory.
+//! A run reads one row per customer, with the hours of all metrics. The query groups by bucket and customer, the prefix of the
+//! rollup's key, so ClickHouse aggregates in key order with little memory. It copies the hours, and the reader joins rows of
+//! the same hour.
 //! The newest day and the rows of models are two streams that the detector merges, not a join in ClickHouse: neither side
 //! holds all customers, and a join took one and a half times as long.
 //!

@@ -37,7 +37,9 @@ pub(super) async fn read(
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(model), Some(hours)) => model.customer_id.cmp(&hours.customer_id),
+            (Some(model), Some(hours)) => {
+                (model.bucket, &model.customer_id).cmp(&(hours.bucket, &hours.customer_id))
+            }
         };
         screen.look(model.as_ref().filter(|_| order.is_le()), of_customer.filter(|_| order.is_ge()));
         if order.is_le() {

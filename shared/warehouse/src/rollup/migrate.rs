@@ -8,7 +8,7 @@ use super::backfill::{fill, hours_of};
 use super::deletion::Deletion;
 use super::differences::{Day, Difference};
 use super::error::MigrationError;
-use super::plan::{Options, Plan, plan};
+use super::plan::{Options, Order, Plan, plan};
 use super::trial::Rows;
 use super::{DAY_SECONDS, HOUR_SECONDS, differences, statements, trial};
 
@@ -17,6 +17,8 @@ use super::{DAY_SECONDS, HOUR_SECONDS, differences, statements, trial};
 pub enum Told<'a> {
     /// Hours that leave the rollup.
     Deleting(&'a Deletion),
+    /// All rows are copied into the present order. This takes minutes for a billion of them.
+    Sorting,
     /// Days of a metric that are computed again.
     Filling { metric: &'a MetricSpec, days: &'a [Day] },
     /// One of these days is done.
@@ -32,6 +34,8 @@ pub struct Outcome {
     pub unsettled: usize,
     /// Days of the rollup with more events than the table.
     pub surplus: usize,
+    /// The order of the rollup's rows.
+    pub order: Order,
 }
 
 /// Plans, tries the catalog's expressions, applies and backfills.
@@ -48,13 +52,16 @@ pub async fn migrate(
         return Err(MigrationError::NeedsConsent(plan.deletions));
     }
     plan.deletions.iter().for_each(|deletion| told(Told::Deleting(deletion)));
+    if plan.order == Order::Sorted {
+        told(Told::Sorting);
+    }
     let applied = apply(client, database, &plan).await;
     if applied.is_err() {
         // The new view was not filled. Nobody may take it for a complete one.
         withdraw(client, database, catalog, &plan).await;
     }
     applied?;
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { order: plan.order, ..Outcome::default() };
     for metric in catalog.metrics() {
         let migration = Migration { client, database, metric, plan: &plan, options };
         let result = migration.backfill(&mut told).await;
@@ -128,6 +135,7 @@ impl Migration<'_> {
         Ok(Outcome {
             unsettled: left.iter().filter(|day| !day.fewer.is_empty()).count(),
             surplus: left.iter().filter(is_settled).count(),
+            ..Outcome::default()
         })
     }
 

@@ -20,6 +20,8 @@ pub struct Options {
     pub rebuild: bool,
     /// How many days the rollup keeps an hour. `None` keeps the present number, or takes the default.
     pub keep_days: Option<u16>,
+    /// Copy a rollup of an earlier version into the order of this one.
+    pub sort: bool,
 }
 
 /// The statements that bring tables and views in line with the catalog.
@@ -35,6 +37,20 @@ pub struct Plan {
     pub rewritten: Vec<MetricName>,
     /// How many days the rollup keeps an hour.
     pub keep_days: u16,
+    /// The order of a rollup that has rows.
+    pub order: Order,
+}
+
+/// The order of the rollup's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The present one.
+    #[default]
+    Present,
+    /// That of an earlier version. Runs take longer.
+    Earlier,
+    /// The plan copies the rows from the earlier order into the present one.
+    Sorted,
 }
 
 const GONE: &str = "the catalog has no such metric";
@@ -64,7 +80,16 @@ pub async fn plan(
     plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
     if found.rollup {
         plan.statements.push(statements::add_corrections());
-        plan.statements.push(statements::add_index());
+        plan.order = match (found.is_by_bucket, options.sort) {
+            (true, _) => Order::Present,
+            (false, false) => Order::Earlier,
+            (false, true) => Order::Sorted,
+        };
+        match plan.order {
+            Order::Present => {}
+            Order::Earlier => plan.statements.push(statements::add_index()),
+            Order::Sorted => plan.statements.extend(statements::sort(keep_days)),
+        }
         plan.statements.push(statements::add_zone());
         if found.keep_days != Some(keep_days) {
             let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
@@ -157,6 +182,8 @@ async fn deletion(
 struct Found {
     database: bool,
     rollup: bool,
+    /// Whether the rollup is sorted by buckets. Earlier versions sorted by customers.
+    is_by_bucket: bool,
     views: Vec<RollupView>,
     /// Metrics that have rows.
     metrics: Vec<String>,
@@ -184,12 +211,18 @@ impl Found {
         Ok(Self {
             database: databases > 0,
             rollup: engine.is_some(),
+            is_by_bucket: engine.as_deref().is_some_and(is_by_bucket),
             views: inspect::views(client, database).await?,
             metrics,
             retired: inspect::existing(client, database, &super::RETIRED).await?,
             keep_days: engine.as_deref().and_then(days_of_ttl),
         })
     }
+}
+
+/// Whether the sorting key is that of "… ORDER BY (cityHash64(customer_id) % 24, customer_id, …".
+fn is_by_bucket(engine: &str) -> bool {
+    engine.contains("ORDER BY (cityHash64(customer_id)")
 }
 
 /// The days in "… TTL hour + toIntervalDay(400) …".

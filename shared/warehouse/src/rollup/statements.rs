@@ -4,7 +4,7 @@ use catalog::{BUCKETS, MetricSpec};
 
 use super::definition::comment;
 use super::events::{COLUMNS, events_by_hour, rollup_select};
-use super::{DEFAULT_KEEP_DAYS, FITS_TABLE, FORGOTTEN, MODELS_TABLE, RETIRED_VIEW, TABLE};
+use super::{COPY, DEFAULT_KEEP_DAYS, FITS_TABLE, FORGOTTEN, MODELS_TABLE, RETIRED_VIEW, TABLE};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
@@ -31,7 +31,20 @@ pub(super) fn add_corrections() -> String {
     )
 }
 
-/// Adds the index of buckets to a rollup of an earlier version. Old parts get it when they are merged.
+/// Copies the rollup into the present order of rows, and swaps the two. The views then feed the sorted one. Rows that arrive
+/// meanwhile are in the other one only: the backfill adds their hours.
+pub(super) fn sort(keep_days: u16) -> [String; 4] {
+    let [table, ..] = tables(keep_days);
+    [
+        format!("DROP TABLE IF EXISTS {COPY}"),
+        table.replace(&format!("CREATE TABLE IF NOT EXISTS {TABLE}"), &format!("CREATE TABLE {COPY}")),
+        format!("INSERT INTO {COPY} ({COLUMNS}) SELECT {COLUMNS} FROM {TABLE}"),
+        format!("EXCHANGE TABLES {TABLE} AND {COPY}"),
+    ]
+}
+
+/// Adds an index of buckets to a rollup of an earlier version, which is not sorted by them. Old parts get it when they are
+/// merged.
 pub(super) fn add_index() -> String {
     format!(
         "ALTER TABLE {TABLE} ADD INDEX IF NOT EXISTS by_bucket cityHash64(customer_id) % {BUCKETS} TYPE set(8) GRANULARITY 1"

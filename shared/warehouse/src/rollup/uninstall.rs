@@ -5,7 +5,7 @@ use clickhouse::Client;
 use super::apply::run;
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
-use super::{RETIRED, TABLES, inspect, statements};
+use super::{COPY, RETIRED, TABLES, inspect, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
 pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, MigrationError> {
@@ -14,7 +14,8 @@ pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, M
     let mut statements: Vec<String> = ours.map(|view| statements::drop_view(&view.name)).collect();
     let retired = inspect::existing(client, database, &RETIRED).await?;
     statements.extend(retired.into_iter().map(statements::drop_retired));
-    let tables = inspect::existing(client, database, &TABLES).await?;
+    let tables = [&TABLES[..], &[COPY]].concat();
+    let tables = inspect::existing(client, database, &tables).await?;
     statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
     Ok(statements)
 }

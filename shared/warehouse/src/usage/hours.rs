@@ -1,5 +1,6 @@
 //! Hours of customers, one by one: what models are fitted from.
 
+use catalog::{Aggregate, Catalog};
 use clickhouse::Row;
 use detection::model::FIRST_DAYS;
 use detection::{Calendar, Hour};
@@ -12,7 +13,8 @@ use super::rows::{Declaring, Rows};
 pub struct HoursOfCustomers {
     rows: Rows<HoursRow<'static>>,
     hours: usize,
-    metrics: usize,
+    /// By metric, in the order of the catalog.
+    aggregates: Vec<Aggregate>,
     /// Whether no customer is there.
     ended: bool,
     /// Its buffers are used again for each customer.
@@ -39,7 +41,11 @@ pub(super) struct HoursRow<'a> {
     customer_id: &'a [u8],
     declared: u64,
     unknown: Vec<String>,
+    /// The place of each hour: `metric * hours + hour`.
+    slots: Vec<u32>,
     values: Vec<f64>,
+    /// Empty if no metric is an average.
+    events: Vec<u64>,
 }
 
 impl Declaring for HoursRow<'_> {
@@ -49,11 +55,11 @@ impl Declaring for HoursRow<'_> {
 }
 
 impl HoursOfCustomers {
-    pub(super) fn new(rows: Rows<HoursRow<'static>>, hours: usize, metrics: usize) -> Self {
+    pub(super) fn new(rows: Rows<HoursRow<'static>>, hours: usize, catalog: &Catalog) -> Self {
         Self {
             rows,
             hours,
-            metrics,
+            aggregates: catalog.metrics().iter().map(|metric| metric.aggregate).collect(),
             ended: true,
             customer: CustomerHours { hours, ..CustomerHours::default() },
         }
@@ -63,16 +69,18 @@ impl HoursOfCustomers {
     pub async fn next(&mut self) -> Result<Option<&CustomerHours>, UsageError> {
         self.ended = true;
         let Some(row) = self.rows.next().await? else { return Ok(None) };
-        let HoursRow { bucket, customer_id, unknown, values, .. } = row;
+        let HoursRow { bucket, customer_id, unknown, slots, values, events, .. } = row;
         let customer = &mut self.customer;
         customer.customer_id.clear();
         customer.customer_id.extend_from_slice(customer_id);
         customer.bucket = bucket;
         customer.unknown_metrics = unknown;
-        customer.values = values;
-        let (hours, metrics) = (self.hours, self.metrics);
-        if customer.values.len() != hours * metrics {
-            let detail = format!("{} values of {metrics} metrics in {hours} hours", customer.values.len());
+        if !customer.fill(&self.aggregates, &slots, &values, &events) {
+            let (metrics, hours) = (self.aggregates.len(), self.hours);
+            let (places, values, events) = (slots.len(), values.len(), events.len());
+            let detail = format!(
+                "{values} values and {events} numbers of events at {places} places of {metrics} metrics in {hours} hours"
+            );
             return Err(self.rows.shape(detail));
         }
         self.ended = false;
@@ -125,10 +133,113 @@ impl CustomerHours {
         self.values.chunks_exact(self.hours.max(1))
     }
 
+    /// Puts the rows of hours in their places, and joins rows of the same hour. Returns whether the lists fit together.
+    fn fill(&mut self, aggregates: &[Aggregate], slots: &[u32], values: &[f64], events: &[u64]) -> bool {
+        let hours = self.hours.max(1);
+        self.values.clear();
+        self.values.resize(hours * aggregates.len(), f64::NAN);
+        if values.len() != slots.len() {
+            return false;
+        }
+        for (slot, value) in slots.iter().zip(values) {
+            let slot = *slot as usize;
+            let Some(of_hour) = self.values.get_mut(slot) else {
+                // A metric that is not in the catalog.
+                continue;
+            };
+            *of_hour =
+                if of_hour.is_nan() { *value } else { joined(aggregates[slot / hours], *of_hour, *value) };
+        }
+        let of_metrics = self.values.chunks_exact_mut(hours).zip(aggregates).enumerate();
+        for (metric, (values, _)) in of_metrics.filter(|(_, (_, aggregate))| **aggregate == Aggregate::Avg) {
+            if events.len() != slots.len() {
+                return false;
+            }
+            let mut counts = vec![0.0; hours];
+            for (slot, events) in slots.iter().zip(events) {
+                let count =
+                    (*slot as usize).checked_sub(metric * hours).and_then(|hour| counts.get_mut(hour));
+                count.into_iter().for_each(|count| *count += *events as f64);
+            }
+            let averages = values.iter_mut().zip(counts).filter(|(value, _)| value.is_finite());
+            averages.for_each(|(value, count)| *value /= count);
+        }
+        true
+    }
+
     /// The first hour with an event of any metric, counted from the hour `from` of those read. That hour itself without
     /// any event.
     fn first_hour_from(&self, from: usize) -> i64 {
         let first = |values: &[f64]| values.iter().skip(from).position(|value| !value.is_nan());
         self.series().filter_map(first).min().and_then(|hour| i64::try_from(hour).ok()).unwrap_or(0)
+    }
+}
+
+/// One value of two rows of the same hour. Whatever is joined with broken data is broken.
+fn joined(aggregate: Aggregate, one: f64, other: f64) -> f64 {
+    let joined = match aggregate {
+        _ if !one.is_finite() || !other.is_finite() => f64::INFINITY,
+        Aggregate::Count | Aggregate::Sum | Aggregate::Avg => one + other,
+        Aggregate::Max => one.max(other),
+        Aggregate::Min => one.min(other),
+    };
+    if joined.is_finite() { joined } else { f64::INFINITY }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THREE_HOURS: usize = 3;
+
+    fn filled(aggregates: &[Aggregate], rows: &[(u32, f64, u64)]) -> Vec<f64> {
+        let mut customer = CustomerHours { hours: THREE_HOURS, ..CustomerHours::default() };
+        let slots: Vec<u32> = rows.iter().map(|row| row.0).collect();
+        let values: Vec<f64> = rows.iter().map(|row| row.1).collect();
+        let events: Vec<u64> = rows.iter().map(|row| row.2).collect();
+        assert!(customer.fill(aggregates, &slots, &values, &events));
+        customer.values
+    }
+
+    #[test]
+    fn rows_of_an_hour_join_as_their_metric_does() {
+        let aggregates = [Aggregate::Count, Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min];
+        // Two rows of the first hour of each metric, one of the second, none of the third, and two of an unknown metric.
+        let of_metric = |metric: u32| {
+            [(metric * 3, 2.0, 1), (metric * 3 + 1, 9.0, 3), (metric * 3, 10.0, 3), (15, 7.0, 1)]
+        };
+        let rows: Vec<_> = (0..5).flat_map(of_metric).collect();
+        let expected = [12.0, 9.0, f64::NAN, 12.0, 9.0, f64::NAN, 3.0, 3.0, f64::NAN];
+        let extremes = [10.0, 9.0, f64::NAN, 2.0, 9.0, f64::NAN];
+        let found = filled(&aggregates, &rows);
+        assert_eq!(format!("{found:?}"), format!("{:?}", [&expected[..], &extremes[..]].concat()));
+    }
+
+    #[test]
+    fn broken_rows_break_their_hour_and_no_other() {
+        let all = [Aggregate::Count, Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min];
+        for aggregate in all {
+            for rows in [
+                [(0, f64::INFINITY, 1), (0, 1.0, 1), (1, 4.0, 1)],
+                [(0, 1.0, 1), (0, f64::INFINITY, 1), (1, 4.0, 1)],
+            ] {
+                let found = filled(&[aggregate], &rows);
+                assert_eq!((found[0], found[1]), (f64::INFINITY, 4.0), "{aggregate:?}");
+            }
+        }
+        // The sum of finite values may be too large. A negative one, too.
+        for value in [f64::MAX, f64::MIN] {
+            let rows = [(0, value, 1), (0, value, 1), (0, 1.0, 1), (1, 4.0, 2)];
+            assert_eq!(filled(&[Aggregate::Sum], &rows)[..2], [f64::INFINITY, 4.0]);
+            assert_eq!(filled(&[Aggregate::Avg], &rows)[..2], [f64::INFINITY, 2.0]);
+        }
+    }
+
+    #[test]
+    fn lists_of_several_lengths_are_refused() {
+        let mut customer = CustomerHours { hours: THREE_HOURS, ..CustomerHours::default() };
+        assert!(!customer.fill(&[Aggregate::Sum], &[0, 1], &[1.0], &[]));
+        assert!(!customer.fill(&[Aggregate::Avg], &[0, 1], &[1.0, 2.0], &[1]));
+        assert!(customer.fill(&[Aggregate::Sum], &[0, 1], &[1.0, 2.0], &[]));
     }
 }

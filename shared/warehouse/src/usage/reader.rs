@@ -62,7 +62,7 @@ impl UsageReader {
         let query = self.query(&text, (period.start(), period.end()), catalog, customers, query_id).await?;
         let rows = self.start(query, query_id, deadline)?;
         let hours = usize::try_from(period.length().as_hours()).unwrap_or(0);
-        Ok(HoursOfCustomers::new(rows, hours, catalog.metrics().len()))
+        Ok(HoursOfCustomers::new(rows, hours, catalog))
     }
 
     pub(super) fn start<R>(

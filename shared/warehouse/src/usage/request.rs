@@ -32,7 +32,8 @@ pub struct HoursRequest<'a> {
     pub customers: &'a [CustomerId],
     /// Only the customers of this shard.
     pub shard: Shard,
-    /// Whether customers come in the order of their ids. Sorting holds the whole answer in ClickHouse's memory.
+    /// Whether customers come in the order of their buckets, and of their ids within a bucket. Sorting holds the whole answer
+    /// in ClickHouse's memory.
     pub in_order: bool,
     /// The name of the query in ClickHouse's own logs.
     pub query_id: &'a str,

@@ -11,16 +11,15 @@ CREATE TABLE IF NOT EXISTS usage_hourly
     peak SimpleAggregateFunction(max, Float64),
     low SimpleAggregateFunction(min, Float64),
     -- Negative values are corrections. They are kept here, and `total` is the sum of all others.
-    corrections SimpleAggregateFunction(sum, Float64),
-    -- Models are fitted and read bucket by bucket. A granule holds the rows of few customers.
-    INDEX by_bucket cityHash64(customer_id) % 24 TYPE set(8) GRANULARITY 1
+    corrections SimpleAggregateFunction(sum, Float64)
 )
 ENGINE = AggregatingMergeTree
 -- By week: the last day is then read without the month around it, and one customer's month still out of a few parts. But
 -- never more than 96 partitions: ClickHouse refuses an insert into more than 100, and a view that refuses would fail the
 -- insert of the events themselves.
 PARTITION BY toRelativeWeekNum(hour) % 96
-ORDER BY (customer_id, metric, hour)
+-- Models are fitted bucket by bucket, and a run reads customers bucket by bucket.
+ORDER BY (cityHash64(customer_id) % 24, customer_id, metric, hour)
 -- Shorter than 96 weeks, so that no partition holds hours of two years. `meterflow migrate --keep-days` changes it, and
 -- beyond 96 weeks the newest day takes longer to read.
 TTL hour + toIntervalDay(400)

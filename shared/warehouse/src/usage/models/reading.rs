@@ -13,7 +13,7 @@ use crate::usage::error::UsageError;
 use crate::usage::reader::UsageReader;
 use crate::usage::rows::{Declaring, Rows};
 
-/// The models of one hour, in the order of customers.
+/// The models of one hour, in the order of buckets, and of customers within a bucket.
 pub struct ModelsOfCustomers {
     rows: Rows<ModelRow<'static>>,
     metrics: usize,
@@ -21,6 +21,8 @@ pub struct ModelsOfCustomers {
 
 /// A customer's models of one hour.
 pub struct CustomerModel {
+    /// The hour of the day at which the customer's models begin, in UTC.
+    pub bucket: u8,
     /// The id in the table: any bytes.
     pub customer_id: Vec<u8>,
     /// The name of the time zone that was declared when the models were fitted. Empty without one.
@@ -42,6 +44,7 @@ impl CustomerModel {
 
 #[derive(Row, Deserialize)]
 struct ModelRow<'a> {
+    bucket: u8,
     #[serde(with = "serde_bytes")]
     customer_id: &'a [u8],
     declared: u64,
@@ -58,8 +61,7 @@ impl Declaring for ModelRow<'_> {
 }
 
 impl UsageReader {
-    /// Starts to read the models of these fits for the hour `newest`. Those of several fits are sorted in ClickHouse's
-    /// memory.
+    /// Starts to read the models of these fits for the hour `newest`, in the order of the table.
     ///
     /// * `usual`: other hours of the day, from 0 to 23 by UTC, whose usual values are needed, because hours of the newest
     ///   day are muted. Each is one more row a customer, of which three numbers a metric are sent.
@@ -101,7 +103,7 @@ impl ModelsOfCustomers {
     /// The next customer, or `None` at a clean and complete end.
     pub async fn next(&mut self) -> Result<Option<CustomerModel>, UsageError> {
         let Some(row) = self.rows.next().await? else { return Ok(None) };
-        let ModelRow { numbers, usual, .. } = row;
+        let ModelRow { bucket, numbers, usual, .. } = row;
         let (customer_id, zone) = (row.customer_id.to_vec(), row.zone.to_owned());
         if numbers.len() != NUMBERS * self.metrics {
             return Err(self.rows.shape(format!("{} numbers for {} metrics", numbers.len(), self.metrics)));
@@ -109,7 +111,7 @@ impl ModelsOfCustomers {
         let rows = numbers.chunks(NUMBERS).map(HourModel::of_numbers).collect();
         let usual =
             usual.iter().filter_map(|(hour, numbers)| Some((*hour, usual_values(numbers)?))).collect();
-        Ok(Some(CustomerModel { customer_id, zone, rows, usual }))
+        Ok(Some(CustomerModel { bucket, customer_id, zone, rows, usual }))
     }
 }
 
@@ -121,12 +123,12 @@ fn usual_values(numbers: &[f32]) -> Option<Vec<Option<f64>>> {
 /// The rows of an hour.
 fn of_hour() -> String {
     format!(
-        "SELECT customer_id, {{declared:UInt64}} AS declared, zone, numbers,
+        "SELECT bucket, customer_id, {{declared:UInt64}} AS declared, zone, numbers,
        CAST([], 'Array(Tuple(UInt8, Array(Float32)))') AS usual
 FROM {MODELS_TABLE}
 WHERE hour = toDateTime({{newest:UInt32}}, 'UTC') AND bucket IN {{buckets:Array(UInt8)}}
     AND fit IN {{fits:Array(UInt64)}}
-ORDER BY customer_id
+ORDER BY bucket, customer_id
 SETTINGS select_sequential_consistency = 1"
     )
 }
@@ -138,7 +140,7 @@ SETTINGS select_sequential_consistency = 1"
 fn of_hours() -> String {
     let places = USUAL.map(|place| place.to_string()).join(", ");
     format!(
-        "SELECT customer_id, {{declared:UInt64}} AS declared,
+        "SELECT bucket, customer_id, {{declared:UInt64}} AS declared,
        anyIf(model.zone, is_newest) AS zone, groupArrayIf(1)(model.numbers, is_newest)[1] AS numbers,
        groupArrayIf((toHour(hour),
                      arrayFilter((number, place) -> (place - 1) % {NUMBERS} IN ({places}),
@@ -147,9 +149,9 @@ FROM (SELECT *, hour = toDateTime({{newest:UInt32}}, 'UTC') AS is_newest FROM {M
       WHERE hour BETWEEN toDateTime({{first:UInt32}}, 'UTC') AND toDateTime({{last:UInt32}}, 'UTC')
           AND (is_newest OR has({{usual:Array(UInt8)}}, toHour(hour)))
           AND bucket IN {{buckets:Array(UInt8)}} AND fit IN {{fits:Array(UInt64)}}) AS model
-GROUP BY customer_id
+GROUP BY bucket, customer_id
 HAVING countIf(is_newest) > 0
-ORDER BY customer_id
-SETTINGS select_sequential_consistency = 1, prefer_column_name_to_alias = 1"
+ORDER BY bucket, customer_id
+SETTINGS select_sequential_consistency = 1, prefer_column_name_to_alias = 1, optimize_aggregation_in_order = 1"
     )
 }

@@ -4,12 +4,13 @@ use catalog::{Catalog, Shard};
 use detection::{BaselineDays, Window};
 
 use super::UNKNOWN_TOLD;
-use super::source::Source;
+use super::source::{Source, bucket};
 use super::values::{aggregates, columns, place, values};
 
 /// ClickHouse aggregates rows of a customer as it reads them, in the order of the table, so it holds a few thousand
 /// customers at once. Small blocks keep its memory flat: at 400,000 customers they need less than a quarter of the
-/// memory and the same time. The order of customers is not fixed, because sorting would cost three times the memory.
+/// memory and the same time. The grouping is by bucket and customer, as the table is sorted. Rows of earlier versions are
+/// sorted by customer, which serves as well.
 pub(super) const IN_ORDER: &str =
     "optimize_aggregation_in_order = 1, aggregation_in_order_max_block_bytes = 1000000";
 
@@ -44,6 +45,7 @@ pub(in crate::usage) fn sweep(
             format!("arrayMap(use -> toInt64(use) * {unit}, uses)"),
         )
     };
+    let bucket = bucket();
     let place = place(catalog);
     let columns = columns(catalog);
     let aggregates = aggregates(catalog, slots);
@@ -69,6 +71,7 @@ FROM
     FROM
     (
         SELECT
+            {bucket} AS bucket,
             customer_id,
             metric,
             {columns},
@@ -78,7 +81,7 @@ FROM
             if(place = {metrics}{between}, {slots}, age * {metrics} + place) AS slot
         FROM {rows}
     )
-    GROUP BY customer_id
+    GROUP BY bucket, customer_id
 )
 SETTINGS {IN_ORDER}"
     )
@@ -92,5 +95,5 @@ pub(in crate::usage) fn count_customers(
     some_customers: bool,
 ) -> String {
     let rows = Source::of(catalog, window, shard, some_customers).rows;
-    format!("SELECT count() FROM (SELECT customer_id FROM {rows} GROUP BY customer_id)")
+    format!("SELECT count() FROM (SELECT customer_id FROM {rows} GROUP BY {}, customer_id)", bucket())
 }

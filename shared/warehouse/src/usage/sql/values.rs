@@ -74,6 +74,24 @@ pub(super) fn values(catalog: &Catalog, slots: usize, place_of_slot: &str) -> St
     )
 }
 
+/// The value of one row of the rollup, of the metric at its `place`: a part of the value of its hour. The parts of an average
+/// are sums of values. Infinity is broken data.
+pub(super) fn value_of_row(catalog: &Catalog) -> String {
+    let branches: Vec<_> = catalog
+        .metrics()
+        .iter()
+        .enumerate()
+        .map(|(place, metric)| {
+            let value = match metric.aggregate {
+                Aggregate::Avg => "total + corrections".to_owned(),
+                _ => value(metric, "toFloat64(events)", "total", "", extreme(metric)),
+            };
+            format!("place = {place}, {value}, ")
+        })
+        .collect();
+    format!("ifNotFinite(multiIf({}inf), inf)", branches.concat())
+}
+
 /// A metric's value, made of the number of events, their total without and with corrections, and their maximum or
 /// minimum.
 pub(super) fn value(metric: &MetricSpec, events: &str, total: &str, net: &str, extreme: &str) -> String {
