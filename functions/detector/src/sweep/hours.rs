@@ -4,8 +4,8 @@
 //! The few customers with such a series are read with their month of hours and judged in full. All customers without a fit
 //! are judged in full. So a verdict is always that of the hours, and a fit only saves time.
 //!
-//! The customers of a share are read by two queries. The shares are few, because each one reads through the newest day.
-//! They are not larger than ClickHouse can sort with little memory.
+//! The customers of a share are read by two queries. A share is not larger than ClickHouse can sort with little memory, and
+//! reads only its own rows.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -33,8 +33,8 @@ use crate::stopped;
 /// Customers that are read by one query after a screen.
 const CUSTOMERS_A_QUERY: usize = 500;
 
-/// Series that are screened together: ClickHouse sorts the rows of their models in less than 2 GB. A share of more is
-/// divided, down to the customers of one bucket.
+/// Series that are screened together: ClickHouse sorts their newest day in less than 2 GB. A share of more is divided, down
+/// to the customers of one bucket.
 const SERIES_OF_A_SHARE: u64 = 2_400_000;
 
 /// A part of the customers of a run.
