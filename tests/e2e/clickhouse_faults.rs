@@ -126,9 +126,9 @@ async fn an_exception_in_mid_stream_discards_the_rows_before_it() -> Result<()> 
          SELECT concat('m', leftPad(toString(intDiv(number, 93)), 5, '0')),
                 ['compute_time', 'api_calls', 'bandwidth'][1 + number % 3],
                 toDateTime('2026-11-21 01:00:00', 'UTC') - (intDiv(number, 3) % 31) * 86400, 1, value, value, value
-         FROM (SELECT number, 7200000. + cityHash64(number) % 100000 / 7 AS value FROM numbers(93 * 6000))";
+         FROM (SELECT number, 7200000. + cityHash64(number) % 1000000000000 / 70000000 AS value FROM numbers(93 * 6000))";
     world.clickhouse.query_raw(rows).execute().await?;
-    let settings = "max_result_rows=4500&result_overflow_mode=throw&max_block_size=500&\
+    let settings = "max_result_rows=5500&result_overflow_mode=throw&max_block_size=500&\
                     aggregation_in_order_max_block_bytes=500000";
     let proxy = proxy_for(&world, |_| Action::ForwardWith(settings.to_owned())).await?;
     let app = world.app_with(&[("CLICKHOUSE_URL", &proxy.url)], &world.aws).await?;
