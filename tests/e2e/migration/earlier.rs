@@ -50,9 +50,13 @@ async fn a_rollup_of_the_first_version_is_taken_over_as_it_is() -> Result<()> {
 #[tokio::test]
 async fn a_rollup_of_the_first_version_is_sorted_anew() -> Result<()> {
     let (warehouse, catalog) = (of_the_first_version().await?, Catalog::built_in()?);
-    // A copy that broke off.
-    warehouse.run("CREATE TABLE usage_hourly_copy (a UInt8) ENGINE = MergeTree ORDER BY a").await?;
     let sort = Options { sort: true, ..Options::default() };
+    // A copy that broke off, or a table of somebody's own.
+    warehouse.run("CREATE TABLE usage_hourly_copy (a UInt8) ENGINE = MergeTree ORDER BY a").await?;
+    let error = warehouse.migrate_with(&catalog, sort).await.expect_err("a table is in the way").to_string();
+    assert!(error.contains("usage_hourly_copy") && error.contains("already exists"), "{error}");
+    assert_eq!(warehouse.rolled_events("compute_time").await?, 33);
+    warehouse.run("DROP TABLE usage_hourly_copy").await?;
     let sorted = Outcome { order: Order::Sorted, ..Outcome::default() };
     assert_eq!(warehouse.migrate_with(&catalog, sort).await?, sorted);
     let rows = |table| format!("SELECT sum(events), sum(total), max(peak) FROM {table}");

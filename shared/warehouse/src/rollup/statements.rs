@@ -32,11 +32,11 @@ pub(super) fn add_corrections() -> String {
 }
 
 /// Copies the rollup into the present order of rows, and swaps the two. The views then feed the sorted one. Rows that arrive
-/// meanwhile are in the other one only: the backfill adds their hours.
-pub(super) fn sort(keep_days: u16) -> [String; 4] {
+/// meanwhile are in the other one only: the backfill adds their hours. A table with the name of the copy is never dropped: it
+/// may be somebody's own.
+pub(super) fn sort(keep_days: u16) -> [String; 3] {
     let [table, ..] = tables(keep_days);
     [
-        format!("DROP TABLE IF EXISTS {COPY}"),
         table.replace(&format!("CREATE TABLE IF NOT EXISTS {TABLE}"), &format!("CREATE TABLE {COPY}")),
         format!("INSERT INTO {COPY} ({COLUMNS}) SELECT {COLUMNS} FROM {TABLE}"),
         format!("EXCHANGE TABLES {TABLE} AND {COPY}"),

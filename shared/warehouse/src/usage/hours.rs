@@ -150,19 +150,21 @@ impl CustomerHours {
             *of_hour =
                 if of_hour.is_nan() { *value } else { joined(aggregates[slot / hours], *of_hour, *value) };
         }
-        let of_metrics = self.values.chunks_exact_mut(hours).zip(aggregates).enumerate();
-        for (metric, (values, _)) in of_metrics.filter(|(_, (_, aggregate))| **aggregate == Aggregate::Avg) {
+        if aggregates.contains(&Aggregate::Avg) {
             if events.len() != slots.len() {
                 return false;
             }
-            let mut counts = vec![0.0; hours];
+            let mut counts = vec![0.0; self.values.len()];
             for (slot, events) in slots.iter().zip(events) {
-                let count =
-                    (*slot as usize).checked_sub(metric * hours).and_then(|hour| counts.get_mut(hour));
-                count.into_iter().for_each(|count| *count += *events as f64);
+                if let Some(count) = counts.get_mut(*slot as usize) {
+                    *count += *events as f64;
+                }
             }
-            let averages = values.iter_mut().zip(counts).filter(|(value, _)| value.is_finite());
-            averages.for_each(|(value, count)| *value /= count);
+            for (place, value) in self.values.iter_mut().enumerate() {
+                if aggregates[place / hours] == Aggregate::Avg && value.is_finite() {
+                    *value /= counts[place];
+                }
+            }
         }
         true
     }
@@ -175,7 +177,7 @@ impl CustomerHours {
     }
 }
 
-/// One value of two rows of the same hour. Whatever is joined with broken data is broken.
+/// One value of two rows of the same hour. A value that is joined with broken data is broken.
 fn joined(aggregate: Aggregate, one: f64, other: f64) -> f64 {
     let joined = match aggregate {
         _ if !one.is_finite() || !other.is_finite() => f64::INFINITY,
