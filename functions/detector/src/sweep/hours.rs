@@ -8,11 +8,13 @@
 //! reads only its own rows.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Instant;
 
 use anyhow::Context;
 use catalog::Shard;
 use detection::{Calendar, CustomerId, Window};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use platform::emf::RunFigures;
 use platform::telemetry::error_chain;
@@ -31,7 +33,10 @@ use crate::spool::Spool;
 use crate::stopped;
 
 /// Customers that are read by one query after a screen.
-const CUSTOMERS_A_QUERY: usize = 500;
+const CUSTOMERS_A_QUERY: usize = 250;
+
+/// ClickHouse reads the customers of the next query while those of one are judged.
+const QUERIES_AT_ONCE: usize = 2;
 
 /// Series that are screened together: ClickHouse sorts their newest day in less than 2 GB. A share of more is divided, down
 /// to the customers of one bucket.
@@ -242,9 +247,13 @@ async fn screened(
         }
     };
     let mut candidates = Spool::new();
-    for (number, some) in suspects.chunks(CUSTOMERS_A_QUERY).enumerate() {
-        let (mut found, of_some) =
-            in_full(pass, (known, peers), Shard::WHOLE, some, &format!("{name}-full-{number}")).await?;
+    let read = |(number, some)| async move {
+        let name = format!("{name}-full-{number}");
+        in_full(pass, (known, peers), Shard::WHOLE, some, &name).await
+    };
+    let queries = stream::iter(suspects.chunks(CUSTOMERS_A_QUERY).enumerate());
+    let mut queries = pin!(queries.map(read).buffered(QUERIES_AT_ONCE));
+    while let Some((mut found, of_some)) = queries.try_next().await? {
         for candidate in found.read()? {
             candidates.push(&candidate?)?;
         }

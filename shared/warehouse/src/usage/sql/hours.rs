@@ -5,7 +5,7 @@ use detection::Window;
 
 use super::UNKNOWN_TOLD;
 use super::source::{Source, bucket};
-use super::sweep::{IN_ORDER, count_customers};
+use super::sweep::{Declared, IN_ORDER};
 use super::values::{columns, place, value_of_row};
 
 /// One row per customer with the hours of a period, from the hourly rollup: the place of each hour, its value and, if a
@@ -26,7 +26,7 @@ pub(in crate::usage) fn hours(
     let hours = period.length().as_hours();
     let slots = metrics * usize::try_from(hours).unwrap_or(0);
     let Source { rows, time, unit_ms } = Source::of(catalog, period, shard, some_customers);
-    let declared = count_customers(catalog, period, shard, some_customers);
+    let Declared { counted, column } = Declared::of(catalog, period, shard, some_customers);
     let hour_ms = 3_600_000 / unit_ms;
     let bucket = bucket();
     let (place, columns, value) = (place(catalog), columns(catalog), value_of_row(catalog));
@@ -36,12 +36,11 @@ pub(in crate::usage) fn hours(
     };
     format!(
         "WITH
-    assumeNotNull(({declared})) AS declared,
-    intDiv({{start:Int64}}, {unit_ms}) AS opening
+    {counted}intDiv({{start:Int64}}, {unit_ms}) AS opening
 SELECT
     toUInt8(part) AS bucket,
     customer_id,
-    declared,
+    {column} AS declared,
     groupUniqArrayIf({UNKNOWN_TOLD})(toValidUTF8(toString(metric)), place = {metrics}) AS unknown,
     groupArray(slot) AS slots,
     groupArray(value) AS values,

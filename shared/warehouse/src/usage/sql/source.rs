@@ -18,15 +18,11 @@ impl Source {
     /// rows, by the expressions of its views, so the rest of the query is the same. This costs more, and is only for
     /// chosen customers.
     pub(super) fn of(catalog: &Catalog, window: &Window, shard: Shard, some_customers: bool) -> Self {
-        let only = |column: &str| match some_customers {
-            true => format!(" AND {column} IN {{customers:Array(String)}}"),
-            false => String::new(),
-        };
         if window.is_on_the_hour() {
+            let (names, places) = if some_customers { are_chosen() } else { Default::default() };
             let rows = format!(
-                "{TABLE} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
-                 AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){}{}",
-                only("customer_id"),
+                "{TABLE}{names} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
+                 AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){places}{}",
                 of_shard(shard, &bucket())
             );
             return Self { rows, time: "toInt64(toUnixTimestamp(hour))", unit_ms: 1_000 };
@@ -36,18 +32,34 @@ impl Source {
             .iter()
             .map(|metric| {
                 let (time, customer) = (metric.time_sql(), metric.customer_sql());
+                let only = match some_customers {
+                    true => format!(" AND toString({customer}) IN {{customers:Array(String)}}"),
+                    false => String::new(),
+                };
                 rollup::events_as_usage(
                     metric,
                     &format!(
                         " AND {time} >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC') \
-                         AND {time} < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC'){}",
-                        only(&format!("toString({customer})"))
+                         AND {time} < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC'){only}"
                     ),
                 )
             })
             .collect();
         Self { rows: format!("(\n{}\n)", events.join("\nUNION ALL\n")), time: "time_ms", unit_ms: 1 }
     }
+}
+
+/// The conditions on chosen customers, before and after the `WHERE`. The table is sorted by bucket and customer, and a set of
+/// both finds the rows of each customer. By the names alone ClickHouse would look for each of them in all buckets, and read
+/// fourteen times as many rows. Of the rows that are read, the names alone sort out most, for less.
+fn are_chosen() -> (String, String) {
+    let names = " PREWHERE customer_id IN {customers:Array(String)}".to_owned();
+    let places = format!(
+        " AND ({}, customer_id) IN (SELECT cityHash64(chosen) % {BUCKETS}, chosen \
+         FROM (SELECT arrayJoin({{customers:Array(String)}}) AS chosen))",
+        bucket()
+    );
+    (names, places)
 }
 
 /// The bucket of a customer. Each shard has its own buckets.

@@ -31,7 +31,7 @@ pub(in crate::usage) fn sweep(
     let metrics = catalog.metrics().len();
     let slots = windows * metrics;
     let source = Source::of(catalog, window, shard, some_customers);
-    let declared = count_customers(catalog, window, shard, some_customers);
+    let Declared { counted, column } = Declared::of(catalog, window, shard, some_customers);
     let (time, unit, rows) = (source.time, source.unit_ms, source.rows);
     let stride = window.stride().as_millis() / unit;
     let length = window.length().as_millis() / unit;
@@ -52,11 +52,10 @@ pub(in crate::usage) fn sweep(
     let values = values(catalog, slots, &format!("slot % {metrics}"));
     format!(
         "WITH
-    assumeNotNull(({declared})) AS declared,
-    intDiv({{end:Int64}}, {unit}) AS closing
+    {counted}intDiv({{end:Int64}}, {unit}) AS closing
 SELECT
     customer_id,
-    declared,
+    {column} AS declared,
     toInt64(oldest) * {unit} AS first_event_ms,
     {first_uses} AS first_uses_ms,
     unknown,
@@ -85,6 +84,26 @@ FROM
 )
 SETTINGS {IN_ORDER}"
     )
+}
+
+/// How each row of an answer says of how many rows the answer is.
+pub(super) struct Declared {
+    /// For the head of the query: the number of all customers, which are counted before the first row is sent.
+    pub(super) counted: String,
+    /// The expression of the number.
+    pub(super) column: &'static str,
+}
+
+impl Declared {
+    /// All customers are counted first, so that their rows need no memory. Chosen customers are few: the rows are held
+    /// until all of them are there, and the table is read once.
+    pub(super) fn of(catalog: &Catalog, window: &Window, shard: Shard, some_customers: bool) -> Self {
+        if some_customers {
+            return Self { counted: String::new(), column: "count() OVER ()" };
+        }
+        let count = count_customers(catalog, window, shard, false);
+        Self { counted: format!("assumeNotNull(({count})) AS number,\n    "), column: "number" }
+    }
 }
 
 /// The number of customers with usage in the time of a sweep.
