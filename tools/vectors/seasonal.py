@@ -121,6 +121,13 @@ def gate_of(residuals: np.ndarray, scores: np.ndarray, length: int) -> float:
     return 1.15 * daily(residuals)[-3] if length < 24 else 0.0
 
 
+def distance(value: float, expected: float, length: int) -> float:
+    """From an expected root. Deep falls over many hours count by their logarithm."""
+    softened = np.sqrt(value + max(1.0, (expected / 40) ** 2))
+    falls = length >= 6 and softened < expected / 2
+    return min(np.sqrt(value) - expected, expected / 2 * (np.log(2 * softened / expected) - 1) if falls else np.inf)
+
+
 def rows(hours: np.ndarray, newest: np.ndarray):
     """The figures of the windows of a day, and their scores if `newest` are the hours of that day."""
     everything = np.concatenate([hours, newest])
@@ -144,7 +151,7 @@ def rows(hours: np.ndarray, newest: np.ndarray):
             is_known = figures["expected"] >= 3 and spread == OF_COUNT
             freedom = 1e6 if is_known else borrowed + figures["number"] - 2
             least = max(spread, 0.02 * figures["expected"], 0.5)
-            t = (np.sqrt(value) - figures["expected"]) / (least * np.sqrt(1 + 1 / figures["samples"]))
+            t = distance(value, figures["expected"], length) / (least * np.sqrt(1 + 1 / figures["samples"]))
             tail = stats.norm.isf(stats.t.sf(abs(t), freedom))
             if hour % 5 == 3:
                 yield {"hour": hour, "length": length, "expected": figures["expected"], "spread": spread,
@@ -157,6 +164,7 @@ def models():
         hours = usage(seed, level, weekend, shape)
         newest = usage(seed + 10, level, weekend, shape)[:24]
         newest[8:11] *= 3
+        newest[14:] = 0
         yield {"hours": hours.tolist(), "newest": newest.tolist(), "rows": list(rows(hours, newest))}
 
 

@@ -66,9 +66,11 @@ pub(crate) fn judge(
     let middle = hour.expected + carried * (row.transform.apply(before) - row.before?);
     let found = row.transform.apply(newest);
     let score = surprise(found - middle, found - hour.expected) / spread;
+    let reach = threshold * spread;
+    let ends = [middle - reach, middle + reach].map(|at| row.transform.inverse(at));
     let opinion = Opinion {
         score: score.clamp(-Opinion::CAP, Opinion::CAP),
-        expected: expected_range(row, middle, threshold * spread, recent),
+        expected: expected_range(ends, recent),
         detail: Detail::Autoregressive,
     };
     let middle = row.transform.inverse(middle);

@@ -95,26 +95,23 @@ pub(crate) fn judge(
     let window = row.windows[place].as_ref().filter(|_| !value.is_nan())?;
     let least = row.transform.least_spread(window.expected, recent.aggregate, parameters.min_relative_spread);
     let spread = window.spread.max(least) * (1.0 + window.samples.recip()).sqrt();
-    let distance = row.transform.apply(value) - window.expected;
+    let (hours, aggregate) = (LENGTHS[place], recent.aggregate);
+    let distance = row.transform.distance(value, window.expected, hours, aggregate);
     let score = if distance == 0.0 { 0.0 } else { normal_of_t(distance / spread, window.freedom) };
+    let reach = t_of_normal(threshold, window.freedom) * spread;
+    let ends = [-reach, reach].map(|at| row.transform.at_distance(at, window.expected, hours, aggregate));
     let opinion = Opinion {
         // A spread of nothing gives an endless score.
         score: score.clamp(-Opinion::CAP, Opinion::CAP),
-        expected: expected_range(
-            row,
-            window.expected,
-            t_of_normal(threshold, window.freedom) * spread,
-            recent,
-        ),
-        detail: Detail::Seasonal { hours: LENGTHS[place] as u8 },
+        expected: expected_range(ends, recent),
+        detail: Detail::Seasonal { hours: hours as u8 },
     };
     let middle = row.transform.inverse(window.expected);
     (opinion.is_finite() && middle.is_finite()).then_some((opinion, middle))
 }
 
-/// The usual values: so far around a transformed expectation.
-pub(super) fn expected_range(row: &HourModel, middle: f64, reach: f64, recent: &Recent) -> Expected {
-    let [low, high] = [middle - reach, middle + reach].map(|at| row.transform.inverse(at));
+/// The usual values, from the lowest to the highest.
+pub(super) fn expected_range([low, high]: [f64; 2], recent: &Recent) -> Expected {
     let low = if recent.never_negative { low.max(0.0) } else { low };
     Expected { low: low.max(f64::MIN), high: high.min(f64::MAX) }
 }
