@@ -153,7 +153,7 @@ variable "accept_after_hours" {
 variable "repeat_interval_hours" {
   description = "Hours after which an open incident without acknowledgement is paged again. 0 means never."
   type        = number
-  default     = 48
+  default     = 72
   nullable    = false
 
   validation {

@@ -187,7 +187,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       RESOLVE_AFTER_RUNS               = "3"
       REOPEN_WITHIN_HOURS              = "6"
       ACCEPT_AFTER_HOURS               = "72"
-      REPEAT_INTERVAL_HOURS            = "48"
+      REPEAT_INTERVAL_HOURS            = "72"
       ALERT_MIN_SEVERITY               = "critical"
       ALERT_TOPIC_ARN                  = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       WINDOW_DELAY_SECONDS             = "0"

@@ -249,7 +249,7 @@ run "environment_by_default" {
       RESOLVE_AFTER_RUNS     = "3"
       REOPEN_WITHIN_HOURS    = "6"
       ACCEPT_AFTER_HOURS     = "72"
-      REPEAT_INTERVAL_HOURS  = "48"
+      REPEAT_INTERVAL_HOURS  = "72"
       ALERT_MIN_SEVERITY     = "critical"
       MAX_PAGES_PER_RUN      = "25"
       MAX_PAGES_PER_CUSTOMER = "10"

@@ -91,7 +91,7 @@ async fn a_level_that_stays_is_reminded_of_and_becomes_the_new_normal() -> Resul
         .map(|event| Event::compute("c", event.at, 10.0 * event.properties["cpu_ms"].as_f64().unwrap_or(0.0)))
         .collect();
     world.insert(&tenfold).await?;
-    let mut app = world.app().await?;
+    let mut app = world.app_with(&[("REPEAT_INTERVAL_HOURS", "48")], &world.aws).await?;
     app.clock = || world::now() + Duration::from_secs(30 * 86_400);
     // Every third hour is enough, because a missing run changes nothing.
     for hour in (24..24 * 7).step_by(3) {

@@ -24,6 +24,9 @@ const JOBS: [usize; 3] = [HISTORY + 5 * DAY + 3, HISTORY + 12 * DAY + 4, HISTORY
 /// A level that lasts for days, in one metric and a few hours later in the other one.
 const LEVEL: usize = HISTORY + 20 * DAY + 9;
 
+/// The level is reminded of before it is accepted.
+const REMINDERS: (&str, &str) = ("REPEAT_INTERVAL_HOURS", "48");
+
 /// So much usage in an hour, and so much of it in the second metric.
 fn usage(metric: usize, hour: usize) -> f64 {
     let usual = if (8..20).contains(&(hour % DAY)) { 150.0 } else { 60.0 };
@@ -67,7 +70,9 @@ fn month() -> Month {
 type Message = (Timestamp, String, &'static str);
 
 fn of_runs(month: &Month) -> BTreeSet<Message> {
-    let record = replay(month, &Rule { name: "usual".to_owned(), variables: Vec::new() }).unwrap();
+    let (name, value) = REMINDERS;
+    let variables = vec![(name.to_owned(), value.to_owned())];
+    let record = replay(month, &Rule { name: "usual".to_owned(), variables }).unwrap();
     let message = |of: &fleet::record::Notification| {
         let metric = month.metrics[of.incident.series.metric].name.to_string();
         (month.at(of.end), metric, of.event.as_str())
@@ -77,7 +82,7 @@ fn of_runs(month: &Month) -> BTreeSet<Message> {
 
 fn of_backtest(month: &Month) -> BTreeSet<Message> {
     let catalog = Catalog::built_in().unwrap();
-    let deployment = Deployment::from_env(&Env::of(&[])).unwrap();
+    let deployment = Deployment::from_env(&Env::of(&[REMINDERS])).unwrap();
     let configuration = Configuration::new(catalog.clone(), None, deployment, None).unwrap();
     let mut rows = Rows::default();
     for customer in &month.customers {

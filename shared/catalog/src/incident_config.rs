@@ -11,7 +11,7 @@ pub struct IncidentConfig {
     /// `RESOLVE_AFTER_RUNS`: windows in a row back inside until an incident is resolved; default 3.
     /// `REOPEN_WITHIN_HOURS`: time after its end in which a returning deviation is the same incident; default 6.
     /// `ACCEPT_AFTER_HOURS`: time until a level becomes the new normal; default 72. 0 means never.
-    /// `REPEAT_INTERVAL_HOURS`: time between reminders; default 48. 0 means never.
+    /// `REPEAT_INTERVAL_HOURS`: time between reminders; default 72. 0 means never.
     /// `ALERT_MIN_SEVERITY`: least severity that pages, `warning` or `critical`; default `critical`.
     pub rules: Rules,
 }
@@ -52,7 +52,7 @@ impl IncidentConfig {
             resolve_after,
             reopen_within: hours("REOPEN_WITHIN_HOURS", 6)?,
             accept_after: hours("ACCEPT_AFTER_HOURS", 72)?,
-            repeat_interval: hours("REPEAT_INTERVAL_HOURS", 48)?,
+            repeat_interval: hours("REPEAT_INTERVAL_HOURS", 72)?,
             min_severity,
         };
         Ok(Self { rules })
@@ -72,7 +72,7 @@ mod tests {
             resolve_after: 3,
             reopen_within: SignedDuration::from_hours(6),
             accept_after: SignedDuration::from_hours(72),
-            repeat_interval: SignedDuration::from_hours(48),
+            repeat_interval: SignedDuration::from_hours(72),
             min_severity: Severity::Critical,
         };
         assert_eq!(of(&[]), Ok(defaults));

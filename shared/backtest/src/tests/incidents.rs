@@ -188,7 +188,10 @@ fn a_leak_on_the_next_day_is_another_page() {
 #[test]
 fn a_level_that_lasts_becomes_the_new_normal() {
     let at = FIRST + 24;
-    let report = report(&leak(|place| place >= at), &configuration("{}"));
+    let often = environment::Env::of(&[("REPEAT_INTERVAL_HOURS", "48")]);
+    let reminding = Deployment::from_env(&often).unwrap();
+    let configuration = Configuration::new(catalog(), None, reminding, Some(TimeZone::utc())).unwrap();
+    let report = report(&leak(|place| place >= at), &configuration);
     let hours = flagged(&report, "acme", 0);
     let told: Vec<_> = hours
         .iter()
