@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::api::Api;
 use futures::future::try_join_all;
 
-use crate::asked::{Asked, asked_while};
+use crate::asked::asked_while;
 use crate::run::aws;
 use crate::usage::Usage;
 use bench::figure::{Figure, Goal};
@@ -17,9 +17,6 @@ const CLIENTS: u64 = 8;
 /// Requests of each client, one after the other.
 const REQUESTS: u64 = 40;
 
-/// The customer whose name is replaced when the query is asked for others.
-const PATTERN: &str = "customer_0000000";
-
 /// Median and 99th percentile of all requests, in milliseconds.
 struct Latency {
     p50: f64,
@@ -27,19 +24,21 @@ struct Latency {
 }
 
 pub(crate) async fn measure(usage: &Usage) -> Result<Vec<Figure>> {
+    // The customer whose name is replaced when the query is asked for others.
+    let pattern = usage.with_month(0);
     let aws = aws().await?;
     let aws = usage.world.aws_at(&aws.url).await;
     let (asked, ()) = asked_while(&usage.world.clickhouse_url, async |url| {
         let api = usage.world.api_with(&[("CLICKHOUSE_URL", url)], &aws).await?;
-        check(&api, PATTERN).await
+        check(&api, &pattern).await
     })
     .await?;
     let query = asked.iter().find(|asked| asked.operation == "sweep").context("a check asked nothing")?;
     let api = usage.world.api_with(&[], &aws).await?;
     // By turns. The first of each warms up.
-    let (mut bare, mut checked) = (Vec::new(), Vec::new());
+    let (mut bare, mut checked, url) = (Vec::new(), Vec::new(), &usage.world.clickhouse_url);
     for _ in 0..3 {
-        bare.push(latency(usage, async |customer| bare_query(query, usage, &customer).await).await?);
+        bare.push(latency(usage, async |customer| query.fetch_for(url, &pattern, &customer).await).await?);
         checked.push(latency(usage, async |customer| check(&api, &customer).await).await?);
     }
     let (bare, checked) = (best(&bare[1..]), best(&checked[1..]));
@@ -64,17 +63,13 @@ async fn check(api: &Api, customer: &str) -> Result<()> {
     Ok(())
 }
 
-async fn bare_query(query: &Asked, usage: &Usage, customer: &str) -> Result<()> {
-    query.fetch_for(&usage.world.clickhouse_url, PATTERN, customer).await
-}
-
 async fn latency(usage: &Usage, ask: impl AsyncFn(String) -> Result<()>) -> Result<Latency> {
     let client = async |client: u64| -> Result<Vec<f64>> {
         let mut times = Vec::new();
         for request in 0..REQUESTS {
-            let number = (client * REQUESTS + request) * 7_919 % usage.customers;
+            let customer = usage.with_month((client * REQUESTS + request) * 7_919);
             let started = Instant::now();
-            ask(format!("customer_{number:07}")).await?;
+            ask(customer).await?;
             times.push(started.elapsed().as_secs_f64() * 1_000.0);
         }
         Ok(times)

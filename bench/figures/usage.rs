@@ -22,8 +22,9 @@ const DAYS_OF_MODEL: u64 = 33;
 /// Customers of worlds without events are alike in so many ways.
 const KINDS: u64 = 240;
 
-/// One customer of so many has a burst in the newest hour.
+/// One customer of so many has a burst in the newest hour: the one with this number.
 const BURSTS: u64 = 400;
+const BURST: u64 = 7;
 
 /// The default time limit of the function.
 pub(crate) const RUN_TIME: Duration = Duration::from_secs(300);
@@ -100,7 +101,7 @@ impl Usage {
         kinds.fit().await?;
         let usage = Self { world: World::new().await?, customers };
         let next = at(END).to_zoned(jiff::tz::TimeZone::UTC).hour();
-        let read = format!("WHERE customer % {BURSTS} = 7 OR cityHash64({CUSTOMER}) % 24 = {next}");
+        let read = format!("WHERE customer % {BURSTS} = {BURST} OR cityHash64({CUSTOMER}) % 24 = {next}");
         for hours in hours_as_they_come(DAYS_OF_MODEL) {
             let of_newest_day = hours.end <= 24;
             usage.insert_hours(hours, if of_newest_day { "" } else { &read }).await?;
@@ -111,6 +112,12 @@ impl Usage {
         Ok(usage)
     }
 
+    /// Customers with their month of hours, one after the other, and again from the first one on.
+    pub(crate) fn with_month(&self, number: u64) -> String {
+        let customer = number % (self.customers / BURSTS).max(1) * BURSTS + BURST;
+        format!("customer_{customer:07}")
+    }
+
     /// Hours of the customers that a condition chooses.
     async fn insert_hours(&self, hours: Range<u64>, condition: &str) -> Result<()> {
         let sql = format!(
@@ -118,7 +125,7 @@ impl Usage {
              WITH {first} + number % {count} AS hour, intDiv(number, {count}) AS metric, customer % {KINDS} AS kind,
                  20 + cityHash64(kind, metric) % 100 AS base,
                  (base + cityHash64(kind, metric, hour) % (1 + intDiv(base, 4)))
-                     * if(hour = 0 AND metric = 0 AND customer % {BURSTS} = 7, 20, 1) AS amount,
+                     * if(hour = 0 AND metric = 0 AND customer % {BURSTS} = {BURST}, 20, 1) AS amount,
                  [1, 100000, 1, 10000][metric + 1] AS size
              SELECT
                  {CUSTOMER},
