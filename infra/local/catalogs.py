@@ -6,7 +6,7 @@ import importlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from console import CloudError
 
@@ -20,7 +20,7 @@ TAKE_BACK = "Name another one with `make up CATALOG=my.toml`, or take the built-
 def require_valid(file: Optional[Path]) -> None:
     """Refuses a catalog that is missing, too large or no list of metrics in TOML."""
     if file is not None:
-        _metrics(file)
+        _content(file)
 
 
 def require_accepted(file: Optional[Path], program: Path) -> None:
@@ -39,11 +39,12 @@ def require_accepted(file: Optional[Path], program: Path) -> None:
 
 def tables(file: Optional[Path]) -> List[str]:
     """The tables that hold the events of a catalog's metrics, each perhaps with its database."""
-    metrics = _metrics(file) if file is not None else []
-    return sorted({str(metric.get("table", "events")) for metric in metrics})
+    metrics, of_sources = _content(file) if file is not None else ([], {})
+    return sorted({str(of_sources.get(str(metric.get("source", ""))) or metric.get("table", "events")) for metric in metrics})
 
 
-def _metrics(file: Path) -> List[Dict[str, object]]:
+def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, object]]:
+    """The entries of the metrics, and the table of each source. Nothing where no library reads TOML."""
     try:
         content = file.read_bytes()
         text = content.decode("utf-8")
@@ -58,14 +59,17 @@ def _metrics(file: Path) -> List[Dict[str, object]]:
                          "Store). Shorten it.")
     parser = _parser()
     if parser is None:
-        return []
+        return [], {}
     try:
-        metrics = parser.loads(text).get("metric")
+        entries = parser.loads(text)
     except ValueError as error:
         raise CloudError(f"The catalog {file} is not TOML: {error}.\n{TAKE_BACK}") from None
+    metrics, sources = entries.get("metric"), entries.get("source", [])
     if not isinstance(metrics, list) or not metrics or not all(isinstance(metric, dict) for metric in metrics):
         raise CloudError(f"The catalog {file} has no [[metric]] in it. shared/catalog/catalog.toml shows what one looks like.")
-    return metrics
+    # `meterflow` refuses a source that is none.
+    named = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
+    return metrics, {str(source.get("name")): source.get("table") for source in named}
 
 
 def _parser():

@@ -138,6 +138,14 @@ async fn check_with_a_server_says_which_field_is_wrong_and_shows_a_sample() -> R
     ] {
         check(server, &entry("jobs", &more)).await?.assert(1, &parts);
     }
+    let of_source = |time: &str| {
+        let metric = entry("jobs", &format!("source = \"work\"\naggregate = \"sum\"\n{value}"));
+        let filter = "filter = \"event_type = 'job'\"";
+        format!("[[source]]\nname = \"work\"\ntable = \"events\"\n{filter}\ntime = \"{time}\"\n\n{metric}")
+    };
+    check(server, &of_source("timestamp")).await?.assert(0, &["jobs: 4 of 4 rows count"]);
+    let refused = ["metric `jobs`: time = \"customer_id\"", "String", "DateTime"];
+    check(server, &of_source("customer_id")).await?.assert(1, &refused);
     // A filter that nothing meets is no error, and is said.
     check(server, &good.replace("'job'", "'none'")).await?.assert(0, &["none of 4 rows", "Look at `filter`"]);
     check(Some(("http://127.0.0.1:1", "metering")), &good)

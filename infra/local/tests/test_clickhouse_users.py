@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from unittest import mock
 
+import catalogs
 import clickhouse
 import clickhouse_users
 import settings
@@ -67,6 +68,14 @@ class FromTheFile(InAFolder):
             "GRANT SELECT ON `billing`.`conver\\`sions`", "GRANT SELECT ON `meterflow`.`events`",
         ])
         self.assertIn("GRANT SELECT ON `meterflow`.`own`", self.grants("meterflow_api", LOCAL_CATALOG="my.toml"))
+
+    def test_a_metric_has_the_table_of_its_source(self):
+        file = self.root / "my.toml"
+        file.write_text('[[source]]\nname = "lago"\ntable = "lago.events_raw"\n[[metric]]\nsource = "lago"\n'
+                        '[[metric]]\nsource = "lago"\n[[metric]]\nname = "own"\n')
+        self.assertEqual(catalogs.tables(file), ["events", "lago.events_raw"])
+        file.write_text("source = [3, {name = [1]}]\n[[metric]]\nsource = [2]\n")
+        self.assertEqual(catalogs.tables(file), ["events"])
 
     def test_everybody_else_on_this_machine_may_do_all(self):
         default = self.users().find("users/default")

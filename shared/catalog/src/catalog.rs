@@ -10,6 +10,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{DetectionConfig, expression};
 
+mod source;
+
+pub use source::SourceName;
+
+use source::Source;
+
 /// A loaded catalog. A value of this type is valid.
 #[derive(Clone, Debug)]
 pub struct Catalog {
@@ -25,6 +31,8 @@ pub struct MetricSpec {
     #[serde(deserialize_with = "metric_name")]
     pub name: MetricName,
     pub unit: String,
+    /// The source that says table, customer and time, and a part of the filter. All of them are filled in here.
+    pub source: Option<SourceName>,
     #[serde(default = "default_table")]
     pub table: String,
     #[serde(default = "default_customer_column")]
@@ -104,8 +112,8 @@ pub enum CatalogError {
     },
     #[error("{origin} has no [[metric]] entry: nothing would be checked")]
     Empty { origin: String },
-    #[error("{origin}: the entry `{metric}` is refused: {reason}")]
-    Entry { origin: String, metric: String, reason: String },
+    #[error("{origin}: the entry `{entry}` is refused: {reason}")]
+    Entry { origin: String, entry: String, reason: String },
 }
 
 /// The default catalog.
@@ -146,26 +154,34 @@ impl Catalog {
         #[serde(deny_unknown_fields)]
         struct File {
             #[serde(default)]
+            source: Vec<Source>,
+            #[serde(default)]
             metric: Vec<MetricSpec>,
         }
-        let file: File = toml::from_str(text)
-            .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
-        if file.metric.is_empty() {
+        /// The entries as they stand in the file: what an entry leaves out has no default here.
+        #[derive(Deserialize)]
+        struct Entries {
+            #[serde(default)]
+            metric: Vec<toml::Table>,
+        }
+        let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
+        let File { source: sources, metric: mut metrics } = toml::from_str(text).map_err(syntax)?;
+        let entries: Entries = toml::from_str(text).map_err(syntax)?;
+        if metrics.is_empty() {
             return Err(CatalogError::Empty { origin: origin.to_owned() });
         }
-        for (index, spec) in file.metric.iter().enumerate() {
-            let refuse = |reason: String| CatalogError::Entry {
-                origin: origin.to_owned(),
-                metric: spec.name.to_string(),
-                reason,
-            };
-            spec.validate().map_err(refuse)?;
-            if file.metric[..index].iter().any(|earlier| earlier.name == spec.name) {
-                return Err(refuse("another entry has the same name".to_owned()));
+        let refused =
+            |entry: String, reason| CatalogError::Entry { origin: origin.to_owned(), entry, reason };
+        source::resolve(&sources, &mut metrics, &entries.metric)
+            .map_err(|(entry, reason)| refused(entry, reason))?;
+        for (index, metric) in metrics.iter().enumerate() {
+            metric.validate().map_err(|reason| refused(metric.name.to_string(), reason))?;
+            if metrics[..index].iter().any(|earlier| earlier.name == metric.name) {
+                return Err(refused(metric.name.to_string(), "another entry has the same name".to_owned()));
             }
         }
         let version = hex::encode(&Sha256::digest(text)[..6]);
-        Ok(Self { metrics: file.metric, version, origin: origin.to_owned() })
+        Ok(Self { metrics, version, origin: origin.to_owned() })
     }
 
     /// All metrics, in the order of the file.
@@ -193,7 +209,7 @@ impl Catalog {
         let with_defaults = |spec: &MetricSpec| {
             spec.settings(defaults).map_err(|error| CatalogError::Entry {
                 origin: "the catalog together with the deployment's settings".to_owned(),
-                metric: spec.name.to_string(),
+                entry: spec.name.to_string(),
                 reason: error.to_string(),
             })
         };
@@ -258,12 +274,7 @@ impl MetricSpec {
         if self.unit.trim().is_empty() || self.unit.chars().any(char::is_control) {
             return Err("`unit` must be a word such as \"calls\" or \"bytes\"".to_owned());
         }
-        if self.table.split('.').count() > 2 || !self.table.split('.').all(expression::is_identifier) {
-            return Err(format!(
-                "`table` = \"{}\" is not an identifier of letters, digits and _",
-                self.table
-            ));
-        }
+        expression::check_table(&self.table)?;
         for (key, text) in [
             ("customer_column", Some(&self.customer_column)),
             ("time_column", Some(&self.time_column)),

@@ -11,6 +11,14 @@ pub(crate) fn sql(text: &str) -> String {
     if is_identifier(text) { format!("`{text}`") } else { format!("({text})") }
 }
 
+/// Refuses what is no "table" or "database.table".
+pub(crate) fn check_table(table: &str) -> Result<(), String> {
+    if table.split('.').count() > 2 || !table.split('.').all(is_identifier) {
+        return Err(format!("`table` = \"{table}\" is not an identifier of letters, digits and _"));
+    }
+    Ok(())
+}
+
 /// Refuses text that would end the expression early and so change the statement around it: comments, semicolons, and
 /// unbalanced parentheses outside of quotes. All other SQL is allowed, because the operator writes it on purpose.
 pub(crate) fn check(text: &str) -> Result<(), String> {

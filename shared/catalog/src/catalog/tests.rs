@@ -117,3 +117,79 @@ fn two_catalogs_are_one_too_many() {
     assert_eq!(of(&[("CATALOG_PATH", "a")]).unwrap(), TextSource::File("a".to_owned()));
     assert!(of(&[("CATALOG_PATH", "a"), ("CATALOG_SSM_PARAMETER", "b")]).is_err());
 }
+
+/// Two metrics of a source. `source` and `metric` are added to their entries.
+fn of_source(source: &str, metric: &str) -> String {
+    format!(
+        "[[source]]
+        name = \"billing\"
+        table = \"lago.events_raw\"
+        {source}
+        {}
+        source = \"billing\"
+        {metric}
+        {}
+        source = \"billing\"",
+        GOOD,
+        GOOD.replace("\"jobs\"", "\"failed_jobs\"")
+    )
+}
+
+#[test]
+fn metrics_of_a_source_have_its_table_tenant_time_and_filter() {
+    let of = |source: &str, metric: &str| Catalog::parse(&of_source(source, metric), "a").unwrap();
+    let usual = of("", "");
+    for metric in usual.metrics() {
+        let MetricSpec { table, customer_column, time_column, filter, .. } = metric;
+        assert_eq!((table.as_str(), customer_column.as_str()), ("lago.events_raw", "customer_id"));
+        assert_eq!((time_column.as_str(), filter), ("timestamp", &None));
+    }
+    let own = of(
+        "tenant = \"concat(a, '/', b)\"\ntime = \"at\"\nfilter = \"a = 1 OR b = 2\"",
+        "filter = \"c = 3 OR d = 4\"",
+    );
+    let [first, second] = own.metrics() else { panic!("{own:?}") };
+    assert_eq!(first.filter.as_deref(), Some("(a = 1 OR b = 2) AND (c = 3 OR d = 4)"));
+    assert_eq!(second.filter.as_deref(), Some("a = 1 OR b = 2"));
+    assert_eq!(
+        (first.customer_sql(), second.time_sql()),
+        ("(concat(a, '/', b))".to_owned(), "`at`".to_owned())
+    );
+    let without_filter = of("", "filter = \"c = 3\"");
+    assert_eq!(without_filter.get("jobs").unwrap().filter.as_deref(), Some("c = 3"));
+}
+
+#[test]
+fn refusals_of_sources_name_file_entry_and_reason() {
+    let usual = of_source("", "");
+    for (text, expected) in [
+        (of_source("colour = 1", ""), vec!["catalog.toml", "unknown field `colour`"]),
+        (
+            usual.replace("name = \"billing\"", "name = \"Billing\""),
+            vec!["the name of a source is a lower-case"],
+        ),
+        (usual.replace("lago.events_raw", "a.b.c"), vec!["`billing`", "`table` = \"a.b.c\""]),
+        (of_source("tenant = \"a) OR (b\"", ""), vec!["`billing`", "`tenant`", "parenthesis"]),
+        (of_source("time = \"\"", ""), vec!["`billing`", "`time` is empty"]),
+        (of_source("filter = \"a -- b\"", ""), vec!["`billing`", "`filter`", "comment"]),
+        (of_source("", "filter = \"a) OR (b\""), vec!["`jobs`", "`filter`", "parenthesis"]),
+        (
+            of_source("filter = \"a = 1\"", "filter = \"a) OR (b\""),
+            vec!["`jobs`", "`filter`", "closes a parenthesis"],
+        ),
+        (of_source("", "table = \"other\""), vec!["`jobs`", "`table` is said by the source `billing`"]),
+        (of_source("", "customer_column = \"a\""), vec!["`jobs`", "`customer_column` is said by"]),
+        (of_source("", "time_column = \"a\""), vec!["`jobs`", "`time_column` is said by"]),
+        (format!("{usual}\n[[source]]\nname = \"billing\"\ntable = \"a\""), vec!["`billing`", "same name"]),
+        (
+            format!("{usual}\n[[source]]\nname = \"b\"\ntable = \"a\""),
+            vec!["`b`", "no [[metric]] has this source"],
+        ),
+        (format!("{GOOD}\nsource = \"billing\""), vec!["`jobs`", "there is no [[source]] `billing`"]),
+    ] {
+        let refusal = refusal(&text);
+        for part in expected {
+            assert!(refusal.contains(part), "`{part}` is not in: {refusal}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Score: the distance of the window's transformed value from its expectation, in spreads. The spread counts the
 //! uncertainty of the expectation too. Student's t turns it into a normal score, because a spread of few days is
-//! uncertain itself.
+//! uncertain itself. A deep fall over 6 or 24 hours counts by its logarithm ([`Transform::distance`]).
 
 use crate::Direction;
 use crate::hours::{ByLength, LENGTHS, Recent};

@@ -118,6 +118,15 @@ fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     fields
 }
 
+/// The name of a metric's field as people wrote it. A source has names of its own.
+fn in_the_file(metric: &MetricSpec, field: &'static str) -> &'static str {
+    match field {
+        "customer_column" if metric.source.is_some() => "tenant",
+        "time_column" if metric.source.is_some() => "time",
+        _ => field,
+    }
+}
+
 /// The last part of "database.table". An expression may qualify its columns with it.
 fn alias_of(table: &str) -> &str {
     table.rsplit('.').next().unwrap_or(table)
@@ -244,7 +253,7 @@ impl Trial<'_> {
         Refusal {
             origin: self.origin.to_owned(),
             metric: self.metric.name.to_string(),
-            field,
+            field: in_the_file(self.metric, field),
             expression: expression.to_owned(),
             reason,
             advice,
