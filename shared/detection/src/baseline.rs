@@ -64,6 +64,13 @@ impl Baseline {
         is_one.then_some(Self { mean, stddev, sample_count, origin: mean, offset: 0.0 })
     }
 
+    /// What a rule compares with: a usual value, its spread, and the number of earlier events or windows that they are of.
+    /// Unlike a baseline of windows, it may be of one or none.
+    pub(crate) fn of_reference(mean: f64, stddev: f64, events: u64) -> Self {
+        let sample_count = usize::try_from(events).unwrap_or(usize::MAX);
+        Self { mean, stddev, sample_count, origin: mean, offset: 0.0 }
+    }
+
     /// Arithmetic mean, in the metric's unit.
     pub fn mean(&self) -> f64 {
         self.mean

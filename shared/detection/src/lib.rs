@@ -25,6 +25,13 @@
 //! ensemble  the newest day + the model's row of its hour + Settings -> Assessment: the verdict and why
 //! ```
 //!
+//! And a third one, by fixed conditions on the figures of an entity (a workflow, a test suite, an operation):
+//!
+//! ```text
+//! Counts, Histogram   how many events were bad, and how the values of all events are distributed
+//! rules  ── the figures of a window beside those of its baseline -> Verdict
+//! ```
+//!
 //! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite, and
 //! a series that cannot be judged gives a typed [`Reason`] and not an error.
 
@@ -53,6 +60,7 @@ pub mod names;
 mod noise;
 pub mod opinion;
 pub mod policy;
+pub mod rules;
 pub mod sensitivity;
 pub mod series;
 pub mod settings;
@@ -86,6 +94,7 @@ pub use model::Model;
 pub use names::{CustomerId, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion, SecondOpinion};
 pub use policy::{Mute, Override, Policy, PolicyError, Recurrence};
+pub use rules::{Counts, RuleError};
 pub use sensitivity::Sensitivity;
 pub use series::{Missing, Series};
 pub use settings::Settings;

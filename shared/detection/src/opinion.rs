@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Opinion {
     /// Distance of the value from the expected values, in spreads. Negative below, at most [`Opinion::CAP`] either way.
+    /// Rules say in their files what theirs is.
     pub score: f64,
     /// The usual values of what the detector measures. That is the metric itself unless the detail says otherwise.
     pub expected: Expected,
@@ -59,6 +60,58 @@ pub enum Detail {
         /// The cosine of usual days.
         usual: f64,
     },
+    /// A rule: so many of all events were bad.
+    Rate {
+        events: u64,
+        bad: u64,
+        /// The rate that it compares with: that of the baseline with one event more of either kind.
+        baseline_rate: f64,
+        /// How likely at least so many bad events are by chance.
+        tail: f64,
+    },
+    /// A rule: so many runs in a row failed.
+    Streak {
+        length: u64,
+        /// The length from which on a streak is an anomaly.
+        needed: u64,
+        /// The share of the former runs that failed, with one run more of either kind.
+        failure_rate: f64,
+        /// How likely a streak of this length is by chance.
+        chance: f64,
+    },
+    /// A rule: the value of an event, or a percentile of a window, beside a percentile of the baseline.
+    Percentile {
+        /// The share that the percentile is of, as 0.95.
+        share: f64,
+        /// The percentile of the baseline.
+        usual: f64,
+        /// The value above which it is an anomaly.
+        limit: f64,
+        /// Whether it is of all events of a window, and not of a single event.
+        of_window: bool,
+    },
+    /// A rule: the ratio of a value to the mean.
+    Ratio {
+        ratio: f64,
+        /// The value is zero, and none of the baseline is.
+        first_zero: bool,
+    },
+    /// A rule: a fixed limit, the nearest one that the value is beyond, or else the first one.
+    Threshold { limit: f64, above: bool },
+    /// A rule: events of a value that was not seen for long. `None`: it was never seen.
+    Novelty { events: u64, last_seen_days: Option<u32> },
+    /// A rule: many events by one entity in a window.
+    Burst {
+        events: u64,
+        principals: u64,
+        limit: u64,
+        /// One of the attempts succeeded in the end.
+        succeeded: bool,
+    },
+    /// A rule: many more distinct values than usual.
+    DistinctGrowth { limit: f64 },
+    /// A rule: events in an hour of the day that has none otherwise.
+    OffHours { events: u64, hour: u8 },
 }
 
 impl Opinion {
@@ -73,12 +126,17 @@ impl Opinion {
 
 impl Detail {
     /// The numbers of the detail that could be other than finite.
-    fn numbers(&self) -> [f64; 2] {
+    fn numbers(&self) -> [f64; 3] {
         match *self {
-            Self::Shape { cosine, usual } => [cosine, usual],
-            Self::IsolationForest { isolation } => [isolation; 2],
-            Self::Autoencoder { error } => [error; 2],
-            _ => [0.0; 2],
+            Self::Shape { cosine, usual } => [cosine, usual, 0.0],
+            Self::IsolationForest { isolation } => [isolation; 3],
+            Self::Autoencoder { error } => [error; 3],
+            Self::Rate { baseline_rate, tail, .. } => [baseline_rate, tail, 0.0],
+            Self::Streak { failure_rate, chance, .. } => [failure_rate, chance, 0.0],
+            Self::Percentile { share, usual, limit, .. } => [share, usual, limit],
+            Self::Ratio { ratio, .. } => [ratio; 3],
+            Self::Threshold { limit, .. } | Self::DistinctGrowth { limit } => [limit; 3],
+            _ => [0.0; 3],
         }
     }
 
@@ -90,8 +148,34 @@ impl Detail {
             Self::Autoregressive
             | Self::SeasonalEsd { .. }
             | Self::IsolationForest { .. }
-            | Self::Together { .. } => 1,
+            | Self::Together { .. }
+            // A rule judges a window of any length, or an event. An hour is the nearest.
+            | Self::Rate { .. }
+            | Self::Streak { .. }
+            | Self::Percentile { .. }
+            | Self::Ratio { .. }
+            | Self::Threshold { .. }
+            | Self::Novelty { .. }
+            | Self::Burst { .. }
+            | Self::DistinctGrowth { .. }
+            | Self::OffHours { .. } => 1,
         }
+    }
+
+    /// Whether it is of a rule, and not of a detector.
+    pub fn is_rule(self) -> bool {
+        matches!(
+            self,
+            Self::Rate { .. }
+                | Self::Streak { .. }
+                | Self::Percentile { .. }
+                | Self::Ratio { .. }
+                | Self::Threshold { .. }
+                | Self::Novelty { .. }
+                | Self::Burst { .. }
+                | Self::DistinctGrowth { .. }
+                | Self::OffHours { .. }
+        )
     }
 
     /// The name of the detector.
@@ -106,6 +190,15 @@ impl Detail {
             Self::IsolationForest { .. } => "isolation_forest",
             Self::Autoencoder { .. } => "autoencoder",
             Self::Together { .. } => "together",
+            Self::Rate { .. } => "rate",
+            Self::Streak { .. } => "streak",
+            Self::Percentile { .. } => "percentile",
+            Self::Ratio { .. } => "ratio",
+            Self::Threshold { .. } => "threshold",
+            Self::Novelty { .. } => "novelty",
+            Self::Burst { .. } => "burst",
+            Self::DistinctGrowth { .. } => "distinct_growth",
+            Self::OffHours { .. } => "off_hours",
         }
     }
 }
