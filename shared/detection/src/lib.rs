@@ -94,7 +94,7 @@ pub use model::Model;
 pub use names::{CustomerId, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion, SecondOpinion};
 pub use policy::{Mute, Override, Policy, PolicyError, Recurrence};
-pub use rules::{Counts, RuleError};
+pub use rules::{Counts, Rule, RuleError};
 pub use sensitivity::Sensitivity;
 pub use series::{Missing, Series};
 pub use settings::Settings;

@@ -9,22 +9,93 @@
 //! score is the normal quantile of the probability where it has one. Elsewhere it says how many times a limit the value
 //! is: from 1 on beyond an upper limit, from -1 on beyond a lower one.
 
+use serde::Deserialize;
+
 mod binomial;
+mod burst;
 mod error;
+mod growth;
 mod judged;
 mod normal;
+mod novelty;
+mod off_hours;
 mod percentile;
+mod persistence;
 mod rate;
 mod ratio;
 mod streak;
 #[cfg(test)]
 mod testing;
+mod threshold;
 
+pub use burst::{Attempts, Burst};
 pub use error::RuleError;
+pub use growth::DistinctGrowth;
+pub use novelty::{Novelty, Sighting};
+pub use off_hours::{HourOfDay, OffHours};
 pub use percentile::{Of, Percentile};
+pub use persistence::Persistence;
 pub use rate::Rate;
 pub use ratio::Ratio;
 pub use streak::Streak;
+pub use threshold::{Side, Threshold};
+
+/// A rule as a file writes it: its `type` and its parameters, of which each has a default. What is read is checked by
+/// [`Rule::validate`].
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Rule {
+    /// Too many of all events are bad.
+    Rate(Rate),
+    /// The last runs all failed.
+    Streak(Streak),
+    /// A value is beyond a percentile of the baseline, and clearly so.
+    Percentile(Percentile),
+    /// A value is a small fraction of the mean, or a large multiple.
+    Ratio(Ratio),
+    /// A value is beyond a fixed limit.
+    Threshold(Threshold),
+    /// A value is new.
+    Novelty(Novelty),
+    /// One entity has many events in a window.
+    Burst(Burst),
+    /// There are many more distinct values than usual.
+    DistinctGrowth(DistinctGrowth),
+    /// There are events at an hour of the day that has none otherwise.
+    OffHours(OffHours),
+}
+
+impl Rule {
+    /// Refuses parameters that make no sense. The error names the parameter, its range and the reason.
+    pub fn validate(&self) -> Result<(), RuleError> {
+        match self {
+            Self::Rate(rule) => rule.validate(),
+            Self::Streak(rule) => rule.validate(),
+            Self::Percentile(rule) => rule.validate(),
+            Self::Ratio(rule) => rule.validate(),
+            Self::Threshold(rule) => rule.validate(),
+            Self::Novelty(rule) => rule.validate(),
+            Self::Burst(rule) => rule.validate(),
+            Self::DistinctGrowth(rule) => rule.validate(),
+            Self::OffHours(rule) => rule.validate(),
+        }
+    }
+
+    /// The name of its type, which its opinions have too.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rate(_) => Rate::NAME,
+            Self::Streak(_) => Streak::NAME,
+            Self::Percentile(_) => Percentile::NAME,
+            Self::Ratio(_) => Ratio::NAME,
+            Self::Threshold(_) => Threshold::NAME,
+            Self::Novelty(_) => Novelty::NAME,
+            Self::Burst(_) => Burst::NAME,
+            Self::DistinctGrowth(_) => DistinctGrowth::NAME,
+            Self::OffHours(_) => OffHours::NAME,
+        }
+    }
+}
 
 /// Numbers of events: executions, requests, test runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,3 +131,6 @@ impl Counts {
         self.bad > self.events
     }
 }
+
+#[cfg(test)]
+mod tests;

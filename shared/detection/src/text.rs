@@ -1,6 +1,7 @@
 //! Texts for people: sentences, amounts, charts in a line, and investigation steps.
 
 pub mod describe;
+pub mod rules;
 pub mod sparkline;
 pub mod steps;
 pub mod units;

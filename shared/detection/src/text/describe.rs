@@ -1,19 +1,26 @@
 //! One English sentence for one verdict, or for one event in the life of an incident.
 
+use super::rules;
 use super::units::{amount, humanize};
 use crate::incident::{Event, Incident};
 use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
 /// The sentence for an anomaly that a run has just found, for example "bandwidth was 9.14 GB in the last 24 hours, 4.2
 /// times the 30-day mean of 2.2 GB (z 11.3)".
+///
+/// A rule tells what it counted instead, as in "error_rate: 14 of 40 executions failed (35 %), usually 2 %".
 pub fn sentence(metric: &str, unit: &str, finding: &Finding) -> String {
-    found(metric, unit, "the last 24 hours", true, finding)
+    rules::sentence(metric, unit, &finding.comparison)
+        .unwrap_or_else(|| found(metric, unit, "the last 24 hours", true, finding))
 }
 
 /// The sentence for any verdict on any window: the finding, that all is as usual, or the reason why there is no
 /// verdict.
 pub fn verdict(metric: &str, unit: &str, window: &Window, verdict: &Verdict) -> String {
     let period = format!("the {} to {}", length(window), window.end());
+    if let Some(sentence) = of_rule(metric, unit, &period, verdict) {
+        return sentence;
+    }
     match verdict {
         Verdict::Anomalous(finding) => found(metric, unit, &period, is_day(window), finding),
         Verdict::Normal(comparison) => normal(metric, unit, &period, comparison),
@@ -82,6 +89,16 @@ fn so_far(incident: &Incident) -> String {
     let windows = counted(i64::try_from(incident.anomalies).unwrap_or(i64::MAX), "anomalous window");
     let windows = if incident.anomalies == 1 { format!("one {windows}") } else { windows };
     format!("{windows} since {} (peak z {:.1})", incident.opened_at, incident.peak_z_score)
+}
+
+fn of_rule(metric: &str, unit: &str, period: &str, verdict: &Verdict) -> Option<String> {
+    let (comparison, judged) = match verdict {
+        Verdict::Anomalous(finding) => (&finding.comparison, "an anomaly"),
+        Verdict::Normal(comparison) => (comparison, "within the limits of the rule"),
+        Verdict::Undetermined(_) => return None,
+    };
+    let sentence = rules::sentence(metric, unit, comparison)?;
+    Some(format!("{sentence} ({judged}, in {period})"))
 }
 
 fn found(metric: &str, unit: &str, period: &str, by_day: bool, finding: &Finding) -> String {
