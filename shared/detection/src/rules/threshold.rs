@@ -130,6 +130,11 @@ mod tests {
             Threshold::default().validate().unwrap_err().to_string(),
             "a rule of type threshold needs `warning` or `critical`: without a limit it judges nothing"
         );
+        let broken = Threshold { warning: Some(f64::INFINITY), critical: None, ..DISK };
+        assert_eq!(
+            broken.validate().unwrap_err().to_string(),
+            "`warning` of a rule of type threshold is inf, but it must be a finite number: it is a limit in the metric's unit"
+        );
         for wrong in [
             Threshold { critical: Some(80.0), ..DISK },
             Threshold { critical: Some(20.0), ..FREE },
