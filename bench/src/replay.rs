@@ -66,8 +66,14 @@ pub fn replay(month: &Month, rule: &Rule) -> anyhow::Result<Record> {
 async fn run(app: &App, books: &mut Books<'_>, end: usize) -> anyhow::Result<()> {
     let time = books.usage.month.at(end) + app.detection.window_delay + AFTER_THE_HOUR;
     books.begin(end, time);
-    let request =
-        Request { time, dry_run: false, customers: Vec::new(), shard: Shard::WHOLE, detection_id: None };
+    let request = Request {
+        time,
+        source: None,
+        dry_run: false,
+        customers: Vec::new(),
+        shard: Shard::WHOLE,
+        detection_id: None,
+    };
     let (mut figures, mut outbox) = (RunFigures::default(), Outbox::default());
     let deadline = Instant::now() + RUN_TIME;
     detector::steps(app, &*books, &request, &books.run_id(), deadline, &mut figures, &mut outbox).await?;

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use catalog::{Aggregate, Catalog};
+use detection::EntityPath;
 use warehouse::rollup::{sample, trial};
 
 use crate::connection::{Connection, Server};
@@ -20,11 +21,11 @@ pub(crate) struct CheckArgs {
 
 pub(crate) async fn run(connection: &Connection, args: CheckArgs) -> anyhow::Result<()> {
     let catalog = match &args.file {
-        Some(file) => Catalog::from_file(file)?,
+        Some(file) => Catalog::from_files(file)?,
         None => connection.catalog()?,
     };
     if !connection.names_a_server() {
-        for metric in catalog.metrics() {
+        for metric in catalog.all().flat_map(Catalog::metrics) {
             say!("{}: the entry is valid", metric.name);
         }
         say!(
@@ -34,7 +35,7 @@ pub(crate) async fn run(connection: &Connection, args: CheckArgs) -> anyhow::Res
     }
     let server = connection.server().await?;
     let mut refused = 0;
-    for metric in catalog.metrics() {
+    for metric in catalog.all().flat_map(Catalog::metrics) {
         let Server { client, database, .. } = &server;
         let refusals =
             trial::of_metric(client, database, catalog.origin(), metric, trial::Rows::Some(args.rows))
@@ -77,10 +78,13 @@ async fn show(server: &Server, metric: &catalog::MetricSpec, rows: u64) -> anyho
     if corrections < 0.0 && metric.never_negative() {
         say!("{}: corrections of {corrections} {} are kept apart from usage", metric.name, metric.unit);
     }
+    let (who, example) = match &metric.entities {
+        None => ("customers", example),
+        Some(_) => ("entities", example.replace(EntityPath::SEPARATOR, " / ")),
+    };
     say!(
-        "{}: {counted} of {rows} rows count, of {customers} customers such as {:?}{values}, the newest of {newest} UTC",
+        "{}: {counted} of {rows} rows count, of {customers} {who} such as {example:?}{values}, the newest of {newest} UTC",
         metric.name,
-        example
     );
     Ok(())
 }

@@ -76,7 +76,7 @@ impl Connection {
 
     pub(crate) fn catalog(&self) -> anyhow::Result<Catalog> {
         Ok(match self.catalog.as_deref().filter(|path| !path.is_empty()) {
-            Some(path) => Catalog::from_file(path)?,
+            Some(path) => Catalog::from_files(path)?,
             None => Catalog::built_in()?,
         })
     }

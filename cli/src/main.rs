@@ -12,6 +12,7 @@ mod csv_file;
 mod doctor;
 mod events;
 mod import;
+mod init;
 mod migrate;
 mod notifier_function;
 mod output;
@@ -47,6 +48,8 @@ struct Arguments {
 enum Command {
     /// Bring the tables, the views and the hourly rollup in line with the metric catalog.
     Migrate(migrate::MigrateArgs),
+    /// Look at a table, and write a first source for it.
+    Init(init::InitArgs),
     /// Check a catalog. With a server, check its columns, types and values too.
     Check(check::CheckArgs),
     /// Find the faults of an installation, and name the next step for each.
@@ -95,6 +98,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Check(args) => check::run(&connection, args).await,
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
+        Command::Init(args) => init::run(&connection, args).await,
         Command::Migrate(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);
             migrate::run(&server.client, &server.database, &catalog, args).await

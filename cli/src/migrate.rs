@@ -3,7 +3,7 @@
 use catalog::Catalog;
 use clickhouse::Client;
 use warehouse::rollup::{
-    self, COPY, LEAST_KEEP_DAYS, MOST_KEEP_DAYS, Options, Order, Plan, Told, statements, trial,
+    self, LEAST_KEEP_DAYS, MOST_KEEP_DAYS, Options, Order, Plan, Tables, Told, statements, trial,
 };
 
 use crate::output::say;
@@ -42,14 +42,27 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let MigrateArgs { dry_run, yes, rebuild, keep_days, sort } = args;
     let options = Options { delete: yes, rebuild, keep_days, sort };
+    for catalog in catalog.all() {
+        of_source(client, database, catalog, &options, dry_run).await?;
+    }
+    Ok(())
+}
+
+async fn of_source(
+    client: &Client,
+    database: &str,
+    catalog: &Catalog,
+    options: &Options,
+    dry_run: bool,
+) -> anyhow::Result<()> {
     if dry_run {
-        let plan = rollup::plan(client, database, catalog, &options).await?;
+        let plan = rollup::plan(client, database, catalog, options).await?;
         trial::of_plan(client, database, catalog, &plan, trial::Rows::All).await?;
         show(catalog, &plan);
         return Ok(());
     }
     let mut progress = None;
-    let outcome = rollup::migrate(client, database, catalog, &options, |told| match told {
+    let outcome = rollup::migrate(client, database, catalog, options, |told| match told {
         Told::Deleting(deletion) => say!("removing {deletion}"),
         Told::Sorting => {
             say!("copying the rollup into the order of this version: minutes for a billion rows …")
@@ -66,14 +79,23 @@ pub(crate) async fn run(
         }
     })
     .await?;
-    say!("{database} is in line with the catalog {}: {} metrics", catalog.version(), catalog.metrics().len());
+    let of_source = match catalog.entities() {
+        None => String::new(),
+        Some(entities) => format!(" of {}", entities.name()),
+    };
+    say!(
+        "{database} is in line with the catalog {}: {} metrics{of_source}",
+        catalog.version(),
+        catalog.metrics().len()
+    );
     match outcome.order {
         Order::Present => {}
         Order::Earlier => say!(
             "the rollup has the order of an earlier version, so runs take longer: `meterflow migrate --sort` copies it"
         ),
         Order::Sorted => say!(
-            "{COPY} has the rows as they were: drop the table when `meterflow doctor` finds nothing wrong"
+            "{} has the rows as they were: drop the table when `meterflow doctor` finds nothing wrong",
+            Tables::of(catalog).copy
         ),
     }
     if outcome.unsettled > 0 {

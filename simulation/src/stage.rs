@@ -233,6 +233,7 @@ impl<'a> Story<'a> {
                 let now = Timestamp::from_millisecond(desk.borrow().clock).unwrap();
                 let time = if bug == Some(Bug::WindowFromClock) { now } else { of_event };
                 let request = Request {
+                    source: None,
                     time,
                     dry_run: false,
                     customers: Vec::new(),

@@ -55,8 +55,13 @@ fn made(
         repeat_interval: hours(24),
         min_severity: Severity::Critical,
     };
-    match advance(None, &Subject { customer_id, metric, direction }, &observation, &Around::default(), &rules)
-    {
+    match advance(
+        None,
+        &Subject { customer_id, entity: None, metric, direction },
+        &observation,
+        &Around::default(),
+        &rules,
+    ) {
         Step::Become { incident, .. } => Ok(*incident),
         other => anyhow::bail!("{other:?}"),
     }

@@ -44,7 +44,7 @@ async fn hurried(world: &World, overrides: &[(&str, &str)], aws: &SdkConfig) -> 
     let mut app = world.app_with(overrides, aws).await?;
     let seconds = Duration::from_secs;
     app.alerting.pace = Pace { publish: seconds(1), claim: seconds(5), left_over: seconds(5) };
-    app.alerts = AlertPublisher::new(&app.alerting, aws);
+    app.alerts = AlertPublisher::new(&app.alerting, aws).into();
     Ok(app)
 }
 

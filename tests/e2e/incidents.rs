@@ -248,7 +248,7 @@ async fn opened(world: &World, customer: &str, hour: i64) -> Result<IncidentItem
 
 async fn latest(world: &World, customer: &str) -> Result<IncidentItem> {
     let (customer_id, metric) = (CustomerId::new(customer)?, MetricName::new("compute_time")?);
-    let subject = Subject { customer_id, metric, direction: Direction::Spike };
+    let subject = Subject { customer_id, entity: None, metric, direction: Direction::Spike };
     let found = world.app().await?.store.latest_incident(&subject, world::timestamp()).await?;
     found.context("no incident")
 }

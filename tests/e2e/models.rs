@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use aws_sdk_dynamodb::types::AttributeValue;
+use catalog::Catalog;
 use detector::{App, Request};
 use e2e::World;
 use e2e::data::insert_calls;
 use e2e::world::{at, hourly, run, text};
 use jiff::{SignedDuration, Timestamp};
+use warehouse::rollup::{Tables, statements};
 
 /// A Tuesday.
 const TUESDAY: &str = "2026-11-24T00:00:00Z";
@@ -211,7 +213,7 @@ async fn a_fit_that_lacks_rows_or_is_forgotten_is_not_read() -> Result<()> {
     world.clickhouse.query(delete).execute().await?;
     let request = hourly(&hour(10).to_string());
     assert_eq!(run(&app, &Request { dry_run: true, ..request.clone() }).await?.anomalies_found, 11);
-    for statement in warehouse::rollup::statements::forget_models() {
+    for statement in statements::forget_models(&Tables::of(&Catalog::built_in()?)) {
         world.clickhouse.query(&statement).execute().await?;
     }
     assert_eq!(run(&app, &request).await?.recorded, 11);

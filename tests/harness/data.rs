@@ -55,7 +55,7 @@ impl Made {
         let comparison = Comparison { current, baseline, z_score: score, excluded_windows: 0, opinion };
         let finding = Finding { comparison, severity: self.severity, direction: self.direction };
         let (customer, metric) = (CustomerId::new(&*self.customer)?, MetricName::new(self.metric)?);
-        Ok(Anomaly::new(customer, metric, "units", Vec::new(), window, &finding, None))
+        Ok(Anomaly::new((customer, None), metric, "units", Vec::new(), window, &finding, None))
     }
 }
 

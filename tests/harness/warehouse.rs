@@ -8,7 +8,7 @@ use catalog::{Catalog, Shard};
 use detection::{BaselineDays, Window};
 use environment::Env;
 use warehouse::ClickHouseConfig;
-use warehouse::rollup::{self, MigrationError, Options, Outcome};
+use warehouse::rollup::{self, MigrationError, Options, Outcome, Tables};
 use warehouse::usage::{SweepRequest, UsageReader};
 
 use crate::world::{END, Event, at, clickhouse_client, insert, variable};
@@ -77,7 +77,7 @@ impl Warehouse {
 
     /// Names of the views that feed the rollup.
     pub async fn views(&self) -> Result<Vec<String>> {
-        let views = rollup::views(&self.client, &self.database).await?;
+        let views = rollup::views(&self.client, &self.database, &Tables::of(&Catalog::built_in()?)).await?;
         Ok(views.into_iter().map(|view| view.name).collect())
     }
 }

@@ -342,6 +342,7 @@ pub fn hourly(time: &str) -> Request {
         dry_run: false,
         customers: Vec::<CustomerId>::new(),
         shard: Shard::WHOLE,
+        source: None,
         detection_id: None,
     }
 }

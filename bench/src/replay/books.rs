@@ -81,7 +81,7 @@ impl<'a> Books<'a> {
     }
 
     fn incident(&self, incident: &detection::Incident) -> Option<IncidentKey> {
-        let Subject { customer_id, metric, direction } = &incident.subject;
+        let Subject { customer_id, metric, direction, .. } = &incident.subject;
         let opened = self.usage.month.number(incident.opened_at)?;
         Some(IncidentKey { series: self.series(customer_id, metric, *direction)?, opened })
     }

@@ -46,7 +46,7 @@ impl Configurations {
 
 /// The catalog to compare with.
 pub(super) fn other_catalog(args: &BacktestArgs) -> anyhow::Result<Option<Catalog>> {
-    Ok(args.against_catalog.as_deref().map(Catalog::from_file).transpose()?)
+    Ok(args.against_catalog.as_deref().map(Catalog::from_files).transpose()?)
 }
 
 fn policy_of(path: &Path) -> anyhow::Result<Policy> {

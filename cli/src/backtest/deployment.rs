@@ -17,8 +17,8 @@ pub(crate) async fn of_stack(prefix: &str) -> anyhow::Result<(Deployment, Catalo
     let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let env = Env::of(&pairs);
     let wrong = || format!("the variables of the function {name}");
-    let loaded = platform::text::load(Catalog::source(&env).with_context(wrong)?, &sdk).await?;
-    let catalog = Catalog::parse(&loaded.text, &loaded.origin)?;
+    let parts = platform::text::load_all(Catalog::source(&env).with_context(wrong)?, &sdk).await?;
+    let catalog = Catalog::parse_all(&parts)?;
     let store = AnomalyStore::new(&StoreConfig::from_env(&env).with_context(wrong)?, &sdk);
     let (policy, customers) =
         store.policies().await.with_context(|| format!("the policies of the stack {prefix}"))?;

@@ -175,7 +175,7 @@ fn a_catalog_beside_another_one() {
         let all = [&["backtest", "--csv", &csv, "--days", "7"], more].concat();
         let args = Arguments::try_parse_from(all).map_err(|error| error.to_string())?.args;
         let printed =
-            of_file(Some(Catalog::from_file(catalog).unwrap()), args.csv.as_deref().unwrap(), &args);
+            of_file(Some(Catalog::from_files(catalog).unwrap()), args.csv.as_deref().unwrap(), &args);
         printed.map_err(|error| error_chain(error.as_ref()))
     };
     let difference = |catalog: &str, more: &[&str]| {

@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, MetricSpec};
 use jiff::Timestamp;
-use warehouse::rollup::{self, Newest, RollupView, ViewState};
+use warehouse::rollup::{self, Newest, RollupView, Tables, ViewState};
 
 use super::Finding;
 use crate::connection::Server;
@@ -13,11 +13,21 @@ const QUIET_HOURS: i64 = 24;
 const MIGRATE: &str = "Run `meterflow migrate` with the catalog of the stack";
 
 pub(super) async fn look(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Finding> {
-    let Server { client, url, database, user, version } = server;
+    let Server { url, version, .. } = server;
     let mut findings = vec![Finding::right(format!("ClickHouse {version} answers at {url}"))];
+    for catalog in catalog.all() {
+        findings.extend(of_source(server, catalog, now).await);
+    }
+    findings
+}
+
+/// The tables, views and newest events of one source.
+async fn of_source(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Finding> {
+    let Server { client, database, user, .. } = server;
+    let (mut findings, tables) = (Vec::new(), &Tables::of(catalog));
     let text =
         "SELECT count() FROM system.tables WHERE database = {database:String} AND name = {table:String}";
-    for table in rollup::TABLES {
+    for table in tables.all() {
         let query = client.clone().with_database("system").query_raw(text);
         let count = query.param("database", database).param("table", table).fetch_one::<u64>().await;
         match count {
@@ -32,14 +42,14 @@ pub(super) async fn look(server: &Server, catalog: &Catalog, now: Timestamp) -> 
             }
         }
     }
-    match rollup::views(client, database).await {
+    match rollup::views(client, database, tables).await {
         Ok(views) => {
-            findings.extend(catalog.metrics().iter().map(|metric| of_view(metric, &views)));
-            findings.extend(views.iter().filter_map(|view| left_over(catalog, view)));
+            findings.extend(catalog.metrics().iter().map(|metric| of_view(metric, tables, &views)));
+            findings.extend(views.iter().filter_map(|view| left_over(catalog, tables, view)));
         }
         Err(error) => findings.push(Finding::unknown("views", error.to_string())),
     }
-    match rollup::newest(client, database).await {
+    match rollup::newest(client, database, tables).await {
         Ok(newest) => {
             findings.extend(catalog.metrics().iter().map(|metric| of_usage(metric, &newest, now)));
         }
@@ -48,9 +58,9 @@ pub(super) async fn look(server: &Server, catalog: &Catalog, now: Timestamp) -> 
     findings
 }
 
-fn of_view(metric: &MetricSpec, views: &[RollupView]) -> Finding {
+fn of_view(metric: &MetricSpec, tables: &Tables, views: &[RollupView]) -> Finding {
     let (name, table) = (&metric.name, &metric.table);
-    let view = views.iter().find(|view| view.metric() == name.as_str());
+    let view = views.iter().find(|view| view.metric(tables) == name.as_str());
     match view.map(|view| view.state(Some(metric))) {
         Some(ViewState::Current) => Finding::right(format!("{name}: a view on `{table}` feeds the rollup")),
         Some(ViewState::OlderText) => {
@@ -68,8 +78,8 @@ fn of_view(metric: &MetricSpec, views: &[RollupView]) -> Finding {
     }
 }
 
-fn left_over(catalog: &Catalog, view: &RollupView) -> Option<Finding> {
-    let is_known = catalog.get(view.metric()).is_some();
+fn left_over(catalog: &Catalog, tables: &Tables, view: &RollupView) -> Option<Finding> {
+    let is_known = catalog.get(view.metric(tables)).is_some();
     (!is_known && view.state(None) != ViewState::Foreign).then(|| {
         Finding::wrong(format!("the view {} belongs to no metric of the catalog", view.name), MIGRATE)
     })
@@ -108,17 +118,19 @@ mod tests {
             comment: comment.to_owned(),
             made: 0,
         };
-        let of = |comment: &str| match of_view(metric, &[view(comment)]) {
+        let of = |comment: &str| match of_view(metric, &Tables::of(&catalog), &[view(comment)]) {
             Finding::Wrong(what, _) => what,
             other => panic!("{other:?}"),
         };
         assert!(of("b8091f3c2ed52f05").contains("older version"));
         assert!(of("0123456789abcdef 0123456789abcdef").contains("another definition"));
         assert!(of("mine").contains("not made by"));
-        assert!(matches!(of_view(metric, &[]), Finding::Wrong(what, _) if what.contains("no view feeds")));
+        assert!(
+            matches!(of_view(metric, &Tables::of(&catalog), &[]), Finding::Wrong(what, _) if what.contains("no view feeds"))
+        );
         let foreign = RollupView { name: "usage_hourly_gone".to_owned(), ..view("0123456789abcdef") };
-        assert!(left_over(&catalog, &foreign).is_some());
-        assert_eq!(left_over(&catalog, &view("0123456789abcdef")), None);
+        assert!(left_over(&catalog, &Tables::of(&catalog), &foreign).is_some());
+        assert_eq!(left_over(&catalog, &Tables::of(&catalog), &view("0123456789abcdef")), None);
     }
 
     #[test]

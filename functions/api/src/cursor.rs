@@ -104,6 +104,7 @@ mod tests {
                 detected_at,
                 metric: MetricName::new("api_calls").unwrap(),
                 customer_id: CustomerId::new("a\"\n客").unwrap(),
+                entity: None,
             },
             from: 1_795_266_000_000,
             until: 1_795_269_600_000,

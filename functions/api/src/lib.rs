@@ -119,8 +119,7 @@ impl App {
         clock: fn() -> SystemTime,
     ) -> anyhow::Result<Self> {
         let (detection, config) = (DetectionConfig::from_env(env)?, ApiConfig::from_env(env)?);
-        let loaded = platform::text::load(Catalog::source(env)?, aws).await?;
-        let catalog = Catalog::parse(&loaded.text, &loaded.origin)?;
+        let catalog = Catalog::parse_all(&platform::text::load_all(Catalog::source(env)?, aws).await?)?;
         Ok(Self {
             settings: catalog.settings(&detection)?,
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),

@@ -1,6 +1,6 @@
 //! Shapes of answers that several routes share.
 
-use detection::{Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
+use detection::{About, Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -35,6 +35,12 @@ pub(crate) struct AnomalyView {
     #[serde(rename = "type")]
     pub kind: AnomalyKind,
     pub customer_id: String,
+    /// What of the customer: a workflow, or a workflow and one of its nodes. Absent for the customer as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// The names of the entity, the widest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_path: Option<Vec<String>>,
     pub metric: String,
     pub unit: String,
     pub severity: Severity,
@@ -47,6 +53,9 @@ pub(crate) struct AnomalyView {
     pub evidence: Evidence,
     #[serde(flatten)]
     pub why: WhyView,
+    /// The source and the events behind it. Absent for the usage of customers.
+    #[serde(flatten)]
+    pub about: Option<About>,
     /// The anomaly in one sentence.
     pub description: String,
     /// The next steps, the most likely cause first.
@@ -99,6 +108,8 @@ impl AnomalyView {
             anomaly_id: item.anomaly_id.to_string(),
             kind: item.kind,
             customer_id: item.customer_id.into(),
+            entity: item.entity,
+            entity_path: item.entity_path.map(Vec::from),
             metric: item.metric.into(),
             unit: item.unit,
             severity: item.severity,
@@ -108,6 +119,7 @@ impl AnomalyView {
             window: Period { start: item.window_start.into(), end: item.window_end.into() },
             evidence: item.evidence,
             why: item.why.into(),
+            about: item.about,
             description: item.description,
             investigation_steps: item.investigation_steps,
             alert_state: item.alert_state,

@@ -1,5 +1,6 @@
 //! Settings, catalog and clients. They are made once, at cold start.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -14,16 +15,18 @@ use warehouse::ClickHouseConfig;
 use warehouse::usage::UsageReader;
 
 /// Everything that a run needs, made once at cold start.
+#[derive(Clone)]
 pub struct App {
+    /// The metrics of one source. At cold start those of customers.
     pub catalog: Catalog,
     pub settings: Vec<Settings>,
     pub detection: DetectionConfig,
     pub alerting: AlertConfig,
     pub incidents: IncidentConfig,
     pub metrics: MetricsConfig,
-    pub usage: UsageReader,
-    pub store: AnomalyStore,
-    pub alerts: AlertPublisher,
+    pub usage: Arc<UsageReader>,
+    pub store: Arc<AnomalyStore>,
+    pub alerts: Arc<AlertPublisher>,
     /// The time of day, for expiry and claims only.
     pub clock: fn() -> SystemTime,
 }
@@ -37,13 +40,12 @@ impl App {
     ) -> anyhow::Result<Self> {
         let detection = DetectionConfig::from_env(env)?;
         let alerting = AlertConfig::from_env(env)?;
-        let loaded = platform::text::load(Catalog::source(env)?, aws).await?;
-        let catalog = Catalog::parse(&loaded.text, &loaded.origin)?;
+        let catalog = Catalog::parse_all(&platform::text::load_all(Catalog::source(env)?, aws).await?)?;
         Ok(Self {
             settings: catalog.settings(&detection)?,
-            usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
-            store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
-            alerts: AlertPublisher::new(&alerting, aws),
+            usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws).into(),
+            store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws).into(),
+            alerts: AlertPublisher::new(&alerting, aws).into(),
             metrics: MetricsConfig::from_env(env),
             incidents: IncidentConfig::from_env(env)?,
             catalog,
@@ -51,6 +53,33 @@ impl App {
             alerting,
             clock,
         })
+    }
+
+    /// The same for the metrics of a source, with the same clients.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog has no such source.
+    pub fn of_source(&self, source: &str) -> anyhow::Result<Self> {
+        let Some(catalog) = self.catalog.of(source) else {
+            let known: Vec<&str> = self.catalog.all().map(Catalog::name).collect();
+            anyhow::bail!("the catalog has no source `{source}`; it has {}", known.join(", "));
+        };
+        Ok(Self {
+            settings: catalog.settings(&self.detection)?,
+            // The alarms watch the runs of usage.
+            metrics: match catalog.entities() {
+                None => self.metrics.clone(),
+                Some(_) => self.metrics.of_source(source),
+            },
+            catalog: catalog.clone(),
+            ..self.clone()
+        })
+    }
+
+    /// The name of the source. None for the usage of customers.
+    pub(crate) fn source(&self) -> Option<&str> {
+        self.catalog.entities().map(|entities| entities.name().as_str())
     }
 
     pub(crate) fn now(&self) -> anyhow::Result<Timestamp> {

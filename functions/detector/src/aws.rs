@@ -14,6 +14,7 @@ use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::pass::Pass;
+use crate::rules;
 use crate::spool::Spool;
 use crate::sweep;
 
@@ -37,7 +38,14 @@ impl Ledger for App {
         known: &Known,
         figures: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>> {
-        sweep::collect(pass, known, figures).await
+        let mut candidates = match self.catalog.modelled().is_empty() {
+            true => Spool::new(),
+            false => sweep::collect(pass, known, figures).await?,
+        };
+        for candidate in rules::candidates(pass, known, figures).await? {
+            candidates.push(&candidate)?;
+        }
+        Ok(candidates)
     }
 
     async fn incidents_since(
@@ -68,11 +76,11 @@ impl Ledger for App {
     }
 
     async fn judged_until(&self, shard: Shard) -> anyhow::Result<Option<Timestamp>> {
-        Ok(self.store.judged_until(shard).await?)
+        Ok(self.store.judged_until(self.source(), shard).await?)
     }
 
     async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> anyhow::Result<()> {
-        Ok(self.store.note_judged(shard, window_end).await?)
+        Ok(self.store.note_judged(self.source(), shard, window_end).await?)
     }
 
     async fn close_anomalies(&self, incident: &Incident) -> anyhow::Result<()> {

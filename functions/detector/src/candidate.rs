@@ -3,8 +3,8 @@
 use detection::incident::{Incident, Observation, Seen, verdict_beside};
 use detection::model::{HourModel, Profile};
 use detection::{
-    ALL_CUSTOMERS, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding, Hour,
-    Hours, Mute, Recent, Settings, Together, Verdict, assess, assess_without, ensemble, entity,
+    ALL_CUSTOMERS, About, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding,
+    Hour, Hours, Mute, Recent, Settings, Together, Verdict, assess, assess_without, ensemble, entity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,9 @@ pub struct Candidate {
     pub comparison: Option<Comparison>,
     /// None for a first use, and without a verdict.
     pub explanation: Option<Box<Explanation>>,
+    /// The events behind it. None for the usage of customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Box<About>>,
 }
 
 impl Candidate {
@@ -61,7 +64,9 @@ impl Candidate {
 
     /// The length in hours of the window that its figures are of.
     pub(crate) fn hours(&self) -> usize {
-        self.explanation.as_ref().map_or(usize::from(Incident::DAY), |explanation| explanation.hours)
+        let of_rule = self.about.as_ref().map(|_| usize::from(self.seen_by));
+        let explained = self.explanation.as_ref().map(|explanation| explanation.hours);
+        explained.or(of_rule).unwrap_or(usize::from(Incident::DAY))
     }
 
     /// The anomaly, if it is a first use. It is stored and belongs to no incident, so it pages nobody. An incident of the
@@ -222,6 +227,7 @@ fn candidates(
                 change,
                 comparison,
                 explanation: explanation.cloned().map(Box::new),
+                about: None,
             });
         }
     }

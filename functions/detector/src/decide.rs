@@ -165,7 +165,7 @@ impl<'a> Group<'a> {
     fn latest_of(&self, subject: &Subject, metric: usize) -> Option<Latest> {
         match self.read.get(&(metric, subject.direction)) {
             Some(read) => read.clone(),
-            None => self.known.of(subject.customer_id.as_str(), metric).latest(subject),
+            None => self.known.of(&subject.key(), metric).latest(subject),
         }
     }
 }
@@ -210,8 +210,10 @@ pub(crate) fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation 
 }
 
 pub(crate) fn subject(app: &App, candidate: &Candidate) -> Subject {
+    let (customer_id, entity) = app.catalog.who(&candidate.customer_id);
     Subject {
-        customer_id: candidate.customer_id.clone(),
+        customer_id,
+        entity,
         metric: app.catalog.metrics()[candidate.metric].name.clone(),
         direction: candidate.direction,
     }

@@ -28,7 +28,7 @@ use threads::{Due, Series, Threads};
 /// The next run judges customers without a fit by their hours. So nothing here is a failure. Fitting takes at most half of
 /// the time until `deadline`, because a function that comes near its time limit raises an alarm.
 pub async fn fit(app: &App, request: &Request, deadline: Instant) {
-    if !request.is_whole() || request.detection_id.is_some() {
+    if !request.is_whole() || request.detection_id.is_some() || app.catalog.modelled().is_empty() {
         return;
     }
     let due = request.time.checked_sub(app.detection.window_delay).ok();
@@ -76,7 +76,7 @@ async fn fit_bucket(
     deadline: Instant,
 ) -> anyhow::Result<u64> {
     let (day, mut calendars) = (next.latest_at(bucket), Calendars::at(next));
-    let mut mutes = Mutes::new(policies, app.catalog.metrics());
+    let mut mutes = Mutes::new(policies, app.catalog.modelled());
     let length = SignedDuration::from_hours(Calendar::SPAN as i64);
     let period = Window::between(day.start().checked_sub(length)?, day.start())?;
     let request = HoursRequest {
@@ -89,8 +89,10 @@ async fn fit_bucket(
         deadline,
     };
     let time_left = deadline.saturating_duration_since(Instant::now());
-    let mut writer =
-        app.usage.begin_fit(bucket, day, app.now()?, &format!("{query_id}-models"), time_left).await?;
+    let mut writer = app
+        .usage
+        .begin_fit(&app.catalog, bucket, day, app.now()?, &format!("{query_id}-models"), time_left)
+        .await?;
     let mut stream = app.usage.hours(&request).await?;
     let mut threads = Threads::of_this_machine();
     while let Some(customer) = stream.next().await? {
@@ -104,7 +106,7 @@ async fn fit_bucket(
         let calendar = Arc::clone(calendars.of_bucket(bucket, zone));
         let since = customer.known(calendar.begin(), calendar.begin()).customer_since;
         let peers = peers.of(customer, calendar.begin(), day).await?;
-        let series = app.catalog.metrics().iter().zip(customer.series()).enumerate();
+        let series = app.catalog.modelled().iter().zip(customer.series()).enumerate();
         let series = series
             .map(|(metric, (spec, values))| {
                 let hours = spec.hours(calendar.begin(), values, since);

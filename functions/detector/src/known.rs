@@ -109,7 +109,7 @@ impl Known {
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
         let out = Out::of(incident, self.newest());
-        let customer = self.key(incident.subject.customer_id.as_str());
+        let customer = self.key(&incident.subject.key());
         self.entries.push(Entry { customer, last, series, out });
     }
 

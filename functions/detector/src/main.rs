@@ -6,11 +6,13 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use detector::{App, BacktestRequest, Request, backtest, fit, run};
+use detector::{
+    App, BacktestRequest, EventRequest, Messages, Request, Unjudged, backtest, check_event, fit, run,
+};
 use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use platform::telemetry;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -34,12 +36,35 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// Does what an event asks for: a run, or a backtest.
+/// Does what an event asks for: a run, a backtest, or a check of finished events.
 async fn answer(app: &App, event: Value, deadline: Instant) -> anyhow::Result<Value> {
     if let Some(request) = BacktestRequest::from_event(&event)? {
         return backtest(app, &request, deadline).await;
     }
+    if let Some(messages) = Messages::from_event(&event)? {
+        return Ok(serde_json::to_value(messages.check(app, deadline).await)?);
+    }
+    if let Some(request) = EventRequest::from_event(&event)? {
+        return match check_event(app, &request, deadline).await {
+            Ok(checked) => Ok(json!({ "checked": checked })),
+            // The requester waits for the reason.
+            Err(error) => match error.downcast_ref::<Unjudged>() {
+                Some(unjudged) => Ok(json!({
+                    "unjudged": { "reason": unjudged.reason(), "message": unjudged.to_string() }
+                })),
+                None => Err(error),
+            },
+        };
+    }
     let request = Request::from_event(event)?;
+    let of_source;
+    let app = match &request.source {
+        None => app,
+        Some(source) => {
+            of_source = app.of_source(source)?;
+            &of_source
+        }
+    };
     // A failed run is repeated soon, and the repetition has its own work to do. So nothing is fitted then.
     let summary = run(app, &request, deadline).await?;
     fit(app, &request, deadline).await;

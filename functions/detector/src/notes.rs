@@ -41,7 +41,8 @@ impl App {
             }
         };
         let whole = async {
-            if !request.is_whole() {
+            // The status is that of the usage of customers.
+            if !request.is_whole() || self.source().is_some() {
                 return Ok::<_, StoreError>(());
             }
             let run = LastRun {

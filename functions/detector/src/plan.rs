@@ -171,6 +171,7 @@ mod tests {
             seen_by: 24,
             change: None,
             explanation: None,
+            about: None,
         }
     }
 

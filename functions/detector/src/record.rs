@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use catalog::Policies;
 use detection::incident::{Event, Incident, IncidentState, Step};
-use detection::{Anomaly, Finding, Window, describe};
+use detection::{About, Anomaly, Finding, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
     AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
@@ -85,6 +85,10 @@ pub(crate) async fn all(
         let digest = match pass.delay_hours {
             0 => digest,
             hours => digest.of_late(hours, pass.number),
+        };
+        let digest = match app.source() {
+            None => digest,
+            Some(source) => digest.of_source(source),
         };
         let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
@@ -339,7 +343,13 @@ pub(crate) fn anomaly(
     let steps = spec.steps_for(finding.direction);
     let explanation = candidate.explanation.as_deref();
     let window = window.newest_hours(candidate.hours()).unwrap_or(window);
-    let (customer, name) = (candidate.customer_id.clone(), spec.name.clone());
-    let zone = policies.time_zone(&customer).cloned().unwrap_or_default();
-    Anomaly::new(customer, name, &spec.unit, steps, window, finding, explanation).in_zone(&zone, finding)
+    let (who, name) = (app.catalog.who(&candidate.customer_id), spec.name.clone());
+    let zone = policies.time_zone(&candidate.customer_id).cloned().unwrap_or_default();
+    let anomaly =
+        Anomaly::new(who, name, &spec.unit, steps, window, finding, explanation).in_zone(&zone, finding);
+    match (candidate.about.as_deref(), app.source()) {
+        (Some(about), _) => anomaly.about(about.clone(), spec.kind, finding),
+        (None, Some(source)) => anomaly.about(About::of(source), spec.kind, finding),
+        (None, None) => anomaly,
+    }
 }

@@ -18,6 +18,8 @@ pub struct Request {
     pub customers: Vec<CustomerId>,
     /// The shard of the run.
     pub shard: Shard,
+    /// The source of the run. None means the usage of customers.
+    pub source: Option<String>,
     /// The id of a run on demand, under which the requester waits for the result. None for a run of the schedule.
     pub detection_id: Option<String>,
 }
@@ -55,6 +57,8 @@ struct Detail {
     #[serde(default)]
     shards: Option<u8>,
     #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
     detection_id: Option<String>,
 }
 
@@ -90,8 +94,21 @@ impl Request {
             dry_run: event.dry_run || detail.dry_run,
             customers: customers.unwrap_or_default(),
             shard,
+            source: detail.source,
             detection_id: detail.detection_id,
         })
+    }
+
+    /// The request that a check of one event of a source is a part of.
+    pub(crate) fn of_source(source: &str, time: Timestamp) -> Self {
+        Self {
+            time,
+            dry_run: false,
+            customers: Vec::new(),
+            shard: Shard::WHOLE,
+            source: Some(source.to_owned()),
+            detection_id: None,
+        }
     }
 
     /// Whether this is a run of the schedule for the newest hour. The absence of such runs is an alarm. A run by hand
@@ -129,6 +146,16 @@ mod tests {
             assert_eq!((request.dry_run, request.customers.len()), (dry_run, customers), "{event}");
             assert_eq!(request.is_whole(), !dry_run && customers == 0);
         }
+    }
+
+    #[test]
+    fn a_run_is_of_one_source() {
+        let of = |event| Request::from_event(event).unwrap().source;
+        assert_eq!(
+            of(json!({ "time": TIME, "detail": { "source": "executions" } })).as_deref(),
+            Some("executions")
+        );
+        assert_eq!(of(json!({ "time": TIME, "source": "aws.events", "detail": {} })), None);
     }
 
     #[test]

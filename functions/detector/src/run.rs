@@ -63,7 +63,8 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     };
     figures.duration = started.elapsed();
     // Runs on demand, and runs for an old hour, must not hide that the schedule is dead.
-    figures.completed = result.is_ok() && is_of_the_schedule;
+    // Neither may a run of another source.
+    figures.completed = result.is_ok() && is_of_the_schedule && app.source().is_none();
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, request, &run_id, &figures, &result);
     let result = result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary });
@@ -239,8 +240,8 @@ async fn incidents(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<Known
     let (from, now) = (window.earlier(oldest).end(), ledger.now()?.min(window.end()));
     let mut known = Known::for_window(&window, &app.incidents.rules);
     let see = |item: IncidentItem| {
-        let customer = item.incident.subject.customer_id.as_str();
-        if chosen.is_empty() || customer == ALL_CUSTOMERS || chosen.contains(customer) {
+        let customer = item.incident.subject.key();
+        if chosen.is_empty() || customer == ALL_CUSTOMERS || chosen.contains(&*customer) {
             known.see(&item, &app.catalog);
         }
     };

@@ -43,6 +43,7 @@ pub fn candidate(known: &Known, together: &[Together]) -> Option<Candidate> {
         change: None,
         comparison: Some(of_metric.comparison()),
         explanation: Some(Box::new(of_metric.explanation())),
+        about: None,
     })
 }
 
@@ -53,7 +54,7 @@ pub(crate) fn stop(
     known: &Known,
     candidates: &mut Spool<Candidate>,
 ) -> anyhow::Result<Option<Stop>> {
-    let courses = (0..catalog.metrics().len())
+    let courses = (0..catalog.modelled().len())
         .filter_map(|metric| known.of(ALL_CUSTOMERS, metric).course(Direction::Drop));
     let mut span = courses.map(|course| (course.opened_at - HOUR, course.last_seen)).reduce(joined);
     for candidate in candidates.read()? {

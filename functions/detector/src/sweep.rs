@@ -49,14 +49,14 @@ enum Failure {
 fn customer_id(pass: Pass<'_>, id: &[u8], figures: &mut UsageFigures) -> Option<CustomerId> {
     let customer_id = named(id);
     if customer_id.is_none() {
-        let series = pass.app.catalog.metrics().len() as u64;
+        let series = pass.app.catalog.modelled().len() as u64;
         quarantine(figures, "invalid_customer_id", series, id, "*");
     }
     customer_id
 }
 
 /// The customer with these bytes as its id. `None` for an id that is no text, and for the one that stands for all customers.
-fn named(id: &[u8]) -> Option<CustomerId> {
+pub(crate) fn named(id: &[u8]) -> Option<CustomerId> {
     let id = std::str::from_utf8(id).ok().filter(|id| *id != ALL_CUSTOMERS)?;
     CustomerId::new(id).ok()
 }
@@ -69,7 +69,7 @@ fn newest(window: &Window) -> Hour {
 /// Counts a verdict on the metric at this place of the catalog.
 fn note_verdict(pass: Pass<'_>, customer_id: &CustomerId, metric: usize, judged: &Judged, tally: &mut Tally) {
     tally.join(metric, &judged.newest);
-    let (metric, figures) = (&pass.app.catalog.metrics()[metric].name, &mut tally.figures);
+    let (metric, figures) = (&pass.app.catalog.modelled()[metric].name, &mut tally.figures);
     match &judged.verdict {
         Verdict::Normal(_) => {}
         Verdict::Anomalous(finding) => {
@@ -88,7 +88,13 @@ fn note_verdict(pass: Pass<'_>, customer_id: &CustomerId, metric: usize, judged:
 }
 
 /// Sets series with broken data aside. They are counted and logged, and all other series go on.
-fn quarantine(figures: &mut UsageFigures, reason: &'static str, series: u64, customer: &[u8], metric: &str) {
+pub(crate) fn quarantine(
+    figures: &mut UsageFigures,
+    reason: &'static str,
+    series: u64,
+    customer: &[u8],
+    metric: &str,
+) {
     if figures.quarantined < LOGGED {
         let customer = String::from_utf8_lossy(customer);
         tracing::warn!(customer.id = %customer, usage.metric = metric, reason, "a series is quarantined");

@@ -149,6 +149,7 @@ mod tests {
         let rules = catalog::IncidentConfig::from_env(&environment::Env::of(&[])).unwrap().rules;
         let subject = Subject {
             customer_id: CustomerId::new("acme").unwrap(),
+            entity: None,
             metric: MetricName::new("calls").unwrap(),
             direction: Direction::Spike,
         };

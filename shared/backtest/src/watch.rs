@@ -66,7 +66,12 @@ impl<'a> Watch<'a> {
             Some(muted) => hours.muted_at(span.first, &muted),
         };
         let course = |direction| {
-            Course::new(Subject { customer_id: customer.id.clone(), metric: spec.name.clone(), direction })
+            Course::new(Subject {
+                customer_id: customer.id.clone(),
+                entity: None,
+                metric: spec.name.clone(),
+                direction,
+            })
         };
         Some(Self {
             customer: &customer.id,

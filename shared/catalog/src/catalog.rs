@@ -3,23 +3,41 @@
 //! The catalog is a TOML file of the operator. It is checked as a whole when it is loaded. One wrong entry refuses the
 //! file, with the file, the entry and the reason. No query contains a text from anywhere else.
 
-use detection::{Direction, Hour, Hours, MetricName, Missing, Settings, SettingsError, Thresholds};
+use detection::rules::Rule;
+use detection::{
+    AnomalyKind, CustomerId, Direction, EntityPath, Hour, Hours, MetricName, Missing, Settings,
+    SettingsError, Thresholds,
+};
 use environment::{ConfigError, Env, TextSource};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::{DetectionConfig, expression};
 
+mod aggregate;
+mod entities;
+mod file;
+mod presets;
+mod rules;
 mod source;
 
+pub use aggregate::Aggregate;
+pub use entities::{Entities, Ids};
+pub use presets::PRESETS;
 pub use source::SourceName;
 
 use source::Source;
 
-/// A loaded catalog. A value of this type is valid.
+/// A loaded catalog: the metrics of customers, and a catalog of each source with entities. A value of this type is valid.
 #[derive(Clone, Debug)]
 pub struct Catalog {
+    /// Those that models judge, and then those that rules judge.
     metrics: Vec<MetricSpec>,
+    /// How many of them models judge.
+    modelled: usize,
+    /// The source, if its series are of entities.
+    entities: Option<Entities>,
+    sources: Vec<Catalog>,
     version: String,
     origin: String,
 }
@@ -31,6 +49,9 @@ pub struct MetricSpec {
     #[serde(deserialize_with = "metric_name")]
     pub name: MetricName,
     pub unit: String,
+    /// What its anomalies are called. Without it they have the type that their verdict says.
+    #[serde(rename = "type")]
+    pub kind: Option<AnomalyKind>,
     /// The source that says table, customer and time, and a part of the filter. All of them are filled in here.
     pub source: Option<SourceName>,
     #[serde(default = "default_table")]
@@ -42,6 +63,12 @@ pub struct MetricSpec {
     pub filter: Option<String>,
     pub value: Option<String>,
     pub aggregate: Aggregate,
+    /// The fixed conditions that judge the metric. Without any, models judge it.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+    /// The entities of its source. Filled in here.
+    #[serde(skip)]
+    pub entities: Option<Entities>,
     pub missing: Missing,
     pub min_change: f64,
     pub threshold: Option<f64>,
@@ -62,30 +89,6 @@ pub struct MetricSpec {
 const STEPS: usize = 5;
 /// Most characters of a step.
 const STEP: usize = 200;
-
-/// How the events of a window become one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Aggregate {
-    Count,
-    Sum,
-    Max,
-    Min,
-    Avg,
-}
-
-impl Aggregate {
-    /// How the hours of a window make its value.
-    fn of_hours(self) -> detection::Aggregate {
-        match self {
-            Self::Count => detection::Aggregate::Count,
-            Self::Sum => detection::Aggregate::Sum,
-            Self::Max => detection::Aggregate::Max,
-            Self::Min => detection::Aggregate::Min,
-            Self::Avg => detection::Aggregate::Mean,
-        }
-    }
-}
 
 /// How `meterflow import` writes a value of a metric as an event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -120,27 +123,34 @@ pub enum CatalogError {
 const BUILT_IN: &str = include_str!("../catalog.toml");
 
 impl Catalog {
-    /// The place of the catalog. Without variables it is the built-in catalog.
+    /// The places of the parts of the catalog. Without variables it is the built-in catalog.
     ///
-    /// `CATALOG_PATH`: a file. `CATALOG_SSM_PARAMETER`: an SSM parameter that holds the file's text.
-    pub fn source(env: &Env<'_>) -> Result<TextSource, ConfigError> {
+    /// `CATALOG_PATH`: files and presets such as `preset:executions`, with commas between them. `CATALOG_SSM_PARAMETER`: an
+    /// SSM parameter that holds the file's text.
+    pub fn source(env: &Env<'_>) -> Result<Vec<TextSource>, ConfigError> {
         match (env.get("CATALOG_PATH"), env.get("CATALOG_SSM_PARAMETER")) {
             (Some(_), Some(_)) => {
                 Err(ConfigError::Conflict { first: "CATALOG_PATH", second: "CATALOG_SSM_PARAMETER" })
             }
-            (Some(path), None) => Ok(TextSource::File(path)),
-            (None, Some(parameter)) => Ok(TextSource::SsmParameter(parameter)),
-            (None, None) => {
-                Ok(TextSource::Inline { text: BUILT_IN.to_owned(), origin: "the built-in catalog" })
-            }
+            (Some(paths), None) => paths.split(',').map(|path| presets::source(path.trim())).collect(),
+            (None, Some(parameter)) => Ok(vec![TextSource::SsmParameter(parameter)]),
+            (None, None) => Ok(vec![TextSource::Inline {
+                text: BUILT_IN.to_owned(),
+                origin: "the built-in catalog".to_owned(),
+            }]),
         }
     }
 
-    /// The catalog of the file at `path`.
-    pub fn from_file(path: &str) -> Result<Self, CatalogError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| CatalogError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+    /// The catalog of files and presets, with commas between them.
+    pub fn from_files(paths: &str) -> Result<Self, CatalogError> {
+        let read = |path: &str| match presets::text(path.trim()) {
+            Some(text) => Ok((text.to_owned(), path.trim().to_owned())),
+            None => match std::fs::read_to_string(path.trim()) {
+                Ok(text) => Ok((text, path.trim().to_owned())),
+                Err(source) => Err(CatalogError::Read { path: path.trim().to_owned(), source }),
+            },
+        };
+        Self::parse_all(&paths.split(',').map(read).collect::<Result<Vec<_>, _>>()?)
     }
 
     /// The catalog that is compiled in.
@@ -150,41 +160,94 @@ impl Catalog {
 
     /// Parses and validates `text`; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, CatalogError> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct File {
-            #[serde(default)]
-            source: Vec<Source>,
-            #[serde(default)]
-            metric: Vec<MetricSpec>,
+        Self::parse_all(&[(text.to_owned(), origin.to_owned())])
+    }
+
+    /// Parses and validates the parts of a catalog: texts with the names that they have in errors. A source of one part may
+    /// have metrics in another.
+    pub fn parse_all(parts: &[(String, String)]) -> Result<Self, CatalogError> {
+        let mut read = file::Entries::default();
+        for (text, origin) in parts {
+            read.add(text, origin)?;
         }
-        /// The entries as they stand in the file: what an entry leaves out has no default here.
-        #[derive(Deserialize)]
-        struct Entries {
-            #[serde(default)]
-            metric: Vec<toml::Table>,
-        }
-        let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
-        let File { source: sources, metric: mut metrics } = toml::from_str(text).map_err(syntax)?;
-        let entries: Entries = toml::from_str(text).map_err(syntax)?;
+        let origin = parts.iter().map(|(_, origin)| origin.as_str()).collect::<Vec<_>>().join(", ");
+        let file::Entries { sources, mut metrics, tables, origins } = read;
         if metrics.is_empty() {
-            return Err(CatalogError::Empty { origin: origin.to_owned() });
+            return Err(CatalogError::Empty { origin });
         }
-        let refused =
-            |entry: String, reason| CatalogError::Entry { origin: origin.to_owned(), entry, reason };
-        source::resolve(&sources, &mut metrics, &entries.metric)
-            .map_err(|(entry, reason)| refused(entry, reason))?;
+        let refused = |entry: String, reason| {
+            let origin = origins.get(&entry).unwrap_or(&origin).clone();
+            CatalogError::Entry { origin, entry, reason }
+        };
+        source::resolve(&sources, &mut metrics, &tables).map_err(|(entry, reason)| refused(entry, reason))?;
         for (index, metric) in metrics.iter().enumerate() {
             metric.validate().map_err(|reason| refused(metric.name.to_string(), reason))?;
             if metrics[..index].iter().any(|earlier| earlier.name == metric.name) {
                 return Err(refused(metric.name.to_string(), "another entry has the same name".to_owned()));
             }
         }
-        let version = hex::encode(&Sha256::digest(text)[..6]);
-        Ok(Self { metrics, version, origin: origin.to_owned() })
+        let mut digest = Sha256::new();
+        parts.iter().for_each(|(text, _)| digest.update(text));
+        let version = hex::encode(&digest.finalize()[..6]);
+        let with = |entities: Option<&Entities>, sources: Vec<Self>| {
+            let is_of_it = |metric: &&MetricSpec| metric.source_of_entities() == entities.map(Entities::name);
+            let (modelled, ruled): (Vec<_>, Vec<_>) =
+                metrics.iter().filter(is_of_it).cloned().partition(|metric| metric.rules.is_empty());
+            Self {
+                modelled: modelled.len(),
+                metrics: [modelled, ruled].concat(),
+                entities: entities.cloned(),
+                sources,
+                version: version.clone(),
+                origin: origin.clone(),
+            }
+        };
+        let of_entities = sources.iter().filter_map(Source::entities);
+        let sources = of_entities.map(|entities| with(Some(&entities), Vec::new())).collect();
+        Ok(with(None, sources))
     }
 
-    /// All metrics, in the order of the file.
+    /// The name of its source, and the beginning of the names of its tables: `usage` for the metrics of customers.
+    pub fn name(&self) -> &str {
+        self.entities.as_ref().map_or(USAGE, |entities| entities.name().as_str())
+    }
+
+    /// The source of its metrics, if they are of entities.
+    pub fn entities(&self) -> Option<&Entities> {
+        self.entities.as_ref()
+    }
+
+    /// The metrics of customers, and the sources with entities. Those without a metric are left out.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.sources).filter(|catalog| !catalog.metrics.is_empty())
+    }
+
+    /// The catalog of a source.
+    pub fn of(&self, source: &str) -> Option<&Self> {
+        self.all().find(|catalog| catalog.name() == source)
+    }
+
+    /// A metric of any source.
+    pub fn find(&self, name: &str) -> Option<&MetricSpec> {
+        self.all().find_map(|catalog| catalog.get(name))
+    }
+
+    /// The customer, and the entity, that a key of the rollup stands for.
+    pub fn who(&self, key: &CustomerId) -> (CustomerId, Option<EntityPath>) {
+        if self.entities.is_some() { key.split() } else { (key.clone(), None) }
+    }
+
+    /// The metrics that models judge.
+    pub fn modelled(&self) -> &[MetricSpec] {
+        &self.metrics[..self.modelled]
+    }
+
+    /// The metrics that rules judge. Their places come after those of the others.
+    pub fn ruled(&self) -> &[MetricSpec] {
+        &self.metrics[self.modelled..]
+    }
+
+    /// Its metrics, those that models judge before those that rules judge, each in the order of the file.
     pub fn metrics(&self) -> &[MetricSpec] {
         &self.metrics
     }
@@ -218,6 +281,15 @@ impl Catalog {
 }
 
 impl MetricSpec {
+    /// The name of its source, and the beginning of the names of its tables: `usage` for a metric of customers.
+    pub fn source_name(&self) -> &str {
+        self.source_of_entities().map_or(USAGE, SourceName::as_str)
+    }
+
+    fn source_of_entities(&self) -> Option<&SourceName> {
+        self.entities.as_ref().map(Entities::name)
+    }
+
     /// Counts and sums of usage cannot be below zero. A negative one is broken data.
     pub fn never_negative(&self) -> bool {
         matches!(self.aggregate, Aggregate::Count | Aggregate::Sum)
@@ -234,8 +306,18 @@ impl MetricSpec {
         if has_zeros && hours.first_known().is_some() { hours } else { hours.known_since(customer_since) }
     }
 
-    /// The customer of an event, as SQL.
+    /// The customer of an event, as SQL. With entities the key of the rollup: customer and names of the entity, with a
+    /// separator between them.
     pub fn customer_sql(&self) -> String {
+        let customer = self.tenant_sql();
+        match &self.entities {
+            None => customer,
+            Some(entities) => entities.key_sql(&customer),
+        }
+    }
+
+    /// The customer of an event alone, as SQL.
+    pub fn tenant_sql(&self) -> String {
         expression::sql(&self.customer_column)
     }
 
@@ -288,10 +370,12 @@ impl MetricSpec {
         self.validate_steps()?;
         match (self.aggregate, &self.value) {
             (Aggregate::Count, Some(_)) => Err("a count has no `value`: it counts events".to_owned()),
-            (Aggregate::Count, None) => Ok(()),
+            (Aggregate::Rate, Some(_)) => Err("a rate has no `value`: it counts failed events".to_owned()),
+            (Aggregate::Count | Aggregate::Rate, None) => Ok(()),
             (_, None) => Err("`value` is missing: say which expression is aggregated".to_owned()),
             (_, Some(_)) => Ok(()),
         }?;
+        self.validate_rules()?;
         match (&self.import, self.aggregate) {
             (Some(ImportRule { property: Some(_), .. }), Aggregate::Count) => {
                 Err("`import.property` has no use for a count".to_owned())
@@ -329,6 +413,9 @@ impl MetricSpec {
         Ok(())
     }
 }
+
+/// The name of the source whose series are of customers.
+const USAGE: &str = "usage";
 
 fn metric_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<MetricName, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -8,7 +8,9 @@ mod incident_config;
 mod policies;
 mod shard;
 
-pub use catalog::{Aggregate, Catalog, CatalogError, ImportRule, MetricSpec, SourceName};
+pub use catalog::{
+    Aggregate, Catalog, CatalogError, Entities, Ids, ImportRule, MetricSpec, PRESETS, SourceName,
+};
 pub use detection_config::DetectionConfig;
 pub use incident_config::IncidentConfig;
 pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate, without_unknown_metrics};

@@ -24,8 +24,11 @@ pub struct StoredPolicy {
 pub struct Policies {
     global: Resolved,
     customers: HashMap<CustomerId, Resolved>,
-    /// The customers that are judged later than others, by hours, each list sorted.
+    /// The customers that are judged later than others, by hours, each list sorted. None for a source with entities: there the
+    /// source says the delay.
     delayed: BTreeMap<u8, Vec<CustomerId>>,
+    /// Whether the catalog is of a source with entities. Then ids are keys of its rollup.
+    has_entities: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,14 +61,17 @@ impl Policies {
             (customer, resolved)
         };
         let customers: HashMap<_, _> = customers.into_iter().map(resolve).collect();
+        let has_entities = catalog.entities().is_some();
         let mut delayed: BTreeMap<u8, Vec<CustomerId>> = BTreeMap::new();
         for (customer, own) in &customers {
-            if let hours @ 1.. = own.delay_hours() {
+            if let hours @ 1.. = own.delay_hours()
+                && !has_entities
+            {
                 delayed.entry(hours).or_default().push(customer.clone());
             }
         }
         delayed.values_mut().for_each(|customers| customers.sort_unstable());
-        Self { global, customers, delayed }
+        Self { global, customers, delayed, has_entities }
     }
 
     /// The settings of customers without a policy of their own, in the order of the catalog.
@@ -80,13 +86,13 @@ impl Policies {
 
     /// The declared time zone of a customer.
     pub fn time_zone(&self, customer: &CustomerId) -> Option<&TimeZone> {
-        let own = self.customers.get(customer).and_then(|own| own.policy.time_zone.as_ref());
+        let own = self.own(customer).and_then(|own| own.policy.time_zone.as_ref());
         own.or(self.global.policy.time_zone.as_ref())
     }
 
     /// Hours by which a customer is judged later than others.
     pub fn delay_hours(&self, customer: &CustomerId) -> u8 {
-        self.customers.get(customer).map_or(0, Resolved::delay_hours)
+        if self.has_entities { 0 } else { self.own(customer).map_or(0, Resolved::delay_hours) }
     }
 
     /// The customers that are judged later than others, by hours.
@@ -102,13 +108,13 @@ impl Policies {
 
     /// The mute that keeps an anomaly from alerting people.
     pub fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
-        let own = self.customers.get(customer).and_then(|own| own.policy.mute(metric, window));
+        let own = self.own(customer).and_then(|own| own.policy.mute(metric, window));
         own.or_else(|| self.global.policy.mute(metric, window))
     }
 
     /// Whether a customer's own policy has mutes beside those of all customers.
     pub fn has_own_mutes(&self, customer: &CustomerId) -> bool {
-        self.customers.get(customer).is_some_and(|own| !own.policy.mutes.is_empty())
+        self.own(customer).is_some_and(|own| !own.policy.mutes.is_empty())
     }
 
     /// Which of the hours from `first` on are muted, of a metric of customers without mutes of their own. `None` if none is,
@@ -125,13 +131,18 @@ impl Policies {
         first: Hour,
         count: usize,
     ) -> Option<Vec<bool>> {
-        let own = self.customers.get(customer).map(|own| &own.policy);
+        let own = self.own(customer).map(|own| &own.policy);
         let policies = [Some(&self.global.policy), own].into_iter().flatten();
         muted_hours(&policies.collect::<Vec<_>>(), metric, first, count)
     }
 
     fn of(&self, customer: &CustomerId) -> &Resolved {
-        self.customers.get(customer).unwrap_or(&self.global)
+        self.own(customer).unwrap_or(&self.global)
+    }
+
+    /// The customer's own policy. It holds for all of the customer's entities.
+    fn own(&self, customer: &CustomerId) -> Option<&Resolved> {
+        if self.has_entities { self.customers.get(&customer.split().0) } else { self.customers.get(customer) }
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deviation::deviation_factor;
+use crate::incident::{decoded, encoded};
 use crate::text::{describe, steps, usual};
 use crate::{
-    Comparison, CustomerId, Detail, Direction, Evidence, Explanation, Finding, Hour, MetricName, Severity,
-    TimeZone, Window,
+    About, Comparison, CustomerId, Detail, Direction, EntityPath, Evidence, Explanation, Finding, Hour,
+    MetricName, Severity, TimeZone, Window,
 };
 
 /// A recorded deviation of one customer's metric in one window.
@@ -21,6 +21,8 @@ use crate::{
 pub struct Anomaly {
     pub kind: AnomalyKind,
     pub customer_id: CustomerId,
+    /// What of the customer. None for the customer as a whole.
+    pub entity: Option<EntityPath>,
     pub metric: MetricName,
     pub unit: String,
     pub window: Window,
@@ -30,6 +32,8 @@ pub struct Anomaly {
     pub evidence: Evidence,
     /// Why a model calls it an anomaly. `None` for an anomaly by the classical rule.
     pub explanation: Option<Explanation>,
+    /// `None` for the usage of customers.
+    pub about: Option<About>,
     /// One English sentence with figures.
     pub description: String,
     pub investigation_steps: Vec<String>,
@@ -39,6 +43,8 @@ pub struct Anomaly {
 /// known for longer. It has no earlier windows to compare with, belongs to no incident and pages nobody.
 /// `shape_change`: a day of a usual volume whose hours are distributed in another way, as when day and night change places.
 /// `data_stopped`: many customers dropped in the same hour, so their data stopped or are late. Its customer is `*`.
+///
+/// All others are those of sources with entities. A metric of the catalog says which its anomalies have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
 #[serde(rename_all = "snake_case")]
@@ -47,18 +53,37 @@ pub enum AnomalyKind {
     NewUsage,
     ShapeChange,
     DataStopped,
+    DurationSpike,
+    OutputSizeDrop,
+    ErrorRateIncrease,
+    NewErrorType,
+    ConsecutiveFailures,
+    SpikeInFailures,
+    PerformanceDegradation,
+    UnusualExecutionTime,
+    PatternDeviation,
+    ResourceExhaustion,
 }
 
-/// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`: unique, safe in a URL, and readable back
-/// into the anomaly's key without an index.
+/// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`, with an entity also
+/// `.{entity in unpadded base64url}`: unique, safe in a URL, and readable back into the anomaly's key without an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AnomalyId(String);
 
+/// What the key of an anomaly is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnomalyPlace {
+    pub customer_id: CustomerId,
+    pub entity: Option<EntityPath>,
+    pub metric: MetricName,
+    pub detected_at: Timestamp,
+}
+
 impl Anomaly {
     /// The anomaly of a finding. `own_steps` are the instructions of the metric, the most likely cause first.
     pub fn new(
-        customer_id: CustomerId,
+        (customer_id, entity): (CustomerId, Option<EntityPath>),
         metric: MetricName,
         unit: &str,
         own_steps: Vec<String>,
@@ -70,6 +95,7 @@ impl Anomaly {
             kind: AnomalyKind::of(&finding.comparison, explanation),
             description: description(&metric, unit, &window, finding, explanation, &TimeZone::utc()),
             explanation: explanation.cloned(),
+            about: None,
             investigation_steps: match finding.comparison.is_of_all_customers() {
                 true => steps::of_stopped_data(),
                 false => steps::with_general(own_steps, finding.direction),
@@ -80,6 +106,7 @@ impl Anomaly {
             direction: finding.direction,
             evidence: Evidence::of(&finding.comparison),
             customer_id,
+            entity,
             metric,
         }
     }
@@ -94,13 +121,34 @@ impl Anomaly {
         self
     }
 
+    /// The same of an entity of a source.
+    ///
+    /// * `finding`: that of the anomaly.
+    /// * `kind`: the type that the metric gives its anomalies.
+    #[must_use]
+    pub fn about(self, about: About, kind: Option<AnomalyKind>, finding: &Finding) -> Self {
+        let Comparison { current, baseline, .. } = finding.comparison;
+        let deviation_factor = Some(deviation_factor(current, baseline.mean()));
+        let about = Some(About { deviation_factor, ..about });
+        Self { kind: kind.unwrap_or(self.kind), about, ..self }
+    }
+
     /// The window's end: the time when the deviation was complete.
     pub fn detected_at(&self) -> Timestamp {
         self.window.end()
     }
 
+    pub fn place(&self) -> AnomalyPlace {
+        AnomalyPlace {
+            customer_id: self.customer_id.clone(),
+            entity: self.entity.clone(),
+            metric: self.metric.clone(),
+            detected_at: self.detected_at(),
+        }
+    }
+
     pub fn id(&self) -> AnomalyId {
-        AnomalyId::of(self.detected_at(), &self.metric, &self.customer_id)
+        AnomalyId::of(&self.place())
     }
 }
 
@@ -145,23 +193,28 @@ impl AnomalyKind {
 }
 
 impl AnomalyId {
-    /// Reads an id from outside, and the time of detection, metric and customer in it.
+    /// Reads an id from outside, and the place of the anomaly in it.
     ///
     /// `None` for any text that [`Anomaly::id`] does not make, so that one anomaly has one id.
-    pub fn parse(text: &str) -> Option<(Self, Timestamp, MetricName, CustomerId)> {
-        let (time, rest) = text.split_once('.')?;
-        let (metric, customer) = rest.split_once('.')?;
-        let detected_at = Timestamp::from_millisecond(time.parse().ok()?).ok()?;
-        let customer = String::from_utf8(URL_SAFE_NO_PAD.decode(customer).ok()?).ok()?;
-        let (metric, customer) = (MetricName::new(metric).ok()?, CustomerId::new(customer).ok()?);
-        let id = Self::of(detected_at, &metric, &customer);
-        (id.as_str() == text).then_some((id, detected_at, metric, customer))
+    pub fn parse(text: &str) -> Option<(Self, AnomalyPlace)> {
+        let mut parts = text.splitn(4, '.');
+        let detected_at = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+        let metric = MetricName::new(parts.next()?).ok()?;
+        let customer_id = CustomerId::new(decoded(parts.next()?)?).ok()?;
+        let entity = match parts.next() {
+            Some(entity) => Some(EntityPath::parse(&decoded(entity)?).ok()?),
+            None => None,
+        };
+        let place = AnomalyPlace { customer_id, entity, metric, detected_at };
+        let id = Self::of(&place);
+        (id.as_str() == text).then_some((id, place))
     }
 
-    /// The id of the anomaly of this metric and customer in the window that ends then.
-    pub fn of(detected_at: Timestamp, metric: &MetricName, customer: &CustomerId) -> Self {
-        let encoded = URL_SAFE_NO_PAD.encode(customer.as_str());
-        Self(format!("{}.{metric}.{encoded}", detected_at.as_millisecond()))
+    /// The id of the anomaly at this place.
+    pub fn of(place: &AnomalyPlace) -> Self {
+        let AnomalyPlace { customer_id, entity, metric, detected_at } = place;
+        let who = encoded(customer_id, entity.as_ref());
+        Self(format!("{}.{metric}.{who}", detected_at.as_millisecond()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -193,7 +246,15 @@ mod tests {
         let window = Window::closing_at("2026-11-21T13:00:00Z".parse().unwrap()).unwrap();
         let customer = CustomerId::new(customer).unwrap();
         let own_steps = vec!["Look.".to_owned()];
-        Anomaly::new(customer, MetricName::new(metric).unwrap(), "calls", own_steps, window, &finding, None)
+        Anomaly::new(
+            (customer, None),
+            MetricName::new(metric).unwrap(),
+            "calls",
+            own_steps,
+            window,
+            &finding,
+            None,
+        )
     }
 
     #[test]
@@ -218,11 +279,12 @@ mod tests {
     #[test]
     fn an_id_is_read_back_exactly_or_not_at_all() {
         for customer in ["a", "a.b", "#'\"`\n\0", "客户", &"x".repeat(2_000)] {
-            let anomaly = anomaly(customer, "api_calls");
-            let parsed = AnomalyId::parse(anomaly.id().as_str());
-            let expected =
-                (anomaly.id(), anomaly.detected_at(), anomaly.metric.clone(), anomaly.customer_id.clone());
-            assert_eq!(parsed, Some(expected), "{customer:?}");
+            for entity in [None, Some(EntityPath::new(vec!["nightly".to_owned(), "a.b".to_owned()]).unwrap())]
+            {
+                let anomaly = Anomaly { entity, ..anomaly(customer, "api_calls") };
+                let parsed = AnomalyId::parse(anomaly.id().as_str());
+                assert_eq!(parsed, Some((anomaly.id(), anomaly.place())), "{customer:?}");
+            }
         }
         for foreign in [
             "",

@@ -43,6 +43,7 @@ pub use around::{Around, Story, Told};
 pub use ending::{CALM_HOURS, Course, began_after, is_hidden, verdict_beside};
 pub use exclusion::{OUT_DAYS, excluded, hours, stays_out};
 pub use id::{IncidentId, Subject};
+pub(crate) use id::{decoded, encoded};
 pub use machine::{Step, advance};
 pub use model::{Event, Incident, IncidentState, Page};
 pub use observation::{INSIDE, Observation, Seen};

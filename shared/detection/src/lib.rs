@@ -35,6 +35,7 @@
 //! Three invariants hold for every input, however broken: nothing panics, no number that leaves is NaN or infinite, and
 //! a series that cannot be judged gives a typed [`Reason`] and not an error.
 
+pub mod about;
 pub mod age;
 pub mod anomaly;
 pub mod assess;
@@ -72,8 +73,9 @@ pub mod together;
 pub mod verdict;
 pub mod window;
 
+pub use about::About;
 pub use age::{Age, BaselineDays, Excluded};
-pub use anomaly::{Anomaly, AnomalyId, AnomalyKind};
+pub use anomaly::{Anomaly, AnomalyId, AnomalyKind, AnomalyPlace};
 pub use assess::{assess, assess_by, assess_without};
 pub use baseline::Baseline;
 pub use calendar::{Calendar, TimeZone};
@@ -91,7 +93,7 @@ pub use hours::{Aggregate, Hours, Recent};
 pub use incident::{Incident, IncidentId, IncidentState};
 pub use lifecycle::{Action, State, Transition};
 pub use model::Model;
-pub use names::{CustomerId, MetricName, NameError};
+pub use names::{CustomerId, EntityPath, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion, SecondOpinion};
 pub use policy::{Mute, Override, Policy, PolicyError, Recurrence};
 pub use rules::{Counts, Rule, RuleError};

@@ -69,6 +69,16 @@ pub enum Reason {
     OutOfRange,
 }
 
+impl Verdict {
+    /// The finding of an anomaly.
+    pub fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Anomalous(finding) => Some(finding),
+            Self::Normal(_) | Self::Undetermined(_) => None,
+        }
+    }
+}
+
 impl Comparison {
     /// Whether the earlier windows have no meaningful spread, so that other rules decided.
     pub fn constant_baseline(&self) -> bool {

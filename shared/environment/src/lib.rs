@@ -31,7 +31,7 @@ pub enum ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextSource {
     /// The text itself, and its name in errors.
-    Inline { text: String, origin: &'static str },
+    Inline { text: String, origin: String },
     /// The path of a file.
     File(String),
     /// The name of an SSM parameter.

@@ -110,7 +110,7 @@ impl ChannelsConfig {
                 first: "NOTIFIER_CONFIG",
                 second: "NOTIFIER_CONFIG_SSM_PARAMETER",
             }),
-            (Some(text), None) => Ok(TextSource::Inline { text, origin: "NOTIFIER_CONFIG" }),
+            (Some(text), None) => Ok(TextSource::Inline { text, origin: "NOTIFIER_CONFIG".to_owned() }),
             (None, Some(parameter)) => Ok(TextSource::SsmParameter(parameter)),
             (None, None) => Err(ConfigError::Missing {
                 variable: "NOTIFIER_CONFIG",

@@ -30,6 +30,12 @@ pub struct MetricsConfig {
 }
 
 impl MetricsConfig {
+    /// Those of a source other than usage: its runs do not count among those of the stack.
+    #[must_use]
+    pub fn of_source(&self, source: &str) -> Self {
+        Self { stack: format!("{}/{source}", self.stack), ..self.clone() }
+    }
+
     pub fn from_env(env: &Env<'_>) -> Self {
         Self {
             namespace: env.get("METRICS_NAMESPACE").unwrap_or_else(|| "MeterFlow".to_owned()),

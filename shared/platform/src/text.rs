@@ -31,7 +31,7 @@ pub enum TextError {
 /// Reads the text from its source.
 pub async fn load(source: TextSource, aws: &SdkConfig) -> Result<Loaded, TextError> {
     match source {
-        TextSource::Inline { text, origin } => Ok(Loaded { text, origin: origin.to_owned() }),
+        TextSource::Inline { text, origin } => Ok(Loaded { text, origin }),
         TextSource::File(path) => match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Loaded { text, origin: path }),
             Err(source) => Err(TextError::File { path, source }),
@@ -41,6 +41,16 @@ pub async fn load(source: TextSource, aws: &SdkConfig) -> Result<Loaded, TextErr
             Ok(Loaded { text, origin: format!("SSM parameter {parameter}") })
         }
     }
+}
+
+/// Reads the texts from their sources, each with its name in errors.
+pub async fn load_all(sources: Vec<TextSource>, aws: &SdkConfig) -> Result<Vec<(String, String)>, TextError> {
+    let mut all = Vec::with_capacity(sources.len());
+    for source in sources {
+        let Loaded { text, origin } = load(source, aws).await?;
+        all.push((text, origin));
+    }
+    Ok(all)
 }
 
 async fn parameter_value(client: &aws_sdk_ssm::Client, parameter: &str) -> Result<String, TextError> {

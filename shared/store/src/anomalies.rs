@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::{CustomerId, Direction, MetricName, Severity, State};
+use detection::{AnomalyPlace, CustomerId, Direction, MetricName, Severity, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::keys::{self, METRIC_INDEX};
+use super::keys::{self, Key, METRIC_INDEX};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
 use super::{AnomalyItem, AnomalyStore, Attributes, ListPage, StoreError};
 
@@ -47,22 +47,23 @@ pub struct AnomalyPosition {
     pub detected_at: i64,
     pub metric: MetricName,
     pub customer_id: CustomerId,
+    /// The hash of its entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
 }
 
 impl AnomalyStore {
     /// An anomaly, unless it is missing or expired.
     pub async fn anomaly(
         &self,
-        customer: &CustomerId,
-        detected_at: Timestamp,
-        metric: &MetricName,
+        place: &AnomalyPlace,
         now: Timestamp,
     ) -> Result<Option<AnomalyItem>, StoreError> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(keys::anomaly(customer, detected_at.as_millisecond(), metric).attributes()))
+            .set_key(Some(keys::anomaly(place).attributes()))
             .consistent_read(true)
             .send()
             .await
@@ -102,8 +103,7 @@ impl AnomalyStore {
             return Vec::new();
         }
         if let Some(customer) = &filter.customer {
-            let start =
-                after.map(|after| keys::anomaly(customer, after.detected_at, &after.metric).attributes());
+            let start = after.map(|after| key(after).attributes());
             let query = self
                 .filtered(filter, filter.metric.as_ref(), now)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
@@ -187,6 +187,7 @@ impl Listed for AnomalyItem {
             detected_at: self.detected_at,
             metric: self.metric.clone(),
             customer_id: self.customer_id.clone(),
+            entity: self.entity_path.as_ref().map(keys::entity_hash),
         }
     }
 
@@ -212,17 +213,22 @@ impl Readable for AnomalyItem {
         }
         let Names { pk, sk } = serde_dynamo::from_item(key.clone())?;
         match keys::customer_of(&pk).zip(keys::anomaly_of(&sk)) {
-            Some((customer_id, (detected_at, metric))) => {
-                Ok(AnomalyPosition { detected_at, metric, customer_id })
+            Some((customer_id, (detected_at, metric, entity))) => {
+                Ok(AnomalyPosition { detected_at, metric, customer_id, entity })
             }
             None => Err(broken_key(format!("`{sk}` is not the key of an anomaly"))),
         }
     }
 }
 
+fn key(position: &AnomalyPosition) -> Key {
+    let AnomalyPosition { detected_at, metric, customer_id, entity } = position;
+    keys::anomaly_key(customer_id, *detected_at, metric, entity.as_deref())
+}
+
 fn key_in_index(position: &AnomalyPosition) -> Attributes {
-    let AnomalyPosition { detected_at, metric, customer_id } = position;
-    let mut key = keys::anomaly(customer_id, *detected_at, metric).attributes();
+    let AnomalyPosition { detected_at, metric, .. } = position;
+    let mut key = key(position).attributes();
     key.insert("metric".to_owned(), AttributeValue::S(metric.to_string()));
     key.insert("detected_at".to_owned(), AttributeValue::N(detected_at.to_string()));
     key

@@ -4,25 +4,23 @@
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use detection::{AnomalyId, CustomerId, MetricName, Transition};
+use detection::{AnomalyId, AnomalyPlace, Transition};
 use jiff::Timestamp;
 
 use super::conflicts::{BRIEFLY, Conflict, again_after_conflicts};
 use super::history::{DECISIONS, says_more};
-use super::{Acted, AnomalyItem, AnomalyStore, HistoryEntry, MAX_HISTORY, StoreError, keys};
+use super::{Acted, AnomalyItem, AnomalyStore, HistoryEntry, MAX_HISTORY, StoreError};
 
 impl AnomalyStore {
     /// Carries out an action on an anomaly. Repeated requests have the effect of one.
     pub async fn act(
         &self,
-        customer: &CustomerId,
-        detected_at: Timestamp,
-        metric: &MetricName,
+        place: &AnomalyPlace,
         entry: &HistoryEntry,
         now: Timestamp,
     ) -> Result<Acted<AnomalyItem>, StoreError> {
         for _ in 0..DECISIONS {
-            let Some(found) = self.anomaly(customer, detected_at, metric, now).await? else {
+            let Some(found) = self.anomaly(place, now).await? else {
                 return Ok(Acted::Missing);
             };
             match found.state.after(entry.action) {
@@ -37,7 +35,7 @@ impl AnomalyStore {
                 return Ok(done(changed));
             }
         }
-        let id = AnomalyId::of(detected_at, metric, customer).to_string();
+        let id = AnomalyId::of(place).to_string();
         Err(StoreError::Contended { id, table: self.table.clone() })
     }
 
@@ -57,7 +55,7 @@ impl AnomalyStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(keys::anomaly(&found.customer_id, found.detected_at, &found.metric).attributes()))
+            .set_key(Some(found.key().attributes()))
             .update_expression(
                 "SET #state = :state, history = list_append(if_not_exists(history, :none), :entry)",
             )

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use detection::incident::{Event, Incident, IncidentId};
 use detection::{
-    Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, Evidence, MetricName, Mute, Severity, State, Why,
-    describe,
+    About, Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, EntityPath, Evidence, MetricName, Mute,
+    Severity, State, Why, describe,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,11 @@ pub struct AnomalyItem {
     pub kind: AnomalyKind,
     pub anomaly_id: AnomalyId,
     pub customer_id: CustomerId,
+    /// What of the customer, for people. Absent for the customer as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_path: Option<EntityPath>,
     pub metric: MetricName,
     pub detected_at: i64,
     pub window_start: i64,
@@ -31,6 +36,9 @@ pub struct AnomalyItem {
     /// `None` for a first use, and in items of earlier versions.
     #[serde(default, flatten)]
     pub why: Option<Why>,
+    /// `None` for the usage of customers.
+    #[serde(default, flatten)]
+    pub about: Option<About>,
     pub unit: String,
     pub severity: Severity,
     pub direction: Direction,
@@ -91,19 +99,22 @@ impl AnomalyItem {
         run_id: &str,
     ) -> Self {
         let detected_at = anomaly.detected_at().as_millisecond();
-        let Key { pk, sk } = keys::anomaly(&anomaly.customer_id, detected_at, &anomaly.metric);
+        let Key { pk, sk } = keys::anomaly(&anomaly.place());
         Self {
             pk,
             sk,
             kind: anomaly.kind,
             anomaly_id: anomaly.id(),
             customer_id: anomaly.customer_id.clone(),
+            entity: anomaly.entity.as_ref().map(EntityPath::to_string),
+            entity_path: anomaly.entity.clone(),
             metric: anomaly.metric.clone(),
             detected_at,
             window_start: anomaly.window.start().as_millisecond(),
             window_end: anomaly.window.end().as_millisecond(),
             evidence: anomaly.evidence,
             why: anomaly.explanation.as_ref().map(Why::of),
+            about: anomaly.about.clone(),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
             direction: anomaly.direction,
@@ -129,6 +140,10 @@ impl AnomalyItem {
             run_id: run_id.to_owned(),
             ttl: expiry(anomaly.detected_at(), retention),
         }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        Key { pk: self.pk.clone(), sk: self.sk.clone() }
     }
 
     /// The same anomaly with a pending alert.
@@ -176,6 +191,7 @@ mod tests {
             let anomaly = Anomaly {
                 kind: AnomalyKind::UsageAnomaly,
                 customer_id: CustomerId::new("c").unwrap(),
+                entity: None,
                 metric: MetricName::new("api_calls").unwrap(),
                 unit: "calls".to_owned(),
                 window,
@@ -183,6 +199,7 @@ mod tests {
                 direction: Direction::Spike,
                 evidence,
                 explanation: None,
+                about: None,
                 description: "a spike".to_owned(),
                 investigation_steps: vec!["look".to_owned()],
             };

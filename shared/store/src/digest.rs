@@ -15,7 +15,7 @@ use super::keys::{self, Key};
 ///
 /// The totals are part of the key. So a repeated run meets its own digest, and a run that finds more has another
 /// digest. The shard is part of the key too, because two shards may have equal totals. So is a pass for customers whose
-/// usage arrives late: its window is that of an earlier run.
+/// usage arrives late: its window is that of an earlier run. And so is the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     pub pk: String,
@@ -100,11 +100,21 @@ impl Digest {
     ///
     /// * `number`: the number of the pass among those of its delay.
     #[must_use]
-    pub fn of_late(mut self, delay_hours: u8, number: usize) -> Self {
+    pub fn of_late(self, delay_hours: u8, number: usize) -> Self {
+        self.beside(&format!("late-{delay_hours}-{number}"))
+    }
+
+    /// The same of a run of a source other than usage.
+    #[must_use]
+    pub fn of_source(self, source: &str) -> Self {
+        self.beside(source)
+    }
+
+    /// Gives it a key of its own beside that of another digest with equal totals.
+    fn beside(mut self, of: &str) -> Self {
         let former = format!("{}.digest.", self.detected_at);
         let counts = self.anomaly_id.strip_prefix(&former).unwrap_or_default();
-        let (Key { pk, sk }, anomaly_id) =
-            names(self.detected_at, &format!("{counts}.late-{delay_hours}-{number}"));
+        let (Key { pk, sk }, anomaly_id) = names(self.detected_at, &format!("{counts}.{of}"));
         (self.pk, self.sk, self.anomaly_id) = (pk, sk, anomaly_id);
         self
     }

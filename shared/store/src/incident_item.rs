@@ -103,6 +103,9 @@ impl IncidentItem {
         item.extend(self.key().attributes());
         item.insert("type".to_owned(), text("incident".to_owned()));
         item.insert("incident_id".to_owned(), text(self.id().to_string()));
+        if let Some(entity) = &self.incident.subject.entity {
+            item.insert("entity".to_owned(), text(entity.to_string()));
+        }
         item.insert(
             "incident_shard".to_owned(),
             text(incident_part(&self.incident.subject.customer_id).to_string()),

@@ -2,10 +2,10 @@
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
-//! | anomaly | `CUSTOMER#{customer}` | `ANOMALY#{detected_at}#{metric}` |
-//! | open incident | `CUSTOMER#{customer}` | `INCIDENT#{metric}#{direction}` |
-//! | closed incident | `CUSTOMER#{customer}` | `INCIDENT#{metric}#{direction}#{opened_at}` |
-//! | notice | `CUSTOMER#{customer}` | `NOTICE#{detected_at}#{metric}#{direction}#{event}` |
+//! | anomaly | `CUSTOMER#{customer}` | `ANOMALY#{detected_at}#{metric}`, of an entity also `#{hash}` |
+//! | open incident | `CUSTOMER#{customer}` | `INCIDENT#{metric}#{direction}`, of an entity also `@{hash}` |
+//! | closed incident | `CUSTOMER#{customer}` | that of the open one and `#{opened_at}` |
+//! | notice | `CUSTOMER#{customer}` | `NOTICE#{detected_at}#{metric}#{direction}#{event}`, of an entity also `#{hash}` |
 //! | digest of a run | `DIGEST` | `DIGEST#{detected_at}#{counts}` |
 //! | policy | `CONFIG` | `GLOBAL`, or `CUSTOMER#{hash}` |
 //! | version of a policy | `CONFIG_HISTORY#{sk of the policy}` | `VERSION#{version}` |
@@ -24,7 +24,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::Shard;
 use detection::incident::{Event, Subject};
-use detection::{CustomerId, MetricName};
+use detection::{AnomalyPlace, CustomerId, EntityPath, MetricName};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -75,8 +75,27 @@ pub(crate) fn customer_of(pk: &str) -> Option<CustomerId> {
     pk.strip_prefix(CUSTOMER_PREFIX).and_then(|id| CustomerId::new(id).ok())
 }
 
-pub(crate) fn anomaly(of: &CustomerId, detected_at: i64, metric: &MetricName) -> Key {
-    Key { pk: customer(of), sk: format!("{}#{metric}", anomalies_from(detected_at)) }
+pub(crate) fn anomaly(place: &AnomalyPlace) -> Key {
+    let AnomalyPlace { customer_id, entity, metric, detected_at } = place;
+    let entity = entity.as_ref().map(entity_hash);
+    anomaly_key(customer_id, detected_at.as_millisecond(), metric, entity.as_deref())
+}
+
+/// * `entity`: the hash of the anomaly's entity.
+pub(crate) fn anomaly_key(
+    of: &CustomerId,
+    detected_at: i64,
+    metric: &MetricName,
+    entity: Option<&str>,
+) -> Key {
+    let of_customer = format!("{}#{metric}", anomalies_from(detected_at));
+    let sk = entity.map_or_else(|| of_customer.clone(), |entity| format!("{of_customer}#{entity}"));
+    Key { pk: customer(of), sk }
+}
+
+/// An entity as part of a key: 64 bits of the hash of its names.
+pub(crate) fn entity_hash(entity: &EntityPath) -> String {
+    sha256(&entity.joined())[..16].to_owned()
 }
 
 /// A bound for sort keys. All anomalies of this millisecond come after the bound, and all earlier ones before it.
@@ -84,10 +103,11 @@ pub(crate) fn anomalies_from(detected_at: i64) -> String {
     format!("{ANOMALY_PREFIX}{detected_at}")
 }
 
-/// The time and the metric in the sort key of an anomaly.
-pub(crate) fn anomaly_of(sk: &str) -> Option<(i64, MetricName)> {
-    let (time, metric) = sk.strip_prefix(ANOMALY_PREFIX)?.split_once('#')?;
-    Some((time.parse().ok()?, MetricName::new(metric).ok()?))
+/// The time, the metric and the hash of the entity in the sort key of an anomaly.
+pub(crate) fn anomaly_of(sk: &str) -> Option<(i64, MetricName, Option<String>)> {
+    let mut parts = sk.strip_prefix(ANOMALY_PREFIX)?.splitn(3, '#');
+    let (time, metric) = (parts.next()?.parse().ok()?, MetricName::new(parts.next()?).ok()?);
+    Some((time, metric, parts.next().map(str::to_owned)))
 }
 
 /// The open incident of a subject has one key, so there cannot be two. Closing moves it to a key of its own, in the
@@ -101,8 +121,11 @@ pub(crate) fn incident(subject: &Subject, is_open: bool, opened_at: Timestamp) -
 }
 
 pub(crate) fn open_incident(subject: &Subject) -> Key {
-    let sk = format!("{INCIDENT_PREFIX}{}#{}", subject.metric, subject.direction.as_str());
-    Key { pk: customer(&subject.customer_id), sk }
+    let Subject { customer_id, entity, metric, direction } = subject;
+    // Not `#`: the prefix of one subject's closed incidents must begin no key of another subject.
+    let entity = entity.as_ref().map_or_else(String::new, |entity| format!("@{}", entity_hash(entity)));
+    let sk = format!("{INCIDENT_PREFIX}{metric}#{}{entity}", direction.as_str());
+    Key { pk: customer(customer_id), sk }
 }
 
 /// First part of the sort keys of a subject's closed incidents.
@@ -122,10 +145,12 @@ pub(crate) fn incident_part(customer: &CustomerId) -> u8 {
 
 pub(crate) fn notice(subject: &Subject, event: Event, detected_at: i64) -> Key {
     let (metric, direction, event) = (&subject.metric, subject.direction.as_str(), event.as_str());
-    Key {
-        pk: customer(&subject.customer_id),
-        sk: format!("NOTICE#{detected_at}#{metric}#{direction}#{event}"),
-    }
+    let of_customer = format!("NOTICE#{detected_at}#{metric}#{direction}#{event}");
+    let sk = match &subject.entity {
+        None => of_customer,
+        Some(entity) => format!("{of_customer}#{}", entity_hash(entity)),
+    };
+    Key { pk: customer(&subject.customer_id), sk }
 }
 
 pub(crate) fn digest(detected_at: i64, counts: &str) -> Key {
@@ -163,11 +188,15 @@ pub(crate) fn last_completed(shard: Shard) -> Key {
     }
 }
 
-/// The window up to which all hours are judged, for all customers or for a shard.
-pub(crate) fn judged(shard: Shard) -> Key {
+/// The window up to which all hours of a source are judged, for all of it or for a shard. Usage keeps the key that is older
+/// than sources.
+///
+/// * `source`: its name. None for usage.
+pub(crate) fn judged(source: Option<&str>, shard: Shard) -> Key {
+    let of_source = source.map_or_else(|| JUDGED_PREFIX.to_owned(), |name| format!("{JUDGED_PREFIX}#{name}"));
     match shard.is_whole() {
-        true => key(STATUS, JUDGED_PREFIX),
-        false => key(STATUS, format!("{JUDGED_PREFIX}#{shard}")),
+        true => key(STATUS, of_source),
+        false => key(STATUS, format!("{of_source}#{shard}")),
     }
 }
 
@@ -240,14 +269,31 @@ mod tests {
     fn keys_stay_as_they_are() {
         let subject = Subject {
             customer_id: CustomerId::new("a#b").unwrap(),
+            entity: None,
             metric: MetricName::new("api_calls").unwrap(),
             direction: Direction::Drop,
         };
         let opened_at = Timestamp::from_millisecond(1_795_266_000_000).unwrap();
         let id = &subject.customer_id;
         let hash = sha256("a#b");
+        let place = AnomalyPlace {
+            customer_id: id.clone(),
+            entity: None,
+            metric: subject.metric.clone(),
+            detected_at: opened_at,
+        };
+        let entity = Some(EntityPath::new(vec!["nightly".to_owned(), "load".to_owned()]).unwrap());
+        let of_entity = Subject { entity: entity.clone(), ..subject.clone() };
+        let at_entity = AnomalyPlace { entity, ..place.clone() };
         for (key, expected) in [
-            (anomaly(id, 1_795_266_000_000, &subject.metric), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls"),
+            (anomaly(&place), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls"),
+            (anomaly(&at_entity), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls#HASH"),
+            (incident(&of_entity, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop@HASH"),
+            (
+                incident(&of_entity, false, opened_at),
+                "CUSTOMER#a#b INCIDENT#api_calls#drop@048a0d682c46431a#1795266000000",
+            ),
+            (notice(&of_entity, Event::Resolved, 5), "CUSTOMER#a#b NOTICE#5#api_calls#drop#resolved#HASH"),
             (incident(&subject, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop"),
             (incident(&subject, false, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop#1795266000000"),
             (notice(&subject, Event::Resolved, 5), "CUSTOMER#a#b NOTICE#5#api_calls#drop#resolved"),
@@ -262,8 +308,9 @@ mod tests {
             (last_run(), "STATUS LAST_RUN"),
             (last_completed(Shard::WHOLE), "STATUS LAST_COMPLETED"),
             (last_completed(Shard::new(3, 8).unwrap()), "STATUS LAST_COMPLETED#3-of-8"),
-            (judged(Shard::WHOLE), "STATUS JUDGED"),
-            (judged(Shard::new(3, 8).unwrap()), "STATUS JUDGED#3-of-8"),
+            (judged(None, Shard::WHOLE), "STATUS JUDGED"),
+            (judged(None, Shard::new(3, 8).unwrap()), "STATUS JUDGED#3-of-8"),
+            (judged(Some("executions"), Shard::WHOLE), "STATUS JUDGED#executions"),
             (delivery("1.m.YQ", "slack"), "DELIVERY#1.m.YQ CHANNEL#slack"),
             (waiting("slack", "1.m.YQ"), "CHANNEL#slack WAITING#1.m.YQ"),
             (lead("slack"), "CHANNEL#slack LEAD"),
@@ -279,9 +326,12 @@ mod tests {
     #[test]
     fn a_key_is_read_back() {
         let (customer_id, metric) = (CustomerId::new("a#b").unwrap(), MetricName::new("api_calls").unwrap());
-        let Key { pk, sk } = anomaly(&customer_id, 1_795_266_000_000, &metric);
-        assert_eq!(customer_of(&pk), Some(customer_id));
-        assert_eq!(anomaly_of(&sk), Some((1_795_266_000_000, metric)));
+        for entity in [None, Some("0123456789abcdef")] {
+            let Key { pk, sk } = anomaly_key(&customer_id, 1_795_266_000_000, &metric, entity);
+            assert_eq!(customer_of(&pk), Some(customer_id.clone()));
+            let expected = (1_795_266_000_000, metric.clone(), entity.map(str::to_owned));
+            assert_eq!(anomaly_of(&sk), Some(expected));
+        }
         for foreign in ["ANOMALY#x#api_calls", "ANOMALY#1", "INCIDENT#1#api_calls", "ANOMALY#1#"] {
             assert_eq!(anomaly_of(foreign), None, "{foreign}");
         }

@@ -67,7 +67,6 @@ impl Notice {
 
     /// The newest anomaly of the incident.
     pub fn anomaly_id(&self) -> AnomalyId {
-        let subject = &self.incident.subject;
-        AnomalyId::of(self.incident.last_seen, &subject.metric, &subject.customer_id)
+        AnomalyId::of(&self.incident.newest_anomaly())
     }
 }

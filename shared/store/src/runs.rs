@@ -154,16 +154,27 @@ impl AnomalyStore {
     }
 
     /// The end of the last window before which every hour is judged. None if nothing was noted.
-    pub async fn judged_until(&self, shard: Shard) -> Result<Option<Timestamp>, StoreError> {
-        let item = self.get_plain(keys::judged(shard), "which hours are judged").await?;
+    ///
+    /// * `source`: the name of the source. None for usage.
+    pub async fn judged_until(
+        &self,
+        source: Option<&str>,
+        shard: Shard,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let item = self.get_plain(keys::judged(source, shard), "which hours are judged").await?;
         let end = item.and_then(|item| item.get("window_end")?.as_n().ok()?.parse().ok());
         Ok(end.and_then(|end| Timestamp::from_millisecond(end).ok()))
     }
 
     /// Notes that every hour is judged up to the window that ends then. A later note is not replaced.
-    pub async fn note_judged(&self, shard: Shard, window_end: Timestamp) -> Result<(), StoreError> {
+    pub async fn note_judged(
+        &self,
+        source: Option<&str>,
+        shard: Shard,
+        window_end: Timestamp,
+    ) -> Result<(), StoreError> {
         let end = window_end.as_millisecond();
-        let mut item = keys::judged(shard).attributes();
+        let mut item = keys::judged(source, shard).attributes();
         item.insert("type".to_owned(), AttributeValue::S("judged_hours".to_owned()));
         item.insert("window_end".to_owned(), AttributeValue::N(end.to_string()));
         self.put_plain(item, "that judged the last hour", Some(end)).await

@@ -125,9 +125,9 @@ impl<'a> Past<'a> {
             let begin = Hour::holding(period.start()).since(self.span.first);
             let begin = usize::try_from(begin).unwrap_or(usize::MAX);
             for (customer, series) in read.await? {
-                let known: &mut Vec<Vec<f64>> = all
-                    .entry(customer)
-                    .or_insert_with(|| vec![vec![f64::NAN; self.span.hours()]; self.catalog.metrics().len()]);
+                let known: &mut Vec<Vec<f64>> = all.entry(customer).or_insert_with(|| {
+                    vec![vec![f64::NAN; self.span.hours()]; self.catalog.modelled().len()]
+                });
                 for (known, values) in known.iter_mut().zip(series) {
                     known.iter_mut().skip(begin).zip(values).for_each(|(known, value)| *known = value);
                 }

@@ -27,12 +27,14 @@ mod differences;
 mod error;
 mod events;
 mod inspect;
+mod look;
 mod migrate;
 mod plan;
 mod reason;
 mod refusal;
 pub mod sample;
 pub mod statements;
+mod tables;
 pub mod trial;
 mod uninstall;
 
@@ -41,26 +43,15 @@ pub use definition::ViewState;
 pub use deletion::Deletion;
 pub use differences::{Day, Difference, differences};
 pub use error::MigrationError;
-pub(crate) use events::events_as_usage;
+pub(crate) use events::{events_as_usage, number};
 pub use inspect::{Newest, RollupView, newest, views};
+pub use look::{columns, values};
 pub use migrate::{Outcome, Told, migrate};
 pub use plan::{Options, Order, Plan, plan};
 pub use reason::one_line;
 pub use refusal::Refusal;
+pub use tables::Tables;
 pub use uninstall::{leftovers, uninstall};
-
-/// The table that holds the rollup.
-pub const TABLE: &str = "usage_hourly";
-
-/// Models that were fitted from the rollup, and notes of the complete fits.
-pub(crate) const MODELS_TABLE: &str = "usage_models";
-pub(crate) const FITS_TABLE: &str = "usage_model_fits";
-
-/// All tables that a migration makes, except the table of the events.
-pub const TABLES: [&str; 3] = [TABLE, MODELS_TABLE, FITS_TABLE];
-
-/// The sorted copy of the rollup while it is made, and after that the rollup as it was.
-pub const COPY: &str = "usage_hourly_copy";
 
 /// A view of earlier versions, and all that they made and that nothing reads any more, the view first. These held only values
 /// that were computed from the rollup.

@@ -12,6 +12,7 @@
 //! of customers. The same query declares the number, or the note of the fit does. An exception in mid-stream, a
 //! cut connection and a stream that was cut at a row are all errors. The caller must then discard every row.
 
+mod entities;
 mod error;
 mod hours;
 mod models;
@@ -24,6 +25,7 @@ mod sql;
 mod sweep;
 mod tries;
 
+pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FinishedEvent, Outcomes};
 pub(crate) use error::exception_code;
 pub use error::{QueryContext, UsageError, UsageErrorKind};
 pub use hours::{CustomerHours, HoursOfCustomers, KnownHours};

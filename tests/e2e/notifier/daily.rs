@@ -31,6 +31,7 @@ async fn open_incident(
 ) -> Result<()> {
     let subject = Subject {
         customer_id: CustomerId::new(customer)?,
+        entity: None,
         metric: MetricName::new("bandwidth")?,
         direction: Direction::Spike,
     };

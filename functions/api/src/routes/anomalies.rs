@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use catalog::MetricSpec;
 use detection::{
-    Age, AnomalyId, Baseline, CustomerId, Direction, MetricName, Severity, State as Stand, Window,
+    Age, AnomalyId, AnomalyPlace, Baseline, Direction, MetricName, Severity, State as Stand, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -215,10 +215,10 @@ pub(crate) async fn detail(
     query: Query,
 ) -> Result<Json<AnomalyDetail>, Problem> {
     let query = query.only(&[])?;
-    let (customer, detected_at, metric) = visible(&caller, &anomaly_id)?;
-    let item = app.store.anomaly(&customer, detected_at, &metric, query.now()).await?;
+    let place = visible(&caller, &anomaly_id)?;
+    let item = app.store.anomaly(&place, query.now()).await?;
     let item = item.ok_or_else(Problem::not_found)?;
-    let (baseline_windows, hours) = match app.catalog.get(metric.as_str()) {
+    let (baseline_windows, hours) = match app.catalog.get(place.metric.as_str()) {
         Some(spec) => around(&app, &caller, &item, spec, query.now(), &serving).await?,
         None => (Vec::new(), Vec::new()),
     };
@@ -240,14 +240,11 @@ fn resume(
     if listed { Ok(after) } else { Err(cursor::refused()) }
 }
 
-/// The key in an anomaly's id, if the caller may see the anomaly. An invalid id is answered like a missing one.
-pub(crate) fn visible(
-    caller: &Caller,
-    anomaly_id: &str,
-) -> Result<(CustomerId, Timestamp, MetricName), Problem> {
-    let (_, detected_at, metric, customer) = AnomalyId::parse(anomaly_id).ok_or_else(Problem::not_found)?;
-    caller.may_see(&customer)?;
-    Ok((customer, detected_at, metric))
+/// The place in an anomaly's id, if the caller may see the anomaly. An invalid id is answered like a missing one.
+pub(crate) fn visible(caller: &Caller, anomaly_id: &str) -> Result<AnomalyPlace, Problem> {
+    let (_, place) = AnomalyId::parse(anomaly_id).ok_or_else(Problem::not_found)?;
+    caller.may_see(&place.customer_id)?;
+    Ok(place)
 }
 
 /// The filter from the parameters of a list or of counts.

@@ -53,8 +53,8 @@ impl Actionable for AnomalyItem {
     type View = AnomalyView;
 
     async fn act(request: &ActionRequest, entry: &HistoryEntry) -> Result<Acted<Self>, Problem> {
-        let (customer, detected_at, metric) = visible(&request.caller, &request.id)?;
-        let acted = request.app.store.act(&customer, detected_at, &metric, entry, request.now).await?;
+        let place = visible(&request.caller, &request.id)?;
+        let acted = request.app.store.act(&place, entry, request.now).await?;
         // The action also goes to the incident, if that is possible. The incident may be closed, superseded or expired.
         if let Acted::Done { item, .. } = &acted
             && let Some(id) = &item.incident_id

@@ -173,8 +173,7 @@ pub(crate) async fn detail(
     let now = query.only(&[])?.now();
     let (opened_at, subject) = visible(&caller, &incident_id)?;
     let item = app.store.incident(&subject, opened_at, now).await?.ok_or_else(Problem::not_found)?;
-    let newest =
-        app.store.anomaly(&subject.customer_id, item.incident.last_seen, &subject.metric, now).await?;
+    let newest = app.store.anomaly(&item.incident.newest_anomaly(), now).await?;
     Ok(Json(IncidentDetail {
         anomalies_link: anomalies_link(&item),
         investigation_steps: newest.map(|anomaly| anomaly.investigation_steps).unwrap_or_default(),

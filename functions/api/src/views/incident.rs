@@ -1,7 +1,7 @@
 //! The shape of an incident.
 
 use detection::incident::{Event, Page};
-use detection::{Direction, Figures, IncidentState, Severity};
+use detection::{Direction, EntityPath, Figures, IncidentState, Severity};
 use serde::Serialize;
 use store::IncidentItem;
 use utoipa::ToSchema;
@@ -17,6 +17,12 @@ pub(crate) struct IncidentView {
     #[schema(example = "1795266000000.api_calls.spike.Y3VzdF8wMDAx")]
     pub incident_id: String,
     pub customer_id: String,
+    /// What of the customer: a workflow, or a workflow and one of its nodes. Absent for the customer as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// The names of the entity, the widest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_path: Option<Vec<String>>,
     pub metric: String,
     pub unit: String,
     pub direction: Direction,
@@ -84,6 +90,8 @@ impl IncidentView {
         Self {
             incident_id: incident.id().to_string(),
             customer_id: incident.subject.customer_id.into(),
+            entity: incident.subject.entity.as_ref().map(EntityPath::to_string),
+            entity_path: incident.subject.entity.map(Vec::from),
             metric: incident.subject.metric.into(),
             unit: item.unit,
             direction: incident.subject.direction,

@@ -44,6 +44,7 @@ fn subject(rng: &mut ChaCha8Rng) -> Subject {
     let customer = any(rng, &["a", "A", "a ", "customer/1", "customer/2"]);
     Subject {
         customer_id: CustomerId::new(customer).unwrap(),
+        entity: None,
         metric: MetricName::new(format!("m{}", rng.random_range(0..3))).unwrap(),
         direction: any(rng, &Direction::BOTH),
     }

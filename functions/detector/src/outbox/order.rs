@@ -71,6 +71,7 @@ pub(super) mod tests {
     pub(in super::super) fn alert(customer: &str, event: Event, window: i64, told: i64) -> AlertItem {
         let subject = Subject {
             customer_id: CustomerId::new(customer).unwrap(),
+            entity: None,
             metric: MetricName::new("api_calls").unwrap(),
             direction: Direction::Spike,
         };

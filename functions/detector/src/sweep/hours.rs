@@ -91,7 +91,7 @@ pub(crate) async fn collect(
         && let Some(of_all) = stopped::candidate(known, &tally.together)
     {
         if let Some(finding) = of_all.finding() {
-            let metric = pass.app.catalog.metrics()[of_all.metric].name.to_string();
+            let metric = pass.app.catalog.modelled()[of_all.metric].name.to_string();
             *figures.usage.anomalies.entry((metric, finding.severity.as_str())).or_default() += 1;
         }
         candidates.push(&of_all)?;
@@ -147,7 +147,7 @@ async fn shares(pass: Pass<'_>) -> VecDeque<Share> {
 
 /// The customers of a share. Muted hours of all customers double the numbers of each.
 fn most_customers(pass: Pass<'_>) -> u64 {
-    let metrics = pass.app.catalog.metrics();
+    let metrics = pass.app.catalog.modelled();
     let first = newest(&pass.window).plus(1 - Calendar::HOURS as i64);
     let mut mutes = Mutes::new(pass.policies, metrics);
     let is_muted = mutes.of_all(first, Calendar::HOURS).iter().any(Option::is_some);

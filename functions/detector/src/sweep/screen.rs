@@ -23,12 +23,12 @@ pub(super) async fn read(
 ) -> Result<(Vec<CustomerId>, Tally), UsageError> {
     let (usage, newest) = (&pass.app.usage, newest(&pass.window));
     let models_id = format!("{}-models", request.query_id);
-    let metrics = pass.app.catalog.metrics().len();
     let first = newest.plus(1 - Calendar::HOURS as i64);
-    let mut mutes = Mutes::new(pass.policies, pass.app.catalog.metrics());
+    let mut mutes = Mutes::new(pass.policies, pass.app.catalog.modelled());
     let muted = mutes.of_all(first, Calendar::HOURS).to_vec();
     let usual = usual_hours(&muted, first, newest);
-    let mut models = usage.models(fits, metrics, newest, &usual, &models_id, request.deadline).await?;
+    let mut models =
+        usage.models(fits, &pass.app.catalog, newest, &usual, &models_id, request.deadline).await?;
     let mut hours = usage.hours(request).await?;
     let mut screen = Screen { pass, known, newest, muted, suspects: Vec::new(), tally: Tally::default() };
     let (mut model, mut of_customer) = (models.next().await?, hours.next().await?);
@@ -77,7 +77,7 @@ impl Screen<'_> {
         let Some(id) = hours.map(|hours| &hours.customer_id).or(model.map(|model| &model.customer_id)) else {
             return;
         };
-        let metrics = self.pass.app.catalog.metrics();
+        let metrics = self.pass.app.catalog.modelled();
         let Some(customer) = named(id) else {
             self.tally.figures.customers += 1;
             self.tally.figures.series += metrics.len() as u64;

@@ -25,7 +25,7 @@ pub(super) async fn read(
         pass,
         known,
         calendars: Calendars::of(&pass.window),
-        mutes: Mutes::new(pass.policies, pass.app.catalog.metrics()),
+        mutes: Mutes::new(pass.policies, pass.app.catalog.modelled()),
         candidates: Spool::new(),
         tally: Tally::default(),
     };
@@ -76,7 +76,7 @@ impl Reading<'_> {
         request: &HoursRequest<'_>,
     ) -> anyhow::Result<()> {
         let Self { pass, known, calendars, mutes, candidates, tally } = self;
-        let (metrics, figures) = (pass.app.catalog.metrics(), &mut tally.figures);
+        let (metrics, figures) = (pass.app.catalog.modelled(), &mut tally.figures);
         if is_for_another_pass(*pass, &customer.customer_id) {
             return Ok(());
         }

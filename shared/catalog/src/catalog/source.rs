@@ -2,23 +2,41 @@
 
 use std::fmt;
 
-use detection::MetricName;
+use detection::{EntityPath, MetricName};
 use serde::Deserialize;
 
-use super::{MetricSpec, default_customer_column, default_time_column};
+use super::{Entities, Ids, MetricSpec, default_customer_column, default_time_column};
 use crate::expression;
 
 /// A table with the columns and the condition that all metrics of the source share.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
-    name: SourceName,
+    pub(super) name: SourceName,
     table: String,
     #[serde(default = "default_customer_column")]
     tenant: String,
     #[serde(default = "default_time_column")]
     time: String,
     filter: Option<String>,
+    /// The names of what has a normal of its own below the tenant, the widest first.
+    #[serde(default)]
+    entity: Names,
+    /// The condition on failed events.
+    bad: Option<String>,
+    id: Option<String>,
+    #[serde(default)]
+    ids: Ids,
+}
+
+/// One expression, or several of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Names {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
 }
 
 /// The name of a source: letters, digits and `_` as in the name of a metric.
@@ -83,15 +101,75 @@ impl fmt::Display for SourceName {
     }
 }
 
+impl SourceName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Names {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::None => &[],
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
+}
+
+/// Names of ids that an anomaly may carry.
+const IDS: [&str; 6] = ["execution_id", "trace_id", "span_id", "node_key", "connector_key", "ticket_id"];
+
 impl Source {
+    /// Its entities. `None` if its series are of customers.
+    pub(super) fn entities(&self) -> Option<Entities> {
+        let names = self.entity.as_slice();
+        (!names.is_empty()).then(|| Entities {
+            source: self.name.clone(),
+            names: names.to_vec(),
+            bad: self.bad.clone(),
+            filter: self.filter.clone(),
+            id: self.id.clone(),
+            ids: self.ids.clone(),
+        })
+    }
+
     fn validate(&self) -> Result<(), String> {
         expression::check_table(&self.table)?;
-        for (key, text) in
-            [("tenant", Some(&self.tenant)), ("time", Some(&self.time)), ("filter", self.filter.as_ref())]
-        {
-            if let Some(text) = text {
-                expression::check(text).map_err(|reason| format!("`{key}` {reason}"))?;
+        let names = self.entity.as_slice();
+        let fields = [
+            ("tenant", Some(&self.tenant)),
+            ("time", Some(&self.time)),
+            ("filter", self.filter.as_ref()),
+            ("bad", self.bad.as_ref()),
+            ("id", self.id.as_ref()),
+        ];
+        let fields = fields.into_iter().filter_map(|(key, text)| Some((key, text?)));
+        let of_entity = names.iter().map(|name| ("entity", name));
+        let ids = self.ids.values().map(|id| ("ids", id));
+        for (key, text) in fields.chain(of_entity).chain(ids) {
+            expression::check(text).map_err(|reason| format!("`{key}` {reason}"))?;
+        }
+        if names.len() > EntityPath::MAX_NAMES {
+            return Err(format!(
+                "`entity` has {} expressions, and {} are allowed",
+                names.len(),
+                EntityPath::MAX_NAMES
+            ));
+        }
+        if let Some(unknown) = self.ids.keys().find(|name| !IDS.contains(&name.as_str())) {
+            return Err(format!("`ids.{unknown}` is no id of an anomaly: it carries {}", IDS.join(", ")));
+        }
+        if names.is_empty() {
+            for (key, is_there) in
+                [("bad", self.bad.is_some()), ("id", self.id.is_some()), ("ids", !self.ids.is_empty())]
+            {
+                if is_there {
+                    return Err(format!("`{key}` has no use without `entity`"));
+                }
             }
+        } else if self.name.as_str() == super::USAGE {
+            return Err("`usage` is the name of the source without entities: take another".to_owned());
         }
         Ok(())
     }
@@ -110,6 +188,7 @@ impl Source {
             // In parentheses, a text that closes one too many would look right.
             expression::check(own).map_err(|reason| format!("`filter` {reason}"))?;
         }
+        metric.entities = self.entities();
         metric.table.clone_from(&self.table);
         metric.customer_column.clone_from(&self.tenant);
         metric.time_column.clone_from(&self.time);

@@ -113,8 +113,9 @@ fn an_override_that_contradicts_the_deployment_is_refused_at_start() {
 #[test]
 fn two_catalogs_are_one_too_many() {
     let of = |variables: &[(&str, &str)]| Catalog::source(&Env::of(variables));
-    assert!(matches!(of(&[]).unwrap(), TextSource::Inline { .. }));
-    assert_eq!(of(&[("CATALOG_PATH", "a")]).unwrap(), TextSource::File("a".to_owned()));
+    assert!(matches!(of(&[]).unwrap()[..], [TextSource::Inline { .. }]));
+    let file = |path: &str| TextSource::File(path.to_owned());
+    assert_eq!(of(&[("CATALOG_PATH", "a, b.toml")]).unwrap(), [file("a"), file("b.toml")]);
     assert!(of(&[("CATALOG_PATH", "a"), ("CATALOG_SSM_PARAMETER", "b")]).is_err());
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{IncidentId, Subject};
-use crate::{Figures, Severity};
+use crate::{AnomalyPlace, Figures, Severity};
 
 /// One deviation of a series in one direction, from its first anomaly on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,6 +131,12 @@ impl Incident {
 
     pub fn id(&self) -> IncidentId {
         IncidentId::of(self.opened_at, &self.subject)
+    }
+
+    /// The place of its newest anomaly.
+    pub fn newest_anomaly(&self) -> AnomalyPlace {
+        let Subject { customer_id, entity, metric, .. } = self.subject.clone();
+        AnomalyPlace { customer_id, entity, metric, detected_at: self.last_seen }
     }
 
     /// Whether it is open or acknowledged.

@@ -15,6 +15,7 @@ fn hour(n: i64) -> Timestamp {
 fn subject() -> Subject {
     Subject {
         customer_id: CustomerId::new("c").unwrap(),
+        entity: None,
         metric: MetricName::new("api_calls").unwrap(),
         direction: Direction::Spike,
     }

@@ -17,7 +17,7 @@ pub enum Of {
     /// Each event. It is an anomaly above the percentile of the baseline, above `factor` times the mean, and above the mean
     /// plus `min_change`. It is critical above twice the factor.
     #[default]
-    Event,
+    Each,
     /// All events of a window. They are an anomaly if their percentile is above `factor` times that of the baseline, and
     /// above it by `min_change`. One such window is often noise, so ask for three in a row. From `at_once` times on it is
     /// critical, which is worth telling at once.
@@ -47,7 +47,7 @@ pub struct Percentile {
 impl Default for Percentile {
     fn default() -> Self {
         Self {
-            of: Of::Event,
+            of: Of::Each,
             percentile: 0.95,
             factor: None,
             min_change: 0.0,
@@ -147,14 +147,14 @@ impl Percentile {
 
     pub fn factor(&self) -> f64 {
         self.factor.unwrap_or(match self.of {
-            Of::Event => 1.5,
+            Of::Each => 1.5,
             Of::Window => 1.2,
         })
     }
 
     pub fn min_events(&self) -> u64 {
         self.min_events.unwrap_or(match self.of {
-            Of::Event => 30,
+            Of::Each => 30,
             Of::Window => 20,
         })
     }
@@ -171,7 +171,7 @@ impl Percentile {
         check.factor("factor", self.factor())?;
         check.change("min_change", self.min_change)?;
         check.number("min_events", self.min_events())?;
-        let holds = self.of == Of::Event || (self.at_once >= self.factor() && self.at_once <= 1_000.0);
+        let holds = self.of == Of::Each || (self.at_once >= self.factor() && self.at_once <= 1_000.0);
         check.require(
             holds,
             "at_once",

@@ -98,7 +98,7 @@ fn a_finding_of_a_rule_makes_an_anomaly_with_its_sentence() {
     let verdict = Streak::default().judge(5, Counts { events: 98, bad: 1 });
     let Verdict::Anomalous(finding) = verdict else { panic!() };
     let anomaly = Anomaly::new(
-        CustomerId::new("workspace_1").unwrap(),
+        (CustomerId::new("workspace_1").unwrap(), None),
         MetricName::new("consecutive_failures").unwrap(),
         "executions",
         Vec::new(),

@@ -2,7 +2,7 @@
 
 use detection::incident::{Event, Incident};
 use detection::units::humanize;
-use detection::{AnomalyId, CustomerId, Direction, Figures, MetricName, Severity, Why, describe};
+use detection::{AnomalyId, CustomerId, Direction, EntityPath, Figures, MetricName, Severity, Why, describe};
 use serde_json::json;
 use store::{AnomalyItem, Notice};
 
@@ -24,6 +24,7 @@ struct Report<'a> {
     /// Unknown for anomalies that were stored before there were incidents.
     incident: Option<&'a Incident>,
     customer_id: &'a CustomerId,
+    entity: Option<&'a EntityPath>,
     metric: &'a MetricName,
     severity: Severity,
     direction: Direction,
@@ -53,6 +54,7 @@ impl<'a> Report<'a> {
             event,
             incident: alert.map(|alert| &alert.incident),
             customer_id: &item.customer_id,
+            entity: item.entity_path.as_ref(),
             metric: &item.metric,
             // People who were notified of a critical incident must be notified of its end, even if its last anomaly was
             // mild.
@@ -81,6 +83,7 @@ impl<'a> Report<'a> {
             event: notice.event,
             incident: Some(incident),
             customer_id: &incident.subject.customer_id,
+            entity: incident.subject.entity.as_ref(),
             metric: &incident.subject.metric,
             severity: incident.severity,
             direction: incident.subject.direction,
@@ -116,6 +119,10 @@ impl<'a> Report<'a> {
             "description": self.description,
             "investigation_steps": self.investigation_steps,
         });
+        if let Some(entity) = self.entity {
+            body["entity"] = json!(entity.to_string());
+            body["entity_path"] = json!(entity);
+        }
         if let Some(why) = self.why {
             body["score"] = json!(why.score);
             body["confidence"] = json!(why.confidence);
@@ -138,12 +145,7 @@ impl<'a> Report<'a> {
             }
         }
         Message {
-            subject: subject(&format!(
-                "[MeterFlow] {}: {} - {}",
-                self.headline(),
-                self.customer_id,
-                self.metric
-            )),
+            subject: subject(&format!("[MeterFlow] {}: {} - {}", self.headline(), self.who(), self.metric)),
             body,
             email: self.email(),
             attributes: vec![
@@ -152,6 +154,14 @@ impl<'a> Report<'a> {
                 ("customer_id", printable(self.customer_id.as_str())),
                 ("event", self.event.as_str().to_owned()),
             ],
+        }
+    }
+
+    /// The customer, with the entity if it is about one.
+    fn who(&self) -> String {
+        match self.entity {
+            None => self.customer_id.to_string(),
+            Some(entity) => format!("{} / {entity}", self.customer_id),
         }
     }
 
@@ -181,6 +191,9 @@ impl<'a> Report<'a> {
         let mut lines = vec![format!("{}.", inert(&capitalized(&self.description))), String::new()];
         let mut fact = |name: &str, value: String| lines.push(format!("{:<11}{value}", format!("{name}:")));
         fact("Customer", inert(self.customer_id.as_str()));
+        if let Some(entity) = self.entity {
+            fact("Entity", inert(&entity.to_string()));
+        }
         fact("Metric", self.metric.to_string());
         fact("Severity", format!("{} ({})", self.severity.as_str(), self.direction.as_str()));
         fact("Window", format!("{} to {}", time(self.window.0), time(self.window.1)));

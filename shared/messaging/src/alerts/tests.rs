@@ -29,7 +29,7 @@ fn item(customer: &str) -> AnomalyItem {
         "Look for bulk exports, scraping, or a cache that no longer caches.",
     ];
     let steps = steps.map(str::to_owned).to_vec();
-    let anomaly = Anomaly::new(customer, metric, "bytes", steps, window(), &finding, None);
+    let anomaly = Anomaly::new((customer, None), metric, "bytes", steps, window(), &finding, None);
     let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
     let incident = incident(&anomaly, &finding);
     AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run")
@@ -38,7 +38,7 @@ fn item(customer: &str) -> AnomalyItem {
 
 fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
     let (customer_id, metric) = (anomaly.customer_id.clone(), anomaly.metric.clone());
-    let subject = Subject { customer_id, metric, direction: finding.direction };
+    let subject = Subject { customer_id, entity: None, metric, direction: finding.direction };
     let seen = Observation {
         window_end: anomaly.detected_at(),
         seen: Seen::Anomalous(finding.severity),

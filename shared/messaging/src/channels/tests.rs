@@ -171,7 +171,7 @@ fn one_source_of_channels() {
     let of = |variables: &[(&str, &str)]| ChannelsConfig::source(&Env::of(variables));
     assert_eq!(
         of(&[("NOTIFIER_CONFIG", "{}")]).unwrap(),
-        TextSource::Inline { text: "{}".to_owned(), origin: "NOTIFIER_CONFIG" }
+        TextSource::Inline { text: "{}".to_owned(), origin: "NOTIFIER_CONFIG".to_owned() }
     );
     assert!(of(&[]).unwrap_err().to_string().contains("NOTIFIER_CONFIG is not set"));
     assert!(of(&[("NOTIFIER_CONFIG", "{}"), ("NOTIFIER_CONFIG_SSM_PARAMETER", "p")]).is_err());

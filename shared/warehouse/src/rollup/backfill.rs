@@ -8,7 +8,7 @@ use clickhouse::Client;
 use super::apply::run;
 use super::differences::Day;
 use super::error::MigrationError;
-use super::{DAY_SECONDS, statements};
+use super::{DAY_SECONDS, Tables, statements};
 
 /// Computes hours of a metric again from its events, and tells `done` of each day.
 ///
@@ -26,7 +26,7 @@ pub(super) async fn fill(
     let run = async |statement: String| run(client, database, &what, &statement).await;
     // An insert is noticed as an arrival. A deletion is not.
     let forget = async || {
-        for statement in statements::forget_models() {
+        for statement in statements::forget_models(&Tables::of_metric(metric)) {
             run(statement).await?;
         }
         Ok(())

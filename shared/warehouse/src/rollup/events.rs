@@ -19,6 +19,7 @@ pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
 
 pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &str) -> String {
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
+    let of_entities = of_entities(metric);
     format!(
         "SELECT
     assumeNotNull(meterflow_customer) AS customer_id,
@@ -28,14 +29,37 @@ pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &
     sum(if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value))) AS total,
     max(assumeNotNull(meterflow_value)) AS peak,
     min(assumeNotNull(meterflow_value)) AS low,
-    sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value), 0)) AS corrections
+    sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value), 0)) AS corrections{of_entities}
 {events}
 GROUP BY customer_id, hour"
     )
 }
 
+/// The columns that only the rollup of a source with entities has.
+fn of_entities(metric: &MetricSpec) -> String {
+    if metric.entities.is_none() {
+        return String::new();
+    }
+    let shape = match metric.value {
+        Some(_) => format!("sumMap(map({}, toUInt64(1)))", key_of_shape("assumeNotNull(meterflow_value)")),
+        None => "CAST(map(), 'Map(Int16, UInt64)')".to_owned(),
+    };
+    format!(",\n    countIf(meterflow_bad) AS bad,\n    {shape} AS shape")
+}
+
+/// The place of a value in a logarithmic histogram, as `detection::rules::Histogram` counts them.
+fn key_of_shape(value: &str) -> String {
+    format!(
+        "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
+         floor(log({value}) / log(1.05))))"
+    )
+}
+
 /// The columns of those rows, in their order.
-pub(super) const COLUMNS: &str = "customer_id, metric, hour, events, total, peak, low, corrections";
+pub(super) fn columns(has_entities: bool) -> String {
+    let of_entities = if has_entities { ", bad, shape" } else { "" };
+    format!("customer_id, metric, hour, events, total, peak, low, corrections{of_entities}")
+}
 
 /// A negative infinity is broken data and no correction. It shows in the total.
 const IS_CORRECTION: &str = "assumeNotNull(meterflow_value) < 0 AND isFinite(assumeNotNull(meterflow_value))";
@@ -77,26 +101,33 @@ fn counted_events(metric: &MetricSpec, source: &str, and_where: &str) -> String 
     let (customer, time) = (metric.customer_sql(), metric.time_sql());
     let filter = metric.filter.as_deref().unwrap_or("true");
     let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
+    let (bad, is_whole) = match &metric.entities {
+        None => Default::default(),
+        Some(entities) => (
+            format!(",\n        {} AS meterflow_bad", entities.bad_sql()),
+            format!(" AND {}", entities.is_key_sql("meterflow_customer")),
+        ),
+    };
     format!(
         "FROM
 (
     SELECT
         toString({customer}) AS meterflow_customer,
         {time} AS meterflow_time,
-        {value} AS meterflow_value
+        {value} AS meterflow_value{bad}
     FROM {source}
     WHERE ({filter})
         AND {time} >= toDateTime('1970-01-01 00:00:00', 'UTC')
         AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}
 )
-WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''"
+WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''{is_whole}"
     )
 }
 
 /// A value as a number, or NULL if it is none. The condition depends only on the type, so ClickHouse decides it once
 /// per query. `accurateCastOrNull` would drop whole numbers that a Float64 cannot hold exactly, so numbers are
 /// converted without it.
-fn number(value: &str) -> String {
+pub(crate) fn number(value: &str) -> String {
     format!(
         "if(match(toTypeName({value}), '^(Nullable\\\\(|LowCardinality\\\\()*(U?Int|Float|Decimal|Bool)'), \
          toFloat64({value}), accurateCastOrNull({value}, 'Float64'))"

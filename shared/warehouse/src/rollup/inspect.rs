@@ -4,7 +4,10 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
-use super::{TABLE, server};
+use super::{Tables, server};
+
+/// The source that every version has.
+const USAGE: &str = "usage";
 
 /// A view with a name of the rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
@@ -22,19 +25,39 @@ impl RollupView {
     }
 
     /// The name of its metric.
-    pub fn metric(&self) -> &str {
-        self.name.strip_prefix(TABLE).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default()
+    pub fn metric(&self, tables: &Tables) -> &str {
+        self.name.strip_prefix(&tables.views()).unwrap_or_default()
     }
 }
 
 /// The views that feed the rollup, and foreign views with similar names.
-pub async fn views(client: &Client, database: &str) -> Result<Vec<RollupView>, MigrationError> {
+pub async fn views(
+    client: &Client,
+    database: &str,
+    tables: &Tables,
+) -> Result<Vec<RollupView>, MigrationError> {
     let text = format!(
         "SELECT name, comment, toUnixTimestamp(metadata_modification_time) AS made FROM system.tables \
-         WHERE database = {{database:String}} AND engine = 'MaterializedView' AND startsWith(name, '{TABLE}_') ORDER BY name"
+         WHERE database = {{database:String}} AND engine = 'MaterializedView' AND startsWith(name, '{}') ORDER BY name",
+        tables.views()
     );
     let query = server(client).query_raw(&text).param("database", database);
     query.fetch_all().await.map_err(failed(database, "the views were not read", &text))
+}
+
+/// The tables of all sources that a migration made something for.
+pub(super) async fn sources(client: &Client, database: &str) -> Result<Vec<Tables>, MigrationError> {
+    // The column tells our tables of fits from anybody else's.
+    let text = "SELECT DISTINCT replaceRegexpOne(table, '_model_fits$', '') FROM system.columns \
+                WHERE database = {database:String} AND endsWith(table, '_model_fits') AND name = 'definition'";
+    let query = server(client).query_raw(text).param("database", database);
+    let mut names: Vec<String> =
+        query.fetch_all().await.map_err(failed(database, "the tables were not read", text))?;
+    // An earlier version, or a migration that was cut off, may have made some of its tables only.
+    names.push(USAGE.to_owned());
+    names.sort_unstable();
+    names.dedup();
+    Ok(names.iter().map(|name| Tables::of_source(name)).collect())
 }
 
 /// Those of these names that a table or view of the database has.
@@ -62,10 +85,11 @@ pub struct Newest {
 }
 
 /// The newest hour of each metric that the rollup holds.
-pub async fn newest(client: &Client, database: &str) -> Result<Vec<Newest>, MigrationError> {
+pub async fn newest(client: &Client, database: &str, tables: &Tables) -> Result<Vec<Newest>, MigrationError> {
     let text = format!(
         "SELECT toValidUTF8(toString(metric)) AS metric, toUnixTimestamp(max(hour)) AS hour, uniq(customer_id) AS customers \
-         FROM {TABLE} GROUP BY metric ORDER BY metric"
+         FROM {} GROUP BY metric ORDER BY metric",
+        tables.rollup
     );
     let query = client.clone().with_database(database).query_raw(&text);
     query.fetch_all().await.map_err(failed(database, "the rollup was not read", &text))

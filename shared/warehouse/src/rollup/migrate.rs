@@ -10,7 +10,7 @@ use super::differences::{Day, Difference};
 use super::error::MigrationError;
 use super::plan::{Options, Order, Plan, plan};
 use super::trial::Rows;
-use super::{DAY_SECONDS, HOUR_SECONDS, differences, statements, trial};
+use super::{DAY_SECONDS, HOUR_SECONDS, Tables, differences, statements, trial};
 
 /// The progress of a migration.
 #[derive(Debug)]
@@ -79,9 +79,10 @@ pub async fn migrate(
 async fn withdraw(client: &Client, database: &str, catalog: &Catalog, plan: &Plan) {
     for name in &plan.new {
         let Some(metric) = catalog.get(name.as_str()) else { continue };
-        for statement in
-            [statements::drop_view(&statements::view_name(metric)), statements::remove(name.as_str())]
-        {
+        for statement in [
+            statements::drop_view(&statements::view_name(metric)),
+            statements::remove(&Tables::of(catalog), name.as_str()),
+        ] {
             if let Err(error) = run(client, database, "a new view was not taken away again", &statement).await
             {
                 tracing::warn!(error = %error, "a migration that failed leaves something behind");
@@ -142,8 +143,9 @@ impl Migration<'_> {
     /// The hours that an earlier migration may have filled during inserts. A view counted some of those events, and the
     /// backfill counted them again. These hours are corrected while their events surely exist.
     async fn filled_while_live(&self, now: u32) -> Result<std::ops::Range<u32>, MigrationError> {
-        let views = super::inspect::views(self.client, self.database).await?;
-        let view = views.iter().find(|view| view.metric() == self.metric.name.as_str());
+        let tables = Tables::of_metric(self.metric);
+        let views = super::inspect::views(self.client, self.database, &tables).await?;
+        let view = views.iter().find(|view| view.metric(&tables) == self.metric.name.as_str());
         Ok(match view {
             Some(view) if now < view.made + 2 * DAY_SECONDS => {
                 view.made.saturating_sub(2 * HOUR_SECONDS)..view.made + 3 * HOUR_SECONDS

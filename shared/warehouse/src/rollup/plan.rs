@@ -9,7 +9,7 @@ use super::definition::{ViewState, state};
 use super::deletion::Deletion;
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
-use super::{DEFAULT_KEEP_DAYS, TABLE, differences, inspect, server, statements};
+use super::{DEFAULT_KEEP_DAYS, Tables, differences, inspect, server, statements};
 
 /// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +67,8 @@ pub async fn plan(
     catalog: &Catalog,
     options: &Options,
 ) -> Result<Plan, MigrationError> {
-    let found = Found::read(client, database).await?;
+    let tables = &Tables::of(catalog);
+    let found = Found::read(client, database, tables).await?;
     let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
     let mut plan = Plan { keep_days, ..Plan::default() };
     if !found.database {
@@ -76,10 +77,10 @@ pub async fn plan(
     if catalog.metrics().iter().any(|metric| metric.table == "events") {
         plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
     }
-    plan.statements.extend(statements::tables(keep_days));
+    plan.statements.extend(statements::tables(catalog, keep_days));
     plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
     if found.rollup {
-        plan.statements.push(statements::add_corrections());
+        plan.statements.push(statements::add_corrections(tables));
         plan.order = match (found.is_by_bucket, options.sort) {
             (true, _) => Order::Present,
             (false, false) => Order::Earlier,
@@ -87,14 +88,14 @@ pub async fn plan(
         };
         match plan.order {
             Order::Present => {}
-            Order::Earlier => plan.statements.push(statements::add_index()),
-            Order::Sorted => plan.statements.extend(statements::sort(keep_days)),
+            Order::Earlier => plan.statements.push(statements::add_index(tables)),
+            Order::Sorted => plan.statements.extend(statements::sort(catalog, keep_days)),
         }
-        plan.statements.push(statements::add_zone());
+        plan.statements.push(statements::add_zone(tables));
         if found.keep_days != Some(keep_days) {
             let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
-            plan.deletions.extend(deletion(client, database, None, EXPIRED, &condition).await?);
-            plan.statements.push(statements::keep(keep_days));
+            plan.deletions.extend(deletion((client, database, tables), None, EXPIRED, &condition).await?);
+            plan.statements.push(statements::keep(tables, keep_days));
         }
     }
     let view_state = |metric: &MetricSpec| {
@@ -121,19 +122,20 @@ pub async fn plan(
             None => GONE,
         };
         let condition = format!("metric = '{}'", statements::quoted(name));
-        plan.deletions.extend(deletion(client, database, Some(name.clone()), why, &condition).await?);
-        removed.push(statements::remove(name));
+        plan.deletions
+            .extend(deletion((client, database, tables), Some(name.clone()), why, &condition).await?);
+        removed.push(statements::remove(tables, name));
     }
     if !removed.is_empty() {
         // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
-        plan.statements.extend(statements::forget_models());
+        plan.statements.extend(statements::forget_models(tables));
         plan.statements.append(&mut removed);
-        plan.statements.extend(statements::forget_models());
+        plan.statements.extend(statements::forget_models(tables));
     }
     for metric in catalog.metrics().iter().filter(|metric| options.rebuild && is_kept(metric)) {
         if let Some(condition) = differences::shrinking(client, database, metric, keep_days).await? {
             let name = Some(metric.name.to_string());
-            plan.deletions.extend(deletion(client, database, name, FEWER, &condition).await?);
+            plan.deletions.extend(deletion((client, database, tables), name, FEWER, &condition).await?);
         }
     }
     for metric in catalog.metrics() {
@@ -154,8 +156,7 @@ pub async fn plan(
 
 /// The hours that a condition deletes. `None` if there are none.
 async fn deletion(
-    client: &Client,
-    database: &str,
+    (client, database, tables): (&Client, &str, &Tables),
     metric: Option<String>,
     why: &'static str,
     condition: &str,
@@ -169,7 +170,8 @@ async fn deletion(
     }
     let text = format!(
         "SELECT sum(events) AS events, uniq(customer_id) AS customers, toString(toDate(min(hour), 'UTC')) AS from, \
-         toString(toDate(max(hour), 'UTC')) AS to FROM {TABLE} WHERE {condition}"
+         toString(toDate(max(hour), 'UTC')) AS to FROM {} WHERE {condition}",
+        tables.rollup
     );
     let query = client.clone().with_database(database).query_raw(&text);
     let counted: Counted =
@@ -194,17 +196,17 @@ struct Found {
 }
 
 impl Found {
-    async fn read(client: &Client, database: &str) -> Result<Self, MigrationError> {
+    async fn read(client: &Client, database: &str, tables: &Tables) -> Result<Self, MigrationError> {
         let what = "the database was not read";
         let text = "SELECT count() FROM system.databases WHERE name = {database:String}";
         let query = server(client).query_raw(text).param("database", database);
         let databases: u64 = query.fetch_one().await.map_err(failed(database, what, text))?;
         let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
-        let query = server(client).query_raw(text).param("database", database).param("table", TABLE);
+        let query = server(client).query_raw(text).param("database", database).param("table", &tables.rollup);
         let engine: Option<String> = query.fetch_optional().await.map_err(failed(database, what, text))?;
         let mut metrics = Vec::new();
         if engine.is_some() {
-            let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {TABLE}");
+            let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {}", tables.rollup);
             let query = client.clone().with_database(database).query_raw(&text);
             metrics = query.fetch_all().await.map_err(failed(database, what, &text))?;
         }
@@ -212,7 +214,7 @@ impl Found {
             database: databases > 0,
             rollup: engine.is_some(),
             is_by_bucket: engine.as_deref().is_some_and(is_by_bucket),
-            views: inspect::views(client, database).await?,
+            views: inspect::views(client, database, tables).await?,
             metrics,
             retired: inspect::existing(client, database, &super::RETIRED).await?,
             keep_days: engine.as_deref().and_then(days_of_ttl),

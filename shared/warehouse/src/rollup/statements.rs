@@ -1,70 +1,91 @@
 //! The statements of the migration, made from the validated catalog.
 
-use catalog::{BUCKETS, MetricSpec};
+use catalog::{BUCKETS, Catalog, MetricSpec};
 
 use super::definition::comment;
-use super::events::{COLUMNS, events_by_hour, rollup_select};
-use super::{COPY, DEFAULT_KEEP_DAYS, FITS_TABLE, FORGOTTEN, MODELS_TABLE, RETIRED_VIEW, TABLE};
+use super::events::{columns, events_by_hour, rollup_select};
+use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
 /// The first second of 2106, where the hours of the rollup end.
 pub(super) const LAST_SECOND: u32 = 4_291_747_200;
 
-/// Makes the rollup and its dependent tables.
-pub(super) fn tables(keep_days: u16) -> [String; 3] {
-    let keep = |ddl: &str| {
-        let of_file = format!("toIntervalDay({DEFAULT_KEEP_DAYS})");
-        ddl.trim().replace(&of_file, &format!("toIntervalDay({keep_days})"))
+/// Makes the rollup of a source and its dependent tables.
+pub(super) fn tables(catalog: &Catalog, keep_days: u16) -> [String; 3] {
+    let tables = Tables::of(catalog);
+    let named = |ddl: &str, of_usage: &str, name: &str| {
+        ddl.trim().replacen(&format!("EXISTS {of_usage}\n"), &format!("EXISTS {name}\n"), 1)
     };
+    let keep = format!("toIntervalDay({keep_days})");
+    let rollup = include_str!("ddl/usage_hourly.sql")
+        .replace(&format!("toIntervalDay({DEFAULT_KEEP_DAYS})"), &keep)
+        .replace(CORRECTIONS, &format!("{CORRECTIONS}{}", of_entities(catalog)));
     [
-        keep(include_str!("ddl/usage_hourly.sql")),
-        include_str!("ddl/usage_models.sql").trim().to_owned(),
-        include_str!("ddl/usage_model_fits.sql").trim().to_owned(),
+        named(&rollup, "usage_hourly", &tables.rollup),
+        named(include_str!("ddl/usage_models.sql"), "usage_models", &tables.models),
+        named(include_str!("ddl/usage_model_fits.sql"), "usage_model_fits", &tables.fits),
     ]
 }
 
+/// The last column of the rollup of usage.
+const CORRECTIONS: &str = "corrections SimpleAggregateFunction(sum, Float64)";
+
+/// The columns that only the rollup of a source with entities has.
+fn of_entities(catalog: &Catalog) -> &'static str {
+    if catalog.entities().is_none() {
+        return "";
+    }
+    ",
+    -- Events that have failed.
+    bad SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4),
+    -- How many events have a value of each size. A key k stands for values from 1.05^k on; -32767 is zero, -32768 negative
+    -- and 32767 not finite.
+    shape SimpleAggregateFunction(sumMap, Map(Int16, UInt64))"
+}
+
 /// Adds the missing column to a rollup of the first version.
-pub(super) fn add_corrections() -> String {
-    format!(
-        "ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS corrections SimpleAggregateFunction(sum, Float64) AFTER low"
-    )
+pub(super) fn add_corrections(tables: &Tables) -> String {
+    format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {CORRECTIONS} AFTER low", tables.rollup)
 }
 
 /// Copies the rollup into the present order of rows, and swaps the two. The views then feed the sorted one. Rows that arrive
 /// meanwhile are in the other one only: the backfill adds their hours. A table with the name of the copy is never dropped: it
 /// may be somebody's own.
-pub(super) fn sort(keep_days: u16) -> [String; 3] {
-    let [table, ..] = tables(keep_days);
+pub(super) fn sort(catalog: &Catalog, keep_days: u16) -> [String; 3] {
+    let Tables { rollup, copy, .. } = &Tables::of(catalog);
+    let ([table, ..], columns) = (tables(catalog, keep_days), columns(catalog.entities().is_some()));
     [
-        table.replace(&format!("CREATE TABLE IF NOT EXISTS {TABLE}"), &format!("CREATE TABLE {COPY}")),
-        format!("INSERT INTO {COPY} ({COLUMNS}) SELECT {COLUMNS} FROM {TABLE}"),
-        format!("EXCHANGE TABLES {TABLE} AND {COPY}"),
+        table.replace(&format!("CREATE TABLE IF NOT EXISTS {rollup}\n"), &format!("CREATE TABLE {copy}\n")),
+        format!("INSERT INTO {copy} ({columns}) SELECT {columns} FROM {rollup}"),
+        format!("EXCHANGE TABLES {rollup} AND {copy}"),
     ]
 }
 
 /// Adds an index of buckets to a rollup of an earlier version, which is not sorted by them. Old parts get it when they are
 /// merged.
-pub(super) fn add_index() -> String {
+pub(super) fn add_index(tables: &Tables) -> String {
     format!(
-        "ALTER TABLE {TABLE} ADD INDEX IF NOT EXISTS by_bucket cityHash64(customer_id) % {BUCKETS} TYPE set(8) GRANULARITY 1"
+        "ALTER TABLE {} ADD INDEX IF NOT EXISTS by_bucket cityHash64(customer_id) % {BUCKETS} TYPE set(8) GRANULARITY 1",
+        tables.rollup
     )
 }
 
 /// Adds the time zone to models of an earlier version. They were fitted without one.
-pub(super) fn add_zone() -> String {
-    format!("ALTER TABLE {MODELS_TABLE} ADD COLUMN IF NOT EXISTS zone String AFTER fit")
+pub(super) fn add_zone(tables: &Tables) -> String {
+    format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS zone String AFTER fit", tables.models)
 }
 
-pub(super) fn keep(keep_days: u16) -> String {
-    format!("ALTER TABLE {TABLE} MODIFY TTL hour + toIntervalDay({keep_days})")
+pub(super) fn keep(tables: &Tables, keep_days: u16) -> String {
+    format!("ALTER TABLE {rollup} MODIFY TTL hour + toIntervalDay({keep_days})", rollup = tables.rollup)
 }
 
 /// Makes a metric's materialized view. Later migrations recognise the definition by the comment.
 pub fn create_view(metric: &MetricSpec) -> String {
     format!(
-        "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {TABLE} AS\n{select}\nCOMMENT '{comment}'",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {table} AS\n{select}\nCOMMENT '{comment}'",
         view = view_name(metric),
+        table = Tables::of_metric(metric).rollup,
         select = rollup_select(metric, ""),
         comment = comment(metric),
     )
@@ -86,7 +107,7 @@ pub(super) fn drop_view(name: &str) -> String {
 /// By day, the hours from `from` until `until` with events in which the rollup has another number of them: hours with
 /// fewer events, and hours with more.
 pub fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
-    let name = &metric.name;
+    let (name, table) = (&metric.name, Tables::of_metric(metric).rollup);
     let events = events_by_hour(metric);
     format!(
         "SELECT
@@ -101,7 +122,7 @@ FROM
     (
         SELECT hour, of_events, 0 AS of_rollup FROM ({events})
         UNION ALL
-        SELECT hour, 0 AS of_events, sum(events) AS of_rollup FROM {TABLE} WHERE metric = '{name}' GROUP BY hour
+        SELECT hour, 0 AS of_events, sum(events) AS of_rollup FROM {table} WHERE metric = '{name}' GROUP BY hour
     )
     WHERE hour >= toDateTime({from}, 'UTC') AND hour < toDateTime({until}, 'UTC')
     GROUP BY hour
@@ -116,7 +137,8 @@ ORDER BY day"
 pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
     (!spans.is_empty()).then(|| {
         format!(
-            "ALTER TABLE {TABLE} DELETE WHERE metric = '{}' AND ({}) SETTINGS mutations_sync = 2",
+            "ALTER TABLE {} DELETE WHERE metric = '{}' AND ({}) SETTINGS mutations_sync = 2",
+            Tables::of_metric(metric).rollup,
             metric.name,
             within("hour", spans)
         )
@@ -126,7 +148,8 @@ pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
 /// Computes the rollup's rows between these times from the events.
 pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
     let between = format!("\n        AND ({})", within(&metric.time_sql(), spans));
-    format!("INSERT INTO {TABLE} ({COLUMNS})\n{}", rollup_select(metric, &between))
+    let (table, columns) = (Tables::of_metric(metric).rollup, columns(metric.entities.is_some()));
+    format!("INSERT INTO {table} ({columns})\n{}", rollup_select(metric, &between))
 }
 
 fn within(time: &str, spans: &[(u32, u32)]) -> String {
@@ -137,8 +160,9 @@ fn within(time: &str, spans: &[(u32, u32)]) -> String {
 }
 
 /// Deletes all rows of a metric from the rollup. The name comes from the table and may be any text.
-pub(super) fn remove(metric: &str) -> String {
-    format!("ALTER TABLE {TABLE} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2", quoted(metric))
+pub(super) fn remove(tables: &Tables, metric: &str) -> String {
+    let table = &tables.rollup;
+    format!("ALTER TABLE {table} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2", quoted(metric))
 }
 
 pub(super) fn quoted(text: &str) -> String {
@@ -147,14 +171,14 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Makes all models invalid. It follows every deletion from the rollup, in this order. The note that it leaves also ends
 /// fits that are under way, because a fit counts only if it began after the note.
-pub fn forget_models() -> [String; 3] {
+pub fn forget_models(Tables { models, fits, .. }: &Tables) -> [String; 3] {
     [
-        format!("TRUNCATE TABLE {FITS_TABLE}"),
+        format!("TRUNCATE TABLE {fits}"),
         format!(
-            "INSERT INTO {FITS_TABLE} (definition, begun, expires) \
+            "INSERT INTO {fits} (definition, begun, expires) \
              VALUES ('{FORGOTTEN}', now64(3, 'UTC'), now('UTC') + INTERVAL 3 DAY)"
         ),
-        format!("TRUNCATE TABLE {MODELS_TABLE}"),
+        format!("TRUNCATE TABLE {models}"),
     ]
 }
 
@@ -164,13 +188,12 @@ pub(super) fn drop_retired(name: &str) -> String {
 }
 
 pub(super) fn view_name(metric: &MetricSpec) -> String {
-    format!("{TABLE}_{}", metric.name)
+    format!("{}{}", Tables::of_metric(metric).views(), metric.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use catalog::Catalog;
 
     fn metric(name: &str) -> MetricSpec {
         Catalog::built_in().unwrap().get(name).unwrap().clone()
@@ -201,12 +224,13 @@ mod tests {
 
     #[test]
     fn names_from_the_table_stay_inside_their_quotes() {
-        assert!(remove("a' OR '\\").contains(r"metric = 'a\' OR \'\\'"));
+        assert!(remove(&Tables::of_source("usage"), "a' OR '\\").contains(r"metric = 'a\' OR \'\\'"));
     }
 
     #[test]
     fn hours_are_kept_as_long_as_somebody_says() {
-        assert!(tables(DEFAULT_KEEP_DAYS)[0].contains("toIntervalDay(400)"));
-        assert!(tables(200)[0].contains("TTL hour + toIntervalDay(200)"));
+        let catalog = Catalog::built_in().unwrap();
+        assert!(tables(&catalog, DEFAULT_KEEP_DAYS)[0].contains("toIntervalDay(400)"));
+        assert!(tables(&catalog, 200)[0].contains("TTL hour + toIntervalDay(200)"));
     }
 }

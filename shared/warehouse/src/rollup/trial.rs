@@ -25,6 +25,16 @@ use super::one_line;
 use super::plan::Plan;
 use super::refusal::Refusal;
 
+/// The columns of a table that exists. `None` if it does not.
+pub(super) async fn columns_of(
+    client: &Client,
+    database: &str,
+    table: &str,
+) -> Result<Option<Vec<Column>>, MigrationError> {
+    let found = columns::of(client, database, table).await?;
+    Ok(found.filter(|table| table.exists).map(|table| table.columns))
+}
+
 /// The rows of a table to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
@@ -110,9 +120,14 @@ pub async fn of_metric(
 
 fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     let mut fields = vec![
-        Field { name: "customer_column", text: &metric.customer_column, sql: metric.customer_sql() },
+        Field { name: "customer_column", text: &metric.customer_column, sql: metric.tenant_sql() },
         Field { name: "time_column", text: &metric.time_column, sql: metric.time_sql() },
     ];
+    let entities = metric.entities.iter();
+    let names = entities.clone().flat_map(|entities| &entities.names);
+    fields.extend(names.map(|text| Field { name: "entity", text, sql: format!("({text})") }));
+    let bad = entities.filter_map(|entities| entities.bad.as_ref());
+    fields.extend(bad.map(|text| Field { name: "bad", text, sql: format!("({text})") }));
     fields.extend(metric.filter.iter().map(|text| Field { name: "filter", text, sql: format!("({text})") }));
     fields.extend(metric.value.iter().map(|text| Field { name: "value", text, sql: format!("({text})") }));
     fields

@@ -5,18 +5,24 @@ use clickhouse::Client;
 use super::apply::run;
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
-use super::{COPY, RETIRED, TABLES, inspect, statements};
+use super::{RETIRED, inspect, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
 pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, MigrationError> {
-    let views = inspect::views(client, database).await?;
-    let ours = views.iter().filter(|view| state(&view.comment, None) != ViewState::Foreign);
-    let mut statements: Vec<String> = ours.map(|view| statements::drop_view(&view.name)).collect();
+    let sources = inspect::sources(client, database).await?;
+    let mut statements = Vec::new();
+    for tables in &sources {
+        let views = inspect::views(client, database, tables).await?;
+        let ours = views.iter().filter(|view| state(&view.comment, None) != ViewState::Foreign);
+        statements.extend(ours.map(|view| statements::drop_view(&view.name)));
+    }
     let retired = inspect::existing(client, database, &RETIRED).await?;
     statements.extend(retired.into_iter().map(statements::drop_retired));
-    let tables = [&TABLES[..], &[COPY]].concat();
-    let tables = inspect::existing(client, database, &tables).await?;
-    statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
+    for tables in &sources {
+        let tables = [&tables.all()[..], &[&tables.copy]].concat();
+        let tables = inspect::existing(client, database, &tables).await?;
+        statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
+    }
     Ok(statements)
 }
 

@@ -59,7 +59,7 @@ impl HoursOfCustomers {
         Self {
             rows,
             hours,
-            aggregates: catalog.metrics().iter().map(|metric| metric.aggregate).collect(),
+            aggregates: catalog.modelled().iter().map(|metric| metric.aggregate).collect(),
             ended: true,
             customer: CustomerHours { hours, ..CustomerHours::default() },
         }
@@ -182,6 +182,8 @@ fn joined(aggregate: Aggregate, one: f64, other: f64) -> f64 {
     let joined = match aggregate {
         _ if !one.is_finite() || !other.is_finite() => f64::INFINITY,
         Aggregate::Count | Aggregate::Sum | Aggregate::Avg => one + other,
+        // No model judges them.
+        Aggregate::P50 | Aggregate::P95 | Aggregate::P99 | Aggregate::Rate => f64::INFINITY,
         Aggregate::Max => one.max(other),
         Aggregate::Min => one.min(other),
     };

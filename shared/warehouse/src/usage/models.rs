@@ -31,7 +31,7 @@ fn definition(catalog: &Catalog) -> String {
 pub(super) fn definition_number(catalog: &Catalog) -> u64 {
     let mut digest = Sha256::new();
     digest.update(detection::model::LAYOUT);
-    for metric in catalog.metrics() {
+    for metric in catalog.modelled() {
         digest.update(format!("{}={:?}/{:?};", metric.name, metric.aggregate, metric.missing));
     }
     let digest: [u8; 32] = digest.finalize().into();

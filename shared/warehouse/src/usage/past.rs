@@ -18,7 +18,7 @@ impl UsageReader {
         query_id: &str,
     ) -> Result<Option<(Hour, Hour)>, UsageError> {
         let period = (Timestamp::UNIX_EPOCH, end.start());
-        let query = self.query(&sql::held(), period, catalog, &[], query_id).await?;
+        let query = self.query(&sql::held(catalog), period, catalog, &[], query_id).await?;
         let held = self.within(&self.context(query_id), query.fetch_one::<(u32, u32, u64)>()).await?;
         let hour = |seconds: u32| Timestamp::from_second(i64::from(seconds)).ok().map(Hour::holding);
         let (first, last, rows) = held;

@@ -14,7 +14,7 @@ use super::models::{ModelRow, definition_number, insert_of_models, seconds};
 use super::reader::UsageReader;
 use super::request::HoursRequest;
 use super::tries::{Patience, Tries};
-use crate::rollup::MODELS_TABLE;
+use crate::rollup::Tables;
 
 /// Customers whose hours make a profile.
 const SAMPLE: usize = 500;
@@ -56,8 +56,9 @@ impl UsageReader {
         week: PeerWeek,
         query_id: &str,
     ) -> Result<Option<Vec<Profile>>, UsageError> {
+        let table = Tables::of(catalog).models;
         let text = format!(
-            "SELECT numbers FROM {MODELS_TABLE}
+            "SELECT numbers FROM {table}
 WHERE hour = toDateTime({{end:UInt32}}, 'UTC') AND bucket = {NO_BUCKET} AND customer_id = '{ALL_CUSTOMERS}'
     AND fit = {{definition:UInt64}} AND expires > now('UTC') + 3600
 ORDER BY expires DESC
@@ -72,7 +73,7 @@ SETTINGS select_sequential_consistency = 1"
         let numbers = self.within(&self.context(query_id), query.fetch_optional::<Vec<f32>>()).await?;
         Ok(numbers.and_then(|numbers| {
             let profiles = numbers.chunks(Profile::NUMBERS).map(Profile::of_numbers);
-            profiles.collect::<Option<Vec<_>>>().filter(|of| of.len() == catalog.metrics().len())
+            profiles.collect::<Option<Vec<_>>>().filter(|of| of.len() == catalog.modelled().len())
         }))
     }
 
@@ -95,7 +96,7 @@ SETTINGS select_sequential_consistency = 1"
             numbers: profiles.iter().flat_map(|profile| profile.to_numbers()).collect(),
         };
         let context = self.context(query_id);
-        let mut insert = insert_of_models(self, query_id).await?;
+        let mut insert = insert_of_models(self, catalog, query_id).await?;
         let written = async {
             insert.write(&row).await?;
             insert.end().await
@@ -110,7 +111,7 @@ SETTINGS select_sequential_consistency = 1"
         name: &str,
         deadline: Instant,
     ) -> Result<Vec<Profile>, UsageError> {
-        let metrics = catalog.metrics();
+        let metrics = catalog.modelled();
         let mut shapes = vec![Shapes::default(); metrics.len()];
         // Weeks beyond the range of time stamps have no hours.
         let (Ok(first_day), Ok(period)) = (

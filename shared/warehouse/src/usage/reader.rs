@@ -180,7 +180,7 @@ impl UsageReader {
         customers: &[CustomerId],
         query_id: &str,
     ) -> Result<clickhouse::query::Query, UsageError> {
-        let metrics: Vec<&str> = catalog.metrics().iter().map(|metric| metric.name.as_str()).collect();
+        let metrics: Vec<&str> = catalog.modelled().iter().map(|metric| metric.name.as_str()).collect();
         let customers: Vec<&str> = customers.iter().map(CustomerId::as_str).collect();
         let query = self.trusted_query(text, query_id).await?;
         Ok(query

@@ -4,6 +4,7 @@
 //! without events of the metric, and infinity is broken data. ClickHouse's arrays of plain numbers need half the time
 //! of nullable ones.
 
+mod entities;
 mod hours;
 mod past;
 mod source;
@@ -11,6 +12,7 @@ mod steps;
 mod sweep;
 mod values;
 
+pub(super) use entities::{event, figures, outcomes};
 pub(super) use hours::hours;
 pub(super) use past::{customers, held};
 pub(super) use steps::steps;

@@ -59,7 +59,7 @@ impl Declaring for UsageRow<'_> {
 impl Sweep {
     pub(super) fn new(rows: Rows<UsageRow<'static>>, request: &SweepRequest<'_>) -> Self {
         let windows = request.window.baseline_windows(request.baseline_days) + 1;
-        let metrics = request.catalog.metrics().len();
+        let metrics = request.catalog.modelled().len();
         let customer = CustomerUsage {
             customer_id: Vec::new(),
             first_event: Timestamp::UNIX_EPOCH,

@@ -12,6 +12,7 @@ fn end(hour: i64) -> Timestamp {
 fn subject(metric: &str) -> Subject {
     Subject {
         customer_id: CustomerId::new("acme").unwrap(),
+        entity: None,
         metric: MetricName::new(metric).unwrap(),
         direction: Direction::Spike,
     }

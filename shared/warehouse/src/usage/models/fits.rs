@@ -4,7 +4,7 @@ use catalog::Catalog;
 use detection::Hour;
 
 use super::definition;
-use crate::rollup::{FITS_TABLE, FORGOTTEN};
+use crate::rollup::{FORGOTTEN, Tables};
 use crate::usage::error::UsageError;
 use crate::usage::reader::UsageReader;
 
@@ -27,12 +27,13 @@ impl UsageReader {
         newest: Hour,
         query_id: &str,
     ) -> Result<Vec<Fit>, UsageError> {
+        let table = Tables::of(catalog).fits;
         let text = format!(
             "SELECT bucket, argMax(fit, begun), argMax(customers, begun)
-FROM {FITS_TABLE}
+FROM {table}
 WHERE definition = {{definition:String}} AND expires > now('UTC') + 3600
     AND toUnixTimestamp(day) = {{newest:UInt32}} - positiveModulo(intDiv({{newest:UInt32}}, 3600) - bucket, 24) * 3600
-    AND begun > (SELECT max(begun) FROM {FITS_TABLE} WHERE definition = '{FORGOTTEN}')
+    AND begun > (SELECT max(begun) FROM {table} WHERE definition = '{FORGOTTEN}')
 GROUP BY bucket
 ORDER BY bucket
 SETTINGS select_sequential_consistency = 1"
@@ -58,9 +59,9 @@ SETTINGS select_sequential_consistency = 1"
     ) -> Result<(), UsageError> {
         let Fit { bucket, id, customers } = fit;
         let (expires, day) = (kept_until(day, begun_ms), seconds(day));
-        let definition = definition(catalog);
+        let (definition, table) = (definition(catalog), Tables::of(catalog).fits);
         let text = format!(
-            "INSERT INTO {FITS_TABLE} (day, bucket, fit, customers, definition, begun, expires) VALUES \
+            "INSERT INTO {table} (day, bucket, fit, customers, definition, begun, expires) VALUES \
              ({day}, {bucket}, {id}, {customers}, '{definition}', fromUnixTimestamp64Milli({begun_ms}), {expires})"
         );
         let context = self.context(query_id);

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use catalog::Catalog;
 use clickhouse::Row;
 use detection::model::{HourModel, NUMBERS, USUAL, usual_of};
 use detection::{Calendar, Hour};
 use serde::Deserialize;
 
 use super::fits::{Fit, seconds};
-use crate::rollup::MODELS_TABLE;
+use crate::rollup::Tables;
 use crate::usage::error::UsageError;
 use crate::usage::reader::UsageReader;
 use crate::usage::rows::{Declaring, Rows};
@@ -68,13 +69,14 @@ impl UsageReader {
     pub async fn models(
         &self,
         fits: &[Fit],
-        metrics: usize,
+        catalog: &Catalog,
         newest: Hour,
         usual: &[u8],
         query_id: &str,
         deadline: Instant,
     ) -> Result<ModelsOfCustomers, UsageError> {
-        let text = if usual.is_empty() { of_hour() } else { of_hours() };
+        let models = Tables::of(catalog).models;
+        let text = if usual.is_empty() { of_hour(&models) } else { of_hours(&models) };
         let declared = fits.iter().map(|fit| fit.customers).sum();
         let query = self
             .trusted_query(&text, query_id)
@@ -95,7 +97,7 @@ impl UsageReader {
         };
         // The notes declare the number of rows, in case all of them are missing.
         let rows = self.start(query, query_id, deadline)?.declaring(declared);
-        Ok(ModelsOfCustomers { rows, metrics })
+        Ok(ModelsOfCustomers { rows, metrics: catalog.modelled().len() })
     }
 }
 
@@ -121,11 +123,11 @@ fn usual_values(numbers: &[f32]) -> Option<Vec<Option<f64>>> {
 }
 
 /// The rows of an hour.
-fn of_hour() -> String {
+fn of_hour(models: &str) -> String {
     format!(
         "SELECT bucket, customer_id, {{declared:UInt64}} AS declared, zone, numbers,
        CAST([], 'Array(Tuple(UInt8, Array(Float32)))') AS usual
-FROM {MODELS_TABLE}
+FROM {models}
 WHERE hour = toDateTime({{newest:UInt32}}, 'UTC') AND bucket IN {{buckets:Array(UInt8)}}
     AND fit IN {{fits:Array(UInt64)}}
 ORDER BY bucket, customer_id
@@ -137,7 +139,7 @@ SETTINGS select_sequential_consistency = 1"
 /// too few.
 ///
 /// `groupArrayIf(1)` holds an array in a fifth of the memory of `anyIf`.
-fn of_hours() -> String {
+fn of_hours(models: &str) -> String {
     let places = USUAL.map(|place| place.to_string()).join(", ");
     format!(
         "SELECT bucket, customer_id, {{declared:UInt64}} AS declared,
@@ -145,7 +147,7 @@ fn of_hours() -> String {
        groupArrayIf((toHour(hour),
                      arrayFilter((number, place) -> (place - 1) % {NUMBERS} IN ({places}),
                                  model.numbers, arrayEnumerate(model.numbers))), NOT is_newest) AS usual
-FROM (SELECT *, hour = toDateTime({{newest:UInt32}}, 'UTC') AS is_newest FROM {MODELS_TABLE}
+FROM (SELECT *, hour = toDateTime({{newest:UInt32}}, 'UTC') AS is_newest FROM {models}
       WHERE hour BETWEEN toDateTime({{first:UInt32}}, 'UTC') AND toDateTime({{last:UInt32}}, 'UTC')
           AND (is_newest OR has({{usual:Array(UInt8)}}, toHour(hour)))
           AND bucket IN {{buckets:Array(UInt8)}} AND fit IN {{fits:Array(UInt64)}}) AS model

@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::fits::{Fit, kept_until, seconds};
-use crate::rollup::MODELS_TABLE;
+use crate::rollup::Tables;
 use crate::usage::error::{UsageError, classify};
 use crate::usage::reader::UsageReader;
 
@@ -43,13 +43,15 @@ impl UsageReader {
     /// Begins a fit: the models of the customers of a bucket for the 24 hours from `day` on.
     pub async fn begin_fit(
         &self,
+        catalog: &Catalog,
         bucket: u8,
         day: Hour,
         now: Timestamp,
         query_id: &str,
         time_left: Duration,
     ) -> Result<ModelWriter<'_>, UsageError> {
-        let insert = insert_of_models(self, query_id).await?.with_timeouts(Some(time_left), Some(time_left));
+        let insert =
+            insert_of_models(self, catalog, query_id).await?.with_timeouts(Some(time_left), Some(time_left));
         // Ids are never used twice, because a fit that broke off leaves rows with its id.
         let fit = Fit { bucket, id: Uuid::new_v4().as_u64_pair().0, customers: 0 };
         Ok(ModelWriter { reader: self, insert, day, fit, begun: now, query_id: query_id.to_owned() })
@@ -59,11 +61,12 @@ impl UsageReader {
 /// Begins to write rows of models.
 pub(in crate::usage) async fn insert_of_models(
     reader: &UsageReader,
+    catalog: &Catalog,
     query_id: &str,
 ) -> Result<Insert<ModelRow<'static>>, UsageError> {
     let client = reader.authenticated(reader.client.clone().with_validation(false)).await?;
     let insert = client
-        .insert::<ModelRow<'static>>(MODELS_TABLE)
+        .insert::<ModelRow<'static>>(&Tables::of(catalog).models)
         .await
         .map_err(|source| classify(&reader.context(query_id), source))?;
     Ok(insert

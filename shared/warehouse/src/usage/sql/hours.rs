@@ -22,7 +22,7 @@ pub(in crate::usage) fn hours(
     in_order: bool,
 ) -> String {
     let order = if in_order { "ORDER BY part, customer_id\n" } else { "" };
-    let metrics = catalog.metrics().len();
+    let metrics = catalog.modelled().len();
     let hours = period.length().as_hours();
     let slots = metrics * usize::try_from(hours).unwrap_or(0);
     let Source { rows, time, unit_ms } = Source::of(catalog, period, shard, some_customers);
@@ -30,7 +30,7 @@ pub(in crate::usage) fn hours(
     let hour_ms = 3_600_000 / unit_ms;
     let bucket = bucket();
     let (place, columns, value) = (place(catalog), columns(catalog), value_of_row(catalog));
-    let events = match catalog.metrics().iter().any(|metric| metric.aggregate == Aggregate::Avg) {
+    let events = match catalog.modelled().iter().any(|metric| metric.aggregate == Aggregate::Avg) {
         true => "groupArray(events)",
         false => "CAST([], 'Array(UInt64)')",
     };

@@ -4,14 +4,15 @@ use catalog::{Catalog, Shard};
 use detection::Window;
 
 use super::source::Source;
-use crate::rollup::TABLE;
+use crate::rollup::Tables;
 
 /// The first and the last hour before `{end}` with usage of the catalog's metrics, in Unix seconds, and the number of
 /// their rows.
-pub(in crate::usage) fn held() -> String {
+pub(in crate::usage) fn held(catalog: &Catalog) -> String {
+    let table = Tables::of(catalog).rollup;
     format!(
         "SELECT toUnixTimestamp(min(hour)), toUnixTimestamp(max(hour)), count()
-FROM {TABLE}
+FROM {table}
 WHERE hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC') AND metric IN {{metrics:Array(String)}}"
     )
 }

@@ -3,7 +3,7 @@
 use catalog::{BUCKETS, Catalog, Shard};
 use detection::Window;
 
-use crate::rollup::{self, TABLE};
+use crate::rollup::{self, Tables};
 
 /// The source of usage, in the columns of the rollup.
 pub(super) struct Source {
@@ -21,14 +21,16 @@ impl Source {
         if window.is_on_the_hour() {
             let (names, places) = if some_customers { are_chosen() } else { Default::default() };
             let rows = format!(
-                "{TABLE}{names} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
-                 AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){places}{}",
-                of_shard(shard, &bucket())
+                "{}{names} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
+                 AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){places}{}{}",
+                Tables::of(catalog).rollup,
+                of_shard(shard, &bucket()),
+                but_ruled(catalog)
             );
             return Self { rows, time: "toInt64(toUnixTimestamp(hour))", unit_ms: 1_000 };
         }
         let events: Vec<String> = catalog
-            .metrics()
+            .modelled()
             .iter()
             .map(|metric| {
                 let (time, customer) = (metric.time_sql(), metric.customer_sql());
@@ -49,10 +51,16 @@ impl Source {
     }
 }
 
+/// The condition that leaves out metrics that no model judges.
+fn but_ruled(catalog: &Catalog) -> String {
+    let names: Vec<_> = catalog.ruled().iter().map(|metric| format!("'{}'", metric.name)).collect();
+    if names.is_empty() { String::new() } else { format!(" AND metric NOT IN ({})", names.join(", ")) }
+}
+
 /// The conditions on chosen customers, before and after the `WHERE`. The table is sorted by bucket and customer, and a set of
 /// both finds the rows of each customer. By the names alone ClickHouse would look for each of them in all buckets, and read
 /// fourteen times as many rows. Of the rows that are read, the names alone sort out most, for less.
-fn are_chosen() -> (String, String) {
+pub(super) fn are_chosen() -> (String, String) {
     let names = " PREWHERE customer_id IN {customers:Array(String)}".to_owned();
     let places = format!(
         " AND ({}, customer_id) IN (SELECT cityHash64(chosen) % {BUCKETS}, chosen \

@@ -3,25 +3,41 @@
 use catalog::{Aggregate, MetricSpec};
 
 use super::values::value;
-use crate::rollup::TABLE;
+use crate::rollup::Tables;
 
 /// One customer's usage of one metric in steps of `{step}` seconds from `{start}` on. Steps without usage are left out.
 ///
 /// The answer is one row, so it arrives whole or not at all.
 pub(in crate::usage) fn steps(metric: &MetricSpec) -> String {
     let extreme = if metric.aggregate == Aggregate::Max { "max(peak)" } else { "min(low)" };
+    let table = Tables::of_metric(metric).rollup;
     let net = "sum(total) + sum(corrections)";
-    let value = value(metric, "toFloat64(sum(events))", "sum(total)", net, extreme);
+    let value = match (metric.aggregate, metric.aggregate.percentile()) {
+        (Aggregate::Rate, _) => "sum(bad) / sum(events)".to_owned(),
+        (_, Some(share)) => percentile(share),
+        _ => value(metric, "toFloat64(sum(events))", "sum(total)", net, extreme),
+    };
     format!(
         "SELECT groupArray((number, value, corrected)) AS steps
 FROM
 (
     SELECT toUInt32(intDiv(toUnixTimestamp(hour) - {{start:UInt32}}, {{step:UInt32}})) AS number, {value} AS value,
         ifNotFinite(sum(corrections), 0) AS corrected
-    FROM {TABLE}
+    FROM {table}
     WHERE customer_id = {{customer:String}} AND metric = {{metric:String}}
         AND hour >= toDateTime({{start:UInt32}}, 'UTC') AND hour < toDateTime({{end:UInt32}}, 'UTC')
     GROUP BY number
 )"
     )
+}
+
+/// A percentile of the values in the histograms of some rows: the middle of the size that holds it, as
+/// `detection::Histogram` reports it. Zero for zeros and negative values.
+fn percentile(share: f64) -> String {
+    let usable = "mapFilter((key, events) -> key BETWEEN -32767 AND 32766, sumMap(shape))";
+    let (keys, counts) = (format!("mapKeys({usable})"), format!("mapValues({usable})"));
+    let key = format!(
+        "arrayFirst((key, upto) -> upto >= {share} * arraySum({counts}), {keys}, arrayCumSum({counts}))"
+    );
+    format!("if({key} <= -32767, 0, pow(1.05, {key} + 0.5))")
 }

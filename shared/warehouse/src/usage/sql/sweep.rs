@@ -28,7 +28,7 @@ pub(in crate::usage) fn sweep(
     some_customers: bool,
 ) -> String {
     let windows = window.baseline_windows(baseline_days) + 1;
-    let metrics = catalog.metrics().len();
+    let metrics = catalog.modelled().len();
     let slots = windows * metrics;
     let source = Source::of(catalog, window, shard, some_customers);
     let Declared { counted, column } = Declared::of(catalog, window, shard, some_customers);

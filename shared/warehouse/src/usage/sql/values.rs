@@ -5,7 +5,7 @@ use catalog::{Aggregate, Catalog, MetricSpec};
 /// A row's metric as its place in the catalog, or the place after the last one. This is a lookup in a constant table.
 /// `indexOf` would cost as much as the whole aggregation.
 pub(super) fn place(catalog: &Catalog) -> String {
-    let metrics = catalog.metrics().len();
+    let metrics = catalog.modelled().len();
     let places: Vec<_> = (0..metrics).map(|place| place.to_string()).collect();
     format!("transform(metric, {{metrics:Array(String)}}, [{}], {metrics})", places.join(", "))
 }
@@ -13,7 +13,7 @@ pub(super) fn place(catalog: &Catalog) -> String {
 /// The needs of a catalog's metrics: column of the rollup, aggregate function and its name.
 pub(super) fn needed(catalog: &Catalog) -> Vec<(&'static str, &'static str, &'static str)> {
     let any = |aggregates: &[Aggregate]| {
-        catalog.metrics().iter().any(|metric| aggregates.contains(&metric.aggregate))
+        catalog.modelled().iter().any(|metric| aggregates.contains(&metric.aggregate))
     };
     let mut needed = vec![("events", "sum", "counts")];
     if any(&[Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min]) {
@@ -56,7 +56,7 @@ pub(super) fn values(catalog: &Catalog, slots: usize, place_of_slot: &str) -> St
     let arrays: Vec<_> = needed.iter().map(|(_, _, array)| *array).collect();
     let places = format!("arrayMap(slot -> {place_of_slot}, range({slots}))");
     let branches: Vec<_> = catalog
-        .metrics()
+        .modelled()
         .iter()
         .enumerate()
         .map(|(place, metric)| {
@@ -78,7 +78,7 @@ pub(super) fn values(catalog: &Catalog, slots: usize, place_of_slot: &str) -> St
 /// are sums of values. Infinity is broken data.
 pub(super) fn value_of_row(catalog: &Catalog) -> String {
     let branches: Vec<_> = catalog
-        .metrics()
+        .modelled()
         .iter()
         .enumerate()
         .map(|(place, metric)| {
@@ -100,6 +100,8 @@ pub(super) fn value(metric: &MetricSpec, events: &str, total: &str, net: &str, e
         Aggregate::Sum => total.to_owned(),
         Aggregate::Avg => format!("({net}) / {events}"),
         Aggregate::Max | Aggregate::Min => format!("if(isFinite({total}), {extreme}, {total})"),
+        // No model judges them. Infinity is broken data.
+        Aggregate::P50 | Aggregate::P95 | Aggregate::P99 | Aggregate::Rate => "inf".to_owned(),
     }
 }
 

@@ -1,0 +1,14 @@
+-- Table of the preset `qa_runs`: a row is written when a run of a test workflow is completed.
+
+CREATE TABLE IF NOT EXISTS workflow_runs
+(
+    instance_id String,
+    ticket_id String,
+    user_id String,
+    template_id String,
+    execution_time_seconds Int32,
+    succeeded Bool,
+    completed_at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (user_id, template_id, completed_at);

@@ -1,0 +1,50 @@
+//! The entries of the files of a catalog, before they are resolved and validated.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::source::Source;
+use super::{CatalogError, MetricSpec};
+
+/// The entries of all parts of a catalog.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub(super) sources: Vec<Source>,
+    pub(super) metrics: Vec<MetricSpec>,
+    /// The metrics as they stand in the file: what an entry leaves out has no default here.
+    pub(super) tables: Vec<toml::Table>,
+    /// By the name of a metric or source, the file that it stands in.
+    pub(super) origins: HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    source: Vec<Source>,
+    #[serde(default)]
+    metric: Vec<MetricSpec>,
+}
+
+#[derive(Deserialize)]
+struct Tables {
+    #[serde(default)]
+    metric: Vec<toml::Table>,
+}
+
+impl Entries {
+    /// Adds the entries of a file; `origin` names it in errors.
+    pub(super) fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
+        let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
+        let File { source, metric } = toml::from_str(text).map_err(syntax)?;
+        let tables: Tables = toml::from_str(text).map_err(syntax)?;
+        let names = source.iter().map(|source| source.name.to_string());
+        let names = names.chain(metric.iter().map(|metric| metric.name.to_string()));
+        self.origins.extend(names.map(|name| (name, origin.to_owned())));
+        self.sources.extend(source);
+        self.metrics.extend(metric);
+        self.tables.extend(tables.metric);
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads what rules judge: the figures of entities, and single events.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use catalog::{Catalog, Shard};
+use clickhouse::Row;
+use detection::{CustomerId, Hour, Window};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::error::UsageError;
+use super::reader::UsageReader;
+use super::rows::Declaring;
+use super::sql;
+
+/// Entities to read.
+#[derive(Clone, Copy, Debug)]
+pub struct EntitiesRequest<'a> {
+    pub catalog: &'a Catalog,
+    /// The hours that are judged: full hours.
+    pub window: Window,
+    /// The first instant of the hours that they are compared with. These end where the window starts.
+    pub from: Timestamp,
+    /// Only the entities with these keys. An empty list means all.
+    pub keys: &'a [CustomerId],
+    pub shard: Shard,
+    /// The name of the query in ClickHouse's own logs.
+    pub query_id: &'a str,
+    /// The answer is complete by this time.
+    pub deadline: Instant,
+}
+
+/// What the rollup holds of a metric of an entity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntityFigures {
+    /// The key of the rollup: any bytes.
+    pub key: Vec<u8>,
+    /// The place of the metric among those that rules judge.
+    pub metric: usize,
+    /// The first hour with an event.
+    pub first: Hour,
+    /// Of the window.
+    pub now: EventFigures,
+    /// Of the time before it.
+    pub before: EventFigures,
+}
+
+/// The figures of the events of a period.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct EventFigures {
+    pub events: u64,
+    /// Those that failed.
+    pub bad: u64,
+    /// The sum of their values.
+    pub total: f64,
+    /// The smallest value. Zero without events.
+    pub least: f64,
+    /// The largest value. Zero without events.
+    pub most: f64,
+    /// The number of values by their place in a logarithmic histogram. Empty for a metric without a value.
+    pub shape: Vec<(i16, u64)>,
+}
+
+/// How the newest events of an entity ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcomes {
+    pub key: Vec<u8>,
+    /// Whether each event failed, the newest first.
+    pub failed: Vec<bool>,
+}
+
+/// One event of a source, from its own table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedEvent {
+    pub key: Vec<u8>,
+    pub at: Timestamp,
+    /// Whether the source counts it: it is over, and its entity has all names.
+    pub is_finished: bool,
+    pub is_whole: bool,
+    pub failed: bool,
+    pub ids: BTreeMap<String, String>,
+    /// Its value of each metric that rules judge, in their order. `None` where it has none.
+    pub values: Vec<Option<f64>>,
+}
+
+#[derive(Row, Deserialize)]
+struct FiguresRow<'a> {
+    #[serde(with = "serde_bytes")]
+    customer_id: &'a [u8],
+    declared: u64,
+    place: u16,
+    first_hour: u32,
+    now: EventFigures,
+    before: EventFigures,
+}
+
+impl Declaring for FiguresRow<'_> {
+    fn declared(&self) -> u64 {
+        self.declared
+    }
+}
+
+#[derive(Row, Deserialize)]
+struct OutcomesRow<'a> {
+    #[serde(with = "serde_bytes")]
+    key: &'a [u8],
+    declared: u64,
+    outcomes: Vec<u8>,
+}
+
+impl Declaring for OutcomesRow<'_> {
+    fn declared(&self) -> u64 {
+        self.declared
+    }
+}
+
+#[derive(Row, Deserialize)]
+struct EventRow {
+    #[serde(with = "serde_bytes")]
+    key: Vec<u8>,
+    at: i64,
+    is_finished: u8,
+    is_whole: u8,
+    bad: u8,
+    ids: Vec<(String, String)>,
+    values: Vec<f64>,
+}
+
+impl UsageReader {
+    /// The figures of entities. Entities without an event in either period are left out.
+    pub async fn entities(&self, request: &EntitiesRequest<'_>) -> Result<Vec<EntityFigures>, UsageError> {
+        let EntitiesRequest { catalog, window, from, keys, shard, query_id, deadline } = *request;
+        let text = sql::figures(catalog, shard, !keys.is_empty());
+        let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
+        let query = query.param("from", from.as_millisecond());
+        let mut rows = self.start::<FiguresRow<'static>>(query, query_id, deadline)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().await? {
+            all.push(EntityFigures {
+                key: row.customer_id.to_vec(),
+                metric: row.place.into(),
+                first: hour(row.first_hour),
+                now: row.now,
+                before: row.before,
+            });
+        }
+        Ok(all)
+    }
+
+    /// How the newest events of entities ended, at most `most` of each, from `from` until `end`. Entities without an event in
+    /// the window are left out.
+    pub async fn outcomes(
+        &self,
+        request: &EntitiesRequest<'_>,
+        most: u32,
+    ) -> Result<Vec<Outcomes>, UsageError> {
+        let EntitiesRequest { catalog, window, from, keys, query_id, deadline, .. } = *request;
+        let Some(text) = sql::outcomes(catalog, !keys.is_empty()) else { return Ok(Vec::new()) };
+        let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
+        let query = query.param("from", from.as_millisecond()).param("most", most);
+        let mut rows = self.start::<OutcomesRow<'static>>(query, query_id, deadline)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().await? {
+            let failed = row.outcomes.iter().map(|failed| *failed > 0).collect();
+            all.push(Outcomes { key: row.key.to_vec(), failed });
+        }
+        Ok(all)
+    }
+
+    /// The event with this id. `None` if there is none, or the source names no id.
+    pub async fn event(
+        &self,
+        catalog: &Catalog,
+        id: &str,
+        query_id: &str,
+    ) -> Result<Option<FinishedEvent>, UsageError> {
+        let Some(text) = sql::event(catalog) else { return Ok(None) };
+        let query = self.bare_query(&text, query_id).await?.param("id", id);
+        let row = self.within(&self.context(query_id), query.fetch_optional::<EventRow>()).await?;
+        Ok(row.map(|row| FinishedEvent {
+            key: row.key,
+            at: Timestamp::from_millisecond(row.at).unwrap_or(Timestamp::UNIX_EPOCH),
+            is_finished: row.is_finished > 0,
+            is_whole: row.is_whole > 0,
+            failed: row.bad > 0,
+            ids: row.ids.into_iter().filter(|(_, id)| !id.is_empty()).collect(),
+            values: row.values.into_iter().map(|value| Some(value).filter(|value| !value.is_nan())).collect(),
+        }))
+    }
+}
+
+/// The hour that begins then, in Unix seconds.
+fn hour(seconds: u32) -> Hour {
+    Hour::holding(Timestamp::from_second(seconds.into()).unwrap_or(Timestamp::UNIX_EPOCH))
+}

@@ -1,0 +1,118 @@
+//! What rules judge: the figures of entities from the rollup, and single events from people's own table.
+
+use catalog::{Catalog, Entities, MetricSpec, Shard};
+
+use super::source::{are_chosen, bucket, of_shard};
+use super::sweep::IN_ORDER;
+use crate::rollup::{Tables, number};
+
+/// One row per entity and metric that rules judge: the figures of the hours from `{start}` until `{end}`, and those of the
+/// hours from `{from}` until `{start}`.
+pub(in crate::usage) fn figures(catalog: &Catalog, shard: Shard, some_entities: bool) -> String {
+    let (table, bucket) = (Tables::of(catalog).rollup, bucket());
+    let (names, places) = if some_entities { are_chosen() } else { Default::default() };
+    let of_shard = of_shard(shard, &bucket);
+    let ruled: Vec<String> = catalog.ruled().iter().map(|metric| format!("'{}'", metric.name)).collect();
+    let (ruled, numbers) =
+        (ruled.join(", "), (0..ruled.len()).map(|place| place.to_string()).collect::<Vec<_>>().join(", "));
+    let of = |condition: &str| {
+        format!(
+            "(sumIf(events, {condition}), sumIf(bad, {condition}), sumIf(total + corrections, {condition}),
+     minIf(low, {condition}), maxIf(peak, {condition}), sumMapIf(shape, {condition}))"
+        )
+    };
+    let (now, before) = (of("is_now"), of("NOT is_now"));
+    format!(
+        "SELECT
+    customer_id,
+    count() OVER () AS declared,
+    place,
+    toUnixTimestamp(min(hour)) AS first_hour,
+    {now} AS now,
+    {before} AS before
+FROM
+(
+    SELECT
+        {bucket} AS bucket, customer_id, hour, events, total, corrections, low, peak, bad, shape,
+        toUInt16(transform(metric, [{ruled}], [{numbers}], 0)) AS place,
+        hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') AS is_now
+    FROM {table}{names}
+    WHERE hour >= toDateTime(intDiv({{from:Int64}}, 1000), 'UTC')
+        AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC') AND metric IN ({ruled}){places}{of_shard}
+)
+GROUP BY bucket, customer_id, place
+SETTINGS {IN_ORDER}"
+    )
+}
+
+/// Whether each of the newest events of an entity failed, the newest first: at most `{most}` events from `{from}` until `{end}`,
+/// both in Unix milliseconds and both included. Without keys, of all entities with an event from `{start}` on.
+///
+/// Rows that were replaced, and repetitions of an id, count once.
+pub(in crate::usage) fn outcomes(catalog: &Catalog, some_entities: bool) -> Option<String> {
+    let (metric, entities) = source(catalog)?;
+    let (table, time, key) = (&metric.table, metric.time_sql(), metric.customer_sql());
+    let (bad, is_key) = (entities.bad_sql(), entities.is_key_sql("key"));
+    let filter = entities.filter.as_deref().unwrap_or("true");
+    let id = entities.id.as_deref().unwrap_or("''");
+    let once = if entities.id.is_some() { "LIMIT 1 BY key, id" } else { "" };
+    let chosen = if some_entities { " AND key IN {customers:Array(String)}" } else { "" };
+    Some(format!(
+        "SELECT key, count() OVER () AS declared,
+    arrayMap(event -> event.2, arrayReverseSort(event -> event.1, groupArray((at, bad)))) AS outcomes
+FROM
+(
+    SELECT key, at, bad FROM
+    (
+        SELECT {key} AS key, toUnixTimestamp64Milli(toDateTime64({time}, 3, 'UTC')) AS at, toUInt8({bad}) AS bad,
+            toString({id}) AS id
+        FROM {table}
+        WHERE ({filter}) AND {time} >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC')
+            AND {time} <= fromUnixTimestamp64Milli({{end:Int64}}, 'UTC') AND {is_key}{chosen}
+        ORDER BY at DESC
+        {once}
+    )
+    ORDER BY at DESC
+    LIMIT {{most:UInt32}} BY key
+)
+GROUP BY key
+HAVING max(at) >= {{start:Int64}}
+SETTINGS final = 1"
+    ))
+}
+
+/// The newest row of the event `{{id}}` from `{{from}}` on, whether it is finished or not.
+pub(in crate::usage) fn event(catalog: &Catalog) -> Option<String> {
+    let (metric, entities) = source(catalog)?;
+    let (table, time, key) = (&metric.table, metric.time_sql(), metric.customer_sql());
+    let (bad, ids, is_key) = (entities.bad_sql(), entities.ids_sql(), entities.is_key_sql("key"));
+    let filter = entities.filter.as_deref().unwrap_or("true");
+    let id = entities.id.as_ref()?;
+    let values: Vec<String> = catalog.ruled().iter().map(value).collect();
+    let values = values.join(",\n        ");
+    Some(format!(
+        "SELECT {key} AS key, toUnixTimestamp64Milli(toDateTime64(ifNull({time}, toDateTime(0)), 3, 'UTC')) AS at,
+    toUInt8(ifNull(({filter}) != 0, 0) AND isNotNull({time})) AS is_finished, toUInt8({is_key}) AS is_whole,
+    toUInt8({bad}) AS bad, {ids} AS ids,
+    [
+        {values}
+    ] AS values
+FROM {table}
+WHERE toString({id}) = {{id:String}}
+ORDER BY at DESC
+LIMIT 1
+SETTINGS final = 1"
+    ))
+}
+
+/// The value that an event has of a metric, as a number. NaN if it has none.
+fn value(metric: &MetricSpec) -> String {
+    let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
+    let filter = metric.filter.as_deref().unwrap_or("true");
+    format!("if(ifNull(({filter}) != 0, 0), ifNull({value}, nan), nan)")
+}
+
+/// All metrics of a source have its table, time and entities.
+fn source(catalog: &Catalog) -> Option<(&MetricSpec, &Entities)> {
+    catalog.metrics().first().zip(catalog.entities())
+}
