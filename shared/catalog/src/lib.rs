@@ -4,6 +4,7 @@
 mod catalog;
 mod detection_config;
 mod expression;
+mod fingerprint;
 mod incident_config;
 mod policies;
 mod shard;
@@ -12,6 +13,7 @@ pub use catalog::{
     Aggregate, Catalog, CatalogError, Entities, Ids, ImportRule, MetricSpec, PRESETS, SourceName,
 };
 pub use detection_config::DetectionConfig;
+pub use fingerprint::fingerprint_sql;
 pub use incident_config::IncidentConfig;
 pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate, without_unknown_metrics};
 pub use shard::{BUCKETS, Shard, ShardError};
