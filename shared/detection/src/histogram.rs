@@ -70,6 +70,17 @@ impl Histogram {
         self.extend(other.0.iter().map(|(key, events)| (*key, *events)));
     }
 
+    /// The lowest and the highest value that share the bucket of a value. Of two values of a bucket, a histogram cannot tell
+    /// which is larger.
+    pub(crate) fn bucket(value: f64) -> (f64, f64) {
+        let key = Self::key(value);
+        if [Self::ZERO, Self::NEGATIVE, Self::NOT_FINITE].contains(&key) {
+            return (value, value);
+        }
+        let end = |key: f64| (key * Self::BASE.ln()).exp().min(f64::MAX);
+        (end(f64::from(key)), end(f64::from(key) + 1.0))
+    }
+
     /// The key of the bucket of a value.
     pub fn key(value: f64) -> i16 {
         if !value.is_finite() {
@@ -178,6 +189,15 @@ mod tests {
         ] {
             assert_eq!(Histogram::key(value), key, "{value}");
         }
+    }
+
+    #[test]
+    fn a_bucket_holds_its_value_and_begins_where_another_ends() {
+        let (low, high) = Histogram::bucket(10_000.0);
+        assert!(low < 10_000.0 && high > 10_000.0 && (high / low / Histogram::BASE - 1.0).abs() < 1e-9);
+        assert!((Histogram::bucket(high * 1.01).0 / high - 1.0).abs() < 1e-9);
+        assert_eq!(Histogram::bucket(0.0), (0.0, 0.0));
+        assert!(Histogram::bucket(f64::MAX).1.is_finite());
     }
 
     #[test]
