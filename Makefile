@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large bench-detection \
+.PHONY: help setup build build-release up down purge status demo demo-flights watch fmt docs lint test unit e2e soak bench bench-large bench-detection bench-quality \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
@@ -103,6 +103,9 @@ bench-large: setup build-release ## The same for a million customers (half an ho
 bench-detection: ## What the detector finds, misses and pages in generated months, beside other rules; writes into docs/detection.md (minutes)
 	cargo build --quiet --profile bench -p detection --example speed
 	cargo run --quiet -p bench --bin detection -- --write docs --speed target/release/examples/speed
+
+bench-quality: ## What the rules for entities find in public records of the folder DATA=…; writes into docs/quality.md
+	cargo run --quiet -p fleet --bin quality -- --data '$(or $(DATA),$(error DATA is missing: the folder of the records of docs/quality.md))' --write docs
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

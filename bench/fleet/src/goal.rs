@@ -37,6 +37,15 @@ impl Goal {
         }
     }
 
+    /// Whether a value reaches the goal, without any grace.
+    pub fn is_reached(self, value: Option<f64>) -> bool {
+        match self {
+            Self::AtLeast(least) => value.is_some_and(|value| value >= least),
+            Self::AtMost(most) => value.is_some_and(|value| value <= most),
+            Self::Within(..) | Self::None => self.is_met(value) != Some(false),
+        }
+    }
+
     /// Whether a value reaches the goal, in words.
     pub fn mark(self, value: Option<f64>) -> &'static str {
         match self.is_met(value) {
@@ -90,6 +99,14 @@ mod tests {
         assert_eq!(Goal::Within(1.0, 0.25).is_met(Some(1.3)), Some(false));
         assert_eq!(Goal::Within(1.0, 0.2).text(), "0.80 to 1.20");
         assert_eq!(Goal::None.is_met(None), None);
+    }
+
+    #[test]
+    fn without_grace_a_goal_is_its_own_limit() {
+        let values = [0.79, 0.8].map(Some);
+        assert_eq!(values.map(|value| Goal::AtLeast(0.8).is_reached(value)), [false, true]);
+        assert_eq!(values.map(|value| Goal::AtMost(0.79).is_reached(value)), [true, false]);
+        assert_eq!([Goal::AtLeast(0.8), Goal::None].map(|goal| goal.is_reached(None)), [false, true]);
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //!
 //! A rule that is only a score of each hour ([`Scorer`](pager::Scorer)) becomes a judge with the pages of [`pager`]. The
 //! detector itself is a judge of the package `bench`, since it needs more than this crate knows.
+//!
+//! Apart from all this, [`quality`] judges single runs and error lines of public records by the rules for entities.
 
 pub mod cases;
 pub mod compare;
@@ -18,9 +20,11 @@ pub mod generate;
 pub mod goal;
 pub mod judges;
 pub mod noise;
+pub mod page;
 pub mod pager;
 pub mod pictures;
 pub mod public;
+pub mod quality;
 pub mod record;
 pub mod report;
 pub mod tally;
