@@ -4,18 +4,13 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fleet::compare::Compared;
 use fleet::goal::Measured;
+use fleet::page::Marks;
 use fleet::report;
 
 use super::{Arguments, Judged, all};
-
-/// The lines around a part.
-struct Marks {
-    begin: &'static str,
-    end: &'static str,
-}
 
 const TABLES: Marks = Marks {
     begin: "<!-- Written by `make bench-detection`. -->",
@@ -114,18 +109,6 @@ pub(super) fn write_parts(path: &Path, tables: &str, sets: &str) -> Result<()> {
 
 pub(super) fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-impl Marks {
-    /// The page with the text between the marks.
-    fn replaced(&self, page: &str, text: &str) -> Result<String> {
-        let Self { begin, end } = self;
-        let parts = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
-        let Some((before, after)) = parts else {
-            bail!("the page has no part between the lines {begin:?} and {end:?}");
-        };
-        Ok(format!("{before}{begin}\n\n{}\n\n{end}{after}", text.trim_end()))
-    }
 }
 
 #[cfg(test)]
