@@ -1,6 +1,6 @@
 //! Shapes of answers that several routes share.
 
-use detection::{About, Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
+use detection::{Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -8,11 +8,13 @@ use utoipa::ToSchema;
 
 use crate::access::Caller;
 
+mod about;
 mod check;
 mod incident;
 mod time;
 mod why;
 
+pub(crate) use about::AboutView;
 pub(crate) use check::{BaselineView, Check, Checked, Checks};
 pub(crate) use incident::IncidentView;
 pub(crate) use time::{Time, TimeForm};
@@ -53,9 +55,8 @@ pub(crate) struct AnomalyView {
     pub evidence: Evidence,
     #[serde(flatten)]
     pub why: WhyView,
-    /// The source and the events behind it. Absent for the usage of customers.
     #[serde(flatten)]
-    pub about: Option<About>,
+    pub about: AboutView,
     /// The anomaly in one sentence.
     pub description: String,
     /// The next steps, the most likely cause first.
@@ -119,7 +120,7 @@ impl AnomalyView {
             window: Period { start: item.window_start.into(), end: item.window_end.into() },
             evidence: item.evidence,
             why: item.why.into(),
-            about: item.about,
+            about: item.about.into(),
             description: item.description,
             investigation_steps: item.investigation_steps,
             alert_state: item.alert_state,

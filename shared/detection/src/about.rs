@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// The source of an anomaly, and the events behind it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct About {
     /// The name of the source in the catalog.
     pub source: String,

@@ -1,0 +1,37 @@
+//! The events behind an anomaly of a source with entities.
+
+use std::collections::BTreeMap;
+
+use detection::About;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The source of an anomaly, and the events behind it. All fields are absent for the usage of customers.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = About)]
+pub(crate) struct AboutView {
+    /// The name of the source in the catalog.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Ids of the event: `execution_id`, `trace_id`, `span_id`, `node_key`, `connector_key`, `ticket_id`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ids: BTreeMap<String, String>,
+    /// Events of the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// Those of them that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_events: Option<u64>,
+    /// The value divided by the usual one for rises. For drops the usual value divided by the value, and negative.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviation_factor: Option<f64>,
+}
+
+impl From<Option<About>> for AboutView {
+    fn from(about: Option<About>) -> Self {
+        let Some(About { source, ids, events, bad_events, deviation_factor }) = about else {
+            return Self::default();
+        };
+        Self { source: Some(source), ids, events, bad_events, deviation_factor }
+    }
+}
