@@ -72,17 +72,22 @@ locals {
   api_timeout_seconds            = 29
   api_clickhouse_timeout_seconds = 20
 
-  api_environment = merge(local.function_environment, local.clickhouse_environments.api, {
-    CLICKHOUSE_READ_TIMEOUT_SECONDS  = tostring(local.api_clickhouse_timeout_seconds)
-    CLICKHOUSE_QUERY_TIMEOUT_SECONDS = tostring(local.api_clickhouse_timeout_seconds)
-    DETECTOR_FUNCTION_NAME           = module.detector.function_name
-    SCOPE_READ                       = var.api_scopes.read
-    SCOPE_WRITE                      = var.api_scopes.write
-    SCOPE_ADMIN                      = var.api_scopes.admin
+  api_environment = merge(
+    local.function_environment,
+    local.clickhouse_environments.api,
+    {
+      CLICKHOUSE_READ_TIMEOUT_SECONDS  = tostring(local.api_clickhouse_timeout_seconds)
+      CLICKHOUSE_QUERY_TIMEOUT_SECONDS = tostring(local.api_clickhouse_timeout_seconds)
+      DETECTOR_FUNCTION_NAME           = module.detector.function_name
+      SCOPE_READ                       = var.api_scopes.read
+      SCOPE_WRITE                      = var.api_scopes.write
+      SCOPE_ADMIN                      = var.api_scopes.admin
 
-    TENANT_REQUESTS_PER_MINUTE           = tostring(var.api_tenant_requests_per_minute)
-    TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = tostring(var.api_tenant_clickhouse_seconds_per_minute)
-  })
+      TENANT_REQUESTS_PER_MINUTE           = tostring(var.api_tenant_requests_per_minute)
+      TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = tostring(var.api_tenant_clickhouse_seconds_per_minute)
+    },
+    { for checks in module.checks : "CHECKS_FUNCTION" => checks.function_name },
+  )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.
   api_policy_statements = concat(
@@ -142,6 +147,7 @@ locals {
       },
       local.key_statements.api,
     ],
+    local.checks_policy_statements,
     local.clickhouse_policy_statements.api,
     local.function_policy_statements,
   )

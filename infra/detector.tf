@@ -109,7 +109,7 @@ resource "aws_sqs_queue" "detector_failures" {
 
 # The catalog of metrics is no secret. `insecure_value` lets a plan show its changes.
 resource "aws_ssm_parameter" "catalog" {
-  count = var.catalog_file == null ? 0 : 1
+  count = length(local.catalog_files) == 0 ? 0 : 1
 
   name           = "/${var.name_prefix}/catalog"
   description    = "Catalog of metrics of ${local.detector_name} (TOML)"
@@ -119,20 +119,26 @@ resource "aws_ssm_parameter" "catalog" {
 
   lifecycle {
     precondition {
-      condition     = local.catalog_bytes > 0
-      error_message = "The catalog ${var.catalog_file} (catalog_file) does not exist, is empty, or is no text file."
+      condition     = length(local.catalog_files_without_text) == 0
+      error_message = "The catalog ${join(", ", local.catalog_files_without_text)} (catalog_file, catalog_files) does not exist, is empty, or is no text file."
     }
 
     precondition {
       condition     = local.catalog_bytes <= 8192
-      error_message = "The catalog ${var.catalog_file} has ${local.catalog_bytes} bytes; Parameter Store takes 8192 at most. Shorten it, or build it into the function."
+      error_message = "The catalog ${join(", ", local.catalog_files)} has ${local.catalog_bytes} bytes; Parameter Store takes 8192 at most. Shorten it, or build it into the function."
     }
   }
 }
 
 locals {
-  # Without the `try` a stack could not be destroyed after the file is deleted.
-  catalog_text = var.catalog_file == null ? "" : try(file(var.catalog_file), "")
+  catalog_files = var.catalog_file == null ? var.catalog_files : [var.catalog_file]
+
+  # Without the `try` a stack could not be destroyed after a file is deleted.
+  catalog_texts              = [for path in local.catalog_files : try(file(path), "")]
+  catalog_files_without_text = [for index, text in local.catalog_texts : local.catalog_files[index] if text == ""]
+
+  # All entries of a catalog are elements of lists, so the files after each other are one catalog.
+  catalog_text = join("\n", local.catalog_texts)
 
   # Parameter Store counts bytes, `length` counts characters; four characters of Base64 hold three bytes.
   catalog_base64 = base64encode(local.catalog_text)

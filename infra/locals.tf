@@ -13,6 +13,8 @@ locals {
   detector_name     = "${var.name_prefix}-anomaly-detection"
   api_name          = "${var.name_prefix}-anomaly-api"
   notifier_name     = "${var.name_prefix}-anomaly-notifier"
+  checks_name       = "${var.name_prefix}-anomaly-checks"
+  sources_name      = "${var.name_prefix}-anomaly-sources"
   schedule_name     = "${var.name_prefix}-anomaly-detection"
   table_name        = "${var.name_prefix}-anomalies"
   alert_topic_name  = "${var.name_prefix}-anomaly-alerts"
@@ -23,6 +25,10 @@ locals {
 
   failure_queue_name  = "${local.detector_name}-failures"
   schedule_queue_name = "${local.schedule_name}-schedule-dlq"
+
+  # The rule and the queue of finished events.
+  finished_name                   = "${var.name_prefix}-anomaly-finished"
+  finished_dead_letter_queue_name = "${local.finished_name}-dlq"
 
   notifier_failure_queue_name     = "${local.notifier_name}-failures"
   notifier_dead_letter_queue_name = "${local.notifier_name}-dlq"

@@ -2,7 +2,7 @@
 # emits a metric, and the absence of that metric pages.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = merge(local.alarms, local.missing_run_alarms, local.api_alarms, local.notifier_alarms)
+  for_each = merge(local.alarms, local.missing_run_alarms, local.checks_alarms, local.api_alarms, local.notifier_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description
@@ -29,6 +29,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 locals {
   stack_dimension    = { Stack = var.name_prefix }
   detector_dimension = { FunctionName = module.detector.function_name }
+
+  # They share the queues of their failures.
+  functions_of_runs = join(" or ", concat([module.detector.function_name], module.sources[*].function_name))
 
   # Runs are an hour apart, and most metrics exist only in the minutes of a run.
   # - A state lasts until the next run. Missing data is ignored, so the alarm keeps its state.
@@ -125,7 +128,7 @@ locals {
     }
 
     schedule-dead-letters = {
-      description    = "EventBridge could not hand over an event to ${module.detector.function_name}: that hour was not checked. Remove the cause. Send the event in queue ${aws_sqs_queue.schedule_dead_letters.name} to the function. Then delete the event from the queue."
+      description    = "EventBridge could not hand over an event to ${local.functions_of_runs}: that hour was not checked. Remove the cause. Send the event in queue ${aws_sqs_queue.schedule_dead_letters.name} to the function${local.has_sources ? " that its attribute TARGET_ARN names" : ""}. Then delete the event from the queue."
       namespace      = "AWS/SQS"
       metric         = "ApproximateNumberOfMessagesVisible"
       dimensions     = { QueueName = aws_sqs_queue.schedule_dead_letters.name }
@@ -141,7 +144,7 @@ locals {
     }
 
     detector-dead-letters = {
-      description    = "${module.detector.function_name} failed on an event after all retries: that hour was not checked to its end. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function. Then delete the message."
+      description    = "${local.functions_of_runs} failed on an event after all retries: that hour was not checked to its end. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function${local.has_sources ? " that `requestContext` names" : ""}. Then delete the message."
       namespace      = "AWS/SQS"
       metric         = "ApproximateNumberOfMessagesVisible"
       dimensions     = { QueueName = aws_sqs_queue.detector_failures.name }

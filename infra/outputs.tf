@@ -43,6 +43,36 @@ output "detector_failure_queue_url" {
   value       = aws_sqs_queue.detector_failures.url
 }
 
+output "checks_function_name" {
+  description = "Name of the function that judges finished events. Null in a stack without sources, like the outputs below up to the last queue of finished events."
+  value       = one(module.checks[*].function_name)
+}
+
+output "checks_log_group_name" {
+  description = "Log group of the function that judges finished events, for `aws logs tail`."
+  value       = one(module.checks[*].log_group_name)
+}
+
+output "sources_function_name" {
+  description = "Name of the function that runs for the sources."
+  value       = one(module.sources[*].function_name)
+}
+
+output "sources_log_group_name" {
+  description = "Log group of the function that runs for the sources, for `aws logs tail`."
+  value       = one(module.sources[*].log_group_name)
+}
+
+output "finished_queue_url" {
+  description = "URL of the queue of finished events."
+  value       = one(aws_sqs_queue.finished[*].url)
+}
+
+output "finished_dead_letter_queue_url" {
+  description = "URL of the queue of finished events that could not be judged."
+  value       = one(aws_sqs_queue.finished_dead_letters[*].url)
+}
+
 output "kms_key_arn" {
   description = "ARN of the key that encrypts table, topics, queues and logs. Readers and publishers need it too."
   value       = aws_kms_key.this.arn

@@ -74,6 +74,18 @@ resource "aws_sqs_queue" "schedule_dead_letters" {
           }
         }
       ],
+      !local.has_sources ? [] : [
+        {
+          Sid       = "SourcesSendDeadLetters"
+          Effect    = "Allow"
+          Principal = { Service = "events.amazonaws.com" }
+          Action    = "sqs:SendMessage"
+          Resource  = "${local.queue_arn_prefix}${local.schedule_queue_name}"
+          Condition = {
+            ArnEquals = { "aws:SourceArn" = [for rule in aws_cloudwatch_event_rule.source : rule.arn] }
+          }
+        },
+      ],
     )
   })
 }

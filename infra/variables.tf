@@ -301,7 +301,24 @@ variable "clickhouse_secret_kms_key_arn" {
 }
 
 variable "catalog_file" {
-  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). Terraform puts the catalog into Parameter Store (8 KB at most). Null means the catalog built into the functions."
+  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). Terraform puts the catalog into Parameter Store (8 KB at most). Null means the catalog built into the functions, unless catalog_files is set."
   type        = string
   default     = null
+}
+
+variable "catalog_files" {
+  description = "Paths of the files of one catalog, in the place of catalog_file. Parameter Store takes 8 KB of all together. ../shared/catalog/catalog.toml has the built-in metrics of customers, and ../shared/catalog/presets has catalogs of other sources. Empty means none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.catalog_files) == 0 || var.catalog_file == null
+    error_message = "catalog_files and catalog_file exclude each other: add the path of catalog_file to catalog_files, and leave catalog_file out."
+  }
+
+  validation {
+    condition     = length(distinct(var.catalog_files)) == length(var.catalog_files) && alltrue([for path in var.catalog_files : length(trimspace(path)) > 0])
+    error_message = "catalog_files must hold different paths of files."
+  }
 }

@@ -35,3 +35,14 @@ SETTINGS PROFILE meterflow_detector;
 GRANT SELECT ON metering.usage_hourly TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_models TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;
+
+-- A source with entities has tables of its own, with its name in the place of `usage`. A run also reads the events
+-- themselves, because rules compare single events. For the source `executions`, whose events are in the table
+-- `executions`, both users need these rights:
+--
+-- GRANT SELECT ON metering.executions_hourly TO meterflow_api;
+-- GRANT SELECT ON metering.executions TO meterflow_api;
+-- GRANT SELECT ON metering.executions_hourly TO meterflow_detector;
+-- GRANT SELECT, INSERT ON metering.executions_models TO meterflow_detector;
+-- GRANT SELECT, INSERT ON metering.executions_model_fits TO meterflow_detector;
+-- GRANT SELECT ON metering.executions TO meterflow_detector;

@@ -39,12 +39,19 @@ def require_accepted(file: Optional[Path], program: Path) -> None:
 
 def tables(file: Optional[Path]) -> List[str]:
     """The tables that hold the events of a catalog's metrics, each perhaps with its database."""
-    metrics, of_sources = _content(file) if file is not None else ([], {})
+    metrics, known = _content(file) if file is not None else ([], {})
+    of_sources = {name: source.get("table") for name, source in known.items()}
     return sorted({str(of_sources.get(str(metric.get("source", ""))) or metric.get("table", "events")) for metric in metrics})
 
 
-def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, object]]:
-    """The entries of the metrics, and the table of each source. Nothing where no library reads TOML."""
+def sources(file: Optional[Path]) -> Dict[str, str]:
+    """The sources with entities, by name, each with the table of its events. Such a source has a schedule of its own."""
+    _, known = _content(file) if file is not None else ([], {})
+    return {name: str(source.get("table", "events")) for name, source in sorted(known.items()) if "entity" in source}
+
+
+def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, Dict[str, object]]]:
+    """The entries of the metrics, and those of the sources by name. Nothing where no library reads TOML."""
     try:
         content = file.read_bytes()
         text = content.decode("utf-8")
@@ -69,7 +76,7 @@ def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, object]]:
         raise CloudError(f"The catalog {file} has no [[metric]] in it. shared/catalog/catalog.toml shows what one looks like.")
     # `meterflow` refuses a source that is none.
     named = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
-    return metrics, {str(source.get("name")): source.get("table") for source in named}
+    return metrics, {str(source.get("name")): source for source in named}
 
 
 def _parser():

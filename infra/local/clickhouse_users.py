@@ -112,13 +112,19 @@ def _require(holds: bool, file: Path, what: str) -> None:
 
 
 def _grants(made: Users, user: str, settings: Settings) -> List[str]:
-    granted = [f"GRANT {rights} ON {_quoted(settings.database)}.{_quoted(table)}" for rights, table, to in made.grants if to == user]
-    if user == API_USER:
-        # "Each table that your catalog names."
-        for table in catalogs.tables(settings.catalog):
-            database, _, name = table.rpartition(".")
-            granted.append(f"GRANT SELECT ON {_quoted(database or settings.database)}.{_quoted(name)}")
-    return sorted(set(granted))
+    # "Each table that your catalog names" is for the API. Both users read the events of the sources with entities.
+    sources = catalogs.sources(settings.catalog)
+    tables = catalogs.tables(settings.catalog) if user == API_USER else sorted(sources.values())
+    rights = [(rights, table) for rights, table, to in made.grants if to == user]
+    # The tables that are computed have the name of the source in the place of `usage`.
+    rights += [(right, table.replace("usage", source, 1)) for source in sources for right, table in rights if table.startswith("usage_")]
+    rights += [("SELECT", table) for table in tables]
+    return sorted({f"GRANT {right} ON {_in_database(table, settings.database)}" for right, table in rights})
+
+
+def _in_database(table: str, database: str) -> str:
+    named, _, name = table.rpartition(".")
+    return f"{_quoted(named or database)}.{_quoted(name)}"
 
 
 def _settings(values: List[Setting]) -> str:

@@ -1,7 +1,7 @@
 """Invokes a deployed function with an event from events/, and shows its answer.
 
 The file name of an event names the function: events/api-NAME.json, events/notifier-NAME.json,
-events/detector-NAME.json.
+events/detector-NAME.json. events/execution_completed.json goes to the function for finished events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from settings import Settings
 
 
 # The output with the function's name, by the start of the event's file name.
-RECIPIENTS = {"api": "api_function_name", "notifier": "notifier_function_name"}
+RECIPIENTS = {"api": "api_function_name", "notifier": "notifier_function_name", "execution_completed": "checks_function_name"}
 DETECTOR = "detector_function_name"
 
 RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
@@ -39,7 +39,7 @@ class Event:
 def read(settings: Settings, name: str, time: Optional[str]) -> Event:
     """The event of this name, with another time where one is given."""
     file = event_file(settings, name)
-    recipient = RECIPIENTS.get(file.name.partition("-")[0], DETECTOR)
+    recipient = RECIPIENTS.get(file.stem.partition("-")[0], DETECTOR)
     return Event(file, recipient, _payload(file, recipient, time))
 
 
@@ -85,7 +85,8 @@ def show_http_answer(answer: Dict[str, object]) -> int:
 def _function(outputs: Dict[str, object], recipient: str, name_prefix: str) -> str:
     name = outputs.get(recipient)
     if name is None:
-        without = "an API" if recipient == RECIPIENTS["api"] else "it: it is older than this function"
+        without = {RECIPIENTS["api"]: "an API", RECIPIENTS["execution_completed"]: "sources: see infra/variables_sources.tf"}.get(
+            recipient, "it: it is older than this function")
         raise CloudError(f"The stack {name_prefix} was deployed without {without}.")
     return name
 
@@ -97,6 +98,9 @@ def _payload(file: Path, recipient: str, time: Optional[str]) -> Dict[str, objec
         raise CloudError(f"{file} is not JSON: {error}") from None
     if time:
         _require_time(time, is_run=recipient == DETECTOR and not _is_dry_run(payload))
+    if time and recipient == RECIPIENTS["execution_completed"]:
+        raise CloudError(f"A time chooses the window of a run of the detector, but {file.name} names one event, which has "
+                         "its time in its table. Leave it out.")
     if time and recipient == RECIPIENTS["api"]:
         raise CloudError(f"A time chooses the window of a run of the detector, but {file.name} is a request to the API. "
                          "Leave it out, or change the request's own parameters.")

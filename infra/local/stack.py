@@ -37,7 +37,8 @@ TEST_VARIABLES = {"reserved_concurrency": 8}
 # The scopes of the API, unless the stack's variables name others.
 API_SCOPES = {"read": "anomalies:read", "write": "anomalies:write", "admin": "anomalies:admin"}
 # The outputs that name the functions.
-FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name")
+FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name", "checks_function_name",
+                  "sources_function_name")
 # One of the customers that `meterflow seed` makes.
 API_CUSTOMER_ID = "cust_0001"
 
@@ -209,6 +210,7 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "clickhouse_allow_plaintext": server.allow_plaintext or (server.started_here and bool(secrets)),
         **secrets,
         "catalog_file": str(stack.catalog_file) if stack.catalog_file else None,
+        "sources": {name: {} for name in catalogs.sources(stack.catalog_file)},
         "aws_endpoint_url": settings.aws_url,
         # The local stack may be deleted at any time.
         "deletion_protection": False,
@@ -240,7 +242,8 @@ def _clickhouse_secrets(settings: Settings, stack: Stack) -> Dict[str, str]:
 
 def _fingerprint(configuration: List[Path], stack: Stack, variables: Dict[str, object]) -> str:
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
-    inputs = [*configuration, *stack.packages] + ([stack.catalog_file] if stack.catalog_file else [])
+    catalog = [stack.catalog_file] if stack.catalog_file else [Path(file) for file in variables.get("catalog_files", [])]
+    inputs = [*configuration, *stack.packages, *catalog]
     for file in inputs:
         digest.update(f"\0{file}\0".encode())
         digest.update(file.read_bytes())

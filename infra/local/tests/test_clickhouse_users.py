@@ -77,6 +77,18 @@ class FromTheFile(InAFolder):
         file.write_text("source = [3, {name = [1]}]\n[[metric]]\nsource = [2]\n")
         self.assertEqual(catalogs.tables(file), ["events"])
 
+    def test_a_source_with_entities_has_tables_of_its_own(self):
+        (self.root / "my.toml").write_text('[[source]]\nname = "jobs"\ntable = "work.jobs"\nentity = "job"\n[[metric]]\nsource = "jobs"\n')
+        own = [grant for grant in self.grants("meterflow_detector", LOCAL_CATALOG="my.toml") if "jobs" in grant]
+        self.assertEqual(own, [
+            "GRANT SELECT ON `meterflow`.`jobs_hourly`", "GRANT SELECT ON `work`.`jobs`",
+            "GRANT SELECT, INSERT ON `meterflow`.`jobs_model_fits`", "GRANT SELECT, INSERT ON `meterflow`.`jobs_models`",
+        ])
+        self.assertEqual(self.grants("meterflow_api", LOCAL_CATALOG="my.toml"), [
+            "GRANT SELECT ON `meterflow`.`events`", "GRANT SELECT ON `meterflow`.`jobs_hourly`",
+            "GRANT SELECT ON `meterflow`.`usage_hourly`", "GRANT SELECT ON `work`.`jobs`",
+        ])
+
     def test_everybody_else_on_this_machine_may_do_all(self):
         default = self.users().find("users/default")
         self.assertEqual((default.findtext("password"), default.find("grants")), ("", None))

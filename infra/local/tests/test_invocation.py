@@ -13,7 +13,7 @@ import settings
 from console import CloudError
 
 OUTPUTS = {"detector_function_name": "m-anomaly-detection", "api_function_name": "m-anomaly-api",
-           "notifier_function_name": "m-anomaly-notifier"}
+           "notifier_function_name": "m-anomaly-notifier", "checks_function_name": "m-anomaly-checks"}
 
 
 class InAFolder(unittest.TestCase):
@@ -64,6 +64,17 @@ class Event(InAFolder):
         self.assertEqual(calls[0], {"function": "m-anomaly-api", "payload": {"rawPath": "/v1/anomalies/check"}})
         _, calls, _ = self.invoke("notifier-alert", answer=None)
         self.assertEqual(calls[0], {"function": "m-anomaly-notifier", "payload": {"Records": []}})
+
+    def test_a_finished_event_goes_to_the_function_for_them(self):
+        finished = {"detail-type": "Execution Completed", "time": "2026-11-21T13:00:00Z", "detail": {"source": "jobs", "id": "7"}}
+        self.event("execution_completed", finished)
+        _, calls, _ = self.invoke("execution_completed", answer={"checked": {}})
+        self.assertEqual(calls[0], {"function": "m-anomaly-checks", "payload": finished})
+        with self.assertRaisesRegex(CloudError, "execution_completed.json names one event"):
+            self.invoke("execution_completed", time="2026-11-21T14:00:00Z")
+        self.deployed({**OUTPUTS, "checks_function_name": None})
+        with self.assertRaisesRegex(CloudError, "meterflow was deployed without sources"):
+            self.invoke("execution_completed", answer={})
 
     def test_a_time_replaces_that_of_the_digest_but_makes_none_of_another_event(self):
         _, calls, _ = self.invoke("notifier-digest", time="2026-11-22T08:00:00Z", answer=None)

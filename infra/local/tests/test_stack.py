@@ -206,6 +206,19 @@ class Fingerprint(InAFolder):
             seen.add(fingerprint(a=1))
         self.assertEqual(len(seen), 7)
 
+    def test_it_changes_with_each_file_of_a_list(self):
+        made = [self.folder / name for name in ("package.zip", "usage.toml", "executions.toml")]
+        for file in made:
+            file.write_text("first")
+
+        def fingerprint():
+            described = stack.Stack("meterflow", "usage", made[0], made[0], made[0])
+            return stack._fingerprint([], described, {"catalog_files": [str(file) for file in made[1:]]})
+
+        first = fingerprint()
+        made[2].write_text("changed")
+        self.assertNotEqual(fingerprint(), first)
+
 
 class Parts(InAFolder):
     """What must be there for a deployed stack to count as complete."""
