@@ -32,6 +32,11 @@ ops_emails   = ["oncall@example.com"]
 # A catalog of your own instead of the built-in metrics.
 # catalog_file = "catalog.toml"
 
+# The built-in metrics, and executions of workflows. Each execution is judged when it is finished, and all of them once
+# an hour (docs/operations.md).
+# catalog_files = ["../shared/catalog/catalog.toml", "../shared/catalog/presets/executions.toml"]
+# sources       = { executions = {}, execution_nodes = {} }
+
 # Events that reach ClickHouse up to ten minutes late are still counted in their window.
 # window_delay_seconds = 600
 

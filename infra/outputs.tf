@@ -44,7 +44,7 @@ output "detector_failure_queue_url" {
 }
 
 output "checks_function_name" {
-  description = "Name of the function that judges finished events. Null in a stack without sources, like the outputs below up to the last queue of finished events."
+  description = "Name of the function that judges finished events. Null in a stack without sources, like the next five outputs."
   value       = one(module.checks[*].function_name)
 }
 

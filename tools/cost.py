@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The cost of detector and notifier on AWS per month. It writes docs/cost.md (`make docs`), or compares it with
+"""The cost of detector, notifier and sources on AWS per month. It writes docs/cost.md (`make docs`), or compares it with
 --check.
 
 Prices and assumptions are below. The measured figures are in docs/measured.json, from `make bench` and `make
@@ -28,6 +28,9 @@ CLOUDWATCH_ALARM = 0.10  # for each metric that an alarm looks at
 LOG_GB = 0.50
 SECRET = 0.40
 KMS_KEY = 1.00
+KMS_REQUEST = 3e-6
+EVENT = 1.00e-6  # EventBridge, put on a bus by your system. The events of a schedule are free
+SQS_REQUEST = 0.40e-6
 
 DETECTOR_GB, NOTIFIER_GB = 0.5, 0.25
 NOTIFIER_SECONDS = 1.0
@@ -65,6 +68,21 @@ ALARM_METRICS = 9 + 8 + 2 + 5 + CHANNELS
 METRICS = 4
 ANOMALOUS, CRITICAL = 1 / 1_000, 1 / 4
 
+# Runs of a source with entities, by its schedule.
+RUNS = {"rate(1 hour)": HOURS, "rate(5 minutes)": HOURS * 12, "rate(1 minute)": HOURS * 60}
+# A finished event has a call of the function for itself at worst, is sent, received and deleted, and reads the policies and
+# the latest incidents of four metrics in both directions, half a unit each. Each writes a line of log or two.
+CHECK_SECONDS = 0.3
+REQUESTS_PER_EVENT = 3
+READS_PER_EVENT = (1 + 4 * 2) / 2
+LOG_KB_PER_EVENT = 1
+# While the queue is empty, five readers of Lambda ask it every 20 seconds. SQS takes a new key for the data every five
+# minutes, as the sender and as the receiver.
+POLLS = HOURS * 180 * 5
+KEYS = HOURS * 12 * 2
+# One event in 1,000 is anomalous.
+ANOMALOUS_EVENT = 1 / 1_000
+
 # The naive design: two queries for each customer and metric, one pair after the other, in functions of the same size
 # that may run for 300 seconds each.
 FUNCTION_SECONDS = 300
@@ -88,6 +106,23 @@ def monthly(seconds: float, anomalies: float, critical: float) -> dict:
         "CloudWatch": metrics * CLOUDWATCH_METRIC + ALARM_METRICS * CLOUDWATCH_ALARM + logs_gb * LOG_GB,
         "secrets": SECRETS * SECRET,
         "KMS": KMS_KEY,
+    }
+
+
+def scheduled(runs: float, seconds: float) -> float:
+    """The runs of a source, without what they find."""
+    return runs * (seconds * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST + LOG_KB_PER_RUN / 1e6 * LOG_GB)
+
+
+def finished(events: float) -> dict:
+    check = CHECK_SECONDS * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST
+    return {
+        "EventBridge": events * EVENT,
+        "SQS": (events * REQUESTS_PER_EVENT + POLLS) * SQS_REQUEST,
+        "Lambda": events * check,
+        "DynamoDB": events * (READS_PER_EVENT * READ_UNIT + ANOMALOUS_EVENT * UNITS_PER_ANOMALY * WRITE_UNIT),
+        "CloudWatch": events * LOG_KB_PER_EVENT / 1e6 * LOG_GB + CLOUDWATCH_ALARM,
+        "KMS": KEYS * KMS_REQUEST,
     }
 
 
@@ -145,6 +180,7 @@ def document(measured: dict) -> str:
         "",
         "More than 100 % means that the run takes longer than an hour, whatever the number of functions.",
         "",
+        *of_sources(measured),
         "## Not included",
         "",
         "The API adds two alarms ($0.20). A million requests cost $1.00 for API Gateway, $0.20 for Lambda, and $0.67 for each",
@@ -152,6 +188,36 @@ def document(measured: dict) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def of_sources(measured: dict) -> list:
+    """The part about sources with entities. Their findings cost what those of customers cost."""
+    sizes = runs(measured)[:3]
+    lines = [
+        "## Sources with entities, a month",
+        "",
+        "A stack without `sources` pays nothing of this. A run of a source is assumed to take as long as a run for as many customers.",
+        "A schedule that is more frequent makes more runs, and each run is a few more queries for ClickHouse.",
+        "",
+        "| schedule of a source | runs | " + " | ".join(f"{entities:,} entities" for entities, _ in sizes) + " |",
+        "|---|---|" + "---|" * len(sizes),
+    ]
+    for schedule, number in RUNS.items():
+        cells = " | ".join(money(scheduled(number, seconds)) for _, seconds in sizes)
+        lines.append(f"| `{schedule}` | {number:,} | {cells} |")
+    columns = ["EventBridge", "SQS", "Lambda", "DynamoDB", "CloudWatch", "KMS"]
+    lines += [
+        "",
+        f"Each finished event is checked at once. A check is assumed to take {CHECK_SECONDS:g} s, in a call for itself. One event in",
+        "1,000 is anomalous. ClickHouse answers three short queries for each event.",
+        "",
+        "| finished events | " + " | ".join(columns) + " | a month |",
+        "|---|" + "---|" * (len(columns) + 1),
+    ]
+    for events in (0, 100_000, 1_000_000, 10_000_000):
+        costs = finished(events)
+        lines.append(f"| {events:,} | {' | '.join(money(costs[column]) for column in columns)} | **{money(sum(costs.values()))}** |")
+    return [*lines, ""]
 
 
 def runs(measured: dict) -> list:

@@ -22,6 +22,7 @@ mod clickhouse_faults;
 mod deployed;
 mod executions;
 mod expressions;
+mod finished;
 mod first_days;
 mod first_use;
 mod gateway;
