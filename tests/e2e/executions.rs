@@ -17,7 +17,12 @@ const COLUMNS: &str =
 /// Three workflows of `acme` and one of `globex`, each every half an hour for 35 days until END. They take 40 seconds and a few
 /// more, write about 300 records, and one of fifty fails.
 async fn world() -> Result<(World, App)> {
-    let world = empty_world().await?;
+    let world = World::without_migration().await?;
+    let admin = world.clickhouse.clone().with_database("system");
+    admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
+    for statement in TABLES.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+        world.clickhouse.query_raw(statement).execute().await?;
+    }
     let end = at(END).as_second();
     let usual = format!(
         "INSERT INTO executions ({COLUMNS})
@@ -29,28 +34,12 @@ async fn world() -> Result<(World, App)> {
         35 * 48
     );
     world.clickhouse.query_raw(&usual).execute().await?;
-    migrate(&world).await?;
-    let app = world.app_with(&[("CATALOG_PATH", "preset:executions")], &world.aws).await?;
-    Ok((world, app))
-}
-
-/// A world with the tables of executions, which are empty.
-pub(crate) async fn empty_world() -> Result<World> {
-    let world = World::without_migration().await?;
-    let admin = world.clickhouse.clone().with_database("system");
-    admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
-    for statement in TABLES.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-        world.clickhouse.query_raw(statement).execute().await?;
-    }
-    Ok(world)
-}
-
-/// Makes the rollup of the preset's sources.
-pub(crate) async fn migrate(world: &World) -> Result<()> {
-    for source in Catalog::from_files("preset:executions")?.all() {
+    let catalog = Catalog::from_files("preset:executions")?;
+    for source in catalog.all() {
         e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
     }
-    Ok(())
+    let app = world.app_with(&[("CATALOG_PATH", "preset:executions")], &world.aws).await?;
+    Ok((world, app))
 }
 
 /// Inserts a finished execution.

@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
+use catalog::Catalog;
+use e2e::World;
 use e2e::deployed::Deployed;
 use e2e::world::variable;
 use serde_json::{Value, json};
 
-use crate::executions::{empty_world, migrate};
 use crate::notifier::sample;
 
 /// The sample event.
 pub(crate) const EVENT: &str = "execution_completed";
 
+const TABLES: &str = include_str!("../../infra/clickhouse/executions.sql");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const STACK: &str = "finished";
 const CHECKS: &str = "finished-anomaly-checks";
 
 #[tokio::test]
 async fn a_finished_event_is_judged_and_one_without_a_row_is_kept() -> Result<()> {
-    let world = empty_world().await?;
-    migrate(&world).await?;
+    let world = world().await?;
     deploy(&world.database)?;
     let (deployed, sqs) = (Deployed::new().await?, aws_sdk_sqs::Client::new(&world.aws));
     // Production waits three minutes before it sends an event again.
@@ -67,7 +68,7 @@ async fn a_finished_event_is_judged_and_one_without_a_row_is_kept() -> Result<()
     );
     assert_eq!(bodies[0]["detail-type"], "Execution Completed", "the event is kept as it was announced");
 
-    let failures = deployed.log_lines(CHECKS, "was not judged").await?;
+    let failures = lines(&deployed, "a finished event was not judged: the queue sends it again").await?;
     assert!(!failures.is_empty(), "each try tells why");
     assert!(
         failures.iter().all(|line| line.to_string().contains("no event with the id `unwritten`")),
@@ -80,6 +81,20 @@ async fn a_finished_event_is_judged_and_one_without_a_row_is_kept() -> Result<()
     let answer = deployed.invoke_function(CHECKS, &event("unwritten", "executions")?).await?;
     assert_eq!(answer["unjudged"]["reason"], "unknown", "{answer}");
     Ok(())
+}
+
+/// A world with the tables of executions, which are empty.
+async fn world() -> Result<World> {
+    let world = World::without_migration().await?;
+    let admin = world.clickhouse.clone().with_database("system");
+    admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
+    for statement in TABLES.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+        world.clickhouse.query_raw(statement).execute().await?;
+    }
+    for source in Catalog::from_files("preset:executions")?.all() {
+        e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
+    }
+    Ok(world)
 }
 
 /// A second stack, whose catalog is that of the preset.
@@ -126,13 +141,20 @@ async fn queue_url(sqs: &aws_sdk_sqs::Client, name: &str) -> Result<String> {
     sqs.get_queue_url().queue_name(name).send().await?.queue_url.with_context(|| format!("no queue {name}"))
 }
 
-/// Waits for the first such line in the log of the function, at most a minute.
-async fn wait_for_line(deployed: &Deployed, text: &str) -> Result<Value> {
+/// The lines with this message in the log of the function.
+async fn lines(deployed: &Deployed, message: &str) -> Result<Vec<Value>> {
+    let mut lines = deployed.log_lines(CHECKS, "").await?;
+    lines.retain(|line| line["message"] == message);
+    Ok(lines)
+}
+
+/// Waits for the first of these lines, at most a minute.
+async fn wait_for_line(deployed: &Deployed, message: &str) -> Result<Value> {
     for _ in 0..120 {
-        if let Some(line) = deployed.log_lines(CHECKS, text).await?.into_iter().next() {
+        if let Some(line) = lines(deployed, message).await?.into_iter().next() {
             return Ok(line);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    anyhow::bail!("{CHECKS} logged no line with `{text}`")
+    anyhow::bail!("{CHECKS} logged no line `{message}`")
 }
