@@ -110,8 +110,8 @@ def monthly(seconds: float, anomalies: float, critical: float) -> dict:
 
 
 def scheduled(runs: float, seconds: float) -> float:
-    """The runs of a source, without what they find."""
-    return runs * (seconds * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST + LOG_KB_PER_RUN / 1e6 * LOG_GB)
+    """The runs of a source with metrics of its own, without what they find."""
+    return DETECTOR_METRICS * CLOUDWATCH_METRIC + runs * (seconds * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST + LOG_KB_PER_RUN / 1e6 * LOG_GB)
 
 
 def finished(events: float) -> dict:
@@ -197,7 +197,8 @@ def of_sources(measured: dict) -> list:
         "## Sources with entities, a month",
         "",
         "A stack without `sources` pays nothing of this. A run of a source is assumed to take as long as a run for as many customers.",
-        "A schedule that is more frequent makes more runs, and each run is a few more queries for ClickHouse.",
+        f"{money(DETECTOR_METRICS * CLOUDWATCH_METRIC)} of each sum are the metrics of the source. A more frequent schedule makes more runs, and each run is a few",
+        "more queries for ClickHouse.",
         "",
         "| schedule of a source | runs | " + " | ".join(f"{entities:,} entities" for entities, _ in sizes) + " |",
         "|---|---|" + "---|" * len(sizes),
