@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use catalog::Catalog;
+use catalog::{Catalog, is_identifier};
 use warehouse::rollup;
 
 use crate::connection::{Connection, Server};
@@ -35,6 +35,9 @@ pub(crate) async fn run(connection: &Connection, args: InitArgs) -> anyhow::Resu
     let InitArgs { table, name, output } = args;
     if let Some(path) = output.as_ref().filter(|path| path.exists()) {
         bail!("{} exists: name another file with --output, or remove it", path.display());
+    }
+    if table.split('.').count() > 2 || !table.split('.').all(is_identifier) {
+        bail!("`{table}` is no table: write \"table\" or \"database.table\", of letters, digits and _");
     }
     let server = connection.server().await?;
     let Server { client, database, url, user, .. } = &server;

@@ -11,11 +11,15 @@ pub(crate) struct UninstallArgs {
     /// Remove them. Without it they are only listed.
     #[arg(long)]
     yes: bool,
+
+    /// Remove only what belongs to this source.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
 }
 
 pub(crate) async fn run(server: &Server, args: UninstallArgs) -> anyhow::Result<()> {
     let Server { client, database, .. } = server;
-    let statements = rollup::leftovers(client, database).await?;
+    let statements = rollup::leftovers(client, database, args.source.as_deref()).await?;
     if statements.is_empty() {
         say!("{database} has no views or tables of the rollup");
         return Ok(());
@@ -26,7 +30,12 @@ pub(crate) async fn run(server: &Server, args: UninstallArgs) -> anyhow::Result<
     if !args.yes {
         bail!("nothing was changed. Add --yes to remove these, with their history. Your events stay");
     }
-    rollup::uninstall(client, database).await?;
-    say!("{database} is as it was before the first migration. Your events and the database itself stay");
+    rollup::uninstall(client, database, args.source.as_deref()).await?;
+    match &args.source {
+        None => say!(
+            "{database} is as it was before the first migration. Your events and the database itself stay"
+        ),
+        Some(source) => say!("{database} has nothing of the source {source} any more. Your events stay"),
+    }
     Ok(())
 }

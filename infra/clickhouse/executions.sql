@@ -1,7 +1,7 @@
 -- Tables of the preset `executions`: executions of workflows and of their nodes.
 --
--- A row is written when an execution or a node is finished. Whoever writes it while it runs, and again later, needs a source
--- with `feed = "poll"`: a view would count each writing.
+-- A row is written once, when an execution or a node is finished. A row that is written while it runs, and again later, would
+-- count each time that it is written as finished.
 
 CREATE TABLE IF NOT EXISTS executions
 (

@@ -60,7 +60,7 @@ async fn execution(
 }
 
 async fn check(app: &App, id: &str) -> Result<CheckedEvent> {
-    let request = EventRequest { source: "executions".to_owned(), id: id.to_owned() };
+    let request = EventRequest { source: "executions".to_owned(), id: id.to_owned(), customer_id: None };
     check_event(app, &request, Instant::now() + Duration::from_secs(20)).await
 }
 
@@ -150,6 +150,97 @@ async fn the_hourly_run_finds_a_creeping_error_rate_and_nothing_else() -> Result
 }
 
 #[tokio::test]
+async fn an_event_that_is_written_three_times_counts_once_in_a_row() -> Result<()> {
+    let (world, app) = world().await?;
+    for _ in 0..3 {
+        execution(&world, "again", "import", 6, "'failed' AS status, 41000 AS duration, 300 AS records")
+            .await?;
+    }
+    let checked = check(&app, "again").await?;
+    assert_eq!(verdict(&checked, "execution_failures_in_a_row"), "normal", "{checked:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_run_of_the_hour_tells_an_event_that_nobody_sent_and_ends_what_is_over() -> Result<()> {
+    let (world, app) = world().await?;
+    execution(&world, "lost", "nightly", 1_500, "'completed' AS status, 41000 AS duration, 0 AS records")
+        .await?;
+    let summary = hourly_run(&app).await?;
+    let items = world.all_items().await?;
+    let found: Vec<_> = items.iter().filter(|item| text(item, "sk").starts_with("ANOMALY#")).collect();
+    assert_eq!(found.len(), 1, "{summary:?} {found:?}");
+    assert_eq!(text(found[0], "type"), "output_size_drop");
+    // Three calm hours later the incident is over.
+    for hour in 1..=4 {
+        let end = at(END) + jiff::SignedDuration::from_hours(hour);
+        let usual = format!(
+            "INSERT INTO executions ({COLUMNS}) SELECT concat('later-', toString({hour}), workflow), 'acme', workflow, 'completed',
+                 toDateTime64({at} - 90, 3, 'UTC'), toDateTime64({at} - 60, 3, 'UTC'), 41000, 300
+             FROM (SELECT arrayJoin(['nightly', 'import', 'export']) AS workflow)",
+            at = end.as_second()
+        );
+        world.clickhouse.query_raw(&usual).execute().await?;
+        let request = Request { source: Some("executions".to_owned()), time: end, ..hourly(END) };
+        run(&app.of_source("executions")?, &request).await?;
+    }
+    let incidents = world.incidents().await?;
+    let states: Vec<_> = incidents.iter().map(|incident| text(incident, "state")).collect();
+    assert_eq!(states, ["resolved"], "{incidents:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broken_value_hides_no_other_and_sinks_no_baseline() -> Result<()> {
+    let (world, app) = world().await?;
+    let text_of_catalog = CATALOG_OF_RATIOS;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("ratios.toml");
+    std::fs::write(&path, text_of_catalog)?;
+    let path = path.to_str().context("a path in UTF-8")?;
+    for source in Catalog::from_files(path)?.all() {
+        e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
+    }
+    // One of them divides by zero, and one is negative: both are within the month, and within the hour.
+    for (id, ago, rest) in [
+        ("infinite", 900_000, "'completed' AS status, 0 AS duration, 300 AS records"),
+        ("infinite now", 200, "'completed' AS status, 0 AS duration, 300 AS records"),
+        ("many", 100, "'completed' AS status, 100 AS duration, 9000 AS records"),
+    ] {
+        execution(&world, id, "nightly", ago, rest).await?;
+    }
+    let ratios = world.app_with(&[("CATALOG_PATH", path)], &world.aws).await?;
+    let request = Request { source: Some("ratios".to_owned()), ..hourly(END) };
+    let summary = run(&ratios.of_source("ratios")?, &request).await?;
+    assert_eq!(summary.anomalies_found, 1, "{summary:?}");
+    drop(app);
+    Ok(())
+}
+
+/// A value that divides by a duration of zero.
+const CATALOG_OF_RATIOS: &str = r#"
+[[source]]
+name = "ratios"
+table = "executions"
+tenant = "workspace_id"
+entity = "workflow_id"
+time = "finished_at"
+
+[[metric]]
+name = "records_a_ms"
+source = "ratios"
+unit = "records"
+aggregate = "max"
+value = "toFloat64(output_records) / toFloat64(duration_ms) - if(id = 'negative', 1, 0)"
+missing = "gap"
+min_change = 1
+
+[[metric.rule]]
+type = "percentile"
+min_change = 1
+"#;
+
+#[tokio::test]
 async fn a_slow_node_is_found_by_the_run_of_its_source() -> Result<()> {
     let (world, app) = world().await?;
     let end = at(END).as_second();
@@ -189,7 +280,7 @@ async fn what_is_no_finished_execution_is_refused_with_its_reason() -> Result<()
         let error = check(&app, id).await.expect_err(id);
         assert_eq!(error.downcast_ref::<Unjudged>().map(Unjudged::reason), Some(reason), "{error:#}");
     }
-    let request = EventRequest { source: "machines".to_owned(), id: "a".to_owned() };
+    let request = EventRequest { source: "machines".to_owned(), id: "a".to_owned(), customer_id: None };
     let error =
         check_event(&app, &request, Instant::now() + Duration::from_secs(20)).await.expect_err("no source");
     assert!(error.to_string().contains("it has executions, execution_nodes"), "{error:#}");

@@ -337,7 +337,7 @@ async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
         .run("CREATE MATERIALIZED VIEW usage_hourly_of_theirs ENGINE = Memory AS SELECT 1 AS a FROM events")
         .await?;
     warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
-    rollup::uninstall(&warehouse.client, &warehouse.database).await?;
+    rollup::uninstall(&warehouse.client, &warehouse.database, None).await?;
     let left: Vec<String> = warehouse
         .client
         .query("SELECT name FROM system.tables WHERE database = currentDatabase() AND NOT startsWith(name, '.') ORDER BY name")
@@ -345,7 +345,7 @@ async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
         .await?;
     assert_eq!(left, ["events", "usage_hourly_of_theirs"]);
     assert_eq!(warehouse.one::<u64>("SELECT count() FROM events").await?, 33);
-    assert_eq!(rollup::leftovers(&warehouse.client, &warehouse.database).await?, Vec::<String>::new());
+    assert_eq!(rollup::leftovers(&warehouse.client, &warehouse.database, None).await?, Vec::<String>::new());
     // And back again, with all of it.
     warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
     assert_eq!(warehouse.rolled_events("compute_time").await?, 33);

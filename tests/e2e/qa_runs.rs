@@ -44,7 +44,7 @@ async fn a_run_that_is_too_fast_or_too_slow_is_unusual_and_carries_its_ticket() 
     for (id, expected) in
         [("slow", "anomalous"), ("fast", "anomalous"), ("usual", "normal"), ("broken", "no_data")]
     {
-        let request = EventRequest { source: "qa_runs".to_owned(), id: id.to_owned() };
+        let request = EventRequest { source: "qa_runs".to_owned(), id: id.to_owned(), customer_id: None };
         let checked = check_event(&app, &request, Instant::now() + Duration::from_secs(20)).await?;
         let duration = checked.metrics.iter().find(|metric| metric.metric == "qa_duration");
         assert_eq!(duration.map(|metric| metric.verdict), Some(expected), "{checked:?}");
@@ -52,6 +52,10 @@ async fn a_run_that_is_too_fast_or_too_slow_is_unusual_and_carries_its_ticket() 
     let items = world.all_items().await?;
     let found: Vec<_> = items.iter().filter(|item| text(item, "sk").starts_with("ANOMALY#")).collect();
     assert!(found.iter().all(|item| text(item, "type") == "unusual_execution_time"), "{found:?}");
+    // Both were finished in the same second.
+    let mut directions: Vec<_> = found.iter().map(|item| text(item, "direction")).collect();
+    directions.sort();
+    assert_eq!(directions, ["drop", "spike"]);
     let ticket = found[0].get("ids").and_then(|ids| ids.as_m().ok()).and_then(|ids| ids.get("ticket_id"));
     assert_eq!(ticket.and_then(|ticket| ticket.as_s().ok()).map(String::as_str), Some("OPS-7"));
     Ok(())

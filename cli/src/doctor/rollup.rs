@@ -10,6 +10,9 @@ use crate::connection::Server;
 /// Hours without an event after which a metric is reported.
 const QUIET_HOURS: i64 = 24;
 
+/// The source of the metrics of customers. Every version has its tables.
+const USAGE: &str = "usage";
+
 const MIGRATE: &str = "Run `meterflow migrate` with the catalog of the stack";
 
 pub(super) async fn look(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Finding> {
@@ -18,7 +21,24 @@ pub(super) async fn look(server: &Server, catalog: &Catalog, now: Timestamp) -> 
     for catalog in catalog.all() {
         findings.extend(of_source(server, catalog, now).await);
     }
+    findings.extend(left_sources(server, catalog).await);
     findings
+}
+
+/// Sources that left the catalog. Their views still run within each insert into people's tables.
+async fn left_sources(server: &Server, catalog: &Catalog) -> Vec<Finding> {
+    let sources = match rollup::sources(&server.client, &server.database).await {
+        Ok(sources) => sources,
+        Err(error) => return vec![Finding::unknown("sources", error.to_string())],
+    };
+    let left = sources.into_iter().filter(|name| name != USAGE && catalog.of(name).is_none());
+    let finding = |name: String| {
+        Finding::wrong(
+            format!("the catalog has no source `{name}`, and its views still run within inserts"),
+            format!("Name the catalog that has it, or run `meterflow uninstall --source {name} --yes`"),
+        )
+    };
+    left.map(finding).collect()
 }
 
 /// The tables, views and newest events of one source.

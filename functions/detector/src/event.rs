@@ -4,7 +4,7 @@
 //! for the anomaly and its incident, and the item is the outbox. The hourly run of the source judges all of its events once
 //! more, and ends the incidents. So an event that nobody sent is told within the hour.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use detection::{About, AnomalyId, CustomerId, EntityPath, Hour, Severity, Verdict, Window, describe};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Writer;
 use uuid::Uuid;
-use warehouse::usage::{EntitiesRequest, EventFigures, FinishedEvent};
+use warehouse::usage::{EntitiesRequest, EventFigures, FailedInARow, FinishedEvent};
 
 use crate::app::App;
 use crate::known::Known;
@@ -28,6 +28,9 @@ use crate::spool::Spool;
 /// The `detail-type` of an event that asks for a check.
 const DETAIL_TYPE: &str = "Execution Completed";
 
+/// Time that is kept back to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// How far the clock of the sender of an event may be ahead.
@@ -40,6 +43,9 @@ pub struct EventRequest {
     pub source: String,
     /// The id of the event in its table.
     pub id: String,
+    /// The customer that the event is of. Needed where ids are unique for a customer only.
+    #[serde(default)]
+    pub customer_id: Option<CustomerId>,
 }
 
 /// What was found out about an event.
@@ -142,11 +148,22 @@ pub async fn check_event(
     request: &EventRequest,
     deadline: Instant,
 ) -> anyhow::Result<CheckedEvent> {
+    let deadline = deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline);
+    match tokio::time::timeout_at(deadline.into(), check(app, request, deadline)).await {
+        Ok(checked) => checked,
+        Err(_) => Err(anyhow::anyhow!(
+            "time ran out while the event `{}` of `{}` was judged: send it again",
+            request.id,
+            request.source
+        )),
+    }
+}
+
+async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::Result<CheckedEvent> {
     let (started, run_id) = (Instant::now(), Uuid::new_v4().to_string());
     let app = &app.of_source(&request.source)?;
     let event = find(app, request, &run_id).await?;
-    let window =
-        Window::between(event.at.checked_sub(AN_HOUR)?, event.at).context("its time is out of range")?;
+    let window = window_of(&event, &request.id)?;
     let key = CustomerId::new(String::from_utf8_lossy(&event.key)).context("its entity cannot be named")?;
     let (customer_id, entity) = app.catalog.who(&key);
     let entity = entity.context("its entity cannot be named")?;
@@ -167,13 +184,14 @@ pub async fn check_event(
         order: Order::InOrder,
         stop: None,
     };
-    let (before, outcomes) = past(pass, &event).await?;
+    let past = past(pass, &event).await?;
     let known = known(pass, &key).await?;
     let about = About { ids: event.ids.clone(), ..About::of_events(&request.source, 1, event.failed.into()) };
     let (mut found, mut metrics) = (Spool::new(), Vec::new());
     for (place, spec) in app.catalog.ruled().iter().enumerate() {
         let value = event.values.get(place).copied().flatten();
-        let verdict = rules::verdict(spec, Judged::Event(value), &before[place], Some(&outcomes));
+        let Past { before, streak } = &past[place];
+        let verdict = rules::verdict(spec, Judged::Event(value), before, *streak);
         let metric = app.catalog.modelled().len() + place;
         let candidates = rules::of_verdict(&known, &key, metric, &verdict, &about);
         // An event that is as usual ends no incident: the hourly run does, which sees all events.
@@ -228,13 +246,24 @@ pub async fn check_event(
     })
 }
 
+/// The hour until the event. Its end names the anomaly, so two events of an entity need two of them, and none may be the full
+/// hour that names those of a run. Many tables know only seconds, so the event's id chooses the millisecond.
+fn window_of(event: &FinishedEvent, id: &str) -> anyhow::Result<Window> {
+    let is_full_second = event.at.subsec_millisecond() == 0;
+    let millisecond = id.bytes().fold(0_u64, |hash, byte| (hash * 31 + u64::from(byte)) % 999) + 1;
+    let millisecond = if is_full_second { i64::try_from(millisecond)? } else { 0 };
+    let end = event.at.checked_add(SignedDuration::from_millis(millisecond))?;
+    Window::between(end.checked_sub(AN_HOUR)?, end).context("the event's time is out of range")
+}
+
 /// The event with its values, if it can be judged.
 async fn find(app: &App, request: &EventRequest, run_id: &str) -> anyhow::Result<FinishedEvent> {
     let (source_name, id) = (request.source.clone(), request.id.clone());
     if app.catalog.entities().is_none_or(|entities| entities.id.is_none()) {
         return Err(Unjudged::WithoutIds { source_name }.into());
     }
-    let event = app.usage.event(&app.catalog, &id, &format!("{run_id}-event")).await?;
+    let of = (id.as_str(), request.customer_id.as_ref());
+    let event = app.usage.event(of, &app.catalog, &format!("{run_id}-event")).await?;
     let Some(event) = event else { return Err(Unjudged::Unknown { source_name, id }.into()) };
     if !event.is_finished {
         return Err(Unjudged::Unfinished { source_name, id }.into());
@@ -248,9 +277,17 @@ async fn find(app: &App, request: &EventRequest, run_id: &str) -> anyhow::Result
     Ok(event)
 }
 
-/// The figures of the event's entity before its hour, by the place of the metric, and the outcomes of the newest events with
-/// this one.
-async fn past(pass: Pass<'_>, event: &FinishedEvent) -> anyhow::Result<(Vec<EventFigures>, Vec<bool>)> {
+/// What a metric of the event's entity was like before.
+#[derive(Clone, Default)]
+struct Past {
+    /// The thirty days before the event's hour.
+    before: EventFigures,
+    /// The newest events that failed in a row, with this one.
+    streak: Option<FailedInARow>,
+}
+
+/// By the place of the metric among those that rules judge.
+async fn past(pass: Pass<'_>, event: &FinishedEvent) -> anyhow::Result<Vec<Past>> {
     let Pass { app, deadline, .. } = pass;
     let catalog = &app.catalog;
     let hour = Hour::holding(event.at);
@@ -265,27 +302,32 @@ async fn past(pass: Pass<'_>, event: &FinishedEvent) -> anyhow::Result<(Vec<Even
         deadline,
     };
     let figures = app.usage.entities(&request);
-    let newest = EntitiesRequest {
-        window: pass.window,
-        from: hour.plus(-7 * 24).start(),
-        query_id: &format!("{}-newest", pass.writer.run_id),
-        ..request
-    };
-    let outcomes = async {
-        if catalog.ruled().iter().any(rules::needs_outcomes) {
-            app.usage.outcomes(&newest, NEWEST).await
-        } else {
-            Ok(Vec::new())
+    // Until just after the event itself, and no further.
+    let until = event.at.checked_add(SignedDuration::from_millis(1))?;
+    let newest = Window::between(until.checked_sub(AN_HOUR)?, until)?;
+    let streaks = catalog.ruled().iter().enumerate().map(|(place, spec)| async move {
+        let has_one = rules::needs_outcomes(spec) && event.values.get(place).is_some_and(Option::is_some);
+        if !has_one {
+            return Ok(None);
         }
-    };
-    let (figures, outcomes) = futures::future::try_join(figures, outcomes).await?;
-    let mut before = vec![EventFigures::default(); catalog.ruled().len()];
+        let request = EntitiesRequest {
+            window: newest,
+            from: hour.plus(-rules::STREAK_HOURS).start(),
+            query_id: &format!("{}-newest-{place}", pass.writer.run_id),
+            ..request
+        };
+        let found = app.usage.outcomes(&request, spec, NEWEST).await?;
+        anyhow::Ok(found.first().map(|found| found.streak(hour.start())))
+    });
+    let streaks = futures::future::try_join_all(streaks);
+    let (figures, streaks) = futures::future::try_join(async { Ok(figures.await?) }, streaks).await?;
+    let mut past: Vec<Past> = streaks.into_iter().map(|streak| Past { streak, ..Past::default() }).collect();
     for of_metric in figures {
-        if let Some(place) = before.get_mut(of_metric.metric) {
-            *place = of_metric.before;
+        if let Some(past) = past.get_mut(of_metric.metric) {
+            past.before = of_metric.before;
         }
     }
-    Ok((before, outcomes.into_iter().next().map(|outcomes| outcomes.failed).unwrap_or_default()))
+    Ok(past)
 }
 
 /// The latest incidents of the event's entity.

@@ -56,6 +56,7 @@ impl PagePlan {
     pub(crate) fn of(
         candidates: impl Iterator<Item = anyhow::Result<(Candidate, Call)>>,
         config: &AlertConfig,
+        customer_of: impl Fn(&Candidate) -> CustomerId,
     ) -> anyhow::Result<Self> {
         let mut plan = Self::default();
         let mut kept: Vec<Candidate> = Vec::new();
@@ -69,19 +70,21 @@ impl PagePlan {
             match call {
                 Call::No => {}
                 Call::Settled { single: true } => {
-                    *sent.entry(candidate.customer_id).or_default() += 1;
+                    *sent.entry(customer_of(&candidate)).or_default() += 1;
                 }
                 Call::Settled { single: false } => plan.hold_back(candidate),
                 Call::Yes => {
-                    let customer = candidate.customer_id.clone();
+                    let of = customer_of(&candidate);
                     insert(&mut kept, candidate);
-                    plan.keep_of_customer(&mut kept, &customer, config.max_per_customer);
+                    let is_of_customer = |kept: &Candidate| customer_of(kept) == of;
+                    plan.keep_some(&mut kept, is_of_customer, config.max_per_customer);
                     plan.keep(&mut kept, config.max_per_run);
                 }
             }
         }
         for (customer, sent) in &sent {
-            plan.keep_of_customer(&mut kept, customer, config.max_per_customer.saturating_sub(*sent));
+            let is_of_customer = |kept: &Candidate| customer_of(kept) == *customer;
+            plan.keep_some(&mut kept, is_of_customer, config.max_per_customer.saturating_sub(*sent));
         }
         plan.keep(&mut kept, config.max_per_run.saturating_sub(sent.values().sum()));
         plan.chosen = kept.into_iter().map(|kept| (kept.customer_id, kept.metric)).collect();
@@ -108,12 +111,11 @@ impl PagePlan {
         }
     }
 
-    /// The same for one customer. A finding beyond the limit never returns, because larger findings would have to go
-    /// first.
-    fn keep_of_customer(&mut self, kept: &mut Vec<Candidate>, customer: &CustomerId, most: usize) {
-        let of_customer = |kept: &Candidate| kept.customer_id == *customer;
-        while kept.iter().filter(|kept| of_customer(kept)).count() > most
-            && let Some(last) = kept.iter().rposition(of_customer)
+    /// The same for those of one customer. A finding beyond the limit never returns, because larger findings would have to
+    /// go first.
+    fn keep_some(&mut self, kept: &mut Vec<Candidate>, is_one: impl Fn(&Candidate) -> bool, most: usize) {
+        while kept.iter().filter(|kept| is_one(kept)).count() > most
+            && let Some(last) = kept.iter().rposition(&is_one)
         {
             self.hold_back(kept.remove(last));
         }
@@ -198,7 +200,7 @@ mod tests {
             let call = call(&candidate);
             Ok((candidate, call))
         });
-        PagePlan::of(calls, config).unwrap()
+        PagePlan::of(calls, config, |candidate| candidate.customer_id.split().0).unwrap()
     }
 
     fn plan(
@@ -252,6 +254,16 @@ mod tests {
         let held: Vec<_> = plan_of_three.largest.iter().map(|c| (c.customer_id.as_str(), c.metric)).collect();
         assert_eq!(held, [("a", 1), ("c", 0)]);
         assert_eq!(plan(&candidates, 0, 2).1, [""; 0]);
+    }
+
+    #[test]
+    fn the_entities_of_a_customer_share_its_cap() {
+        let candidates = [
+            candidate("a\u{1f}nightly", 0, 5_000.0),
+            candidate("a\u{1f}import", 0, 4_000.0),
+            candidate("b\u{1f}import", 0, 3_000.0),
+        ];
+        assert_eq!(plan(&candidates, 10, 1).1, ["a\u{1f}nightly/0", "b\u{1f}import/0"]);
     }
 
     #[test]

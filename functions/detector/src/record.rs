@@ -75,7 +75,7 @@ pub(crate) async fn all(
         }
         Err(error) => vec![Err(error)],
     });
-    let plan = PagePlan::of(calls, &app.alerting)?;
+    let plan = PagePlan::of(calls, &app.alerting, |candidate| app.catalog.who(&candidate.customer_id).0)?;
     let mut records = Records::default();
     // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
     // and nobody was.
@@ -292,7 +292,10 @@ fn entry(pass: Pass<'_>, candidate: &Candidate) -> Option<DigestEntry> {
     let anomaly = anomaly(app, window, candidate, &candidate.finding()?, policies);
     Some(DigestEntry {
         anomaly_id: anomaly.id().to_string(),
-        customer_id: anomaly.customer_id.into(),
+        customer_id: match &anomaly.entity {
+            None => anomaly.customer_id.into(),
+            Some(entity) => format!("{} / {entity}", anomaly.customer_id),
+        },
         description: anomaly.description,
     })
 }

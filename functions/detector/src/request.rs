@@ -78,6 +78,11 @@ impl Request {
         if customers.as_ref().is_some_and(Vec::is_empty) {
             anyhow::bail!("`customer_ids` is empty: leave it out to check all customers");
         }
+        if detail.source.is_some() && customers.is_some() {
+            anyhow::bail!(
+                "`customer_ids` and `source` exclude each other: a run of a source is for all of its entities"
+            );
+        }
         let shard = match (detail.shard.or(event.shard), detail.shards.or(event.shards)) {
             (None, None) => Shard::WHOLE,
             (Some(_), Some(_)) if customers.is_some() => anyhow::bail!(
@@ -214,6 +219,10 @@ mod tests {
             (
                 json!({ "time": TIME, "detail": { "shard": 0, "shards": 8, "customer_ids": ["a"] } }),
                 "`customer_ids` and `shard` exclude each other",
+            ),
+            (
+                json!({ "time": TIME, "detail": { "source": "executions", "customer_ids": ["a"] } }),
+                "`customer_ids` and `source` exclude each other",
             ),
             (json!([]), "its time is null"),
         ] {

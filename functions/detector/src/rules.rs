@@ -1,6 +1,6 @@
 //! Judges the metrics of entities that rules judge: the newest hour of all entities, or one event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
 use catalog::{Aggregate, MetricSpec};
@@ -9,7 +9,9 @@ use detection::rules::{Attempts, Counts, Of, Rule};
 use detection::{About, CustomerId, Direction, Histogram, Reason, Severity, Verdict, Window};
 use jiff::SignedDuration;
 use platform::emf::RunFigures;
-use warehouse::usage::{EntitiesRequest, EntityFigures, EventFigures, Outcomes, Patience, Tries, UsageError};
+use warehouse::usage::{
+    EntitiesRequest, EntityFigures, EventFigures, FailedInARow, Outcomes, Patience, Tries, UsageError,
+};
 
 use crate::candidate::Candidate;
 use crate::known::Known;
@@ -20,7 +22,7 @@ use crate::sweep::{named, quarantine};
 pub(crate) const NEWEST: u32 = 200;
 
 /// Hours that hold the events of a streak.
-const STREAK_HOURS: i64 = 7 * 24;
+pub(crate) const STREAK_HOURS: i64 = 7 * 24;
 
 /// The length in hours of the window that rules judge.
 const HOURS: u8 = 1;
@@ -48,17 +50,16 @@ pub(crate) async fn candidates(
     let days = i64::from(pass.app.detection.baseline_days.get());
     let all = read(pass, window, days * 24, "rules", async |request| pass.app.usage.entities(request).await)
         .await?;
-    let outcomes = if catalog.ruled().iter().any(needs_outcomes) {
-        read(pass, window, STREAK_HOURS, "streaks", async |request| {
-            pass.app.usage.outcomes(request, NEWEST).await
-        })
-        .await?
-    } else {
-        Vec::new()
-    };
-    let outcomes: HashMap<&[u8], &[bool]> =
-        outcomes.iter().map(|Outcomes { key, failed }| (key.as_slice(), failed.as_slice())).collect();
-    let (mut candidates, usage) = (Vec::new(), &mut figures.usage);
+    let mut outcomes: HashMap<(usize, Vec<u8>), Outcomes> = HashMap::new();
+    for (place, spec) in catalog.ruled().iter().enumerate().filter(|(_, spec)| needs_outcomes(spec)) {
+        let name = format!("streaks-{place}");
+        let of_metric = read(pass, window, STREAK_HOURS, &name, async |request| {
+            pass.app.usage.outcomes(request, spec, NEWEST).await
+        });
+        outcomes.extend(of_metric.await?.into_iter().map(|found| ((place, found.key.clone()), found)));
+    }
+    let (mut candidates, mut entities) = (Vec::new(), HashSet::new());
+    let usage = &mut figures.usage;
     for figures in &all {
         let EntityFigures { key, metric, now, before, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };
@@ -67,8 +68,10 @@ pub(crate) async fn candidates(
             continue;
         };
         usage.series += 1;
-        let failed = outcomes.get(key.as_slice()).copied();
-        let verdict = verdict(spec, Judged::Window(now), before, failed);
+        entities.insert(key.as_slice());
+        let newest = outcomes.get(&(*metric, key.clone()));
+        let streak = newest.map(|newest| newest.streak(window.start()));
+        let verdict = verdict(spec, Judged::Window(now), before, streak);
         match &verdict {
             Verdict::Anomalous(finding) => {
                 let key = (spec.name.to_string(), finding.severity.as_str());
@@ -81,6 +84,8 @@ pub(crate) async fn candidates(
         let place = catalog.modelled().len() + metric;
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
     }
+    // Models may have counted the same ones.
+    usage.customers = usage.customers.max(entities.len() as u64);
     Ok(candidates)
 }
 
@@ -157,14 +162,14 @@ pub(crate) fn needs_outcomes(spec: &MetricSpec) -> bool {
 
 /// What a metric's rules say together: the most severe anomaly, or else that all is as usual if any of them can tell.
 ///
-/// * `outcomes`: whether each of the newest events failed, the newest first. None without an event in the newest hour.
+/// * `streak`: the newest events that failed in a row. None without an event in the newest hour.
 pub(crate) fn verdict(
     spec: &MetricSpec,
     judged: Judged<'_>,
     before: &EventFigures,
-    outcomes: Option<&[bool]>,
+    streak: Option<FailedInARow>,
 ) -> Verdict {
-    let verdicts = spec.rules.iter().filter_map(|rule| of_rule(spec, rule, judged, before, outcomes));
+    let verdicts = spec.rules.iter().filter_map(|rule| of_rule(spec, rule, judged, before, streak));
     verdicts.max_by_key(weight).unwrap_or(Verdict::Undetermined(Reason::NoData))
 }
 
@@ -183,52 +188,62 @@ fn of_rule(
     rule: &Rule,
     judged: Judged<'_>,
     before: &EventFigures,
-    outcomes: Option<&[bool]>,
+    streak: Option<FailedInARow>,
 ) -> Option<Verdict> {
-    let no_data = Some(Verdict::Undetermined(Reason::NoData));
     let former = counts(before);
     match (rule, judged) {
         (Rule::Rate(rate), Judged::Window(now)) => Some(rate.judge(counts(now), former)),
-        (Rule::Rate(_), Judged::Event(_)) => None,
-        (Rule::Streak(streak), _) => {
-            let Some(outcomes) = outcomes else { return no_data };
-            let length = outcomes.iter().take_while(|failed| **failed).count();
-            Some(streak.judge(length as u64, former))
+        (Rule::Streak(rule), _) => Some(streak.map_or(NO_DATA, |FailedInARow { length, earlier }| {
+            // The failures of the streak are no past of their own.
+            let Counts { events, bad } = former;
+            let former = Counts { events: events.saturating_sub(earlier), bad: bad.saturating_sub(earlier) };
+            rule.judge(length, former)
+        })),
+        (Rule::Percentile(rule), Judged::Window(now)) if rule.of == Of::Window => Some(if now.events == 0 {
+            NO_DATA
+        } else {
+            rule.judge_window(&histogram(now), &histogram(before))
+        }),
+        (Rule::Percentile(rule), Judged::Event(_)) if rule.of == Of::Window => None,
+        // The hour is judged by its extremes. So an event that nobody sent for a check is seen within the hour.
+        (Rule::Percentile(rule), _) => Some(of_values(values_of(judged), |value| {
+            rule.judge_event(value, &histogram(before), mean(before))
+        })),
+        (Rule::Ratio(rule), _) => {
+            Some(of_values(values_of(judged), |value| rule.judge(value, &histogram(before), mean(before))))
         }
-        (Rule::Percentile(percentile), Judged::Window(now)) => match percentile.of {
-            _ if now.events == 0 => no_data,
-            Of::Window => Some(percentile.judge_window(&histogram(now), &histogram(before))),
-            // An event that nobody sent for a check is seen here, within the hour.
-            Of::Each => Some(percentile.judge_event(now.most, &histogram(before), mean(before))),
-        },
-        (Rule::Percentile(percentile), Judged::Event(value)) => match (percentile.of, value) {
-            (Of::Window, _) => None,
-            (Of::Each, None) => no_data,
-            (Of::Each, Some(value)) => Some(percentile.judge_event(value, &histogram(before), mean(before))),
-        },
-        (Rule::Ratio(ratio), Judged::Window(now)) => match now.events {
-            0 => no_data,
-            _ => Some(ratio.judge(now.least, &histogram(before), mean(before))),
-        },
-        (Rule::Ratio(ratio), Judged::Event(value)) => match value {
-            None => no_data,
-            Some(value) => Some(ratio.judge(value, &histogram(before), mean(before))),
-        },
-        (Rule::Threshold(threshold), Judged::Window(now)) => match value_of(spec.aggregate, now) {
-            None => no_data,
-            Some(value) => Some(threshold.judge(value)),
-        },
-        (Rule::Threshold(threshold), Judged::Event(value)) => match value {
-            None => no_data,
-            Some(value) => Some(threshold.judge(value)),
-        },
-        (Rule::Burst(burst), Judged::Window(now)) => {
-            Some(burst.judge(Attempts { events: now.events, principals: 0, succeeded: false }))
+        (Rule::Threshold(rule), Judged::Window(now)) => {
+            Some(value_of(spec.aggregate, now).map_or(NO_DATA, |value| rule.judge(value)))
         }
-        (Rule::Burst(_), Judged::Event(_)) => None,
+        // The limit is of one value only where the value of a window is that of one event.
+        (Rule::Threshold(rule), Judged::Event(value)) => {
+            let is_of_one = matches!(spec.aggregate, Aggregate::Max | Aggregate::Min);
+            is_of_one.then(|| value.map_or(NO_DATA, |value| rule.judge(value)))
+        }
+        (Rule::Burst(rule), Judged::Window(now)) => {
+            Some(rule.judge(Attempts { events: now.events, principals: 0, succeeded: false }))
+        }
+        (Rule::Rate(_) | Rule::Burst(_), Judged::Event(_)) => None,
         // The catalog refuses them.
         (Rule::Novelty(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_), _) => None,
     }
+}
+
+const NO_DATA: Verdict = Verdict::Undetermined(Reason::NoData);
+
+/// The value of an event, or the largest and the smallest one of a window.
+fn values_of(judged: Judged<'_>) -> [Option<f64>; 2] {
+    match judged {
+        Judged::Event(value) => [value, None],
+        Judged::Window(now) => {
+            [Some(now.most), Some(now.least)].map(|value| value.filter(|_| usable(now) > 0))
+        }
+    }
+}
+
+/// What a rule says of some values together: that of the oddest.
+fn of_values(values: [Option<f64>; 2], judge: impl Fn(f64) -> Verdict) -> Verdict {
+    values.into_iter().flatten().map(judge).max_by_key(weight).unwrap_or(NO_DATA)
 }
 
 /// The value of a window. `None` without events, but for a count.
@@ -236,12 +251,13 @@ fn value_of(aggregate: Aggregate, figures: &EventFigures) -> Option<f64> {
     let EventFigures { events, bad, total, least, most, .. } = figures;
     match aggregate {
         Aggregate::Count => Some(*events as f64),
-        _ if *events == 0 => None,
+        Aggregate::Rate if *events > 0 => Some(Counts { events: *events, bad: *bad }.rate()),
+        _ if usable(figures) == 0 => None,
         Aggregate::Sum => Some(*total),
         Aggregate::Max => Some(*most),
         Aggregate::Min => Some(*least),
         Aggregate::Avg => Some(mean(figures)),
-        Aggregate::Rate => Some(Counts { events: *events, bad: *bad }.rate()),
+        Aggregate::Rate => None,
         Aggregate::P50 | Aggregate::P95 | Aggregate::P99 => {
             histogram(figures).percentile(aggregate.percentile().unwrap_or(0.5))
         }
@@ -256,7 +272,12 @@ fn histogram(figures: &EventFigures) -> Histogram {
     figures.shape.iter().copied().collect()
 }
 
-/// The mean value of the events. NaN without any, which no rule takes for a mean.
+/// The mean of the usable values. NaN without any, which no rule takes for a mean.
 fn mean(figures: &EventFigures) -> f64 {
-    figures.total / figures.events as f64
+    figures.total / usable(figures) as f64
+}
+
+/// How many events have a usable value. The histogram keeps the others apart.
+fn usable(figures: &EventFigures) -> u64 {
+    histogram(figures).count()
 }

@@ -44,6 +44,14 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 ///
 /// The same request can be run again at any time.
 pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Result<RunSummary> {
+    if app.catalog.metrics().is_empty() {
+        let sources: Vec<&str> = app.catalog.all().map(catalog::Catalog::name).collect();
+        bail!(
+            "the catalog has no metric of customers, so a run of usage would judge nobody: name one of its sources in \
+             `detail.source`, which are {}, or add metrics",
+            sources.join(", ")
+        );
+    }
     let started = Instant::now();
     let run_id = Uuid::new_v4().to_string();
     note(app.store_start(request, &run_id), "the start of the run is not noted").await;

@@ -66,6 +66,8 @@ pub struct Finding {
     #[serde(rename = "type")]
     pub kind: AnomalyKind,
     pub customer_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
     pub metric: String,
     pub severity: Severity,
     pub direction: Direction,
@@ -159,6 +161,7 @@ impl From<detection::Anomaly> for Finding {
         Self {
             kind: anomaly.kind,
             customer_id: anomaly.customer_id.into(),
+            entity: anomaly.entity.map(|entity| entity.to_string()),
             metric: anomaly.metric.into(),
             severity: anomaly.severity,
             direction: anomaly.direction,

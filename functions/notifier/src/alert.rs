@@ -17,6 +17,8 @@ pub struct Alert {
     /// The incident that links several messages.
     pub incident_id: String,
     pub customer_id: Option<String>,
+    /// The customer for people, with the entity if the alert is about one: "acme / nightly".
+    pub who: Option<String>,
     pub metric: Option<String>,
     pub direction: Option<String>,
     pub unit: String,
@@ -101,6 +103,10 @@ impl Alert {
                 _ => Severity::Critical,
             },
             customer_id: text("customer_id"),
+            who: text("customer_id").map(|customer| match text("entity") {
+                None => customer,
+                Some(entity) => format!("{customer} / {entity}"),
+            }),
             metric: text("metric"),
             direction: text("direction"),
             unit: text("unit").unwrap_or_default(),
@@ -214,7 +220,11 @@ mod tests {
 
     #[test]
     fn a_message_from_before_incidents() {
+        let of_entity =
+            r#"{"anomaly_id": "1.m.YQ", "customer_id": "a", "entity": "nightly / load", "metric": "m"}"#;
+        assert_eq!(Alert::parse(of_entity).unwrap().who.as_deref(), Some("a / nightly / load"));
         let alert = Alert::parse(r#"{"anomaly_id": "1.m.YQ", "customer_id": "a", "metric": "m"}"#).unwrap();
+        assert_eq!(alert.who.as_deref(), Some("a"));
         assert_eq!((alert.id.as_str(), alert.incident_id.as_str()), ("1.m.YQ", "1.m.YQ"));
         assert_eq!((alert.event, alert.severity), (Event::Opened, Severity::Critical));
         assert_eq!(alert.incident, None);

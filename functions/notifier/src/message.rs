@@ -72,10 +72,10 @@ impl<'a> Message<'a> {
         if is_critical { Severity::Critical } else { Severity::Warning }
     }
 
-    /// The customer that the whole message is about.
+    /// The customer that the whole message is about, with the entity.
     fn customer_id(&self) -> Option<&'a str> {
-        let customer = self.alert.customer_id.as_deref();
-        customer.filter(|_| self.alerts().all(|alert| alert.customer_id.as_deref() == customer))
+        let customer = self.alert.who.as_deref();
+        customer.filter(|_| self.alerts().all(|alert| alert.who.as_deref() == customer))
     }
 
     /// The customer, short enough for a title.
@@ -183,7 +183,7 @@ impl<'a> Message<'a> {
                 let headline = headline(alert);
                 let limit = LISTED_OF_GROUP + headline.len() + 2;
                 let text = format!("{headline}: {}", alert.description);
-                let (customer, text) = entry(alert.customer_id.as_deref().unwrap_or("unknown"), &text, limit);
+                let (customer, text) = entry(alert.who.as_deref().unwrap_or("unknown"), &text, limit);
                 match &alert.sparkline {
                     Some(chart) => (customer, format!("{text} {}", cut(&clean(chart), CHART))),
                     None => (customer, text),

@@ -16,13 +16,16 @@ use crate::{DetectionConfig, expression};
 
 mod aggregate;
 mod entities;
+mod error;
 mod file;
 mod presets;
 mod rules;
 mod source;
+mod steps;
 
 pub use aggregate::Aggregate;
 pub use entities::{Entities, Ids};
+pub use error::CatalogError;
 pub use presets::PRESETS;
 pub use source::SourceName;
 
@@ -85,11 +88,6 @@ pub struct MetricSpec {
     pub import: Option<ImportRule>,
 }
 
-/// Most steps of one direction. Messages have room for these and for the general steps.
-const STEPS: usize = 5;
-/// Most characters of a step.
-const STEP: usize = 200;
-
 /// How `meterflow import` writes a value of a metric as an event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,26 +95,6 @@ pub struct ImportRule {
     pub event_type: String,
     /// The JSON property that holds the value. None for counts, because the event itself is the value.
     pub property: Option<String>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    #[error("cannot read the catalog {path}")]
-    Read {
-        path: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{origin} is not a valid catalog")]
-    Syntax {
-        origin: String,
-        #[source]
-        source: Box<toml::de::Error>,
-    },
-    #[error("{origin} has no [[metric]] entry: nothing would be checked")]
-    Empty { origin: String },
-    #[error("{origin}: the entry `{entry}` is refused: {reason}")]
-    Entry { origin: String, entry: String, reason: String },
 }
 
 /// The default catalog.
@@ -145,6 +123,9 @@ impl Catalog {
     pub fn from_files(paths: &str) -> Result<Self, CatalogError> {
         let read = |path: &str| match presets::text(path.trim()) {
             Some(text) => Ok((text.to_owned(), path.trim().to_owned())),
+            None if presets::is_named(path.trim()) => {
+                Err(CatalogError::Preset { path: path.trim().to_owned(), known: presets::known() })
+            }
             None => match std::fs::read_to_string(path.trim()) {
                 Ok(text) => Ok((text, path.trim().to_owned())),
                 Err(source) => Err(CatalogError::Read { path: path.trim().to_owned(), source }),
@@ -385,32 +366,6 @@ impl MetricSpec {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl MetricSpec {
-    fn validate_steps(&self) -> Result<(), String> {
-        for (key, steps) in
-            [("steps", &self.steps), ("spike_steps", &self.spike_steps), ("drop_steps", &self.drop_steps)]
-        {
-            for (number, step) in (1..).zip(steps) {
-                let length = step.chars().count();
-                if step.trim().is_empty() || length > STEP || step.chars().any(char::is_control) {
-                    return Err(format!(
-                        "text {number} of `{key}` must be one line of 1 to {STEP} characters, and has {length}"
-                    ));
-                }
-            }
-        }
-        for (key, direction) in [("spike_steps", Direction::Spike), ("drop_steps", Direction::Drop)] {
-            let number = self.steps_for(direction).len();
-            if number > STEPS {
-                return Err(format!(
-                    "`steps` and `{key}` have {number} texts together, and {STEPS} are allowed"
-                ));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Expressions in SQL that an operator writes into the catalog.
 
 /// Whether a text is a plain name of a column or table.
-pub(crate) fn is_identifier(text: &str) -> bool {
+pub fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -13,6 +13,7 @@ pub use catalog::{
     Aggregate, Catalog, CatalogError, Entities, Ids, ImportRule, MetricSpec, PRESETS, SourceName,
 };
 pub use detection_config::DetectionConfig;
+pub use expression::is_identifier;
 pub use fingerprint::fingerprint_sql;
 pub use incident_config::IncidentConfig;
 pub use policies::{Policies, PolicyRefusal, StoredPolicy, validate, without_unknown_metrics};

@@ -24,8 +24,7 @@ pub struct StoredPolicy {
 pub struct Policies {
     global: Resolved,
     customers: HashMap<CustomerId, Resolved>,
-    /// The customers that are judged later than others, by hours, each list sorted. None for a source with entities: there the
-    /// source says the delay.
+    /// The customers that are judged later than others, by hours, each list sorted. None for a source with entities.
     delayed: BTreeMap<u8, Vec<CustomerId>>,
     /// Whether the catalog is of a source with entities. Then ids are keys of its rollup.
     has_entities: bool,
@@ -186,7 +185,7 @@ pub fn validate(
     }
     for (index, mute) in policy.mutes.iter().enumerate() {
         if let Some(metric) = &mute.metric
-            && catalog.get(metric.as_str()).is_none()
+            && catalog.find(metric.as_str()).is_none()
         {
             return Err(PolicyRefusal::UnknownMutedMetric { index, metric: metric.clone(), known: known() });
         }

@@ -130,7 +130,8 @@ impl Anomaly {
         let Comparison { current, baseline, .. } = finding.comparison;
         let deviation_factor = Some(deviation_factor(current, baseline.mean()));
         let about = Some(About { deviation_factor, ..about });
-        Self { kind: kind.unwrap_or(self.kind), about, ..self }
+        let kind = kind.filter(|_| self.kind == AnomalyKind::UsageAnomaly).unwrap_or(self.kind);
+        Self { kind, about, ..self }
     }
 
     /// The window's end: the time when the deviation was complete.

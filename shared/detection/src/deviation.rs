@@ -1,7 +1,8 @@
 //! How many times as much as usual: one number that reads the same for rises and drops.
 
 /// The value in multiples of the baseline for a rise, and the baseline in multiples of the value, negated, for a drop:
-/// 3.18 for 12,400 after 3,900, and -175 for 0 after 175. A drop below one unit counts as one to one unit.
+/// 3.18 for 12,400 after 3,900, and -175 for 0 after 175. A drop below one unit counts as one to one unit, unless the baseline
+/// itself is not more.
 ///
 /// A baseline that is not positive has no multiples. There it is the distance in units. Always finite, at most 1e100
 /// either way, and 0 for a number that is none.
@@ -11,7 +12,8 @@ pub fn deviation_factor(value: f64, baseline: f64) -> f64 {
     } else if value >= baseline {
         value / baseline
     } else {
-        -(baseline / value.max(1.0))
+        // A baseline below one, such as a rate, knows no unit that a value could be less than.
+        -(baseline / if baseline > 1.0 { value.max(1.0) } else { value })
     };
     if factor.is_nan() || value.is_nan() || baseline.is_nan() { 0.0 } else { factor.clamp(-MOST, MOST) }
 }
@@ -33,6 +35,7 @@ mod tests {
             (50.0, 100.0, -2.0),
             (7.0, 7.0, 1.0),
             (0.35, 0.02, 0.35 / 0.02),
+            (0.1, 0.9, -9.0),
             (40.0, 0.0, 40.0),
             (0.0, 0.0, 0.0),
             (-8.0, -5.0, -3.0),

@@ -90,7 +90,7 @@ impl Histogram {
         } else if value == 0.0 {
             Self::ZERO
         } else {
-            // From -15,271 for the smallest number to 14,547 for the largest.
+            // From -15,258 for the smallest number to 14,547 for the largest.
             (value.ln() / Self::BASE.ln()).floor() as i16
         }
     }

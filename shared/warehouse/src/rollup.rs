@@ -44,7 +44,7 @@ pub use deletion::Deletion;
 pub use differences::{Day, Difference, differences};
 pub use error::MigrationError;
 pub(crate) use events::{events_as_usage, number};
-pub use inspect::{Newest, RollupView, newest, views};
+pub use inspect::{Newest, RollupView, newest, sources, views};
 pub use look::{columns, values};
 pub use migrate::{Outcome, Told, migrate};
 pub use plan::{Options, Order, Plan, plan};

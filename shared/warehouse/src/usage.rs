@@ -25,7 +25,7 @@ mod sql;
 mod sweep;
 mod tries;
 
-pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FinishedEvent, Outcomes};
+pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FailedInARow, FinishedEvent, Outcomes};
 pub(crate) use error::exception_code;
 pub use error::{QueryContext, UsageError, UsageErrorKind};
 pub use hours::{CustomerHours, HoursOfCustomers, KnownHours};

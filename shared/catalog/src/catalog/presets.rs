@@ -17,9 +17,14 @@ pub(super) fn text(path: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// Whether a path names a preset, known or not.
+pub(super) fn is_named(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
 /// Where a part of `CATALOG_PATH` is.
 pub(super) fn source(path: &str) -> Result<TextSource, ConfigError> {
-    match (text(path), path.starts_with(PREFIX)) {
+    match (text(path), is_named(path)) {
         (Some(text), _) => Ok(TextSource::Inline { text: text.to_owned(), origin: path.to_owned() }),
         (None, true) => {
             Err(ConfigError::Invalid { variable: "CATALOG_PATH", value: path.to_owned(), allowed: known() })
@@ -28,7 +33,7 @@ pub(super) fn source(path: &str) -> Result<TextSource, ConfigError> {
     }
 }
 
-fn known() -> String {
+pub(super) fn known() -> String {
     let names: Vec<String> = PRESETS.iter().map(|(name, _)| format!("{PREFIX}{name}")).collect();
     format!("a path, or a preset: {}", names.join(", "))
 }

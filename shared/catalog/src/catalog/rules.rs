@@ -1,6 +1,6 @@
 //! Whether the rules of a metric can be judged: by what its source says, and by what its rollup holds.
 
-use detection::rules::Rule;
+use detection::rules::{Burst, Rule};
 
 use super::MetricSpec;
 
@@ -14,6 +14,9 @@ impl MetricSpec {
                     .to_owned(),
             );
         }
+        if self.kind.is_some() && !has_entities {
+            return Err("`type` has no use for a metric of customers: its verdict says the type".to_owned());
+        }
         if self.aggregate.needs_rules() && self.rules.is_empty() {
             return Err(format!(
                 "`aggregate = \"{}\"` needs a [[metric.rule]]: models judge no such metric",
@@ -23,6 +26,9 @@ impl MetricSpec {
         let has_bad = self.entities.as_ref().is_some_and(|entities| entities.bad.is_some());
         for rule in &self.rules {
             rule.validate().map_err(|error| error.to_string())?;
+            if let Rule::Burst(Burst { principals: Some(_), .. }) = rule {
+                return Err("`principals` of the rule `burst` cannot be counted by any source yet".to_owned());
+            }
             match Need::of(rule) {
                 Need::Failures if !has_bad => {
                     return Err(format!(

@@ -150,6 +150,13 @@ impl Source {
         for (key, text) in fields.chain(of_entity).chain(ids) {
             expression::check(text).map_err(|reason| format!("`{key}` {reason}"))?;
         }
+        if self.name.as_str().contains("_hourly") {
+            return Err("the name of a source must not hold `_hourly`, which stands in the names of tables"
+                .to_owned());
+        }
+        if matches!(&self.entity, Names::Many(names) if names.is_empty()) {
+            return Err("`entity` is empty: leave it out for a source of customers".to_owned());
+        }
         if names.len() > EntityPath::MAX_NAMES {
             return Err(format!(
                 "`entity` has {} expressions, and {} are allowed",

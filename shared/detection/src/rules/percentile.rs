@@ -19,8 +19,7 @@ pub enum Of {
     #[default]
     Each,
     /// All events of a window. They are an anomaly if their percentile is above `factor` times that of the baseline, and
-    /// above it by `min_change`. One such window is often noise, so ask for three in a row. From `at_once` times on it is
-    /// critical, which is worth telling at once.
+    /// above it by `min_change`. From `at_once` times on it is critical. One milder window is often noise, so it is a warning.
     Window,
 }
 

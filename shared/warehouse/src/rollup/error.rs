@@ -12,6 +12,11 @@ pub enum MigrationError {
     #[error("{}", lines(.0))]
     Refused(Vec<Refusal>),
     #[error(
+        "the source `{source_name}` needs tables that exist and that `meterflow migrate` did not make: {}. Give the source \
+         another name", tables.join(", ")
+    )]
+    Foreign { source_name: String, tables: Vec<String> },
+    #[error(
         "nothing was changed, since it would delete:\n{}\nAgree to it with --yes, or name another catalog with --catalog",
         lines(.0)
     )]
@@ -26,7 +31,7 @@ impl MigrationError {
             Self::Refused(refusals) => {
                 refusals.iter().filter_map(|refusal| refusal.details.clone()).collect()
             }
-            Self::NeedsConsent(_) => Vec::new(),
+            Self::NeedsConsent(_) | Self::Foreign { .. } => Vec::new(),
         }
     }
 }

@@ -19,19 +19,39 @@ pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
 
 pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &str) -> String {
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
-    let of_entities = of_entities(metric);
+    let (of_entities, values) = (of_entities(metric), values_of(metric));
     format!(
         "SELECT
     assumeNotNull(meterflow_customer) AS customer_id,
     '{name}' AS metric,
     toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour,
     count() AS events,
-    sum(if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value))) AS total,
-    max(assumeNotNull(meterflow_value)) AS peak,
-    min(assumeNotNull(meterflow_value)) AS low,
+    {values},
     sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value), 0)) AS corrections{of_entities}
 {events}
 GROUP BY customer_id, hour"
+    )
+}
+
+/// Sum, largest and smallest value. Rules judge usable values only: one broken value would hide all others of a month, and the
+/// histogram keeps the broken ones apart. Of hours without a usable value the extremes are those of no value.
+fn values_of(metric: &MetricSpec) -> String {
+    if metric.rules.is_empty() {
+        return format!(
+            "sum(if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value))) AS total,
+    max(assumeNotNull(meterflow_value)) AS peak,
+    min(assumeNotNull(meterflow_value)) AS low"
+        );
+    }
+    let is_usable = "isFinite(assumeNotNull(meterflow_value)) AND assumeNotNull(meterflow_value) >= 0";
+    let or_else = |other: &str| format!("if({is_usable}, assumeNotNull(meterflow_value), {other})");
+    format!(
+        "sum({}) AS total,
+    max({}) AS peak,
+    min({}) AS low",
+        or_else("0"),
+        or_else("-inf"),
+        or_else("inf")
     )
 }
 

@@ -4,10 +4,11 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
+use super::statements::MARK;
 use super::{Tables, server};
 
 /// The source that every version has.
-const USAGE: &str = "usage";
+pub(super) const USAGE: &str = "usage";
 
 /// A view with a name of the rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
@@ -45,19 +46,31 @@ pub async fn views(
     query.fetch_all().await.map_err(failed(database, "the views were not read", &text))
 }
 
-/// The tables of all sources that a migration made something for.
-pub(super) async fn sources(client: &Client, database: &str) -> Result<Vec<Tables>, MigrationError> {
-    // The column tells our tables of fits from anybody else's.
-    let text = "SELECT DISTINCT replaceRegexpOne(table, '_model_fits$', '') FROM system.columns \
-                WHERE database = {database:String} AND endsWith(table, '_model_fits') AND name = 'definition'";
-    let query = server(client).query_raw(text).param("database", database);
+/// The names of all sources that a migration made tables for, and of usage.
+pub async fn sources(client: &Client, database: &str) -> Result<Vec<String>, MigrationError> {
+    let text = "SELECT replaceRegexpOne(name, '_model_fits$', '') FROM system.tables \
+                WHERE database = {database:String} AND endsWith(name, '_model_fits') AND comment = {mark:String}";
+    let query = server(client).query_raw(text).param("database", database).param("mark", MARK);
     let mut names: Vec<String> =
         query.fetch_all().await.map_err(failed(database, "the tables were not read", text))?;
     // An earlier version, or a migration that was cut off, may have made some of its tables only.
     names.push(USAGE.to_owned());
     names.sort_unstable();
     names.dedup();
-    Ok(names.iter().map(|name| Tables::of_source(name)).collect())
+    Ok(names)
+}
+
+/// Those of the tables of a source that exist and that no migration made.
+pub(super) async fn foreign(
+    client: &Client,
+    database: &str,
+    tables: &Tables,
+) -> Result<Vec<String>, MigrationError> {
+    let text = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)} \
+                AND comment != {mark:String} ORDER BY name";
+    let query = server(client).query_raw(text).param("database", database).param("mark", MARK);
+    let query = query.param("names", &tables.all()[..]);
+    query.fetch_all().await.map_err(failed(database, "the tables were not read", text))
 }
 
 /// Those of these names that a table or view of the database has.

@@ -24,8 +24,9 @@ pub async fn values(
     most: u32,
 ) -> Result<Vec<String>, MigrationError> {
     let text = format!(
-        "SELECT value FROM (SELECT toValidUTF8(toString(`{column}`)) AS value FROM {table} LIMIT {ROWS}) GROUP BY value \
-         ORDER BY count() DESC, value LIMIT {most}"
+        "SELECT value FROM (SELECT toValidUTF8(toString(`{}`)) AS value FROM {table} LIMIT {ROWS}) GROUP BY value \
+         ORDER BY count() DESC, value LIMIT {most}",
+        column.replace('`', "\\`")
     );
     let query = client.clone().with_database(database).query_raw(&text);
     let values: Vec<Option<String>> =

@@ -68,6 +68,12 @@ pub async fn plan(
     options: &Options,
 ) -> Result<Plan, MigrationError> {
     let tables = &Tables::of(catalog);
+    if catalog.entities().is_some() {
+        let foreign = inspect::foreign(client, database, tables).await?;
+        if !foreign.is_empty() {
+            return Err(MigrationError::Foreign { source_name: catalog.name().to_owned(), tables: foreign });
+        }
+    }
     let found = Found::read(client, database, tables).await?;
     let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
     let mut plan = Plan { keep_days, ..Plan::default() };

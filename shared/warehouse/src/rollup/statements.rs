@@ -21,12 +21,19 @@ pub(super) fn tables(catalog: &Catalog, keep_days: u16) -> [String; 3] {
     let rollup = include_str!("ddl/usage_hourly.sql")
         .replace(&format!("toIntervalDay({DEFAULT_KEEP_DAYS})"), &keep)
         .replace(CORRECTIONS, &format!("{CORRECTIONS}{}", of_entities(catalog)));
-    [
+    let all = [
         named(&rollup, "usage_hourly", &tables.rollup),
         named(include_str!("ddl/usage_models.sql"), "usage_models", &tables.models),
         named(include_str!("ddl/usage_model_fits.sql"), "usage_model_fits", &tables.fits),
-    ]
+    ];
+    match catalog.entities() {
+        None => all,
+        Some(_) => all.map(|table| format!("{table}\nCOMMENT '{MARK}'")),
+    }
 }
+
+/// The comment on tables of sources with entities. Their names come from people, so somebody else may have such tables.
+pub(super) const MARK: &str = "Made by meterflow migrate";
 
 /// The last column of the rollup of usage.
 const CORRECTIONS: &str = "corrections SimpleAggregateFunction(sum, Float64)";

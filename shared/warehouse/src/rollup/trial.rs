@@ -126,6 +126,9 @@ fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     let entities = metric.entities.iter();
     let names = entities.clone().flat_map(|entities| &entities.names);
     fields.extend(names.map(|text| Field { name: "entity", text, sql: format!("({text})") }));
+    let ids = entities.clone().flat_map(|entities| entities.id.iter().map(|id| ("id", id)));
+    let ids = ids.chain(entities.clone().flat_map(|entities| entities.ids.values().map(|id| ("ids", id))));
+    fields.extend(ids.map(|(name, text)| Field { name, text, sql: format!("({text})") }));
     let bad = entities.filter_map(|entities| entities.bad.as_ref());
     fields.extend(bad.map(|text| Field { name: "bad", text, sql: format!("({text})") }));
     fields.extend(metric.filter.iter().map(|text| Field { name: "filter", text, sql: format!("({text})") }));

@@ -5,19 +5,30 @@ use clickhouse::Client;
 use super::apply::run;
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
-use super::{RETIRED, inspect, statements};
+use super::{RETIRED, Tables, inspect, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
-pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, MigrationError> {
-    let sources = inspect::sources(client, database).await?;
+///
+/// * `source`: only what belongs to this source.
+pub async fn leftovers(
+    client: &Client,
+    database: &str,
+    source: Option<&str>,
+) -> Result<Vec<String>, MigrationError> {
+    let mut sources = inspect::sources(client, database).await?;
+    sources.retain(|name| source.is_none_or(|source| source == name));
+    let is_of_usage = sources.iter().any(|name| name == inspect::USAGE);
+    let sources: Vec<Tables> = sources.iter().map(|name| Tables::of_source(name)).collect();
     let mut statements = Vec::new();
     for tables in &sources {
         let views = inspect::views(client, database, tables).await?;
         let ours = views.iter().filter(|view| state(&view.comment, None) != ViewState::Foreign);
         statements.extend(ours.map(|view| statements::drop_view(&view.name)));
     }
-    let retired = inspect::existing(client, database, &RETIRED).await?;
-    statements.extend(retired.into_iter().map(statements::drop_retired));
+    if is_of_usage {
+        let retired = inspect::existing(client, database, &RETIRED).await?;
+        statements.extend(retired.into_iter().map(statements::drop_retired));
+    }
     for tables in &sources {
         let tables = [&tables.all()[..], &[&tables.copy]].concat();
         let tables = inspect::existing(client, database, &tables).await?;
@@ -26,9 +37,9 @@ pub async fn leftovers(client: &Client, database: &str) -> Result<Vec<String>, M
     Ok(statements)
 }
 
-/// Removes everything.
-pub async fn uninstall(client: &Client, database: &str) -> Result<(), MigrationError> {
-    for statement in leftovers(client, database).await? {
+/// Removes everything, or all of one source.
+pub async fn uninstall(client: &Client, database: &str, source: Option<&str>) -> Result<(), MigrationError> {
+    for statement in leftovers(client, database, source).await? {
         run(client, database, "a view or table was not taken away", &statement).await?;
     }
     Ok(())

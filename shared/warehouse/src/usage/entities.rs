@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use catalog::{Catalog, Shard};
+use catalog::{Catalog, MetricSpec, Shard};
 use clickhouse::Row;
 use detection::{CustomerId, Hour, Window};
 use jiff::Timestamp;
@@ -52,11 +52,11 @@ pub struct EventFigures {
     pub events: u64,
     /// Those that failed.
     pub bad: u64,
-    /// The sum of their values.
+    /// The sum of their usable values: finite ones that are not negative.
     pub total: f64,
-    /// The smallest value. Zero without events.
+    /// The smallest usable value. Meaningless without any.
     pub least: f64,
-    /// The largest value. Zero without events.
+    /// The largest usable value. Meaningless without any.
     pub most: f64,
     /// The number of values by their place in a logarithmic histogram. Empty for a metric without a value.
     pub shape: Vec<(i16, u64)>,
@@ -66,8 +66,28 @@ pub struct EventFigures {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcomes {
     pub key: Vec<u8>,
-    /// Whether each event failed, the newest first.
-    pub failed: Vec<bool>,
+    /// When each event was finished, in Unix milliseconds, and whether it failed. The newest first.
+    pub events: Vec<(i64, bool)>,
+}
+
+/// The newest events of an entity that failed in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FailedInARow {
+    pub length: u64,
+    /// How many of them were finished before the hour that is judged.
+    pub earlier: u64,
+}
+
+impl Outcomes {
+    /// The failures since the last success.
+    ///
+    /// * `hour`: the first instant of the hour that is judged.
+    pub fn streak(&self, hour: Timestamp) -> FailedInARow {
+        let hour = hour.as_millisecond();
+        let failures = || self.events.iter().take_while(|(_, failed)| *failed);
+        let earlier = failures().filter(|(at, _)| *at < hour).count() as u64;
+        FailedInARow { length: failures().count() as u64, earlier }
+    }
 }
 
 /// One event of a source, from its own table.
@@ -106,7 +126,7 @@ struct OutcomesRow<'a> {
     #[serde(with = "serde_bytes")]
     key: &'a [u8],
     declared: u64,
-    outcomes: Vec<u8>,
+    outcomes: Vec<(i64, u8)>,
 }
 
 impl Declaring for OutcomesRow<'_> {
@@ -131,6 +151,9 @@ impl UsageReader {
     /// The figures of entities. Entities without an event in either period are left out.
     pub async fn entities(&self, request: &EntitiesRequest<'_>) -> Result<Vec<EntityFigures>, UsageError> {
         let EntitiesRequest { catalog, window, from, keys, shard, query_id, deadline } = *request;
+        if catalog.ruled().is_empty() {
+            return Ok(Vec::new());
+        }
         let text = sql::figures(catalog, shard, !keys.is_empty());
         let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
         let query = query.param("from", from.as_millisecond());
@@ -148,35 +171,40 @@ impl UsageReader {
         Ok(all)
     }
 
-    /// How the newest events of entities ended, at most `most` of each, from `from` until `end`. Entities without an event in
-    /// the window are left out.
+    /// How the newest events of a metric of entities ended, at most `most` of each, from `from` until the end of the window.
+    /// Entities without an event in the window are left out.
     pub async fn outcomes(
         &self,
         request: &EntitiesRequest<'_>,
+        metric: &MetricSpec,
         most: u32,
     ) -> Result<Vec<Outcomes>, UsageError> {
         let EntitiesRequest { catalog, window, from, keys, query_id, deadline, .. } = *request;
-        let Some(text) = sql::outcomes(catalog, !keys.is_empty()) else { return Ok(Vec::new()) };
+        let Some(text) = sql::outcomes(metric, !keys.is_empty()) else { return Ok(Vec::new()) };
         let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
         let query = query.param("from", from.as_millisecond()).param("most", most);
         let mut rows = self.start::<OutcomesRow<'static>>(query, query_id, deadline)?;
         let mut all = Vec::new();
         while let Some(row) = rows.next().await? {
-            let failed = row.outcomes.iter().map(|failed| *failed > 0).collect();
-            all.push(Outcomes { key: row.key.to_vec(), failed });
+            let events = row.outcomes.iter().map(|(at, failed)| (*at, *failed > 0)).collect();
+            all.push(Outcomes { key: row.key.to_vec(), events });
         }
         Ok(all)
     }
 
     /// The event with this id. `None` if there is none, or the source names no id.
+    ///
+    /// * `customer`: the one that the event must be of. Ids of some systems are unique for a customer only.
     pub async fn event(
         &self,
+        id: (&str, Option<&CustomerId>),
         catalog: &Catalog,
-        id: &str,
         query_id: &str,
     ) -> Result<Option<FinishedEvent>, UsageError> {
-        let Some(text) = sql::event(catalog) else { return Ok(None) };
+        let (id, customer) = id;
+        let Some(text) = sql::event(catalog, customer.is_some()) else { return Ok(None) };
         let query = self.bare_query(&text, query_id).await?.param("id", id);
+        let query = query.param("customer", customer.map_or("", CustomerId::as_str));
         let row = self.within(&self.context(query_id), query.fetch_optional::<EventRow>()).await?;
         Ok(row.map(|row| FinishedEvent {
             key: row.key,

@@ -83,6 +83,8 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
         ),
         ("entity = \"\"", RULE, "`entity` is empty"),
         ("entity = \"job\"\nbad = \"a)\"", RULE, "`bad` closes a parenthesis"),
+        ("entity = []", RULE, "`entity` is empty: leave it out"),
+        (with_bad, "[[metric.rule]]\ntype = \"burst\"\nprincipals = 5", "`principals` of the rule `burst`"),
         ("bad = \"a\"", RULE, "`bad` has no use without `entity`"),
         ("id = \"a\"", RULE, "`id` has no use without `entity`"),
         ("entity = \"job\"\nids = { run = \"id\" }", RULE, "`ids.run` is no id of an anomaly"),
@@ -104,6 +106,12 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
     }
     let usage = format!("{}entity = \"job\"\n{DURATION}{RULE}", SOURCE.replace("jobs", "usage"))
         .replace("\"jobs\"", "\"usage\"");
+    let odd = format!("{}entity = \"job\"\n{DURATION}{RULE}", SOURCE).replace("\"jobs\"", "\"jobs_hourly\"");
+    let refusal = Catalog::parse(&odd, "a").unwrap_err().to_string();
+    assert!(refusal.contains("must not hold `_hourly`"), "{refusal}");
+    let typed = "[[metric]]\nname = \"calls\"\ntype = \"duration_spike\"\nunit = \"calls\"\naggregate = \"count\"\nmissing = \"zero\"\nmin_change = 1\n";
+    let refusal = Catalog::parse(typed, "a").unwrap_err().to_string();
+    assert!(refusal.contains("`type` has no use"), "{refusal}");
     let refusal = Catalog::parse(&usage, "a").unwrap_err().to_string();
     assert!(refusal.contains("`usage` is the name of the source without entities"), "{refusal}");
 }

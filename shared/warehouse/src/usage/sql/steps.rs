@@ -32,12 +32,12 @@ FROM
 }
 
 /// A percentile of the values in the histograms of some rows: the middle of the size that holds it, as
-/// `detection::Histogram` reports it. Zero for zeros and negative values.
+/// `detection::Histogram` reports it. Zero for zeros. NaN without a value that counts.
 fn percentile(share: f64) -> String {
     let usable = "mapFilter((key, events) -> key BETWEEN -32767 AND 32766, sumMap(shape))";
     let (keys, counts) = (format!("mapKeys({usable})"), format!("mapValues({usable})"));
     let key = format!(
         "arrayFirst((key, upto) -> upto >= {share} * arraySum({counts}), {keys}, arrayCumSum({counts}))"
     );
-    format!("if({key} <= -32767, 0, pow(1.05, {key} + 0.5))")
+    format!("multiIf(empty({keys}), nan, {key} <= -32767, 0, pow(1.05, {key} + 0.5))")
 }
