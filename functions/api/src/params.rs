@@ -43,6 +43,9 @@ pub(crate) struct CustomerInPath(pub CustomerId);
 /// Any other path parameter.
 pub(crate) struct InPath(pub String);
 
+/// Two path parameters, in their order.
+pub(crate) struct TwoInPath(pub String, pub String);
+
 impl Query {
     /// Refuses all parameters except these and `times`, which every route takes.
     pub(crate) fn only(self, allowed: &[&str]) -> Result<Self, Problem> {
@@ -68,7 +71,7 @@ impl Query {
         self.text("customer_id").map(|text| customer(text, "customer_id")).transpose()
     }
 
-    /// A metric of the catalog.
+    /// A metric of customers.
     pub(crate) fn metric<'a>(&self, app: &'a App) -> Result<Option<&'a MetricSpec>, Problem> {
         self.text("metric").map(|name| metric(app, name, "metric")).transpose()
     }
@@ -200,15 +203,7 @@ impl FromRequestParts<Arc<App>> for CustomerInPath {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let InPath(text) = InPath::from_request_parts(parts, app).await?;
-        let Some(encoded) = text.strip_prefix('~') else { return customer(&text, "customer_id").map(Self) };
-        let decoded = URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        match decoded {
-            Some(id) => customer(&id, "customer_id").map(Self),
-            None => Err(Problem::invalid(
-                "customer_id",
-                "after ~, the customer id must be UTF-8 in base64url without padding",
-            )),
-        }
+        customer(&part_of_path(&text, "customer_id", "the customer id")?, "customer_id").map(Self)
     }
 }
 
@@ -223,19 +218,66 @@ impl FromRequestParts<Arc<App>> for InPath {
     }
 }
 
+impl FromRequestParts<Arc<App>> for TwoInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let Path((first, second)) = Path::<(String, String)>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Problem::bad_request("the path is not encoded UTF-8"))?;
+        Ok(Self(first, second))
+    }
+}
+
+/// A text in a path: the text itself, or `~` and the text in unpadded base64url if a path cannot hold it.
+///
+/// * `what`: what the text is, for people.
+pub(crate) fn part_of_path(text: &str, name: &str, what: &str) -> Result<String, Problem> {
+    let Some(encoded) = text.strip_prefix('~') else { return Ok(text.to_owned()) };
+    let decoded = URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.ok_or_else(|| {
+        Problem::invalid(name, format!("after ~, {what} must be UTF-8 in base64url without padding"))
+    })
+}
+
 pub(crate) fn customer(text: &str, name: &str) -> Result<CustomerId, Problem> {
     CustomerId::new(text).map_err(|error| Problem::invalid(name, format!("{name}: {error}")))
 }
 
+/// A metric of customers. One of another source is refused with the place that knows it.
 pub(crate) fn metric<'a>(app: &'a App, text: &str, name: &str) -> Result<&'a MetricSpec, Problem> {
-    app.catalog.get(text).ok_or_else(|| {
-        Problem::invalid(name, format!("there is no metric {}; {}", quoted(text), known_metrics(app)))
+    let known = known_metrics(app);
+    app.catalog.get(text).ok_or_else(|| match app.catalog.find(text) {
+        None => Problem::invalid(name, format!("there is no metric {}; {known}", quoted(text))),
+        Some(spec) => {
+            let (text, source) = (quoted(text), spec.source_name());
+            let place = format!("/v1/sources/{source}/entities has its entities");
+            Problem::invalid(
+                name,
+                format!(
+                    "{text} is a metric of the source {source}, and this is about customers; {place}; {known}"
+                ),
+            )
+        }
+    })
+}
+
+/// A metric of any source.
+pub(crate) fn any_metric<'a>(app: &'a App, text: &str, name: &str) -> Result<&'a MetricSpec, Problem> {
+    app.catalog.find(text).ok_or_else(|| {
+        let metrics = app.catalog.all().flat_map(|source| source.metrics());
+        let names: Vec<_> = metrics.map(|spec| spec.name.as_str()).collect();
+        let detail = format!("there is no metric {}; the catalog has {}", quoted(text), names.join(", "));
+        Problem::invalid(name, detail)
     })
 }
 
 pub(crate) fn known_metrics(app: &App) -> String {
     let names: Vec<_> = app.catalog.metrics().iter().map(|spec| spec.name.as_str()).collect();
-    format!("the catalog has {}", names.join(", "))
+    match names.is_empty() {
+        true => "the catalog has no metric of customers".to_owned(),
+        false => format!("the catalog has {}", names.join(", ")),
+    }
 }
 
 pub(crate) fn missing(name: &str, allowed: &str) -> Problem {

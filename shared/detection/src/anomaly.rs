@@ -45,7 +45,7 @@ pub struct Anomaly {
 /// `data_stopped`: many customers dropped in the same hour, so their data stopped or are late. Its customer is `*`.
 ///
 /// All others are those of sources with entities. A metric of the catalog says which its anomalies have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
 #[serde(rename_all = "snake_case")]
 pub enum AnomalyKind {
@@ -180,6 +180,43 @@ fn description(
 }
 
 impl AnomalyKind {
+    pub const ALL: [Self; 14] = [
+        Self::UsageAnomaly,
+        Self::NewUsage,
+        Self::ShapeChange,
+        Self::DataStopped,
+        Self::DurationSpike,
+        Self::OutputSizeDrop,
+        Self::ErrorRateIncrease,
+        Self::NewErrorType,
+        Self::ConsecutiveFailures,
+        Self::SpikeInFailures,
+        Self::PerformanceDegradation,
+        Self::UnusualExecutionTime,
+        Self::PatternDeviation,
+        Self::ResourceExhaustion,
+    ];
+
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UsageAnomaly => "usage_anomaly",
+            Self::NewUsage => "new_usage",
+            Self::ShapeChange => "shape_change",
+            Self::DataStopped => "data_stopped",
+            Self::DurationSpike => "duration_spike",
+            Self::OutputSizeDrop => "output_size_drop",
+            Self::ErrorRateIncrease => "error_rate_increase",
+            Self::NewErrorType => "new_error_type",
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::SpikeInFailures => "spike_in_failures",
+            Self::PerformanceDegradation => "performance_degradation",
+            Self::UnusualExecutionTime => "unusual_execution_time",
+            Self::PatternDeviation => "pattern_deviation",
+            Self::ResourceExhaustion => "resource_exhaustion",
+        }
+    }
+
     pub fn of(comparison: &Comparison, explanation: Option<&Explanation>) -> Self {
         if comparison.is_of_all_customers() {
             Self::DataStopped
@@ -235,6 +272,14 @@ mod tests {
 
     use super::*;
     use crate::{Missing, Series, Settings, Thresholds, Verdict, check};
+
+    #[test]
+    fn the_word_of_a_type_is_the_stored_one() {
+        for kind in AnomalyKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        assert_eq!(AnomalyKind::ALL.iter().collect::<HashSet<_>>().len(), AnomalyKind::ALL.len());
+    }
 
     fn anomaly(customer: &str, metric: &str) -> Anomaly {
         let mut windows = [Some(100.0); 31];

@@ -11,10 +11,11 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::{AnomalyPlace, CustomerId, Direction, MetricName, Severity, State};
+use detection::{AnomalyKind, AnomalyPlace, CustomerId, Direction, EntityPath, MetricName, Severity, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Conditions;
 use super::keys::{self, Key, METRIC_INDEX};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
 use super::{AnomalyItem, AnomalyStore, Attributes, ListPage, StoreError};
@@ -31,7 +32,15 @@ const READ_AT_ONCE: i32 = 200;
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyFilter {
     pub customer: Option<CustomerId>,
-    pub metric: Option<MetricName>,
+    /// Only of these metrics.
+    pub metrics: Option<Vec<MetricName>>,
+    pub kind: Option<AnomalyKind>,
+    /// Only of the entity with exactly these names.
+    pub entity: Option<EntityPath>,
+    /// Only of entities with this first name.
+    pub first_name: Option<String>,
+    /// Only of the execution with this id.
+    pub execution_id: Option<String>,
     pub severity: Option<Severity>,
     pub direction: Option<Direction>,
     pub state: Option<State>,
@@ -105,7 +114,7 @@ impl AnomalyStore {
         if let Some(customer) = &filter.customer {
             let start = after.map(|after| key(after).attributes());
             let query = self
-                .filtered(filter, filter.metric.as_ref(), now)
+                .filtered(filter, filter.metrics.as_deref(), now)
                 .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
                 .expression_attribute_values(":pk", AttributeValue::S(keys::customer(customer)))
                 // A key without the metric at its end lies before all keys of its millisecond.
@@ -114,7 +123,8 @@ impl AnomalyStore {
                 .set_exclusive_start_key(start);
             return vec![(0, query)];
         }
-        let wanted = |metric: &&MetricName| filter.metric.as_ref().is_none_or(|wanted| wanted == *metric);
+        let wanted =
+            |metric: &MetricName| filter.metrics.as_ref().is_none_or(|wanted| wanted.contains(metric));
         let resumed = after.and_then(|after| {
             let rank = metrics.iter().position(|metric| *metric == after.metric)?;
             Some((rank, after.detected_at))
@@ -137,36 +147,27 @@ impl AnomalyStore {
             .collect()
     }
 
+    /// * `metrics`: only these. A query of the index is of one metric, and takes no condition on it.
     fn filtered(
         &self,
         filter: &AnomalyFilter,
-        metric: Option<&MetricName>,
+        metrics: Option<&[MetricName]>,
         now: Timestamp,
     ) -> QueryFluentBuilder {
-        let mut query = self.client.query().table_name(&self.table).scan_index_forward(false);
-        let mut conditions = vec!["#ttl >= :now"];
-        query = query
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()));
-        for (condition, name, value) in [
-            ("metric = :wanted_metric", ":wanted_metric", metric.map(MetricName::as_str)),
-            ("severity = :severity", ":severity", filter.severity.map(Severity::as_str)),
-            ("direction = :direction", ":direction", filter.direction.map(Direction::as_str)),
-            ("#state = :state", ":state", filter.state.map(State::as_str)),
-        ] {
-            let Some(value) = value else { continue };
-            query = query.expression_attribute_values(name, AttributeValue::S(value.to_owned()));
-            conditions.push(condition);
-        }
-        if let Some(state) = filter.state {
-            query = query.expression_attribute_names("#state", "state");
+        let mut conditions = Conditions::alive(now);
+        conditions.metrics(metrics);
+        conditions.equal("type", filter.kind.map(AnomalyKind::as_str));
+        conditions.entity(filter.entity.as_ref());
+        conditions.first_name(filter.first_name.as_deref());
+        conditions.entry("ids", "execution_id", filter.execution_id.as_deref());
+        conditions.equal("severity", filter.severity.map(Severity::as_str));
+        conditions.equal("direction", filter.direction.map(Direction::as_str));
+        match filter.state {
             // An anomaly that nobody has touched has no state attribute.
-            if state.is_open() {
-                conditions.pop();
-                conditions.push("(attribute_not_exists(#state) OR #state = :state)");
-            }
+            Some(state) if state.is_open() => conditions.equal_or_absent("state", state.as_str()),
+            state => conditions.equal("state", state.map(State::as_str)),
         }
-        query.filter_expression(conditions.join(" AND "))
+        conditions.filter(self.client.query().table_name(&self.table).scan_index_forward(false))
     }
 }
 

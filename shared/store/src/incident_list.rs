@@ -12,10 +12,11 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::{CustomerId, Direction, IncidentState, MetricName, Severity};
+use detection::{CustomerId, Direction, EntityPath, IncidentState, MetricName, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Conditions;
 use super::keys::{self, INCIDENT_PARTS, INCIDENT_PREFIX, INCIDENTS_INDEX, Key, incident_part};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
 use super::{AnomalyStore, Attributes, IncidentItem, ListPage, StoreError};
@@ -31,7 +32,10 @@ const READ_AT_ONCE: i32 = 100;
 #[derive(Clone, Debug, Default)]
 pub struct IncidentFilter {
     pub customer: Option<CustomerId>,
-    pub metric: Option<MetricName>,
+    /// Only of these metrics.
+    pub metrics: Option<Vec<MetricName>>,
+    /// Only of the entity with exactly these names.
+    pub entity: Option<EntityPath>,
     pub severity: Option<Severity>,
     pub direction: Option<Direction>,
     pub state: Option<IncidentState>,
@@ -133,27 +137,13 @@ impl AnomalyStore {
 
     /// A query with the filter's conditions except times, and without expired items.
     fn kept(&self, filter: &IncidentFilter, now: Timestamp) -> QueryFluentBuilder {
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()));
-        let mut conditions = vec!["#ttl >= :now"];
-        for (condition, name, value) in [
-            ("metric = :metric", ":metric", filter.metric.as_ref().map(MetricName::as_str)),
-            ("severity = :severity", ":severity", filter.severity.map(Severity::as_str)),
-            ("direction = :direction", ":direction", filter.direction.map(Direction::as_str)),
-            ("#state = :state", ":state", filter.state.map(IncidentState::as_str)),
-        ] {
-            let Some(value) = value else { continue };
-            query = query.expression_attribute_values(name, AttributeValue::S(value.to_owned()));
-            conditions.push(condition);
-        }
-        if filter.state.is_some() {
-            query = query.expression_attribute_names("#state", "state");
-        }
-        query.filter_expression(conditions.join(" AND "))
+        let mut conditions = Conditions::alive(now);
+        conditions.metrics(filter.metrics.as_deref());
+        conditions.entity(filter.entity.as_ref());
+        conditions.equal("severity", filter.severity.map(Severity::as_str));
+        conditions.equal("direction", filter.direction.map(Direction::as_str));
+        conditions.equal("state", filter.state.map(IncidentState::as_str));
+        conditions.filter(self.client.query().table_name(&self.table))
     }
 }
 

@@ -22,6 +22,7 @@ mod anomaly_closing;
 mod anomaly_count;
 mod anomaly_item;
 mod backtests;
+mod conditions;
 mod config;
 mod conflicts;
 pub mod deliveries;

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use catalog::MetricSpec;
 use detection::{
-    Age, AnomalyId, AnomalyPlace, Baseline, Direction, MetricName, Severity, State as Stand, Window,
+    Age, AnomalyId, AnomalyKind, AnomalyPlace, Baseline, Direction, MetricName, State as Stand, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -25,22 +25,41 @@ use crate::csv_list;
 use crate::cursor::{self, Place};
 use crate::error::Problem;
 use crate::limits::{cost_of_hours, cost_of_window, within_limits};
+use crate::listed::{self, SeverityWord};
 use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::times;
 use crate::views::{AnomalyView, BaselineView, Period};
 
-pub(crate) const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
 pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Spike, Direction::Drop];
 const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// The parameters that decide the content of the list.
+const FILTERS: [&str; 11] = [
+    "customer_id",
+    "source",
+    "metric",
+    "type",
+    "entity",
+    "execution_id",
+    "severity",
+    "direction",
+    "state",
+    "from",
+    "to",
+];
+
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 37] = [
+const COLUMNS: [&str; 41] = [
     "anomaly_id",
     "type",
     "customer_id",
+    "source",
+    "entity",
+    "ids.execution_id",
+    "deviation_factor",
     "metric",
     "unit",
     "severity",
@@ -121,8 +140,8 @@ pub(crate) struct Hour {
 
 /// List anomalies
 ///
-/// Newest first. A list page holds `limit` anomalies while more exist. It may hold fewer if a filter makes the search
-/// long. The last list page has no `next_cursor`.
+/// Newest first, of all sources. A list page holds `limit` anomalies while more exist. It may hold fewer if a filter makes
+/// the search long. The last list page has no `next_cursor`.
 #[utoipa::path(
     get,
     path = "/v1/anomalies",
@@ -130,8 +149,12 @@ pub(crate) struct Hour {
     operation_id = "list_anomalies",
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
-        ("metric" = Option<String>, Query, description = "only of this metric", example = "api_calls"),
-        ("severity" = Option<Severity>, Query, description = "`warning` or `critical`", example = "critical"),
+        ("source" = Option<String>, Query, description = "only of this source; `usage` is that of customers", example = "usage"),
+        ("metric" = Option<String>, Query, description = "only of this metric, of any source", example = "api_calls"),
+        ("type" = Option<AnomalyKind>, Query, description = "only of this type"),
+        ("entity" = Option<String>, Query, description = "only of the entity with exactly these names: each percent-encoded, with `/` between them"),
+        ("execution_id" = Option<String>, Query, description = "only with this `execution_id` in `ids`; checks of single events put it there"),
+        ("severity" = Option<SeverityWord>, Query, description = "`warning` or `critical`; `info`, `low` and `medium` mean `warning`, and `high` means `critical`", example = "critical"),
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<detection::State>, Query, description = "`open`, `acknowledged` or `resolved`"),
         ("from" = Option<String>, Query, description = "detected at this time or later"),
@@ -160,18 +183,8 @@ pub(crate) async fn list(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Problem> {
-    let query = query.only(&[
-        "customer_id",
-        "metric",
-        "severity",
-        "direction",
-        "state",
-        "from",
-        "to",
-        "limit",
-        "cursor",
-    ])?;
-    let (metrics, limit) = (metric_names(&app), query.number("limit", 1..=100, 20)?);
+    let query = query.only(&[&FILTERS[..], &["limit", "cursor"]].concat())?;
+    let (metrics, limit) = (listed::all_metrics(&app), query.number("limit", 1..=100, 20)?);
     let (mut filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
     let after = match query.text("cursor") {
         None => None,
@@ -247,12 +260,16 @@ pub(crate) fn visible(caller: &Caller, anomaly_id: &str) -> Result<AnomalyPlace,
     Ok(place)
 }
 
-/// The filter from the parameters of a list or of counts.
-pub(crate) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Problem> {
+/// The filter from the parameters of a list.
+fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Problem> {
     let filter = AnomalyFilter {
         customer: caller.customer(query.customer()?)?,
-        metric: query.metric(app)?.map(|spec| spec.name.clone()),
-        severity: query.word("severity", &SEVERITIES.map(|severity| (severity.as_str(), severity)))?,
+        metrics: listed::metrics(app, query)?,
+        kind: query.word("type", &AnomalyKind::ALL.map(|kind| (kind.as_str(), kind)))?,
+        entity: listed::entity(query)?,
+        first_name: None,
+        execution_id: query.text("execution_id").map(str::to_owned),
+        severity: listed::severity(query)?,
         direction: query.word("direction", &DIRECTIONS.map(|direction| (direction.as_str(), direction)))?,
         state: query.word("state", &STATES.map(|state| (state.as_str(), state)))?,
         from: query.time("from")?,
@@ -262,14 +279,9 @@ pub(crate) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<Anomal
     Ok(filter)
 }
 
-pub(crate) fn metric_names(app: &App) -> Vec<MetricName> {
-    app.catalog.metrics().iter().map(|spec| spec.name.clone()).collect()
-}
-
 /// Every input that decides the content of the list, as it was sent.
 fn binding(caller: &Caller, query: &Query) -> String {
-    let sent = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
-    let parameters: Vec<_> = sent.into_iter().map(|name| (name, query.text(name))).collect();
+    let parameters: Vec<_> = FILTERS.into_iter().map(|name| (name, query.text(name))).collect();
     format!("{:?} {parameters:?}", caller.view())
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use detection::incident::Subject;
-use detection::{Direction, IncidentId, IncidentState, Severity};
+use detection::{Direction, IncidentId, IncidentState};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -19,10 +19,12 @@ use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::csv_list;
 use crate::cursor::{self, Place};
+use crate::entity_text;
 use crate::error::Problem;
+use crate::listed::{self, SeverityWord};
 use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
-use crate::routes::anomalies::{DIRECTIONS, SEVERITIES};
+use crate::routes::anomalies::DIRECTIONS;
 use crate::times;
 use crate::views::IncidentView;
 
@@ -35,12 +37,14 @@ const STATES: [IncidentState; 5] = [
 ];
 
 /// The parameters that decide the content of the list.
-const FILTERS: [&str; 7] = ["customer_id", "metric", "severity", "direction", "state", "from", "to"];
+const FILTERS: [&str; 9] =
+    ["customer_id", "source", "metric", "entity", "severity", "direction", "state", "from", "to"];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "incident_id",
     "customer_id",
+    "entity",
     "metric",
     "unit",
     "direction",
@@ -88,7 +92,7 @@ pub(crate) struct IncidentDetail {
 
 /// List incidents
 ///
-/// The incidents that a window changed last come first. A list page holds `limit` incidents while more exist. It may
+/// The incidents of all sources that a window changed last come first. A list page holds `limit` incidents while more exist. It may
 /// hold fewer if a filter makes the search long. The last list page has no `next_cursor`. Incidents that change while
 /// somebody turns pages move to the front. Only a new list shows them there.
 #[utoipa::path(
@@ -98,8 +102,10 @@ pub(crate) struct IncidentDetail {
     operation_id = "list_incidents",
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
-        ("metric" = Option<String>, Query, description = "only of this metric", example = "api_calls"),
-        ("severity" = Option<Severity>, Query, description = "`warning` or `critical`"),
+        ("source" = Option<String>, Query, description = "only of this source; `usage` is that of customers", example = "usage"),
+        ("metric" = Option<String>, Query, description = "only of this metric, of any source", example = "api_calls"),
+        ("entity" = Option<String>, Query, description = "only of the entity with exactly these names: each percent-encoded, with `/` between them"),
+        ("severity" = Option<SeverityWord>, Query, description = "`warning` or `critical`; `info`, `low` and `medium` mean `warning`, and `high` means `critical`"),
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<IncidentState>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
         ("from" = Option<String>, Query, description = "the last window that changed the incident ended at this time or later"),
@@ -191,8 +197,9 @@ pub(crate) fn visible(caller: &Caller, incident_id: &str) -> Result<(Timestamp, 
 fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, Problem> {
     let filter = IncidentFilter {
         customer: caller.customer(query.customer()?)?,
-        metric: query.metric(app)?.map(|spec| spec.name.clone()),
-        severity: query.word("severity", &SEVERITIES.map(|severity| (severity.as_str(), severity)))?,
+        metrics: listed::metrics(app, query)?,
+        entity: listed::entity(query)?,
+        severity: listed::severity(query)?,
         direction: query.word("direction", &DIRECTIONS.map(|direction| (direction.as_str(), direction)))?,
         state: query.word("state", &STATES.map(|state| (state.as_str(), state)))?,
         from: query.time("from")?,
@@ -225,10 +232,12 @@ fn anomalies_link(item: &IncidentItem) -> String {
         incident.last_seen.saturating_add(SignedDuration::from_millis(1)).unwrap_or(incident.last_seen);
     let from = incident.opened_at.max(until.saturating_sub(times::MAX_RANGE).unwrap_or(incident.opened_at));
     let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let entity = incident.subject.entity.as_ref().map(entity_text::written);
     format!(
-        "/v1/anomalies?customer_id={}&metric={}&direction={}&from={}&to={}",
+        "/v1/anomalies?customer_id={}&metric={}{}&direction={}&from={}&to={}",
         part(incident.subject.customer_id.as_str()),
         part(incident.subject.metric.as_str()),
+        entity.map(|entity| format!("&entity={}", part(&entity))).unwrap_or_default(),
         incident.subject.direction.as_str(),
         from.as_millisecond(),
         until.as_millisecond()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use detection::{CustomerId, Direction, Severity};
+use detection::{CustomerId, Direction, MetricName, Severity};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -13,12 +13,11 @@ use store::{AnomalyFilter, CountedAnomaly};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::access::Reader;
+use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::error::Problem;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
-use crate::routes::anomalies::{filter, metric_names};
 use crate::times;
 use crate::views::Period;
 
@@ -72,7 +71,7 @@ pub(crate) struct CustomerCount {
 
 /// Count anomalies
 ///
-/// By day, severity, metric, direction and type, with the customers that have the most.
+/// Anomalies of the usage of customers by day, severity, metric, direction and type, with the customers that have the most.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/trends",
@@ -110,14 +109,34 @@ pub(crate) async fn trends(
     let filter = AnomalyFilter { from: Some(from), until: Some(until), ..asked_for };
 
     let mut tally = Tally::default();
-    let complete = app
-        .store
-        .count(&filter, &metric_names(&app), query.now(), serving.deadline, |seen| tally.add(&seen))
-        .await?;
+    let metrics: Vec<MetricName> = app.catalog.metrics().iter().map(|spec| spec.name.clone()).collect();
+    // A customer's anomalies are read as a whole, with those of metrics that have left the catalog.
+    let is_of_customers =
+        |metric: &MetricName| metrics.contains(metric) || app.catalog.find(metric.as_str()).is_none();
+    let see = |seen: CountedAnomaly| {
+        if is_of_customers(&seen.metric) {
+            tally.add(&seen);
+        }
+    };
+    let complete = app.store.count(&filter, &metrics, query.now(), serving.deadline, see).await?;
     if !complete {
         return Err(Problem::out_of_time());
     }
     Ok(Json(tally.trends(from, until, top)))
+}
+
+fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Problem> {
+    const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
+    let filter = AnomalyFilter {
+        customer: caller.customer(query.customer()?)?,
+        metrics: query.metric(app)?.map(|spec| vec![spec.name.clone()]),
+        severity: query.word("severity", &SEVERITIES.map(|severity| (severity.as_str(), severity)))?,
+        from: query.time("from")?,
+        until: query.time("to")?,
+        ..AnomalyFilter::default()
+    };
+    times::in_range(filter.from, filter.until, query.now(), ("from", "to"))?;
+    Ok(filter)
 }
 
 #[derive(Default)]
