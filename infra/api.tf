@@ -31,6 +31,15 @@ locals {
     "GET /v1/customers/{customer_id}/usage"     = var.api_scopes.read
     "GET /v1/metrics"                           = var.api_scopes.read
 
+    "GET /v1/sources"                                    = var.api_scopes.read
+    "GET /v1/sources/{source}/entities"                  = var.api_scopes.read
+    "GET /v1/sources/{source}/entities/{path}/baselines" = var.api_scopes.read
+    "POST /v1/sources/{source}/checks"                   = var.api_scopes.write
+
+    # The paths that workflow systems know.
+    "GET /api/v1/workspaces/{workspace}/anomalies"                      = var.api_scopes.read
+    "GET /api/v1/workspaces/{workspace}/workflows/{workflow}/baselines" = var.api_scopes.read
+
     "GET /v1/config"                         = var.api_scopes.admin
     "PUT /v1/config"                         = var.api_scopes.admin
     "GET /v1/config/customers/{customer_id}" = var.api_scopes.admin

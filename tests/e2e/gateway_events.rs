@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 27] = [
+pub(crate) const EVENTS: [&str; 33] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -29,6 +29,12 @@ pub(crate) const EVENTS: [&str; 27] = [
     "api-baselines",
     "api-usage",
     "api-metrics",
+    "api-sources",
+    "api-entities",
+    "api-entity-baselines",
+    "api-check-event",
+    "api-workspace-anomalies",
+    "api-workflow-baselines",
     "api-config",
     "api-change-config",
     "api-customer-config",
@@ -111,6 +117,14 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         })),
         "api-usage" => ok(json!({ "/metric": "compute_time", "/unit": "ms", "/interval": "day" })),
         "api-metrics" => ok(json!({ "/metrics/0/metric": "api_calls", "/metrics/0/threshold": 3.0 })),
+        "api-sources" => ok(json!({ "/sources/0/name": "usage", "/sources/0/entity": [] })),
+        // The stack has no source with entities.
+        "api-entities" | "api-entity-baselines" | "api-check-event" => (
+            404,
+            json!({ "/code": "not_found", "/detail": "there is no source `executions`; the catalog has usage" }),
+        ),
+        "api-workspace-anomalies" => ok(json!({ "/anomalies": [], "/total": 0 })),
+        "api-workflow-baselines" => (409, json!({ "/code": "no_sources" })),
         "api-config" => ok(json!({ "/config/mutes": [] })),
         "api-change-config" => ok(json!({
             "/config/metrics/api_calls/min_change": 100.0, "/updated_by": "local-admin",
@@ -178,7 +192,8 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         let Answered { status, headers, body } = answered;
         let (expected_status, expected) = expected(name, &hour);
         assert_eq!(status, expected_status, "{name}: {body}");
-        assert_eq!(headers["content-type"], "application/json", "{name}");
+        let form = if expected_status < 400 { "application/json" } else { "application/problem+json" };
+        assert_eq!(headers["content-type"], form, "{name}");
         assert_eq!(headers["x-request-id"], event["requestContext"]["requestId"], "{name}");
         for (pointer, value) in expected.as_object().context("pointers")? {
             assert_eq!(body.pointer(pointer).unwrap_or(&Value::Null), value, "{name}: {pointer} in {body}");

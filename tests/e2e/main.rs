@@ -15,6 +15,7 @@ mod api_limits;
 mod api_outages;
 mod api_periods;
 mod api_runs;
+mod api_sources;
 mod aws_faults;
 mod backtests;
 mod checksums;

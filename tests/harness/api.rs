@@ -28,6 +28,9 @@ pub const SCOPES: &str = "anomalies:read anomalies:write anomalies:admin";
 /// The name of the detector's function. Only a proxy knows it.
 pub const DETECTOR: &str = "detector-under-test";
 
+/// The name of the function that checks events. Only a proxy knows it.
+pub const CHECKS: &str = "checks-under-test";
+
 /// The API as one caller sees it.
 #[derive(Clone)]
 pub struct Api {
@@ -64,7 +67,8 @@ impl World {
         overrides: &[(&str, &str)],
         aws: &SdkConfig,
     ) -> Result<Api> {
-        let own = [overrides, &[("DETECTOR_FUNCTION_NAME", DETECTOR)]].concat();
+        let functions = [("DETECTOR_FUNCTION_NAME", DETECTOR), ("CHECKS_FUNCTION", CHECKS)];
+        let own = [overrides, &functions].concat();
         let variables = self.variables(&own);
         let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let router = router(App::from_env(&Env::of(&pairs), aws, clock).await?);

@@ -5,6 +5,7 @@
 //! variables.
 
 pub mod api;
+pub mod checks;
 pub mod data;
 pub mod deployed;
 pub mod engine;
@@ -16,6 +17,7 @@ pub mod proxy;
 pub mod receiver;
 mod resources;
 pub mod warehouse;
+pub mod workflows;
 pub mod world;
 
 pub use self::api::Api;

@@ -36,6 +36,8 @@ pub enum Action {
     Forward,
     /// Forwards with this text appended to the query string, such as a ClickHouse setting.
     ForwardWith(String),
+    /// Forwards to another server.
+    ForwardTo(String),
     /// Forwards without the header of this name.
     ForwardWithout(&'static str),
     /// Waits, and then forwards.
@@ -176,6 +178,9 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Action::ForwardWith(more) => {
             Ok(streamed(&shared, forward(&shared, &parts.method, &seen, &more).await?))
         }
+        Action::ForwardTo(upstream) => {
+            Ok(streamed(&shared, forward_to(&upstream, &shared, &parts.method, &seen, "").await?))
+        }
         Action::ForwardWithout(header) => {
             seen.headers.remove(header);
             Ok(streamed(&shared, forward(&shared, &parts.method, &seen, "").await?))
@@ -237,7 +242,17 @@ async fn forward(
     seen: &Seen,
     more: &str,
 ) -> Result<reqwest::Response, std::io::Error> {
-    let mut url = format!("{}{}", shared.upstream, seen.path_and_query);
+    forward_to(&shared.upstream, shared, method, seen, more).await
+}
+
+async fn forward_to(
+    upstream: &str,
+    shared: &Shared,
+    method: &hyper::Method,
+    seen: &Seen,
+    more: &str,
+) -> Result<reqwest::Response, std::io::Error> {
+    let mut url = format!("{upstream}{}", seen.path_and_query);
     if !more.is_empty() {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str(more);

@@ -21,7 +21,7 @@ use crate::error::Problem;
 #[derive(Clone, Debug)]
 pub(crate) struct Reader(pub Caller);
 
-/// A caller with the right to acknowledge, resolve and reopen.
+/// A caller with the right to acknowledge, resolve and reopen, and to have events checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Responder(pub Caller);
 
@@ -187,6 +187,7 @@ mod tests {
         request.extensions_mut().insert(RequestContext::ApiGatewayV2(context));
         let config = ApiConfig {
             detector_function: String::new(),
+            checks_function: None,
             allowance: Allowance { requests: 1, work: Duration::from_secs(1) },
             scope_read: "anomalies:read".to_owned(),
             scope_write: "anomalies:write".to_owned(),
@@ -260,6 +261,7 @@ mod tests {
         let request = Request::new(()).into_parts().0;
         let config = ApiConfig {
             detector_function: String::new(),
+            checks_function: None,
             allowance: Allowance { requests: 1, work: Duration::from_secs(1) },
             scope_read: String::new(),
             scope_write: String::new(),

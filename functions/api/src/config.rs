@@ -1,18 +1,21 @@
-//! The scopes that the API accepts, its limits, and the detector that it starts.
+//! The scopes that the API accepts, its limits, and the functions that it calls.
 
 use std::time::Duration;
 
 use environment::{ConfigError, Env};
 use store::Allowance;
 
-/// The scopes that the API accepts, its limits, and the detector that it starts.
+/// The scopes that the API accepts, its limits, and the functions that it calls.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
     /// `DETECTOR_FUNCTION_NAME`: the Lambda function of the detector.
     pub detector_function: String,
+    /// `CHECKS_FUNCTION`: the Lambda function that checks single events of sources. Without it no event is checked on request.
+    pub checks_function: Option<String>,
     /// `SCOPE_READ`: the scope of a token that may read; default `anomalies:read`.
     pub scope_read: String,
-    /// `SCOPE_WRITE`: the scope of a token that may acknowledge, resolve and reopen; default `anomalies:write`.
+    /// `SCOPE_WRITE`: the scope of a token that may acknowledge, resolve and reopen, and check
+    /// events; default `anomalies:write`.
     pub scope_write: String,
     /// The work that a customer's token may use in a minute. An operator may use ten times as much.
     ///
@@ -29,6 +32,7 @@ impl ApiConfig {
         Ok(Self {
             detector_function: env
                 .required("DETECTOR_FUNCTION_NAME", "the Lambda function of the detector")?,
+            checks_function: env.get("CHECKS_FUNCTION"),
             allowance: allowance(env)?,
             scope_read: scope("SCOPE_READ", "anomalies:read"),
             scope_write: scope("SCOPE_WRITE", "anomalies:write"),

@@ -11,6 +11,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ProblemDocument;
+use crate::listed::SeverityWord;
 use crate::params::TIMES;
 use crate::views::TimeForm;
 
@@ -44,11 +45,13 @@ padding if it contains `/`, `?` or the like, begins with `~`, or is `.` or `..`.
 unchanged.";
 
 /// The subjects of the routes, the most important first.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 9] = [
     ("checks", "Any customer's usage in any period, judged now"),
     ("anomalies", "Anomalies that the hourly runs found, and actions on them"),
     ("incidents", "One deviation over time, from its first anomaly to its end, and actions on it"),
     ("customers", "Usage of customers, and their usual values"),
+    ("sources", "Sources with entities: what they are, what is usual for each, and checks of single events"),
+    ("workflows", "Anomalies and usual figures of workflows, in the shapes of workflow systems"),
     ("settings", "Thresholds, floors and mutes"),
     ("runs", "The hourly runs, and runs on demand"),
     ("system", "The API itself and the metrics"),
@@ -83,6 +86,8 @@ pub(crate) fn serialized(mut document: OpenApi) -> String {
     let mut of_problems = vec![(ProblemDocument::name().into_owned(), ProblemDocument::schema())];
     ProblemDocument::schemas(&mut of_problems);
     components.schemas.extend(of_problems);
+    // Only parameters have this type.
+    components.schemas.insert(SeverityWord::name().into_owned(), SeverityWord::schema());
     components.schemas.insert(GatewayMessage::name().into_owned(), GatewayMessage::schema());
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         if operation.security.is_some() {

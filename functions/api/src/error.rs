@@ -12,6 +12,7 @@ use store::StoreError;
 use utoipa::ToSchema;
 use warehouse::usage::{UsageError, UsageErrorKind};
 
+use crate::checks_function::CheckError;
 use crate::detector_function::InvocationError;
 
 mod code;
@@ -230,5 +231,11 @@ impl From<StoreError> for Problem {
 impl From<InvocationError> for Problem {
     fn from(error: InvocationError) -> Self {
         Self::unavailable(Code::DetectorUnavailable, "the detector", &error)
+    }
+}
+
+impl From<CheckError> for Problem {
+    fn from(error: CheckError) -> Self {
+        Self::unavailable(Code::DetectorUnavailable, "the check of events", &error)
     }
 }

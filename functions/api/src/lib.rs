@@ -1,4 +1,4 @@
-//! The API: checks on demand, anomalies and incidents with actions of people, usage for charts, and settings.
+//! The API: checks on demand, anomalies and incidents with actions of people, usage for charts, sources, and settings.
 //!
 //! ```text
 //! gateway (token, scope) ─ router ─ who asks (access) ─ what is asked (params) ─ route ─ answer or problem
@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use axum::Router;
 use catalog::Catalog;
 use catalog::DetectionConfig;
+use checks_function::ChecksFunction;
 use config::ApiConfig;
 use detection::{Settings, Window};
 use detector_function::DetectorFunction;
@@ -35,6 +36,7 @@ use warehouse::usage::UsageReader;
 mod access;
 mod answer;
 mod checking;
+mod checks_function;
 mod config;
 mod csv_list;
 mod cursor;
@@ -51,6 +53,7 @@ mod params;
 mod refusals;
 mod routes;
 mod times;
+mod usual;
 mod views;
 
 use error::Problem;
@@ -65,6 +68,8 @@ pub struct App {
     pub usage: UsageReader,
     pub store: AnomalyStore,
     pub detector: DetectorFunction,
+    /// Checks single events. `None` in a deployment without sources.
+    pub checks: Option<ChecksFunction>,
     /// Publishes notices about people's actions on incidents. The runs publish all other alerts.
     pub alerts: AlertPublisher,
     /// The time of day.
@@ -103,6 +108,12 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::incident_actions::reopen))
         .routes(routes!(routes::customers::baselines))
         .routes(routes!(routes::customers::usage))
+        .routes(routes!(routes::sources::list))
+        .routes(routes!(routes::entities::list))
+        .routes(routes!(routes::entities::baselines))
+        .routes(routes!(routes::event_checks::check))
+        .routes(routes!(routes::workspaces::anomalies))
+        .routes(routes!(routes::workspaces::baselines))
         .routes(routes!(routes::system::metrics))
         .routes(routes!(routes::config::get_global, routes::config::put_global))
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))
@@ -127,6 +138,7 @@ impl App {
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
             detector: DetectorFunction::new(&config.detector_function, aws),
+            checks: config.checks_function.as_deref().map(|name| ChecksFunction::new(name, aws)),
             alerts: AlertPublisher::new(&AlertConfig::from_env(env)?, aws),
             catalog,
             detection,

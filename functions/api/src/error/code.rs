@@ -17,6 +17,11 @@ use utoipa::ToSchema;
 /// * `invalid_state` (409): the present state does not allow the action
 /// * `superseded` (409): a later incident of the same customer, metric and direction exists
 /// * `history_full` (409): the history has no room for another change
+/// * `no_sources` (409): this deployment has no source that could answer this
+/// * `event_unfinished` (409): the event is not finished yet
+/// * `event_in_future` (409): the event was finished in the future
+/// * `event_without_entity` (409): the event has no customer, or not all names of an entity
+/// * `source_without_ids` (409): the source does not say which id an event has
 /// * `contended` (409): others change the object at this moment; try again
 /// * `precondition_failed` (412): somebody has changed the object; GET it again
 /// * `body_too_large` (413): the body is larger than 64 KiB
@@ -42,6 +47,11 @@ pub(crate) enum Code {
     InvalidState,
     Superseded,
     HistoryFull,
+    NoSources,
+    EventUnfinished,
+    EventInFuture,
+    EventWithoutEntity,
+    SourceWithoutIds,
     Contended,
     PreconditionFailed,
     BodyTooLarge,
@@ -63,9 +73,15 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::InvalidState | Self::Superseded | Self::HistoryFull | Self::Contended => {
-                StatusCode::CONFLICT
-            }
+            Self::InvalidState
+            | Self::Superseded
+            | Self::HistoryFull
+            | Self::NoSources
+            | Self::EventUnfinished
+            | Self::EventInFuture
+            | Self::EventWithoutEntity
+            | Self::SourceWithoutIds
+            | Self::Contended => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,

@@ -39,8 +39,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// The parameters that decide the content of the list.
 const FILTERS: [&str; 11] = [
     "customer_id",
-    "source",
     "metric",
+    "source",
     "type",
     "entity",
     "execution_id",

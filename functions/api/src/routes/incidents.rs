@@ -38,7 +38,7 @@ const STATES: [IncidentState; 5] = [
 
 /// The parameters that decide the content of the list.
 const FILTERS: [&str; 9] =
-    ["customer_id", "source", "metric", "entity", "severity", "direction", "state", "from", "to"];
+    ["customer_id", "metric", "source", "entity", "severity", "direction", "state", "from", "to"];
 
 /// Columns of the list as CSV.
 const COLUMNS: [&str; 24] = [

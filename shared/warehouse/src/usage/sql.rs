@@ -7,6 +7,7 @@
 mod entities;
 mod hours;
 mod past;
+mod seen;
 mod source;
 mod steps;
 mod sweep;
@@ -15,6 +16,7 @@ mod values;
 pub(super) use entities::{event, figures, outcomes};
 pub(super) use hours::hours;
 pub(super) use past::{customers, held};
+pub(super) use seen::{entities_seen, entity_events};
 pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};
 
