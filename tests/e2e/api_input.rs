@@ -22,7 +22,11 @@ async fn a_query_that_cannot_be_understood_is_answered_with_its_parameter() -> R
         ("/v1/anomalies?metric=cpu", "metric", "there is no metric `cpu`; the catalog has api_calls"),
         ("/v1/anomalies?metric=", "metric", "the catalog has api_calls"),
         ("/v1/anomalies?metric=API_CALLS", "metric", "the catalog has api_calls"),
-        ("/v1/anomalies?severity=normal", "severity", "one of warning, critical, not `normal`"),
+        (
+            "/v1/anomalies?severity=normal",
+            "severity",
+            "one of info, low, medium, warning, high, critical, not `normal`",
+        ),
         ("/v1/anomalies?direction=up", "direction", "one of spike, drop"),
         ("/v1/anomalies?state=closed", "state", "one of open, acknowledged, resolved"),
         ("/v1/anomalies?from=yesterday", "from", "RFC 3339"),

@@ -27,7 +27,7 @@ async fn world() -> Result<(World, Api)> {
     world.execution("acme", "slow", "nightly", 5, SLOW).await?;
     world.execution("acme", "slower", "etl/daily", 4, SLOWER).await?;
     for id in ["slow", "slower"] {
-        let request = EventRequest { source: "executions".to_owned(), id: id.to_owned() };
+        let request = EventRequest { source: "executions".to_owned(), id: id.to_owned(), customer_id: None };
         let checked = check_event(&app, &request, Instant::now() + Duration::from_secs(20)).await?;
         assert_eq!(checked.recorded, 2, "{checked:?}");
     }

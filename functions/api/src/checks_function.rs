@@ -6,6 +6,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
+use detection::CustomerId;
 use platform::aws;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,8 +67,15 @@ impl ChecksFunction {
         Self { client: Client::from_conf(config), name: name.to_owned() }
     }
 
-    pub(crate) async fn check(&self, source: &str, id: &str) -> Result<Outcome, CheckError> {
-        let event = json!({ "detail-type": DETAIL_TYPE, "detail": { "source": source, "id": id } });
+    /// * `customer`: the one that the event must be of.
+    pub(crate) async fn check(
+        &self,
+        source: &str,
+        id: &str,
+        customer: Option<&CustomerId>,
+    ) -> Result<Outcome, CheckError> {
+        let detail = json!({ "source": source, "id": id, "customer_id": customer });
+        let event = json!({ "detail-type": DETAIL_TYPE, "detail": detail });
         let answer = self
             .client
             .invoke()

@@ -29,7 +29,8 @@ pub(crate) struct Spread {
 impl Spread {
     pub(crate) fn of(figures: &EventFigures) -> Self {
         let histogram: Histogram = figures.shape.iter().copied().collect();
-        let mean = figures.total / figures.events as f64;
+        // The total is of usable values, and so is the count of the histogram.
+        let mean = figures.total / histogram.count() as f64;
         Self {
             mean: Some(mean).filter(|mean| mean.is_finite()),
             p50: histogram.percentile(0.5),

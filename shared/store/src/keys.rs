@@ -287,13 +287,16 @@ mod tests {
         let at_entity = AnomalyPlace { entity, ..place.clone() };
         for (key, expected) in [
             (anomaly(&place), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls"),
-            (anomaly(&at_entity), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls#HASH"),
-            (incident(&of_entity, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop@HASH"),
+            (anomaly(&at_entity), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls#048a0d682c46431a"),
+            (incident(&of_entity, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop@048a0d682c46431a"),
             (
                 incident(&of_entity, false, opened_at),
                 "CUSTOMER#a#b INCIDENT#api_calls#drop@048a0d682c46431a#1795266000000",
             ),
-            (notice(&of_entity, Event::Resolved, 5), "CUSTOMER#a#b NOTICE#5#api_calls#drop#resolved#HASH"),
+            (
+                notice(&of_entity, Event::Resolved, 5),
+                "CUSTOMER#a#b NOTICE#5#api_calls#drop#resolved#048a0d682c46431a",
+            ),
             (incident(&subject, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop"),
             (incident(&subject, false, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop#1795266000000"),
             (notice(&subject, Event::Resolved, 5), "CUSTOMER#a#b NOTICE#5#api_calls#drop#resolved"),

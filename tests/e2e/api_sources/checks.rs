@@ -44,9 +44,8 @@ async fn a_customer_has_an_event_checked() -> Result<()> {
     assert_eq!((&duration["verdict"], &duration["value"]), (&json!("anomalous"), &json!(160_000.0)));
     assert_eq!(of("execution_failures_in_a_row")["verdict"], "normal", "{checked}");
     assert_eq!((&checked["recorded"], &checked["already_recorded"]), (&json!(2), &json!(0)));
-    let asked =
-        json!({ "detail-type": "Execution Completed", "detail": { "source": "executions", "id": "slow" } });
-    assert_eq!(checking.events(), [asked]);
+    let detail = json!({ "source": "executions", "id": "slow", "customer_id": "acme" });
+    assert_eq!(checking.events(), [json!({ "detail-type": "Execution Completed", "detail": detail })]);
 
     // The anomaly is where the answer says.
     let id = duration["anomaly_id"].as_str().unwrap_or_default();

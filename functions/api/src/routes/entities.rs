@@ -128,8 +128,11 @@ pub(crate) async fn list(
     let query = query.only(&["customer_id", "search", "limit"])?;
     let limit: u32 = query.number("limit", 1..=100, 20)?;
     let search = query.text("search").unwrap_or_default();
-    if search.len() > LONGEST_SEARCH {
-        return Err(Problem::invalid("search", format!("search must have at most {LONGEST_SEARCH} bytes")));
+    if search.chars().count() > LONGEST_SEARCH {
+        return Err(Problem::invalid(
+            "search",
+            format!("search must have at most {LONGEST_SEARCH} characters"),
+        ));
     }
     let customer = caller.customer(query.customer()?)?;
     let source = with_entities(&app, &source)?;

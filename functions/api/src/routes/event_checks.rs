@@ -118,10 +118,11 @@ pub(crate) async fn check(
 ) -> Result<Json<CheckedEvent>, Problem> {
     let now = query.only(&[])?.now();
     let EventCheckRequest { id } = request;
-    if id.is_empty() || id.len() > LONGEST_ID {
+    let length = id.chars().count();
+    if length == 0 || length > LONGEST_ID {
         return Err(Problem::invalid(
             "id",
-            format!("id must have 1 to {LONGEST_ID} bytes, not {}", id.len()),
+            format!("id must have 1 to {LONGEST_ID} characters, not {length}"),
         ));
     }
     let source = source_in_path(&app, &source)?;
@@ -138,7 +139,8 @@ pub(crate) async fn check(
             let detail = "this deployment has no sources: no function checks events (CHECKS_FUNCTION)";
             return Err(Problem::of(Code::NoSources, detail));
         };
-        function.check(source.name(), &id).await.map_err(Problem::from)
+        let own = caller.customer(None)?;
+        function.check(source.name(), &id, own.as_ref()).await.map_err(Problem::from)
     };
     match within_limits(&app, &caller, now, COST, work).await? {
         Outcome::Unjudged(unjudged) => Err(refusal(unjudged)),
@@ -162,8 +164,9 @@ async fn may_check(
     serving: &Serving,
 ) -> Result<(), Problem> {
     let mut tries = tries(app, serving);
+    let own = caller.customer(None)?;
     let event = loop {
-        match app.usage.event(source, id, &tries.query_id()).await {
+        match app.usage.event((id, own.as_ref()), source, &tries.query_id()).await {
             Ok(event) => break event.ok_or_else(no_event)?,
             Err(error) => tries.again(error, false).await?,
         }

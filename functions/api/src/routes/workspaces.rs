@@ -115,7 +115,8 @@ pub(crate) struct NodeDuration {
 
 /// List the anomalies of a workspace
 ///
-/// Anomalies of workflows and their nodes, newest first. `GET /v1/anomalies` has more of each, and pages.
+/// Anomalies of workflows and their nodes, newest first. `GET /v1/anomalies` has more of each, and pages. Times are
+/// texts without `times=milliseconds`.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{workspace}/anomalies",
@@ -180,7 +181,7 @@ pub(crate) async fn anomalies(
 /// Show what is usual for a workflow
 ///
 /// From its executions of the 30 days before the current hour. `GET /v1/sources/{source}/entities/{path}/baselines` has all
-/// metrics. Percentiles are within 2.5 % of the exact ones.
+/// metrics. Percentiles are within 2.5 % of the exact ones. Times are texts without `times=milliseconds`.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{workspace}/workflows/{workflow}/baselines",
