@@ -106,6 +106,8 @@ async fn a_finished_execution_is_judged_at_once_and_told() -> Result<()> {
     assert!(text(slow, "pk") == "CUSTOMER#acme" && text(slow, "sk").matches('#').count() == 3, "{slow:?}");
     let ids = slow.get("ids").and_then(|ids| ids.as_m().ok()).context("ids")?;
     assert_eq!(ids["execution_id"].as_s().ok().map(String::as_str), Some("slow"));
+    let steps = slow.get("investigation_steps").and_then(|steps| steps.as_l().ok()).context("steps")?;
+    assert_eq!(steps.len(), 2, "those of the metric, and none about invoices: {steps:?}");
     let factor: f64 = text(slow, "deviation_factor").parse()?;
     assert!((3.7..4.1).contains(&factor), "{factor}");
     Ok(())

@@ -49,9 +49,9 @@ async fn a_finished_event_is_judged_and_one_without_a_row_is_kept() -> Result<()
     );
 
     let dead_letters = queue_url(&sqs, "finished-anomaly-finished-dlq").await?;
-    let kept = sqs.receive_message().queue_url(&dead_letters).wait_time_seconds(20);
+    let kept = sqs.receive_message().queue_url(&dead_letters).wait_time_seconds(5);
     let mut messages = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..24 {
         messages = kept.clone().send().await?.messages.unwrap_or_default();
         if !messages.is_empty() {
             break;

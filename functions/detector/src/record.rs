@@ -348,8 +348,13 @@ pub(crate) fn anomaly(
     let window = window.newest_hours(candidate.hours()).unwrap_or(window);
     let (who, name) = (app.catalog.who(&candidate.customer_id), spec.name.clone());
     let zone = policies.time_zone(&candidate.customer_id).cloned().unwrap_or_default();
-    let anomaly =
+    let own = steps.clone();
+    let mut anomaly =
         Anomaly::new(who, name, &spec.unit, steps, window, finding, explanation).in_zone(&zone, finding);
+    if app.source().is_some() && !candidate.is_of_all_customers() {
+        // The general steps are about usage and invoices.
+        anomaly.investigation_steps = own;
+    }
     match (candidate.about.as_deref(), app.source()) {
         (Some(about), _) => anomaly.about(about.clone(), spec.kind, finding),
         (None, Some(source)) => anomaly.about(About::of(source), spec.kind, finding),

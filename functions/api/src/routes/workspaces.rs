@@ -154,9 +154,6 @@ pub(crate) async fn anomalies(
     let with_entities = app.catalog.all().filter(|source| source.entities().is_some());
     let metrics: Vec<MetricName> =
         with_entities.flat_map(|source| source.metrics()).map(|spec| spec.name.clone()).collect();
-    if metrics.is_empty() {
-        return Ok(Json(WorkspaceAnomalies { anomalies: Vec::new(), total: 0 }));
-    }
     let filter = AnomalyFilter {
         customer: Some(workspace),
         metrics: Some(metrics.clone()),
@@ -166,6 +163,9 @@ pub(crate) async fn anomalies(
         until: Some(until),
         ..AnomalyFilter::default()
     };
+    if metrics.is_empty() {
+        return Ok(Json(WorkspaceAnomalies { anomalies: Vec::new(), total: 0 }));
+    }
     let page = app.store.list(&filter, &metrics, None, MOST, now, serving.deadline).await?;
     let mut total = page.items.len() as u64;
     if page.next.is_some() {
