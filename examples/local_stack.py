@@ -33,6 +33,8 @@ class LocalStack:
         known = stacks.deployed(self.settings, name)
         self.name = name
         self.function = known["outputs"]["detector_function_name"]
+        # It runs for sources with entities. None in a stack without such sources.
+        self.sources_function = known["outputs"].get("sources_function_name")
         self.table = known["outputs"]["anomalies_table_name"]
         self.database = known["database"]
         self.env_file = self.settings.env_file(name)
@@ -44,14 +46,15 @@ class LocalStack:
         """Whether the local cloud started the server, so that nobody else keeps data in it."""
         return self.settings.clickhouse.started_here
 
-    def invoke(self, event: Dict[str, object]) -> Dict[str, object]:
-        """Runs the deployed function once and returns its summary."""
-        result = aws.call(self.settings, "invoke", function=self.function, payload=event)
+    def invoke(self, event: Dict[str, object], function: Optional[str] = None) -> Dict[str, object]:
+        """Runs the deployed function once and returns its summary: the detector, unless another one is named."""
+        function = function or self.function
+        result = aws.call(self.settings, "invoke", function=function, payload=event)
         if result["error"] is None:
             return result["answer"]
         answer = result["answer"] if isinstance(result["answer"], dict) else {}
         reason = answer.get("errorMessage") or result["answer"] or result["error"]
-        raise CloudError(f"The function {self.function} failed: {reason}\n"
+        raise CloudError(f"The function {function} failed: {reason}\n"
                          f"Its log is in {shown(self.settings.logs / 'aws.log')}")
 
     def meterflow(self, *arguments: str) -> None:
