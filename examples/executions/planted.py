@@ -109,7 +109,7 @@ def rows(found: Sequence[Record]) -> List[List[str]]:
 
 def _slow(end: datetime) -> Planted:
     workflow, identifier = fleet.by_name("order-sync"), f"{fleet.PREFIX}slow"
-    usual = fleet.usual(workflow, identifier, end - timedelta(minutes=4))
+    usual = fleet.usual(workflow, identifier, end - timedelta(minutes=28))
     slow = replace(usual, durations_ms=(*usual.durations_ms[:-1], 9 * usual.durations_ms[-1]))
     last = len(workflow.nodes) - 1
     return Planted(slow, (
