@@ -203,7 +203,7 @@ async fn a_broken_value_hides_no_other_and_sinks_no_baseline() -> Result<()> {
     for source in Catalog::from_files(path)?.all() {
         e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
     }
-    // One of them divides by zero, and one is negative: both are within the month, and within the hour.
+    // Two of them divide by zero: one within the month, and one within the hour.
     for (id, ago, rest) in [
         ("infinite", 900_000, "'completed' AS status, 0 AS duration, 300 AS records"),
         ("infinite now", 200, "'completed' AS status, 0 AS duration, 300 AS records"),

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | words | A word ends at a space, a tab, a line feed, a form feed or a carriage return. |
 //! | masks | A word that holds a digit from 0 to 9 or a slash becomes [`MASK`]. So a path with all of its word is one mask. |
-//! | length | The first [`LENGTH`] characters of that count. What is behind them is detail, such as the answer of another service. |
+//! | length | The first [`LENGTH`] characters of that count. The rest is detail, such as the answer of another service. |
 //!
 //! The rule has no state. The same message has the same fingerprint for ever, also in SQL (`catalog::fingerprint_sql`).
 

@@ -4,8 +4,8 @@
 //! month. Counts by bucket can: a histogram of a month is the sum of its hours, in any order. It also tells how many
 //! events lie above a limit.
 //!
-//! A bucket holds the values from `1.05^k` to `1.05^(k + 1)`, and `k` is its key. What is reported of a bucket is its
-//! geometric middle, which is at most 2.5 % off: the method of C. Masson, J. E. Rim, H. K. Lee, "DDSketch: A Fast and
+//! A bucket holds the values from `1.05^k` to `1.05^(k + 1)`, and `k` is its key. A percentile is the
+//! geometric middle of its bucket, which is at most 2.5 % off: the method of C. Masson, J. E. Rim, H. K. Lee, "DDSketch: A Fast and
 //! Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", PVLDB 12 (2019).
 
 use std::collections::BTreeMap;

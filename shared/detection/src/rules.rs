@@ -40,8 +40,8 @@ pub use ratio::Ratio;
 pub use streak::Streak;
 pub use threshold::{Side, Threshold};
 
-/// A rule as a file writes it: its `type` and its parameters, of which each has a default. What is read is checked by
-/// [`Rule::validate`].
+/// A rule as a file writes it: its `type` and its parameters, of which each has a default. [`Rule::validate`]
+/// checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Rule {

@@ -43,7 +43,7 @@ pub const AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// The noted times of faults may be so much late.
 pub const LATE: SignedDuration = SignedDuration::from_mins(1);
 
-/// The rule of new errors with its defaults, but for ten minutes of learning. What was seen before is known for a month.
+/// The rule of new errors with its defaults, but for ten minutes of learning. An error that was seen is known for a month.
 pub fn rule() -> Novelty {
     let windows_a_day = 24 * 60 / WINDOW.as_mins() as u32;
     let default = Novelty::default();

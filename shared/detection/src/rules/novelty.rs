@@ -1,7 +1,7 @@
 //! What was not seen before: a new type of error, a new operation, a new client of an account.
 //!
 //! The value is a fingerprint with few different values, such as an error type. One event may be a chance find of a rare
-//! path, so an error must come twice. What was not seen for a month counts as new again.
+//! path, so an error must come twice. A value that was not seen for a month counts as new again.
 
 use serde::Deserialize;
 

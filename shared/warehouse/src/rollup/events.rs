@@ -67,7 +67,7 @@ fn of_entities(metric: &MetricSpec) -> String {
     format!(",\n    countIf(meterflow_bad) AS bad,\n    {shape} AS shape")
 }
 
-/// The place of a value in a logarithmic histogram, as `detection::rules::Histogram` counts them.
+/// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
 fn key_of_shape(value: &str) -> String {
     format!(
         "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
