@@ -157,7 +157,7 @@ pub(crate) fn of_verdict(
 
 /// Whether a rule of a metric looks at the order of events.
 pub(crate) fn needs_outcomes(spec: &MetricSpec) -> bool {
-    spec.rules.iter().any(|rule| matches!(rule, Rule::Streak(_)))
+    spec.rules.iter().any(|of| matches!(of.rule, Rule::Streak(_)))
 }
 
 /// What a metric's rules say together: the most severe anomaly, or else that all is as usual if any of them can tell.
@@ -169,7 +169,7 @@ pub(crate) fn verdict(
     before: &EventFigures,
     streak: Option<FailedInARow>,
 ) -> Verdict {
-    let verdicts = spec.rules.iter().filter_map(|rule| of_rule(spec, rule, judged, before, streak));
+    let verdicts = spec.rules.iter().filter_map(|of| of_rule(spec, &of.rule, judged, before, streak));
     verdicts.max_by_key(weight).unwrap_or(Verdict::Undetermined(Reason::NoData))
 }
 

@@ -10,7 +10,8 @@ mod policies;
 mod shard;
 
 pub use catalog::{
-    Aggregate, Catalog, CatalogError, Entities, Ids, ImportRule, MetricSpec, PRESETS, SourceName,
+    Aggregate, Catalog, CatalogError, Entities, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
+    PRESETS, Pace, SourceName, SourceWindow,
 };
 pub use detection_config::DetectionConfig;
 pub use expression::is_identifier;

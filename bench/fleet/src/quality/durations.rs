@@ -115,7 +115,7 @@ impl Judge {
     pub fn of_preset(metric: &str) -> Result<Percentile> {
         let catalog = Catalog::from_files("preset:executions")?;
         let rules = catalog.find(metric).into_iter().flat_map(|spec| &spec.rules);
-        let mut percentiles = rules.filter_map(|rule| match rule {
+        let mut percentiles = rules.filter_map(|of| match &of.rule {
             Rule::Percentile(percentile) => Some(*percentile),
             _ => None,
         });

@@ -120,7 +120,7 @@ impl From<&MetricSpec> for SourceMetric {
             unit: spec.unit.clone(),
             aggregate: spec.aggregate,
             kind: spec.kind,
-            rules: spec.rules.iter().map(|rule| rule.name().to_owned()).collect(),
+            rules: spec.rules.iter().map(|of| of.rule.name().to_owned()).collect(),
             window: WINDOW,
         }
     }

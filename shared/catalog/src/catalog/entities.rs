@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use detection::EntityPath;
 
+use serde::Deserialize;
+
 use super::SourceName;
+use super::pace::Pace;
 use crate::expression;
 
-/// A source whose series are of entities.
+/// A source with tables of its own: its series are of entities, or a poll replaces rows of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entities {
     pub(super) source: SourceName,
-    /// The expressions of the names of an entity, the widest first.
+    /// The expressions of the names of an entity, the widest first. Without any, the customer itself is judged.
     pub names: Vec<String>,
     /// The condition on failed events.
     pub bad: Option<String>,
@@ -20,12 +23,39 @@ pub struct Entities {
     /// The expression of an event's id.
     pub id: Option<String>,
     pub ids: Ids,
+    pub feed: Feed,
+    /// The expression of the number of events that one row stands for.
+    pub weight: Option<String>,
+    pub pace: Pace,
+    /// How many entities of a customer are judged one by one. The others are judged together.
+    pub most: u32,
+    pub nouns: Nouns,
+}
+
+/// How events come into the rollup of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feed {
+    /// Views add each inserted row. For tables that rows are only added to.
+    #[default]
+    View,
+    /// Each run reads the hours that changed. For tables whose rows are rewritten or repeated.
+    Poll,
+}
+
+/// What people call its customers and its entities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nouns {
+    pub tenant: String,
+    pub entity: String,
 }
 
 /// Ids of an event that its anomaly carries, by their names: expressions of the table.
 pub type Ids = BTreeMap<String, String>;
 
 impl Entities {
+    pub(super) const DEFAULT_MOST: u32 = 10_000;
+
     pub fn name(&self) -> &SourceName {
         &self.source
     }

@@ -5,7 +5,9 @@ use std::fmt;
 use detection::{EntityPath, MetricName};
 use serde::Deserialize;
 
-use super::{Entities, Ids, MetricSpec, default_customer_column, default_time_column};
+use super::metric::{default_customer_column, default_time_column};
+use super::pace;
+use super::{Entities, Feed, Ids, MetricSpec, Nouns, Pace, SourceWindow};
 use crate::expression;
 
 /// A table with the columns and the condition that all metrics of the source share.
@@ -27,6 +29,17 @@ pub(super) struct Source {
     id: Option<String>,
     #[serde(default)]
     ids: Ids,
+    #[serde(default)]
+    feed: Feed,
+    /// How many events one row stands for.
+    weight: Option<String>,
+    #[serde(default)]
+    window: SourceWindow,
+    delay: Option<String>,
+    baseline: Option<String>,
+    max_entities: Option<u32>,
+    tenant_noun: Option<String>,
+    entity_noun: Option<String>,
 }
 
 /// One expression, or several of them.
@@ -121,16 +134,37 @@ impl Names {
 const IDS: [&str; 6] = ["execution_id", "trace_id", "span_id", "node_key", "connector_key", "ticket_id"];
 
 impl Source {
-    /// Its entities. `None` if its series are of customers.
+    /// Its entities, and how they are fed. `None` if the views of usage feed it.
     pub(super) fn entities(&self) -> Option<Entities> {
-        let names = self.entity.as_slice();
-        (!names.is_empty()).then(|| Entities {
+        self.has_own_tables().then(|| Entities {
             source: self.name.clone(),
-            names: names.to_vec(),
+            names: self.entity.as_slice().to_vec(),
             bad: self.bad.clone(),
             filter: self.filter.clone(),
             id: self.id.clone(),
             ids: self.ids.clone(),
+            feed: self.feed,
+            weight: self.weight.clone(),
+            // A refused text never comes here.
+            pace: self.pace().unwrap_or_default(),
+            most: self.max_entities.unwrap_or(Entities::DEFAULT_MOST),
+            nouns: Nouns {
+                tenant: self.tenant_noun.clone().unwrap_or_else(|| "customer".to_owned()),
+                entity: self.entity_noun.clone().unwrap_or_else(|| "entity".to_owned()),
+            },
+        })
+    }
+
+    /// Whether it has tables of its own: because of its entities, or because rows are replaced in them.
+    fn has_own_tables(&self) -> bool {
+        !self.entity.as_slice().is_empty() || self.feed == Feed::Poll
+    }
+
+    fn pace(&self) -> Result<Pace, String> {
+        Ok(Pace {
+            window: self.window,
+            delay: self.delay.as_deref().map(pace::delay).transpose()?.unwrap_or_default(),
+            baseline: self.baseline.as_deref().map(pace::baseline).transpose()?,
         })
     }
 
@@ -143,6 +177,7 @@ impl Source {
             ("filter", self.filter.as_ref()),
             ("bad", self.bad.as_ref()),
             ("id", self.id.as_ref()),
+            ("weight", self.weight.as_ref()),
         ];
         let fields = fields.into_iter().filter_map(|(key, text)| Some((key, text?)));
         let of_entity = names.iter().map(|name| ("entity", name));
@@ -150,9 +185,11 @@ impl Source {
         for (key, text) in fields.chain(of_entity).chain(ids) {
             expression::check(text).map_err(|reason| format!("`{key}` {reason}"))?;
         }
-        if self.name.as_str().contains("_hourly") {
-            return Err("the name of a source must not hold `_hourly`, which stands in the names of tables"
-                .to_owned());
+        if let Some(part) = ["_hourly", "_minute"].into_iter().find(|part| self.name.as_str().contains(part))
+        {
+            return Err(format!(
+                "the name of a source must not hold `{part}`, which stands in the names of tables"
+            ));
         }
         if matches!(&self.entity, Names::Many(names) if names.is_empty()) {
             return Err("`entity` is empty: leave it out for a source of customers".to_owned());
@@ -167,16 +204,51 @@ impl Source {
         if let Some(unknown) = self.ids.keys().find(|name| !IDS.contains(&name.as_str())) {
             return Err(format!("`ids.{unknown}` is no id of an anomaly: it carries {}", IDS.join(", ")));
         }
-        if names.is_empty() {
-            for (key, is_there) in
-                [("bad", self.bad.is_some()), ("id", self.id.is_some()), ("ids", !self.ids.is_empty())]
+        if self.feed == Feed::Poll && self.id.is_none() {
+            return Err(
+                "`feed = \"poll\"` needs `id`: it tells which rows are versions of one event".to_owned()
+            );
+        }
+        if self.feed == Feed::Poll && self.window.needs_minutes() {
+            return Err(format!(
+                "`window = \"{}\"` needs `feed = \"view\"`: a poll reads three days of the table each time",
+                self.window.as_str()
+            ));
+        }
+        if self.max_entities == Some(0) {
+            return Err("`max_entities` must be at least 1".to_owned());
+        }
+        for (key, noun) in [("tenant_noun", &self.tenant_noun), ("entity_noun", &self.entity_noun)] {
+            if noun.as_ref().is_some_and(|noun| noun.trim().is_empty() || noun.chars().any(char::is_control))
             {
-                if is_there {
-                    return Err(format!("`{key}` has no use without `entity`"));
-                }
+                return Err(format!("`{key}` must be a word such as \"workflow\""));
             }
-        } else if self.name.as_str() == super::USAGE {
+        }
+        self.pace()?;
+        self.validate_use()
+    }
+
+    /// Refuses what would have no effect.
+    fn validate_use(&self) -> Result<(), String> {
+        let (has_entities, has_tables) = (!self.entity.as_slice().is_empty(), self.has_own_tables());
+        if has_tables && self.name.as_str() == super::USAGE {
             return Err("`usage` is the name of the source without entities: take another".to_owned());
+        }
+        for (key, is_there, is_of_use, need) in [
+            ("bad", self.bad.is_some(), has_tables, "`entity`"),
+            ("ids", !self.ids.is_empty(), has_tables, "`entity`"),
+            ("id", self.id.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
+            ("weight", self.weight.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
+            ("window", self.window != SourceWindow::default(), has_tables, "`entity`"),
+            ("delay", self.delay.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
+            ("baseline", self.baseline.is_some(), has_tables, "`entity`"),
+            ("max_entities", self.max_entities.is_some(), has_entities, "`entity`"),
+            ("entity_noun", self.entity_noun.is_some(), has_entities, "`entity`"),
+            ("tenant_noun", self.tenant_noun.is_some(), has_tables, "`entity`"),
+        ] {
+            if is_there && !is_of_use {
+                return Err(format!("`{key}` has no use without {need}"));
+            }
         }
         Ok(())
     }

@@ -1,3 +1,5 @@
+use detection::{Direction, Missing};
+
 use super::*;
 
 const GOOD: &str = r#"

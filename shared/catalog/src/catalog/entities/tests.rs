@@ -1,6 +1,8 @@
 //! Sources with entities.
 
-use crate::{Catalog, MetricSpec};
+use jiff::SignedDuration;
+
+use crate::{Catalog, Feed, MetricSpec, SourceWindow};
 
 const SOURCE: &str = "[[source]]
 name = \"jobs\"
@@ -87,6 +89,32 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
         (with_bad, "[[metric.rule]]\ntype = \"burst\"\nprincipals = 5", "`principals` of the rule `burst`"),
         ("bad = \"a\"", RULE, "`bad` has no use without `entity`"),
         ("id = \"a\"", RULE, "`id` has no use without `entity`"),
+        ("window = \"5m\"", RULE, "`window` has no use without `entity`"),
+        ("weight = \"a\"", RULE, "`weight` has no use without `entity` or `feed = \"poll\"`"),
+        ("entity = \"job\"\nweight = \"a)\"", RULE, "`weight` closes a parenthesis"),
+        ("entity = \"job\"\ndelay = \"3d\"", RULE, "`delay` is `3d`, but it must be"),
+        ("entity = \"job\"\nbaseline = \"1000d\"", RULE, "`baseline` is `1000d`, but it must be"),
+        ("entity = \"job\"\nmax_entities = 0", RULE, "`max_entities` must be at least 1"),
+        ("entity = \"job\"\nentity_noun = \" \"", RULE, "`entity_noun` must be a word"),
+        ("feed = \"poll\"", RULE, "`feed = \"poll\"` needs `id`"),
+        ("feed = \"poll\"\nid = \"a\"\nwindow = \"1m\"", RULE, "`window = \"1m\"` needs `feed = \"view\"`"),
+        ("feed = \"poll\"\nid = \"a\"\nmax_entities = 9", RULE, "`max_entities` has no use without `entity`"),
+        (
+            "entity = \"job\"",
+            "counter = true\n[[metric.rule]]\ntype = \"percentile\"",
+            "needs `aggregate = \"sum\"`",
+        ),
+        ("entity = \"job\"", "series = \"a\"\n[[metric.rule]]\ntype = \"percentile\"", "`series` has no use"),
+        (
+            "entity = \"job\"",
+            "[[metric.rule]]\ntype = \"percentile\"\nfor = \"20 of 20\"",
+            "12 windows at most",
+        ),
+        (
+            with_bad,
+            "[[metric.rule]]\ntype = \"streak\"\nfor = \"2 of 3\"",
+            "`for` has no use for the rule `streak`",
+        ),
         ("entity = \"job\"\nids = { run = \"id\" }", RULE, "`ids.run` is no id of an anomaly"),
         ("entity = \"job\"", "[[metric.rule]]\ntype = \"rate\"", "the rule `rate` needs `bad` in the source"),
         (
@@ -125,4 +153,49 @@ fn an_unknown_rule_is_refused_with_those_that_exist() {
     .unwrap_err();
     let shown = format!("{error}: {}", std::error::Error::source(&error).unwrap());
     assert!(shown.contains("unknown variant `magic`") && shown.contains("streak"), "{shown}");
+}
+
+#[test]
+fn a_source_says_when_it_is_judged_and_how_it_is_fed() {
+    let usual = parse("entity = \"job\"", RULE).unwrap();
+    let usual = usual.of("jobs").unwrap().entities().unwrap();
+    assert_eq!(
+        (usual.feed, usual.pace.window, usual.pace.delay),
+        (Feed::View, SourceWindow::Hour, SignedDuration::ZERO)
+    );
+    assert_eq!((usual.pace.baseline, usual.most, usual.nouns.entity.as_str()), (None, 10_000, "entity"));
+    let own = "entity = \"job\"\nfeed = \"poll\"\nid = \"id\"\nwindow = \"24h\"\ndelay = \"90m\"\nbaseline = \"14d\"\n\
+               max_entities = 50\ntenant_noun = \"team\"\nentity_noun = \"job\"\nweight = \"1 / ratio\"";
+    let catalog = parse(own, RULE).unwrap();
+    let own = catalog.of("jobs").unwrap().entities().unwrap();
+    assert_eq!(
+        (own.feed, own.pace.window, own.pace.delay),
+        (Feed::Poll, SourceWindow::Day, SignedDuration::from_mins(90))
+    );
+    assert_eq!((own.pace.baseline.unwrap().get(), own.most), (14, 50));
+    assert_eq!((own.nouns.tenant.as_str(), own.nouns.entity.as_str()), ("team", "job"));
+    assert_eq!(own.weight.as_deref(), Some("1 / ratio"));
+}
+
+#[test]
+fn a_polled_source_of_customers_has_tables_of_its_own() {
+    let catalog = parse("feed = \"poll\"\nid = \"id\"", RULE).unwrap();
+    let polled = catalog.of("jobs").unwrap();
+    let key = polled.find("job_duration").unwrap().customer_sql();
+    assert_eq!(key, "arrayStringConcat([ifNull(toString(`team`), '')], '\\x1f')");
+    let customer = detection::CustomerId::new("team-a").unwrap();
+    assert_eq!(polled.who(&customer), (customer, None));
+}
+
+#[test]
+fn a_rule_may_have_to_hold_for_some_windows() {
+    let catalog = parse(
+        "entity = \"job\"",
+        "[[metric.rule]]\ntype = \"percentile\"\nof = \"window\"\nfor = \"2 of 3\"",
+    )
+    .unwrap();
+    let rule = catalog.find("job_duration").unwrap().rules[0];
+    assert_eq!((rule.lasting.to_string(), rule.lasting.windows()), ("2 of 3".to_owned(), 3));
+    let refusal = parse("entity = \"job\"", "[[metric.rule]]\ntype = \"percentile\"\nfor = \"3 in 3\"");
+    assert!(refusal.is_err());
 }
