@@ -30,6 +30,7 @@ mod inspect;
 mod look;
 mod migrate;
 mod plan;
+mod poll;
 mod reason;
 mod refusal;
 pub mod sample;

@@ -4,7 +4,7 @@
 //! an earlier version of this program made the view. Then the view is rewritten in place, and the rollup keeps its
 //! rows. If the meaning differs, the rows of the rollup are useless.
 
-use catalog::{Entities, MetricSpec};
+use catalog::{Entities, Feed, MetricSpec};
 use sha2::{Digest, Sha256};
 
 use super::events::rollup_select;
@@ -52,9 +52,15 @@ fn digest(text: &str) -> String {
 /// The text that stands for the meaning of a metric: the exact statement from which the first version made views. So no
 /// upgrade mistakes a metric for another. Never change this text.
 fn meaning(metric: &MetricSpec) -> String {
-    if let Some(Entities { names, bad, .. }) = &metric.entities {
+    if let Some(Entities { names, bad, feed, weight, id, .. }) = &metric.entities {
         let MetricSpec { name, table, customer_column, time_column, filter, value, .. } = metric;
-        return format!("{name} {:?}", (table, customer_column, names, time_column, filter, value, bad));
+        let usual = format!("{name} {:?}", (table, customer_column, names, time_column, filter, value, bad));
+        let weighed = weight.as_ref().map_or_else(String::new, |weight| format!(" weight {weight:?}"));
+        let polled = match feed {
+            Feed::View => String::new(),
+            Feed::Poll => format!(" poll {:?}", (id, metric.counter, &metric.series)),
+        };
+        return format!("{usual}{weighed}{polled}");
     }
     let MetricSpec { name, table, customer_column, time_column, .. } = metric;
     let filter = metric.filter.as_deref().unwrap_or("true");

@@ -10,7 +10,9 @@
 //! Nothing catches an error inside of the catalog's own expressions. A [trial](super::trial) refuses such expressions
 //! before a view exists.
 
-use catalog::MetricSpec;
+use catalog::{Entities, Feed, MetricSpec};
+
+use super::poll;
 
 /// The SELECT that makes rows of the rollup from events, with a further condition on the events.
 pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
@@ -20,25 +22,41 @@ pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
 pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &str) -> String {
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
     let (of_entities, values) = (of_entities(metric), values_of(metric));
+    let (number, times) = (number_of_events(metric), times_weight(metric));
     format!(
         "SELECT
     assumeNotNull(meterflow_customer) AS customer_id,
     '{name}' AS metric,
     toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour,
-    count() AS events,
+    {number} AS events,
     {values},
-    sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value), 0)) AS corrections{of_entities}
+    sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value){times}, 0)) AS corrections{of_entities}
 {events}
 GROUP BY customer_id, hour"
     )
 }
 
+/// Whether a row stands for other than one event.
+fn has_weight(metric: &MetricSpec) -> bool {
+    metric.entities.as_ref().is_some_and(|entities| entities.weight.is_some())
+}
+
+pub(super) fn number_of_events(metric: &MetricSpec) -> &'static str {
+    if has_weight(metric) { "sum(toUInt64(meterflow_weight))" } else { "count()" }
+}
+
+/// What a sum multiplies the value of a row by.
+fn times_weight(metric: &MetricSpec) -> &'static str {
+    if has_weight(metric) { " * meterflow_weight" } else { "" }
+}
+
 /// Sum, largest and smallest value. Rules judge usable values only: one broken value would hide all others of a month, and the
 /// histogram keeps the broken ones apart. Of hours without a usable value the extremes are those of no value.
 fn values_of(metric: &MetricSpec) -> String {
+    let times = times_weight(metric);
     if metric.rules.is_empty() {
         return format!(
-            "sum(if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value))) AS total,
+            "sum(if({IS_CORRECTION}, 0, assumeNotNull(meterflow_value){times})) AS total,
     max(assumeNotNull(meterflow_value)) AS peak,
     min(assumeNotNull(meterflow_value)) AS low"
         );
@@ -46,7 +64,7 @@ fn values_of(metric: &MetricSpec) -> String {
     let is_usable = "isFinite(assumeNotNull(meterflow_value)) AND assumeNotNull(meterflow_value) >= 0";
     let or_else = |other: &str| format!("if({is_usable}, assumeNotNull(meterflow_value), {other})");
     format!(
-        "sum({}) AS total,
+        "sum({}{times}) AS total,
     max({}) AS peak,
     min({}) AS low",
         or_else("0"),
@@ -60,11 +78,18 @@ fn of_entities(metric: &MetricSpec) -> String {
     if metric.entities.is_none() {
         return String::new();
     }
+    let weight = if has_weight(metric) { "toUInt64(meterflow_weight)" } else { "toUInt64(1)" };
     let shape = match metric.value {
-        Some(_) => format!("sumMap(map({}, toUInt64(1)))", key_of_shape("assumeNotNull(meterflow_value)")),
+        Some(_) => format!("sumMap(map({}, {weight}))", key_of_shape("assumeNotNull(meterflow_value)")),
         None => "CAST(map(), 'Map(Int16, UInt64)')".to_owned(),
     };
-    format!(",\n    countIf(meterflow_bad) AS bad,\n    {shape} AS shape")
+    let bad = match has_weight(metric) {
+        true => "sumIf(toUInt64(meterflow_weight), meterflow_bad)",
+        false => "countIf(meterflow_bad)",
+    };
+    let digest =
+        if poll::is_polled(metric) { format!(",\n    {} AS digest", poll::DIGEST) } else { String::new() };
+    format!(",\n    {bad} AS bad,\n    {shape} AS shape{digest}")
 }
 
 /// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
@@ -76,8 +101,12 @@ fn key_of_shape(value: &str) -> String {
 }
 
 /// The columns of those rows, in their order.
-pub(super) fn columns(has_entities: bool) -> String {
-    let of_entities = if has_entities { ", bad, shape" } else { "" };
+pub(super) fn columns(entities: Option<&Entities>) -> String {
+    let of_entities = match entities.map(|entities| entities.feed) {
+        None => "",
+        Some(Feed::View) => ", bad, shape",
+        Some(Feed::Poll) => ", bad, shape, digest",
+    };
     format!("customer_id, metric, hour, events, total, peak, low, corrections{of_entities}")
 }
 
@@ -108,40 +137,57 @@ pub(super) fn events_as_usage_from(metric: &MetricSpec, source: &str, and_where:
 /// The number of a metric's events by hour.
 pub(super) fn events_by_hour(metric: &MetricSpec) -> String {
     format!(
-        "SELECT toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour, count() AS of_events
+        "SELECT toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour, {} AS of_events
 {}
 GROUP BY hour",
+        number_of_events(metric),
         counted_events(metric, &metric.table, "")
     )
 }
 
 /// The events that count, with customer, time and value under names that no table has. Another alias would hide a
 /// column of the same name from the catalog's expressions.
-fn counted_events(metric: &MetricSpec, source: &str, and_where: &str) -> String {
+pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str) -> String {
     let (customer, time) = (metric.customer_sql(), metric.time_sql());
     let filter = metric.filter.as_deref().unwrap_or("true");
     let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
-    let (bad, is_whole) = match &metric.entities {
+    let (of_source, is_whole) = match &metric.entities {
         None => Default::default(),
         Some(entities) => (
-            format!(",\n        {} AS meterflow_bad", entities.bad_sql()),
-            format!(" AND {}", entities.is_key_sql("meterflow_customer")),
+            format!(",\n        {} AS meterflow_bad{}", entities.bad_sql(), weight(entities)),
+            format!(" AND {}{}", entities.is_key_sql("meterflow_customer"), has_usable_weight(entities)),
         ),
     };
-    format!(
-        "FROM
-(
+    let (id, once) = poll::once(metric);
+    let rows = format!(
+        "(
     SELECT
         toString({customer}) AS meterflow_customer,
         {time} AS meterflow_time,
-        {value} AS meterflow_value{bad}
+        {value} AS meterflow_value{of_source}{id}
     FROM {source}
     WHERE ({filter})
         AND {time} >= toDateTime('1970-01-01 00:00:00', 'UTC')
-        AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}
-)
+        AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}{once}
+)"
+    );
+    let rows = if metric.counter { poll::steps(&rows) } else { rows };
+    format!(
+        "FROM
+{rows}
 WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''{is_whole}"
     )
+}
+
+/// How many events a row stands for, as a whole number.
+fn weight(entities: &Entities) -> String {
+    let of = |weight: &String| format!(",\n        round({}) AS meterflow_weight", number(weight));
+    entities.weight.as_ref().map_or_else(String::new, of)
+}
+
+/// The condition that a row stands for a number of events. Nobody samples fewer than one in a billion.
+fn has_usable_weight(entities: &Entities) -> &'static str {
+    if entities.weight.is_some() { " AND meterflow_weight BETWEEN 1 AND 1000000000" } else { "" }
 }
 
 /// A value as a number, or NULL if it is none. The condition depends only on the type, so ClickHouse decides it once

@@ -39,7 +39,7 @@ pub async fn views(
 ) -> Result<Vec<RollupView>, MigrationError> {
     let text = format!(
         "SELECT name, comment, toUnixTimestamp(metadata_modification_time) AS made FROM system.tables \
-         WHERE database = {{database:String}} AND engine = 'MaterializedView' AND startsWith(name, '{}') ORDER BY name",
+         WHERE database = {{database:String}} AND engine IN ('MaterializedView', 'View') AND startsWith(name, '{}') ORDER BY name",
         tables.views()
     );
     let query = server(client).query_raw(&text).param("database", database);

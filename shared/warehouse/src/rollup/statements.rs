@@ -1,10 +1,10 @@
 //! The statements of the migration, made from the validated catalog.
 
-use catalog::{BUCKETS, Catalog, MetricSpec};
+use catalog::{BUCKETS, Catalog, Feed, MetricSpec};
 
 use super::definition::comment;
 use super::events::{columns, events_by_hour, rollup_select};
-use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables};
+use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, poll};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
@@ -20,7 +20,8 @@ pub(super) fn tables(catalog: &Catalog, keep_days: u16) -> [String; 3] {
     let keep = format!("toIntervalDay({keep_days})");
     let rollup = include_str!("ddl/usage_hourly.sql")
         .replace(&format!("toIntervalDay({DEFAULT_KEEP_DAYS})"), &keep)
-        .replace(CORRECTIONS, &format!("{CORRECTIONS}{}", of_entities(catalog)));
+        .replace(CORRECTIONS, &format!("{CORRECTIONS}{}", of_entities(catalog)))
+        .replace(ENGINE, engine(catalog));
     let all = [
         named(&rollup, "usage_hourly", &tables.rollup),
         named(include_str!("ddl/usage_models.sql"), "usage_models", &tables.models),
@@ -38,17 +39,38 @@ pub(super) const MARK: &str = "Made by meterflow migrate";
 /// The last column of the rollup of usage.
 const CORRECTIONS: &str = "corrections SimpleAggregateFunction(sum, Float64)";
 
-/// The columns that only the rollup of a source with entities has.
-fn of_entities(catalog: &Catalog) -> &'static str {
-    if catalog.entities().is_none() {
-        return "";
+const ENGINE: &str = "ENGINE = AggregatingMergeTree\n";
+
+/// Rows of a polled source are replaced as a whole. Those of all others add up.
+pub(super) fn engine(catalog: &Catalog) -> &'static str {
+    match catalog.entities().map(|entities| entities.feed) {
+        Some(Feed::Poll) => "ENGINE = ReplacingMergeTree(version, is_deleted)\n",
+        None | Some(Feed::View) => ENGINE,
     }
-    ",
+}
+
+/// The columns that only the rollup of a source with entities has.
+fn of_entities(catalog: &Catalog) -> String {
+    let Some(entities) = catalog.entities() else { return String::new() };
+    let of_poll = match entities.feed {
+        Feed::View => "",
+        Feed::Poll => {
+            ",
+    -- Tells whether the events of the hour have changed.
+    digest UInt64,
+    -- The row with the highest version counts. A deleted one has been replaced by none.
+    version UInt64,
+    is_deleted UInt8"
+        }
+    };
+    format!(
+        ",
     -- Events that have failed.
     bad SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4),
     -- How many events have a value of each size. A key k stands for values from 1.05^k on; -32767 is zero, -32768 negative
     -- and 32767 not finite.
-    shape SimpleAggregateFunction(sumMap, Map(Int16, UInt64))"
+    shape SimpleAggregateFunction(sumMap, Map(Int16, UInt64)){of_poll}"
+    )
 }
 
 /// Adds the missing column to a rollup of the first version.
@@ -61,7 +83,7 @@ pub(super) fn add_corrections(tables: &Tables) -> String {
 /// may be somebody's own.
 pub(super) fn sort(catalog: &Catalog, keep_days: u16) -> [String; 3] {
     let Tables { rollup, copy, .. } = &Tables::of(catalog);
-    let ([table, ..], columns) = (tables(catalog, keep_days), columns(catalog.entities().is_some()));
+    let ([table, ..], columns) = (tables(catalog, keep_days), columns(catalog.entities()));
     [
         table.replace(&format!("CREATE TABLE IF NOT EXISTS {rollup}\n"), &format!("CREATE TABLE {copy}\n")),
         format!("INSERT INTO {copy} ({columns}) SELECT {columns} FROM {rollup}"),
@@ -87,21 +109,29 @@ pub(super) fn keep(tables: &Tables, keep_days: u16) -> String {
     format!("ALTER TABLE {rollup} MODIFY TTL hour + toIntervalDay({keep_days})", rollup = tables.rollup)
 }
 
-/// Makes a metric's materialized view. Later migrations recognise the definition by the comment.
+/// Makes a metric's materialized view. Later migrations recognise the definition by the comment. The view of a polled source
+/// feeds nothing: it shows what a poll reads.
 pub fn create_view(metric: &MetricSpec) -> String {
-    format!(
-        "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {table} AS\n{select}\nCOMMENT '{comment}'",
-        view = view_name(metric),
-        table = Tables::of_metric(metric).rollup,
-        select = rollup_select(metric, ""),
-        comment = comment(metric),
-    )
+    let (view, select, comment) = (view_name(metric), rollup_select(metric, ""), comment(metric));
+    let make = match poll::is_polled(metric) {
+        true => format!("CREATE VIEW IF NOT EXISTS `{view}` AS"),
+        false => {
+            format!(
+                "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {} AS",
+                Tables::of_metric(metric).rollup
+            )
+        }
+    };
+    format!("{make}\n{select}\nCOMMENT '{comment}'")
 }
 
 /// Gives a view its new text. The view goes on feeding the rollup.
-pub(super) fn rewrite_view(metric: &MetricSpec) -> [String; 2] {
+pub(super) fn rewrite_view(metric: &MetricSpec) -> Vec<String> {
     let view = view_name(metric);
-    [
+    if poll::is_polled(metric) {
+        return vec![drop_view(&view), create_view(metric)];
+    }
+    vec![
         format!("ALTER TABLE `{view}` MODIFY QUERY\n{}", rollup_select(metric, "")),
         format!("ALTER TABLE `{view}` MODIFY COMMENT '{}'", comment(metric)),
     ]
@@ -114,6 +144,9 @@ pub(super) fn drop_view(name: &str) -> String {
 /// By day, the hours from `from` until `until` with events in which the rollup has another number of them: hours with
 /// fewer events, and hours with more.
 pub fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
+    if poll::is_polled(metric) {
+        return poll::differences(metric, from, until);
+    }
     let (name, table) = (&metric.name, Tables::of_metric(metric).rollup);
     let events = events_by_hour(metric);
     format!(
@@ -140,9 +173,9 @@ ORDER BY day"
     )
 }
 
-/// Deletes the rollup's rows between these times, in one mutation. `None` without times.
+/// Deletes the rollup's rows between these times, in one mutation. `None` without times, and for hours that are replaced.
 pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
-    (!spans.is_empty()).then(|| {
+    (!spans.is_empty() && !poll::is_polled(metric)).then(|| {
         format!(
             "ALTER TABLE {} DELETE WHERE metric = '{}' AND ({}) SETTINGS mutations_sync = 2",
             Tables::of_metric(metric).rollup,
@@ -154,12 +187,15 @@ pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
 
 /// Computes the rollup's rows between these times from the events.
 pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
+    if poll::is_polled(metric) {
+        return poll::fill(metric, spans);
+    }
     let between = format!("\n        AND ({})", within(&metric.time_sql(), spans));
-    let (table, columns) = (Tables::of_metric(metric).rollup, columns(metric.entities.is_some()));
+    let (table, columns) = (Tables::of_metric(metric).rollup, columns(metric.entities.as_ref()));
     format!("INSERT INTO {table} ({columns})\n{}", rollup_select(metric, &between))
 }
 
-fn within(time: &str, spans: &[(u32, u32)]) -> String {
+pub(super) fn within(time: &str, spans: &[(u32, u32)]) -> String {
     let span = |(from, to): &(u32, u32)| {
         format!("({time} >= toDateTime({from}, 'UTC') AND {time} < toDateTime({to}, 'UTC'))")
     };
