@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use catalog::{Catalog, DetectionConfig, IncidentConfig};
-use detection::Settings;
+use catalog::{Catalog, DetectionConfig, IncidentConfig, Pace};
+use detection::{BaselineDays, Settings, Window};
 use environment::Env;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging::alerts::{AlertConfig, AlertPublisher};
 use platform::emf::MetricsConfig;
 use store::{AnomalyStore, StoreConfig};
@@ -80,6 +80,31 @@ impl App {
     /// The name of the source. None for the usage of customers.
     pub(crate) fn source(&self) -> Option<&str> {
         self.catalog.entities().map(|entities| entities.name().as_str())
+    }
+
+    /// The time that the rows of the source take to arrive.
+    pub(crate) fn delay(&self) -> SignedDuration {
+        let own = self.pace().map(|pace| pace.delay).filter(|delay| !delay.is_zero());
+        own.unwrap_or_else(|| SignedDuration::try_from(self.detection.window_delay).unwrap_or_default())
+    }
+
+    /// The days that rules compare with.
+    pub(crate) fn baseline(&self) -> BaselineDays {
+        self.pace().and_then(|pace| pace.baseline).unwrap_or(self.detection.baseline_days)
+    }
+
+    /// The time from one run's window to that of the next one.
+    pub(crate) fn step(&self) -> SignedDuration {
+        self.pace().map_or(SignedDuration::from_hours(1), |pace| pace.window.length())
+    }
+
+    /// The newest part of a window that the rules of the source judge. A window that is shorter stays whole.
+    pub(crate) fn newest(&self, window: &Window) -> Window {
+        window.newest(self.step()).unwrap_or(*window)
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        self.catalog.entities().map(|entities| &entities.pace)
     }
 
     pub(crate) fn now(&self) -> anyhow::Result<Timestamp> {

@@ -38,7 +38,8 @@ impl Ledger for App {
         known: &Known,
         figures: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>> {
-        let mut candidates = match self.catalog.modelled().is_empty() {
+        // Models judge full hours. A source of minutes has windows between them.
+        let mut candidates = match self.catalog.modelled().is_empty() || !pass.window.is_on_the_hour() {
             true => Spool::new(),
             false => sweep::collect(pass, known, figures).await?,
         };

@@ -291,10 +291,11 @@ async fn past(pass: Pass<'_>, event: &FinishedEvent) -> anyhow::Result<Vec<Past>
     let Pass { app, deadline, .. } = pass;
     let catalog = &app.catalog;
     let hour = Hour::holding(event.at);
-    let days = i64::from(app.detection.baseline_days.get());
+    let days = i64::from(app.baseline().get());
     let request = EntitiesRequest {
         catalog,
         window: Window::between(hour.start(), hour.plus(1).start())?,
+        windows: 1,
         from: hour.plus(-24 * days).start(),
         keys: pass.customers,
         shard: pass.request.shard,

@@ -31,7 +31,7 @@ pub async fn fit(app: &App, request: &Request, deadline: Instant) {
     if !request.is_whole() || request.detection_id.is_some() || app.catalog.modelled().is_empty() {
         return;
     }
-    let due = request.time.checked_sub(app.detection.window_delay).ok();
+    let due = request.time.checked_sub(app.delay()).ok();
     let Some(window) = due.and_then(|due| Window::closing_at(due).ok()) else { return };
     let now = Instant::now();
     let deadline = now + deadline.saturating_duration_since(now) / 2;

@@ -24,6 +24,7 @@ pub mod candidate;
 mod decide;
 mod event;
 mod fit;
+mod intake;
 pub mod known;
 mod late;
 pub mod ledger;

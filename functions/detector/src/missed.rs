@@ -19,17 +19,21 @@ const MOST: usize = 6;
 pub(crate) const INDEX_TIME: Duration = Duration::from_secs(1);
 
 /// The windows between the last judged window and the window of a run, the oldest first.
-pub(crate) fn windows(judged_until: Option<Timestamp>, window: &Window) -> Vec<Window> {
+///
+/// * `step`: the time between two runs of the source. Of windows shorter than an hour only those are missed that close on the
+///   hour, which models judge too.
+pub(crate) fn windows(judged_until: Option<Timestamp>, window: &Window, step: SignedDuration) -> Vec<Window> {
     let Some(judged_until) = judged_until else { return Vec::new() };
+    let step = step.max(SignedDuration::from_hours(1));
     let mut missed = Vec::new();
     let mut end = window.end();
-    while let Ok(earlier) = end.checked_sub(SignedDuration::from_hours(1))
-        && earlier > judged_until
-        && window.end().duration_since(earlier) <= LOOKED_BACK
-        && let Ok(earlier_window) = Window::closing_at(earlier)
+    while let Ok(before) = end.checked_sub(SignedDuration::from_millis(1))
+        && let Ok(earlier) = Window::closing_at_step(before, step)
+        && earlier.end() > judged_until
+        && window.end().duration_since(earlier.end()) <= LOOKED_BACK
     {
-        missed.push(earlier_window);
-        end = earlier;
+        missed.push(earlier);
+        end = earlier.end();
     }
     missed.reverse();
     missed
@@ -56,7 +60,10 @@ mod tests {
             (Some(before(3)), vec![before(2), before(1)]),
             (Some(before(500)), (1..=72).rev().map(before).collect()),
         ] {
-            let ends: Vec<_> = windows(judged_until, &window).iter().map(Window::end).collect();
+            let ends: Vec<_> = windows(judged_until, &window, SignedDuration::from_hours(1))
+                .iter()
+                .map(Window::end)
+                .collect();
             assert_eq!(ends, expected, "{judged_until:?}");
         }
         let later = Instant::now() + Duration::from_secs(60);

@@ -345,7 +345,10 @@ pub(crate) fn anomaly(
     let spec = &app.catalog.metrics()[candidate.metric];
     let steps = spec.steps_for(finding.direction);
     let explanation = candidate.explanation.as_deref();
-    let window = window.newest_hours(candidate.hours()).unwrap_or(window);
+    let window = match candidate.about {
+        Some(_) => app.newest(&window),
+        None => window.newest_hours(candidate.hours()).unwrap_or(window),
+    };
     let (who, name) = (app.catalog.who(&candidate.customer_id), spec.name.clone());
     let zone = policies.time_zone(&candidate.customer_id).cloned().unwrap_or_default();
     let own = steps.clone();

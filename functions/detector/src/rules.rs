@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Context;
-use catalog::{Aggregate, MetricSpec};
+use catalog::{Aggregate, MetricRule, MetricSpec};
 use detection::incident::Seen;
 use detection::rules::{Attempts, Counts, Of, Rule};
-use detection::{About, CustomerId, Direction, Histogram, Reason, Severity, Verdict, Window};
+use detection::{About, CustomerId, Direction, Finding, Histogram, Reason, Severity, Verdict, Window};
 use jiff::SignedDuration;
 use platform::emf::RunFigures;
 use warehouse::usage::{
@@ -24,8 +24,8 @@ pub(crate) const NEWEST: u32 = 200;
 /// Hours that hold the events of a streak.
 pub(crate) const STREAK_HOURS: i64 = 7 * 24;
 
-/// The length in hours of the window that rules judge.
-const HOURS: u8 = 1;
+/// Incidents count in hours. Whatever the length of its windows, a rule tells as soon as it can.
+const SEEN_BY: u8 = 1;
 
 /// What a metric's rules judge, beside the events before.
 #[derive(Clone, Copy)]
@@ -46,10 +46,10 @@ pub(crate) async fn candidates(
     if catalog.ruled().is_empty() {
         return Ok(Vec::new());
     }
-    let window = pass.window.newest_hours(HOURS.into()).context("the window is shorter than an hour")?;
-    let days = i64::from(pass.app.detection.baseline_days.get());
-    let all = read(pass, window, days * 24, "rules", async |request| pass.app.usage.entities(request).await)
-        .await?;
+    let window = pass.app.newest(&pass.window);
+    let hours = i64::from(pass.app.baseline().get()) * 24;
+    let all =
+        read(pass, window, hours, "rules", async |request| pass.app.usage.entities(request).await).await?;
     let mut outcomes: HashMap<(usize, Vec<u8>), Outcomes> = HashMap::new();
     for (place, spec) in catalog.ruled().iter().enumerate().filter(|(_, spec)| needs_outcomes(spec)) {
         let name = format!("streaks-{place}");
@@ -61,7 +61,7 @@ pub(crate) async fn candidates(
     let (mut candidates, mut entities) = (Vec::new(), HashSet::new());
     let usage = &mut figures.usage;
     for figures in &all {
-        let EntityFigures { key, metric, now, before, .. } = figures;
+        let EntityFigures { key, metric, now, earlier, before, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };
         let Some(id) = named(key) else {
             quarantine(usage, "invalid_customer_id", 1, key, spec.name.as_str());
@@ -71,7 +71,7 @@ pub(crate) async fn candidates(
         entities.insert(key.as_slice());
         let newest = outcomes.get(&(*metric, key.clone()));
         let streak = newest.map(|newest| newest.streak(window.start()));
-        let verdict = verdict(spec, Judged::Window(now), before, streak);
+        let verdict = lasting(spec, (now, earlier), before, streak);
         match &verdict {
             Verdict::Anomalous(finding) => {
                 let key = (spec.name.to_string(), finding.severity.as_str());
@@ -105,6 +105,7 @@ async fn read<T>(
         let request = EntitiesRequest {
             catalog: &pass.app.catalog,
             window,
+            windows: windows(pass.app.catalog.ruled()),
             from,
             keys: pass.customers,
             shard: pass.request.shard,
@@ -145,7 +146,7 @@ pub(crate) fn of_verdict(
             metric,
             direction,
             seen,
-            seen_by: HOURS,
+            seen_by: SEEN_BY,
             change: None,
             comparison,
             explanation: None,
@@ -170,7 +171,35 @@ pub(crate) fn verdict(
     streak: Option<FailedInARow>,
 ) -> Verdict {
     let verdicts = spec.rules.iter().filter_map(|of| of_rule(spec, &of.rule, judged, before, streak));
-    verdicts.max_by_key(weight).unwrap_or(Verdict::Undetermined(Reason::NoData))
+    verdicts.max_by_key(weight).unwrap_or(NO_DATA)
+}
+
+/// The same of the newest window. A rule that must hold for some windows tells when it does.
+fn lasting(
+    spec: &MetricSpec,
+    (now, earlier): (&EventFigures, &[EventFigures]),
+    before: &EventFigures,
+    streak: Option<FailedInARow>,
+) -> Verdict {
+    let of_window = |rule, figures| of_rule(spec, rule, Judged::Window(figures), before, streak);
+    let verdicts = spec.rules.iter().filter_map(|MetricRule { rule, lasting }| {
+        let newest = of_window(rule, now)?;
+        let Verdict::Anomalous(Finding { direction, comparison, .. }) = newest else { return Some(newest) };
+        let is_alike = |figures| {
+            let verdict = of_window(rule, figures);
+            verdict.is_some_and(|verdict| verdict.finding().is_some_and(|found| found.direction == direction))
+        };
+        let others = earlier.iter().take(lasting.windows() - 1).rev().map(is_alike);
+        let windows: Vec<bool> = others.chain([true]).collect();
+        Some(if lasting.holds(&windows) { newest } else { Verdict::Normal(comparison) })
+    });
+    verdicts.max_by_key(weight).unwrap_or(NO_DATA)
+}
+
+/// The number of windows that some rule looks at.
+fn windows(metrics: &[MetricSpec]) -> usize {
+    let rules = metrics.iter().flat_map(|spec| &spec.rules);
+    rules.map(|of| of.lasting.windows()).max().unwrap_or(1)
 }
 
 /// The order of verdicts: the one that says most is the greatest.

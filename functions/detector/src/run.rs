@@ -24,7 +24,7 @@ use crate::record::Records;
 use crate::request::Request;
 use crate::spool::Spool;
 use crate::summary::RunSummary;
-use crate::{missed, record, stopped, summary};
+use crate::{intake, missed, record, stopped, summary};
 
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
@@ -60,7 +60,11 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     let is_of_the_schedule = app.now().is_ok_and(|now| request.is_of_newest_hour(now));
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
-    let pass = steps(app, app, request, &run_id, begun + time_left, &mut figures, &mut outbox);
+    let pass = async {
+        let prepared = intake::prepare(app, request, &run_id, &mut figures).await?;
+        let app = prepared.as_ref().unwrap_or(app);
+        steps(app, app, request, &run_id, begun + time_left, &mut figures, &mut outbox).await
+    };
     let result = match tokio::time::timeout(time_left, pass).await {
         Ok(result) => result,
         Err(_) => Err(anyhow::anyhow!(
@@ -90,9 +94,8 @@ pub async fn steps(
     figures: &mut RunFigures,
     outbox: &mut Outbox,
 ) -> anyhow::Result<RunSummary> {
-    let due =
-        request.time.checked_sub(app.detection.window_delay).context("the event's time is out of range")?;
-    let window = Window::closing_at(due).context("the event's time cannot be checked")?;
+    let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
+    let window = Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
     let writer = Writer { run_id, now: ledger.now()? };
     if !request.dry_run && window.end() > writer.now.saturating_add(CLOCKS_DIFFER)? {
         bail!(
@@ -168,7 +171,8 @@ pub async fn steps(
 
 /// Judges the missed hours before the hour of a run, as far as time allows. Returns whether the gap is closed.
 async fn close_gap(ledger: &impl Ledger, pass: Pass<'_>, outbox: &mut Outbox) -> anyhow::Result<Order> {
-    let missed = missed::windows(ledger.judged_until(pass.request.shard).await?, &pass.window);
+    let missed =
+        missed::windows(ledger.judged_until(pass.request.shard).await?, &pass.window, pass.app.step());
     let mut longest = Duration::ZERO;
     for (judged, window) in missed.iter().enumerate() {
         if !missed::has_time(judged, longest, pass.deadline) {

@@ -146,6 +146,15 @@ impl Catalog {
         self.entities.as_ref()
     }
 
+    /// The same with customers that have more entities than the source judges one by one.
+    pub fn with_overflowing(mut self, customers: Vec<String>) -> Self {
+        let of_metrics = self.metrics.iter_mut().filter_map(|metric| metric.entities.as_mut());
+        of_metrics
+            .chain(self.entities.as_mut())
+            .for_each(|entities| entities.overflowing.clone_from(&customers));
+        self
+    }
+
     /// The metrics of customers, and the sources with entities. Those without a metric are left out.
     pub fn all(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.sources).filter(|catalog| !catalog.metrics.is_empty())

@@ -55,7 +55,17 @@ impl Window {
     ///
     /// When the window or a year before it lies outside 1970 to 2106, the range of the hours in the usage rollup.
     pub fn closing_at(at: Timestamp) -> Result<Self, WindowError> {
-        let end_ms = at.as_millisecond().div_euclid(HOUR_MS) * HOUR_MS;
+        Self::closing_at_step(at, SignedDuration::from_hours(1))
+    }
+
+    /// The 24 hours that close at the last multiple of `step` since 1970 at or before `at`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Window::closing_at`].
+    pub fn closing_at_step(at: Timestamp, step: SignedDuration) -> Result<Self, WindowError> {
+        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+        let end_ms = at.as_millisecond().div_euclid(step_ms) * step_ms;
         Self::in_range(end_ms.saturating_sub(DAY_MS), end_ms).ok_or(WindowError::OutOfRange { end: at })
     }
 
@@ -122,6 +132,12 @@ impl Window {
     pub fn newest_hours(&self, hours: usize) -> Option<Self> {
         let length = SignedDuration::from_hours(i64::try_from(hours).ok().filter(|hours| *hours > 0)?);
         Some(Self { start: self.end.checked_sub(length).ok()?, end: self.end })
+    }
+
+    /// Its newest part of this length as a window of its own. `None` if it is shorter.
+    pub fn newest(&self, length: SignedDuration) -> Option<Self> {
+        let start = self.end.checked_sub(length).ok()?;
+        (self.start <= start && start < self.end).then_some(Self { start, end: self.end })
     }
 
     /// The window of the same length that closes an hour later.

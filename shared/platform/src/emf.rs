@@ -59,6 +59,8 @@ pub struct RunFigures {
     pub usage: UsageFigures,
     /// `None` if the run never looked at the waiting alerts. Then their number is unknown.
     pub alerts: Option<AlertFigures>,
+    /// Entities that are judged together as `other`, because their customers have too many.
+    pub entities_in_other: u64,
 }
 
 /// Figures of reading and judging.
@@ -147,6 +149,15 @@ struct Alerts {
 }
 
 #[metrics(rename_all = "PascalCase")]
+struct Overflow {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    stack: String,
+    #[metrics(unit = Count)]
+    entities_in_other: u64,
+}
+
+#[metrics(rename_all = "PascalCase")]
 struct Usage {
     #[metrics(timestamp)]
     timestamp: SystemTime,
@@ -216,6 +227,10 @@ pub fn write(
             oldest_pending_alert_age: oldest,
         };
         line(config, vec!["Stack"], alerts, output)?;
+    }
+    if figures.entities_in_other > 0 {
+        let (stack, entities_in_other) = (stack.clone(), figures.entities_in_other);
+        line(config, vec!["Stack"], Overflow { timestamp, stack, entities_in_other }, output)?;
     }
     if figures.completed {
         // Each shard has a metric of its own. Otherwise the runs of other shards would hide a silent shard.
@@ -288,6 +303,7 @@ mod tests {
             completed: true,
             shard: None,
             phase: "sending alerts",
+            entities_in_other: 0,
             duration: Duration::from_millis(1_500),
             clickhouse_time: Duration::from_millis(700),
             usage: UsageFigures {
@@ -310,6 +326,12 @@ mod tests {
             }),
         };
         insta::assert_json_snapshot!(lines_of(&figures));
+    }
+
+    #[test]
+    fn entities_beyond_the_limit_are_counted_in_any_run() {
+        let lines = lines_of(&RunFigures { entities_in_other: 7, ..RunFigures::default() });
+        assert_eq!(lines[1]["EntitiesInOther"], 7);
     }
 
     #[test]

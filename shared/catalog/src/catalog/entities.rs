@@ -29,6 +29,8 @@ pub struct Entities {
     pub pace: Pace,
     /// How many entities of a customer are judged one by one. The others are judged together.
     pub most: u32,
+    /// Customers with more entities than that. A run finds them.
+    pub overflowing: Vec<String>,
     pub nouns: Nouns,
 }
 
@@ -56,6 +58,12 @@ pub type Ids = BTreeMap<String, String>;
 impl Entities {
     pub(super) const DEFAULT_MOST: u32 = 10_000;
 
+    /// The name of the entity that stands for all beyond the limit.
+    pub const OTHER: &str = "other";
+
+    /// [`EntityPath::SEPARATOR`] in a text of SQL.
+    pub const SEPARATOR: &str = "\\x1f";
+
     pub fn name(&self) -> &SourceName {
         &self.source
     }
@@ -66,12 +74,13 @@ impl Entities {
         let parts =
             std::iter::once(customer.to_owned()).chain(self.names.iter().map(|name| expression::sql(name)));
         let parts: Vec<String> = parts.map(|part| format!("ifNull(toString({part}), '')")).collect();
-        format!("arrayStringConcat([{}], '{SEPARATOR}')", parts.join(", "))
+        format!("arrayStringConcat([{}], '{}')", parts.join(", "), Self::SEPARATOR)
     }
 
     /// The condition that `key` is a whole key: a customer and all names of an entity.
     pub fn is_key_sql(&self, key: &str) -> String {
-        format!("match({key}, '^[^{SEPARATOR}]+({SEPARATOR}[^{SEPARATOR}]+){{{}}}$')", self.names.len())
+        let (separator, names) = (Self::SEPARATOR, self.names.len());
+        format!("match({key}, '^[^{separator}]+({separator}[^{separator}]+){{{names}}}$')")
     }
 
     /// Whether an event has failed, as SQL: 1 or 0.
@@ -92,9 +101,6 @@ impl Entities {
         }
     }
 }
-
-/// [`EntityPath::SEPARATOR`] in a text of SQL.
-const SEPARATOR: &str = "\\x1f";
 
 const _: () = assert!(EntityPath::SEPARATOR as u32 == 0x1f);
 

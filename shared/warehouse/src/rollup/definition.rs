@@ -7,7 +7,7 @@
 use catalog::{Entities, Feed, MetricSpec};
 use sha2::{Digest, Sha256};
 
-use super::events::rollup_select;
+use super::events::{minutes_select, rollup_select};
 
 /// The state of a view by its comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +27,30 @@ pub(super) fn comment(metric: &MetricSpec) -> String {
     format!("{} {}", digest(&meaning(metric)), digest(&rollup_select(metric, "")))
 }
 
+/// The comment of a metric's view on minutes.
+pub(super) fn comment_of_minutes(metric: &MetricSpec) -> String {
+    format!("{} {}", digest(&meaning(metric)), digest(&minutes_select(metric)))
+}
+
 /// The state of a view, by its comment and the catalog's entry of its metric.
 pub(super) fn state(found: &str, metric: Option<&MetricSpec>) -> ViewState {
+    state_beside(found, metric.map(|metric| (metric, comment(metric))))
+}
+
+/// The state of a view on minutes.
+pub(super) fn state_of_minutes(found: &str, metric: Option<&MetricSpec>) -> ViewState {
+    state_beside(found, metric.map(|metric| (metric, comment_of_minutes(metric))))
+}
+
+fn state_beside(found: &str, metric: Option<(&MetricSpec, String)>) -> ViewState {
     let parts: Vec<&str> = found.split(' ').collect();
     let is_digest = |part: &&str| part.len() == 16 && part.chars().all(|c| c.is_ascii_hexdigit());
     // The first version wrote one digest, of its text. That text is the meaning.
     if parts.len() > 2 || !parts.iter().all(is_digest) {
         return ViewState::Foreign;
     }
-    let Some(metric) = metric else { return ViewState::OtherMeaning };
-    if found == comment(metric) {
+    let Some((metric, comment)) = metric else { return ViewState::OtherMeaning };
+    if found == comment {
         ViewState::Current
     } else if parts[0] == digest(&meaning(metric)) {
         ViewState::OlderText

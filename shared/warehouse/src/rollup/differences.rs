@@ -5,7 +5,7 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
-use super::{DAY_SECONDS, HOUR_SECONDS, server, statements};
+use super::{DAY_SECONDS, HOUR_SECONDS, poll, server, statements};
 
 /// Hours of one day of a metric in which events and rollup differ in number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,33 @@ pub struct Day {
     pub hours: Vec<Hour>,
 }
 
+/// Seconds of a polled source that one query compares. It holds the ids of all events of that time.
+const AT_ONCE: usize = 7 * DAY_SECONDS as usize;
+
 /// The days of a metric whose hours from `from` until `until` differ, oldest first.
 pub async fn differences(
+    client: &Client,
+    database: &str,
+    metric: &MetricSpec,
+    (from, until): (u32, u32),
+) -> Result<Vec<Difference>, MigrationError> {
+    if !poll::is_polled(metric) {
+        return of_period(client, database, metric, (from, until)).await;
+    }
+    let text = poll::extent(metric, from, until);
+    let query = client.clone().with_database(database).query_raw(&text);
+    let what = format!("the first event of `{}` was not found", metric.name);
+    let (first, last): (u32, u32) = query.fetch_one().await.map_err(failed(database, &what, &text))?;
+    let mut all = Vec::new();
+    for begin in (first / DAY_SECONDS * DAY_SECONDS..=last).step_by(AT_ONCE) {
+        let end = begin.saturating_add(AT_ONCE as u32).min(until);
+        all.extend(of_period(client, database, metric, (begin.max(from), end)).await?);
+    }
+    Ok(all)
+}
+
+/// The same of one period, by one query.
+pub(super) async fn of_period(
     client: &Client,
     database: &str,
     metric: &MetricSpec,

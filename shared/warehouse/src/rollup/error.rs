@@ -17,6 +17,11 @@ pub enum MigrationError {
     )]
     Foreign { source_name: String, tables: Vec<String> },
     #[error(
+        "the rollup of the source `{source_name}` was made for another `feed`, and its rows cannot be taken over: remove it with \
+         `meterflow uninstall --source {source_name} --yes`, and run `meterflow migrate` again"
+    )]
+    Feed { source_name: String },
+    #[error(
         "nothing was changed, since it would delete:\n{}\nAgree to it with --yes, or name another catalog with --catalog",
         lines(.0)
     )]
@@ -31,7 +36,7 @@ impl MigrationError {
             Self::Refused(refusals) => {
                 refusals.iter().filter_map(|refusal| refusal.details.clone()).collect()
             }
-            Self::NeedsConsent(_) | Self::Foreign { .. } => Vec::new(),
+            Self::NeedsConsent(_) | Self::Foreign { .. } | Self::Feed { .. } => Vec::new(),
         }
     }
 }

@@ -20,6 +20,28 @@ pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
 }
 
 pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &str) -> String {
+    select(metric, source, and_where, Grain::HOUR)
+}
+
+/// The SELECT that makes rows of the rollup of minutes.
+pub(super) fn minutes_select(metric: &MetricSpec) -> String {
+    select(metric, &metric.table, "", Grain::MINUTE)
+}
+
+/// The time that a row of a rollup is of.
+#[derive(Clone, Copy)]
+struct Grain {
+    column: &'static str,
+    start: &'static str,
+}
+
+impl Grain {
+    const HOUR: Self = Self { column: "hour", start: "toStartOfHour" };
+    const MINUTE: Self = Self { column: "minute", start: "toStartOfMinute" };
+}
+
+fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
+    let Grain { column, start } = grain;
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
     let (of_entities, values) = (of_entities(metric), values_of(metric));
     let (number, times) = (number_of_events(metric), times_weight(metric));
@@ -27,12 +49,12 @@ pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &
         "SELECT
     assumeNotNull(meterflow_customer) AS customer_id,
     '{name}' AS metric,
-    toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour,
+    {start}(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS {column},
     {number} AS events,
     {values},
     sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value){times}, 0)) AS corrections{of_entities}
 {events}
-GROUP BY customer_id, hour"
+GROUP BY customer_id, {column}"
     )
 }
 

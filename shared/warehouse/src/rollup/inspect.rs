@@ -37,10 +37,19 @@ pub async fn views(
     database: &str,
     tables: &Tables,
 ) -> Result<Vec<RollupView>, MigrationError> {
+    views_named(client, database, &tables.views()).await
+}
+
+/// The views whose names begin so.
+pub(super) async fn views_named(
+    client: &Client,
+    database: &str,
+    prefix: &str,
+) -> Result<Vec<RollupView>, MigrationError> {
     let text = format!(
         "SELECT name, comment, toUnixTimestamp(metadata_modification_time) AS made FROM system.tables \
-         WHERE database = {{database:String}} AND engine IN ('MaterializedView', 'View') AND startsWith(name, '{}') ORDER BY name",
-        tables.views()
+         WHERE database = {{database:String}} AND engine IN ('MaterializedView', 'View') AND startsWith(name, '{prefix}') \
+         ORDER BY name"
     );
     let query = server(client).query_raw(&text).param("database", database);
     query.fetch_all().await.map_err(failed(database, "the views were not read", &text))
@@ -69,7 +78,7 @@ pub(super) async fn foreign(
     let text = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)} \
                 AND comment != {mark:String} ORDER BY name";
     let query = server(client).query_raw(text).param("database", database).param("mark", MARK);
-    let query = query.param("names", &tables.all()[..]);
+    let query = query.param("names", tables.all());
     query.fetch_all().await.map_err(failed(database, "the tables were not read", text))
 }
 

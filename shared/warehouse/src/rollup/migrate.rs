@@ -10,7 +10,7 @@ use super::differences::{Day, Difference};
 use super::error::MigrationError;
 use super::plan::{Options, Order, Plan, plan};
 use super::trial::Rows;
-use super::{DAY_SECONDS, HOUR_SECONDS, Tables, differences, statements, trial};
+use super::{DAY_SECONDS, HOUR_SECONDS, Tables, differences, minutes, statements, trial};
 
 /// The progress of a migration.
 #[derive(Debug)]
@@ -79,10 +79,9 @@ pub async fn migrate(
 async fn withdraw(client: &Client, database: &str, catalog: &Catalog, plan: &Plan) {
     for name in &plan.new {
         let Some(metric) = catalog.get(name.as_str()) else { continue };
-        for statement in [
-            statements::drop_view(&statements::view_name(metric)),
-            statements::remove(&Tables::of(catalog), name.as_str()),
-        ] {
+        let views = [Some(statements::view_name(metric)), minutes::view_of(metric)].into_iter().flatten();
+        let views = views.map(|view| statements::drop_view(&view));
+        for statement in views.chain([statements::remove(&Tables::of(catalog), name.as_str())]) {
             if let Err(error) = run(client, database, "a new view was not taken away again", &statement).await
             {
                 tracing::warn!(error = %error, "a migration that failed leaves something behind");

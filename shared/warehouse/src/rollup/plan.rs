@@ -9,7 +9,7 @@ use super::definition::{ViewState, state};
 use super::deletion::Deletion;
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
-use super::{DEFAULT_KEEP_DAYS, Tables, differences, inspect, server, statements};
+use super::{DEFAULT_KEEP_DAYS, Tables, differences, inspect, minutes, server, statements};
 
 /// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +76,12 @@ pub async fn plan(
     }
     let found = Found::read(client, database, tables).await?;
     let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
+    if found.rollup
+        && catalog.entities().is_some()
+        && !found.engine.contains(statements::engine_name(catalog))
+    {
+        return Err(MigrationError::Feed { source_name: catalog.name().to_owned() });
+    }
     let mut plan = Plan { keep_days, ..Plan::default() };
     if !found.database {
         plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
@@ -157,6 +163,7 @@ pub async fn plan(
             }
         }
     }
+    plan.statements.extend(minutes::plan(client, database, catalog).await?);
     Ok(plan)
 }
 
@@ -190,6 +197,8 @@ async fn deletion(
 struct Found {
     database: bool,
     rollup: bool,
+    /// The definition of the rollup's engine. Empty without a rollup.
+    engine: String,
     /// Whether the rollup is sorted by buckets. Earlier versions sorted by customers.
     is_by_bucket: bool,
     views: Vec<RollupView>,
@@ -219,6 +228,7 @@ impl Found {
         Ok(Self {
             database: databases > 0,
             rollup: engine.is_some(),
+            engine: engine.clone().unwrap_or_default(),
             is_by_bucket: engine.as_deref().is_some_and(is_by_bucket),
             views: inspect::views(client, database, tables).await?,
             metrics,

@@ -8,7 +8,11 @@
 //! * rows of the hour that are there already are marked as deleted, one version below the new ones.
 
 use catalog::{Feed, MetricSpec};
+use clickhouse::Client;
 
+use super::apply::run;
+use super::differences::of_period;
+use super::error::MigrationError;
 use super::events::{columns, counted_events, rollup_select};
 use super::statements::within;
 use super::{DAY_SECONDS, Tables};
@@ -64,6 +68,35 @@ pub(super) fn steps(rows: &str) -> String {
         WHERE isFinite(meterflow_value)
     )
 )"
+    )
+}
+
+/// Replaces the hours from `from` until `until` that differ from their events. Returns how many they were.
+pub(crate) async fn poll(
+    client: &Client,
+    database: &str,
+    metric: &MetricSpec,
+    period: (u32, u32),
+) -> Result<usize, MigrationError> {
+    let mut hours = 0;
+    for difference in of_period(client, database, metric, period).await? {
+        let Some(day) = difference.to_fill(|_| true) else { continue };
+        let what = format!("the events of `{}` that changed were not read", metric.name);
+        run(client, database, &what, &fill(metric, &day.spans())).await?;
+        hours += day.hours.len();
+    }
+    Ok(hours)
+}
+
+/// The times in Unix seconds of the first and the last event from `from` until `until`. From zero to zero without any.
+pub(super) fn extent(metric: &MetricSpec, from: u32, until: u32) -> String {
+    let (table, time) = (&metric.table, metric.time_sql());
+    let seconds = |of: &str| format!("toUnixTimestamp(ifNull({of}({time}), toDateTime(0, 'UTC')))");
+    format!(
+        "SELECT {}, {} FROM {table} WHERE {}",
+        seconds("min"),
+        seconds("max"),
+        within(&time, &[(from, until)])
     )
 }
 

@@ -33,6 +33,24 @@ pub(super) fn tables(catalog: &Catalog, keep_days: u16) -> [String; 3] {
     }
 }
 
+/// Makes the rollup of minutes of a source. Late events make rows of old days, so days share few partitions.
+pub(super) fn minutes(catalog: &Catalog, table: &str) -> String {
+    let columns = include_str!("ddl/usage_hourly.sql").split("\nENGINE").next().unwrap_or_default();
+    let columns = columns
+        .replacen("EXISTS usage_hourly\n", &format!("EXISTS {table}\n"), 1)
+        .replace("    hour DateTime", "    minute DateTime")
+        .replace(CORRECTIONS, &format!("{CORRECTIONS}{}", of_entities(catalog)));
+    format!(
+        "{columns}
+ENGINE = AggregatingMergeTree
+PARTITION BY toRelativeDayNum(minute) % 8
+ORDER BY (cityHash64(customer_id) % {BUCKETS}, customer_id, metric, minute)
+TTL minute + toIntervalDay(3)
+SETTINGS index_granularity = 2048
+COMMENT '{MARK}'"
+    )
+}
+
 /// The comment on tables of sources with entities. Their names come from people, so somebody else may have such tables.
 pub(super) const MARK: &str = "Made by meterflow migrate";
 
@@ -42,10 +60,18 @@ const CORRECTIONS: &str = "corrections SimpleAggregateFunction(sum, Float64)";
 const ENGINE: &str = "ENGINE = AggregatingMergeTree\n";
 
 /// Rows of a polled source are replaced as a whole. Those of all others add up.
-pub(super) fn engine(catalog: &Catalog) -> &'static str {
+fn engine(catalog: &Catalog) -> &'static str {
     match catalog.entities().map(|entities| entities.feed) {
         Some(Feed::Poll) => "ENGINE = ReplacingMergeTree(version, is_deleted)\n",
         None | Some(Feed::View) => ENGINE,
+    }
+}
+
+/// The name in the engine of the source's rollup, whatever stands before it in a cluster.
+pub(super) fn engine_name(catalog: &Catalog) -> &'static str {
+    match catalog.entities().map(|entities| entities.feed) {
+        Some(Feed::Poll) => "ReplacingMergeTree",
+        None | Some(Feed::View) => "AggregatingMergeTree",
     }
 }
 

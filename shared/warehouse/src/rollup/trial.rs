@@ -129,9 +129,12 @@ fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     let ids = entities.clone().flat_map(|entities| entities.id.iter().map(|id| ("id", id)));
     let ids = ids.chain(entities.clone().flat_map(|entities| entities.ids.values().map(|id| ("ids", id))));
     fields.extend(ids.map(|(name, text)| Field { name, text, sql: format!("({text})") }));
+    let weight = entities.clone().filter_map(|entities| entities.weight.as_ref());
+    fields.extend(weight.map(|text| Field { name: "weight", text, sql: format!("({text})") }));
     let bad = entities.filter_map(|entities| entities.bad.as_ref());
     fields.extend(bad.map(|text| Field { name: "bad", text, sql: format!("({text})") }));
     fields.extend(metric.filter.iter().map(|text| Field { name: "filter", text, sql: format!("({text})") }));
+    fields.extend(metric.series.iter().map(|text| Field { name: "series", text, sql: format!("({text})") }));
     fields.extend(metric.value.iter().map(|text| Field { name: "value", text, sql: format!("({text})") }));
     fields
 }

@@ -5,7 +5,7 @@ use clickhouse::Client;
 use super::apply::run;
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
-use super::{RETIRED, Tables, inspect, statements};
+use super::{RETIRED, Tables, inspect, minutes, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
 ///
@@ -21,7 +21,8 @@ pub async fn leftovers(
     let sources: Vec<Tables> = sources.iter().map(|name| Tables::of_source(name)).collect();
     let mut statements = Vec::new();
     for tables in &sources {
-        let views = inspect::views(client, database, tables).await?;
+        let mut views = inspect::views(client, database, tables).await?;
+        views.extend(minutes::views(client, database, tables).await?);
         let ours = views.iter().filter(|view| state(&view.comment, None) != ViewState::Foreign);
         statements.extend(ours.map(|view| statements::drop_view(&view.name)));
     }
@@ -30,7 +31,7 @@ pub async fn leftovers(
         statements.extend(retired.into_iter().map(statements::drop_retired));
     }
     for tables in &sources {
-        let tables = [&tables.all()[..], &[&tables.copy]].concat();
+        let tables: Vec<&str> = tables.all().into_iter().chain([tables.copy.as_str()]).collect();
         let tables = inspect::existing(client, database, &tables).await?;
         statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
     }

@@ -18,9 +18,11 @@ use super::sql;
 #[derive(Clone, Copy, Debug)]
 pub struct EntitiesRequest<'a> {
     pub catalog: &'a Catalog,
-    /// The hours that are judged: full hours.
+    /// The period that is judged, of full hours. For a source with a rollup of minutes it may be shorter than an hour.
     pub window: Window,
-    /// The first instant of the hours that they are compared with. These end where the window starts.
+    /// How many windows are read: that one, and those before it.
+    pub windows: usize,
+    /// The first instant of the hours that they are compared with. These end where the first window starts.
     pub from: Timestamp,
     /// Only the entities with these keys. An empty list means all.
     pub keys: &'a [CustomerId],
@@ -42,7 +44,9 @@ pub struct EntityFigures {
     pub first: Hour,
     /// Of the window.
     pub now: EventFigures,
-    /// Of the time before it.
+    /// Of the windows before it, the newest first.
+    pub earlier: Vec<EventFigures>,
+    /// Of the time before all of them.
     pub before: EventFigures,
 }
 
@@ -112,6 +116,7 @@ struct FiguresRow<'a> {
     place: u16,
     first_hour: u32,
     now: EventFigures,
+    earlier: Vec<EventFigures>,
     before: EventFigures,
 }
 
@@ -150,11 +155,11 @@ struct EventRow {
 impl UsageReader {
     /// The figures of entities. Entities without an event in either period are left out.
     pub async fn entities(&self, request: &EntitiesRequest<'_>) -> Result<Vec<EntityFigures>, UsageError> {
-        let EntitiesRequest { catalog, window, from, keys, shard, query_id, deadline } = *request;
+        let EntitiesRequest { catalog, window, windows, from, keys, shard, query_id, deadline } = *request;
         if catalog.ruled().is_empty() {
             return Ok(Vec::new());
         }
-        let text = sql::figures(catalog, shard, !keys.is_empty());
+        let text = sql::figures(catalog, (&window, windows), shard, !keys.is_empty());
         let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
         let query = query.param("from", from.as_millisecond());
         let mut rows = self.start::<FiguresRow<'static>>(query, query_id, deadline)?;
@@ -165,6 +170,7 @@ impl UsageReader {
                 metric: row.place.into(),
                 first: hour(row.first_hour),
                 now: row.now,
+                earlier: row.earlier,
                 before: row.before,
             });
         }

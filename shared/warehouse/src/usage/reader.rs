@@ -20,6 +20,7 @@ use crate::credentials::{Credentials, Login};
 /// Reads usage from ClickHouse.
 pub struct UsageReader {
     pub(super) client: clickhouse::Client,
+    pub(super) database: String,
     credentials: Credentials,
     pub(super) host: String,
     read_timeout: Duration,
@@ -38,6 +39,7 @@ impl UsageReader {
             .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
         Self {
             client,
+            database: config.database.clone(),
             credentials: Credentials::new(config, aws),
             host: host_of(&config.url),
             read_timeout: config.read_timeout,

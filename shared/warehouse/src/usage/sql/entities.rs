@@ -1,15 +1,23 @@
 //! What rules judge: the figures of entities from the rollup, and single events from people's own table.
 
 use catalog::{Catalog, Entities, MetricSpec, Shard};
+use detection::Window;
 
 use super::source::{are_chosen, bucket, of_shard};
 use super::sweep::IN_ORDER;
 use crate::rollup::{Tables, number};
 
-/// One row per entity and metric that rules judge: the figures of the hours from `{start}` until `{end}`, and those of the
-/// hours from `{from}` until `{start}`.
-pub(in crate::usage) fn figures(catalog: &Catalog, shard: Shard, some_entities: bool) -> String {
-    let (table, bucket) = (Tables::of(catalog).rollup, bucket());
+/// One row per entity and metric that rules judge: the figures of the window from `{start}` until `{end}`, those of the windows
+/// of the same length before it, and those of the hours from `{from}` until the first window.
+///
+/// * `windows`: how many windows there are with that one.
+pub(in crate::usage) fn figures(
+    catalog: &Catalog,
+    (window, windows): (&Window, usize),
+    shard: Shard,
+    some_entities: bool,
+) -> String {
+    let bucket = bucket();
     let (names, places) = if some_entities { are_chosen() } else { Default::default() };
     let of_shard = of_shard(shard, &bucket);
     let ruled: Vec<String> = catalog.ruled().iter().map(|metric| format!("'{}'", metric.name)).collect();
@@ -21,24 +29,52 @@ pub(in crate::usage) fn figures(catalog: &Catalog, shard: Shard, some_entities: 
      minIf(low, {condition}), maxIf(peak, {condition}), sumMapIf(shape, {condition}))"
         )
     };
-    let (now, before) = (of("is_now"), of("NOT is_now"));
+    let (now, before) = (of("slot = 0"), of(&format!("slot = {windows}")));
+    let earlier: Vec<String> = (1..windows).map(|slot| of(&format!("slot = {slot}"))).collect();
+    // The type of an empty array is that of its elements.
+    let earlier = format!(
+        "arraySlice([{}], 2)",
+        std::iter::once(now.clone()).chain(earlier).collect::<Vec<_>>().join(", ")
+    );
+    let (tables, length) = (Tables::of(catalog), window.length().as_secs());
+    let rows = |table: &str, time: &str, period: String| {
+        format!(
+            "SELECT
+        {bucket} AS bucket, customer_id, {time} AS time, events, total, low, peak, bad, shape,
+        toUInt16(transform(metric, [{ruled}], [{numbers}], 0)) AS place,
+        least(intDiv(intDiv({{end:Int64}}, 1000) - toUnixTimestamp({time}) - 1, {length}), {windows}) AS slot
+    FROM {table}{names}
+    WHERE {period} AND metric IN ({ruled}){places}{of_shard}"
+        )
+    };
+    let since_hour = "hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC')";
+    let end = "toDateTime(intDiv({end:Int64}, 1000), 'UTC')";
+    let rows = match tables.minutes.filter(|_| length < 3_600) {
+        None => rows(&tables.rows, "hour", format!("{since_hour}\n        AND hour < {end}")),
+        // The hour in which the first window begins belongs to neither.
+        Some(minutes) => {
+            let first = format!("{end} - toIntervalSecond({})", length * windows as i64);
+            let before = format!("{since_hour}\n        AND hour < toStartOfHour({first})");
+            let newest = format!("minute >= {first}\n        AND minute < {end}");
+            format!(
+                "{}\n    UNION ALL\n    {}",
+                rows(&tables.rows, "hour", before),
+                rows(&minutes, "minute", newest)
+            )
+        }
+    };
     format!(
         "SELECT
     customer_id,
     count() OVER () AS declared,
     place,
-    toUnixTimestamp(min(hour)) AS first_hour,
+    toUnixTimestamp(min(time)) AS first_hour,
     {now} AS now,
+    {earlier} AS earlier,
     {before} AS before
 FROM
 (
-    SELECT
-        {bucket} AS bucket, customer_id, hour, events, total, low, peak, bad, shape,
-        toUInt16(transform(metric, [{ruled}], [{numbers}], 0)) AS place,
-        hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') AS is_now
-    FROM {table}{names}
-    WHERE hour >= toDateTime(intDiv({{from:Int64}}, 1000), 'UTC')
-        AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC') AND metric IN ({ruled}){places}{of_shard}
+    {rows}
 )
 GROUP BY bucket, customer_id, place
 SETTINGS {IN_ORDER}"

@@ -9,7 +9,7 @@ use crate::rollup::Tables;
 /// The first and the last hour before `{end}` with usage of the catalog's metrics, in Unix seconds, and the number of
 /// their rows.
 pub(in crate::usage) fn held(catalog: &Catalog) -> String {
-    let table = Tables::of(catalog).rollup;
+    let table = Tables::of(catalog).rows;
     format!(
         "SELECT toUnixTimestamp(min(hour)), toUnixTimestamp(max(hour)), count()
 FROM {table}

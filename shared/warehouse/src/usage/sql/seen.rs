@@ -11,7 +11,7 @@ const HOURS: &str = "hour >= toDateTime(intDiv({start:Int64}, 1000), 'UTC') \
 /// The newest `{limit}` keys that begin with `{prefix}` and have `{search}` in the names of their entity, each with its last
 /// hour in Unix seconds.
 pub(in crate::usage) fn entities_seen(catalog: &Catalog) -> String {
-    let (table, metrics) = (Tables::of(catalog).rollup, metrics(catalog));
+    let (table, metrics) = (Tables::of(catalog).rows, metrics(catalog));
     format!(
         "SELECT groupArray((key, last_hour))
 FROM
@@ -30,7 +30,7 @@ FROM
 
 /// The events of keys by metric: of the key `{key}`, or of at most `{limit}` keys that begin with it.
 pub(in crate::usage) fn entity_events(catalog: &Catalog, is_one: bool) -> String {
-    let (table, bucket, metrics) = (Tables::of(catalog).rollup, bucket(), metrics(catalog));
+    let (table, bucket, metrics) = (Tables::of(catalog).rows, bucket(), metrics(catalog));
     let places: Vec<String> = (0..catalog.metrics().len()).map(|place| place.to_string()).collect();
     let places = places.join(", ");
     // The table is sorted by bucket and customer, so the bucket of one key finds its rows.

@@ -23,7 +23,7 @@ impl Source {
             let rows = format!(
                 "{}{names} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
                  AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){places}{}{}",
-                Tables::of(catalog).rollup,
+                Tables::of(catalog).rows,
                 of_shard(shard, &bucket()),
                 but_ruled(catalog)
             );

@@ -10,7 +10,7 @@ use crate::rollup::Tables;
 /// The answer is one row, so it arrives whole or not at all.
 pub(in crate::usage) fn steps(metric: &MetricSpec) -> String {
     let extreme = if metric.aggregate == Aggregate::Max { "max(peak)" } else { "min(low)" };
-    let table = Tables::of_metric(metric).rollup;
+    let table = Tables::of_metric(metric).rows;
     let net = "sum(total) + sum(corrections)";
     let value = match (metric.aggregate, metric.aggregate.percentile()) {
         (Aggregate::Rate, _) => "sum(bad) / sum(events)".to_owned(),
