@@ -45,6 +45,7 @@ mod permissions;
 mod presets;
 mod qa_runs;
 mod replay;
+mod sources;
 mod stops;
 mod storage;
 mod stories;

@@ -21,7 +21,7 @@ mod source;
 mod steps;
 
 pub use aggregate::Aggregate;
-pub use entities::{Entities, Feed, Ids, Nouns};
+pub use entities::{Entities, Feed, Ids, Nouns, Overflow};
 pub use error::CatalogError;
 pub use metric::{ImportRule, MetricSpec};
 pub use pace::{Pace, SourceWindow};
@@ -147,11 +147,11 @@ impl Catalog {
     }
 
     /// The same with customers that have more entities than the source judges one by one.
-    pub fn with_overflowing(mut self, customers: Vec<String>) -> Self {
+    pub fn with_overflow(mut self, overflow: &Overflow) -> Self {
         let of_metrics = self.metrics.iter_mut().filter_map(|metric| metric.entities.as_mut());
         of_metrics
             .chain(self.entities.as_mut())
-            .for_each(|entities| entities.overflowing.clone_from(&customers));
+            .for_each(|entities| entities.overflow = Some(overflow.clone()));
         self
     }
 

@@ -11,7 +11,7 @@ mod shard;
 
 pub use catalog::{
     Aggregate, Catalog, CatalogError, Entities, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
-    PRESETS, Pace, SourceName, SourceWindow,
+    Overflow, PRESETS, Pace, SourceName, SourceWindow,
 };
 pub use detection_config::DetectionConfig;
 pub use expression::is_identifier;

@@ -29,8 +29,8 @@ pub struct Entities {
     pub pace: Pace,
     /// How many entities of a customer are judged one by one. The others are judged together.
     pub most: u32,
-    /// Customers with more entities than that. A run finds them.
-    pub overflowing: Vec<String>,
+    /// Customers with more entities than that, if a run found any.
+    pub overflow: Option<Overflow>,
     pub nouns: Nouns,
 }
 
@@ -43,6 +43,14 @@ pub enum Feed {
     View,
     /// Each run reads the hours that changed. For tables whose rows are rewritten or repeated.
     Poll,
+}
+
+/// Customers with more entities than their source judges one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    pub customers: Vec<String>,
+    /// From then on an entity needs an event to be judged alone, in Unix seconds.
+    pub since: u32,
 }
 
 /// What people call its customers and its entities.

@@ -148,7 +148,7 @@ impl Source {
             // A refused text never comes here.
             pace: self.pace().unwrap_or_default(),
             most: self.max_entities.unwrap_or(Entities::DEFAULT_MOST),
-            overflowing: Vec::new(),
+            overflow: None,
             nouns: Nouns {
                 tenant: self.tenant_noun.clone().unwrap_or_else(|| "customer".to_owned()),
                 entity: self.entity_noun.clone().unwrap_or_else(|| "entity".to_owned()),
