@@ -11,6 +11,7 @@ use serde_json::Value;
 
 mod checks;
 mod entities;
+mod series;
 mod workspaces;
 
 /// Executions that are four times as slow as usual, and write nothing.

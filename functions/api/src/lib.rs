@@ -35,6 +35,7 @@ use warehouse::usage::UsageReader;
 
 mod access;
 mod answer;
+mod bands;
 mod checking;
 mod checks_function;
 mod config;
@@ -111,6 +112,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::sources::list))
         .routes(routes!(routes::entities::list))
         .routes(routes!(routes::entities::baselines))
+        .routes(routes!(routes::series::series))
         .routes(routes!(routes::event_checks::check))
         .routes(routes!(routes::workspaces::anomalies))
         .routes(routes!(routes::workspaces::baselines))

@@ -15,6 +15,7 @@
 mod entities;
 mod error;
 mod hours;
+mod hours_of_events;
 mod intake;
 mod models;
 mod past;
@@ -31,6 +32,7 @@ pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FailedInARow, F
 pub(crate) use error::exception_code;
 pub use error::{QueryContext, UsageError, UsageErrorKind};
 pub use hours::{CustomerHours, HoursOfCustomers, KnownHours};
+pub use hours_of_events::EventsOfHour;
 pub use intake::{Overflowing, PollError};
 pub use models::{CustomerModel, Fit, ModelWriter, ModelsOfCustomers};
 pub use reader::UsageReader;

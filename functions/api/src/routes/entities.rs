@@ -211,7 +211,7 @@ pub(crate) fn with_entities<'a>(app: &'a App, name: &str) -> Result<&'a Catalog,
 }
 
 /// Refuses an entity that the source cannot have.
-fn fits(source: &Catalog, entity: &EntityPath) -> Result<(), Problem> {
+pub(crate) fn fits(source: &Catalog, entity: &EntityPath) -> Result<(), Problem> {
     let wanted = source.entities().map_or(0, |entities| entities.names.len());
     let found = entity.names().len();
     if wanted == found {

@@ -6,6 +6,7 @@
 
 mod entities;
 mod hours;
+mod hours_of_events;
 mod past;
 mod seen;
 mod source;
@@ -15,6 +16,7 @@ mod values;
 
 pub(super) use entities::{event, figures, outcomes};
 pub(super) use hours::hours;
+pub(super) use hours_of_events::hours_of_events;
 pub(super) use past::{customers, held};
 pub(super) use seen::{entities_seen, entity_events};
 pub(super) use steps::steps;
