@@ -36,6 +36,9 @@ pub struct AnomalyItem {
     /// `None` for a first use, and in items of earlier versions.
     #[serde(default, flatten)]
     pub why: Option<Why>,
+    /// How sure it is, from 0 to 1. Absent where nothing is known of chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
     /// `None` for the usage of customers.
     #[serde(default, flatten)]
     pub about: Option<About>,
@@ -114,6 +117,7 @@ impl AnomalyItem {
             window_end: anomaly.window.end().as_millisecond(),
             evidence: anomaly.evidence,
             why: anomaly.explanation.as_ref().map(Why::of),
+            confidence: anomaly.confidence,
             about: anomaly.about.clone(),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
@@ -167,9 +171,14 @@ mod tests {
     use std::collections::HashMap;
 
     use aws_sdk_dynamodb::types::AttributeValue;
-    use detection::{Figures, Window};
+    use detection::{Example, Figures, Window};
 
     use super::*;
+
+    fn about() -> About {
+        let ids = [("execution_id".to_owned(), "e-1".to_owned())].into();
+        About::of("executions").with_examples([Example { id: "e-1".to_owned(), ids }])
+    }
 
     #[test]
     fn an_anomaly_is_stored_flat_and_read_back_to_the_last_bit() {
@@ -199,7 +208,8 @@ mod tests {
                 direction: Direction::Spike,
                 evidence,
                 explanation: None,
-                about: None,
+                confidence: Some(0.9),
+                about: Some(about()),
                 description: "a spike".to_owned(),
                 investigation_steps: vec!["look".to_owned()],
             };
@@ -231,6 +241,10 @@ mod tests {
                 "catalog_version",
                 "constant_baseline",
                 "type",
+                "confidence",
+                "source",
+                "examples",
+                "affected_entities",
             ] {
                 assert!(stored.contains_key(name), "{name}");
             }

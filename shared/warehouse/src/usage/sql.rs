@@ -5,6 +5,7 @@
 //! of nullable ones.
 
 mod entities;
+mod examples;
 mod hours;
 mod hours_of_events;
 mod past;
@@ -15,6 +16,7 @@ mod sweep;
 mod values;
 
 pub(super) use entities::{event, figures, outcomes};
+pub(super) use examples::examples;
 pub(super) use hours::hours;
 pub(super) use hours_of_events::hours_of_events;
 pub(super) use past::{customers, held};
