@@ -11,6 +11,7 @@ use serde_json::Value;
 
 mod checks;
 mod entities;
+mod indexes;
 mod series;
 mod workspaces;
 

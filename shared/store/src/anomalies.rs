@@ -1,6 +1,7 @@
 //! Reading anomalies: one by its id, and lists of them.
 //!
-//! A customer's anomalies are read from the table, and a metric's anomalies from the index by metric. The list of all
+//! A customer's anomalies are read from the table, those of an entity or an execution from the index of each (`by_index`), and
+//! a metric's anomalies from the index by metric. The list of all
 //! customers is a merge of the metrics' lists. Its order is newest first, then the order of the metrics. A customer's
 //! own list uses the order of the keys within one time. Each order is total, so the last anomaly of a list page is all
 //! that the next list page needs.
@@ -92,6 +93,17 @@ impl AnomalyStore {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<ListPage<AnomalyItem>, StoreError> {
+        let (from, until) = filter.bounds();
+        let is_left = from < until && after.is_none_or(|after| after.detected_at >= from);
+        if let Some(query) = self.by_index(filter, after, (from, until - 1), now).filter(|_| is_left) {
+            let sources = vec![Source::new(0, query.limit(READ_AT_ONCE), after)];
+            match self.merge(sources, limit, deadline).await {
+                Err(error) if error.is_missing_index() => {
+                    tracing::warn!(db.table = self.table, "an index is missing: deploy Terraform's update");
+                }
+                page => return page,
+            }
+        }
         let queries = self.queries(filter, metrics, after, now).into_iter();
         let sources = queries.map(|(rank, query)| Source::new(rank, query.limit(READ_AT_ONCE), after));
         self.merge(sources.collect(), limit, deadline).await
@@ -148,7 +160,7 @@ impl AnomalyStore {
     }
 
     /// * `metrics`: only these. A query of the index is of one metric, and takes no condition on it.
-    fn filtered(
+    pub(crate) fn filtered(
         &self,
         filter: &AnomalyFilter,
         metrics: Option<&[MetricName]>,
@@ -222,7 +234,7 @@ impl Readable for AnomalyItem {
     }
 }
 
-fn key(position: &AnomalyPosition) -> Key {
+pub(crate) fn key(position: &AnomalyPosition) -> Key {
     let AnomalyPosition { detected_at, metric, customer_id, entity } = position;
     keys::anomaly_key(customer_id, *detected_at, metric, entity.as_deref())
 }

@@ -74,6 +74,12 @@ pub struct AnomalyItem {
     pub history: Vec<HistoryEntry>,
     pub run_id: String,
     pub ttl: i64,
+    /// The key of the index by entity. Absent for the customer as a whole, and in items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_key: Option<String>,
+    /// The key of the index by execution, or else by trace. Absent without such an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_key: Option<String>,
 }
 
 /// The content of an alert: an event in the life of an incident, and the incident as it was then.
@@ -103,7 +109,11 @@ impl AnomalyItem {
     ) -> Self {
         let detected_at = anomaly.detected_at().as_millisecond();
         let Key { pk, sk } = keys::anomaly(&anomaly.place());
+        let ids = anomaly.about.as_ref().map(|about| &about.ids);
+        let execution = ids.and_then(|ids| ids.get("execution_id").or(ids.get("trace_id")));
         Self {
+            entity_key: anomaly.entity.as_ref().map(|entity| keys::entity(&anomaly.customer_id, entity)),
+            execution_key: execution.map(|id| keys::execution(&anomaly.customer_id, id)),
             pk,
             sk,
             kind: anomaly.kind,
@@ -215,6 +225,11 @@ mod tests {
             };
             let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
             let item = AnomalyItem::new(&anomaly, None, &judged_by, Duration::from_secs(60), "run");
+            assert_eq!(
+                (&item.entity_key, &item.execution_key),
+                (&None, &None),
+                "nothing of it is in the indexes"
+            );
             let stored: HashMap<String, AttributeValue> = serde_dynamo::to_item(&item).unwrap();
             for name in [
                 "customer_id",
