@@ -9,6 +9,7 @@ use e2e::world::{END, at, hourly, run, steady_then};
 use e2e::{Api, World};
 use serde_json::Value;
 
+mod ai;
 mod checks;
 mod entities;
 mod indexes;

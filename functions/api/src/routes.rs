@@ -1,6 +1,7 @@
 //! The routes, one file per subject.
 
 pub(crate) mod actions;
+pub(crate) mod ai;
 pub(crate) mod anomalies;
 pub(crate) mod anomaly_actions;
 pub(crate) mod backtests;

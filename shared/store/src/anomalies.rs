@@ -35,7 +35,8 @@ pub struct AnomalyFilter {
     pub customer: Option<CustomerId>,
     /// Only of these metrics.
     pub metrics: Option<Vec<MetricName>>,
-    pub kind: Option<AnomalyKind>,
+    /// Only of these types. Empty for all.
+    pub kinds: Vec<AnomalyKind>,
     /// Only of the entity with exactly these names.
     pub entity: Option<EntityPath>,
     /// Only of entities with this first name.
@@ -168,7 +169,8 @@ impl AnomalyStore {
     ) -> QueryFluentBuilder {
         let mut conditions = Conditions::alive(now);
         conditions.metrics(metrics);
-        conditions.equal("type", filter.kind.map(AnomalyKind::as_str));
+        let kinds: Vec<_> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
+        conditions.one_of("type", &kinds);
         conditions.entity(filter.entity.as_ref());
         conditions.first_name(filter.first_name.as_deref());
         conditions.entry("ids", "execution_id", filter.execution_id.as_deref());
