@@ -73,8 +73,10 @@ async fn the_band_of_rules_is_the_limit_that_checks_decide_by() -> Result<()> {
 
 #[tokio::test]
 async fn the_band_of_models_is_the_range_that_a_run_expects() -> Result<()> {
-    let (world, api) = world().await?;
-    let app = world.app_with(&[WITH_WORKFLOWS], &world.aws).await?;
+    let world = World::with_workflows().await?;
+    let by_models = [WITH_WORKFLOWS, ("DETECTORS", "ensemble")];
+    let api = world.api_with(&by_models, &world.aws).await?;
+    let app = world.app_with(&by_models, &world.aws).await?;
     let more = format!(
         "INSERT INTO executions (id, workspace_id, workflow_id, status, started_at, finished_at, duration_ms, output_records)
          SELECT concat('more-', toString(number)), 'acme', 'nightly', 'completed', toDateTime64({end} - 200, 3, 'UTC'),
@@ -98,6 +100,10 @@ async fn the_band_of_models_is_the_range_that_a_run_expects() -> Result<()> {
         let [Some(value), Some(low), Some(high)] = *point else { panic!("{point:?}") };
         assert!(low <= value && value <= high, "{point:?}");
     }
+    // The classical rule knows no hour.
+    let classical = world.api_with(&[WITH_WORKFLOWS], &world.aws).await?;
+    let series = classical.read(&format!("{SERIES}&metric=execution_count&from=now-5h")).await?;
+    assert!(points(&series)?.iter().all(|point| point[1..] == [None, None]), "{series}");
     // An entity that nobody knows has no band, and no hour of it is unusual.
     let path = "/v1/sources/executions/entities/other/series?customer_id=acme&metric=execution_count";
     let unknown = points(&api.read(path).await?)?;

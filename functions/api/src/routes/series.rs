@@ -83,8 +83,8 @@ pub(crate) struct BandPoint {
 /// Show a metric of an entity by hour
 ///
 /// For charts: the values of each hour, and between which values the hour would have been usual. The last hour may not be over
-/// yet. The rules that look at failures in a row have no band. In the first seven days of an entity, a metric that models judge
-/// has none.
+/// yet. The rules that look at failures in a row have no band. A metric that models judge has none in the first seven days of an
+/// entity, and never without the detector `seasonal`.
 #[utoipa::path(
     get,
     path = "/v1/sources/{source}/entities/{path}/series",
