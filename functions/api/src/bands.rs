@@ -18,6 +18,7 @@ use crate::App;
 use crate::answer::Serving;
 use crate::checking::tries;
 use crate::error::Problem;
+use crate::usual;
 
 /// The hours of a series, `[first, end)`.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +170,7 @@ pub(crate) async fn of_rules(
     serving: &Serving,
 ) -> Result<Vec<Limits>, Problem> {
     let Series { source, spec, key } = series;
-    let length = 24 * i64::from(app.detection.baseline_days.get());
+    let length = 24 * usual::baseline_days(app, source);
     let (from, until) = (range.first.plus(-length).start(), range.end.start());
     let mut tries = tries(app, serving);
     let hours = loop {
@@ -201,7 +202,7 @@ fn limits(spec: &MetricSpec, hours: &[EventsOfHour], range: Range, length: i64) 
             counts: before.counts,
             events: by_hour.get(&hour).map_or(0, |figures| figures.events),
         };
-        let of_all = spec.rules.iter().map(|rule| rule.limits(&past, counts_events));
+        let of_all = spec.rules.iter().map(|of| of.rule.limits(&past, counts_events));
         let limits = of_all.reduce(Limits::and).unwrap_or_default();
         if let Some(figures) = by_hour.get(&hour) {
             before.add(figures);

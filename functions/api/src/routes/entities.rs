@@ -257,7 +257,7 @@ impl EntityBaselines {
             EntityBaseline { metric, unit, mean, p50, p95, p99, sample_count }
         });
         let (sample_count, success_rate) = usual::outcomes(source, events.iter());
-        let (from, until) = usual::days_before(app, now);
+        let (from, until) = usual::days_before(app, source, now);
         Self {
             source: source.name().to_owned(),
             customer_id: customer.into(),

@@ -56,7 +56,8 @@ pub(crate) struct EntitySeries {
 ///
 /// * `models`: the band of a point is the usual range of its hour, by the model of its day
 /// * `rules`: the band of a point ends where a rule of the metric speaks, by the days before its hour. For the rules `percentile`
-///   of each event and `ratio`, the limit is of the values of single events
+///   of each event and `ratio`, the limit is of the values of single events. The limit of a rate is that for the events of the
+///   hour, whatever the window of the source
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum JudgedBy {

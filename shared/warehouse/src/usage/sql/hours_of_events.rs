@@ -8,7 +8,7 @@ use crate::rollup::Tables;
 /// The figures of the hours from `{start}` until `{end}` of the key `{key}`, each with its start in Unix seconds. Hours without
 /// events are left out.
 pub(in crate::usage) fn hours_of_events(metric: &MetricSpec) -> String {
-    let (table, bucket, buckets) = (Tables::of_metric(metric).rollup, bucket(), catalog::BUCKETS);
+    let (table, bucket, buckets) = (Tables::of_metric(metric).rows, bucket(), catalog::BUCKETS);
     let name = &metric.name;
     format!(
         "SELECT groupArray((start, (all_events, all_bad, all_total, least, most, all_shape)))
