@@ -108,8 +108,10 @@ run "table_holds_what_the_detector_writes" {
       metric-severity-index = "metric detected_at ALL"
       pending-alerts-index  = "pending_alert detected_at ALL"
       incidents-index       = "incident_shard last_window ALL"
+      entity-index          = "entity_key detected_at ALL"
+      execution-index       = "execution_key detected_at ALL"
     }
-    error_message = "The table must have the three indexes with all attributes."
+    error_message = "The table must have the five indexes with all attributes."
   }
 
   assert {

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::confidence;
 use crate::deviation::deviation_factor;
 use crate::incident::{decoded, encoded};
 use crate::text::{describe, steps, usual};
@@ -32,6 +33,8 @@ pub struct Anomaly {
     pub evidence: Evidence,
     /// Why a model calls it an anomaly. `None` for an anomaly by the classical rule.
     pub explanation: Option<Explanation>,
+    /// How sure it is, from 0 to 1. `None` where nothing is known of chance: a first use, and a fixed limit.
+    pub confidence: Option<f64>,
     /// `None` for the usage of customers.
     pub about: Option<About>,
     /// One English sentence with figures.
@@ -95,6 +98,7 @@ impl Anomaly {
             kind: AnomalyKind::of(&finding.comparison, explanation),
             description: description(&metric, unit, &window, finding, explanation, &TimeZone::utc()),
             explanation: explanation.cloned(),
+            confidence: confidence::of_finding(finding, explanation),
             about: None,
             investigation_steps: match finding.comparison.is_of_all_customers() {
                 true => steps::of_stopped_data(),
@@ -129,7 +133,7 @@ impl Anomaly {
     pub fn about(self, about: About, kind: Option<AnomalyKind>, finding: &Finding) -> Self {
         let Comparison { current, baseline, .. } = finding.comparison;
         let deviation_factor = Some(deviation_factor(current, baseline.mean()));
-        let about = Some(About { deviation_factor, ..about });
+        let about = Some(About { deviation_factor, ..about.of_entity(self.entity.as_ref()) });
         let kind = kind.filter(|_| self.kind == AnomalyKind::UsageAnomaly).unwrap_or(self.kind);
         Self { kind, about, ..self }
     }

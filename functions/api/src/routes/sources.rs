@@ -16,7 +16,7 @@ use crate::listed::known_sources;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid};
 
-/// The window of a metric that rules judge.
+/// The window of a metric of customers.
 const WINDOW: &str = "1h";
 
 #[derive(Serialize, ToSchema)]
@@ -58,7 +58,7 @@ pub(crate) struct SourceMetric {
     /// The names of the rules that judge it. Empty if models of the week do.
     #[schema(example = json!(["percentile"]))]
     pub rules: Vec<String>,
-    /// The window that is judged each hour. Models judge longer ones too.
+    /// The window that is judged: 24h, 1h, 5m or 1m. Models judge longer ones too.
     #[schema(example = "1h")]
     pub window: &'static str,
 }
@@ -121,7 +121,7 @@ impl From<&MetricSpec> for SourceMetric {
             aggregate: spec.aggregate,
             kind: spec.kind,
             rules: spec.rules.iter().map(|of| of.rule.name().to_owned()).collect(),
-            window: WINDOW,
+            window: spec.entities.as_ref().map_or(WINDOW, |entities| entities.pace.window.as_str()),
         }
     }
 }

@@ -5,7 +5,9 @@
 //! of nullable ones.
 
 mod entities;
+mod examples;
 mod hours;
+mod hours_of_events;
 mod past;
 mod seen;
 mod source;
@@ -14,7 +16,9 @@ mod sweep;
 mod values;
 
 pub(super) use entities::{event, figures, outcomes};
+pub(super) use examples::examples;
 pub(super) use hours::hours;
+pub(super) use hours_of_events::hours_of_events;
 pub(super) use past::{customers, held};
 pub(super) use seen::{entities_seen, entity_events};
 pub(super) use steps::steps;

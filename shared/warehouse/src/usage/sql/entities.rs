@@ -145,16 +145,16 @@ SETTINGS final = 1"
 }
 
 /// The time of a metric's event in milliseconds, which is how it is compared everywhere.
-fn instant(metric: &MetricSpec) -> String {
+pub(super) fn instant(metric: &MetricSpec) -> String {
     format!("toDateTime64({}, 3, 'UTC')", metric.time_sql())
 }
 
-fn expression(text: &str) -> String {
+pub(super) fn expression(text: &str) -> String {
     format!("({text})")
 }
 
 /// The value that an event has of a metric, as a number. NaN if it has none.
-fn value(metric: &MetricSpec) -> String {
+pub(super) fn value(metric: &MetricSpec) -> String {
     let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
     let filter = metric.filter.as_deref().unwrap_or("true");
     format!("if(ifNull(({filter}) != 0, 0), ifNull({value}, nan), nan)")
