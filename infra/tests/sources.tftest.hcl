@@ -421,7 +421,10 @@ run "all_presets_together_fit" {
   command = plan
 
   variables {
-    catalog_files = ["preset:usage", "preset:executions", "preset:qa_runs"]
+    catalog_files = [
+      "preset:usage", "preset:executions", "preset:qa_runs", "preset:connectors", "preset:n8n", "preset:airflow", "preset:temporal",
+      "preset:kestra", "preset:windmill", "preset:github_actions",
+    ]
   }
 
   assert {

@@ -6,10 +6,17 @@ use environment::{ConfigError, TextSource};
 use super::{BUILT_IN, CatalogError};
 
 /// The presets by name. `usage` is the built-in catalog.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 10] = [
     ("usage", BUILT_IN),
     ("executions", include_str!("../../presets/executions.toml")),
     ("qa_runs", include_str!("../../presets/qa_runs.toml")),
+    ("connectors", include_str!("../../presets/connectors.toml")),
+    ("n8n", include_str!("../../presets/n8n.toml")),
+    ("airflow", include_str!("../../presets/airflow.toml")),
+    ("temporal", include_str!("../../presets/temporal.toml")),
+    ("kestra", include_str!("../../presets/kestra.toml")),
+    ("windmill", include_str!("../../presets/windmill.toml")),
+    ("github_actions", include_str!("../../presets/github_actions.toml")),
 ];
 
 /// What stands before the name of a preset.
