@@ -17,6 +17,8 @@ mod metric;
 mod pace;
 mod presets;
 mod rules;
+#[cfg(feature = "json-schema")]
+mod schema;
 mod source;
 mod steps;
 
@@ -27,6 +29,8 @@ pub use metric::{ImportRule, MetricSpec};
 pub use pace::{Pace, SourceWindow};
 pub use presets::PRESETS;
 pub use rules::MetricRule;
+#[cfg(feature = "json-schema")]
+pub use schema::json_schema;
 pub use source::SourceName;
 
 use source::Source;

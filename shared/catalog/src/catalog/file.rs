@@ -21,8 +21,9 @@ pub(super) struct Entries {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(super) struct File {
     /// Catalogs of known systems, by name. Their entries come first.
     #[serde(default)]
     presets: Vec<String>,
