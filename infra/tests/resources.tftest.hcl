@@ -356,11 +356,11 @@ run "a_longer_catalog_takes_the_advanced_tier" {
   }
 }
 
-run "a_catalog_beyond_8_kb_is_refused" {
+run "a_catalog_beyond_8_kb_compressed_is_refused" {
   command = plan
 
   variables {
-    catalog_file = "variables.tf"
+    catalog_files = [for name in ["api", "channels", "notifier", "permissions", "resources", "validation"] : "tests/${name}.tftest.hcl"]
   }
 
   expect_failures = [aws_ssm_parameter.catalog]

@@ -21,6 +21,7 @@ mod backtests;
 mod checksums;
 mod clickhouse_faults;
 mod deployed;
+mod engines;
 mod executions;
 mod expressions;
 mod finished;

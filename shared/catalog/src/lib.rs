@@ -9,6 +9,8 @@ mod incident_config;
 mod policies;
 mod shard;
 
+#[cfg(feature = "json-schema")]
+pub use catalog::json_schema;
 pub use catalog::{
     Aggregate, Catalog, CatalogError, Entities, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
     Overflow, PRESETS, Pace, SourceName, SourceWindow,

@@ -49,6 +49,7 @@ pub struct Anomaly {
 ///
 /// All others are those of sources with entities. A metric of the catalog says which its anomalies have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
 #[serde(rename_all = "snake_case")]
 pub enum AnomalyKind {

@@ -45,6 +45,7 @@ pub use threshold::{Side, Threshold};
 /// A rule as a file writes it: its `type` and its parameters, of which each has a default. [`Rule::validate`]
 /// checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Rule {
     /// Too many of all events are bad.

@@ -36,6 +36,7 @@ pub struct Entities {
 
 /// How events come into the rollup of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Feed {
     /// Views add each inserted row. For tables that rows are only added to.

@@ -12,6 +12,7 @@ use crate::expression;
 
 /// A table with the columns and the condition that all metrics of the source share.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
     pub(super) name: SourceName,
@@ -44,6 +45,7 @@ pub(super) struct Source {
 
 /// One expression, or several of them.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Names {
     #[default]
@@ -131,7 +133,8 @@ impl Names {
 }
 
 /// Names of ids that an anomaly may carry.
-const IDS: [&str; 6] = ["execution_id", "trace_id", "span_id", "node_key", "connector_key", "ticket_id"];
+pub(super) const IDS: [&str; 6] =
+    ["execution_id", "trace_id", "span_id", "node_key", "connector_key", "ticket_id"];
 
 impl Source {
     /// Its entities, and how they are fed. `None` if the views of usage feed it.
