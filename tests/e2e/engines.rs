@@ -148,12 +148,15 @@ async fn calls_of_connectors_are_counted_by_attempts_and_days() -> Result<()> {
     for statement in statements(include_str!("engines/connectors.sql")) {
         warehouse.run(statement).await?;
     }
+    assert_eq!(polled(&warehouse, &catalog).await?, 1, "the day");
     assert_counts(
         &warehouse,
         &[
             ("connectors", "acme|crm|search", "connector_calls", 5, 3, 5.0),
             ("connectors", "acme|crm|search", "connector_error_rate", 5, 3, 5.0),
             ("connectors", "acme|crm|search", "connector_latency", 2, 0, 200.0),
+            // The newest row of the day: 10 of 100 calls.
+            ("connector_days", "acme|crm|search", "connector_retries", 1, 0, 0.1),
         ],
     )
     .await
