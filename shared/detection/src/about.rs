@@ -29,6 +29,12 @@ pub struct About {
     /// The names of the entity and the ids of the examples, each once, at most [`About::MOST_AFFECTED`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected_entities: Vec<String>,
+    /// What people call the customer, if they call it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_noun: Option<String>,
+    /// What people call the entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_noun: Option<String>,
 }
 
 /// An event that shows what an anomaly is about.

@@ -39,6 +39,12 @@ pub(crate) struct SourceView {
     /// The columns of the names of an entity, the widest first. Null stands for an expression. Empty for the usage of customers.
     #[schema(example = json!(["workflow_id"]))]
     pub entity: Vec<Option<String>>,
+    /// What people call a customer of the source.
+    #[schema(example = "workspace")]
+    pub tenant_noun: String,
+    /// What people call an entity of the source.
+    #[schema(example = "workflow")]
+    pub entity_noun: String,
     /// Whether single events of it can be checked.
     pub checks: bool,
     pub metrics: Vec<SourceMetric>,
@@ -107,6 +113,8 @@ impl From<&Catalog> for SourceView {
             name: source.name().to_owned(),
             tenant: tenant.and_then(|metric| column(&metric.customer_column)),
             entity: entity.iter().map(|name| column(name)).collect(),
+            tenant_noun: entities.map_or("customer", |entities| &entities.nouns.tenant).to_owned(),
+            entity_noun: entities.map_or("customer", |entities| &entities.nouns.entity).to_owned(),
             checks: entities.is_some_and(|entities| entities.id.is_some()),
             metrics: source.metrics().iter().map(SourceMetric::from).collect(),
         }

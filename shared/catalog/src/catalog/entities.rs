@@ -64,6 +64,23 @@ pub struct Nouns {
 /// Ids of an event that its anomaly carries, by their names: expressions of the table.
 pub type Ids = BTreeMap<String, String>;
 
+impl Nouns {
+    const USUAL: [&str; 2] = ["customer", "entity"];
+
+    /// Those that a file leaves out are `customer` and `entity`.
+    pub(super) fn new(tenant: Option<&String>, entity: Option<&String>) -> Self {
+        let [customer, usual] = Self::USUAL.map(str::to_owned);
+        Self { tenant: tenant.cloned().unwrap_or(customer), entity: entity.cloned().unwrap_or(usual) }
+    }
+
+    /// That of a customer and that of an entity, where it is not the usual one.
+    pub fn own(&self) -> [Option<String>; 2] {
+        let [customer, entity] = Self::USUAL;
+        [(&self.tenant, customer), (&self.entity, entity)]
+            .map(|(noun, usual)| Some(noun.clone()).filter(|noun| noun != usual))
+    }
+}
+
 impl Entities {
     pub(super) const DEFAULT_MOST: u32 = 10_000;
 

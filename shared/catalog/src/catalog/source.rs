@@ -152,10 +152,7 @@ impl Source {
             pace: self.pace().unwrap_or_default(),
             most: self.max_entities.unwrap_or(Entities::DEFAULT_MOST),
             overflow: None,
-            nouns: Nouns {
-                tenant: self.tenant_noun.clone().unwrap_or_else(|| "customer".to_owned()),
-                entity: self.entity_noun.clone().unwrap_or_else(|| "entity".to_owned()),
-            },
+            nouns: Nouns::new(self.tenant_noun.as_ref(), self.entity_noun.as_ref()),
         })
     }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use store::{AnomalyItem, Notice};
 
 use super::message::Message;
-use super::text::{capitalized, inert, numbered, printable, subject, time};
+use super::text::{capitalized, inert, numbered, printable, subject, time, with_capital};
 
 pub(super) fn of_anomaly(item: &AnomalyItem) -> Message {
     Report::of_anomaly(item).message()
@@ -205,9 +205,13 @@ impl<'a> Report<'a> {
     fn email(&self) -> String {
         let mut lines = vec![format!("{}.", inert(&capitalized(&self.description))), String::new()];
         let mut fact = |name: &str, value: String| lines.push(format!("{:<11}{value}", format!("{name}:")));
-        fact("Customer", inert(self.customer_id.as_str()));
+        let noun = |of: fn(&About) -> &Option<String>, usual: &str| {
+            let own = self.about.and_then(|about| of(about).as_deref());
+            with_capital(&inert(own.unwrap_or(usual)))
+        };
+        fact(&noun(|about| &about.tenant_noun, "customer"), inert(self.customer_id.as_str()));
         if let Some(entity) = self.entity {
-            fact("Entity", inert(&entity.to_string()));
+            fact(&noun(|about| &about.entity_noun, "entity"), inert(&entity.to_string()));
         }
         fact("Metric", self.metric.to_string());
         fact("Severity", format!("{} ({})", self.severity.as_str(), self.direction.as_str()));
