@@ -36,7 +36,7 @@ pub(crate) struct AboutView {
 impl From<Option<About>> for AboutView {
     fn from(about: Option<About>) -> Self {
         let Some(about) = about else { return Self::default() };
-        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities } = about;
+        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } = about;
         Self { source: Some(source), ids, events, bad_events, deviation_factor, examples, affected_entities }
     }
 }

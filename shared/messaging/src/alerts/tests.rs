@@ -81,7 +81,7 @@ fn the_e_mail_has_the_words_of_the_source() {
         entity_noun: Some("flow\nSeverity: none".to_owned()),
         ..detection::About::of("executions")
     };
-    let entity_path = detection::EntityPath::new(vec!["nightly".to_owned()]);
+    let entity_path = detection::EntityPath::new(vec!["nightly".to_owned()]).ok();
     let item = AnomalyItem { about: Some(about), entity_path, ..item("cust_1") };
     let email = message(AlertItem::Anomaly(Box::new(item.clone()))).email;
     assert!(email.contains("\nWorkspace: cust_1\n"), "{email}");
