@@ -97,7 +97,7 @@ run "table_holds_what_the_detector_writes" {
   }
 
   assert {
-    condition     = { for attribute in aws_dynamodb_table.anomalies.attribute : attribute.name => attribute.type } == { pk = "S", sk = "S", metric = "S", detected_at = "N", pending_alert = "S", incident_shard = "S", last_window = "N" }
+    condition     = { for attribute in aws_dynamodb_table.anomalies.attribute : attribute.name => attribute.type } == { pk = "S", sk = "S", metric = "S", detected_at = "N", pending_alert = "S", incident_shard = "S", last_window = "N", entity_key = "S", execution_key = "S" }
     error_message = "The key attributes must have the types that the detector writes."
   }
 

@@ -189,6 +189,8 @@ async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
     for path in [
         "/v1/anomalies".to_owned(),
         "/v1/anomalies?customer_id=c".to_owned(),
+        "/v1/anomalies?customer_id=c&entity=nightly".to_owned(),
+        "/v1/anomalies?customer_id=c&execution_id=e-1".to_owned(),
         format!("/v1/anomalies/{end}.compute_time.Yw"),
         "/v1/incidents".to_owned(),
         "/v1/incidents?customer_id=c".to_owned(),

@@ -74,7 +74,7 @@ async fn the_band_of_rules_is_the_limit_that_checks_decide_by() -> Result<()> {
 #[tokio::test]
 async fn the_band_of_models_is_the_range_that_a_run_expects() -> Result<()> {
     let world = World::with_workflows().await?;
-    let by_models = [WITH_WORKFLOWS, ("DETECTORS", "ensemble")];
+    let by_models = [WITH_WORKFLOWS, ("DETECTORS", "seasonal")];
     let api = world.api_with(&by_models, &world.aws).await?;
     let app = world.app_with(&by_models, &world.aws).await?;
     let more = format!(
