@@ -25,13 +25,19 @@ pub(crate) struct AboutView {
     /// The value divided by the usual one for rises. For drops the usual value divided by the value, and negative.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deviation_factor: Option<f64>,
+    /// The values that are new, in their first 200 characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// How many new values of the customer no anomaly of the window lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub more_values: Option<u64>,
 }
 
 impl From<Option<About>> for AboutView {
     fn from(about: Option<About>) -> Self {
-        let Some(About { source, ids, events, bad_events, deviation_factor }) = about else {
+        let Some(About { source, ids, events, bad_events, deviation_factor, values, more_values }) = about else {
             return Self::default();
         };
-        Self { source: Some(source), ids, events, bad_events, deviation_factor }
+        Self { source: Some(source), ids, events, bad_events, deviation_factor, values, more_values }
     }
 }
