@@ -26,6 +26,7 @@ mod deletion;
 mod differences;
 mod error;
 mod events;
+mod figures;
 mod inspect;
 mod look;
 mod migrate;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::source::Source;
 use super::{CatalogError, MetricSpec};
+use crate::fingerprint;
 
 /// The entries of all parts of a catalog.
 #[derive(Default)]
@@ -37,7 +38,10 @@ impl Entries {
     /// Adds the entries of a file; `origin` names it in errors.
     pub(super) fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
-        let File { source, metric } = toml::from_str(text).map_err(syntax)?;
+        let File { mut source, mut metric } = toml::from_str(text).map_err(syntax)?;
+        let of_sources = source.iter_mut().flat_map(Source::expressions_mut);
+        let of_metrics = metric.iter_mut().flat_map(MetricSpec::expressions_mut);
+        of_sources.chain(of_metrics).for_each(|text| *text = fingerprint::expand(text));
         let tables: Tables = toml::from_str(text).map_err(syntax)?;
         let names = source.iter().map(|source| source.name.to_string());
         let names = names.chain(metric.iter().map(|metric| metric.name.to_string()));

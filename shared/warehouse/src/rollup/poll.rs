@@ -7,7 +7,7 @@
 //! * each row of the rollup has a version, and the highest one is read;
 //! * rows of the hour that are there already are marked as deleted, one version below the new ones.
 
-use catalog::{Feed, MetricSpec};
+use catalog::{Aggregate, Feed, MetricSpec};
 use clickhouse::Client;
 
 use super::apply::run;
@@ -18,8 +18,19 @@ use super::statements::within;
 use super::{DAY_SECONDS, Tables};
 
 /// The digest of the events of a row of the rollup.
-pub(super) const DIGEST: &str =
-    "sum(cityHash64(meterflow_id, meterflow_time, meterflow_value, meterflow_bad))";
+fn digest(metric: &MetricSpec) -> String {
+    let further = match metric.aggregate {
+        Aggregate::Ratio => ", meterflow_per",
+        Aggregate::Distinct | Aggregate::Novel => ", ifNull(meterflow_text, '')",
+        _ => "",
+    };
+    format!("sum(cityHash64(meterflow_id, meterflow_time, meterflow_value, meterflow_bad{further}))")
+}
+
+/// The same as a further column of a SELECT. Empty for a source that a view feeds.
+pub(super) fn digest_column(metric: &MetricSpec) -> String {
+    if is_polled(metric) { format!(",\n    {} AS digest", digest(metric)) } else { String::new() }
+}
 
 /// How far apart the times of two rows of one id may be. So far beyond an hour a poll looks for a newer row.
 const MARGIN: u32 = DAY_SECONDS;
@@ -103,7 +114,7 @@ pub(super) fn extent(metric: &MetricSpec, from: u32, until: u32) -> String {
 /// By day, the hours from `from` until `until` whose events have another digest than their rows of the rollup: hours with at
 /// least as many events as the rollup, and hours with fewer.
 pub(super) fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
-    let (name, rollup) = (&metric.name, Tables::of_metric(metric).rollup);
+    let (name, rollup) = (&metric.name, Tables::fed_by(metric));
     let events = counted_events(metric, &metric.table, &around(metric, &[(from, until)]));
     format!(
         "SELECT
@@ -118,7 +129,7 @@ FROM
     FROM
     (
         SELECT toStartOfHour(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS hour, {number} AS of_events,
-            0 AS of_rollup, {DIGEST} AS digest, 0 AS digest_of_row
+            0 AS of_rollup, {digest} AS digest, 0 AS digest_of_row
         {events}
         GROUP BY hour
         UNION ALL
@@ -132,14 +143,15 @@ WHERE digest_of_events != digest_of_rollup
 GROUP BY day
 ORDER BY day",
         number = super::events::number_of_events(metric),
+        digest = digest(metric),
         between = within("hour", &[(from, until)]),
     )
 }
 
 /// Replaces the rollup's rows of these hours by those of the events.
 pub(super) fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
-    let (name, rollup) = (&metric.name, Tables::of_metric(metric).rollup);
-    let columns = columns(metric.entities.as_ref());
+    let (name, rollup) = (&metric.name, Tables::fed_by(metric));
+    let columns = columns(metric);
     let (rows, hours) = (rollup_select(metric, &around(metric, spans)), within("hour", spans));
     let version = "toUInt64(toUnixTimestamp64Milli(now64(3))) * 2";
     format!(
