@@ -49,4 +49,5 @@ mod stops;
 mod storage;
 mod stories;
 mod sweep;
+mod texts_and_levels;
 mod zones;
