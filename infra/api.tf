@@ -34,11 +34,16 @@ locals {
     "GET /v1/sources"                                    = var.api_scopes.read
     "GET /v1/sources/{source}/entities"                  = var.api_scopes.read
     "GET /v1/sources/{source}/entities/{path}/baselines" = var.api_scopes.read
+    "GET /v1/sources/{source}/entities/{path}/series"    = var.api_scopes.read
     "POST /v1/sources/{source}/checks"                   = var.api_scopes.write
 
     # The paths that workflow systems know.
     "GET /api/v1/workspaces/{workspace}/anomalies"                      = var.api_scopes.read
     "GET /api/v1/workspaces/{workspace}/workflows/{workflow}/baselines" = var.api_scopes.read
+    "POST /api/v1/ai/check-anomalies"                                   = var.api_scopes.write
+    "GET /api/v1/ai/anomalies"                                          = var.api_scopes.read
+    "GET /api/v1/ai/anomalies/trends"                                   = var.api_scopes.read
+    "GET /api/v1/ai/anomalies/{id}"                                     = var.api_scopes.read
 
     "GET /v1/config"                         = var.api_scopes.admin
     "PUT /v1/config"                         = var.api_scopes.admin
@@ -141,7 +146,7 @@ locals {
       {
         sid       = "ListByIndex"
         actions   = ["dynamodb:Query"]
-        resources = [for index in [local.severity_index_name, local.pending_index_name, local.incidents_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
+        resources = [for index in [local.severity_index_name, local.pending_index_name, local.incidents_index_name, local.entity_index_name, local.execution_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]
       },
       {
         # People are notified of a person's decision at once, not at the next run.

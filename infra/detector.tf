@@ -109,13 +109,13 @@ resource "aws_sqs_queue" "detector_failures" {
 
 # The catalog of metrics is no secret. `insecure_value` lets a plan show its changes.
 resource "aws_ssm_parameter" "catalog" {
-  count = length(local.catalog_files) == 0 ? 0 : 1
+  count = length(local.catalog_parts) == 0 ? 0 : 1
 
   name           = "/${var.name_prefix}/catalog"
-  description    = "Catalog of metrics of ${local.detector_name} (TOML)"
+  description    = "Catalog of metrics of ${local.detector_name} (${local.catalog_is_compressed ? "TOML, gzip, Base64" : "TOML"})"
   type           = "String"
-  tier           = local.catalog_bytes > 4096 ? "Advanced" : "Standard"
-  insecure_value = local.catalog_text
+  tier           = local.catalog_value_bytes > 4096 ? "Advanced" : "Standard"
+  insecure_value = local.catalog_value
 
   lifecycle {
     precondition {
@@ -124,23 +124,41 @@ resource "aws_ssm_parameter" "catalog" {
     }
 
     precondition {
-      condition     = local.catalog_bytes <= 8192
-      error_message = "The catalog ${join(", ", local.catalog_files)} has ${local.catalog_bytes} bytes; Parameter Store takes 8192 at most. Shorten it, or build it into the function."
+      condition     = length(local.catalog_parts) == 1 || length(local.catalog_files_with_presets) == 0
+      error_message = "The catalog ${join(", ", local.catalog_files_with_presets)} names presets, and is one of several files. Name them in catalog_files instead, such as \"preset:executions\", and take the line out of the file."
+    }
+
+    precondition {
+      condition     = local.catalog_value_bytes <= 8192
+      error_message = "The catalog ${join(", ", local.catalog_parts)} has ${local.catalog_bytes} bytes, and ${local.catalog_value_bytes} compressed; Parameter Store takes 8192 at most. Name presets as \"preset:executions\" in the place of copies, or shorten it."
     }
   }
 }
 
 locals {
-  catalog_files = var.catalog_file == null ? var.catalog_files : [var.catalog_file]
+  catalog_parts = var.catalog_file == null ? var.catalog_files : [var.catalog_file]
+
+  # Those that are built into the functions: shared/catalog/catalog.toml is `usage`, and shared/catalog/presets has the others.
+  known_presets = ["usage", "executions", "qa_runs", "connectors", "n8n", "airflow", "temporal", "kestra", "windmill", "github_actions"]
+
+  # A preset is a part of the functions, so the parameter holds its name alone.
+  catalog_presets = [for part in local.catalog_parts : trimprefix(part, "preset:") if startswith(part, "preset:")]
+  catalog_files   = [for part in local.catalog_parts : part if !startswith(part, "preset:")]
 
   # Without the `try` a stack could not be destroyed after a file is deleted.
   catalog_texts              = [for path in local.catalog_files : try(file(path), "")]
   catalog_files_without_text = [for index, text in local.catalog_texts : local.catalog_files[index] if text == ""]
+  catalog_files_with_presets = [for index, text in local.catalog_texts : local.catalog_files[index] if can(regex("(?m)^[ \t]*presets[ \t]*=", text))]
 
-  # All entries of a catalog are elements of lists, so the files after each other are one catalog.
-  catalog_text = join("\n", local.catalog_texts)
+  # All other entries of a catalog are elements of lists, so the files after each other are one catalog.
+  catalog_text = join("\n", concat([for names in [local.catalog_presets] : "presets = ${jsonencode(names)}" if length(names) > 0], local.catalog_texts))
 
   # Parameter Store counts bytes, `length` counts characters; four characters of Base64 hold three bytes.
   catalog_base64 = base64encode(local.catalog_text)
   catalog_bytes  = length(local.catalog_base64) / 4 * 3 - length(regexall("=", local.catalog_base64))
+
+  # The functions know a compressed text by its beginning.
+  catalog_is_compressed = local.catalog_bytes > 8192
+  catalog_value         = local.catalog_is_compressed ? base64gzip(local.catalog_text) : local.catalog_text
+  catalog_value_bytes   = local.catalog_is_compressed ? length(local.catalog_value) : local.catalog_bytes
 }

@@ -34,7 +34,7 @@ ops_emails   = ["oncall@example.com"]
 
 # The built-in metrics, and executions of workflows. Each execution is judged when it is finished, and all of them once
 # an hour (docs/operations.md).
-# catalog_files = ["../shared/catalog/catalog.toml", "../shared/catalog/presets/executions.toml"]
+# catalog_files = ["preset:usage", "preset:executions"]
 # sources       = { executions = {}, execution_nodes = {} }
 
 # Events that reach ClickHouse up to ten minutes late are still counted in their window.

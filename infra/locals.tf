@@ -36,6 +36,8 @@ locals {
   severity_index_name  = "metric-severity-index"
   pending_index_name   = "pending-alerts-index"
   incidents_index_name = "incidents-index"
+  entity_index_name    = "entity-index"
+  execution_index_name = "execution-index"
 
   # The functions write their metrics under this namespace, and the alarms read them there.
   metrics_namespace = "MeterFlow"

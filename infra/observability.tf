@@ -219,7 +219,8 @@ locals {
 }
 
 # A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the
-# table. So all eight counters are summed. A counter exists only while something is throttled, and an
+# table. So all ten counters are summed, as many as an alarm takes. The reads of the indexes by entity and by execution are
+# not among them: a list that is throttled answers 503 and delays no run. A counter exists only while something is throttled, and an
 # alarm on DynamoDB metrics keeps its state on missing data. FILL gives the zeros.
 resource "aws_cloudwatch_metric_alarm" "table_throttles" {
   alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
@@ -265,12 +266,21 @@ locals {
     incidents = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.incidents_index_name }
   }
 
-  throttle_metrics = merge([
-    for source, dimensions in local.throttle_sources : {
-      "${source}_reads"  = { metric = "ReadThrottleEvents", dimensions = dimensions }
-      "${source}_writes" = { metric = "WriteThrottleEvents", dimensions = dimensions }
-    }
-  ]...)
+  throttle_sources_of_writes = {
+    entities   = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.entity_index_name }
+    executions = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.execution_index_name }
+  }
+
+  throttle_metrics = merge(
+    {
+      for source, dimensions in local.throttle_sources :
+      "${source}_reads" => { metric = "ReadThrottleEvents", dimensions = dimensions }
+    },
+    {
+      for source, dimensions in merge(local.throttle_sources, local.throttle_sources_of_writes) :
+      "${source}_writes" => { metric = "WriteThrottleEvents", dimensions = dimensions }
+    },
+  )
 }
 
 # A whole run without a single customer means an empty or wrong database. With few customers one shard

@@ -43,6 +43,16 @@ resource "aws_dynamodb_table" "anomalies" {
     type = "N"
   }
 
+  attribute {
+    name = "entity_key"
+    type = "S"
+  }
+
+  attribute {
+    name = "execution_key"
+    type = "S"
+  }
+
   global_secondary_index {
     name            = local.severity_index_name
     hash_key        = "metric"
@@ -65,6 +75,22 @@ resource "aws_dynamodb_table" "anomalies" {
     name            = local.incidents_index_name
     hash_key        = "incident_shard"
     range_key       = "last_window"
+    projection_type = "ALL"
+  }
+
+  # Only anomalies of entities are in this index: a workflow, or a node of a workflow.
+  global_secondary_index {
+    name            = local.entity_index_name
+    hash_key        = "entity_key"
+    range_key       = "detected_at"
+    projection_type = "ALL"
+  }
+
+  # Only anomalies that name an execution or a trace are in this index.
+  global_secondary_index {
+    name            = local.execution_index_name
+    hash_key        = "execution_key"
+    range_key       = "detected_at"
     projection_type = "ALL"
   }
 

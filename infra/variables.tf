@@ -301,13 +301,13 @@ variable "clickhouse_secret_kms_key_arn" {
 }
 
 variable "catalog_file" {
-  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). Terraform puts the catalog into Parameter Store (8 KB at most). Null means the catalog built into the functions, unless catalog_files is set."
+  description = "Path of a TOML catalog of metrics, relative to the directory that Terraform runs in (infra). Terraform puts the catalog into Parameter Store, compressed if it has more than 8 KB. The line presets = [\"usage\", \"executions\"] at its top adds catalogs that are built into the functions. Null means the catalog built into the functions, unless catalog_files is set."
   type        = string
   default     = null
 }
 
 variable "catalog_files" {
-  description = "Paths of the files of one catalog, in the place of catalog_file. Parameter Store takes 8 KB of all together. ../shared/catalog/catalog.toml has the built-in metrics of customers, and ../shared/catalog/presets has catalogs of other sources. Empty means none."
+  description = "Parts of one catalog, in the place of catalog_file: paths of files, and presets such as preset:usage, which has the built-in metrics of customers, or preset:executions. docs/presets.md lists the presets. They are built into the functions. Terraform puts their names and the texts of the files into Parameter Store, compressed if they have more than 8 KB. Empty means none."
   type        = list(string)
   default     = []
   nullable    = false
@@ -320,5 +320,10 @@ variable "catalog_files" {
   validation {
     condition     = length(distinct(var.catalog_files)) == length(var.catalog_files) && alltrue([for path in var.catalog_files : length(trimspace(path)) > 0])
     error_message = "catalog_files must hold different paths of files."
+  }
+
+  validation {
+    condition     = alltrue([for part in var.catalog_files : contains(local.known_presets, trimprefix(part, "preset:")) if startswith(part, "preset:")])
+    error_message = "catalog_files may name the presets ${join(", ", [for name in local.known_presets : "preset:${name}"])}."
   }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes every document that is made from the code (`make docs`), or compares them with --check (`make check-docs`).
 
-The two JSON files come from examples that Cargo has built already. The pages and the picture come from the programs
-beside this file.
+The JSON files come from programs that Cargo has built already. The pages and the picture come from the programs beside this
+file.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import List
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = ROOT / "target" / "debug" / "examples"
+BUILT = ROOT / "target" / "debug"
 
-# The examples that print a document, and the document's place.
-PRINTED = {"openapi": ROOT / "docs" / "openapi.json", "slack_message": ROOT / "docs" / "slack-message.json"}
+# The programs that print a document, and the document's place.
+PRINTED = {
+    ("examples/openapi",): ROOT / "docs" / "openapi.json",
+    ("examples/slack_message",): ROOT / "docs" / "slack-message.json",
+    ("meterflow", "schema"): ROOT / "docs" / "catalog.schema.json",
+}
 GENERATORS = ("api_docs.py", "slack_message.py", "configuration.py", "cost.py")
 
 
@@ -30,8 +34,8 @@ def main(arguments: List[str]) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, and fail if a document is out of date")
     options = parser.parse_args(arguments)
     try:
-        for example, target in PRINTED.items():
-            bring(printed_by(EXAMPLES / example), target, options.check)
+        for (program, *words), target in PRINTED.items():
+            bring(printed_by(BUILT / program, *words), target, options.check)
         for generator in GENERATORS:
             generate(generator, options.check)
     except DocsError as error:
@@ -40,12 +44,12 @@ def main(arguments: List[str]) -> int:
     return 0
 
 
-def printed_by(example: Path) -> bytes:
-    if not example.is_file():
-        raise DocsError(f"There is no {example}. Run: make build")
-    result = subprocess.run([str(example)], stdout=subprocess.PIPE)
+def printed_by(program: Path, *words: str) -> bytes:
+    if not program.is_file():
+        raise DocsError(f"There is no {program}. Run: make build")
+    result = subprocess.run([str(program), *words], stdout=subprocess.PIPE)
     if result.returncode:
-        raise DocsError(f"{example} failed; see above.")
+        raise DocsError(f"{program} failed; see above.")
     return result.stdout
 
 

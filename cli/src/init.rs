@@ -8,6 +8,7 @@ use warehouse::rollup;
 
 use crate::connection::{Connection, Server};
 use crate::output::say;
+use crate::schema;
 
 mod guess;
 
@@ -23,7 +24,7 @@ pub(crate) struct InitArgs {
     #[arg(long)]
     name: Option<String>,
 
-    /// Write the catalog to this file. It must not exist. Default: print it.
+    /// Write the catalog to this file, and its JSON schema beside it. The file must not exist. Default: print the catalog.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -53,7 +54,7 @@ pub(crate) async fn run(connection: &Connection, args: InitArgs) -> anyhow::Resu
         Some(name) => name,
         None => look.name(),
     };
-    let text = first_source(&look, &name)?;
+    let text = format!("{}{}", schema::first_line(), first_source(&look, &name)?);
     // What is written is valid: nobody should start with an error.
     Catalog::parse(&text, "the first catalog")
         .context("the table gave no valid catalog: please report it")?;
@@ -62,8 +63,10 @@ pub(crate) async fn run(connection: &Connection, args: InitArgs) -> anyhow::Resu
         return Ok(());
     };
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    let beside = schema::write_beside(&path)?;
     let shown = path.display();
-    say!("{shown} has a first source for `{table}`. Read each line, and then:");
+    say!("{shown} has a first source for `{table}`. Editors check it by {}.", beside.display());
+    say!("Read each line, and then:");
     say!("  meterflow check {shown}");
     say!("  meterflow migrate --catalog {shown} --dry-run");
     Ok(())

@@ -17,6 +17,7 @@ mod migrate;
 mod notifier_function;
 mod output;
 mod progress;
+mod schema;
 mod seed;
 mod uninstall;
 
@@ -50,6 +51,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Look at a table, and write a first source for it.
     Init(init::InitArgs),
+    /// Print the JSON schema of a catalog, by which editors complete and check it.
+    Schema,
     /// Check a catalog. With a server, check its columns, types and values too.
     Check(check::CheckArgs),
     /// Find the faults of an installation, and name the next step for each.
@@ -102,6 +105,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);
             migrate::run(&server.client, &server.database, &catalog, args).await
+        }
+        Command::Schema => {
+            schema::run();
+            Ok(())
         }
         Command::Uninstall(args) => uninstall::run(&connection.server().await?, args).await,
         Command::Seed(args) => seed::run(&connection.server().await?.client, args, Timestamp::now()).await,

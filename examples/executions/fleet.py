@@ -7,17 +7,10 @@ seed, the workflow and the number of the slot alone, so each run of the example 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Iterable, Iterator, List, Tuple, Union
+from datetime import datetime
+from typing import Iterator, List, Tuple
 
-DAYS = 40
-SEED = 42
-# All ids begin with it. So the example knows its own rows.
-PREFIX = "demo-"
-# Durations: around the usual one by so much from run to run, and by so much from hour to hour of a day.
-JITTER, RHYTHM = 0.10, 0.04
-# From midnight to this hour a workflow that rests at night runs half as often.
-NIGHT_ENDS = 6
+from watching.generated import DAYS, JITTER, NIGHT_ENDS, PREFIX, RHYTHM, array, row, share, time
 
 
 @dataclass(frozen=True)
@@ -134,7 +127,7 @@ def statements(end: datetime) -> Iterator[str]:
             SELECT id, '{workflow.workspace}', '{workflow.name}', if(failed_node > 0, 'failed', 'completed'), started,
                 started + toIntervalMillisecond(arraySum(durations)), arraySum(durations),
                 if(failed_node > 0, 0, records), arraySum(durations) / 1e7,
-                if(failed_node > 0, concat({_array(node.key for node in workflow.nodes)}[failed_node], ': timeout'), '')
+                if(failed_node > 0, concat({array(node.key for node in workflow.nodes)}[failed_node], ': timeout'), '')
             FROM ({runs})"""
         yield f"""
             INSERT INTO {{database}}.execution_nodes (id, execution_id, workspace_id, workflow_id, node_key, node_type, sequence, status,
@@ -145,8 +138,8 @@ def statements(end: datetime) -> Iterator[str]:
                 if(place = failed_node, 0, records), if(place = failed_node, 'timeout', '')
             FROM (SELECT *, arrayCumSum(durations) AS all_ends FROM ({runs}))
             ARRAY JOIN durations AS duration, all_ends AS ends, arrayEnumerate(durations) AS place,
-                arraySlice({_array(node.key for node in workflow.nodes)}, 1, length(durations)) AS node_key,
-                arraySlice({_array(node.kind for node in workflow.nodes)}, 1, length(durations)) AS node_type"""
+                arraySlice({array(node.key for node in workflow.nodes)}, 1, length(durations)) AS node_key,
+                arraySlice({array(node.kind for node in workflow.nodes)}, 1, length(durations)) AS node_type"""
 
 
 def insertions(execution: Execution) -> List[str]:
@@ -158,12 +151,12 @@ def insertions(execution: Execution) -> List[str]:
     rows, begins = [], started
     for number, duration in enumerate(execution.durations_ms):
         node, is_bad = workflow.nodes[number], number == execution.failed_node
-        rows.append(_row(
+        rows.append(row(
             execution.node_id(number), execution.id, workflow.workspace, workflow.name, node.key, node.kind, number + 1,
-            "failed" if is_bad else "completed", _time(begins), _time(begins + duration), duration,
+            "failed" if is_bad else "completed", time(begins), time(begins + duration), duration,
             execution.output_records[number], "connection refused" if is_bad else ""))
         begins += duration
-    whole = _row(execution.id, workflow.workspace, workflow.name, execution.status, _time(started), _time(finished),
+    whole = row(execution.id, workflow.workspace, workflow.name, execution.status, time(started), time(finished),
                  execution.duration_ms, records, error)
     # The row is announced by its id, so it comes last: nothing of the execution is missing then.
     return [
@@ -179,44 +172,21 @@ def _runs(workflow: Workflow, end: int) -> str:
     seconds = workflow.every_minutes * 60
     nodes = len(workflow.nodes)
     slots = DAYS * 24 * 60 // workflow.every_minutes
-    chance = _share(workflow, "'fails'")
+    chance = share(workflow.name, "'fails'")
     # Where failures are planted, no others are.
     planted, hour = ", ".join(map(str, workflow.failing_slots)), 60 // workflow.every_minutes
-    failed_node = f"if({chance} < {workflow.failures}, toUInt8(1 + floor({nodes} * {_share(workflow, repr('where'))})), 0)"
+    failed_node = f"if({chance} < {workflow.failures}, toUInt8(1 + floor({nodes} * {share(workflow.name, repr('where'))})), 0)"
     if planted:
         failed_node = f"multiIf(number IN ({planted}), {nodes}, number < {hour}, 0, {failed_node})"
-    jitter = f"{1 - JITTER} + {2 * JITTER} * {_share(workflow, 'place')}"
+    jitter = f"{1 - JITTER} + {2 * JITTER} * {share(workflow.name, 'place')}"
     return f"""
         SELECT concat('{PREFIX}{workflow.name}-', toString(number)) AS id, {failed_node} AS failed_node,
             toDateTime64({end} - (number + 1) * {seconds}, 3, 'UTC')
-                + toIntervalMillisecond(toUInt64(8000 * {_share(workflow, repr('starts'))})) AS started,
+                + toIntervalMillisecond(toUInt64(8000 * {share(workflow.name, repr('starts'))})) AS started,
             1 + {RHYTHM} * sin(2 * pi() * (toHour(started) - 9) / 24) AS rhythm,
             arrayMap((ms, place) -> toUInt64(ms * rhythm * ({jitter})),
-                arraySlice({_array(node.ms for node in workflow.nodes)}, 1, if(failed_node > 0, failed_node, {nodes})),
+                arraySlice({array(node.ms for node in workflow.nodes)}, 1, if(failed_node > 0, failed_node, {nodes})),
                 range(if(failed_node > 0, failed_node, {nodes}))) AS durations,
-            toUInt64({workflow.records} * (0.85 + 0.3 * {_share(workflow, repr('records'))})) AS records
+            toUInt64({workflow.records} * (0.85 + 0.3 * {share(workflow.name, repr('records'))})) AS records
         FROM numbers({slots})
         WHERE number >= {workflow.left_out}{f" AND NOT (toHour(started) < {NIGHT_ENDS} AND number % 2)" if workflow.rests else ""}"""
-
-
-def _share(workflow: Workflow, of: str) -> str:
-    """A number from 0 to below 1 that is always the same for this workflow, slot and purpose."""
-    return f"(cityHash64({SEED}, '{workflow.name}', number, {of}) % 100000 / 100000)"
-
-
-def _row(*values: Union[str, int]) -> str:
-    return "(" + ", ".join(map(_literal, values)) + ")"
-
-
-def _time(milliseconds: int) -> str:
-    """A time as ClickHouse reads it for a column in UTC."""
-    moment = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{milliseconds % 1000:03}"
-
-
-def _literal(value: Union[str, int]) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def _array(values: Iterable[Union[str, int]]) -> str:
-    return "[" + ", ".join(map(_literal, values)) + "]"

@@ -2,14 +2,15 @@ import json
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from executions import alerts, executions, fleet, planted
+from executions import executions, fleet, planted
+from watching import alerts, found, generated
 
 END = datetime(2026, 11, 21, 13, tzinfo=timezone.utc)
 
 
 def item(expected, **others):
     ids = {"ids": {"execution_id": expected.execution_id}} if expected.execution_id else {}
-    return {"customer_id": expected.workspace, "entity": expected.entity, "metric": expected.metric, "type": expected.kind,
+    return {"customer_id": expected.customer, "entity": expected.entity, "metric": expected.metric, "type": expected.kind,
             "severity": "critical", "description": "it rose", **ids, **others}
 
 
@@ -21,7 +22,7 @@ class Fleet(unittest.TestCase):
 
     def test_an_execution_fits_into_its_slot(self):
         for workflow in fleet.WORKFLOWS:
-            longest = workflow.usual_ms * (1 + fleet.JITTER) * (1 + fleet.RHYTHM) + 8_000
+            longest = workflow.usual_ms * (1 + generated.JITTER) * (1 + generated.RHYTHM) + 8_000
             self.assertLess(longest, workflow.every_minutes * 60_000, workflow.name)
 
     def test_creeping_errors_are_never_in_a_row_and_come_closer(self):
@@ -64,26 +65,26 @@ class Planted(unittest.TestCase):
         self.assertEqual([announcement.leads_to is None for announcement in told], [True, True, False])
 
     def test_what_was_planted_is_found(self):
-        found = [item(one) for one in self.expected]
+        items = [item(one) for one in self.expected]
         # The run of the hour may have stored the same anomaly without an execution.
-        found.append(item(self.expected[0], ids={}))
-        self.assertTrue(planted.compare(self.expected, found).is_perfect)
+        items.append(item(self.expected[0], ids={}))
+        self.assertTrue(found.compare(self.expected, items).is_perfect)
 
     def test_every_difference_is_named(self):
-        found = [item(one) for one in self.expected[1:]]
-        found[0]["type"] = "usage_anomaly"
-        found[1]["ids"] = {"execution_id": "demo-other"}
-        found.append(item(self.expected[1], customer_id="elsewhere"))
-        result = planted.compare(self.expected, found)
+        items = [item(one) for one in self.expected[1:]]
+        items[0]["type"] = "usage_anomaly"
+        items[1]["ids"] = {"execution_id": "demo-other"}
+        items.append(item(self.expected[1], customer_id="elsewhere"))
+        result = found.compare(self.expected, items)
         self.assertEqual(result.missed, [self.expected[0]])
         self.assertEqual([one["customer_id"] for one in result.unplanted], ["elsewhere"])
         self.assertEqual(len(result.different), 2, result.different)
         self.assertFalse(result.is_perfect)
 
     def test_an_execution_that_is_not_named_is_a_difference(self):
-        found = [item(one, ids={}) for one in self.expected]
+        items = [item(one, ids={}) for one in self.expected]
         single = [one for one in self.expected if one.execution_id]
-        self.assertEqual(len(planted.compare(self.expected, found).different), len(single))
+        self.assertEqual(len(found.compare(self.expected, items).different), len(single))
 
 
 class Messages(unittest.TestCase):
@@ -109,7 +110,7 @@ class Messages(unittest.TestCase):
 
 class Tables(unittest.TestCase):
     def test_the_tables_of_the_preset_are_made_in_the_database(self):
-        statements = executions.table_statements(executions.TABLES.read_text(encoding="utf-8"))
+        statements = executions.DEMO.statements
         names = [statement.format(database="d").split()[5] for statement in statements]
         self.assertEqual(names, ["d.executions", "d.execution_nodes"])
 

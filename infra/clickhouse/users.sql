@@ -48,3 +48,9 @@ GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;
 -- GRANT SELECT, INSERT ON metering.executions_models TO meterflow_detector;
 -- GRANT SELECT, INSERT ON metering.executions_model_fits TO meterflow_detector;
 -- GRANT SELECT ON metering.executions TO meterflow_detector;
+--
+-- With `feed = "poll"` a run replaces hours of the rollup. With a `window` of minutes both users read a rollup of minutes:
+--
+-- GRANT INSERT ON metering.executions_hourly TO meterflow_detector;
+-- GRANT SELECT ON metering.executions_minute TO meterflow_api;
+-- GRANT SELECT ON metering.executions_minute TO meterflow_detector;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import importlib
 import os
 import subprocess
@@ -10,8 +12,10 @@ from typing import Dict, List, Optional, Tuple
 
 from console import CloudError
 
-# The most that Parameter Store takes, in bytes.
+# The most that Parameter Store takes, in bytes. Terraform compresses what is larger.
 LARGEST = 8192
+# The catalogs that are built into the functions. A file names them in `presets`.
+BUILT_IN = Path(__file__).resolve().parents[2] / "shared" / "catalog"
 # Python's own library has TOML since 3.11. Before that, pip brings a reader.
 PARSERS = ("tomllib", "tomli", "pip._vendor.tomli")
 TAKE_BACK = "Name another one with `make up CATALOG=my.toml`, or take the built-in one with `make up CATALOG=`."
@@ -67,9 +71,10 @@ def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, Dict[str, o
         raise CloudError(f"The catalog {file} cannot be read: {error.strerror}.\n{TAKE_BACK}") from None
     except UnicodeDecodeError as error:
         raise CloudError(f"The catalog {file} is no text in UTF-8 (byte {error.start}).\n{TAKE_BACK}") from None
-    if len(content) > LARGEST:
-        raise CloudError(f"The catalog {file} has {len(content)} bytes, but the functions get {LARGEST} at most (Parameter "
-                         "Store). Shorten it.")
+    compressed = base64.b64encode(gzip.compress(content)) if len(content) > LARGEST else content
+    if len(compressed) > LARGEST:
+        raise CloudError(f"The catalog {file} has {len(content)} bytes, and {len(compressed)} compressed, but the functions get "
+                         f"{LARGEST} at most (Parameter Store). Shorten it.")
     parser = _parser()
     if parser is None:
         return [], {}
@@ -77,12 +82,24 @@ def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, Dict[str, o
         entries = parser.loads(text)
     except ValueError as error:
         raise CloudError(f"The catalog {file} is not TOML: {error}.\n{TAKE_BACK}") from None
-    metrics, sources = entries.get("metric"), entries.get("source", [])
-    if not isinstance(metrics, list) or not metrics or not all(isinstance(metric, dict) for metric in metrics):
+    metrics, sources = entries.get("metric", []), entries.get("source", [])
+    presets = entries.get("presets", [])
+    if not isinstance(presets, list) or not all(str(name).isidentifier() and preset_file(name).is_file() for name in presets):
+        raise CloudError(f"The catalog {file} names a preset that there is not: presets = {presets}. docs/presets.md lists them.")
+    if not isinstance(metrics, list) or not (metrics or presets) or not all(isinstance(metric, dict) for metric in metrics):
         raise CloudError(f"The catalog {file} has no [[metric]] in it. shared/catalog/catalog.toml shows what one looks like.")
     # `meterflow` refuses a source that is none.
     named = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
-    return metrics, {str(source.get("name")): source for source in named}
+    known = {str(source.get("name")): source for source in named}
+    for name in presets:
+        of_preset, sources_of_preset = _content(preset_file(name))
+        metrics, known = [*of_preset, *metrics], {**sources_of_preset, **known}
+    return metrics, known
+
+
+def preset_file(name: str) -> Path:
+    """The file of a preset, which is there if the preset is."""
+    return BUILT_IN / "catalog.toml" if name == "usage" else BUILT_IN / "presets" / f"{name}.toml"
 
 
 def _parser():

@@ -242,7 +242,9 @@ def _clickhouse_secrets(settings: Settings, stack: Stack) -> Dict[str, str]:
 
 def _fingerprint(configuration: List[Path], stack: Stack, variables: Dict[str, object]) -> str:
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
-    catalog = [stack.catalog_file] if stack.catalog_file else [Path(file) for file in variables.get("catalog_files", [])]
+    # A preset is a part of the packages.
+    files = [Path(part) for part in variables.get("catalog_files", []) if not part.startswith("preset:")]
+    catalog = [stack.catalog_file] if stack.catalog_file else files
     inputs = [*configuration, *stack.packages, *catalog]
     for file in inputs:
         digest.update(f"\0{file}\0".encode())

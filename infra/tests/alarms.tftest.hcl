@@ -91,8 +91,10 @@ run "throttles_of_the_table_and_of_its_indexes_are_summed" {
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
       "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies incidents-index",
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies incidents-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies entity-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies execution-index",
     ])
-    error_message = "DynamoDB reports the table and each index apart, so all eight counters are needed."
+    error_message = "DynamoDB reports the table and each index apart, so all ten counters are needed."
   }
 
   assert {

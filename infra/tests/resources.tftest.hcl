@@ -108,8 +108,10 @@ run "table_holds_what_the_detector_writes" {
       metric-severity-index = "metric detected_at ALL"
       pending-alerts-index  = "pending_alert detected_at ALL"
       incidents-index       = "incident_shard last_window ALL"
+      entity-index          = "entity_key detected_at ALL"
+      execution-index       = "execution_key detected_at ALL"
     }
-    error_message = "The table must have the three indexes with all attributes."
+    error_message = "The table must have the five indexes with all attributes."
   }
 
   assert {
@@ -354,11 +356,11 @@ run "a_longer_catalog_takes_the_advanced_tier" {
   }
 }
 
-run "a_catalog_beyond_8_kb_is_refused" {
+run "a_catalog_beyond_8_kb_compressed_is_refused" {
   command = plan
 
   variables {
-    catalog_file = "variables.tf"
+    catalog_files = [for name in ["api", "channels", "notifier", "permissions", "resources", "validation"] : "tests/${name}.tftest.hcl"]
   }
 
   expect_failures = [aws_ssm_parameter.catalog]

@@ -399,6 +399,102 @@ run "the_files_of_a_catalog_are_joined" {
   }
 }
 
+run "a_preset_is_named_and_not_copied" {
+  command = plan
+
+  variables {
+    catalog_files = ["preset:usage", "example.tfvars", "preset:executions", "preset:qa_runs"]
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].insecure_value == "presets = [\"usage\",\"executions\",\"qa_runs\"]\n${file("example.tfvars")}"
+    error_message = "The parameter must name the presets at its top, and hold the texts of the files."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].tier == "Standard"
+    error_message = "Names of presets need no room."
+  }
+}
+
+run "all_presets_together_fit" {
+  command = plan
+
+  variables {
+    catalog_files = [
+      "preset:usage", "preset:executions", "preset:qa_runs", "preset:connectors", "preset:n8n", "preset:airflow", "preset:temporal",
+      "preset:kestra", "preset:windmill", "preset:github_actions",
+    ]
+  }
+
+  assert {
+    condition     = local.catalog_bytes < 4096 && jsondecode(trimprefix(aws_ssm_parameter.catalog[0].insecure_value, "presets = ")) == local.known_presets
+    error_message = "The names of all presets must fit into a standard parameter."
+  }
+}
+
+run "an_unknown_preset_is_refused" {
+  command = plan
+
+  variables {
+    catalog_files = ["preset:usage", "preset:no_such_preset"]
+  }
+
+  expect_failures = [var.catalog_files]
+}
+
+run "a_preset_has_no_other_folder" {
+  command = plan
+
+  variables {
+    catalog_files = ["preset:../catalog"]
+  }
+
+  expect_failures = [var.catalog_files]
+}
+
+run "what_does_not_fit_is_compressed" {
+  command = plan
+
+  variables {
+    catalog_files = ["example.tfvars", "locals.tf", "functions.tf"]
+  }
+
+  assert {
+    condition     = local.catalog_bytes > 8192 && aws_ssm_parameter.catalog[0].insecure_value == base64gzip("${file("example.tfvars")}\n${file("locals.tf")}\n${file("functions.tf")}")
+    error_message = "A text of more than 8192 bytes must be compressed."
+  }
+
+  # Each compressed text begins so, and the functions know it by that.
+  assert {
+    condition     = startswith(aws_ssm_parameter.catalog[0].insecure_value, "H4sI") && length(aws_ssm_parameter.catalog[0].insecure_value) == local.catalog_value_bytes
+    error_message = "A compressed text must begin as the functions expect."
+  }
+}
+
+run "a_file_with_presets_stands_alone" {
+  command = plan
+
+  variables {
+    catalog_files = ["preset:usage", "tests/with_presets.toml"]
+  }
+
+  expect_failures = [aws_ssm_parameter.catalog]
+}
+
+run "one_file_may_name_presets" {
+  command = plan
+
+  variables {
+    catalog_file = "tests/with_presets.toml"
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].insecure_value == file("tests/with_presets.toml")
+    error_message = "The parameter must hold the file as it is."
+  }
+}
+
 run "one_file_of_a_list_is_enough_to_be_refused" {
   command = plan
 

@@ -1,199 +1,20 @@
 //! Access: every route of the document, with every kind of token, and with objects of another customer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
+use detector::{EventRequest, check_event};
 use e2e::api::{Answer, SCOPES};
 use e2e::workflows::WITH_WORKFLOWS;
 use e2e::world::{END, at, hourly, run, steady_then, text};
 use e2e::{Api, World};
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// The answer to a customer's token that asks a route for an object of another customer.
-enum Foreign {
-    /// Nothing belongs to anybody.
-    Nobodys,
-    /// Only for operators.
-    Refused,
-    /// The same answer as for an object that does not exist: this request.
-    Missing(Request),
-}
+mod routes;
 
-#[derive(Clone)]
-struct Request {
-    method: &'static str,
-    path: String,
-    body: Value,
-}
-
-struct Row {
-    /// The route as the document spells it.
-    route: &'static str,
-    /// A request that names an object of the customer `theirs`.
-    request: Request,
-    foreign: Foreign,
-}
-
-impl Request {
-    async fn send(&self, api: &Api) -> Result<Answer> {
-        let body = if self.body.is_null() { Vec::new() } else { self.body.to_string().into_bytes() };
-        // Only changes of policies use this header.
-        api.send(self.method, &self.path, &[("if-match", "\"0\"")], body).await
-    }
-}
-
-/// Every route with a request for an object of `theirs`. The pairs are the ids of an anomaly and of an incident: one of
-/// theirs, and one that `mine` does not have.
-fn table(anomalies: [&str; 2], incidents: [&str; 2], detection: &str, backtest: &str) -> Vec<Row> {
-    let request =
-        |method, path: &str, body: &Value| Request { method, path: path.to_owned(), body: body.clone() };
-    let get = |path: &str| request("GET", path, &Value::Null);
-    let row = |route: &'static str, request: Request, foreign| Row { route, request, foreign };
-    // A request, and the same request for an object that does not exist.
-    let pair = |route: &'static str, method, path: &dyn Fn(&str) -> String, ids: [&str; 2], body: &Value| {
-        let [asked, missing] = ids.map(|id| request(method, &path(id), body));
-        row(route, asked, Foreign::Missing(missing))
-    };
-    let customers = ["theirs", "nobody"];
-    let none = Value::Null;
-    let checks = |id: &str| json!({ "customer_ids": ["mine", id] });
-    vec![
-        row("GET /health", get("/health"), Foreign::Nobodys),
-        row("GET /openapi.json", get("/openapi.json"), Foreign::Nobodys),
-        pair("GET /v1/anomalies", "GET", &|id| format!("/v1/anomalies?customer_id={id}"), customers, &none),
-        pair(
-            "GET /v1/anomalies/check",
-            "GET",
-            &|id| format!("/v1/anomalies/check?metric=compute_time&customer_id={id}"),
-            customers,
-            &none,
-        ),
-        row(
-            "POST /v1/anomalies/check",
-            request("POST", "/v1/anomalies/check", &checks("theirs")),
-            Foreign::Missing(request("POST", "/v1/anomalies/check", &checks("nobody"))),
-        ),
-        pair(
-            "GET /v1/anomalies/trends",
-            "GET",
-            &|id| format!("/v1/anomalies/trends?customer_id={id}"),
-            customers,
-            &none,
-        ),
-        pair("GET /v1/anomalies/{anomaly_id}", "GET", &|id| format!("/v1/anomalies/{id}"), anomalies, &none),
-        pair(
-            "POST /v1/anomalies/{anomaly_id}/acknowledge",
-            "POST",
-            &|id| format!("/v1/anomalies/{id}/acknowledge"),
-            anomalies,
-            &none,
-        ),
-        pair(
-            "POST /v1/anomalies/{anomaly_id}/resolve",
-            "POST",
-            &|id| format!("/v1/anomalies/{id}/resolve"),
-            anomalies,
-            &json!({ "note": "mine now" }),
-        ),
-        pair(
-            "POST /v1/anomalies/{anomaly_id}/reopen",
-            "POST",
-            &|id| format!("/v1/anomalies/{id}/reopen"),
-            anomalies,
-            &none,
-        ),
-        pair("GET /v1/incidents", "GET", &|id| format!("/v1/incidents?customer_id={id}"), customers, &none),
-        pair("GET /v1/incidents/{incident_id}", "GET", &|id| format!("/v1/incidents/{id}"), incidents, &none),
-        pair(
-            "POST /v1/incidents/{incident_id}/acknowledge",
-            "POST",
-            &|id| format!("/v1/incidents/{id}/acknowledge"),
-            incidents,
-            &none,
-        ),
-        pair(
-            "POST /v1/incidents/{incident_id}/resolve",
-            "POST",
-            &|id| format!("/v1/incidents/{id}/resolve"),
-            incidents,
-            &json!({ "note": "mine now" }),
-        ),
-        pair(
-            "POST /v1/incidents/{incident_id}/reopen",
-            "POST",
-            &|id| format!("/v1/incidents/{id}/reopen"),
-            incidents,
-            &none,
-        ),
-        pair(
-            "GET /v1/customers/{customer_id}/baselines",
-            "GET",
-            &|id| format!("/v1/customers/{id}/baselines"),
-            customers,
-            &none,
-        ),
-        pair(
-            "GET /v1/customers/{customer_id}/usage",
-            "GET",
-            &|id| format!("/v1/customers/{id}/usage?metric=compute_time"),
-            customers,
-            &none,
-        ),
-        row("GET /v1/metrics", get("/v1/metrics"), Foreign::Nobodys),
-        row("GET /v1/sources", get("/v1/sources"), Foreign::Nobodys),
-        pair(
-            "GET /v1/sources/{source}/entities",
-            "GET",
-            &|id| format!("/v1/sources/executions/entities?customer_id={id}"),
-            customers,
-            &none,
-        ),
-        pair(
-            "GET /v1/sources/{source}/entities/{path}/baselines",
-            "GET",
-            &|id| format!("/v1/sources/executions/entities/nightly/baselines?customer_id={id}"),
-            customers,
-            &none,
-        ),
-        row(
-            "POST /v1/sources/{source}/checks",
-            request("POST", "/v1/sources/executions/checks", &json!({ "id": "e-1" })),
-            Foreign::Missing(request("POST", "/v1/sources/executions/checks", &json!({ "id": "e-2" }))),
-        ),
-        pair(
-            "GET /api/v1/workspaces/{workspace}/anomalies",
-            "GET",
-            &|id| format!("/api/v1/workspaces/{id}/anomalies"),
-            customers,
-            &none,
-        ),
-        pair(
-            "GET /api/v1/workspaces/{workspace}/workflows/{workflow}/baselines",
-            "GET",
-            &|id| format!("/api/v1/workspaces/{id}/workflows/nightly/baselines"),
-            customers,
-            &none,
-        ),
-        row("GET /v1/config", get("/v1/config"), Foreign::Refused),
-        row("PUT /v1/config", request("PUT", "/v1/config", &json!({})), Foreign::Refused),
-        row("GET /v1/config/customers/{customer_id}", get("/v1/config/customers/theirs"), Foreign::Refused),
-        row(
-            "PUT /v1/config/customers/{customer_id}",
-            request("PUT", "/v1/config/customers/theirs", &json!({})),
-            Foreign::Refused,
-        ),
-        row("POST /v1/detections", request("POST", "/v1/detections", &json!({})), Foreign::Refused),
-        row(
-            "GET /v1/detections/{detection_id}",
-            get(&format!("/v1/detections/{detection}")),
-            Foreign::Refused,
-        ),
-        row("POST /v1/backtests", request("POST", "/v1/backtests", &json!({})), Foreign::Refused),
-        row("GET /v1/backtests/{backtest_id}", get(&format!("/v1/backtests/{backtest}")), Foreign::Refused),
-        row("GET /v1/status", get("/v1/status"), Foreign::Refused),
-    ]
-}
+use routes::{Foreign, Row, table};
 
 /// The routes of the document, each with the scope that it asks for.
 async fn routes(api: &Api) -> Result<BTreeMap<String, Option<String>>> {
@@ -208,35 +29,46 @@ async fn routes(api: &Api) -> Result<BTreeMap<String, Option<String>>> {
     Ok(routes)
 }
 
-/// A world with anomalies of `mine` and `theirs`, a failed run, an execution of `theirs`, and the table of its routes.
+/// A world with anomalies of `mine` and `theirs`, a failed run, an execution of `theirs`, an anomaly of an execution of somebody
+/// else, and the table of its routes.
 async fn world_and_table() -> Result<(World, Vec<Row>)> {
     let world = World::with_workflows().await?;
     world
         .execution("theirs", "e-1", "nightly", 5, "'completed' AS status, 1 AS duration, 1 AS records")
         .await?;
+    // Of somebody with a past.
+    world
+        .execution("acme", "slow", "nightly", 5, "'completed' AS status, 160000 AS duration, 300 AS records")
+        .await?;
     for customer in ["mine", "theirs"] {
         world.insert(&steady_then(customer, at(END), 5e7)).await?;
     }
     run(&world.app().await?, &hourly(END)).await?;
+    let workflows = world.app_with(&[WITH_WORKFLOWS], &world.aws).await?;
+    let slow = EventRequest { source: "executions".to_owned(), id: "slow".to_owned(), customer_id: None };
+    check_event(&workflows, &slow, Instant::now() + Duration::from_secs(20)).await?;
     // The run fails, because the function does not exist, and its note stays.
     for path in ["/v1/detections", "/v1/backtests"] {
         world.api().await?.post(path, &json!({})).await?.assert_problem(503, path);
     }
-    let [mut theirs, mut incident, mut detection, mut backtest] = [const { String::new() }; 4];
+    let [mut theirs, mut execution, mut incident, mut detection, mut backtest] = [const { String::new() }; 5];
     for item in world.all_items().await? {
         match (text(&item, "type").as_str(), text(&item, "customer_id").as_str()) {
             ("usage_anomaly", "theirs") => theirs = text(&item, "anomaly_id"),
+            ("duration_spike", "acme") => execution = text(&item, "anomaly_id"),
             ("incident", "theirs") => incident = text(&item, "incident_id"),
             ("detection_run", _) => detection = text(&item, "detection_id"),
             ("backtest", _) => backtest = text(&item, "backtest_id"),
             _ => {}
         }
     }
-    assert!([&theirs, &incident, &detection, &backtest].iter().all(|id| !id.is_empty()));
+    assert!([&theirs, &execution, &incident, &detection, &backtest].iter().all(|id| !id.is_empty()));
     // "mine" in base64url.
     let end = at(END).as_millisecond();
     let (anomaly, other) = (format!("{end}.bandwidth.bWluZQ"), format!("{end}.bandwidth.spike.bWluZQ"));
-    Ok((world, table([&theirs, &anomaly], [&incident, &other], &detection, &backtest)))
+    let other_execution = format!("{end}.execution_duration.bWluZQ.bmlnaHRseQ");
+    let executions = [execution.as_str(), other_execution.as_str()];
+    Ok((world, table([&theirs, &anomaly], executions, [&incident, &other], &detection, &backtest)))
 }
 
 /// All items but the counts of work, which a refused request may raise.
@@ -290,7 +122,12 @@ async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
     for Row { route, request, .. } in &table {
         let answer = request.send(&api).await?;
         // They ask a function that does not exist.
-        let asking = ["POST /v1/detections", "POST /v1/backtests", "POST /v1/sources/{source}/checks"];
+        let asking = [
+            "POST /v1/detections",
+            "POST /v1/backtests",
+            "POST /v1/sources/{source}/checks",
+            "POST /api/v1/ai/check-anomalies",
+        ];
         let good = answer.status < 300 || (asking.contains(route) && answer.status == 503);
         assert!(good, "{route}: {}", answer.text);
     }

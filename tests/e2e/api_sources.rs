@@ -9,8 +9,11 @@ use e2e::world::{END, at, hourly, run, steady_then};
 use e2e::{Api, World};
 use serde_json::Value;
 
+mod ai;
 mod checks;
 mod entities;
+mod indexes;
+mod series;
 mod workspaces;
 
 /// Executions that are four times as slow as usual, and write nothing.

@@ -1,12 +1,15 @@
 //! Executions of workflows, from their tables to an alert: by the hourly run, and each when it is finished.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::Catalog;
 use detector::{App, CheckedEvent, EventRequest, Request, RunSummary, Unjudged, check_event};
 use e2e::World;
 use e2e::world::{END, at, figures, hourly, run, text};
+use serde_json::json;
 
 const TABLES: &str = include_str!("../../infra/clickhouse/executions.sql");
 
@@ -59,6 +62,12 @@ async fn execution(
     Ok(world.clickhouse.query_raw(&sql).execute().await?)
 }
 
+/// The texts of a list of an item.
+fn list(item: &HashMap<String, AttributeValue>, name: &str) -> Vec<String> {
+    let texts = item.get(name).and_then(|list| list.as_l().ok()).into_iter().flatten();
+    texts.filter_map(|text| text.as_s().ok().cloned()).collect()
+}
+
 async fn check(app: &App, id: &str) -> Result<CheckedEvent> {
     let request = EventRequest { source: "executions".to_owned(), id: id.to_owned(), customer_id: None };
     check_event(app, &request, Instant::now() + Duration::from_secs(20)).await
@@ -108,6 +117,16 @@ async fn a_finished_execution_is_judged_at_once_and_told() -> Result<()> {
     assert_eq!(ids["execution_id"].as_s().ok().map(String::as_str), Some("slow"));
     let steps = slow.get("investigation_steps").and_then(|steps| steps.as_l().ok()).context("steps")?;
     assert_eq!(steps.len(), 2, "those of the metric, and none about invoices: {steps:?}");
+    // The example of an event is the event itself.
+    assert_eq!(list(slow, "examples"), ["slow"]);
+    assert_eq!(list(slow, "affected_entities"), ["nightly", "slow"]);
+    let sure: f64 = text(slow, "confidence").parse()?;
+    assert!((0.99..=1.0).contains(&sure), "{slow:?}");
+    assert_eq!(
+        (&alert["examples"], &alert["affected_entities"]),
+        (&json!(["slow"]), &json!(["nightly", "slow"]))
+    );
+    assert!(alert["confidence"].as_f64().is_some_and(|sure| sure > 0.99), "{alert}");
     let factor: f64 = text(slow, "deviation_factor").parse()?;
     assert!((3.7..4.1).contains(&factor), "{factor}");
     Ok(())
@@ -148,6 +167,11 @@ async fn the_hourly_run_finds_a_creeping_error_rate_and_nothing_else() -> Result
     assert_eq!(rates.len(), 1, "{summary:?} {found:?}");
     assert_eq!((text(rates[0], "entity").as_str(), text(rates[0], "events").as_str()), ("export", "42"));
     assert!(found.iter().all(|item| text(item, "entity") == "export"), "{found:?}");
+    // The newest ones that failed.
+    let failed = [1, 4, 7, 10, 13].map(|number| format!("more-{number}"));
+    assert_eq!(list(rates[0], "examples"), failed);
+    assert_eq!(list(rates[0], "affected_entities"), [&["export".to_owned()][..], &failed].concat());
+    assert!(text(rates[0], "confidence").parse::<f64>()? > 0.9, "{:?}", rates[0]);
     Ok(())
 }
 
@@ -173,6 +197,7 @@ async fn the_run_of_the_hour_tells_an_event_that_nobody_sent_and_ends_what_is_ov
     let found: Vec<_> = items.iter().filter(|item| text(item, "sk").starts_with("ANOMALY#")).collect();
     assert_eq!(found.len(), 1, "{summary:?} {found:?}");
     assert_eq!(text(found[0], "type"), "output_size_drop");
+    assert_eq!(list(found[0], "examples"), ["lost"], "the event that is below the limit, and no other");
     // Three calm hours later the incident is over.
     for hour in 1..=4 {
         let end = at(END) + jiff::SignedDuration::from_hours(hour);

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 33] = [
+pub(crate) const EVENTS: [&str; 38] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -32,9 +32,14 @@ pub(crate) const EVENTS: [&str; 33] = [
     "api-sources",
     "api-entities",
     "api-entity-baselines",
+    "api-entity-series",
     "api-check-event",
     "api-workspace-anomalies",
     "api-workflow-baselines",
+    "api-ai-check",
+    "api-ai-anomalies",
+    "api-ai-anomaly",
+    "api-ai-trends",
     "api-config",
     "api-change-config",
     "api-customer-config",
@@ -119,12 +124,15 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-metrics" => ok(json!({ "/metrics/0/metric": "api_calls", "/metrics/0/threshold": 3.0 })),
         "api-sources" => ok(json!({ "/sources/0/name": "usage", "/sources/0/entity": [] })),
         // The stack has no source with entities.
-        "api-entities" | "api-entity-baselines" | "api-check-event" => (
+        "api-entities" | "api-entity-baselines" | "api-entity-series" | "api-check-event" => (
             404,
             json!({ "/code": "not_found", "/detail": "there is no source `executions`; the catalog has usage" }),
         ),
         "api-workspace-anomalies" => ok(json!({ "/anomalies": [], "/total": 0 })),
-        "api-workflow-baselines" => (409, json!({ "/code": "no_sources" })),
+        "api-workflow-baselines" | "api-ai-check" => (409, json!({ "/code": "no_sources" })),
+        "api-ai-anomalies" => ok(json!({ "/anomalies": [], "/nextCursor": null })),
+        "api-ai-anomaly" => (404, json!({ "/code": "not_found" })),
+        "api-ai-trends" => ok(json!({ "/totalAnomalies": 0, "/byType": {} })),
         "api-config" => ok(json!({ "/config/mutes": [] })),
         "api-change-config" => ok(json!({
             "/config/metrics/api_calls/min_change": 100.0, "/updated_by": "local-admin",

@@ -52,6 +52,10 @@ async fn a_first_source_finds_a_slow_run_without_a_line_of_code() -> Result<()> 
     let path = file.to_str().context("a path in UTF-8")?;
     let made = meterflow(&world, &["init", "--table", "flow_runs", "--name", "flows", "--output", path])?;
     assert!(made.status.success(), "{}", shown(&made));
+    assert!(std::fs::read_to_string(&file)?.starts_with("#:schema ./meterflow.schema.json\n"));
+    let schema: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("meterflow.schema.json"))?)?;
+    assert_eq!(schema["title"], "Catalog of MeterFlow");
     let checked = meterflow(&world, &["check", path])?;
     assert!(checked.status.success() && shown(&checked).contains("entities such as"), "{}", shown(&checked));
     let migrated = meterflow(&world, &["migrate", "--catalog", path])?;

@@ -1,8 +1,10 @@
 //! Runs of test workflows, by the preset `qa_runs`.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use aws_sdk_dynamodb::types::AttributeValue;
 use catalog::Catalog;
 use detection::Severity;
 use detector::{EventRequest, Request, check_event};
@@ -63,6 +65,15 @@ async fn a_run_that_is_too_fast_or_too_slow_is_unusual_and_carries_its_ticket() 
     assert_eq!(directions, ["drop", "spike"]);
     let ticket = found[0].get("ids").and_then(|ids| ids.as_m().ok()).and_then(|ids| ids.get("ticket_id"));
     assert_eq!(ticket.and_then(|ticket| ticket.as_s().ok()).map(String::as_str), Some("OPS-7"));
+    let of = |item: &HashMap<String, AttributeValue>, name| -> Vec<String> {
+        let texts = item.get(name).and_then(|list| list.as_l().ok()).into_iter().flatten();
+        texts.filter_map(|text| text.as_s().ok().cloned()).collect()
+    };
+    for item in found {
+        let id = if text(item, "direction") == "drop" { "fast" } else { "slow" };
+        assert_eq!(of(item, "examples"), [id]);
+        assert_eq!(of(item, "affected_entities"), ["checkout", id, "OPS-7"]);
+    }
     Ok(())
 }
 

@@ -7,8 +7,25 @@ use aws_sdk_dynamodb::types::{
 };
 use platform::aws::SdkConfig;
 
+use crate::World;
+
 /// A table of anomalies with its indexes.
 pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
+    create(aws, name, &[("entity-index", "entity_key"), ("execution-index", "execution_key")]).await
+}
+
+impl World {
+    /// Another world on the same usage, whose table has no index by entity and none by execution: that of an earlier deployment.
+    pub async fn earlier_sibling(&self) -> Result<Self> {
+        let sibling = self.sibling().await?;
+        let table = format!("{}_earlier", sibling.table);
+        create(&self.aws, &table, &[]).await?;
+        Ok(Self { table, ..sibling })
+    }
+}
+
+/// * `more`: the indexes beside the first three, each with its key.
+async fn create(aws: &SdkConfig, name: &str, more: &[(&str, &str)]) -> Result<()> {
     let attribute =
         |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
     let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
@@ -20,7 +37,7 @@ pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
             .projection(Projection::builder().projection_type(ProjectionType::All).build())
             .build()?)
     };
-    aws_sdk_dynamodb::Client::new(aws)
+    let mut table = aws_sdk_dynamodb::Client::new(aws)
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
@@ -35,9 +52,13 @@ pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
         .key_schema(key("sk", KeyType::Range)?)
         .global_secondary_indexes(index("metric-severity-index", "metric", "detected_at")?)
         .global_secondary_indexes(index("pending-alerts-index", "pending_alert", "detected_at")?)
-        .global_secondary_indexes(index("incidents-index", "incident_shard", "last_window")?)
-        .send()
-        .await?;
+        .global_secondary_indexes(index("incidents-index", "incident_shard", "last_window")?);
+    for (name, key) in more {
+        table = table
+            .attribute_definitions(attribute(key, ScalarAttributeType::S)?)
+            .global_secondary_indexes(index(name, key, "detected_at")?);
+    }
+    table.send().await?;
     Ok(())
 }
 

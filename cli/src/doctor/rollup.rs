@@ -1,6 +1,6 @@
 //! The ClickHouse side: tables, views, and the age of the newest usage.
 
-use catalog::{Catalog, MetricSpec};
+use catalog::{Catalog, Feed, MetricSpec};
 use jiff::Timestamp;
 use warehouse::rollup::{self, Newest, RollupView, Tables, ViewState};
 
@@ -81,7 +81,11 @@ async fn of_source(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Fi
 fn of_view(metric: &MetricSpec, tables: &Tables, views: &[RollupView]) -> Finding {
     let (name, table) = (&metric.name, &metric.table);
     let view = views.iter().find(|view| view.metric(tables) == name.as_str());
+    let is_polled = metric.entities.as_ref().is_some_and(|entities| entities.feed == Feed::Poll);
     match view.map(|view| view.state(Some(metric))) {
+        Some(ViewState::Current) if is_polled => {
+            Finding::right(format!("{name}: each run reads the rows of `{table}` that changed"))
+        }
         Some(ViewState::Current) => Finding::right(format!("{name}: a view on `{table}` feeds the rollup")),
         Some(ViewState::OlderText) => {
             Finding::wrong(format!("{name}: an older version of this program made its view"), MIGRATE)

@@ -88,6 +88,8 @@ const OUTPUTS: [(&str, &str); 8] = [
     ("outputsize", "bytes"),
     ("jsonsizebytes", "bytes"),
 ];
+/// The columns of PeerDB and ClickPipes, of MaterializedPostgreSQL, and of Debezium.
+const VERSIONS: [&str; 3] = ["_peerdb_version", "_version", "__ver"];
 
 impl Look {
     /// The name of a source: that of the table, as far as it may be one.
@@ -96,6 +98,11 @@ impl Look {
         let name: String =
             table.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(40).collect();
         if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("t{name}") }
+    }
+
+    /// Whether a program writes it that copies the changes of another database, with the version of each row.
+    fn is_replicated(&self) -> bool {
+        self.columns.iter().any(|column| VERSIONS.contains(&column.name.as_str()))
     }
 
     /// The column of states, if there is one.
@@ -162,6 +169,14 @@ pub(super) fn first_source(look: &Look, name: &str) -> anyhow::Result<String> {
     if let Some(id) = id {
         line(&mut text, "id", id, "finds one event");
         writeln!(text, "ids = {{ execution_id = {id:?} }}")?;
+        if look.is_replicated() {
+            line(
+                &mut text,
+                "feed",
+                "poll",
+                "a replicated table: its rows are rewritten, and the newest one of an id counts",
+            );
+        }
     }
     metrics(&mut text, look, name, bad.is_some())?;
     Ok(text)
@@ -279,6 +294,7 @@ mod tests {
 
     fn metrics_of(text: &str) -> Vec<String> {
         let catalog = Catalog::parse(text, "guessed").unwrap();
+        assert_eq!(crate::schema::faults(text), Vec::<String>::new(), "editors find no fault");
         catalog.all().flat_map(Catalog::metrics).map(|metric| metric.name.to_string()).collect()
     }
 
@@ -332,6 +348,17 @@ mod tests {
         let text = first_source(&look, "flows").unwrap();
         assert!(text.contains("tenant = \"'all'\"") && text.contains("bad = \"failed != 0\""), "{text}");
         assert_eq!(metrics_of(&text).len(), 5, "{text}");
+    }
+
+    #[test]
+    fn a_replicated_table_is_polled() {
+        let mut columns =
+            vec![("id", "Int64"), ("workflowId", "String"), ("stoppedAt", "Nullable(DateTime64(6))")];
+        let text = first_source(&look(&columns, &[]), "runs").unwrap();
+        assert!(!text.contains("feed"), "{text}");
+        columns.push(("_peerdb_version", "UInt64"));
+        let text = first_source(&look(&columns, &[]), "runs").unwrap();
+        assert!(text.contains("feed = \"poll\"") && metrics_of(&text) == ["runs_count"], "{text}");
     }
 
     #[test]

@@ -35,6 +35,7 @@ use warehouse::usage::UsageReader;
 
 mod access;
 mod answer;
+mod bands;
 mod checking;
 mod checks_function;
 mod config;
@@ -111,9 +112,14 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::sources::list))
         .routes(routes!(routes::entities::list))
         .routes(routes!(routes::entities::baselines))
+        .routes(routes!(routes::series::series))
         .routes(routes!(routes::event_checks::check))
         .routes(routes!(routes::workspaces::anomalies))
         .routes(routes!(routes::workspaces::baselines))
+        .routes(routes!(routes::ai::check))
+        .routes(routes!(routes::ai::list))
+        .routes(routes!(routes::ai::trends))
+        .routes(routes!(routes::ai::detail))
         .routes(routes!(routes::system::metrics))
         .routes(routes!(routes::config::get_global, routes::config::put_global))
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))

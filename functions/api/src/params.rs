@@ -133,6 +133,14 @@ impl Query {
         }
     }
 
+    /// The same for an answer whose times are texts, unless the request chooses.
+    pub(crate) fn with_texts(self) -> Self {
+        if self.text(TIMES).is_none() {
+            TimeForm::Rfc3339.choose();
+        }
+        self
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.now
     }

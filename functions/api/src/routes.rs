@@ -1,6 +1,7 @@
 //! The routes, one file per subject.
 
 pub(crate) mod actions;
+pub(crate) mod ai;
 pub(crate) mod anomalies;
 pub(crate) mod anomaly_actions;
 pub(crate) mod backtests;
@@ -12,6 +13,7 @@ pub(crate) mod entities;
 pub(crate) mod event_checks;
 pub(crate) mod incident_actions;
 pub(crate) mod incidents;
+pub(crate) mod series;
 pub(crate) mod sources;
 pub(crate) mod status;
 pub(crate) mod system;

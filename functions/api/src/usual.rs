@@ -57,10 +57,16 @@ pub(crate) fn outcomes<'a>(
     }
 }
 
-/// The first and the last instant of the days before the current hour.
-pub(crate) fn days_before(app: &App, now: Timestamp) -> (Timestamp, Timestamp) {
+/// The days that the rules of a source compare with.
+pub(crate) fn baseline_days(app: &App, source: &Catalog) -> i64 {
+    let own = source.entities().and_then(|entities| entities.pace.baseline);
+    own.unwrap_or(app.detection.baseline_days).get().into()
+}
+
+/// The first and the last instant of the days before the current hour that the rules of a source compare with.
+pub(crate) fn days_before(app: &App, source: &Catalog, now: Timestamp) -> (Timestamp, Timestamp) {
     let hour = Hour::holding(now);
-    (hour.plus(-24 * i64::from(app.detection.baseline_days.get())).start(), hour.start())
+    (hour.plus(-24 * baseline_days(app, source)).start(), hour.start())
 }
 
 /// The events of entities in a period of full hours.
@@ -72,7 +78,7 @@ pub(crate) async fn events_of(
     now: Timestamp,
     serving: &Serving,
 ) -> Result<Vec<EntityEvents>, Problem> {
-    let (from, until) = days_before(app, now);
+    let (from, until) = days_before(app, source, now);
     let reading = async {
         let mut tries = tries(app, serving);
         loop {

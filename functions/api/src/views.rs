@@ -119,7 +119,7 @@ impl AnomalyView {
             detected_at: item.detected_at.into(),
             window: Period { start: item.window_start.into(), end: item.window_end.into() },
             evidence: item.evidence,
-            why: item.why.into(),
+            why: WhyView::of(item.why, item.confidence),
             about: item.about.into(),
             description: item.description,
             investigation_steps: item.investigation_steps,

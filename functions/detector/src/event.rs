@@ -7,7 +7,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use detection::{About, AnomalyId, CustomerId, EntityPath, Hour, Severity, Verdict, Window, describe};
+use detection::{
+    About, AnomalyId, CustomerId, EntityPath, Example, Hour, Severity, Verdict, Window, describe,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -186,7 +188,9 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
     };
     let past = past(pass, &event).await?;
     let known = known(pass, &key).await?;
-    let about = About { ids: event.ids.clone(), ..About::of_events(&request.source, 1, event.failed.into()) };
+    let example = Example { id: request.id.clone(), ids: event.ids.clone() };
+    let about = About::of_events(&request.source, 1, event.failed.into()).with_examples([example]);
+    let about = About { ids: event.ids.clone(), ..about };
     let (mut found, mut metrics) = (Spool::new(), Vec::new());
     for (place, spec) in app.catalog.ruled().iter().enumerate() {
         let value = event.values.get(place).copied().flatten();

@@ -1,11 +1,16 @@
 //! What a run of a source does first: rows that changed come into the rollup, and entities beyond the limit are put together.
 
 use anyhow::Context;
+use catalog::Overflow;
 use detection::Window;
+use jiff::SignedDuration;
 use platform::emf::RunFigures;
 
 use crate::app::App;
 use crate::request::Request;
+
+/// An entity without an event for so long is not judged.
+const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Prepares the source of a run. Returns what the run goes on with, if customers have too many entities.
 pub(crate) async fn prepare(
@@ -15,18 +20,18 @@ pub(crate) async fn prepare(
     figures: &mut RunFigures,
 ) -> anyhow::Result<Option<App>> {
     let Some(entities) = app.catalog.entities() else { return Ok(None) };
+    let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
+    let window = Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
     if !request.dry_run {
         figures.phase = "reading the rows that changed";
-        let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
-        let window =
-            Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
         let hours = app.usage.poll(&app.catalog, &window).await?;
         if hours > 0 {
             tracing::info!(source.name = app.catalog.name(), hours, "hours that changed were read again");
         }
     }
     figures.phase = "counting the entities";
-    let overflowing = app.usage.overflowing(&app.catalog, &format!("{run_id}-entities")).await?;
+    let since = u32::try_from((window.end() - MONTH).as_second().max(0))?;
+    let overflowing = app.usage.overflowing(&app.catalog, since, &format!("{run_id}-entities")).await?;
     if overflowing.is_empty() {
         return Ok(None);
     }
@@ -41,6 +46,6 @@ pub(crate) async fn prepare(
              there an id in the expression `entity`? If not, raise `max_entities`"
         );
     }
-    let customers = overflowing.into_iter().map(|of| of.customer).collect();
-    Ok(Some(App { catalog: app.catalog.clone().with_overflowing(customers), ..app.clone() }))
+    let overflow = Overflow { customers: overflowing.into_iter().map(|of| of.customer).collect(), since };
+    Ok(Some(App { catalog: app.catalog.clone().with_overflow(&overflow), ..app.clone() }))
 }

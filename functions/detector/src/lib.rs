@@ -23,6 +23,7 @@ pub mod calendars;
 pub mod candidate;
 mod decide;
 mod event;
+mod examples;
 mod fit;
 mod intake;
 pub mod known;

@@ -358,9 +358,8 @@ pub(crate) fn anomaly(
         // The general steps are about usage and invoices.
         anomaly.investigation_steps = own;
     }
-    match (candidate.about.as_deref(), app.source()) {
-        (Some(about), _) => anomaly.about(about.clone(), spec.kind, finding),
-        (None, Some(source)) => anomaly.about(About::of(source), spec.kind, finding),
-        (None, None) => anomaly,
-    }
+    let Some(entities) = app.catalog.entities() else { return anomaly };
+    let about = candidate.about.as_deref().cloned().unwrap_or_else(|| About::of(app.catalog.name()));
+    let [tenant_noun, entity_noun] = entities.nouns.own();
+    anomaly.about(About { tenant_noun, entity_noun, ..about }, spec.kind, finding)
 }

@@ -14,6 +14,7 @@ use warehouse::usage::{
 };
 
 use crate::candidate::Candidate;
+use crate::examples;
 use crate::known::Known;
 use crate::pass::Pass;
 use crate::sweep::{named, quarantine};
@@ -74,6 +75,7 @@ pub(crate) async fn candidates(
         let place = catalog.modelled().len() + metric;
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
     }
+    examples::add(pass, window, &mut candidates).await;
     // Models may have counted the same ones.
     usage.customers = usage.customers.max(entities.len() as u64);
     Ok(candidates)

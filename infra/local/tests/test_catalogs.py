@@ -1,10 +1,13 @@
+import re
 import tempfile
 import unittest
 from pathlib import Path
 
 import catalogs
 
-CATALOGS = Path(__file__).resolve().parents[3] / "shared" / "catalog"
+ROOT = Path(__file__).resolve().parents[3]
+CATALOGS = ROOT / "shared" / "catalog"
+WITH_PRESETS = ROOT / "infra" / "tests" / "with_presets.toml"
 
 
 @unittest.skipUnless(catalogs._parser(), "no library reads TOML here")
@@ -29,9 +32,31 @@ class Sources(unittest.TestCase):
         self.assertEqual(self.sources('[[source]]\nname = "jobs"\nentity = "job"\n[[metric]]\nsource = "jobs"\n'), {"jobs": "events"})
 
 
-class Together(unittest.TestCase):
-    def test_the_built_in_metrics_and_a_preset_fit_into_a_parameter(self):
-        built_in = (CATALOGS / "catalog.toml").read_bytes()
-        for preset in sorted((CATALOGS / "presets").glob("*.toml")):
-            with self.subTest(preset.name):
-                self.assertLessEqual(len(built_in + b"\n" + preset.read_bytes()), catalogs.LARGEST)
+    def test_presets_bring_theirs(self):
+        self.assertEqual(catalogs.sources(WITH_PRESETS),
+                         {"execution_nodes": "execution_nodes", "executions": "executions"})
+        tables = catalogs.tables(WITH_PRESETS)
+        self.assertEqual(tables, ["events", "execution_nodes", "executions"])
+
+    def test_a_preset_that_there_is_not_is_refused(self):
+        for name in ("jobs", "../catalog"):
+            with self.assertRaisesRegex(catalogs.CloudError, "names a preset that there is not"):
+                self.sources(f'presets = ["{name}"]\n')
+
+
+@unittest.skipUnless(catalogs._parser(), "no library reads TOML here")
+class Large(unittest.TestCase):
+    def test_what_terraform_compresses_may_be_larger(self):
+        texts = [(CATALOGS / "catalog.toml"), *sorted((CATALOGS / "presets").glob("*.toml"))]
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "all.toml"
+            file.write_text("\n".join(text.read_text() for text in texts[:3]))
+            self.assertGreater(file.stat().st_size, catalogs.LARGEST)
+            catalogs.require_valid(file)
+
+
+class Known(unittest.TestCase):
+    def test_terraform_knows_all_presets(self):
+        listed = re.search(r"^  known_presets = \[(.*?)\]", (ROOT / "infra" / "detector.tf").read_text(), re.MULTILINE | re.DOTALL)
+        names = {"usage", *(file.stem for file in (CATALOGS / "presets").glob("*.toml"))}
+        self.assertEqual(set(re.findall(r'"([a-z0-9_]+)"', listed.group(1))), names)

@@ -17,16 +17,20 @@ mod metric;
 mod pace;
 mod presets;
 mod rules;
+#[cfg(feature = "json-schema")]
+mod schema;
 mod source;
 mod steps;
 
 pub use aggregate::Aggregate;
-pub use entities::{Entities, Feed, Ids, Nouns};
+pub use entities::{Entities, Feed, Ids, Nouns, Overflow};
 pub use error::CatalogError;
 pub use metric::{ImportRule, MetricSpec};
 pub use pace::{Pace, SourceWindow};
 pub use presets::PRESETS;
 pub use rules::MetricRule;
+#[cfg(feature = "json-schema")]
+pub use schema::json_schema;
 pub use source::SourceName;
 
 use source::Source;
@@ -100,7 +104,7 @@ impl Catalog {
             read.add(text, origin)?;
         }
         let origin = parts.iter().map(|(_, origin)| origin.as_str()).collect::<Vec<_>>().join(", ");
-        let file::Entries { sources, mut metrics, tables, origins } = read;
+        let file::Entries { sources, mut metrics, tables, origins, texts } = read;
         if metrics.is_empty() {
             return Err(CatalogError::Empty { origin });
         }
@@ -116,7 +120,7 @@ impl Catalog {
             }
         }
         let mut digest = Sha256::new();
-        parts.iter().for_each(|(text, _)| digest.update(text));
+        texts.iter().for_each(|text| digest.update(text));
         let version = hex::encode(&digest.finalize()[..6]);
         let with = |entities: Option<&Entities>, sources: Vec<Self>| {
             let is_of_it = |metric: &&MetricSpec| metric.source_of_entities() == entities.map(Entities::name);
@@ -147,11 +151,11 @@ impl Catalog {
     }
 
     /// The same with customers that have more entities than the source judges one by one.
-    pub fn with_overflowing(mut self, customers: Vec<String>) -> Self {
+    pub fn with_overflow(mut self, overflow: &Overflow) -> Self {
         let of_metrics = self.metrics.iter_mut().filter_map(|metric| metric.entities.as_mut());
         of_metrics
             .chain(self.entities.as_mut())
-            .for_each(|entities| entities.overflowing.clone_from(&customers));
+            .for_each(|entities| entities.overflow = Some(overflow.clone()));
         self
     }
 
@@ -194,7 +198,8 @@ impl Catalog {
         self.metrics.iter().find(|metric| metric.name.as_str() == name)
     }
 
-    /// Twelve hexadecimal digits that change with every change of the file. Each anomaly carries them.
+    /// Twelve hexadecimal digits that change with every change of an entry. Each anomaly carries them. Comments, and the file or
+    /// preset that an entry stands in, change nothing: so a stack and the command line agree on the same entries.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -9,9 +9,11 @@ mod incident_config;
 mod policies;
 mod shard;
 
+#[cfg(feature = "json-schema")]
+pub use catalog::json_schema;
 pub use catalog::{
     Aggregate, Catalog, CatalogError, Entities, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
-    PRESETS, Pace, SourceName, SourceWindow,
+    Overflow, PRESETS, Pace, SourceName, SourceWindow,
 };
 pub use detection_config::DetectionConfig;
 pub use expression::is_identifier;

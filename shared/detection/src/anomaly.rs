@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::confidence;
 use crate::deviation::deviation_factor;
 use crate::incident::{decoded, encoded};
 use crate::text::{describe, steps, usual};
@@ -32,6 +33,8 @@ pub struct Anomaly {
     pub evidence: Evidence,
     /// Why a model calls it an anomaly. `None` for an anomaly by the classical rule.
     pub explanation: Option<Explanation>,
+    /// How sure it is, from 0 to 1. `None` where nothing is known of chance: a first use, and a fixed limit.
+    pub confidence: Option<f64>,
     /// `None` for the usage of customers.
     pub about: Option<About>,
     /// One English sentence with figures.
@@ -46,6 +49,7 @@ pub struct Anomaly {
 ///
 /// All others are those of sources with entities. A metric of the catalog says which its anomalies have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = AnomalyType))]
 #[serde(rename_all = "snake_case")]
 pub enum AnomalyKind {
@@ -95,6 +99,7 @@ impl Anomaly {
             kind: AnomalyKind::of(&finding.comparison, explanation),
             description: description(&metric, unit, &window, finding, explanation, &TimeZone::utc()),
             explanation: explanation.cloned(),
+            confidence: confidence::of_finding(finding, explanation),
             about: None,
             investigation_steps: match finding.comparison.is_of_all_customers() {
                 true => steps::of_stopped_data(),
@@ -130,7 +135,7 @@ impl Anomaly {
         let Comparison { current, baseline, .. } = finding.comparison;
         let deviation_factor = Some(deviation_factor(current, baseline.mean()));
         let description = self.description + &about.sentence();
-        let about = Some(About { deviation_factor, ..about });
+        let about = Some(About { deviation_factor, ..about.of_entity(self.entity.as_ref()) });
         let kind = kind.filter(|_| self.kind == AnomalyKind::UsageAnomaly).unwrap_or(self.kind);
         Self { kind, about, description, ..self }
     }

@@ -5,6 +5,7 @@
 //!
 //! A change is an anomaly from 0.8 thresholds on, and critical from 1 on.
 
+mod band;
 mod explanation;
 mod review;
 mod view;
@@ -17,6 +18,7 @@ use crate::hours::{ByLength, Recent};
 use crate::model::{FIRST_DAYS, HourModel};
 use crate::{Comparison, Direction, Finding, Reason, Settings, Severity, Verdict};
 
+pub use band::usual_range;
 pub use explanation::{DetectorSays, Explanation, Why};
 pub use review::Review;
 pub use view::{Condition, Nearest, Standing, View};

@@ -42,6 +42,7 @@ pub mod assess;
 pub mod baseline;
 pub mod calendar;
 pub mod check;
+mod confidence;
 pub mod detectors;
 pub mod deviation;
 pub mod distribution;
@@ -74,7 +75,7 @@ pub mod together;
 pub mod verdict;
 pub mod window;
 
-pub use about::About;
+pub use about::{About, Example};
 pub use age::{Age, BaselineDays, Excluded};
 pub use anomaly::{Anomaly, AnomalyId, AnomalyKind, AnomalyPlace};
 pub use assess::{assess, assess_by, assess_without};

@@ -16,6 +16,7 @@ mod burst;
 mod error;
 mod growth;
 mod judged;
+mod limits;
 mod normal;
 mod novelty;
 mod off_hours;
@@ -31,6 +32,7 @@ mod threshold;
 pub use burst::{Attempts, Burst};
 pub use error::RuleError;
 pub use growth::DistinctGrowth;
+pub use limits::{Limits, Past};
 pub use novelty::{Novelty, Sighting};
 pub use off_hours::{HourOfDay, OffHours};
 pub use percentile::{Of, Percentile};
@@ -43,6 +45,7 @@ pub use threshold::{Side, Threshold};
 /// A rule as a file writes it: its `type` and its parameters, of which each has a default. [`Rule::validate`]
 /// checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Rule {
     /// Too many of all events are bad.

@@ -7,6 +7,7 @@ use crate::{Age, Excluded, Reason, Window};
 
 /// The meaning of a counted window without events of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
     /// No usage: the window's value is zero. Right for counts and sums.

@@ -1,6 +1,7 @@
 //! Reading anomalies: one by its id, and lists of them.
 //!
-//! A customer's anomalies are read from the table, and a metric's anomalies from the index by metric. The list of all
+//! A customer's anomalies are read from the table, those of an entity or an execution from the index of each (`by_index`), and
+//! a metric's anomalies from the index by metric. The list of all
 //! customers is a merge of the metrics' lists. Its order is newest first, then the order of the metrics. A customer's
 //! own list uses the order of the keys within one time. Each order is total, so the last anomaly of a list page is all
 //! that the next list page needs.
@@ -34,7 +35,8 @@ pub struct AnomalyFilter {
     pub customer: Option<CustomerId>,
     /// Only of these metrics.
     pub metrics: Option<Vec<MetricName>>,
-    pub kind: Option<AnomalyKind>,
+    /// Only of these types. Empty for all.
+    pub kinds: Vec<AnomalyKind>,
     /// Only of the entity with exactly these names.
     pub entity: Option<EntityPath>,
     /// Only of entities with this first name.
@@ -92,6 +94,17 @@ impl AnomalyStore {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<ListPage<AnomalyItem>, StoreError> {
+        let (from, until) = filter.bounds();
+        let is_left = from < until && after.is_none_or(|after| after.detected_at >= from);
+        if let Some(query) = self.by_index(filter, after, (from, until - 1), now).filter(|_| is_left) {
+            let sources = vec![Source::new(0, query.limit(READ_AT_ONCE), after)];
+            match self.merge(sources, limit, deadline).await {
+                Err(error) if error.is_missing_index() => {
+                    tracing::warn!(db.table = self.table, "an index is missing: deploy Terraform's update");
+                }
+                page => return page,
+            }
+        }
         let queries = self.queries(filter, metrics, after, now).into_iter();
         let sources = queries.map(|(rank, query)| Source::new(rank, query.limit(READ_AT_ONCE), after));
         self.merge(sources.collect(), limit, deadline).await
@@ -148,7 +161,7 @@ impl AnomalyStore {
     }
 
     /// * `metrics`: only these. A query of the index is of one metric, and takes no condition on it.
-    fn filtered(
+    pub(crate) fn filtered(
         &self,
         filter: &AnomalyFilter,
         metrics: Option<&[MetricName]>,
@@ -156,7 +169,8 @@ impl AnomalyStore {
     ) -> QueryFluentBuilder {
         let mut conditions = Conditions::alive(now);
         conditions.metrics(metrics);
-        conditions.equal("type", filter.kind.map(AnomalyKind::as_str));
+        let kinds: Vec<_> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
+        conditions.one_of("type", &kinds);
         conditions.entity(filter.entity.as_ref());
         conditions.first_name(filter.first_name.as_deref());
         conditions.entry("ids", "execution_id", filter.execution_id.as_deref());
@@ -222,7 +236,7 @@ impl Readable for AnomalyItem {
     }
 }
 
-fn key(position: &AnomalyPosition) -> Key {
+pub(crate) fn key(position: &AnomalyPosition) -> Key {
     let AnomalyPosition { detected_at, metric, customer_id, entity } = position;
     keys::anomaly_key(customer_id, *detected_at, metric, entity.as_deref())
 }

@@ -36,6 +36,9 @@ pub struct AnomalyItem {
     /// `None` for a first use, and in items of earlier versions.
     #[serde(default, flatten)]
     pub why: Option<Why>,
+    /// How sure it is, from 0 to 1. Absent where nothing is known of chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
     /// `None` for the usage of customers.
     #[serde(default, flatten)]
     pub about: Option<About>,
@@ -71,6 +74,12 @@ pub struct AnomalyItem {
     pub history: Vec<HistoryEntry>,
     pub run_id: String,
     pub ttl: i64,
+    /// The key of the index by entity. Absent for the customer as a whole, and in items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_key: Option<String>,
+    /// The key of the index by execution, or else by trace. Absent without such an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_key: Option<String>,
 }
 
 /// The content of an alert: an event in the life of an incident, and the incident as it was then.
@@ -100,7 +109,11 @@ impl AnomalyItem {
     ) -> Self {
         let detected_at = anomaly.detected_at().as_millisecond();
         let Key { pk, sk } = keys::anomaly(&anomaly.place());
+        let ids = anomaly.about.as_ref().map(|about| &about.ids);
+        let execution = ids.and_then(|ids| ids.get("execution_id").or(ids.get("trace_id")));
         Self {
+            entity_key: anomaly.entity.as_ref().map(|entity| keys::entity(&anomaly.customer_id, entity)),
+            execution_key: execution.map(|id| keys::execution(&anomaly.customer_id, id)),
             pk,
             sk,
             kind: anomaly.kind,
@@ -114,6 +127,7 @@ impl AnomalyItem {
             window_end: anomaly.window.end().as_millisecond(),
             evidence: anomaly.evidence,
             why: anomaly.explanation.as_ref().map(Why::of),
+            confidence: anomaly.confidence,
             about: anomaly.about.clone(),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
@@ -167,9 +181,14 @@ mod tests {
     use std::collections::HashMap;
 
     use aws_sdk_dynamodb::types::AttributeValue;
-    use detection::{Figures, Window};
+    use detection::{Example, Figures, Window};
 
     use super::*;
+
+    fn about() -> About {
+        let ids = [("execution_id".to_owned(), "e-1".to_owned())].into();
+        About::of("executions").with_examples([Example { id: "e-1".to_owned(), ids }])
+    }
 
     #[test]
     fn an_anomaly_is_stored_flat_and_read_back_to_the_last_bit() {
@@ -199,12 +218,18 @@ mod tests {
                 direction: Direction::Spike,
                 evidence,
                 explanation: None,
-                about: None,
+                confidence: Some(0.9),
+                about: Some(about()),
                 description: "a spike".to_owned(),
                 investigation_steps: vec!["look".to_owned()],
             };
             let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
             let item = AnomalyItem::new(&anomaly, None, &judged_by, Duration::from_secs(60), "run");
+            assert_eq!(
+                (&item.entity_key, &item.execution_key),
+                (&None, &None),
+                "nothing of it is in the indexes"
+            );
             let stored: HashMap<String, AttributeValue> = serde_dynamo::to_item(&item).unwrap();
             for name in [
                 "customer_id",
@@ -231,6 +256,10 @@ mod tests {
                 "catalog_version",
                 "constant_baseline",
                 "type",
+                "confidence",
+                "source",
+                "examples",
+                "affected_entities",
             ] {
                 assert!(stored.contains_key(name), "{name}");
             }

@@ -50,6 +50,17 @@ impl Conditions {
         self.texts.push(format!("{map}.{key} = {value}"));
     }
 
+    /// The attribute has one of these texts, if some are wanted. There are at most [`MOST_VALUES`] of them.
+    pub(crate) fn one_of(&mut self, attribute: &str, wanted: &[&str]) {
+        if wanted.is_empty() {
+            return;
+        }
+        let name = self.name(attribute);
+        let values: Vec<String> =
+            wanted.iter().map(|wanted| self.value(AttributeValue::S((*wanted).to_owned()))).collect();
+        self.texts.push(format!("{name} IN ({})", values.join(", ")));
+    }
+
     /// The metric is one of these, if some are wanted.
     pub(crate) fn metrics(&mut self, wanted: Option<&[MetricName]>) {
         let Some(wanted) = wanted else { return };
@@ -119,6 +130,7 @@ mod tests {
     fn what_is_not_wanted_is_no_condition() {
         let mut conditions = Conditions::alive(Timestamp::UNIX_EPOCH);
         conditions.equal("severity", None);
+        conditions.one_of("type", &[]);
         conditions.entry("ids", "execution_id", None);
         conditions.metrics(None);
         conditions.entity(None);

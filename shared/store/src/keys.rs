@@ -33,6 +33,12 @@ use super::Attributes;
 /// Index of anomalies by metric and time.
 pub(crate) const METRIC_INDEX: &str = "metric-severity-index";
 
+/// Index of the anomalies of an entity by time. Anomalies of customers as a whole are not in it.
+pub(crate) const ENTITY_INDEX: &str = "entity-index";
+
+/// Sparse index of the anomalies of an execution or a trace by time.
+pub(crate) const EXECUTION_INDEX: &str = "execution-index";
+
 /// Sparse index of alerts that wait: its key is the attribute `pending_alert`.
 pub(crate) const PENDING_INDEX: &str = "pending-alerts-index";
 
@@ -96,6 +102,17 @@ pub(crate) fn anomaly_key(
 /// An entity as part of a key: 64 bits of the hash of its names.
 pub(crate) fn entity_hash(entity: &EntityPath) -> String {
     sha256(&entity.joined())[..16].to_owned()
+}
+
+/// An entity of a customer, as the key of the index by entity.
+pub(crate) fn entity(of: &CustomerId, entity: &EntityPath) -> String {
+    format!("{}#{}", customer(of), entity_hash(entity))
+}
+
+/// An execution or a trace of a customer, as the key of the index by execution. Ids may be long, so the key holds 64 bits of
+/// their hash. The lists compare the ids themselves.
+pub(crate) fn execution(of: &CustomerId, id: &str) -> String {
+    format!("{}#{}", customer(of), &sha256(id)[..16])
 }
 
 /// A bound for sort keys. All anomalies of this millisecond come after the bound, and all earlier ones before it.
@@ -338,6 +355,19 @@ mod tests {
         for foreign in ["ANOMALY#x#api_calls", "ANOMALY#1", "INCIDENT#1#api_calls", "ANOMALY#1#"] {
             assert_eq!(anomaly_of(foreign), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn keys_of_indexes_are_of_one_customer_and_fit() {
+        let longest = CustomerId::new("x".repeat(CustomerId::MAX_BYTES)).unwrap();
+        let entity_of = EntityPath::new(vec!["nightly".to_owned(), "load".to_owned()]).unwrap();
+        let long = "e".repeat(5_000);
+        // DynamoDB takes 2,048 bytes.
+        assert!(entity(&longest, &entity_of).len() <= 2_048 && execution(&longest, &long).len() <= 2_048);
+        let [one, other] = ["acme", "globex"].map(|id| CustomerId::new(id).unwrap());
+        assert_eq!(entity(&one, &entity_of), "CUSTOMER#acme#048a0d682c46431a");
+        assert_ne!(execution(&one, "e-1"), execution(&other, "e-1"));
+        assert_ne!(execution(&one, "e-1"), execution(&one, "e-2"));
     }
 
     #[test]

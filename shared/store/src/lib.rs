@@ -22,6 +22,7 @@ mod anomaly_closing;
 mod anomaly_count;
 mod anomaly_item;
 mod backtests;
+mod by_index;
 mod conditions;
 mod config;
 mod conflicts;

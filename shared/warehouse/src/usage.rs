@@ -14,7 +14,9 @@
 
 mod entities;
 mod error;
+mod examples;
 mod hours;
+mod hours_of_events;
 mod intake;
 mod models;
 mod off_hours;
@@ -32,7 +34,9 @@ mod tries;
 pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FailedInARow, FinishedEvent, Outcomes};
 pub(crate) use error::exception_code;
 pub use error::{QueryContext, UsageError, UsageErrorKind};
+pub use examples::{ExamplesRequest, Wanted};
 pub use hours::{CustomerHours, HoursOfCustomers, KnownHours};
+pub use hours_of_events::EventsOfHour;
 pub use intake::{Overflowing, PollError};
 pub use models::{CustomerModel, Fit, ModelWriter, ModelsOfCustomers};
 pub use off_hours::EntityHour;

@@ -52,13 +52,15 @@ const FILTERS: [&str; 11] = [
 ];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 41] = [
+const COLUMNS: [&str; 43] = [
     "anomaly_id",
     "type",
     "customer_id",
     "source",
     "entity",
     "ids.execution_id",
+    "examples",
+    "affected_entities",
     "deviation_factor",
     "metric",
     "unit",
@@ -239,7 +241,7 @@ pub(crate) async fn detail(
 }
 
 /// Continues a list, in the bounds that it began with.
-fn resume(
+pub(crate) fn resume(
     cursor: &str,
     binding: &str,
     filter: &mut AnomalyFilter,
@@ -265,7 +267,7 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Pr
     let filter = AnomalyFilter {
         customer: caller.customer(query.customer()?)?,
         metrics: listed::metrics(app, query)?,
-        kind: query.word("type", &AnomalyKind::ALL.map(|kind| (kind.as_str(), kind)))?,
+        kinds: query.word("type", &AnomalyKind::ALL.map(|kind| (kind.as_str(), kind)))?.into_iter().collect(),
         entity: listed::entity(query)?,
         first_name: None,
         execution_id: query.text("execution_id").map(str::to_owned),

@@ -211,7 +211,7 @@ pub(crate) fn with_entities<'a>(app: &'a App, name: &str) -> Result<&'a Catalog,
 }
 
 /// Refuses an entity that the source cannot have.
-fn fits(source: &Catalog, entity: &EntityPath) -> Result<(), Problem> {
+pub(crate) fn fits(source: &Catalog, entity: &EntityPath) -> Result<(), Problem> {
     let wanted = source.entities().map_or(0, |entities| entities.names.len());
     let found = entity.names().len();
     if wanted == found {
@@ -257,7 +257,7 @@ impl EntityBaselines {
             EntityBaseline { metric, unit, mean, p50, p95, p99, sample_count }
         });
         let (sample_count, success_rate) = usual::outcomes(source, events.iter());
-        let (from, until) = usual::days_before(app, now);
+        let (from, until) = usual::days_before(app, source, now);
         Self {
             source: source.name().to_owned(),
             customer_id: customer.into(),

@@ -26,7 +26,7 @@ use crate::routes::sources::source_in_path;
 use crate::views::Time;
 
 /// The expected cost of a check: it looks for a row, and reads thirty days of an entity.
-const COST: Duration = Duration::from_secs(1);
+pub(crate) const COST: Duration = Duration::from_secs(1);
 
 /// Longest id of an event.
 const LONGEST_ID: usize = 1_000;
@@ -118,15 +118,9 @@ pub(crate) async fn check(
 ) -> Result<Json<CheckedEvent>, Problem> {
     let now = query.only(&[])?.now();
     let EventCheckRequest { id } = request;
-    let length = id.chars().count();
-    if length == 0 || length > LONGEST_ID {
-        return Err(Problem::invalid(
-            "id",
-            format!("id must have 1 to {LONGEST_ID} characters, not {length}"),
-        ));
-    }
+    is_id(&id, "id")?;
     let source = source_in_path(&app, &source)?;
-    if source.entities().is_none_or(|entities| entities.id.is_none()) {
+    if !has_ids(source) {
         let detail = format!(
             "the source {} has no `id` in the catalog, so no single event can be found",
             source.name()
@@ -134,15 +128,42 @@ pub(crate) async fn check(
         return Err(Problem::of(Code::SourceWithoutIds, detail));
     }
     let work = async {
-        may_check(&app, &caller, source, &id, &serving).await?;
-        let Some(function) = &app.checks else {
-            let detail = "this deployment has no sources: no function checks events (CHECKS_FUNCTION)";
-            return Err(Problem::of(Code::NoSources, detail));
-        };
-        let own = caller.customer(None)?;
-        function.check(source.name(), &id, own.as_ref()).await.map_err(Problem::from)
+        match is_visible(&app, &caller, source, &id, &serving).await? {
+            true => checked(&app, &caller, source, &id).await,
+            false => Err(no_event()),
+        }
     };
-    match within_limits(&app, &caller, now, COST, work).await? {
+    within_limits(&app, &caller, now, COST, work).await.map(Json)
+}
+
+/// Refuses a text that is too long for the id of an event, or empty.
+pub(crate) fn is_id(id: &str, parameter: &str) -> Result<(), Problem> {
+    let length = id.chars().count();
+    if (1..=LONGEST_ID).contains(&length) {
+        return Ok(());
+    }
+    let detail = format!("{parameter} must have 1 to {LONGEST_ID} characters, not {length}");
+    Err(Problem::invalid(parameter, detail))
+}
+
+/// Whether single events of a source can be found.
+pub(crate) fn has_ids(source: &Catalog) -> bool {
+    source.entities().is_some_and(|entities| entities.id.is_some())
+}
+
+/// Has an event judged that the caller may see.
+pub(crate) async fn checked(
+    app: &App,
+    caller: &Caller,
+    source: &Catalog,
+    id: &str,
+) -> Result<CheckedEvent, Problem> {
+    let Some(function) = &app.checks else {
+        let detail = "this deployment has no sources: no function checks events (CHECKS_FUNCTION)";
+        return Err(Problem::of(Code::NoSources, detail));
+    };
+    let own = caller.customer(None)?;
+    match function.check(source.name(), id, own.as_ref()).await.map_err(Problem::from)? {
         Outcome::Unjudged(unjudged) => Err(refusal(unjudged)),
         Outcome::Checked(checked) => {
             let checked: CheckedEvent = serde_json::from_value(checked)
@@ -150,39 +171,39 @@ pub(crate) async fn check(
             // Somebody may have written a newer row with this id meanwhile.
             let customer = CustomerId::new(&*checked.customer_id).map_err(|_| no_event())?;
             caller.may_see(&customer).map_err(|_| no_event())?;
-            Ok(Json(checked))
+            Ok(checked)
         }
     }
 }
 
-/// Refuses an event that does not exist, or that the caller may not see.
-async fn may_check(
+/// Whether an event exists, and the caller may see it.
+pub(crate) async fn is_visible(
     app: &App,
     caller: &Caller,
     source: &Catalog,
     id: &str,
     serving: &Serving,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let mut tries = tries(app, serving);
     let own = caller.customer(None)?;
     let event = loop {
         match app.usage.event((id, own.as_ref()), source, &tries.query_id()).await {
-            Ok(event) => break event.ok_or_else(no_event)?,
+            Ok(event) => break event,
             Err(error) => tries.again(error, false).await?,
         }
     };
+    let Some(event) = event else { return Ok(false) };
     if !caller.is_customer() {
-        return Ok(());
+        return Ok(true);
     }
     // The key of an event without a whole entity still begins with its customer.
-    let key = String::from_utf8(event.key).map_err(|_| no_event())?;
-    let customer = key.split(EntityPath::SEPARATOR).next().unwrap_or_default();
-    let customer = CustomerId::new(customer).map_err(|_| no_event())?;
-    caller.may_see(&customer).map_err(|_| no_event())
+    let Ok(key) = String::from_utf8(event.key) else { return Ok(false) };
+    let customer = CustomerId::new(key.split(EntityPath::SEPARATOR).next().unwrap_or_default());
+    Ok(customer.is_ok_and(|customer| caller.may_see(&customer).is_ok()))
 }
 
 /// One answer for an event that does not exist, and for one that the caller may not see.
-fn no_event() -> Problem {
+pub(crate) fn no_event() -> Problem {
     let detail = "there is no such event, or this token does not show it; if its row is not written yet, send it again";
     Problem::of(Code::NotFound, detail)
 }

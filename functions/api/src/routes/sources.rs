@@ -16,7 +16,7 @@ use crate::listed::known_sources;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid};
 
-/// The window of a metric that rules judge.
+/// The window of a metric of customers.
 const WINDOW: &str = "1h";
 
 #[derive(Serialize, ToSchema)]
@@ -39,6 +39,12 @@ pub(crate) struct SourceView {
     /// The columns of the names of an entity, the widest first. Null stands for an expression. Empty for the usage of customers.
     #[schema(example = json!(["workflow_id"]))]
     pub entity: Vec<Option<String>>,
+    /// What people call a customer of the source.
+    #[schema(example = "workspace")]
+    pub tenant_noun: String,
+    /// What people call an entity of the source.
+    #[schema(example = "workflow")]
+    pub entity_noun: String,
     /// Whether single events of it can be checked.
     pub checks: bool,
     pub metrics: Vec<SourceMetric>,
@@ -59,7 +65,7 @@ pub(crate) struct SourceMetric {
     /// The names of the rules that judge it. Empty if models of the week do.
     #[schema(example = json!(["percentile"]))]
     pub rules: Vec<String>,
-    /// The window that is judged each hour. Models judge longer ones too.
+    /// The window that is judged: 24h, 1h, 5m or 1m. Models judge longer ones too.
     #[schema(example = "1h")]
     pub window: &'static str,
 }
@@ -108,6 +114,8 @@ impl From<&Catalog> for SourceView {
             name: source.name().to_owned(),
             tenant: tenant.and_then(|metric| column(&metric.customer_column)),
             entity: entity.iter().map(|name| column(name)).collect(),
+            tenant_noun: entities.map_or("customer", |entities| &entities.nouns.tenant).to_owned(),
+            entity_noun: entities.map_or("customer", |entities| &entities.nouns.entity).to_owned(),
             checks: entities.is_some_and(|entities| entities.id.is_some()),
             metrics: source.metrics().iter().map(SourceMetric::from).collect(),
         }
@@ -122,7 +130,7 @@ impl From<&MetricSpec> for SourceMetric {
             aggregate: spec.aggregate,
             kind: spec.kind,
             rules: spec.rules.iter().map(|of| of.rule.name().to_owned()).collect(),
-            window: WINDOW,
+            window: spec.entities.as_ref().map_or(WINDOW, |entities| entities.pace.window.as_str()),
         }
     }
 }

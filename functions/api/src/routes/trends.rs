@@ -140,7 +140,7 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Pr
 }
 
 #[derive(Default)]
-struct Tally {
+pub(crate) struct Tally {
     by_direction: ByDirection,
     by_metric: BTreeMap<String, u64>,
     by_type: BTreeMap<String, u64>,
@@ -149,7 +149,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, seen: &CountedAnomaly) {
+    pub(crate) fn add(&mut self, seen: &CountedAnomaly) {
         let day = Timestamp::from_millisecond(seen.detected_at).map(day_of).unwrap_or_default();
         self.by_day.entry(day).or_default().add(seen.severity);
         self.by_customer.entry(seen.customer_id.clone()).or_default().add(seen.severity);
@@ -161,7 +161,7 @@ impl Tally {
         }
     }
 
-    fn trends(self, from: Timestamp, until: Timestamp, top: usize) -> Trends {
+    pub(crate) fn trends(self, from: Timestamp, until: Timestamp, top: usize) -> Trends {
         let mut by_severity = BySeverity::default();
         for day in self.by_day.values() {
             by_severity.warning += day.warning;

@@ -21,11 +21,11 @@ use crate::access::Reader;
 use crate::answer::Serving;
 use crate::error::{Code, Problem};
 use crate::listed::{self, SeverityWord};
-use crate::params::{self, CustomerInPath, Query, TIMES, TwoInPath, part_of_path};
+use crate::params::{self, CustomerInPath, Query, TwoInPath, part_of_path};
 use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, Unavailable};
 use crate::times;
 use crate::usual::{self, Spread};
-use crate::views::{Time, TimeForm};
+use crate::views::Time;
 
 /// Most anomalies of an answer. `total` counts the others.
 const MOST: usize = 500;
@@ -145,7 +145,7 @@ pub(crate) async fn anomalies(
     CustomerInPath(workspace): CustomerInPath,
     query: Query,
 ) -> Result<Json<WorkspaceAnomalies>, Problem> {
-    let query = with_texts(query.only(&["workflow_id", "severity", "from", "to"])?);
+    let query = query.only(&["workflow_id", "severity", "from", "to"])?.with_texts();
     caller.may_see(&workspace)?;
     let now = query.now();
     let until = query.time("to")?.unwrap_or(now);
@@ -208,7 +208,7 @@ pub(crate) async fn baselines(
     TwoInPath(workspace, workflow): TwoInPath,
     query: Query,
 ) -> Result<Json<WorkflowBaselines>, Problem> {
-    let query = with_texts(query.only(&[])?);
+    let query = query.only(&[])?.with_texts();
     let workspace = part_of_path(&workspace, "workspace", "the workspace")?;
     let workspace: CustomerId = params::customer(&workspace, "workspace")?;
     let workflow = part_of_path(&workflow, "workflow", "the workflow")?;
@@ -266,14 +266,6 @@ fn node_duration(events: &EntityEvents) -> Option<(String, NodeDuration)> {
     let node = events.entity.names().get(1)?.clone();
     let Spread { mean, p95, .. } = Spread::of(&events.figures);
     Some((node, NodeDuration { mean, p95 }))
-}
-
-/// Times of these answers are texts, unless the request chooses.
-fn with_texts(query: Query) -> Query {
-    if query.text(TIMES).is_none() {
-        TimeForm::Rfc3339.choose();
-    }
-    query
 }
 
 impl WorkspaceAnomaly {

@@ -25,6 +25,12 @@ pub(crate) struct AboutView {
     /// The value divided by the usual one for rises. For drops the usual value divided by the value, and negative.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deviation_factor: Option<f64>,
+    /// Ids of up to five events of the window that failed, or whose value is beyond the limit. For a check of one event its id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
+    /// The names of the entity and the `ids` of the examples, each once, at most ten.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub affected_entities: Vec<String>,
     /// The values that are new, in their first 200 characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
@@ -35,9 +41,19 @@ pub(crate) struct AboutView {
 
 impl From<Option<About>> for AboutView {
     fn from(about: Option<About>) -> Self {
-        let Some(About { source, ids, events, bad_events, deviation_factor, values, more_values }) = about else {
-            return Self::default();
-        };
-        Self { source: Some(source), ids, events, bad_events, deviation_factor, values, more_values }
+        let Some(about) = about else { return Self::default() };
+        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } = about;
+        let (source, values, more_values) = (Some(source), about.values, about.more_values);
+        Self {
+            source,
+            ids,
+            events,
+            bad_events,
+            deviation_factor,
+            examples,
+            affected_entities,
+            values,
+            more_values,
+        }
     }
 }

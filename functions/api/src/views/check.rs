@@ -236,7 +236,10 @@ impl Check {
                 _ => None,
             },
             threshold: settings.z_score().threshold(),
-            why: found.explanation.as_ref().map(Why::of).into(),
+            why: WhyView::of(
+                found.explanation.as_ref().map(Why::of),
+                found.explanation.as_ref().map(|explanation| explanation.confidence),
+            ),
             description: match found.is_of_nobody {
                 true => "no usage of this customer, of any metric, in this period or the time before it"
                     .to_owned(),

@@ -6,14 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Why a window is judged as it is. All of it is absent for a first use, for a check of a chosen period, and for anomalies
-/// of earlier versions.
+/// of earlier versions. Anomalies of rules have `confidence` alone.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = Why)]
 pub(crate) struct WhyView {
     /// How far the window is from usual, in thresholds: from 1 on it is critical. Negative below usual.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
-    /// How sure the detectors are together, from 0 to 1.
+    /// How sure the detectors are together, or how sure the rule makes, from 0 to 1: .70 at three spreads, .90 at five. Absent
+    /// where nothing is known of chance, as with a fixed limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
     /// What each detector says.
@@ -33,13 +34,13 @@ pub(crate) struct WhyView {
     pub sparkline: Option<String>,
 }
 
-impl From<Option<Why>> for WhyView {
-    fn from(why: Option<Why>) -> Self {
-        let Some(why) = why else { return Self::default() };
-        let Why { score, confidence, detectors, nearest, known_days, trust, sparkline } = why;
+impl WhyView {
+    pub(crate) fn of(why: Option<Why>, confidence: Option<f64>) -> Self {
+        let Some(why) = why else { return Self { confidence, ..Self::default() } };
+        let Why { score, detectors, nearest, known_days, trust, sparkline } = why;
         Self {
             score: Some(score),
-            confidence: Some(confidence),
+            confidence,
             detectors,
             nearest,
             known_days: Some(known_days),

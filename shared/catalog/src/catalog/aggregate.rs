@@ -6,6 +6,7 @@ use super::MetricSpec;
 
 /// How the events of a window become one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Aggregate {
     Count,

@@ -29,13 +29,14 @@ pub struct Entities {
     pub pace: Pace,
     /// How many entities of a customer are judged one by one. The others are judged together.
     pub most: u32,
-    /// Customers with more entities than that. A run finds them.
-    pub overflowing: Vec<String>,
+    /// Customers with more entities than that, if a run found any.
+    pub overflow: Option<Overflow>,
     pub nouns: Nouns,
 }
 
 /// How events come into the rollup of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Feed {
     /// Views add each inserted row. For tables that rows are only added to.
@@ -43,6 +44,14 @@ pub enum Feed {
     View,
     /// Each run reads the hours that changed. For tables whose rows are rewritten or repeated.
     Poll,
+}
+
+/// Customers with more entities than their source judges one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    pub customers: Vec<String>,
+    /// From then on an entity needs an event to be judged alone, in Unix seconds.
+    pub since: u32,
 }
 
 /// What people call its customers and its entities.
@@ -54,6 +63,23 @@ pub struct Nouns {
 
 /// Ids of an event that its anomaly carries, by their names: expressions of the table.
 pub type Ids = BTreeMap<String, String>;
+
+impl Nouns {
+    const USUAL: [&str; 2] = ["customer", "entity"];
+
+    /// Those that a file leaves out are `customer` and `entity`.
+    pub(super) fn new(tenant: Option<&String>, entity: Option<&String>) -> Self {
+        let [customer, usual] = Self::USUAL.map(str::to_owned);
+        Self { tenant: tenant.cloned().unwrap_or(customer), entity: entity.cloned().unwrap_or(usual) }
+    }
+
+    /// That of a customer and that of an entity, where it is not the usual one.
+    pub fn own(&self) -> [Option<String>; 2] {
+        let [customer, entity] = Self::USUAL;
+        [(&self.tenant, customer), (&self.entity, entity)]
+            .map(|(noun, usual)| Some(noun.clone()).filter(|noun| noun != usual))
+    }
+}
 
 impl Entities {
     pub(super) const DEFAULT_MOST: u32 = 10_000;

@@ -1,11 +1,11 @@
 //! The entries of the files of a catalog, before they are resolved and validated.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
 use super::source::Source;
-use super::{CatalogError, MetricSpec};
+use super::{CatalogError, MetricSpec, presets};
 use crate::fingerprint;
 
 /// The entries of all parts of a catalog.
@@ -17,11 +17,17 @@ pub(super) struct Entries {
     pub(super) tables: Vec<toml::Table>,
     /// By the name of a metric or source, the file that it stands in.
     pub(super) origins: HashMap<String, String>,
+    /// All entries, each as one text that comments and the order of its keys do not change.
+    pub(super) texts: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(super) struct File {
+    /// Catalogs of known systems, by name. Their entries come first.
+    #[serde(default)]
+    presets: Vec<String>,
     #[serde(default)]
     source: Vec<Source>,
     #[serde(default)]
@@ -31,6 +37,8 @@ struct File {
 #[derive(Deserialize)]
 struct Tables {
     #[serde(default)]
+    source: Vec<toml::Table>,
+    #[serde(default)]
     metric: Vec<toml::Table>,
 }
 
@@ -38,7 +46,11 @@ impl Entries {
     /// Adds the entries of a file; `origin` names it in errors.
     pub(super) fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
-        let File { mut source, mut metric } = toml::from_str(text).map_err(syntax)?;
+        let File { presets, mut source, mut metric } = toml::from_str(text).map_err(syntax)?;
+        for name in presets {
+            let (path, text) = presets::named(&name)?;
+            self.add(text, &path)?;
+        }
         let of_sources = source.iter_mut().flat_map(Source::expressions_mut);
         let of_metrics = metric.iter_mut().flat_map(MetricSpec::expressions_mut);
         of_sources.chain(of_metrics).for_each(|text| *text = fingerprint::expand(text));
@@ -48,6 +60,7 @@ impl Entries {
         self.origins.extend(names.map(|name| (name, origin.to_owned())));
         self.sources.extend(source);
         self.metrics.extend(metric);
+        self.texts.extend(tables.source.iter().chain(&tables.metric).map(toml::Table::to_string));
         self.tables.extend(tables.metric);
         Ok(())
     }

@@ -10,9 +10,11 @@ use crate::{DetectionConfig, expression};
 
 /// One metric: where its events are, and how its value is computed.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetricSpec {
     #[serde(deserialize_with = "metric_name")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "SourceName"))]
     pub name: MetricName,
     pub unit: String,
     /// What its anomalies are called. Without it they have the type that their verdict says.
@@ -60,6 +62,7 @@ pub struct MetricSpec {
 
 /// How `meterflow import` writes a value of a metric as an event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImportRule {
     pub event_type: String,

@@ -16,6 +16,7 @@ pub struct Pace {
 
 /// The length of the window that rules judge. Windows begin at multiples of their length since 1970, in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 pub enum SourceWindow {
     #[serde(rename = "24h")]
     Day,

@@ -12,6 +12,7 @@ use crate::expression;
 
 /// A table with the columns and the condition that all metrics of the source share.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
     pub(super) name: SourceName,
@@ -44,6 +45,7 @@ pub(super) struct Source {
 
 /// One expression, or several of them.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Names {
     #[default]
@@ -139,7 +141,8 @@ impl Names {
 }
 
 /// Names of ids that an anomaly may carry.
-const IDS: [&str; 6] = ["execution_id", "trace_id", "span_id", "node_key", "connector_key", "ticket_id"];
+pub(super) const IDS: [&str; 6] =
+    ["execution_id", "trace_id", "span_id", "node_key", "connector_key", "ticket_id"];
 
 impl Source {
     /// Its entities, and how they are fed. `None` if the views of usage feed it.
@@ -156,11 +159,8 @@ impl Source {
             // A refused text never comes here.
             pace: self.pace().unwrap_or_default(),
             most: self.max_entities.unwrap_or(Entities::DEFAULT_MOST),
-            overflowing: Vec::new(),
-            nouns: Nouns {
-                tenant: self.tenant_noun.clone().unwrap_or_else(|| "customer".to_owned()),
-                entity: self.entity_noun.clone().unwrap_or_else(|| "entity".to_owned()),
-            },
+            overflow: None,
+            nouns: Nouns::new(self.tenant_noun.as_ref(), self.entity_noun.as_ref()),
         })
     }
 

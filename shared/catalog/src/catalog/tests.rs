@@ -53,10 +53,17 @@ fn a_metric_has_the_steps_of_its_entry_and_no_others() {
 }
 
 #[test]
-fn the_version_follows_the_text() {
+fn the_version_follows_the_entries() {
     let version = |text: &str| Catalog::parse(text, "a").unwrap().version().to_owned();
-    assert_eq!(version(GOOD), version(GOOD));
+    assert_eq!(version(GOOD), version(&format!("# A comment.\n{GOOD}")));
     assert_ne!(version(GOOD), version(&GOOD.replace("min_change = 1", "min_change = 2")));
+    assert_ne!(version(&of_source("", "")), version(&of_source("tenant = \"team\"", "")));
+    // In one file with a preset by its name, as in a stack, and in two files.
+    let [usage, own] = ["preset:usage", "a"].map(str::to_owned);
+    let parts = [(GOOD.to_owned(), own), (BUILT_IN.to_owned(), usage)];
+    let named = format!("presets = [\"usage\"]\n{GOOD}");
+    assert_eq!(Catalog::parse_all(&parts).unwrap().version(), version(&named));
+    assert_ne!(version(GOOD), version(&named));
 }
 
 #[test]

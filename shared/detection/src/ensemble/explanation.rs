@@ -37,8 +37,6 @@ pub struct Explanation {
 pub struct Why {
     /// How far the window is from usual, in thresholds: from 1 on it is critical. Negative below usual.
     pub score: f64,
-    /// How sure the score makes, from 0 to 1.
-    pub confidence: f64,
     /// What each detector says.
     pub detectors: Vec<DetectorSays>,
     /// The condition that the anomaly passed by the least: a higher limit would have silenced it first. Absent without an
@@ -88,7 +86,7 @@ impl Assessment {
 
 impl Why {
     pub fn of(explanation: &Explanation) -> Self {
-        let Explanation { score, confidence, nearest, days, trust, review, .. } = explanation;
+        let Explanation { score, nearest, days, trust, review, .. } = explanation;
         let rounded = |nearest: &Nearest| Nearest {
             figure: number(nearest.figure),
             limit: number(nearest.limit),
@@ -96,7 +94,6 @@ impl Why {
         };
         Self {
             score: number(*score),
-            confidence: number(*confidence),
             detectors: explanation.detectors(),
             nearest: nearest.as_ref().map(rounded),
             known_days: *days,

@@ -12,6 +12,7 @@ use crate::{Baseline, Detail, Direction, Expected, Verdict};
 /// An anomaly is a window with at least `events` events of at least `principals` different accounts. It is critical if an
 /// attempt succeeded after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Burst {
     /// At least 1.

@@ -12,6 +12,7 @@ use crate::{Baseline, Detail, Direction, Expected, Opinion, Reason, Verdict};
 /// An anomaly is a number of distinct values of at least `min_distinct`, at least `factor` times the mean, and at least `z`
 /// spreads above it. It is critical with twice the factor and twice the spreads.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DistinctGrowth {
     /// Above 0 and at most 50.

@@ -11,6 +11,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Severity, Verdict};
 
 /// An anomaly is a value that comes at least `min_events` times, and was not seen for `unseen_days`. It is a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Novelty {
     /// From 1 to 365.

@@ -11,6 +11,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Severity, Verdict};
 /// An anomaly is an hour with at least `min_events` events, if the same hour of the day had none in 30 days. It is always
 /// a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OffHours {
     /// At least 1.

@@ -12,6 +12,7 @@ use crate::{Baseline, Detail, Direction, Expected, Histogram, Reason, Verdict};
 
 /// What the rule judges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Of {
     /// Each event. It is an anomaly above the percentile of the baseline, above `factor` times the mean, and above the mean
@@ -25,6 +26,7 @@ pub enum Of {
 
 /// The usual 95 % of the values end at the percentile.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Percentile {
     pub of: Of,

@@ -23,6 +23,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Verdict};
 /// with at least `min_bad` bad events. It is critical with a tail of at most `critical_tail` or a rate of at least
 /// `critical_rate`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Rate {
     /// Above 0 and at most 0.5.

@@ -12,6 +12,7 @@ use crate::{Baseline, Detail, Direction, Expected, Histogram, Reason, Verdict};
 /// An anomaly is a value under `below` times the mean, or over `above` times the mean if that is set. Exactly zero is
 /// critical if no value of the baseline is zero. Twice the ratio `above` is critical too.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Ratio {
     /// Above 0 and below 1.

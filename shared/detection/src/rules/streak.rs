@@ -18,6 +18,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Verdict};
 /// chance says little, and the streak must have at least `first_length`. It is critical with twice the needed length, or a
 /// chance of at most `critical_chance`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Streak {
     /// At least 2.

@@ -8,6 +8,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Verdict};
 
 /// The side of the limits that is an anomaly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     #[default]
@@ -18,6 +19,7 @@ pub enum Side {
 /// An anomaly is a value beyond `warning`, and a critical one is beyond `critical`. One of them may be absent. A value at
 /// its limit is within.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Threshold {
     /// In the metric's unit.

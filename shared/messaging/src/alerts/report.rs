@@ -2,12 +2,14 @@
 
 use detection::incident::{Event, Incident};
 use detection::units::humanize;
-use detection::{AnomalyId, CustomerId, Direction, EntityPath, Figures, MetricName, Severity, Why, describe};
+use detection::{
+    About, AnomalyId, CustomerId, Direction, EntityPath, Figures, MetricName, Severity, Why, describe,
+};
 use serde_json::json;
 use store::{AnomalyItem, Notice};
 
 use super::message::Message;
-use super::text::{capitalized, inert, numbered, printable, subject, time};
+use super::text::{capitalized, inert, numbered, printable, subject, time, with_capital};
 
 pub(super) fn of_anomaly(item: &AnomalyItem) -> Message {
     Report::of_anomaly(item).message()
@@ -34,6 +36,9 @@ struct Report<'a> {
     expected: Option<(f64, f64)>,
     /// Why a model calls the window an anomaly, if the message is about one.
     why: Option<&'a Why>,
+    confidence: Option<f64>,
+    /// The events behind it, if it is about an anomaly of a source with entities.
+    about: Option<&'a About>,
     anomaly_id: AnomalyId,
     detected_at: i64,
     window: (i64, i64),
@@ -67,6 +72,8 @@ impl<'a> Report<'a> {
             figures: item.evidence.figures,
             expected: Some((item.evidence.expected_low, item.evidence.expected_high)),
             why: item.why.as_ref(),
+            confidence: item.confidence,
+            about: item.about.as_ref(),
             anomaly_id: item.anomaly_id.clone(),
             detected_at: item.detected_at,
             window: (item.window_start, item.window_end),
@@ -91,6 +98,8 @@ impl<'a> Report<'a> {
             figures: incident.latest,
             expected: None,
             why: None,
+            confidence: None,
+            about: None,
             anomaly_id: notice.anomaly_id(),
             detected_at: notice.detected_at,
             window: (window_end - detection::window::HOURS * 3_600_000, window_end),
@@ -125,10 +134,16 @@ impl<'a> Report<'a> {
         }
         if let Some(why) = self.why {
             body["score"] = json!(why.score);
-            body["confidence"] = json!(why.confidence);
             if let Some(chart) = self.chart() {
                 body["sparkline"] = json!(chart);
             }
+        }
+        if let Some(confidence) = self.confidence {
+            body["confidence"] = json!(confidence);
+        }
+        if let Some(About { examples, affected_entities, .. }) = self.about {
+            body["affected_entities"] = json!(affected_entities);
+            body["examples"] = json!(examples);
         }
         if let Some(incident) = self.incident {
             body["incident_id"] = json!(incident.id());
@@ -190,9 +205,13 @@ impl<'a> Report<'a> {
     fn email(&self) -> String {
         let mut lines = vec![format!("{}.", inert(&capitalized(&self.description))), String::new()];
         let mut fact = |name: &str, value: String| lines.push(format!("{:<11}{value}", format!("{name}:")));
-        fact("Customer", inert(self.customer_id.as_str()));
+        let noun = |of: fn(&About) -> &Option<String>, usual: &str| {
+            let own = self.about.and_then(|about| of(about).as_deref());
+            with_capital(&inert(own.unwrap_or(usual)))
+        };
+        fact(&noun(|about| &about.tenant_noun, "customer"), inert(self.customer_id.as_str()));
         if let Some(entity) = self.entity {
-            fact("Entity", inert(&entity.to_string()));
+            fact(&noun(|about| &about.entity_noun, "entity"), inert(&entity.to_string()));
         }
         fact("Metric", self.metric.to_string());
         fact("Severity", format!("{} ({})", self.severity.as_str(), self.direction.as_str()));

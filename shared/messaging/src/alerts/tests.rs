@@ -75,6 +75,23 @@ fn the_e_mail() {
 }
 
 #[test]
+fn the_e_mail_has_the_words_of_the_source() {
+    let about = detection::About {
+        tenant_noun: Some("workspace".to_owned()),
+        entity_noun: Some("flow\nSeverity: none".to_owned()),
+        ..detection::About::of("executions")
+    };
+    let entity_path = detection::EntityPath::new(vec!["nightly".to_owned()]);
+    let item = AnomalyItem { about: Some(about), entity_path, ..item("cust_1") };
+    let email = message(AlertItem::Anomaly(Box::new(item.clone()))).email;
+    assert!(email.contains("\nWorkspace: cust_1\n"), "{email}");
+    assert!(email.contains("nightly\n") && !email.contains("\nSeverity: none"), "{email}");
+    let usual = AnomalyItem { about: Some(detection::About::of("executions")), ..item };
+    let email = message(AlertItem::Anomaly(Box::new(usual))).email;
+    assert!(email.contains("\nCustomer:  cust_1\nEntity:    nightly\n"), "{email}");
+}
+
+#[test]
 fn the_digest() {
     let entry = |n: u32| DigestEntry {
         anomaly_id: format!("1.m.{n}"),

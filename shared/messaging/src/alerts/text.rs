@@ -35,6 +35,12 @@ pub(super) fn capitalized(sentence: &str) -> String {
     }
 }
 
+/// A noun at the beginning of a line.
+pub(super) fn with_capital(noun: &str) -> String {
+    let mut letters = noun.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Unix milliseconds as RFC 3339.
 pub(super) fn time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map(|at| at.to_string()).unwrap_or_default()

@@ -67,12 +67,12 @@ fn has_weight(metric: &MetricSpec) -> bool {
 }
 
 pub(super) fn number_of_events(metric: &MetricSpec) -> &'static str {
-    if has_weight(metric) { "sum(toUInt64(meterflow_weight))" } else { "count()" }
+    if has_weight(metric) { "sum(toUInt64(assumeNotNull(meterflow_weight)))" } else { "count()" }
 }
 
 /// What a sum multiplies the value of a row by.
 fn times_weight(metric: &MetricSpec) -> &'static str {
-    if has_weight(metric) { " * meterflow_weight" } else { "" }
+    if has_weight(metric) { " * assumeNotNull(meterflow_weight)" } else { "" }
 }
 
 /// Sum, largest and smallest value. Rules judge usable values only: one broken value would hide all others of a month, and the
@@ -103,7 +103,7 @@ fn of_entities(metric: &MetricSpec) -> String {
     if metric.entities.is_none() {
         return String::new();
     }
-    let weight = if has_weight(metric) { "toUInt64(meterflow_weight)" } else { "toUInt64(1)" };
+    let weight = if has_weight(metric) { "toUInt64(assumeNotNull(meterflow_weight))" } else { "toUInt64(1)" };
     let shape = match metric.value {
         // Texts have no size, and single values of a ratio mean nothing.
         Some(_) if !metric.aggregate.is_of_texts() && metric.aggregate != Aggregate::Ratio => {
@@ -112,7 +112,7 @@ fn of_entities(metric: &MetricSpec) -> String {
         _ => "CAST(map(), 'Map(Int16, UInt64)')".to_owned(),
     };
     let bad = match has_weight(metric) {
-        true => "sumIf(toUInt64(meterflow_weight), meterflow_bad)",
+        true => "sumIf(toUInt64(assumeNotNull(meterflow_weight)), meterflow_bad)",
         false => "countIf(meterflow_bad)",
     };
     let digest = poll::digest_column(metric);

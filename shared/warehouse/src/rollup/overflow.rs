@@ -1,23 +1,21 @@
 //! Customers with more entities than a source judges one by one. Ids in the names of entities make such customers.
 
-use catalog::{Catalog, Entities};
+use catalog::{Catalog, Entities, Overflow};
 
 use super::Tables;
 use super::statements::quoted;
 
-/// Days in which an entity has had an event, if it is judged alone.
-const DAYS: u16 = 31;
-
-/// The customers of a source with more entities than its limit, with their number. `None` for a source without entities.
+/// The customers of a source with more entities since `{since}` than its limit, with their number. `None` for a source without
+/// entities.
 pub(crate) fn overflowing(catalog: &Catalog) -> Option<String> {
     let Entities { most, .. } = catalog.entities().filter(|entities| !entities.names.is_empty())?;
     Some(format!(
         "SELECT {} AS customer, uniq(customer_id) AS entities FROM {}
-WHERE hour >= now('UTC') - toIntervalDay({DAYS})
+WHERE hour >= toDateTime({{since:UInt32}}, 'UTC')
 GROUP BY customer
 HAVING entities > {most}
 ORDER BY customer",
-        tenant(),
+        customer(),
         Tables::of(catalog).rollup
     ))
 }
@@ -25,30 +23,28 @@ ORDER BY customer",
 /// The rows of a rollup with the entities of overflowing customers that came last as one entity, `other`. Those that came
 /// first stay as they are, so that one which is known does not change.
 pub(super) fn rows(rollup: &str, entities: &Entities) -> Option<String> {
-    let Entities { most, overflowing, names, .. } = entities;
-    if overflowing.is_empty() {
-        return None;
-    }
-    let (tenant, separator) = (tenant(), Entities::SEPARATOR);
-    let overflowing: Vec<String> = overflowing.iter().map(|tenant| format!("'{}'", quoted(tenant))).collect();
-    let overflowing = format!("{tenant} IN ({})", overflowing.join(", "));
-    let other = format!("'{separator}{}'", vec![Entities::OTHER; names.len()].join(separator));
+    let Entities { most, overflow, names, .. } = entities;
+    let Overflow { customers, since } = overflow.as_ref()?;
+    let (customer, separator) = (customer(), Entities::SEPARATOR);
+    let customers: Vec<String> = customers.iter().map(|customer| format!("'{}'", quoted(customer))).collect();
+    let is_overflowing = format!("{customer} IN ({})", customers.join(", "));
+    let other = format!("{separator}{}", vec![Entities::OTHER; names.len()].join(separator));
     Some(format!(
         "(
-    SELECT * REPLACE (toLowCardinality(if({overflowing} AND customer_id NOT IN
+    SELECT * REPLACE (toLowCardinality(if({is_overflowing} AND customer_id NOT IN
     (
-        SELECT customer_id FROM {rollup} WHERE {overflowing}
+        SELECT customer_id FROM {rollup} WHERE {is_overflowing}
         GROUP BY customer_id
-        HAVING max(hour) >= now('UTC') - toIntervalDay({DAYS})
+        HAVING max(hour) >= toDateTime({since}, 'UTC')
         ORDER BY min(hour), customer_id
-        LIMIT {most} BY {tenant}
-    ), concat({tenant}, {other}), customer_id)) AS customer_id)
+        LIMIT {most} BY {customer}
+    ), concat({customer}, '{other}'), customer_id)) AS customer_id)
     FROM {rollup}
 )"
     ))
 }
 
 /// The customer in a key of the rollup.
-fn tenant() -> String {
+fn customer() -> String {
     format!("splitByChar('{}', toString(customer_id))[1]", Entities::SEPARATOR)
 }

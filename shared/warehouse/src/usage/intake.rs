@@ -48,14 +48,15 @@ impl UsageReader {
         Ok(hours)
     }
 
-    /// The customers of a source with more entities than it judges one by one.
+    /// The customers of a source with more entities since `since` than it judges one by one. `since` is in Unix seconds.
     pub async fn overflowing(
         &self,
         catalog: &Catalog,
+        since: u32,
         query_id: &str,
     ) -> Result<Vec<Overflowing>, UsageError> {
         let Some(text) = overflowing(catalog) else { return Ok(Vec::new()) };
-        let query = self.bare_query(&text, query_id).await?;
+        let query = self.bare_query(&text, query_id).await?.param("since", since);
         self.within(&self.context(query_id), query.fetch_all()).await
     }
 }

@@ -5,7 +5,9 @@
 //! of nullable ones.
 
 mod entities;
+mod examples;
 mod hours;
+mod hours_of_events;
 mod off_hours;
 mod past;
 mod ruled;
@@ -17,7 +19,9 @@ mod texts;
 mod values;
 
 pub(super) use entities::{event, figures, outcomes};
+pub(super) use examples::examples;
 pub(super) use hours::hours;
+pub(super) use hours_of_events::hours_of_events;
 pub(super) use off_hours::off_hours;
 pub(super) use past::{customers, held};
 pub(super) use seen::{entities_seen, entity_events};

@@ -154,16 +154,16 @@ SETTINGS final = 1"
 }
 
 /// The time of a metric's event in milliseconds, which is how it is compared everywhere.
-fn instant(metric: &MetricSpec) -> String {
+pub(super) fn instant(metric: &MetricSpec) -> String {
     format!("toDateTime64({}, 3, 'UTC')", metric.time_sql())
 }
 
-fn expression(text: &str) -> String {
+pub(super) fn expression(text: &str) -> String {
     format!("({text})")
 }
 
 /// The value that an event has of a metric, as a number. NaN if it has none.
-fn value(metric: &MetricSpec) -> String {
+pub(super) fn value(metric: &MetricSpec) -> String {
     // A text is no number, and a ratio is of many events.
     if metric.aggregate.is_of_texts() || metric.aggregate == Aggregate::Ratio {
         return "nan".to_owned();

@@ -6,8 +6,8 @@ import json
 import time
 from typing import Dict, List, Optional
 
-from executions.planted import Announcement, Expected, Key
 from local_stack import CloudError, LocalStack, aws_session, shown
+from watching.found import Announcement, Expected, Key
 
 # From the event to its alert, in seconds.
 TARGET_SECONDS = 2.0
