@@ -85,7 +85,7 @@ min_change = 1
 type = "threshold"
 warning = 900
 
-# These two are judged by models.
+# Models judge it.
 [[metric]]
 name = "load"
 source = "calls"
@@ -94,16 +94,6 @@ aggregate = "last"
 value = "load"
 missing = "gap"
 min_change = 5
-
-[[metric]]
-name = "yield"
-source = "calls"
-unit = "ratio"
-aggregate = "ratio"
-value = "hits"
-per = "requests"
-missing = "gap"
-min_change = 0.1
 "#;
 
 const TABLE: &str = "CREATE TABLE calls (id String, team String, client LowCardinality(String), at DateTime64(3, 'UTC'), \
@@ -199,7 +189,6 @@ async fn what_is_planted_is_found_and_nothing_else() -> Result<()> {
         found.iter().map(|item| (text(item, "entity"), text(item, "metric"))).collect();
     let expected = [
         ("cache", "hit_ratio"),
-        ("cache", "yield"),
         ("hot", "load"),
         ("night", "activity"),
         ("queue", "depth"),

@@ -39,7 +39,7 @@ impl Aggregate {
             Self::Max => detection::Aggregate::Max,
             Self::Min => detection::Aggregate::Min,
             Self::Last => detection::Aggregate::Last,
-            // No model judges a percentile, a rate or texts.
+            // No model judges a percentile, a rate, a ratio or texts.
             Self::Avg
             | Self::P50
             | Self::P95
@@ -53,7 +53,7 @@ impl Aggregate {
 
     /// Whether rules must judge a metric of it: models do not.
     pub fn needs_rules(self) -> bool {
-        self.percentile().is_some() || self == Self::Rate || self.is_of_texts()
+        self.percentile().is_some() || matches!(self, Self::Rate | Self::Ratio) || self.is_of_texts()
     }
 
     /// Whether its `value` is a text.

@@ -29,7 +29,6 @@ pub(super) fn needed(metric: &MetricSpec, times: &str) -> Option<(&'static str, 
     let value = "assumeNotNull(meterflow_value)";
     match metric.aggregate {
         // Of a metric with rules one broken value hides no other.
-        Aggregate::Ratio if metric.rules.is_empty() => Some(("per", format!("sum(meterflow_per{times})"))),
         Aggregate::Ratio => {
             Some(("per", format!("sumIf(meterflow_per{times}, isFinite(meterflow_per))")))
         }
@@ -105,10 +104,9 @@ mod tests {
 
     #[test]
     fn each_aggregate_fills_its_column() {
-        insta::assert_snapshot!(view("ratio", "per = \"w\""));
         let rule = "[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0";
+        insta::assert_snapshot!(view("ratio", &format!("per = \"w\"\n{rule}")));
         for (aggregate, more, part) in [
-            ("ratio", "per = \"w\"", "sum(meterflow_per) AS per"),
             ("ratio", &format!("per = \"w\"\n{rule}"), "sumIf(meterflow_per, isFinite(meterflow_per)) AS per"),
             ("last", "", "argMaxState(assumeNotNull(meterflow_value), toDateTime64("),
             ("last", rule, "argMaxStateIf(assumeNotNull(meterflow_value), toDateTime64("),

@@ -218,7 +218,6 @@ fn each_aggregate_has_what_it_needs_and_the_rules_that_can_judge_it() {
     let rule = |name: &str| format!("[[metric.rule]]\ntype = \"{name}\"\n");
     let limit = "[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0\n";
     for (name, more) in [
-        ("ratio", "per = \"calls\"\n".to_owned()),
         ("ratio", format!("per = \"calls\"\n{limit}")),
         ("last", String::new()),
         ("last", limit.to_owned()),
@@ -231,6 +230,7 @@ fn each_aggregate_has_what_it_needs_and_the_rules_that_can_judge_it() {
     }
     for (name, more, expected) in [
         ("ratio", String::new(), "`per` is missing"),
+        ("ratio", "per = \"calls\"\n".to_owned(), "`aggregate = \"ratio\"` needs a [[metric.rule]]"),
         ("ratio", "per = \"a)\"\n".to_owned(), "`per` closes a parenthesis"),
         ("ratio", format!("per = \"calls\"\n{RULE}"), "the rule `percentile` needs a number of each event"),
         ("last", "per = \"calls\"\n".to_owned(), "`per` has no use for `aggregate = \"last\"`"),

@@ -84,28 +84,18 @@ pub(super) fn value_of_row(catalog: &Catalog) -> String {
         .map(|(place, metric)| {
             let value = match metric.aggregate {
                 Aggregate::Avg => "total + corrections".to_owned(),
-                Aggregate::Ratio => "(total + corrections) / per".to_owned(),
                 Aggregate::Last => "finalizeAggregation(newest)".to_owned(),
                 _ => value(metric, "toFloat64(events)", "total", "", extreme(metric)),
             };
             format!("place = {place}, {value}, ")
         })
         .collect();
-    let value = format!("ifNotFinite(multiIf({}inf), inf)", branches.concat());
-    let ratios = catalog.modelled().iter().enumerate();
-    let ratios = ratios.filter(|(_, metric)| metric.aggregate == Aggregate::Ratio);
-    let ratios: Vec<String> = ratios.map(|(place, _)| place.to_string()).collect();
-    if ratios.is_empty() {
-        return value;
-    }
-    // Divided by nothing, an hour has no value.
-    format!("if(place IN ({}) AND per = 0, nan, {value})", ratios.join(", "))
+    format!("ifNotFinite(multiIf({}inf), inf)", branches.concat())
 }
 
 /// Whether a value of an hour can only be told from all of its rows.
 pub(super) fn needs_whole_hours(catalog: &Catalog) -> bool {
-    let is_needed = |metric: &MetricSpec| matches!(metric.aggregate, Aggregate::Ratio | Aggregate::Last);
-    catalog.modelled().iter().any(is_needed)
+    catalog.modelled().iter().any(|metric| metric.aggregate == Aggregate::Last)
 }
 
 /// A metric's value, made of the number of events, their total without and with corrections, and their maximum or
