@@ -72,7 +72,7 @@ async fn show(server: &Server, metric: &catalog::MetricSpec, rows: u64) -> anyho
         return Ok(());
     }
     let values = match metric.aggregate {
-        Aggregate::Count => String::new(),
+        Aggregate::Count | Aggregate::Distinct | Aggregate::Novel => String::new(),
         _ => format!(", values from {least} to {most} {}", metric.unit),
     };
     if corrections < 0.0 && metric.never_negative() {

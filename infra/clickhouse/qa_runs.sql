@@ -8,7 +8,10 @@ CREATE TABLE IF NOT EXISTS workflow_runs
     template_id String,
     execution_time_seconds Int32,
     succeeded Bool,
-    completed_at DateTime64(3, 'UTC')
+    completed_at DateTime64(3, 'UTC'),
+    -- The largest share of the machine's memory and processors that the run took, from 0 to 100. NULL if nobody measured it.
+    memory_percent Nullable(Float64),
+    cpu_percent Nullable(Float64)
 )
 ENGINE = MergeTree
 ORDER BY (user_id, template_id, completed_at);

@@ -38,11 +38,13 @@ GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;
 
 -- A source with entities has tables of its own, with its name in the place of `usage`. A run also reads the events
 -- themselves, because rules compare single events. For the source `executions`, whose events are in the table
--- `executions`, both users need these rights:
+-- `executions`, both users need these rights. Only a source with an aggregate `novel` has a table `_seen`:
 --
 -- GRANT SELECT ON metering.executions_hourly TO meterflow_api;
+-- GRANT SELECT ON metering.executions_seen TO meterflow_api;
 -- GRANT SELECT ON metering.executions TO meterflow_api;
 -- GRANT SELECT ON metering.executions_hourly TO meterflow_detector;
+-- GRANT SELECT ON metering.executions_seen TO meterflow_detector;
 -- GRANT SELECT, INSERT ON metering.executions_models TO meterflow_detector;
 -- GRANT SELECT, INSERT ON metering.executions_model_fits TO meterflow_detector;
 -- GRANT SELECT ON metering.executions TO meterflow_detector;

@@ -54,6 +54,12 @@ def sources(file: Optional[Path]) -> Dict[str, str]:
     return {name: str(source.get("table", "events")) for name, source in sorted(known.items()) if "entity" in source}
 
 
+def with_texts(file: Optional[Path]) -> List[str]:
+    """The names of the sources of which a metric looks for new texts. Such a source has a table of texts."""
+    metrics, known = _content(file) if file is not None else ([], {})
+    return sorted({str(metric.get("source")) for metric in metrics if metric.get("aggregate") == "novel"} & set(known))
+
+
 def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, Dict[str, object]]]:
     """The entries of the metrics, and those of the sources by name. Nothing where no library reads TOML."""
     try:

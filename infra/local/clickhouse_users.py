@@ -118,6 +118,7 @@ def _grants(made: Users, user: str, settings: Settings) -> List[str]:
     rights = [(rights, table) for rights, table, to in made.grants if to == user]
     # The tables that are computed have the name of the source in the place of `usage`.
     rights += [(right, table.replace("usage", source, 1)) for source in sources for right, table in rights if table.startswith("usage_")]
+    rights += [("SELECT", f"{source}_seen") for source in catalogs.with_texts(settings.catalog)]
     rights += [("SELECT", table) for table in tables]
     return sorted({f"GRANT {right} ON {_in_database(table, settings.database)}" for right, table in rights})
 

@@ -51,4 +51,5 @@ mod stops;
 mod storage;
 mod stories;
 mod sweep;
+mod texts_and_levels;
 mod zones;

@@ -47,7 +47,7 @@ async fn of_source(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Fi
     let (mut findings, tables) = (Vec::new(), &Tables::of(catalog));
     let text =
         "SELECT count() FROM system.tables WHERE database = {database:String} AND name = {table:String}";
-    for table in tables.all() {
+    for table in tables.needed(catalog) {
         let query = client.clone().with_database("system").query_raw(text);
         let count = query.param("database", database).param("table", table).fetch_one::<u64>().await;
         match count {
@@ -69,7 +69,7 @@ async fn of_source(server: &Server, catalog: &Catalog, now: Timestamp) -> Vec<Fi
         }
         Err(error) => findings.push(Finding::unknown("views", error.to_string())),
     }
-    match rollup::newest(client, database, tables).await {
+    match rollup::newest(client, database, catalog).await {
         Ok(newest) => {
             findings.extend(catalog.metrics().iter().map(|metric| of_usage(metric, &newest, now)));
         }

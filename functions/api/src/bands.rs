@@ -265,8 +265,9 @@ mod tests {
 
     fn of_hour(hour: i64, value: f64, events: u64) -> EventsOfHour {
         let shape = vec![(Histogram::key(value), events)];
-        let figures =
-            EventFigures { events, bad: 0, total: value * events as f64, least: value, most: value, shape };
+        let total = value * events as f64;
+        let (least, most) = (value, value);
+        let figures = EventFigures { events, total, least, most, shape, ..EventFigures::default() };
         EventsOfHour { hour: first().plus(hour), figures }
     }
 

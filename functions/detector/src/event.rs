@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Writer;
 use uuid::Uuid;
-use warehouse::usage::{EntitiesRequest, EventFigures, FailedInARow, FinishedEvent};
+use warehouse::usage::{EntitiesRequest, EventFigures, FinishedEvent};
 
 use crate::app::App;
 use crate::known::Known;
@@ -24,7 +24,7 @@ use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, millis};
 use crate::record;
 use crate::request::Request;
-use crate::rules::{self, Judged, NEWEST};
+use crate::rules::{self, Beside, Judged, NEWEST};
 use crate::spool::Spool;
 
 /// The `detail-type` of an event that asks for a check.
@@ -194,8 +194,8 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
     let (mut found, mut metrics) = (Spool::new(), Vec::new());
     for (place, spec) in app.catalog.ruled().iter().enumerate() {
         let value = event.values.get(place).copied().flatten();
-        let Past { before, streak } = &past[place];
-        let verdict = rules::verdict(spec, Judged::Event(value), before, *streak);
+        let Past { before, beside } = &past[place];
+        let verdict = rules::verdict(spec, Judged::Event(value), before, beside);
         let metric = app.catalog.modelled().len() + place;
         let candidates = rules::of_verdict(&known, &key, metric, &verdict, &about);
         // An event that is as usual ends no incident: the hourly run does, which sees all events.
@@ -287,7 +287,7 @@ struct Past {
     /// The thirty days before the event's hour.
     before: EventFigures,
     /// The newest events that failed in a row, with this one.
-    streak: Option<FailedInARow>,
+    beside: Beside,
 }
 
 /// By the place of the metric among those that rules judge.
@@ -326,7 +326,8 @@ async fn past(pass: Pass<'_>, event: &FinishedEvent) -> anyhow::Result<Vec<Past>
     });
     let streaks = futures::future::try_join_all(streaks);
     let (figures, streaks) = futures::future::try_join(async { Ok(figures.await?) }, streaks).await?;
-    let mut past: Vec<Past> = streaks.into_iter().map(|streak| Past { streak, ..Past::default() }).collect();
+    let of_streak = |streak| Past { beside: Beside { streak, ..Beside::default() }, ..Past::default() };
+    let mut past: Vec<Past> = streaks.into_iter().map(of_streak).collect();
     for of_metric in figures {
         if let Some(past) = past.get_mut(of_metric.metric) {
             past.before = of_metric.before;

@@ -42,6 +42,10 @@ pub(crate) async fn add(pass: Pass<'_>, window: Window, candidates: &mut [Candid
     let mut wanted: BTreeMap<(usize, Kind), Vec<Found>> = BTreeMap::new();
     for candidate in candidates.iter().filter(|candidate| candidate.about.is_some()) {
         let Some(finding) = candidate.finding() else { continue };
+        // The newest events need not have the new texts.
+        if matches!(finding.comparison.opinion.detail, Detail::Novelty { .. }) {
+            continue;
+        }
         let (kind, limit) = kind_of(&finding);
         let found = Found { severity: finding.severity, key: candidate.customer_id.clone(), limit };
         wanted.entry((candidate.metric, kind)).or_default().push(found);

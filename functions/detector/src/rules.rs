@@ -1,6 +1,6 @@
 //! Judges the metrics of entities that rules judge: the newest hour of all entities, or one event.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use anyhow::Context;
 use catalog::{Aggregate, MetricRule, MetricSpec};
@@ -8,9 +8,9 @@ use detection::incident::Seen;
 use detection::rules::{Attempts, Counts, Of, Rule};
 use detection::{About, CustomerId, Direction, Finding, Histogram, Reason, Severity, Verdict, Window};
 use jiff::SignedDuration;
-use platform::emf::RunFigures;
+use platform::emf::{RunFigures, UsageFigures};
 use warehouse::usage::{
-    EntitiesRequest, EntityFigures, EventFigures, FailedInARow, Outcomes, Patience, Tries, UsageError,
+    EntitiesRequest, EntityFigures, EventFigures, FailedInARow, Patience, Tries, UsageError,
 };
 
 use crate::candidate::Candidate;
@@ -18,6 +18,12 @@ use crate::examples;
 use crate::known::Known;
 use crate::pass::Pass;
 use crate::sweep::{named, quarantine};
+
+mod beside;
+mod novel;
+
+use beside::AllBeside;
+pub(crate) use beside::Beside;
 
 /// Newest events of an entity that a streak is looked for in.
 pub(crate) const NEWEST: u32 = 200;
@@ -51,16 +57,10 @@ pub(crate) async fn candidates(
     let hours = i64::from(pass.app.baseline().get()) * 24;
     let all =
         read(pass, window, hours, "rules", async |request| pass.app.usage.entities(request).await).await?;
-    let mut outcomes: HashMap<(usize, Vec<u8>), Outcomes> = HashMap::new();
-    for (place, spec) in catalog.ruled().iter().enumerate().filter(|(_, spec)| needs_outcomes(spec)) {
-        let name = format!("streaks-{place}");
-        let of_metric = read(pass, window, STREAK_HOURS, &name, async |request| {
-            pass.app.usage.outcomes(request, spec, NEWEST).await
-        });
-        outcomes.extend(of_metric.await?.into_iter().map(|found| ((place, found.key.clone()), found)));
-    }
-    let (mut candidates, mut entities) = (Vec::new(), HashSet::new());
+    let all_beside = AllBeside::read(pass, window, hours).await?;
     let usage = &mut figures.usage;
+    let (mut candidates, mut entities) =
+        (novel::candidates(pass, window, known, usage).await?, HashSet::new());
     for figures in &all {
         let EntityFigures { key, metric, now, earlier, before, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };
@@ -70,17 +70,8 @@ pub(crate) async fn candidates(
         };
         usage.series += 1;
         entities.insert(key.as_slice());
-        let newest = outcomes.get(&(*metric, key.clone()));
-        let streak = newest.map(|newest| newest.streak(window.start()));
-        let verdict = lasting(spec, (now, earlier), before, streak);
-        match &verdict {
-            Verdict::Anomalous(finding) => {
-                let key = (spec.name.to_string(), finding.severity.as_str());
-                *usage.anomalies.entry(key).or_default() += 1;
-            }
-            Verdict::Undetermined(reason) => *usage.undetermined.entry(reason.as_str()).or_default() += 1,
-            Verdict::Normal(_) => {}
-        }
+        let verdict = lasting(spec, (now, earlier), before, &all_beside.of(*metric, key));
+        note(usage, spec, &verdict);
         let about = About::of_events(catalog.name(), now.events, now.bad);
         let place = catalog.modelled().len() + metric;
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
@@ -89,6 +80,18 @@ pub(crate) async fn candidates(
     // Models may have counted the same ones.
     usage.customers = usage.customers.max(entities.len() as u64);
     Ok(candidates)
+}
+
+/// Counts a verdict on a metric.
+fn note(usage: &mut UsageFigures, spec: &MetricSpec, verdict: &Verdict) {
+    match verdict {
+        Verdict::Anomalous(finding) => {
+            let key = (spec.name.to_string(), finding.severity.as_str());
+            *usage.anomalies.entry(key).or_default() += 1;
+        }
+        Verdict::Undetermined(reason) => *usage.undetermined.entry(reason.as_str()).or_default() += 1,
+        Verdict::Normal(_) => {}
+    }
 }
 
 /// Reads with the patience of a run.
@@ -164,15 +167,13 @@ pub(crate) fn needs_outcomes(spec: &MetricSpec) -> bool {
 }
 
 /// What a metric's rules say together: the most severe anomaly, or else that all is as usual if any of them can tell.
-///
-/// * `streak`: the newest events that failed in a row. None without an event in the newest hour.
 pub(crate) fn verdict(
     spec: &MetricSpec,
     judged: Judged<'_>,
     before: &EventFigures,
-    streak: Option<FailedInARow>,
+    beside: &Beside,
 ) -> Verdict {
-    let verdicts = spec.rules.iter().filter_map(|of| of_rule(spec, &of.rule, judged, before, streak));
+    let verdicts = spec.rules.iter().filter_map(|of| of_rule(spec, &of.rule, judged, before, beside));
     verdicts.max_by_key(weight).unwrap_or(NO_DATA)
 }
 
@@ -181,9 +182,9 @@ fn lasting(
     spec: &MetricSpec,
     (now, earlier): (&EventFigures, &[EventFigures]),
     before: &EventFigures,
-    streak: Option<FailedInARow>,
+    beside: &Beside,
 ) -> Verdict {
-    let of_window = |rule, figures| of_rule(spec, rule, Judged::Window(figures), before, streak);
+    let of_window = |rule, figures| of_rule(spec, rule, Judged::Window(figures), before, beside);
     let verdicts = spec.rules.iter().filter_map(|MetricRule { rule, lasting }| {
         let newest = of_window(rule, now)?;
         let Verdict::Anomalous(Finding { direction, comparison, .. }) = newest else { return Some(newest) };
@@ -219,9 +220,9 @@ fn of_rule(
     rule: &Rule,
     judged: Judged<'_>,
     before: &EventFigures,
-    streak: Option<FailedInARow>,
+    beside: &Beside,
 ) -> Option<Verdict> {
-    let former = counts(before);
+    let (former, streak) = (counts(before), beside.streak);
     match (rule, judged) {
         (Rule::Rate(rate), Judged::Window(now)) => Some(rate.judge(counts(now), former)),
         (Rule::Streak(rule), _) => Some(streak.map_or(NO_DATA, |FailedInARow { length, earlier }| {
@@ -244,19 +245,35 @@ fn of_rule(
             Some(of_values(values_of(judged), |value| rule.judge(value, &histogram(before), mean(before))))
         }
         (Rule::Threshold(rule), Judged::Window(now)) => {
-            Some(value_of(spec.aggregate, now).map_or(NO_DATA, |value| rule.judge(value)))
+            let distinct = beside.distinct.as_ref().map(|distinct| distinct.now as f64);
+            let value = value_of(spec.aggregate, now).or(distinct);
+            Some(value.map_or(NO_DATA, |value| rule.judge(value)))
         }
         // The limit is of one value only where the value of a window is that of one event.
         (Rule::Threshold(rule), Judged::Event(value)) => {
-            let is_of_one = matches!(spec.aggregate, Aggregate::Max | Aggregate::Min);
+            let is_of_one = matches!(spec.aggregate, Aggregate::Max | Aggregate::Min | Aggregate::Last);
             is_of_one.then(|| value.map_or(NO_DATA, |value| rule.judge(value)))
         }
         (Rule::Burst(rule), Judged::Window(now)) => {
             Some(rule.judge(Attempts { events: now.events, principals: 0, succeeded: false }))
         }
-        (Rule::Rate(_) | Rule::Burst(_), Judged::Event(_)) => None,
-        // The catalog refuses them.
-        (Rule::Novelty(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_), _) => None,
+        (Rule::DistinctGrowth(rule), Judged::Window(_)) => {
+            let distinct = beside.distinct.as_ref();
+            Some(match distinct.map(|distinct| (distinct.now, distinct.before)) {
+                Some((now, Some(before))) => rule.judge(now, &before),
+                Some((_, None)) => Verdict::Undetermined(Reason::InsufficientData),
+                None => NO_DATA,
+            })
+        }
+        (Rule::OffHours(rule), Judged::Window(_)) => {
+            Some(beside.hour.map_or(NO_DATA, |hour| rule.judge(hour)))
+        }
+        // Metrics of new texts have a judgement of their own.
+        (Rule::Novelty(_), Judged::Window(_)) => None,
+        (
+            Rule::Rate(_) | Rule::Burst(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_) | Rule::Novelty(_),
+            Judged::Event(_),
+        ) => None,
     }
 }
 
@@ -283,6 +300,11 @@ fn value_of(aggregate: Aggregate, figures: &EventFigures) -> Option<f64> {
     match aggregate {
         Aggregate::Count => Some(*events as f64),
         Aggregate::Rate if *events > 0 => Some(Counts { events: *events, bad: *bad }.rate()),
+        Aggregate::Ratio => Some(figures.ratio).filter(|ratio| ratio.is_finite()),
+        // A level may be negative.
+        Aggregate::Last if finite(figures) > 0 => Some(figures.newest),
+        // Texts have no value.
+        Aggregate::Last | Aggregate::Distinct | Aggregate::Novel => None,
         _ if usable(figures) == 0 => None,
         Aggregate::Sum => Some(*total),
         Aggregate::Max => Some(*most),
@@ -312,3 +334,12 @@ fn mean(figures: &EventFigures) -> f64 {
 fn usable(figures: &EventFigures) -> u64 {
     histogram(figures).count()
 }
+
+/// How many events have a finite value.
+fn finite(figures: &EventFigures) -> u64 {
+    let not_finite = Histogram::key(f64::NAN);
+    figures.shape.iter().filter(|(key, _)| *key != not_finite).map(|(_, events)| events).sum()
+}
+
+#[cfg(test)]
+mod tests;

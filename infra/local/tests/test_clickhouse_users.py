@@ -89,6 +89,11 @@ class FromTheFile(InAFolder):
             "GRANT SELECT ON `meterflow`.`usage_hourly`", "GRANT SELECT ON `work`.`jobs`",
         ])
 
+    def test_a_source_that_looks_for_new_texts_has_a_table_of_them(self):
+        (self.root / "my.toml").write_text('[[source]]\nname = "jobs"\nentity = "job"\n[[metric]]\nsource = "jobs"\naggregate = "novel"\n')
+        for user in ("meterflow_api", "meterflow_detector"):
+            self.assertIn("GRANT SELECT ON `meterflow`.`jobs_seen`", self.grants(user, LOCAL_CATALOG="my.toml"))
+
     def test_everybody_else_on_this_machine_may_do_all(self):
         default = self.users().find("users/default")
         self.assertEqual((default.findtext("password"), default.find("grants")), ("", None))

@@ -134,9 +134,10 @@ impl Anomaly {
     pub fn about(self, about: About, kind: Option<AnomalyKind>, finding: &Finding) -> Self {
         let Comparison { current, baseline, .. } = finding.comparison;
         let deviation_factor = Some(deviation_factor(current, baseline.mean()));
+        let description = self.description + &about.sentence();
         let about = Some(About { deviation_factor, ..about.of_entity(self.entity.as_ref()) });
         let kind = kind.filter(|_| self.kind == AnomalyKind::UsageAnomaly).unwrap_or(self.kind);
-        Self { kind, about, ..self }
+        Self { kind, about, description, ..self }
     }
 
     /// The window's end: the time when the deviation was complete.
@@ -314,6 +315,34 @@ mod tests {
         for metric in ["bandwidth", "api_calls", "anything"] {
             let steps = anomaly("a", metric).investigation_steps;
             assert_eq!(steps, steps::with_general(vec!["Look.".to_owned()], Direction::Spike), "{metric}");
+        }
+    }
+
+    #[test]
+    fn the_sentence_of_new_values_names_them() {
+        let about = |values: &[&str], more_values| About {
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+            more_values,
+            ..About::of("jobs")
+        };
+        for (about, expected) in [
+            (about(&[], None), ""),
+            (about(&["timeout of *"], None), ": \"timeout of *\""),
+            (
+                about(&["timeout of *", "no space left"], Some(7)),
+                ": \"timeout of *\", \"no space left\"; 7 more new values of the customer are not listed",
+            ),
+            (about(&["a"], Some(1)), ": \"a\"; one more new value of the customer is not listed"),
+        ] {
+            let verdict = crate::rules::Novelty::default().judge(crate::rules::Sighting {
+                events: 3,
+                last_seen_days: None,
+                known_days: 30,
+            });
+            let Verdict::Anomalous(finding) = verdict else { panic!("{verdict:?}") };
+            let before = anomaly("a", "new_errors");
+            let sentence = before.description.clone();
+            assert_eq!(before.about(about, None, &finding).description, format!("{sentence}{expected}"));
         }
     }
 

@@ -64,6 +64,16 @@ impl Baseline {
         is_one.then_some(Self { mean, stddev, sample_count, origin: mean, offset: 0.0 })
     }
 
+    /// The baseline of whole numbers, from their number, their sum and the sum of their squares. `None` below two of them. It is
+    /// exact, because whole numbers lose nothing in a sum.
+    pub fn of_whole_numbers(count: u64, sum: u64, squares: u128) -> Option<Self> {
+        let (n, total) = (u128::from(count), u128::from(sum));
+        // The variance times count times count less one.
+        let spread = n.checked_mul(squares)?.checked_sub(total.checked_mul(total)?)?;
+        let variance = (count >= 2).then(|| spread as f64 / (n * (n - 1)) as f64)?;
+        Self::of_figures(sum as f64 / count as f64, variance.sqrt(), usize::try_from(count).ok()?)
+    }
+
     /// What a rule compares with: a usual value, its spread, and the number of earlier events or windows that they are of.
     /// Unlike a baseline of windows, it may be of one or none.
     pub(crate) fn of_reference(mean: f64, stddev: f64, events: u64) -> Self {
@@ -142,6 +152,24 @@ mod tests {
             assert_eq!((baseline.mean(), baseline.stddev()), (base + 1.0, 1.0), "base {base}");
             assert_eq!(baseline.deviation(base + 11.0), 10.0, "base {base}");
         }
+    }
+
+    #[test]
+    fn sums_of_whole_numbers_are_enough() {
+        let of = |values: &[u64]| {
+            let squares = values.iter().map(|value| u128::from(value * value)).sum();
+            Baseline::of_whole_numbers(values.len() as u64, values.iter().sum(), squares)
+        };
+        for values in [&[2, 4, 4, 4, 5, 5, 7, 9][..], &[0, 0], &[1_000_000_000, 1_000_000_001, 1_000_000_002]]
+        {
+            let expected = Baseline::of(values.iter().map(|value| *value as f64)).unwrap();
+            let found = of(values).unwrap();
+            assert!((found.mean() - expected.mean()).abs() < 1e-6, "{values:?}");
+            assert!((found.stddev() - expected.stddev()).abs() < 1e-9, "{values:?}");
+            assert_eq!(found.sample_count(), values.len());
+        }
+        assert_eq!((of(&[]), of(&[7])), (None, None));
+        assert_eq!(Baseline::of_whole_numbers(2, u64::MAX, 1), None, "no such numbers");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Aggregate {
     Max,
     Min,
     Mean,
+    /// The value of the newest hour that has one.
+    Last,
 }
 
 /// The lengths of the windows in hours, shortest first.
@@ -61,7 +63,7 @@ impl Aggregate {
     pub fn missing(self) -> Missing {
         match self {
             Self::Count | Self::Sum => Missing::Zero,
-            Self::Max | Self::Min | Self::Mean => Missing::Gap,
+            Self::Max | Self::Min | Self::Mean | Self::Last => Missing::Gap,
         }
     }
 
@@ -236,12 +238,13 @@ impl Recent {
 
     /// The value of the hours of the day that are known. Zero if none is.
     pub(crate) fn of_known_hours(&self) -> f64 {
-        let known = self.values.iter().copied().filter(|value| !value.is_nan());
+        let mut known = self.values.iter().copied().filter(|value| !value.is_nan());
         match self.aggregate {
             Aggregate::Count | Aggregate::Sum => known.sum(),
             Aggregate::Max => known.reduce(f64::max).unwrap_or(0.0),
             Aggregate::Min => known.reduce(f64::min).unwrap_or(0.0),
             Aggregate::Mean => known.clone().sum::<f64>() / known.count().max(1) as f64,
+            Aggregate::Last => known.next_back().unwrap_or(0.0),
         }
     }
 
@@ -280,6 +283,7 @@ fn fill_windows(aggregate: Aggregate, hours: &[f64], windows: &mut ByLength<&mut
         Aggregate::Max => combine(hours, windows, f64::max),
         Aggregate::Min => combine(hours, windows, f64::min),
         Aggregate::Mean => fill_means(hours, windows),
+        Aggregate::Last => combine(hours, windows, |a, b| if b.is_nan() { a } else { b }),
     }
 }
 

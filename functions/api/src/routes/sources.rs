@@ -54,7 +54,8 @@ pub(crate) struct SourceView {
 pub(crate) struct SourceMetric {
     pub metric: String,
     pub unit: String,
-    /// How the events of a window become its value: count, sum, max, min, avg, p50, p95, p99 or rate.
+    /// How the events of a window become its value: count, sum, max, min, avg, p50, p95, p99, rate, ratio, last, distinct or
+    /// novel.
     #[schema(value_type = String, example = "p95")]
     pub aggregate: Aggregate,
     /// The type of its anomalies. Null if each anomaly decides.

@@ -31,12 +31,30 @@ pub(crate) struct AboutView {
     /// The names of the entity and the `ids` of the examples, each once, at most ten.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub affected_entities: Vec<String>,
+    /// The values that are new, in their first 200 characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// How many new values of the customer no anomaly of the window lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub more_values: Option<u64>,
 }
 
 impl From<Option<About>> for AboutView {
     fn from(about: Option<About>) -> Self {
         let Some(about) = about else { return Self::default() };
-        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } = about;
-        Self { source: Some(source), ids, events, bad_events, deviation_factor, examples, affected_entities }
+        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } =
+            about;
+        let (source, values, more_values) = (Some(source), about.values, about.more_values);
+        Self {
+            source,
+            ids,
+            events,
+            bad_events,
+            deviation_factor,
+            examples,
+            affected_entities,
+            values,
+            more_values,
+        }
     }
 }

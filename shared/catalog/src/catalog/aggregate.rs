@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MetricSpec;
+
 /// How the events of a window become one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -18,6 +20,14 @@ pub enum Aggregate {
     P99,
     /// The share of failed events, from 0 to 1.
     Rate,
+    /// The sum of `value` divided by the sum of `per`. None where `per` sums to zero.
+    Ratio,
+    /// The value of the newest event: a level.
+    Last,
+    /// The number of different texts of `value`, within 2 %.
+    Distinct,
+    /// The texts of `value` that were not seen before.
+    Novel,
 }
 
 impl Aggregate {
@@ -28,14 +38,32 @@ impl Aggregate {
             Self::Sum => detection::Aggregate::Sum,
             Self::Max => detection::Aggregate::Max,
             Self::Min => detection::Aggregate::Min,
-            // No model judges a percentile or a rate.
-            Self::Avg | Self::P50 | Self::P95 | Self::P99 | Self::Rate => detection::Aggregate::Mean,
+            Self::Last => detection::Aggregate::Last,
+            // No model judges a percentile, a rate, a ratio or texts.
+            Self::Avg
+            | Self::P50
+            | Self::P95
+            | Self::P99
+            | Self::Rate
+            | Self::Ratio
+            | Self::Distinct
+            | Self::Novel => detection::Aggregate::Mean,
         }
     }
 
     /// Whether rules must judge a metric of it: models do not.
     pub fn needs_rules(self) -> bool {
-        self.percentile().is_some() || self == Self::Rate
+        self.percentile().is_some() || matches!(self, Self::Rate | Self::Ratio) || self.is_of_texts()
+    }
+
+    /// Whether its `value` is a text.
+    pub fn is_of_texts(self) -> bool {
+        matches!(self, Self::Distinct | Self::Novel)
+    }
+
+    /// Whether only the rollup of a source with entities holds what it needs.
+    pub fn needs_entities(self) -> bool {
+        self.is_of_texts() || matches!(self, Self::Ratio | Self::Last)
     }
 
     /// The share of events at or below a percentile.
@@ -59,6 +87,35 @@ impl Aggregate {
             Self::P95 => "p95",
             Self::P99 => "p99",
             Self::Rate => "rate",
+            Self::Ratio => "ratio",
+            Self::Last => "last",
+            Self::Distinct => "distinct",
+            Self::Novel => "novel",
         }
+    }
+}
+
+impl MetricSpec {
+    /// An aggregate has the expressions that it needs, and no others.
+    pub(super) fn validate_aggregate(&self) -> Result<(), String> {
+        let name = self.aggregate.as_str();
+        match (self.aggregate, &self.value) {
+            (Aggregate::Count, Some(_)) => Err("a count has no `value`: it counts events".to_owned()),
+            (Aggregate::Rate, Some(_)) => Err("a rate has no `value`: it counts failed events".to_owned()),
+            (Aggregate::Count | Aggregate::Rate, None) => Ok(()),
+            (_, None) => Err("`value` is missing: say which expression is aggregated".to_owned()),
+            (_, Some(_)) => Ok(()),
+        }?;
+        match (self.aggregate, &self.per) {
+            (Aggregate::Ratio, None) => {
+                Err("`per` is missing: say by which expression a ratio divides".to_owned())
+            }
+            (Aggregate::Ratio, Some(_)) | (_, None) => Ok(()),
+            (_, Some(_)) => Err(format!("`per` has no use for `aggregate = \"{name}\"`: it is of a ratio")),
+        }?;
+        if self.aggregate.needs_entities() && self.entities.is_none() {
+            return Err(format!("`aggregate = \"{name}\"` needs a `source` that has an `entity`"));
+        }
+        Ok(())
     }
 }

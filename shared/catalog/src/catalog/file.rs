@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::source::Source;
 use super::{CatalogError, MetricSpec, presets};
+use crate::fingerprint;
 
 /// The entries of all parts of a catalog.
 #[derive(Default)]
@@ -45,11 +46,14 @@ impl Entries {
     /// Adds the entries of a file; `origin` names it in errors.
     pub(super) fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
-        let File { presets, source, metric } = toml::from_str(text).map_err(syntax)?;
+        let File { presets, mut source, mut metric } = toml::from_str(text).map_err(syntax)?;
         for name in presets {
             let (path, text) = presets::named(&name)?;
             self.add(text, &path)?;
         }
+        let of_sources = source.iter_mut().flat_map(Source::expressions_mut);
+        let of_metrics = metric.iter_mut().flat_map(MetricSpec::expressions_mut);
+        of_sources.chain(of_metrics).for_each(|text| *text = fingerprint::expand(text));
         let tables: Tables = toml::from_str(text).map_err(syntax)?;
         let names = source.iter().map(|source| source.name.to_string());
         let names = names.chain(metric.iter().map(|metric| metric.name.to_string()));

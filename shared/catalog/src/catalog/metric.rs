@@ -30,6 +30,8 @@ pub struct MetricSpec {
     pub time_column: String,
     pub filter: Option<String>,
     pub value: Option<String>,
+    /// What the sum of `value` is divided by, summed up too. Only for ratios.
+    pub per: Option<String>,
     /// Whether the value is a counter that only rises and begins again at zero. The sum is then that of its steps.
     #[serde(default)]
     pub counter: bool,
@@ -76,6 +78,11 @@ impl MetricSpec {
 
     pub(super) fn source_of_entities(&self) -> Option<&SourceName> {
         self.entities.as_ref().map(Entities::name)
+    }
+
+    /// The expressions that may hold functions of the catalog.
+    pub(super) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.value.iter_mut().chain(&mut self.per).chain(&mut self.filter)
     }
 
     /// Counts and sums of usage cannot be below zero. A negative one is broken data.
@@ -150,6 +157,7 @@ impl MetricSpec {
             ("time_column", Some(&self.time_column)),
             ("filter", self.filter.as_ref()),
             ("value", self.value.as_ref()),
+            ("per", self.per.as_ref()),
             ("series", self.series.as_ref()),
         ] {
             if let Some(text) = text {
@@ -157,13 +165,7 @@ impl MetricSpec {
             }
         }
         self.validate_steps()?;
-        match (self.aggregate, &self.value) {
-            (Aggregate::Count, Some(_)) => Err("a count has no `value`: it counts events".to_owned()),
-            (Aggregate::Rate, Some(_)) => Err("a rate has no `value`: it counts failed events".to_owned()),
-            (Aggregate::Count | Aggregate::Rate, None) => Ok(()),
-            (_, None) => Err("`value` is missing: say which expression is aggregated".to_owned()),
-            (_, Some(_)) => Ok(()),
-        }?;
+        self.validate_aggregate()?;
         self.validate_counter()?;
         self.validate_rules()?;
         match (&self.import, self.aggregate) {

@@ -3,7 +3,7 @@
 use detection::rules::{Burst, Persistence, Rule};
 use serde::Deserialize;
 
-use super::{Aggregate, Feed, MetricSpec};
+use super::{Aggregate, Feed, MetricSpec, SourceWindow};
 
 /// A rule of a metric, and in how many windows it must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -61,49 +61,69 @@ impl MetricSpec {
                 self.aggregate.as_str()
             ));
         }
-        let has_bad = self.entities.as_ref().is_some_and(|entities| entities.bad.is_some());
         for MetricRule { rule, lasting } in &self.rules {
             if lasting.windows() > MOST_WINDOWS {
                 return Err(format!(
                     "`for` is `{lasting}`, but it may look at {MOST_WINDOWS} windows at most"
                 ));
             }
-            if lasting.windows() > 1 && matches!(rule, Rule::Streak(_)) {
-                return Err(
-                    "`for` has no use for the rule `streak`: it looks at the newest events".to_owned()
-                );
+            if lasting.windows() > 1 {
+                self.validate_lasting(rule)?;
             }
             rule.validate().map_err(|error| error.to_string())?;
             if let Rule::Burst(Burst { principals: Some(_), .. }) = rule {
                 return Err("`principals` of the rule `burst` cannot be counted by any source yet".to_owned());
             }
-            match Need::of(rule) {
-                Need::Failures if !has_bad => {
-                    return Err(format!(
-                        "the rule `{}` needs `bad` in the source: say which events have failed",
-                        rule.name()
-                    ));
-                }
-                Need::Values if self.value.is_none() => {
-                    return Err(format!("the rule `{}` needs a `value`", rule.name()));
-                }
-                Need::More => {
-                    return Err(format!("no source can be judged by the rule `{}` yet", rule.name()));
-                }
-                Need::Failures | Need::Values | Need::Nothing => {}
+            if let Some(missing) = Need::of(rule).missing(self) {
+                return Err(format!("the rule `{}` needs {missing}", rule.name()));
+            }
+            self.validate_window(rule)?;
+            if self.aggregate == Aggregate::Novel && !matches!(rule, Rule::Novelty(_)) {
+                return Err(format!(
+                    "the rule `{}` has no use for `aggregate = \"novel\"`: the rule `novelty` judges it",
+                    rule.name()
+                ));
             }
         }
         Ok(())
+    }
+
+    /// Only some rules look at earlier windows.
+    fn validate_lasting(&self, rule: &Rule) -> Result<(), String> {
+        let reason = match rule {
+            Rule::Streak(_) => "it looks at the newest events",
+            Rule::Novelty(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_) => "it looks at the newest window",
+            _ if self.aggregate.is_of_texts() => "texts are counted in the newest window",
+            _ => return Ok(()),
+        };
+        Err(format!("`for` has no use for the rule `{}`: {reason}", rule.name()))
+    }
+
+    /// Texts are kept by the hour, and so are the hours of the day.
+    fn validate_window(&self, rule: &Rule) -> Result<(), String> {
+        let Some(window) = self.entities.as_ref().map(|entities| entities.pace.window) else { return Ok(()) };
+        let needed = match rule {
+            Rule::OffHours(_) if window != SourceWindow::Hour => "`window = \"1h\"`",
+            _ if self.aggregate.is_of_texts() && window.needs_minutes() => "a `window` of \"1h\" or \"24h\"",
+            _ => return Ok(()),
+        };
+        Err(format!(
+            "the rule `{}` of `aggregate = \"{}\"` needs {needed} in the source, which has \"{}\"",
+            rule.name(),
+            self.aggregate.as_str(),
+            window.as_str()
+        ))
     }
 }
 
 /// What a rule needs of its metric.
 enum Need {
     Failures,
+    /// The value of each event.
     Values,
+    /// This aggregate of texts.
+    Texts(Aggregate),
     Nothing,
-    /// Figures that no rollup holds.
-    More,
 }
 
 impl Need {
@@ -111,8 +131,30 @@ impl Need {
         match rule {
             Rule::Rate(_) | Rule::Streak(_) => Self::Failures,
             Rule::Percentile(_) | Rule::Ratio(_) => Self::Values,
-            Rule::Threshold(_) | Rule::Burst(_) => Self::Nothing,
-            Rule::Novelty(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_) => Self::More,
+            Rule::Threshold(_) | Rule::Burst(_) | Rule::OffHours(_) => Self::Nothing,
+            Rule::Novelty(_) => Self::Texts(Aggregate::Novel),
+            Rule::DistinctGrowth(_) => Self::Texts(Aggregate::Distinct),
+        }
+    }
+
+    /// What a metric lacks of it.
+    fn missing(&self, metric: &MetricSpec) -> Option<String> {
+        let has_bad = metric.entities.as_ref().is_some_and(|entities| entities.bad.is_some());
+        match self {
+            Self::Failures if !has_bad => {
+                Some("`bad` in the source: say which events have failed".to_owned())
+            }
+            Self::Values if metric.value.is_none() => Some("a `value`".to_owned()),
+            Self::Values if metric.aggregate.is_of_texts() || metric.aggregate == Aggregate::Ratio => {
+                Some(format!(
+                    "a number of each event, and `aggregate = \"{}\"` has none",
+                    metric.aggregate.as_str()
+                ))
+            }
+            Self::Texts(aggregate) if metric.aggregate != *aggregate => {
+                Some(format!("`aggregate = \"{}\"`, and a `value` that is a text", aggregate.as_str()))
+            }
+            Self::Failures | Self::Values | Self::Texts(_) | Self::Nothing => None,
         }
     }
 }

@@ -95,6 +95,7 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
             ("time_column", "Column or SQL expression of the time, without a source."),
             ("filter", "SQL condition: which events of the table or source count."),
             ("value", "SQL expression of what is aggregated. NULL does not count."),
+            ("per", "SQL expression of what a ratio divides by. It is summed up, as the value is."),
             (
                 "counter",
                 "Whether the value is a counter that only rises and begins again at zero. Needs feed poll and aggregate sum.",

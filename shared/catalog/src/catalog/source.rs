@@ -130,6 +130,14 @@ impl Names {
             Self::Many(names) => names,
         }
     }
+
+    fn as_mut_slice(&mut self) -> &mut [String] {
+        match self {
+            Self::None => &mut [],
+            Self::One(name) => std::slice::from_mut(name),
+            Self::Many(names) => names,
+        }
+    }
 }
 
 /// Names of ids that an anomaly may carry.
@@ -167,6 +175,11 @@ impl Source {
             delay: self.delay.as_deref().map(pace::delay).transpose()?.unwrap_or_default(),
             baseline: self.baseline.as_deref().map(pace::baseline).transpose()?,
         })
+    }
+
+    /// The expressions that may hold functions of the catalog.
+    pub(super) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.entity.as_mut_slice().iter_mut().chain(&mut self.filter).chain(&mut self.bad)
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -51,6 +51,7 @@ fn windows_of_every_aggregate() {
         (Aggregate::Max, [24.0; 4]),
         (Aggregate::Min, [24.0, 22.0, 19.0, 1.0]),
         (Aggregate::Mean, [24.0, 23.0, 21.5, 12.5]),
+        (Aggregate::Last, [24.0; 4]),
     ] {
         let windows = windows(aggregate, &values);
         assert_eq!(windows.map(|values| values[23]), expected, "{aggregate:?}");
@@ -67,6 +68,9 @@ fn a_gap_leaves_sums_out_and_other_windows_without_it() {
     assert!(three.is_nan() && six.is_nan() && day.is_nan());
     assert_eq!(ends(Aggregate::Sum, 26)[..3], [27.0, 78.0, 147.0]);
     assert_eq!(ends(Aggregate::Max, 28), [29.0; 4]);
+    assert_eq!(ends(Aggregate::Last, 28), [29.0; 4]);
+    let [of_gap, others @ ..] = ends(Aggregate::Last, 27);
+    assert!(of_gap.is_nan() && others == [27.0; 3], "the newest hour that has one");
     assert_eq!(
         ends(Aggregate::Mean, 29),
         [30.0, 29.5, (25.0 + 26.0 + 27.0 + 29.0 + 30.0) / 5.0, {
@@ -80,7 +84,7 @@ fn a_window_has_the_same_bits_wherever_it_is_computed() {
     // Values whose sum depends on the order of additions.
     let values: Vec<f64> = (0..200).map(|i| 1e9 / f64::from(3 * i + 1)).collect();
     let options: Vec<_> = values.iter().copied().map(Some).collect();
-    for aggregate in [Aggregate::Sum, Aggregate::Max, Aggregate::Min, Aggregate::Mean] {
+    for aggregate in [Aggregate::Sum, Aggregate::Max, Aggregate::Min, Aggregate::Mean, Aggregate::Last] {
         let whole = windows(aggregate, &values);
         let series = hours(aggregate, &options);
         for newest in 23..200 {

@@ -14,9 +14,9 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Severity, Verdict};
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Novelty {
-    /// At least 1.
+    /// From 1 to 365.
     pub unseen_days: u32,
-    /// With fewer days of data nearly all is new, and there is no verdict.
+    /// At most 365. With fewer days of data nearly all is new, and there is no verdict.
     pub learning_days: u32,
     /// At least 1. Usually 2 of errors, and 1 where security asks.
     pub min_events: u64,
@@ -62,12 +62,24 @@ impl Novelty {
         .verdict()
     }
 
+    /// How many days before a window its verdict depends on.
+    pub fn days_back(&self) -> u32 {
+        self.unseen_days.max(self.learning_days)
+    }
+
     pub fn validate(&self) -> Result<(), RuleError> {
         let check = Parameters(Self::NAME);
-        check.number("unseen_days", self.unseen_days.into())?;
+        let (unseen, learning) = (self.unseen_days, self.learning_days);
+        let holds = (1..=MOST_DAYS).contains(&unseen);
+        check.require(holds, "unseen_days", unseen.into(), "from 1 to 365", KEPT)?;
+        check.require(learning <= MOST_DAYS, "learning_days", learning.into(), "at most 365", KEPT)?;
         check.number("min_events", self.min_events)
     }
 }
+
+/// The days that values are known of, at most.
+const MOST_DAYS: u32 = 365;
+const KEPT: &str = "values are known for a year at most";
 
 #[cfg(test)]
 mod tests {
@@ -117,6 +129,9 @@ mod tests {
     fn parameters_are_checked() {
         assert_eq!(Novelty::default().validate(), Ok(()));
         assert!(Novelty { unseen_days: 0, ..Novelty::default() }.validate().is_err());
+        assert!(Novelty { unseen_days: 366, ..Novelty::default() }.validate().is_err());
+        assert!(Novelty { learning_days: 366, ..Novelty::default() }.validate().is_err());
+        assert!(Novelty { learning_days: 0, unseen_days: 365, ..Novelty::default() }.validate().is_ok());
         assert!(Novelty { min_events: 0, ..Novelty::default() }.validate().is_err());
     }
 

@@ -23,7 +23,7 @@ pub struct OffHours {
 /// The events of an entity in one hour of the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HourOfDay {
-    /// The local hour, from 0 to 23.
+    /// The hour of the day, from 0 to 23.
     pub hour: u8,
     /// Events of the newest day in this hour.
     pub events: u64,

@@ -74,7 +74,12 @@ fn meaning(metric: &MetricSpec) -> String {
             Feed::View => String::new(),
             Feed::Poll => format!(" poll {:?}", (id, metric.counter, &metric.series)),
         };
-        return format!("{usual}{weighed}{polled}");
+        // The columns that it fills are those of its aggregate.
+        let own = match metric.aggregate.needs_entities() {
+            true => format!(" {} {:?}", metric.aggregate.as_str(), metric.per),
+            false => String::new(),
+        };
+        return format!("{usual}{weighed}{polled}{own}");
     }
     let MetricSpec { name, table, customer_column, time_column, .. } = metric;
     let filter = metric.filter.as_deref().unwrap_or("true");
@@ -124,6 +129,28 @@ mod tests {
         ] {
             assert_eq!(state(comment, Some(&metric(name))), ViewState::OlderText, "{name}");
         }
+    }
+
+    #[test]
+    fn an_aggregate_with_a_column_of_its_own_is_a_part_of_the_meaning() {
+        let of = |aggregate: &str, more: &str| {
+            let text = format!(
+                "[[source]]\nname = \"jobs\"\ntable = \"runs\"\nentity = \"job\"\n[[metric]]\nname = \"m\"\n\
+                 source = \"jobs\"\nunit = \"ms\"\nmissing = \"gap\"\nmin_change = 1\nvalue = \"ms\"\n\
+                 aggregate = \"{aggregate}\"\n{more}"
+            );
+            Catalog::parse(&text, "a").unwrap().find("m").unwrap().clone()
+        };
+        let (max, last) = (of("max", ""), of("last", ""));
+        assert_eq!(comment(&max).split(' ').next(), Some("8e26dcfa1745e999"), "made by earlier versions");
+        let beside = |one: &MetricSpec, other: &MetricSpec| state(&comment(one), Some(other));
+        assert_eq!(beside(&max, &of("min", "")), ViewState::Current);
+        assert_eq!(beside(&max, &last), ViewState::OtherMeaning);
+        let ratio = |per: &str| {
+            of("ratio", &format!("per = \"{per}\"\n[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0"))
+        };
+        assert_eq!(beside(&ratio("a"), &ratio("a")), ViewState::Current);
+        assert_eq!(beside(&ratio("a"), &ratio("b")), ViewState::OtherMeaning);
     }
 
     #[test]

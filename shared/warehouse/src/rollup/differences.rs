@@ -5,7 +5,7 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
-use super::{DAY_SECONDS, HOUR_SECONDS, poll, server, statements};
+use super::{DAY_SECONDS, HOUR_SECONDS, replace, server, sql, statements, versions};
 
 /// Hours of one day of a metric in which events and rollup differ in number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +43,10 @@ pub async fn differences(
     metric: &MetricSpec,
     (from, until): (u32, u32),
 ) -> Result<Vec<Difference>, MigrationError> {
-    if !poll::is_polled(metric) {
+    if !versions::is_polled(metric) {
         return of_period(client, database, metric, (from, until)).await;
     }
-    let text = poll::extent(metric, from, until);
+    let text = replace::extent(metric, from, until);
     let query = client.clone().with_database(database).query_raw(&text);
     let what = format!("the first event of `{}` was not found", metric.name);
     let (first, last): (u32, u32) = query.fetch_one().await.map_err(failed(database, &what, &text))?;
@@ -147,7 +147,7 @@ pub(super) async fn shrinking(
         differences(client, database, metric, (kept_from(now, keep_days), settled(now))).await?;
     let hours = differences.iter().flat_map(|difference| &difference.more);
     let hours: Vec<String> = hours.map(|hour| hour.at.to_string()).collect();
-    let name = statements::quoted(metric.name.as_str());
+    let name = sql::quoted(metric.name.as_str());
     Ok((!hours.is_empty())
         .then(|| format!("metric = '{name}' AND toUnixTimestamp(hour) IN ({})", hours.join(", "))))
 }

@@ -10,9 +10,10 @@
 //! Nothing catches an error inside of the catalog's own expressions. A [trial](super::trial) refuses such expressions
 //! before a view exists.
 
-use catalog::{Entities, Feed, MetricSpec};
+use catalog::{Aggregate, Entities, Feed, MetricSpec};
 
-use super::poll;
+use super::sql::{has_weight, number, number_of_events, times_weight};
+use super::{figures, versions};
 
 /// The SELECT that makes rows of the rollup from events, with a further condition on the events.
 pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
@@ -43,6 +44,9 @@ impl Grain {
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
     let Grain { column, start } = grain;
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
+    if metric.aggregate == Aggregate::Novel {
+        return figures::seen_select(metric, &events);
+    }
     let (of_entities, values) = (of_entities(metric), values_of(metric));
     let (number, times) = (number_of_events(metric), times_weight(metric));
     format!(
@@ -56,20 +60,6 @@ fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> S
 {events}
 GROUP BY customer_id, {column}"
     )
-}
-
-/// Whether a row stands for other than one event.
-fn has_weight(metric: &MetricSpec) -> bool {
-    metric.entities.as_ref().is_some_and(|entities| entities.weight.is_some())
-}
-
-pub(super) fn number_of_events(metric: &MetricSpec) -> &'static str {
-    if has_weight(metric) { "sum(toUInt64(assumeNotNull(meterflow_weight)))" } else { "count()" }
-}
-
-/// What a sum multiplies the value of a row by.
-fn times_weight(metric: &MetricSpec) -> &'static str {
-    if has_weight(metric) { " * assumeNotNull(meterflow_weight)" } else { "" }
 }
 
 /// Sum, largest and smallest value. Rules judge usable values only: one broken value would hide all others of a month, and the
@@ -102,16 +92,20 @@ fn of_entities(metric: &MetricSpec) -> String {
     }
     let weight = if has_weight(metric) { "toUInt64(assumeNotNull(meterflow_weight))" } else { "toUInt64(1)" };
     let shape = match metric.value {
-        Some(_) => format!("sumMap(map({}, {weight}))", key_of_shape("assumeNotNull(meterflow_value)")),
-        None => "CAST(map(), 'Map(Int16, UInt64)')".to_owned(),
+        // Texts have no size, and single values of a ratio mean nothing.
+        Some(_) if !metric.aggregate.is_of_texts() && metric.aggregate != Aggregate::Ratio => {
+            format!("sumMap(map({}, {weight}))", key_of_shape("assumeNotNull(meterflow_value)"))
+        }
+        _ => "CAST(map(), 'Map(Int16, UInt64)')".to_owned(),
     };
     let bad = match has_weight(metric) {
         true => "sumIf(toUInt64(assumeNotNull(meterflow_weight)), meterflow_bad)",
         false => "countIf(meterflow_bad)",
     };
-    let digest =
-        if poll::is_polled(metric) { format!(",\n    {} AS digest", poll::DIGEST) } else { String::new() };
-    format!(",\n    {bad} AS bad,\n    {shape} AS shape{digest}")
+    let digest = versions::digest_column(metric);
+    let needed = figures::needed(metric, times_weight(metric));
+    let needed = needed.map_or_else(String::new, |(column, sql)| format!(",\n    {sql} AS {column}"));
+    format!(",\n    {bad} AS bad,\n    {shape} AS shape{digest}{needed}")
 }
 
 /// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
@@ -123,13 +117,28 @@ fn key_of_shape(value: &str) -> String {
 }
 
 /// The columns of those rows, in their order.
-pub(super) fn columns(entities: Option<&Entities>) -> String {
+pub(super) fn columns(metric: &MetricSpec) -> String {
+    let entities = metric.entities.as_ref();
+    if metric.aggregate == Aggregate::Novel {
+        let digest = if versions::is_polled(metric) { ", digest" } else { "" };
+        return format!("customer_id, metric, value, hour, events{digest}");
+    }
+    columns_and(entities, figures::column(metric).into_iter())
+}
+
+/// All columns of a rollup.
+pub(super) fn all_columns(entities: Option<&Entities>) -> String {
+    columns_and(entities, figures::COLUMNS.iter().map(|(name, _)| *name).filter(|_| entities.is_some()))
+}
+
+fn columns_and(entities: Option<&Entities>, needed: impl Iterator<Item = &'static str>) -> String {
     let of_entities = match entities.map(|entities| entities.feed) {
         None => "",
         Some(Feed::View) => ", bad, shape",
         Some(Feed::Poll) => ", bad, shape, digest",
     };
-    format!("customer_id, metric, hour, events, total, peak, low, corrections{of_entities}")
+    let needed: String = needed.map(|column| format!(", {column}")).collect();
+    format!("customer_id, metric, hour, events, total, peak, low, corrections{of_entities}{needed}")
 }
 
 /// A negative infinity is broken data and no correction. It shows in the total.
@@ -172,7 +181,10 @@ GROUP BY hour",
 pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str) -> String {
     let (customer, time) = (metric.customer_sql(), metric.time_sql());
     let filter = metric.filter.as_deref().unwrap_or("true");
-    let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
+    // A text stands for its event.
+    let value = metric.value.as_deref().filter(|_| !metric.aggregate.is_of_texts());
+    let value = value.map_or_else(|| "toFloat64(1)".to_owned(), number);
+    let (further, is_counted) = (figures::of_events(metric), figures::is_counted(metric));
     let (of_source, is_whole) = match &metric.entities {
         None => Default::default(),
         Some(entities) => (
@@ -180,24 +192,24 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
             format!(" AND {}{}", entities.is_key_sql("meterflow_customer"), has_usable_weight(entities)),
         ),
     };
-    let (id, once) = poll::once(metric);
+    let (id, once) = versions::once(metric);
     let rows = format!(
         "(
     SELECT
         toString({customer}) AS meterflow_customer,
         {time} AS meterflow_time,
-        {value} AS meterflow_value{of_source}{id}
+        {value} AS meterflow_value{of_source}{further}{id}
     FROM {source}
     WHERE ({filter})
         AND {time} >= toDateTime('1970-01-01 00:00:00', 'UTC')
         AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}{once}
 )"
     );
-    let rows = if metric.counter { poll::steps(&rows) } else { rows };
+    let rows = if metric.counter { versions::steps(&rows) } else { rows };
     format!(
         "FROM
 {rows}
-WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''{is_whole}"
+WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''{is_whole}{is_counted}"
     )
 }
 
@@ -210,14 +222,4 @@ fn weight(entities: &Entities) -> String {
 /// The condition that a row stands for a number of events. Nobody samples fewer than one in a billion.
 fn has_usable_weight(entities: &Entities) -> &'static str {
     if entities.weight.is_some() { " AND meterflow_weight BETWEEN 1 AND 1000000000" } else { "" }
-}
-
-/// A value as a number, or NULL if it is none. The condition depends only on the type, so ClickHouse decides it once
-/// per query. `accurateCastOrNull` would drop whole numbers that a Float64 cannot hold exactly, so numbers are
-/// converted without it.
-pub(crate) fn number(value: &str) -> String {
-    format!(
-        "if(match(toTypeName({value}), '^(Nullable\\\\(|LowCardinality\\\\()*(U?Int|Float|Decimal|Bool)'), \
-         toFloat64({value}), accurateCastOrNull({value}, 'Float64'))"
-    )
 }

@@ -1,10 +1,12 @@
 //! The state of the rollup in a database, for `meterflow doctor`.
 
+use catalog::Catalog;
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
 use super::statements::MARK;
+use super::tables::has_seen;
 use super::{Tables, server};
 
 /// The source that every version has.
@@ -69,16 +71,16 @@ pub async fn sources(client: &Client, database: &str) -> Result<Vec<String>, Mig
     Ok(names)
 }
 
-/// Those of the tables of a source that exist and that no migration made.
+/// Those of these tables that exist and that no migration made.
 pub(super) async fn foreign(
     client: &Client,
     database: &str,
-    tables: &Tables,
+    tables: &[&str],
 ) -> Result<Vec<String>, MigrationError> {
     let text = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)} \
                 AND comment != {mark:String} ORDER BY name";
     let query = server(client).query_raw(text).param("database", database).param("mark", MARK);
-    let query = query.param("names", tables.all());
+    let query = query.param("names", tables);
     query.fetch_all().await.map_err(failed(database, "the tables were not read", text))
 }
 
@@ -106,13 +108,21 @@ pub struct Newest {
     pub customers: u64,
 }
 
-/// The newest hour of each metric that the rollup holds.
-pub async fn newest(client: &Client, database: &str, tables: &Tables) -> Result<Vec<Newest>, MigrationError> {
-    let text = format!(
-        "SELECT toValidUTF8(toString(metric)) AS metric, toUnixTimestamp(max(hour)) AS hour, uniq(customer_id) AS customers \
-         FROM {} GROUP BY metric ORDER BY metric",
-        tables.rollup
-    );
+/// The newest hour of each metric that the tables of a catalog hold.
+pub async fn newest(
+    client: &Client,
+    database: &str,
+    catalog: &Catalog,
+) -> Result<Vec<Newest>, MigrationError> {
+    let tables = Tables::of(catalog);
+    let of = |table: &str| {
+        format!(
+            "SELECT toValidUTF8(toString(metric)) AS metric, toUnixTimestamp(max(hour)) AS hour, \
+             uniq(customer_id) AS customers FROM {table} GROUP BY metric"
+        )
+    };
+    let seen = has_seen(catalog).then(|| format!(" UNION ALL {}", of(&tables.seen)));
+    let text = format!("SELECT * FROM ({}{}) ORDER BY metric", of(&tables.rollup), seen.unwrap_or_default());
     let query = client.clone().with_database(database).query_raw(&text);
     query.fetch_all().await.map_err(failed(database, "the rollup was not read", &text))
 }

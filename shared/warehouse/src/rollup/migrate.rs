@@ -81,7 +81,7 @@ async fn withdraw(client: &Client, database: &str, catalog: &Catalog, plan: &Pla
         let Some(metric) = catalog.get(name.as_str()) else { continue };
         let views = [Some(statements::view_name(metric)), minutes::view_of(metric)].into_iter().flatten();
         let views = views.map(|view| statements::drop_view(&view));
-        for statement in views.chain([statements::remove(&Tables::of(catalog), name.as_str())]) {
+        for statement in views.chain([statements::remove(&Tables::fed_by(metric), name.as_str())]) {
             if let Err(error) = run(client, database, "a new view was not taken away again", &statement).await
             {
                 tracing::warn!(error = %error, "a migration that failed leaves something behind");

@@ -7,7 +7,8 @@ use clickhouse::Client;
 use super::definition::{ViewState, state_of_minutes};
 use super::error::MigrationError;
 use super::events::minutes_select;
-use super::statements::{self, drop_view, quoted};
+use super::sql::quoted;
+use super::statements::{self, drop_view};
 use super::{Tables, definition, inspect};
 
 /// The statements that bring the rollup of minutes and its views in line with the catalog.

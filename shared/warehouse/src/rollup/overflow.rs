@@ -1,14 +1,16 @@
 //! Customers with more entities than a source judges one by one. Ids in the names of entities make such customers.
 
-use catalog::{Catalog, Entities, Overflow};
+use catalog::{Entities, Overflow};
 
-use super::Tables;
-use super::statements::quoted;
+use super::sql::quoted;
 
 /// The customers of a source with more entities since `{since}` than its limit, with their number. `None` for a source without
 /// entities.
-pub(crate) fn overflowing(catalog: &Catalog) -> Option<String> {
-    let Entities { most, .. } = catalog.entities().filter(|entities| !entities.names.is_empty())?;
+pub(crate) fn overflowing(rollup: &str, entities: &Entities) -> Option<String> {
+    let Entities { most, names, .. } = entities;
+    if names.is_empty() {
+        return None;
+    }
     Some(format!(
         "SELECT {} AS customer, uniq(customer_id) AS entities FROM {}
 WHERE hour >= toDateTime({{since:UInt32}}, 'UTC')
@@ -16,7 +18,7 @@ GROUP BY customer
 HAVING entities > {most}
 ORDER BY customer",
         customer(),
-        Tables::of(catalog).rollup
+        rollup
     ))
 }
 

@@ -9,7 +9,7 @@ use super::definition::{ViewState, state};
 use super::deletion::Deletion;
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
-use super::{DEFAULT_KEEP_DAYS, Tables, differences, inspect, minutes, server, statements};
+use super::{DEFAULT_KEEP_DAYS, Tables, differences, inspect, minutes, server, sql, statements, tables};
 
 /// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +69,7 @@ pub async fn plan(
 ) -> Result<Plan, MigrationError> {
     let tables = &Tables::of(catalog);
     if catalog.entities().is_some() {
-        let foreign = inspect::foreign(client, database, tables).await?;
+        let foreign = inspect::foreign(client, database, &tables.needed(catalog)).await?;
         if !foreign.is_empty() {
             return Err(MigrationError::Foreign { source_name: catalog.name().to_owned(), tables: foreign });
         }
@@ -90,9 +90,15 @@ pub async fn plan(
         plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
     }
     plan.statements.extend(statements::tables(catalog, keep_days));
+    if tables::has_seen(catalog) {
+        plan.statements.push(statements::seen(catalog, keep_days));
+    }
     plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
     if found.rollup {
         plan.statements.push(statements::add_corrections(tables));
+        if catalog.entities().is_some() {
+            plan.statements.push(statements::add_figures(&tables.rollup));
+        }
         plan.order = match (found.is_by_bucket, options.sort) {
             (true, _) => Order::Present,
             (false, false) => Order::Earlier,
@@ -106,8 +112,11 @@ pub async fn plan(
         plan.statements.push(statements::add_zone(tables));
         if found.keep_days != Some(keep_days) {
             let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
-            plan.deletions.extend(deletion((client, database, tables), None, EXPIRED, &condition).await?);
-            plan.statements.push(statements::keep(tables, keep_days));
+            let seen = Some(&tables.seen).filter(|_| found.seen);
+            for table in std::iter::once(&tables.rollup).chain(seen) {
+                plan.deletions.extend(deletion((client, database, table), None, EXPIRED, &condition).await?);
+                plan.statements.push(statements::keep(table, keep_days));
+            }
         }
     }
     let view_state = |metric: &MetricSpec| {
@@ -126,17 +135,17 @@ pub async fn plan(
         |metric: &MetricSpec| matches!(view_state(metric), Some(ViewState::Current | ViewState::OlderText));
     // The view may be gone already: an earlier migration may have been cut off after that.
     let mut removed = Vec::new();
-    for name in &found.metrics {
+    for (table, name) in &found.metrics {
         let why = match catalog.get(name) {
-            Some(metric) if is_kept(metric) => continue,
+            Some(metric) if is_kept(metric) && Tables::fed_by(metric) == *table => continue,
             Some(metric) if view_state(metric).is_none() => UNKNOWN,
             Some(_) => REDEFINED,
             None => GONE,
         };
-        let condition = format!("metric = '{}'", statements::quoted(name));
+        let condition = format!("metric = '{}'", sql::quoted(name));
         plan.deletions
-            .extend(deletion((client, database, tables), Some(name.clone()), why, &condition).await?);
-        removed.push(statements::remove(tables, name));
+            .extend(deletion((client, database, table), Some(name.clone()), why, &condition).await?);
+        removed.push(statements::remove(table, name));
     }
     if !removed.is_empty() {
         // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
@@ -146,8 +155,8 @@ pub async fn plan(
     }
     for metric in catalog.metrics().iter().filter(|metric| options.rebuild && is_kept(metric)) {
         if let Some(condition) = differences::shrinking(client, database, metric, keep_days).await? {
-            let name = Some(metric.name.to_string());
-            plan.deletions.extend(deletion((client, database, tables), name, FEWER, &condition).await?);
+            let (name, table) = (Some(metric.name.to_string()), Tables::fed_by(metric));
+            plan.deletions.extend(deletion((client, database, &table), name, FEWER, &condition).await?);
         }
     }
     for metric in catalog.metrics() {
@@ -169,7 +178,7 @@ pub async fn plan(
 
 /// The hours that a condition deletes. `None` if there are none.
 async fn deletion(
-    (client, database, tables): (&Client, &str, &Tables),
+    (client, database, table): (&Client, &str, &str),
     metric: Option<String>,
     why: &'static str,
     condition: &str,
@@ -183,8 +192,7 @@ async fn deletion(
     }
     let text = format!(
         "SELECT sum(events) AS events, uniq(customer_id) AS customers, toString(toDate(min(hour), 'UTC')) AS from, \
-         toString(toDate(max(hour), 'UTC')) AS to FROM {} WHERE {condition}",
-        tables.rollup
+         toString(toDate(max(hour), 'UTC')) AS to FROM {table} WHERE {condition}"
     );
     let query = client.clone().with_database(database).query_raw(&text);
     let counted: Counted =
@@ -202,8 +210,10 @@ struct Found {
     /// Whether the rollup is sorted by buckets. Earlier versions sorted by customers.
     is_by_bucket: bool,
     views: Vec<RollupView>,
-    /// Metrics that have rows.
-    metrics: Vec<String>,
+    /// Metrics that have rows, each with the table that holds them.
+    metrics: Vec<(String, String)>,
+    /// Whether there is a table of texts.
+    seen: bool,
     /// Views and tables of earlier versions, views first.
     retired: Vec<&'static str>,
     /// The days in the TTL of the rollup.
@@ -216,14 +226,24 @@ impl Found {
         let text = "SELECT count() FROM system.databases WHERE name = {database:String}";
         let query = server(client).query_raw(text).param("database", database);
         let databases: u64 = query.fetch_one().await.map_err(failed(database, what, text))?;
-        let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
-        let query = server(client).query_raw(text).param("database", database).param("table", &tables.rollup);
-        let engine: Option<String> = query.fetch_optional().await.map_err(failed(database, what, text))?;
+        // Somebody else may have a table with the name of that of texts.
+        let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String} \
+                    AND (comment = {mark:String} OR NOT endsWith(name, '_seen'))";
+        let engine_of = async |table: &str| -> Result<Option<String>, MigrationError> {
+            let query = server(client).query_raw(text).param("database", database).param("table", table);
+            let query = query.param("mark", statements::MARK);
+            query.fetch_optional().await.map_err(failed(database, what, text))
+        };
+        let (engine, seen) = (engine_of(&tables.rollup).await?, engine_of(&tables.seen).await?);
         let mut metrics = Vec::new();
-        if engine.is_some() {
-            let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {}", tables.rollup);
+        for (table, _) in [(&tables.rollup, &engine), (&tables.seen, &seen)]
+            .into_iter()
+            .filter(|(_, engine)| engine.is_some())
+        {
+            let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {table}");
             let query = client.clone().with_database(database).query_raw(&text);
-            metrics = query.fetch_all().await.map_err(failed(database, what, &text))?;
+            let names: Vec<String> = query.fetch_all().await.map_err(failed(database, what, &text))?;
+            metrics.extend(names.into_iter().map(|name| (table.clone(), name)));
         }
         Ok(Self {
             database: databases > 0,
@@ -232,6 +252,7 @@ impl Found {
             is_by_bucket: engine.as_deref().is_some_and(is_by_bucket),
             views: inspect::views(client, database, tables).await?,
             metrics,
+            seen: seen.is_some(),
             retired: inspect::existing(client, database, &super::RETIRED).await?,
             keep_days: engine.as_deref().and_then(days_of_ttl),
         })

@@ -3,8 +3,9 @@
 use catalog::{BUCKETS, Catalog, Feed, MetricSpec};
 
 use super::definition::comment;
-use super::events::{columns, events_by_hour, rollup_select};
-use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, poll};
+use super::events::{all_columns, columns, events_by_hour, rollup_select};
+use super::sql::{quoted, within};
+use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, figures, replace, versions};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
@@ -78,26 +79,51 @@ pub(super) fn engine_name(catalog: &Catalog) -> &'static str {
 /// The columns that only the rollup of a source with entities has.
 fn of_entities(catalog: &Catalog) -> String {
     let Some(entities) = catalog.entities() else { return String::new() };
-    let of_poll = match entities.feed {
-        Feed::View => "",
-        Feed::Poll => {
-            ",
-    -- Tells whether the events of the hour have changed.
-    digest UInt64,
-    -- The row with the highest version counts. A deleted one has been replaced by none.
-    version UInt64,
-    is_deleted UInt8"
-        }
-    };
+    let of_poll = if entities.feed == Feed::Poll { OF_POLL } else { "" };
+    let needed: String =
+        figures::COLUMNS.iter().map(|(name, kind)| format!(",\n    {name} {kind}")).collect();
     format!(
         ",
     -- Events that have failed.
     bad SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4),
     -- How many events have a value of each size. A key k stands for values from 1.05^k on; -32767 is zero, -32768 negative
     -- and 32767 not finite.
-    shape SimpleAggregateFunction(sumMap, Map(Int16, UInt64)){of_poll}"
+    shape SimpleAggregateFunction(sumMap, Map(Int16, UInt64)),
+    -- What some aggregates need: the divisors of ratios, the newest value, and different texts.{}{of_poll}",
+        needed.trim_start_matches(',')
     )
 }
+
+/// The columns that only the tables of a polled source have.
+const OF_POLL: &str = ",
+    -- Tells whether the events of the hour have changed.
+    digest UInt64,
+    -- The row with the highest version counts. A deleted one has been replaced by none.
+    version UInt64,
+    is_deleted UInt8";
+
+/// Adds the columns to a rollup of a source that an earlier version made.
+pub(super) fn add_figures(table: &str) -> String {
+    let add = |(name, kind): &(&str, &str)| format!("ADD COLUMN IF NOT EXISTS {name} {kind}");
+    let columns: Vec<String> = figures::COLUMNS.iter().map(add).collect();
+    format!("ALTER TABLE {table} {}", columns.join(", "))
+}
+
+/// Makes the table of texts of a source.
+pub(super) fn seen(catalog: &Catalog, keep_days: u16) -> String {
+    let keep = format!("toIntervalDay({keep_days})");
+    let is_polled = catalog.entities().is_some_and(|entities| entities.feed == Feed::Poll);
+    let table = include_str!("ddl/usage_seen.sql")
+        .trim()
+        .replacen("usage_seen", &Tables::of(catalog).seen, 1)
+        .replace(EVENTS, &format!("{EVENTS}{}", if is_polled { OF_POLL } else { "" }))
+        .replace(ENGINE, engine(catalog))
+        .replace(&format!("toIntervalDay({DEFAULT_KEEP_DAYS})"), &keep);
+    format!("{table}\nCOMMENT '{MARK}'")
+}
+
+/// The last column of the table of texts.
+const EVENTS: &str = "events SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4)";
 
 /// Adds the missing column to a rollup of the first version.
 pub(super) fn add_corrections(tables: &Tables) -> String {
@@ -109,7 +135,7 @@ pub(super) fn add_corrections(tables: &Tables) -> String {
 /// may be somebody's own.
 pub(super) fn sort(catalog: &Catalog, keep_days: u16) -> [String; 3] {
     let Tables { rollup, copy, .. } = &Tables::of(catalog);
-    let ([table, ..], columns) = (tables(catalog, keep_days), columns(catalog.entities()));
+    let ([table, ..], columns) = (tables(catalog, keep_days), all_columns(catalog.entities()));
     [
         table.replace(&format!("CREATE TABLE IF NOT EXISTS {rollup}\n"), &format!("CREATE TABLE {copy}\n")),
         format!("INSERT INTO {copy} ({columns}) SELECT {columns} FROM {rollup}"),
@@ -131,21 +157,18 @@ pub(super) fn add_zone(tables: &Tables) -> String {
     format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS zone String AFTER fit", tables.models)
 }
 
-pub(super) fn keep(tables: &Tables, keep_days: u16) -> String {
-    format!("ALTER TABLE {rollup} MODIFY TTL hour + toIntervalDay({keep_days})", rollup = tables.rollup)
+pub(super) fn keep(table: &str, keep_days: u16) -> String {
+    format!("ALTER TABLE {table} MODIFY TTL hour + toIntervalDay({keep_days})")
 }
 
 /// Makes a metric's materialized view. Later migrations recognise the definition by the comment. The view of a polled source
 /// feeds nothing: it shows what a poll reads.
 pub fn create_view(metric: &MetricSpec) -> String {
     let (view, select, comment) = (view_name(metric), rollup_select(metric, ""), comment(metric));
-    let make = match poll::is_polled(metric) {
+    let make = match versions::is_polled(metric) {
         true => format!("CREATE VIEW IF NOT EXISTS `{view}` AS"),
         false => {
-            format!(
-                "CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {} AS",
-                Tables::of_metric(metric).rollup
-            )
+            format!("CREATE MATERIALIZED VIEW IF NOT EXISTS `{view}` TO {} AS", Tables::fed_by(metric))
         }
     };
     format!("{make}\n{select}\nCOMMENT '{comment}'")
@@ -154,7 +177,7 @@ pub fn create_view(metric: &MetricSpec) -> String {
 /// Gives a view its new text. The view goes on feeding the rollup.
 pub(super) fn rewrite_view(metric: &MetricSpec) -> Vec<String> {
     let view = view_name(metric);
-    if poll::is_polled(metric) {
+    if versions::is_polled(metric) {
         return vec![drop_view(&view), create_view(metric)];
     }
     vec![
@@ -170,10 +193,10 @@ pub(super) fn drop_view(name: &str) -> String {
 /// By day, the hours from `from` until `until` with events in which the rollup has another number of them: hours with
 /// fewer events, and hours with more.
 pub fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
-    if poll::is_polled(metric) {
-        return poll::differences(metric, from, until);
+    if versions::is_polled(metric) {
+        return replace::differences(metric, from, until);
     }
-    let (name, table) = (&metric.name, Tables::of_metric(metric).rollup);
+    let (name, table) = (&metric.name, Tables::fed_by(metric));
     let events = events_by_hour(metric);
     format!(
         "SELECT
@@ -201,10 +224,10 @@ ORDER BY day"
 
 /// Deletes the rollup's rows between these times, in one mutation. `None` without times, and for hours that are replaced.
 pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
-    (!spans.is_empty() && !poll::is_polled(metric)).then(|| {
+    (!spans.is_empty() && !versions::is_polled(metric)).then(|| {
         format!(
             "ALTER TABLE {} DELETE WHERE metric = '{}' AND ({}) SETTINGS mutations_sync = 2",
-            Tables::of_metric(metric).rollup,
+            Tables::fed_by(metric),
             metric.name,
             within("hour", spans)
         )
@@ -213,29 +236,17 @@ pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
 
 /// Computes the rollup's rows between these times from the events.
 pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
-    if poll::is_polled(metric) {
-        return poll::fill(metric, spans);
+    if versions::is_polled(metric) {
+        return replace::fill(metric, spans);
     }
     let between = format!("\n        AND ({})", within(&metric.time_sql(), spans));
-    let (table, columns) = (Tables::of_metric(metric).rollup, columns(metric.entities.as_ref()));
+    let (table, columns) = (Tables::fed_by(metric), columns(metric));
     format!("INSERT INTO {table} ({columns})\n{}", rollup_select(metric, &between))
 }
 
-pub(super) fn within(time: &str, spans: &[(u32, u32)]) -> String {
-    let span = |(from, to): &(u32, u32)| {
-        format!("({time} >= toDateTime({from}, 'UTC') AND {time} < toDateTime({to}, 'UTC'))")
-    };
-    spans.iter().map(span).collect::<Vec<_>>().join(" OR ")
-}
-
-/// Deletes all rows of a metric from the rollup. The name comes from the table and may be any text.
-pub(super) fn remove(tables: &Tables, metric: &str) -> String {
-    let table = &tables.rollup;
+/// Deletes all rows of a metric from a table. The name comes from the table and may be any text.
+pub(super) fn remove(table: &str, metric: &str) -> String {
     format!("ALTER TABLE {table} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2", quoted(metric))
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
 /// Makes all models invalid. It follows every deletion from the rollup, in this order. The note that it leaves also ends
@@ -293,7 +304,7 @@ mod tests {
 
     #[test]
     fn names_from_the_table_stay_inside_their_quotes() {
-        assert!(remove(&Tables::of_source("usage"), "a' OR '\\").contains(r"metric = 'a\' OR \'\\'"));
+        assert!(remove("usage_hourly", "a' OR '\\").contains(r"metric = 'a\' OR \'\\'"));
     }
 
     #[test]

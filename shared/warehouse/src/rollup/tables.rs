@@ -1,6 +1,6 @@
 //! The tables of a source. Their names begin with the name of the source, so a source comes and goes alone.
 
-use catalog::{Catalog, Entities, Feed, MetricSpec};
+use catalog::{Aggregate, Catalog, Entities, Feed, MetricSpec};
 
 use super::overflow;
 
@@ -13,6 +13,8 @@ pub struct Tables {
     pub rows: String,
     /// The rollup of minutes. `None` for a source whose windows are hours.
     pub minutes: Option<String>,
+    /// The texts of metrics that look for new ones, by hour. Only sources with such a metric have it.
+    pub seen: String,
     /// Models that were fitted from the rollup.
     pub models: String,
     /// Notes of complete fits.
@@ -33,11 +35,7 @@ impl Tables {
     fn with(source: &str, entities: Option<&Entities>) -> Self {
         let all = Self::of_source(source);
         let Some(entities) = entities else { return Self { minutes: None, ..all } };
-        let rows = match entities.feed {
-            Feed::View => all.rollup.clone(),
-            Feed::Poll => format!("{} FINAL", all.rollup),
-        };
-        let rows = overflow::rows(&rows, entities).unwrap_or(rows);
+        let rows = rows_of(&all.rollup, entities, entities.feed == Feed::Poll);
         let minutes = all.minutes.filter(|_| entities.pace.window.needs_minutes());
         Self { rows, minutes, ..all }
     }
@@ -50,13 +48,40 @@ impl Tables {
             rollup: format!("{source}_hourly"),
             rows: format!("{source}_hourly"),
             minutes: Some(format!("{source}_minute")),
+            seen: format!("{source}_seen"),
             models: format!("{source}_models"),
             fits: format!("{source}_model_fits"),
             copy: format!("{source}_hourly_copy"),
         }
     }
 
-    /// All of them but the copy.
+    /// The rows of the rollup with each hour of an entity as one row.
+    pub(crate) fn whole_rows(catalog: &Catalog) -> String {
+        let rollup = Self::of(catalog).rollup;
+        catalog.entities().map_or_else(|| rollup.clone(), |entities| rows_of(&rollup, entities, true))
+    }
+
+    /// The table of texts as queries read it.
+    pub(crate) fn seen_rows(catalog: &Catalog) -> String {
+        let seen = Self::of(catalog).seen;
+        let is_polled = |entities: &Entities| entities.feed == Feed::Poll;
+        let rows = catalog.entities().map(|entities| rows_of(&seen, entities, is_polled(entities)));
+        rows.unwrap_or(seen)
+    }
+
+    /// The tables that a catalog needs.
+    pub fn needed(&self, catalog: &Catalog) -> Vec<&str> {
+        let seen = Some(self.seen.as_str()).filter(|_| has_seen(catalog));
+        self.all().into_iter().chain(seen).collect()
+    }
+
+    /// The table that a metric's view feeds.
+    pub fn fed_by(metric: &MetricSpec) -> String {
+        let Self { rollup, seen, .. } = Self::of_metric(metric);
+        if metric.aggregate == Aggregate::Novel { seen } else { rollup }
+    }
+
+    /// All of them but the copy and the table of texts.
     pub fn all(&self) -> Vec<&str> {
         let tables = [&self.rollup, &self.models, &self.fits].into_iter().chain(&self.minutes);
         tables.map(String::as_str).collect()
@@ -65,5 +90,38 @@ impl Tables {
     /// The beginning of the names of the views that feed the rollup.
     pub(super) fn views(&self) -> String {
         format!("{}_", self.rollup)
+    }
+}
+
+/// A table without rows that newer ones replaced, and with the entities beyond the limit as one.
+fn rows_of(table: &str, entities: &Entities, is_final: bool) -> String {
+    let rows = if is_final { format!("{table} FINAL") } else { table.to_owned() };
+    overflow::rows(&rows, entities).unwrap_or(rows)
+}
+
+/// Whether a metric of the catalog looks for new texts.
+pub(crate) fn has_seen(catalog: &Catalog) -> bool {
+    catalog.metrics().iter().any(|metric| metric.aggregate == Aggregate::Novel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_a_table_only_where_a_metric_looks_for_new_ones() {
+        let of = |aggregate: &str, rule: &str| {
+            let text = format!(
+                "[[source]]\nname = \"jobs\"\ntable = \"runs\"\nentity = \"job\"\n[[metric]]\nname = \"m\"\n\
+                 source = \"jobs\"\nunit = \"errors\"\nmissing = \"gap\"\nmin_change = 1\nvalue = \"error\"\n\
+                 aggregate = \"{aggregate}\"\n[[metric.rule]]\ntype = \"{rule}\""
+            );
+            let catalog = Catalog::parse(&text, "a").unwrap();
+            let jobs = catalog.of("jobs").unwrap();
+            let needed = Tables::of(jobs).needed(jobs).into_iter().map(str::to_owned).collect::<Vec<_>>();
+            (Tables::fed_by(&jobs.metrics()[0]), needed.len())
+        };
+        assert_eq!(of("novel", "novelty"), ("jobs_seen".to_owned(), 4));
+        assert_eq!(of("distinct", "distinct_growth"), ("jobs_hourly".to_owned(), 3));
     }
 }

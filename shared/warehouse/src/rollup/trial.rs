@@ -135,7 +135,9 @@ fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     fields.extend(bad.map(|text| Field { name: "bad", text, sql: format!("({text})") }));
     fields.extend(metric.filter.iter().map(|text| Field { name: "filter", text, sql: format!("({text})") }));
     fields.extend(metric.series.iter().map(|text| Field { name: "series", text, sql: format!("({text})") }));
-    fields.extend(metric.value.iter().map(|text| Field { name: "value", text, sql: format!("({text})") }));
+    let value = if metric.aggregate.is_of_texts() { "text" } else { "value" };
+    fields.extend(metric.value.iter().map(|text| Field { name: value, text, sql: format!("({text})") }));
+    fields.extend(metric.per.iter().map(|text| Field { name: "per", text, sql: format!("({text})") }));
     fields
 }
 
@@ -144,6 +146,7 @@ fn in_the_file(metric: &MetricSpec, field: &'static str) -> &'static str {
     match field {
         "customer_column" if metric.source.is_some() => "tenant",
         "time_column" if metric.source.is_some() => "time",
+        "text" => "value",
         _ => field,
     }
 }

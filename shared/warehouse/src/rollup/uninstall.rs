@@ -31,7 +31,10 @@ pub async fn leftovers(
         statements.extend(retired.into_iter().map(statements::drop_retired));
     }
     for tables in &sources {
-        let tables: Vec<&str> = tables.all().into_iter().chain([tables.copy.as_str()]).collect();
+        // Somebody else may have a table with the name of that of texts, where no migration ever made one.
+        let foreign = inspect::foreign(client, database, &[&tables.seen]).await?;
+        let seen = Some(tables.seen.as_str()).filter(|_| foreign.is_empty());
+        let tables: Vec<&str> = tables.all().into_iter().chain([tables.copy.as_str()]).chain(seen).collect();
         let tables = inspect::existing(client, database, &tables).await?;
         statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
     }

@@ -64,6 +64,11 @@ pub struct EventFigures {
     pub most: f64,
     /// The number of values by their place in a logarithmic histogram. Empty for a metric without a value.
     pub shape: Vec<(i16, u64)>,
+    /// The sum of the values divided by that of another expression, of a metric that is such a ratio. Not finite where that
+    /// sum is zero.
+    pub ratio: f64,
+    /// The newest finite value, of a metric that is a level. Meaningless without any.
+    pub newest: f64,
 }
 
 /// How the newest events of an entity ended.

@@ -182,8 +182,15 @@ fn joined(aggregate: Aggregate, one: f64, other: f64) -> f64 {
     let joined = match aggregate {
         _ if !one.is_finite() || !other.is_finite() => f64::INFINITY,
         Aggregate::Count | Aggregate::Sum | Aggregate::Avg => one + other,
-        // No model judges them.
-        Aggregate::P50 | Aggregate::P95 | Aggregate::P99 | Aggregate::Rate => f64::INFINITY,
+        // No model judges them, or the hours are read whole.
+        Aggregate::P50
+        | Aggregate::P95
+        | Aggregate::P99
+        | Aggregate::Rate
+        | Aggregate::Ratio
+        | Aggregate::Last
+        | Aggregate::Distinct
+        | Aggregate::Novel => f64::INFINITY,
         Aggregate::Max => one.max(other),
         Aggregate::Min => one.min(other),
     };

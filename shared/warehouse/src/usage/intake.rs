@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::error::UsageError;
 use super::reader::UsageReader;
-use crate::rollup::{MigrationError, overflowing, poll};
+use crate::rollup::{MigrationError, Tables, overflowing, poll};
 
 /// How far back a run looks for rows that changed.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(72);
@@ -55,7 +55,9 @@ impl UsageReader {
         since: u32,
         query_id: &str,
     ) -> Result<Vec<Overflowing>, UsageError> {
-        let Some(text) = overflowing(catalog) else { return Ok(Vec::new()) };
+        let rollup = Tables::of(catalog).rollup;
+        let text = catalog.entities().and_then(|entities| overflowing(&rollup, entities));
+        let Some(text) = text else { return Ok(Vec::new()) };
         let query = self.bare_query(&text, query_id).await?.param("since", since);
         self.within(&self.context(query_id), query.fetch_all()).await
     }

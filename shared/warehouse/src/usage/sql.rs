@@ -8,21 +8,26 @@ mod entities;
 mod examples;
 mod hours;
 mod hours_of_events;
+mod off_hours;
 mod past;
+mod ruled;
 mod seen;
 mod source;
 mod steps;
 mod sweep;
+mod texts;
 mod values;
 
 pub(super) use entities::{event, figures, outcomes};
 pub(super) use examples::examples;
 pub(super) use hours::hours;
 pub(super) use hours_of_events::hours_of_events;
+pub(super) use off_hours::off_hours;
 pub(super) use past::{customers, held};
 pub(super) use seen::{entities_seen, entity_events};
 pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};
+pub(super) use texts::{distinct, new_texts};
 
 /// Unknown metrics that are named per customer.
 pub(super) const UNKNOWN_TOLD: usize = 8;

@@ -125,7 +125,17 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
         (
             with_bad,
             "[[metric.rule]]\ntype = \"novelty\"",
-            "no source can be judged by the rule `novelty` yet",
+            "the rule `novelty` needs `aggregate = \"novel\"`, and a `value` that is a text",
+        ),
+        (
+            with_bad,
+            "[[metric.rule]]\ntype = \"distinct_growth\"",
+            "the rule `distinct_growth` needs `aggregate = \"distinct\"`",
+        ),
+        (
+            "entity = \"job\"",
+            &format!("per = \"calls\"\n{RULE}"),
+            "`per` has no use for `aggregate = \"p95\"`",
         ),
         (with_bad, "[[metric.rule]]\ntype = \"rate\"\ntail = 7", "`tail` of a rule of type rate is 7"),
     ] {
@@ -198,4 +208,108 @@ fn a_rule_may_have_to_hold_for_some_windows() {
     assert_eq!((rule.lasting.to_string(), rule.lasting.windows()), ("2 of 3".to_owned(), 3));
     let refusal = parse("entity = \"job\"", "[[metric.rule]]\ntype = \"percentile\"\nfor = \"3 in 3\"");
     assert!(refusal.is_err());
+}
+
+/// A metric of this aggregate with more lines.
+fn aggregate(aggregate: &str, more: &str) -> Result<Catalog, String> {
+    let metric = DURATION.replace("p95", aggregate);
+    let text = format!("{SOURCE}entity = \"job\"\nbad = \"failed\"\n{metric}{more}");
+    Catalog::parse(&text, "my.toml").map_err(|error| error.to_string())
+}
+
+#[test]
+fn each_aggregate_has_what_it_needs_and_the_rules_that_can_judge_it() {
+    let rule = |name: &str| format!("[[metric.rule]]\ntype = \"{name}\"\n");
+    let limit = "[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0\n";
+    for (name, more) in [
+        ("ratio", format!("per = \"calls\"\n{limit}")),
+        ("last", String::new()),
+        ("last", limit.to_owned()),
+        ("distinct", rule("distinct_growth")),
+        ("distinct", format!("{limit}{}", rule("off_hours"))),
+        ("novel", rule("novelty")),
+        ("max", rule("off_hours")),
+    ] {
+        assert!(aggregate(name, &more).is_ok(), "{name} {more}: {:?}", aggregate(name, &more));
+    }
+    for (name, more, expected) in [
+        ("ratio", String::new(), "`per` is missing"),
+        ("ratio", "per = \"calls\"\n".to_owned(), "`aggregate = \"ratio\"` needs a [[metric.rule]]"),
+        ("ratio", "per = \"a)\"\n".to_owned(), "`per` closes a parenthesis"),
+        ("ratio", format!("per = \"calls\"\n{RULE}"), "the rule `percentile` needs a number of each event"),
+        ("last", "per = \"calls\"\n".to_owned(), "`per` has no use for `aggregate = \"last\"`"),
+        ("distinct", String::new(), "`aggregate = \"distinct\"` needs a [[metric.rule]]"),
+        ("distinct", RULE.to_owned(), "and `aggregate = \"distinct\"` has none"),
+        ("distinct", rule("novelty"), "needs `aggregate = \"novel\"`"),
+        ("novel", String::new(), "`aggregate = \"novel\"` needs a [[metric.rule]]"),
+        ("novel", rule("off_hours"), "the rule `off_hours` has no use for `aggregate = \"novel\"`"),
+        ("novel", format!("{}unseen_days = 400\n", rule("novelty")), "`unseen_days`"),
+    ] {
+        let refusal = aggregate(name, &more).expect_err(name);
+        assert!(refusal.contains(expected), "{name} {more}: {refusal}");
+    }
+    let usage = DURATION.replace("p95", "last").replace("source = \"jobs\"\n", "");
+    let refusal = Catalog::parse(&usage, "a").unwrap_err().to_string();
+    assert!(refusal.contains("`aggregate = \"last\"` needs a `source` that has an `entity`"), "{refusal}");
+}
+
+#[test]
+fn fingerprints_are_written_out_in_every_expression() {
+    let rule = "[[metric.rule]]\ntype = \"novelty\"\n";
+    let metric =
+        DURATION.replace("p95", "novel").replace("\"ms\"\nmissing", "\"fingerprint(error)\"\nmissing");
+    let text = format!("{SOURCE}entity = [\"job\", \"fingerprint(path)\"]\n{metric}{rule}");
+    let catalog = Catalog::parse(&text, "a").unwrap();
+    let metric = catalog.find("job_duration").unwrap();
+    assert_eq!(metric.value.as_deref(), Some(crate::fingerprint_sql("error").as_str()));
+    let names = &metric.entities.as_ref().unwrap().names;
+    assert_eq!(names[1], crate::fingerprint_sql("path"));
+}
+
+#[test]
+fn texts_and_hours_of_the_day_need_windows_of_hours() {
+    let of = |window: &str, aggregate: &str, value: &str, rule: &str| {
+        let text = format!(
+            "{SOURCE}entity = \"job\"\nwindow = \"{window}\"\n[[metric]]\nname = \"m\"\nsource = \"jobs\"\nunit = \"runs\"\n\
+             missing = \"gap\"\nmin_change = 1\naggregate = \"{aggregate}\"\n{value}\n[[metric.rule]]\n{rule}"
+        );
+        Catalog::parse(&text, "a").map_err(|error| error.to_string())
+    };
+    let (text, novelty) = ("value = \"error\"", "type = \"novelty\"");
+    let (growth, off_hours) = ("type = \"distinct_growth\"", "type = \"off_hours\"");
+    for (window, aggregate, value, rule, refusal) in [
+        ("1h", "novel", text, novelty, None),
+        ("24h", "novel", text, novelty, None),
+        (
+            "5m",
+            "novel",
+            text,
+            novelty,
+            Some("needs a `window` of \"1h\" or \"24h\" in the source, which has \"5m\""),
+        ),
+        ("24h", "distinct", text, growth, None),
+        ("1m", "distinct", text, growth, Some("needs a `window` of")),
+        ("1h", "count", "", off_hours, None),
+        ("24h", "count", "", off_hours, Some("needs `window = \"1h\"` in the source")),
+        (
+            "1h",
+            "count",
+            "",
+            &format!("{off_hours}\nfor = \"2 of 2\""),
+            Some("`for` has no use for the rule `off_hours`"),
+        ),
+        (
+            "1h",
+            "distinct",
+            text,
+            "type = \"threshold\"\nwarning = 1.0\nfor = \"2 of 2\"",
+            Some("texts are counted"),
+        ),
+    ] {
+        match (of(window, aggregate, value, rule), refusal) {
+            (Ok(_), None) => {}
+            (Err(found), Some(refusal)) => assert!(found.contains(refusal), "{found}"),
+            (found, _) => panic!("{window} {aggregate} {rule}: {found:?}"),
+        }
+    }
 }

@@ -57,7 +57,7 @@ pub(super) fn on_a_type(field: &str, expression: &str, field_type: &str) -> Opti
     let (wanted, is_right) = match field {
         "time_column" => ("a DateTime or DateTime64", matches!(name, "DateTime" | "DateTime64")),
         "filter" | "bad" => ("a condition", is_integer || matches!(name, "Bool" | "Nothing")),
-        "value" => {
+        "value" | "per" => {
             let is_number =
                 is_integer || matches!(name, "Float32" | "Float64" | "BFloat16" | "Bool" | "Nothing");
             (

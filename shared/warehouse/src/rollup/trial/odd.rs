@@ -1,7 +1,7 @@
 //! Rows of odd content for the columns of a table, as a SELECT without a table.
 
 use super::columns::Column;
-use crate::rollup::statements::quoted;
+use crate::rollup::sql::quoted;
 
 /// A SELECT of odd rows.
 pub(super) struct Source {

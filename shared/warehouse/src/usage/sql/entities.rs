@@ -1,6 +1,6 @@
 //! What rules judge: the figures of entities from the rollup, and single events from people's own table.
 
-use catalog::{Catalog, Entities, MetricSpec, Shard};
+use catalog::{Aggregate, Catalog, Entities, MetricSpec, Shard};
 use detection::Window;
 
 use super::source::{are_chosen, bucket, of_shard};
@@ -23,10 +23,19 @@ pub(in crate::usage) fn figures(
     let ruled: Vec<String> = catalog.ruled().iter().map(|metric| format!("'{}'", metric.name)).collect();
     let (ruled, numbers) =
         (ruled.join(", "), (0..ruled.len()).map(|place| place.to_string()).collect::<Vec<_>>().join(", "));
+    // Only metrics of some aggregates need more columns.
+    let has = |aggregate| catalog.ruled().iter().any(|metric| metric.aggregate == aggregate);
+    let (has_ratio, has_last) = (has(Aggregate::Ratio), has(Aggregate::Last));
+    let needed = [(has_ratio, ", corrections, per"), (has_last, ", newest")];
+    let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
     let of = |condition: &str| {
+        let or_nan = |is: bool, sql: String| if is { sql } else { "nan".to_owned() };
+        let ratio = format!("sumIf(total + corrections, {condition}) / sumIf(per, {condition})");
+        let (ratio, newest) =
+            (or_nan(has_ratio, ratio), or_nan(has_last, format!("argMaxMergeIf(newest, {condition})")));
         format!(
             "(sumIf(events, {condition}), sumIf(bad, {condition}), sumIf(total, {condition}),
-     minIf(low, {condition}), maxIf(peak, {condition}), sumMapIf(shape, {condition}))"
+     minIf(low, {condition}), maxIf(peak, {condition}), sumMapIf(shape, {condition}), {ratio}, {newest})"
         )
     };
     let (now, before) = (of("slot = 0"), of(&format!("slot = {windows}")));
@@ -40,7 +49,7 @@ pub(in crate::usage) fn figures(
     let rows = |table: &str, time: &str, period: String| {
         format!(
             "SELECT
-        {bucket} AS bucket, customer_id, {time} AS time, events, total, low, peak, bad, shape,
+        {bucket} AS bucket, customer_id, {time} AS time, events, total, low, peak, bad, shape{needed},
         toUInt16(transform(metric, [{ruled}], [{numbers}], 0)) AS place,
         least(intDiv(intDiv({{end:Int64}}, 1000) - toUnixTimestamp({time}) - 1, {length}), {windows}) AS slot
     FROM {table}{names}
@@ -155,6 +164,10 @@ pub(super) fn expression(text: &str) -> String {
 
 /// The value that an event has of a metric, as a number. NaN if it has none.
 pub(super) fn value(metric: &MetricSpec) -> String {
+    // A text is no number, and a ratio is of many events.
+    if metric.aggregate.is_of_texts() || metric.aggregate == Aggregate::Ratio {
+        return "nan".to_owned();
+    }
     let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
     let filter = metric.filter.as_deref().unwrap_or("true");
     format!("if(ifNull(({filter}) != 0, 0), ifNull({value}, nan), nan)")

@@ -10,19 +10,33 @@ use crate::rollup::Tables;
 /// The answer is one row, so it arrives whole or not at all.
 pub(in crate::usage) fn steps(metric: &MetricSpec) -> String {
     let extreme = if metric.aggregate == Aggregate::Max { "max(peak)" } else { "min(low)" };
-    let table = Tables::of_metric(metric).rows;
+    // Texts are few, and a table of them is read whole.
+    let table = match metric.aggregate {
+        Aggregate::Novel => format!("{} FINAL", Tables::fed_by(metric)),
+        _ => Tables::of_metric(metric).rows,
+    };
     let net = "sum(total) + sum(corrections)";
     let value = match (metric.aggregate, metric.aggregate.percentile()) {
         (Aggregate::Rate, _) => "sum(bad) / sum(events)".to_owned(),
+        // Not a number where the sum of the divisors is zero.
+        (Aggregate::Ratio, _) => format!("ifNotFinite(({net}) / sum(per), nan)"),
+        (Aggregate::Last, _) => "argMaxMerge(newest)".to_owned(),
+        (Aggregate::Distinct, _) => "toFloat64(uniqCombinedMerge(12)(texts))".to_owned(),
+        (Aggregate::Novel, _) => "toFloat64(uniqExactIf(value, value != ''))".to_owned(),
         (_, Some(share)) => percentile(share),
         _ => value(metric, "toFloat64(sum(events))", "sum(total)", net, extreme),
     };
+    // Texts have no corrections.
+    let corrected = match metric.aggregate {
+        Aggregate::Novel => "toFloat64(0)",
+        _ => "ifNotFinite(sum(corrections), 0)",
+    };
     format!(
-        "SELECT groupArray((number, value, corrected)) AS steps
+        "SELECT groupArray((number, result, corrected)) AS steps
 FROM
 (
-    SELECT toUInt32(intDiv(toUnixTimestamp(hour) - {{start:UInt32}}, {{step:UInt32}})) AS number, {value} AS value,
-        ifNotFinite(sum(corrections), 0) AS corrected
+    SELECT toUInt32(intDiv(toUnixTimestamp(hour) - {{start:UInt32}}, {{step:UInt32}})) AS number, {value} AS result,
+        {corrected} AS corrected
     FROM {table}
     WHERE customer_id = {{customer:String}} AND metric = {{metric:String}}
         AND hour >= toDateTime({{start:UInt32}}, 'UTC') AND hour < toDateTime({{end:UInt32}}, 'UTC')

@@ -84,12 +84,18 @@ pub(super) fn value_of_row(catalog: &Catalog) -> String {
         .map(|(place, metric)| {
             let value = match metric.aggregate {
                 Aggregate::Avg => "total + corrections".to_owned(),
+                Aggregate::Last => "finalizeAggregation(newest)".to_owned(),
                 _ => value(metric, "toFloat64(events)", "total", "", extreme(metric)),
             };
             format!("place = {place}, {value}, ")
         })
         .collect();
     format!("ifNotFinite(multiIf({}inf), inf)", branches.concat())
+}
+
+/// Whether a value of an hour can only be told from all of its rows.
+pub(super) fn needs_whole_hours(catalog: &Catalog) -> bool {
+    catalog.modelled().iter().any(|metric| metric.aggregate == Aggregate::Last)
 }
 
 /// A metric's value, made of the number of events, their total without and with corrections, and their maximum or
@@ -100,8 +106,15 @@ pub(super) fn value(metric: &MetricSpec, events: &str, total: &str, net: &str, e
         Aggregate::Sum => total.to_owned(),
         Aggregate::Avg => format!("({net}) / {events}"),
         Aggregate::Max | Aggregate::Min => format!("if(isFinite({total}), {extreme}, {total})"),
-        // No model judges them. Infinity is broken data.
-        Aggregate::P50 | Aggregate::P95 | Aggregate::P99 | Aggregate::Rate => "inf".to_owned(),
+        // No model judges them by such values. Infinity is broken data.
+        Aggregate::P50
+        | Aggregate::P95
+        | Aggregate::P99
+        | Aggregate::Rate
+        | Aggregate::Ratio
+        | Aggregate::Last
+        | Aggregate::Distinct
+        | Aggregate::Novel => "inf".to_owned(),
     }
 }
 

@@ -1,0 +1,41 @@
+//! Parts of statements that several of them share.
+
+use catalog::MetricSpec;
+
+/// A value as a number, or NULL if it is none. The condition depends only on the type, so ClickHouse decides it once
+/// per query. `accurateCastOrNull` would drop whole numbers that a Float64 cannot hold exactly, so numbers are
+/// converted without it.
+pub(crate) fn number(value: &str) -> String {
+    format!(
+        "if(match(toTypeName({value}), '^(Nullable\\\\(|LowCardinality\\\\()*(U?Int|Float|Decimal|Bool)'), \
+         toFloat64({value}), accurateCastOrNull({value}, 'Float64'))"
+    )
+}
+
+/// Whether a row stands for other than one event.
+pub(super) fn has_weight(metric: &MetricSpec) -> bool {
+    metric.entities.as_ref().is_some_and(|entities| entities.weight.is_some())
+}
+
+/// The number of events of a group of rows.
+pub(super) fn number_of_events(metric: &MetricSpec) -> &'static str {
+    if has_weight(metric) { "sum(toUInt64(assumeNotNull(meterflow_weight)))" } else { "count()" }
+}
+
+/// What a sum multiplies the value of a row by.
+pub(super) fn times_weight(metric: &MetricSpec) -> &'static str {
+    if has_weight(metric) { " * assumeNotNull(meterflow_weight)" } else { "" }
+}
+
+/// The condition that a time is between any of these, in Unix seconds.
+pub(super) fn within(time: &str, spans: &[(u32, u32)]) -> String {
+    let span = |(from, to): &(u32, u32)| {
+        format!("({time} >= toDateTime({from}, 'UTC') AND {time} < toDateTime({to}, 'UTC'))")
+    };
+    spans.iter().map(span).collect::<Vec<_>>().join(" OR ")
+}
+
+/// A text between quotes.
+pub(super) fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
