@@ -108,7 +108,7 @@ mod tests {
         for (aggregate, more, part) in [
             (
                 "ratio",
-                &format!("per = \"w\"\n{rule}"),
+                format!("per = \"w\"\n{rule}").as_str(),
                 "sumIf(meterflow_per, isFinite(meterflow_per)) AS per",
             ),
             ("last", "", "argMaxState(assumeNotNull(meterflow_value), toDateTime64("),
