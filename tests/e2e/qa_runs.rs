@@ -110,7 +110,9 @@ async fn a_run_that_fills_its_machine_is_told_at_once() -> Result<()> {
     let world = world().await?;
     let app = world.app_with(&[("CATALOG_PATH", "preset:qa_runs")], &world.aws).await?;
     let end = at(END).as_second();
-    for (id, levels) in [("full", "96, 40"), ("busy", "NULL, 99"), ("calm", "80, 90"), ("unknown", "NULL, NULL")] {
+    for (id, levels) in
+        [("full", "96, 40"), ("busy", "NULL, 99"), ("calm", "80, 90"), ("unknown", "NULL, NULL")]
+    {
         let row = format!(
             "INSERT INTO workflow_runs ({COLUMNS}, memory_percent, cpu_percent)
              SELECT '{id}', 'OPS-7', 'mira', 'checkout', 110, true, toDateTime64({end} - 9, 3, 'UTC'), {levels}"
@@ -126,10 +128,17 @@ async fn a_run_that_fills_its_machine_is_told_at_once() -> Result<()> {
         let request = EventRequest { source: "qa_runs".to_owned(), id: id.to_owned(), customer_id: None };
         let checked = check_event(&app, &request, Instant::now() + Duration::from_secs(20)).await?;
         let level = checked.metrics.iter().find(|metric| metric.metric == "qa_resources");
-        assert_eq!(level.map(|level| (level.verdict, level.severity)), Some((expected, severity)), "{checked:?}");
+        assert_eq!(
+            level.map(|level| (level.verdict, level.severity)),
+            Some((expected, severity)),
+            "{checked:?}"
+        );
     }
     let items = world.all_items().await?;
     let found: Vec<_> = items.iter().filter(|item| text(item, "sk").starts_with("ANOMALY#")).collect();
-    assert!(found.len() == 2 && found.iter().all(|item| text(item, "type") == "resource_exhaustion"), "{found:?}");
+    assert!(
+        found.len() == 2 && found.iter().all(|item| text(item, "type") == "resource_exhaustion"),
+        "{found:?}"
+    );
     Ok(())
 }

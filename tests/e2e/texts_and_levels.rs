@@ -170,7 +170,14 @@ async fn what_is_planted_is_found_and_nothing_else() -> Result<()> {
     assert_eq!(before.findings, [], "{before:?}");
 
     // A kind of error that comes three times with other numbers, and one that comes once.
-    odd(&world, "web", (3, 100), "error", "concat('disk ', toString(number), ' full on /dev/sd', toString(number))").await?;
+    odd(
+        &world,
+        "web",
+        (3, 100),
+        "error",
+        "concat('disk ', toString(number), ' full on /dev/sd', toString(number))",
+    )
+    .await?;
     odd(&world, "web", (1, 200), "error", "'it happens'").await?;
     odd(&world, "young", (3, 100), "error", "'disk 1 full on /dev/sda'").await?;
     // Somebody walks through the paths.
@@ -204,7 +211,9 @@ async fn what_is_planted_is_found_and_nothing_else() -> Result<()> {
         text(new_error, "description"),
         "new_error: 3 calls of a kind that was never seen before: \"disk * full on *\""
     );
-    assert!(text(of("activity")?, "description").contains("2 calls between 12:00 and 13:00, none in the 30 days"));
+    assert!(
+        text(of("activity")?, "description").contains("2 calls between 12:00 and 13:00, none in the 30 days")
+    );
     assert_eq!(text(of("depth")?, "current_value"), "950");
     let ratio: f64 = text(of("hit_ratio")?, "current_value").parse()?;
     // Four usual calls of the hour, and 40 with 5 hits each.
@@ -273,14 +282,14 @@ async fn the_table_of_texts_comes_and_goes_with_its_source() -> Result<()> {
 
     rollup::uninstall(&world.clickhouse, &world.database, None).await?;
     let tables = "SELECT name FROM system.tables WHERE database = ?";
-    let tables: Vec<String> =
-        world.clickhouse.query(tables).bind(&world.database).fetch_all().await?;
+    let tables: Vec<String> = world.clickhouse.query(tables).bind(&world.database).fetch_all().await?;
     assert_eq!(tables, ["calls"], "only the table of the calls is left");
 
     // The name of the table of texts may be somebody's own, where no metric needs it.
     world.clickhouse.query_raw("CREATE TABLE calls_seen (a UInt8) ENGINE = Memory").execute().await?;
     migrate(&world.clickhouse, &world.database, source(&without)?).await?;
-    let error = rollup::plan(&world.clickhouse, &world.database, catalog, &options()).await.expect_err("foreign");
+    let error =
+        rollup::plan(&world.clickhouse, &world.database, catalog, &options()).await.expect_err("foreign");
     assert!(error.to_string().contains("calls_seen"), "{error}");
     rollup::uninstall(&world.clickhouse, &world.database, None).await?;
     assert_eq!(count("SELECT count() FROM calls_seen").await?, 0, "it is there still");

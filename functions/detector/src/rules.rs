@@ -59,7 +59,8 @@ pub(crate) async fn candidates(
         read(pass, window, hours, "rules", async |request| pass.app.usage.entities(request).await).await?;
     let all_beside = AllBeside::read(pass, window, hours).await?;
     let usage = &mut figures.usage;
-    let (mut candidates, mut entities) = (novel::candidates(pass, window, known, usage).await?, HashSet::new());
+    let (mut candidates, mut entities) =
+        (novel::candidates(pass, window, known, usage).await?, HashSet::new());
     for figures in &all {
         let EntityFigures { key, metric, now, earlier, before, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };

@@ -160,7 +160,8 @@ mod tests {
             let squares = values.iter().map(|value| u128::from(value * value)).sum();
             Baseline::of_whole_numbers(values.len() as u64, values.iter().sum(), squares)
         };
-        for values in [&[2, 4, 4, 4, 5, 5, 7, 9][..], &[0, 0], &[1_000_000_000, 1_000_000_001, 1_000_000_002]] {
+        for values in [&[2, 4, 4, 4, 5, 5, 7, 9][..], &[0, 0], &[1_000_000_000, 1_000_000_001, 1_000_000_002]]
+        {
             let expected = Baseline::of(values.iter().map(|value| *value as f64)).unwrap();
             let found = of(values).unwrap();
             assert!((found.mean() - expected.mean()).abs() < 1e-6, "{values:?}");

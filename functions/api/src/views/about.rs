@@ -42,7 +42,8 @@ pub(crate) struct AboutView {
 impl From<Option<About>> for AboutView {
     fn from(about: Option<About>) -> Self {
         let Some(about) = about else { return Self::default() };
-        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } = about;
+        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } =
+            about;
         let (source, values, more_values) = (Some(source), about.values, about.more_values);
         Self {
             source,

@@ -28,7 +28,11 @@ fn of_window(spec: &MetricSpec, now: &EventFigures, beside: &Beside) -> &'static
 
 #[test]
 fn a_limit_on_a_ratio_is_one_on_the_quotient_of_its_window() {
-    let spec = spec("ratio", "value = \"a\"\nper = \"b\"", "type = \"threshold\"\nwarning = 0.5\ndirection = \"below\"");
+    let spec = spec(
+        "ratio",
+        "value = \"a\"\nper = \"b\"",
+        "type = \"threshold\"\nwarning = 0.5\ndirection = \"below\"",
+    );
     for (ratio, expected) in
         [(0.4, "warning"), (0.6, "normal"), (f64::NAN, "no_data"), (f64::INFINITY, "no_data")]
     {

@@ -151,10 +151,9 @@ impl Need {
                     metric.aggregate.as_str()
                 ))
             }
-            Self::Texts(aggregate) if metric.aggregate != *aggregate => Some(format!(
-                "`aggregate = \"{}\"`, and a `value` that is a text",
-                aggregate.as_str()
-            )),
+            Self::Texts(aggregate) if metric.aggregate != *aggregate => {
+                Some(format!("`aggregate = \"{}\"`, and a `value` that is a text", aggregate.as_str()))
+            }
             Self::Failures | Self::Values | Self::Texts(_) | Self::Nothing => None,
         }
     }

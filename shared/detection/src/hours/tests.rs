@@ -84,8 +84,7 @@ fn a_window_has_the_same_bits_wherever_it_is_computed() {
     // Values whose sum depends on the order of additions.
     let values: Vec<f64> = (0..200).map(|i| 1e9 / f64::from(3 * i + 1)).collect();
     let options: Vec<_> = values.iter().copied().map(Some).collect();
-    for aggregate in [Aggregate::Sum, Aggregate::Max, Aggregate::Min, Aggregate::Mean, Aggregate::Last]
-    {
+    for aggregate in [Aggregate::Sum, Aggregate::Max, Aggregate::Min, Aggregate::Mean, Aggregate::Last] {
         let whole = windows(aggregate, &values);
         let series = hours(aggregate, &options);
         for newest in 23..200 {

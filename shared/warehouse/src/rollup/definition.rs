@@ -146,7 +146,9 @@ mod tests {
         let beside = |one: &MetricSpec, other: &MetricSpec| state(&comment(one), Some(other));
         assert_eq!(beside(&max, &of("min", "")), ViewState::Current);
         assert_eq!(beside(&max, &last), ViewState::OtherMeaning);
-        let ratio = |per: &str| of("ratio", &format!("per = \"{per}\"\n[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0"));
+        let ratio = |per: &str| {
+            of("ratio", &format!("per = \"{per}\"\n[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0"))
+        };
         assert_eq!(beside(&ratio("a"), &ratio("a")), ViewState::Current);
         assert_eq!(beside(&ratio("a"), &ratio("b")), ViewState::OtherMeaning);
     }

@@ -29,9 +29,7 @@ pub(super) fn needed(metric: &MetricSpec, times: &str) -> Option<(&'static str, 
     let value = "assumeNotNull(meterflow_value)";
     match metric.aggregate {
         // Of a metric with rules one broken value hides no other.
-        Aggregate::Ratio => {
-            Some(("per", format!("sumIf(meterflow_per{times}, isFinite(meterflow_per))")))
-        }
+        Aggregate::Ratio => Some(("per", format!("sumIf(meterflow_per{times}, isFinite(meterflow_per))"))),
         Aggregate::Last if metric.rules.is_empty() => {
             Some(("newest", format!("argMaxState({value}, {TIME})")))
         }
@@ -62,9 +60,10 @@ GROUP BY customer_id, value, hour",
 
 /// Further columns of the events that count: the divisor of a ratio, or a text.
 pub(super) fn of_events(metric: &MetricSpec) -> String {
-    let per = metric.per.as_deref().map_or_else(String::new, |per| {
-        format!(",\n        ifNull({}, 0) AS meterflow_per", number(per))
-    });
+    let per = metric
+        .per
+        .as_deref()
+        .map_or_else(String::new, |per| format!(",\n        ifNull({}, 0) AS meterflow_per", number(per)));
     let text = metric.value.as_deref().filter(|_| metric.aggregate.is_of_texts());
     // The cast also takes the dictionary from a LowCardinality.
     let text = text.map_or_else(String::new, |text| {
@@ -107,7 +106,11 @@ mod tests {
         let rule = "[[metric.rule]]\ntype = \"threshold\"\nwarning = 1.0";
         insta::assert_snapshot!(view("ratio", &format!("per = \"w\"\n{rule}")));
         for (aggregate, more, part) in [
-            ("ratio", &format!("per = \"w\"\n{rule}"), "sumIf(meterflow_per, isFinite(meterflow_per)) AS per"),
+            (
+                "ratio",
+                &format!("per = \"w\"\n{rule}"),
+                "sumIf(meterflow_per, isFinite(meterflow_per)) AS per",
+            ),
             ("last", "", "argMaxState(assumeNotNull(meterflow_value), toDateTime64("),
             ("last", rule, "argMaxStateIf(assumeNotNull(meterflow_value), toDateTime64("),
             ("distinct", rule, "uniqCombinedState(12)(assumeNotNull(meterflow_text)) AS texts"),

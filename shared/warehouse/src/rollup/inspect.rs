@@ -122,8 +122,7 @@ pub async fn newest(
         )
     };
     let seen = has_seen(catalog).then(|| format!(" UNION ALL {}", of(&tables.seen)));
-    let text =
-        format!("SELECT * FROM ({}{}) ORDER BY metric", of(&tables.rollup), seen.unwrap_or_default());
+    let text = format!("SELECT * FROM ({}{}) ORDER BY metric", of(&tables.rollup), seen.unwrap_or_default());
     let query = client.clone().with_database(database).query_raw(&text);
     query.fetch_all().await.map_err(failed(database, "the rollup was not read", &text))
 }

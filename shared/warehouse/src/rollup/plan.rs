@@ -114,8 +114,7 @@ pub async fn plan(
             let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
             let seen = Some(&tables.seen).filter(|_| found.seen);
             for table in std::iter::once(&tables.rollup).chain(seen) {
-                plan.deletions
-                    .extend(deletion((client, database, table), None, EXPIRED, &condition).await?);
+                plan.deletions.extend(deletion((client, database, table), None, EXPIRED, &condition).await?);
                 plan.statements.push(statements::keep(table, keep_days));
             }
         }
@@ -237,8 +236,9 @@ impl Found {
         };
         let (engine, seen) = (engine_of(&tables.rollup).await?, engine_of(&tables.seen).await?);
         let mut metrics = Vec::new();
-        for (table, _) in
-            [(&tables.rollup, &engine), (&tables.seen, &seen)].into_iter().filter(|(_, engine)| engine.is_some())
+        for (table, _) in [(&tables.rollup, &engine), (&tables.seen, &seen)]
+            .into_iter()
+            .filter(|(_, engine)| engine.is_some())
         {
             let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {table}");
             let query = client.clone().with_database(database).query_raw(&text);

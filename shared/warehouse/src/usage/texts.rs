@@ -90,7 +90,10 @@ impl Declaring for NewRow<'_> {
 
 impl UsageReader {
     /// The numbers of different texts, of the metrics that count them.
-    pub async fn distinct_texts(&self, request: &EntitiesRequest<'_>) -> Result<Vec<DistinctTexts>, UsageError> {
+    pub async fn distinct_texts(
+        &self,
+        request: &EntitiesRequest<'_>,
+    ) -> Result<Vec<DistinctTexts>, UsageError> {
         let EntitiesRequest { catalog, window, from, keys, shard, query_id, deadline, .. } = *request;
         let Some(text) = sql::distinct(catalog, shard, !keys.is_empty()) else { return Ok(Vec::new()) };
         let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;

@@ -132,7 +132,11 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
             "[[metric.rule]]\ntype = \"distinct_growth\"",
             "the rule `distinct_growth` needs `aggregate = \"distinct\"`",
         ),
-        ("entity = \"job\"", &format!("per = \"calls\"\n{RULE}"), "`per` has no use for `aggregate = \"p95\"`"),
+        (
+            "entity = \"job\"",
+            &format!("per = \"calls\"\n{RULE}"),
+            "`per` has no use for `aggregate = \"p95\"`",
+        ),
         (with_bad, "[[metric.rule]]\ntype = \"rate\"\ntail = 7", "`tail` of a rule of type rate is 7"),
     ] {
         let refusal = parse(source, metric).unwrap_err();
@@ -252,7 +256,8 @@ fn each_aggregate_has_what_it_needs_and_the_rules_that_can_judge_it() {
 #[test]
 fn fingerprints_are_written_out_in_every_expression() {
     let rule = "[[metric.rule]]\ntype = \"novelty\"\n";
-    let metric = DURATION.replace("p95", "novel").replace("\"ms\"\nmissing", "\"fingerprint(error)\"\nmissing");
+    let metric =
+        DURATION.replace("p95", "novel").replace("\"ms\"\nmissing", "\"fingerprint(error)\"\nmissing");
     let text = format!("{SOURCE}entity = [\"job\", \"fingerprint(path)\"]\n{metric}{rule}");
     let catalog = Catalog::parse(&text, "a").unwrap();
     let metric = catalog.find("job_duration").unwrap();
@@ -275,13 +280,31 @@ fn texts_and_hours_of_the_day_need_windows_of_hours() {
     for (window, aggregate, value, rule, refusal) in [
         ("1h", "novel", text, novelty, None),
         ("24h", "novel", text, novelty, None),
-        ("5m", "novel", text, novelty, Some("needs a `window` of \"1h\" or \"24h\" in the source, which has \"5m\"")),
+        (
+            "5m",
+            "novel",
+            text,
+            novelty,
+            Some("needs a `window` of \"1h\" or \"24h\" in the source, which has \"5m\""),
+        ),
         ("24h", "distinct", text, growth, None),
         ("1m", "distinct", text, growth, Some("needs a `window` of")),
         ("1h", "count", "", off_hours, None),
         ("24h", "count", "", off_hours, Some("needs `window = \"1h\"` in the source")),
-        ("1h", "count", "", &format!("{off_hours}\nfor = \"2 of 2\""), Some("`for` has no use for the rule `off_hours`")),
-        ("1h", "distinct", text, "type = \"threshold\"\nwarning = 1.0\nfor = \"2 of 2\"", Some("texts are counted")),
+        (
+            "1h",
+            "count",
+            "",
+            &format!("{off_hours}\nfor = \"2 of 2\""),
+            Some("`for` has no use for the rule `off_hours`"),
+        ),
+        (
+            "1h",
+            "distinct",
+            text,
+            "type = \"threshold\"\nwarning = 1.0\nfor = \"2 of 2\"",
+            Some("texts are counted"),
+        ),
     ] {
         match (of(window, aggregate, value, rule), refusal) {
             (Ok(_), None) => {}

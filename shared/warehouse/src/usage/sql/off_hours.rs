@@ -11,7 +11,8 @@ use crate::rollup::Tables;
 /// those days that have any event.
 pub(in crate::usage) fn off_hours(catalog: &Catalog, shard: Shard, some_entities: bool) -> Option<String> {
     let table = Tables::of(catalog).rows;
-    let has_rule = |spec: &catalog::MetricSpec| spec.rules.iter().any(|of| matches!(of.rule, Rule::OffHours(_)));
+    let has_rule =
+        |spec: &catalog::MetricSpec| spec.rules.iter().any(|of| matches!(of.rule, Rule::OffHours(_)));
     let Ruled { rows, place, bucket } = Ruled::of(catalog, &table, (shard, some_entities), has_rule)?;
     Some(format!(
         "SELECT customer_id, count() OVER () AS declared, place, sumIf(events, is_now) AS now,

@@ -24,7 +24,11 @@ impl Source {
             let rows = format!(
                 "{}{names} WHERE hour >= toDateTime(intDiv({{start:Int64}}, 1000), 'UTC') \
                  AND hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC'){places}{}{}",
-                if needs_whole_hours(catalog) { Tables::whole_rows(catalog) } else { Tables::of(catalog).rows },
+                if needs_whole_hours(catalog) {
+                    Tables::whole_rows(catalog)
+                } else {
+                    Tables::of(catalog).rows
+                },
                 of_shard(shard, &bucket()),
                 but_ruled(catalog)
             );
