@@ -22,9 +22,11 @@ ORDER BY customer",
     ))
 }
 
-/// The rows of a rollup with the entities of overflowing customers that came last as one entity, `other`. Those that came
+/// The rows of a table with the entities of overflowing customers that came last as one entity, `other`. Those that came
 /// first stay as they are, so that one which is known does not change.
-pub(super) fn rows(rollup: &str, entities: &Entities) -> Option<String> {
+///
+/// * `rollup`: the hourly one, which tells which of them came first.
+pub(super) fn rows(table: &str, rollup: &str, entities: &Entities) -> Option<String> {
     let Entities { most, overflow, names, .. } = entities;
     let Overflow { customers, since } = overflow.as_ref()?;
     let (customer, separator) = (customer(), Entities::SEPARATOR);
@@ -41,7 +43,7 @@ pub(super) fn rows(rollup: &str, entities: &Entities) -> Option<String> {
         ORDER BY min(hour), customer_id
         LIMIT {most} BY {customer}
     ), concat({customer}, '{other}'), customer_id)) AS customer_id)
-    FROM {rollup}
+    FROM {table}
 )"
     ))
 }

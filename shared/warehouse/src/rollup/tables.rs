@@ -13,6 +13,8 @@ pub struct Tables {
     pub rows: String,
     /// The rollup of minutes. `None` for a source whose windows are hours.
     pub minutes: Option<String>,
+    /// The same as queries read it.
+    pub minute_rows: Option<String>,
     /// The texts of metrics that look for new ones, by hour. Only sources with such a metric have it.
     pub seen: String,
     /// Models that were fitted from the rollup.
@@ -34,10 +36,11 @@ impl Tables {
 
     fn with(source: &str, entities: Option<&Entities>) -> Self {
         let all = Self::of_source(source);
-        let Some(entities) = entities else { return Self { minutes: None, ..all } };
+        let Some(entities) = entities else { return Self { minutes: None, minute_rows: None, ..all } };
         let rows = rows_of(&all.rollup, entities, entities.feed == Feed::Poll);
         let minutes = all.minutes.filter(|_| entities.pace.window.needs_minutes());
-        Self { rows, minutes, ..all }
+        let minute_rows = minutes.as_ref().map(|minutes| rows_of(minutes, entities, false));
+        Self { rows, minutes, minute_rows, ..all }
     }
 
     /// All that a source may have.
@@ -48,6 +51,7 @@ impl Tables {
             rollup: format!("{source}_hourly"),
             rows: format!("{source}_hourly"),
             minutes: Some(format!("{source}_minute")),
+            minute_rows: Some(format!("{source}_minute")),
             seen: format!("{source}_seen"),
             models: format!("{source}_models"),
             fits: format!("{source}_model_fits"),
@@ -96,7 +100,8 @@ impl Tables {
 /// A table without rows that newer ones replaced, and with the entities beyond the limit as one.
 fn rows_of(table: &str, entities: &Entities, is_final: bool) -> String {
     let rows = if is_final { format!("{table} FINAL") } else { table.to_owned() };
-    overflow::rows(&rows, entities).unwrap_or(rows)
+    let rollup = Tables::of_source(entities.name().as_str()).rollup;
+    overflow::rows(&rows, &rollup, entities).unwrap_or(rows)
 }
 
 /// Whether a metric of the catalog looks for new texts.

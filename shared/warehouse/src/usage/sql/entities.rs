@@ -18,7 +18,7 @@ pub(in crate::usage) fn figures(
     some_entities: bool,
 ) -> String {
     let bucket = bucket();
-    let (names, places) = if some_entities { are_chosen() } else { Default::default() };
+    let (names, places) = if some_entities { are_chosen(catalog) } else { Default::default() };
     let of_shard = of_shard(shard, &bucket);
     let ruled: Vec<String> = catalog.ruled().iter().map(|metric| format!("'{}'", metric.name)).collect();
     let (ruled, numbers) =
@@ -58,7 +58,7 @@ pub(in crate::usage) fn figures(
     };
     let since_hour = "hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC')";
     let end = "toDateTime(intDiv({end:Int64}, 1000), 'UTC')";
-    let rows = match tables.minutes.filter(|_| length < 3_600) {
+    let rows = match tables.minute_rows.filter(|_| length < 3_600) {
         None => rows(&tables.rows, "hour", format!("{since_hour}\n        AND hour < {end}")),
         // The hour in which the first window begins belongs to neither.
         Some(minutes) => {

@@ -32,7 +32,7 @@ impl Ruled {
         let metrics: Vec<String> = chosen.iter().map(|(_, spec)| format!("'{}'", spec.name)).collect();
         let places: Vec<String> = chosen.iter().map(|(place, _)| place.to_string()).collect();
         let (metrics, places, bucket) = (metrics.join(", "), places.join(", "), bucket());
-        let (names, keys) = if some_entities { are_chosen() } else { Default::default() };
+        let (names, keys) = if some_entities { are_chosen(catalog) } else { Default::default() };
         Some(Self {
             rows: format!(
                 "FROM {table}{names}
