@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::Catalog;
+use catalog::{Catalog, MetricSpec};
 use detection::{CustomerId, EntityPath, Hour};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -248,7 +248,8 @@ impl EntityBaselines {
         events: &[EntityEvents],
         now: jiff::Timestamp,
     ) -> Self {
-        let metrics = source.metrics().iter().enumerate().filter(|(_, spec)| spec.value.is_some());
+        let has_sizes = |spec: &MetricSpec| spec.value.is_some() && spec.aggregate.has_sizes();
+        let metrics = source.metrics().iter().enumerate().filter(|(_, spec)| has_sizes(spec));
         let baselines = metrics.map(|(place, spec)| {
             let of_metric = events.iter().find(|events| events.metric == place);
             let Spread { mean, p50, p95, p99, sample_count } =

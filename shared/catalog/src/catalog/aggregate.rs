@@ -56,6 +56,11 @@ impl Aggregate {
         self.percentile().is_some() || matches!(self, Self::Rate | Self::Ratio) || self.is_of_texts()
     }
 
+    /// Whether the sizes of single values mean something: not those of texts, nor of the parts of a ratio.
+    pub fn has_sizes(self) -> bool {
+        !self.is_of_texts() && self != Self::Ratio
+    }
+
     /// Whether its `value` is a text.
     pub fn is_of_texts(self) -> bool {
         matches!(self, Self::Distinct | Self::Novel)

@@ -145,12 +145,10 @@ impl Need {
                 Some("`bad` in the source: say which events have failed".to_owned())
             }
             Self::Values if metric.value.is_none() => Some("a `value`".to_owned()),
-            Self::Values if metric.aggregate.is_of_texts() || metric.aggregate == Aggregate::Ratio => {
-                Some(format!(
-                    "a number of each event, and `aggregate = \"{}\"` has none",
-                    metric.aggregate.as_str()
-                ))
-            }
+            Self::Values if !metric.aggregate.has_sizes() => Some(format!(
+                "a number of each event, and `aggregate = \"{}\"` has none",
+                metric.aggregate.as_str()
+            )),
             Self::Texts(aggregate) if metric.aggregate != *aggregate => {
                 Some(format!("`aggregate = \"{}\"`, and a `value` that is a text", aggregate.as_str()))
             }

@@ -92,8 +92,7 @@ fn of_entities(metric: &MetricSpec) -> String {
     }
     let weight = if has_weight(metric) { "toUInt64(assumeNotNull(meterflow_weight))" } else { "toUInt64(1)" };
     let shape = match metric.value {
-        // Texts have no size, and single values of a ratio mean nothing.
-        Some(_) if !metric.aggregate.is_of_texts() && metric.aggregate != Aggregate::Ratio => {
+        Some(_) if metric.aggregate.has_sizes() => {
             format!("sumMap(map({}, {weight}))", key_of_shape("assumeNotNull(meterflow_value)"))
         }
         _ => "CAST(map(), 'Map(Int16, UInt64)')".to_owned(),

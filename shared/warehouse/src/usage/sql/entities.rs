@@ -165,7 +165,7 @@ pub(super) fn expression(text: &str) -> String {
 /// The value that an event has of a metric, as a number. NaN if it has none.
 pub(super) fn value(metric: &MetricSpec) -> String {
     // A text is no number, and a ratio is of many events.
-    if metric.aggregate.is_of_texts() || metric.aggregate == Aggregate::Ratio {
+    if !metric.aggregate.has_sizes() {
         return "nan".to_owned();
     }
     let value = metric.value.as_deref().map_or_else(|| "toFloat64(1)".to_owned(), number);
