@@ -122,12 +122,13 @@ fn show(catalog: &Catalog, plan: &Plan) {
     for statement in &plan.statements {
         say!("{statement};\n");
     }
+    let day = (1_767_225_600, 1_767_312_000);
     for metric in catalog.metrics() {
         say!("-- {}: which hours does the rollup not hold as the events say?\n", metric.name);
         say!("{};\n", statements::differences(metric, 0, u32::MAX));
         say!(
             "-- And for each such hour, here those of 1 January 2026, after a DELETE where it holds anything:\n"
         );
-        say!("{};\n", statements::fill(metric, &[(1_767_225_600, 1_767_312_000)]));
+        say!("{};\n", statements::fill(metric, &[day], day));
     }
 }

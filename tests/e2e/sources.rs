@@ -147,6 +147,28 @@ async fn a_rewritten_row_counts_once_and_as_it_is_now() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_newest_row_counts_in_a_table_that_keeps_all_of_them() -> Result<()> {
+    let plain = TABLE.replace("ReplacingMergeTree(version)", "MergeTree");
+    let remade = ["DROP TABLE runs".to_owned(), plain];
+    // The second one was cancelled half an hour later, and the third one ended again two days later.
+    let all = [
+        ("a", 30, "done", 10.0),
+        ("b", 50, "done", 20.0),
+        ("b", 20, "cancelled", 20.0),
+        ("c", 60 * 50, "done", 5.0),
+        ("c", 45, "done", 6.0),
+    ];
+    let inserted = rows("nightly", 1, &all);
+    let statements: Vec<String> = remade.into_iter().chain([inserted]).collect();
+    let jobs = Jobs::new(&statements, &polled(&sum())).await?;
+    for _ in 0..2 {
+        jobs.hourly_run().await?;
+        assert_eq!(jobs.rolled("nightly").await?, [(1, 2, 16.0)]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_migration_keeps_the_hours_whose_rows_their_system_deleted() -> Result<()> {
     let ids: Vec<String> = (0..20).map(|number| format!("old-{number}")).collect();
     let old: Vec<_> = ids.iter().map(|id| (id.as_str(), 20 * 24 * 60, "done", 1.0)).collect();

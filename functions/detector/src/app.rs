@@ -84,7 +84,7 @@ impl App {
 
     /// The time that the rows of the source take to arrive.
     pub(crate) fn delay(&self) -> SignedDuration {
-        let own = self.pace().map(|pace| pace.delay).filter(|delay| !delay.is_zero());
+        let own = self.pace().and_then(|pace| pace.delay);
         own.unwrap_or_else(|| SignedDuration::try_from(self.detection.window_delay).unwrap_or_default())
     }
 

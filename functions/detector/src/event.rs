@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use catalog::Entities;
 use detection::{
     About, AnomalyId, CustomerId, EntityPath, Example, Hour, Severity, Verdict, Window, describe,
 };
@@ -263,7 +264,7 @@ fn window_of(event: &FinishedEvent, id: &str) -> anyhow::Result<Window> {
 /// The event with its values, if it can be judged.
 async fn find(app: &App, request: &EventRequest, run_id: &str) -> anyhow::Result<FinishedEvent> {
     let (source_name, id) = (request.source.clone(), request.id.clone());
-    if app.catalog.entities().is_none_or(|entities| entities.id.is_none()) {
+    if !app.catalog.entities().is_some_and(Entities::has_checks) {
         return Err(Unjudged::WithoutIds { source_name }.into());
     }
     let of = (id.as_str(), request.customer_id.as_ref());

@@ -1,16 +1,22 @@
 //! What a run of a source does first: rows that changed come into the rollup, and entities beyond the limit are put together.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use catalog::Overflow;
 use detection::Window;
 use jiff::SignedDuration;
 use platform::emf::RunFigures;
+use platform::telemetry::error_chain;
 
 use crate::app::App;
 use crate::request::Request;
 
 /// An entity without an event for so long is not judged.
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// How long a run waits before it tries again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 /// Prepares the source of a run. Returns what the run goes on with, if customers have too many entities.
 pub(crate) async fn prepare(
@@ -24,14 +30,23 @@ pub(crate) async fn prepare(
     let window = Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
     if !request.dry_run {
         figures.phase = "reading the rows that changed";
-        let hours = app.usage.poll(&app.catalog, &window).await?;
+        let hours = poll(app, &window).await?;
         if hours > 0 {
             tracing::info!(source.name = app.catalog.name(), hours, "hours that changed were read again");
         }
     }
     figures.phase = "counting the entities";
     let since = u32::try_from((window.end() - MONTH).as_second().max(0))?;
-    let overflowing = app.usage.overflowing(&app.catalog, since, &format!("{run_id}-entities")).await?;
+    let overflowing = match app.usage.overflowing(&app.catalog, since, &format!("{run_id}-entities")).await {
+        Ok(overflowing) => overflowing,
+        Err(error) => {
+            tracing::warn!(
+                error = error_chain(&error),
+                "the entities were not counted, so all are judged one by one"
+            );
+            return Ok(None);
+        }
+    };
     if overflowing.is_empty() {
         return Ok(None);
     }
@@ -48,4 +63,22 @@ pub(crate) async fn prepare(
     }
     let overflow = Overflow { customers: overflowing.into_iter().map(|of| of.customer).collect(), since };
     Ok(Some(App { catalog: app.catalog.clone().with_overflow(&overflow), ..app.clone() }))
+}
+
+/// Reads the rows that changed, with the patience of a run.
+async fn poll(app: &App, window: &Window) -> anyhow::Result<usize> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        match (app.usage.poll(&app.catalog, window).await, pauses.next()) {
+            (Ok(hours), _) => return Ok(hours),
+            (Err(error), None) => return Err(error.into()),
+            (Err(error), Some(pause)) => {
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "the rows that changed were not read: another try follows"
+                );
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
 }

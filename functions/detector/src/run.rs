@@ -61,7 +61,16 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
     let pass = async {
-        let prepared = intake::prepare(app, request, &run_id, &mut figures).await?;
+        let prepared = match intake::prepare(app, request, &run_id, &mut figures).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Alerts that wait do not wait for ClickHouse.
+                if !request.dry_run {
+                    outbox.publish_left_over(app, left_over(app), &run_id, begun + time_left).await;
+                }
+                return Err(error);
+            }
+        };
         let app = prepared.as_ref().unwrap_or(app);
         steps(app, app, request, &run_id, begun + time_left, &mut figures, &mut outbox).await
     };
@@ -108,9 +117,7 @@ pub async fn steps(
 
     if !request.dry_run {
         figures.phase = "sending alerts that earlier runs left behind";
-        // A run rarely leaves more alerts behind. If there are more, the next runs send them.
-        let limit = 2 * app.alerting.max_per_run + 10;
-        outbox.publish_left_over(ledger, limit, run_id, deadline).await;
+        outbox.publish_left_over(ledger, left_over(app), run_id, deadline).await;
     }
     figures.phase = "reading the policies";
     let policies = ledger.policies().await?;
@@ -167,6 +174,11 @@ pub async fn steps(
         Some(error) => Err(error),
         None => Ok(summary::of_run(pass, recorded.counts, outbox.published(), &figures.usage)),
     }
+}
+
+/// How many alerts of earlier runs a run sends. A run rarely leaves more behind. If there are more, the next runs send them.
+fn left_over(app: &App) -> usize {
+    2 * app.alerting.max_per_run + 10
 }
 
 /// Judges the missed hours before the hour of a run, as far as time allows. Returns whether the gap is closed.

@@ -107,15 +107,20 @@ pub(crate) async fn check(
         return Err(Problem::of(Code::NoSources, detail));
     }
     let work = async {
-        let (mut ids, mut is_known) = (Vec::new(), false);
+        let (mut ids, mut is_judged, mut refused) = (Vec::new(), false, None);
         for source in sources {
             if event_checks::is_visible(&app, &caller, source, &id, &serving).await? {
-                is_known = true;
-                let checked = event_checks::checked(&app, &caller, source, &id).await?;
-                ids.extend(checked.metrics.into_iter().filter_map(|metric| metric.anomaly_id));
+                // Another source may have an event with the same id, which is not finished.
+                match event_checks::checked(&app, &caller, source, &id).await {
+                    Ok(checked) => {
+                        is_judged = true;
+                        ids.extend(checked.metrics.into_iter().filter_map(|metric| metric.anomaly_id));
+                    }
+                    Err(problem) => refused = Some(problem),
+                }
             }
         }
-        if is_known { Ok(ids) } else { Err(event_checks::no_event()) }
+        if is_judged { Ok(ids) } else { Err(refused.unwrap_or_else(event_checks::no_event)) }
     };
     let ids = within_limits(&app, &caller, now, event_checks::COST, work).await?;
     let mut anomalies = Vec::with_capacity(ids.len());
@@ -254,7 +259,10 @@ pub(crate) async fn detail(
 
 /// The metrics of sources with entities.
 fn metrics(app: &App) -> Vec<MetricName> {
-    let sources = app.catalog.all().filter(|source| source.entities().is_some());
+    let sources = app
+        .catalog
+        .all()
+        .filter(|source| source.entities().is_some_and(|entities| !entities.names.is_empty()));
     sources.flat_map(|source| source.metrics()).map(|spec| spec.name.clone()).collect()
 }
 

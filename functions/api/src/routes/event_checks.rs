@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::Catalog;
+use catalog::{Catalog, Entities};
 use detection::{CustomerId, EntityPath};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -148,7 +148,7 @@ pub(crate) fn is_id(id: &str, parameter: &str) -> Result<(), Problem> {
 
 /// Whether single events of a source can be found.
 pub(crate) fn has_ids(source: &Catalog) -> bool {
-    source.entities().is_some_and(|entities| entities.id.is_some())
+    source.entities().is_some_and(Entities::has_checks)
 }
 
 /// Has an event judged that the caller may see.

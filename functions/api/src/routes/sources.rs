@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::{Aggregate, Catalog, MetricSpec};
+use catalog::{Aggregate, Catalog, Entities, MetricSpec};
 use detection::AnomalyKind;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -116,7 +116,7 @@ impl From<&Catalog> for SourceView {
             entity: entity.iter().map(|name| column(name)).collect(),
             tenant_noun: entities.map_or("customer", |entities| &entities.nouns.tenant).to_owned(),
             entity_noun: entities.map_or("customer", |entities| &entities.nouns.entity).to_owned(),
-            checks: entities.is_some_and(|entities| entities.id.is_some()),
+            checks: entities.is_some_and(Entities::has_checks),
             metrics: source.metrics().iter().map(SourceMetric::from).collect(),
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use detection::Window;
 use detection::rules::HourOfDay;
+use detection::{Hour, Window};
+use jiff::{SignedDuration, Timestamp};
 use warehouse::usage::{DistinctTexts, FailedInARow, Outcomes};
 
-use super::{NEWEST, STREAK_HOURS, needs_outcomes, read};
+use super::{NEWEST, STREAK_HOURS, needs_outcomes, read, windows};
 use crate::pass::Pass;
 
 /// What rules need of one metric of an entity.
@@ -24,7 +25,8 @@ type ByEntity<T> = HashMap<(usize, Vec<u8>), T>;
 
 /// What rules need of all entities of a pass.
 pub(super) struct AllBeside {
-    window: Window,
+    /// The end of the time that the window is compared with. The failures of a streak are taken out of that time.
+    before: Timestamp,
     outcomes: ByEntity<Outcomes>,
     distinct: ByEntity<DistinctTexts>,
     hours: ByEntity<HourOfDay>,
@@ -48,7 +50,7 @@ impl AllBeside {
         let of_day =
             read(pass, window, hours, "off-hours", async |request| usage.entity_hours(request).await).await?;
         Ok(Self {
-            window,
+            before: end_of_before(&window, windows(pass.app.catalog.ruled())),
             outcomes,
             distinct: distinct.into_iter().map(|found| ((found.metric, found.key.clone()), found)).collect(),
             hours: of_day.into_iter().map(|found| ((found.metric, found.key), found.hour)).collect(),
@@ -59,9 +61,41 @@ impl AllBeside {
         let place = (metric, key.to_vec());
         let newest = self.outcomes.get(&place);
         Beside {
-            streak: newest.map(|newest| newest.streak(self.window.start())),
+            streak: newest.map(|newest| newest.streak(self.before)),
             distinct: self.distinct.get(&place).cloned(),
             hour: self.hours.get(&place).copied(),
+        }
+    }
+}
+
+/// The end of the time before some windows that end with this one. Windows within an hour are compared with full hours.
+fn end_of_before(window: &Window, windows: usize) -> Timestamp {
+    let earlier = i32::try_from(windows.saturating_sub(1)).unwrap_or(i32::MAX);
+    let first = window.start() - window.length() * earlier;
+    if window.length() < SignedDuration::from_hours(1) { Hour::holding(first).start() } else { first }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_the_windows_themselves_are_no_past_of_a_streak() {
+        let window = |start: &str, end: &str| {
+            Window::between(
+                format!("2026-11-21T{start}:00Z").parse().unwrap(),
+                format!("2026-11-21T{end}:00Z").parse().unwrap(),
+            )
+            .unwrap()
+        };
+        for (start, end, windows, expected) in [
+            ("12:00", "13:00", 1, "12:00"),
+            ("12:00", "13:00", 3, "10:00"),
+            ("12:55", "13:00", 1, "12:00"),
+            ("13:05", "13:10", 3, "12:00"),
+        ] {
+            let before = end_of_before(&window(start, end), windows);
+            assert_eq!(before.to_string(), format!("2026-11-21T{expected}:00Z"), "{start} {windows}");
         }
     }
 }

@@ -94,6 +94,11 @@ impl Entities {
         &self.source
     }
 
+    /// Whether a single event can be judged: it has an id, and an entity with a past.
+    pub fn has_checks(&self) -> bool {
+        self.id.is_some() && !self.names.is_empty()
+    }
+
     /// The key of an event in the rollup, as SQL. No id of a customer and no name may hold the separator: then the key would
     /// have another number of parts, and [`is_key_sql`](Self::is_key_sql) is false.
     pub(crate) fn key_sql(&self, customer: &str) -> String {

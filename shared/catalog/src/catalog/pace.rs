@@ -8,8 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
     pub window: SourceWindow,
-    /// How long rows take to arrive, after the time that they carry.
-    pub delay: SignedDuration,
+    /// How long rows take to arrive, after the time that they carry. Without it that of the deployment.
+    pub delay: Option<SignedDuration>,
     /// The days before the window. Without them those of the deployment.
     pub baseline: Option<BaselineDays>,
 }

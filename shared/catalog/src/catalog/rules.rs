@@ -1,6 +1,7 @@
 //! Whether the rules of a metric can be judged: by what its source says, and by what its rollup holds.
 
 use detection::rules::{Burst, Persistence, Rule};
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::{Aggregate, Feed, MetricSpec, SourceWindow};
@@ -43,6 +44,24 @@ impl MetricSpec {
         }
     }
 
+    /// Models judge the newest hour, and rules need a past that is longer than their windows.
+    fn validate_windows(&self) -> Result<(), String> {
+        let Some(pace) = self.entities.as_ref().map(|entities| &entities.pace) else { return Ok(()) };
+        if self.rules.is_empty() && pace.window == SourceWindow::Day {
+            return Err("a metric without a rule needs a source with a `window` of \"1h\" or less: models judge each hour"
+                .to_owned());
+        }
+        let Some(baseline) = pace.baseline else { return Ok(()) };
+        let windows = self.rules.iter().map(|of| of.lasting.windows()).max().unwrap_or(1);
+        let days = SignedDuration::from_hours(24 * i64::from(baseline.get()));
+        if pace.window.length() * i32::try_from(windows).unwrap_or(i32::MAX) >= days {
+            return Err(format!(
+                "`baseline` is {baseline} days, but the windows of its rules are as long: take more days, or look at fewer windows"
+            ));
+        }
+        Ok(())
+    }
+
     /// Rules need the figures that only the rollup of a source with entities holds.
     pub(super) fn validate_rules(&self) -> Result<(), String> {
         let has_entities = self.entities.is_some();
@@ -52,6 +71,7 @@ impl MetricSpec {
                     .to_owned(),
             );
         }
+        self.validate_windows()?;
         if self.kind.is_some() && !has_entities {
             return Err("`type` has no use for a metric of customers: its verdict says the type".to_owned());
         }

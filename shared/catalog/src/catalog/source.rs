@@ -172,7 +172,7 @@ impl Source {
     fn pace(&self) -> Result<Pace, String> {
         Ok(Pace {
             window: self.window,
-            delay: self.delay.as_deref().map(pace::delay).transpose()?.unwrap_or_default(),
+            delay: self.delay.as_deref().map(pace::delay).transpose()?,
             baseline: self.baseline.as_deref().map(pace::baseline).transpose()?,
         })
     }

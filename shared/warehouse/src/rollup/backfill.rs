@@ -44,14 +44,14 @@ pub(super) async fn fill(
         run(statement).await?;
     }
     for day in old {
-        run(statements::fill(metric, &day.spans())).await?;
+        run(statements::fill(metric, &day.spans(), day.compared)).await?;
         done(day);
     }
     for day in recent {
         if let Some(statement) = statements::clear(metric, &wrong(&[day])) {
             run(statement).await?;
         }
-        run(statements::fill(metric, &day.spans())).await?;
+        run(statements::fill(metric, &day.spans(), day.compared)).await?;
         done(day);
     }
     if takes_out {

@@ -10,6 +10,8 @@ use super::{DAY_SECONDS, HOUR_SECONDS, replace, server, sql, statements, version
 /// Hours of one day of a metric in which events and rollup differ in number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
+    /// The period that was compared.
+    pub compared: (u32, u32),
     /// First second of the day, UTC, in Unix seconds.
     pub day: u32,
     /// Hours in which the rollup has fewer events than the table.
@@ -29,6 +31,8 @@ pub struct Hour {
 /// Hours of one day to compute again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
+    /// The period that was compared.
+    pub compared: (u32, u32),
     pub day: u32,
     pub hours: Vec<Hour>,
 }
@@ -44,7 +48,14 @@ pub async fn differences(
     (from, until): (u32, u32),
 ) -> Result<Vec<Difference>, MigrationError> {
     if !versions::is_polled(metric) {
-        return of_period(client, database, metric, (from, until)).await;
+        return of_period(
+            client,
+            database,
+            metric,
+            (from, until),
+            &statements::differences(metric, from, until),
+        )
+        .await;
     }
     let text = replace::extent(metric, from, until);
     let query = client.clone().with_database(database).query_raw(&text);
@@ -53,17 +64,19 @@ pub async fn differences(
     let mut all = Vec::new();
     for begin in (first / DAY_SECONDS * DAY_SECONDS..=last).step_by(AT_ONCE) {
         let end = begin.saturating_add(AT_ONCE as u32).min(until);
-        all.extend(of_period(client, database, metric, (begin.max(from), end)).await?);
+        let text = statements::differences(metric, begin.max(from), end);
+        all.extend(of_period(client, database, metric, (begin.max(from), end), &text).await?);
     }
     Ok(all)
 }
 
-/// The same of one period, by one query.
+/// The same of one period, by this query.
 pub(super) async fn of_period(
     client: &Client,
     database: &str,
     metric: &MetricSpec,
-    (from, until): (u32, u32),
+    compared: (u32, u32),
+    text: &str,
 ) -> Result<Vec<Difference>, MigrationError> {
     #[derive(Row, Deserialize)]
     struct Found {
@@ -73,10 +86,9 @@ pub(super) async fn of_period(
         counts: Vec<(u32, (u64, u64))>,
     }
     let client = client.clone().with_database(database);
-    let text = statements::differences(metric, from, until);
     let what = format!("the hours of `{}` were not compared with its events", metric.name);
     let found: Vec<Found> =
-        client.query_raw(&text).fetch_all().await.map_err(failed(database, &what, &text))?;
+        client.query_raw(text).fetch_all().await.map_err(failed(database, &what, text))?;
     let difference = |found: Found| {
         let hour = |at: u32| {
             let counts = found.counts.iter().find(|(hour, _)| *hour == at);
@@ -84,6 +96,7 @@ pub(super) async fn of_period(
             Hour { at, events, rolled }
         };
         Difference {
+            compared,
             day: found.day,
             fewer: found.hours_with_fewer.iter().copied().map(hour).collect(),
             more: found.hours_with_more.iter().copied().map(hour).collect(),
@@ -98,7 +111,7 @@ impl Difference {
         let shrinks = self.more.iter().filter(|hour| may_shrink(hour.at));
         let mut hours: Vec<Hour> = self.fewer.iter().chain(shrinks).copied().collect();
         hours.sort_by_key(|hour| hour.at);
-        (!hours.is_empty()).then_some(Day { day: self.day, hours })
+        (!hours.is_empty()).then_some(Day { compared: self.compared, day: self.day, hours })
     }
 }
 
@@ -114,7 +127,7 @@ impl Day {
 
     pub(super) fn wrong_spans(&self) -> Vec<(u32, u32)> {
         let wrong = self.hours.iter().filter(|hour| hour.rolled > 0).copied().collect();
-        Self { day: self.day, hours: wrong }.spans()
+        Self { hours: wrong, ..*self }.spans()
     }
 }
 
@@ -160,6 +173,7 @@ mod tests {
     fn an_hour_that_would_shrink_is_left_alone() {
         let hour = |number: u32, events, rolled| Hour { at: number * HOUR_SECONDS, events, rolled };
         let difference = Difference {
+            compared: (0, DAY_SECONDS),
             day: 0,
             fewer: vec![hour(1, 5, 0), hour(2, 5, 4), hour(4, 5, 0)],
             more: vec![hour(3, 1, 9), hour(5, 1, 9)],

@@ -192,6 +192,8 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
         ),
     };
     let (id, once) = versions::once(metric);
+    let (filter, counts) =
+        if versions::is_polled(metric) { ("true", " AND meterflow_counts") } else { (filter, "") };
     let rows = format!(
         "(
     SELECT
@@ -208,7 +210,7 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
     format!(
         "FROM
 {rows}
-WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''{is_whole}{is_counted}"
+WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterflow_customer != ''{is_whole}{is_counted}{counts}"
     )
 }
 

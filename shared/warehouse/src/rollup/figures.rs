@@ -96,7 +96,7 @@ mod tests {
         );
         let catalog = Catalog::parse(&text, "a").unwrap();
         let metric = catalog.of("jobs").unwrap().get("m").unwrap();
-        let filled = fill(metric, &[(0, 3_600)]);
+        let filled = fill(metric, &[(0, 3_600)], (0, 3_600));
         assert!(filled.contains(&format!("({})", columns(metric))), "{filled}");
         create_view(metric)
     }

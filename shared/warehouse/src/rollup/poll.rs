@@ -23,10 +23,11 @@ pub(crate) async fn poll(
     period: (u32, u32),
 ) -> Result<usize, MigrationError> {
     let mut hours = 0;
-    for difference in of_period(client, database, metric, period).await? {
+    let text = replace::differences(metric, period, true);
+    for difference in of_period(client, database, metric, period, &text).await? {
         let Some(day) = difference.to_fill(|_| true) else { continue };
         let what = format!("the events of `{}` that changed were not read", metric.name);
-        run(client, database, &what, &replace::fill(metric, &day.spans())).await?;
+        run(client, database, &what, &replace::fill(metric, &day.spans(), day.compared)).await?;
         hours += day.hours.len();
     }
     Ok(hours)

@@ -24,9 +24,11 @@ pub(super) fn extent(metric: &MetricSpec, from: u32, until: u32) -> String {
 
 /// By day, the hours from `from` until `until` whose events have another digest than their rows of the rollup: hours with at
 /// least as many events as the rollup, and hours with fewer.
-pub(super) fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
+///
+/// * `emptied`: whether hours without any event are among them. Many systems delete old rows.
+pub(super) fn differences(metric: &MetricSpec, (from, until): (u32, u32), emptied: bool) -> String {
     let (name, rollup) = (&metric.name, Tables::fed_by(metric));
-    let events = counted_events(metric, &metric.table, &around(metric, &[(from, until)]));
+    let events = counted_events(metric, &metric.table, &around(metric, (from, until)));
     format!(
         "SELECT
     toUnixTimestamp(toStartOfDay(hour, 'UTC')) AS day,
@@ -50,9 +52,10 @@ FROM
     WHERE {between}
     GROUP BY hour
 )
-WHERE digest_of_events != digest_of_rollup
+WHERE digest_of_events != digest_of_rollup{only_full}
 GROUP BY day
 ORDER BY day",
+        only_full = if emptied { "" } else { " AND in_events > 0" },
         number = number_of_events(metric),
         digest = digest(metric),
         between = within("hour", &[(from, until)]),
@@ -60,10 +63,12 @@ ORDER BY day",
 }
 
 /// Replaces the rollup's rows of these hours by those of the events.
-pub(super) fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
+///
+/// * `compared`: the period in which they were found to differ. The same rows must count in both.
+pub(super) fn fill(metric: &MetricSpec, spans: &[(u32, u32)], compared: (u32, u32)) -> String {
     let (name, rollup) = (&metric.name, Tables::fed_by(metric));
     let columns = columns(metric);
-    let (rows, hours) = (rollup_select(metric, &around(metric, spans)), within("hour", spans));
+    let (rows, hours) = (rollup_select(metric, &around(metric, compared)), within("hour", spans));
     let version = "toUInt64(toUnixTimestamp64Milli(now64(3))) * 2";
     format!(
         "INSERT INTO {rollup} ({columns}, version, is_deleted)
@@ -77,11 +82,8 @@ SELECT {columns}, {version}, 1 FROM {rollup} FINAL WHERE metric = '{name}' AND (
     )
 }
 
-/// The condition on the time of events around these times, where a newer row of an id may be.
-fn around(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
-    let wider: Vec<(u32, u32)> = spans
-        .iter()
-        .map(|(from, until)| (from.saturating_sub(MARGIN), until.saturating_add(MARGIN)))
-        .collect();
-    format!("\n        AND ({})", within(&metric.time_sql(), &wider))
+/// The condition on the time of events around this period, where a newer row of an id may be.
+fn around(metric: &MetricSpec, (from, until): (u32, u32)) -> String {
+    let wider = (from.saturating_sub(MARGIN), until.saturating_add(MARGIN));
+    format!("\n        AND ({})", within(&metric.time_sql(), &[wider]))
 }

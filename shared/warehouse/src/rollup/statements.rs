@@ -194,7 +194,7 @@ pub(super) fn drop_view(name: &str) -> String {
 /// fewer events, and hours with more.
 pub fn differences(metric: &MetricSpec, from: u32, until: u32) -> String {
     if versions::is_polled(metric) {
-        return replace::differences(metric, from, until);
+        return replace::differences(metric, (from, until), false);
     }
     let (name, table) = (&metric.name, Tables::fed_by(metric));
     let events = events_by_hour(metric);
@@ -235,9 +235,11 @@ pub fn clear(metric: &MetricSpec, spans: &[(u32, u32)]) -> Option<String> {
 }
 
 /// Computes the rollup's rows between these times from the events.
-pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)]) -> String {
+///
+/// * `compared`: the period in which they were found to differ from the events.
+pub fn fill(metric: &MetricSpec, spans: &[(u32, u32)], compared: (u32, u32)) -> String {
     if versions::is_polled(metric) {
-        return replace::fill(metric, spans);
+        return replace::fill(metric, spans, compared);
     }
     let between = format!("\n        AND ({})", within(&metric.time_sql(), spans));
     let (table, columns) = (Tables::fed_by(metric), columns(metric));
@@ -299,7 +301,8 @@ mod tests {
 
     #[test]
     fn hours_are_filled_from_their_events() {
-        insta::assert_snapshot!(fill(&metric("api_calls"), &[(1_795_219_200, 1_795_305_600)]));
+        let day = (1_795_219_200, 1_795_305_600);
+        insta::assert_snapshot!(fill(&metric("api_calls"), &[day], day));
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Tables {
 fn rows_of(table: &str, entities: &Entities, is_final: bool) -> String {
     let rows = if is_final { format!("{table} FINAL") } else { table.to_owned() };
     let rollup = Tables::of_source(entities.name().as_str()).rollup;
+    let rollup = if entities.feed == Feed::Poll { format!("{rollup} FINAL") } else { rollup };
     overflow::rows(&rows, &rollup, entities).unwrap_or(rows)
 }
 

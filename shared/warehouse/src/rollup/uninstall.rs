@@ -31,11 +31,12 @@ pub async fn leftovers(
         statements.extend(retired.into_iter().map(statements::drop_retired));
     }
     for tables in &sources {
-        // Somebody else may have a table with the name of that of texts, where no migration ever made one.
-        let foreign = inspect::foreign(client, database, &[&tables.seen]).await?;
-        let seen = Some(tables.seen.as_str()).filter(|_| foreign.is_empty());
-        let tables: Vec<&str> = tables.all().into_iter().chain([tables.copy.as_str()]).chain(seen).collect();
-        let tables = inspect::existing(client, database, &tables).await?;
+        // Somebody else may have a table with the name of that of texts or of minutes, where no migration ever made one.
+        let not_always = [tables.seen.as_str(), tables.minutes.as_deref().unwrap_or_default()];
+        let foreign = inspect::foreign(client, database, &not_always).await?;
+        let names = tables.all().into_iter().chain([tables.copy.as_str(), tables.seen.as_str()]);
+        let names: Vec<&str> = names.filter(|name| !foreign.iter().any(|other| other == name)).collect();
+        let tables = inspect::existing(client, database, &names).await?;
         statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
     }
     Ok(statements)

@@ -2,12 +2,15 @@
 
 use catalog::{Aggregate, Feed, MetricSpec};
 
+use super::sql::has_weight;
+
 pub(super) fn is_polled(metric: &MetricSpec) -> bool {
     metric.entities.as_ref().is_some_and(|entities| entities.feed == Feed::Poll)
 }
 
 /// The id of an event as a further column, and the end of the SELECT that leaves only the newest row of an id. Ids of some
-/// systems are unique for a customer only. A row without an id is none that counts.
+/// systems are unique for a customer only. A row without an id is none that counts. The newest row may be one that the filter leaves
+/// out, so the filter comes after.
 pub(super) fn once(metric: &MetricSpec) -> (String, String) {
     let id = metric.entities.as_ref().and_then(|entities| entities.id.as_ref());
     let Some(id) = id.filter(|_| is_polled(metric)) else { return Default::default() };
@@ -16,12 +19,14 @@ pub(super) fn once(metric: &MetricSpec) -> (String, String) {
         Some(series) => format!(",\n        toString({series}) AS meterflow_series"),
         None => ",\n        '' AS meterflow_series".to_owned(),
     };
+    let filter = metric.filter.as_deref().unwrap_or("true");
+    let counts = format!(",\n        ifNull(({filter}) != 0, 0) AS meterflow_counts");
     let (column, tenant) =
-        (format!(",\n        toString({id}) AS meterflow_id{series}"), metric.tenant_sql());
+        (format!(",\n        toString({id}) AS meterflow_id{series}{counts}"), metric.tenant_sql());
     let end = format!(
         "
         AND isNotNull({id}) AND toString({id}) != ''
-    ORDER BY meterflow_time DESC, meterflow_value DESC
+    ORDER BY meterflow_time DESC, meterflow_value DESC, meterflow_bad DESC, meterflow_customer
     LIMIT 1 BY toString({tenant}), meterflow_id
     SETTINGS final = 1"
     );
@@ -43,7 +48,7 @@ pub(super) fn steps(rows: &str) -> String {
         SELECT * EXCEPT (meterflow_value), meterflow_value AS meterflow_total, {before} AS meterflow_before
         FROM
         {rows}
-        WHERE isFinite(meterflow_value)
+        WHERE isFinite(meterflow_value) AND meterflow_counts
     )
 )"
     )
@@ -56,8 +61,9 @@ pub(super) fn digest(metric: &MetricSpec) -> String {
         Aggregate::Distinct | Aggregate::Novel => ", ifNull(meterflow_text, '')",
         _ => "",
     };
+    let weight = if has_weight(metric) { ", meterflow_weight" } else { "" };
     format!(
-        "sum(cityHash64(meterflow_customer, meterflow_id, meterflow_time, meterflow_value, meterflow_bad{further}))"
+        "sum(cityHash64(meterflow_customer, meterflow_id, meterflow_time, meterflow_value, meterflow_bad{weight}{further}))"
     )
 }
 

@@ -111,6 +111,11 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
             "12 windows at most",
         ),
         (
+            "entity = \"job\"\nwindow = \"24h\"\nbaseline = \"3d\"",
+            "[[metric.rule]]\ntype = \"percentile\"\nof = \"window\"\nfor = \"2 of 3\"",
+            "`baseline` is 3 days, but the windows",
+        ),
+        (
             with_bad,
             "[[metric.rule]]\ntype = \"streak\"\nfor = \"2 of 3\"",
             "`for` has no use for the rule `streak`",
@@ -169,10 +174,7 @@ fn an_unknown_rule_is_refused_with_those_that_exist() {
 fn a_source_says_when_it_is_judged_and_how_it_is_fed() {
     let usual = parse("entity = \"job\"", RULE).unwrap();
     let usual = usual.of("jobs").unwrap().entities().unwrap();
-    assert_eq!(
-        (usual.feed, usual.pace.window, usual.pace.delay),
-        (Feed::View, SourceWindow::Hour, SignedDuration::ZERO)
-    );
+    assert_eq!((usual.feed, usual.pace.window, usual.pace.delay), (Feed::View, SourceWindow::Hour, None));
     assert_eq!((usual.pace.baseline, usual.most, usual.nouns.entity.as_str()), (None, 10_000, "entity"));
     let own = "entity = \"job\"\nfeed = \"poll\"\nid = \"id\"\nwindow = \"24h\"\ndelay = \"90m\"\nbaseline = \"14d\"\n\
                max_entities = 50\ntenant_noun = \"team\"\nentity_noun = \"job\"\nweight = \"1 / ratio\"";
@@ -180,7 +182,7 @@ fn a_source_says_when_it_is_judged_and_how_it_is_fed() {
     let own = catalog.of("jobs").unwrap().entities().unwrap();
     assert_eq!(
         (own.feed, own.pace.window, own.pace.delay),
-        (Feed::Poll, SourceWindow::Day, SignedDuration::from_mins(90))
+        (Feed::Poll, SourceWindow::Day, Some(SignedDuration::from_mins(90)))
     );
     assert_eq!((own.pace.baseline.unwrap().get(), own.most), (14, 50));
     assert_eq!((own.nouns.tenant.as_str(), own.nouns.entity.as_str()), ("team", "job"));
@@ -312,4 +314,16 @@ fn texts_and_hours_of_the_day_need_windows_of_hours() {
             (found, _) => panic!("{window} {aggregate} {rule}: {found:?}"),
         }
     }
+}
+
+#[test]
+fn models_judge_no_windows_of_a_day() {
+    let count = DURATION.replace("p95", "count").replace("value = \"ms\"\n", "");
+    let of = |window: &str| {
+        let text = format!("{SOURCE}entity = \"job\"\nwindow = \"{window}\"\n{count}");
+        Catalog::parse(&text, "my.toml").map_err(|error| error.to_string())
+    };
+    assert!(of("1h").is_ok());
+    let refusal = of("24h").unwrap_err();
+    assert!(refusal.contains("needs a source with a `window` of \"1h\" or less"), "{refusal}");
 }
