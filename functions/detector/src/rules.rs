@@ -31,7 +31,7 @@ pub(crate) const NEWEST: u32 = 200;
 /// Hours that hold the events of a streak.
 pub(crate) const STREAK_HOURS: i64 = 7 * 24;
 
-/// Incidents count in hours. Whatever the length of its windows, a rule tells as soon as it can.
+/// Incidents count in hours. A rule tells as soon as it can, however long its windows are.
 const SEEN_BY: u8 = 1;
 
 /// What a metric's rules judge, beside the events before.
