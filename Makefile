@@ -100,7 +100,7 @@ check-%: ## One of the other parts, such as check-terraform or check-docs
 soak: ## Incident handling over 100,000 simulated schedules (an hour)
 	SIMULATION_SEEDS=100000 cargo test -p simulation -- --nocapture
 
-bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours sizes' chooses)
+bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours finished sizes' chooses)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- $(PARTS)
 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)

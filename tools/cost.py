@@ -48,6 +48,9 @@ UNITS_PER_END = (2 + 4) + (4 + 4 + 4)
 # of its end does the same in the table and that index alone.
 UNITS_PER_PAGE = (2 + 1 + 3) + (3 + 3 + 3) + (3 + 3 + 3)
 UNITS_PER_NOTICE = (4 + 2) + (2 + 2) + (2 + 2)
+# An anomaly of an entity is in the index by entity as well, and one with the id of an execution or trace in the index by that id.
+# Anomalies of customers are in neither.
+UNITS_OF_ENTITY, UNITS_OF_EXECUTION = 2, 2
 # A delivery is claimed, throttled and marked.
 UNITS_PER_DELIVERY = 3
 
@@ -120,7 +123,7 @@ def finished(events: float) -> dict:
         "EventBridge": events * EVENT,
         "SQS": (events * REQUESTS_PER_EVENT + POLLS) * SQS_REQUEST,
         "Lambda": events * check,
-        "DynamoDB": events * (READS_PER_EVENT * READ_UNIT + ANOMALOUS_EVENT * UNITS_PER_ANOMALY * WRITE_UNIT),
+        "DynamoDB": events * (READS_PER_EVENT * READ_UNIT + ANOMALOUS_EVENT * (UNITS_PER_ANOMALY + UNITS_OF_ENTITY + UNITS_OF_EXECUTION) * WRITE_UNIT),
         "CloudWatch": events * LOG_KB_PER_EVENT / 1e6 * LOG_GB + CLOUDWATCH_ALARM,
         "KMS": KEYS * KMS_REQUEST,
     }
@@ -191,12 +194,14 @@ def document(measured: dict) -> str:
 
 
 def of_sources(measured: dict) -> list:
-    """The part about sources with entities. Their findings cost what those of customers cost."""
+    """The part about sources with entities, without what their hourly runs find."""
     sizes = runs(measured)[:3]
     lines = [
         "## Sources with entities, a month",
         "",
         "A stack without `sources` pays nothing of this. A run of a source is assumed to take as long as a run for as many customers.",
+        "Its findings cost what those of customers cost, and more for the index by entity and the index by execution or trace id:",
+        f"{money(UNITS_OF_ENTITY * WRITE_UNIT * 1e6)} and {money(UNITS_OF_EXECUTION * WRITE_UNIT * 1e6)} for a million anomalies.",
         f"{money(DETECTOR_METRICS * CLOUDWATCH_METRIC)} of each sum are the metrics of the source. A more frequent schedule makes more runs, and each run is a few",
         "more queries for ClickHouse.",
         "",

@@ -2,7 +2,8 @@
 //!
 //! A speed is a ratio of two sides that are measured in this run, on this machine, on the same data. Only the limit of
 //! a whole run is in seconds. The large bench holds the slow part: a million customers. `cargo bench -p bench --bench
-//! figures -- starts` (or `loop`, `neighbours`, `sizes`) measures only a part.
+//! figures -- starts` (or `loop`, `neighbours`, `finished`, `sizes`)
+//! measures only a part.
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use anyhow::Result;
 mod asked;
 mod checks;
 mod cold_start;
+mod finished;
 mod naive;
 mod neighbours;
 mod program;
@@ -44,6 +46,9 @@ async fn main() -> Result<ExitCode> {
     }
     if wanted("neighbours") && !large {
         figures.extend(tell("one tenant beside another", neighbours::measure(10_000).await?));
+    }
+    if wanted("finished") && !large {
+        figures.extend(tell("finished executions", finished::measure().await?));
     }
     if wanted("sizes") {
         let sizes: &[u64] =

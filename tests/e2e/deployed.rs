@@ -88,7 +88,7 @@ fn every_event_file_is_used_by_a_test() -> Result<()> {
     let names: Result<BTreeSet<_>, _> = folder.map(|entry| entry.map(|entry| entry.file_name())).collect();
     let detector = ["detector-customers", "detector-dry-run", "detector-scheduled", "detector-shard"];
     let used = detector.into_iter().chain(crate::gateway_events::EVENTS).chain(crate::notifier::EVENTS);
-    let used = used.chain([crate::finished::EVENT]);
+    let used = used.chain([e2e::finished::EVENT]);
     assert_eq!(names?, used.map(|name| format!("{name}.json").into()).collect());
     Ok(())
 }

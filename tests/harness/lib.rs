@@ -9,6 +9,7 @@ pub mod checks;
 pub mod data;
 pub mod deployed;
 pub mod engine;
+pub mod finished;
 pub mod gateway;
 pub mod lambda;
 pub mod oracle;
