@@ -20,8 +20,9 @@ locals {
     "POST /v1/anomalies/{anomaly_id}/resolve"     = var.api_scopes.write
     "POST /v1/anomalies/{anomaly_id}/reopen"      = var.api_scopes.write
 
-    "GET /v1/incidents"               = var.api_scopes.read
-    "GET /v1/incidents/{incident_id}" = var.api_scopes.read
+    "GET /v1/incidents"                       = var.api_scopes.read
+    "GET /v1/incidents/{incident_id}"         = var.api_scopes.read
+    "GET /v1/incidents/{incident_id}/related" = var.api_scopes.read
 
     "POST /v1/incidents/{incident_id}/acknowledge" = var.api_scopes.write
     "POST /v1/incidents/{incident_id}/resolve"     = var.api_scopes.write

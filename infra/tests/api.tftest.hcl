@@ -65,6 +65,7 @@ run "every_route_asks_for_its_scope" {
       "POST /v1/anomalies/{anomaly_id}/reopen"                            = "JWT anomalies:write"
       "GET /v1/incidents"                                                 = "JWT anomalies:read"
       "GET /v1/incidents/{incident_id}"                                   = "JWT anomalies:read"
+      "GET /v1/incidents/{incident_id}/related"                           = "JWT anomalies:read"
       "POST /v1/incidents/{incident_id}/acknowledge"                      = "JWT anomalies:write"
       "POST /v1/incidents/{incident_id}/resolve"                          = "JWT anomalies:write"
       "POST /v1/incidents/{incident_id}/reopen"                           = "JWT anomalies:write"

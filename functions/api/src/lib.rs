@@ -104,6 +104,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::anomaly_actions::reopen))
         .routes(routes!(routes::incidents::list))
         .routes(routes!(routes::incidents::detail))
+        .routes(routes!(routes::related::list))
         .routes(routes!(routes::incident_actions::acknowledge))
         .routes(routes!(routes::incident_actions::resolve))
         .routes(routes!(routes::incident_actions::reopen))

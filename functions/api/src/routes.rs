@@ -13,6 +13,7 @@ pub(crate) mod entities;
 pub(crate) mod event_checks;
 pub(crate) mod incident_actions;
 pub(crate) mod incidents;
+pub(crate) mod related;
 pub(crate) mod series;
 pub(crate) mod sources;
 pub(crate) mod status;

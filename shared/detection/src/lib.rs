@@ -63,6 +63,7 @@ pub mod names;
 mod noise;
 pub mod opinion;
 pub mod policy;
+pub mod related;
 pub mod rules;
 pub mod sensitivity;
 pub mod series;
