@@ -19,10 +19,10 @@ interface Answer<T> {
   response: Response;
 }
 
-/** The data of an answer. Throws a Failure if the API answered a problem, or nothing at all. */
-export async function dataOf<T>(asked: Promise<Answer<T>>): Promise<T> {
+/** The data of an answer of JSON; texts are CSV alone. Throws a Failure if the API answered a problem, or nothing at all. */
+export async function dataOf<T>(asked: Promise<Answer<T>>): Promise<Exclude<T, string>> {
   const answer = await answerOf(asked);
-  return answer.data as T;
+  return answer.data as Exclude<T, string>;
 }
 
 export async function answerOf<T>(asked: Promise<Answer<T>>): Promise<Answer<T>> {

@@ -60,7 +60,9 @@ export const hasSignedOut = () => sessionStorage.getItem(SIGNED_OUT) !== null;
 export function sessionOf(manager: UserManager, config: Config, first: User): Session {
   let user = first;
   let renewal: Promise<string> | undefined;
-  manager.events.addUserLoaded((renewed) => (user = renewed));
+  manager.events.addUserLoaded((renewed) => {
+    user = renewed;
+  });
 
   const renew = () =>
     (renewal ??= manager
