@@ -99,7 +99,7 @@ def passwords(settings: Settings) -> Dict[str, str]:
     if known.keys() != USERS.keys():
         known = {name: {**user, "password": secrets.token_urlsafe(12)} for name, user in USERS.items()}
         write_private_json(settings.issuer_users, known)
-    return {name: user["password"] for name, user in known.items()}
+    return {name: known[name]["password"] for name in USERS}
 
 
 def sign(settings: Settings, tokens: Sequence[Token]) -> List[str]:

@@ -20,7 +20,7 @@ import settings as configuration
 from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
-DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
+DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -68,10 +68,13 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
+        # After the tests that count items and pages.
+        Step("data", [*of_tests, "run", sys.executable, "tools/checks/browser_data.py"], ("stack", "deployed"), place,
+             is_preparation=True),
         Step("browser", [*of_tests, "run", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
                          "--test-reporter-destination=stdout", "--test-reporter=junit",
                          f"--test-reporter-destination={reports / 'browser.xml'}", *browser_tests(root)],
-             ("stack", "deployed"), place, report=reports / "browser.xml"),
+             ("data",), place, report=reports / "browser.xml"),
         # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
         Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
                          str(reports.parent), "target/nextest", str(configuration.load(root=root, kind=configuration.TEST).logs)],

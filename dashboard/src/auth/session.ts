@@ -28,6 +28,8 @@ export function managerOf(config: Config): UserManager {
     stateStore: new WebStorageStateStore({ store: sessionStorage }),
     automaticSilentRenew: true,
     revokeTokensOnSignout: true,
+    // Access tokens are JWTs that end by themselves. Cognito and others refuse to revoke one.
+    revokeTokenTypes: ['refresh_token'],
     monitorSession: false,
     loadUserInfo: false,
   });
@@ -85,7 +87,9 @@ export function sessionOf(manager: UserManager, config: Config, first: User): Se
 async function signOut(manager: UserManager): Promise<void> {
   sessionStorage.setItem(SIGNED_OUT, 'yes');
   const endpoint = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
-  if (endpoint) return manager.signoutRedirect({ state: {} });
+  // Cognito asks for the two parameters by these names. Others know the standard's names, which the library sends.
+  const { client_id, post_logout_redirect_uri: logout_uri = '' } = manager.settings;
+  if (endpoint) return manager.signoutRedirect({ state: {}, extraQueryParams: { client_id, logout_uri } });
   await manager.revokeTokens().catch(() => undefined);
   await manager.removeUser();
   location.reload();
