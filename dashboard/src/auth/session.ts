@@ -26,7 +26,8 @@ export function managerOf(config: Config): UserManager {
     extraQueryParams: config.audience ? { audience: config.audience } : {},
     userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
     stateStore: new WebStorageStateStore({ store: sessionStorage }),
-    automaticSilentRenew: true,
+    // Tokens are renewed when a request needs one; see `sessionOf`.
+    automaticSilentRenew: false,
     revokeTokensOnSignout: true,
     monitorSession: false,
     loadUserInfo: false,
@@ -60,17 +61,13 @@ export const hasSignedOut = () => sessionStorage.getItem(SIGNED_OUT) !== null;
 export function sessionOf(manager: UserManager, config: Config, first: User): Session {
   let user = first;
   let renewal: Promise<string> | undefined;
-  manager.events.addUserLoaded((renewed) => {
-    user = renewed;
-  });
 
+  // Several requests that need a token at once share one renewal, because a refresh token is good for one use.
   const renew = () =>
-    (renewal ??= manager
-      .signinSilent()
-      .then((renewed) => {
-        if (!renewed) throw new Error('The provider gave no token.');
-        user = renewed;
-        return renewed.access_token;
+    (renewal ??= renewed(manager, user)
+      .then((next) => {
+        user = next;
+        return next.access_token;
       })
       .finally(() => (renewal = undefined)));
 
@@ -80,6 +77,13 @@ export function sessionOf(manager: UserManager, config: Config, first: User): Se
     renew,
     signOut: () => signOut(manager),
   };
+}
+
+async function renewed(manager: UserManager, user: User): Promise<User> {
+  // Without a refresh token the library would ask in a hidden frame, which the policy of the page does not allow.
+  const next = user.refresh_token ? await manager.signinSilent() : null;
+  if (!next) throw new Error('The provider gives no new token.');
+  return next;
 }
 
 async function signOut(manager: UserManager): Promise<void> {

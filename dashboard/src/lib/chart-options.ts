@@ -1,6 +1,6 @@
 import type uPlot from 'uplot';
 import { text } from '../texts';
-import { localTime, quantity } from './format';
+import { axisValue, localTime, quantity, tickTimes } from './format';
 import { hasBand, type Series, type Span } from './series';
 import { colour } from './theme';
 
@@ -28,8 +28,8 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
       cursor: { drag: { x: false, y: false }, show: !quiet },
       scales: { x: { time: true }, y: { range: (_, low, high) => yRange(low, high) } },
       axes: [
-        { ...axis, size: quiet ? 24 : undefined },
-        { ...axis, size: quiet ? 56 : 78, values: (_, ticks) => ticks.map((tick) => quantity(tick, unit)), ...(quiet ? { space: 36 } : {}) },
+        { ...axis, size: 30, space: 70, values: (_, ticks) => tickTimes(ticks.map((tick) => tick * 1000)) },
+        { ...axis, size: 68, space: quiet ? 36 : 30, values: (_, ticks) => ticks.map((tick) => axisValue(tick, unit)) },
       ],
       series: [
         { value: (_, at) => (at === null ? text.none : localTime(at * 1000)), label: text.customer.hour },
@@ -44,7 +44,7 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
           points: { show: false },
           value: show,
         })),
-        { label: text.incident.value, stroke: colour('chart-value'), width: 2, points: { show: false }, value: show },
+        { label: text.incident.value, stroke: colour('chart-value'), width: 2, points: { show: isSparse(series), size: 5 }, value: show },
       ],
       bands: band ? [{ series: [2, 1], fill: colour('chart-band') }] : [],
       hooks: { drawClear: [(plot) => drawSpans(plot, spans)] },
@@ -57,6 +57,9 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
     ],
   };
 }
+
+/** Whether most hours have no value, as of a level that is noted once a day. A line would not show such values. */
+const isSparse = ({ values }: Series) => values.filter((value) => value === null).length > values.length / 2;
 
 function yRange(low: number | null, high: number | null): [number, number] {
   const bottom = Math.min(0, low ?? 0);
