@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, go, rows, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, signedIn } from './support/dashboard.js';
 
 let page;
 let complaints;
@@ -12,9 +12,7 @@ after(closeBrowser);
 
 /** Opens the first incident of a customer in a state. Incidents of all customers together have no chart. */
 async function openIncident(state = 'open') {
-  await go(page, '#/overview');
-  await go(page, `#/incidents?state=${state}&severity=critical`);
-  const all = await rows(page);
+  const all = await openList(page, `#/incidents?state=${state}&severity=critical&direction=spike`);
   const links = all.locator('a.row-link').filter({ hasNotText: /^\*$/ });
   await links.first().click();
   await page.locator('p.sentence').waitFor();
@@ -70,7 +68,9 @@ test('earlier weeks are laid over', async () => {
 test('the figures of the chart are in a table, too', async () => {
   await openIncident();
   await page.getByText('Figures as a table').first().click();
-  assert.ok((await page.getByRole('region', { name: /Figures as a table/ }).locator('tbody tr').count()) > 24);
+  const figures = page.getByRole('region', { name: /Figures as a table/ }).locator('tbody tr');
+  await figures.first().waitFor();
+  assert.ok((await figures.count()) > 24);
 });
 
 test('acknowledge, note, resolve and reopen stand in what happened', async () => {

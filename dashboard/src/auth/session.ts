@@ -28,7 +28,6 @@ export function managerOf(config: Config): UserManager {
     stateStore: new WebStorageStateStore({ store: sessionStorage }),
     // Tokens are renewed when a request needs one; see `sessionOf`.
     automaticSilentRenew: false,
-    revokeTokensOnSignout: true,
     monitorSession: false,
     loadUserInfo: false,
   });
@@ -88,9 +87,10 @@ async function renewed(manager: UserManager, user: User): Promise<User> {
 
 async function signOut(manager: UserManager): Promise<void> {
   sessionStorage.setItem(SIGNED_OUT, 'yes');
+  // An access token that is a JWT cannot be taken back; it ends within minutes. A provider may know no revocation at all.
+  await manager.revokeTokens(['refresh_token']).catch(() => undefined);
   const endpoint = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
   if (endpoint) return manager.signoutRedirect({ state: {} });
-  await manager.revokeTokens().catch(() => undefined);
   await manager.removeUser();
   location.reload();
 }

@@ -46,8 +46,11 @@ useHashPath.hrefs = (href: string) => `#${href}`;
 /** The filters of the address, and how to change them. A change is a step of the browser's history unless `replace` is set. */
 export function useQuery(): [URLSearchParams, (changes: Record<string, string | undefined>, replace?: boolean) => void] {
   const { path, query } = addressOf(useHash());
-  const change = (changes: Record<string, string | undefined>, replace = false) =>
-    navigate(withQuery(path, query, changes), { replace });
+  const change = (changes: Record<string, string | undefined>, replace = false) => {
+    const now = addressOf(location.hash);
+    // A field that loses the focus because its view is left must not lead back to the view.
+    if (now.path === path) navigate(withQuery(path, now.query, changes), { replace });
+  };
   return [new URLSearchParams(query), change];
 }
 

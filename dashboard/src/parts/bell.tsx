@@ -15,7 +15,7 @@ export function Bell() {
     setOpen(false);
     live.seen();
   };
-  const label = text.bell.label(live.news.length);
+  const label = text.bell.label(live.news.length, live.moreNews);
   return (
     <>
       <button type="button" class="bell plain" aria-label={label} title={label} aria-haspopup="dialog" onClick={() => setOpen(true)}>
