@@ -11,6 +11,16 @@ export function addressOf(hash: string): Address {
   return { path: path.startsWith('/') ? path : `/${path}`, query };
 }
 
+/** A part of the path of the present address, decoded once. The router decodes a part of the characters only. */
+export function segment(index: number, hash = location.hash): string {
+  const written = addressOf(hash).path.split('/')[index + 1] ?? '';
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written;
+  }
+}
+
 function split(text: string): [string, string] {
   const at = text.indexOf('?');
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
