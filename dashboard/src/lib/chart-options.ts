@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
 import { text } from '../texts';
 import { axisValue, localTime, quantity, tickTimes } from './format';
-import { hasBand, type Series, type Span } from './series';
+import { hasBand, isSparse, type Series, type Span } from './series';
 import { colour } from './theme';
 
 export interface ChartInput {
@@ -19,6 +19,7 @@ const DASHES = [[6, 4], [2, 3], [8, 3, 2, 3]];
 export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 'width' | 'height'>; data: uPlot.AlignedData } {
   const { series, unit, earlier = [], spans = [], quiet } = input;
   const band = hasBand(series);
+  const sparse = isSparse(series);
   const show = (_: uPlot, value: number | null) => quantity(value, unit);
   const axis = { stroke: colour('text-quiet'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
   const bandLine = { stroke: colour('chart-band-edge'), width: 1, points: { show: false }, value: show };
@@ -44,7 +45,7 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
           points: { show: false },
           value: show,
         })),
-        { label: text.incident.value, stroke: colour('chart-value'), width: 2, points: { show: isSparse(series), size: 5 }, value: show },
+        { label: text.incident.value, stroke: colour('chart-value'), width: 2, points: { show: sparse, size: 4 }, spanGaps: sparse, value: show },
       ],
       bands: band ? [{ series: [2, 1], fill: colour('chart-band') }] : [],
       hooks: { drawClear: [(plot) => drawSpans(plot, spans)] },
@@ -57,9 +58,6 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
     ],
   };
 }
-
-/** Whether most hours have no value, as of a level that is noted once a day. A line would not show such values. */
-const isSparse = ({ values }: Series) => values.filter((value) => value === null).length > values.length / 2;
 
 function yRange(low: number | null, high: number | null): [number, number] {
   const bottom = Math.min(0, low ?? 0);
