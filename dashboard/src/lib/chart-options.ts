@@ -22,7 +22,7 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
   const sparse = isSparse(series);
   const show = (_: uPlot, value: number | null) => quantity(value, unit);
   const axis = { stroke: colour('text-quiet'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
-  const bandLine = { stroke: colour('chart-band-edge'), width: 1, points: { show: false }, value: show };
+  const bandLine = { stroke: colour('chart-band-edge'), width: 1, points: { show: false }, spanGaps: sparse, value: show };
   return {
     options: {
       legend: { show: !quiet, live: true },
