@@ -404,7 +404,7 @@ export const text = {
     models: 'models of the week',
   },
   bell: {
-    label: (news: number) => (news > 0 ? `${count(news, 'new incident')} since your last visit` : 'Nothing new since your last visit'),
+    label: (news: number, more: boolean) => (news > 0 ? `${more ? 'More than ' : ''}${count(news, 'new incident')} since your last visit` : 'Nothing new since your last visit'),
     news: 'New since your last visit',
     noNews: 'Nothing new.',
     critical: 'Open and critical',

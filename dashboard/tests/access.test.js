@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import axe from '@axe-core/playwright';
-import { closeBrowser, go, rows, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
 
 const AxeBuilder = axe.default ?? axe;
 const PICTURES = new URL('./screenshots/', import.meta.url).pathname;
@@ -12,10 +12,8 @@ mkdirSync(PICTURES, { recursive: true });
 after(closeBrowser);
 
 async function viewsOf(page) {
-  await go(page, '#/incidents?source=usage&state=open');
-  const incident = await (await rows(page)).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first().getAttribute('href');
-  await go(page, '#/anomalies?source=usage');
-  const link = (await rows(page)).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first();
+  const incident = await (await openList(page, '#/incidents?state=open&direction=spike')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first().getAttribute('href');
+  const link = (await openList(page, '#/anomalies?direction=spike')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first();
   const [anomaly, customer] = [await link.getAttribute('href'), await link.innerText()];
   return {
     overview: '#/overview',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { closeBrowser, go, rows, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
 
 let page;
 
@@ -10,9 +10,7 @@ before(async () => {
 });
 after(closeBrowser);
 beforeEach(async () => {
-  await go(page, '#/overview');
-  await go(page, '#/incidents');
-  await rows(page);
+  await openList(page, '#/incidents');
 });
 
 const texts = (name) => page.locator(`table.records td[data-label="${name}"]`).allInnerTexts();
@@ -47,6 +45,14 @@ describe('filters', () => {
     assert.ok((await texts('Customer')).length > 0);
   });
 
+  test('leaving the view from a field does not lead back', async () => {
+    await page.getByLabel('Customer', { exact: true }).fill('cust');
+    await page.getByRole('link', { name: 'Runs' }).click();
+    await page.getByRole('heading', { name: 'Runs' }).waitFor();
+    await page.getByLabel('Text').waitFor({ state: 'detached' });
+    assert.match(page.url(), /#\/runs$/);
+  });
+
   test('without rows the page says what to do', async () => {
     await go(page, '#/incidents?customer_id=nobody-has-this-id');
     await page.getByText('There are no incidents for these filters.').waitFor();
@@ -68,8 +74,10 @@ test('a head orders the rows, and a second click turns the order round', async (
 });
 
 test('the CSV has the whole filtered list under one head', async () => {
-  await page.getByLabel('Severity').selectOption('critical');
-  await rows(page);
+  await openList(page, '#/incidents?severity=critical');
+  const all = page.getByRole('button', { name: 'Load all' });
+  if (await all.isVisible()) await all.click();
+  await page.getByRole('button', { name: /^(Load all|Stop)$/ }).waitFor({ state: 'detached' });
   const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export as CSV' }).click();
   const lines = readFileSync(await (await saved).path(), 'utf8').trim().split('\n');
@@ -94,8 +102,7 @@ describe('keys', () => {
   });
 
   test('a asks before it acknowledges, and Escape leaves all as it is', async () => {
-    await go(page, '#/incidents?state=open');
-    await rows(page);
+    await openList(page, '#/incidents?state=open');
     await page.keyboard.press('j');
     await page.keyboard.press('a');
     await page.getByRole('dialog').waitFor();
@@ -117,8 +124,7 @@ describe('keys', () => {
 });
 
 test('several incidents are acknowledged and reopened at once', async () => {
-  await go(page, '#/incidents?state=open');
-  await rows(page);
+  await openList(page, '#/incidents?state=open');
   const ids = await firstIds(3);
   for (const id of ids) await page.locator(`tr[data-id="${id}"] input`).check();
   await page.getByRole('button', { name: 'Acknowledge', exact: true }).click();
@@ -134,8 +140,7 @@ test('several incidents are acknowledged and reopened at once', async () => {
 });
 
 test('anomalies have types, and a row opens the page of the anomaly', async () => {
-  await go(page, '#/anomalies');
-  await rows(page);
+  await openList(page, '#/anomalies');
   const type = await page.locator('td[data-label=Type]').first().innerText();
   await page.getByLabel('Type').selectOption(type.replaceAll(' ', '_'));
   await rows(page);

@@ -26,10 +26,8 @@ export function managerOf(config: Config): UserManager {
     extraQueryParams: config.audience ? { audience: config.audience } : {},
     userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
     stateStore: new WebStorageStateStore({ store: sessionStorage }),
-    automaticSilentRenew: true,
-    revokeTokensOnSignout: true,
-    // Access tokens are JWTs that end by themselves. Cognito and others refuse to revoke one.
-    revokeTokenTypes: ['refresh_token'],
+    // Tokens are renewed when a request needs one; see `sessionOf`.
+    automaticSilentRenew: false,
     monitorSession: false,
     loadUserInfo: false,
   });
@@ -62,17 +60,13 @@ export const hasSignedOut = () => sessionStorage.getItem(SIGNED_OUT) !== null;
 export function sessionOf(manager: UserManager, config: Config, first: User): Session {
   let user = first;
   let renewal: Promise<string> | undefined;
-  manager.events.addUserLoaded((renewed) => {
-    user = renewed;
-  });
 
+  // Several requests that need a token at once share one renewal, because a refresh token is good for one use.
   const renew = () =>
-    (renewal ??= manager
-      .signinSilent()
-      .then((renewed) => {
-        if (!renewed) throw new Error('The provider gave no token.');
-        user = renewed;
-        return renewed.access_token;
+    (renewal ??= renewed(manager, user)
+      .then((next) => {
+        user = next;
+        return next.access_token;
       })
       .finally(() => (renewal = undefined)));
 
@@ -84,13 +78,21 @@ export function sessionOf(manager: UserManager, config: Config, first: User): Se
   };
 }
 
+async function renewed(manager: UserManager, user: User): Promise<User> {
+  // Without a refresh token the library would ask in a hidden frame, which the policy of the page does not allow.
+  const next = user.refresh_token ? await manager.signinSilent() : null;
+  if (!next) throw new Error('The provider gives no new token.');
+  return next;
+}
+
 async function signOut(manager: UserManager): Promise<void> {
   sessionStorage.setItem(SIGNED_OUT, 'yes');
+  // An access token that is a JWT cannot be taken back; it ends within minutes. A provider may know no revocation at all.
+  await manager.revokeTokens(['refresh_token']).catch(() => undefined);
   const endpoint = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
-  // Cognito asks for the two parameters by these names. Others know the standard's names, which the library sends.
+  // Cognito asks for these two names. Others read the names of the standard, which the library sends.
   const { client_id, post_logout_redirect_uri: logout_uri = '' } = manager.settings;
   if (endpoint) return manager.signoutRedirect({ state: {}, extraQueryParams: { client_id, logout_uri } });
-  await manager.revokeTokens().catch(() => undefined);
   await manager.removeUser();
   location.reload();
 }

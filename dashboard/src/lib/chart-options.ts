@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
 import { text } from '../texts';
-import { localTime, quantity } from './format';
-import { hasBand, type Series, type Span } from './series';
+import { axisValue, localTime, quantity, tickTimes } from './format';
+import { hasBand, isSparse, type Series, type Span } from './series';
 import { colour } from './theme';
 
 export interface ChartInput {
@@ -19,17 +19,18 @@ const DASHES = [[6, 4], [2, 3], [8, 3, 2, 3]];
 export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 'width' | 'height'>; data: uPlot.AlignedData } {
   const { series, unit, earlier = [], spans = [], quiet } = input;
   const band = hasBand(series);
+  const sparse = isSparse(series);
   const show = (_: uPlot, value: number | null) => quantity(value, unit);
   const axis = { stroke: colour('text-quiet'), grid: { stroke: colour('line'), width: 1 }, ticks: { stroke: colour('line') } };
-  const bandLine = { stroke: colour('chart-band-edge'), width: 1, points: { show: false }, value: show };
+  const bandLine = { stroke: colour('chart-band-edge'), width: 1, points: { show: false }, spanGaps: sparse, value: show };
   return {
     options: {
       legend: { show: !quiet, live: true },
       cursor: { drag: { x: false, y: false }, show: !quiet },
       scales: { x: { time: true }, y: { range: (_, low, high) => yRange(low, high) } },
       axes: [
-        { ...axis, size: quiet ? 24 : undefined },
-        { ...axis, size: quiet ? 56 : 78, values: (_, ticks) => ticks.map((tick) => quantity(tick, unit)), ...(quiet ? { space: 36 } : {}) },
+        { ...axis, size: 30, space: 70, values: (_, ticks) => tickTimes(ticks.map((tick) => tick * 1000)) },
+        { ...axis, size: 68, space: quiet ? 36 : 30, values: (_, ticks) => ticks.map((tick) => axisValue(tick, unit)) },
       ],
       series: [
         { value: (_, at) => (at === null ? text.none : localTime(at * 1000)), label: text.customer.hour },
@@ -44,7 +45,7 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
           points: { show: false },
           value: show,
         })),
-        { label: text.incident.value, stroke: colour('chart-value'), width: 2, points: { show: false }, value: show },
+        { label: text.incident.value, stroke: colour('chart-value'), width: 2, points: { show: sparse, size: 4 }, spanGaps: sparse, value: show },
       ],
       bands: band ? [{ series: [2, 1], fill: colour('chart-band') }] : [],
       hooks: { drawClear: [(plot) => drawSpans(plot, spans)] },

@@ -20,6 +20,12 @@ export function quantity(value: number | null | undefined, unit: string): string
   return unit ? `${number(value)} ${unit}` : number(value);
 }
 
+/** A value beside an axis: its unit stands elsewhere, unless it depends on the size. */
+export function axisValue(value: number, unit: string): string {
+  const scales = ['bytes', 'ms', 'milliseconds', 'seconds', 's', 'ratio', 'share'].includes(unit);
+  return scales ? quantity(value, unit) : number(value);
+}
+
 export function duration(ms: number): string {
   const size = Math.abs(ms);
   if (size < 1000) return `${digits.format(ms)} ms`;
@@ -48,6 +54,18 @@ const minute = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle
 export const localTime = (at: number) => minute.format(at);
 
 export const utcTime = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+const dayOnly = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const hourOnly = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+/** Times beside an axis: days, or hours where the ticks are closer than a day; midnight shows its day. */
+export function tickTimes(ticks: readonly number[]): string[] {
+  const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : DAY;
+  return ticks.map((tick) => {
+    const hour = hourOnly.format(tick);
+    return step >= DAY || hour === '00:00' ? dayOnly.format(tick) : hour;
+  });
+}
 
 /** How long ago a time is, in one unit: `5 min ago`, `in 3 h`. */
 export function ago(at: number, now: number): string {

@@ -11,6 +11,16 @@ export function addressOf(hash: string): Address {
   return { path: path.startsWith('/') ? path : `/${path}`, query };
 }
 
+/** A part of the path of the present address, decoded once. The router decodes a part of the characters only. */
+export function segment(index: number, hash = location.hash): string {
+  const written = addressOf(hash).path.split('/')[index + 1] ?? '';
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written;
+  }
+}
+
 function split(text: string): [string, string] {
   const at = text.indexOf('?');
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
@@ -46,8 +56,11 @@ useHashPath.hrefs = (href: string) => `#${href}`;
 /** The filters of the address, and how to change them. A change is a step of the browser's history unless `replace` is set. */
 export function useQuery(): [URLSearchParams, (changes: Record<string, string | undefined>, replace?: boolean) => void] {
   const { path, query } = addressOf(useHash());
-  const change = (changes: Record<string, string | undefined>, replace = false) =>
-    navigate(withQuery(path, query, changes), { replace });
+  const change = (changes: Record<string, string | undefined>, replace = false) => {
+    const now = addressOf(location.hash);
+    // A field that loses the focus because its view is left must not lead back to the view.
+    if (now.path === path) navigate(withQuery(path, now.query, changes), { replace });
+  };
   return [new URLSearchParams(query), change];
 }
 

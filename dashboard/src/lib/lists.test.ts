@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { withoutHead } from './export';
 import { apiFilters, matching, periodOf } from './filters';
-import { addressOf, withQuery } from './hash';
+import { addressOf, segment, withQuery } from './hash';
 import { joined } from './pages';
 import { nextSorting, readSorting, sorted } from './sorting';
 
@@ -12,6 +12,13 @@ describe('addresses', () => {
     ['#/incidents?state=open&text=a?b', '/incidents', 'state=open&text=a?b'],
     ['#runs', '/runs', ''],
   ])('%s', (hash, path, query) => expect(addressOf(hash)).toEqual({ path, query }));
+
+  test.each([
+    ['#/customers/a%2Fb%3Dc?x=1', 'a/b=c'],
+    ['#/customers/a%2525', 'a%25'],
+    ['#/customers/50%', '50%'],
+    ['#/customers', ''],
+  ])('the id of %s is decoded once', (hash, id) => expect(segment(1, hash)).toBe(id));
 
   test('a change keeps the other filters and removes empty ones', () => {
     expect(withQuery('/incidents', 'state=open&metric=x', { state: undefined, text: 'a b' })).toBe('/incidents?metric=x&text=a+b');

@@ -11,6 +11,8 @@ type Incident = Schemas['Incident'];
 export interface Live {
   critical: Incident[];
   news: Incident[];
+  /** Whether there are more new ones than are listed. */
+  moreNews: boolean;
   updatedAt?: number;
   failed: boolean;
   /** Says that the person has seen what is new until now. */
@@ -24,9 +26,10 @@ const LISTED = 50;
 export function useLive(onCritical: (incident: Incident) => void): Live {
   const { client } = usePage();
   const [since, setSince] = useState(lastVisit);
-  const [state, setState] = useState<{ critical: Incident[]; recent: Incident[]; at?: number; failed: boolean }>({
+  const [state, setState] = useState<{ critical: Incident[]; recent: Incident[]; more: boolean; at?: number; failed: boolean }>({
     critical: [],
     recent: [],
+    more: false,
     failed: false,
   });
   const known = useRef<Set<string> | undefined>(undefined);
@@ -40,15 +43,17 @@ export function useLive(onCritical: (incident: Incident) => void): Live {
         const before = known.current;
         known.current = new Set(critical.incidents.map((incident) => incident.incident_id));
         if (before) critical.incidents.filter((incident) => !before.has(incident.incident_id)).forEach(onCritical);
-        setState({ critical: critical.incidents, recent: recent.incidents, at: Date.now(), failed: false });
+        setState({ critical: critical.incidents, recent: recent.incidents, more: Boolean(recent.next_cursor), at: Date.now(), failed: false });
       },
       () => setState((last) => ({ ...last, failed: true })),
     );
   }, SECONDS);
 
+  const news = newSince(state.recent, since);
   return {
     critical: state.critical,
-    news: newSince(state.recent, since),
+    news,
+    moreNews: state.more && news.length === state.recent.length,
     updatedAt: state.at,
     failed: state.failed,
     seen: () => {

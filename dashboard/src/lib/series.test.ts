@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR } from './format';
-import { chartPeriod, hasBand, merged, ofEntity, ofUsage, shifted, weekOf, type Series } from './series';
+import { chartPeriod, hasBand, isSparse, merged, ofEntity, ofUsage, shifted, weekOf, type Series } from './series';
 
 const series = (starts: number[], values: (number | null)[]): Series => ({ starts, values, low: [], high: [] });
 const baseline = (mean: number | null, stddev: number | null) => ({ mean, stddev, sample_count: 9, excluded_windows: 0, broken_windows: 0 });
@@ -35,6 +35,13 @@ describe('the band', () => {
     expect(found.high).toEqual([40, 105, null]);
   });
 });
+
+test.each([
+  [[1, null, 2, null, 3], true],
+  [[1, 2, null, 3, 4], false],
+  [[null, null], false],
+  [[1, 2, null, 3, null], false],
+])('%j stands alone: %s', (values, sparse) => expect(isSparse(series([], values))).toBe(sparse));
 
 test('an earlier week is laid over the same hours', () => {
   const week = 7 * DAY;

@@ -49,6 +49,13 @@ export function ofEntity(points: readonly Schemas['BandPoint'][]): Series {
 
 export const hasBand = (series: Series) => series.high.some((value) => value !== null);
 
+/** Whether most values stand alone, as of a level that is noted every other hour. Lines between neighbours would show none. */
+export function isSparse({ values }: Series): boolean {
+  const known = values.filter((value) => value !== null).length;
+  const alone = values.filter((value, at) => value !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
+  return alone.length > known / 2;
+}
+
 /** The values of an earlier time at the hours of a chart, so many milliseconds later. */
 export function shifted(series: Series, by: number, starts: readonly number[]): (number | null)[] {
   const values = new Map(series.starts.map((start, index) => [start + by, series.values[index] ?? null]));

@@ -44,6 +44,7 @@ export function ActionDialog({ asked, onDone, onClose }: Props) {
         <label class="field">
           {text.act.noteField}
           <textarea
+            autofocus
             rows={3}
             maxLength={1000}
             required={asked.ask === 'note'}

@@ -15,14 +15,14 @@ export function Bell() {
     setOpen(false);
     live.seen();
   };
-  const label = text.bell.label(live.news.length);
+  const label = text.bell.label(live.news.length, live.moreNews);
   return (
     <>
       <button type="button" class="bell plain" aria-label={label} title={label} aria-haspopup="dialog" onClick={() => setOpen(true)}>
         <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
           <path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zm-2.5 16a2.5 2.5 0 0 0 5 0" fill="none" stroke="currentColor" stroke-width="1.8" />
         </svg>
-        {live.news.length > 0 && <span class="bell-count">{live.news.length}</span>}
+        {live.news.length > 0 && <span class="bell-count">{live.news.length}{live.moreNews && '+'}</span>}
       </button>
       <span class="sr" role="status">{label}</span>
       {open && (

@@ -95,7 +95,7 @@ function Words({ label, hint, value, onChange, live }: WordsProps) {
         placeholder={hint}
         value={typed}
         onInput={(event) => (live ? onChange(event.currentTarget.value) : setTyped(event.currentTarget.value))}
-        onChange={(event) => onChange(event.currentTarget.value)}
+        onChange={(event) => live || onChange(event.currentTarget.value)}
       />
     </label>
   );

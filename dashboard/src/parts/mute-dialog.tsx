@@ -72,7 +72,7 @@ export function MuteDialog({ customer, metric, onDone, onClose }: Props) {
         </label>
         <label class="field">
           {text.mute.reason}
-          <input type="text" required maxLength={500} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
+          <input type="text" autofocus required maxLength={500} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
         {failure && <p class="failure" role="alert">{failure}</p>}
         <div class="buttons">

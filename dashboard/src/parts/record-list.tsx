@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Acted, Kind, Verb } from '../lib/actions';
 import { verbsOf } from '../lib/actions';
 import { usePage } from '../lib/context';
@@ -37,8 +37,10 @@ export function RecordList<T extends Acted>({ kind, title, empty, pages, columns
   const [help, setHelp] = useState(false);
   const [keysOn, setKeysOn] = useKeysOn();
   const sorting = query.get('sort');
-  const rows = ordered(matching(pages.rows, query.get('text') ?? '', textOf), columns, sorting);
-  useEffect(() => setChosen(new Set()), [query.toString()]);
+  const words = query.get('text') ?? '';
+  const rows = useMemo(() => ordered(matching(pages.rows, words, textOf), columns, sorting), [pages.rows, words, columns, sorting]);
+  const toggle = (id: string) => setChosen((before) => toggled(before, id));
+  useEffect(() => setChosen((before) => (before.size === 0 ? before : new Set())), [query.toString()]);
 
   const ask = (verb: Verb) => {
     const focused = focusedId();
@@ -52,7 +54,7 @@ export function RecordList<T extends Acted>({ kind, title, empty, pages, columns
         r: () => ask('resolve'),
         x: () => {
           const id = focusedId();
-          if (id) setChosen(toggled(chosen, id));
+          if (id) toggle(id);
         },
       }
     : {};
@@ -88,6 +90,7 @@ export function RecordList<T extends Acted>({ kind, title, empty, pages, columns
           onSort={(sort) => change({ sort }, true)}
           chosen={rights.write ? chosen : undefined}
           onChoose={setChosen}
+          onToggle={toggle}
         />
       )}
       {rows.length === 0 && pages.loading && <Loading />}

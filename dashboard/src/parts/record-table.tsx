@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { readSorting, nextSorting, sorted } from '../lib/sorting';
 import { text } from '../texts';
+import { RecordRow } from './record-row';
 
 export interface Column<T> {
   key: string;
@@ -10,7 +11,6 @@ export interface Column<T> {
   by?: (row: T) => string | number | null | undefined;
   /** Numbers stand to the right. */
   number?: boolean;
-  wide?: boolean;
 }
 
 interface Props<T> {
@@ -23,7 +23,8 @@ interface Props<T> {
   onSort: (sorting: string | undefined) => void;
   /** Absent where nothing can be done with chosen rows. */
   chosen?: ReadonlySet<string>;
-  onChoose?: (chosen: Set<string>) => void;
+  onChoose: (chosen: Set<string>) => void;
+  onToggle: (id: string) => void;
 }
 
 /** The rows of a list in the order that the person asked for. */
@@ -33,7 +34,7 @@ export function ordered<T>(rows: readonly T[], columns: readonly Column<T>[], so
   return order && by ? sorted(rows, by, order.down) : rows;
 }
 
-export function RecordTable<T>({ what, rows, columns, idOf, nameOf, sorting, onSort, chosen, onChoose }: Props<T>) {
+export function RecordTable<T>({ what, rows, columns, idOf, nameOf, sorting, onSort, chosen, onChoose, onToggle }: Props<T>) {
   const order = readSorting(sorting);
   const all = rows.length > 0 && chosen !== undefined && rows.every((row) => chosen.has(idOf(row)));
   return (
@@ -47,7 +48,7 @@ export function RecordTable<T>({ what, rows, columns, idOf, nameOf, sorting, onS
                   type="checkbox"
                   aria-label={text.list.chooseAll}
                   checked={all}
-                  onChange={() => onChoose?.(new Set(all ? [] : rows.map(idOf)))}
+                  onChange={() => onChoose(new Set(all ? [] : rows.map(idOf)))}
                 />
               </th>
             )}
@@ -71,25 +72,7 @@ export function RecordTable<T>({ what, rows, columns, idOf, nameOf, sorting, onS
         <tbody>
           {rows.map((row) => {
             const id = idOf(row);
-            return (
-              <tr key={id} data-id={id} class={chosen?.has(id) ? 'chosen' : undefined}>
-                {chosen && (
-                  <td class="choose">
-                    <input
-                      type="checkbox"
-                      aria-label={text.list.choose(nameOf(row))}
-                      checked={chosen.has(id)}
-                      onChange={() => onChoose?.(toggled(chosen, id))}
-                    />
-                  </td>
-                )}
-                {columns.map((column) => (
-                  <td key={column.key} data-label={column.head} class={column.number ? 'number' : column.wide ? 'wide' : undefined}>
-                    {column.cell(row)}
-                  </td>
-                ))}
-              </tr>
-            );
+            return <RecordRow<T> key={id} row={row} id={id} nameOf={nameOf} columns={columns} chosen={chosen?.has(id)} onToggle={onToggle} />;
           })}
         </tbody>
       </table>

@@ -53,6 +53,7 @@ export async function signedIn(kind, view = '#/incidents', options = {}) {
   const { name, password } = userOf(kind);
   await opened.page.goto(address() + view);
   await fillSignIn(opened.page, name, password);
+  await opened.page.locator('header.frame').waitFor();
   await opened.page.locator('main h1, main .notice').first().waitFor();
   return opened;
 }
@@ -68,4 +69,15 @@ export async function rows(page) {
   const all = page.locator('table.records tbody tr');
   await all.first().waitFor();
   return all;
+}
+
+/** Opens a list and waits until its rows are those of the address. */
+export async function openList(page, view) {
+  await go(page, '#/runs');
+  const route = view.startsWith('#/anomalies') ? '/v1/anomalies?' : '/v1/incidents?';
+  const answered = page.waitForResponse((response) => response.url().includes(route) && response.url().includes('limit=100'));
+  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  await go(page, view);
+  await answered;
+  return rows(page);
 }

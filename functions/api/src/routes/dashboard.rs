@@ -83,7 +83,7 @@ pub(crate) async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
 ///
 /// A script, a style or a picture. The name holds a hash of the content, so a file never changes.
 #[utoipa::path(get, path = "/assets/{file}", tag = "dashboard", operation_id = "dashboard_file",
-    params(("file" = String, Path, description = "the file's name, as the page has it")),
+    params(("file" = String, Path, description = "the file's name, as the page has it", example = "index-CEnLmRqm.css")),
     responses(
         (status = 200, description = "The file.", content_type = "*/*"),
         (status = 304, description = "The file is the one that `If-None-Match` names."),
