@@ -35,14 +35,14 @@ help: ## List the targets
 setup: ## Check what the machine must have, and fetch the pinned tools into .local/tools
 	@$(CLOUD) setup
 
-build: ## Build the functions for the local cloud, and the command line program `meterflow`
+build: ## Build the functions for the local cloud with the dashboard, and the command line program `meterflow`
 	@$(PYTHON) tools/checks package
 
-build-release: ## The same as they are deployed to AWS, optimised: minutes more, and into target/release
+build-release: setup ## The same as they are deployed to AWS, optimised: minutes more, and into target/release
 	cargo build --release -p detector -p api -p notifier -p meterflow
 	@LOCAL_BUILD=release $(CLOUD) package
 
-up: ready setup build ## Start the local cloud and deploy the stack into it (CATALOG=… for metrics of your own); addresses and tokens go to .local/env
+up: ready setup build ## Start the local cloud and deploy the stack into it (CATALOG=… for metrics of your own); it prints the dashboard's address
 	@$(CLOUD) up
 
 ready-for-demo: # The demo is about the built-in metrics.
@@ -81,6 +81,7 @@ invoke-%: ## Invoke the local detector with events/detector-NAME.json (TIME=… 
 fmt: ## Format Rust and Terraform
 	cargo fmt --all
 	$(TERRAFORM) fmt -recursive infra
+	$(TERRAFORM) fmt -recursive examples/cognito
 
 docs: setup build ## Write the documents that are made from the code: the API, the Slack message, the configuration, the costs
 	@$(TOOLS)/python tools/docs.py
@@ -115,6 +116,7 @@ bench-quality: ## What the rules for entities find in public records of the fold
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier
+	@$(CLOUD) add-dashboard target/lambda-$(ARCH)/anomaly-api/bootstrap.zip
 
 ready-for-aws: # Looks for what would stop `make plan` and `make deploy` after minutes of compiling.
 	@$(CLOUD) ready-for-aws --vars '$(VARS)' --arch '$(ARCH)'

@@ -10,6 +10,11 @@ locals {
     "GET /health"       = null
     "GET /openapi.json" = null
 
+    # The dashboard's files. What the page then asks for needs a token.
+    "GET /"               = null
+    "GET /assets/{file}"  = null
+    "GET /dashboard.json" = null
+
     "GET /v1/anomalies"              = var.api_scopes.read
     "GET /v1/anomalies/check"        = var.api_scopes.read
     "POST /v1/anomalies/check"       = var.api_scopes.read
@@ -102,6 +107,7 @@ locals {
       TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = tostring(var.api_tenant_clickhouse_seconds_per_minute)
     },
     { for checks in module.checks : "CHECKS_FUNCTION" => checks.function_name },
+    local.dashboard_environment,
   )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.

@@ -19,7 +19,6 @@ ops_emails   = ["oncall@example.com"]
 #   slack     = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123" }
 #   pagerduty = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/pagerduty-AbC123" }
 # }
-# notification_link  = "https://app.example.com/incidents/{incident_id}"
 # alert_min_severity = "warning"
 
 # The API, for bearers of a token of this issuer. Without an issuer the stack has no API. Cognito
@@ -28,6 +27,13 @@ ops_emails   = ["oncall@example.com"]
 # api_jwt_audience       = ["1example23456789client"]
 # api_scopes             = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
 # api_cors_allow_origins = ["https://dashboard.example.com"]
+
+# The dashboard, a page for people at the address of the API. They sign in at the same issuer (docs/dashboard-sign-in.md). The
+# token endpoint of Cognito is at the address of the pool's domain.
+# dashboard = {
+#   client_id = "1example23456789client"
+#   origins   = ["https://example.auth.eu-central-1.amazoncognito.com"]
+# }
 
 # A catalog of your own instead of the built-in metrics.
 # catalog_file = "catalog.toml"

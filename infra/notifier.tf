@@ -140,7 +140,7 @@ locals {
     length(var.notification_routes) == 0 ? {} : {
       routes = [for route in var.notification_routes : { for key, value in route : key => value if value != null }]
     },
-    var.notification_link == null ? {} : { link = var.notification_link },
+    local.incident_link == null ? {} : { link = local.incident_link },
   ))
 
   notifier_channels = merge(

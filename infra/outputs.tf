@@ -127,6 +127,11 @@ output "api_endpoint" {
   value       = one(aws_apigatewayv2_api.this[*].api_endpoint)
 }
 
+output "dashboard_url" {
+  description = "Address of the dashboard. Null in a stack without the dashboard."
+  value       = local.dashboard_address
+}
+
 output "api_id" {
   description = "Id of the HTTP API, the first part of its host name."
   value       = one(aws_apigatewayv2_api.this[*].id)

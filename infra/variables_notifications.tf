@@ -121,7 +121,7 @@ variable "notification_routes" {
 }
 
 variable "notification_link" {
-  description = "Address of an incident's page for people, with {incident_id} in the place of its id, such as \"https://app.example.com/incidents/{incident_id}\". Null means messages without a link."
+  description = "Address of an incident's page for people, with {incident_id} in the place of its id, such as \"https://app.example.com/incidents/{incident_id}\". Null means the incident's page of the dashboard, and messages without a link in a stack without the dashboard."
   type        = string
   default     = null
 

@@ -44,14 +44,6 @@ def put_secret(name, text):
         return secrets.put_secret_value(SecretId=name, SecretString=text)["ARN"]
 
 
-def publish_documents(bucket, documents):
-    """Puts JSON documents, by their keys, where every client of the emulator can read them."""
-    s3 = client("s3")
-    s3.create_bucket(Bucket=bucket)
-    for key, document in documents.items():
-        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document), ContentType="application/json")
-
-
 def subscribe_inbox(queue, topic_arn):
     """The URL of a queue that receives what the topic publishes, both as it is in production: with the envelope."""
     sqs = client("sqs")
@@ -95,7 +87,7 @@ def invoke(function, payload):
 OPERATIONS = {
     call.__name__: call
     for call in (
-        read_generation, write_generation, put_secret, publish_documents, subscribe_inbox, verify_stack,
+        read_generation, write_generation, put_secret, subscribe_inbox, verify_stack,
         function_environment, invoke,
     )
 }

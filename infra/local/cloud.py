@@ -21,9 +21,12 @@ from typing import Callable, Dict, Optional
 
 import aws
 import clickhouse
+import dashboard
 import emulator
 import invocation
 import issuer
+import node
+import overview
 import package
 import preflight
 import processes
@@ -78,16 +81,28 @@ def ready_for_aws(settings: Settings, options) -> None:
 
 def setup(settings: Settings, options) -> None:
     tools.setup(settings)
+    node.install(settings)
+
+
+def build_dashboard(settings: Settings, options) -> None:
+    dashboard.build(settings)
 
 
 def make_packages(settings: Settings, options) -> None:
+    beside = {API: dashboard.entries(dashboard.build(settings))}
     for program in (DETECTOR, API, NOTIFIER):
-        package.make(settings.program(program), settings.package(program), smallest=settings.build == "release")
+        package.make(settings.program(program), settings.package(program), settings.build == "release", beside.get(program, []))
         say(f"Lambda package: {settings.package(program)}")
+
+
+def add_dashboard(settings: Settings, options) -> None:
+    package.add(Path(options.package), dashboard.entries(dashboard.build(settings)))
+    say(f"Lambda package with the dashboard: {options.package}")
 
 
 def up(settings: Settings, options) -> None:
     tools.require_set_up(settings)
+    node.require_installed(settings)
     packages = _packages(settings, options)
     for file in packages.values():
         package.require_runnable(file)
@@ -95,10 +110,14 @@ def up(settings: Settings, options) -> None:
         preflight.up(settings)
         configuration.remember(settings)
         clickhouse.ensure_running(settings)
+        issuer.ensure_running(settings)
         emulator.ensure_running(settings)
         stacks.deploy(settings, Stack(DEFAULT_STACK, settings.database, catalog_file=settings.catalog, **packages))
         _migrate(settings)
     say(f"The local cloud is up. Its addresses and tokens are in {settings.env_file(DEFAULT_STACK)}")
+    page = stacks.dashboard_url(settings, stacks.deployed(settings, DEFAULT_STACK)["outputs"])
+    if page:
+        say(f"The dashboard: {page}\nSign in as operator with the password {issuer.passwords(settings)['operator']}")
 
 
 def _migrate(settings: Settings) -> None:
@@ -126,6 +145,7 @@ def deploy(settings: Settings, options) -> None:
     _require_running(settings)
     preflight.require_own_clickhouse(settings)
     with _exclusive(settings):
+        issuer.ensure_running(settings)
         stacks.deploy(settings, Stack(
             name_prefix=options.name_prefix,
             database=options.database or settings.database,
@@ -138,7 +158,7 @@ def deploy(settings: Settings, options) -> None:
 
 def down(settings: Settings, options) -> None:
     with _exclusive(settings):
-        for name, title in ((emulator.NAME, "AWS emulator"), (clickhouse.NAME, "ClickHouse")):
+        for name, title in ((emulator.NAME, "AWS emulator"), (issuer.NAME, "Issuer of tokens"), (clickhouse.NAME, "ClickHouse")):
             record = processes.find(name, settings.pids)
             with Step(title) as step:
                 if record is None:
@@ -153,26 +173,7 @@ def down(settings: Settings, options) -> None:
 
 def status(settings: Settings, options) -> int:
     preflight.require_agreement(settings)
-    server = settings.clickhouse
-    lines = [("ClickHouse", _engine_status(settings, clickhouse.NAME, server.url, clickhouse.ping(server))),
-             ("AWS emulator", _engine_status(settings, emulator.NAME, settings.aws_url, emulator.is_healthy(settings)))]
-    if not server.started_here:
-        lines[0] = ("ClickHouse", f"{'answers' if clickhouse.ping(server) else 'does not answer'} at {server.url} (yours)")
-    for name in stacks.names(settings):
-        known = stacks.deployed(settings, name)
-        function = known["outputs"]["detector_function_name"]
-        lines.append((f"Stack {name}", f"function {function}, database {known['database']}, {settings.env_file(name)}"))
-        host = stacks.api_host(settings, known["outputs"])
-        if host:
-            lines.append(("Its API", f"{settings.aws_url} with the header Host: {host}"))
-    lines.append(("Logs", str(settings.logs)))
-    for title, text in lines:
-        say(f"{title + ':':<16} {text}")
-    running = _is_own(settings, emulator.NAME, emulator.is_healthy(settings)) and (
-        _is_own(settings, clickhouse.NAME, clickhouse.ping(server)) if server.started_here else clickhouse.ping(server))
-    if not running:
-        say("The local cloud is not up. Start it with: make up")
-    return 0 if running else 1
+    return overview.show(settings)
 
 
 def run(settings: Settings, options) -> int:
@@ -250,7 +251,7 @@ def _client_environ(settings: Settings, name_prefix: str) -> Dict[str, str]:
 
 def tear_down(settings: Settings) -> None:
     """Ends the cloud's processes and deletes its data. The logs stay."""
-    for name in (emulator.NAME, clickhouse.NAME):
+    for name in (emulator.NAME, issuer.NAME, clickhouse.NAME):
         record = processes.find(name, settings.pids)
         if record:
             processes.kill(record, settings.pids)
@@ -266,21 +267,9 @@ def _purge(settings: Settings, keep_logs: bool) -> None:
     configuration.forget(settings)
 
 
-def _engine_status(settings: Settings, name: str, url: str, answers: bool) -> str:
-    record = processes.find(name, settings.pids)
-    if record is None:
-        return f"does not run{f', but another program answers at {url}' if answers else ''}"
-    return f"{'runs' if answers else 'DOES NOT ANSWER'} at {url} (process {record.pid})"
-
-
-def _is_own(settings: Settings, name: str, answers: bool) -> bool:
-    """Whether it belongs to this cloud. A server at its address could belong to another checkout."""
-    return answers and processes.find(name, settings.pids) is not None
-
-
 def _require_running(settings: Settings) -> None:
     preflight.require_agreement(settings)
-    if not _is_own(settings, emulator.NAME, emulator.is_healthy(settings)):
+    if not overview.is_own(settings, emulator.NAME, emulator.is_healthy(settings)):
         raise CloudError(f"The local cloud is not up: nothing answers at {settings.aws_url}. Run: make up")
 
 
@@ -346,7 +335,10 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--api-package", metavar="ZIP", help="Lambda package of the API (default: the built one)")
         added.add_argument("--notifier-package", metavar="ZIP", help="Lambda package of the notifier (default: the built one)")
 
-    command("package", make_packages, "make the Lambda packages of the programs that Cargo built")
+    command("package", make_packages, "make the Lambda packages of the programs that Cargo built, and of the dashboard")
+    command("dashboard", build_dashboard, "build the dashboard, if its sources have changed")
+    added = command("add-dashboard", add_dashboard, "put the dashboard into a Lambda package that cargo-lambda made")
+    added.add_argument("package", metavar="ZIP", help="the package of the API")
     package_options(command("up", up, "start the engines and deploy the stack"))
     command("down", down, "end what `up` started").add_argument("--purge", action="store_true", help="delete all data")
     command("status", status, "show what runs")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The cloud that the checks make for their tests, in parts, so that each part starts as early as it can.
 
-    cloud_of_tests.py engines          starts ClickHouse and the AWS emulator afresh, and fetches the Terraform provider
+    cloud_of_tests.py engines          starts ClickHouse, the AWS emulator and the issuer afresh, and fetches the Terraform provider
     cloud_of_tests.py stack            deploys the built functions
     cloud_of_tests.py run PROGRAM …    runs a program with the environment of the stack
     cloud_of_tests.py run-without-stack PROGRAM …
@@ -20,6 +20,8 @@ from typing import List
 import clickhouse
 import cloud
 import emulator
+import issuer
+import node
 import settings as configuration
 import stack
 import tools
@@ -43,7 +45,9 @@ def main(arguments: List[str]) -> int:
 
 def engines(settings: Settings) -> None:
     tools.require_set_up(settings)
+    node.require_installed(settings)
     end(settings)
+    issuer.ensure_running(settings)
     clickhouse.ensure_running(settings)
     emulator.ensure_running(settings)
     # This empties the emulator. The tests make tables in it before the stack is deployed.

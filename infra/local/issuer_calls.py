@@ -19,25 +19,12 @@ ALGORITHM = "RS256"
 
 
 def describe(key_file, base_url):
-    """The issuer's address and the documents to be read below it, by their keys in the bucket. Makes a missing key."""
+    """The id of the key, and the issuer's address, which ends with that id. Makes a missing key."""
     path = Path(key_file)
     if not path.exists():
         _make_key(path)
-    public_key = _load_key(path).public_key()
-    key_id = _key_id(public_key)
-    issuer = f"{base_url}/{key_id}"
-    jwk = {**jwt.algorithms.RSAAlgorithm.to_jwk(public_key, as_dict=True), "kid": key_id, "use": "sig", "alg": ALGORITHM}
-    return {
-        "issuer": issuer,
-        "documents": {
-            f"{key_id}/.well-known/openid-configuration": {
-                "issuer": issuer,
-                "jwks_uri": f"{issuer}/.well-known/jwks.json",
-                "id_token_signing_alg_values_supported": [ALGORITHM],
-            },
-            f"{key_id}/.well-known/jwks.json": {"keys": [jwk]},
-        },
-    }
+    key_id = _key_id(_load_key(path).public_key())
+    return {"issuer": f"{base_url}/{key_id}", "key_id": key_id}
 
 
 def sign(key_file, base_url, tokens):

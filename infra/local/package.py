@@ -13,6 +13,7 @@ import struct
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Iterable, Tuple
 
 from console import CloudError
 
@@ -21,23 +22,51 @@ ELF = b"\x7fELF"
 ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 
 
-def make(program: Path, destination: Path, smallest: bool = False) -> None:
-    """Zips the program as `bootstrap`. The same program gives the same bytes, so an unchanged program is not deployed
-    again.
+# A file of a package, and the bytes in it.
+Entry = Tuple[str, bytes]
+
+
+def make(program: Path, destination: Path, smallest: bool = False, beside: Iterable[Entry] = ()) -> None:
+    """Zips the program as `bootstrap`, and the files beside it. The same content gives the same bytes, so an unchanged
+    function is not deployed again.
     """
     if not program.is_file():
         raise CloudError(f"The function is not built: there is no {program}. Run: make build")
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary, stripped = destination.with_suffix(".partial"), destination.with_suffix(".stripped")
     _strip(program, stripped)
-    entry = zipfile.ZipInfo(BOOTSTRAP, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o755 << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(temporary, "w") as package:
         # The smallest package takes ten times as long as one that is a tenth larger.
-        package.writestr(entry, stripped.read_bytes(), compresslevel=9 if smallest else 1)
+        package.writestr(_entry(BOOTSTRAP, 0o755), stripped.read_bytes(), compresslevel=9 if smallest else 1)
+        _write(package, beside)
     stripped.unlink()
     os.replace(temporary, destination)
+
+
+def add(package: Path, beside: Iterable[Entry]) -> None:
+    """Puts files beside the program in a package that another tool made, such as cargo-lambda. Whatever was beside the
+    program before is left out.
+    """
+    if not package.is_file():
+        raise CloudError(f"There is no Lambda package {package}. Run: make package-for-aws")
+    temporary = package.with_suffix(".partial")
+    with zipfile.ZipFile(package) as before, zipfile.ZipFile(temporary, "w") as after:
+        # Compressed as well as cargo-lambda did.
+        after.writestr(_entry(BOOTSTRAP, 0o755), before.read(BOOTSTRAP), compresslevel=9)
+        _write(after, beside)
+    os.replace(temporary, package)
+
+
+def _write(package: zipfile.ZipFile, entries: Iterable[Entry]) -> None:
+    for name, content in entries:
+        package.writestr(_entry(name, 0o644), content)
+
+
+def _entry(name: str, mode: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.external_attr = mode << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
 
 
 def _strip(program: Path, destination: Path) -> None:

@@ -9,6 +9,7 @@ import catalogs
 import channels
 import clickhouse
 import emulator
+import issuer
 import memory
 import processes
 import settings as configuration
@@ -32,6 +33,8 @@ def up(settings: Settings) -> None:
         clickhouse.require_ports(settings)
     if processes.find(emulator.NAME, settings.pids) is None:
         emulator.require_port(settings)
+    if processes.find(issuer.NAME, settings.pids) is None:
+        issuer.require_port(settings)
 
 
 def require_built_in_catalog(settings: Settings) -> None:
@@ -51,7 +54,7 @@ def require_own_clickhouse(settings: Settings) -> None:
 
 def require_agreement(settings: Settings) -> None:
     """Refuses other ports than those of the cloud that runs in this folder."""
-    if not any(processes.find(name, settings.pids) for name in (emulator.NAME, clickhouse.NAME)):
+    if not any(processes.find(name, settings.pids) for name in (emulator.NAME, clickhouse.NAME, issuer.NAME)):
         return
     remembered, now = memory.recall(settings.directory), configuration.as_environment(settings)
     for name in configuration.PORTS:

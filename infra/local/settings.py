@@ -4,6 +4,7 @@ LOCAL_CLOUD_DIR             folder of data, logs and state (default .local, rela
 LOCAL_AWS_PORT              port of the AWS emulator (4566)
 LOCAL_CLICKHOUSE_HTTP_PORT  port of ClickHouse's HTTP interface (8123)
 LOCAL_CLICKHOUSE_TCP_PORT   port of ClickHouse's native interface (9000)
+LOCAL_ISSUER_PORT           port of the issuer of tokens, where people sign in to the dashboard (4567)
 LOCAL_BUILD                 which build of the programs is deployed: debug (default) or release
 LOCAL_CHANNELS              channels of the notifier (see channels.py); none without it
 LOCAL_CATALOG               catalog of metrics, a TOML file; CATALOG_PATH is taken, too (the built-in one)
@@ -61,11 +62,11 @@ class Kind:
 
     prefix: str
     directory: str
-    # Of the emulator, and of ClickHouse's HTTP and native interfaces; any free ones without them.
-    ports: Optional[Tuple[int, int, int]] = None
+    # Of the emulator, of ClickHouse's HTTP and native interfaces, and of the issuer; any free ones without them.
+    ports: Optional[Tuple[int, int, int, int]] = None
 
 
-LOCAL = Kind("LOCAL", ".local", (4566, 8123, 9000))
+LOCAL = Kind("LOCAL", ".local", (4566, 8123, 9000, 4567))
 # Any free ports, so that several checkouts can be tested at the same time.
 TEST = Kind("TEST", ".local/test")
 
@@ -78,6 +79,7 @@ class Settings:
     aws_port: int
     clickhouse_http_port: int
     clickhouse_tcp_port: int
+    issuer_port: int
     clickhouse: ClickHouseServer
     database: str
     # As given: a path, or JSON.
@@ -107,8 +109,18 @@ class Settings:
         return self.directory / "pids"
 
     @property
+    def issuer_url(self) -> str:
+        """Where the issuer answers. The address of the issuer itself ends with the id of its key."""
+        return f"http://127.0.0.1:{self.issuer_port}"
+
+    @property
     def issuer_key(self) -> Path:
         return self.directory / "issuer" / "private-key.pem"
+
+    @property
+    def issuer_users(self) -> Path:
+        """The users who may sign in to the dashboard, with their passwords."""
+        return self.directory / "issuer" / "users.json"
 
     def program(self, name: str) -> Path:
         """A program as Cargo built it for this machine."""
@@ -141,12 +153,12 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
         if "CATALOG_PATH" in environ:
             remembered["LOCAL_CATALOG"] = environ["CATALOG_PATH"]
         environ = {**remembered, **environ}
-    names = [f"{kind.prefix}_{name}" for name in ("AWS_PORT", "CLICKHOUSE_HTTP_PORT", "CLICKHOUSE_TCP_PORT")]
-    chosen = {name: _port(environ, name, default) for name, default in zip(names, kind.ports or ports.free(3))}
+    names = [f"{kind.prefix}_{name}" for name in ("AWS_PORT", "CLICKHOUSE_HTTP_PORT", "CLICKHOUSE_TCP_PORT", "ISSUER_PORT")]
+    chosen = {name: _port(environ, name, default) for name, default in zip(names, kind.ports or ports.free(4))}
     if len(set(chosen.values())) < len(chosen):
         listing = ", ".join(f"{name}={port}" for name, port in chosen.items())
         raise CloudError(f"Each part of the local cloud needs a port of its own, but two are the same: {listing}.")
-    aws_port, http_port, tcp_port = chosen.values()
+    aws_port, http_port, tcp_port, issuer_port = chosen.values()
     return Settings(
         kind=kind,
         root=root,
@@ -154,6 +166,7 @@ def load(environ: Mapping[str, str] = os.environ, root: Optional[Path] = None, k
         aws_port=aws_port,
         clickhouse_http_port=http_port,
         clickhouse_tcp_port=tcp_port,
+        issuer_port=issuer_port,
         clickhouse=_clickhouse(environ, http_port),
         database=environ.get("CLICKHOUSE_DATABASE") or DEFAULT_STACK,
         channels=environ.get(f"{kind.prefix}_CHANNELS") or "",
@@ -188,7 +201,7 @@ def forget(settings: Settings) -> None:
 
 
 # Variables that cannot change while a cloud runs.
-PORTS = ("LOCAL_AWS_PORT", "LOCAL_CLICKHOUSE_HTTP_PORT", "LOCAL_CLICKHOUSE_TCP_PORT")
+PORTS = ("LOCAL_AWS_PORT", "LOCAL_CLICKHOUSE_HTTP_PORT", "LOCAL_CLICKHOUSE_TCP_PORT", "LOCAL_ISSUER_PORT")
 
 
 def _variables(settings: Settings) -> Dict[str, str]:
@@ -196,6 +209,7 @@ def _variables(settings: Settings) -> Dict[str, str]:
         "LOCAL_AWS_PORT": str(settings.aws_port),
         "LOCAL_CLICKHOUSE_HTTP_PORT": str(settings.clickhouse_http_port),
         "LOCAL_CLICKHOUSE_TCP_PORT": str(settings.clickhouse_tcp_port),
+        "LOCAL_ISSUER_PORT": str(settings.issuer_port),
         "LOCAL_CHANNELS": settings.channels,
         "LOCAL_CATALOG": str(settings.catalog or ""),
         "LOCAL_BUILD": settings.build,

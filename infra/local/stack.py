@@ -34,13 +34,9 @@ from terraform import Terraform
 
 # Tests invoke the detector at the same time. The emulator repeats a throttled asynchronous run after one and two minutes.
 TEST_VARIABLES = {"reserved_concurrency": 8}
-# The scopes of the API, unless the stack's variables name others.
-API_SCOPES = {"read": "anomalies:read", "write": "anomalies:write", "admin": "anomalies:admin"}
 # The outputs that name the functions.
 FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name", "checks_function_name",
                   "sources_function_name")
-# One of the customers that `meterflow seed` makes.
-API_CUSTOMER_ID = "cust_0001"
 
 COMMENTS = {
     "API_URL": "The API. A client sends its requests here, with API_HOST as the Host header and a token as the bearer.",
@@ -49,6 +45,10 @@ COMMENTS = {
     "API_TOKEN_ADMIN": "May read, write and administer, for all customers. All three tokens are valid for 30 days.",
     "API_TOKEN_READER": "May read what belongs to API_CUSTOMER_ID.",
     "API_TOKEN_CUSTOMER": "May read and write what belongs to API_CUSTOMER_ID.",
+    "DASHBOARD_URL": "The dashboard, for a browser. The next three lines are users with their passwords.",
+    "DASHBOARD_OPERATOR": "May read, write and administer, for all customers.",
+    "DASHBOARD_READER": "Sees all customers and the settings, but cannot act on incidents.",
+    "DASHBOARD_CUSTOMER": "Sees and acts on what belongs to API_CUSTOMER_ID.",
 }
 
 
@@ -79,7 +79,7 @@ def deploy(settings: Settings, stack: Stack) -> None:
     directory = settings.stack_directory(stack.name_prefix)
     terraform = Terraform(settings, directory)
     agree_on_generation(settings)
-    variables = _variables(settings, stack, issuer.publish(settings))
+    variables = _variables(settings, stack, issuer.url(settings))
     fingerprint = _fingerprint(terraform.stage(), stack, variables)
 
     known = read_json(directory / "deployed.json") or {}
@@ -113,8 +113,11 @@ def write_env_file(settings: Settings, stack: Stack, known: Dict[str, object], v
         values["CATALOG_PATH"] = str(stack.catalog_file)
     host = api_host(settings, known["outputs"])
     if host:
-        values.update({"API_URL": settings.aws_url, "API_HOST": host, "API_CUSTOMER_ID": API_CUSTOMER_ID})
+        values.update({"API_URL": settings.aws_url, "API_HOST": host, "API_CUSTOMER_ID": issuer.CUSTOMER})
         values.update(_api_tokens(settings, variables))
+        values["DASHBOARD_URL"] = dashboard_url(settings, known["outputs"])
+        for user, password in issuer.passwords(settings).items():
+            values[f"DASHBOARD_{user.upper()}"] = f"{user}:{password}"
     # The file holds tokens, and perhaps the password of the user's own server. Nobody else may read it.
     write_atomically(settings.env_file(stack.name_prefix), format_env(values, COMMENTS), mode=0o600)
 
@@ -123,6 +126,14 @@ def api_host(settings: Settings, outputs: Dict[str, object]) -> Optional[str]:
     """The name under which the emulated gateway knows the stack's API; None when the stack has none."""
     api_id = outputs.get("api_id")
     return f"{api_id}.execute-api.localhost:{settings.aws_port}" if api_id else None
+
+
+def dashboard_url(settings: Settings, outputs: Dict[str, object]) -> Optional[str]:
+    """The address of the page; None when the stack has no API. It holds the API's id in its path, because not every system
+    finds names that end with .localhost.
+    """
+    api_id = outputs.get("api_id")
+    return f"{settings.aws_url}/_aws/execute-api/{api_id}/" if api_id else None
 
 
 def format_env(values: Dict[str, str], comments: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -184,12 +195,12 @@ def _is_complete(settings: Settings, known: Dict[str, object]) -> bool:
 
 
 def _api_tokens(settings: Settings, variables: Dict[str, object]) -> Dict[str, str]:
-    scopes = {**API_SCOPES, **variables.get("api_scopes", {})}
+    scopes = {**issuer.SCOPES, **variables.get("api_scopes", {})}
     audience = variables["api_jwt_audience"][0]
     tokens = {
         "API_TOKEN_ADMIN": issuer.Token("local-admin", [scopes["read"], scopes["write"], scopes["admin"]], None, audience),
-        "API_TOKEN_READER": issuer.Token("local-reader", [scopes["read"]], API_CUSTOMER_ID, audience),
-        "API_TOKEN_CUSTOMER": issuer.Token("local-customer", [scopes["read"], scopes["write"]], API_CUSTOMER_ID, audience),
+        "API_TOKEN_READER": issuer.Token("local-reader", [scopes["read"]], issuer.CUSTOMER, audience),
+        "API_TOKEN_CUSTOMER": issuer.Token("local-customer", [scopes["read"], scopes["write"]], issuer.CUSTOMER, audience),
     }
     return dict(zip(tokens, issuer.sign(settings, list(tokens.values()))))
 
@@ -204,6 +215,7 @@ def _variables(settings: Settings, stack: Stack, issuer_url: str) -> Dict[str, o
         "notifier_package": str(stack.notifier_package),
         "api_jwt_issuer": issuer_url,
         "api_jwt_audience": [issuer.AUDIENCE],
+        "dashboard": {"client_id": issuer.CLIENT},
         "clickhouse_url": server.url,
         "clickhouse_database": stack.database,
         # A password for an engine that was started here does not leave this machine.

@@ -38,12 +38,13 @@ LEFT_OUT = ("local", "tests", "clickhouse")
 
 
 class Terraform:
-    def __init__(self, settings: Settings, directory: Path, with_tests: bool = False):
+    def __init__(self, settings: Settings, directory: Path, with_tests: bool = False, source: Optional[Path] = None):
         self.settings = settings
         self.directory = directory
         self.root = directory / "root"
         self.log = settings.logs / f"terraform-{directory.name}.log"
         self.with_tests = with_tests
+        self.source = source or settings.root / "infra"
 
     @property
     def state(self) -> Path:
@@ -51,21 +52,19 @@ class Terraform:
 
     def stage(self) -> List[Path]:
         """Links the configuration into the working folder and returns its files."""
-        source = self.settings.root / "infra"
         self.root.mkdir(parents=True, exist_ok=True)
         for entry in self.root.iterdir():
             if entry.is_symlink():
                 entry.unlink()
-        entries = [entry for entry in sorted(source.iterdir()) if self._belongs(entry.name)]
+        entries = [entry for entry in sorted(self.source.iterdir()) if self._belongs(entry.name)]
         for entry in entries:
-            if entry.name == LOCK:
-                # `terraform init` may add to this file, and infra/ must stay unchanged.
-                shutil.copyfile(entry, self.root / LOCK)
-            else:
+            if entry.name != LOCK:
                 (self.root / entry.name).symlink_to(entry)
+        # `terraform init` may add to this file, and infra/ must stay unchanged.
+        shutil.copyfile(self.settings.root / "infra" / LOCK, self.root / LOCK)
         files = [file for entry in entries for file in ([entry] if entry.is_file() else sorted(entry.rglob("*")))]
         if not any(file.suffix == ".tf" for file in files):
-            raise CloudError(f"There is no Terraform configuration in {source}.")
+            raise CloudError(f"There is no Terraform configuration in {self.source}.")
         return [file for file in files if file.is_file()]
 
     def init(self, arguments: List[str] = ()) -> None:

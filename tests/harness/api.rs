@@ -31,6 +31,16 @@ pub const DETECTOR: &str = "detector-under-test";
 /// The name of the function that checks events. Only a proxy knows it.
 pub const CHECKS: &str = "checks-under-test";
 
+const FUNCTIONS: [(&str, &str); 2] = [("DETECTOR_FUNCTION_NAME", DETECTOR), ("CHECKS_FUNCTION", CHECKS)];
+
+/// A dashboard with a page of the tests. The real page is tested in a browser.
+const PAGE: [(&str, &str); 4] = [
+    ("DASHBOARD_CLIENT_ID", "page"),
+    ("DASHBOARD_ISSUER", "https://tokens.example.com/pool"),
+    ("DASHBOARD_ORIGINS", "https://sign-in.example.com"),
+    ("DASHBOARD_FILES", concat!(env!("CARGO_MANIFEST_DIR"), "/dashboard")),
+];
+
 /// The API as one caller sees it.
 #[derive(Clone)]
 pub struct Api {
@@ -67,8 +77,7 @@ impl World {
         overrides: &[(&str, &str)],
         aws: &SdkConfig,
     ) -> Result<Api> {
-        let functions = [("DETECTOR_FUNCTION_NAME", DETECTOR), ("CHECKS_FUNCTION", CHECKS)];
-        let own = [overrides, &functions].concat();
+        let own = [overrides, &FUNCTIONS, &PAGE].concat();
         let variables = self.variables(&own);
         let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let router = router(App::from_env(&Env::of(&pairs), aws, clock).await?);

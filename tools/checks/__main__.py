@@ -4,7 +4,7 @@
     python3 tools/checks unit terraform    these steps, and the steps that they need
     python3 tools/checks --list            the names of the steps
 
-The last line is always `N passed, N failed`, over all Rust, Terraform and Python tests and every gate.
+The last line is always `N passed, N failed`, over all Rust, Terraform, Python and browser tests and every gate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(arguments=None) -> int:
     # A SIGTERM ends like Ctrl-C: the running steps end, and the cloud of the tests is deleted.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        tools.require_programs(["cargo", "cc", "npm", "terraform"])
+        tools.require_programs(["cargo", "cc", "node", "npm", "terraform"])
     except CloudError as error:
         print(f"{error}\n\n0 passed, 1 failed")
         return 1

@@ -20,7 +20,7 @@ import settings as configuration
 from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
-DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
+DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -56,7 +56,11 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("python", [str(tools / "python"), "-m", "pytest", "-q", f"--junitxml={reports / 'python.xml'}"], ("setup",),
              report=reports / "python.xml"),
         Step("docs", [str(tools / "python"), "tools/docs.py", "--check"], ("setup", "programs"), cargo),
-        Step("package", [*cloud, "package"], ("programs",), is_preparation=True),
+        # With a check of the types.
+        Step("page", [*cloud, "dashboard"], ("setup",)),
+        Step("dashboard", ["npm", "test", "--prefix", "dashboard", "--", "--reporter=default", "--reporter=junit",
+                           f"--outputFile.junit={reports / 'dashboard.xml'}"], ("setup",), report=reports / "dashboard.xml"),
+        Step("package", [*cloud, "package"], ("programs", "page"), is_preparation=True),
         Step("engines", [*of_tests, "engines"], ("setup",), place, is_preparation=True),
         Step("stack", [*of_tests, "stack"], ("engines", "package"), place, is_preparation=True),
         Step("unit", tests("unit", "not package(e2e)"), ("setup", "tests"), compiler, report=junit("unit")),
@@ -64,13 +68,25 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
+        # After the tests that count items and pages.
+        Step("data", [*of_tests, "run", sys.executable, "tools/checks/browser_data.py"], ("stack", "deployed"), place,
+             is_preparation=True),
+        Step("browser", [*of_tests, "run", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
+                         "--test-reporter-destination=stdout", "--test-reporter=junit",
+                         f"--test-reporter-destination={reports / 'browser.xml'}", *browser_tests(root)],
+             ("data",), place, report=reports / "browser.xml"),
         # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
         Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
                          str(reports.parent), "target/nextest", str(configuration.load(root=root, kind=configuration.TEST).logs)],
-             ("unit", "e2e", "deployed"), place),
+             ("unit", "e2e", "deployed", "browser"), place),
         Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
     ]
     return {step.name: step for step in listed}
+
+
+def browser_tests(root: Path) -> List[str]:
+    """The files of the tests, one by one: versions of Node.js read a folder in different ways."""
+    return [str(file.relative_to(root)) for file in sorted((root / "dashboard" / "tests").glob("*.test.js"))]
 
 
 def cloud_of_tests(root: Path) -> Dict[str, str]:

@@ -19,7 +19,7 @@ const DESCRIPTION: &str = "\
 Usage anomalies of metered customers. Check any period on demand, list anomalies and incidents, act on them, and change \
 the thresholds.
 
-**Access.** Every route except `/health` and `/openapi.json` needs a JWT (`Authorization: Bearer …`) with the scope of \
+**Access.** Every route except `/health`, `/openapi.json` and those of the dashboard needs a JWT (`Authorization: Bearer …`) with the scope of \
 the route. A deployment may give the scopes other names. A token with a `customer_id` claim sees that customer alone. \
 Objects of another customer answer as if they did not exist. A token without the claim needs the admin scope.
 
@@ -45,7 +45,7 @@ padding if it contains `/`, `?` or the like, begins with `~`, or is `.` or `..`.
 unchanged.";
 
 /// The subjects of the routes, the most important first.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("checks", "Any customer's usage in any period, judged now"),
     ("anomalies", "Anomalies that the hourly runs found, and actions on them"),
     ("incidents", "One deviation over time, from its first anomaly to its end, and actions on it"),
@@ -55,6 +55,7 @@ const TAGS: [(&str, &str); 9] = [
     ("settings", "Thresholds, floors and mutes"),
     ("runs", "The hourly runs, and runs on demand"),
     ("system", "The API itself and the metrics"),
+    ("dashboard", "The page for people: its files, and how to sign in"),
 ];
 
 /// The document without routes.

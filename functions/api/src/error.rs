@@ -99,6 +99,11 @@ impl Problem {
         Self::of(Code::NoSuchRoute, "there is no such route: see /openapi.json")
     }
 
+    /// The deployment has no page for people, for a reason that the operator can change.
+    pub(crate) fn no_dashboard(reason: &str) -> Self {
+        Self::of(Code::NoSuchRoute, reason)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::of(Code::MethodNotAllowed, "this route does not have that method: see /openapi.json")
     }

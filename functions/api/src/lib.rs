@@ -1,4 +1,5 @@
-//! The API: checks on demand, anomalies and incidents with actions of people, usage for charts, sources, and settings.
+//! The API: checks on demand, anomalies and incidents with actions of people, usage for charts, sources, settings, and the
+//! dashboard's files.
 //!
 //! ```text
 //! gateway (token, scope) ─ router ─ who asks (access) ─ what is asked (params) ─ route ─ answer or problem
@@ -20,6 +21,7 @@ use catalog::Catalog;
 use catalog::DetectionConfig;
 use checks_function::ChecksFunction;
 use config::ApiConfig;
+use dashboard::Dashboard;
 use detection::{Settings, Window};
 use detector_function::DetectorFunction;
 use environment::Env;
@@ -41,6 +43,7 @@ mod checks_function;
 mod config;
 mod csv_list;
 mod cursor;
+mod dashboard;
 mod detector_function;
 mod document;
 mod entity_text;
@@ -66,6 +69,8 @@ pub struct App {
     pub settings: Vec<Settings>,
     pub detection: DetectionConfig,
     pub config: ApiConfig,
+    /// The page for people.
+    pub dashboard: Dashboard,
     pub usage: UsageReader,
     pub store: AnomalyStore,
     pub detector: DetectorFunction,
@@ -129,6 +134,9 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::backtests::start))
         .routes(routes!(routes::backtests::result))
         .routes(routes!(routes::status::status))
+        .routes(routes!(routes::dashboard::page))
+        .routes(routes!(routes::dashboard::asset))
+        .routes(routes!(routes::dashboard::settings))
 }
 
 impl App {
@@ -146,6 +154,7 @@ impl App {
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
             detector: DetectorFunction::new(&config.detector_function, aws),
             checks: config.checks_function.as_deref().map(|name| ChecksFunction::new(name, aws)),
+            dashboard: Dashboard::from_env(env)?,
             alerts: AlertPublisher::new(&AlertConfig::from_env(env)?, aws),
             catalog,
             detection,

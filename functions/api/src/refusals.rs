@@ -22,6 +22,7 @@ macro_rules! refusal {
 refusal!(Invalid, "400", "A parameter or the body is wrong; the problem names it and the allowed values.");
 refusal!(Forbidden, "403", "The token does not give the right to this.");
 refusal!(NotFound, "404", "The object does not exist, or the token does not show it.");
+refusal!(Missing, "404", "There is no such file, or this deployment has no dashboard.");
 refusal!(Conflict, "409", "The present state does not allow it.");
 refusal!(Overtaken, "412", "Somebody else has changed it.");
 refusal!(TooLarge, "413", "The body is larger than 64 KiB.");

@@ -8,6 +8,7 @@ pub(crate) mod backtests;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod customers;
+pub(crate) mod dashboard;
 pub(crate) mod detections;
 pub(crate) mod entities;
 pub(crate) mod event_checks;

@@ -52,11 +52,15 @@ class CommandLine(unittest.TestCase):
         for program in ("anomaly-detection", "anomaly-api", "anomaly-notifier"):
             self.settings.program(program).parent.mkdir(parents=True, exist_ok=True)
             self.settings.program(program).write_bytes(program.encode())
-        with redirect_stdout(io.StringIO()):
+        page = self.settings.root / "dashboard" / "dist" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_bytes(b"page")
+        with redirect_stdout(io.StringIO()), mock.patch.object(cloud.dashboard, "build", return_value=page.parent):
             cloud.make_packages(self.settings, self.options("package"))
         for program in ("anomaly-detection", "anomaly-api", "anomaly-notifier"):
             with zipfile.ZipFile(self.settings.root / "target" / "lambda" / program / "bootstrap.zip") as archive:
                 self.assertEqual(archive.read("bootstrap"), program.encode())
+                self.assertEqual(archive.namelist()[1:], ["dashboard/index.html"] if program == "anomaly-api" else [])
 
     def test_each_package_can_be_another_than_the_built_one(self):
         built = self.settings.root / "target" / "lambda"

@@ -13,6 +13,7 @@ class Commands(unittest.TestCase):
     def setUp(self):
         self.done = []
         for module, name in ((cloud_of_tests.clickhouse, "ensure_running"), (cloud_of_tests.emulator, "ensure_running"),
+                             (cloud_of_tests.issuer, "ensure_running"), (cloud_of_tests.node, "require_installed"),
                              (cloud_of_tests.stack, "agree_on_generation"), (cloud_of_tests.tools, "require_set_up"),
                              (cloud_of_tests.cloud, "tear_down"),
                              (cloud_of_tests.Terraform, "stage"), (cloud_of_tests.Terraform, "init")):
@@ -25,8 +26,8 @@ class Commands(unittest.TestCase):
 
     def test_the_engines_start_afresh_and_the_provider_is_fetched(self):
         self.assertEqual(cloud_of_tests.main(["engines"]), 0)
-        self.assertEqual(self.done, ["tools.require_set_up", "cloud.tear_down", "clickhouse.ensure_running",
-                                     "emulator.ensure_running", "stack.agree_on_generation", "Terraform.stage",
+        self.assertEqual(self.done, ["tools.require_set_up", "node.require_installed", "cloud.tear_down",
+                                     "issuer.ensure_running", "clickhouse.ensure_running", "emulator.ensure_running", "stack.agree_on_generation", "Terraform.stage",
                                      "Terraform.init"])
 
     def test_a_program_without_a_stack_gets_the_engines_and_nothing_of_the_users(self):

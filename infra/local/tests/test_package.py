@@ -63,6 +63,26 @@ class Package(unittest.TestCase):
         self.make(elf(62))
         self.assertEqual(self.zip.read_bytes(), first)
 
+    def test_files_stand_beside_the_program(self):
+        self.program.write_bytes(elf(62))
+        for page in (b"first", b"second"):
+            package.make(self.program, self.zip, beside=[("dashboard/index.html", page), ("dashboard/assets/a.js", b"a")])
+            with zipfile.ZipFile(self.zip) as archive:
+                self.assertEqual(archive.namelist(), ["bootstrap", "dashboard/index.html", "dashboard/assets/a.js"])
+                self.assertEqual(archive.read("dashboard/index.html"), page)
+                self.assertEqual(archive.getinfo("dashboard/index.html").external_attr >> 16, 0o644)
+
+    def test_a_finished_package_gets_the_files_of_now_and_keeps_its_program(self):
+        self.program.write_bytes(elf(183))
+        package.make(self.program, self.zip, beside=[("dashboard/assets/old.js", b"old")])
+        package.add(self.zip, [("dashboard/index.html", b"page")])
+        with zipfile.ZipFile(self.zip) as archive:
+            self.assertEqual(archive.namelist(), ["bootstrap", "dashboard/index.html"])
+            self.assertEqual(archive.read("bootstrap"), elf(183))
+            self.assertEqual(archive.getinfo("bootstrap").external_attr >> 16, 0o755)
+        with self.assertRaisesRegex(CloudError, "There is no Lambda package"):
+            package.add(self.folder / "none.zip", [])
+
     def test_without_a_program_the_way_to_it_is_named(self):
         with self.assertRaisesRegex(CloudError, "make build"):
             package.make(self.program, self.zip)

@@ -34,8 +34,8 @@ class InAFolder(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
-        names = ("LOCAL_AWS_PORT", "LOCAL_CLICKHOUSE_HTTP_PORT", "LOCAL_CLICKHOUSE_TCP_PORT")
-        self.ports = dict(zip(names, map(str, free_ports(3))))
+        names = ("LOCAL_AWS_PORT", "LOCAL_CLICKHOUSE_HTTP_PORT", "LOCAL_CLICKHOUSE_TCP_PORT", "LOCAL_ISSUER_PORT")
+        self.ports = dict(zip(names, map(str, free_ports(4))))
 
     def load(self, **environ):
         return settings.load({**self.ports, **environ}, self.root)

@@ -18,7 +18,7 @@ class Defaults(unittest.TestCase):
         self.assertEqual(cloud.directory, ROOT / ".local")
         self.assertEqual(cloud.aws_url, "http://127.0.0.1:4566")
         self.assertEqual(cloud.clickhouse, settings.ClickHouseServer("http://127.0.0.1:8123"))
-        self.assertEqual((cloud.clickhouse_tcp_port, cloud.database), (9000, "meterflow"))
+        self.assertEqual((cloud.clickhouse_tcp_port, cloud.issuer_port, cloud.database), (9000, 4567, "meterflow"))
 
     def test_an_empty_variable_is_as_good_as_none(self):
         self.assertEqual(load(LOCAL_AWS_PORT="", LOCAL_CLOUD_DIR="", CLICKHOUSE_URL=""), load())
@@ -129,8 +129,8 @@ class CloudOfTheTests(unittest.TestCase):
     def test_it_is_apart_from_the_users_cloud(self):
         cloud = load(settings.TEST, LOCAL_AWS_PORT="5000", LOCAL_CLOUD_DIR="mine")
         self.assertEqual(cloud.directory, ROOT / ".local/test")
-        ports = {cloud.aws_port, cloud.clickhouse_http_port, cloud.clickhouse_tcp_port}
-        self.assertEqual((len(ports), ports & {5000, 4566, 8123, 9000}), (3, set()))
+        ports = {cloud.aws_port, cloud.clickhouse_http_port, cloud.clickhouse_tcp_port, cloud.issuer_port}
+        self.assertEqual((len(ports), ports & {5000, 4566, 8123, 9000, 4567}), (4, set()))
 
     def test_another_call_finds_it_again(self):
         cloud = load(settings.TEST, TEST_CHANNELS="{}")

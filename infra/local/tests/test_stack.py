@@ -45,7 +45,8 @@ class EnvFile(InAFolder):
             signed.extend(tokens)
             return [f"token.{number}.x-_" for number in range(len(tokens))]
 
-        with mock.patch.object(issuer, "sign", sign):
+        known = {user: f"of-{user}" for user in issuer.USERS}
+        with mock.patch.object(issuer, "sign", sign), mock.patch.object(issuer, "passwords", return_value=known):
             file = self.write(outputs={"api_id": "a1b2c3d4"}, variables=variables)
         return file, signed
 
@@ -72,6 +73,10 @@ class EnvFile(InAFolder):
             ("API_TOKEN_ADMIN", "token.0.x-_"),
             ("API_TOKEN_READER", "token.1.x-_"),
             ("API_TOKEN_CUSTOMER", "token.2.x-_"),
+            ("DASHBOARD_URL", "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4/"),
+            ("DASHBOARD_OPERATOR", "operator:of-operator"),
+            ("DASHBOARD_READER", "reader:of-reader"),
+            ("DASHBOARD_CUSTOMER", "customer:of-customer"),
         ):
             self.assertEqual(stack.parse_env(text)[name], value)
             self.assertTrue(lines[lines.index(f"{name}={value}") - 1].startswith("# "), name)

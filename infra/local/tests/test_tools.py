@@ -34,6 +34,13 @@ class MissingPrograms(unittest.TestCase):
         for version in ("Terraform v1.9.0", "Terraform v1.11.4", "Terraform v2.0.0-rc1", "OpenTofu v1.9.0"):
             tools.require_terraform_version(version)
 
+    def test_an_old_node_is_refused_and_a_new_one_taken(self):
+        for version in ("v18.20.8", "v20.18.3", "v9.0.0", "", "nonsense"):
+            with self.subTest(version), self.assertRaisesRegex(CloudError, "is too old for the dashboard. Needed is Node.js 20.19"):
+                tools.require_node_version(version)
+        for version in ("v20.19.0", "v22.0.0", "v24.1.0-nightly"):
+            tools.require_node_version(version)
+
     def test_without_any_usable_python_the_needed_version_is_named(self):
         with mock.patch.object(tools.shutil, "which", return_value=None):
             with self.assertRaisesRegex(CloudError, "needs Python 3.10 or newer"):
@@ -104,7 +111,7 @@ class Offline(InAFolder):
     def failure(self, output, mirror="npm_config_registry"):
         command = ["sh", "-c", 'printf "%s" "$1"; exit 1', "sh", output]
         with self.assertRaises(CloudError) as raised:
-            tools._run(command, "fetch it from the registry", mirror)
+            tools.run(command, "fetch it from the registry", mirror)
         return str(raised.exception)
 
     def test_the_network_is_named_and_the_way_around(self):
@@ -131,17 +138,17 @@ class Offline(InAFolder):
                    str(self.settings.root), "no-such-package-of-ours==1"]
         with mock.patch.dict(os.environ, {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "0"}):
             with self.assertRaisesRegex(CloudError, "it cannot be reached(.|\\n)*PIP_INDEX_URL(.|\\n)*[Cc]onnection"):
-                tools._run(command, "install the Python tools from PyPI", mirror="PIP_INDEX_URL")
+                tools.run(command, "install the Python tools from PyPI", mirror="PIP_INDEX_URL")
 
 
 class SetUp(InAFolder):
-    def test_npm_is_not_needed_with_a_clickhouse_of_ones_own(self):
+    def test_all_programs_are_needed_also_with_a_clickhouse_of_ones_own(self):
         own = settings.load({"CLICKHOUSE_URL": "https://host:8443"}, self.settings.root)
-        for cloud, expected in ((own, False), (self.settings, True)):
+        for cloud in (own, self.settings):
             with mock.patch.object(tools, "require_programs", side_effect=CloudError("seen")) as required:
                 with self.assertRaises(CloudError):
                     tools.setup(cloud)
-            self.assertEqual("npm" in required.call_args[0][0], expected)
+            self.assertEqual(set(required.call_args[0][0]), {"cargo", "cc", "node", "npm", "terraform"})
 
 
 class Engine(InAFolder):
@@ -181,7 +188,7 @@ class Engine(InAFolder):
             Path(command[command.index("--pack-destination") + 1], "half.tgz").write_bytes(b"half")
             raise KeyboardInterrupt
 
-        with mock.patch.object(tools, "_run", interrupted), mock.patch("sys.stdout", io.StringIO()):
+        with mock.patch.object(tools, "run", interrupted), mock.patch("sys.stdout", io.StringIO()):
             with self.assertRaises(KeyboardInterrupt):
                 tools._install_engine(self.settings)
         self.assertFalse(tools.engine_library(self.settings).exists())
@@ -199,7 +206,7 @@ class PythonTools(InAFolder):
             tools.venv_python(self.settings).parent.mkdir(parents=True, exist_ok=True)
             tools.venv_python(self.settings).touch()
 
-        with mock.patch.object(tools, "_run", run), mock.patch("sys.stdout", io.StringIO()):
+        with mock.patch.object(tools, "run", run), mock.patch("sys.stdout", io.StringIO()):
             try:
                 tools._install_python_tools(self.settings, "python3")
             except CloudError:

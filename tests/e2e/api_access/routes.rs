@@ -62,6 +62,9 @@ pub(crate) fn table(
     vec![
         row("GET /health", get("/health"), Foreign::Nobodys),
         row("GET /openapi.json", get("/openapi.json"), Foreign::Nobodys),
+        row("GET /", get("/"), Foreign::Nobodys),
+        row("GET /assets/{file}", get("/assets/page-0123.js"), Foreign::Nobodys),
+        row("GET /dashboard.json", get("/dashboard.json"), Foreign::Nobodys),
         pair("GET /v1/anomalies", "GET", &|id| format!("/v1/anomalies?customer_id={id}"), customers, &none),
         pair(
             "GET /v1/anomalies/check",

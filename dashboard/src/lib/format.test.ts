@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { ago, duration, HOUR, DAY, ms, number, quantity, utcTime } from './format';
+
+describe('numbers', () => {
+  test.each([
+    [0, '0'],
+    [0.12345, '0.123'],
+    [12.345, '12.3'],
+    [999.6, '1,000'],
+    [1234.5, '1,235'],
+    [-9_876_543, '-9,876,543'],
+  ])('%d', (value, written) => expect(number(value)).toBe(written));
+
+  test.each([
+    [9_140_000_000, 'bytes', '9.14 GB'],
+    [999, 'bytes', '999 bytes'],
+    [1500, 'ms', '1.5 s'],
+    [0.031, 'ratio', '3.1 %'],
+    [12_345, 'documents', '12,345 documents'],
+    [null, 'documents', '–'],
+  ])('%s %s', (value, unit, written) => expect(quantity(value, unit)).toBe(written));
+});
+
+test.each([
+  [850, '850 ms'],
+  [90_000, '90 s'],
+  [10 * 60_000, '10 min'],
+  [5 * HOUR, '5 h'],
+  [3 * DAY, '3 days'],
+])('%d ms', (value, written) => expect(duration(value)).toBe(written));
+
+test.each([
+  [0, 'just now'],
+  [5 * 60_000, '5 min ago'],
+  [-3 * HOUR, 'in 3 h'],
+  [5 * DAY, '5 days ago'],
+])('%d ms before now', (before, written) => expect(ago(1e12 - before, 1e12)).toBe(written));
+
+test('times of answers are milliseconds or RFC 3339', () => {
+  expect(ms(1_795_266_000_000)).toBe(ms('2026-11-21T13:00:00Z'));
+  expect(utcTime(1_795_266_000_000)).toBe('2026-11-21 13:00 UTC');
+});

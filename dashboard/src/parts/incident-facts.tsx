@@ -1,0 +1,25 @@
+import { duration, ms, number, quantity } from '../lib/format';
+import type { Incident } from '../lib/incident-data';
+import { text } from '../texts';
+import { Facts } from './facts';
+import { Time } from './time';
+
+export function IncidentFacts({ incident }: { incident: Incident }) {
+  const { latest, unit } = incident;
+  const spread = latest.baseline_stddev > 0 ? ` ± ${quantity(latest.baseline_stddev, unit)}` : '';
+  const end = ms(incident.closed_at ?? incident.over_at ?? incident.last_window);
+  return (
+    <Facts
+      of={[
+        [text.incident.current, quantity(latest.current_value, unit)],
+        [text.incident.usual, quantity(latest.baseline_mean, unit) + spread],
+        [text.incident.peak, number(incident.peak_z_score)],
+        [text.list.count, number(incident.anomalies)],
+        [text.incident.opened, <Time at={incident.opened_at} />],
+        [text.incident.lastWindow, <Time at={incident.last_window} />],
+        [text.incident.lasts, duration(Math.max(0, end - ms(incident.opened_at)))],
+        [text.incident.over, incident.over_at ? <Time at={incident.over_at} /> : text.incident.notOver],
+      ]}
+    />
+  );
+}

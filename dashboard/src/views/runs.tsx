@@ -1,0 +1,53 @@
+import type { Schemas } from '../api/client';
+import { dataOf } from '../api/failure';
+import { usePage } from '../lib/context';
+import { duration, number } from '../lib/format';
+import { useLoad } from '../lib/load';
+import { Facts } from '../parts/facts';
+import { Heading } from '../parts/heading';
+import { Show } from '../parts/loaded';
+import { RunCard } from '../parts/run-card';
+import { Section } from '../parts/section';
+import { SourcesTable } from '../parts/sources-table';
+import { StartRun } from '../parts/start-run';
+import { text } from '../texts';
+
+export function RunsView() {
+  const { client, rights } = usePage();
+  const loaded = useLoad((signal) => dataOf(client.GET('/v1/status', { signal })), []);
+  return (
+    <>
+      <Heading title={text.views.runs}>
+        <button type="button" onClick={loaded.again}>{text.list.refresh}</button>
+      </Heading>
+      <Show of={loaded}>
+        {(status) => (
+          <>
+            <Section title={text.runs.health}><HealthFacts status={status} /></Section>
+            <div class="columns">
+              <Section title={text.runs.last}><RunCard run={status.last_run} /></Section>
+              <Section title={text.runs.lastCompleted}><RunCard run={status.last_completed_run} /></Section>
+              {rights.write && <Section title={text.runs.start}><StartRun onDone={loaded.again} /></Section>}
+            </div>
+          </>
+        )}
+      </Show>
+      <Section title={text.runs.sources}><SourcesTable /></Section>
+    </>
+  );
+}
+
+function HealthFacts({ status }: { status: Schemas['Status'] }) {
+  const { lag_seconds: lag, oldest_pending_alert_seconds: oldest } = status;
+  return (
+    <Facts
+      of={[
+        [text.runs.lag, lag === null ? text.none : `${duration(lag * 1000)} ${text.runs.lagAge}`],
+        [text.runs.pending, number(status.pending_alerts)],
+        [text.runs.oldest, oldest === null ? undefined : duration(oldest * 1000)],
+        [text.runs.catalog, status.catalog_version],
+        [text.runs.policy, status.config_version],
+      ]}
+    />
+  );
+}

@@ -1,0 +1,100 @@
+// Accessibility by axe, a phone's width, the keyboard alone, and pictures for the documents.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { after, describe, test } from 'node:test';
+import axe from '@axe-core/playwright';
+import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
+
+const AxeBuilder = axe.default ?? axe;
+const PICTURES = new URL('./screenshots/', import.meta.url).pathname;
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+mkdirSync(PICTURES, { recursive: true });
+after(closeBrowser);
+
+async function viewsOf(page) {
+  const incident = await (await openList(page, '#/incidents?state=open&direction=spike')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first().getAttribute('href');
+  const link = (await openList(page, '#/anomalies?direction=spike')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first();
+  const [anomaly, customer] = [await link.getAttribute('href'), await link.innerText()];
+  return {
+    overview: '#/overview',
+    incidents: '#/incidents',
+    incident,
+    anomalies: '#/anomalies',
+    anomaly,
+    customer: `#/customers/${customer}`,
+    settings: '#/settings',
+    runs: '#/runs',
+  };
+}
+
+async function show(page, view) {
+  await go(page, view);
+  await page.locator('main h1').first().waitFor();
+  await page.waitForLoadState('networkidle');
+  await page.waitForTimeout(300);
+}
+
+for (const colours of ['light', 'dark']) {
+  describe(`in ${colours} colours`, () => {
+    test('axe finds nothing in any view', async () => {
+      const { page } = await signedIn('operator', '#/incidents', { colorScheme: colours });
+      const faults = [];
+      for (const [name, view] of Object.entries(await viewsOf(page))) {
+        await show(page, view);
+        await page.screenshot({ path: `${PICTURES}${name}-${colours}.png`, fullPage: true });
+        const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+        faults.push(...violations.map((one) => `${name}: ${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html).join(' | ')}`));
+      }
+      assert.deepEqual(faults, []);
+    });
+  });
+}
+
+test('axe finds nothing in the dialogs', async () => {
+  const { page } = await signedIn('operator', '#/incidents?state=open');
+  await rows(page);
+  for (const open of [
+    () => page.getByRole('button', { name: /last visit/ }).click(),
+    () => page.getByRole('button', { name: 'Keys', exact: true }).click(),
+    async () => {
+      await page.keyboard.press('j');
+      await page.keyboard.press('a');
+    },
+  ]) {
+    await open();
+    await page.getByRole('dialog').waitFor();
+    const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+    assert.deepEqual(violations.map((one) => `${one.id}: ${one.nodes[0].html}`), []);
+    await page.keyboard.press('Escape');
+  }
+});
+
+test('no view is wider than a phone', async () => {
+  const { page } = await signedIn('operator', '#/incidents', { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+  for (const [name, view] of Object.entries(await viewsOf(page))) {
+    await show(page, view);
+    await page.screenshot({ path: `${PICTURES}${name}-phone.png` });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${name} is ${wide} px too wide`);
+  }
+});
+
+test('the keyboard alone goes from the list to an acknowledgement', async () => {
+  const { page } = await signedIn('operator', '#/incidents?state=open');
+  await rows(page);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN');
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.locator('p.sentence').waitFor();
+  await page.keyboard.press('a');
+  await page.keyboard.type('by keyboard');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('ol.timeline').getByText('by keyboard').first().waitFor();
+  await page.getByRole('button', { name: 'Reopen', exact: true }).press('Enter');
+  await page.getByRole('dialog').getByRole('button', { name: 'Reopen' }).press('Enter');
+  await page.locator('.heading').getByText('Open').waitFor();
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { closeBrowser, go, openList, signedIn } from './support/dashboard.js';
+
+let page;
+let complaints;
+
+before(async () => {
+  ({ page, complaints } = await signedIn('operator', '#/incidents?state=open&severity=critical&source=usage'));
+});
+after(closeBrowser);
+
+/** Opens the first incident of a customer in a state. Incidents of all customers together have no chart. */
+async function openIncident(state = 'open') {
+  const all = await openList(page, `#/incidents?state=${state}&severity=critical&direction=spike`);
+  const links = all.locator('a.row-link').filter({ hasNotText: /^\*$/ });
+  await links.first().click();
+  await page.locator('p.sentence').waitFor();
+}
+
+/** How many pixels of the chart look like colours of the style sheet that lie on each other. */
+const pixelsOf = (...layers) =>
+  page.evaluate((names) => {
+    const style = getComputedStyle(document.documentElement);
+    const probe = document.createElement('canvas').getContext('2d');
+    for (const name of names) {
+      probe.fillStyle = style.getPropertyValue(name);
+      probe.fillRect(0, 0, 1, 1);
+    }
+    const wanted = probe.getImageData(0, 0, 1, 1).data;
+    const canvas = document.querySelector('.chart canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4) {
+      if ([0, 1, 2, 3].every((index) => Math.abs(wanted[index] - data[at + index]) <= 4)) count += 1;
+    }
+    return count;
+  }, layers);
+
+test('the page has sentence, steps, figures, detectors and what happened', async () => {
+  await openIncident();
+  for (const heading of ['What to do next', 'Figures', 'Why it is odd', 'What happened', 'Its anomalies']) {
+    await page.getByRole('heading', { name: heading }).waitFor();
+  }
+  assert.ok((await page.locator('ol.steps li').count()) > 0);
+  assert.match(await page.locator('ol.timeline').innerText(), /The first window spoke/);
+});
+
+test('the chart draws the values, the usual range and the windows that spoke', async () => {
+  await openIncident();
+  await page.locator('.chart canvas').waitFor();
+  assert.ok((await pixelsOf('--chart-value')) > 100, 'the line');
+  assert.ok((await pixelsOf('--chart-span')) > 500, 'the windows that spoke');
+  // The band of usage stands at the hours of the newest window that spoke, so it lies on the mark of the window.
+  assert.ok((await pixelsOf('--chart-span', '--chart-band')) > 200, 'the usual range');
+  await page.locator('.u-legend').getByText('usual from').waitFor();
+});
+
+test('earlier weeks are laid over', async () => {
+  await openIncident();
+  await page.locator('.chart canvas').waitFor();
+  assert.equal(await pixelsOf('--chart-earlier'), 0);
+  await page.getByLabel('1 week earlier').check();
+  await page.locator('.u-legend').getByText('1 week earlier').waitFor();
+  assert.ok((await pixelsOf('--chart-earlier')) > 50);
+});
+
+test('the figures of the chart are in a table, too', async () => {
+  await openIncident();
+  await page.getByText('Figures as a table').first().click();
+  const figures = page.getByRole('region', { name: /Figures as a table/ }).locator('tbody tr');
+  await figures.first().waitFor();
+  assert.ok((await figures.count()) > 24);
+});
+
+test('acknowledge, note, resolve and reopen stand in what happened', async () => {
+  await openIncident();
+  const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'Acknowledge', exact: true }).click();
+  await dialog.getByLabel(/^Note/).fill('the customer runs a load test');
+  await dialog.getByRole('button', { name: 'Acknowledge' }).click();
+  await page.locator('ol.timeline').getByText('the customer runs a load test').first().waitFor();
+  assert.match(await page.locator('.heading').innerText(), /Acknowledged/);
+
+  await page.getByRole('button', { name: 'Add note' }).click();
+  await dialog.getByLabel(/^Note/).fill('asked them to stop');
+  await dialog.getByRole('button', { name: 'Add note' }).click();
+  await page.locator('ol.timeline').getByText('asked them to stop').first().waitFor();
+
+  await page.keyboard.press('r');
+  await dialog.getByRole('button', { name: 'Resolve' }).click();
+  await page.locator('.heading').getByText('Resolved').waitFor();
+
+  await page.getByRole('button', { name: 'Reopen', exact: true }).click();
+  await dialog.getByRole('button', { name: 'Reopen' }).click();
+  await page.locator('.heading').getByText('Open').waitFor();
+});
+
+test('a mute is a part of the policy of the customer', async () => {
+  await openIncident();
+  const customer = (await page.locator('.whose a').first().innerText()).replace('Customer ', '');
+  const reason = `planned load test ${Date.now()}`;
+  await page.getByRole('button', { name: 'Mute' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Repeat').selectOption('WEEKLY');
+  await dialog.getByLabel('Reason').fill(reason);
+  await dialog.getByRole('button', { name: 'Mute' }).click();
+  await page.getByText(/^Muted until/).waitFor();
+  await go(page, `#/settings/${customer}`);
+  await page.getByText(reason).waitFor();
+  await page.getByText('FREQ=WEEKLY').first().waitFor();
+  await page.getByRole('button', { name: `Remove: ${reason}` }).click();
+  await page.getByRole('button', { name: 'Save the policy' }).click();
+  await page.getByText(/^Saved as version/).waitFor();
+  assert.deepEqual(complaints, []);
+});

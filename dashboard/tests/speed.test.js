@@ -1,0 +1,58 @@
+// A list of a thousand incidents. The API is asked once for a real incident; the list is made of copies of it.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { closeBrowser, go, rows, signedIn } from './support/dashboard.js';
+
+after(closeBrowser);
+
+const ROWS = 1000;
+const FIRST_PAINT_MS = 1000;
+const INTERACTION_MS = 100;
+
+test('a thousand incidents are shown within a second, and keys answer within 100 ms', async () => {
+  const { page, context } = await signedIn('operator', '#/incidents?limit=1');
+  await rows(page);
+  let like;
+  await context.route(/\/v1\/incidents\?/, async (route) => {
+    if (!like) [like] = (await (await route.fetch()).json()).incidents;
+    const query = new URL(route.request().url()).searchParams;
+    if (query.get('state') === 'open') return route.continue();
+    const from = Number(query.get('cursor') ?? 0);
+    const incidents = Array.from({ length: 100 }, (_, index) => ({ ...like, incident_id: `copy-${from + index}`, customer_id: `customer ${from + index}` }));
+    return route.fulfill({ json: { incidents, next_cursor: from + 100 < ROWS ? String(from + 100) : null } });
+  });
+  await go(page, '#/runs');
+  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  const painted = await page.evaluate(async () => {
+    const start = performance.now();
+    location.hash = '#/incidents';
+    while (document.querySelectorAll('table.records tbody tr').length < 100) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+  });
+  const all = await page.evaluate(async (wanted) => {
+    [...document.querySelectorAll('button')].find((button) => button.textContent === 'Load all').click();
+    const start = performance.now();
+    while (document.querySelectorAll('table.records tbody tr').length < wanted) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+  }, ROWS);
+  // The median, because the machine of a test has other things to do, too.
+  const answered = await page.evaluate(async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const press = (key) => document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    const boxes = document.querySelectorAll('table.records tbody input');
+    const times = [];
+    for (const act of [...'jjjkj'].map((key) => () => press(key)).concat([1, 3, 3, 5, 1].map((row) => () => boxes[row].click()))) {
+      await frame();
+      const start = performance.now();
+      act();
+      await frame();
+      times.push(performance.now() - start);
+    }
+    return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  });
+  console.log(`first paint ${painted.toFixed(0)} ms, all ${ROWS} rows ${all.toFixed(0)} ms later, an interaction ${answered.toFixed(0)} ms`);
+  assert.ok(painted < FIRST_PAINT_MS, `first paint took ${painted} ms`);
+  assert.ok(answered < INTERACTION_MS, `an interaction took ${answered} ms`);
+});

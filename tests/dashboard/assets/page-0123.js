@@ -1,0 +1,1 @@
+document.title = "A script for the tests of the API";
