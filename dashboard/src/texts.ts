@@ -306,8 +306,7 @@ export const text = {
     allHint: 'Incidents of all customers are those of data that stopped.',
   },
   entity: {
-    title: (entity: string) => entity,
-    of: (customer: string) => `of ${customer}`,
+    usual: 'Usual figures',
     success: 'Success rate',
     events: 'Events of the period',
     noCustomer: 'The address names no customer.',

@@ -46,8 +46,9 @@ function problem(body: unknown, response: Response): Failure {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   const said = [fields.detail, fields.message].find((value) => typeof value === 'string') as string | undefined;
   const wait = response.headers.get('retry-after');
-  const message = [said ?? text.failure.status(response.status), wait && /^\d+$/.test(wait) ? text.failure.wait(wait) : ''];
-  return new Failure(message.filter(Boolean).join(' '), response.status, string(fields.code), string(fields.request_id));
+  const words = said ?? text.failure.status(response.status);
+  const untold = wait && /^\d+$/.test(wait) && !/try again/i.test(words);
+  return new Failure(untold ? `${words} ${text.failure.wait(wait)}` : words, response.status, string(fields.code), string(fields.request_id));
 }
 
 const string = (value: unknown) => (typeof value === 'string' ? value : undefined);

@@ -7,7 +7,7 @@ import { Time } from './time';
 export function IncidentFacts({ incident }: { incident: Incident }) {
   const { latest, unit } = incident;
   const spread = latest.baseline_stddev > 0 ? ` ± ${quantity(latest.baseline_stddev, unit)}` : '';
-  const end = ms(incident.closed_at ?? incident.over_at ?? incident.last_window);
+  const lasts = ms(incident.closed_at ?? incident.over_at ?? incident.last_window) - ms(incident.opened_at);
   return (
     <Facts
       of={[
@@ -17,7 +17,7 @@ export function IncidentFacts({ incident }: { incident: Incident }) {
         [text.list.count, number(incident.anomalies)],
         [text.incident.opened, <Time at={incident.opened_at} />],
         [text.incident.lastWindow, <Time at={incident.last_window} />],
-        [text.incident.lasts, duration(Math.max(0, end - ms(incident.opened_at)))],
+        [text.incident.lasts, lasts > 0 ? duration(lasts) : undefined],
         [text.incident.over, incident.over_at ? <Time at={incident.over_at} /> : text.incident.notOver],
       ]}
     />

@@ -5,6 +5,7 @@ import { usePage } from '../lib/context';
 import { DAY, HOUR } from '../lib/format';
 import { ALL_CUSTOMERS } from '../lib/incident-data';
 import { useLoad } from '../lib/load';
+import { USAGE, useSources } from '../lib/sources';
 import { BaselineTable } from '../parts/baseline-table';
 import { EntityLinks } from '../parts/entity-links';
 import { Heading } from '../parts/heading';
@@ -19,6 +20,8 @@ import { text } from '../texts';
 
 export function CustomerView({ id }: { id: string }) {
   const { client, rights } = usePage();
+  // A catalog may have workflows and the like alone.
+  const hasUsage = useSources().some(({ name }) => name === USAGE);
   const incidents = useLoad(
     (signal) => dataOf(client.GET('/v1/incidents', { params: { query: { customer_id: id, limit: 20 } }, signal })),
     [id],
@@ -42,9 +45,13 @@ export function CustomerView({ id }: { id: string }) {
         <Show of={incidents}>{(found) => <IncidentLines of={found.incidents} empty={text.list.noIncidents} />}</Show>
         <p><a href={`#/incidents?customer_id=${encodeURIComponent(id)}`}>{text.incident.similar}</a></p>
       </Section>
-      <Section title={text.customer.metrics}><SmallMultiples of={{ customer: id }} period={period} /></Section>
-      <Section title={text.customer.week}><WeekMap customer={id} until={period.to} /></Section>
-      <Section title={text.customer.baselines}><BaselineTable customer={id} /></Section>
+      {hasUsage && (
+        <>
+          <Section title={text.customer.metrics}><SmallMultiples of={{ customer: id }} period={period} /></Section>
+          <Section title={text.customer.week}><WeekMap customer={id} until={period.to} /></Section>
+          <Section title={text.customer.baselines}><BaselineTable customer={id} /></Section>
+        </>
+      )}
       <EntityLinks customer={id} />
       {rights.admin && !rights.customer && (
         <Section title={text.customer.policy}>

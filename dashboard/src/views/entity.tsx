@@ -52,7 +52,7 @@ function EntityPage({ source, names, customer }: { source: string; names: string
       <Section title={text.customer.metrics}>
         <SmallMultiples of={{ customer, source, entity: names }} period={period} />
       </Section>
-      <Section title={text.customer.baselines}><Show of={usual}>{(found) => <Usual of={found} />}</Show></Section>
+      <Section title={text.entity.usual}><Show of={usual}>{(found) => <Usual of={found} />}</Show></Section>
     </article>
   );
 }
@@ -66,7 +66,7 @@ function Usual({ of }: { of: Schemas['EntityBaselines'] }) {
           [text.entity.events, number(of.sample_count)],
         ]}
       />
-      <div class="scroll" tabIndex={0} role="region" aria-label={text.customer.baselines}>
+      <div class="scroll" tabIndex={0} role="region" aria-label={text.entity.usual}>
         <table class="small">
           <thead>
             <tr>
