@@ -177,6 +177,21 @@ export const text = {
     done: (done: number) => `Done for ${done}.`,
     partly: (done: number, failed: number, why: string) => `Done for ${done}, not for ${failed}: ${why}`,
   },
+  oneCause: {
+    title: 'Probably one cause',
+    none: 'No other incident opened in the same hour or moved together with this one.',
+    thisFirst: 'This incident moved first. Look here first.',
+    first: 'moved first',
+    incomplete: 'There are so many incidents that not all were looked through.',
+    why: (links: readonly string[], lead: number | null) =>
+      links
+        .map((link) => {
+          if (link === 'customer') return 'same customer and hour';
+          if (link === 'metric') return 'same metric and hour';
+          return lead !== null && lead < 0 ? `moved ${count(-lead, 'hour')} later` : `moved ${count(lead ?? 0, 'hour')} before`;
+        })
+        .join(', '),
+  },
   incident: {
     title: (metric: string, direction: string) => `${metric} ${direction}`,
     chart: 'Usage and what is usual',

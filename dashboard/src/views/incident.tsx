@@ -13,6 +13,7 @@ import { Heading } from '../parts/heading';
 import { IncidentChart } from '../parts/incident-chart';
 import { IncidentFacts } from '../parts/incident-facts';
 import { Show } from '../parts/loaded';
+import { OneCause } from '../parts/one-cause';
 import { OtherMetrics } from '../parts/other-metrics';
 import { Section } from '../parts/section';
 import { Steps } from '../parts/steps';
@@ -60,6 +61,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
         <Section title={text.incident.facts}><IncidentFacts incident={incident} /></Section>
         {anomaly && <Section title={text.incident.detectors}><Detectors anomaly={anomaly} /></Section>}
         {anomaly && <AffectedPart anomaly={anomaly} />}
+        <OneCause incident={incident} onDone={done} />
         <Section title={text.incident.timeline}><Timeline incident={incident} anomalies={anomalies} /></Section>
         <Section title={text.incident.anomalies}><AnomalyLines of={anomalies} /></Section>
       </div>

@@ -1,0 +1,73 @@
+import { useState } from 'preact/hooks';
+import { dataOf } from '../api/failure';
+import { pathId } from '../api/ids';
+import type { Schemas } from '../api/client';
+import { verbsOf, type Verb } from '../lib/actions';
+import { usePage } from '../lib/context';
+import type { Incident } from '../lib/incident-data';
+import { useLoad } from '../lib/load';
+import { text } from '../texts';
+import { ActionDialog, type Asked } from './action-dialog';
+import { Severity, State } from './badges';
+import { ChosenBar } from './chosen-bar';
+import { Show } from './loaded';
+import { Section } from './section';
+
+interface Props {
+  incident: Incident;
+  onDone: (said: string) => void;
+}
+
+/** The incidents that probably have the same cause, to look at and to act on together. */
+export function OneCause({ incident, onDone }: Props) {
+  const { client } = usePage();
+  const id = incident.incident_id;
+  const loaded = useLoad(
+    (signal) => dataOf(client.GET('/v1/incidents/{incident_id}/related', { params: { path: { incident_id: id } }, signal })),
+    [id, incident.state],
+  );
+  return (
+    <Section title={text.oneCause.title}>
+      <Show of={loaded}>{(cause) => <Cause cause={cause} incident={incident} onDone={onDone} />}</Show>
+    </Section>
+  );
+}
+
+function Cause({ cause, incident, onDone }: Props & { cause: Schemas['OneCause'] }) {
+  const { rights } = usePage();
+  const [asked, setAsked] = useState<Asked>();
+  if (cause.related.length === 0) return <p class="quiet">{text.oneCause.none}</p>;
+  const all = [incident, ...cause.related.map((one) => one.incident)];
+  const ask = (verb: Verb) =>
+    setAsked({ kind: 'incidents', ask: verb, verb, ids: all.filter((one) => verbsOf(one.state).includes(verb)).map((one) => one.incident_id) });
+  return (
+    <>
+      {cause.first_mover === incident.incident_id && <p>{text.oneCause.thisFirst}</p>}
+      <ul class="lines">
+        {cause.related.map((one) => (
+          <li key={one.incident.incident_id}>
+            <Severity of={one.incident.severity} />
+            {one.incident.state !== 'open' && <State of={one.incident.state} />}
+            <a href={`#/incidents/${pathId(one.incident.incident_id)}`}>
+              {one.incident.customer_id} · {one.incident.entity ? `${one.incident.entity} · ` : ''}{one.incident.metric}
+            </a>
+            <span class="quiet">{text.oneCause.why(one.links, one.lead_hours)}</span>
+            {cause.first_mover === one.incident.incident_id && <strong>{text.oneCause.first}</strong>}
+          </li>
+        ))}
+      </ul>
+      {!cause.complete && <p class="quiet">{text.oneCause.incomplete}</p>}
+      {rights.write && <ChosenBar rows={all} onAsk={ask} />}
+      {asked && (
+        <ActionDialog
+          asked={asked}
+          onDone={(_, said) => {
+            setAsked(undefined);
+            onDone(said);
+          }}
+          onClose={() => setAsked(undefined)}
+        />
+      )}
+    </>
+  );
+}
