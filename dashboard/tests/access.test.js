@@ -90,10 +90,11 @@ test('the keyboard alone goes from the list to an acknowledgement', async () => 
   await page.keyboard.press('Enter');
   await page.locator('p.sentence').waitFor();
   await page.keyboard.press('a');
-  await page.keyboard.type('by keyboard');
+  const note = `by keyboard ${Date.now()}`;
+  await page.keyboard.type(note);
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  await page.locator('ol.timeline').getByText('by keyboard').first().waitFor();
+  await page.locator('ol.timeline').getByText(note).first().waitFor();
   await page.getByRole('button', { name: 'Reopen', exact: true }).press('Enter');
   await page.getByRole('dialog').getByRole('button', { name: 'Reopen' }).press('Enter');
   await page.locator('.heading').getByText('Open').waitFor();

@@ -76,16 +76,18 @@ test('the figures of the chart are in a table, too', async () => {
 test('acknowledge, note, resolve and reopen stand in what happened', async () => {
   await openIncident();
   const dialog = page.getByRole('dialog');
+  // Of this run alone: the incident keeps the notes of earlier ones.
+  const [first, second] = ['load test', 'asked them to stop'].map((words) => `${words} ${Date.now()}`);
   await page.getByRole('button', { name: 'Acknowledge', exact: true }).click();
-  await dialog.getByLabel(/^Note/).fill('the customer runs a load test');
+  await dialog.getByLabel(/^Note/).fill(first);
   await dialog.getByRole('button', { name: 'Acknowledge' }).click();
-  await page.locator('ol.timeline').getByText('the customer runs a load test').first().waitFor();
+  await page.locator('ol.timeline').getByText(first).first().waitFor();
   assert.match(await page.locator('.heading').innerText(), /Acknowledged/);
 
   await page.getByRole('button', { name: 'Add note' }).click();
-  await dialog.getByLabel(/^Note/).fill('asked them to stop');
+  await dialog.getByLabel(/^Note/).fill(second);
   await dialog.getByRole('button', { name: 'Add note' }).click();
-  await page.locator('ol.timeline').getByText('asked them to stop').first().waitFor();
+  await page.locator('ol.timeline').getByText(second).first().waitFor();
 
   await page.keyboard.press('r');
   await dialog.getByRole('button', { name: 'Resolve' }).click();

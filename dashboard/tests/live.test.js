@@ -71,6 +71,8 @@ test('a new critical incident is a notification of the browser, for those who as
   await page.getByRole('button', { name: /last visit/ }).click();
   await page.getByRole('button', { name: 'Notify me in this browser' }).click();
   await page.getByRole('button', { name: 'Stop notifications' }).waitFor();
+  // The first answer says what stands already.
+  await page.getByRole('dialog').getByText(/^Updated/).waitFor();
   assert.deepEqual(await page.evaluate(() => globalThis.shown), [], 'those that stood before are no news');
   fresh = ['new-one'];
   await page.clock.runFor(16_000);

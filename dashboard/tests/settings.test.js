@@ -12,8 +12,18 @@ const open = async () => {
   return page;
 };
 
+/** Takes the settings of these tests back. */
+async function reset(page) {
+  await field(page, 'api_calls: Threshold').fill('');
+  await field(page, 'api_calls: Least change').fill('');
+  await save(page);
+  await page.getByText(/^Saved as version|^Nothing is changed/).waitFor();
+}
+
 test('of two editors the slower one loses nothing and overwrites nothing', async () => {
-  const [one, two] = [await open(), await open()];
+  const one = await open();
+  await reset(one);
+  const two = await open();
   await field(one, 'api_calls: Threshold').fill('3.5');
   await save(one);
   await one.getByText(/^Saved as version/).waitFor();
@@ -28,11 +38,7 @@ test('of two editors the slower one loses nothing and overwrites nothing', async
   await save(two);
   await two.getByText(/^Saved as version/).waitFor();
 
-  // Take the changes back, for the other tests.
-  await field(two, 'api_calls: Threshold').fill('');
-  await field(two, 'api_calls: Least change').fill('');
-  await save(two);
-  await two.getByText(/^Saved as version/).waitFor();
+  await reset(two);
 });
 
 test('a wrong value says which field, and what the API refuses is shown', async () => {
