@@ -35,6 +35,7 @@ locals {
 
     "GET /v1/customers/{customer_id}/baselines" = var.api_scopes.read
     "GET /v1/customers/{customer_id}/usage"     = var.api_scopes.read
+    "GET /v1/customers/{customer_id}/series"    = var.api_scopes.read
     "GET /v1/metrics"                           = var.api_scopes.read
 
     "GET /v1/sources"                                    = var.api_scopes.read

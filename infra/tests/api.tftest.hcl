@@ -74,6 +74,7 @@ run "every_route_asks_for_its_scope" {
       "POST /v1/incidents/{incident_id}/reopen"                           = "JWT anomalies:write"
       "GET /v1/customers/{customer_id}/baselines"                         = "JWT anomalies:read"
       "GET /v1/customers/{customer_id}/usage"                             = "JWT anomalies:read"
+      "GET /v1/customers/{customer_id}/series"                            = "JWT anomalies:read"
       "GET /v1/metrics"                                                   = "JWT anomalies:read"
       "GET /v1/sources"                                                   = "JWT anomalies:read"
       "GET /v1/sources/{source}/entities"                                 = "JWT anomalies:read"

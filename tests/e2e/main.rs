@@ -21,6 +21,7 @@ mod aws_faults;
 mod backtests;
 mod checksums;
 mod clickhouse_faults;
+mod customer_series;
 mod deployed;
 mod engines;
 mod executions;

@@ -2,7 +2,7 @@
 import type { Client, Schemas } from '../api/client';
 import { dataOf } from '../api/failure';
 import { entityPath, pathId } from '../api/ids';
-import { chartPeriod, ofEntity, ofUsage, type Series, type Span } from './series';
+import { chartPeriod, ofPoints, type Series, type Span } from './series';
 import { ms } from './format';
 
 export type Incident = Schemas['Incident'];
@@ -45,36 +45,25 @@ export interface SeriesOf {
 
 export interface LoadedSeries {
   series: Series;
-  judgedBy?: Schemas['JudgedBy'];
+  judgedBy: Schemas['JudgedBy'];
 }
 
-/** A metric by hour. `hours` are those of an anomaly with what is usual for them. */
-export async function loadSeries(
-  client: Client,
-  of: SeriesOf,
-  period: Span,
-  hours: readonly Schemas['Hour'][],
-  signal?: AbortSignal,
-): Promise<LoadedSeries> {
+/** A metric by hour with what is usual. */
+export async function loadSeries(client: Client, of: SeriesOf, period: Span, signal?: AbortSignal): Promise<LoadedSeries> {
   const range = { from: String(period.from), to: String(period.to), metric: of.metric };
   if (of.source && of.entity?.length) {
     const path = { source: of.source, path: pathId(entityPath(of.entity)) };
-    const answer = await dataOf(
-      client.GET('/v1/sources/{source}/entities/{path}/series', {
-        params: { path, query: { ...range, customer_id: of.customer } },
-        signal,
-      }),
-    );
-    return { series: ofEntity(answer.points), judgedBy: answer.judged_by };
+    const query = { ...range, customer_id: of.customer };
+    return series(await dataOf(client.GET('/v1/sources/{source}/entities/{path}/series', { params: { path, query }, signal })));
   }
-  const answer = await dataOf(
-    client.GET('/v1/customers/{customer_id}/usage', {
-      params: { path: { customer_id: pathId(of.customer) }, query: { ...range, interval: 'hour' } },
-      signal,
-    }),
-  );
-  return { series: ofUsage(answer.points, hours) };
+  const path = { customer_id: pathId(of.customer) };
+  return series(await dataOf(client.GET('/v1/customers/{customer_id}/series', { params: { path, query: range }, signal })));
 }
+
+const series = (answer: Schemas['CustomerSeries'] | Schemas['EntitySeries']): LoadedSeries => ({
+  series: ofPoints(answer.points),
+  judgedBy: answer.judged_by,
+});
 
 export function seriesOf(incident: Incident, anomaly: Anomaly | undefined): SeriesOf | undefined {
   if (incident.customer_id === ALL_CUSTOMERS) return undefined;

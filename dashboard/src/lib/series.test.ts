@@ -1,38 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR } from './format';
-import { chartPeriod, hasBand, isSparse, merged, ofEntity, ofUsage, shifted, weekOf, type Series } from './series';
+import { chartPeriod, hasBand, isSparse, merged, ofPoints, shifted, weekOf, type Series } from './series';
 
 const series = (starts: number[], values: (number | null)[]): Series => ({ starts, values, low: [], high: [] });
-const baseline = (mean: number | null, stddev: number | null) => ({ mean, stddev, sample_count: 9, excluded_windows: 0, broken_windows: 0 });
 
 describe('the band', () => {
-  const points = [0, 1, 2].map((hour) => ({ start: hour * HOUR, value: 10 + hour, corrections: 0 }));
-  const hour = (start: number, mean: number | null, stddev: number | null) => ({
-    window: { start, end: start + HOUR },
-    value: 0,
-    corrections: 0,
-    baseline: baseline(mean, stddev),
-  });
-
-  test('stands at the hours that are known, and nowhere else', () => {
-    const found = ofUsage(points, [hour(HOUR, 100, 10), hour(2 * HOUR, 20, 10)]);
-    expect(found.low).toEqual([null, 70, 0]);
-    expect(found.high).toEqual([null, 130, 50]);
-    expect(hasBand(found)).toBe(true);
-  });
-
-  test('is none without a spread', () => expect(hasBand(ofUsage(points, [hour(0, 100, null)]))).toBe(false));
-
-  test('of a level below zero goes below zero', () => expect(ofUsage(points, [hour(0, -5, 1)]).low[0]).toBe(-8));
-
   test('goes to the edge where one end is open', () => {
-    const found = ofEntity([
+    const found = ofPoints([
       { start: 0, value: 100, expected_low: null, expected_high: 40 },
       { start: HOUR, value: 1, expected_low: 5, expected_high: null },
       { start: 2 * HOUR, value: 1, expected_low: null, expected_high: null },
     ]);
     expect(found.low).toEqual([0, 5, null]);
     expect(found.high).toEqual([40, 105, null]);
+    expect([hasBand(found), hasBand(ofPoints([]))]).toEqual([true, false]);
   });
 });
 

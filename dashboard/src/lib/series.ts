@@ -15,28 +15,8 @@ export interface Span {
   to: number;
 }
 
-/** The band of the chart is the mean of the same hour of earlier days with so many standard deviations either way. */
-const SPREADS = 3;
-
-export function ofUsage(points: readonly Schemas['Point'][], hours: readonly Schemas['Hour'][] = []): Series {
-  const bands = new Map(hours.map((hour) => [ms(hour.window.start), bandOf(hour.baseline)]));
-  return {
-    starts: points.map((point) => ms(point.start)),
-    values: points.map((point) => point.value),
-    low: points.map((point) => bands.get(ms(point.start))?.low ?? null),
-    high: points.map((point) => bands.get(ms(point.start))?.high ?? null),
-  };
-}
-
-function bandOf({ mean, stddev }: Schemas['Baseline']): { low: number; high: number } | undefined {
-  if (mean === null || stddev === null) return undefined;
-  // Usage that is a count or a sum is never below zero; a mean below zero belongs to a level.
-  const low = mean - SPREADS * stddev;
-  return { low: mean >= 0 ? Math.max(0, low) : low, high: mean + SPREADS * stddev };
-}
-
 /** Where one end of the range is open, the band goes to the edge of the values: no value is too low, or none too high. */
-export function ofEntity(points: readonly Schemas['BandPoint'][]): Series {
+export function ofPoints(points: readonly Schemas['BandPoint'][]): Series {
   const known = points.flatMap((point) => [point.value, point.expected_high]).filter((value) => value !== null);
   const top = Math.max(0, ...known) * 1.05;
   return {
@@ -74,7 +54,7 @@ export function merged(windows: readonly Span[]): Span[] {
 }
 
 /** The mean of each hour of the week: seven days from Monday with 24 hours, in the reader's zone. */
-export function weekOf(series: Series, local: (at: number) => Date = (at) => new Date(at)): (number | null)[][] {
+export function weekOf(series: Pick<Series, 'starts' | 'values'>, local: (at: number) => Date = (at) => new Date(at)): (number | null)[][] {
   const sums = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => ({ sum: 0, count: 0 })));
   series.starts.forEach((start, index) => {
     const value = series.values[index];

@@ -1,5 +1,4 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Schemas } from '../api/client';
 import { usePage } from '../lib/context';
 import { DAY, ms } from '../lib/format';
 import { loadSeries, periodOfIncident, type Anomaly, type Incident, type SeriesOf } from '../lib/incident-data';
@@ -13,23 +12,22 @@ interface Props {
   incident: Incident;
   of: SeriesOf;
   anomalies: readonly Anomaly[];
-  hours: readonly Schemas['Hour'][];
 }
 
 const WEEKS = [1, 2, 3];
 
 /** The metric of an incident by hour with what is usual, the windows that spoke, and earlier weeks on request. */
-export function IncidentChart({ incident, of, anomalies, hours }: Props) {
+export function IncidentChart({ incident, of, anomalies }: Props) {
   const { client } = usePage();
   const [weeks, setWeeks] = useState<number[]>([]);
   const period = useMemo(() => periodOfIncident(incident, Date.now()), [incident.incident_id, incident.last_window]);
-  const loaded = useLoad((signal) => loadSeries(client, of, period, hours, signal), [incident.incident_id, period]);
+  const loaded = useLoad((signal) => loadSeries(client, of, period, signal), [incident.incident_id, period]);
   const earlier = useLoad(
     (signal) =>
       Promise.all(
         weeks.map(async (week) => {
           const past = { from: period.from - week * 7 * DAY, to: period.to - week * 7 * DAY };
-          return { week, series: (await loadSeries(client, of, past, [], signal)).series };
+          return { week, series: (await loadSeries(client, of, past, signal)).series };
         }),
       ),
     [incident.incident_id, period, weeks.join()],
@@ -61,8 +59,7 @@ export function IncidentChart({ incident, of, anomalies, hours }: Props) {
           <p class="quiet">
             {!hasBand(series) ? text.incident.noBand
               : judgedBy === 'rules' ? text.incident.bandOfRules
-              : judgedBy === 'models' ? text.incident.bandOfModels
-              : text.incident.bandHint}
+              : text.incident.bandOfModels}
           </p>
         </>
       )}

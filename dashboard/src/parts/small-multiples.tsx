@@ -30,7 +30,7 @@ function Small({ of, period, metric }: { of: Props['of']; period: Span; metric: 
   const { client } = usePage();
   const series = useMemo(() => ({ ...of, metric: metric.metric, unit: metric.unit }), [of.customer, of.source, metric.metric]);
   const loaded = useLoad(
-    (signal) => loadSeries(client, series, period, [], signal),
+    (signal) => loadSeries(client, series, period, signal),
     [of.customer, of.entity?.join('/'), metric.metric, period.from, period.to],
   );
   return (

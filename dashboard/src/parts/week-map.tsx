@@ -1,7 +1,9 @@
 import { useState } from 'preact/hooks';
 import { usePage } from '../lib/context';
-import { DAY, quantity } from '../lib/format';
-import { loadSeries } from '../lib/incident-data';
+import { dataOf } from '../api/failure';
+import { pathId } from '../api/ids';
+import type { Client } from '../api/client';
+import { DAY, ms, quantity } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { weekOf } from '../lib/series';
 import { USAGE, useSources } from '../lib/sources';
@@ -19,8 +21,7 @@ export function WeekMap({ customer, until }: { customer: string; until: number }
   const metrics = useSources().find(({ name }) => name === USAGE)?.metrics ?? [];
   const metric = metrics.find((one) => one.metric === chosen) ?? metrics[0];
   const loaded = useLoad(
-    async (signal) =>
-      metric && (await loadSeries(client, { customer, metric: metric.metric, unit: metric.unit }, { from: until - DAYS * DAY, to: until }, [], signal)),
+    async (signal) => metric && loadValues(client, customer, metric.metric, until, signal),
     [customer, metric?.metric, until],
   );
   if (!metric) return null;
@@ -33,9 +34,16 @@ export function WeekMap({ customer, until }: { customer: string; until: number }
         </select>
       </label>
       <p class="quiet">{text.customer.weekHint}</p>
-      <Show of={loaded}>{(found) => found && <Heat week={weekOf(found.series)} unit={metric.unit} />}</Show>
+      <Show of={loaded}>{(found) => found && <Heat week={weekOf(found)} unit={metric.unit} />}</Show>
     </>
   );
+}
+
+async function loadValues(client: Client, customer: string, metric: string, until: number, signal: AbortSignal) {
+  const query = { metric, interval: 'hour', from: String(until - DAYS * DAY), to: String(until) };
+  const path = { customer_id: pathId(customer) };
+  const { points } = await dataOf(client.GET('/v1/customers/{customer_id}/usage', { params: { path, query }, signal }));
+  return { starts: points.map(({ start }) => ms(start)), values: points.map(({ value }) => value) };
 }
 
 function Heat({ week, unit }: { week: (number | null)[][]; unit: string }) {

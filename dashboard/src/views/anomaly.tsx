@@ -62,7 +62,7 @@ function AnomalyPage({ detail, again }: { detail: Schemas['AnomalyDetail']; agai
   );
 }
 
-function AnomalyChart({ detail: { anomaly, hours } }: { detail: Schemas['AnomalyDetail'] }) {
+function AnomalyChart({ detail: { anomaly } }: { detail: Schemas['AnomalyDetail'] }) {
   const { client } = usePage();
   const span = { from: ms(anomaly.window.start), to: ms(anomaly.window.end) };
   const spans = useMemo(() => [span], [anomaly.anomaly_id]);
@@ -74,7 +74,7 @@ function AnomalyChart({ detail: { anomaly, hours } }: { detail: Schemas['Anomaly
     entity: anomaly.entity_path ?? undefined,
   };
   const to = Math.min(Math.ceil(Date.now() / HOUR) * HOUR, span.to + DAY / 2);
-  const loaded = useLoad((signal) => loadSeries(client, of, { from: span.from - 3 * DAY, to }, hours, signal), [anomaly.anomaly_id]);
+  const loaded = useLoad((signal) => loadSeries(client, of, { from: span.from - 3 * DAY, to }, signal), [anomaly.anomaly_id]);
   return (
     <Section title={text.incident.chart}>
       <Show of={loaded}>

@@ -51,7 +51,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
       <p role="status">{message}</p>
       {of ? (
         <Section title={text.incident.chart}>
-          <IncidentChart incident={incident} of={of} anomalies={anomalies} hours={newest?.hours ?? []} />
+          <IncidentChart incident={incident} of={of} anomalies={anomalies} />
         </Section>
       ) : (
         <p class="quiet">{text.incident.noSeries}</p>

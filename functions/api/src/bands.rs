@@ -1,4 +1,4 @@
-//! The usual values of each hour of an entity, for charts: by models of the week, or by the rules of the metric.
+//! The usual values of each hour of a customer or an entity, for charts: by models of the week, or by the rules of the metric.
 //!
 //! Both are what a run of that hour decides by. A model is fitted from the 32 days before its day, and rules compare with the
 //! days before the hour. So a later change of the past moves a band, and the anomalies that a run stored stay.
@@ -27,12 +27,12 @@ pub(crate) struct Range {
     pub(crate) end: Hour,
 }
 
-/// A metric of an entity of a source.
+/// A metric of a customer, or of an entity of a source.
 #[derive(Clone, Copy)]
 pub(crate) struct Series<'a> {
     pub(crate) source: &'a Catalog,
     pub(crate) spec: &'a MetricSpec,
-    /// Of the entity, in the rollup.
+    /// Of the customer or entity, in the rollup.
     pub(crate) key: &'a CustomerId,
 }
 

@@ -115,6 +115,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::incident_actions::reopen))
         .routes(routes!(routes::customers::baselines))
         .routes(routes!(routes::customers::usage))
+        .routes(routes!(routes::series::of_customer))
         .routes(routes!(routes::sources::list))
         .routes(routes!(routes::entities::list))
         .routes(routes!(routes::entities::baselines))

@@ -117,6 +117,13 @@ pub(crate) fn table(
             &none,
         ),
         pair(
+            "GET /v1/incidents/{incident_id}/related",
+            "GET",
+            &|id| format!("/v1/incidents/{id}/related"),
+            incidents,
+            &none,
+        ),
+        pair(
             "POST /v1/incidents/{incident_id}/resolve",
             "POST",
             &|id| format!("/v1/incidents/{id}/resolve"),
@@ -141,6 +148,13 @@ pub(crate) fn table(
             "GET /v1/customers/{customer_id}/usage",
             "GET",
             &|id| format!("/v1/customers/{id}/usage?metric=compute_time"),
+            customers,
+            &none,
+        ),
+        pair(
+            "GET /v1/customers/{customer_id}/series",
+            "GET",
+            &|id| format!("/v1/customers/{id}/series?metric=compute_time"),
             customers,
             &none,
         ),

@@ -1,11 +1,11 @@
-//! The values of one metric of an entity by hour, each with the values that would have been usual.
+//! The values of one metric of a customer or an entity by hour, each with the values that would have been usual.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use catalog::{Catalog, MetricSpec, Policies};
-use detection::{CustomerId, EntityPath, Hour};
+use detection::{CustomerId, Hour};
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 use warehouse::usage::UsageStep;
 
 use crate::App;
-use crate::access::Reader;
+use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::bands::{self, Range, Series};
 use crate::checking::{incidents_of, steps};
 use crate::entity_text;
 use crate::error::{Problem, quoted};
 use crate::limits::within_limits;
-use crate::params::{Query, TwoInPath, missing, part_of_path};
+use crate::params::{CustomerInPath, Query, TwoInPath, missing, part_of_path};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::routes::entities::{fits, with_entities};
 use crate::usual;
@@ -43,6 +43,19 @@ pub(crate) struct EntitySeries {
     #[schema(example = json!(["nightly"]))]
     pub entity_path: Vec<String>,
     #[schema(example = "execution_count")]
+    pub metric: String,
+    pub unit: String,
+    pub judged_by: JudgedBy,
+    /// The full hours that the points cover.
+    pub period: Period,
+    /// Oldest first.
+    pub points: Vec<BandPoint>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CustomerSeries {
+    pub customer_id: String,
+    #[schema(example = "api_calls")]
     pub metric: String,
     pub unit: String,
     pub judged_by: JudgedBy,
@@ -124,28 +137,85 @@ pub(crate) async fn series(
     let spec = metric(source, query.text("metric"))?;
     let now = query.now();
     let range = range(query.time("from")?, query.time("to")?, now)?;
-    let of_hours = match customer.with_entity(&entity) {
+    let points = match customer.with_entity(&entity) {
         // A key that is too long is in no rollup.
-        None => range.hours().map(|_| Default::default()).collect(),
+        None => band_points(spec, range, range.hours().map(|_| Default::default()), now),
         Some(key) => {
             let series = Series { source, spec, key: &key };
-            let reading = points(&app, series, &customer, range, now, &serving);
-            let cost = usual::cost(range.first.plus(-24 * 32).start(), range.end.start());
-            within_limits(&app, &caller, now, cost, reading).await?
+            points(&app, &caller, series, &customer, range, now, &serving).await?
         }
     };
-    Ok(Json(EntitySeries::of(spec, (customer, entity), range, of_hours, now)))
+    Ok(Json(EntitySeries {
+        source: spec.source_name().to_owned(),
+        customer_id: customer.into(),
+        entity: entity.to_string(),
+        entity_path: entity.into(),
+        metric: spec.name.to_string(),
+        unit: spec.unit.clone(),
+        judged_by: JudgedBy::of(spec),
+        period: Period::between(range.first.start(), range.end.start()),
+        points,
+    }))
+}
+
+/// Show a metric of a customer by hour
+///
+/// For charts: the usage of each hour, and between which values the hour would have been usual. The last hour may not be over
+/// yet. There is no usual range in the first seven days of a customer, and none without the detector `seasonal`.
+#[utoipa::path(
+    get,
+    path = "/v1/customers/{customer_id}/series",
+    tag = "customers",
+    operation_id = "customer_series",
+    params(
+        ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001"),
+        ("metric" = String, Query, description = "a metric of usage", example = "api_calls"),
+        ("from" = Option<String>, Query, description = "rounded down to a full hour; default: 7 days before `to`", example = "now-7d"),
+        ("to" = Option<String>, Query, description = "rounded up to a full hour, at most 31 days after `from`; default: now"),
+    ),
+    responses(
+        (status = 200, description = "The series.", body = CustomerSeries),
+        Invalid,
+        Forbidden,
+        NotFound,
+        Unavailable,
+    ),
+    security(("jwt" = ["anomalies:read"])),
+)]
+pub(crate) async fn of_customer(
+    State(app): State<Arc<App>>,
+    Reader(caller): Reader,
+    serving: Serving,
+    CustomerInPath(customer): CustomerInPath,
+    query: Query,
+) -> Result<Json<CustomerSeries>, Problem> {
+    let query = query.only(&["metric", "from", "to"])?;
+    caller.may_see(&customer)?;
+    let spec = query.required_metric(&app)?;
+    let now = query.now();
+    let range = range(query.time("from")?, query.time("to")?, now)?;
+    let series = Series { source: &app.catalog, spec, key: &customer };
+    let points = points(&app, &caller, series, &customer, range, now, &serving).await?;
+    Ok(Json(CustomerSeries {
+        metric: spec.name.to_string(),
+        unit: spec.unit.clone(),
+        judged_by: JudgedBy::of(spec),
+        period: Period::between(range.first.start(), range.end.start()),
+        points,
+        customer_id: customer.into(),
+    }))
 }
 
 /// The value of each hour, and its band.
 async fn points(
     app: &App,
+    caller: &Caller,
     series: Series<'_>,
     customer: &CustomerId,
     range: Range,
     now: Timestamp,
     serving: &Serving,
-) -> Result<Vec<(UsageStep, detection::rules::Limits)>, Problem> {
+) -> Result<Vec<BandPoint>, Problem> {
     let Series { source, spec, key } = series;
     let hour = DAY.unsigned_abs() / 24;
     let values = steps(app, key, spec, (range.first.start(), range.end.start()), hour, serving);
@@ -159,8 +229,27 @@ async fn points(
         let incidents: Vec<_> = incidents.into_iter().flat_map(|(_, incidents)| incidents).collect();
         bands::of_models(app, series, range, &policies, &incidents, serving).await
     };
-    let (values, bands) = try_join!(values, bands)?;
-    Ok(values.into_iter().zip(bands).collect())
+    let cost = usual::cost(range.first.plus(-24 * 32).start(), range.end.start());
+    let reading = async { try_join!(values, bands) };
+    let (values, bands) = within_limits(app, caller, now, cost, reading).await?;
+    Ok(band_points(spec, range, values.into_iter().zip(bands), now))
+}
+
+fn band_points(
+    spec: &MetricSpec,
+    range: Range,
+    of_hours: impl Iterator<Item = (UsageStep, detection::rules::Limits)>,
+    now: Timestamp,
+) -> Vec<BandPoint> {
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    let point = |(hour, (step, band)): (Hour, (UsageStep, detection::rules::Limits))| BandPoint {
+        start: hour.start().into(),
+        // An hour that has not begun is unknown, not zero.
+        value: finite(step.value.or_else(|| spec.missing.value(None).filter(|_| hour.start() < now))),
+        expected_low: finite(band.low),
+        expected_high: finite(band.high),
+    };
+    range.hours().zip(of_hours).map(point).collect()
 }
 
 /// The policies of a customer for the metrics of a source.
@@ -195,33 +284,9 @@ fn range(from: Option<Timestamp>, until: Option<Timestamp>, now: Timestamp) -> R
     Ok(Range { first: Hour::holding(from), end: last.plus(1) })
 }
 
-impl EntitySeries {
-    fn of(
-        spec: &MetricSpec,
-        (customer, entity): (CustomerId, EntityPath),
-        range: Range,
-        of_hours: Vec<(UsageStep, detection::rules::Limits)>,
-        now: Timestamp,
-    ) -> Self {
-        let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-        let point = |(hour, (step, band)): (Hour, (UsageStep, detection::rules::Limits))| BandPoint {
-            start: hour.start().into(),
-            // An hour that has not begun is unknown, not zero.
-            value: finite(step.value.or_else(|| spec.missing.value(None).filter(|_| hour.start() < now))),
-            expected_low: finite(band.low),
-            expected_high: finite(band.high),
-        };
-        Self {
-            source: spec.source_name().to_owned(),
-            customer_id: customer.into(),
-            entity: entity.to_string(),
-            entity_path: entity.into(),
-            metric: spec.name.to_string(),
-            unit: spec.unit.clone(),
-            judged_by: if spec.rules.is_empty() { JudgedBy::Models } else { JudgedBy::Rules },
-            period: Period::between(range.first.start(), range.end.start()),
-            points: range.hours().zip(of_hours).map(point).collect(),
-        }
+impl JudgedBy {
+    fn of(spec: &MetricSpec) -> Self {
+        if spec.rules.is_empty() { Self::Models } else { Self::Rules }
     }
 }
 
