@@ -95,8 +95,8 @@ async fn the_api_is_beside_the_page() -> Result<()> {
 #[tokio::test]
 async fn no_path_leads_out_of_the_folder_of_the_page() -> Result<()> {
     let gateway = Gateway::new()?.without_token();
+    // Steps up are resolved before the gateway chooses a route. So `/assets/..` is the page itself.
     for name in [
-        "..",
         "../index.html",
         "..%2Findex.html",
         "%2e%2e%2findex.html",
