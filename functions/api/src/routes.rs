@@ -11,6 +11,7 @@ pub(crate) mod customers;
 pub(crate) mod detections;
 pub(crate) mod entities;
 pub(crate) mod event_checks;
+pub(crate) mod feedback;
 pub(crate) mod incident_actions;
 pub(crate) mod incidents;
 pub(crate) mod series;
