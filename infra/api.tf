@@ -24,6 +24,7 @@ locals {
     "POST /v1/anomalies/{anomaly_id}/acknowledge" = var.api_scopes.write
     "POST /v1/anomalies/{anomaly_id}/resolve"     = var.api_scopes.write
     "POST /v1/anomalies/{anomaly_id}/reopen"      = var.api_scopes.write
+    "POST /v1/anomalies/{anomaly_id}/feedback"    = var.api_scopes.write
 
     "GET /v1/incidents"                       = var.api_scopes.read
     "GET /v1/incidents/{incident_id}"         = var.api_scopes.read
@@ -32,6 +33,8 @@ locals {
     "POST /v1/incidents/{incident_id}/acknowledge" = var.api_scopes.write
     "POST /v1/incidents/{incident_id}/resolve"     = var.api_scopes.write
     "POST /v1/incidents/{incident_id}/reopen"      = var.api_scopes.write
+    "POST /v1/incidents/{incident_id}/feedback"    = var.api_scopes.write
+    "GET /v1/feedback/{backtest_id}"               = var.api_scopes.write
 
     "GET /v1/customers/{customer_id}/baselines" = var.api_scopes.read
     "GET /v1/customers/{customer_id}/usage"     = var.api_scopes.read
@@ -132,6 +135,12 @@ locals {
         actions    = ["dynamodb:PutItem"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.former_settings
+      },
+      {
+        sid        = "KeepFeedback"
+        actions    = ["dynamodb:PutItem", "dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.feedback
       },
       {
         sid        = "FollowRequestedRuns"

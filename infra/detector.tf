@@ -64,6 +64,13 @@ locals {
         conditions = local.keys.settings
       },
       {
+        # People give feedback by the API.
+        sid        = "ReadFeedback"
+        actions    = ["dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.feedback
+      },
+      {
         # The API notes each run on demand. The detector notes how far the run has come.
         sid        = "FollowRequestedRuns"
         actions    = ["dynamodb:UpdateItem"]

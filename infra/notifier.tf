@@ -69,6 +69,13 @@ locals {
         conditions = local.keys.deliveries
       },
       {
+        # The daily digest tells the precision.
+        sid        = "ReadFeedback"
+        actions    = ["dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.feedback
+      },
+      {
         sid       = "ListIncidentsOfTheDay"
         actions   = ["dynamodb:Query"]
         resources = ["${aws_dynamodb_table.anomalies.arn}/index/${local.incidents_index_name}"]

@@ -118,6 +118,7 @@ locals {
       customers       = ["CUSTOMER#*"]
       deliveries      = ["DELIVERY#*", "CHANNEL#*"]
       digests         = ["DIGEST"]
+      feedback        = ["FEEDBACK"]
       former_settings = ["CONFIG_HISTORY#*"]
       last_runs       = ["STATUS"]
       requested_runs  = ["RUN#*"]

@@ -170,7 +170,7 @@ fn of_rollup(
     let (deployment, deployed) = if args.no_aws {
         (Deployment::from_env(&Env::of(&[]))?, Catalog::built_in()?)
     } else {
-        let found = runtime.block_on(deployment::of_stack(&args.name_prefix));
+        let found = runtime.block_on(deployment::of_stack(&args.name_prefix, now));
         found.context("the settings of the stack are not known (--no-aws judges by default settings)")?
     };
     let catalog = given.unwrap_or(deployed);

@@ -129,6 +129,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
   assert {
     condition = { for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
       RecordDeliveries      = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadFeedback          = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ListIncidentsOfTheDay = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       ReadConfig            = "Allow ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier"
       PublishDigestAndChat  = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
@@ -142,6 +143,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
   assert {
     condition = { for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => statement.Condition if can(statement.Condition) } == {
       RecordDeliveries      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+      ReadFeedback          = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
       UseKeyThroughServices = { StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] } }
     }
     error_message = "The notifier must reach its own items only, and the key through three services only."

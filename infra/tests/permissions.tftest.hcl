@@ -53,6 +53,7 @@ run "role_can_do_exactly_what_the_code_calls" {
       RecordAnomaliesAndIncidents   = "Allow dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       KeepDigests                   = "Allow dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadSettings                  = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadFeedback                  = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FollowRequestedRuns           = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       NoteLastRuns                  = "Allow dynamodb:GetItem dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FindPendingAlertsAndIncidents = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
@@ -94,12 +95,14 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         RecordAnomaliesAndIncidents = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CUSTOMER#*"] } }
         KeepDigests                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DIGEST"] } }
         ReadSettings                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
+        ReadFeedback                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
         FollowRequestedRuns         = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
         NoteLastRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
       }
       api = {
         ReadAndChangeAnomaliesAndIncidents = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CUSTOMER#*"] } }
         ReadAndChangeSettings              = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
+        KeepFeedback                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
         KeepFormerSettings                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG_HISTORY#*"] } }
         FollowRequestedRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
         CountWorkOfCallers                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["WORK#*"] } }
@@ -107,6 +110,7 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
       }
       notifier = {
         RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+        ReadFeedback     = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
       }
     }
     error_message = "No function may reach an item of the table whose partition key its permissions do not name."
@@ -180,6 +184,7 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
       ReadAndChangeAnomaliesAndIncidents = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadAndChangeSettings              = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       KeepFormerSettings                 = "Allow dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      KeepFeedback                       = "Allow dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FollowRequestedRuns                = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       CountWorkOfCallers                 = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadLastRuns                       = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"

@@ -164,7 +164,7 @@ impl Ledger for Books<'_> {
         self.ask(Call::Pause(duration)).await.ok();
     }
 
-    async fn policies(&self) -> anyhow::Result<Policies> {
+    async fn policies(&self, _: Timestamp) -> anyhow::Result<Policies> {
         self.ask(Call::Policies).await?;
         let ignored = self.bug == Some(Bug::MutesIgnored);
         let policy = if ignored { Policy::default() } else { self.world.mutes.clone() };

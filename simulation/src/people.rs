@@ -29,7 +29,7 @@ pub(crate) async fn handle(books: &Books<'_>, id: &IncidentId, action: Action) -
         });
         let mut to = IncidentItem::after(Some(&before), *incident, &before.unit, None, retention);
         let (actor, at, note, by_customer) = (run_id.clone(), now.as_millisecond(), None, false);
-        to.history.push(HistoryEntry { action, actor, at, note, by_customer });
+        to.history.push(HistoryEntry { action: action.into(), actor, at, note, by_customer });
         if before.incident.is_open() && !to.incident.is_open() {
             books.close_anomalies(&to.incident).await?;
         }

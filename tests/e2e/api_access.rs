@@ -51,24 +51,31 @@ async fn world_and_table() -> Result<(World, Vec<Row>)> {
     for path in ["/v1/detections", "/v1/backtests"] {
         world.api().await?.post(path, &json!({})).await?.assert_problem(503, path);
     }
-    let [mut theirs, mut execution, mut incident, mut detection, mut backtest] = [const { String::new() }; 5];
+    let dry = format!("/v1/incidents/{}.compute_time.spike.dGhlaXJz/feedback", at(END).as_millisecond());
+    let body = json!({ "kind": "new_normal", "dry_run": true });
+    world.api().await?.post(&dry, &body).await?.assert_problem(503, &dry);
+    let [mut theirs, mut execution, mut incident, mut detection] = [const { String::new() }; 4];
+    let [mut backtest, mut dry_run] = [const { String::new() }; 2];
     for item in world.all_items().await? {
         match (text(&item, "type").as_str(), text(&item, "customer_id").as_str()) {
             ("usage_anomaly", "theirs") => theirs = text(&item, "anomaly_id"),
             ("duration_spike", "acme") => execution = text(&item, "anomaly_id"),
             ("incident", "theirs") => incident = text(&item, "incident_id"),
             ("detection_run", _) => detection = text(&item, "detection_id"),
-            ("backtest", _) => backtest = text(&item, "backtest_id"),
+            ("backtest", _) if text(&item, "about").is_empty() => backtest = text(&item, "backtest_id"),
+            ("backtest", _) => dry_run = text(&item, "backtest_id"),
             _ => {}
         }
     }
-    assert!([&theirs, &execution, &incident, &detection, &backtest].iter().all(|id| !id.is_empty()));
+    let ids = [&theirs, &execution, &incident, &detection, &backtest, &dry_run];
+    assert!(ids.iter().all(|id| !id.is_empty()), "{ids:?}");
     // "mine" in base64url.
     let end = at(END).as_millisecond();
     let (anomaly, other) = (format!("{end}.bandwidth.bWluZQ"), format!("{end}.bandwidth.spike.bWluZQ"));
     let other_execution = format!("{end}.execution_duration.bWluZQ.bmlnaHRseQ");
     let executions = [execution.as_str(), other_execution.as_str()];
-    Ok((world, table([&theirs, &anomaly], executions, [&incident, &other], &detection, &backtest)))
+    let runs = [detection.as_str(), &backtest, &dry_run];
+    Ok((world, table([&theirs, &anomaly], executions, [&incident, &other], runs)))
 }
 
 /// All items but the counts of work, which a refused request may raise.

@@ -21,7 +21,7 @@ const DAYS: u32 = 40;
 const BURST: u32 = 37 * 24 + 20;
 
 /// A customer with a burst of an hour, and a steady one.
-async fn starting() -> Result<Starting> {
+pub(crate) async fn starting() -> Result<Starting> {
     let starting = Starting::new().await?;
     let start = at(END) - SignedDuration::from_hours(i64::from(24 * DAYS));
     for (customer, calls) in [
@@ -45,7 +45,7 @@ async fn ask(starting: &Starting, body: &Value) -> Result<(Value, BacktestReques
 }
 
 /// A detector whose clock is that of the API, some minutes later.
-async fn detector(starting: &Starting) -> Result<App> {
+pub(crate) async fn detector(starting: &Starting) -> Result<App> {
     let mut app = starting.world.app().await?;
     app.clock = minutes_later;
     Ok(app)

@@ -26,6 +26,9 @@ pub(crate) const EVENTS: [&str; 41] = [
     "api-acknowledge-incident",
     "api-resolve-incident",
     "api-reopen-incident",
+    "api-feedback",
+    "api-feedback-incident",
+    "api-feedback-dry-run",
     "api-baselines",
     "api-usage",
     "api-metrics",
@@ -125,6 +128,11 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-reopen-incident" => {
             ok(json!({ "/state": "open", "/closed_at": null, "/history/5/action": "reopen" }))
         }
+        "api-feedback" => ok(json!({
+            "/kind": "confirmed", "/given_by": "local-admin", "/note": "a stolen key", "/threshold_factor": 1.0,
+        })),
+        "api-feedback-incident" => (202, json!({ "/status": "queued", "/days": 30 })),
+        "api-feedback-dry-run" => ok(json!({ "/status": "completed", "/customer_ids/0": "cust_0001" })),
         "api-baselines" => ok(json!({
             "/customer_id": "cust_0001", "/baselines/3/metric": "compute_time", "/baselines/4": null,
         })),
@@ -192,7 +200,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
                 let in_file = event["pathParameters"]["incident_id"].as_str().context("an id")?;
                 event = serde_json::from_str(&event.to_string().replace(in_file, id))?;
             }
-            "api-detection" | "api-backtest" => {
+            "api-detection" | "api-backtest" | "api-feedback-dry-run" => {
                 let field = if name == "api-detection" { "detection_id" } else { "backtest_id" };
                 let id = started[field].as_str().context("an id of a run")?;
                 let in_file = event["pathParameters"][field].as_str().context("an id")?;
@@ -204,7 +212,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
             _ => {}
         }
         let mut answered = answer(&deployed, &event).await?;
-        if ["api-detection", "api-backtest"].contains(&name) {
+        if ["api-detection", "api-backtest", "api-feedback-dry-run"].contains(&name) {
             for _ in 0..100 {
                 if answered.body["status"] == "completed" {
                     break;
@@ -230,7 +238,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         match name {
             "api-config" => etags[0] = headers["etag"].clone(),
             "api-customer-config" => etags[1] = headers["etag"].clone(),
-            "api-start-detection" | "api-start-backtest" => started = body,
+            "api-start-detection" | "api-start-backtest" | "api-feedback-incident" => started = body,
             "api-dashboard" => {
                 let page = body.as_str().context("a page")?;
                 let (_, named) = page.split_once("src=\"./assets/").context("a script")?;

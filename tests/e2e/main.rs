@@ -26,6 +26,7 @@ mod deployed;
 mod engines;
 mod executions;
 mod expressions;
+mod feedback;
 mod finished;
 mod first_days;
 mod first_use;

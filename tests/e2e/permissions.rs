@@ -213,6 +213,13 @@ async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
             assert_eq!(answer.status, 200, "{step} {path}: {}", answer.text);
         }
     }
+    for path in [
+        format!("/v1/incidents/{end}.{id}/feedback"),
+        format!("/v1/anomalies/{end}.compute_time.Yw/feedback"),
+    ] {
+        let answer = api.post(&path, &json!({ "kind": "confirmed" })).await?;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    }
     for path in ["/v1/config", "/v1/config/customers/c"] {
         let answer =
             api.put(path, "\"0\"", &json!({ "metrics": { "compute_time": { "threshold": 3.5 } } })).await?;

@@ -84,7 +84,13 @@ impl World {
     pub async fn record(&self, made: &[Made]) -> Result<()> {
         let store =
             AnomalyStore::new(&StoreConfig { table: self.table.clone(), retention_days: 90 }, &self.aws);
-        let judged_by = JudgedBy { catalog_version: "catalog", config_version: "0", mute: None };
+        let judged_by = JudgedBy {
+            catalog_version: "catalog",
+            config_version: "0",
+            mute: None,
+            detector: "seasonal",
+            excess: None,
+        };
         let writer = Writer { run_id: "made", now: timestamp() };
         for made in made {
             let item = AnomalyItem::new(&made.anomaly()?, None, &judged_by, store.retention(), writer.run_id);

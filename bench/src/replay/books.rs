@@ -107,7 +107,7 @@ impl Ledger for Books<'_> {
 
     async fn pause(&self, _: Duration) {}
 
-    async fn policies(&self) -> anyhow::Result<Policies> {
+    async fn policies(&self, _: Timestamp) -> anyhow::Result<Policies> {
         Ok(self.policies.clone())
     }
 

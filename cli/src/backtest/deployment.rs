@@ -1,15 +1,16 @@
-//! The settings, the catalog and the policies of a deployed stack.
+//! The settings, the catalog, the policies and the feedback of a deployed stack.
 
 use ::backtest::Deployment;
 use anyhow::Context;
 use aws_sdk_lambda::Client;
-use catalog::Catalog;
+use catalog::{Catalog, Said};
 use environment::Env;
+use jiff::Timestamp;
 use platform::aws::{self, SdkConfig};
 use store::{AnomalyStore, StoreConfig};
 
 /// What the detector of a stack judges by, and its catalog.
-pub(crate) async fn of_stack(prefix: &str) -> anyhow::Result<(Deployment, Catalog)> {
+pub(crate) async fn of_stack(prefix: &str, now: Timestamp) -> anyhow::Result<(Deployment, Catalog)> {
     let sdk = aws::config().await;
     aws::ensure_account(&sdk).await?;
     let name = format!("{prefix}-anomaly-detection");
@@ -22,7 +23,10 @@ pub(crate) async fn of_stack(prefix: &str) -> anyhow::Result<(Deployment, Catalo
     let store = AnomalyStore::new(&StoreConfig::from_env(&env).with_context(wrong)?, &sdk);
     let (policy, customers) =
         store.policies().await.with_context(|| format!("the policies of the stack {prefix}"))?;
-    let deployment = Deployment { policy, customers, ..Deployment::from_env(&env).with_context(wrong)? };
+    let feedback = store.feedback().await.with_context(|| format!("the feedback of the stack {prefix}"))?;
+    let said = Said { feedback, at: now };
+    let deployment =
+        Deployment { policy, customers, said, ..Deployment::from_env(&env).with_context(wrong)? };
     Ok((deployment, catalog))
 }
 

@@ -154,8 +154,16 @@ impl Modelled<'_> {
             .incidents
             .iter()
             .filter(|incident| incident.subject.metric == spec.name && incident.subject.entity == entity);
-        let out: Vec<_> = of_series.filter_map(|incident| incident::hours(incident, end.start())).collect();
-        let is_out = |hour: Hour| out.iter().any(|hours| incident::stays_out(hours, hour, day));
+        let of_series: Vec<_> = of_series.collect();
+        let out: Vec<_> =
+            of_series.iter().filter_map(|incident| incident::hours(incident, end.start())).collect();
+        let grown = of_series.iter().filter_map(|incident| self.policies.confirmed_hours(incident));
+        let confirmed: Vec<_> =
+            grown.chain(self.policies.left_out(key, &spec.name).iter().cloned()).collect();
+        let is_out = |hour: Hour| {
+            confirmed.iter().any(|hours| hours.contains(&hour))
+                || out.iter().any(|hours| incident::stays_out(hours, hour, day))
+        };
         let calm = hours.clone().without(is_out);
         let model = Model::fit(&calm, &calendar, &Profile::FLAT);
         (calm, model)

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use catalog::Policies;
-use catalog::Shard;
 use catalog::{Aggregate, MetricSpec};
+use catalog::{Policies, Said, Shard};
 use detection::incident::{self, Incident};
 use detection::{Age, BaselineDays, CustomerId, Direction, Excluded, Series, Window};
 use futures::future::try_join_all;
@@ -176,12 +175,15 @@ pub(crate) async fn steps(
     }
 }
 
-/// The policies that hold for these customers.
+/// The policies that hold for these customers, with their feedback.
 pub(crate) async fn policies_of(app: &App, customers: &[CustomerId]) -> Result<Policies, Problem> {
     let own = customers.iter().map(|customer| app.store.policy(Some(customer)));
-    let (global, own) = try_join!(app.store.policy(None), try_join_all(own))?;
+    let feedback = customers.iter().map(|customer| app.store.feedback_of(customer));
+    let (global, own, feedback) =
+        try_join!(app.store.policy(None), try_join_all(own), try_join_all(feedback))?;
     let own = customers.iter().cloned().zip(own).filter(|(_, policy)| policy.version > 0).collect();
-    Ok(Policies::resolve(&app.catalog, &app.settings, global, own))
+    let said = Said { feedback: feedback.into_iter().flatten().collect(), at: app.now()? };
+    Ok(Policies::resolve(&app.catalog, &app.settings, global, own).with_feedback(&app.catalog, &said))
 }
 
 async fn try_usage(app: &App, request: &SweepRequest<'_>) -> Result<HashMap<CustomerId, Usage>, UsageError> {

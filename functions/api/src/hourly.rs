@@ -72,7 +72,13 @@ impl Hourly {
         let end = newest.plus(1).start();
         let out: Vec<_> =
             self.incidents_of(spec).filter_map(|incident| incident::hours(incident, end)).collect();
-        let is_out = |hour: Hour| out.iter().any(|hours| incident::stays_out(hours, hour, calendar.day()));
+        let grown = self.incidents_of(spec).filter_map(|incident| policies.confirmed_hours(incident));
+        let confirmed: Vec<_> =
+            grown.chain(policies.left_out(customer, &spec.name).iter().cloned()).collect();
+        let is_out = |hour: Hour| {
+            confirmed.iter().any(|hours| hours.contains(&hour))
+                || out.iter().any(|hours| incident::stays_out(hours, hour, calendar.day()))
+        };
         let assessment = detection::assess_without(is_out, &hours, *newest, since, calendar, peers, settings);
         let assessment = if assessment.is_anomalous() {
             let all: Vec<_> = app.catalog.metrics().iter().map(|spec| self.hours(app, spec)).collect();

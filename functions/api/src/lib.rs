@@ -1,5 +1,5 @@
-//! The API: checks on demand, anomalies and incidents with actions of people, usage for charts, sources, settings, and the
-//! dashboard's files.
+//! The API: checks on demand, anomalies and incidents with actions and feedback of people, usage for charts, sources, settings,
+//! and the dashboard's files.
 //!
 //! ```text
 //! gateway (token, scope) ─ router ─ who asks (access) ─ what is asked (params) ─ route ─ answer or problem
@@ -107,12 +107,15 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::anomaly_actions::acknowledge))
         .routes(routes!(routes::anomaly_actions::resolve))
         .routes(routes!(routes::anomaly_actions::reopen))
+        .routes(routes!(routes::feedback::on_anomaly))
         .routes(routes!(routes::incidents::list))
         .routes(routes!(routes::incidents::detail))
         .routes(routes!(routes::related::list))
         .routes(routes!(routes::incident_actions::acknowledge))
         .routes(routes!(routes::incident_actions::resolve))
         .routes(routes!(routes::incident_actions::reopen))
+        .routes(routes!(routes::feedback::on_incident))
+        .routes(routes!(routes::feedback::dry_run))
         .routes(routes!(routes::customers::baselines))
         .routes(routes!(routes::customers::usage))
         .routes(routes!(routes::series::of_customer))

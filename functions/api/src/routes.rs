@@ -12,6 +12,7 @@ pub(crate) mod dashboard;
 pub(crate) mod detections;
 pub(crate) mod entities;
 pub(crate) mod event_checks;
+pub(crate) mod feedback;
 pub(crate) mod incident_actions;
 pub(crate) mod incidents;
 pub(crate) mod related;

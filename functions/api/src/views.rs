@@ -1,6 +1,6 @@
 //! Shapes of answers that several routes share.
 
-use detection::{Action, AnomalyKind, Direction, Evidence, Severity, State, Window};
+use detection::{AnomalyKind, Deed, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -10,12 +10,14 @@ use crate::access::Caller;
 
 mod about;
 mod check;
+mod feedback;
 mod incident;
 mod time;
 mod why;
 
 pub(crate) use about::AboutView;
 pub(crate) use check::{BaselineView, Check, Checked, Checks};
+pub(crate) use feedback::FeedbackView;
 pub(crate) use incident::IncidentView;
 pub(crate) use time::{Time, TimeForm};
 pub(crate) use why::WhyView;
@@ -84,11 +86,11 @@ pub(crate) struct AnomalyView {
     pub expires_at: Time,
 }
 
-/// One action on an anomaly or an incident.
+/// One action or feedback on an anomaly or an incident.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HistoryEntry)]
 pub(crate) struct HistoryView {
-    pub action: Action,
+    pub action: Deed,
     /// The person, by the name in the token.
     pub actor: String,
     pub at: Time,

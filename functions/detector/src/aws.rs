@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use catalog::{Policies, Shard};
+use catalog::{Policies, Said, Shard};
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
 use messaging::alerts::{AwsOutlet, Outlet};
@@ -27,9 +27,11 @@ impl Ledger for App {
         tokio::time::sleep(duration).await;
     }
 
-    async fn policies(&self) -> anyhow::Result<Policies> {
-        let (global, customers) = self.store.policies().await?;
-        Ok(Policies::resolve(&self.catalog, &self.settings, global, customers))
+    async fn policies(&self, at: Timestamp) -> anyhow::Result<Policies> {
+        let read = futures::future::try_join(self.store.policies(), self.store.feedback());
+        let ((global, customers), feedback) = read.await?;
+        let policies = Policies::resolve(&self.catalog, &self.settings, global, customers);
+        Ok(policies.with_feedback(&self.catalog, &Said { feedback, at }))
     }
 
     async fn candidates(

@@ -10,7 +10,7 @@ use ::backtest::{
     Sides, Span, Tally, propose,
 };
 use anyhow::Context;
-use catalog::Shard;
+use catalog::{Said, Shard};
 use detection::model::Peers;
 use detection::{CustomerId, Hour, SettingsError};
 use jiff::{SignedDuration, Timestamp};
@@ -137,9 +137,11 @@ async fn judge(
     limit: Instant,
 ) -> Result<String, Failure> {
     let BacktestRequest { backtest_id, time, question } = request;
-    let (policy, customers) = app.store.policies().await.map_err(|error| Failure::Broken(error.into()))?;
-    let deployment =
-        Deployment { detection: app.detection.clone(), rules: app.incidents.rules, policy, customers };
+    let read = futures::future::try_join(app.store.policies(), app.store.feedback());
+    let ((policy, customers), feedback) = read.await.map_err(|error| Failure::Broken(error.into()))?;
+    let said = Said { feedback, at: *time };
+    let (detection, rules) = (app.detection.clone(), app.incidents.rules);
+    let deployment = Deployment { detection, rules, policy, customers, said };
     let Sides { changed, against, budget } = question.sides(&app.catalog, &deployment)?;
     let until = time.checked_sub(app.detection.window_delay).unwrap_or(*time);
     let past = Past::find(

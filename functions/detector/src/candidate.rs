@@ -169,8 +169,10 @@ fn assess_series(
     let settings = &pass.policies.settings(id)[*metric];
     let incidents = known.of(id.as_str(), *metric);
     let day = calendar.day();
-    if incidents.takes_hours_out() {
-        let is_out = |hour| incidents.stays_out(hour, day);
+    let confirmed = pass.policies.left_out(id, &pass.app.catalog.metrics()[*metric].name);
+    if incidents.takes_hours_out() || !confirmed.is_empty() {
+        let is_confirmed = |hour| confirmed.iter().any(|hours| hours.contains(&hour));
+        let is_out = |hour| is_confirmed(hour) || incidents.stays_out(hour, day);
         assess_without(is_out, hours, newest, since, calendar, peers, settings)
     } else {
         assess(hours, newest, since, calendar, peers, settings)

@@ -171,7 +171,7 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
     let (customer_id, entity) = app.catalog.who(&key);
     let entity = entity.context("its entity cannot be named")?;
 
-    let policies = app.policies().await?;
+    let policies = app.policies(window.end()).await?;
     let writer = Writer { run_id: &run_id, now: app.now()? };
     let run = Request::of_source(&request.source, event.at);
     let pass = Pass {
@@ -196,7 +196,8 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
     for (place, spec) in app.catalog.ruled().iter().enumerate() {
         let value = event.values.get(place).copied().flatten();
         let Past { before, beside } = &past[place];
-        let verdict = rules::verdict(spec, Judged::Event(value), before, beside);
+        let raised = policies.raised(&key, &spec.name).map_or(1.0, |raised| raised.factor);
+        let verdict = rules::verdict(spec, Judged::Event(value), before, beside, raised);
         let metric = app.catalog.modelled().len() + place;
         let candidates = rules::of_verdict(&known, &key, metric, &verdict, &about);
         // An event that is as usual ends no incident: the hourly run does, which sees all events.

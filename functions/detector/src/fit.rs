@@ -50,7 +50,7 @@ pub async fn fit(app: &App, request: &Request, deadline: Instant) {
 /// Fits the buckets that have no fit for the hour `next`. Returns their number and that of their customers.
 async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> anyhow::Result<(u64, u64)> {
     let name = Uuid::new_v4().to_string();
-    let policies = app.policies().await?;
+    let policies = app.policies(next.start()).await?;
     let fits = app.usage.fits(&app.catalog, next, &format!("{name}-fits")).await?;
     let mut missing: Vec<u8> =
         shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();

@@ -30,6 +30,8 @@ pub struct Known {
     kept: Vec<Kept>,
     /// The incidents whose page tells of one that may go on, by the places that those have.
     stories: Vec<IncidentId>,
+    /// The hours of incidents that people confirmed, by customer and metric. They are few.
+    confirmed: Vec<Confirmed>,
 }
 
 /// The known incidents of one customer and metric.
@@ -37,7 +39,11 @@ pub struct Known {
 pub(crate) struct OfSeries<'a> {
     known: &'a Known,
     entries: &'a [Entry],
+    confirmed: &'a [Confirmed],
 }
+
+/// A customer, a metric's place in the catalog, and hours that people confirmed as odd.
+type Confirmed = (Customer, usize, Range<Hour>);
 
 /// A customer's id as two hashes with keys of this process. The ids themselves would be most of the memory. Two of a
 /// billion customers have the same 128 bits with a chance of one to 10^20. Nobody can choose such ids, because the keys
@@ -83,6 +89,7 @@ impl Known {
             entries: Vec::new(),
             kept: Vec::new(),
             stories: Vec::new(),
+            confirmed: Vec::new(),
         }
     }
 
@@ -91,6 +98,14 @@ impl Known {
         let metric = &item.incident.subject.metric;
         if let Some(metric) = catalog.metrics().iter().position(|spec| spec.name == *metric) {
             self.add(item, metric);
+        }
+    }
+
+    /// Adds the hours of an incident that people confirmed.
+    pub(crate) fn confirm(&mut self, incident: &Incident, hours: Range<Hour>, catalog: &Catalog) {
+        let metric = &incident.subject.metric;
+        if let Some(metric) = catalog.metrics().iter().position(|spec| spec.name == *metric) {
+            self.confirmed.push((self.key(&incident.subject.key()), metric, hours));
         }
     }
 
@@ -130,22 +145,26 @@ impl Known {
         entries.retain(|entry| entry.last != Last::No || entry.out.is_any());
         entries.shrink_to_fit();
         kept.shrink_to_fit();
+        self.confirmed.sort_unstable_by_key(|(customer, metric, _)| (*customer, *metric));
     }
 
     /// The incidents of a customer and of the metric at this place of the catalog.
     pub(crate) fn of(&self, customer: &str, metric: usize) -> OfSeries<'_> {
         let [Some(first), Some(last)] = Direction::BOTH.map(|direction| series(metric, direction)) else {
-            return OfSeries { known: self, entries: &[] };
+            return OfSeries { known: self, entries: &[], confirmed: &[] };
         };
-        if self.entries.is_empty() {
-            return OfSeries { known: self, entries: &[] };
+        if self.entries.is_empty() && self.confirmed.is_empty() {
+            return OfSeries { known: self, entries: &[], confirmed: &[] };
         }
         let customer = self.key(customer);
+        let order = |of: &Confirmed| (of.0, of.1);
+        let begin = self.confirmed.partition_point(|of| order(of) < (customer, metric));
+        let end = self.confirmed.partition_point(|of| order(of) <= (customer, metric));
         let start = self.entries.partition_point(|entry| (entry.customer, entry.series) < (customer, first));
         let of_customer = &self.entries[start..];
         let is_of_series = |entry: &&Entry| entry.customer == customer && entry.series <= last;
         let count = of_customer.iter().take_while(is_of_series).count();
-        OfSeries { known: self, entries: &of_customer[..count] }
+        OfSeries { known: self, entries: &of_customer[..count], confirmed: &self.confirmed[begin..end] }
     }
 
     /// The newest hour of the run's window.
@@ -182,13 +201,15 @@ impl<'a> OfSeries<'a> {
 
     /// Whether models of these days may leave hours out.
     pub(crate) fn takes_hours_out(self) -> bool {
-        self.entries.iter().any(|entry| entry.out.is_any())
+        !self.confirmed.is_empty() || self.entries.iter().any(|entry| entry.out.is_any())
     }
 
-    /// Whether an hour stays out of the model of a day, because an incident of either direction was active then.
+    /// Whether an hour stays out of the model of a day, because an incident of either direction was active then. What people
+    /// confirmed stays out for good.
     pub(crate) fn stays_out(self, hour: Hour, day: Hour) -> bool {
         let of_each = self.entries.iter().filter_map(|entry| entry.out.hours(self.known.newest()));
-        of_each.into_iter().any(|hours| incident::stays_out(&hours, hour, day))
+        self.confirmed.iter().any(|(_, _, hours)| hours.contains(&hour))
+            || of_each.into_iter().any(|hours| incident::stays_out(&hours, hour, day))
     }
 
     fn last(self, direction: Direction) -> Option<Last> {

@@ -22,7 +22,8 @@ pub trait Ledger {
     /// The time of day, for expiry only.
     fn now(&self) -> anyhow::Result<Timestamp>;
     async fn pause(&self, duration: Duration);
-    async fn policies(&self) -> anyhow::Result<Policies>;
+    /// The policies of operators, and the feedback in force in a window that ends `at`.
+    async fn policies(&self, at: Timestamp) -> anyhow::Result<Policies>;
     /// All candidates of the window. The usage has proved complete before they are returned.
     async fn candidates(
         &self,

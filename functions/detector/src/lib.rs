@@ -25,6 +25,7 @@ mod decide;
 mod event;
 mod examples;
 mod fit;
+mod heard;
 mod intake;
 pub mod known;
 mod late;

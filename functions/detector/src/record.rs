@@ -17,6 +17,7 @@ use store::{
 use crate::app::App;
 use crate::candidate::Candidate;
 use crate::decide::{Decision, Group, by_customer, is_newest, observation, subject};
+use crate::heard::{excess, with_feedback};
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
 use crate::pass::{Order, Pass, ensure_time_left};
@@ -278,7 +279,10 @@ fn anomaly_item(
     incident: Option<&Incident>,
 ) -> AnomalyItem {
     let Pass { app, window, policies, writer, .. } = pass;
+    let (opinion, spec) = (&finding.comparison.opinion, &app.catalog.metrics()[candidate.metric]);
     let judged_by = JudgedBy {
+        detector: opinion.detail.name(),
+        excess: excess(policies, candidate, spec, opinion).map(|(excess, _)| excess),
         catalog_version: app.catalog.version(),
         config_version: policies.version(&candidate.customer_id),
         mute: candidate.mute(pass),
@@ -358,6 +362,12 @@ pub(crate) fn anomaly(
         // The general steps are about usage and invoices.
         anomaly.investigation_steps = own;
     }
+    with_feedback(of_entity(app, anomaly, candidate, finding), candidate, finding, spec, policies)
+}
+
+/// The same with what a source with entities tells of it.
+fn of_entity(app: &App, anomaly: Anomaly, candidate: &Candidate, finding: &Finding) -> Anomaly {
+    let spec = &app.catalog.metrics()[candidate.metric];
     let Some(entities) = app.catalog.entities() else { return anomaly };
     let about = candidate.about.as_deref().cloned().unwrap_or_else(|| About::of(app.catalog.name()));
     let [tenant_noun, entity_noun] = entities.nouns.own();

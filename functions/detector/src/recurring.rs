@@ -4,10 +4,10 @@
 //! that is repeated decides as before.
 
 use anyhow::Context;
+use detection::TimeZone;
 use detection::incident::{Occurrence, REACH, recurs};
-use detection::{Action, TimeZone};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use store::IncidentItem;
+use store::HistoryEntry;
 
 use crate::candidate::Candidate;
 use crate::decide::{Group, Recurring, by_customer, observation, subject};
@@ -60,12 +60,9 @@ pub(crate) async fn of(
     let since = until.checked_sub(REACH).context("the window is out of range")?;
     let earlier = ledger.closed_incidents(&subject(pass.app, candidate), since, until).await?;
     let opening = Occurrence::opening(&observation(pass, candidate), candidate.direction);
-    let earlier = earlier.iter().map(|item| (Occurrence::of(&item.incident), is_confirmed(item)));
+    let earlier = earlier
+        .iter()
+        .map(|item| (Occurrence::of(&item.incident), HistoryEntry::is_confirmed(&item.history)));
     let utc = TimeZone::utc();
     Ok(recurs(&opening, earlier, pass.policies.time_zone(&candidate.customer_id).unwrap_or(&utc)))
-}
-
-/// Whether a person said that the incident is real.
-fn is_confirmed(item: &IncidentItem) -> bool {
-    item.history.iter().any(|entry| entry.action == Action::Acknowledge)
 }

@@ -70,7 +70,8 @@ pub(crate) async fn candidates(
         };
         usage.series += 1;
         entities.insert(key.as_slice());
-        let verdict = lasting(spec, (now, earlier), before, &all_beside.of(*metric, key));
+        let raised = pass.policies.raised(&id, &spec.name).map_or(1.0, |raised| raised.factor);
+        let verdict = lasting(spec, (now, earlier), before, &all_beside.of(*metric, key), raised);
         note(usage, spec, &verdict);
         let about = About::of_events(catalog.name(), now.events, now.bad);
         let place = catalog.modelled().len() + metric;
@@ -167,13 +168,18 @@ pub(crate) fn needs_outcomes(spec: &MetricSpec) -> bool {
 }
 
 /// What a metric's rules say together: the most severe anomaly, or else that all is as usual if any of them can tell.
+///
+/// * `raised`: how many times their limits feedback asks for.
 pub(crate) fn verdict(
     spec: &MetricSpec,
     judged: Judged<'_>,
     before: &EventFigures,
     beside: &Beside,
+    raised: f64,
 ) -> Verdict {
-    let verdicts = spec.rules.iter().filter_map(|of| of_rule(spec, &of.rule, judged, before, beside));
+    let of_rule =
+        |rule: &Rule| of_rule(spec, rule, judged, before, beside).map(|verdict| rule.raised(verdict, raised));
+    let verdicts = spec.rules.iter().filter_map(|of| of_rule(&of.rule));
     verdicts.max_by_key(weight).unwrap_or(NO_DATA)
 }
 
@@ -183,8 +189,12 @@ fn lasting(
     (now, earlier): (&EventFigures, &[EventFigures]),
     before: &EventFigures,
     beside: &Beside,
+    raised: f64,
 ) -> Verdict {
-    let of_window = |rule, figures| of_rule(spec, rule, Judged::Window(figures), before, beside);
+    let of_window = |rule: &Rule, figures| {
+        let verdict = of_rule(spec, rule, Judged::Window(figures), before, beside)?;
+        Some(rule.raised(verdict, raised))
+    };
     let verdicts = spec.rules.iter().filter_map(|MetricRule { rule, lasting }| {
         let newest = of_window(rule, now)?;
         let Verdict::Anomalous(Finding { direction, comparison, .. }) = newest else { return Some(newest) };

@@ -119,8 +119,8 @@ pub async fn steps(
         figures.phase = "sending alerts that earlier runs left behind";
         outbox.publish_left_over(ledger, left_over(app), run_id, deadline).await;
     }
-    figures.phase = "reading the policies";
-    let policies = ledger.policies().await?;
+    figures.phase = "reading the policies and the feedback";
+    let policies = ledger.policies(window.end()).await?;
     let order = Order::InOrder;
     let policies = &policies;
     let (customers, delay_hours, number, stop) = (&request.customers[..], 0, 0, None);
@@ -267,6 +267,9 @@ async fn incidents(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<Known
         let customer = item.incident.subject.key();
         if chosen.is_empty() || customer == ALL_CUSTOMERS || chosen.contains(&*customer) {
             known.see(&item, &app.catalog);
+            if let Some(hours) = pass.policies.confirmed_hours(&item.incident) {
+                known.confirm(&item.incident, hours, &app.catalog);
+            }
         }
     };
     ledger.incidents_since(from, now, see).await?;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use detection::feedback::Precisions;
 use detection::incident::IncidentState;
 use detection::{Severity, units};
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,8 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::text::{cut, unlinked};
+
+mod precision;
 
 /// The e-mail of the digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct Day {
     told: u64,
     /// The entries that are shown, the largest first.
     largest: Vec<Entry>,
+    /// How often people confirm what was found.
+    precisions: Precisions,
 }
 
 /// A channel and its undelivered alerts. None if their number is unknown.
@@ -113,6 +118,10 @@ async fn compose_and_publish(app: &App, topic: &str, to: Timestamp) -> anyhow::R
         });
         undelivered.push((channel.name.clone(), waiting.ok().map(|waiting| waiting.len() as u64)));
     }
+    match app.store.feedback().await {
+        Ok(feedback) => day.precisions = Precisions::of(&feedback, to),
+        Err(error) => tracing::warn!(error = error_chain(&error), "the feedback cannot be read"),
+    }
     let mail = compose(&day, &undelivered);
     app.sender.topics.publish(topic, Some(&mail.subject), &mail.text).await?;
     tracing::info!(digest.incidents = day.told, digest.to = %to, "daily digest sent");
@@ -142,7 +151,8 @@ impl From<IncidentItem> for Entry {
 impl Day {
     pub fn new(from: Timestamp, to: Timestamp) -> Self {
         let [opened, open, resolved, accepted, stale] = [Count::default(); 5];
-        Self { from, to, opened, open, resolved, accepted, stale, told: 0, largest: Vec::new() }
+        let precisions = Precisions::default();
+        Self { from, to, opened, open, resolved, accepted, stale, told: 0, largest: Vec::new(), precisions }
     }
 
     pub fn add(&mut self, entry: Entry) {
@@ -175,12 +185,12 @@ impl Day {
 
 /// Writes the digest of the incidents of a day.
 pub fn compose(day: &Day, undelivered: &[Undelivered]) -> Mail {
-    let Day { to, opened, open, resolved, accepted, stale, told, largest, .. } = day;
-    let undelivered = undelivered_text(undelivered);
+    let Day { to, opened, open, resolved, accepted, stale, told, largest, precisions, .. } = day;
+    let (undelivered, precision) = (undelivered_text(undelivered), precision::lines(precisions));
     if *told == 0 && undelivered.is_none() {
         return Mail {
             subject: "[MeterFlow] Daily digest: nothing to report".to_owned(),
-            text: format!("No usage anomalies in the 24 hours to {to}: nothing to report.\n"),
+            text: format!("No usage anomalies in the 24 hours to {to}: nothing to report.\n{precision}"),
         };
     }
     let mut text = format!("Incidents of the 24 hours to {to}\n\n");
@@ -195,6 +205,7 @@ pub fn compose(day: &Day, undelivered: &[Undelivered]) -> Mail {
     if let Some(undelivered) = undelivered {
         let _ = writeln!(text, "{:<12}{undelivered}", "Undelivered");
     }
+    text.push_str(&precision);
     if *told > 0 {
         let title = if *told > LARGEST as u64 { "The ten largest" } else { "All of them, the largest first" };
         let _ = writeln!(text, "\n{title}\n");

@@ -1,12 +1,15 @@
 //! What the usage is judged by.
 
+use std::ops::Range;
+
 use catalog::{
-    Catalog, CatalogError, DetectionConfig, IncidentConfig, MetricSpec, Policies, PolicyRefusal,
+    Catalog, CatalogError, DetectionConfig, IncidentConfig, MetricSpec, Policies, PolicyRefusal, Said,
     StoredPolicy, validate,
 };
 use detection::incident::Rules;
 use detection::{
-    CustomerId, Hour, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone, Window,
+    CustomerId, Hour, Incident, MetricName, Mute, Policy, Sensitivity, Settings, SettingsError, TimeZone,
+    Window,
 };
 use environment::{ConfigError, Env};
 
@@ -19,6 +22,8 @@ pub struct Deployment {
     pub policy: StoredPolicy,
     /// The policies of single customers.
     pub customers: Vec<(CustomerId, StoredPolicy)>,
+    /// The feedback of people.
+    pub said: Said,
 }
 
 /// Everything that decides what pages. A value of this type is valid.
@@ -32,6 +37,7 @@ pub struct Configuration {
     /// The policy for all customers without its metrics, which are in the settings.
     policy: Policy,
     customers: Vec<(CustomerId, StoredPolicy)>,
+    said: Said,
     rules: Rules,
     /// The time zone of all customers, in place of those of their policies.
     zone: Option<TimeZone>,
@@ -58,6 +64,7 @@ impl Deployment {
             rules: IncidentConfig::from_env(env)?.rules,
             policy: StoredPolicy::default(),
             customers: Vec::new(),
+            said: Said::default(),
         })
     }
 }
@@ -78,7 +85,7 @@ impl Configuration {
         deployment: Deployment,
         zone: Option<TimeZone>,
     ) -> Result<Self, ConfigurationError> {
-        let Deployment { detection, rules, policy: stored, customers } = deployment;
+        let Deployment { detection, rules, policy: stored, customers, said } = deployment;
         let usual = catalog.settings(&detection)?;
         let global = match policy {
             Some(policy) => {
@@ -88,9 +95,10 @@ impl Configuration {
             None => stored,
         };
         let policy = Policy { metrics: Default::default(), ..global.policy.clone() };
-        let policies = Policies::resolve(&catalog, &usual, global, customers.clone());
+        let policies =
+            Policies::resolve(&catalog, &usual, global, customers.clone()).with_feedback(&catalog, &said);
         let settings = policies.settings_of_all().to_vec();
-        Ok(Self { catalog, settings, policies, policy, customers, rules, zone })
+        Ok(Self { catalog, settings, policies, policy, customers, said, rules, zone })
     }
 
     /// The same with another sensitivity of all metrics. A customer's own policy still comes first.
@@ -130,7 +138,8 @@ impl Configuration {
     /// The same after a change of the settings.
     fn resolved(mut self) -> Self {
         let policy = StoredPolicy { policy: self.policy.clone(), ..StoredPolicy::default() };
-        self.policies = Policies::resolve(&self.catalog, &self.settings, policy, self.customers.clone());
+        let policies = Policies::resolve(&self.catalog, &self.settings, policy, self.customers.clone());
+        self.policies = policies.with_feedback(&self.catalog, &self.said);
         self
     }
 
@@ -174,6 +183,16 @@ impl Configuration {
 
     pub(crate) fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
         self.policies.mute(customer, metric, window)
+    }
+
+    /// The hours of a series that people confirmed as odd.
+    pub(crate) fn left_out(&self, customer: &CustomerId, metric: &MetricName) -> &[Range<Hour>] {
+        self.policies.left_out(customer, metric)
+    }
+
+    /// Whether people took the level of an incident for normal.
+    pub(crate) fn accepts(&self, incident: &Incident) -> bool {
+        self.policies.accepts(incident)
     }
 
     /// Which of the hours from `first` on are muted. `None` if none is, or all are.

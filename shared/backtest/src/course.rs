@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use detection::ensemble::Assessment;
 use detection::incident::{
-    self, Event, Incident, OUT_DAYS, Observation, Occurrence, Rules, Seen, Step, Subject, Watched, recurs,
+    self, Event, Handled, Incident, OUT_DAYS, Observation, Occurrence, Rules, Seen, Step, Subject, Watched,
+    recurs,
 };
-use detection::{Calendar, Hour, Mute, Settings, TimeZone, Verdict};
+use detection::{Calendar, FeedbackKind, Hour, Mute, Settings, TimeZone, Verdict};
 
 use crate::flagged::Outcome;
 
@@ -82,14 +83,23 @@ impl Course {
     }
 
     /// Takes what was decided about an hour.
+    ///
+    /// * `accepts`: whether people took the level of an incident for normal.
     pub(crate) fn take(
         &mut self,
         assessment: &Assessment,
         decided: Option<(Look<'_>, Step)>,
         rules: &Rules,
+        accepts: impl Fn(&Incident) -> bool,
     ) -> Became {
         let still_holds = || Became { outcome: self.of_verdict(assessment), is_over: false };
-        let Some((look, Step::Become { mut incident, page })) = decided else { return still_holds() };
+        let Some((look, Step::Become { mut incident, mut page })) = decided else { return still_holds() };
+        if accepts(&incident)
+            && let Handled::Become { incident: normal, .. } =
+                incident.after(FeedbackKind::NewNormal, look.observation.window_end)
+        {
+            (incident, page) = (normal, None);
+        }
         if let Some(event) = page {
             incident.note_page(event, true, &look.observation);
         }

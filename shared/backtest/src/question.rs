@@ -1,8 +1,8 @@
 //! What a program asks a backtest: the body of a request, and the limits of its work.
 
-use catalog::Catalog;
+use catalog::{Catalog, Said};
 use detection::calendar::UnknownTimeZone;
-use detection::{CustomerId, Policy, Sensitivity, TimeZone};
+use detection::{CustomerId, Feedback, FeedbackKind, Policy, Sensitivity, TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{Budget, BudgetError};
@@ -24,6 +24,9 @@ pub struct Question {
     /// sensitivity is compared with the present settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Policy>,
+    /// A feedback that nobody gave yet. The answer is compared with the present feedback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
     /// Name of the time zone of the customers.
@@ -73,7 +76,10 @@ impl Question {
 
     /// Whether the answer has a difference.
     fn is_compared(&self) -> bool {
-        self.against.is_some() || self.policy.is_some() || self.sensitivity.is_some()
+        self.against.is_some()
+            || self.policy.is_some()
+            || self.sensitivity.is_some()
+            || self.feedback.is_some()
     }
 
     /// The refusal of a question about so many customers. `None` if it may be answered.
@@ -91,6 +97,20 @@ impl Question {
         })
     }
 
+    /// The present feedback, with the one of the question in the place of an earlier one. What is expected is expected in the
+    /// days of the past, too.
+    fn said(&self, present: &Said) -> Said {
+        let Some(own) = &self.feedback else { return present.clone() };
+        let own = match own.kind {
+            FeedbackKind::Expected => own.clone().weeks_earlier(i64::from(self.days) / 7 + 1),
+            _ => own.clone(),
+        };
+        let mut feedback = present.feedback.clone();
+        feedback.retain(|other| other.about != own.about);
+        feedback.push(own);
+        Said { feedback, at: present.at }
+    }
+
     /// The configurations of a question in a deployment.
     ///
     /// # Errors
@@ -99,14 +119,17 @@ impl Question {
     pub fn sides(&self, catalog: &Catalog, deployment: &Deployment) -> Result<Sides, QuestionError> {
         let zone =
             self.time_zone.as_deref().map(TimeZone::named).transpose().map_err(QuestionError::TimeZone)?;
-        let configuration = |policy: Option<Policy>| {
-            Configuration::new(catalog.clone(), policy, deployment.clone(), zone.clone())
+        let configuration = |policy: Option<Policy>, said: Said| {
+            let deployment = Deployment { said, ..deployment.clone() };
+            Configuration::new(catalog.clone(), policy, deployment, zone.clone())
         };
-        let mut changed = configuration(self.policy.clone()).map_err(QuestionError::Policy)?;
+        let mut changed =
+            configuration(self.policy.clone(), self.said(&deployment.said)).map_err(QuestionError::Policy)?;
         if let Some(sensitivity) = self.sensitivity {
             changed = changed.with_sensitivity(sensitivity);
         }
-        let against = self.is_compared().then(|| configuration(self.against.clone()));
+        let against =
+            self.is_compared().then(|| configuration(self.against.clone(), deployment.said.clone()));
         let budget = self.budget.as_deref().map(str::parse).transpose().map_err(QuestionError::Budget)?;
         Ok(Sides { changed, against: against.transpose().map_err(QuestionError::Against)?, budget })
     }

@@ -26,6 +26,7 @@ pub(crate) struct Watch<'a> {
     metric: usize,
     spec: &'a MetricSpec,
     settings: &'a Settings,
+    configuration: &'a Configuration,
     zone: TimeZone,
     /// The first hour of the customer.
     since: Hour,
@@ -78,6 +79,7 @@ impl<'a> Watch<'a> {
             metric: series.metric,
             spec,
             settings,
+            configuration,
             zone: configuration.zone_of(&customer.id).cloned().unwrap_or_default(),
             since,
             hours,
@@ -129,9 +131,13 @@ impl<'a> Watch<'a> {
         assessment
     }
 
-    /// The hours of incidents that the model of a day leaves out when the hour `newest` is judged.
+    /// The hours of incidents that the model of a day leaves out when the hour `newest` is judged, and those that people
+    /// confirmed.
     fn left_out(&self, newest: Hour, day: Hour) -> Vec<Range<Hour>> {
-        [&self.spikes, &self.drops].into_iter().flat_map(|course| course.left_out(newest, day)).collect()
+        let of_incidents = [&self.spikes, &self.drops].into_iter().flat_map(|of| of.left_out(newest, day));
+        let confirmed = self.configuration.left_out(self.customer, &self.spec.name).iter();
+        let confirmed = confirmed.map(|hours| hours.start..hours.end.min(day));
+        of_incidents.chain(confirmed.filter(|hours| !hours.is_empty())).collect()
     }
 
     /// What the incidents of a direction have to do with an assessment. `None` if it is no anomaly of this direction, and no
@@ -176,11 +182,12 @@ impl<'a> Watch<'a> {
             self.flagged.push(first);
             return;
         }
+        let configuration = self.configuration;
         let course = match direction {
             Direction::Spike => &mut self.spikes,
             Direction::Drop => &mut self.drops,
         };
-        let became = course.take(assessment, decided, rules);
+        let became = course.take(assessment, decided, rules, |incident| configuration.accepts(incident));
         self.flagged.extend(became.outcome.and_then(|outcome| anomaly(assessment, newest, outcome, told)));
         if became.is_over {
             self.ends.push(newest.plus(1).start());

@@ -10,6 +10,10 @@ use jiff::Timestamp;
 
 use crate::{Catalog, MetricSpec};
 
+mod feedback;
+
+pub use feedback::Said;
+
 /// A policy as it is stored. Version 0 is the empty policy that nobody has written.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredPolicy {
@@ -28,6 +32,8 @@ pub struct Policies {
     delayed: BTreeMap<u8, Vec<CustomerId>>,
     /// Whether the catalog is of a source with entities. Then ids are keys of its rollup.
     has_entities: bool,
+    /// What people said of findings.
+    heard: feedback::Heard,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +76,7 @@ impl Policies {
             }
         }
         delayed.values_mut().for_each(|customers| customers.sort_unstable());
-        Self { global, customers, delayed, has_entities }
+        Self { global, customers, delayed, has_entities, heard: feedback::Heard::default() }
     }
 
     /// The settings of customers without a policy of their own, in the order of the catalog.
@@ -78,9 +84,9 @@ impl Policies {
         &self.global.settings
     }
 
-    /// The settings of a customer's metrics, in the order of the catalog.
+    /// The settings of a customer's metrics, in the order of the catalog, with thresholds that feedback has raised.
     pub fn settings(&self, customer: &CustomerId) -> &[Settings] {
-        &self.of(customer).settings
+        self.heard.settings(customer).unwrap_or(&self.of(customer).settings)
     }
 
     /// The declared time zone of a customer.
@@ -109,11 +115,13 @@ impl Policies {
     pub fn mute(&self, customer: &CustomerId, metric: &MetricName, window: &Window) -> Option<&Mute> {
         let own = self.own(customer).and_then(|own| own.policy.mute(metric, window));
         own.or_else(|| self.global.policy.mute(metric, window))
+            .or_else(|| self.heard.mute(customer, metric, window))
     }
 
-    /// Whether a customer's own policy has mutes beside those of all customers.
+    /// Whether a customer's own policy or feedback has mutes beside those of all customers.
     pub fn has_own_mutes(&self, customer: &CustomerId) -> bool {
         self.own(customer).is_some_and(|own| !own.policy.mutes.is_empty())
+            || self.heard.planned(customer).is_some()
     }
 
     /// Which of the hours from `first` on are muted, of a metric of customers without mutes of their own. `None` if none is,
@@ -131,7 +139,7 @@ impl Policies {
         count: usize,
     ) -> Option<Vec<bool>> {
         let own = self.own(customer).map(|own| &own.policy);
-        let policies = [Some(&self.global.policy), own].into_iter().flatten();
+        let policies = [Some(&self.global.policy), own, self.heard.planned(customer)].into_iter().flatten();
         muted_hours(&policies.collect::<Vec<_>>(), metric, first, count)
     }
 

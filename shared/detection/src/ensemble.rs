@@ -90,8 +90,7 @@ pub fn confidence(score: f64) -> f64 {
 pub fn judge(recent: &Recent, row: &HourModel, settings: &Settings) -> Assessment {
     let values = recent.windows();
     let views = views(recent, &values, row, settings);
-    let speaker = views.iter().max_by(|a, b| a.rank().total_cmp(&b.rank()));
-    let Some(speaker) = speaker else {
+    let Some(speaker) = view::speaker(&views) else {
         return Assessment::undetermined(reason(recent, &values), row.days);
     };
     let score = speaker.in_thresholds();
@@ -127,7 +126,7 @@ pub fn judge(recent: &Recent, row: &HourModel, settings: &Settings) -> Assessmen
 
 /// What the chosen detectors say of the windows.
 fn views(recent: &Recent, values: &ByLength<f64>, row: &HourModel, settings: &Settings) -> Views {
-    let (detectors, factor) = (settings.detectors(), settings.sensitivity().factor());
+    let (detectors, factor) = (settings.detectors(), settings.factor());
     let mut views = Views::new();
     if detectors.holds(Detector::Seasonal) {
         let parameters = settings.seasonal();

@@ -18,6 +18,7 @@
 //!
 //! - A missing run changes nothing, because only observations change incidents.
 //! - A window that is judged late adds to the count, and may raise severity and peak. It changes nothing else.
+//! - A person's feedback acts at once: a false alarm resolves the incident, and a new normal accepts its level.
 //! - A person's resolve holds while the same deviation goes on. Only a doubling, or an end and a return, opens an
 //!   incident again.
 //! - Only incidents that were paged one by one have an end message.
@@ -41,6 +42,7 @@ mod tests;
 pub use crate::Figures;
 pub use around::{Around, Story, Told};
 pub use ending::{CALM_HOURS, Course, began_after, is_hidden, verdict_beside};
+pub(crate) use exclusion::hours_of;
 pub use exclusion::{OUT_DAYS, excluded, hours, stays_out};
 pub use id::{IncidentId, Subject};
 pub(crate) use id::{decoded, encoded};

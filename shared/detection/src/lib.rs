@@ -9,6 +9,7 @@
 //! ```text
 //! Window ── which period, and which earlier windows of the same hours
 //! Policy ── what operators changed: thresholds, floors, mutes -> Settings
+//! Feedback  what people said of findings: raised thresholds, hours without a say, mutes
 //! Series ── one customer's values of one metric in those windows, zeros and gaps told apart
 //! detectors Series + Settings -> Opinion: a score, what is expected, and what only that detector knows
 //! check  ── the opinions -> Verdict::{Normal, Anomalous, Undetermined}
@@ -49,6 +50,7 @@ pub mod distribution;
 pub mod ensemble;
 pub mod entity;
 pub mod features;
+pub mod feedback;
 pub mod figures;
 pub mod fingerprint;
 pub mod floors;
@@ -88,6 +90,7 @@ pub use deviation::deviation_factor;
 pub use distribution::Distribution;
 pub use ensemble::{Assessment, DetectorSays, Explanation, Why, confidence};
 pub use features::{Features, SeriesFeatures};
+pub use feedback::{Feedback, FeedbackKind};
 pub use figures::{Evidence, Figures};
 pub use fingerprint::fingerprint;
 pub use floors::Floors;
@@ -95,7 +98,7 @@ pub use histogram::Histogram;
 pub use hour::Hour;
 pub use hours::{Aggregate, Hours, Recent};
 pub use incident::{Incident, IncidentId, IncidentState};
-pub use lifecycle::{Action, State, Transition};
+pub use lifecycle::{Action, Deed, State, Transition};
 pub use model::Model;
 pub use names::{CustomerId, EntityPath, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion, SecondOpinion};

@@ -1,6 +1,8 @@
-//! Actions of people on an anomaly. It is open until somebody acknowledges or resolves it, and can be reopened.
+//! Actions and feedback of people on an anomaly. It is open until somebody acknowledges or resolves it, and can be reopened.
 
 use serde::{Deserialize, Serialize};
+
+use crate::FeedbackKind;
 
 /// The state of an anomaly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +15,15 @@ pub enum State {
     Acknowledged,
     /// Nothing is left to do.
     Resolved,
+}
+
+/// What a person did: an action, or a feedback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(untagged)]
+pub enum Deed {
+    Action(Action),
+    Feedback(FeedbackKind),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +58,20 @@ impl State {
         *self == Self::Open
     }
 
+    /// The effect of an action or a feedback. Feedback changes the state of an anomaly only while it is not resolved.
+    pub fn after_deed(self, deed: Deed) -> Transition {
+        let acts = |action: Action| match self.after(action) {
+            Transition::Refused => Transition::Already,
+            transition => transition,
+        };
+        match deed {
+            Deed::Action(action) => self.after(action),
+            Deed::Feedback(FeedbackKind::Confirmed) => Transition::Already,
+            Deed::Feedback(FeedbackKind::Expected) => acts(Action::Acknowledge),
+            Deed::Feedback(FeedbackKind::FalseAlarm | FeedbackKind::NewNormal) => acts(Action::Resolve),
+        }
+    }
+
     /// A resolved anomaly must be reopened before somebody can acknowledge it. Every other step is allowed.
     pub fn after(self, action: Action) -> Transition {
         match (self, action.target()) {
@@ -54,6 +79,27 @@ impl State {
             (Self::Resolved, Self::Acknowledged) => Transition::Refused,
             (_, target) => Transition::To(target),
         }
+    }
+}
+
+impl Deed {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Action(action) => action.as_str(),
+            Self::Feedback(kind) => kind.as_str(),
+        }
+    }
+}
+
+impl From<Action> for Deed {
+    fn from(action: Action) -> Self {
+        Self::Action(action)
+    }
+}
+
+impl From<FeedbackKind> for Deed {
+    fn from(kind: FeedbackKind) -> Self {
+        Self::Feedback(kind)
     }
 }
 
@@ -95,6 +141,35 @@ mod tests {
             (Resolved, Reopen, To(Open)),
         ] {
             assert_eq!(state.after(action), expected, "{state:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn feedback_acts_on_what_is_not_resolved() {
+        use {FeedbackKind::*, State::*, Transition::*};
+        for (state, kind, expected) in [
+            (Open, Confirmed, Already),
+            (Open, Expected, To(Acknowledged)),
+            (Acknowledged, Expected, Already),
+            (Resolved, Expected, Already),
+            (Open, FalseAlarm, To(Resolved)),
+            (Acknowledged, NewNormal, To(Resolved)),
+            (Resolved, FalseAlarm, Already),
+        ] {
+            assert_eq!(state.after_deed(kind.into()), expected, "{state:?} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_deed_is_one_word() {
+        for (deed, word) in [
+            (Deed::from(Action::Resolve), "\"resolve\""),
+            (FeedbackKind::FalseAlarm.into(), "\"false_alarm\""),
+            (FeedbackKind::NewNormal.into(), "\"new_normal\""),
+        ] {
+            assert_eq!(serde_json::to_string(&deed).unwrap(), word);
+            assert_eq!(serde_json::from_str::<Deed>(word).unwrap(), deed);
+            assert_eq!(deed.as_str(), word.trim_matches('"'));
         }
     }
 }

@@ -11,6 +11,8 @@
 
 use serde::Deserialize;
 
+use crate::Verdict;
+
 mod binomial;
 mod burst;
 mod error;
@@ -81,6 +83,33 @@ impl Rule {
             Self::Burst(rule) => rule.validate(),
             Self::DistinctGrowth(rule) => rule.validate(),
             Self::OffHours(rule) => rule.validate(),
+        }
+    }
+
+    /// The least score of an anomaly by its limit. `None` for a rule without a limit that could be raised: a new text is new.
+    pub fn least_score(&self) -> Option<f64> {
+        match self {
+            Self::Rate(rule) => Some(normal::score_of(rule.tail.max(rule.absolute_tail).ln())),
+            Self::Streak(rule) => Some(normal::score_of(rule.chance.ln())),
+            Self::Percentile(_)
+            | Self::Ratio(_)
+            | Self::Threshold(_)
+            | Self::Burst(_)
+            | Self::DistinctGrowth(_) => Some(1.0),
+            Self::Novelty(_) | Self::OffHours(_) => None,
+        }
+    }
+
+    /// A verdict of the rule as if its limit were so many times as far.
+    ///
+    /// * `factor`: at least 1.
+    pub fn raised(&self, verdict: Verdict, factor: f64) -> Verdict {
+        let is_within = |score: f64| self.least_score().is_some_and(|least| score.abs() < factor * least);
+        match verdict {
+            Verdict::Anomalous(found) if factor > 1.0 && is_within(found.comparison.opinion.score) => {
+                Verdict::Normal(found.comparison)
+            }
+            verdict => verdict,
         }
     }
 

@@ -10,6 +10,8 @@ use crate::thresholds::{SettingsError, Thresholds, require};
 pub struct Settings {
     detectors: Detectors,
     sensitivity: Sensitivity,
+    /// How many times the thresholds feedback asks for: from 1 on.
+    raised: f64,
     seasonal: seasonal::Parameters,
     autoregressive: autoregressive::Parameters,
     z_score: z_score::Parameters,
@@ -32,6 +34,7 @@ impl Settings {
         Ok(Self {
             detectors: Detectors::default(),
             sensitivity: Sensitivity::default(),
+            raised: 1.0,
             seasonal: seasonal::Parameters::default().at_spread(thresholds.min_relative_spread)?,
             autoregressive: autoregressive::Parameters::default(),
             z_score: z_score::Parameters::try_from(&thresholds)?,
@@ -50,6 +53,7 @@ impl Settings {
         Ok(Self {
             detectors: self.detectors,
             sensitivity: self.sensitivity,
+            raised: self.raised,
             seasonal: self.seasonal.at_spread(thresholds.min_relative_spread)?,
             autoregressive: self.autoregressive,
             ..other
@@ -112,6 +116,17 @@ impl Settings {
     #[must_use]
     pub fn with_sensitivity(self, sensitivity: Sensitivity) -> Self {
         Self { sensitivity, ..self }
+    }
+
+    /// The same settings with thresholds of the ensemble that feedback has raised. The factor is at least 1.
+    #[must_use]
+    pub fn with_raised(self, factor: f64) -> Self {
+        Self { raised: factor.max(1.0), ..self }
+    }
+
+    /// The factor of all thresholds of the ensemble: that of the sensitivity, raised by feedback.
+    pub fn factor(&self) -> f64 {
+        self.sensitivity.factor() * self.raised
     }
 
     pub fn detectors(&self) -> Detectors {

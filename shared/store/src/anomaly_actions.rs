@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use detection::{AnomalyId, AnomalyPlace, Transition};
+use detection::{AnomalyId, AnomalyPlace, State, Transition};
 use jiff::Timestamp;
 
 use super::conflicts::{BRIEFLY, Conflict, again_after_conflicts};
@@ -23,7 +23,8 @@ impl AnomalyStore {
             let Some(found) = self.anomaly(place, now).await? else {
                 return Ok(Acted::Missing);
             };
-            match found.state.after(entry.action) {
+            let transition = found.state.after_deed(entry.action);
+            match transition {
                 Transition::Already if !says_more(&found.history, entry) => {
                     return Ok(done(found));
                 }
@@ -31,7 +32,11 @@ impl AnomalyStore {
                 _ if found.history.len() >= MAX_HISTORY => return Ok(Acted::HistoryFull),
                 Transition::Already | Transition::To(_) => {}
             }
-            if let Some(changed) = self.change_state(&found, entry).await? {
+            let state = match transition {
+                Transition::To(state) => state,
+                Transition::Already | Transition::Refused => found.state,
+            };
+            if let Some(changed) = self.change_state(&found, state, entry).await? {
                 return Ok(done(changed));
             }
         }
@@ -43,6 +48,7 @@ impl AnomalyStore {
     async fn change_state(
         &self,
         found: &AnomalyItem,
+        state: State,
         entry: &HistoryEntry,
     ) -> Result<Option<AnomalyItem>, StoreError> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -63,7 +69,7 @@ impl AnomalyStore {
             // read.
             .condition_expression(condition)
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":state", text(entry.action.target().as_str()))
+            .expression_attribute_values(":state", text(state.as_str()))
             .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
             .expression_attribute_values(":entry", AttributeValue::L(vec![item]))
             .return_values(ReturnValue::AllNew);

@@ -1,6 +1,7 @@
 //! Closes the anomalies of an incident that has ended.
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::{Incident, State};
@@ -25,23 +26,12 @@ impl AnomalyStore {
 
     /// The keys of the anomalies that are not resolved.
     async fn open_anomalies(&self, incident: &Incident) -> Result<Vec<Attributes>, StoreError> {
-        let text = AttributeValue::S;
-        let from = keys::anomalies_from(incident.opened_at.as_millisecond() - LATE);
-        let to = keys::anomalies_from(incident.last_window.max(incident.last_seen).as_millisecond() + 1);
         let mut keys = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .anomalies_of(incident)
             .filter_expression("incident_id = :id AND (attribute_not_exists(#state) OR #state <> :resolved)")
             .projection_expression("pk, sk")
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":pk", text(keys::customer(&incident.subject.customer_id)))
-            .expression_attribute_values(":from", text(from))
-            .expression_attribute_values(":to", text(to))
-            .expression_attribute_values(":id", text(incident.id().to_string()))
-            .expression_attribute_values(":resolved", text(State::Resolved.as_str().to_owned()))
+            .expression_attribute_values(":resolved", AttributeValue::S(State::Resolved.as_str().to_owned()))
             .into_paginator()
             .items()
             .send();
@@ -50,6 +40,23 @@ impl AnomalyStore {
             found.push(key.map_err(|source| self.unread("the anomalies of an incident", source))?);
         }
         Ok(found)
+    }
+
+    /// The query of all anomalies of an incident.
+    pub(crate) fn anomalies_of(&self, incident: &Incident) -> QueryFluentBuilder {
+        let text = AttributeValue::S;
+        let from = keys::anomalies_from(incident.opened_at.as_millisecond() - LATE);
+        let to = keys::anomalies_from(incident.last_window.max(incident.last_seen).as_millisecond() + 1);
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .filter_expression("incident_id = :id")
+            .expression_attribute_values(":pk", text(keys::customer(&incident.subject.customer_id)))
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(to))
+            .expression_attribute_values(":id", text(incident.id().to_string()))
     }
 
     async fn resolve(&self, key: Attributes) -> Result<(), StoreError> {

@@ -39,6 +39,13 @@ pub struct AnomalyItem {
     /// How sure it is, from 0 to 1. Absent where nothing is known of chance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
+    /// Its score in thresholds of an anomaly as they are configured. Absent where no threshold has to do with it, and in
+    /// items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess: Option<f64>,
+    /// The detector or rule that decided. Absent in items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<String>,
     /// `None` for the usage of customers.
     #[serde(default, flatten)]
     pub about: Option<About>,
@@ -96,6 +103,10 @@ pub struct JudgedBy<'a> {
     pub config_version: &'a str,
     /// The mute that covers it.
     pub mute: Option<&'a Mute>,
+    /// The name of the detector or rule that decided.
+    pub detector: &'a str,
+    /// Its score in thresholds of an anomaly as they are configured. `None` if no threshold has to do with it.
+    pub excess: Option<f64>,
 }
 
 impl AnomalyItem {
@@ -128,6 +139,8 @@ impl AnomalyItem {
             evidence: anomaly.evidence,
             why: anomaly.explanation.as_ref().map(Why::of),
             confidence: anomaly.confidence,
+            excess: judged_by.excess,
+            detector: Some(judged_by.detector.to_owned()),
             about: anomaly.about.clone(),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
@@ -223,7 +236,13 @@ mod tests {
                 description: "a spike".to_owned(),
                 investigation_steps: vec!["look".to_owned()],
             };
-            let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
+            let judged_by = JudgedBy {
+                catalog_version: "v1",
+                config_version: "0",
+                mute: None,
+                detector: "seasonal",
+                excess: Some(1.25),
+            };
             let item = AnomalyItem::new(&anomaly, None, &judged_by, Duration::from_secs(60), "run");
             assert_eq!(
                 (&item.entity_key, &item.execution_key),
@@ -257,6 +276,8 @@ mod tests {
                 "constant_baseline",
                 "type",
                 "confidence",
+                "excess",
+                "detector",
                 "source",
                 "examples",
                 "affected_entities",

@@ -38,6 +38,9 @@ pub struct BacktestRun {
     /// The answer, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The incident or anomaly of a dry run of feedback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
 }
 
 impl AnomalyStore {

@@ -1,9 +1,10 @@
-//! Actions of people on anomalies and incidents: acknowledge, resolve, reopen.
+//! Actions of people on anomalies and incidents: acknowledge, resolve, reopen, and feedback.
 //!
-//! A repeated action changes nothing. A new note with a repeated action is kept.
+//! A repeated action changes nothing. A new note with a repeated action is kept, and so is a feedback that differs from the
+//! last one.
 
-use detection::Action;
 use detection::incident::IncidentId;
+use detection::{Action, Deed, FeedbackKind};
 use serde::{Deserialize, Serialize};
 
 use super::AlertItem;
@@ -18,7 +19,7 @@ pub(crate) const DECISIONS: u32 = 8;
 /// One action on an anomaly or incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEntry {
-    pub action: Action,
+    pub action: Deed,
     /// The person, by the name in the token.
     pub actor: String,
     /// The time in Unix milliseconds.
@@ -48,10 +49,67 @@ pub enum Acted<T> {
     Missing,
 }
 
-/// Whether an action without effect brings a note that is not in the history.
+impl HistoryEntry {
+    /// The last feedback of a history.
+    pub fn last_feedback(history: &[Self]) -> Option<(&Self, FeedbackKind)> {
+        history.iter().rev().find_map(|entry| match entry.action {
+            Deed::Feedback(kind) => Some((entry, kind)),
+            Deed::Action(_) => None,
+        })
+    }
+
+    /// Whether people said that what it is about was real: by feedback, or else by looking into it.
+    pub fn is_confirmed(history: &[Self]) -> bool {
+        match Self::last_feedback(history) {
+            Some((_, kind)) => kind == FeedbackKind::Confirmed,
+            None => history.iter().any(|entry| entry.action == Action::Acknowledge.into()),
+        }
+    }
+}
+
+/// Whether an action without effect on the state brings something that is not in the history.
 pub(crate) fn says_more(history: &[HistoryEntry], entry: &HistoryEntry) -> bool {
     let same = |kept: &HistoryEntry| {
         (kept.action, &kept.actor, &kept.note) == (entry.action, &entry.actor, &entry.note)
     };
-    entry.note.is_some() && !history.iter().any(same)
+    match entry.action {
+        Deed::Action(_) => entry.note.is_some() && !history.iter().any(same),
+        Deed::Feedback(_) => !HistoryEntry::last_feedback(history).is_some_and(|(last, _)| same(last)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(action: impl Into<Deed>, note: Option<&str>) -> HistoryEntry {
+        let (actor, note) = ("ada".to_owned(), note.map(str::to_owned));
+        HistoryEntry { action: action.into(), actor, at: 0, note, by_customer: false }
+    }
+
+    #[test]
+    fn the_last_feedback_decides_whether_something_was_real() {
+        let looked_into = entry(Action::Acknowledge, None);
+        let says = |kind: FeedbackKind| entry(kind, None);
+        for (history, is_confirmed) in [
+            (vec![], false),
+            (vec![looked_into.clone()], true),
+            (vec![looked_into.clone(), says(FeedbackKind::FalseAlarm)], false),
+            (vec![says(FeedbackKind::FalseAlarm), says(FeedbackKind::Confirmed), looked_into.clone()], true),
+            (vec![looked_into, says(FeedbackKind::Expected)], false),
+        ] {
+            assert_eq!(HistoryEntry::is_confirmed(&history), is_confirmed, "{history:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_feedback_is_one_step_and_a_changed_mind_is_another() {
+        let [confirmed, false_alarm] =
+            [FeedbackKind::Confirmed, FeedbackKind::FalseAlarm].map(|kind| entry(kind, None));
+        assert!(says_more(&[], &confirmed));
+        assert!(!says_more(std::slice::from_ref(&confirmed), &confirmed));
+        assert!(says_more(std::slice::from_ref(&confirmed), &entry(FeedbackKind::Confirmed, Some("sure"))));
+        assert!(says_more(&[confirmed.clone(), false_alarm], &confirmed));
+        assert!(!says_more(&[], &entry(Action::Resolve, None)));
+    }
 }

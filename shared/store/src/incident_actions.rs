@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use detection::describe;
 use detection::incident::{self, Event, Incident, IncidentId, Subject};
+use detection::{FeedbackKind, describe};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
@@ -40,7 +40,9 @@ impl AnomalyStore {
             if found.history.len() >= MAX_HISTORY {
                 return Ok(Acted::HistoryFull);
             }
-            if incident.is_open()
+            // Only the latest incident of a subject can go on: open, or as the new normal.
+            let goes_on = incident.is_open() || entry.action == FeedbackKind::NewNormal.into();
+            if goes_on
                 && !found.incident.is_open()
                 && let Some(later) = self.latest_incident(subject, writer.now).await?
                 && later.id() != found.id()

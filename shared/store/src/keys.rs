@@ -9,6 +9,7 @@
 //! | digest of a run | `DIGEST` | `DIGEST#{detected_at}#{counts}` |
 //! | policy | `CONFIG` | `GLOBAL`, or `CUSTOMER#{hash}` |
 //! | version of a policy | `CONFIG_HISTORY#{sk of the policy}` | `VERSION#{version}` |
+//! | feedback | `FEEDBACK` | `CUSTOMER#{hash}#{incident or anomaly}` |
 //! | run on demand | `RUN#{id}` | `RUN` |
 //! | last runs | `STATUS` | `LAST_RUN`, `LAST_COMPLETED`, `LAST_COMPLETED#{shard}` |
 //! | delivery | `DELIVERY#{alert}` | `CHANNEL#{channel}` |
@@ -50,6 +51,9 @@ pub(crate) const INCIDENT_PARTS: u8 = 16;
 
 /// Partition of all policies.
 pub(crate) const POLICIES: &str = "CONFIG";
+
+/// Partition of all feedback.
+pub(crate) const FEEDBACK: &str = "FEEDBACK";
 
 /// Partition of the notes of the last runs.
 pub(crate) const STATUS: &str = "STATUS";
@@ -184,6 +188,16 @@ pub(crate) fn policy_version(of: Option<&CustomerId>, version: u64) -> Key {
     key(format!("CONFIG_HISTORY#{}", policy(of).sk), format!("VERSION#{version:020}"))
 }
 
+/// First part of the sort keys of a customer's feedback.
+pub(crate) fn feedback_of(of: &CustomerId) -> String {
+    format!("{CUSTOMER_PREFIX}{}#", sha256(of.as_str()))
+}
+
+/// The feedback of a customer about an incident, or about an anomaly.
+pub(crate) fn feedback(of: &CustomerId, about: &str) -> Key {
+    key(FEEDBACK, format!("{}{}", feedback_of(of), short(about)))
+}
+
 pub(crate) fn run(detection_id: &str) -> Key {
     key(format!("RUN#{detection_id}"), "RUN")
 }
@@ -303,6 +317,7 @@ mod tests {
         let of_entity = Subject { entity: entity.clone(), ..subject.clone() };
         let at_entity = AnomalyPlace { entity, ..place.clone() };
         for (key, expected) in [
+            (feedback(id, "i-1"), format!("FEEDBACK CUSTOMER#{hash}#i-1").as_str()),
             (anomaly(&place), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls"),
             (anomaly(&at_entity), "CUSTOMER#a#b ANOMALY#1795266000000#api_calls#048a0d682c46431a"),
             (incident(&of_entity, true, opened_at), "CUSTOMER#a#b INCIDENT#api_calls#drop@048a0d682c46431a"),

@@ -1,4 +1,4 @@
-//! The table in DynamoDB: anomalies, incidents, policies, runs, and deliveries of alerts.
+//! The table in DynamoDB: anomalies, incidents, policies, feedback, runs, and deliveries of alerts.
 //!
 //! Each anomaly is stored once. Its key is made of customer, metric and window. So the second run of a window meets the
 //! items of the first run and writes nothing. An anomaly and its effect on the incident are one write. The item is its
@@ -29,6 +29,7 @@ mod conflicts;
 pub mod deliveries;
 mod digest;
 mod error;
+mod feedback;
 mod history;
 mod incident_actions;
 mod incident_changes;
@@ -54,6 +55,7 @@ pub use backtests::BacktestRun;
 pub use config::StoreConfig;
 pub use digest::{Digest, DigestEntry, Totals};
 pub use error::StoreError;
+pub use feedback::Judgement;
 pub use history::{Acted, HistoryEntry, MAX_HISTORY};
 pub use incident_changes::{Change, Changed};
 pub use incident_item::{Former, IncidentItem, Previous};

@@ -44,8 +44,7 @@ pub(crate) fn table(
     anomalies: [&str; 2],
     executions: [&str; 2],
     incidents: [&str; 2],
-    detection: &str,
-    backtest: &str,
+    [detection, backtest, dry_run]: [&str; 3],
 ) -> Vec<Row> {
     let request =
         |method, path: &str, body: &Value| Request { method, path: path.to_owned(), body: body.clone() };
@@ -107,6 +106,13 @@ pub(crate) fn table(
             anomalies,
             &none,
         ),
+        pair(
+            "POST /v1/anomalies/{anomaly_id}/feedback",
+            "POST",
+            &|id| format!("/v1/anomalies/{id}/feedback"),
+            anomalies,
+            &json!({ "kind": "confirmed" }),
+        ),
         pair("GET /v1/incidents", "GET", &|id| format!("/v1/incidents?customer_id={id}"), customers, &none),
         pair("GET /v1/incidents/{incident_id}", "GET", &|id| format!("/v1/incidents/{id}"), incidents, &none),
         pair(
@@ -136,6 +142,13 @@ pub(crate) fn table(
             &|id| format!("/v1/incidents/{id}/reopen"),
             incidents,
             &none,
+        ),
+        pair(
+            "POST /v1/incidents/{incident_id}/feedback",
+            "POST",
+            &|id| format!("/v1/incidents/{id}/feedback"),
+            incidents,
+            &json!({ "kind": "confirmed" }),
         ),
         pair(
             "GET /v1/customers/{customer_id}/baselines",
@@ -221,6 +234,14 @@ pub(crate) fn table(
             "GET",
             &|id| format!("/api/v1/ai/anomalies/{id}"),
             executions,
+            &none,
+        ),
+        // A dry run of somebody else, and one that does not exist.
+        pair(
+            "GET /v1/feedback/{backtest_id}",
+            "GET",
+            &|id| format!("/v1/feedback/{id}"),
+            [dry_run, "3d9fbf5c-2a4f-4b0e-9d0c-6f6f0a6f3c55"],
             &none,
         ),
         row("GET /v1/config", get("/v1/config"), Foreign::Refused),

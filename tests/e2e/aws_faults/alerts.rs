@@ -88,7 +88,8 @@ async fn an_alert_that_sns_refuses_for_good_is_parked_and_runs_go_on() -> Result
     let (_, opened_at, subject) = IncidentId::parse(&id).context("no incident of c00002")?;
     let now = world::timestamp();
     let (actor, at, note) = ("someone".to_owned(), now.as_millisecond(), None);
-    let entry = HistoryEntry { action: detection::Action::Resolve, actor, at, note, by_customer: false };
+    let entry =
+        HistoryEntry { action: detection::Action::Resolve.into(), actor, at, note, by_customer: false };
     let writer = Writer { run_id: "by hand", now };
     app.store.act_on_incident(&subject, opened_at, &entry, writer).await?;
 

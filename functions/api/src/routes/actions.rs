@@ -29,6 +29,15 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    /// A note as a history keeps it.
+    pub(crate) fn kept(note: Option<String>) -> Result<Option<String>, Problem> {
+        if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARACTERS) {
+            let detail = format!("note must have at most {MAX_NOTE_CHARACTERS} characters");
+            return Err(Problem::invalid("note", detail));
+        }
+        Ok(note.filter(|note| !note.is_empty()))
+    }
+
     /// The action as an entry of a history.
     pub(crate) fn entry(
         self,
@@ -36,15 +45,11 @@ impl Note {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<HistoryEntry, Problem> {
-        if self.note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARACTERS) {
-            let detail = format!("note must have at most {MAX_NOTE_CHARACTERS} characters");
-            return Err(Problem::invalid("note", detail));
-        }
         Ok(HistoryEntry {
-            action,
+            action: action.into(),
             actor: caller.actor.clone(),
             at: now.as_millisecond(),
-            note: self.note.filter(|note| !note.is_empty()),
+            note: Self::kept(self.note)?,
             by_customer: caller.is_customer(),
         })
     }
@@ -76,26 +81,31 @@ impl ActionRequest {
     /// Carries out the action, and answers the object as it is now.
     pub(crate) async fn answer<T: Actionable>(mut self, action: Action) -> Result<Json<T::View>, Problem> {
         let entry = std::mem::take(&mut self.note).entry(action, &self.caller, self.now)?;
-        let name = T::NAME;
-        match T::act(&self, &entry).await? {
-            Acted::Done { item, .. } => Ok(Json(item.view(&self.caller))),
-            Acted::Refused(item) => {
-                let (state, action) = (item.state(), action.as_str());
-                let detail = format!("the {name} is {state}: reopen it before you {action} it");
-                Err(Problem::of(Code::InvalidState, detail))
-            }
-            Acted::Superseded(later) => {
-                let of = "of the same customer, metric and direction";
-                let detail = format!("the incident {later} {of} came after it: act on that one");
-                Err(Problem::of(Code::Superseded, detail))
-            }
-            Acted::HistoryFull => {
-                let detail =
-                    format!("the {name} was changed {MAX_HISTORY} times, and no more changes are kept");
-                Err(Problem::of(Code::HistoryFull, detail))
-            }
-            Acted::Missing => Err(Problem::not_found()),
+        let item = done(T::act(&self, &entry).await?, action.as_str())?;
+        Ok(Json(item.view(&self.caller)))
+    }
+}
+
+/// The object after an action, or why the action was refused.
+pub(crate) fn done<T: Actionable>(acted: Acted<T>, action: &str) -> Result<Box<T>, Problem> {
+    let name = T::NAME;
+    match acted {
+        Acted::Done { item, .. } => Ok(item),
+        Acted::Refused(item) => {
+            let state = item.state();
+            let detail = format!("the {name} is {state}: reopen it before you {action} it");
+            Err(Problem::of(Code::InvalidState, detail))
         }
+        Acted::Superseded(later) => {
+            let of = "of the same customer, metric and direction";
+            let detail = format!("the incident {later} {of} came after it: act on that one");
+            Err(Problem::of(Code::Superseded, detail))
+        }
+        Acted::HistoryFull => {
+            let detail = format!("the {name} was changed {MAX_HISTORY} times, and no more changes are kept");
+            Err(Problem::of(Code::HistoryFull, detail))
+        }
+        Acted::Missing => Err(Problem::not_found()),
     }
 }
 

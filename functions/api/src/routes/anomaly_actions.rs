@@ -60,7 +60,8 @@ impl Actionable for AnomalyItem {
             && let Some(id) = &item.incident_id
             && let Some((_, opened_at, subject)) = IncidentId::parse(id.as_str())
         {
-            act_on_incident(request, &subject, opened_at, entry).await?;
+            let ActionRequest { app, serving, now, .. } = request;
+            act_on_incident(app, serving, *now, (&subject, opened_at), entry).await?;
         }
         Ok(acted)
     }

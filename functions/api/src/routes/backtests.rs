@@ -1,13 +1,15 @@
 //! Backtests: what a policy would have paged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use backtest::{Deployment, Question, QuestionError};
-use detection::{Policy, Sensitivity};
+use detection::{Feedback, Policy, Sensitivity};
 use environment::Env;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{BacktestRun, RunStatus};
@@ -17,13 +19,17 @@ use uuid::Uuid;
 use super::config::{PolicyDocument, SensitivityDocument};
 use super::detections::{self, StatusView};
 use crate::App;
-use crate::access::Operator;
+use crate::access::{Caller, Operator};
 use crate::error::Problem;
+use crate::limits::within_limits;
 use crate::params::{Body, InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::views::Time;
 
 const USUAL_DAYS: u16 = 30;
+
+/// The share of a caller's work that a dry run of feedback takes. It keeps the detector from its runs meanwhile.
+const COST_OF_FEEDBACK: Duration = Duration::from_secs(2);
 
 /// Everything is optional: `{}` judges the last 30 days of all customers by the present settings.
 #[derive(Deserialize, ToSchema)]
@@ -127,12 +133,24 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let now = query.only(&[])?.now();
     let question = question(&app, request)?;
+    let run = hand_over(&app, &caller.actor, now, &question).await?;
+    let place = format!("/v1/backtests/{}", run.backtest_id);
+    Ok(detections::accepted(&place, Backtest::at(now, run)))
+}
+
+/// Notes a backtest, and hands it to the detector.
+async fn hand_over(
+    app: &App,
+    actor: &str,
+    now: Timestamp,
+    question: &Question,
+) -> Result<BacktestRun, Problem> {
     let run = BacktestRun {
         backtest_id: Uuid::new_v4().to_string(),
         status: RunStatus::Queued,
         days: question.days,
         customer_ids: question.customer_ids.clone(),
-        requested_by: caller.actor,
+        requested_by: actor.to_owned(),
         requested_at: now.as_millisecond(),
         run_id: None,
         started_at: None,
@@ -141,6 +159,7 @@ pub(crate) async fn start(
         customers: None,
         reason: None,
         answer: None,
+        about: question.feedback.as_ref().map(|feedback| feedback.about.clone()),
     };
     let id = &run.backtest_id;
     let asked = json!({ "backtest_id": id, "time": now, "question": question });
@@ -153,8 +172,27 @@ pub(crate) async fn start(
         }
         return Err(error.into());
     }
-    let place = format!("/v1/backtests/{id}");
-    Ok(detections::accepted(&place, Backtest::at(now, run)))
+    Ok(run)
+}
+
+/// Hands the dry run of a feedback to the detector: a backtest of its customer, with and without the feedback.
+pub(super) async fn of_feedback(
+    app: &App,
+    caller: &Caller,
+    now: Timestamp,
+    feedback: Feedback,
+) -> Result<BacktestRun, Problem> {
+    let question = Question {
+        days: USUAL_DAYS,
+        customer_ids: vec![feedback.subject.customer_id.clone()],
+        policy: None,
+        against: None,
+        feedback: Some(feedback),
+        sensitivity: None,
+        time_zone: None,
+        budget: None,
+    };
+    within_limits(app, caller, now, COST_OF_FEEDBACK, hand_over(app, &caller.actor, now, &question)).await
 }
 
 /// Show a backtest
@@ -202,7 +240,8 @@ fn question(app: &App, request: BacktestRequest) -> Result<Question, Problem> {
         }
     }
     let customer_ids = detections::customers(customer_ids)?;
-    let question = Question { days, customer_ids, policy, against, sensitivity, time_zone, budget };
+    let question =
+        Question { days, customer_ids, policy, against, feedback: None, sensitivity, time_zone, budget };
     // Only the detector knows how many customers there are.
     if let Some(refusal) = question.too_much(question.customer_ids.len() as u64) {
         return Err(Problem::invalid("days", refusal));
@@ -224,7 +263,7 @@ fn question(app: &App, request: BacktestRequest) -> Result<Question, Problem> {
 }
 
 impl Backtest {
-    fn at(now: jiff::Timestamp, run: BacktestRun) -> Self {
+    pub(super) fn at(now: Timestamp, run: BacktestRun) -> Self {
         let since = run.started_at.unwrap_or(run.requested_at);
         let customers: Vec<String> = run.customer_ids.into_iter().map(String::from).collect();
         let progress = run.judged.zip(run.customers);

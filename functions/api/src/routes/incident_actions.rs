@@ -6,7 +6,9 @@ use detection::incident::Subject;
 use jiff::Timestamp;
 use store::{Acted, HistoryEntry, IncidentItem, Writer};
 
+use crate::App;
 use crate::access::Caller;
+use crate::answer::Serving;
 use crate::error::Problem;
 use crate::paging;
 use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable};
@@ -54,7 +56,7 @@ impl Actionable for IncidentItem {
 
     async fn act(request: &ActionRequest, entry: &HistoryEntry) -> Result<Acted<Self>, Problem> {
         let (opened_at, subject) = visible(&request.caller, &request.id)?;
-        act_on_incident(request, &subject, opened_at, entry).await
+        act_on_incident(&request.app, &request.serving, request.now, (&subject, opened_at), entry).await
     }
 
     fn state(&self) -> &'static str {
@@ -68,13 +70,13 @@ impl Actionable for IncidentItem {
 
 /// Acts on an incident, and notifies the people who were paged.
 pub(crate) async fn act_on_incident(
-    request: &ActionRequest,
-    subject: &Subject,
-    opened_at: Timestamp,
+    app: &App,
+    serving: &Serving,
+    now: Timestamp,
+    (subject, opened_at): (&Subject, Timestamp),
     entry: &HistoryEntry,
 ) -> Result<Acted<IncidentItem>, Problem> {
-    let ActionRequest { app, serving, now, .. } = request;
-    let writer = Writer { run_id: &serving.id, now: *now };
+    let writer = Writer { run_id: &serving.id, now };
     let acted = app.store.act_on_incident(subject, opened_at, entry, writer).await?;
     if let Acted::Done { notice: Some(notice), .. } = &acted {
         paging::send_now(app, notice, serving).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::{Catalog, MetricSpec, Policies};
+use catalog::{Catalog, MetricSpec, Policies, Said};
 use detection::{CustomerId, Hour};
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
@@ -255,8 +255,11 @@ fn band_points(
 /// The policies of a customer for the metrics of a source.
 async fn policies_of(app: &App, source: &Catalog, customer: &CustomerId) -> Result<Policies, Problem> {
     let settings = source.settings(&app.detection).map_err(|error| Problem::internal(error.to_string()))?;
-    let (global, own) = try_join!(app.store.policy(None), app.store.policy(Some(customer)))?;
-    Ok(Policies::resolve(source, &settings, global, vec![(customer.clone(), own)]))
+    let store = &app.store;
+    let (global, own, feedback) =
+        try_join!(store.policy(None), store.policy(Some(customer)), store.feedback_of(customer))?;
+    let policies = Policies::resolve(source, &settings, global, vec![(customer.clone(), own)]);
+    Ok(policies.with_feedback(source, &Said { feedback, at: app.now()? }))
 }
 
 /// The metric of a source with this name.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use catalog::Shard;
+use detection::feedback::{Precision, Precisions};
 use serde::Serialize;
 use serde_json::Value;
 use store::LastRun;
@@ -39,6 +40,29 @@ pub(crate) struct Status {
     pub catalog_version: String,
     /// Version of the policy for all customers.
     pub config_version: u64,
+    /// How often people confirm what was found.
+    pub precision: PrecisionView,
+}
+
+/// The precision of the last 90 days, from feedback: the confirmed share of what people confirmed or called a false alarm.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Precision)]
+pub(crate) struct PrecisionView {
+    /// By metric. Metrics without such feedback are absent.
+    pub by_metric: Vec<PrecisionOf>,
+    /// By the detector or rule that decided.
+    pub by_detector: Vec<PrecisionOf>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PrecisionOf {
+    /// The metric, or the detector.
+    #[schema(example = "api_calls")]
+    pub name: String,
+    /// From 0 to 1.
+    pub precision: f64,
+    pub confirmed: u64,
+    pub false_alarms: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -85,9 +109,10 @@ pub(crate) async fn status(
     Operator(_): Operator,
     query: Query,
 ) -> Result<Json<Status>, Problem> {
-    let now_ms = query.only(&[])?.now().as_millisecond();
-    let ((last, completed), (pending_alerts, oldest), policy) =
-        futures::try_join!(app.store.last_runs(), app.store.pending_alerts(), app.store.policy(None))?;
+    let now = query.only(&[])?.now();
+    let (now_ms, store) = (now.as_millisecond(), &app.store);
+    let ((last, completed), (pending_alerts, oldest), policy, feedback) =
+        futures::try_join!(store.last_runs(), store.pending_alerts(), store.policy(None), store.feedback())?;
     let seconds_since = |ms: i64| (now_ms - ms) / 1_000;
     Ok(Json(Status {
         lag_seconds: completed.as_ref().and_then(|run| run.window_end).map(seconds_since),
@@ -97,7 +122,24 @@ pub(crate) async fn status(
         oldest_pending_alert_seconds: oldest.map(seconds_since),
         catalog_version: app.catalog.version().to_owned(),
         config_version: policy.version,
+        precision: Precisions::of(&feedback, now).into(),
     }))
+}
+
+impl From<Precisions> for PrecisionView {
+    fn from(precisions: Precisions) -> Self {
+        let of = |(name, precision): (String, Precision)| PrecisionOf {
+            name,
+            precision: precision.share(),
+            confirmed: precision.confirmed,
+            false_alarms: precision.false_alarms,
+        };
+        let by_metric = precisions.by_metric.into_iter().map(|(metric, of)| (metric.to_string(), of));
+        Self {
+            by_metric: by_metric.map(of).collect(),
+            by_detector: precisions.by_detector.into_iter().map(of).collect(),
+        }
+    }
 }
 
 impl From<LastRun> for LastRunView {

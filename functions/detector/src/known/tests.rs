@@ -108,7 +108,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         story: rng.random_bool(0.2).then(|| IncidentId::of(hour(opened), &subject(rng))),
     };
     let entry = HistoryEntry {
-        action: Action::Acknowledge,
+        action: Action::Acknowledge.into(),
         actor: "somebody".to_owned(),
         at: 0,
         note: None,

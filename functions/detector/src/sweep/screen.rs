@@ -94,6 +94,10 @@ impl Screen<'_> {
         if zone.unwrap_or_default() != model.zone {
             return self.suspects.push(customer);
         }
+        // People said since the fit which of its hours are no usual ones.
+        if self.pass.policies.needs_hours(&customer) {
+            return self.suspects.push(customer);
+        }
         let settings = self.pass.policies.settings(&customer);
         let series = metrics.iter().zip(&model.rows).zip(settings).enumerate();
         let mut verdicts = Vec::with_capacity(metrics.len());

@@ -23,7 +23,7 @@ pub fn usual_range(model: &Model, hours: &Hours, hour: Hour, settings: &Settings
     let value = recent.windows()[ONE_HOUR];
     let value = if value.is_nan() { usual } else { value };
     let parameters = settings.seasonal();
-    let threshold = settings.sensitivity().factor() * parameters.threshold(ONE_HOUR, false);
+    let threshold = settings.factor() * parameters.threshold(ONE_HOUR, false);
     let judged = seasonal::judge(&recent, value, ONE_HOUR, row, threshold, parameters);
     judged.map(|(opinion, _)| opinion.expected)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::review::Review;
-use super::view::{Nearest, Standing, View};
+use super::view::{self, Nearest, Standing, View};
 use super::{Assessment, Trust};
 use crate::Direction;
 use crate::figures::number;
@@ -120,6 +120,11 @@ impl Explanation {
         };
         let reviewed = self.review.iter().flat_map(|review| &review.opinions);
         self.views.iter().map(says).chain(reviewed.map(second)).collect()
+    }
+
+    /// The view that spoke for all. `None` if no window could be judged.
+    pub(crate) fn speaker(&self) -> Option<&View> {
+        view::speaker(&self.views)
     }
 
     /// Whether only the classical detector judged.

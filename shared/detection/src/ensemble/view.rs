@@ -105,7 +105,7 @@ impl View {
             return None;
         }
         let (opinion, severity) = judge_classical(value, &baseline, recent, settings)?;
-        let (factor, parameters) = (settings.sensitivity().factor(), settings.z_score());
+        let (factor, parameters) = (settings.factor(), settings.z_score());
         let [threshold, stored] =
             [parameters.critical_threshold(), parameters.threshold()].map(|at| factor * at);
         // A baseline without spread has other rules for a page than its score.
@@ -242,6 +242,11 @@ impl Nearest {
     fn factor(&self) -> f64 {
         self.figure / self.limit
     }
+}
+
+/// The view that speaks for all: that with the largest score in thresholds among those that may.
+pub(super) fn speaker(views: &[View]) -> Option<&View> {
+    views.iter().max_by(|a, b| a.rank().total_cmp(&b.rank()))
 }
 
 fn judge_classical(

@@ -39,10 +39,15 @@ pub const OUT_DAYS: i64 = 7;
 /// `None` also for an incident that opened less than a day before `window_end`. So the window that opens an incident is judged
 /// by the same model before and after.
 pub fn hours(incident: &Incident, window_end: Timestamp) -> Option<Range<Hour>> {
-    let Incident { opened_at, last_seen, state, seen_by, .. } = *incident;
-    let begin = Hour::holding(opened_at).plus(-i64::from(seen_by));
+    let Incident { opened_at, state, .. } = *incident;
     let is_older = window_end.duration_since(opened_at) >= SignedDuration::from_hours(Calendar::HOURS as i64);
-    (is_older && state != IncidentState::Accepted).then(|| begin..Hour::holding(last_seen))
+    (is_older && state != IncidentState::Accepted).then(|| hours_of(incident))
+}
+
+/// From the first hour of the window that saw an incident first to the end of its newest anomalous window.
+pub(crate) fn hours_of(incident: &Incident) -> Range<Hour> {
+    let Incident { opened_at, last_seen, seen_by, .. } = *incident;
+    Hour::holding(opened_at).plus(-i64::from(seen_by))..Hour::holding(last_seen)
 }
 
 /// Whether an hour of an incident stays out of the model of a day, because the incident was less than a week before.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::model::{Event, Incident, IncidentState};
-use crate::Action;
+use crate::{Action, Deed, FeedbackKind};
 
 /// The effect of an action on an incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +17,46 @@ pub enum Handled {
 }
 
 impl Incident {
-    /// The effect of an action at `now`.
+    /// The effect of an action or a feedback at `now`.
     ///
     /// A resolved incident stays resolved while the deviation goes on, because the next runs would find the same
     /// anomaly for the rest of the day. Only a deviation that doubles, or that ends and comes back, opens an incident
     /// again.
-    pub fn after(&self, action: Action, now: Timestamp) -> Handled {
+    ///
+    /// Feedback changes the state of an open incident only, except that a level becomes normal at any time: a false alarm is
+    /// resolved, and what was expected is acknowledged.
+    pub fn after(&self, deed: impl Into<Deed>, now: Timestamp) -> Handled {
+        match deed.into() {
+            Deed::Action(action) => self.after_action(action, now),
+            Deed::Feedback(FeedbackKind::NewNormal) => self.accepted(now),
+            Deed::Feedback(FeedbackKind::FalseAlarm) if self.is_open() => {
+                self.after_action(Action::Resolve, now)
+            }
+            Deed::Feedback(FeedbackKind::Expected) if self.is_open() => {
+                self.after_action(Action::Acknowledge, now)
+            }
+            Deed::Feedback(_) => Handled::Already,
+        }
+    }
+
+    /// The incident when its level becomes normal, as it does by itself when the level has lasted for long.
+    fn accepted(&self, now: Timestamp) -> Handled {
+        if self.state == IncidentState::Accepted {
+            return Handled::Already;
+        }
+        let accepted = Self {
+            state: IncidentState::Accepted,
+            closed_at: if self.is_open() { Some(now) } else { self.closed_at },
+            level: self.latest.deviation(),
+            notified: None,
+            alerting: false,
+            ..self.clone()
+        };
+        let page = self.alerting.then_some(Event::Accepted);
+        Handled::Become { incident: Box::new(accepted), page }
+    }
+
+    fn after_action(&self, action: Action, now: Timestamp) -> Handled {
         let changed = |state, page: Option<Event>| {
             let mut incident = Self { state, ..self.clone() };
             if state == IncidentState::Resolved {

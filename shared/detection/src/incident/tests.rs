@@ -332,3 +332,46 @@ fn what_people_do() {
         assert_eq!(incident.after(action, hour(2)), expected, "{action:?}");
     }
 }
+
+#[test]
+fn what_feedback_does() {
+    use Action::Resolve;
+
+    use crate::FeedbackKind::*;
+    let open = play(&rules(), None, "0:! 1:!").0.unwrap();
+    let says = |incident: &Incident, kind: crate::FeedbackKind| incident.after(kind, hour(2));
+    let become_of = |handled: Handled| match handled {
+        Handled::Become { incident, page } => (*incident, page),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(says(&open, Confirmed), Handled::Already);
+    let (planned, page) = become_of(says(&open, Expected));
+    assert_eq!((planned.state, page), (IncidentState::Acknowledged, Some(Event::Acknowledged)));
+    let (quiet, page) = become_of(says(&open, FalseAlarm));
+    assert_eq!((quiet.state, page), (IncidentState::Resolved, Some(Event::Resolved)));
+    assert_eq!(quiet, become_of(open.after(Resolve, hour(2))).0, "as if somebody resolved it");
+
+    let (normal, page) = become_of(says(&open, NewNormal));
+    assert_eq!((normal.state, page), (IncidentState::Accepted, Some(Event::Accepted)));
+    assert_eq!((normal.closed_at, normal.notified, normal.alerting), (Some(hour(2)), None, false));
+    // The level raises nothing, and its hours count in what is usual.
+    let (going_on, pages) = play(&rules(), Some(normal.clone()), "2:! 3:!99 24:! 100:!");
+    assert_eq!((going_on.unwrap().state, pages.len()), (IncidentState::Accepted, 0));
+    assert_eq!(exclusion::hours(&normal, hour(100)), None);
+    assert_eq!(play(&rules(), Some(normal.clone()), "2:!100 3:!").1, ["2 opened"], "twice the level is news");
+
+    // A level that was resolved, or never paged, becomes normal in silence.
+    let (normal_later, page) = become_of(says(&quiet, NewNormal));
+    assert_eq!((normal_later.state, page), (IncidentState::Accepted, None));
+    assert_eq!(normal_later.closed_at, quiet.closed_at);
+    for (incident, kind) in [
+        (&quiet, FalseAlarm),
+        (&quiet, Expected),
+        (&quiet, Confirmed),
+        (&planned, Expected),
+        (&normal, NewNormal),
+        (&normal, FalseAlarm),
+    ] {
+        assert_eq!(says(incident, kind), Handled::Already, "{kind:?}");
+    }
+}

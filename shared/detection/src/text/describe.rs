@@ -2,6 +2,7 @@
 
 use super::rules;
 use super::units::{amount, humanize};
+use crate::feedback::Raised;
 use crate::incident::{Event, Incident};
 use crate::{Comparison, Direction, Finding, Reason, Verdict, Window, window};
 
@@ -55,6 +56,17 @@ pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
 /// The sentence for an anomaly of an incident that repeats so many earlier ones.
 pub fn recurring(sentence: &str, earlier: u32) -> String {
     format!("{sentence}; it recurs: {earlier} earlier incidents began at this time")
+}
+
+/// The sentence for an anomaly whose threshold false alarms had raised. Days are those of UTC.
+pub fn raised(sentence: &str, least: f64, raised: &Raised) -> String {
+    let days: Vec<String> = raised.given_at.iter().map(|at| at.strftime("%Y-%m-%d").to_string()).collect();
+    let days = match &days[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        days => days.concat(),
+    };
+    let to = least * raised.factor;
+    format!("{sentence}; its threshold was raised from {least:.1} to {to:.1} by feedback of {days}")
 }
 
 /// The sentence for a series that cannot be judged any more.

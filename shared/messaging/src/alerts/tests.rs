@@ -30,7 +30,13 @@ fn item(customer: &str) -> AnomalyItem {
     ];
     let steps = steps.map(str::to_owned).to_vec();
     let anomaly = Anomaly::new((customer, None), metric, "bytes", steps, window(), &finding, None);
-    let judged_by = JudgedBy { catalog_version: "v1", config_version: "0", mute: None };
+    let judged_by = JudgedBy {
+        catalog_version: "v1",
+        config_version: "0",
+        mute: None,
+        detector: "seasonal",
+        excess: None,
+    };
     let incident = incident(&anomaly, &finding);
     AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run")
         .alerting(Event::Opened, incident)
