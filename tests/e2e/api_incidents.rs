@@ -3,6 +3,7 @@
 
 mod actions;
 mod lists;
+mod slack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};

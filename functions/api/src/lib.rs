@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Router;
+use axum::routing::post;
 use catalog::Catalog;
 use catalog::DetectionConfig;
 use checks_function::ChecksFunction;
@@ -53,11 +54,13 @@ mod paging;
 mod params;
 mod refusals;
 mod routes;
+mod slack;
 mod times;
 mod usual;
 mod views;
 
 use error::Problem;
+use slack::Slack;
 
 /// Everything that the routes need, made once at cold start.
 pub struct App {
@@ -73,6 +76,8 @@ pub struct App {
     pub checks: Option<ChecksFunction>,
     /// Publishes notices about people's actions on incidents. The runs publish all other alerts.
     pub alerts: AlertPublisher,
+    /// The buttons of pages in Slack. `None` in a deployment without them.
+    pub slack: Option<Slack>,
     /// The time of day.
     pub clock: fn() -> SystemTime,
 }
@@ -80,6 +85,8 @@ pub struct App {
 /// The routes, with the document that describes them.
 pub fn router(app: App) -> Router {
     Router::from(open_api())
+        // Only Slack calls it, so it is not in the document.
+        .route("/slack/actions", post(routes::slack::act))
         .fallback(async || Problem::no_such_route())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(axum::middleware::from_fn(answer::around))
@@ -145,6 +152,7 @@ impl App {
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
             detector: DetectorFunction::new(&config.detector_function, aws),
             checks: config.checks_function.as_deref().map(|name| ChecksFunction::new(name, aws)),
+            slack: Slack::new(&config, aws)?,
             alerts: AlertPublisher::new(&AlertConfig::from_env(env)?, aws),
             catalog,
             detection,

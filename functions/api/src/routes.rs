@@ -14,6 +14,7 @@ pub(crate) mod event_checks;
 pub(crate) mod incident_actions;
 pub(crate) mod incidents;
 pub(crate) mod series;
+pub(crate) mod slack;
 pub(crate) mod sources;
 pub(crate) mod status;
 pub(crate) mod system;
