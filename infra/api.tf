@@ -6,7 +6,7 @@ locals {
 
   # Every route of the API with the scope that its token needs. Null is open to all. Other routes
   # do not reach the function. More exact paths win over paths with parameters.
-  api_routes = {
+  api_routes = merge(local.api_slack_routes, {
     "GET /health"       = null
     "GET /openapi.json" = null
 
@@ -65,7 +65,11 @@ locals {
     "POST /v1/backtests"                = var.api_scopes.admin
     "GET /v1/backtests/{backtest_id}"   = var.api_scopes.admin
     "GET /v1/status"                    = var.api_scopes.admin
-  }
+  })
+
+  # Slack has no token. The function verifies its signature.
+  has_slack_buttons = length(local.slack_signing_secret_arns) > 0
+  api_slack_routes  = { for route in ["POST /slack/actions"] : route => null if local.has_slack_buttons }
 }
 
 module "api" {
@@ -112,6 +116,8 @@ locals {
     },
     { for checks in module.checks : "CHECKS_FUNCTION" => checks.function_name },
     local.dashboard_environment,
+    local.has_slack_buttons ? { SLACK_SIGNING_SECRET_ARNS = join(",", local.slack_signing_secret_arns) } : {},
+    local.has_slack_buttons && var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
   )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.
@@ -177,6 +183,23 @@ locals {
         resources = [module.detector.function_arn]
       },
       local.key_statements.api,
+    ],
+    !local.has_slack_buttons ? [] : [
+      {
+        sid       = "ReadSigningSecretsOfSlack"
+        actions   = ["secretsmanager:GetSecretValue"]
+        resources = local.slack_signing_secret_arns
+      },
+    ],
+    !local.has_slack_buttons || length(var.notification_secret_kms_key_arns) == 0 ? [] : [
+      {
+        sid       = "DecryptSigningSecretsOfSlack"
+        actions   = ["kms:Decrypt"]
+        resources = var.notification_secret_kms_key_arns
+        conditions = {
+          StringEquals = { "kms:ViaService" = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"] }
+        }
+      },
     ],
     local.checks_policy_statements,
     local.clickhouse_policy_statements.api,

@@ -98,6 +98,13 @@ locals {
         resources = local.channel_secret_arns
       },
     ],
+    length(local.bus_arns) == 0 ? [] : [
+      {
+        sid       = "PutEventsOnBuses"
+        actions   = ["events:PutEvents"]
+        resources = local.bus_arns
+      },
+    ],
     length(var.notification_secret_kms_key_arns) == 0 ? [] : [
       {
         sid       = "DecryptSecretsOfChannels"
@@ -119,8 +126,17 @@ locals {
   )
 
   channel_secret_arns = distinct(flatten([
-    for channel in var.notification_channels : [for key, value in channel : value if endswith(key, "_secret_arn") && value != null]
+    for channel in var.notification_channels : [
+      for key, value in channel : value if endswith(key, "_secret_arn") && value != null && !(channel.type == "slack" && key == "signing_secret_arn")
+    ]
   ]))
+
+  # Slack signs what its buttons send. Only the API reads these secrets.
+  slack_signing_secret_arns = distinct([
+    for channel in var.notification_channels : channel.signing_secret_arn if channel.type == "slack" && channel.signing_secret_arn != null
+  ])
+
+  bus_arns = distinct([for channel in var.notification_channels : channel.bus_arn if channel.bus_arn != null])
 }
 
 # Channels and routes. Secrets are named by their ARNs, so nothing here is secret.
@@ -195,8 +211,8 @@ resource "aws_lambda_permission" "alerts" {
 
 locals {
   # An alert that no route takes does not start the function. Without routes the function's defaults
-  # hold: critical alerts to every channel, warnings to the channels in Slack.
-  default_severities = concat(["critical"], anytrue([for channel in local.notifier_channels : contains(["slack", "amazon_q"], channel.type)]) ? ["warning"] : [])
+  # hold: critical alerts to every channel, warnings to the chats of teams.
+  default_severities = concat(["critical"], anytrue([for channel in local.notifier_channels : contains(["slack", "teams", "discord", "google_chat", "amazon_q"], channel.type)]) ? ["warning"] : [])
   routed_severities = sort(distinct(length(var.notification_routes) == 0 ? local.default_severities : flatten([
     for route in var.notification_routes : coalesce(route.severities, ["critical", "warning"])
   ])))

@@ -3,7 +3,7 @@
 # ---------------------------------------------------------------------------------------------
 
 variable "notification_channels" {
-  description = "Channels for alerts, by names of your choice. Every channel has a type and the fields of the type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread). pagerduty: routing_key_secret_arn. telegram: bot_token_secret_arn and chat_id. webhook: url and signing_secret_arn. amazon_q: topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off). pagerduty, telegram, and slack with a token may have api_url (PagerDuty in the EU: https://events.eu.pagerduty.com). Empty means none."
+  description = "Channels for alerts, by names of your choice. Every channel has a type and the fields of the type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread), and perhaps signing_secret_arn, which gives each page buttons. teams, discord, google_chat: webhook_url_secret_arn. telegram: bot_token_secret_arn and chat_id. pagerduty: routing_key_secret_arn. opsgenie: api_key_secret_arn. webhook: url and signing_secret_arn, and perhaps template, which makes the body. event_bus: bus_arn of a bus of EventBridge. amazon_q: topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off). pagerduty, opsgenie, telegram, and slack with a token may have api_url (in the EU: https://events.eu.pagerduty.com, https://api.eu.opsgenie.com). Empty means none."
   type = map(object({
     type                   = string
     webhook_url_secret_arn = optional(string)
@@ -13,7 +13,10 @@ variable "notification_channels" {
     chat_id                = optional(string)
     url                    = optional(string)
     signing_secret_arn     = optional(string)
+    api_key_secret_arn     = optional(string)
+    template               = optional(string)
     topic_arn              = optional(string)
+    bus_arn                = optional(string)
     throttle_seconds       = optional(number)
     api_url                = optional(string)
   }))
@@ -35,14 +38,37 @@ variable "notification_channels" {
     condition = alltrue([
       for channel in var.notification_channels : contains([
         "slack: webhook_url_secret_arn",
+        "slack: signing_secret_arn webhook_url_secret_arn",
         "slack: bot_token_secret_arn conversation",
-        "pagerduty: routing_key_secret_arn",
+        "slack: bot_token_secret_arn conversation signing_secret_arn",
+        "teams: webhook_url_secret_arn",
+        "discord: webhook_url_secret_arn",
+        "google_chat: webhook_url_secret_arn",
         "telegram: bot_token_secret_arn chat_id",
+        "pagerduty: routing_key_secret_arn",
+        "opsgenie: api_key_secret_arn",
         "webhook: signing_secret_arn url",
+        "event_bus: bus_arn",
         "amazon_q: topic_arn",
-      ], "${channel.type}: ${join(" ", sort([for key, value in channel : key if value != null && !contains(["type", "throttle_seconds", "api_url"], key)]))}")
+      ], "${channel.type}: ${join(" ", sort([for key, value in channel : key if value != null && !contains(["type", "throttle_seconds", "api_url", "template"], key)]))}")
     ])
-    error_message = "notification_channels must have exactly the fields of the channel's type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation; pagerduty: routing_key_secret_arn; telegram: bot_token_secret_arn and chat_id; webhook: url and signing_secret_arn; amazon_q: topic_arn."
+    error_message = "notification_channels must have exactly the fields of the channel's type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation, each perhaps with signing_secret_arn; teams, discord and google_chat: webhook_url_secret_arn; telegram: bot_token_secret_arn and chat_id; pagerduty: routing_key_secret_arn; opsgenie: api_key_secret_arn; webhook: url and signing_secret_arn; event_bus: bus_arn; amazon_q: topic_arn."
+  }
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : channel.template == null || (channel.type == "webhook" && try(length(channel.template) > 0 && length(channel.template) <= 4096, false))])
+    error_message = "notification_channels may have a template of 1 to 4096 characters for channels of type webhook only."
+  }
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : channel.bus_arn == null || can(regex("^arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}$", channel.bus_arn))])
+    error_message = "notification_channels must have ARNs of event buses in bus_arn, such as \"arn:aws:events:eu-central-1:123456789012:event-bus/alerts\"."
+  }
+
+  # The API verifies the requests of Slack's buttons.
+  validation {
+    condition     = var.api_jwt_issuer != null || alltrue([for channel in var.notification_channels : channel.type != "slack" || channel.signing_secret_arn == null])
+    error_message = "notification_channels may have a signing_secret_arn for slack only in a stack with the API (api_jwt_issuer), because the buttons call the API."
   }
 
   # The permissions name exactly these secrets, so each name needs the six characters that AWS appends.
@@ -68,8 +94,8 @@ variable "notification_channels" {
   }
 
   validation {
-    condition     = alltrue([for channel in var.notification_channels : channel.api_url == null || (contains(["slack", "pagerduty", "telegram"], channel.type) && channel.webhook_url_secret_arn == null)])
-    error_message = "notification_channels may have an api_url only for types with an address of their own: pagerduty, telegram, and slack with a token. A webhook has its address in url, or in its secret."
+    condition     = alltrue([for channel in var.notification_channels : channel.api_url == null || (contains(["slack", "pagerduty", "opsgenie", "telegram"], channel.type) && channel.webhook_url_secret_arn == null)])
+    error_message = "notification_channels may have an api_url only for types with an address of their own: pagerduty, opsgenie, telegram, and slack with a token. A webhook has its address in url, or in its secret."
   }
 
   validation {
@@ -89,7 +115,7 @@ variable "notification_channels" {
 }
 
 variable "notification_routes" {
-  description = "Routes of alerts to channels, by severity, metric and customer. An absent list means any. All matching routes add up. Empty means the defaults: critical alerts to every channel, warnings to channels of type slack and amazon_q."
+  description = "Routes of alerts to channels, by severity, metric and customer. An absent list means any. All matching routes add up. Empty means the defaults: critical alerts to every channel, warnings to channels of type slack, teams, discord, google_chat and amazon_q."
   type = list(object({
     severities = optional(list(string))
     metrics    = optional(list(string))

@@ -1,4 +1,5 @@
 //! `meterflow alerts redrive`: sends alerts again that channels did not take, and alerts that SNS refused (`topic`).
+//! `meterflow alerts test` is in `test`.
 //!
 //! A message leaves its queue only after the notifier says that it was delivered. A message that fails again stays. A
 //! message that cannot be read stays too.
@@ -6,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+mod test;
 mod topic;
 
 use crate::notifier_function::NotifierFunction;
@@ -29,6 +31,8 @@ enum AlertsCommand {
     /// Send undelivered alerts again: each message in the queues of the channels. Without --channel, alerts that SNS
     /// refused are sent too, by the next run of the detector.
     Redrive(RedriveArgs),
+    /// Send a test page and its end to the channels, and say which of them took both.
+    Test(test::TestArgs),
 }
 
 /// AWS is found as other tools find it: by AWS_PROFILE, AWS_REGION and the like.
@@ -77,7 +81,10 @@ const OTHERS: [&str; 2] = ["dlq", "failures"];
 const HOLD: Duration = Duration::from_secs(900);
 
 pub(crate) async fn run(args: AlertsArgs, now: Timestamp) -> anyhow::Result<()> {
-    let AlertsCommand::Redrive(args) = args.command;
+    let args = match args.command {
+        AlertsCommand::Redrive(args) => args,
+        AlertsCommand::Test(args) => return test::run(args).await,
+    };
     let aws = platform::aws::config().await;
     platform::aws::ensure_account(&aws).await.context("cannot look for parked alerts")?;
     let function = format!("{}-anomaly-notifier", args.name_prefix);

@@ -4,6 +4,7 @@
 mod actions;
 mod lists;
 mod related;
+mod slack;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};

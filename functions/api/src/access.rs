@@ -44,6 +44,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// A person who acts by a button in a chat of the operators. The caller has checked who sent the request.
+    pub(crate) fn in_chat(actor: &str) -> Self {
+        Self { bound_to: None, actor: actor.chars().take(MAX_ACTOR_CHARACTERS).collect() }
+    }
+
     /// The customer of the answer: the requested one if the caller may see it, else the caller's own, else none.
     pub(crate) fn customer(&self, asked_for: Option<CustomerId>) -> Result<Option<CustomerId>, Problem> {
         match (&self.bound_to, asked_for) {
@@ -192,6 +197,8 @@ mod tests {
             scope_read: "anomalies:read".to_owned(),
             scope_write: "anomalies:write".to_owned(),
             scope_admin: "anomalies:admin".to_owned(),
+            slack_signing_secret_arns: Vec::new(),
+            allow_loopback: false,
         };
         Caller::of(&request.into_parts().0, &config, scope, now())
             .map_err(|problem| problem.status().as_u16())
@@ -266,6 +273,8 @@ mod tests {
             scope_read: String::new(),
             scope_write: String::new(),
             scope_admin: String::new(),
+            slack_signing_secret_arns: Vec::new(),
+            allow_loopback: false,
         };
         assert_eq!(Caller::of(&request, &config, "", now()).unwrap_err().status(), 401);
     }

@@ -24,6 +24,11 @@ pub struct ApiConfig {
     pub allowance: Allowance,
     /// `SCOPE_ADMIN`: the scope of a token that sees all customers and changes settings; default `anomalies:admin`.
     pub scope_admin: String,
+    /// `SLACK_SIGNING_SECRET_ARNS`: the secrets that Slack's requests are verified by, separated by commas. Without them
+    /// pages in Slack have no buttons.
+    pub slack_signing_secret_arns: Vec<String>,
+    /// `ALLOW_LOOPBACK`: `true` lets answers to Slack go to this machine. For tests and the local cloud.
+    pub allow_loopback: bool,
 }
 
 impl ApiConfig {
@@ -37,8 +42,15 @@ impl ApiConfig {
             scope_read: scope("SCOPE_READ", "anomalies:read"),
             scope_write: scope("SCOPE_WRITE", "anomalies:write"),
             scope_admin: scope("SCOPE_ADMIN", "anomalies:admin"),
+            slack_signing_secret_arns: list(env.get("SLACK_SIGNING_SECRET_ARNS").as_deref()),
+            allow_loopback: env.parsed("ALLOW_LOOPBACK", false, "true or false")?,
         })
     }
+}
+
+fn list(text: Option<&str>) -> Vec<String> {
+    let parts = text.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 fn allowance(env: &Env<'_>) -> Result<Allowance, ConfigError> {

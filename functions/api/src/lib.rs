@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Router;
+use axum::routing::post;
 use catalog::Catalog;
 use catalog::DetectionConfig;
 use checks_function::ChecksFunction;
@@ -56,11 +57,13 @@ mod paging;
 mod params;
 mod refusals;
 mod routes;
+mod slack;
 mod times;
 mod usual;
 mod views;
 
 use error::Problem;
+use slack::Slack;
 
 /// Everything that the routes need, made once at cold start.
 pub struct App {
@@ -78,6 +81,8 @@ pub struct App {
     pub checks: Option<ChecksFunction>,
     /// Publishes notices about people's actions on incidents. The runs publish all other alerts.
     pub alerts: AlertPublisher,
+    /// The buttons of pages in Slack. `None` in a deployment without them.
+    pub slack: Option<Slack>,
     /// The time of day.
     pub clock: fn() -> SystemTime,
 }
@@ -85,6 +90,8 @@ pub struct App {
 /// The routes, with the document that describes them.
 pub fn router(app: App) -> Router {
     Router::from(open_api())
+        // Only Slack calls it, so it is not in the document.
+        .route("/slack/actions", post(routes::slack::act))
         .fallback(async || Problem::no_such_route())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(axum::middleware::from_fn(answer::around))
@@ -159,6 +166,7 @@ impl App {
             detector: DetectorFunction::new(&config.detector_function, aws),
             checks: config.checks_function.as_deref().map(|name| ChecksFunction::new(name, aws)),
             dashboard: Dashboard::from_env(env)?,
+            slack: Slack::new(&config, aws)?,
             alerts: AlertPublisher::new(&AlertConfig::from_env(env)?, aws),
             catalog,
             detection,

@@ -17,6 +17,7 @@ pub(crate) mod incident_actions;
 pub(crate) mod incidents;
 pub(crate) mod related;
 pub(crate) mod series;
+pub(crate) mod slack;
 pub(crate) mod sources;
 pub(crate) mod status;
 pub(crate) mod system;

@@ -87,13 +87,17 @@ impl Alert {
     /// Reads the JSON text of a message.
     pub fn parse(message: &str) -> anyhow::Result<Self> {
         let json: Value = serde_json::from_str(message).context("the alert is not JSON")?;
-        let text = |name: &str| json[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let id = text("alert_id").or_else(|| text("anomaly_id"));
-        let id = id.context("the alert has neither alert_id nor anomaly_id")?;
+        let id = ["alert_id", "anomaly_id"].into_iter().find_map(|name| text_of(&json, name));
+        Ok(Self::of(id.context("the alert has neither alert_id nor anomaly_id")?, json))
+    }
+
+    /// The alert of this id.
+    pub(crate) fn of(id: String, json: Value) -> Self {
+        let text = |name: &str| text_of(&json, name);
         let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
         let event = Event::read(&json["event"]);
         let window = &json["window"];
-        Ok(Self {
+        Self {
             incident_id: text("incident_id").or_else(|| text("anomaly_id")).unwrap_or_else(|| id.clone()),
             id,
             event,
@@ -131,8 +135,12 @@ impl Alert {
                 largest: list("largest").iter().map(largest).collect(),
             }),
             json,
-        })
+        }
     }
+}
+
+fn text_of(json: &Value, name: &str) -> Option<String> {
+    json[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 impl Incident {

@@ -9,9 +9,15 @@ use sha2::{Digest, Sha256};
 use crate::text::{clean, cut};
 
 pub mod amazon_q;
+pub mod discord;
+pub mod event_bus;
+pub mod google_chat;
+pub mod opsgenie;
 pub mod pagerduty;
 pub mod slack;
+pub mod teams;
 pub mod telegram;
+pub mod template;
 pub mod webhook;
 
 /// The meaning of an answer.
@@ -64,6 +70,14 @@ fn by_status(answer: &Answer, now: SystemTime) -> Verdict {
         401 | 403 => Verdict::Unauthorized { reason },
         408 | 429 | 500..=599 => Verdict::Passing { reason, retry_after: retry_after(answer, now) },
         _ => Verdict::Refused { reason },
+    }
+}
+
+/// The same where the address is the secret. An address that leads nowhere may have been replaced.
+fn by_status_of_address(answer: &Answer, now: SystemTime) -> Verdict {
+    match by_status(answer, now) {
+        Verdict::Refused { reason } if matches!(answer.status, 404 | 410) => Verdict::Unauthorized { reason },
+        other => other,
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Task {
     SendWaiting,
     /// An alert that was parked.
     Redrive { channel: String, message: String },
+    /// A test page and its end, for one channel or all.
+    Test { channel: Option<String> },
 }
 
 #[derive(Deserialize)]
@@ -23,6 +25,12 @@ pub enum Task {
 struct Redrive {
     channel: String,
     message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test {
+    channel: Option<String>,
 }
 
 impl Task {
@@ -39,6 +47,10 @@ impl Task {
             let redrive = Redrive::deserialize(redrive).context("the redrive cannot be understood")?;
             return Ok(Self::Redrive { channel: redrive.channel, message: redrive.message });
         }
+        if let Some(test) = event.get("test") {
+            let test = Test::deserialize(test).context("the test cannot be understood")?;
+            return Ok(Self::Test { channel: test.channel });
+        }
         if event["send_waiting"] == true {
             return Ok(Self::SendWaiting);
         }
@@ -47,7 +59,7 @@ impl Task {
             let time = time.parse().with_context(|| format!("the event's time {time} is not valid"))?;
             return Ok(Self::Digest(time));
         }
-        bail!("the event is no SNS event, no scheduled event and no redrive");
+        bail!("the event is no SNS event, no scheduled event, no redrive and no test");
     }
 }
 
@@ -64,6 +76,9 @@ mod tests {
         let redrive = json!({ "redrive": { "channel": "slack", "message": "{}" } });
         let expected = Task::Redrive { channel: "slack".to_owned(), message: "{}".to_owned() };
         assert_eq!(Task::from_event(&redrive).unwrap(), expected);
+        let test = json!({ "test": { "channel": "slack" } });
+        assert_eq!(Task::from_event(&test).unwrap(), Task::Test { channel: Some("slack".to_owned()) });
+        assert_eq!(Task::from_event(&json!({ "test": {} })).unwrap(), Task::Test { channel: None });
         assert_eq!(Task::from_event(&json!({ "send_waiting": true })).unwrap(), Task::SendWaiting);
         let scheduled = json!({ "detail-type": "Scheduled Event", "time": "2026-11-21T08:00:00Z" });
         assert_eq!(
@@ -79,6 +94,8 @@ mod tests {
             (json!("hello"), "no SNS event"),
             (json!({ "Records": [{ "s3": {} }] }), "not one of SNS"),
             (json!({ "redrive": { "chanel": "a", "message": "" } }), "unknown field `chanel`"),
+            (json!({ "test": true }), "the test cannot be understood"),
+            (json!({ "test": { "chanel": "a" } }), "unknown field `chanel`"),
             (json!({ "redrive": { "channel": "a" } }), "missing field `message`"),
             (json!({ "detail-type": "Scheduled Event" }), "no `time`"),
             (json!({ "detail-type": "Scheduled Event", "time": "now" }), "the event's time now is not valid"),

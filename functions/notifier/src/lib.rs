@@ -19,10 +19,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use config::NotifierConfig;
 use environment::Env;
 use futures::future::join_all;
+use messaging::buses::Buses;
 use messaging::channels::{Channel, ChannelKind, ChannelsConfig};
 use messaging::failures::FailureQueues;
 use messaging::outbound::Outbound;
@@ -48,8 +49,10 @@ pub mod message;
 mod plan;
 mod redrive;
 pub mod routing;
+mod sample;
 pub mod send;
 mod text;
+mod trial;
 
 use alert::Alert;
 use deliver::Tally;
@@ -106,16 +109,26 @@ pub async fn handle(app: &App, event: &Value, deadline: Instant) -> anyhow::Resu
             ended(summary, failures)
         }
         Task::Redrive { channel, message } => {
-            let known = app.channels.channels.iter().find(|known| known.name == channel);
-            let Some(channel) = known else { bail!("there is no channel {}", channel.escape_debug()) };
-            let sent = redrive::redrive(app, channel, &message, deadline).await?;
+            let sent = redrive::redrive(app, channel_named(app, &channel)?, &message, deadline).await?;
             Ok(Summary { sent: u64::from(sent), already: u64::from(!sent), ..Summary::default() })
+        }
+        Task::Test { channel } => {
+            let channels = match &channel {
+                Some(name) => vec![channel_named(app, name)?],
+                None => app.channels.channels.iter().collect(),
+            };
+            Ok(Summary { sent: trial::send(app, &channels, deadline).await?, ..Summary::default() })
         }
         Task::Digest(time) => {
             let sent = daily::send(app, time, deadline).await?;
             Ok(Summary { sent: u64::from(sent), already: u64::from(!sent), ..Summary::default() })
         }
     }
+}
+
+fn channel_named<'a>(app: &'a App, name: &str) -> anyhow::Result<&'a Channel> {
+    let known = app.channels.channels.iter().find(|known| known.name == name);
+    known.with_context(|| format!("there is no channel {}", name.escape_debug()))
 }
 
 /// Lets each message wait for each of its channels, and sends the waiting alerts. A message that cannot be read does
@@ -194,7 +207,8 @@ impl App {
         let config = NotifierConfig::from_env(env)?;
         let loaded = platform::text::load(ChannelsConfig::source(env)?, aws).await?;
         let outbound = Outbound::new(config.allow_loopback).context("cannot make a client for HTTPS")?;
-        let channels = ChannelsConfig::parse(&loaded.text, &loaded.origin, config.allow_loopback)?;
+        let mut channels = ChannelsConfig::parse(&loaded.text, &loaded.origin, config.allow_loopback)?;
+        channels.channels = channels.channels.into_iter().map(with_checked_template).collect();
         for channel in &channels.channels {
             if let ChannelKind::Broken { reason } = &channel.kind {
                 tracing::error!(channel = channel.name, error = reason, "nothing can be sent to a channel");
@@ -207,6 +221,7 @@ impl App {
                 outbound,
                 secrets: Secrets::new(aws),
                 topics: Topics::new(aws),
+                buses: Buses::new(aws),
                 clock,
                 first_pause: FIRST_PAUSE,
             },
@@ -216,6 +231,15 @@ impl App {
             gather: GATHER,
             config,
         })
+    }
+}
+
+/// A webhook whose template fails is broken, like any other wrong entry.
+fn with_checked_template(channel: Channel) -> Channel {
+    let ChannelKind::Webhook { template: Some(template), .. } = &channel.kind else { return channel };
+    match channels::template::check(template) {
+        Ok(()) => channel,
+        Err(reason) => channel.broken(&reason),
     }
 }
 

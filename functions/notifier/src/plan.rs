@@ -48,10 +48,13 @@ impl Style {
         match kind {
             ChannelKind::SlackWebhook { .. }
             | ChannelKind::SlackBot { .. }
+            | ChannelKind::Teams { .. }
+            | ChannelKind::Discord { .. }
+            | ChannelKind::GoogleChat { .. }
             | ChannelKind::Telegram { .. }
             | ChannelKind::AmazonQ { .. } => Self::Chat,
-            ChannelKind::PagerDuty { .. } => Self::Pager,
-            ChannelKind::Webhook { .. } | ChannelKind::Broken { .. } => Self::Program,
+            ChannelKind::PagerDuty { .. } | ChannelKind::Opsgenie { .. } => Self::Pager,
+            ChannelKind::Webhook { .. } | ChannelKind::EventBus { .. } | ChannelKind::Broken { .. } => Self::Program,
         }
     }
 }

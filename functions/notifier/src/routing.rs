@@ -5,7 +5,7 @@ use messaging::channels::{Channel, ChannelKind, ChannelsConfig, Route};
 use crate::alert::{Alert, Severity};
 
 /// The channels of all matching routes, each once. Without routes, the defaults hold: a warning goes to the team's chat
-/// (Slack, Amazon Q), and a critical alert goes to all channels.
+/// (Slack, Teams, Discord, Google Chat, Amazon Q), and a critical alert goes to all channels.
 pub fn channels_for<'a>(config: &'a ChannelsConfig, alert: &Alert) -> Vec<&'a Channel> {
     let wanted = |channel: &&Channel| {
         if config.routes.is_empty() {
@@ -19,7 +19,12 @@ pub fn channels_for<'a>(config: &'a ChannelsConfig, alert: &Alert) -> Vec<&'a Ch
 fn is_team_chat(kind: &ChannelKind) -> bool {
     matches!(
         kind,
-        ChannelKind::SlackWebhook { .. } | ChannelKind::SlackBot { .. } | ChannelKind::AmazonQ { .. }
+        ChannelKind::SlackWebhook { .. }
+            | ChannelKind::SlackBot { .. }
+            | ChannelKind::Teams { .. }
+            | ChannelKind::Discord { .. }
+            | ChannelKind::GoogleChat { .. }
+            | ChannelKind::AmazonQ { .. }
     )
 }
 
@@ -51,6 +56,7 @@ mod tests {
                 "telegram": { "type": "telegram", "bot_token_secret_arn": SECRET, "chat_id": "1" },
                 "billing": { "type": "webhook", "url": "https://example.com", "signing_secret_arn": SECRET },
                 "q": { "type": "amazon_q", "topic_arn": "arn:aws:sns:x:1:q" },
+                "teams": { "type": "teams", "webhook_url_secret_arn": SECRET },
             },
             "routes": routes,
         });
@@ -65,12 +71,12 @@ mod tests {
 
     #[test]
     fn defaults() {
-        assert_eq!(names(json!([]), json!({ "severity": "warning" })), "q slack");
+        assert_eq!(names(json!([]), json!({ "severity": "warning" })), "q slack teams");
         assert_eq!(
             names(json!(null), json!({ "severity": "critical" })),
-            "billing pagerduty q slack telegram"
+            "billing pagerduty q slack teams telegram"
         );
-        assert_eq!(names(json!([]), json!({ "event": "digest" })), "billing pagerduty q slack telegram");
+        assert_eq!(names(json!([]), json!({ "event": "digest" })), "billing pagerduty q slack teams telegram");
     }
 
     #[test]

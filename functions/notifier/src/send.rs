@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable};
 use jiff::Timestamp;
+use messaging::buses::Buses;
 use messaging::channels::{Channel, ChannelKind};
 use messaging::outbound::{Answer, Outbound, OutboundError, OutboundRequest, redacted};
 use messaging::topics::Topics;
@@ -20,7 +21,9 @@ use platform::secrets::Secrets;
 use platform::telemetry::error_chain;
 use tokio::time::Instant;
 
-use crate::channels::{Verdict, amazon_q, pagerduty, slack, telegram, webhook};
+use crate::channels::{
+    Verdict, amazon_q, discord, event_bus, google_chat, opsgenie, pagerduty, slack, teams, telegram, webhook,
+};
 use crate::message::Message;
 
 /// Sends messages.
@@ -28,6 +31,7 @@ pub struct Sender {
     pub outbound: Outbound,
     pub secrets: Secrets,
     pub topics: Topics,
+    pub buses: Buses,
     /// The time of day, for signatures and dates in answers.
     pub clock: fn() -> SystemTime,
     /// Pause before the second try. Each further pause is about twice as long.
@@ -182,15 +186,22 @@ impl Sender {
         }
     }
 
-    /// Sends to the one channel that is a topic. The SDK has already repeated the call.
+    /// Sends to a topic or a bus. The SDK has already repeated the call.
     async fn publish(&self, channel: &Channel, message: Message<'_>) -> Result<Option<String>, Failed> {
-        let topic_arn = match &channel.kind {
-            ChannelKind::AmazonQ { topic_arn } => topic_arn,
-            ChannelKind::Broken { reason } => return Err(permanent(reason.clone())),
-            _ => return Err(permanent("the channel has no secret".to_owned())),
+        let published = match &channel.kind {
+            ChannelKind::AmazonQ { topic_arn } => {
+                let published = self.topics.publish(topic_arn, None, &amazon_q::text(message)).await;
+                published.map_err(|error| of_aws(error.passes(), &error))
+            }
+            ChannelKind::EventBus { bus_arn } => {
+                let event = event_bus::event(message, self.now().map_err(permanent)?);
+                let put = self.buses.put(bus_arn, &event).await;
+                put.map_err(|error| of_aws(error.passes(), &error))
+            }
+            ChannelKind::Broken { reason } => Err(permanent(reason.clone())),
+            _ => Err(permanent("the channel has no secret".to_owned())),
         };
-        let published = self.topics.publish(topic_arn, None, &amazon_q::text(message)).await;
-        published.map(|()| None).map_err(|error| of_aws(error.passes(), &error))
+        published.map(|()| None)
     }
 
     fn request(
@@ -201,22 +212,31 @@ impl Sender {
         thread: Option<&str>,
     ) -> Result<OutboundRequest, String> {
         match kind {
-            ChannelKind::SlackWebhook { .. } => Ok(slack::webhook_request(message, secret)),
-            ChannelKind::SlackBot { conversation, api_url, .. } => {
-                slack::bot_request(message, api_url, secret, conversation, thread)
+            ChannelKind::SlackWebhook { has_buttons, .. } => {
+                Ok(slack::webhook_request(message, secret, *has_buttons))
+            }
+            ChannelKind::SlackBot { conversation, api_url, has_buttons, .. } => {
+                slack::bot_request(message, api_url, secret, conversation, thread, *has_buttons)
             }
             ChannelKind::PagerDuty { api_url, .. } => Ok(pagerduty::request(message, api_url, secret)),
             ChannelKind::Telegram { chat_id, api_url, .. } => {
                 telegram::request(message, api_url, secret, chat_id)
             }
-            ChannelKind::Webhook { url, .. } => {
-                let now = Timestamp::try_from((self.clock)()).map_err(|error| error.to_string())?;
-                webhook::request(message, url, secret, now)
+            ChannelKind::Webhook { url, template, .. } => {
+                webhook::request(message, url, template.as_deref(), secret, self.now()?)
             }
-            ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => {
+            ChannelKind::Teams { .. } => Ok(teams::request(message, secret)),
+            ChannelKind::Discord { .. } => Ok(discord::request(message, secret)),
+            ChannelKind::GoogleChat { .. } => Ok(google_chat::request(message, secret)),
+            ChannelKind::Opsgenie { api_url, .. } => opsgenie::request(message, api_url, secret),
+            ChannelKind::AmazonQ { .. } | ChannelKind::EventBus { .. } | ChannelKind::Broken { .. } => {
                 Err("the channel takes no requests".to_owned())
             }
         }
+    }
+
+    fn now(&self) -> Result<Timestamp, String> {
+        Timestamp::try_from((self.clock)()).map_err(|error| error.to_string())
     }
 
     /// The meaning of an answer. Its reason is logged and stored, so no part of a secret may be in it.
@@ -237,21 +257,30 @@ impl Sender {
             ChannelKind::PagerDuty { .. } => pagerduty::verdict(answer, now),
             ChannelKind::Telegram { .. } => telegram::verdict(answer, now),
             ChannelKind::Webhook { .. } => webhook::verdict(answer, now),
-            ChannelKind::SlackWebhook { .. } | ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => {
-                slack::webhook_verdict(answer, now)
-            }
+            ChannelKind::Teams { .. } => teams::verdict(answer, now),
+            ChannelKind::Discord { .. } => discord::verdict(answer, now),
+            ChannelKind::GoogleChat { .. } => google_chat::verdict(answer, now),
+            ChannelKind::Opsgenie { .. } => opsgenie::verdict(answer, now),
+            ChannelKind::SlackWebhook { .. }
+            | ChannelKind::AmazonQ { .. }
+            | ChannelKind::EventBus { .. }
+            | ChannelKind::Broken { .. } => slack::webhook_verdict(answer, now),
         }
     }
 }
 
 fn secret_arn(kind: &ChannelKind) -> Option<&str> {
     match kind {
-        ChannelKind::SlackWebhook { secret_arn }
+        ChannelKind::SlackWebhook { secret_arn, .. }
         | ChannelKind::SlackBot { secret_arn, .. }
         | ChannelKind::PagerDuty { secret_arn, .. }
         | ChannelKind::Telegram { secret_arn, .. }
+        | ChannelKind::Teams { secret_arn }
+        | ChannelKind::Discord { secret_arn }
+        | ChannelKind::GoogleChat { secret_arn }
+        | ChannelKind::Opsgenie { secret_arn, .. }
         | ChannelKind::Webhook { secret_arn, .. } => Some(secret_arn),
-        ChannelKind::AmazonQ { .. } | ChannelKind::Broken { .. } => None,
+        ChannelKind::AmazonQ { .. } | ChannelKind::EventBus { .. } | ChannelKind::Broken { .. } => None,
     }
 }
 

@@ -11,6 +11,11 @@ pub(crate) fn unlinked(text: &str) -> String {
     clean(text).replace("://", "[:]//").replace('@', "\u{ff20}")
 }
 
+/// [`unlinked`] for receivers that read HTML tags in texts. Signs that look alike take the place of `<`, `>` and `&`.
+pub(crate) fn without_tags(text: &str) -> String {
+    unlinked(text).replace('<', "‹").replace('>', "›").replace('&', "＆")
+}
+
 /// At most `limit` UTF-16 units, with an ellipsis if the text is cut. No provider counts a text as longer than that.
 pub(crate) fn cut(text: &str, limit: usize) -> String {
     if utf16(text) <= limit {

@@ -40,14 +40,32 @@ pub enum ChannelKind {
     /// The secret is the address of the webhook.
     SlackWebhook {
         secret_arn: String,
+        has_buttons: bool,
     },
     /// The secret is a bot token. With it the messages of an incident form one thread.
     SlackBot {
         secret_arn: String,
         conversation: String,
         api_url: String,
+        has_buttons: bool,
+    },
+    /// The secret is the address of a workflow.
+    Teams {
+        secret_arn: String,
+    },
+    /// The secret is the address of the webhook.
+    Discord {
+        secret_arn: String,
+    },
+    /// The secret is the address of the webhook.
+    GoogleChat {
+        secret_arn: String,
     },
     PagerDuty {
+        secret_arn: String,
+        api_url: String,
+    },
+    Opsgenie {
         secret_arn: String,
         api_url: String,
     },
@@ -60,6 +78,12 @@ pub enum ChannelKind {
     Webhook {
         secret_arn: String,
         url: String,
+        /// Makes the body. Without a template the body is the alert.
+        template: Option<String>,
+    },
+    /// A bus of EventBridge that belongs to the user.
+    EventBus {
+        bus_arn: String,
     },
     AmazonQ {
         topic_arn: String,
@@ -148,9 +172,14 @@ impl ChannelKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::SlackWebhook { .. } | Self::SlackBot { .. } => "slack",
+            Self::Teams { .. } => "teams",
+            Self::Discord { .. } => "discord",
+            Self::GoogleChat { .. } => "google_chat",
             Self::PagerDuty { .. } => "pagerduty",
+            Self::Opsgenie { .. } => "opsgenie",
             Self::Telegram { .. } => "telegram",
             Self::Webhook { .. } => "webhook",
+            Self::EventBus { .. } => "event_bus",
             Self::AmazonQ { .. } => "amazon_q",
             Self::Broken { .. } => "broken",
         }
@@ -164,9 +193,17 @@ fn read(name: String, entry: Value, allow_loopback: bool) -> Channel {
         .map_err(|error| format!("`{}`: {}", error.path(), without_values(error.inner())))
         .and_then(|entry| entry.into_channel(&name, allow_loopback));
     channel.unwrap_or_else(|reason| {
-        let reason = format!("channels.{} is refused: {reason}", name.escape_debug());
-        Channel { name, kind: ChannelKind::Broken { reason }, throttle: Duration::ZERO, queue_url }
+        let kind = ChannelKind::Broken { reason: String::new() };
+        Channel { name, kind, throttle: Duration::ZERO, queue_url }.broken(&reason)
     })
+}
+
+impl Channel {
+    /// The channel without any way to send, because of `reason`. Its alerts are kept.
+    pub fn broken(self, reason: &str) -> Self {
+        let reason = format!("channels.{} is refused: {reason}", self.name.escape_debug());
+        Self { kind: ChannelKind::Broken { reason }, throttle: Duration::ZERO, ..self }
+    }
 }
 
 /// The fault of a JSON text, without any text of the user. A text may be a secret in the wrong place.

@@ -78,11 +78,28 @@ pub(crate) struct ActionRequest {
 }
 
 impl ActionRequest {
+    /// A request by a button in a chat.
+    pub(crate) fn by_button(
+        app: &Arc<App>,
+        caller: Caller,
+        serving: &Serving,
+        id: String,
+        note: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let (app, serving, note) = (Arc::clone(app), serving.clone(), Note { note: note.map(str::to_owned) });
+        Ok(Self { now: app.now()?, app, caller, serving, id, note })
+    }
+
     /// Carries out the action, and answers the object as it is now.
     pub(crate) async fn answer<T: Actionable>(mut self, action: Action) -> Result<Json<T::View>, Problem> {
-        let entry = std::mem::take(&mut self.note).entry(action, &self.caller, self.now)?;
-        let item = done(T::act(&self, &entry).await?, action.as_str())?;
+        let item: T = self.carry_out(action).await?;
         Ok(Json(item.view(&self.caller)))
+    }
+
+    /// Carries out the action, and returns the object as it is now.
+    pub(crate) async fn carry_out<T: Actionable>(&mut self, action: Action) -> Result<T, Problem> {
+        let entry = std::mem::take(&mut self.note).entry(action, &self.caller, self.now)?;
+        done(T::act(self, &entry).await?, action.as_str()).map(|item| *item)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The operators' policies: detectors, thresholds, floors and mutes, for all customers or one.
 
+pub(super) mod mutes;
 mod schema;
 
 use std::sync::Arc;

@@ -4,11 +4,12 @@
 
 use std::time::SystemTime;
 
+use messaging::buttons::Button;
 use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 
 use super::{Verdict, by_status, reason, retry_after};
-use crate::alert::Event;
+use crate::alert::{Alert, Event};
 use crate::message::Message;
 use crate::text::{cut, escaped, unlinked};
 
@@ -18,12 +19,16 @@ const TEXT: usize = 3_000;
 const FIELD: usize = 2_000;
 const FIELDS: usize = 10;
 
+/// Longest value of a button.
+const VALUE: usize = 2_000;
+
 /// Lines of a list in one block. So many always fit.
 const LINES: usize = 10;
 
 /// The request for an incoming webhook. Its address is the secret.
-pub fn webhook_request(message: Message<'_>, url: &str) -> OutboundRequest {
-    OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: payload(message).to_string() }
+pub fn webhook_request(message: Message<'_>, url: &str, has_buttons: bool) -> OutboundRequest {
+    let body = payload_with(message, has_buttons).to_string();
+    OutboundRequest { url: url.to_owned(), headers: Vec::new(), body }
 }
 
 /// The request for a bot. It goes into the incident's thread, if there is one.
@@ -33,11 +38,12 @@ pub fn bot_request(
     token: &str,
     conversation: &str,
     thread: Option<&str>,
+    has_buttons: bool,
 ) -> Result<OutboundRequest, String> {
     if !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err("the secret is not a bot token".to_owned());
     }
-    let mut body = payload(message);
+    let mut body = payload_with(message, has_buttons);
     body["channel"] = conversation.into();
     if let Some(thread) = thread {
         body["thread_ts"] = thread.into();
@@ -92,18 +98,22 @@ pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
     }
 }
 
-/// The message without its destination.
+/// The message without its destination and without buttons.
 pub fn payload(message: Message<'_>) -> Value {
+    payload_with(message, false)
+}
+
+fn payload_with(message: Message<'_>, has_buttons: bool) -> Value {
     json!({
         "text": escaped(&unlinked(&message.title(HEADER))),
         "mrkdwn": false,
-        "blocks": blocks(message),
+        "blocks": blocks(message, has_buttons),
         "unfurl_links": false,
         "unfurl_media": false,
     })
 }
 
-fn blocks(message: Message<'_>) -> Vec<Value> {
+fn blocks(message: Message<'_>, has_buttons: bool) -> Vec<Value> {
     let mut blocks = vec![json!({ "type": "header", "text": plain(&message.title(HEADER), HEADER) })];
     let section = |text: Value| json!({ "type": "section", "text": text });
     let description = message.description();
@@ -122,7 +132,16 @@ fn blocks(message: Message<'_>) -> Vec<Value> {
     if let Some((title, entries)) = message.list() {
         blocks.push(section(markup(&format!("*{title}*"), TEXT)));
         let lines: Vec<_> = entries.iter().map(|(customer, text)| format!("{customer}: {text}")).collect();
-        blocks.extend(numbered(&lines).chunks(LINES).map(|lines| section(plain(&lines.join("\n"), TEXT))));
+        let lines = numbered(&lines);
+        if has_buttons && message.is_group() {
+            // Each incident of a group has its own buttons below its line.
+            for (line, alert) in lines.iter().zip(message.alerts()) {
+                blocks.push(section(plain(line, TEXT)));
+                blocks.extend(buttons(alert));
+            }
+        } else {
+            blocks.extend(lines.chunks(LINES).map(|lines| section(plain(&lines.join("\n"), TEXT))));
+        }
     }
     let steps = message.steps();
     if !steps.is_empty() {
@@ -132,11 +151,35 @@ fn blocks(message: Message<'_>) -> Vec<Value> {
     if let Some(link) = message.link() {
         blocks.push(section(markup(&format!("<{}|Open the incident>", escaped(&link)), TEXT)));
     }
+    if has_buttons && !message.is_group() {
+        blocks.extend(buttons(message.alert));
+    }
     if let Some(customer) = message.customer() {
         let note = plain(&format!("Customer: {customer}"), FIELD);
         blocks.push(json!({ "type": "context", "elements": [note] }));
     }
     blocks
+}
+
+/// The buttons of a page about one incident. An end needs none.
+fn buttons(alert: &Alert) -> Option<Value> {
+    let is_page = alert.event.is_page() && alert.storm.is_none();
+    if !is_page || alert.incident_id.chars().count() > VALUE {
+        return None;
+    }
+    let button = |button: Button| {
+        let mut element = json!({
+            "type": "button",
+            "action_id": button.id(),
+            "text": plain(button.label(), TEXT),
+            "value": alert.incident_id,
+        });
+        if button == Button::Acknowledge {
+            element["style"] = "primary".into();
+        }
+        element
+    };
+    Some(json!({ "type": "actions", "elements": Button::ALL.map(button) }))
 }
 
 fn numbered(lines: &[String]) -> Vec<String> {

@@ -8,7 +8,7 @@ use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
-use super::{Verdict, by_status, id_within, reason};
+use super::{Verdict, by_status, id_within, reason, template};
 use crate::message::Message;
 
 /// Receivers keep the id to recognise repetitions, often in a column of this length.
@@ -18,10 +18,14 @@ const ID: usize = 255;
 pub fn request(
     message: Message<'_>,
     url: &str,
+    template: Option<&str>,
     secret: &str,
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
-    let body = body(message, now).to_string();
+    let body = match template {
+        None => event(message, now).to_string(),
+        Some(template) => template::body(template, message, now)?,
+    };
     let (id, seconds) = (id_within(&message.alert.id, ID), now.as_second());
     let signature = Webhook::new(secret)
         .and_then(|webhook| webhook.sign(&id, seconds, body.as_bytes()))
@@ -45,17 +49,21 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
     }
 }
 
+pub(super) fn event(message: Message<'_>, now: Timestamp) -> Value {
+    json!({
+        "type": format!("anomaly.{}", message.alert.event.as_str()),
+        "timestamp": message.alert.detected_at.unwrap_or(now).to_string(),
+        "data": data(message),
+    })
+}
+
 /// The original alert. Programs get text of customers exactly, and must escape it before they show it.
-fn body(message: Message<'_>, now: Timestamp) -> Value {
+pub(super) fn data(message: Message<'_>) -> Value {
     let mut data = message.alert.json.clone();
     // The field stays for receivers that read it. No page is held back any more.
     data["held_back_pages"] = 0.into();
     if let Some(link) = message.link() {
         data["link"] = link.into();
     }
-    json!({
-        "type": format!("anomaly.{}", message.alert.event.as_str()),
-        "timestamp": message.alert.detected_at.unwrap_or(now).to_string(),
-        "data": data,
-    })
+    data
 }

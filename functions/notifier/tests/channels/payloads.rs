@@ -9,18 +9,19 @@ use serde_json::{Value, json};
 
 use crate::support::{
     LINK, alerts_about, assert_valid, hostile_customers, incident_id, message_of, opened_with, sample, schema,
+    strings_of,
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SIGNING: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 fn slack_of(message: Message<'_>) -> Value {
-    serde_json::from_str(&slack::webhook_request(message, "https://hooks.slack.com/services/T/B/x").body)
+    serde_json::from_str(&slack::webhook_request(message, "https://hooks.slack.com/services/T/B/x", false).body)
         .unwrap()
 }
 
 fn bot_of(message: Message<'_>, thread: Option<&str>) -> Value {
-    let request = slack::bot_request(message, "https://slack.com", "xoxb-1", "C0123", thread).unwrap();
+    let request = slack::bot_request(message, "https://slack.com", "xoxb-1", "C0123", thread, true).unwrap();
     serde_json::from_str(&request.body).unwrap()
 }
 
@@ -35,7 +36,7 @@ fn telegram_of(message: Message<'_>) -> Value {
 
 fn webhook_of(message: Message<'_>) -> Value {
     let now = "2026-11-21T13:01:00Z".parse().unwrap();
-    let request = webhook::request(message, "https://billing.example.com/", SIGNING, now).unwrap();
+    let request = webhook::request(message, "https://billing.example.com/", None, SIGNING, now).unwrap();
     serde_json::from_str(&request.body).unwrap()
 }
 
@@ -163,15 +164,6 @@ fn texts_of(blocks: &Value) -> Vec<Value> {
         }
     }
     texts
-}
-
-fn strings_of(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(list) => list.iter().flat_map(strings_of).collect(),
-        Value::Object(map) => map.values().flat_map(strings_of).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Sending of messages to real receivers on this machine, with secrets from a stand-in for Secrets Manager.
 
+mod chats_and_buses;
 mod secrets;
 mod tries;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use aws_sdk_sns::config::{Credentials, Region};
+use messaging::buses::Buses;
 use messaging::channels::{Channel, ChannelsConfig};
 use messaging::outbound::Outbound;
 use messaging::topics::Topics;
@@ -38,6 +40,7 @@ async fn sender(aws: &Receiver, allow_loopback: bool) -> Result<Sender> {
         outbound: Outbound::new(allow_loopback)?,
         secrets: Secrets::new(&config),
         topics: Topics::new(&config),
+        buses: Buses::new(&config),
         clock: now,
         first_pause: Duration::from_millis(5),
     })

@@ -110,3 +110,28 @@ pub(crate) fn alerts_about(customer: &str) -> Vec<Alert> {
     );
     alerts
 }
+
+/// Messages of every kind about hostile customers: single alerts, and groups of them.
+pub(crate) fn for_each_message(mut check: impl FnMut(Message<'_>)) {
+    let mut customers = hostile_customers();
+    customers.push("cust_0042".to_owned());
+    for customer in &customers {
+        let alerts = alerts_about(customer);
+        for alert in &alerts {
+            check(message_of(alert));
+        }
+        let singles: Vec<_> = alerts.iter().filter(|alert| alert.storm.is_none()).collect();
+        let group: Vec<_> = singles.iter().copied().cycle().take(15).collect();
+        check(Message { others: &group[1..], ..message_of(group[0]) });
+    }
+}
+
+/// All texts in a JSON value.
+pub(crate) fn strings_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(list) => list.iter().flat_map(strings_of).collect(),
+        Value::Object(map) => map.values().flat_map(strings_of).collect(),
+        _ => Vec::new(),
+    }
+}

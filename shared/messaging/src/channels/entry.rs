@@ -19,6 +19,10 @@ const RESERVED_NAMES: [&str; 2] = ["dlq", "failures"];
 const SLACK_URL: &str = "https://slack.com";
 const PAGERDUTY_URL: &str = "https://events.pagerduty.com";
 const TELEGRAM_URL: &str = "https://api.telegram.org";
+const OPSGENIE_URL: &str = "https://api.opsgenie.com";
+
+/// Longest template of a webhook, in bytes. All channels together must fit into one parameter.
+const MAX_TEMPLATE: usize = 4_096;
 
 /// A channel as the configuration writes it. Terraform writes unset fields as null, so every type has all fields.
 #[derive(Deserialize)]
@@ -33,10 +37,13 @@ pub(super) struct Entry {
     bot_token_secret_arn: Option<String>,
     routing_key_secret_arn: Option<String>,
     signing_secret_arn: Option<String>,
+    api_key_secret_arn: Option<String>,
     conversation: Option<String>,
     chat_id: Option<String>,
     url: Option<String>,
+    template: Option<String>,
     topic_arn: Option<String>,
+    bus_arn: Option<String>,
 }
 
 impl Entry {
@@ -69,10 +76,13 @@ impl Entry {
             ("bot_token_secret_arn", &self.bot_token_secret_arn),
             ("routing_key_secret_arn", &self.routing_key_secret_arn),
             ("signing_secret_arn", &self.signing_secret_arn),
+            ("api_key_secret_arn", &self.api_key_secret_arn),
             ("conversation", &self.conversation),
             ("chat_id", &self.chat_id),
             ("url", &self.url),
+            ("template", &self.template),
             ("topic_arn", &self.topic_arn),
+            ("bus_arn", &self.bus_arn),
         ];
         fields.into_iter().find(|(_, value)| value.is_some()).map(|(name, _)| name)
     }
@@ -90,13 +100,15 @@ fn kind(entry: &mut Entry, allow_loopback: bool) -> Result<ChannelKind, String> 
     };
     Ok(match entry.kind.as_str() {
         "slack" => match (entry.webhook_url_secret_arn.take(), entry.bot_token_secret_arn.take()) {
-            (Some(arn), None) => {
-                ChannelKind::SlackWebhook { secret_arn: secret(Some(arn), "webhook_url_secret_arn")? }
-            }
+            (Some(arn), None) => ChannelKind::SlackWebhook {
+                secret_arn: secret(Some(arn), "webhook_url_secret_arn")?,
+                has_buttons: has_buttons(entry)?,
+            },
             (None, Some(arn)) => ChannelKind::SlackBot {
                 secret_arn: secret(Some(arn), "bot_token_secret_arn")?,
                 conversation: given(entry.conversation.take(), "conversation")?,
                 api_url: base(entry.api_url.take(), SLACK_URL)?,
+                has_buttons: has_buttons(entry)?,
             },
             (Some(_), Some(_)) => {
                 return Err(
@@ -121,17 +133,39 @@ fn kind(entry: &mut Entry, allow_loopback: bool) -> Result<ChannelKind, String> 
         "webhook" => ChannelKind::Webhook {
             secret_arn: secret(entry.signing_secret_arn.take(), "signing_secret_arn")?,
             url: checked(given(entry.url.take(), "url")?, "url")?,
+            template: entry.template.take().map(template).transpose()?,
+        },
+        "teams" => ChannelKind::Teams {
+            secret_arn: secret(entry.webhook_url_secret_arn.take(), "webhook_url_secret_arn")?,
+        },
+        "discord" => ChannelKind::Discord {
+            secret_arn: secret(entry.webhook_url_secret_arn.take(), "webhook_url_secret_arn")?,
+        },
+        "google_chat" => ChannelKind::GoogleChat {
+            secret_arn: secret(entry.webhook_url_secret_arn.take(), "webhook_url_secret_arn")?,
+        },
+        "opsgenie" => ChannelKind::Opsgenie {
+            secret_arn: secret(entry.api_key_secret_arn.take(), "api_key_secret_arn")?,
+            api_url: base(entry.api_url.take(), OPSGENIE_URL)?,
         },
         "amazon_q" => {
             let topic_arn = given(entry.topic_arn.take(), "topic_arn")?;
-            if !topic_arn.starts_with("arn:") || topic_arn.split(':').nth(2) != Some("sns") {
+            if !is_arn_of(&topic_arn, "sns") {
                 return Err(format!("topic_arn = {topic_arn} is not the ARN of an SNS topic"));
             }
             ChannelKind::AmazonQ { topic_arn }
         }
+        "event_bus" => {
+            let bus_arn = given(entry.bus_arn.take(), "bus_arn")?;
+            if !is_arn_of(&bus_arn, "events") || !bus_arn.contains(":event-bus/") {
+                return Err(format!("bus_arn = {bus_arn} is not the ARN of an event bus of EventBridge"));
+            }
+            ChannelKind::EventBus { bus_arn }
+        }
         other => {
             return Err(format!(
-                "the type `{}` is not known: slack, pagerduty, telegram, webhook or amazon_q",
+                "the type `{}` is not known: slack, teams, discord, google_chat, telegram, pagerduty, opsgenie, webhook, \
+                 event_bus or amazon_q",
                 other.escape_debug()
             ));
         }
@@ -142,11 +176,33 @@ fn given(value: Option<String>, field: &str) -> Result<String, String> {
     value.filter(|value| !value.trim().is_empty()).ok_or_else(|| format!("`{field}` is missing"))
 }
 
+/// Whether a Slack channel has buttons: it names the secret that the API verifies Slack's requests by. The notifier has
+/// no use for that secret.
+fn has_buttons(entry: &mut Entry) -> Result<bool, String> {
+    let arn = entry.signing_secret_arn.take();
+    arn.map_or(Ok(false), |arn| secret(Some(arn), "signing_secret_arn").map(|_| true))
+}
+
+/// The notifier checks the syntax of the template when it starts.
+fn template(text: String) -> Result<String, String> {
+    match text.len() {
+        0 => Err("`template` is empty: leave it out for the usual body".to_owned()),
+        length if length > MAX_TEMPLATE => {
+            Err(format!("`template` has {length} bytes, and {MAX_TEMPLATE} are allowed"))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn is_arn_of(arn: &str, service: &str) -> bool {
+    arn.starts_with("arn:") && arn.split(':').nth(2) == Some(service)
+}
+
 /// Refuses a secret in the place of its ARN, and does not repeat it. A secret here would be in Terraform's state and in
 /// logs.
 fn secret(value: Option<String>, field: &str) -> Result<String, String> {
     let arn = given(value, field)?;
-    if arn.starts_with("arn:") && arn.split(':').nth(2) == Some("secretsmanager") {
+    if is_arn_of(&arn, "secretsmanager") {
         return Ok(arn);
     }
     Err(format!("`{field}` is not the ARN of a secret in Secrets Manager"))

@@ -32,6 +32,13 @@ fn every_type_of_channel() {
             "billing": { "type": "webhook", "url": "https://billing.example.com/hook",
                          "signing_secret_arn": SECRET, "queue_url": "https://sqs/q" },
             "amazon_q": { "type": "amazon_q", "topic_arn": "arn:aws:sns:eu-west-1:123456789012:q" },
+            "teams": { "type": "teams", "webhook_url_secret_arn": SECRET },
+            "discord": { "type": "discord", "webhook_url_secret_arn": SECRET },
+            "google": { "type": "google_chat", "webhook_url_secret_arn": SECRET },
+            "opsgenie": { "type": "opsgenie", "api_key_secret_arn": SECRET,
+                          "api_url": "https://api.eu.opsgenie.com" },
+            "bus": { "type": "event_bus",
+                     "bus_arn": "arn:aws:events:eu-west-1:123456789012:event-bus/alerts" },
         },
         "routes": [{ "severities": ["critical"], "metrics": null, "channels": ["pagerduty", "slack"] }],
     }))
@@ -43,14 +50,19 @@ fn every_type_of_channel() {
             ("amazon_q", "amazon_q"),
             ("billing", "webhook"),
             ("bot", "slack"),
+            ("bus", "event_bus"),
+            ("discord", "discord"),
+            ("google", "google_chat"),
+            ("opsgenie", "opsgenie"),
             ("pagerduty", "pagerduty"),
             ("slack", "slack"),
+            ("teams", "teams"),
             ("telegram", "telegram")
         ]
     );
     let throttles: Vec<_> = config.channels.iter().map(|c| c.throttle.as_secs()).collect();
-    assert_eq!(throttles, [300, 300, 300, 0, 300, 300]);
-    let ChannelKind::PagerDuty { api_url, .. } = &config.channels[3].kind else { panic!("not PagerDuty") };
+    assert_eq!(throttles, [300, 300, 300, 300, 300, 300, 300, 0, 300, 300, 300]);
+    let ChannelKind::PagerDuty { api_url, .. } = &config.channels[7].kind else { panic!("not PagerDuty") };
     assert_eq!(api_url, "https://events.eu.pagerduty.com");
     assert_eq!(config.channels[1].queue_url.as_deref(), Some("https://sqs/q"));
     assert_eq!(config.routes.len(), 1);
@@ -93,6 +105,33 @@ fn refusals_name_the_entry_and_the_reason() {
             "`webhook_url_secret_arn` is not the ARN of a secret",
         ),
         (channel(json!({ "type": "pagerduty" })), "`routing_key_secret_arn` is missing"),
+        (channel(json!({ "type": "teams" })), "`webhook_url_secret_arn` is missing"),
+        (
+            channel(json!({ "type": "discord", "webhook_url_secret_arn": "https://discord.com/api/webhooks/1/x" })),
+            "`webhook_url_secret_arn` is not the ARN of a secret",
+        ),
+        (
+            channel(json!({ "type": "google_chat", "webhook_url_secret_arn": SECRET, "url": "https://x.example" })),
+            "`url` does not belong to a channel of type google_chat",
+        ),
+        (channel(json!({ "type": "opsgenie" })), "`api_key_secret_arn` is missing"),
+        (
+            channel(json!({ "type": "event_bus", "bus_arn": "arn:aws:events:x:1:rule/a" })),
+            "not the ARN of an event bus",
+        ),
+        (
+            channel(json!({ "type": "slack", "webhook_url_secret_arn": SECRET, "signing_secret_arn": "8f742231b10e" })),
+            "`signing_secret_arn` is not the ARN of a secret",
+        ),
+        (
+            channel(json!({ "type": "webhook", "signing_secret_arn": SECRET, "url": "https://a.example",
+                            "template": "x".repeat(4_097) })),
+            "`template` has 4097 bytes, and 4096 are allowed",
+        ),
+        (
+            channel(json!({ "type": "teams", "webhook_url_secret_arn": SECRET, "template": "{}" })),
+            "`template` does not belong to a channel of type teams",
+        ),
         (channel(json!({ "type": "telegram", "bot_token_secret_arn": SECRET })), "`chat_id` is missing"),
         (
             channel(json!({ "type": "webhook", "signing_secret_arn": SECRET, "url": "http://example.com" })),
@@ -193,4 +232,24 @@ fn one_wrong_channel_breaks_no_other() {
     assert_eq!(reason, "channels.billing is refused: url: only https:// is allowed");
     assert_eq!(billing.queue_url.as_deref(), Some("https://sqs/billing"), "its alerts are kept");
     assert_eq!(slack.kind.name(), "slack");
+}
+
+#[test]
+fn a_slack_channel_with_a_signing_secret_has_buttons() {
+    for (signing, expected) in [(Value::Null, false), (json!(SECRET), true)] {
+        let of = |entry: Value| {
+            let mut entry = entry;
+            entry["signing_secret_arn"] = signing.clone();
+            parse(&json!({ "channels": { "a": entry } })).unwrap().channels.remove(0).kind
+        };
+        let ChannelKind::SlackWebhook { has_buttons, .. } =
+            of(json!({ "type": "slack", "webhook_url_secret_arn": SECRET }))
+        else {
+            panic!("not a webhook")
+        };
+        assert_eq!(has_buttons, expected);
+        let bot = json!({ "type": "slack", "bot_token_secret_arn": SECRET, "conversation": "C1" });
+        let ChannelKind::SlackBot { has_buttons, .. } = of(bot) else { panic!("not a bot") };
+        assert_eq!(has_buttons, expected);
+    }
 }

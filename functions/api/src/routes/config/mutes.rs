@@ -1,0 +1,44 @@
+//! One more mute in a customer's policy, without a look at the rest of it.
+
+use catalog::Policies;
+use detection::{CustomerId, Mute};
+use store::PolicyChange;
+
+use super::checked;
+use crate::App;
+use crate::access::Caller;
+use crate::error::{Code, Problem};
+
+/// How often the change is made again because others changed the policy meanwhile.
+const TRIES: u32 = 4;
+
+/// Adds a mute. The policy is checked as a whole, as by `PUT /v1/config/customers/{customer_id}`. A repetition changes
+/// nothing.
+pub(crate) async fn mute(
+    app: &App,
+    caller: &Caller,
+    customer: &CustomerId,
+    mute: Mute,
+) -> Result<(), Problem> {
+    for _ in 0..TRIES {
+        let (global, own) = futures::try_join!(app.store.policy(None), app.store.policy(Some(customer)))?;
+        if own.policy.mutes.contains(&mute) {
+            return Ok(());
+        }
+        let mut policy = own.policy.clone();
+        policy.mutes.push(mute.clone());
+        let global = Policies::resolve(&app.catalog, &app.settings, global, Vec::new());
+        checked(app, global.settings(customer), &policy, &own.policy)?;
+        let changed = app.store.put_policy(Some(customer), &policy, own.version, &caller.actor, app.now()?);
+        if let PolicyChange::Stored(stored) = changed.await? {
+            tracing::info!(
+                policy.of = customer.as_str(),
+                policy.version = stored.version,
+                actor = caller.actor,
+                "policy changed"
+            );
+            return Ok(());
+        }
+    }
+    Err(Problem::of(Code::Contended, "others are changing the policy at this moment; try again"))
+}

@@ -1,0 +1,230 @@
+# The buttons of pages in Slack, and buses of EventBridge: what opens, who may read the secret, who may put events.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  detector_package = "versions.tf"
+  notifier_package = "versions.tf"
+  api_package      = "versions.tf"
+  clickhouse_url   = "https://clickhouse.example.com:8443"
+  api_jwt_issuer   = "https://tokens.example.com"
+  api_jwt_audience = ["meterflow"]
+
+  # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
+  alert_emails = ["pages@example.com"]
+  ops_emails   = ["oncall@example.com"]
+
+  # What a run applies is destroyed at the end.
+  deletion_protection = false
+}
+
+run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
+  command = apply
+
+  variables {
+    notification_secret_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"]
+    notification_channels = {
+      slack = { type = "slack", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123", conversation = "C0123456789", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123" }
+      # The same app with its webhook, and an app of its own.
+      team  = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123" }
+      other = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing2-AbC123" }
+    }
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_route.this["POST /slack/actions"].authorization_type == "NONE"
+    error_message = "Slack has no token, so the route must be open."
+  }
+
+  assert {
+    condition     = toset([for route in aws_apigatewayv2_route.this : route.route_key if route.authorization_type == "NONE"]) == toset(["GET /health", "GET /openapi.json", "POST /slack/actions"])
+    error_message = "No other route may open."
+  }
+
+  assert {
+    condition     = toset(split(",", module.api[0].settings.environment["SLACK_SIGNING_SECRET_ARNS"])) == toset(["arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing2-AbC123"])
+    error_message = "The API must know each signing secret once."
+  }
+
+  assert {
+    condition     = !contains(keys(module.api[0].settings.environment), "ALLOW_LOOPBACK")
+    error_message = "Answers must go to Slack only."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", sort(statement.Resource))}"
+      if contains(["ReadSigningSecretsOfSlack", "DecryptSigningSecretsOfSlack"], statement.Sid)
+      } == {
+      ReadSigningSecretsOfSlack    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123 arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing2-AbC123"
+      DecryptSigningSecretsOfSlack = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+    }
+    error_message = "The API must read the signing secrets and no other secret of channels."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(module.notifier.role_policy).Statement : [for resource in statement.Resource : !strcontains(resource, "signing")]
+    ]))
+    error_message = "The notifier must not read a signing secret of Slack."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.slack.signing_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123"
+    error_message = "The notifier must know that the channel has buttons."
+  }
+}
+
+run "without_a_signing_secret_nothing_opens" {
+  command = apply
+
+  variables {
+    notification_channels = {
+      slack = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
+      # The signing secret of a webhook is not one of Slack.
+      hook = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123" }
+    }
+  }
+
+  assert {
+    condition     = !contains(keys(aws_apigatewayv2_route.this), "POST /slack/actions") && !contains(keys(module.api[0].settings.environment), "SLACK_SIGNING_SECRET_ARNS")
+    error_message = "Without buttons there must be no route for them."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid if strcontains(statement.Sid, "Signing")] == []
+    error_message = "Without buttons the API must read no signing secret."
+  }
+}
+
+run "the_notifier_may_put_events_on_its_buses_only" {
+  command = apply
+
+  variables {
+    notification_channels = {
+      bus   = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
+      again = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
+    }
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(module.notifier.role_policy).Statement : "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" if statement.Sid == "PutEventsOnBuses"
+    ] == ["events:PutEvents on arn:aws:events:eu-central-1:123456789012:event-bus/alerts"]
+    error_message = "The role must reach exactly the buses of its channels."
+  }
+}
+
+run "warnings_reach_the_chats_of_teams" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      teams = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123" }
+    }
+  }
+
+  assert {
+    condition     = toset(local.routed_severities) == toset(["critical", "warning"])
+    error_message = "Teams must get warnings as Slack does."
+  }
+}
+
+run "every_new_type_is_accepted" {
+  command = apply
+
+  variables {
+    notification_channels = {
+      teams    = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123" }
+      discord  = { type = "discord", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/discord-AbC123" }
+      google   = { type = "google_chat", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/google-AbC123" }
+      opsgenie = { type = "opsgenie", api_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/opsgenie-AbC123", api_url = "https://api.eu.opsgenie.com" }
+      tickets  = { type = "webhook", url = "https://tickets.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/tickets-AbC123", template = "{\"title\": {{ title }}}" }
+    }
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.tickets.template == "{\"title\": {{ title }}}"
+    error_message = "The template must reach the notifier as it is."
+  }
+}
+
+# ---------------------------------------------------------------------------------------------
+# What is refused
+# ---------------------------------------------------------------------------------------------
+
+run "buttons_without_the_api_are_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = null
+    api_jwt_audience = []
+    notification_channels = {
+      slack = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "a_template_of_a_chat_is_refused" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      teams = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123", template = "{}" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "an_empty_template_is_refused" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      hook = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123", template = "" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "a_bus_by_its_name_is_refused" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      bus = { type = "event_bus", bus_arn = "alerts" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "opsgenie_without_a_key_is_refused" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      opsgenie = { type = "opsgenie" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "an_api_of_teams_is_refused" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      teams = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123", api_url = "https://teams.example.com" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
