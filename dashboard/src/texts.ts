@@ -177,6 +177,23 @@ export const text = {
     done: (done: number) => `Done for ${done}.`,
     partly: (done: number, failed: number, why: string) => `Done for ${done}, not for ${failed}: ${why}`,
   },
+  feedback: {
+    button: 'Give feedback',
+    title: 'What do you make of it?',
+    what: 'This was',
+    kinds: { confirmed: 'a real anomaly', expected: 'expected', false_alarm: 'a false alarm', new_normal: 'the new normal' },
+    effects: {
+      confirmed: 'Its hours never count in what is usual.',
+      expected: 'The same hours of each week are muted until then.',
+      false_alarm: 'It is resolved. Two within 90 days raise the threshold of the series.',
+      new_normal: 'The level is accepted and raises nothing.',
+    },
+    until: 'Expected for',
+    days: (n: number) => count(n, 'day'),
+    give: 'Give feedback',
+    preview: 'Show what it would have changed',
+    done: (effect: string) => `Thank you. ${effect}`,
+  },
   oneCause: {
     title: 'Probably one cause',
     none: 'No other incident opened in the same hour or moved together with this one.',

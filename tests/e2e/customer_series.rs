@@ -11,7 +11,10 @@ const SERIES: &str = "/v1/customers/acme/series";
 async fn usage(world: &World) -> Result<()> {
     let end = at(END).as_second();
     for (rows, when) in [
-        ("numbers(33 * 24 * 20) WHERE number % 20 < 11 + number % 3", "- 3600 * (1 + intDiv(number, 20)) + number % 20"),
+        (
+            "numbers(33 * 24 * 20) WHERE number % 20 < 11 + number % 3",
+            "- 3600 * (1 + intDiv(number, 20)) + number % 20",
+        ),
         ("numbers(500)", "- 1 - number"),
     ] {
         let sql = format!(
@@ -69,7 +72,10 @@ async fn the_band_of_usage_is_the_range_that_a_run_expects() -> Result<()> {
 async fn foreign_customers_and_wrong_input_are_refused() -> Result<()> {
     let world = World::new().await?;
     let api = world.api().await?;
-    api.as_customer("globex").get(&format!("{SERIES}?metric=api_calls")).await?.assert_problem(404, "foreign");
+    api.as_customer("globex")
+        .get(&format!("{SERIES}?metric=api_calls"))
+        .await?
+        .assert_problem(404, "foreign");
     for (query, parameter, detail) in [
         ("", "metric", "missing"),
         ("?metric=nothing", "metric", "nothing"),

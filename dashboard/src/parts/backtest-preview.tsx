@@ -1,14 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { pathId } from '../api/ids';
 import type { Schemas } from '../api/client';
 import { asFailure, dataOf, Failure } from '../api/failure';
-import { previewOf, type Listed, type Preview } from '../lib/backtest';
 import { usePage } from '../lib/context';
 import { follow, isOver } from '../lib/follow';
 import type { Policy } from '../lib/policy';
 import { InvalidField } from '../lib/policy-form';
 import { text } from '../texts';
-import { Time } from './time';
+import { BacktestOutcome } from './backtest-outcome';
 
 const DAYS = [7, 14, 30];
 
@@ -32,7 +30,6 @@ export function BacktestPreview({ policy }: { policy: () => Policy }) {
       setFailure(cause instanceof InvalidField || cause instanceof Failure ? cause.message : asFailure(cause).message);
     }
   };
-  const preview = work?.status === 'completed' ? previewOf(work.result) : undefined;
   return (
     <section>
       <h2>{text.settings.preview}</h2>
@@ -46,46 +43,7 @@ export function BacktestPreview({ policy }: { policy: () => Policy }) {
         </label>
         <button type="button" onClick={run} disabled={running}>{text.settings.previewRun}</button>
       </div>
-      <p role="status">
-        {running && text.settings.previewWorking}{' '}
-        {running && work.progress && text.settings.previewProgress(work.progress.judged, work.progress.customers)}
-      </p>
-      {(failure || (work && isOver(work) && work.status !== 'completed')) && (
-        <p class="failure" role="alert">{failure || `${text.settings.previewFailed} ${work?.reason ?? ''}`}</p>
-      )}
-      {preview && <PreviewResult of={preview} />}
+      <BacktestOutcome work={work} failure={failure} />
     </section>
-  );
-}
-
-function PreviewResult({ of }: { of: Preview }) {
-  return (
-    <div class="preview">
-      <p><strong>{text.settings.pages(of.pages)}</strong></p>
-      <p>
-        {[text.settings.newPages(of.fresh.total), text.settings.gonePages(of.gone.total), text.settings.movedPages(of.moved), text.settings.samePages(of.same)].join(' · ')}
-      </p>
-      <PageList title={text.settings.listNew} of={of.fresh} />
-      <PageList title={text.settings.listGone} of={of.gone} />
-    </div>
-  );
-}
-
-function PageList({ title, of }: { title: string; of: Listed }) {
-  if (of.total === 0) return null;
-  return (
-    <>
-      <h3>{title}</h3>
-      <p class="quiet">{text.settings.listed(of.pages.length, of.total)}</p>
-      <ul class="lines">
-        {of.pages.map((page) => (
-          <li key={`${page.customer} ${page.at}`}>
-            <span class="quiet"><Time at={page.at} /></span>
-            <a href={`#/customers/${pathId(page.customer)}`}>{page.customer}</a>
-            <span>{page.metrics.join(', ')}</span>
-          </li>
-        ))}
-      </ul>
-    </>
   );
 }

@@ -75,8 +75,7 @@ impl Slack {
             tracing::warn!("a click has no address of Slack to answer to");
             return;
         };
-        let request =
-            OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: message.to_string() };
+        let request = OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: message.to_string() };
         let error = match tokio::time::timeout(REPLY_TIME, self.outbound.post(request)).await {
             Ok(Ok(answer)) if answer.status == 200 => return,
             Ok(Ok(answer)) => format!("HTTP {}", answer.status),

@@ -84,10 +84,9 @@ impl ActionRequest {
         caller: Caller,
         serving: &Serving,
         id: String,
-        note: Option<&str>,
     ) -> Result<Self, Problem> {
-        let (app, serving, note) = (Arc::clone(app), serving.clone(), Note { note: note.map(str::to_owned) });
-        Ok(Self { now: app.now()?, app, caller, serving, id, note })
+        let (app, serving) = (Arc::clone(app), serving.clone());
+        Ok(Self { now: app.now()?, app, caller, serving, id, note: Note::default() })
     }
 
     /// Carries out the action, and answers the object as it is now.

@@ -183,6 +183,18 @@ pub(crate) async fn dry_run(
 }
 
 impl Given {
+    /// A false alarm, by a button in a chat.
+    pub(crate) fn false_alarm(
+        app: &Arc<App>,
+        caller: Caller,
+        serving: &Serving,
+        id: String,
+    ) -> Result<Self, Problem> {
+        let (app, serving, now) = (Arc::clone(app), serving.clone(), app.now()?);
+        let kind = FeedbackKind::FalseAlarm;
+        Ok(Self { app, caller, serving, id, now, kind, until: None, note: None, dry_run: false })
+    }
+
     fn entry(&self) -> HistoryEntry {
         HistoryEntry {
             action: self.kind.into(),

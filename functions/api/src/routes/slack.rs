@@ -22,6 +22,7 @@ use crate::answer::Serving;
 use crate::error::{Code, Problem};
 use crate::routes::actions::ActionRequest;
 use crate::routes::config::mutes::mute;
+use crate::routes::feedback::{self, Given};
 use crate::routes::incidents::visible;
 use crate::slack::{self, Click};
 
@@ -72,15 +73,16 @@ async fn carry_out(
     let name = &click.name;
     match click.button {
         Button::Acknowledge => {
-            decide(app, serving, click, caller, Action::Acknowledge, None).await?;
+            decide(app, serving, click, caller, Action::Acknowledge).await?;
             Ok(format!("Acknowledged by {name}"))
         }
         Button::Resolve => {
-            decide(app, serving, click, caller, Action::Resolve, None).await?;
+            decide(app, serving, click, caller, Action::Resolve).await?;
             Ok(format!("Resolved by {name}"))
         }
         Button::NotAnAnomaly => {
-            decide(app, serving, click, caller, Action::Resolve, Some("not an anomaly")).await?;
+            let given = Given::false_alarm(app, caller, serving, click.incident_id.clone())?;
+            feedback::on_incident(given).await?;
             Ok(format!("Resolved by {name}: not an anomaly"))
         }
         Button::Mute => {
@@ -98,10 +100,8 @@ async fn decide(
     click: &Click,
     caller: Caller,
     action: Action,
-    note: Option<&str>,
 ) -> Result<IncidentItem, Problem> {
-    let id = click.incident_id.clone();
-    let mut request = ActionRequest::by_button(app, caller, serving, id, note)?;
+    let mut request = ActionRequest::by_button(app, caller, serving, click.incident_id.clone())?;
     request.carry_out(action).await
 }
 
