@@ -4,6 +4,8 @@
     cloud_of_tests.py engines          starts ClickHouse, the AWS emulator and the issuer afresh, and fetches the Terraform provider
     cloud_of_tests.py stack            deploys the built functions
     cloud_of_tests.py run PROGRAM …    runs a program with the environment of the stack
+    cloud_of_tests.py stack-of-pages   deploys the functions once more, with a database of its own, for the browser tests
+    cloud_of_tests.py run-on-pages PROGRAM …
     cloud_of_tests.py run-without-stack PROGRAM …
     cloud_of_tests.py end              ends all of it and deletes the data; the logs stay
 
@@ -30,15 +32,23 @@ from settings import DEFAULT_STACK, TEST, Settings
 from terraform import Terraform
 
 
+# The stack whose dashboard is tested in a browser. Its usage is made up, and no other test changes it.
+PAGES = "pages"
+
+
 def main(arguments: List[str]) -> int:
     command, program = arguments[:1], arguments[1:]
     if command == ["stack"]:
         return cloud.main(["up"], TEST)
     if command == ["run"]:
         return cloud.main(["run", "--", *program], TEST)
+    if command == ["stack-of-pages"]:
+        return cloud.main(["deploy", "--name-prefix", PAGES, "--database", PAGES], TEST)
+    if command == ["run-on-pages"]:
+        return cloud.main(["run", "--name-prefix", PAGES, "--", *program], TEST)
     commands = {"engines": engines, "run-without-stack": run_without_stack, "end": end}
     if not command or command[0] not in commands:
-        print(f"Usage: cloud_of_tests.py stack|run|{'|'.join(commands)} [PROGRAM …]", file=sys.stderr)
+        print(f"Usage: cloud_of_tests.py stack|run|stack-of-pages|run-on-pages|{'|'.join(commands)} [PROGRAM …]", file=sys.stderr)
         return 2
     return cloud.guarded(lambda: commands[command[0]](configuration.load(kind=TEST), *([program] if program else [])))
 

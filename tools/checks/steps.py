@@ -68,10 +68,10 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
-        # After the tests that count items and pages.
-        Step("data", [*of_tests, "run", sys.executable, "tools/checks/browser_data.py"], ("stack", "deployed"), place,
+        Step("pages", [*of_tests, "stack-of-pages"], ("stack",), place, is_preparation=True),
+        Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), place,
              is_preparation=True),
-        Step("browser", [*of_tests, "run", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
+        Step("browser", [*of_tests, "run-on-pages", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
                          "--test-reporter-destination=stdout", "--test-reporter=junit",
                          f"--test-reporter-destination={reports / 'browser.xml'}", *browser_tests(root)],
              ("data",), place, report=reports / "browser.xml"),

@@ -44,8 +44,13 @@ class Commands(unittest.TestCase):
         with mock.patch.object(cloud_of_tests.cloud, "main", return_value=0) as called:
             cloud_of_tests.main(["stack"])
             cloud_of_tests.main(["run", "program", "--option"])
-        self.assertEqual([call.args for call in called.call_args_list],
-                         [(["up"], settings.TEST), (["run", "--", "program", "--option"], settings.TEST)])
+            cloud_of_tests.main(["stack-of-pages"])
+            cloud_of_tests.main(["run-on-pages", "program", "--option"])
+        self.assertEqual([call.args for call in called.call_args_list], [
+            (["up"], settings.TEST), (["run", "--", "program", "--option"], settings.TEST),
+            (["deploy", "--name-prefix", "pages", "--database", "pages"], settings.TEST),
+            (["run", "--name-prefix", "pages", "--", "program", "--option"], settings.TEST),
+        ])
 
     def test_an_unknown_command_is_told(self):
         with redirect_stderr(io.StringIO()) as said:
