@@ -54,7 +54,9 @@ impl Style {
             | ChannelKind::Telegram { .. }
             | ChannelKind::AmazonQ { .. } => Self::Chat,
             ChannelKind::PagerDuty { .. } | ChannelKind::Opsgenie { .. } => Self::Pager,
-            ChannelKind::Webhook { .. } | ChannelKind::EventBus { .. } | ChannelKind::Broken { .. } => Self::Program,
+            ChannelKind::Webhook { .. } | ChannelKind::EventBus { .. } | ChannelKind::Broken { .. } => {
+                Self::Program
+            }
         }
     }
 }

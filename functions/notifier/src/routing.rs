@@ -76,7 +76,10 @@ mod tests {
             names(json!(null), json!({ "severity": "critical" })),
             "billing pagerduty q slack teams telegram"
         );
-        assert_eq!(names(json!([]), json!({ "event": "digest" })), "billing pagerduty q slack teams telegram");
+        assert_eq!(
+            names(json!([]), json!({ "event": "digest" })),
+            "billing pagerduty q slack teams telegram"
+        );
     }
 
     #[test]

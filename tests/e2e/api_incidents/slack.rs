@@ -116,14 +116,20 @@ fn ada() -> Value {
 /// The texts of the blocks that say what was done.
 fn notes(message: &Value) -> Vec<String> {
     let blocks = message["blocks"].as_array().cloned().unwrap_or_default();
-    let notes = blocks.iter().filter(|block| block["block_id"].as_str().is_some_and(|id| id.starts_with("done-")));
+    let notes =
+        blocks.iter().filter(|block| block["block_id"].as_str().is_some_and(|id| id.starts_with("done-")));
     let elements = notes.flat_map(|block| block["elements"].as_array().cloned().unwrap_or_default());
     elements.map(|element| element["text"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 fn buttons(message: &Value) -> usize {
     let blocks = message["blocks"].as_array().cloned().unwrap_or_default();
-    blocks.iter().filter(|b| b["type"] == "actions").filter_map(|b| b["elements"].as_array()).map(Vec::len).sum()
+    blocks
+        .iter()
+        .filter(|b| b["type"] == "actions")
+        .filter_map(|b| b["elements"].as_array())
+        .map(Vec::len)
+        .sum()
 }
 
 #[tokio::test]
@@ -133,7 +139,10 @@ async fn a_person_acknowledges_mutes_and_resolves_from_the_page() -> Result<()> 
     assert_eq!(updated["replace_original"], true);
     assert_eq!((notes(&updated), buttons(&updated)), (vec!["Acknowledged by ada".to_owned()], 3));
     let state = desk.state().await?;
-    assert_eq!((&state["state"], &state["history"][0]["actor"]), (&json!("acknowledged"), &json!("ada (Slack U012AB3CD)")));
+    assert_eq!(
+        (&state["state"], &state["history"][0]["actor"]),
+        (&json!("acknowledged"), &json!("ada (Slack U012AB3CD)"))
+    );
     assert_eq!(told(&desk.world).await?, ["acknowledged"]);
 
     let updated = desk.clicked(&updated, "mute_24h", &ada()).await?;
@@ -142,19 +151,29 @@ async fn a_person_acknowledges_mutes_and_resolves_from_the_page() -> Result<()> 
     let policy = desk.operator().read("/v1/config/customers/c").await?;
     assert_eq!((&policy["version"], &policy["updated_by"]), (&json!(1), &json!("ada (Slack U012AB3CD)")));
     let mute = &policy["config"]["mutes"][0];
-    assert_eq!((&mute["metric"], &mute["until"]), (&json!("compute_time"), &json!(until.to_string())), "{mute}");
+    assert_eq!(
+        (&mute["metric"], &mute["until"]),
+        (&json!("compute_time"), &json!(until.to_string())),
+        "{mute}"
+    );
     assert_eq!(mute["reason"], "muted for 24 hours by ada (Slack U012AB3CD)");
 
     let updated = desk.clicked(&updated, "not_an_anomaly", &ada()).await?;
     assert_eq!((notes(&updated).len(), buttons(&updated)), (3, 0));
     assert_eq!(notes(&updated)[2], "Resolved by ada: not an anomaly");
     let state = desk.state().await?;
-    assert_eq!((&state["state"], &state["history"][1]["note"]), (&json!("resolved"), &json!("not an anomaly")));
+    assert_eq!(
+        (&state["state"], &state["history"][1]["note"]),
+        (&json!("resolved"), &json!("not an anomaly"))
+    );
     assert_eq!(told(&desk.world).await?, ["resolved"]);
 
     // An old message that still has its buttons.
     let refused = desk.clicked(&desk.page, "acknowledge", &json!({ "id": "U2", "username": "bob" })).await?;
-    assert_eq!((&refused["replace_original"], &refused["response_type"]), (&json!(false), &json!("ephemeral")));
+    assert_eq!(
+        (&refused["replace_original"], &refused["response_type"]),
+        (&json!(false), &json!("ephemeral"))
+    );
     let text = refused["text"].as_str().unwrap_or_default();
     assert!(text.contains("the incident is resolved: reopen it before you acknowledge it"), "{text}");
     assert_eq!(desk.state().await?["state"], "resolved");
@@ -236,7 +255,8 @@ async fn unknown_actions_and_incidents_and_hostile_names() -> Result<()> {
     let user = json!({ "id": "U<1>", "username": hostile });
     let updated = desk.clicked(&desk.page, "acknowledge", &user).await?;
     let blocks = updated["blocks"].as_array().context("blocks")?;
-    let note = blocks.iter().find(|block| block["block_id"].as_str().is_some_and(|id| id.starts_with("done-")));
+    let note =
+        blocks.iter().find(|block| block["block_id"].as_str().is_some_and(|id| id.starts_with("done-")));
     let note = &note.context("a note")?["elements"][0];
     assert_eq!(
         (&note["type"], note["text"].as_str()),
@@ -255,7 +275,10 @@ async fn answers_go_to_slack_only_and_a_stack_without_buttons_has_no_route() -> 
     // The receiver of this machine is not Slack. The action is done all the same.
     assert_eq!((&desk.state().await?["state"], desk.slack.requests().len()), (&json!("acknowledged"), 0));
     let without = desk.world.api().await?.without_token();
-    without.send("POST", "/slack/actions", &[], body.into_bytes()).await?.assert_problem(404, "without buttons");
+    without
+        .send("POST", "/slack/actions", &[], body.into_bytes())
+        .await?
+        .assert_problem(404, "without buttons");
     Ok(())
 }
 

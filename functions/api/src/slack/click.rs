@@ -61,7 +61,8 @@ impl Click {
         let payload: Payload = serde_json::from_str(&payload)
             .map_err(|error| Problem::bad_request(format!("the payload cannot be read: {error}")))?;
         let mut actions = payload.actions.into_iter();
-        let (Some(user), Some(action), "block_actions") = (payload.user, actions.next(), payload.kind.as_str())
+        let (Some(user), Some(action), "block_actions") =
+            (payload.user, actions.next(), payload.kind.as_str())
         else {
             let kind = quoted(&payload.kind);
             return Err(Problem::bad_request(format!("only clicks on buttons are known, not {kind}")));

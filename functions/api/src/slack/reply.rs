@@ -78,7 +78,8 @@ mod tests {
 
     fn message() -> Value {
         let button = |button: Button| json!({ "type": "button", "action_id": button.id() });
-        let actions = |id: &str| json!({ "type": "actions", "block_id": id, "elements": Button::ALL.map(button) });
+        let actions =
+            |id: &str| json!({ "type": "actions", "block_id": id, "elements": Button::ALL.map(button) });
         json!({ "text": "Critical", "blocks": [{ "type": "header" }, actions("b0"), actions("b1"), { "type": "context" }] })
     }
 
@@ -92,10 +93,18 @@ mod tests {
         assert_eq!(types(&updated), ["header", "actions", "context", "actions", "context"]);
         assert_eq!(updated["blocks"][2]["elements"][0]["type"], "plain_text");
         assert_eq!(updated["blocks"][2]["elements"][0]["text"], "Acknowledged by <!channel>");
-        let ids: Vec<_> =
-            updated["blocks"][3]["elements"].as_array().unwrap().iter().map(|b| b["action_id"].clone()).collect();
+        let ids: Vec<_> = updated["blocks"][3]["elements"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| b["action_id"].clone())
+            .collect();
         assert_eq!(ids, ["resolve", "mute_24h", "not_an_anomaly"]);
-        assert_eq!(updated["blocks"][1]["elements"].as_array().unwrap().len(), 4, "those of another incident");
+        assert_eq!(
+            updated["blocks"][1]["elements"].as_array().unwrap().len(),
+            4,
+            "those of another incident"
+        );
         // The next click adds its line to the same block.
         let after = done(&click(Button::Mute, updated), "Muted");
         assert_eq!(types(&after), ["header", "actions", "context", "actions", "context"]);
@@ -108,9 +117,14 @@ mod tests {
 
     #[test]
     fn a_message_that_cannot_be_updated_is_left_alone() {
-        for message in [Value::Null, json!({}), json!({ "blocks": [] }), json!({ "blocks": [{ "type": "actions" }] })] {
+        for message in
+            [Value::Null, json!({}), json!({ "blocks": [] }), json!({ "blocks": [{ "type": "actions" }] })]
+        {
             let reply = done(&click(Button::Resolve, message), "Resolved by <b>");
-            assert_eq!((&reply["replace_original"], &reply["text"]), (&json!(false), &json!("Resolved by &lt;b&gt;")));
+            assert_eq!(
+                (&reply["replace_original"], &reply["text"]),
+                (&json!(false), &json!("Resolved by &lt;b&gt;"))
+            );
         }
     }
 

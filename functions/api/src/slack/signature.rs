@@ -86,7 +86,11 @@ mod tests {
     #[test]
     fn old_and_malformed_requests() {
         for (seconds_later, is_fresh) in [(-301, false), (-300, true), (0, true), (300, true), (301, false)] {
-            assert_eq!(read(&TIME.to_string(), SIGNATURE, seconds_later).is_ok(), is_fresh, "{seconds_later}");
+            assert_eq!(
+                read(&TIME.to_string(), SIGNATURE, seconds_later).is_ok(),
+                is_fresh,
+                "{seconds_later}"
+            );
         }
         for (timestamp, signature) in [
             ("", SIGNATURE),

@@ -114,7 +114,8 @@ fn color(message: Message<'_>) -> u32 {
 fn escaped(text: &str, limit: usize) -> String {
     let (mut escaped, mut size) = (String::new(), 0);
     for c in unlinked(text).chars() {
-        let is_markup = c.is_ascii_punctuation() && !matches!(c, '.' | ',' | '%' | '/' | '\'' | '"' | ';' | '?');
+        let is_markup =
+            c.is_ascii_punctuation() && !matches!(c, '.' | ',' | '%' | '/' | '\'' | '"' | ';' | '?');
         let more = c.len_utf16() + usize::from(is_markup);
         if size + more + 1 > limit {
             escaped.push('…');
@@ -135,7 +136,10 @@ mod tests {
 
     #[test]
     fn markdown_has_no_effect() {
-        assert_eq!(escaped("**a** _b_ [c](https://d) <@1>", 100), r"\*\*a\*\* \_b\_ \[c\]\(https\[\:\]//d\) \<＠1\>");
+        assert_eq!(
+            escaped("**a** _b_ [c](https://d) <@1>", 100),
+            r"\*\*a\*\* \_b\_ \[c\]\(https\[\:\]//d\) \<＠1\>"
+        );
         assert_eq!(escaped("a\\", 100), r"a\\");
         assert_eq!(escaped("ab*", 4), "ab…");
         assert_eq!(escaped("👩👩", 4), "👩…");
@@ -155,7 +159,8 @@ mod tests {
         };
         assert_eq!(of(200, "{}"), Verdict::Sent { thread: None });
         assert_eq!(of(204, ""), Verdict::Sent { thread: None });
-        let limited = of(429, r#"{"message": "You are being rate limited.", "retry_after": 1.337, "global": false}"#);
+        let limited =
+            of(429, r#"{"message": "You are being rate limited.", "retry_after": 1.337, "global": false}"#);
         let Verdict::Passing { retry_after, .. } = limited else { panic!("not passing") };
         assert_eq!(retry_after, Some(Duration::from_millis(1_337)));
         let Verdict::Passing { retry_after, .. } = of(503, "?") else { panic!("not passing") };

@@ -73,7 +73,7 @@ fn rendered(
 
 /// The names that a template knows.
 fn context(message: Message<'_>, now: Timestamp) -> Value {
-    let mut event = super::webhook::event(message, now);
+    let mut event = super::envelope::event(message, now);
     let alert = event["data"].take();
     json!({
         "type": event["type"],
@@ -102,7 +102,8 @@ mod tests {
         let template = r#"{"summary": {{ "MeterFlow: " ~ title }}, "ok": {{ alert.severity == "critical" }},
             "steps": [{% for step in alert.investigation_steps %}{{ step }}{% if not loop.last %}, {% endif %}{% endfor %}],
             "z": {{ alert.z_score }}, "none": {{ alert.nothing.at_all }}, "url": {{ link }}}"#;
-        let body: Value = serde_json::from_str(&body(template, message, Timestamp::UNIX_EPOCH).unwrap()).unwrap();
+        let body: Value =
+            serde_json::from_str(&body(template, message, Timestamp::UNIX_EPOCH).unwrap()).unwrap();
         assert_eq!(body["summary"], format!("MeterFlow: {}", message.title(250)));
         assert_eq!((&body["ok"], &body["none"]), (&json!(true), &Value::Null));
         assert_eq!(body["z"], alert.json["z_score"]);
@@ -112,7 +113,9 @@ mod tests {
 
     #[test]
     fn text_of_customers_stays_in_its_place() {
-        for customer in ["\", \"admin\": true, \"x\": \"", "</script>\u{0}\r\n", "{{ alert.metric }}", "{% raw %}", "\\"] {
+        for customer in
+            ["\", \"admin\": true, \"x\": \"", "</script>\u{0}\r\n", "{{ alert.metric }}", "{% raw %}", "\\"]
+        {
             let mut json = sample().json;
             json["customer_id"] = customer.into();
             let alert = Alert::parse(&json.to_string()).unwrap();
@@ -130,7 +133,10 @@ mod tests {
             ("{\"a\": {{ alert.metric | safe }}}", "unknown filter"),
             ("{% autoescape false %}{}{% endautoescape %}", "may not change `autoescape`"),
             ("{\"a\": {{ ", "the template fails in line 1: syntax error"),
-            ("[{% for i in range(9000) %}{% for k in range(9000) %}1,{% endfor %}{% endfor %}1]", "engine ran out of fuel"),
+            (
+                "[{% for i in range(9000) %}{% for k in range(9000) %}1,{% endfor %}{% endfor %}1]",
+                "engine ran out of fuel",
+            ),
             ("{% include \"other\" %}", "the template fails"),
             ("hello", "does not make JSON"),
         ] {
@@ -139,6 +145,7 @@ mod tests {
         }
         let large = format!("[{{% for i in range(200) %}}\"{}\",{{% endfor %}}1]", "x".repeat(400));
         assert!(check(&large).unwrap_err().contains("bytes, and 65536 are allowed"));
-        check(r#"{"text": {{ title }}, "link": {{ link }}, "at": {{ timestamp }}, "type": {{ type }}}"#).unwrap();
+        check(r#"{"text": {{ title }}, "link": {{ link }}, "at": {{ timestamp }}, "type": {{ type }}}"#)
+            .unwrap();
     }
 }

@@ -7,7 +7,8 @@ use notifier::message::Message;
 use serde_json::{Value, json};
 
 use crate::support::{
-    assert_valid, for_each_message, incident_id, message_of, opened_with, sample, schema, storm_of, strings_of,
+    assert_valid, for_each_message, incident_id, message_of, opened_with, sample, schema, storm_of,
+    strings_of,
 };
 
 fn body(request: messaging::outbound::OutboundRequest) -> Value {
@@ -115,7 +116,8 @@ fn all_alerts_of_all_customers_are_valid_in_opsgenie() {
         let payload = opsgenie_of(message);
         assert_valid(&schema, &payload);
         let details = payload["details"].as_object().into_iter().flatten();
-        let total: usize = details.map(|(name, text)| name.len() + text.as_str().unwrap().chars().count()).sum();
+        let total: usize =
+            details.map(|(name, text)| name.len() + text.as_str().unwrap().chars().count()).sum();
         assert!(total <= 8_000, "{total}");
         assert_shown_safely(&payload);
     });
@@ -130,7 +132,10 @@ fn messages_of_an_incident_are_one_thread_in_google_chat() {
     assert_eq!(key(&storm_of("a")), Value::Null);
     let group = Message { others: &[&resolved], ..message_of(&opened) };
     assert_eq!(google_of(group)["thread"], Value::Null);
-    let request = google_chat::request(message_of(&opened), "https://chat.googleapis.com/v1/spaces/A/messages?key=k&token=t");
+    let request = google_chat::request(
+        message_of(&opened),
+        "https://chat.googleapis.com/v1/spaces/A/messages?key=k&token=t",
+    );
     assert!(request.url.ends_with("?key=k&token=t&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"));
 }
 
@@ -181,7 +186,10 @@ fn events_on_a_bus_have_their_schema_and_the_exact_alert() {
     let customer = "<!channel>\r\n\u{202e}";
     let alert = opened_with(&json!({ "customer_id": customer }));
     let event = on_the_bus(message_of(&alert));
-    assert_eq!((&event["detail"]["customer_id"], &event["detail-type"]), (&json!(customer), &json!("Anomaly Opened")));
+    assert_eq!(
+        (&event["detail"]["customer_id"], &event["detail-type"]),
+        (&json!(customer), &json!("Anomaly Opened"))
+    );
     assert_eq!(event["time"], "2026-11-21T13:00:00Z");
     let storm = sample("notifier-storm");
     assert_eq!(on_the_bus(message_of(&storm))["detail-type"], "Anomaly Digest");
@@ -205,7 +213,9 @@ fn each_page_in_slack_has_its_buttons() {
     let all: Vec<_> = Button::ALL.map(|button| button.id().to_owned()).into();
     let opened = sample("notifier-opened");
     assert_eq!(buttons_of(message_of(&opened)), [(all.clone(), opened.incident_id.clone())]);
-    for (event, count) in [("reminder", 1), ("escalated", 1), ("resolved", 0), ("acknowledged", 0), ("accepted", 0)] {
+    for (event, count) in
+        [("reminder", 1), ("escalated", 1), ("resolved", 0), ("acknowledged", 0), ("accepted", 0)]
+    {
         let alert = opened_with(&json!({ "event": event }));
         assert_eq!(buttons_of(message_of(&alert)).len(), count, "{event}");
     }
@@ -259,7 +269,8 @@ fn the_schemas_refuse_what_is_too_long() {
         let schema = schema(name);
         for (length, is_valid) in [(limit, true), (limit + 1, false)] {
             let mut spoiled = payload.clone();
-            *spoiled.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {payload:#}")) = "x".repeat(length).into();
+            *spoiled.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} in {payload:#}")) =
+                "x".repeat(length).into();
             assert_eq!(schema.is_valid(&spoiled), is_valid, "{name} {pointer} {length}");
         }
     }

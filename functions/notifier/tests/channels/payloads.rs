@@ -8,16 +8,18 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
-    LINK, alerts_about, assert_valid, hostile_customers, incident_id, message_of, opened_with, sample, schema,
-    strings_of,
+    LINK, alerts_about, assert_valid, hostile_customers, incident_id, message_of, opened_with, sample,
+    schema, strings_of,
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SIGNING: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 fn slack_of(message: Message<'_>) -> Value {
-    serde_json::from_str(&slack::webhook_request(message, "https://hooks.slack.com/services/T/B/x", false).body)
-        .unwrap()
+    serde_json::from_str(
+        &slack::webhook_request(message, "https://hooks.slack.com/services/T/B/x", false).body,
+    )
+    .unwrap()
 }
 
 fn bot_of(message: Message<'_>, thread: Option<&str>) -> Value {

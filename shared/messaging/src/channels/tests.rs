@@ -107,11 +107,15 @@ fn refusals_name_the_entry_and_the_reason() {
         (channel(json!({ "type": "pagerduty" })), "`routing_key_secret_arn` is missing"),
         (channel(json!({ "type": "teams" })), "`webhook_url_secret_arn` is missing"),
         (
-            channel(json!({ "type": "discord", "webhook_url_secret_arn": "https://discord.com/api/webhooks/1/x" })),
+            channel(
+                json!({ "type": "discord", "webhook_url_secret_arn": "https://discord.com/api/webhooks/1/x" }),
+            ),
             "`webhook_url_secret_arn` is not the ARN of a secret",
         ),
         (
-            channel(json!({ "type": "google_chat", "webhook_url_secret_arn": SECRET, "url": "https://x.example" })),
+            channel(
+                json!({ "type": "google_chat", "webhook_url_secret_arn": SECRET, "url": "https://x.example" }),
+            ),
             "`url` does not belong to a channel of type google_chat",
         ),
         (channel(json!({ "type": "opsgenie" })), "`api_key_secret_arn` is missing"),
@@ -120,7 +124,9 @@ fn refusals_name_the_entry_and_the_reason() {
             "not the ARN of an event bus",
         ),
         (
-            channel(json!({ "type": "slack", "webhook_url_secret_arn": SECRET, "signing_secret_arn": "8f742231b10e" })),
+            channel(
+                json!({ "type": "slack", "webhook_url_secret_arn": SECRET, "signing_secret_arn": "8f742231b10e" }),
+            ),
             "`signing_secret_arn` is not the ARN of a secret",
         ),
         (

@@ -21,9 +21,11 @@ async fn each_reaches_its_receiver() -> Result<()> {
         assert_eq!(seen.path, format!("/hook{query}"), "{kind}");
         assert_eq!(seen.header("content-type"), "application/json");
     }
-    let receiver = Receiver::start(|_| Reply::with(202, r#"{"result": "Request will be processed"}"#)).await?;
+    let receiver =
+        Receiver::start(|_| Reply::with(202, r#"{"result": "Request will be processed"}"#)).await?;
     let aws = secrets("eb243592-faa2-4ba2-a551q-1afdf565c889").await?;
-    let opsgenie = channel(&json!({ "type": "opsgenie", "api_key_secret_arn": SECRET, "api_url": receiver.url }));
+    let opsgenie =
+        channel(&json!({ "type": "opsgenie", "api_key_secret_arn": SECRET, "api_url": receiver.url }));
     send(&sender(&aws, true).await?, &opsgenie).await.expect("sent");
     let seen = &receiver.requests()[0];
     assert_eq!(
@@ -60,10 +62,16 @@ async fn an_address_that_leads_nowhere_is_read_again_once() -> Result<()> {
         let (url, fetched) = (receiver.url.clone(), Arc::new(AtomicUsize::new(0)));
         let aws = Receiver::start(move |_| {
             let path = if fetched.fetch_add(1, Ordering::Relaxed) == 0 { "old" } else { "new" };
-            Reply::ok(json!({ "ARN": SECRET, "Name": "x", "SecretString": format!("{url}/{path}") }).to_string())
+            Reply::ok(
+                json!({ "ARN": SECRET, "Name": "x", "SecretString": format!("{url}/{path}") }).to_string(),
+            )
         })
         .await?;
-        assert_eq!(send(&sender(&aws, true).await?, &with_address(kind)).await.expect("sent").tries, 1, "{kind}");
+        assert_eq!(
+            send(&sender(&aws, true).await?, &with_address(kind)).await.expect("sent").tries,
+            1,
+            "{kind}"
+        );
         // An address that is not replaced is refused, and the reason holds nothing of it.
         let aws = secrets(&format!("{}/services/pLantedSecret", receiver.url)).await?;
         let unsent = send(&sender(&aws, true).await?, &with_address(kind)).await.expect_err("unsent");
@@ -77,7 +85,9 @@ async fn a_templates_body_is_signed() -> Result<()> {
     let receiver = busy(vec![]).await?;
     let aws = secrets(SIGNING).await?;
     let entry = |template: &str| {
-        channel(&json!({ "type": "webhook", "url": receiver.url, "signing_secret_arn": SECRET, "template": template }))
+        channel(
+            &json!({ "type": "webhook", "url": receiver.url, "signing_secret_arn": SECRET, "template": template }),
+        )
     };
     let template = r#"{"what": {{ title }}, "who": {{ alert.customer_id }}}"#;
     send(&sender(&aws, true).await?, &entry(template)).await.expect("sent");
@@ -94,7 +104,8 @@ async fn a_templates_body_is_signed() -> Result<()> {
     )?;
     assert_eq!(signed, headers["webhook-signature"]);
     // A template that fails for this alert sends nothing, and nothing is tried again.
-    let unsent = send(&sender(&aws, true).await?, &entry("{{ alert.z_score.x.y() }}")).await.expect_err("unsent");
+    let unsent =
+        send(&sender(&aws, true).await?, &entry("{{ alert.z_score.x.y() }}")).await.expect_err("unsent");
     assert!(!unsent.passing && unsent.reason.contains("the template fails in line 1"), "{}", unsent.reason);
     assert_eq!(receiver.requests().len(), 1);
     Ok(())
@@ -102,7 +113,8 @@ async fn a_templates_body_is_signed() -> Result<()> {
 
 #[tokio::test]
 async fn a_bus_gets_an_event() -> Result<()> {
-    let bus = channel(&json!({ "type": "event_bus", "bus_arn": "arn:aws:events:us-east-1:1:event-bus/alerts" }));
+    let bus =
+        channel(&json!({ "type": "event_bus", "bus_arn": "arn:aws:events:us-east-1:1:event-bus/alerts" }));
     let aws = Receiver::taking(r#"{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}"#).await?;
     assert_eq!(send(&sender(&aws, true).await?, &bus).await, Ok(Sent { thread: None, tries: 1 }));
     let seen = &aws.requests()[0];
@@ -110,13 +122,19 @@ async fn a_bus_gets_an_event() -> Result<()> {
     let entry = &seen.json()["Entries"][0];
     assert_eq!(
         (&entry["EventBusName"], &entry["Source"], &entry["DetailType"]),
-        (&json!("arn:aws:events:us-east-1:1:event-bus/alerts"), &json!("meterflow"), &json!("Anomaly Opened"))
+        (
+            &json!("arn:aws:events:us-east-1:1:event-bus/alerts"),
+            &json!("meterflow"),
+            &json!("Anomaly Opened")
+        )
     );
     let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap_or_default())?;
     assert_eq!(detail["customer_id"], "cust_0042");
 
     // EventBridge answers 200 to what it did not take.
-    for (code, passing) in [("InternalFailure", true), ("ThrottlingException", true), ("NotAuthorizedForSourceException", false)] {
+    for (code, passing) in
+        [("InternalFailure", true), ("ThrottlingException", true), ("NotAuthorizedForSourceException", false)]
+    {
         let body = json!({ "FailedEntryCount": 1, "Entries": [{ "ErrorCode": code, "ErrorMessage": "no" }] });
         let body = body.to_string();
         let aws = Receiver::start(move |_| Reply::ok(body.clone())).await?;
