@@ -3,6 +3,7 @@
 mod daily;
 mod faults;
 mod groups;
+mod trial;
 mod waiting;
 
 use std::collections::HashMap;

@@ -189,3 +189,37 @@ async fn without_credentials_it_says_what_where_and_what_to_do() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_test_names_the_channels_that_did_not_take_it() -> Result<()> {
+    let desk = Desk::new().await?;
+    for channel in ["slack", "teams", "dlq", "failures"] {
+        desk.queue(channel).await?;
+    }
+    let lambda = lambda(|event| event["test"]["channel"] != "slack").await?;
+    let test = |arguments: &'static [&'static str]| {
+        let (prefix, url) = (desk.world.table.clone(), lambda.url.clone());
+        async move {
+            let mut command = Command::new(program("meterflow")?);
+            command
+                .args(["alerts", "test", "--name-prefix", &prefix])
+                .args(arguments)
+                .env("AWS_ENDPOINT_URL", variable("AWS_ENDPOINT_URL")?)
+                .env("AWS_ENDPOINT_URL_LAMBDA", url);
+            let output = tokio::task::spawn_blocking(move || command.output()).await??;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            anyhow::Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
+        }
+    };
+    let (code, stdout, stderr) = test(&[]).await?;
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("teams: took a test page and its end"), "{stdout}");
+    assert!(stderr.contains("slack did not take the alert"), "{stderr}");
+    assert!(stderr.contains("1 of 2 channels did not take the test"), "{stderr}");
+    assert_eq!(lambda.requests().len(), 2, "one call for each channel, none for the notifier's own queues");
+    let (code, stdout, _) = test(&["--channel", "teams"]).await?;
+    assert!(code == Some(0) && stdout.contains("teams: took"), "{stdout}");
+    let (code, _, stderr) = test(&["--channel", "fax"]).await?;
+    assert!(code == Some(1) && stderr.contains("there are those of: slack, teams"), "{stderr}");
+    Ok(())
+}

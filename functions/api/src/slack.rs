@@ -71,7 +71,8 @@ impl Slack {
 
     /// Answers a click. The action is done already, so a failure is only logged.
     pub(crate) async fn reply(&self, click: &Click, message: &Value) {
-        let Some(url) = click.response_url.as_deref().filter(|url| self.is_of_slack(url)) else {
+        let Some(url) = click.response_url.as_deref().filter(|url| is_of_slack(url, self.allow_loopback))
+        else {
             tracing::warn!("a click has no address of Slack to answer to");
             return;
         };
@@ -84,9 +85,31 @@ impl Slack {
         };
         tracing::warn!(error, "the message in Slack is not updated");
     }
+}
 
-    fn is_of_slack(&self, url: &str) -> bool {
-        HOSTS.iter().any(|host| url.starts_with(host))
-            || (self.allow_loopback && url.starts_with("http://127.0.0.1:"))
+/// Whether an address is one of Slack. Tests answer to this machine.
+fn is_of_slack(url: &str, allow_loopback: bool) -> bool {
+    HOSTS.iter().any(|host| url.starts_with(host)) || (allow_loopback && url.starts_with("http://127.0.0.1:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_slack() {
+        for (url, expected) in [
+            ("https://hooks.slack.com/actions/T1/2/3", true),
+            ("https://hooks.slack-gov.com/actions/T1/2/3", true),
+            ("http://hooks.slack.com/actions", false),
+            ("https://hooks.slack.com.evil.example/", false),
+            ("https://hooks.slack.com@evil.example/", false),
+            ("https://evil.example/?https://hooks.slack.com/", false),
+            ("http://127.0.0.1:9/", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_slack(url, false), expected, "{url}");
+        }
+        assert!(is_of_slack("http://127.0.0.1:9/", true));
     }
 }

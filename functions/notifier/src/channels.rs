@@ -10,6 +10,7 @@ use crate::text::{clean, cut};
 
 pub mod amazon_q;
 pub mod discord;
+mod envelope;
 pub mod event_bus;
 pub mod google_chat;
 pub mod opsgenie;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use messaging::buses::BusEvent;
 
-use super::webhook;
+use super::envelope;
 use crate::alert::Event;
 use crate::message::Message;
 
@@ -14,7 +14,7 @@ const SOURCE: &str = "meterflow";
 /// The event of an alert at the time `now`.
 pub fn event(message: Message<'_>, now: Timestamp) -> BusEvent {
     let alert = message.alert;
-    let mut detail = webhook::data(message);
+    let mut detail = envelope::data(message);
     // Alerts of old detectors lack these.
     detail["alert_id"] = alert.id.as_str().into();
     detail["event"] = alert.event.as_str().into();

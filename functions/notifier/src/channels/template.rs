@@ -73,7 +73,7 @@ fn rendered(
 
 /// The names that a template knows.
 fn context(message: Message<'_>, now: Timestamp) -> Value {
-    let mut event = super::webhook::event(message, now);
+    let mut event = super::envelope::event(message, now);
     let alert = event["data"].take();
     json!({
         "type": event["type"],

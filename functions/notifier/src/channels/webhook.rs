@@ -5,10 +5,9 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use messaging::outbound::{Answer, OutboundRequest};
-use serde_json::{Value, json};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
-use super::{Verdict, by_status, id_within, reason, template};
+use super::{Verdict, by_status, envelope, id_within, reason, template};
 use crate::message::Message;
 
 /// Receivers keep the id to recognise repetitions, often in a column of this length.
@@ -23,7 +22,7 @@ pub fn request(
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
     let body = match template {
-        None => event(message, now).to_string(),
+        None => envelope::event(message, now).to_string(),
         Some(template) => template::body(template, message, now)?,
     };
     let (id, seconds) = (id_within(&message.alert.id, ID), now.as_second());
@@ -47,23 +46,4 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
         410 => Verdict::Gone { reason: reason(answer) },
         _ => by_status(answer, now),
     }
-}
-
-pub(super) fn event(message: Message<'_>, now: Timestamp) -> Value {
-    json!({
-        "type": format!("anomaly.{}", message.alert.event.as_str()),
-        "timestamp": message.alert.detected_at.unwrap_or(now).to_string(),
-        "data": data(message),
-    })
-}
-
-/// The original alert. Programs get text of customers exactly, and must escape it before they show it.
-pub(super) fn data(message: Message<'_>) -> Value {
-    let mut data = message.alert.json.clone();
-    // The field stays for receivers that read it. No page is held back any more.
-    data["held_back_pages"] = 0.into();
-    if let Some(link) = message.link() {
-        data["link"] = link.into();
-    }
-    data
 }
