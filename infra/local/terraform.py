@@ -61,7 +61,9 @@ class Terraform:
             if entry.name != LOCK:
                 (self.root / entry.name).symlink_to(entry)
         # `terraform init` may add to this file, and infra/ must stay unchanged.
-        shutil.copyfile(self.settings.root / "infra" / LOCK, self.root / LOCK)
+        lock = self.settings.root / "infra" / LOCK
+        if lock.is_file():
+            shutil.copyfile(lock, self.root / LOCK)
         files = [file for entry in entries for file in ([entry] if entry.is_file() else sorted(entry.rglob("*")))]
         if not any(file.suffix == ".tf" for file in files):
             raise CloudError(f"There is no Terraform configuration in {self.source}.")
