@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 41] = [
+pub(crate) const EVENTS: [&str; 44] = [
     "api-health",
     "api-openapi",
     "api-list",
