@@ -62,7 +62,15 @@ export const text = {
       stale: 'No longer judged',
     } as Record<string, string>,
     direction: { spike: 'Spike', drop: 'Drop' } as Record<string, string>,
-    action: { acknowledge: 'Acknowledged', resolve: 'Resolved', reopen: 'Reopened' } as Record<string, string>,
+    action: {
+      acknowledge: 'Acknowledged',
+      resolve: 'Resolved',
+      reopen: 'Reopened',
+      confirmed: 'Confirmed as real',
+      expected: 'Called expected',
+      false_alarm: 'Called a false alarm',
+      new_normal: 'Called the new normal',
+    } as Record<string, string>,
     event: {
       opened: 'Paged: opened',
       escalated: 'Paged: escalated',

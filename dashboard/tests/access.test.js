@@ -66,6 +66,7 @@ test('axe finds nothing in the dialogs', async () => {
     const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
     assert.deepEqual(violations.map((one) => `${one.id}: ${one.nodes[0].html}`), []);
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
   }
 });
 
@@ -90,6 +91,8 @@ test('the keyboard alone goes from the list to an acknowledgement', async () => 
   await page.keyboard.press('Enter');
   await page.locator('p.sentence').waitFor();
   await page.keyboard.press('a');
+  // Until the note has the focus, letters would be keys of the page.
+  await page.locator('dialog textarea:focus').waitFor();
   const note = `by keyboard ${Date.now()}`;
   await page.keyboard.type(note);
   await page.keyboard.press('Tab');

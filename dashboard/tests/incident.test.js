@@ -98,6 +98,43 @@ test('acknowledge, note, resolve and reopen stand in what happened', async () =>
   await page.locator('.heading').getByText('Open').waitFor();
 });
 
+test('feedback stands in what happened, and its effect is said', async () => {
+  await openIncident();
+  const note = `a stolen key ${Date.now()}`;
+  await page.getByRole('button', { name: 'Give feedback' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('radio', { name: 'expected' }).check();
+  await dialog.getByLabel('Expected for').waitFor();
+  await dialog.getByRole('radio', { name: 'a real anomaly' }).check();
+  assert.equal(await dialog.getByLabel('Expected for').count(), 0);
+  await dialog.getByLabel(/^Note/).fill(note);
+  await dialog.getByRole('button', { name: 'Give feedback' }).click();
+  await page.getByText(/^Thank you\./).waitFor();
+  await page.locator('ol.timeline').getByText(note).first().waitFor();
+  await page.locator('ol.timeline').getByText('Confirmed as real').first().waitFor();
+});
+
+test('a dry run of feedback tells what it would have changed, and stores nothing', async () => {
+  await openIncident();
+  await page.getByRole('button', { name: 'Give feedback' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('radio', { name: 'a false alarm' }).check();
+  await dialog.getByRole('button', { name: 'Show what it would have changed' }).click();
+  await dialog.locator('.preview').waitFor({ timeout: 60_000 });
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('ol.timeline').getByText('Called a false alarm').count(), 0);
+  await page.locator('.heading').getByText('Open').waitFor();
+});
+
+test('incidents of one cause are listed with the reason, and lead to their pages', async () => {
+  await openIncident();
+  const part = page.locator('section', { has: page.getByRole('heading', { name: 'Probably one cause' }) });
+  await part.getByText(/same (customer|metric) and hour|moved/).first().waitFor();
+  const title = await part.locator('ul.lines a').first().innerText();
+  await part.locator('ul.lines a').first().click();
+  await page.locator('.whose a', { hasText: title.split(' · ')[0] }).waitFor();
+});
+
 test('a mute is a part of the policy of the customer', async () => {
   await openIncident();
   const customer = (await page.locator('.whose a').first().innerText()).replace('Customer ', '');

@@ -39,7 +39,7 @@ run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
   }
 
   assert {
-    condition     = toset([for route in aws_apigatewayv2_route.this : route.route_key if route.authorization_type == "NONE"]) == toset(["GET /health", "GET /openapi.json", "POST /slack/actions"])
+    condition     = toset([for route in aws_apigatewayv2_route.this : route.route_key if route.authorization_type == "NONE"]) == toset(["GET /", "GET /assets/{file}", "GET /dashboard.json", "GET /health", "GET /openapi.json", "POST /slack/actions"])
     error_message = "No other route may open."
   }
 

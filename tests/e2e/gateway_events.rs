@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 44] = [
+pub(crate) const EVENTS: [&str; 46] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -23,6 +23,7 @@ pub(crate) const EVENTS: [&str; 44] = [
     "api-reopen",
     "api-incidents",
     "api-incident",
+    "api-related",
     "api-acknowledge-incident",
     "api-resolve-incident",
     "api-reopen-incident",
@@ -31,6 +32,7 @@ pub(crate) const EVENTS: [&str; 44] = [
     "api-feedback-dry-run",
     "api-baselines",
     "api-usage",
+    "api-customer-series",
     "api-metrics",
     "api-sources",
     "api-entities",
@@ -118,6 +120,9 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
             "/incident/state": "open", "/incident/severity": "critical", "/incident/direction": "spike",
             "/incident/history/2/action": "reopen", "/incident/history/3": null,
         })),
+        "api-related" => ok(json!({
+            "/incident_id": "1795266000000.compute_time.spike.Y3VzdF8wMDAx", "/complete": true,
+        })),
         "api-acknowledge-incident" => ok(json!({
             "/state": "acknowledged", "/history/3/actor": "local-admin",
             "/history/3/note": "the customer is running a load test",
@@ -136,6 +141,9 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-baselines" => ok(json!({
             "/customer_id": "cust_0001", "/baselines/3/metric": "compute_time", "/baselines/4": null,
         })),
+        "api-customer-series" => {
+            ok(json!({ "/metric": "compute_time", "/unit": "ms", "/judged_by": "models" }))
+        }
         "api-usage" => ok(json!({ "/metric": "compute_time", "/unit": "ms", "/interval": "day" })),
         "api-metrics" => ok(json!({ "/metrics/0/metric": "api_calls", "/metrics/0/threshold": 3.0 })),
         "api-sources" => ok(json!({ "/sources/0/name": "usage", "/sources/0/entity": [] })),
