@@ -207,6 +207,8 @@ export const text = {
     none: 'No other incident opened in the same hour or moved together with this one.',
     thisFirst: 'This incident moved first. Look here first.',
     first: 'moved first',
+    together: 'Act on all of them',
+    all: (verb: string, n: number) => `${verb} all ${n}`,
     incomplete: 'There are so many incidents that not all were looked through.',
     why: (links: readonly string[], lead: number | null) =>
       links

@@ -120,7 +120,8 @@ test('a dry run of feedback tells what it would have changed, and stores nothing
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('radio', { name: 'a false alarm' }).check();
   await dialog.getByRole('button', { name: 'Show what it would have changed' }).click();
-  await dialog.locator('.preview').waitFor({ timeout: 60_000 });
+  await dialog.locator('.preview, p.failure').waitFor({ timeout: 60_000 });
+  assert.equal(await dialog.locator('p.failure').allInnerTexts().then(String), '');
   await page.keyboard.press('Escape');
   assert.equal(await page.locator('ol.timeline').getByText('Called a false alarm').count(), 0);
   await page.locator('.heading').getByText('Open').waitFor();
@@ -130,6 +131,13 @@ test('incidents of one cause are listed with the reason, and lead to their pages
   await openIncident();
   const part = page.locator('section', { has: page.getByRole('heading', { name: 'Probably one cause' }) });
   await part.getByText(/same (customer|metric) and hour|moved/).first().waitFor();
+  await part.getByRole('button', { name: /^Acknowledge all \d+$/ }).click();
+  const dialog = page.getByRole('dialog');
+  const note = `one cause ${Date.now()}`;
+  await dialog.getByLabel(/^Note/).fill(note);
+  await dialog.getByRole('button', { name: 'Acknowledge' }).click();
+  await page.locator('ol.timeline').getByText(note).first().waitFor();
+  await part.locator('ul.lines li', { hasText: 'Acknowledged' }).first().waitFor();
   const title = await part.locator('ul.lines a').first().innerText();
   await part.locator('ul.lines a').first().click();
   await page.locator('.whose a', { hasText: title.split(' · ')[0] }).waitFor();

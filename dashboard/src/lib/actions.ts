@@ -3,6 +3,7 @@ import type { Client, Schemas } from '../api/client';
 import { dataOf } from '../api/failure';
 
 export type Verb = 'acknowledge' | 'resolve' | 'reopen';
+export const VERBS: readonly Verb[] = ['acknowledge', 'resolve', 'reopen'];
 export type Kind = 'incidents' | 'anomalies';
 export type Acted = Schemas['Incident'] | Schemas['Anomaly'];
 

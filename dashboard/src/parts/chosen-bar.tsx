@@ -1,7 +1,5 @@
-import { verbsOf, type Verb } from '../lib/actions';
+import { VERBS, verbsOf, type Verb } from '../lib/actions';
 import { text } from '../texts';
-
-const VERBS: readonly Verb[] = ['acknowledge', 'resolve', 'reopen'];
 
 /** What can be done with the chosen rows. An action is offered if one of them allows it, and acts on those that do. */
 export function ChosenBar({ rows, onAsk }: { rows: readonly { state: string }[]; onAsk: (verb: Verb) => void }) {

@@ -2,14 +2,13 @@ import { useState } from 'preact/hooks';
 import { dataOf } from '../api/failure';
 import { pathId } from '../api/ids';
 import type { Schemas } from '../api/client';
-import { verbsOf, type Verb } from '../lib/actions';
+import { VERBS, verbsOf, type Verb } from '../lib/actions';
 import { usePage } from '../lib/context';
 import type { Incident } from '../lib/incident-data';
 import { useLoad } from '../lib/load';
 import { text } from '../texts';
 import { ActionDialog, type Asked } from './action-dialog';
 import { Severity, State } from './badges';
-import { ChosenBar } from './chosen-bar';
 import { Show } from './loaded';
 import { Section } from './section';
 
@@ -26,9 +25,13 @@ export function OneCause({ incident, onDone }: Props) {
     (signal) => dataOf(client.GET('/v1/incidents/{incident_id}/related', { params: { path: { incident_id: id } }, signal })),
     [id, incident.state],
   );
+  const done = (said: string) => {
+    loaded.again();
+    onDone(said);
+  };
   return (
     <Section title={text.oneCause.title}>
-      <Show of={loaded}>{(cause) => <Cause cause={cause} incident={incident} onDone={onDone} />}</Show>
+      <Show of={loaded}>{(cause) => <Cause cause={cause} incident={incident} onDone={done} />}</Show>
     </Section>
   );
 }
@@ -38,8 +41,7 @@ function Cause({ cause, incident, onDone }: Props & { cause: Schemas['OneCause']
   const [asked, setAsked] = useState<Asked>();
   if (cause.related.length === 0) return <p class="quiet">{text.oneCause.none}</p>;
   const all = [incident, ...cause.related.map((one) => one.incident)];
-  const ask = (verb: Verb) =>
-    setAsked({ kind: 'incidents', ask: verb, verb, ids: all.filter((one) => verbsOf(one.state).includes(verb)).map((one) => one.incident_id) });
+  const idsFor = (verb: Verb) => all.filter((one) => verbsOf(one.state).includes(verb)).map((one) => one.incident_id);
   return (
     <>
       {cause.first_mover === incident.incident_id && <p>{text.oneCause.thisFirst}</p>}
@@ -57,7 +59,17 @@ function Cause({ cause, incident, onDone }: Props & { cause: Schemas['OneCause']
         ))}
       </ul>
       {!cause.complete && <p class="quiet">{text.oneCause.incomplete}</p>}
-      {rights.write && <ChosenBar rows={all} onAsk={ask} />}
+      {rights.write && (
+        <div class="buttons" role="group" aria-label={text.oneCause.together}>
+          {VERBS.map((verb) => ({ verb, ids: idsFor(verb) })).map(({ verb, ids }) => (
+            ids.length > 1 && (
+              <button key={verb} type="button" onClick={() => setAsked({ kind: 'incidents', ask: verb, verb, ids })}>
+                {text.oneCause.all(text.act[verb], ids.length)}
+              </button>
+            )
+          ))}
+        </div>
+      )}
       {asked && (
         <ActionDialog
           asked={asked}
