@@ -19,7 +19,10 @@ use uuid::Uuid;
 use crate::App;
 use crate::text::{cut, unlinked};
 
+mod count;
 mod precision;
+
+use count::Count;
 
 /// The e-mail of the digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,35 +257,6 @@ impl Entry {
 /// A number with an order. NaN does not occur here.
 #[derive(PartialEq, PartialOrd)]
 struct Ordered(f64);
-
-/// Incidents by severity.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    critical: u64,
-    warning: u64,
-}
-
-impl Count {
-    fn add(&mut self, severity: Severity) {
-        match severity {
-            Severity::Critical => self.critical += 1,
-            Severity::Warning => self.warning += 1,
-        }
-    }
-
-    fn total(&self) -> u64 {
-        self.critical + self.warning
-    }
-}
-
-impl std::fmt::Display for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.total() {
-            0 => f.write_str("0"),
-            total => write!(f, "{total} ({} critical, {} warning)", self.critical, self.warning),
-        }
-    }
-}
 
 /// Alerts that have not reached their channel. None if all have.
 fn undelivered_text(undelivered: &[Undelivered]) -> Option<String> {
