@@ -42,7 +42,7 @@ test('what opened since the last visit is counted, and no longer after it was se
   await page.reload();
   await rows(page);
   await page.getByRole('button', { name: /new incidents? since your last visit/ }).click();
-  assert.ok((await page.getByRole('dialog').locator('ul.lines').last().locator('li').count()) > 0);
+  await page.getByRole('dialog').locator('ul.lines').last().locator('li').first().waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Nothing new since your last visit' }).waitFor();
 });

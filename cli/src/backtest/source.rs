@@ -44,7 +44,7 @@ impl<'a> Source<'a> {
     ) -> anyhow::Result<Self> {
         let name = format!("backtest-{}-{}", now.as_millisecond(), std::process::id());
         let (until, deadline) = (Hour::holding(now), Instant::now() + LONGEST);
-        let request = PastRequest { catalog, days, until, name, deadline };
+        let request = PastRequest { catalog, days, or_fewer: false, until, name, deadline };
         let runtime = Handle::current();
         let past = runtime.block_on(Past::find(reader, request))?;
         let peers = runtime.block_on(past.peers()).context("the shapes of customers' days were not read")?;

@@ -149,6 +149,8 @@ async fn judge(
         PastRequest {
             catalog: &app.catalog,
             days: question.days,
+            // Nobody chose the days of a dry run of feedback.
+            or_fewer: question.feedback.is_some(),
             until: Hour::holding(until),
             name: format!("{run_id}-backtest"),
             deadline: limit,

@@ -52,6 +52,17 @@ impl Span {
         Ok(Self { first: known.max(judged.plus(-(Calendar::SPAN as i64) - DAY)), judged, end })
     }
 
+    /// The same with fewer days, where there is no week of history before all of them.
+    ///
+    /// # Errors
+    ///
+    /// When there is no week of history before a single day.
+    pub fn of_days_at_most(known: Hour, end: Hour, days: u16) -> Result<Self, SpanError> {
+        let possible = end.since(known) / DAY - Self::LEAST_HISTORY;
+        let judged = u16::try_from(possible).unwrap_or(1).clamp(1, days.max(1));
+        Self::of_days(known, end, judged)
+    }
+
     /// Days that are judged.
     pub fn days(&self) -> i64 {
         self.end.since(self.judged) / DAY
@@ -92,4 +103,26 @@ fn too_short(hours: i64, days: u16) -> SpanError {
         most => format!("at most {most} days can be judged"),
     };
     SpanError::TooShort { hours, days, advice }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_days_are_judged_where_the_history_is_short() {
+        let hour = |number: i64| Hour::holding(jiff::Timestamp::from_second(number * 3_600).unwrap());
+        let known = hour(1_000);
+        for (hours, days, judged) in [
+            (35 * DAY, 30, Some(28)),
+            (37 * DAY, 30, Some(30)),
+            (400 * DAY, 30, Some(30)),
+            (8 * DAY, 30, Some(1)),
+            (8 * DAY - 1, 30, None),
+            (0, 30, None),
+        ] {
+            let span = Span::of_days_at_most(known, known.plus(hours), days);
+            assert_eq!(span.ok().map(|span| span.days()), judged, "{hours} h");
+        }
+    }
 }

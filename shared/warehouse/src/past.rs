@@ -32,6 +32,8 @@ pub struct PastRequest<'a> {
     pub catalog: &'a Catalog,
     /// Days to judge.
     pub days: u16,
+    /// Fewer days will do if the rollup does not hold so many.
+    pub or_fewer: bool,
     /// The first hour after the last one that may be judged. Usually the present hour, which is not over.
     pub until: Hour,
     /// The beginning of the names of the queries.
@@ -64,14 +66,15 @@ const DAYS_AT_ONCE: i64 = 90;
 impl<'a> Past<'a> {
     /// Finds out which days the rollup holds. The judged days end with the last hour that has usage.
     pub async fn find(reader: &'a UsageReader, request: PastRequest<'a>) -> Result<Self, PastError> {
-        let PastRequest { catalog, days, until, name, deadline } = request;
+        let PastRequest { catalog, days, or_fewer, until, name, deadline } = request;
         let held = tried(reader, format!("{name}-held"), deadline, async |query_id| {
             reader.held(catalog, until, query_id).await
         });
         let (first, last) = held
             .await?
             .ok_or_else(|| PastError::Empty { origin: catalog.origin().to_owned(), until: until.start() })?;
-        let span = Span::of_days(first, last.plus(1), days).map_err(PastError::Span)?;
+        let span = if or_fewer { Span::of_days_at_most } else { Span::of_days };
+        let span = span(first, last.plus(1), days).map_err(PastError::Span)?;
         let periods = periods(span).map_err(PastError::Range)?;
         Ok(Self { reader, catalog, span, periods, name, queries: AtomicUsize::new(0), deadline })
     }

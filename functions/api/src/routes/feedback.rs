@@ -44,7 +44,8 @@ pub(crate) struct FeedbackRequest {
     #[serde(default)]
     #[schema(max_length = 1000, example = "the weekly export")]
     note: Option<String>,
-    /// Changes nothing, and starts a backtest that tells what the feedback would have changed in the last 30 days.
+    /// Changes nothing, and starts a backtest that tells what the feedback would have changed in the last 30 days,
+    /// or in fewer where the usage begins later.
     #[serde(default)]
     dry_run: bool,
 }
