@@ -74,15 +74,19 @@ pub fn related<'a>(incident: &Candidate<'_>, others: &[Candidate<'a>]) -> Vec<Re
 }
 
 /// The incident that moved first, of the incident and those related to it: by the movement of the series where they move
-/// together, and otherwise by the openings.
-pub fn first_mover<'a>(incident: &Candidate<'a>, related: &[Related<'a>]) -> &'a IncidentId {
+/// together, and otherwise by the openings. None if several were first in the same hour.
+pub fn first_mover<'a>(incident: &Candidate<'a>, related: &[Related<'a>]) -> Option<&'a IncidentId> {
     let opened = Hour::holding(incident.opened_at);
     let moved = |of: &Related<'a>| {
         let by_movement = of.movement.map(|movement| opened.plus(-movement.lead_hours));
         (by_movement.unwrap_or_else(|| Hour::holding(of.incident.opened_at)), of.incident.id)
     };
-    let all = related.iter().map(moved).chain([(opened, incident.id)]);
-    all.min().map_or(incident.id, |(_, first)| first)
+    let mut all: Vec<_> = related.iter().map(moved).chain([(opened, incident.id)]).collect();
+    all.sort_unstable();
+    match &all[..] {
+        [(first, id), (second, _), ..] if first < second => Some(id),
+        _ => None,
+    }
 }
 
 fn linked<'a>(incident: &Candidate<'_>, other: &Candidate<'a>) -> Option<Related<'a>> {

@@ -40,7 +40,7 @@ pub(crate) struct OneCause {
     pub incident_id: String,
     /// The incidents that probably have the same cause. Those that opened first come first.
     pub related: Vec<RelatedIncident>,
-    /// The incident that moved first, of these and the incident itself. Null without related ones.
+    /// The incident that moved first, of these and the incident itself. Null if several moved first, and without related ones.
     #[schema(required = true)]
     pub first_mover: Option<String>,
     /// False if the customer or the metric has so many incidents since then that not all were looked through.
@@ -112,7 +112,7 @@ pub(crate) async fn list(
     let candidates: Vec<_> =
         others.iter().zip(&ids).map(|(other, id)| candidate(other, id, &series)).collect();
     let found = related::related(&incident, &candidates);
-    let first = (!found.is_empty()).then(|| related::first_mover(&incident, &found));
+    let first = related::first_mover(&incident, &found);
     Ok(Json(OneCause {
         incident_id,
         related: found.iter().filter_map(|found| view(found, &ids, &others, &caller)).collect(),
