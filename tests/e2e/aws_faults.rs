@@ -235,12 +235,12 @@ async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result
 #[tokio::test]
 async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() -> Result<()> {
     let decide = |seen: &Seen| match seen.operation.as_str() {
-        "TransactWriteItems" => Action::Delay(Duration::from_millis(1_200)),
+        "TransactWriteItems" => Action::Delay(Duration::from_secs(3)),
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(500, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
     // Three seconds are for the report. In the others usage is read, and 64 at a time are stored, some times.
-    let (started, time) = (Instant::now(), Duration::from_secs(14));
+    let (started, time) = (Instant::now(), Duration::from_secs(24));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     assert!(error.contains("time ran out"), "{error}");
