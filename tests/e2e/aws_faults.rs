@@ -193,7 +193,7 @@ async fn a_lasting_fault_fails_the_run_in_bounded_time_and_the_next_one_complete
             "all puts hang",
             |s| (s.operation == "TransactWriteItems").then_some(Action::FreezeBefore),
             9,
-            "after 6 s",
+            "time ran out after",
         ),
         ("the third put is forbidden", |s| third_put(s), 60, "AccessDeniedException"),
         ("all of it is closed", |_| Some(Action::LoseAnswer), 60, "cannot read the policies"),
