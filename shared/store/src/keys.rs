@@ -11,6 +11,7 @@
 //! | version of a policy | `CONFIG_HISTORY#{sk of the policy}` | `VERSION#{version}` |
 //! | feedback | `FEEDBACK` | `CUSTOMER#{hash}#{incident or anomaly}` |
 //! | run on demand | `RUN#{id}` | `RUN` |
+//! | ended run | `RUNS#{source}` | `ENDED#{finished_at}#{id}` |
 //! | last runs | `STATUS` | `LAST_RUN`, `LAST_COMPLETED`, `LAST_COMPLETED#{shard}` |
 //! | delivery | `DELIVERY#{alert}` | `CHANNEL#{channel}` |
 //! | alert that waits for a channel | `CHANNEL#{channel}` | `WAITING#{alert}` |
@@ -57,6 +58,15 @@ pub(crate) const FEEDBACK: &str = "FEEDBACK";
 
 /// Partition of the notes of the last runs.
 pub(crate) const STATUS: &str = "STATUS";
+
+/// First part of the sort keys of ended runs.
+pub(crate) const ENDED_PREFIX: &str = "ENDED#";
+
+/// First part of the sort keys of the versions of a policy.
+pub(crate) const VERSION_PREFIX: &str = "VERSION#";
+
+/// First part of the sort keys of a customer's notices.
+pub(crate) const NOTICE_PREFIX: &str = "NOTICE#";
 
 /// First part of the sort keys of incidents.
 pub(crate) const INCIDENT_PREFIX: &str = "INCIDENT#";
@@ -166,12 +176,17 @@ pub(crate) fn incident_part(customer: &CustomerId) -> u8 {
 
 pub(crate) fn notice(subject: &Subject, event: Event, detected_at: i64) -> Key {
     let (metric, direction, event) = (&subject.metric, subject.direction.as_str(), event.as_str());
-    let of_customer = format!("NOTICE#{detected_at}#{metric}#{direction}#{event}");
+    let of_customer = format!("{}#{metric}#{direction}#{event}", notices_from(detected_at));
     let sk = match &subject.entity {
         None => of_customer,
         Some(entity) => format!("{of_customer}#{}", entity_hash(entity)),
     };
     Key { pk: customer(&subject.customer_id), sk }
+}
+
+/// A bound for sort keys. All notices of this millisecond come after the bound, and all earlier ones before it.
+pub(crate) fn notices_from(detected_at: i64) -> String {
+    format!("{NOTICE_PREFIX}{detected_at}")
 }
 
 pub(crate) fn digest(detected_at: i64, counts: &str) -> Key {
@@ -185,7 +200,7 @@ pub(crate) fn policy(of: Option<&CustomerId>) -> Key {
 }
 
 pub(crate) fn policy_version(of: Option<&CustomerId>, version: u64) -> Key {
-    key(format!("CONFIG_HISTORY#{}", policy(of).sk), format!("VERSION#{version:020}"))
+    key(format!("CONFIG_HISTORY#{}", policy(of).sk), format!("{VERSION_PREFIX}{version:020}"))
 }
 
 /// First part of the sort keys of a customer's feedback.
@@ -209,6 +224,11 @@ pub(crate) fn backtest(id: &str) -> Key {
 
 pub(crate) fn last_run() -> Key {
     key(STATUS, "LAST_RUN")
+}
+
+/// A run of a source that has ended. Times have thirteen digits, so the keys sort like them.
+pub(crate) fn ended_run(source: &str, finished_at: i64, run_id: &str) -> Key {
+    key(format!("RUNS#{source}"), format!("{ENDED_PREFIX}{finished_at}#{}", short(run_id)))
 }
 
 /// The newest completed run of a shard. A run for all customers keeps the key that is older than shards.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use detection::incident::Subject;
-use detection::{Direction, IncidentId, IncidentState};
+use detection::{AnomalyKind, Direction, IncidentId, IncidentState};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -37,12 +37,24 @@ const STATES: [IncidentState; 5] = [
 ];
 
 /// The parameters that decide the content of the list.
-const FILTERS: [&str; 9] =
-    ["customer_id", "metric", "source", "entity", "severity", "direction", "state", "from", "to"];
+pub(super) const FILTERS: [&str; 11] = [
+    "customer_id",
+    "metric",
+    "source",
+    "type",
+    "entity",
+    "severity",
+    "direction",
+    "state",
+    "text",
+    "from",
+    "to",
+];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "incident_id",
+    "type",
     "customer_id",
     "entity",
     "metric",
@@ -104,10 +116,12 @@ pub(crate) struct IncidentDetail {
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("source" = Option<String>, Query, description = "only of this source; `usage` is that of customers", example = "usage"),
         ("metric" = Option<String>, Query, description = "only of this metric, of any source", example = "api_calls"),
+        ("type" = Option<AnomalyKind>, Query, description = "only those whose newest anomaly has this type"),
         ("entity" = Option<String>, Query, description = "only of the entity with exactly these names: each percent-encoded, with `/` between them"),
         ("severity" = Option<SeverityWord>, Query, description = "`warning` or `critical`; `info`, `low` and `medium` mean `warning`, and `high` means `critical`"),
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<IncidentState>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
+        ("text" = Option<String>, Query, description = "only those with this text in customer, entity, metric or description; capital letters do not matter"),
         ("from" = Option<String>, Query, description = "the last window that changed the incident ended at this time or later"),
         ("to" = Option<String>, Query, description = "the last window that changed the incident ended before this time; at most 92 days after `from`; default: now"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "incidents on a list page; default 20", example = 3),
@@ -194,7 +208,7 @@ pub(crate) fn visible(caller: &Caller, incident_id: &str) -> Result<(Timestamp, 
     Ok((opened_at, subject))
 }
 
-fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, Problem> {
+pub(super) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, Problem> {
     let filter = IncidentFilter {
         customer: caller.customer(query.customer()?)?,
         metrics: listed::metrics(app, query)?,
@@ -202,6 +216,8 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, P
         severity: listed::severity(query)?,
         direction: query.word("direction", &DIRECTIONS.map(|direction| (direction.as_str(), direction)))?,
         state: query.word("state", &STATES.map(|state| (state.as_str(), state)))?,
+        kind: listed::kind(query)?,
+        text: listed::text(query)?,
         from: query.time("from")?,
         until: query.time("to")?,
     };
