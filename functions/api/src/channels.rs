@@ -28,7 +28,8 @@ impl Channels {
         allow_loopback: bool,
         aws: &SdkConfig,
     ) -> anyhow::Result<Self> {
-        let is_told = ["NOTIFIER_CONFIG", "NOTIFIER_CONFIG_SSM_PARAMETER"].iter().any(|name| env.get(name).is_some());
+        let is_told =
+            ["NOTIFIER_CONFIG", "NOTIFIER_CONFIG_SSM_PARAMETER"].iter().any(|name| env.get(name).is_some());
         Ok(Self {
             deliveries: DeliveryStore::new(&store.table, aws),
             source: if is_told { Some(ChannelsConfig::source(env)?) } else { None },
@@ -40,12 +41,16 @@ impl Channels {
     /// The channels as they are configured now. The notifier may have been configured anew since this function started.
     pub(crate) async fn configured(&self) -> Result<ChannelsConfig, Problem> {
         let Some(source) = &self.source else {
-            let detail = "this deployment does not tell the API of its channels: set NOTIFIER_CONFIG_SSM_PARAMETER";
+            let detail =
+                "this deployment does not tell the API of its channels: set NOTIFIER_CONFIG_SSM_PARAMETER";
             return Err(Problem::of(Code::NoChannels, detail));
         };
         let unreadable = |error: &dyn std::error::Error| {
             tracing::error!(error = error_chain(error), "the configuration of channels cannot be read");
-            Problem::of(Code::StoreUnavailable, "the configuration of channels cannot be read just now; try again")
+            Problem::of(
+                Code::StoreUnavailable,
+                "the configuration of channels cannot be read just now; try again",
+            )
         };
         let Loaded { text, origin } =
             text::load(source.clone(), &self.aws).await.map_err(|error| unreadable(&error))?;

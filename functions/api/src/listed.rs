@@ -77,9 +77,8 @@ pub(crate) fn kind(query: &Query) -> Result<Option<AnomalyKind>, Problem> {
 /// The text that a list is searched for.
 pub(crate) fn text(query: &Query) -> Result<Option<SearchText>, Problem> {
     let read = |text: &str| {
-        SearchText::new(text).ok_or_else(|| {
-            Problem::invalid("text", format!("text must have 1 to {} bytes", SearchText::MAX))
-        })
+        SearchText::new(text)
+            .ok_or_else(|| Problem::invalid("text", format!("text must have 1 to {} bytes", SearchText::MAX)))
     };
     query.text("text").map(read).transpose()
 }

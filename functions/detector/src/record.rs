@@ -248,13 +248,8 @@ fn change(
     };
     let previous = before.filter(|before| before.former.is(&incident)).map(Previous::from);
     let is_newest = is_newest(pass, candidate, &incident);
-    let item = IncidentItem::following(
-        previous,
-        incident,
-        unit,
-        description.filter(|_| is_newest),
-        retention,
-    );
+    let item =
+        IncidentItem::following(previous, incident, unit, description.filter(|_| is_newest), retention);
     (item.of_kind(kind.filter(|_| is_newest)), alert)
 }
 

@@ -6,7 +6,7 @@ use detection::{CustomerId, Direction, MetricName, Severity};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AnomalyFilter, AnomalyStore, StoreError};
+use super::{AnomalyFilter, AnomalyStore, Attributes, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -31,7 +31,7 @@ impl AnomalyStore {
         metrics: &[MetricName],
         now: Timestamp,
         deadline: Instant,
-        see: impl FnMut(CountedAnomaly),
+        mut see: impl FnMut(CountedAnomaly),
     ) -> Result<bool, StoreError> {
         let days = days_of(filter).into_iter().flat_map(|(from, until)| {
             let of_day = AnomalyFilter { from: Some(from), until: Some(until), ..filter.clone() };
@@ -44,7 +44,11 @@ impl AnomalyStore {
                     .expression_attribute_names("#type", "type")
             })
             .collect();
-        self.see_all(queries, deadline, see).await
+        let read = |item: Attributes| {
+            see(serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?);
+            Ok(())
+        };
+        self.see_all(queries, deadline, read).await
     }
 }
 

@@ -32,10 +32,12 @@ impl AnomalyStore {
         now: Timestamp,
     ) -> Result<Vec<IncidentAlert>, StoreError> {
         let (opened, seen) = (incident.opened_at.as_millisecond(), incident.last_seen.as_millisecond());
-        let pages = self.alerts_between(incident, keys::anomalies_from(opened), keys::anomalies_from(seen + 1), now);
+        let pages =
+            self.alerts_between(incident, keys::anomalies_from(opened), keys::anomalies_from(seen + 1), now);
         // People act on an incident after its last window, too.
         let until = now.as_millisecond().saturating_add(1);
-        let notices = self.alerts_between(incident, keys::notices_from(opened), keys::notices_from(until), now);
+        let notices =
+            self.alerts_between(incident, keys::notices_from(opened), keys::notices_from(until), now);
         let (pages, notices) = futures::try_join!(pages, notices)?;
         let mut alerts = [pages, notices].concat();
         alerts.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::search::Searched;
-use super::{AnomalyStore, IncidentFilter, StoreError};
+use super::{AnomalyStore, Attributes, IncidentFilter, StoreError};
 
 /// The attributes that a count reads.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,27 +33,26 @@ impl AnomalyStore {
         deadline: Instant,
         mut see: impl FnMut(CountedIncident),
     ) -> Result<bool, StoreError> {
-        let queries = match &filter.customer {
-            Some(customer) => vec![self.of_customer(customer, filter, now)],
-            None => self.queries_of_parts(filter, None, now).into_iter().map(|(_, query)| query).collect(),
-        };
         let (from, until) = filter.bounds();
         let is_asked_for = |seen: &CountedIncident| {
-            (from..until).contains(&seen.last_window) && filter.text.as_ref().is_none_or(|text| seen.says(text))
+            (from..until).contains(&seen.last_window)
+                && filter.text.as_ref().is_none_or(|text| seen.says(text))
         };
-        let of_filter = |seen: CountedIncident| {
+        let read = |item: Attributes| {
+            let seen = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
             if is_asked_for(&seen) {
                 see(seen);
             }
+            Ok(())
         };
-        let queries = queries.into_iter().map(|query| {
+        let queries = self.queries_of(filter, now).into_iter().map(|query| {
             query
                 .projection_expression(
                     "customer_id, entity_path, metric, #state, severity, last_window, description",
                 )
                 .expression_attribute_names("#state", "state")
         });
-        self.see_all(queries.collect(), deadline, of_filter).await
+        self.see_all(queries.collect(), deadline, read).await
     }
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::Conditions;
 use super::keys::{self, INCIDENT_PARTS, INCIDENT_PREFIX, INCIDENTS_INDEX, Key, incident_part};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
-use super::search::{Searched, SearchText};
+use super::search::{SearchText, Searched};
 use super::{AnomalyStore, Attributes, IncidentItem, ListPage, StoreError};
 
 /// Times of lists without bounds, in Unix milliseconds.
@@ -121,7 +121,7 @@ impl AnomalyStore {
     }
 
     /// The queries of the parts of the index, each with the number of its part.
-    pub(crate) fn queries_of_parts(
+    fn queries_of_parts(
         &self,
         filter: &IncidentFilter,
         after: Option<&IncidentPosition>,
@@ -146,8 +146,16 @@ impl AnomalyStore {
         queries.collect()
     }
 
+    /// The queries that find all of a filter's incidents. Those of a customer find incidents out of the filter's times, too.
+    pub(crate) fn queries_of(&self, filter: &IncidentFilter, now: Timestamp) -> Vec<QueryFluentBuilder> {
+        match &filter.customer {
+            Some(customer) => vec![self.of_customer(customer, filter, now)],
+            None => self.queries_of_parts(filter, None, now).into_iter().map(|(_, query)| query).collect(),
+        }
+    }
+
     /// The query of a customer's incidents, whenever they changed.
-    pub(crate) fn of_customer(
+    fn of_customer(
         &self,
         customer: &CustomerId,
         filter: &IncidentFilter,

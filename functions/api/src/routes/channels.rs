@@ -89,8 +89,13 @@ pub(crate) async fn list(
 ) -> Result<Json<ChannelList>, Problem> {
     query.only(&[])?;
     let config = app.channels.configured().await?;
-    let health = try_join_all(config.channels.iter().map(|channel| app.channels.deliveries.health(&channel.name)));
-    let views = health.await?.into_iter().zip(config.channels).map(|(health, channel)| ChannelView::of(channel, health));
+    let health =
+        try_join_all(config.channels.iter().map(|channel| app.channels.deliveries.health(&channel.name)));
+    let views = health
+        .await?
+        .into_iter()
+        .zip(config.channels)
+        .map(|(health, channel)| ChannelView::of(channel, health));
     Ok(Json(ChannelList {
         channels: views.collect(),
         routes: config.routes.into_iter().map(RouteView::from).collect(),

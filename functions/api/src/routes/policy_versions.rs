@@ -94,11 +94,7 @@ pub(crate) async fn of_customer(
     versions(&app, Some(&customer), query).await
 }
 
-async fn versions(
-    app: &App,
-    of: Option<&CustomerId>,
-    query: Query,
-) -> Result<Json<PolicyVersions>, Problem> {
+async fn versions(app: &App, of: Option<&CustomerId>, query: Query) -> Result<Json<PolicyVersions>, Problem> {
     let query = query.only(&["before", "limit"])?;
     let limit = query.number("limit", 1..=100, 20)?;
     let before = match query.text("before") {
@@ -109,7 +105,10 @@ async fn versions(
     // The first version is 1.
     let next_before = versions.last().map(|version| version.version).filter(|version| *version > 1);
     let next_before = next_before.filter(|_| versions.len() == limit);
-    Ok(Json(PolicyVersions { versions: versions.into_iter().map(PolicyVersion::from).collect(), next_before }))
+    Ok(Json(PolicyVersions {
+        versions: versions.into_iter().map(PolicyVersion::from).collect(),
+        next_before,
+    }))
 }
 
 impl From<StoredPolicy> for PolicyVersion {

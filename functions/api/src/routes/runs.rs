@@ -111,7 +111,9 @@ impl From<LastRun> for RunView {
             window_end: run.window_end.map(Time::from),
             duration_ms: figure("duration_ms"),
             checked: figure("checked"),
-            undetermined: summary.as_ref().map_or_else(|| Value::Object(Default::default()), |summary| summary["undetermined"].clone()),
+            undetermined: summary
+                .as_ref()
+                .map_or_else(|| Value::Object(Default::default()), |summary| summary["undetermined"].clone()),
             summary,
         }
     }

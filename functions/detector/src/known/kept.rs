@@ -1,7 +1,7 @@
 //! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
-use detection::{AnomalyKind, Severity};
 use detection::incident::{Course, Event, Figures, Incident, IncidentId, IncidentState, Page, Subject};
+use detection::{AnomalyKind, Severity};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 

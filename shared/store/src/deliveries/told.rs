@@ -70,14 +70,14 @@ impl DeliveryStore {
     /// How a channel is doing.
     pub async fn health(&self, channel: &str) -> Result<ChannelHealth, DeliveryError> {
         let keys::Key { pk, sk } = keys::waiting(channel, "");
-        let waiting =
-            self.with_prefix(&pk, &sk).projection_expression("since, parked").consistent_read(true);
+        let waiting = self.with_prefix(&pk, &sk).projection_expression("since, parked").consistent_read(true);
         let (disabled, waiting) = futures::try_join!(
             self.get(keys::disabled_channel(channel), "whether a channel is disabled"),
             self.all(waiting, "the alerts that wait"),
         )?;
         let disabled = disabled.filter(|item| item.contains_key("url_sha256"));
-        let is_parked = |item: &Attributes| item.get("parked").and_then(|parked| parked.as_bool().ok()) == Some(&true);
+        let is_parked =
+            |item: &Attributes| item.get("parked").and_then(|parked| parked.as_bool().ok()) == Some(&true);
         let (parked, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_parked);
         Ok(ChannelHealth {
             disabled_at: disabled.and_then(|item| time(&item, "disabled_at")),
@@ -96,7 +96,11 @@ impl DeliveryStore {
             .expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()))
     }
 
-    pub(super) async fn all(&self, query: QueryFluentBuilder, what: &str) -> Result<Vec<Attributes>, DeliveryError> {
+    pub(super) async fn all(
+        &self,
+        query: QueryFluentBuilder,
+        what: &str,
+    ) -> Result<Vec<Attributes>, DeliveryError> {
         let items = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
         items.map_err(|source| self.unread(what, source))
     }

@@ -129,7 +129,8 @@ impl DeliveryStore {
     /// All alerts that wait for a channel, and the given-up alerts that may still be sent again.
     pub async fn waiting(&self, channel: &str) -> Result<Vec<Waiting>, DeliveryError> {
         let keys::Key { pk, sk } = keys::waiting(channel, "");
-        let items = self.all(self.with_prefix(&pk, &sk).consistent_read(true), "the alerts that wait").await?;
+        let items =
+            self.all(self.with_prefix(&pk, &sk).consistent_read(true), "the alerts that wait").await?;
         let read = |item| {
             let what = format!("an alert that waits for {channel}");
             serde_dynamo::from_item(item).map_err(|source| DeliveryError::Item { what, source })
