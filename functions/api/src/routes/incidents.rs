@@ -82,14 +82,6 @@ const COLUMNS: [&str; 25] = [
     "expires_at",
 ];
 
-/// The words of `sort`. The store lists by the newest window without sorting.
-const ORDERS: [(&str, Option<IncidentOrder>); 4] = [
-    ("last_window", None),
-    ("opened_at", Some(IncidentOrder::OpenedAt)),
-    ("severity", Some(IncidentOrder::Severity)),
-    ("anomalies", Some(IncidentOrder::Anomalies)),
-];
-
 /// What incidents are sorted by.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -98,6 +90,25 @@ pub(crate) enum IncidentSort {
     OpenedAt,
     Severity,
     Anomalies,
+}
+
+impl IncidentSort {
+    const WORDS: [(&'static str, Self); 4] = [
+        ("last_window", Self::LastWindow),
+        ("opened_at", Self::OpenedAt),
+        ("severity", Self::Severity),
+        ("anomalies", Self::Anomalies),
+    ];
+
+    /// `None` for the order in which the store keeps them.
+    fn order(self) -> Option<IncidentOrder> {
+        match self {
+            Self::LastWindow => None,
+            Self::OpenedAt => Some(IncidentOrder::OpenedAt),
+            Self::Severity => Some(IncidentOrder::Severity),
+            Self::Anomalies => Some(IncidentOrder::Anomalies),
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -172,7 +183,7 @@ pub(crate) async fn list(
     let query = query.only(&[&FILTERS[..], &["sort", "limit", "cursor"]].concat())?;
     let limit = query.number("limit", 1..=100, 20)?;
     let filter = filter(&app, &caller, &query)?;
-    let (items, next_cursor) = match query.word("sort", &ORDERS)?.flatten() {
+    let (items, next_cursor) = match query.word("sort", &IncidentSort::WORDS)?.and_then(IncidentSort::order) {
         None => newest(&app, &caller, &query, filter, limit, &serving).await?,
         Some(order) => sorted(&app, &caller, &query, filter, order, limit, &serving).await?,
     };
