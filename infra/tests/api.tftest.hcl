@@ -208,6 +208,7 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
       CLICKHOUSE_READ_TIMEOUT_SECONDS  = "20"
       CLICKHOUSE_QUERY_TIMEOUT_SECONDS = "20"
       ANOMALIES_TABLE                  = "meterflow-anomalies"
+      NOTIFIER_CONFIG_SSM_PARAMETER    = "/meterflow/notifier"
       RETENTION_DAYS                   = "90"
       RESOLVE_AFTER_RUNS               = "3"
       REOPEN_WITHIN_HOURS              = "6"
