@@ -6,7 +6,7 @@ locals {
 
   # Every route of the API with the scope that its token needs. Null is open to all. Other routes
   # do not reach the function. More exact paths win over paths with parameters.
-  api_routes = merge(local.api_slack_routes, {
+  api_routes = merge(local.api_button_routes, {
     "GET /health"       = null
     "GET /openapi.json" = null
 
@@ -67,9 +67,15 @@ locals {
     "GET /v1/status"                    = var.api_scopes.admin
   })
 
-  # Slack has no token. The function verifies its signature.
-  has_slack_buttons = length(local.slack_signing_secret_arns) > 0
-  api_slack_routes  = { for route in ["POST /slack/actions"] : route => null if local.has_slack_buttons }
+  # Slack and Telegram have no token. The function verifies Slack's signature and the secret of Telegram's webhook.
+  has_slack_buttons    = length(local.slack_signing_secret_arns) > 0
+  has_telegram_buttons = length(local.telegram_button_secret_arns) > 0
+  has_buttons          = local.has_slack_buttons || local.has_telegram_buttons
+  button_secret_arns   = distinct(concat(local.slack_signing_secret_arns, local.telegram_button_secret_arns))
+  api_button_routes = { for route, exists in {
+    "POST /slack/actions"    = local.has_slack_buttons
+    "POST /telegram/updates" = local.has_telegram_buttons
+  } : route => null if exists }
 }
 
 module "api" {
@@ -117,7 +123,13 @@ locals {
     { for checks in module.checks : "CHECKS_FUNCTION" => checks.function_name },
     local.dashboard_environment,
     local.has_slack_buttons ? { SLACK_SIGNING_SECRET_ARNS = join(",", local.slack_signing_secret_arns) } : {},
-    local.has_slack_buttons && var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
+    local.has_buttons && var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
+    !local.has_telegram_buttons ? {} : {
+      NOTIFIER_CONFIG_SSM_PARAMETER = aws_ssm_parameter.notifier.name
+
+      # As for the notifier: the function starts again with another config.
+      NOTIFIER_CONFIG_SHA256 = sha256(local.notifier_config)
+    },
   )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.
@@ -184,16 +196,32 @@ locals {
       },
       local.key_statements.api,
     ],
-    !local.has_slack_buttons ? [] : [
+    !local.has_buttons ? [] : [
       {
-        sid       = "ReadSigningSecretsOfSlack"
+        sid       = "ReadSecretsOfButtons"
         actions   = ["secretsmanager:GetSecretValue"]
-        resources = local.slack_signing_secret_arns
+        resources = local.button_secret_arns
       },
     ],
-    !local.has_slack_buttons || length(var.notification_secret_kms_key_arns) == 0 ? [] : [
+    !local.has_telegram_buttons ? [] : [
       {
-        sid       = "DecryptSigningSecretsOfSlack"
+        sid       = "ReadChannels"
+        actions   = ["ssm:GetParameter"]
+        resources = [aws_ssm_parameter.notifier.arn]
+      },
+    ],
+    !local.has_telegram_buttons ? [] : [
+      {
+        # Telegram's buttons hold short names of incidents.
+        sid        = "ReadIncidentsOfButtons"
+        actions    = ["dynamodb:GetItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.buttons
+      },
+    ],
+    !local.has_buttons || length(var.notification_secret_kms_key_arns) == 0 ? [] : [
+      {
+        sid       = "DecryptSecretsOfButtons"
         actions   = ["kms:Decrypt"]
         resources = var.notification_secret_kms_key_arns
         conditions = {

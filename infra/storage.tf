@@ -116,7 +116,8 @@ locals {
   keys = {
     for kind, patterns in {
       customers       = ["CUSTOMER#*"]
-      deliveries      = ["DELIVERY#*", "CHANNEL#*"]
+      buttons         = ["BUTTON#*"]
+      deliveries      = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"]
       digests         = ["DIGEST"]
       feedback        = ["FEEDBACK"]
       former_settings = ["CONFIG_HISTORY#*"]

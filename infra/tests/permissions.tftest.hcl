@@ -109,7 +109,7 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
       }
       notifier = {
-        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"] } }
         ReadFeedback     = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
       }
     }

@@ -31,6 +31,7 @@ mod finished;
 mod first_days;
 mod first_use;
 mod gateway;
+mod gateway_buttons;
 mod gateway_dashboard;
 mod gateway_events;
 mod gateway_fuzz;

@@ -84,6 +84,11 @@ pub enum Severity {
 }
 
 impl Alert {
+    /// Whether people can act on the incident by buttons. An end and a digest have none.
+    pub(crate) fn takes_actions(&self) -> bool {
+        self.event.is_page() && self.storm.is_none()
+    }
+
     /// Reads the JSON text of a message.
     pub fn parse(message: &str) -> anyhow::Result<Self> {
         let json: Value = serde_json::from_str(message).context("the alert is not JSON")?;

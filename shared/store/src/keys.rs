@@ -14,10 +14,10 @@
 //! | last runs | `STATUS` | `LAST_RUN`, `LAST_COMPLETED`, `LAST_COMPLETED#{shard}` |
 //! | delivery | `DELIVERY#{alert}` | `CHANNEL#{channel}` |
 //! | alert that waits for a channel | `CHANNEL#{channel}` | `WAITING#{alert}` |
-//! | lead of a channel | `CHANNEL#{channel}` | `LEAD` |
+//! | lead of a channel, disabled channel | `CHANNEL#{channel}` | `LEAD`, `DISABLED` |
 //! | page of a pager | `CHANNEL#{channel}` | `PAGE#{opened_at}#{customer}` |
-//! | disabled channel | `CHANNEL#{channel}` | `DISABLED` |
 //! | thread | `CHANNEL#{channel}` | `THREAD#{incident}` |
+//! | incident on buttons | `BUTTON#{channel}` | `{short name of the incident}` |
 //! | work of a caller | `WORK#{caller}` | `MINUTE#{minute}` |
 //!
 //! A sort key holds 1,024 bytes. An id can be longer. Then the key holds the id's hash.
@@ -256,6 +256,10 @@ pub(crate) fn thread(channel: &str, incident_id: &str) -> Key {
     key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
 }
 
+pub(crate) fn button(channel: &str, short_name: &str) -> Key {
+    key(format!("BUTTON#{channel}"), short_name)
+}
+
 /// The work of a caller of the API in the minute of `at`.
 pub(crate) fn work(caller: &str, at: Timestamp) -> Key {
     key(format!("WORK#{}", short(caller)), format!("MINUTE#{}", at.as_second().div_euclid(60)))
@@ -305,8 +309,7 @@ mod tests {
             direction: Direction::Drop,
         };
         let opened_at = Timestamp::from_millisecond(1_795_266_000_000).unwrap();
-        let id = &subject.customer_id;
-        let hash = sha256("a#b");
+        let (id, hash) = (&subject.customer_id, sha256("a#b"));
         let place = AnomalyPlace {
             customer_id: id.clone(),
             entity: None,
@@ -353,6 +356,7 @@ mod tests {
             (disabled_channel("slack"), "CHANNEL#slack DISABLED"),
             (work("customer a", opened_at), "WORK#customer a MINUTE#29921100"),
             (thread("slack", "1.m.spike.YQ"), "CHANNEL#slack THREAD#1.m.spike.YQ"),
+            (button("telegram", "0f"), "BUTTON#telegram 0f"),
         ] {
             assert_eq!(shown(key), expected);
         }
