@@ -44,6 +44,7 @@ mod model_policies;
 mod models;
 mod notifier;
 mod notifier_cli;
+mod one_cause;
 mod opinions;
 mod own_catalog;
 mod own_source;
