@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use detection::incident::{Around, Figures, Observation, Rules, Seen as Sight, Step, Subject, advance};
-use detection::{CustomerId, Direction, Incident, IncidentState, MetricName, Severity};
+use detection::{CustomerId, Direction, EntityPath, Incident, IncidentState, MetricName, Severity};
 use e2e::api::{Answer, NOW, SCOPES};
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, Event, at, compute_by_window, failure, figures, hourly, run, steady_then, text};
