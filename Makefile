@@ -81,7 +81,7 @@ invoke-%: ## Invoke the local detector with events/detector-NAME.json (TIME=… 
 fmt: ## Format Rust and Terraform
 	cargo fmt --all
 	$(TERRAFORM) fmt -recursive infra
-	$(TERRAFORM) fmt -recursive examples/cognito
+	$(TERRAFORM) fmt -recursive examples
 
 docs: setup build ## Write the documents that are made from the code: the API, the Slack message, the configuration, the costs
 	@$(TOOLS)/python tools/docs.py

@@ -6,7 +6,7 @@ locals {
 
   # Every route of the API with the scope that its token needs. Null is open to all. Other routes
   # do not reach the function. More exact paths win over paths with parameters.
-  api_routes = merge(local.api_slack_routes, {
+  api_routes = merge(local.api_button_routes, {
     "GET /health"       = null
     "GET /openapi.json" = null
 
@@ -76,9 +76,15 @@ locals {
     "GET /v1/status"                    = var.api_scopes.admin
   })
 
-  # Slack has no token. The function verifies its signature.
-  has_slack_buttons = length(local.slack_signing_secret_arns) > 0
-  api_slack_routes  = { for route in ["POST /slack/actions"] : route => null if local.has_slack_buttons }
+  # Slack and Telegram have no token. The function verifies Slack's signature and the secret of Telegram's webhook.
+  has_slack_buttons    = length(local.slack_signing_secret_arns) > 0
+  has_telegram_buttons = length(local.telegram_button_secret_arns) > 0
+  has_buttons          = local.has_slack_buttons || local.has_telegram_buttons
+  button_secret_arns   = distinct(concat(local.slack_signing_secret_arns, local.telegram_button_secret_arns))
+  api_button_routes = { for route, exists in {
+    "POST /slack/actions"    = local.has_slack_buttons
+    "POST /telegram/updates" = local.has_telegram_buttons
+  } : route => null if exists }
 }
 
 module "api" {
@@ -177,7 +183,8 @@ locals {
         conditions = local.keys.last_runs
       },
       {
-        sid        = "ReadDeliveries"
+        # Telegram's buttons hold short names of incidents.
+        sid        = "ReadDeliveriesAndButtons"
         actions    = ["dynamodb:GetItem", "dynamodb:Query"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.deliveries
@@ -205,16 +212,16 @@ locals {
       },
       local.key_statements.api,
     ],
-    !local.has_slack_buttons ? [] : [
+    !local.has_buttons ? [] : [
       {
-        sid       = "ReadSigningSecretsOfSlack"
+        sid       = "ReadSecretsOfButtons"
         actions   = ["secretsmanager:GetSecretValue"]
-        resources = local.slack_signing_secret_arns
+        resources = local.button_secret_arns
       },
     ],
-    !local.has_slack_buttons || length(var.notification_secret_kms_key_arns) == 0 ? [] : [
+    !local.has_buttons || length(var.notification_secret_kms_key_arns) == 0 ? [] : [
       {
-        sid       = "DecryptSigningSecretsOfSlack"
+        sid       = "DecryptSecretsOfButtons"
         actions   = ["kms:Decrypt"]
         resources = var.notification_secret_kms_key_arns
         conditions = {

@@ -127,7 +127,7 @@ locals {
 
   channel_secret_arns = distinct(flatten([
     for channel in var.notification_channels : [
-      for key, value in channel : value if endswith(key, "_secret_arn") && value != null && !(channel.type == "slack" && key == "signing_secret_arn")
+      for key, value in channel : value if endswith(key, "_secret_arn") && value != null && !(channel.type == "slack" && key == "signing_secret_arn") && key != "webhook_secret_arn"
     ]
   ]))
 
@@ -135,6 +135,11 @@ locals {
   slack_signing_secret_arns = distinct([
     for channel in var.notification_channels : channel.signing_secret_arn if channel.type == "slack" && channel.signing_secret_arn != null
   ])
+
+  # Telegram sends the secret of its webhook with each press of a button. The API answers by the token of the bot.
+  telegram_button_secret_arns = distinct(flatten([
+    for channel in var.notification_channels : [channel.webhook_secret_arn, channel.bot_token_secret_arn] if channel.webhook_secret_arn != null
+  ]))
 
   bus_arns = distinct([for channel in var.notification_channels : channel.bus_arn if channel.bus_arn != null])
 }

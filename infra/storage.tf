@@ -116,7 +116,7 @@ locals {
   keys = {
     for kind, patterns in {
       customers       = ["CUSTOMER#*"]
-      deliveries      = ["DELIVERY#*", "CHANNEL#*"]
+      deliveries      = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"]
       digests         = ["DIGEST"]
       feedback        = ["FEEDBACK"]
       former_settings = ["CONFIG_HISTORY#*"]

@@ -3,7 +3,7 @@
 # ---------------------------------------------------------------------------------------------
 
 variable "notification_channels" {
-  description = "Channels for alerts, by names of your choice. Every channel has a type and the fields of the type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread), and perhaps signing_secret_arn, which gives each page buttons. teams, discord, google_chat: webhook_url_secret_arn. telegram: bot_token_secret_arn and chat_id. pagerduty: routing_key_secret_arn. opsgenie: api_key_secret_arn. webhook: url and signing_secret_arn, and perhaps template, which makes the body. event_bus: bus_arn of a bus of EventBridge. amazon_q: topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off). pagerduty, opsgenie, telegram, and slack with a token may have api_url (in the EU: https://events.eu.pagerduty.com, https://api.eu.opsgenie.com). Empty means none."
+  description = "Channels for alerts, by names of your choice. Every channel has a type and the fields of the type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation (with a token, an incident is one thread), and perhaps signing_secret_arn, which gives each page buttons. teams, discord, google_chat: webhook_url_secret_arn. telegram: bot_token_secret_arn and chat_id, and perhaps webhook_secret_arn, which gives each page buttons. pagerduty: routing_key_secret_arn. opsgenie: api_key_secret_arn. webhook: url and signing_secret_arn, and perhaps template, which makes the body. event_bus: bus_arn of a bus of EventBridge. amazon_q: topic_arn, for a topic that Amazon Q already serves. All may have throttle_seconds (default 300, 0 off). pagerduty, opsgenie, telegram, and slack with a token may have api_url (in the EU: https://events.eu.pagerduty.com, https://api.eu.opsgenie.com). Empty means none."
   type = map(object({
     type                   = string
     webhook_url_secret_arn = optional(string)
@@ -13,6 +13,7 @@ variable "notification_channels" {
     chat_id                = optional(string)
     url                    = optional(string)
     signing_secret_arn     = optional(string)
+    webhook_secret_arn     = optional(string)
     api_key_secret_arn     = optional(string)
     template               = optional(string)
     topic_arn              = optional(string)
@@ -45,6 +46,7 @@ variable "notification_channels" {
         "discord: webhook_url_secret_arn",
         "google_chat: webhook_url_secret_arn",
         "telegram: bot_token_secret_arn chat_id",
+        "telegram: bot_token_secret_arn chat_id webhook_secret_arn",
         "pagerduty: routing_key_secret_arn",
         "opsgenie: api_key_secret_arn",
         "webhook: signing_secret_arn url",
@@ -52,7 +54,7 @@ variable "notification_channels" {
         "amazon_q: topic_arn",
       ], "${channel.type}: ${join(" ", sort([for key, value in channel : key if value != null && !contains(["type", "throttle_seconds", "api_url", "template"], key)]))}")
     ])
-    error_message = "notification_channels must have exactly the fields of the channel's type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation, each perhaps with signing_secret_arn; teams, discord and google_chat: webhook_url_secret_arn; telegram: bot_token_secret_arn and chat_id; pagerduty: routing_key_secret_arn; opsgenie: api_key_secret_arn; webhook: url and signing_secret_arn; event_bus: bus_arn; amazon_q: topic_arn."
+    error_message = "notification_channels must have exactly the fields of the channel's type. slack: webhook_url_secret_arn, or bot_token_secret_arn and conversation, each perhaps with signing_secret_arn; teams, discord and google_chat: webhook_url_secret_arn; telegram: bot_token_secret_arn and chat_id, perhaps with webhook_secret_arn; pagerduty: routing_key_secret_arn; opsgenie: api_key_secret_arn; webhook: url and signing_secret_arn; event_bus: bus_arn; amazon_q: topic_arn."
   }
 
   validation {
@@ -65,10 +67,10 @@ variable "notification_channels" {
     error_message = "notification_channels must have ARNs of event buses in bus_arn, such as \"arn:aws:events:eu-central-1:123456789012:event-bus/alerts\"."
   }
 
-  # The API verifies the requests of Slack's buttons.
+  # The API verifies the requests of buttons.
   validation {
-    condition     = var.api_jwt_issuer != null || alltrue([for channel in var.notification_channels : channel.type != "slack" || channel.signing_secret_arn == null])
-    error_message = "notification_channels may have a signing_secret_arn for slack only in a stack with the API (api_jwt_issuer), because the buttons call the API."
+    condition     = var.api_jwt_issuer != null || alltrue([for channel in var.notification_channels : (channel.type != "slack" || channel.signing_secret_arn == null) && channel.webhook_secret_arn == null])
+    error_message = "notification_channels may have a signing_secret_arn for slack, or a webhook_secret_arn for telegram, only in a stack with the API (api_jwt_issuer), because the buttons call the API."
   }
 
   # The permissions name exactly these secrets, so each name needs the six characters that AWS appends.

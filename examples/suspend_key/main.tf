@@ -1,13 +1,11 @@
 # The function of this example, with its rule and its role.
+#
+# The package of the function is made by: zip -j suspend_key.zip suspend_key.py
 
 terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    archive = {
-      source  = "hashicorp/archive"
-      version = "~> 2.4"
-    }
     aws = {
       source  = "hashicorp/aws"
       version = "~> 5.100"
@@ -40,20 +38,15 @@ data "aws_region" "current" {}
 
 data "aws_partition" "current" {}
 
-data "archive_file" "this" {
-  type        = "zip"
-  source_file = "${path.module}/suspend_key.py"
-  output_path = "${path.module}/suspend_key.zip"
-}
-
 resource "aws_lambda_function" "this" {
-  function_name    = "meterflow-suspend-key"
-  description      = "Suspends the API key of a customer after people have confirmed a leak"
-  role             = aws_iam_role.this.arn
+  function_name = "meterflow-suspend-key"
+  description   = "Suspends the API key of a customer after people have confirmed a leak"
+  role          = aws_iam_role.this.arn
+
+  filename         = "${path.module}/suspend_key.zip"
+  source_code_hash = try(filebase64sha256("${path.module}/suspend_key.zip"), null)
   runtime          = "python3.13"
   handler          = "suspend_key.handler"
-  filename         = data.archive_file.this.output_path
-  source_code_hash = data.archive_file.this.output_base64sha256
   timeout          = 30
 
   environment {
@@ -61,6 +54,13 @@ resource "aws_lambda_function" "this" {
       KEYS    = jsonencode(var.keys)
       METRICS = join(",", var.metrics)
       DRY_RUN = tostring(var.dry_run)
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = fileexists("${path.module}/suspend_key.zip")
+      error_message = "The package of the function does not exist. Make it in examples/suspend_key: zip -j suspend_key.zip suspend_key.py"
     }
   }
 }

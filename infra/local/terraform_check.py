@@ -1,4 +1,4 @@
-"""Checks that infra/ is formatted and valid, and that its tests pass. The example of a user pool must be valid, too."""
+"""Checks that infra/ is formatted and valid, and that its tests pass. The examples with Terraform must be valid, too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from terraform import Terraform, own_environment
 # Terraform collects it only when it holds this much memory.
 MEMORY_LIMIT = "3GiB"
 
-EXAMPLE = Path("examples") / "cognito"
+EXAMPLES = [Path("examples") / name for name in ("cognito", "suspend_key")]
 
 
 def check(settings: Settings, report: Optional[Path] = None) -> None:
@@ -37,24 +37,25 @@ def check(settings: Settings, report: Optional[Path] = None) -> None:
     with provider.running(Path(environ["TF_DATA_DIR"]), environ) as address:
         environ["TF_REATTACH_PROVIDERS"] = address
         _validate(work, environ)
-        _validate_example(settings, environ)
+        for example in EXAMPLES:
+            _validate_example(settings, example, environ)
         _test(work, environ, report)
 
 
 def check_format(settings: Settings) -> None:
-    """`terraform fmt` on infra/ itself, and on the example."""
+    """`terraform fmt` on infra/ itself, and on the examples."""
     command = [tools.terraform_program(), "fmt", "-check", "-diff", "-recursive", str(settings.root / "infra"),
-               str(settings.root / EXAMPLE)]
+               *(str(settings.root / example) for example in EXAMPLES)]
     if subprocess.run(command, env=own_environment(os.environ)).returncode:
         raise CloudError("The Terraform files above are not formatted. Run: make fmt")
 
 
-def _validate_example(settings: Settings, environ: Mapping[str, str]) -> None:
-    """By the provider that runs already. The example has a folder of its own beside that of infra/."""
-    example = Terraform(settings, settings.directory / "terraform-check" / "example", source=settings.root / EXAMPLE)
-    example.stage()
-    example.init(["-backend=false"])
-    _validate(example, {**environ, "TF_DATA_DIR": example.environment()["TF_DATA_DIR"]})
+def _validate_example(settings: Settings, example: Path, environ: Mapping[str, str]) -> None:
+    """By the provider that runs already. Each example has a folder of its own beside that of infra/."""
+    work = Terraform(settings, settings.directory / "terraform-check" / example.name, source=settings.root / example)
+    work.stage()
+    work.init(["-backend=false"])
+    _validate(work, {**environ, "TF_DATA_DIR": work.environment()["TF_DATA_DIR"]})
 
 
 def _validate(work: Terraform, environ: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-# The buttons of pages in Slack, and buses of EventBridge: what opens, who may read the secret, who may put events.
+# The buttons of pages in Slack and Telegram, and buses of EventBridge: what opens, who may read the secret, who may put events.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -56,10 +56,10 @@ run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
   assert {
     condition = {
       for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", sort(statement.Resource))}"
-      if contains(["ReadSigningSecretsOfSlack", "DecryptSigningSecretsOfSlack"], statement.Sid)
+      if contains(["ReadSecretsOfButtons", "DecryptSecretsOfButtons"], statement.Sid)
       } == {
-      ReadSigningSecretsOfSlack    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123 arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing2-AbC123"
-      DecryptSigningSecretsOfSlack = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+      ReadSecretsOfButtons    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123 arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing2-AbC123"
+      DecryptSecretsOfButtons = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
     }
     error_message = "The API must read the signing secrets and no other secret of channels."
   }
@@ -77,6 +77,51 @@ run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
   }
 }
 
+run "a_webhook_secret_opens_the_route_of_telegram" {
+  command = apply
+
+  variables {
+    notification_channels = {
+      ops    = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123", chat_id = "-1001", webhook_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
+      nights = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123", chat_id = "-1002", webhook_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
+      plain  = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123", chat_id = "-1003" }
+    }
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_route.this["POST /telegram/updates"].authorization_type == "NONE" && !contains(keys(aws_apigatewayv2_route.this), "POST /slack/actions")
+    error_message = "Telegram has no token, so its route must be open. The route of Slack must not exist."
+  }
+
+  assert {
+    condition     = module.api[0].settings.environment["NOTIFIER_CONFIG_SSM_PARAMETER"] == "/meterflow/notifier"
+    error_message = "The API must read the channels."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", sort(statement.Resource))}"
+      if contains(["ReadSecretsOfButtons", "ReadConfigurationOfChannels"], statement.Sid)
+      } == {
+      ReadSecretsOfButtons        = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123 arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123"
+      ReadConfigurationOfChannels = "ssm:GetParameter on ${aws_ssm_parameter.notifier.arn}"
+    }
+    error_message = "The API must read the secrets of bots with buttons, and the channels."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(module.notifier.role_policy).Statement : [for resource in statement.Resource : !strcontains(resource, "hook")]
+    ]))
+    error_message = "The notifier must not read the secret of a webhook of Telegram."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.ops.webhook_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123"
+    error_message = "The notifier must know that the channel has buttons."
+  }
+}
+
 run "without_a_signing_secret_nothing_opens" {
   command = apply
 
@@ -85,17 +130,18 @@ run "without_a_signing_secret_nothing_opens" {
       slack = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
       # The signing secret of a webhook is not one of Slack.
       hook = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123" }
+      chat = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123", chat_id = "-1001" }
     }
   }
 
   assert {
-    condition     = !contains(keys(aws_apigatewayv2_route.this), "POST /slack/actions") && !contains(keys(module.api[0].settings.environment), "SLACK_SIGNING_SECRET_ARNS")
+    condition     = alltrue([for route in ["POST /slack/actions", "POST /telegram/updates"] : !contains(keys(aws_apigatewayv2_route.this), route)]) && alltrue([for name in ["SLACK_SIGNING_SECRET_ARNS", "ALLOW_LOOPBACK"] : !contains(keys(module.api[0].settings.environment), name)])
     error_message = "Without buttons there must be no route for them."
   }
 
   assert {
-    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid if strcontains(statement.Sid, "Signing")] == []
-    error_message = "Without buttons the API must read no signing secret."
+    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid if strcontains(statement.Sid, "SecretsOfButtons")] == []
+    error_message = "Without buttons the API must read no secret of channels."
   }
 }
 
@@ -163,6 +209,32 @@ run "buttons_without_the_api_are_refused" {
     api_jwt_audience = []
     notification_channels = {
       slack = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "buttons_in_telegram_without_the_api_are_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = null
+    api_jwt_audience = []
+    notification_channels = {
+      ops = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123", chat_id = "-1001", webhook_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
+    }
+  }
+
+  expect_failures = [var.notification_channels]
+}
+
+run "a_webhook_secret_of_slack_is_refused" {
+  command = plan
+
+  variables {
+    notification_channels = {
+      slack = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123", webhook_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
     }
   }
 

@@ -142,7 +142,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
 
   assert {
     condition = { for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => statement.Condition if can(statement.Condition) } == {
-      RecordDeliveries      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+      RecordDeliveries      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"] } }
       ReadFeedback          = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
       UseKeyThroughServices = { StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "sns.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com"] } }
     }

@@ -112,10 +112,10 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         FollowRequestedRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
         CountWorkOfCallers                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["WORK#*"] } }
         ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS", "RUNS#*"] } }
-        ReadDeliveries                     = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+        ReadDeliveriesAndButtons           = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"] } }
       }
       notifier = {
-        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+        RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"] } }
         ReadFeedback     = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
       }
     }
@@ -194,7 +194,7 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
       FollowRequestedRuns                = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       CountWorkOfCallers                 = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadLastRuns                       = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      ReadDeliveries                     = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadDeliveriesAndButtons           = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadConfigurationOfChannels        = "Allow ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier"
       ListByIndex                        = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/entity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/execution-index"
       PublishAlerts                      = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"

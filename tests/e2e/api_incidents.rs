@@ -5,23 +5,26 @@ mod actions;
 mod lists;
 mod related;
 mod slack;
+mod telegram;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use detection::incident::{Around, Figures, Observation, Rules, Seen as Sight, Step, Subject, advance};
-use detection::{CustomerId, Direction, Incident, IncidentState, MetricName, Severity};
+use detection::{CustomerId, Direction, EntityPath, Incident, IncidentState, MetricName, Severity};
 use e2e::api::{Answer, NOW, SCOPES};
 use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, Event, at, compute_by_window, failure, figures, hourly, run, steady_then, text};
 use e2e::{Api, World};
+use environment::Env;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::StoreConfig;
 use store::{AnomalyStore, Change, Changed, IncidentItem, Writer};
+use tokio::time::Instant;
 
 const METRICS: [&str; 4] = ["api_calls", "bandwidth", "storage_peak", "compute_time"];
 const STATES: [IncidentState; 4] =
@@ -98,6 +101,35 @@ async fn one_incident() -> Result<(World, String, [String; 2])> {
     let [first, last] = [at(END) - hours(1), at(END)].map(|end| end.as_millisecond());
     let anomalies = [first, last].map(|end| format!("/v1/anomalies/{end}.compute_time.Yw"));
     Ok((world, format!("/v1/incidents/{first}.compute_time.spike.Yw"), anomalies))
+}
+
+/// Delivers an alert by a notifier with these channels, in the world's table.
+async fn deliver(world: &World, channels: &str, alert: &Value) -> Result<()> {
+    let variables = [
+        ("ANOMALIES_TABLE", world.table.as_str()),
+        ("NOTIFIER_CONFIG", channels),
+        ("OPS_TOPIC_ARN", &world.topic_arn),
+        ("ALLOW_LOOPBACK", "true"),
+    ];
+    let mut notifier = notifier::App::from_env(&Env::of(&variables), &world.aws, world::now).await?;
+    notifier.gather = Duration::ZERO;
+    let event = json!({ "Records": [{ "Sns": { "Message": alert.to_string() } }] });
+    let summary = notifier::handle(&notifier, &event, Instant::now() + Duration::from_secs(60)).await?;
+    ensure!(summary.sent == 1, "{summary:?}");
+    Ok(())
+}
+
+/// The ARN of a secret of a world.
+async fn secret_of(world: &World, name: &str, text: &str) -> Result<String> {
+    let client = aws_sdk_secretsmanager::Client::new(&world.aws);
+    let secret = client.create_secret().name(format!("{}-{name}", world.table)).secret_string(text);
+    secret.send().await?.arn.context("a secret without an ARN")
+}
+
+/// A secret of the tests. `tools/checks/secrets_of_tests.py` searches all that the tests leave behind for parts of it.
+fn planted(name: &str) -> Result<String> {
+    let channels: Value = serde_json::from_str(include_str!("../channels.json"))?;
+    Ok(channels["secrets"][name].as_str().with_context(|| format!("no secret {name}"))?.to_owned())
 }
 
 async fn act(api: &Api, path: &str, action: &str) -> Result<Answer> {

@@ -178,12 +178,27 @@ async fn the_detector_may_do_what_its_runs_need_and_nothing_more() -> Result<()>
     Ok(())
 }
 
+/// The secret of a webhook of these tests alone.
+const WEBHOOK: &str = "of_the_permissions";
+
+/// The configuration of a channel whose messages have buttons.
+async fn channel_with_buttons(world: &World) -> Result<String> {
+    let client = aws_sdk_secretsmanager::Client::new(&world.aws);
+    let secret = client.create_secret().name(format!("{}-webhook", world.table)).secret_string(WEBHOOK);
+    let arn = secret.send().await?.arn.context("a secret without an ARN")?;
+    let channel = json!({
+        "type": "telegram", "chat_id": "-5", "bot_token_secret_arn": arn, "webhook_secret_arn": arn });
+    Ok(json!({ "channels": { "ops": channel } }).to_string())
+}
+
 #[tokio::test]
 async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
     let (world, record) = (World::new().await?, Record::start().await?);
     world.insert(&steady_then("c", at(END), 5e7)).await?;
     run(&world.app().await?, &hourly(END)).await?;
-    let api = world.api_with(&[], &world.aws_at(&record.proxy.url).await).await?;
+    let channels = channel_with_buttons(&world).await?;
+    let overrides = [("NOTIFIER_CONFIG", channels.as_str())];
+    let api = world.api_with(&overrides, &world.aws_at(&record.proxy.url).await).await?;
 
     let (end, id) = (at(END).as_millisecond(), "compute_time.spike.Yw");
     for path in [
@@ -225,6 +240,17 @@ async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
             api.put(path, "\"0\"", &json!({ "metrics": { "compute_time": { "threshold": 3.5 } } })).await?;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     }
+    let pressed = json!({
+        "update_id": 1,
+        "callback_query": {
+            "id": "q", "from": { "id": 1 }, "data": "acknowledge:0f",
+            "message": { "message_id": 1, "date": 1, "chat": { "id": -5 } },
+        },
+    });
+    let secret = [("x-telegram-bot-api-secret-token", WEBHOOK)];
+    let body = pressed.to_string().into_bytes();
+    let answer = api.without_token().send("POST", "/telegram/updates", &secret, body).await?;
+    assert!(answer.text.contains("is not known any more"), "{}", answer.text);
     // The function does not exist here. The note of the run says so.
     assert_eq!(api.post("/v1/detections", &json!({})).await?.status, 503);
     let runs = world.all_items().await?;

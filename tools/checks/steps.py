@@ -20,7 +20,7 @@ import settings as configuration
 from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
-DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
+DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_buttons|_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 

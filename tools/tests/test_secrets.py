@@ -39,7 +39,7 @@ class Secrets(unittest.TestCase):
 
     def test_each_secret_of_the_tests_can_be_found(self):
         planted = secrets.planted(secrets.ROOT / "tests" / "channels.json")
-        self.assertEqual(set(secrets.parts(planted).values()), {"slack", "slack_bot", "slack_signing", "pagerduty", "telegram", "webhook"})
+        self.assertEqual(set(secrets.parts(planted).values()), {"slack", "slack_bot", "slack_signing", "pagerduty", "telegram", "telegram_webhook", "webhook"})
         for name, secret in planted.items():
             self.assertEqual(secrets.found(f"a {secret} b", secrets.parts(planted)), {name})
 

@@ -1,6 +1,8 @@
 //! The channels of the notifier, as far as the API tells of them: it reads the same configuration and the same table, and
 //! sends nothing.
 
+use std::time::{Duration, Instant};
+
 use environment::{Env, TextSource};
 use messaging::channels::ChannelsConfig;
 use platform::aws::SdkConfig;
@@ -8,6 +10,7 @@ use platform::telemetry::error_chain;
 use platform::text::{self, Loaded};
 use store::StoreConfig;
 use store::deliveries::DeliveryStore;
+use tokio::sync::Mutex;
 
 use crate::error::{Code, Problem};
 
@@ -18,7 +21,13 @@ pub struct Channels {
     source: Option<TextSource>,
     aws: SdkConfig,
     allow_loopback: bool,
+    /// The configuration as it was read last. Requests without a token read it, too, and Parameter Store answers 40 reads a
+    /// second for all functions of the account.
+    kept: Mutex<Option<(Instant, ChannelsConfig)>>,
 }
+
+/// How long a configuration is kept.
+const KEPT_FOR: Duration = Duration::from_secs(60);
 
 impl Channels {
     /// * `allow_loopback`: channels may send to this machine. For tests and the local cloud.
@@ -35,11 +44,25 @@ impl Channels {
             source: if is_told { Some(ChannelsConfig::source(env)?) } else { None },
             aws: aws.clone(),
             allow_loopback,
+            kept: Mutex::new(None),
         })
     }
 
-    /// The channels as they are configured now. The notifier may have been configured anew since this function started.
+    /// The channels as they were configured in the last minute. The notifier may have been configured anew since this function
+    /// started.
     pub(crate) async fn configured(&self) -> Result<ChannelsConfig, Problem> {
+        let mut kept = self.kept.lock().await;
+        if let Some((read_at, config)) = &*kept
+            && read_at.elapsed() < KEPT_FOR
+        {
+            return Ok(config.clone());
+        }
+        let config = self.read().await?;
+        *kept = Some((Instant::now(), config.clone()));
+        Ok(config)
+    }
+
+    async fn read(&self) -> Result<ChannelsConfig, Problem> {
         let Some(source) = &self.source else {
             let detail =
                 "this deployment does not tell the API of its channels: set NOTIFIER_CONFIG_SSM_PARAMETER";

@@ -41,6 +41,7 @@ mod access;
 mod answer;
 mod bands;
 mod channels;
+mod chat;
 mod checking;
 mod checks_function;
 mod config;
@@ -60,12 +61,14 @@ mod params;
 mod refusals;
 mod routes;
 mod slack;
+mod telegram;
 mod times;
 mod usual;
 mod views;
 
 use error::Problem;
 use slack::Slack;
+use telegram::Telegram;
 
 /// Everything that the routes need, made once at cold start.
 pub struct App {
@@ -86,6 +89,8 @@ pub struct App {
     pub alerts: AlertPublisher,
     /// The buttons of pages in Slack. `None` in a deployment without them.
     pub slack: Option<Slack>,
+    /// The buttons of pages in Telegram. Its channels are configured with all others.
+    pub telegram: Telegram,
     /// The time of day.
     pub clock: fn() -> SystemTime,
 }
@@ -93,8 +98,9 @@ pub struct App {
 /// The routes, with the document that describes them.
 pub fn router(app: App) -> Router {
     Router::from(open_api())
-        // Only Slack calls it, so it is not in the document.
+        // Only Slack and Telegram call these, so they are not in the document.
         .route("/slack/actions", post(routes::slack::act))
+        .route("/telegram/updates", post(routes::telegram::act))
         .fallback(async || Problem::no_such_route())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(axum::middleware::from_fn(answer::around))
@@ -178,6 +184,7 @@ impl App {
             checks: config.checks_function.as_deref().map(|name| ChecksFunction::new(name, aws)),
             dashboard: Dashboard::from_env(env)?,
             slack: Slack::new(&config, aws)?,
+            telegram: Telegram::new(aws, config.allow_loopback)?,
             alerts: AlertPublisher::new(&AlertConfig::from_env(env)?, aws),
             catalog,
             detection,

@@ -9,6 +9,7 @@ use platform::secrets::Secrets;
 use platform::telemetry::error_chain;
 use serde_json::Value;
 
+use crate::chat;
 use crate::config::ApiConfig;
 use crate::error::{Code, Problem};
 
@@ -77,13 +78,9 @@ impl Slack {
             return;
         };
         let request = OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: message.to_string() };
-        let error = match tokio::time::timeout(REPLY_TIME, self.outbound.post(request)).await {
-            Ok(Ok(answer)) if answer.status == 200 => return,
-            Ok(Ok(answer)) => format!("HTTP {}", answer.status),
-            Ok(Err(error)) => error_chain(&error),
-            Err(_) => format!("no answer within {} ms", REPLY_TIME.as_millis()),
-        };
-        tracing::warn!(error, "the message in Slack is not updated");
+        if let Err(error) = chat::send(&self.outbound, request, REPLY_TIME).await {
+            tracing::warn!(error, "the message in Slack is not updated");
+        }
     }
 }
 

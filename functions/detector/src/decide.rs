@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 
 use detection::incident::{Figures, Incident, Observation, Step, Subject, Told, Watched};
+use detection::related::First;
 use detection::{CustomerId, Direction};
+use jiff::Timestamp;
 use store::Former;
 
 use crate::app::App;
@@ -126,6 +128,25 @@ impl<'a> Group<'a> {
             return false;
         }
         self.member(candidate).watched().opens(&self.pass.app.incidents.rules)
+    }
+
+    /// The first of the customer's incidents that opened since then, before the window, and goes on.
+    pub(crate) fn opened_first(&self, candidate: &Candidate, since: Timestamp) -> Option<First> {
+        let metrics = self.pass.app.catalog.metrics().iter().enumerate();
+        let series = metrics.flat_map(|(metric, spec)| {
+            Direction::BOTH.map(|direction| {
+                (
+                    metric,
+                    Subject { metric: spec.name.clone(), direction, ..subject(self.pass.app, candidate) },
+                )
+            })
+        });
+        let incidents = series.filter_map(|(metric, subject)| self.latest_of(&subject, metric)?.incident);
+        let is_before = |incident: &Incident| {
+            incident.is_open() && (since..self.pass.window.end()).contains(&incident.opened_at)
+        };
+        let first = incidents.filter(is_before).min_by_key(|incident| incident.opened_at)?;
+        Some(First { metric: first.subject.metric, opened_at: first.opened_at })
     }
 
     /// The metric of a candidate.

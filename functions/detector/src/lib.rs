@@ -33,6 +33,7 @@ pub mod ledger;
 mod missed;
 mod mutes;
 mod notes;
+mod openings;
 pub mod outbox;
 pub mod pass;
 mod peers;

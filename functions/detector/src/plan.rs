@@ -91,6 +91,11 @@ impl PagePlan {
         Ok(plan)
     }
 
+    /// The keys of the customers and entities whose pages go out singly.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = &CustomerId> {
+        self.chosen.iter().map(|(key, _)| key)
+    }
+
     /// Whether a page about this candidate goes out singly. Otherwise the digest counts it. `planned` is the call that
     /// the plan was made of. A candidate that calls for a page only since then goes out singly, because no digest
     /// counts it.

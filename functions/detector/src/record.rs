@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use catalog::Policies;
 use detection::incident::{Event, Incident, IncidentState, Step};
+use detection::related::{OneCause, Openings};
 use detection::{About, Anomaly, Finding, Window, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
@@ -20,6 +21,7 @@ use crate::decide::{Decision, Group, by_customer, is_newest, observation, subjec
 use crate::heard::{excess, with_feedback};
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
+use crate::openings;
 use crate::pass::{Order, Pass, ensure_time_left};
 use crate::plan::PagePlan;
 use crate::recurring;
@@ -94,8 +96,9 @@ pub(crate) async fn all(
         let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
         records.pending.extend(recorded.pending);
     }
+    let openings = openings::of(pass, known, recurring, candidates, &plan)?;
     let (total, mut done) = (candidates.len(), 0);
-    let plan = &plan;
+    let (plan, openings) = (&plan, &openings);
     // The incidents of one customer depend on each other, so their writes would meet.
     let mut writes = stream::iter(by_customer(candidates.read()?))
         .map(|group| async move {
@@ -105,7 +108,8 @@ pub(crate) async fn all(
             let planned = group.planned();
             for (candidate, planned) in planned {
                 let single = plan.is_single(&candidate, planned);
-                settled.push(settle(ledger, pass, single, &mut group, candidate).await?);
+                let page = Page { single, openings };
+                settled.push(settle(ledger, pass, page, &mut group, candidate).await?);
             }
             anyhow::Ok(settled)
         })
@@ -120,13 +124,20 @@ pub(crate) async fn all(
     Ok(records)
 }
 
+/// A page, if a candidate calls for one.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    /// Whether it goes out singly. Otherwise the digest of the run counts it.
+    single: bool,
+    /// What else opens in the window.
+    openings: &'a Openings,
+}
+
 /// Stores one candidate with its change of an incident.
-///
-/// * `single`: whether a page goes out singly. Otherwise the digest of the run counts it.
 async fn settle(
     ledger: &impl Ledger,
     pass: Pass<'_>,
-    single: bool,
+    plan: Page<'_>,
     group: &mut Group<'_>,
     candidate: Candidate,
 ) -> anyhow::Result<Settled> {
@@ -156,7 +167,10 @@ async fn settle(
             }
             Step::Become { incident, page } => (*incident, page),
         };
-        let (to, alert) = change(pass, single, &candidate, before.as_ref(), incident, page);
+        let beside = || openings::beside(pass, plan.openings, group, &candidate);
+        let one_cause = page.filter(|page| *page == Event::Opened).and_then(|_| beside());
+        let to = Changing { incident, page, single: plan.single, one_cause };
+        let (to, alert) = change(pass, &candidate, before.as_ref(), to);
         let from = before.as_ref().map(|before| &before.former);
         let change = Change { from, to: &to, alert: alert.as_ref(), told_by: told_by.as_ref() };
         if ends(before.as_ref(), &to.incident) {
@@ -211,15 +225,22 @@ fn is_enough(pass: Pass<'_>, candidate: &Candidate, before: &Latest, to: &Incide
     !before.former.is(to) || (described && before.history.is_some())
 }
 
+/// What a candidate makes of its incident.
+struct Changing {
+    incident: Incident,
+    page: Option<Event>,
+    single: bool,
+    one_cause: Option<OneCause>,
+}
+
 /// The items of a decision: the incident, and its anomaly or notice.
 fn change(
     pass: Pass<'_>,
-    single: bool,
     candidate: &Candidate,
     before: Option<&Latest>,
-    mut incident: Incident,
-    page: Option<Event>,
+    to: Changing,
 ) -> (IncidentItem, Option<AlertItem>) {
+    let Changing { mut incident, page, single, one_cause } = to;
     let Pass { app, window, writer, .. } = pass;
     let (unit, retention) = (&app.catalog.metrics()[candidate.metric].unit, app.store.retention());
     // The closing page of an incident is always sent singly, because a pager or a person waits for it.
@@ -231,7 +252,7 @@ fn change(
         let item = anomaly_item(pass, candidate, &finding, Some(&incident));
         let description = item.description.clone();
         let item = match page.filter(|_| single) {
-            Some(event) => item.alerting(event, incident.clone()),
+            Some(event) => item.alerting(event, incident.clone(), one_cause),
             None => item,
         };
         let kind = item.kind;

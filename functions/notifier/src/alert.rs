@@ -32,6 +32,8 @@ pub struct Alert {
     /// The last 24 hours in one line, the newest hour last.
     pub sparkline: Option<String>,
     pub investigation_steps: Vec<String>,
+    /// How many incidents probably have the same cause, and a sentence about them.
+    pub one_cause: Option<(u64, String)>,
     pub incident: Option<Incident>,
     pub storm: Option<Storm>,
     /// The original message, for receivers that are programs.
@@ -84,6 +86,11 @@ pub enum Severity {
 }
 
 impl Alert {
+    /// Whether people can act on the incident by buttons. An end and a digest have none.
+    pub(crate) fn takes_actions(&self) -> bool {
+        self.event.is_page() && self.storm.is_none()
+    }
+
     /// Reads the JSON text of a message.
     pub fn parse(message: &str) -> anyhow::Result<Self> {
         let json: Value = serde_json::from_str(message).context("the alert is not JSON")?;
@@ -126,6 +133,7 @@ impl Alert {
                 .iter()
                 .filter_map(|step| step.as_str().map(str::to_owned))
                 .collect(),
+            one_cause: json["one_cause"]["incidents"].as_u64().zip(text_of(&json["one_cause"], "text")),
             incident: json["incident"].is_object().then(|| Incident::read(&json["incident"])),
             storm: (event == Event::Digest).then(|| Storm {
                 pages: json["pages"].as_u64().or_else(|| json["critical"].as_u64()).unwrap_or(0),

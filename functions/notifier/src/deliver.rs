@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::alert::Alert;
+use crate::buttons::with_known_names;
 use crate::message::Message;
 use crate::plan::{Entry, Plan, Style, plan};
 use crate::send::{Sent, Unsent};
@@ -198,7 +199,9 @@ impl Leader<'_> {
             page_key: page_key.as_deref(),
         };
         let thread = self.thread(batch).await;
-        match self.app.sender.send(self.channel, message, thread.as_deref(), until).await {
+        let alerts = batch.iter().map(|entry| &entry.alert);
+        let channel = with_known_names(self.app, self.channel, alerts).await;
+        match self.app.sender.send(&channel, message, thread.as_deref(), until).await {
             Ok(sent) => self.taken(batch, thread, Some(sent)).await,
             Err(unsent) if unsent.passing && self.is_young(batch)? => self.postpone(batch, &unsent).await,
             Err(unsent) => self.refused(batch, &unsent).await,

@@ -40,6 +40,7 @@ use store::deliveries::DeliveryStore;
 use tokio::time::Instant;
 
 pub mod alert;
+mod buttons;
 pub mod channels;
 mod config;
 pub mod daily;

@@ -38,6 +38,9 @@ const CHART: usize = 24;
 
 /// Longest description and step. Our own are shorter.
 const DESCRIPTION: usize = 1_000;
+
+/// Longest sentence about other incidents. Ours has less, whatever the customers are called.
+const ONE_CAUSE: usize = 400;
 const STEP: usize = 400;
 const STEPS: usize = 8;
 
@@ -155,12 +158,22 @@ impl<'a> Message<'a> {
         facts
     }
 
-    /// One sentence. A group has one for each of its alerts instead.
+    /// One sentence, and one about the incidents that probably have the same cause. A group has a sentence for each of its
+    /// alerts instead of the first one.
     pub(crate) fn description(&self) -> String {
+        let causes = self.alerts().filter_map(|alert| alert.one_cause.as_ref());
+        // In a group each alert names the others. The one with the most says the most.
+        let one_cause = causes.max_by_key(|(incidents, _)| *incidents);
+        let one_cause = one_cause.map(|(_, sentence)| cut(&clean(sentence), ONE_CAUSE));
         if self.is_group() {
-            return String::new();
+            return one_cause.unwrap_or_default();
         }
-        cut(&clean(&self.alert.description), DESCRIPTION)
+        let description = cut(&clean(&self.alert.description), DESCRIPTION);
+        match one_cause {
+            Some(one_cause) if !description.is_empty() => format!("{description}. {one_cause}"),
+            Some(one_cause) => one_cause,
+            None => description,
+        }
     }
 
     /// The next steps. Empty after the end, and empty if each alert needs something else.

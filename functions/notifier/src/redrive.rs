@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::alert::Alert;
+use crate::buttons::with_known_names;
 use crate::message::Message;
 
 /// Longest time of all tries of the message.
@@ -44,6 +45,7 @@ pub(crate) async fn redrive(
         log(channel, app.deliveries.enable(&channel.name).await);
     }
     let message = Message::of(&alert, app.channels.link.as_deref());
+    let channel = &*with_known_names(app, channel, std::iter::once(&alert)).await;
     if let Err(unsent) = app.sender.send(channel, message, None, until).await {
         if let (true, ChannelKind::Webhook { url, .. }) = (unsent.gone, &channel.kind) {
             log(channel, app.deliveries.disable(&channel.name, url, app.now()?).await);

@@ -39,6 +39,10 @@ fn page(now: Timestamp) -> Value {
         "description": "this is a test: 412 calls in the last hour, about 35 are usual at this hour",
         "investigation_steps": ["Do nothing: somebody tests whether this channel works."],
         "affected_entities": [], "examples": [],
+        "one_cause": {
+            "incidents": 1, "customers": ["another-test"], "more_customers": false, "metrics": [], "more_metrics": false,
+            "text": "Probably one cause: 1 more incident opened at the same time (customer another-test)",
+        },
         "incident": {
             "state": "open", "opened_at": now.to_string(), "last_seen": now.to_string(),
             "last_window": now.to_string(), "anomalies": 1, "peak_z_score": 39.7,

@@ -219,8 +219,8 @@ impl Sender {
                 slack::bot_request(message, api_url, secret, conversation, thread, *has_buttons)
             }
             ChannelKind::PagerDuty { api_url, .. } => Ok(pagerduty::request(message, api_url, secret)),
-            ChannelKind::Telegram { chat_id, api_url, .. } => {
-                telegram::request(message, api_url, secret, chat_id)
+            ChannelKind::Telegram { chat_id, api_url, webhook_secret_arn, .. } => {
+                telegram::request(message, api_url, secret, chat_id, webhook_secret_arn.is_some())
             }
             ChannelKind::Webhook { url, template, .. } => {
                 webhook::request(message, url, template.as_deref(), secret, self.now()?)

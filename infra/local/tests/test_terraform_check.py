@@ -52,10 +52,9 @@ class Check(InAFolder):
 
     def check(self, of_test):
         infra = self.folder / "infra"
-        infra.mkdir(exist_ok=True)
-        example = self.folder / "examples" / "cognito"
-        example.mkdir(parents=True, exist_ok=True)
-        for folder in (infra, example):
+        examples = [self.folder / example for example in terraform_check.EXAMPLES]
+        for folder in (infra, *examples):
+            folder.mkdir(parents=True, exist_ok=True)
             (folder / "main.tf").touch()
         script(self.folder / "bin" / "terraform", f"""
             echo "$@ $TF_REATTACH_PROVIDERS" >> {self.folder}/calls
@@ -71,8 +70,9 @@ class Check(InAFolder):
     def test_the_tests_reach_the_provider_that_runs_already_and_are_reported(self):
         self.check(f"echo '{self.SUMMARY}'")
         calls = [call for call in (self.folder / "calls").read_text().splitlines() if not call.startswith("version")]
-        self.assertEqual([call.endswith("the address") for call in calls], [False, False, True, False, True, True])
-        self.assertIn("terraform-check/example", calls[4])
+        self.assertEqual([call.endswith("the address") for call in calls], [False, False, True, False, True, False, True, True])
+        self.assertIn("terraform-check/cognito", calls[4])
+        self.assertIn("terraform-check/suspend_key", calls[6])
         self.assertEqual(json.loads((self.folder / "report.json").read_text())["type"], "test_summary")
 
     def test_a_failed_test_fails_the_check(self):

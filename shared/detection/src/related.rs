@@ -7,6 +7,10 @@
 
 use jiff::Timestamp;
 
+mod openings;
+
+pub use openings::{First, OneCause, Openings};
+
 use crate::hour::Hour;
 use crate::incident::{IncidentId, Subject};
 use crate::sorted;

@@ -1,5 +1,7 @@
 //! The buttons of pages in chats. The notifier writes them, and the API does what they say.
 
+use store::deliveries::short_name;
+
 /// What a person can do about an incident by one click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Button {
@@ -37,8 +39,36 @@ impl Button {
         }
     }
 
+    /// The button and the short name of an incident as one text, for chats that keep few bytes for each button.
+    pub fn data(self, incident_id: &str) -> String {
+        format!("{}:{}", self.id(), short_name(incident_id))
+    }
+
+    /// The button, and the short name of its incident.
+    pub fn of_data(data: &str) -> Option<(Self, &str)> {
+        let (id, name) = data.split_once(':')?;
+        Self::of_id(id).map(|button| (button, name))
+    }
+
     /// Whether nothing is left to do after it.
     pub fn is_closing(self) -> bool {
         matches!(self, Self::Resolve | Self::NotAnAnomaly)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_any_incident_fit_into_the_64_bytes_of_telegram() {
+        for button in Button::ALL {
+            let data = button.data(&"x".repeat(2_700));
+            assert!(data.len() <= 64, "{data}");
+            assert_eq!(Button::of_data(&data).unwrap(), (button, &data[data.len() - 32..]));
+        }
+        for unknown in ["", "acknowledge", "delete_all:0f", ":0f"] {
+            assert_eq!(Button::of_data(unknown), None, "{unknown}");
+        }
     }
 }

@@ -73,6 +73,9 @@ pub enum ChannelKind {
         secret_arn: String,
         chat_id: String,
         api_url: String,
+        /// The secret that Telegram sends with each press of a button. Only the API reads it. Without it the channel has no
+        /// buttons.
+        webhook_secret_arn: Option<String>,
     },
     /// The secret signs messages. It is written as in Standard Webhooks: `whsec_` and base64.
     Webhook {

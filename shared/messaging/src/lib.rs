@@ -7,4 +7,5 @@ pub mod buttons;
 pub mod channels;
 pub mod failures;
 pub mod outbound;
+pub mod telegram;
 pub mod topics;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use detection::incident::{Event, Incident, IncidentId};
+use detection::related::OneCause;
 use detection::{
     About, Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, EntityPath, Evidence, MetricName, Mute,
     Severity, State, Why, describe,
@@ -94,6 +95,9 @@ pub struct AnomalyItem {
 pub struct Alert {
     pub event: Event,
     pub incident: Incident,
+    /// The incidents that probably have its cause. Absent if there are none, and in items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_cause: Option<OneCause>,
 }
 
 /// The versions and the mute that an anomaly was judged by.
@@ -174,12 +178,12 @@ impl AnomalyItem {
     }
 
     /// The same anomaly with a pending alert.
-    pub fn alerting(self, event: Event, incident: Incident) -> Self {
+    pub fn alerting(self, event: Event, incident: Incident, one_cause: Option<OneCause>) -> Self {
         let alert_state = AlertState::Pending;
         Self {
             alert_state,
             pending_alert: alert_state.in_outbox(),
-            alert: Some(Alert { event, incident }),
+            alert: Some(Alert { event, incident, one_cause }),
             ..self
         }
     }

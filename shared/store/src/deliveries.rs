@@ -8,6 +8,7 @@
 //! * A channel is disabled when its receiver says that it is gone. It stays so until its address changes or somebody
 //!   enables it.
 //! * A thread is the place of the earlier messages of an incident.
+//! * A short name stands for an incident on buttons that have no room for its id.
 //!
 //! All these items expire by themselves.
 
@@ -25,10 +26,12 @@ use platform::aws;
 use super::Attributes;
 use super::keys::{self, Key, short};
 
+mod buttons;
 mod channels;
 mod told;
 mod waiting;
 
+pub use buttons::short_name;
 pub use channels::Thread;
 pub use told::{ChannelHealth, Told, ToldState};
 pub use waiting::{Accepted, Finished, Lead, Waiting};

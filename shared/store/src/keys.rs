@@ -15,10 +15,10 @@
 //! | last runs | `STATUS` | `LAST_RUN`, `LAST_COMPLETED`, `LAST_COMPLETED#{shard}` |
 //! | delivery | `DELIVERY#{alert}` | `CHANNEL#{channel}` |
 //! | alert that waits for a channel | `CHANNEL#{channel}` | `WAITING#{alert}` |
-//! | lead of a channel | `CHANNEL#{channel}` | `LEAD` |
+//! | lead of a channel, disabled channel | `CHANNEL#{channel}` | `LEAD`, `DISABLED` |
 //! | page of a pager | `CHANNEL#{channel}` | `PAGE#{opened_at}#{customer}` |
-//! | disabled channel | `CHANNEL#{channel}` | `DISABLED` |
 //! | thread | `CHANNEL#{channel}` | `THREAD#{incident}` |
+//! | incident on buttons | `BUTTON#{channel}` | `{short name of the incident}` |
 //! | work of a caller | `WORK#{caller}` | `MINUTE#{minute}` |
 //!
 //! A sort key holds 1,024 bytes. An id can be longer. Then the key holds the id's hash.
@@ -274,6 +274,10 @@ pub(crate) fn disabled_channel(channel: &str) -> Key {
 
 pub(crate) fn thread(channel: &str, incident_id: &str) -> Key {
     key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
+}
+
+pub(crate) fn button(channel: &str, short_name: &str) -> Key {
+    key(format!("BUTTON#{channel}"), short_name)
 }
 
 /// The work of a caller of the API in the minute of `at`.

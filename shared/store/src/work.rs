@@ -1,11 +1,12 @@
-//! The work of each caller of the API per minute: one item per caller and minute. It expires by itself.
+//! The work of each caller of the API per minute: one item per caller and minute. It expires by itself. A request that may
+//! come again is noted beside it.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{AnomalyStore, StoreError, keys};
 
@@ -57,6 +58,35 @@ impl AnomalyStore {
             Ok(_) => Ok(true),
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
             Err(error) => Err(self.unchanged("count", "the work of a caller", error)),
+        }
+    }
+
+    /// Notes that a request of this name is carried out, for the time `kept`. Returns `false` if it was noted before.
+    pub async fn take_once(
+        &self,
+        name: &str,
+        kept: SignedDuration,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            // A name has one key for all time, unlike the work of a caller.
+            .set_key(Some(keys::work(name, Timestamp::UNIX_EPOCH).attributes()))
+            .update_expression("SET #type = :type, #ttl = :ttl")
+            .condition_expression("attribute_not_exists(pk)")
+            .expression_attribute_names("#type", "type")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":type", AttributeValue::S("once".to_owned()))
+            .expression_attribute_values(
+                ":ttl",
+                AttributeValue::N((now.as_second() + kept.as_secs()).to_string()),
+            );
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            Err(error) => Err(self.unchanged("note", "a request that is carried out once", error)),
         }
     }
 

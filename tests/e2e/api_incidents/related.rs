@@ -60,6 +60,10 @@ async fn related_incidents_are_of_the_hour_or_moved_before() -> Result<()> {
     let metric = (id(&elsewhere), (json!(["metric"]), None));
     assert_eq!(links(&answer)?, own.iter().cloned().chain([metric]).collect(), "{answer:#}");
     assert_eq!((&answer["first_mover"], &answer["complete"]), (&json!(id(&mover)), &json!(true)));
+    // Three series of eight days at two milliseconds a day, and one request.
+    let items = world.all_items().await?;
+    let work = items.iter().find(|item| text(item, "pk") == "WORK#operator operator").context("no work")?;
+    assert_eq!(["work_ms", "requests"].map(|name| text(work, name)), ["48", "1"]);
     assert!(answer["related"][0]["correlation"].as_f64().is_some_and(|value| value > 0.9), "{answer:#}");
 
     // A customer sees its own incidents alone, and a foreign incident is like a missing one.
@@ -71,5 +75,29 @@ async fn related_incidents_are_of_the_hour_or_moved_before() -> Result<()> {
 
     let alone = api.read(&format!("{}/related", path_of(&of("acme", "bandwidth", drop, 8)?))).await?;
     assert_eq!((&alone["related"], &alone["first_mover"]), (&json!([]), &Value::Null));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_says_that_not_all_series_were_compared() -> Result<()> {
+    let world = World::new().await?;
+    // Each node has a series of its own, and two incidents.
+    let mut incidents = Vec::new();
+    for number in 0..13 {
+        for direction in [Direction::Spike, Direction::Drop] {
+            let mut incident = made("acme", "api_calls", direction, Severity::Critical, at(FIRST))?;
+            incident.subject.entity = Some(EntityPath::new(vec![format!("node {number}")])?);
+            incidents.push(incident);
+        }
+    }
+    let (twelve, last) = incidents.split_at(24);
+    store(&world, twelve, |_| 90_000).await?;
+    let api = world.api().await?;
+    let path = format!("{}/related", path_of(&incidents[0]));
+    let answer = api.read(&path).await?;
+    assert_eq!((links(&answer)?.len(), &answer["complete"]), (23, &json!(true)), "{answer:#}");
+    store(&world, last, |_| 90_000).await?;
+    let answer = api.read(&path).await?;
+    assert_eq!((links(&answer)?.len(), &answer["complete"]), (25, &json!(false)), "{answer:#}");
     Ok(())
 }

@@ -20,24 +20,38 @@ struct Desk {
     page: Value,
 }
 
-/// A secret of the tests. `tools/checks/secrets_of_tests.py` searches all that the tests leave behind for parts of it.
-fn signing_secret() -> Result<String> {
-    let channels: Value = serde_json::from_str(include_str!("../../channels.json"))?;
-    Ok(channels["secrets"]["slack_signing"].as_str().context("no secret slack_signing")?.to_owned())
-}
-
 impl Desk {
     async fn new(loopback: &str) -> Result<Self> {
         let (world, path, _) = one_incident().await?;
-        let (secret, slack) = (signing_secret()?, Receiver::taking("ok").await?);
-        let client = aws_sdk_secretsmanager::Client::new(&world.aws);
-        let name = format!("{}-signing", world.table);
-        let arn = client.create_secret().name(name).secret_string(&secret).send().await?.arn;
-        let arn = arn.context("a secret without an ARN")?;
+        let (secret, slack) = (planted("slack_signing")?, Receiver::taking("ok").await?);
+        let arn = secret_of(&world, "signing", &secret).await?;
         let overrides = [("SLACK_SIGNING_SECRET_ARNS", arn.as_str()), ("ALLOW_LOOPBACK", loopback)];
         let api = world.api_with(&overrides, &world.aws).await?.without_token();
         let id = path.rsplit('/').next().context("an id")?.to_owned();
         let page = page(&id, "c")?;
+        Ok(Self { world, api, path, secret, slack, page })
+    }
+
+    /// The same with the page of a run, as the notifier sends it to Slack.
+    async fn paged() -> Result<Self> {
+        let (world, slack) = (World::new().await?, Receiver::taking("ok").await?);
+        world.insert(&steady_then("c", at(END), 5e7)).await?;
+        run(&world.app().await?, &hourly(END)).await?;
+        let alerts = world.alerts().await?;
+        let [alert] = &alerts[..] else { anyhow::bail!("{alerts:?}") };
+        let secret = planted("slack_signing")?;
+        let signing = secret_of(&world, "signing", &secret).await?;
+        let hook = secret_of(&world, "hook", &format!("{}/services/T1/B1/x", slack.url)).await?;
+        let channel = json!({
+            "type": "slack", "webhook_url_secret_arn": hook, "signing_secret_arn": signing, "throttle_seconds": 0 });
+        let channels = json!({ "channels": { "team": channel }, "link": LINK });
+        deliver(&world, &channels.to_string(), alert).await?;
+        let sent = slack.requests();
+        ensure!(sent.len() == 1 && sent[0].path.starts_with("/services/"), "{sent:?}");
+        let overrides = [("SLACK_SIGNING_SECRET_ARNS", signing.as_str()), ("ALLOW_LOOPBACK", "true")];
+        let api = world.api_with(&overrides, &world.aws).await?.without_token();
+        let path = format!("/v1/incidents/{}", alert["incident_id"].as_str().context("an id")?);
+        let page = with_ids(sent[0].json())?;
         Ok(Self { world, api, path, secret, slack, page })
     }
 
@@ -93,6 +107,9 @@ fn signature(secret: &str, time: &str, body: &str) -> String {
     format!("v0={}", mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
+/// The page of the dashboard, as Terraform names it to the notifier.
+const LINK: &str = "https://api.example.com/#/incidents/{incident_id}";
+
 /// The page as the notifier sends it, with the ids that Slack gives its blocks.
 fn page(incident_id: &str, customer: &str) -> Result<Value> {
     let alert = json!({
@@ -101,7 +118,11 @@ fn page(incident_id: &str, customer: &str) -> Result<Value> {
     });
     let alert = Alert::parse(&alert.to_string())?;
     let request = webhook_request(Message::of(&alert, None), "https://hooks.slack.com/x", true);
-    let mut page: Value = serde_json::from_str(&request.body)?;
+    with_ids(serde_json::from_str(&request.body)?)
+}
+
+/// A page with the ids that Slack gives its blocks.
+fn with_ids(mut page: Value) -> Result<Value> {
     for (number, block) in page["blocks"].as_array_mut().context("blocks")?.iter_mut().enumerate() {
         block["block_id"] = format!("b{number}").into();
     }
@@ -291,5 +312,37 @@ async fn a_slow_slack_delays_nobody() -> Result<()> {
     assert_eq!(desk.send(&body, at(NOW).as_second(), &desk.secret).await?.status, 200);
     assert!(begun.elapsed().as_millis() < 3_000, "{:?}", begun.elapsed());
     assert_eq!(desk.state().await?["state"], "acknowledged");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_person_goes_from_the_page_of_a_run_to_the_end_of_its_incident() -> Result<()> {
+    let desk = Desk::paged().await?;
+    let id = desk.path.rsplit('/').next().unwrap_or_default();
+    let link = format!("<{}|Open the incident>", LINK.replace("{incident_id}", id));
+    let blocks = desk.page["blocks"].as_array().context("blocks")?;
+    assert!(blocks.iter().any(|block| block["text"]["text"] == link), "{link}: {}", desk.page);
+    assert_eq!(buttons(&desk.page), 4);
+
+    let message = desk.clicked(&desk.page, "acknowledge", &ada()).await?;
+    assert_eq!((&message["replace_original"], buttons(&message)), (&json!(true), 3));
+    assert_eq!(desk.state().await?["state"], "acknowledged");
+    let message = desk.clicked(&message, "resolve", &ada()).await?;
+    assert_eq!((&message["replace_original"], buttons(&message)), (&json!(true), 0));
+    assert_eq!(notes(&message), ["Acknowledged by ada", "Resolved by ada"]);
+    // Everything else in the message is as it was.
+    let rest = |page: &Value| -> Vec<Value> {
+        let blocks = page["blocks"].as_array().cloned().unwrap_or_default();
+        blocks.into_iter().filter(|b| b["type"] != "actions" && b["type"] != "context").collect()
+    };
+    assert_eq!(rest(&message), rest(&desk.page));
+
+    let state = desk.state().await?;
+    assert_eq!(state["state"], "resolved");
+    let history = state["history"].as_array().context("a history")?;
+    let history: Vec<_> = history.iter().map(|entry| [&entry["action"], &entry["actor"]]).collect();
+    let actor = json!("ada (Slack U012AB3CD)");
+    assert_eq!(history, [[&json!("acknowledge"), &actor], [&json!("resolve"), &actor]]);
+    assert_eq!(told(&desk.world).await?, ["acknowledged", "resolved"]);
     Ok(())
 }

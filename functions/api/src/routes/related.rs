@@ -1,6 +1,6 @@
 //! The incidents that probably have the cause of one incident.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +43,8 @@ pub(crate) struct OneCause {
     /// The incident that moved first, of these and the incident itself. Null if several moved first, and without related ones.
     #[schema(required = true)]
     pub first_mover: Option<String>,
-    /// False if the customer or the metric has so many incidents since then that not all were looked through.
+    /// False if the customer or the metric has so many incidents since then that not all were looked through, or if the incidents
+    /// near it are of more than 12 series of the customer, so that not all were compared.
     pub complete: bool,
 }
 
@@ -98,13 +99,14 @@ pub(crate) async fn list(
         near(&app, of_customer(&item), &item, now, &serving),
         near(&app, of_metric(&item, &caller), &item, now, &serving),
     )?;
-    let complete = of_customer.complete && of_metric.complete;
+    let all_seen = of_customer.complete && of_metric.complete;
     let mut others = of_customer.items;
     others.extend(
         of_metric.items.into_iter().filter(|other| other.incident.subject.customer_id != subject.customer_id),
     );
     others.sort_by_cached_key(|other| (other.incident.opened_at, other.incident.id()));
-    let series = series(&app, &caller, &item, &others, now, &serving).await?;
+    let (wanted, all_compared) = wanted(&item, &others);
+    let series = series(&app, &caller, wanted, (&item, &others), now, &serving).await?;
 
     let id = item.incident.id();
     let ids: Vec<IncidentId> = others.iter().map(|other| other.incident.id()).collect();
@@ -117,7 +119,7 @@ pub(crate) async fn list(
         incident_id,
         related: found.iter().filter_map(|found| view(found, &ids, &others, &caller)).collect(),
         first_mover: first.map(|first| first.as_str().to_owned()),
-        complete,
+        complete: all_seen && all_compared,
     }))
 }
 
@@ -159,28 +161,38 @@ async fn near(
     Ok(Near { complete: page.next.is_none(), items: page.items.into_iter().filter(is_near).collect() })
 }
 
-/// The hours of the series of one customer's incidents, by the series. Those of other customers are not compared.
+/// The series that are compared, that of the incident first, and whether these are all: each series of the customer once.
+/// Those of other customers are not compared.
+fn wanted<'a>(item: &'a IncidentItem, others: &'a [IncidentItem]) -> (Vec<&'a Subject>, bool) {
+    let own = &item.incident.subject;
+    let others = others.iter().map(|other| &other.incident.subject);
+    let of_customer = others.filter(|other| other.customer_id == own.customer_id);
+    let mut seen = HashSet::new();
+    let mut wanted: Vec<_> =
+        std::iter::once(own).chain(of_customer).filter(|subject| seen.insert(of_series(subject))).collect();
+    let is_all = wanted.len() <= SERIES;
+    wanted.truncate(SERIES);
+    (wanted, is_all)
+}
+
+/// The hours of series of one customer, by the series. One alone is compared with nothing.
 async fn series(
     app: &App,
     caller: &Caller,
-    item: &IncidentItem,
-    others: &[IncidentItem],
+    wanted: Vec<&Subject>,
+    (item, others): (&IncidentItem, &[IncidentItem]),
     now: Timestamp,
     serving: &Serving,
 ) -> Result<HashMap<(String, String), Vec<f64>>, Problem> {
-    let customer = &item.incident.subject.customer_id;
-    let of_customer: Vec<_> =
-        others.iter().filter(|other| other.incident.subject.customer_id == *customer).collect();
-    if of_customer.is_empty() {
+    if wanted.len() < 2 {
         return Ok(HashMap::new());
     }
-    let all = || std::iter::once(item).chain(of_customer.iter().copied());
-    let newest = all().map(|item| item.incident.opened_at).max().unwrap_or(item.incident.opened_at);
-    let end = Hour::holding(newest);
+    let customer = &item.incident.subject.customer_id;
+    let of_customer = others.iter().filter(|other| other.incident.subject.customer_id == *customer);
+    let newest = of_customer.chain([item]).map(|item| item.incident.opened_at).max();
+    let end = Hour::holding(newest.unwrap_or(item.incident.opened_at));
     let period = (end.plus(-(COMPARED as i64)).start(), end.start());
-    let mut wanted: Vec<_> = all().map(|item| &item.incident.subject).collect();
-    wanted.dedup_by_key(|subject| of_series(subject));
-    wanted.truncate(SERIES);
+    let cost = cost_of_hours(period.0, period.1) * u32::try_from(wanted.len()).unwrap_or(u32::MAX);
     let reading = wanted.into_iter().filter_map(|subject| {
         let spec = app.catalog.all().find_map(|catalog| catalog.get(subject.metric.as_str()))?;
         let key = match &subject.entity {
@@ -193,7 +205,6 @@ async fn series(
             Ok::<_, Problem>((of_series(subject), steps.into_iter().map(|step| value(step.value)).collect()))
         })
     });
-    let cost = cost_of_hours(period.0, period.1);
     let read = within_limits(app, caller, now, cost, try_join_all(reading)).await?;
     Ok(read.into_iter().collect())
 }

@@ -4,20 +4,13 @@ use messaging::buttons::Button;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::chat::{Person, Press};
 use crate::error::{Problem, quoted};
-
-/// Names in histories are short, whatever a person is called in Slack.
-const MAX_NAME_CHARACTERS: usize = 80;
 
 /// A click.
 #[derive(Debug)]
 pub(crate) struct Click {
-    pub(crate) button: Button,
-    pub(crate) incident_id: String,
-    /// The person's name in Slack.
-    pub(crate) name: String,
-    /// The person, for histories: the name, and the id that stays the same.
-    pub(crate) actor: String,
+    pub(crate) press: Press,
     /// Where the answer goes.
     pub(crate) response_url: Option<String>,
     /// The block of the button in the message.
@@ -72,24 +65,15 @@ impl Click {
             let detail = format!("there is no action {}; known: {known}", quoted(&action.action_id));
             Problem::invalid("action_id", detail)
         })?;
-        let id = shown(&user.id);
-        let name = user.username.or(user.name).map(|name| shown(&name)).filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| id.clone());
+        let name = user.username.or(user.name);
+        let person = Person::of("Slack", &user.id, name.as_deref());
         Ok(Self {
-            button,
-            incident_id: action.value,
-            actor: format!("{name} (Slack {id})"),
-            name,
+            press: Press { button, incident_id: action.value, person },
             response_url: payload.response_url,
             block_id: action.block_id,
             message: payload.message,
         })
     }
-}
-
-/// A name without characters that a line cannot show. Channels clean and escape it once more.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -117,9 +101,9 @@ mod tests {
 
     #[test]
     fn a_click() {
-        let click = read(&payload()).unwrap();
-        assert_eq!((click.button, click.incident_id.as_str()), (Button::Mute, "1.m.spike.YQ"));
-        assert_eq!((click.actor.as_str(), click.block_id.as_str()), ("ada (Slack U012AB3CD)", "b1"));
+        let Click { press, block_id, .. } = read(&payload()).unwrap();
+        assert_eq!((press.button, press.incident_id.as_str()), (Button::Mute, "1.m.spike.YQ"));
+        assert_eq!((press.person.actor.as_str(), block_id.as_str()), ("ada (Slack U012AB3CD)", "b1"));
     }
 
     #[test]
@@ -132,7 +116,7 @@ mod tests {
             ("", "U012AB3CD"),
         ] {
             hostile["user"]["username"] = name.into();
-            assert_eq!(read(&hostile).unwrap().name, expected);
+            assert_eq!(read(&hostile).unwrap().press.person.name, expected);
         }
     }
 

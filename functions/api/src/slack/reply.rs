@@ -17,9 +17,9 @@ pub(crate) fn done(click: &Click, line: &str) -> Value {
     let is_place = |block: &Value| block["type"] == "actions" && block["block_id"] == click.block_id.as_str();
     let Some(place) = blocks.iter().position(is_place) else { return only_for_the_person(line) };
     let note = json!({ "type": "plain_text", "text": line, "emoji": false });
-    let left = match click.button.is_closing() {
+    let left = match click.press.button.is_closing() {
         true => Vec::new(),
-        false => other_buttons(&blocks[place], click.button.id()),
+        false => other_buttons(&blocks[place], click.press.button.id()),
     };
     if left.is_empty() {
         blocks.remove(place);
@@ -63,13 +63,15 @@ mod tests {
     use messaging::buttons::Button;
 
     use super::*;
+    use crate::chat::{Person, Press};
 
     fn click(button: Button, message: Value) -> Click {
         Click {
-            button,
-            incident_id: "1.m.spike.YQ".to_owned(),
-            name: "ada".to_owned(),
-            actor: "ada (Slack U1)".to_owned(),
+            press: Press {
+                button,
+                incident_id: "1.m.spike.YQ".to_owned(),
+                person: Person::of("Slack", "U1", Some("ada")),
+            },
             response_url: None,
             block_id: "b1".to_owned(),
             message,

@@ -163,8 +163,7 @@ fn blocks(message: Message<'_>, has_buttons: bool) -> Vec<Value> {
 
 /// The buttons of a page about one incident. An end needs none.
 fn buttons(alert: &Alert) -> Option<Value> {
-    let is_page = alert.event.is_page() && alert.storm.is_none();
-    if !is_page || alert.incident_id.chars().count() > VALUE {
+    if !alert.takes_actions() || alert.incident_id.chars().count() > VALUE {
         return None;
     }
     let button = |button: Button| {

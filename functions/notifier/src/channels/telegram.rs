@@ -1,9 +1,13 @@
 //! Telegram, by `sendMessage` of its Bot API, as HTML. Text of customers is escaped and inside `<code>`. There Telegram
 //! makes no links, mentions or commands.
+//!
+//! Buttons are an inline keyboard. A button holds the short name of its incident, because Telegram takes 64 bytes there.
 
 use std::time::{Duration, SystemTime};
 
+use messaging::buttons::Button;
 use messaging::outbound::{Answer, OutboundRequest};
+use messaging::telegram;
 use serde_json::{Value, json};
 
 use super::{Verdict, by_status};
@@ -18,22 +22,35 @@ pub fn request(
     api_url: &str,
     token: &str,
     chat_id: &str,
+    has_buttons: bool,
 ) -> Result<OutboundRequest, String> {
-    // The token becomes part of a path.
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-')) {
-        return Err("the secret is not a bot token".to_owned());
-    }
-    let body = json!({
+    let keyboard = if has_buttons { keyboard(message) } else { Vec::new() };
+    let mut parameters = json!({
         "chat_id": chat_id,
-        "text": text(message),
+        "text": text(message, !keyboard.is_empty()),
         "parse_mode": "HTML",
         "link_preview_options": { "is_disabled": true },
     });
-    Ok(OutboundRequest {
-        url: format!("{api_url}/bot{token}/sendMessage"),
-        headers: Vec::new(),
-        body: body.to_string(),
-    })
+    if !keyboard.is_empty() {
+        parameters["reply_markup"] = json!({ "inline_keyboard": keyboard });
+    }
+    telegram::request(api_url, token, "sendMessage", &parameters)
+}
+
+/// Two rows of buttons for each page. In a group each button has the number of its incident. The largest group has 60
+/// buttons, and Telegram takes 100.
+fn keyboard(message: Message<'_>) -> Vec<Value> {
+    let pages = message.alerts().enumerate().filter(|(_, alert)| alert.takes_actions());
+    let rows = pages.flat_map(|(i, alert)| {
+        let number = if message.is_group() { format!("{}. ", i + 1) } else { String::new() };
+        let button = |button: Button| {
+            let text = format!("{number}{}", button.label());
+            json!({ "text": text, "callback_data": button.data(&alert.incident_id) })
+        };
+        let [first, second, third, fourth] = Button::ALL.map(button);
+        [json!([first, second]), json!([third, fourth])]
+    });
+    rows.collect()
 }
 
 /// Telegram names the pause in the body.
@@ -53,7 +70,8 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
     }
 }
 
-fn text(message: Message<'_>) -> String {
+/// * `is_numbered`: whether each alert of a group has its number, for the buttons.
+fn text(message: Message<'_>, is_numbered: bool) -> String {
     let mut parts = vec![format!("<b>{}</b>", escaped(&message.headline()))];
     parts.extend(message.customer().map(|customer| format!("\n<code>{}</code>", escaped(&customer))));
     let description = message.description();
@@ -70,7 +88,8 @@ fn text(message: Message<'_>) -> String {
     let (title, entries) = message.list().unwrap_or_default();
     parts.extend(entries.iter().enumerate().map(|(i, (customer, text))| {
         let begin = if i == 0 { format!("\n\n<b>{title}</b>\n") } else { "\n".to_owned() };
-        format!("{begin}<code>{}</code>: {}", escaped(customer), escaped(&prose(text)))
+        let number = if is_numbered { format!("{}. ", i + 1) } else { String::new() };
+        format!("{begin}{number}<code>{}</code>: {}", escaped(customer), escaped(&prose(text)))
     }));
     parts.extend(message.steps().iter().enumerate().map(|(i, step)| {
         let begin = if i == 0 { "\n\n<b>What to do</b>\n" } else { "\n" };

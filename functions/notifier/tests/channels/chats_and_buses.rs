@@ -1,8 +1,8 @@
-//! Payloads of Teams, Discord, Google Chat, Opsgenie and buses, and the buttons in Slack: valid by the provider's schema,
+//! Payloads of Teams, Discord, Google Chat, Opsgenie and buses, and the buttons in Slack and Telegram: valid by the provider's schema,
 //! within the provider's limits, and inert for any name of a customer.
 
 use messaging::buttons::Button;
-use notifier::channels::{discord, event_bus, google_chat, opsgenie, slack, teams};
+use notifier::channels::{discord, event_bus, google_chat, opsgenie, slack, teams, telegram};
 use notifier::message::Message;
 use serde_json::{Value, json};
 
@@ -232,6 +232,45 @@ fn each_page_in_slack_has_its_buttons() {
     assert_eq!((&found[0].1, &found[13].1), (&ids[0], &ids[14]));
     let without = slack::webhook_request(message_of(&opened), "https://hooks.slack.com/x", false).body;
     assert!(!without.contains("\"actions\""), "{without}");
+}
+
+/// The rows of the keyboard, each button as its text and its data.
+fn keyboard_of(message: Message<'_>) -> Vec<Vec<(String, String)>> {
+    let request = telegram::request(message, "https://api.telegram.org", "1:A", "-100123", true).unwrap();
+    let payload: Value = serde_json::from_str(&request.body).unwrap();
+    assert_valid(&schema("telegram-send-message"), &payload);
+    let rows = payload["reply_markup"]["inline_keyboard"].as_array().cloned().unwrap_or_default();
+    let of = |button: &Value| ["text", "callback_data"].map(|name| button[name].as_str().unwrap().to_owned());
+    rows.iter().map(|row| row.as_array().unwrap().iter().map(|b| of(b).into()).collect()).collect()
+}
+
+#[test]
+fn each_page_in_telegram_has_its_buttons() {
+    let opened = sample("notifier-opened");
+    let buttons = Button::ALL.map(|button| (button.label().to_owned(), button.data(&opened.incident_id)));
+    assert_eq!(keyboard_of(message_of(&opened)), [buttons[..2].to_vec(), buttons[2..].to_vec()]);
+    for (event, rows) in [("reminder", 2), ("reopened", 2), ("resolved", 0), ("acknowledged", 0)] {
+        let alert = opened_with(&json!({ "event": event }));
+        assert_eq!(keyboard_of(message_of(&alert)).len(), rows, "{event}");
+    }
+    assert_eq!(keyboard_of(message_of(&sample("notifier-storm"))).len(), 0);
+    // Telegram takes 64 bytes, whatever the customer is called.
+    for_each_message(|message| drop(keyboard_of(message)));
+    // A group has the buttons of each page, with the number of its line.
+    let resolved = sample("notifier-resolved");
+    let other = opened_with(&json!({ "incident_id": "1.m.spike.b" }));
+    let group = Message { others: &[&resolved, &other], ..message_of(&opened) };
+    let rows = keyboard_of(group);
+    let texts: Vec<_> = rows.iter().map(|row| row[0].0.as_str()).collect();
+    assert_eq!(texts, ["1. Acknowledge", "1. Mute 24 h", "3. Acknowledge", "3. Mute 24 h"]);
+    assert_eq!(rows[3][1].1, Button::NotAnAnomaly.data("1.m.spike.b"));
+    let text_of = |has_buttons| {
+        let request =
+            telegram::request(group, "https://api.telegram.org", "1:A", "-100123", has_buttons).unwrap();
+        serde_json::from_str::<Value>(&request.body).unwrap()["text"].as_str().unwrap().to_owned()
+    };
+    assert!(text_of(true).contains("\n3. <code>cust_0042</code>"), "{}", text_of(true));
+    assert!(!text_of(false).contains("\n3. <code>"), "{}", text_of(false));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn pagerduty_of(message: Message<'_>) -> Value {
 }
 
 fn telegram_of(message: Message<'_>) -> Value {
-    let request = telegram::request(message, "https://api.telegram.org", "1:A", "-100123").unwrap();
+    let request = telegram::request(message, "https://api.telegram.org", "1:A", "-100123", true).unwrap();
     serde_json::from_str(&request.body).unwrap()
 }
 

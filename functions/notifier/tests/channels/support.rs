@@ -101,6 +101,7 @@ pub(crate) fn alerts_about(customer: &str) -> Vec<Alert> {
                     "customer_id": customer, "event": event, "alert_id": id, "incident_id": id,
                     // The person who acknowledges is quoted, and may be a customer.
                     "description": format!("the spike was {event} by {customer}"),
+                    "one_cause": { "incidents": 3, "text": format!("Probably one cause: 3 more (customer {customer})") },
                 }))
             })
             .into();

@@ -1,6 +1,7 @@
 //! The message of an anomaly or of a notice.
 
 use detection::incident::{Event, Incident};
+use detection::related::OneCause;
 use detection::units::humanize;
 use detection::{
     About, AnomalyId, CustomerId, Direction, EntityPath, Figures, MetricName, Severity, Why, describe,
@@ -43,6 +44,8 @@ struct Report<'a> {
     detected_at: i64,
     window: (i64, i64),
     description: String,
+    /// The incidents that probably have the same cause.
+    one_cause: Option<&'a OneCause>,
     investigation_steps: &'a [String],
 }
 
@@ -78,6 +81,7 @@ impl<'a> Report<'a> {
             detected_at: item.detected_at,
             window: (item.window_start, item.window_end),
             description,
+            one_cause: alert.and_then(|alert| alert.one_cause.as_ref()),
             investigation_steps: &item.investigation_steps,
         }
     }
@@ -104,6 +108,7 @@ impl<'a> Report<'a> {
             detected_at: notice.detected_at,
             window: (window_end - detection::window::HOURS * 3_600_000, window_end),
             description: notice.description.clone(),
+            one_cause: None,
             investigation_steps: &[],
         }
     }
@@ -144,6 +149,10 @@ impl<'a> Report<'a> {
         if let Some(About { examples, affected_entities, .. }) = self.about {
             body["affected_entities"] = json!(affected_entities);
             body["examples"] = json!(examples);
+        }
+        if let Some(one_cause) = self.one_cause {
+            body["one_cause"] = json!(one_cause);
+            body["one_cause"]["text"] = one_cause.sentence().into();
         }
         if let Some(incident) = self.incident {
             body["incident_id"] = json!(incident.id());
@@ -203,7 +212,9 @@ impl<'a> Report<'a> {
     }
 
     fn email(&self) -> String {
-        let mut lines = vec![format!("{}.", inert(&capitalized(&self.description))), String::new()];
+        let mut lines = vec![format!("{}.", inert(&capitalized(&self.description)))];
+        lines.extend(self.one_cause.map(|one_cause| format!("{}.", inert(&one_cause.sentence()))));
+        lines.push(String::new());
         let mut fact = |name: &str, value: String| lines.push(format!("{:<11}{value}", format!("{name}:")));
         let noun = |of: fn(&About) -> &Option<String>, usual: &str| {
             let own = self.about.and_then(|about| of(about).as_deref());

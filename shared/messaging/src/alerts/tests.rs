@@ -38,8 +38,11 @@ fn item(customer: &str) -> AnomalyItem {
         excess: None,
     };
     let incident = incident(&anomaly, &finding);
-    AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run")
-        .alerting(Event::Opened, incident)
+    AnomalyItem::new(&anomaly, Some(&incident), &judged_by, Duration::from_secs(86_400), "run").alerting(
+        Event::Opened,
+        incident,
+        None,
+    )
 }
 
 fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
@@ -156,7 +159,7 @@ fn each_event_has_a_headline_and_says_what_it_means() {
     let lines: Vec<_> = [Event::Opened, Event::Escalated, Event::Reopened, Event::Reminder, Event::Accepted]
         .map(|event| {
             let message =
-                message(AlertItem::Anomaly(Box::new(item.clone().alerting(event, incident.clone()))));
+                message(AlertItem::Anomaly(Box::new(item.clone().alerting(event, incident.clone(), None))));
             format!("{}\n  {}", message.subject, message.body["description"].as_str().unwrap())
         })
         .into();
@@ -168,7 +171,8 @@ fn the_end_of_a_critical_incident_is_critical() {
     let item = AnomalyItem { severity: Severity::Warning, ..item("cust_1") };
     let incident = item.alert.clone().unwrap().incident;
     for (event, severity) in [(Event::Reopened, "warning"), (Event::Accepted, "critical")] {
-        let message = message(AlertItem::Anomaly(Box::new(item.clone().alerting(event, incident.clone()))));
+        let message =
+            message(AlertItem::Anomaly(Box::new(item.clone().alerting(event, incident.clone(), None))));
         assert_eq!(message.attributes[0], ("severity", severity.to_owned()), "{event:?}");
         assert_eq!(message.body["severity"], severity);
     }

@@ -37,6 +37,7 @@ pub(super) struct Entry {
     bot_token_secret_arn: Option<String>,
     routing_key_secret_arn: Option<String>,
     signing_secret_arn: Option<String>,
+    webhook_secret_arn: Option<String>,
     api_key_secret_arn: Option<String>,
     conversation: Option<String>,
     chat_id: Option<String>,
@@ -76,6 +77,7 @@ impl Entry {
             ("bot_token_secret_arn", &self.bot_token_secret_arn),
             ("routing_key_secret_arn", &self.routing_key_secret_arn),
             ("signing_secret_arn", &self.signing_secret_arn),
+            ("webhook_secret_arn", &self.webhook_secret_arn),
             ("api_key_secret_arn", &self.api_key_secret_arn),
             ("conversation", &self.conversation),
             ("chat_id", &self.chat_id),
@@ -129,6 +131,11 @@ fn kind(entry: &mut Entry, allow_loopback: bool) -> Result<ChannelKind, String> 
             secret_arn: secret(entry.bot_token_secret_arn.take(), "bot_token_secret_arn")?,
             chat_id: given(entry.chat_id.take(), "chat_id")?,
             api_url: base(entry.api_url.take(), TELEGRAM_URL)?,
+            webhook_secret_arn: entry
+                .webhook_secret_arn
+                .take()
+                .map(|arn| secret(Some(arn), "webhook_secret_arn"))
+                .transpose()?,
         },
         "webhook" => ChannelKind::Webhook {
             secret_arn: secret(entry.signing_secret_arn.take(), "signing_secret_arn")?,

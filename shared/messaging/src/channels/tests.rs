@@ -140,6 +140,18 @@ fn refusals_name_the_entry_and_the_reason() {
         ),
         (channel(json!({ "type": "telegram", "bot_token_secret_arn": SECRET })), "`chat_id` is missing"),
         (
+            channel(
+                json!({ "type": "telegram", "bot_token_secret_arn": SECRET, "chat_id": "-1", "webhook_secret_arn": "s3cret" }),
+            ),
+            "`webhook_secret_arn` is not the ARN of a secret",
+        ),
+        (
+            channel(
+                json!({ "type": "slack", "webhook_url_secret_arn": SECRET, "webhook_secret_arn": SECRET }),
+            ),
+            "`webhook_secret_arn` does not belong to a channel of type slack",
+        ),
+        (
             channel(json!({ "type": "webhook", "signing_secret_arn": SECRET, "url": "http://example.com" })),
             "url: only https://",
         ),
@@ -257,5 +269,15 @@ fn a_slack_channel_with_a_signing_secret_has_buttons() {
         let bot = json!({ "type": "slack", "bot_token_secret_arn": SECRET, "conversation": "C1" });
         let ChannelKind::SlackBot { has_buttons, .. } = of(bot) else { panic!("not a bot") };
         assert_eq!(has_buttons, expected);
+    }
+}
+
+#[test]
+fn a_telegram_channel_with_a_webhook_secret_has_buttons() {
+    for arn in [None, Some(SECRET)] {
+        let entry = json!({ "type": "telegram", "bot_token_secret_arn": SECRET, "chat_id": "-1", "webhook_secret_arn": arn });
+        let kind = parse(&json!({ "channels": { "a": entry } })).unwrap().channels.remove(0).kind;
+        let ChannelKind::Telegram { webhook_secret_arn, .. } = kind else { panic!("not Telegram") };
+        assert_eq!(webhook_secret_arn.as_deref(), arn);
     }
 }

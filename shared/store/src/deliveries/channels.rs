@@ -74,7 +74,7 @@ impl DeliveryStore {
         self.put(item, "keep a thread of", channel).await
     }
 
-    async fn put(
+    pub(super) async fn put(
         &self,
         item: Attributes,
         operation: &'static str,

@@ -64,6 +64,7 @@ fn keys_stay_as_they_are() {
         (disabled_channel("slack"), "CHANNEL#slack DISABLED"),
         (work("customer a", opened_at), "WORK#customer a MINUTE#29921100"),
         (thread("slack", "1.m.spike.YQ"), "CHANNEL#slack THREAD#1.m.spike.YQ"),
+        (button("telegram", "0f"), "BUTTON#telegram 0f"),
     ] {
         assert_eq!(shown(key), expected);
     }

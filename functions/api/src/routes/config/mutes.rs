@@ -12,18 +12,19 @@ use crate::error::{Code, Problem};
 /// How often the change is made again because others changed the policy meanwhile.
 const TRIES: u32 = 4;
 
-/// Adds a mute. The policy is checked as a whole, as by `PUT /v1/config/customers/{customer_id}`. A repetition changes
-/// nothing.
+/// Adds a mute, unless the policy has one that `holds`. Returns the mute that the policy has now. The policy is checked as a
+/// whole, as by `PUT /v1/config/customers/{customer_id}`.
 pub(crate) async fn mute(
     app: &App,
     caller: &Caller,
     customer: &CustomerId,
-    mute: Mute,
-) -> Result<(), Problem> {
+    mute: &Mute,
+    holds: impl Fn(&Mute) -> bool,
+) -> Result<Mute, Problem> {
     for _ in 0..TRIES {
         let (global, own) = futures::try_join!(app.store.policy(None), app.store.policy(Some(customer)))?;
-        if own.policy.mutes.contains(&mute) {
-            return Ok(());
+        if let Some(known) = own.policy.mutes.iter().find(|known| holds(known)) {
+            return Ok(known.clone());
         }
         let mut policy = own.policy.clone();
         policy.mutes.push(mute.clone());
@@ -37,7 +38,7 @@ pub(crate) async fn mute(
                 actor = caller.actor,
                 "policy changed"
             );
-            return Ok(());
+            return Ok(mute.clone());
         }
     }
     Err(Problem::of(Code::Contended, "others are changing the policy at this moment; try again"))
