@@ -120,7 +120,10 @@ def up(settings: Settings, options) -> None:
     say(f"The local cloud is up. Its addresses and tokens are in {settings.env_file(DEFAULT_STACK)}")
     page = stacks.dashboard_url(settings, stacks.deployed(settings, DEFAULT_STACK)["outputs"])
     if page:
-        say(f"The dashboard: {page}\nSign in as operator with the password {issuer.passwords(settings)['operator']}")
+        say(f"The dashboard: {page}")
+        # The output of the tests is a log that stays.
+        if settings.kind == configuration.LOCAL:
+            say(f"Sign in as operator with the password {issuer.passwords(settings)['operator']}")
 
 
 def _migrate(settings: Settings) -> None:
