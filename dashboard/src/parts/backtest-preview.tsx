@@ -31,7 +31,7 @@ export function BacktestPreview({ policy }: { policy: () => Policy }) {
     }
   };
   return (
-    <section>
+    <section class="card">
       <h2>{text.settings.preview}</h2>
       <p class="quiet">{text.settings.previewExplain}</p>
       <div class="inline-form">

@@ -60,7 +60,7 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
         {stored.version === 0 ? text.settings.unchanged : <><Time at={stored.updated_at} /> {stored.updated_by && text.settings.changed(stored.updated_by)}</>}
       </p>
       {!may && <p>{text.settings.readOnly}</p>}
-      <form onSubmit={save}>
+      <form class="card" onSubmit={save}>
         <fieldset disabled={!may || busy} class="bare">
           <PolicyFields form={form} onChange={setForm} ofOne={customer !== undefined} />
           {may && <div class="buttons"><button type="submit" class="primary">{text.settings.save}</button></div>}

@@ -52,7 +52,7 @@ const columns: Column<Anomaly>[] = [
   { key: 'value', head: text.list.value, cell: (row) => quantity(row.current_value, row.unit), number: true },
   { key: 'usual', head: text.list.usual, cell: (row) => quantity(row.baseline_mean, row.unit), number: true },
   { key: 'z', head: text.list.deviation, cell: (row) => number(row.z_score), by: (row) => Math.abs(row.z_score), number: true },
-  { key: 'detected', head: text.list.detected, cell: (row) => <Time at={row.detected_at} />, by: (row) => ms(row.detected_at) },
+  { key: 'detected', head: text.list.detected, cell: (row) => <Time at={row.detected_at} short />, by: (row) => ms(row.detected_at) },
 ];
 
 const idOf = (row: Anomaly) => row.anomaly_id;

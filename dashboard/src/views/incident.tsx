@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { pathId } from '../api/ids';
 import { usePage } from '../lib/context';
 import { ms } from '../lib/format';
+import { useFresh } from '../lib/fresh';
 import { loadIncident, seriesOf, type Incident, type IncidentData } from '../lib/incident-data';
 import { useLoad } from '../lib/load';
 import { Actions } from '../parts/actions';
@@ -31,6 +32,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
   const { detail, anomalies, newest } = data;
   const [message, setMessage] = useState('');
   const { incident } = detail;
+  useFresh(incident, again);
   const anomaly = newest?.anomaly ?? anomalies[0];
   const of = seriesOf(incident, anomaly);
   const done = (said: string) => {

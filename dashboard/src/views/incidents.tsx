@@ -34,8 +34,8 @@ const columns: Column<Incident>[] = [
   { key: 'usual', head: text.list.usual, cell: (row) => quantity(row.latest.baseline_mean, row.unit), number: true },
   { key: 'z', head: text.list.deviation, cell: (row) => number(row.peak_z_score), by: (row) => Math.abs(row.peak_z_score), number: true },
   { key: 'anomalies', head: text.list.count, cell: (row) => number(row.anomalies), by: (row) => row.anomalies, number: true },
-  { key: 'opened', head: text.list.opened, cell: (row) => <Time at={row.opened_at} />, by: (row) => ms(row.opened_at) },
-  { key: 'last', head: text.list.lastWindow, cell: (row) => <Time at={row.last_window} />, by: (row) => ms(row.last_window) },
+  { key: 'opened', head: text.list.opened, cell: (row) => <Time at={row.opened_at} short />, by: (row) => ms(row.opened_at) },
+  { key: 'last', head: text.list.lastWindow, cell: (row) => <Time at={row.last_window} short />, by: (row) => ms(row.last_window) },
 ];
 
 const idOf = (row: Incident) => row.incident_id;

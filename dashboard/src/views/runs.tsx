@@ -23,10 +23,12 @@ export function RunsView() {
       <Show of={loaded}>
         {(status) => (
           <>
-            <Section title={text.runs.health}><HealthFacts status={status} /></Section>
             <div class="columns">
+              <Section title={text.runs.health}><HealthFacts status={status} /></Section>
               <Section title={text.runs.last}><RunCard run={status.last_run} /></Section>
-              <Section title={text.runs.lastCompleted}><RunCard run={status.last_completed_run} /></Section>
+              {status.last_completed_run?.run_id !== status.last_run?.run_id && (
+                <Section title={text.runs.lastCompleted}><RunCard run={status.last_completed_run} /></Section>
+              )}
               {rights.write && <Section title={text.runs.start}><StartRun onDone={loaded.again} /></Section>}
             </div>
           </>
