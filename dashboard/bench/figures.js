@@ -65,8 +65,8 @@ async function ofList() {
   ];
 }
 
-const interactions = () =>
-  page.evaluate(async () => {
+function interactions() {
+  return page.evaluate(async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const press = (key) => document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     const boxes = document.querySelectorAll('table.records tbody input');
@@ -80,6 +80,7 @@ const interactions = () =>
     }
     return times;
   });
+}
 
 async function ofIncident() {
   const times = [];
