@@ -27,8 +27,12 @@ locals {
     "POST /v1/anomalies/{anomaly_id}/feedback"    = var.api_scopes.write
 
     "GET /v1/incidents"                       = var.api_scopes.read
+    "GET /v1/incidents/counts"                = var.api_scopes.read
     "GET /v1/incidents/{incident_id}"         = var.api_scopes.read
     "GET /v1/incidents/{incident_id}/related" = var.api_scopes.read
+
+    # Customers do not see the channels of the operators.
+    "GET /v1/incidents/{incident_id}/deliveries" = var.api_scopes.admin
 
     "POST /v1/incidents/{incident_id}/acknowledge" = var.api_scopes.write
     "POST /v1/incidents/{incident_id}/resolve"     = var.api_scopes.write
@@ -60,10 +64,15 @@ locals {
     "GET /v1/config/customers/{customer_id}" = var.api_scopes.admin
     "PUT /v1/config/customers/{customer_id}" = var.api_scopes.admin
 
+    "GET /v1/config/versions"                         = var.api_scopes.admin
+    "GET /v1/config/customers/{customer_id}/versions" = var.api_scopes.admin
+    "GET /v1/channels"                                = var.api_scopes.admin
+
     "POST /v1/detections"               = var.api_scopes.admin
     "GET /v1/detections/{detection_id}" = var.api_scopes.admin
     "POST /v1/backtests"                = var.api_scopes.admin
     "GET /v1/backtests/{backtest_id}"   = var.api_scopes.admin
+    "GET /v1/runs"                      = var.api_scopes.admin
     "GET /v1/status"                    = var.api_scopes.admin
   })
 
@@ -107,6 +116,7 @@ locals {
       CLICKHOUSE_READ_TIMEOUT_SECONDS  = tostring(local.api_clickhouse_timeout_seconds)
       CLICKHOUSE_QUERY_TIMEOUT_SECONDS = tostring(local.api_clickhouse_timeout_seconds)
       DETECTOR_FUNCTION_NAME           = module.detector.function_name
+      NOTIFIER_CONFIG_SSM_PARAMETER    = aws_ssm_parameter.notifier.name
       SCOPE_READ                       = var.api_scopes.read
       SCOPE_WRITE                      = var.api_scopes.write
       SCOPE_ADMIN                      = var.api_scopes.admin
@@ -117,7 +127,7 @@ locals {
     { for checks in module.checks : "CHECKS_FUNCTION" => checks.function_name },
     local.dashboard_environment,
     local.has_slack_buttons ? { SLACK_SIGNING_SECRET_ARNS = join(",", local.slack_signing_secret_arns) } : {},
-    local.has_slack_buttons && var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
+    var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
   )
 
   # Exactly the calls of the function's code. The module adds its log and the VPC.
@@ -137,8 +147,8 @@ locals {
         conditions = local.keys.settings
       },
       {
-        sid        = "KeepFormerSettings"
-        actions    = ["dynamodb:PutItem"]
+        sid        = "KeepAndListFormerSettings"
+        actions    = ["dynamodb:PutItem", "dynamodb:Query"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.former_settings
       },
@@ -165,6 +175,17 @@ locals {
         actions    = ["dynamodb:GetItem", "dynamodb:Query"]
         resources  = [aws_dynamodb_table.anomalies.arn]
         conditions = local.keys.last_runs
+      },
+      {
+        sid        = "ReadDeliveries"
+        actions    = ["dynamodb:GetItem", "dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.deliveries
+      },
+      {
+        sid       = "ReadConfigurationOfChannels"
+        actions   = ["ssm:GetParameter"]
+        resources = [aws_ssm_parameter.notifier.arn]
       },
       {
         sid       = "ListByIndex"

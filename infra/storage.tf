@@ -120,7 +120,7 @@ locals {
       digests         = ["DIGEST"]
       feedback        = ["FEEDBACK"]
       former_settings = ["CONFIG_HISTORY#*"]
-      last_runs       = ["STATUS"]
+      last_runs       = ["STATUS", "RUNS#*"]
       requested_runs  = ["RUN#*"]
       settings        = ["CONFIG"]
       work_of_callers = ["WORK#*"]

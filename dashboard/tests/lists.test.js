@@ -177,8 +177,8 @@ test('anomalies have types, and a row opens the page of the anomaly', async () =
   await openList(page, '#/anomalies');
   const type = await page.locator('td[data-label=Type]').first().innerText();
   await page.getByRole('combobox', { name: 'Type', exact: true }).selectOption(type.replaceAll(' ', '_'));
+  await page.waitForFunction((wanted) => [...document.querySelectorAll('td[data-label="Type"]')].every((cell) => cell.innerText === wanted), type);
   await rows(page);
-  assert.ok((await texts('Type')).every((text) => text === type));
   await page.locator('a.row-link').first().click();
   await page.locator('p.sentence').waitFor();
 });

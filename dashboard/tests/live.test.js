@@ -11,11 +11,12 @@ test('the panel lists what is critical now, updates itself each 15 seconds, and 
   let asked = 0;
   page.on('request', (request) => (asked += Number(CRITICAL.test(request.url()))));
   await page.clock.install();
+  const firstQuestion = page.waitForRequest(CRITICAL);
   await page.reload();
+  await (await firstQuestion).response();
   await page.locator('main h1').waitFor();
   await page.waitForTimeout(500);
   const first = asked;
-  assert.ok(first >= 1);
 
   await page.clock.runFor(46_000);
   await page.waitForTimeout(500);

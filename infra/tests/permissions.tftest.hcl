@@ -31,6 +31,11 @@ override_resource {
   }
 }
 
+override_resource {
+  target = aws_ssm_parameter.notifier
+  values = { arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier" }
+}
+
 variables {
   detector_package = "versions.tf"
   notifier_package = "versions.tf"
@@ -97,16 +102,17 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         ReadSettings                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
         ReadFeedback                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
         FollowRequestedRuns         = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
-        NoteLastRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
+        NoteLastRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS", "RUNS#*"] } }
       }
       api = {
         ReadAndChangeAnomaliesAndIncidents = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CUSTOMER#*"] } }
         ReadAndChangeSettings              = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
         KeepFeedback                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
-        KeepFormerSettings                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG_HISTORY#*"] } }
+        KeepAndListFormerSettings          = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG_HISTORY#*"] } }
         FollowRequestedRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
         CountWorkOfCallers                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["WORK#*"] } }
-        ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
+        ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS", "RUNS#*"] } }
+        ReadDeliveries                     = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
       }
       notifier = {
         RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
@@ -183,11 +189,13 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
     condition = { for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
       ReadAndChangeAnomaliesAndIncidents = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadAndChangeSettings              = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      KeepFormerSettings                 = "Allow dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      KeepAndListFormerSettings          = "Allow dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       KeepFeedback                       = "Allow dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FollowRequestedRuns                = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       CountWorkOfCallers                 = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadLastRuns                       = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadDeliveries                     = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadConfigurationOfChannels        = "Allow ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier"
       ListByIndex                        = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/entity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/execution-index"
       PublishAlerts                      = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       StartDetections                    = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 46] = [
+pub(crate) const EVENTS: [&str; 52] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -24,6 +24,8 @@ pub(crate) const EVENTS: [&str; 46] = [
     "api-incidents",
     "api-incident",
     "api-related",
+    "api-incident-counts",
+    "api-incident-deliveries",
     "api-acknowledge-incident",
     "api-resolve-incident",
     "api-reopen-incident",
@@ -49,10 +51,14 @@ pub(crate) const EVENTS: [&str; 46] = [
     "api-change-config",
     "api-customer-config",
     "api-change-customer-config",
+    "api-config-versions",
+    "api-customer-config-versions",
+    "api-channels",
     "api-start-detection",
     "api-detection",
     "api-start-backtest",
     "api-backtest",
+    "api-runs",
     "api-status",
     "api-dashboard",
     "api-dashboard-file",
@@ -121,6 +127,12 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
             "/incident/history/2/action": "reopen", "/incident/history/3": null,
         })),
         "api-related" => ok(json!({ "/complete": true })),
+        "api-incident-counts" => ok(json!({
+            "/total": 1, "/by_severity/critical": 1, "/by_state/open/critical": 1, "/by_source/usage/critical": 1,
+        })),
+        "api-incident-deliveries" => {
+            ok(json!({ "/alerts/0/event": "opened", "/alerts/0/state": "sent", "/story_incident_id": null }))
+        }
         "api-acknowledge-incident" => ok(json!({
             "/state": "acknowledged", "/history/3/actor": "local-admin",
             "/history/3/note": "the customer is running a load test",
@@ -163,6 +175,13 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-change-customer-config" => ok(json!({
             "/config/mutes/0/reason": "planned migration", "/config/mutes/0/until": hour,
         })),
+        "api-config-versions" => ok(json!({
+            "/versions/0/updated_by": "local-admin", "/versions/0/config/metrics/api_calls/min_change": 100.0,
+        })),
+        "api-customer-config-versions" => {
+            ok(json!({ "/versions/0/config/mutes/0/reason": "planned migration" }))
+        }
+        "api-channels" => ok(json!({ "/channels/0/type": "pagerduty", "/channels/0/broken_reason": null })),
         "api-start-detection" => (
             202,
             json!({
@@ -179,7 +198,10 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
             "/status": "completed", "/result/customers": 1, "/result/days": 1, "/result/difference": null,
             "/reason": null,
         })),
-        "api-status" => ok(json!({ "/pending_alerts": 0 })),
+        "api-runs" => ok(json!({ "/runs/0/source": "usage" })),
+        "api-status" => ok(json!({
+            "/pending_alerts": 0, "/sources/0/source": "usage", "/sources/0/reachable": true,
+        })),
         // A whole file is a text without pointers into it.
         "api-dashboard" | "api-dashboard-file" => ok(json!({})),
         "api-dashboard-settings" => {
@@ -201,7 +223,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         match name {
             "api-change-config" => event["headers"]["if-match"] = etags[0].clone(),
             "api-change-customer-config" => event["headers"]["if-match"] = etags[1].clone(),
-            name if name.contains("-incident") && name != "api-incidents" => {
+            _ if event["pathParameters"]["incident_id"].is_string() => {
                 let id = incident.as_str().context("an id of an incident")?;
                 let in_file = event["pathParameters"]["incident_id"].as_str().context("an id")?;
                 event = serde_json::from_str(&event.to_string().replace(in_file, id))?;

@@ -101,7 +101,7 @@ impl Desk {
         self.app_on(&self.world.table).await
     }
 
-    async fn app_on(&self, table: &str) -> Result<App> {
+    pub(crate) async fn app_on(&self, table: &str) -> Result<App> {
         let config = json!({ "channels": self.channels, "routes": self.routes }).to_string();
         let variables = [
             ("ANOMALIES_TABLE", table),
@@ -163,7 +163,7 @@ fn redrive(channel: &str, message: &str) -> Value {
     json!({ "redrive": { "channel": channel, "message": message } })
 }
 
-async fn run(app: &App, event: &Value) -> Result<Summary> {
+pub(crate) async fn run(app: &App, event: &Value) -> Result<Summary> {
     handle(app, event, Instant::now() + Duration::from_secs(60)).await
 }
 

@@ -31,7 +31,8 @@ pub const DETECTOR: &str = "detector-under-test";
 /// The name of the function that checks events. Only a proxy knows it.
 pub const CHECKS: &str = "checks-under-test";
 
-const FUNCTIONS: [(&str, &str); 2] = [("DETECTOR_FUNCTION_NAME", DETECTOR), ("CHECKS_FUNCTION", CHECKS)];
+const FUNCTIONS: [(&str, &str); 3] =
+    [("DETECTOR_FUNCTION_NAME", DETECTOR), ("CHECKS_FUNCTION", CHECKS), ("NOTIFIER_CONFIG", "{}")];
 
 /// A dashboard with a page of the tests. The real page is tested in a browser.
 const PAGE: [(&str, &str); 4] = [

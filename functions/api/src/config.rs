@@ -27,7 +27,7 @@ pub struct ApiConfig {
     /// `SLACK_SIGNING_SECRET_ARNS`: the secrets that Slack's requests are verified by, separated by commas. Without them
     /// pages in Slack have no buttons.
     pub slack_signing_secret_arns: Vec<String>,
-    /// `ALLOW_LOOPBACK`: `true` lets answers to Slack go to this machine. For tests and the local cloud.
+    /// `ALLOW_LOOPBACK`: `true` lets answers to Slack, and channels, go to this machine. For tests and the local cloud.
     pub allow_loopback: bool,
 }
 

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::{AnomalyPosition, IncidentPosition};
+use store::{AnomalyPosition, IncidentPosition, SortedPosition};
 
 use crate::error::Problem;
 
@@ -48,6 +48,14 @@ impl Listed for AnomalyPosition {
 
     fn time(&self) -> i64 {
         self.detected_at
+    }
+}
+
+impl Listed for SortedPosition {
+    const VERSION: &'static str = "incidents-sorted-1";
+
+    fn time(&self) -> i64 {
+        self.last_window
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::error::ProblemDocument;
 use crate::listed::SeverityWord;
 use crate::params::TIMES;
+use crate::routes::incidents::IncidentSort;
 use crate::views::TimeForm;
 
 const DESCRIPTION: &str = "\
@@ -89,6 +90,7 @@ pub(crate) fn serialized(mut document: OpenApi) -> String {
     components.schemas.extend(of_problems);
     // Only parameters have this type.
     components.schemas.insert(SeverityWord::name().into_owned(), SeverityWord::schema());
+    components.schemas.insert(IncidentSort::name().into_owned(), IncidentSort::schema());
     components.schemas.insert(GatewayMessage::name().into_owned(), GatewayMessage::schema());
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         if operation.security.is_some() {

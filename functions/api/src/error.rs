@@ -9,6 +9,7 @@ use platform::telemetry::error_chain;
 use problem_details::{JsonProblemDetails, ProblemDetails};
 use serde::Serialize;
 use store::StoreError;
+use store::deliveries::DeliveryError;
 use utoipa::ToSchema;
 use warehouse::usage::{UsageError, UsageErrorKind};
 
@@ -229,6 +230,15 @@ impl From<StoreError> for Problem {
                 Self::of(Code::Contended, "others are changing the object at this moment; try again")
             }
             _ => Self::unavailable(Code::StoreUnavailable, "the store of anomalies", &error),
+        }
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        match &error {
+            DeliveryError::Item { .. } => Self::internal(error_chain(&error)),
+            _ => Self::unavailable(Code::StoreUnavailable, "the store of deliveries", &error),
         }
     }
 }

@@ -20,6 +20,7 @@ use axum::Router;
 use axum::routing::post;
 use catalog::Catalog;
 use catalog::DetectionConfig;
+use channels::Channels;
 use checks_function::ChecksFunction;
 use config::ApiConfig;
 use dashboard::Dashboard;
@@ -39,6 +40,7 @@ use warehouse::usage::UsageReader;
 mod access;
 mod answer;
 mod bands;
+mod channels;
 mod checking;
 mod checks_function;
 mod config;
@@ -76,6 +78,7 @@ pub struct App {
     pub dashboard: Dashboard,
     pub usage: UsageReader,
     pub store: AnomalyStore,
+    pub channels: Channels,
     pub detector: DetectorFunction,
     /// Checks single events. `None` in a deployment without sources.
     pub checks: Option<ChecksFunction>,
@@ -116,7 +119,9 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::anomaly_actions::reopen))
         .routes(routes!(routes::feedback::on_anomaly))
         .routes(routes!(routes::incidents::list))
+        .routes(routes!(routes::incident_counts::counts))
         .routes(routes!(routes::incidents::detail))
+        .routes(routes!(routes::deliveries::list))
         .routes(routes!(routes::related::list))
         .routes(routes!(routes::incident_actions::acknowledge))
         .routes(routes!(routes::incident_actions::resolve))
@@ -140,10 +145,14 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::system::metrics))
         .routes(routes!(routes::config::get_global, routes::config::put_global))
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))
+        .routes(routes!(routes::policy_versions::of_all))
+        .routes(routes!(routes::policy_versions::of_customer))
+        .routes(routes!(routes::channels::list))
         .routes(routes!(routes::detections::start))
         .routes(routes!(routes::detections::result))
         .routes(routes!(routes::backtests::start))
         .routes(routes!(routes::backtests::result))
+        .routes(routes!(routes::runs::list))
         .routes(routes!(routes::status::status))
         .routes(routes!(routes::dashboard::page))
         .routes(routes!(routes::dashboard::asset))
@@ -158,11 +167,13 @@ impl App {
         clock: fn() -> SystemTime,
     ) -> anyhow::Result<Self> {
         let (detection, config) = (DetectionConfig::from_env(env)?, ApiConfig::from_env(env)?);
+        let store = StoreConfig::from_env(env)?;
         let catalog = Catalog::parse_all(&platform::text::load_all(Catalog::source(env)?, aws).await?)?;
         Ok(Self {
             settings: catalog.settings(&detection)?,
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws),
-            store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws),
+            store: AnomalyStore::new(&store, aws),
+            channels: Channels::from_env(env, &store, config.allow_loopback, aws)?,
             detector: DetectorFunction::new(&config.detector_function, aws),
             checks: config.checks_function.as_deref().map(|name| ChecksFunction::new(name, aws)),
             dashboard: Dashboard::from_env(env)?,

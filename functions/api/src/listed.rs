@@ -1,7 +1,8 @@
 //! What lists of anomalies and incidents can be limited to: metrics of all sources, an entity, and a severity.
 
-use detection::{EntityPath, MetricName, Severity};
+use detection::{AnomalyKind, EntityPath, MetricName, Severity};
 use serde::Serialize;
+use store::SearchText;
 use utoipa::ToSchema;
 
 use crate::App;
@@ -68,6 +69,20 @@ pub(crate) fn metrics(app: &App, query: &Query) -> Result<Option<Vec<MetricName>
     }
 }
 
+/// The type that a list is limited to.
+pub(crate) fn kind(query: &Query) -> Result<Option<AnomalyKind>, Problem> {
+    query.word("type", &AnomalyKind::ALL.map(|kind| (kind.as_str(), kind)))
+}
+
+/// The text that a list is searched for.
+pub(crate) fn text(query: &Query) -> Result<Option<SearchText>, Problem> {
+    let read = |text: &str| {
+        SearchText::new(text)
+            .ok_or_else(|| Problem::invalid("text", format!("text must have 1 to {} bytes", SearchText::MAX)))
+    };
+    query.text("text").map(read).transpose()
+}
+
 /// The metrics of all sources, in the order of the catalog.
 pub(crate) fn all_metrics(app: &App) -> Vec<MetricName> {
     app.catalog.all().flat_map(names).collect()
@@ -84,7 +99,7 @@ pub(crate) fn known_sources(app: &App) -> String {
     format!("the catalog has {}", names.join(", "))
 }
 
-fn source<'a>(app: &'a App, name: &str) -> Result<&'a catalog::Catalog, Problem> {
+pub(crate) fn source<'a>(app: &'a App, name: &str) -> Result<&'a catalog::Catalog, Problem> {
     app.catalog.of(name).ok_or_else(|| {
         Problem::invalid("source", format!("there is no source {}; {}", quoted(name), known_sources(app)))
     })

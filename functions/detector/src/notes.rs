@@ -41,12 +41,12 @@ impl App {
             }
         };
         let whole = async {
-            // The status is that of the usage of customers.
-            if !request.is_whole() || self.source().is_some() {
+            if !request.is_whole() {
                 return Ok::<_, StoreError>(());
             }
             let run = LastRun {
                 run_id: run_id.to_owned(),
+                source: self.catalog.name().to_owned(),
                 shard: request.shard,
                 completed: summary.is_some(),
                 finished_at: now.as_millisecond(),

@@ -227,14 +227,15 @@ fn change(
     if let Some(event) = page {
         incident.note_page(event, single, &observation(pass, candidate));
     }
-    let (alert, description) = if let Some(finding) = candidate.finding() {
+    let (alert, description, kind) = if let Some(finding) = candidate.finding() {
         let item = anomaly_item(pass, candidate, &finding, Some(&incident));
         let description = item.description.clone();
         let item = match page.filter(|_| single) {
             Some(event) => item.alerting(event, incident.clone()),
             None => item,
         };
-        (Some(AlertItem::Anomaly(Box::new(item))), Some(description))
+        let kind = item.kind;
+        (Some(AlertItem::Anomaly(Box::new(item))), Some(description), Some(kind))
     } else {
         let notice = page.map(|event| {
             let text = match event {
@@ -243,11 +244,13 @@ fn change(
             };
             Notice::new(event, &incident, unit, text, window.end(), retention, writer.run_id)
         });
-        (notice.map(|notice| AlertItem::Notice(Box::new(notice))), None)
+        (notice.map(|notice| AlertItem::Notice(Box::new(notice))), None, None)
     };
     let previous = before.filter(|before| before.former.is(&incident)).map(Previous::from);
-    let description = description.filter(|_| is_newest(pass, candidate, &incident));
-    (IncidentItem::following(previous, incident, unit, description, retention), alert)
+    let is_newest = is_newest(pass, candidate, &incident);
+    let item =
+        IncidentItem::following(previous, incident, unit, description.filter(|_| is_newest), retention);
+    (item.of_kind(kind.filter(|_| is_newest)), alert)
 }
 
 /// Whether a change closes an incident, or finds the end of one that a person has closed.

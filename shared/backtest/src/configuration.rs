@@ -101,6 +101,22 @@ impl Configuration {
         Ok(Self { catalog, settings, policies, policy, customers, said, rules, zone })
     }
 
+    /// The same with another policy of one customer.
+    ///
+    /// # Errors
+    ///
+    /// When the policy contradicts the catalog or the settings of all.
+    pub(crate) fn with_customer(
+        mut self,
+        customer: &CustomerId,
+        policy: Policy,
+    ) -> Result<Self, ConfigurationError> {
+        validate(&self.catalog, &self.settings, &policy)?;
+        self.customers.retain(|(other, _)| other != customer);
+        self.customers.push((customer.clone(), StoredPolicy { policy, ..StoredPolicy::default() }));
+        Ok(self.resolved())
+    }
+
     /// The same with another sensitivity of all metrics. A customer's own policy still comes first.
     #[must_use]
     pub fn with_sensitivity(mut self, sensitivity: Sensitivity) -> Self {

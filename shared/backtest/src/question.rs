@@ -20,6 +20,9 @@ pub struct Question {
     /// In place of the policy for all customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
+    /// In place of the policy of the only customer of `customer_ids`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_policy: Option<Policy>,
     /// The policy for all customers that the answer is compared with. Without one, a question with a policy or a
     /// sensitivity is compared with the present settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +54,10 @@ pub struct Sides {
 pub enum QuestionError {
     #[error("policy: {0}")]
     Policy(ConfigurationError),
+    #[error("customer_policy: {0}")]
+    CustomerPolicy(ConfigurationError),
+    #[error("customer_policy: name exactly one customer in customer_ids, not {0}")]
+    Customers(usize),
     #[error("against: {0}")]
     Against(ConfigurationError),
     #[error("time_zone: {0}")]
@@ -78,6 +85,7 @@ impl Question {
     fn is_compared(&self) -> bool {
         self.against.is_some()
             || self.policy.is_some()
+            || self.customer_policy.is_some()
             || self.sensitivity.is_some()
             || self.feedback.is_some()
     }
@@ -125,6 +133,13 @@ impl Question {
         };
         let mut changed =
             configuration(self.policy.clone(), self.said(&deployment.said)).map_err(QuestionError::Policy)?;
+        if let Some(policy) = &self.customer_policy {
+            let [customer] = self.customer_ids.as_slice() else {
+                return Err(QuestionError::Customers(self.customer_ids.len()));
+            };
+            changed =
+                changed.with_customer(customer, policy.clone()).map_err(QuestionError::CustomerPolicy)?;
+        }
         if let Some(sensitivity) = self.sensitivity {
             changed = changed.with_sensitivity(sensitivity);
         }

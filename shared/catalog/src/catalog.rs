@@ -224,7 +224,7 @@ impl Catalog {
 }
 
 /// The name of the source whose series are of customers.
-const USAGE: &str = "usage";
+pub const USAGE: &str = "usage";
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The entries of the outbox: an anomaly with an alert of its own, a notice, or a digest.
 
-use detection::incident::IncidentId;
+use detection::incident::{Event, IncidentId};
 
 use super::keys::Key;
 use super::{AlertState, AnomalyItem, Attributes, Digest, Notice};
@@ -37,6 +37,15 @@ impl AlertItem {
             Self::Anomaly(item) => item.alert_state,
             Self::Notice(item) => item.alert_state,
             Self::Digest(item) => item.alert_state,
+        }
+    }
+
+    /// Why people are told. None for a digest.
+    pub fn event(&self) -> Option<Event> {
+        match self {
+            Self::Anomaly(item) => item.alert.as_ref().map(|alert| alert.event),
+            Self::Notice(item) => Some(item.event),
+            Self::Digest(_) => None,
         }
     }
 

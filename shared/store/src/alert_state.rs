@@ -22,6 +22,9 @@ pub enum AlertState {
 }
 
 impl AlertState {
+    /// The states of an item with an alert.
+    pub(crate) const WITH_ALERT: [Self; 3] = [Self::Pending, Self::Sent, Self::Parked];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",

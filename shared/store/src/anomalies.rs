@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::conditions::Conditions;
 use super::keys::{self, Key, METRIC_INDEX};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
+use super::search::{SearchText, Searched};
 use super::{AnomalyItem, AnomalyStore, Attributes, ListPage, StoreError};
 
 /// First millisecond with thirteen digits (9 September 2001). From here on, sort keys sort like numbers.
@@ -46,6 +47,8 @@ pub struct AnomalyFilter {
     pub severity: Option<Severity>,
     pub direction: Option<Direction>,
     pub state: Option<State>,
+    /// Only those that say this text somewhere.
+    pub text: Option<SearchText>,
     /// First time of detection.
     pub from: Option<Timestamp>,
     /// The list ends before this time of detection.
@@ -97,7 +100,8 @@ impl AnomalyStore {
         let (from, until) = filter.bounds();
         let is_left = from < until && after.is_none_or(|after| after.detected_at >= from);
         if let Some(query) = self.by_index(filter, after, (from, until - 1), now).filter(|_| is_left) {
-            let sources = vec![Source::new(0, query.limit(READ_AT_ONCE), after)];
+            let source = Source::new(0, query.limit(READ_AT_ONCE), after).saying(filter.text.as_ref());
+            let sources = vec![source];
             match self.merge(sources, limit, deadline).await {
                 Err(error) if error.is_missing_index() => {
                     tracing::warn!(db.table = self.table, "an index is missing: deploy Terraform's update");
@@ -106,7 +110,9 @@ impl AnomalyStore {
             }
         }
         let queries = self.queries(filter, metrics, after, now).into_iter();
-        let sources = queries.map(|(rank, query)| Source::new(rank, query.limit(READ_AT_ONCE), after));
+        let sources = queries.map(|(rank, query)| {
+            Source::new(rank, query.limit(READ_AT_ONCE), after).saying(filter.text.as_ref())
+        });
         self.merge(sources.collect(), limit, deadline).await
     }
 
@@ -208,6 +214,13 @@ impl Listed for AnomalyItem {
 
     fn time(position: &AnomalyPosition) -> i64 {
         position.detected_at
+    }
+}
+
+impl Searched for AnomalyItem {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let texts = [self.customer_id.as_str(), self.metric.as_str(), self.description.as_str()];
+        texts.into_iter().chain(self.entity.as_deref())
     }
 }
 

@@ -2,16 +2,11 @@
 
 use std::time::Instant;
 
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use detection::{CustomerId, Direction, MetricName, Severity};
-use futures::stream::{FuturesUnordered, TryStreamExt};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AnomalyFilter, AnomalyStore, StoreError};
-
-/// Queries in flight at once.
-const CONCURRENT_QUERIES: usize = 16;
+use super::{AnomalyFilter, AnomalyStore, Attributes, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -42,40 +37,18 @@ impl AnomalyStore {
             let of_day = AnomalyFilter { from: Some(from), until: Some(until), ..filter.clone() };
             self.queries(&of_day, metrics, None, now).into_iter().map(|(_, query)| query)
         });
-        let mut waiting: Vec<_> = days
+        let queries = days
             .map(|query| {
                 query
                     .projection_expression("detected_at, customer_id, metric, severity, direction, #type")
                     .expression_attribute_names("#type", "type")
             })
             .collect();
-        // A part is counted as soon as it arrives. So memory holds only the queries in flight.
-        let mut in_flight = FuturesUnordered::new();
-        loop {
-            while in_flight.len() < CONCURRENT_QUERIES
-                && let Some(query) = waiting.pop()
-            {
-                in_flight.push(self.part_of(query));
-            }
-            let Some((seen, rest)) = in_flight.try_next().await? else { return Ok(true) };
-            seen.into_iter().for_each(&mut see);
-            waiting.extend(rest);
-            if Instant::now() >= deadline {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// One part of a query, and the query for the rest.
-    async fn part_of(
-        &self,
-        query: QueryFluentBuilder,
-    ) -> Result<(Vec<CountedAnomaly>, Option<QueryFluentBuilder>), StoreError> {
-        let answer = query.clone().send().await.map_err(|source| self.unread("anomalies", source))?;
-        let seen = answer.items.unwrap_or_default().into_iter().map(serde_dynamo::from_item);
-        let seen = seen.collect::<Result<_, _>>().map_err(|source| self.unreadable(source))?;
-        let rest = answer.last_evaluated_key.map(|key| query.set_exclusive_start_key(Some(key)));
-        Ok((seen, rest))
+        let read = |item: Attributes| {
+            see(serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?);
+            Ok(())
+        };
+        self.see_all(queries, deadline, read).await
     }
 }
 

@@ -26,9 +26,11 @@ use super::Attributes;
 use super::keys::{self, Key, short};
 
 mod channels;
+mod told;
 mod waiting;
 
 pub use channels::Thread;
+pub use told::{ChannelHealth, Told, ToldState};
 pub use waiting::{Accepted, Finished, Lead, Waiting};
 
 /// Keeps track of deliveries.

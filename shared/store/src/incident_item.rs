@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use detection::AnomalyKind;
 use detection::incident::{Incident, IncidentId, Subject};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct IncidentItem {
     pub unit: String,
     /// One English sentence about the newest anomaly.
     pub description: String,
+    /// The type of its newest anomaly. None in items of earlier versions.
+    #[serde(default, rename = "anomaly_type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AnomalyKind>,
     /// Actions of people on the incident, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<HistoryEntry>,
@@ -43,6 +47,7 @@ pub struct Former {
 pub struct Previous {
     pub version: u64,
     pub description: Option<String>,
+    pub kind: Option<AnomalyKind>,
     pub history: Option<Vec<HistoryEntry>>,
 }
 
@@ -75,8 +80,15 @@ impl IncidentItem {
             version: previous.version + 1,
             unit: unit.to_owned(),
             description: description.or(previous.description).unwrap_or_default(),
+            kind: previous.kind,
             history: previous.history.unwrap_or_default(),
         }
+    }
+
+    /// The same with the type of its newest anomaly, if that is known.
+    #[must_use]
+    pub fn of_kind(self, kind: Option<AnomalyKind>) -> Self {
+        Self { kind: kind.or(self.kind), ..self }
     }
 
     pub fn id(&self) -> IncidentId {
@@ -134,6 +146,7 @@ impl From<&IncidentItem> for Previous {
         Self {
             version: item.version,
             description: Some(item.description.clone()),
+            kind: item.kind,
             history: Some(item.history.clone()),
         }
     }

@@ -12,13 +12,14 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use detection::{CustomerId, Direction, EntityPath, IncidentState, MetricName, Severity};
+use detection::{AnomalyKind, CustomerId, Direction, EntityPath, IncidentState, MetricName, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::Conditions;
 use super::keys::{self, INCIDENT_PARTS, INCIDENT_PREFIX, INCIDENTS_INDEX, Key, incident_part};
 use super::merge::{Listed, Readable, Source, broken_key, newest_left};
+use super::search::{SearchText, Searched};
 use super::{AnomalyStore, Attributes, IncidentItem, ListPage, StoreError};
 
 /// Times of lists without bounds, in Unix milliseconds.
@@ -39,6 +40,10 @@ pub struct IncidentFilter {
     pub severity: Option<Severity>,
     pub direction: Option<Direction>,
     pub state: Option<IncidentState>,
+    /// Only of this type. Incidents of earlier versions have none.
+    pub kind: Option<AnomalyKind>,
+    /// Only those that say this text somewhere.
+    pub text: Option<SearchText>,
     /// The list begins at this end of the newest window that changed the incident.
     pub from: Option<Timestamp>,
     /// The list ends before this end.
@@ -83,22 +88,15 @@ impl AnomalyStore {
         now: Timestamp,
     ) -> Result<ListPage<IncidentItem>, StoreError> {
         let (from, until) = filter.bounds();
-        let mut pages = self
-            .kept(filter, now)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :incident)")
-            .expression_attribute_values(":pk", AttributeValue::S(keys::customer(customer)))
-            .expression_attribute_values(":incident", AttributeValue::S(INCIDENT_PREFIX.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
+        let mut pages = self.of_customer(customer, filter, now).into_paginator().items().send();
         let mut incidents = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|source| self.unread("the incidents", source))?;
             incidents.extend(self.incident_of(item).map(|item| (item.position(), item)));
         }
-        incidents.retain(|(place, _)| {
+        incidents.retain(|(place, item)| {
             (from..until).contains(&place.last_window)
+                && filter.text.as_ref().is_none_or(|text| item.says(text))
                 && after.is_none_or(|after| place.order() > after.order())
         });
         incidents.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
@@ -115,24 +113,59 @@ impl AnomalyStore {
         after: Option<&IncidentPosition>,
         now: Timestamp,
     ) -> Vec<Source<IncidentItem>> {
+        let queries = self.queries_of_parts(filter, after, now).into_iter();
+        let source = |(part, query): (usize, QueryFluentBuilder)| {
+            Source::new(part, query.limit(READ_AT_ONCE), after).saying(filter.text.as_ref())
+        };
+        queries.map(source).collect()
+    }
+
+    /// The queries of the parts of the index, each with the number of its part.
+    fn queries_of_parts(
+        &self,
+        filter: &IncidentFilter,
+        after: Option<&IncidentPosition>,
+        now: Timestamp,
+    ) -> Vec<(usize, QueryFluentBuilder)> {
         let (from, until) = filter.bounds();
         let resumed = after.map(|after| (usize::from(incident_part(&after.customer_id)), after.last_window));
-        let sources = (0..usize::from(INCIDENT_PARTS)).filter_map(|part| {
+        let queries = (0..usize::from(INCIDENT_PARTS)).filter_map(|part| {
             let last = newest_left(part, resumed, until - 1);
             let start = after.filter(|_| resumed.is_some_and(|(resumed, _)| resumed == part));
             let query = self
                 .kept(filter, now)
                 .index_name(INCIDENTS_INDEX)
                 .scan_index_forward(false)
-                .limit(READ_AT_ONCE)
                 .key_condition_expression("incident_shard = :part AND last_window BETWEEN :from AND :last")
                 .expression_attribute_values(":part", AttributeValue::S(part.to_string()))
                 .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
                 .expression_attribute_values(":last", AttributeValue::N(last.to_string()))
                 .set_exclusive_start_key(start.map(key_in_index));
-            (from <= last).then(|| Source::new(part, query, after))
+            (from <= last).then_some((part, query))
         });
-        sources.collect()
+        queries.collect()
+    }
+
+    /// The queries that find all of a filter's incidents. Those of a customer find incidents out of the filter's times, too.
+    pub(crate) fn queries_of(&self, filter: &IncidentFilter, now: Timestamp) -> Vec<QueryFluentBuilder> {
+        match &filter.customer {
+            Some(customer) => vec![self.of_customer(customer, filter, now)],
+            None => self.queries_of_parts(filter, None, now).into_iter().map(|(_, query)| query).collect(),
+        }
+    }
+
+    /// The query of a customer's incidents, whenever they changed.
+    fn of_customer(
+        &self,
+        customer: &CustomerId,
+        filter: &IncidentFilter,
+        now: Timestamp,
+    ) -> QueryFluentBuilder {
+        self.kept(filter, now)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :incident)")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::customer(customer)))
+            .expression_attribute_values(":incident", AttributeValue::S(INCIDENT_PREFIX.to_owned()))
     }
 
     /// A query with the filter's conditions except times, and without expired items.
@@ -143,6 +176,7 @@ impl AnomalyStore {
         conditions.equal("severity", filter.severity.map(Severity::as_str));
         conditions.equal("direction", filter.direction.map(Direction::as_str));
         conditions.equal("state", filter.state.map(IncidentState::as_str));
+        conditions.equal("anomaly_type", filter.kind.map(AnomalyKind::as_str));
         conditions.filter(self.client.query().table_name(&self.table))
     }
 }
@@ -186,6 +220,14 @@ impl Listed for IncidentItem {
 
     fn time(position: &IncidentPosition) -> i64 {
         position.last_window
+    }
+}
+
+impl Searched for IncidentItem {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let subject = &self.incident.subject;
+        let entity = subject.entity.iter().flat_map(|entity| entity.names().iter().map(String::as_str));
+        [subject.customer_id.as_str(), subject.metric.as_str(), &self.description].into_iter().chain(entity)
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use futures::future::try_join_all;
 
+use super::search::{SearchText, Searched};
 use super::{AnomalyStore, Attributes, StoreError};
 
 /// A part of a list, newest first.
@@ -36,7 +37,7 @@ pub trait Listed: Sized {
 }
 
 /// How a list reads an item.
-pub(crate) trait Readable: Listed {
+pub(crate) trait Readable: Listed + Searched {
     /// `None` for an item that cannot be read. A newer version wrote it, and it must not stop all others.
     fn read(store: &AnomalyStore, item: Attributes) -> Option<Self>;
 
@@ -49,6 +50,8 @@ pub(crate) struct Source<T: Listed> {
     query: QueryFluentBuilder,
     /// The place among the queries. It decides between items of the same time.
     rank: usize,
+    /// Only items that say it are shown.
+    text: Option<SearchText>,
     buffer: VecDeque<T>,
     /// The place up to which the query was read.
     frontier: Option<T::Position>,
@@ -101,7 +104,9 @@ impl AnomalyStore {
     async fn read_on<T: Readable>(&self, source: &mut Source<T>) -> Result<(), StoreError> {
         let answer = source.query.clone().send().await.map_err(|error| self.unread(T::NAME, error))?;
         let items = answer.items.unwrap_or_default().into_iter();
-        source.buffer.extend(items.filter_map(|item| T::read(self, item)));
+        let items = items.filter_map(|item| T::read(self, item));
+        let wanted = source.text.as_ref();
+        source.buffer.extend(items.filter(|item| wanted.is_none_or(|text| item.says(text))));
         match answer.last_evaluated_key {
             Some(key) => {
                 source.frontier = Some(T::position_of_key(&key).map_err(|source| self.unreadable(source))?);
@@ -116,7 +121,12 @@ impl AnomalyStore {
 impl<T: Listed> Source<T> {
     /// A query that continues after a place.
     pub(crate) fn new(rank: usize, query: QueryFluentBuilder, after: Option<&T::Position>) -> Self {
-        Self { query, rank, buffer: VecDeque::new(), frontier: after.cloned(), ended: false }
+        Self { query, rank, text: None, buffer: VecDeque::new(), frontier: after.cloned(), ended: false }
+    }
+
+    /// The same, limited to items that say a text.
+    pub(crate) fn saying(self, text: Option<&SearchText>) -> Self {
+        Self { text: text.cloned(), ..self }
     }
 
     fn is_over(&self) -> bool {

@@ -156,7 +156,10 @@ impl AnomalyStore {
         Ok(Put::builder().table_name(&self.table).set_item(Some(item)))
     }
 
-    fn stored_policy(&self, item: Attributes) -> Result<(Option<CustomerId>, StoredPolicy), StoreError> {
+    pub(super) fn stored_policy(
+        &self,
+        item: Attributes,
+    ) -> Result<(Option<CustomerId>, StoredPolicy), StoreError> {
         let item: PolicyItem = serde_dynamo::from_item(item).map_err(|source| self.unreadable(source))?;
         let policy = serde_json::from_str(&item.policy).map_err(|source| StoreError::Policy {
             of: name(item.customer_id.as_ref()),

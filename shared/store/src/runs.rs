@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use catalog::Shard;
+use catalog::{Shard, USAGE};
 use detection::CustomerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub struct DetectionRun {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     pub run_id: String,
+    /// The name of its source.
+    #[serde(default = "usage")]
+    pub source: String,
     /// The shard of the run.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
     pub shard: Shard,
@@ -56,6 +59,18 @@ pub struct LastRun {
     /// The answer of the run, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
+}
+
+/// Notes of earlier versions are of the usage of customers.
+fn usage() -> String {
+    USAGE.to_owned()
+}
+
+impl LastRun {
+    /// Whether the run judged the usage of customers.
+    fn is_of_usage(&self) -> bool {
+        self.source == USAGE
+    }
 }
 
 impl AnomalyStore {
@@ -109,8 +124,12 @@ impl AnomalyStore {
     }
 
     /// Notes how a run ended. The last completed run is the one with the newest window, whenever it ran. Each shard has
-    /// its own.
+    /// its own. The last runs are those of the usage of customers.
     pub async fn note_run(&self, run: &LastRun) -> Result<(), StoreError> {
+        self.note_ended(run).await?;
+        if !run.is_of_usage() {
+            return Ok(());
+        }
         let item = |key: Key| -> Result<Attributes, StoreError> {
             let mut item: Attributes =
                 serde_dynamo::to_item(run).map_err(|source| self.unreadable(source))?;
@@ -205,6 +224,7 @@ mod tests {
     fn run(number: u8, of: u8, hour: i64) -> LastRun {
         LastRun {
             run_id: format!("{number} of {of}"),
+            source: usage(),
             shard: Shard::new(number, of).unwrap(),
             completed: true,
             finished_at: hour * 3_600_000 + i64::from(number),

@@ -114,6 +114,18 @@ pub(crate) fn table(
             &json!({ "kind": "confirmed" }),
         ),
         pair("GET /v1/incidents", "GET", &|id| format!("/v1/incidents?customer_id={id}"), customers, &none),
+        pair(
+            "GET /v1/incidents/counts",
+            "GET",
+            &|id| format!("/v1/incidents/counts?customer_id={id}"),
+            customers,
+            &none,
+        ),
+        row(
+            "GET /v1/incidents/{incident_id}/deliveries",
+            get(&format!("/v1/incidents/{}/deliveries", incidents[0])),
+            Foreign::Refused,
+        ),
         pair("GET /v1/incidents/{incident_id}", "GET", &|id| format!("/v1/incidents/{id}"), incidents, &none),
         pair(
             "POST /v1/incidents/{incident_id}/acknowledge",
@@ -252,6 +264,13 @@ pub(crate) fn table(
             request("PUT", "/v1/config/customers/theirs", &json!({})),
             Foreign::Refused,
         ),
+        row("GET /v1/config/versions", get("/v1/config/versions"), Foreign::Refused),
+        row(
+            "GET /v1/config/customers/{customer_id}/versions",
+            get("/v1/config/customers/theirs/versions"),
+            Foreign::Refused,
+        ),
+        row("GET /v1/channels", get("/v1/channels"), Foreign::Refused),
         row("POST /v1/detections", request("POST", "/v1/detections", &json!({})), Foreign::Refused),
         row(
             "GET /v1/detections/{detection_id}",
@@ -260,6 +279,7 @@ pub(crate) fn table(
         ),
         row("POST /v1/backtests", request("POST", "/v1/backtests", &json!({})), Foreign::Refused),
         row("GET /v1/backtests/{backtest_id}", get(&format!("/v1/backtests/{backtest}")), Foreign::Refused),
+        row("GET /v1/runs", get("/v1/runs"), Foreign::Refused),
         row("GET /v1/status", get("/v1/status"), Foreign::Refused),
     ]
 }

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 /// * `invalid_state` (409): the present state does not allow the action
 /// * `superseded` (409): a later incident of the same customer, metric and direction exists
 /// * `history_full` (409): the history has no room for another change
+/// * `no_channels` (409): this deployment does not tell the API of its channels
 /// * `no_sources` (409): this deployment has no source that could answer this
 /// * `event_unfinished` (409): the event is not finished yet
 /// * `event_in_future` (409): the event was finished in the future
@@ -47,6 +48,7 @@ pub(crate) enum Code {
     InvalidState,
     Superseded,
     HistoryFull,
+    NoChannels,
     NoSources,
     EventUnfinished,
     EventInFuture,
@@ -76,6 +78,7 @@ impl Code {
             Self::InvalidState
             | Self::Superseded
             | Self::HistoryFull
+            | Self::NoChannels
             | Self::NoSources
             | Self::EventUnfinished
             | Self::EventInFuture

@@ -221,7 +221,7 @@ pub(crate) async fn trends(
     let filter = AnomalyFilter { from: Some(from), until: Some(until), ..asked_for };
     let mut tally = Tally::default();
     if !metrics.is_empty() {
-        let see = |seen| tally.add(&seen);
+        let see = |seen| tally.add(&seen, None);
         if !app.store.count(&filter, &metrics, query.now(), serving.deadline, see).await? {
             return Err(Problem::out_of_time());
         }

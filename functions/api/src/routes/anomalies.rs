@@ -37,7 +37,7 @@ const STATES: [Stand; 3] = [Stand::Open, Stand::Acknowledged, Stand::Resolved];
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The parameters that decide the content of the list.
-const FILTERS: [&str; 11] = [
+const FILTERS: [&str; 12] = [
     "customer_id",
     "metric",
     "source",
@@ -47,6 +47,7 @@ const FILTERS: [&str; 11] = [
     "severity",
     "direction",
     "state",
+    "text",
     "from",
     "to",
 ];
@@ -159,6 +160,7 @@ pub(crate) struct Hour {
         ("severity" = Option<SeverityWord>, Query, description = "`warning` or `critical`; `info`, `low` and `medium` mean `warning`, and `high` means `critical`", example = "critical"),
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<detection::State>, Query, description = "`open`, `acknowledged` or `resolved`"),
+        ("text" = Option<String>, Query, description = "only those with this text in customer, entity, metric or description; capital letters do not matter"),
         ("from" = Option<String>, Query, description = "detected at this time or later"),
         ("to" = Option<String>, Query, description = "detected before this time; at most 92 days after `from`; default: now"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "anomalies on a list page; default 20", example = 3),
@@ -267,7 +269,8 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Pr
     let filter = AnomalyFilter {
         customer: caller.customer(query.customer()?)?,
         metrics: listed::metrics(app, query)?,
-        kinds: query.word("type", &AnomalyKind::ALL.map(|kind| (kind.as_str(), kind)))?.into_iter().collect(),
+        kinds: listed::kind(query)?.into_iter().collect(),
+        text: listed::text(query)?,
         entity: listed::entity(query)?,
         first_name: None,
         execution_id: query.text("execution_id").map(str::to_owned),

@@ -49,6 +49,10 @@ pub(crate) struct BacktestRequest {
     #[serde(default)]
     #[schema(value_type = Option<PolicyDocument>, required = false)]
     policy: Option<Policy>,
+    /// In place of the policy of the one customer in `customer_ids`. The answer compares as with `policy`.
+    #[serde(default)]
+    #[schema(value_type = Option<PolicyDocument>, required = false)]
+    customer_policy: Option<Policy>,
     /// Another policy for all customers, with which the pages are compared in place of the present settings.
     #[serde(default)]
     #[schema(value_type = Option<PolicyDocument>, required = false)]
@@ -186,6 +190,7 @@ pub(super) async fn of_feedback(
         days: USUAL_DAYS,
         customer_ids: vec![feedback.subject.customer_id.clone()],
         policy: None,
+        customer_policy: None,
         against: None,
         feedback: Some(feedback),
         sensitivity: None,
@@ -232,7 +237,16 @@ fn question(app: &App, request: BacktestRequest) -> Result<Question, Problem> {
         let detail = format!("days must be from 1 to {}, not {days}", Question::MAX_DAYS);
         Problem::invalid("days", detail)
     })?;
-    let BacktestRequest { policy, against, sensitivity, time_zone, budget, customer_ids, .. } = request;
+    let BacktestRequest {
+        policy,
+        customer_policy,
+        against,
+        sensitivity,
+        time_zone,
+        budget,
+        customer_ids,
+        ..
+    } = request;
     for (name, policy) in [("policy", &policy), ("against", &against)] {
         if policy.as_ref().is_some_and(|policy| policy.window_delay_hours.is_some()) {
             let detail = format!("{name}.window_delay_hours: only the policy of one customer has it");
@@ -240,8 +254,17 @@ fn question(app: &App, request: BacktestRequest) -> Result<Question, Problem> {
         }
     }
     let customer_ids = detections::customers(customer_ids)?;
-    let question =
-        Question { days, customer_ids, policy, against, feedback: None, sensitivity, time_zone, budget };
+    let question = Question {
+        days,
+        customer_ids,
+        policy,
+        customer_policy,
+        against,
+        feedback: None,
+        sensitivity,
+        time_zone,
+        budget,
+    };
     // Only the detector knows how many customers there are.
     if let Some(refusal) = question.too_much(question.customer_ids.len() as u64) {
         return Err(Problem::invalid("days", refusal));
@@ -252,6 +275,8 @@ fn question(app: &App, request: BacktestRequest) -> Result<Question, Problem> {
     let deployment = Deployment { detection: app.detection.clone(), ..nothing };
     let name = |error: &QuestionError| match error {
         QuestionError::Policy(_) => "policy",
+        QuestionError::CustomerPolicy(_) => "customer_policy",
+        QuestionError::Customers(_) => "customer_ids",
         QuestionError::Against(_) => "against",
         QuestionError::TimeZone(_) => "time_zone",
         QuestionError::Budget(_) => "budget",

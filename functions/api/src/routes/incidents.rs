@@ -7,11 +7,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use detection::incident::Subject;
-use detection::{Direction, IncidentId, IncidentState};
+use detection::{AnomalyKind, Direction, IncidentId, IncidentState};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use store::{IncidentFilter, IncidentItem, IncidentPosition};
+use store::{
+    AnomalyStore, IncidentFilter, IncidentItem, IncidentOrder, IncidentPosition, Sorted, SortedPosition,
+};
 use utoipa::ToSchema;
 
 use crate::App;
@@ -37,12 +39,24 @@ const STATES: [IncidentState; 5] = [
 ];
 
 /// The parameters that decide the content of the list.
-const FILTERS: [&str; 9] =
-    ["customer_id", "metric", "source", "entity", "severity", "direction", "state", "from", "to"];
+pub(super) const FILTERS: [&str; 11] = [
+    "customer_id",
+    "metric",
+    "source",
+    "type",
+    "entity",
+    "severity",
+    "direction",
+    "state",
+    "text",
+    "from",
+    "to",
+];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "incident_id",
+    "type",
     "customer_id",
     "entity",
     "metric",
@@ -68,9 +82,38 @@ const COLUMNS: [&str; 24] = [
     "expires_at",
 ];
 
+/// What incidents are sorted by.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum IncidentSort {
+    LastWindow,
+    OpenedAt,
+    Severity,
+    Anomalies,
+}
+
+impl IncidentSort {
+    const WORDS: [(&'static str, Self); 4] = [
+        ("last_window", Self::LastWindow),
+        ("opened_at", Self::OpenedAt),
+        ("severity", Self::Severity),
+        ("anomalies", Self::Anomalies),
+    ];
+
+    /// `None` for the order in which the store keeps them.
+    fn order(self) -> Option<IncidentOrder> {
+        match self {
+            Self::LastWindow => None,
+            Self::OpenedAt => Some(IncidentOrder::OpenedAt),
+            Self::Severity => Some(IncidentOrder::Severity),
+            Self::Anomalies => Some(IncidentOrder::Anomalies),
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Incidents {
-    /// The incidents that changed last come first.
+    /// The incidents that changed last come first, unless `sort` says otherwise.
     pub incidents: Vec<IncidentView>,
     /// Send it as `cursor` with the same parameters and the same token to get the next list page. Null on the last one.
     #[schema(required = true)]
@@ -104,12 +147,15 @@ pub(crate) struct IncidentDetail {
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
         ("source" = Option<String>, Query, description = "only of this source; `usage` is that of customers", example = "usage"),
         ("metric" = Option<String>, Query, description = "only of this metric, of any source", example = "api_calls"),
+        ("type" = Option<AnomalyKind>, Query, description = "only those whose newest anomaly has this type"),
         ("entity" = Option<String>, Query, description = "only of the entity with exactly these names: each percent-encoded, with `/` between them"),
         ("severity" = Option<SeverityWord>, Query, description = "`warning` or `critical`; `info`, `low` and `medium` mean `warning`, and `high` means `critical`"),
         ("direction" = Option<Direction>, Query, description = "`spike` or `drop`"),
         ("state" = Option<IncidentState>, Query, description = "`open`, `acknowledged`, `resolved` or `accepted`", example = "open"),
+        ("text" = Option<String>, Query, description = "only those with this text in customer, entity, metric or description; capital letters do not matter"),
         ("from" = Option<String>, Query, description = "the last window that changed the incident ended at this time or later"),
         ("to" = Option<String>, Query, description = "the last window that changed the incident ended before this time; at most 92 days after `from`; default: now"),
+        ("sort" = Option<IncidentSort>, Query, description = "the greatest first; default `last_window`; another order sorts at most 5,000 incidents"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "incidents on a list page; default 20", example = 3),
         ("cursor" = Option<String>, Query, description = "the `next_cursor` of the list page before, with the same parameters and the same token"),
     ),
@@ -134,22 +180,70 @@ pub(crate) async fn list(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Problem> {
-    let query = query.only(&[&FILTERS[..], &["limit", "cursor"]].concat())?;
+    let query = query.only(&[&FILTERS[..], &["sort", "limit", "cursor"]].concat())?;
     let limit = query.number("limit", 1..=100, 20)?;
-    let (mut filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
-    let after = match query.text("cursor") {
-        None => None,
-        Some(text) => Some(resume(text, &binding, &mut filter)?),
+    let filter = filter(&app, &caller, &query)?;
+    let (items, next_cursor) = match query.word("sort", &IncidentSort::WORDS)?.and_then(IncidentSort::order) {
+        None => newest(&app, &caller, &query, filter, limit, &serving).await?,
+        Some(order) => sorted(&app, &caller, &query, filter, order, limit, &serving).await?,
     };
-    let page =
-        app.store.list_incidents(&filter, after.as_ref(), limit, query.now(), serving.deadline).await?;
+    let incidents = items.into_iter().map(|item| IncidentView::in_list(item, &caller)).collect();
+    let list = Incidents { incidents, next_cursor };
+    csv_list::list(&headers, list, |list| &list.incidents, |list| list.next_cursor.as_deref(), &COLUMNS)
+}
+
+/// Incidents, and the cursor of those that follow.
+type Listed = (Vec<IncidentItem>, Option<String>);
+
+/// The incidents that changed last come first.
+async fn newest(
+    app: &App,
+    caller: &Caller,
+    query: &Query,
+    mut filter: IncidentFilter,
+    limit: usize,
+    serving: &Serving,
+) -> Result<Listed, Problem> {
+    let binding = binding(caller, query);
+    let after: Option<IncidentPosition> = resume(query, &binding, &mut filter)?;
+    let own = |after: &IncidentPosition| filter.customer.as_ref().is_none_or(|own| *own == after.customer_id);
+    if after.as_ref().is_some_and(|after| !own(after) || !after.is_possible()) {
+        return Err(cursor::refused());
+    }
+    let (now, deadline) = (query.now(), serving.deadline);
+    let page = app.store.list_incidents(&filter, after.as_ref(), limit, now, deadline).await?;
     let (from, until) = filter.bounds();
     let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
-    let list = Incidents {
-        incidents: page.items.into_iter().map(|item| IncidentView::in_list(item, &caller)).collect(),
-        next_cursor: next.transpose()?,
-    };
-    csv_list::list(&headers, list, |list| &list.incidents, |list| list.next_cursor.as_deref(), &COLUMNS)
+    Ok((page.items, next.transpose()?))
+}
+
+/// The greatest come first.
+async fn sorted(
+    app: &App,
+    caller: &Caller,
+    query: &Query,
+    mut filter: IncidentFilter,
+    order: IncidentOrder,
+    limit: usize,
+    serving: &Serving,
+) -> Result<Listed, Problem> {
+    let binding = binding(caller, query);
+    let after: Option<SortedPosition> = resume(query, &binding, &mut filter)?;
+    let (now, deadline) = (query.now(), serving.deadline);
+    match app.store.sorted_incidents(&filter, order, after.as_ref(), limit, now, deadline).await? {
+        Sorted::Page { items, next } => {
+            let (from, until) = filter.bounds();
+            let next = next.map(|after| cursor::encode(Place { after, from, until }, &binding));
+            Ok((items, next.transpose()?))
+        }
+        Sorted::TooMany => {
+            let most = AnomalyStore::MOST_SORTED;
+            let detail =
+                format!("more than {most} incidents cannot be sorted: ask for fewer by other parameters");
+            Err(Problem::invalid("sort", detail))
+        }
+        Sorted::OutOfTime => Err(Problem::out_of_time()),
+    }
 }
 
 /// Show one incident
@@ -194,7 +288,7 @@ pub(crate) fn visible(caller: &Caller, incident_id: &str) -> Result<(Timestamp, 
     Ok((opened_at, subject))
 }
 
-fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, Problem> {
+pub(super) fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, Problem> {
     let filter = IncidentFilter {
         customer: caller.customer(query.customer()?)?,
         metrics: listed::metrics(app, query)?,
@@ -202,6 +296,8 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, P
         severity: listed::severity(query)?,
         direction: query.word("direction", &DIRECTIONS.map(|direction| (direction.as_str(), direction)))?,
         state: query.word("state", &STATES.map(|state| (state.as_str(), state)))?,
+        kind: listed::kind(query)?,
+        text: listed::text(query)?,
         from: query.time("from")?,
         until: query.time("to")?,
     };
@@ -211,17 +307,22 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<IncidentFilter, P
 
 /// Every input that decides the content of the list, as it was sent.
 fn binding(caller: &Caller, query: &Query) -> String {
-    let parameters: Vec<_> = FILTERS.into_iter().map(|name| (name, query.text(name))).collect();
+    let parameters: Vec<_> =
+        FILTERS.into_iter().chain(["sort"]).map(|name| (name, query.text(name))).collect();
     format!("{:?} {parameters:?}", caller.view())
 }
 
-/// Continues a list, in the bounds that it began with.
-fn resume(cursor: &str, binding: &str, filter: &mut IncidentFilter) -> Result<IncidentPosition, Problem> {
-    let Place { after, from, until } = cursor::decode::<IncidentPosition>(cursor, binding)?;
+/// The place where a list continues, in the bounds that it began with.
+fn resume<P: cursor::Listed>(
+    query: &Query,
+    binding: &str,
+    filter: &mut IncidentFilter,
+) -> Result<Option<P>, Problem> {
+    let Some(text) = query.text("cursor") else { return Ok(None) };
+    let Place { after, from, until } = cursor::decode::<P>(text, binding)?;
     let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
     (filter.from, filter.until) = (Some(at(from)?), Some(at(until)?));
-    let own = filter.customer.as_ref().is_none_or(|own| *own == after.customer_id);
-    if own && after.is_possible() { Ok(after) } else { Err(cursor::refused()) }
+    Ok(Some(after))
 }
 
 /// The link to an incident's anomalies. If the incident is older than a list may reach back, the link lists the newest

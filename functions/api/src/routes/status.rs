@@ -1,22 +1,32 @@
 //! The health of the system: its last runs, and its pending alerts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::Shard;
+use catalog::{Catalog, Shard};
 use detection::feedback::{Precision, Precisions};
+use futures::future::try_join_all;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use store::LastRun;
+use store::{LastRun, StoreError};
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Operator;
+use crate::answer::Serving;
 use crate::error::Problem;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, Unavailable};
 use crate::views::Time;
+
+/// Time for ClickHouse to say how new its data are.
+const REACH_TIME: Duration = Duration::from_secs(3);
+
+/// Ended runs of a source among which its newest window is looked for. More fail in a row only while nothing works.
+const LOOKED_THROUGH: usize = 50;
 
 /// The health of the system.
 #[derive(Serialize, ToSchema)]
@@ -37,11 +47,35 @@ pub(crate) struct Status {
     /// Time since the end of the oldest pending alert's window. Null without pending alerts.
     #[schema(required = true)]
     pub oldest_pending_alert_seconds: Option<i64>,
+    /// How new the usage of each source is, and how far the source is judged.
+    pub sources: Vec<SourceStatus>,
+    /// Version of the API's program.
+    #[schema(example = "0.1.0")]
+    pub version: String,
     pub catalog_version: String,
     /// Version of the policy for all customers.
     pub config_version: u64,
     /// How often people confirm what was found.
     pub precision: PrecisionView,
+}
+
+/// How a source is doing.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SourceStatus {
+    /// Its name; `usage` is that of customers.
+    #[schema(example = "usage")]
+    pub source: String,
+    /// Whether ClickHouse answered within 3 seconds.
+    pub reachable: bool,
+    /// The newest hour with events. Null without any, and if ClickHouse did not answer.
+    #[schema(required = true)]
+    pub newest_hour: Option<Time>,
+    /// The end of the newest window that a completed run judged in the last 7 days. Null without such a run.
+    #[schema(required = true)]
+    pub judged_until: Option<Time>,
+    /// Time since that end.
+    #[schema(required = true)]
+    pub lag_seconds: Option<i64>,
 }
 
 /// The precision of the last 90 days, from feedback: the confirmed share of what people confirmed or called a false alarm.
@@ -107,12 +141,19 @@ pub(crate) struct ShardView {
 pub(crate) async fn status(
     State(app): State<Arc<App>>,
     Operator(_): Operator,
+    serving: Serving,
     query: Query,
 ) -> Result<Json<Status>, Problem> {
     let now = query.only(&[])?.now();
     let (now_ms, store) = (now.as_millisecond(), &app.store);
-    let ((last, completed), (pending_alerts, oldest), policy, feedback) =
-        futures::try_join!(store.last_runs(), store.pending_alerts(), store.policy(None), store.feedback())?;
+    let sources = try_join_all(app.catalog.all().map(|source| status_of(&app, source, now, &serving)));
+    let ((last, completed), (pending_alerts, oldest), policy, feedback, sources) = futures::try_join!(
+        store.last_runs(),
+        store.pending_alerts(),
+        store.policy(None),
+        store.feedback(),
+        sources
+    )?;
     let seconds_since = |ms: i64| (now_ms - ms) / 1_000;
     Ok(Json(Status {
         lag_seconds: completed.as_ref().and_then(|run| run.window_end).map(seconds_since),
@@ -120,10 +161,35 @@ pub(crate) async fn status(
         last_completed_run: completed.map(LastRunView::from),
         pending_alerts,
         oldest_pending_alert_seconds: oldest.map(seconds_since),
+        sources,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         catalog_version: app.catalog.version().to_owned(),
         config_version: policy.version,
         precision: Precisions::of(&feedback, now).into(),
     }))
+}
+
+async fn status_of(
+    app: &App,
+    source: &Catalog,
+    now: Timestamp,
+    serving: &Serving,
+) -> Result<SourceStatus, StoreError> {
+    let query_id = format!("{}-{}-newest", serving.id, source.name());
+    let newest = tokio::time::timeout(REACH_TIME, app.usage.newest_hour(source, &query_id));
+    let before = now.as_millisecond().saturating_add(1);
+    let name = [source.name()];
+    let runs = app.store.ended_runs(&name, before, LOOKED_THROUGH, now);
+    let (newest, runs) = futures::join!(newest, runs);
+    let newest = newest.ok().and_then(Result::ok);
+    let judged_until = runs?.iter().filter(|run| run.completed).filter_map(|run| run.window_end).max();
+    Ok(SourceStatus {
+        source: source.name().to_owned(),
+        reachable: newest.is_some(),
+        newest_hour: newest.flatten().map(|hour| hour.start().into()),
+        judged_until: judged_until.map(Time::from),
+        lag_seconds: judged_until.map(|end| (now.as_millisecond() - end) / 1_000),
+    })
 }
 
 impl From<Precisions> for PrecisionView {

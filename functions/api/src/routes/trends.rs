@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use detection::{CustomerId, Direction, MetricName, Severity};
+use catalog::MetricSpec;
+use detection::{CustomerId, Direction, Severity};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::App;
 use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::error::Problem;
+use crate::listed;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
 use crate::times;
@@ -32,7 +34,9 @@ pub(crate) struct Trends {
     pub by_direction: ByDirection,
     /// By metric. Metrics without anomalies are left out.
     pub by_metric: BTreeMap<String, u64>,
-    /// By type of anomaly: `usage_anomaly` and `new_usage`. Types without anomalies are left out.
+    /// By source; `usage` is that of customers. Sources without anomalies are left out, and so are metrics that left the catalog.
+    pub by_source: BTreeMap<String, u64>,
+    /// By type of anomaly. Types without anomalies are left out.
     pub by_type: BTreeMap<String, u64>,
     /// Every day of the period in UTC, oldest first.
     pub by_day: Vec<Day>,
@@ -71,7 +75,7 @@ pub(crate) struct CustomerCount {
 
 /// Count anomalies
 ///
-/// Anomalies of the usage of customers by day, severity, metric, direction and type, with the customers that have the most.
+/// Anomalies of all sources by day, severity, metric, source, direction and type, with the customers that have the most.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/trends",
@@ -79,7 +83,8 @@ pub(crate) struct CustomerCount {
     operation_id = "anomaly_trends",
     params(
         ("customer_id" = Option<String>, Query, description = "only of this customer"),
-        ("metric" = Option<String>, Query, description = "only of this metric"),
+        ("source" = Option<String>, Query, description = "only of this source; `usage` is that of customers", example = "usage"),
+        ("metric" = Option<String>, Query, description = "only of this metric, of any source"),
         ("severity" = Option<Severity>, Query, description = "`warning` or `critical`"),
         ("from" = Option<String>, Query, description = "detected at this time or later; default: 30 days before `to`", example = "now-7d"),
         ("to" = Option<String>, Query, description = "detected before this time, at most 92 days after `from`; default: now"),
@@ -100,7 +105,7 @@ pub(crate) async fn trends(
     serving: Serving,
     query: Query,
 ) -> Result<Json<Trends>, Problem> {
-    let query = query.only(&["customer_id", "metric", "severity", "from", "to", "top"])?;
+    let query = query.only(&["customer_id", "source", "metric", "severity", "from", "to", "top"])?;
     let top = query.number("top", 1..=100, 10)?;
     let asked_for = filter(&app, &caller, &query)?;
     let until = asked_for.until.unwrap_or(query.now());
@@ -109,14 +114,9 @@ pub(crate) async fn trends(
     let filter = AnomalyFilter { from: Some(from), until: Some(until), ..asked_for };
 
     let mut tally = Tally::default();
-    let metrics: Vec<MetricName> = app.catalog.metrics().iter().map(|spec| spec.name.clone()).collect();
-    // A customer's anomalies are read as a whole, with those of metrics that have left the catalog.
-    let is_of_customers =
-        |metric: &MetricName| metrics.contains(metric) || app.catalog.find(metric.as_str()).is_none();
+    let metrics = listed::all_metrics(&app);
     let see = |seen: CountedAnomaly| {
-        if is_of_customers(&seen.metric) {
-            tally.add(&seen);
-        }
+        tally.add(&seen, app.catalog.find(seen.metric.as_str()).map(MetricSpec::source_name));
     };
     let complete = app.store.count(&filter, &metrics, query.now(), serving.deadline, see).await?;
     if !complete {
@@ -129,7 +129,7 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Pr
     const SEVERITIES: [Severity; 2] = [Severity::Warning, Severity::Critical];
     let filter = AnomalyFilter {
         customer: caller.customer(query.customer()?)?,
-        metrics: query.metric(app)?.map(|spec| vec![spec.name.clone()]),
+        metrics: listed::metrics(app, query)?,
         severity: query.word("severity", &SEVERITIES.map(|severity| (severity.as_str(), severity)))?,
         from: query.time("from")?,
         until: query.time("to")?,
@@ -143,17 +143,22 @@ fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Pr
 pub(crate) struct Tally {
     by_direction: ByDirection,
     by_metric: BTreeMap<String, u64>,
+    by_source: BTreeMap<String, u64>,
     by_type: BTreeMap<String, u64>,
     by_day: HashMap<String, BySeverity>,
     by_customer: HashMap<CustomerId, BySeverity>,
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, seen: &CountedAnomaly) {
+    /// * `source`: the source of its metric. None for a metric that left the catalog.
+    pub(crate) fn add(&mut self, seen: &CountedAnomaly, source: Option<&str>) {
         let day = Timestamp::from_millisecond(seen.detected_at).map(day_of).unwrap_or_default();
         self.by_day.entry(day).or_default().add(seen.severity);
         self.by_customer.entry(seen.customer_id.clone()).or_default().add(seen.severity);
         *self.by_metric.entry(seen.metric.to_string()).or_default() += 1;
+        if let Some(source) = source {
+            *self.by_source.entry(source.to_owned()).or_default() += 1;
+        }
         *self.by_type.entry(seen.kind.clone()).or_default() += 1;
         match seen.direction {
             Direction::Spike => self.by_direction.spike += 1,
@@ -181,6 +186,7 @@ impl Tally {
             by_severity,
             by_direction: self.by_direction,
             by_metric: self.by_metric,
+            by_source: self.by_source,
             by_type: self.by_type,
             by_day: days_between(from, until).into_iter().map(day).collect(),
             top_customers: customers
@@ -197,7 +203,7 @@ impl Tally {
 }
 
 impl BySeverity {
-    fn add(&mut self, severity: Severity) {
+    pub(super) fn add(&mut self, severity: Severity) {
         match severity {
             Severity::Warning => self.warning += 1,
             Severity::Critical => self.critical += 1,
@@ -247,10 +253,10 @@ mod tests {
     #[test]
     fn figures_add_up() {
         let mut tally = Tally::default();
-        tally.add(&seen("b", "2026-11-19T23:00:00Z", Severity::Warning));
-        tally.add(&seen("a", "2026-11-21T00:00:00Z", Severity::Warning));
-        tally.add(&seen("c", "2026-11-21T00:00:00Z", Severity::Critical));
-        tally.add(&seen("b", "2026-11-21T01:00:00Z", Severity::Critical));
+        tally.add(&seen("b", "2026-11-19T23:00:00Z", Severity::Warning), Some("usage"));
+        tally.add(&seen("a", "2026-11-21T00:00:00Z", Severity::Warning), Some("usage"));
+        tally.add(&seen("c", "2026-11-21T00:00:00Z", Severity::Critical), Some("usage"));
+        tally.add(&seen("b", "2026-11-21T01:00:00Z", Severity::Critical), Some("usage"));
         let at = |text: &str| text.parse().unwrap();
         let trends = tally.trends(at("2026-11-19T22:00:00Z"), at("2026-11-21T02:00:00Z"), 2);
         insta::assert_json_snapshot!(trends);

@@ -1,7 +1,7 @@
 //! The shape of an incident.
 
 use detection::incident::{Event, Page};
-use detection::{Direction, EntityPath, Figures, IncidentState, Severity};
+use detection::{AnomalyKind, Direction, EntityPath, Figures, IncidentState, Severity};
 use serde::Serialize;
 use store::IncidentItem;
 use utoipa::ToSchema;
@@ -16,6 +16,9 @@ pub(crate) struct IncidentView {
     /// The incident's id in other routes and in alerts. Treat it as opaque.
     #[schema(example = "1795266000000.api_calls.spike.Y3VzdF8wMDAx")]
     pub incident_id: String,
+    /// The type of its newest anomaly. Absent for incidents of versions before it was kept.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AnomalyKind>,
     pub customer_id: String,
     /// What of the customer: a workflow, or a workflow and one of its nodes. Absent for the customer as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +92,7 @@ impl IncidentView {
         let incident = item.incident;
         Self {
             incident_id: incident.id().to_string(),
+            kind: item.kind,
             customer_id: incident.subject.customer_id.into(),
             entity: incident.subject.entity.as_ref().map(EntityPath::to_string),
             entity_path: incident.subject.entity.map(Vec::from),

@@ -1,7 +1,7 @@
 //! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
-use detection::Severity;
 use detection::incident::{Course, Event, Figures, Incident, IncidentId, IncidentState, Page, Subject};
+use detection::{AnomalyKind, Severity};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 
@@ -29,6 +29,8 @@ pub(super) struct Kept {
     state: IncidentState,
     severity: Severity,
     latest_severity: Severity,
+    /// The type of its newest anomaly, if that is known.
+    kind: Option<AnomalyKind>,
     notified: Option<Severity>,
     alerting: bool,
     /// The last page: its event, and whether it was a single page.
@@ -99,6 +101,7 @@ impl Kept {
             notified: *notified,
             alerting: *alerting,
             page: last_page.map(|page| (page.event, page.single)),
+            kind: item.kind,
             is_handled: !item.history.is_empty(),
             seen_by: *seen_by,
             change: change.unwrap_or(f64::NAN),
@@ -139,7 +142,7 @@ impl Kept {
             version: self.version,
         };
         let history = (!self.is_handled).then(Vec::new);
-        Latest { former, incident: Some(incident), description: None, history }
+        Latest { former, incident: Some(incident), description: None, kind: self.kind, history }
     }
 
     fn incident(&self, subject: &Subject, stories: &[IncidentId]) -> Incident {

@@ -1,5 +1,6 @@
 //! The latest incident of a subject, as far as a run knows it.
 
+use detection::AnomalyKind;
 use detection::incident::{Incident, Subject};
 use jiff::Timestamp;
 use store::{Former, HistoryEntry, IncidentItem, Previous};
@@ -11,6 +12,8 @@ pub(crate) struct Latest {
     pub(crate) incident: Option<Incident>,
     /// None if only the store has the text.
     pub(crate) description: Option<String>,
+    /// The type of its newest anomaly, if that is known.
+    pub(crate) kind: Option<AnomalyKind>,
     /// None if only the store has the history.
     pub(crate) history: Option<Vec<HistoryEntry>>,
 }
@@ -19,7 +22,7 @@ impl Latest {
     pub(super) fn past(subject: &Subject, opened_at: u32, version: u32) -> Self {
         let opened_at = timestamp(1_000 * i64::from(opened_at));
         let former = Former { subject: subject.clone(), opened_at, is_open: false, version: version.into() };
-        Self { former, incident: None, description: None, history: None }
+        Self { former, incident: None, description: None, kind: None, history: None }
     }
 }
 
@@ -29,6 +32,7 @@ impl From<IncidentItem> for Latest {
             former: item.former(),
             incident: Some(item.incident),
             description: Some(item.description),
+            kind: item.kind,
             history: Some(item.history),
         }
     }
@@ -37,7 +41,7 @@ impl From<IncidentItem> for Latest {
 impl From<&Latest> for Previous {
     fn from(latest: &Latest) -> Self {
         let (description, history) = (latest.description.clone(), latest.history.clone());
-        Self { version: latest.former.version, description, history }
+        Self { version: latest.former.version, description, kind: latest.kind, history }
     }
 }
 

@@ -3,7 +3,7 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use detection::incident::{Around, Event, Figures, IncidentState, Observation, Page, Seen, Step, advance};
-use detection::{Action, CustomerId, MetricName, Severity};
+use detection::{Action, AnomalyKind, CustomerId, MetricName, Severity};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -116,9 +116,10 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
     };
     let history = if rng.random_bool(0.3) { vec![entry] } else { Vec::new() };
     let version = any(rng, &[1, 2, 30, u64::from(u32::MAX), u64::from(u32::MAX) + 1]);
-    let previous = Previous { version: version - 1, description: None, history: Some(history) };
+    let previous = Previous { version: version - 1, description: None, kind: None, history: Some(history) };
     let description = Some("a sentence".to_owned());
-    IncidentItem::following(Some(previous), incident, "ms", description, Duration::from_secs(1))
+    let kind = any(rng, &[None, Some(AnomalyKind::UsageAnomaly), Some(AnomalyKind::ShapeChange)]);
+    IncidentItem::following(Some(previous), incident, "ms", description, Duration::from_secs(1)).of_kind(kind)
 }
 
 fn known(items: &[IncidentItem]) -> Known {
@@ -160,6 +161,7 @@ fn an_incident_keeps_all_but_its_texts() {
             former: item.former(),
             history: item.history.is_empty().then(Vec::new),
             description: None,
+            kind: item.kind,
             incident: Some(item.incident),
         };
         assert_eq!(latest, expected);

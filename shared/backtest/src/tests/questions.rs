@@ -1,5 +1,7 @@
 //! Questions of programs, and short answers.
 
+use detection::CustomerId;
+
 use super::made::{FIRST, add, catalog, configuration, deployment, report, usual};
 use crate::{Answer, Configuration, Difference, Found, Question, Report, Rows};
 
@@ -30,10 +32,34 @@ fn a_question_with_other_settings_is_compared_with_the_present_ones() {
 }
 
 #[test]
+fn another_policy_of_one_customer_is_compared_with_its_present_one() {
+    let customer = CustomerId::new("a").unwrap();
+    let floor = |configuration: &Configuration| configuration.settings_of(&customer)[0].floors().min_change();
+    let stored = r#"{"metrics": {"calls": {"min_change": 7}}}"#;
+    let stored =
+        catalog::StoredPolicy { policy: serde_json::from_str(stored).unwrap(), ..Default::default() };
+    let deployment = crate::Deployment { customers: vec![(customer.clone(), stored)], ..deployment() };
+    let of = r#"{"metrics": {"calls": {"min_change": 9}}}"#;
+    let asked = format!(r#"{{"days": 1, "customer_ids": ["a"], "customer_policy": {of}}}"#);
+    let sides = question(&asked).sides(&catalog(), &deployment).unwrap();
+    assert_eq!((floor(&sides.changed), sides.against.as_ref().map(floor)), (9.0, Some(7.0)));
+    let of_others = |configuration: &Configuration| configuration.settings()[0].floors().min_change();
+    assert_eq!(of_others(&sides.changed), of_others(sides.against.as_ref().unwrap()));
+}
+
+#[test]
 fn what_cannot_be_answered_is_named() {
     for (text, expected) in [
         (r#"{"days": 1, "policy": {"metrics": {"gone": {}}}}"#, "policy: metrics.gone"),
         (r#"{"days": 1, "against": {"metrics": {"gone": {}}}}"#, "against: metrics.gone"),
+        (
+            r#"{"days": 1, "customer_ids": ["a"], "customer_policy": {"metrics": {"gone": {}}}}"#,
+            "customer_policy: metrics.gone",
+        ),
+        (
+            r#"{"days": 1, "customer_ids": ["a", "b"], "customer_policy": {}}"#,
+            "customer_policy: name exactly one customer in customer_ids, not 2",
+        ),
         (r#"{"days": 1, "time_zone": "Mars/Base"}"#, "time_zone: `Mars/Base` is no time zone"),
         (r#"{"days": 1, "budget": "few pages"}"#, "budget: \"few pages\" is no budget"),
     ] {

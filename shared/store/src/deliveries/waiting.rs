@@ -129,27 +129,13 @@ impl DeliveryStore {
     /// All alerts that wait for a channel, and the given-up alerts that may still be sent again.
     pub async fn waiting(&self, channel: &str) -> Result<Vec<Waiting>, DeliveryError> {
         let keys::Key { pk, sk } = keys::waiting(channel, "");
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .expression_attribute_values(":pk", AttributeValue::S(pk))
-            .expression_attribute_values(":sk", AttributeValue::S(sk))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut waiting = Vec::new();
-        while let Some(item) = items.next().await {
-            let item = item.map_err(|source| self.unread("the alerts that wait", source))?;
-            let what = || format!("an alert that waits for {channel}");
-            waiting.push(
-                serde_dynamo::from_item(item)
-                    .map_err(|source| DeliveryError::Item { what: what(), source })?,
-            );
-        }
-        Ok(waiting)
+        let items =
+            self.all(self.with_prefix(&pk, &sk).consistent_read(true), "the alerts that wait").await?;
+        let read = |item| {
+            let what = format!("an alert that waits for {channel}");
+            serde_dynamo::from_item(item).map_err(|source| DeliveryError::Item { what, source })
+        };
+        items.into_iter().map(read).collect()
     }
 
     /// Lets an alert wait on after a failed try.

@@ -25,6 +25,13 @@ impl UsageReader {
         Ok(if rows == 0 { None } else { hour(first).zip(hour(last)) })
     }
 
+    /// The newest hour with usage of a catalog. `None` without any.
+    pub async fn newest_hour(&self, catalog: &Catalog, query_id: &str) -> Result<Option<Hour>, UsageError> {
+        let query = self.bare_query(&sql::newest_hour(catalog), query_id).await?;
+        let (hour, any) = self.within(&self.context(query_id), query.fetch_one::<(u32, bool)>()).await?;
+        Ok(Timestamp::from_second(i64::from(hour)).ok().filter(|_| any).map(Hour::holding))
+    }
+
     /// The customers of a shard with usage in a period of full hours, in the order of their ids. Ids that are no text of a
     /// customer are left out.
     pub async fn customers(

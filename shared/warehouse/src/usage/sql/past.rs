@@ -17,6 +17,13 @@ WHERE hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC') AND metric IN {{metr
     )
 }
 
+/// The newest hour with usage, in Unix seconds, and whether there is any. Parts know their first and last hour, so no row is
+/// read.
+pub(in crate::usage) fn newest_hour(catalog: &Catalog) -> String {
+    let table = Tables::of(catalog).rows;
+    format!("SELECT toUnixTimestamp(max(hour)), count() > 0 FROM {table}")
+}
+
 /// The customers of a shard with usage in a period, in one row. So the list arrives whole or not at all.
 pub(in crate::usage) fn customers(catalog: &Catalog, period: &Window, shard: Shard) -> String {
     let rows = Source::of(catalog, period, shard, false).rows;
