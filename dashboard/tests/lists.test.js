@@ -39,7 +39,7 @@ describe('filters', () => {
     assert.equal(await page.getByLabel('Direction').inputValue(), 'drop');
   });
 
-  test('a text narrows the loaded rows', async () => {
+  test('a text narrows the list', async () => {
     const customer = (await texts('Customer'))[0];
     await page.getByLabel('Text').fill(customer);
     await page.waitForFunction((wanted) => [...document.querySelectorAll('td[data-label="Customer"]')].every((cell) => cell.textContent === wanted), customer);

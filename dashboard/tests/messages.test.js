@@ -48,6 +48,8 @@ test('a person who is paged in Slack understands and resolves the incident on th
   await page.locator('.heading').getByText('Acknowledged').waitFor();
   await page.locator('ol.timeline').getByText(note).first().waitFor();
   await slack.message('the acknowledgement', says(customer, /was acknowledged by operator/));
+  const told = page.locator('section', { has: page.getByRole('heading', { name: 'Who was told' }) });
+  await told.locator('li', { hasText: 'Paged: opened' }).getByText(/^slack got it/).waitFor();
 
   await page.getByRole('button', { name: 'Resolve', exact: true }).click();
   await dialog.getByRole('button', { name: 'Resolve' }).click();

@@ -19,6 +19,7 @@ import { OtherMetrics } from '../parts/other-metrics';
 import { Section } from '../parts/section';
 import { Steps } from '../parts/steps';
 import { Timeline } from '../parts/timeline';
+import { Told } from '../parts/told';
 import { WhoseLinks } from '../parts/whose';
 import { text } from '../texts';
 
@@ -65,6 +66,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
         {anomaly && <AffectedPart anomaly={anomaly} />}
         <OneCause incident={incident} onDone={done} />
         <Section title={text.incident.timeline}><Timeline incident={incident} anomalies={anomalies} /></Section>
+        <Told incident={incident} />
         <Section title={text.incident.anomalies}><AnomalyLines of={anomalies} /></Section>
       </div>
       {of && <OtherMetrics of={of} until={ms(incident.last_window)} />}
