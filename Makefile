@@ -60,8 +60,8 @@ purge: ## End the local cloud and delete its data
 status: ## Show what of the local cloud runs
 	@$(CLOUD) status
 
-demo: ready-for-demo up ## From nothing to found anomalies: seed customers, run the deployed detector, show what it found
-	@$(CLOUD) run -- $(TOOLS)/python examples/demo/demo.py
+demo: ready-for-demo up ## From nothing to found anomalies: seed customers, run the deployed detector, show what it found (LIVE=1: usage goes on)
+	@$(CLOUD) run -- $(TOOLS)/python examples/demo/demo.py $(if $(LIVE),--live)
 
 demo-flights: up ## The same on real data: the flights that left New York in 2013
 	@$(CLOUD) run -- $(TOOLS)/python examples/flights/flights.py
@@ -101,8 +101,8 @@ check-%: ## One of the other parts, such as check-terraform or check-docs
 soak: ## Incident handling over 100,000 simulated schedules (an hour)
 	SIMULATION_SEEDS=100000 cargo test -p simulation -- --nocapture
 
-bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours finished sizes' chooses)
-	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- $(PARTS)
+bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours finished sizes dashboard' chooses)
+	@TEST_BUILD=release $(CLOUD) run --temporary -- $(PYTHON) bench/parts.py $(PARTS)
 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large

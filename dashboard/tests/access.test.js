@@ -12,8 +12,8 @@ mkdirSync(PICTURES, { recursive: true });
 after(closeBrowser);
 
 async function viewsOf(page) {
-  const incident = await (await openList(page, '#/incidents?state=open&direction=spike')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first().getAttribute('href');
-  const link = (await openList(page, '#/anomalies?direction=spike')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first();
+  const incident = await (await openList(page, '#/incidents?state=open&direction=spike&severity=critical&source=usage&metric=api_calls')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first().getAttribute('href');
+  const link = (await openList(page, '#/anomalies?direction=spike&source=usage&metric=storage_peak')).locator('a.row-link').filter({ hasNotText: /^\*$/ }).first();
   const [anomaly, customer] = [await link.getAttribute('href'), await link.innerText()];
   return {
     overview: '#/overview',
@@ -22,6 +22,7 @@ async function viewsOf(page) {
     anomalies: '#/anomalies',
     anomaly,
     customer: `#/customers/${customer}`,
+    entity: '#/sources/executions/entities/payments?customer_id=globex',
     settings: '#/settings',
     runs: '#/runs',
   };
@@ -31,6 +32,8 @@ async function show(page, view) {
   await go(page, view);
   await page.locator('main h1').first().waitFor();
   await page.waitForLoadState('networkidle');
+  // A picture shows what is loaded, with its charts drawn.
+  await page.waitForFunction(() => !document.querySelector('.loading'));
   await page.waitForTimeout(300);
 }
 
@@ -80,16 +83,23 @@ test('no view is wider than a phone', async () => {
   }
 });
 
-test('the keyboard alone goes from the list to an acknowledgement', async () => {
+test('the keyboard alone goes from the list to an acknowledgement, an end and back: j, k, Enter, a, r', async () => {
   const { page } = await signedIn('operator', '#/incidents?state=open');
   await rows(page);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
   await page.keyboard.press('Enter');
   assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN');
+  const focused = () => page.evaluate(() => document.activeElement?.closest('tr')?.dataset.id);
   await page.keyboard.press('j');
+  const first = await focused();
+  await page.keyboard.press('j');
+  assert.notEqual(await focused(), first);
+  await page.keyboard.press('k');
+  assert.equal(await focused(), first);
   await page.keyboard.press('Enter');
   await page.locator('p.sentence').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN', 'the focus is in the new view');
   await page.keyboard.press('a');
   // Until the note has the focus, letters would be keys of the page.
   await page.locator('dialog textarea:focus').waitFor();
@@ -98,6 +108,11 @@ test('the keyboard alone goes from the list to an acknowledgement', async () => 
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await page.locator('ol.timeline').getByText(note).first().waitFor();
+  await page.keyboard.press('r');
+  await page.locator('dialog textarea:focus').waitFor();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('.heading').getByText('Resolved').waitFor();
   await page.getByRole('button', { name: 'Reopen', exact: true }).press('Enter');
   await page.getByRole('dialog').getByRole('button', { name: 'Reopen' }).press('Enter');
   await page.locator('.heading').getByText('Open').waitFor();

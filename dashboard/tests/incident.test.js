@@ -12,7 +12,7 @@ after(closeBrowser);
 
 /** Opens the first incident of a customer, an open one without a filter. Incidents of all customers together have no chart. */
 async function openIncident(filter = 'state=open') {
-  const all = await openList(page, `#/incidents?severity=critical&direction=spike&${filter}`);
+  const all = await openList(page, `#/incidents?severity=critical&direction=spike&source=usage&${filter}`);
   const links = all.locator('a.row-link').filter({ hasNotText: /^\*$/ });
   await links.first().click();
   await page.locator('p.sentence').waitFor();
@@ -21,12 +21,14 @@ async function openIncident(filter = 'state=open') {
 /** How many pixels of the chart look like colours of the style sheet that lie on each other. */
 const pixelsOf = (...layers) =>
   page.evaluate((names) => {
-    const style = getComputedStyle(document.documentElement);
+    const named = document.body.appendChild(document.createElement('span'));
     const probe = document.createElement('canvas').getContext('2d');
     for (const name of names) {
-      probe.fillStyle = style.getPropertyValue(name);
+      named.style.color = `var(${name})`;
+      probe.fillStyle = getComputedStyle(named).color;
       probe.fillRect(0, 0, 1, 1);
     }
+    named.remove();
     const wanted = probe.getImageData(0, 0, 1, 1).data;
     const canvas = document.querySelector('.chart canvas');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

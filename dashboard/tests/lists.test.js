@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
+import { api } from './support/usage.js';
 
 let page;
 
@@ -38,7 +39,7 @@ describe('filters', () => {
     assert.equal(await page.getByLabel('Direction').inputValue(), 'drop');
   });
 
-  test('a text narrows the loaded rows', async () => {
+  test('a text narrows the list', async () => {
     const customer = (await texts('Customer'))[0];
     await page.getByLabel('Text').fill(customer);
     await page.waitForFunction((wanted) => [...document.querySelectorAll('td[data-label="Customer"]')].every((cell) => cell.textContent === wanted), customer);
@@ -71,6 +72,14 @@ test('a head orders the rows, and a second click turns the order round', async (
   const up = await numbers();
   assert.deepEqual(up, [...up].sort((a, b) => a - b));
   assert.equal(await page.locator('th[aria-sort=ascending]').count(), 1);
+});
+
+test('on the screen of a laptop all columns are seen at once', async () => {
+  for (const view of ['#/incidents', '#/anomalies']) {
+    await openList(page, view);
+    const [shown, needed] = await page.locator('.scroll', { has: page.locator('table.records') }).evaluate((box) => [box.clientWidth, box.scrollWidth]);
+    assert.ok(needed <= shown, `${view} needs ${needed} px and has ${shown}`);
+  }
 });
 
 test('the CSV has the whole filtered list under one head', async () => {
@@ -126,6 +135,28 @@ describe('keys', () => {
   });
 });
 
+test('a list of more than five hundred is read page by page, each row once, to its end', async () => {
+  await openList(page, '#/anomalies');
+  const count = () => page.locator('table.records tbody tr').count();
+  assert.equal(await count(), 100);
+  for (let pages = 2; pages <= 5; pages += 1) {
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.waitForFunction((n) => document.querySelectorAll('table.records tbody tr').length === n, pages * 100);
+  }
+  await page.getByText('500 rows loaded; there are more').waitFor();
+  await page.getByRole('button', { name: 'Load all' }).click();
+  await page.getByRole('button', { name: /^(Load all|Load more|Stop)$/ }).first().waitFor({ state: 'detached' });
+  const shown = await page.locator('table.records tbody tr').evaluateAll((all) => all.map((row) => row.dataset.id));
+  const ids = [];
+  for (let cursor; cursor !== null; ) {
+    const { anomalies, next_cursor } = await api('GET', `anomalies?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+    ids.push(...anomalies.map(({ anomaly_id }) => anomaly_id));
+    cursor = next_cursor;
+  }
+  assert.ok(ids.length > 500, `the runs of the tests found ${ids.length} anomalies`);
+  assert.deepEqual([...shown].sort(), [...new Set(ids)].sort());
+});
+
 test('several incidents are acknowledged and reopened at once', async () => {
   await openList(page, '#/incidents?state=open');
   const ids = await firstIds(3);
@@ -145,7 +176,7 @@ test('several incidents are acknowledged and reopened at once', async () => {
 test('anomalies have types, and a row opens the page of the anomaly', async () => {
   await openList(page, '#/anomalies');
   const type = await page.locator('td[data-label=Type]').first().innerText();
-  await page.getByLabel('Type').selectOption(type.replaceAll(' ', '_'));
+  await page.getByRole('combobox', { name: 'Type', exact: true }).selectOption(type.replaceAll(' ', '_'));
   await page.waitForFunction((wanted) => [...document.querySelectorAll('td[data-label="Type"]')].every((cell) => cell.innerText === wanted), type);
   await rows(page);
   await page.locator('a.row-link').first().click();

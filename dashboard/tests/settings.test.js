@@ -53,7 +53,7 @@ test('a wrong value says which field, and what the API refuses is shown', async 
 
 test('the preview shows what a change would have paged, beside the present policy', async () => {
   const page = await open();
-  await page.getByLabel(/^Sensitivity \(/).fill('5');
+  await page.getByLabel('Sensitivity', { exact: true }).fill('5');
   await page.getByLabel('Days').selectOption('7');
   await page.getByRole('button', { name: 'Show what would have paged' }).click();
   const result = page.locator('.preview');

@@ -59,6 +59,40 @@ test('a token that the API refuses is renewed once by the refresh token', async 
   assert.match(grants[0], /grant_type=refresh_token/);
 });
 
+test('a token that expires is renewed without a word, and the old one opens nothing', async () => {
+  // A client of the provider whose tokens are valid for twenty seconds. All else is as ever.
+  const { page, context } = await freshPage();
+  await context.route('**/dashboard.json', async (route) => {
+    const answer = await route.fetch();
+    return route.fulfill({ response: answer, json: { ...(await answer.json()), client_id: 'meterflow-dashboard-brief' } });
+  });
+  const tokens = [];
+  const grants = [];
+  context.on('request', (request) => {
+    const { authorization } = request.headers();
+    if (authorization?.startsWith('Bearer ') && tokens.at(-1) !== authorization) tokens.push(authorization);
+    if (request.method() === 'POST' && request.url().endsWith('/token')) grants.push(new URLSearchParams(request.postData()).get('grant_type'));
+  });
+  await page.goto(`${address()}#/incidents?state=open`);
+  const { name, password } = userOf('operator');
+  await fillSignIn(page, name, password);
+  await rows(page);
+  const [first] = tokens;
+  const expires = JSON.parse(Buffer.from(first.split('.')[1], 'base64url').toString()).exp * 1000;
+  assert.ok(expires - Date.now() <= 20_000, 'the token is short-lived');
+  await page.waitForTimeout(expires - Date.now() + 1_500);
+
+  const refused = await fetch(new URL('v1/incidents?limit=1', address()), { headers: { authorization: first } });
+  assert.equal(refused.status, 401, 'the first token has expired');
+  const answered = page.waitForResponse((response) => response.url().includes('/v1/incidents?') && response.url().includes('severity=warning'));
+  await page.getByLabel('Severity').selectOption('warning');
+  assert.equal((await answered).status(), 200);
+  await rows(page);
+  assert.notEqual(tokens.at(-1), first);
+  assert.deepEqual([grants[0], grants.at(-1)], ['authorization_code', 'refresh_token']);
+  assert.equal(page.url(), `${address()}#/incidents?state=open&severity=warning`);
+});
+
 test('a session that cannot be renewed says so, and the address is kept', async () => {
   const { page, context } = await signedIn('operator', '#/incidents?state=open');
   await rows(page);

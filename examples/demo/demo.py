@@ -9,6 +9,8 @@ must list the same anomalies and incidents, and give the same verdict on demand.
 has no event: that must be one page about all customers.
 
 A second run in the same hour finds the same and stores and publishes nothing, because an hour is recorded once.
+
+With `--live` (`make demo LIVE=1`) usage goes on afterwards, hour by hour, until somebody presses Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from local_stack import (  # noqa: E402  (the path must be set first)
     CloudError, LocalStack, count, heading, rfc3339, run_example, say, shown,
 )
-from demo import api, comparison, data_stop, findings, incidents, usage, weekly_job  # noqa: E402
+from demo import api, comparison, data_stop, findings, incidents, live, usage, weekly_job  # noqa: E402
 from files import read_json  # noqa: E402
 from settings import DEFAULT_STACK  # noqa: E402
 
@@ -36,6 +38,10 @@ def demo(options: argparse.Namespace) -> None:
     # The hour after the usage must be over, too.
     end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     labels_file = stack.settings.directory / "demo" / "planted.json"
+    labels = read_json(labels_file)
+    if options.live and live.is_under_way(stack, labels):
+        heading(f"The usage that was planted up to {labels['end']} goes on")
+        return live.go_on(stack, parsed(labels["end"]))
     api.require_default_policy(stack)
 
     heading(f"1. Usage of {usage.CUSTOMERS} customers in ClickHouse, {usage.DAYS} days up to {rfc3339(end)}")
@@ -73,7 +79,11 @@ def demo(options: argparse.Namespace) -> None:
     data_stop.show(stack, end)
 
     heading("9. What to try next")
-    say("\n".join(next_steps(stack, end)))
+    say("\n".join(next_steps(stack, end, options.live)))
+
+    if options.live:
+        heading("10. Usage goes on")
+        live.go_on(stack, end)
 
 
 def prepare(stack: LocalStack, end: datetime, labels_file: Path) -> Dict[str, object]:
@@ -162,17 +172,25 @@ def require_success(
     say(f"\nAll {len(result.matched)} anomalies that the check can find were found, and nothing else was.")
 
 
-def next_steps(stack: LocalStack, end: datetime) -> List[str]:
+def parsed(text: str) -> datetime:
+    """A time as the labels have it."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
+def next_steps(stack: LocalStack, end: datetime, goes_on: bool) -> List[str]:
     """Commands that work as they stand, in a shell in the project's folder."""
     curl = 'curl -H "Host: $API_HOST" -H "Authorization: Bearer $API_TOKEN_ADMIN"'
     return [
         "make demo            again: the same anomalies, nothing stored or published twice",
+        "make demo LIVE=1     the same, and then usage goes on hour by hour, so nothing falls silent",
         "make demo-flights    the same on real data: a blizzard, seen in the flights that left New York",
         f"make invoke-dry-run TIME={rfc3339(end)}    what a run of any hour would find",
         "make status          what runs, and where its logs are",
         "make down            end the local cloud (make purge: and delete its data)",
         "",
-        f"The schedule goes on checking every hour. The made-up usage ends at {rfc3339(end)}, so the stop of the data goes on.",
+        "The schedule goes on checking every hour. " + (
+            "The next step brings the usage that it judges." if goes_on
+            else f"The made-up usage ends at {rfc3339(end)}, so the stop of the data goes on."),
         "",
         "The dashboard, in a browser. It shows what was planted:",
         f"  {stack.env['DASHBOARD_URL']}",
@@ -195,4 +213,5 @@ def next_steps(stack: LocalStack, end: datetime) -> List[str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--live", action="store_true", help="let usage go on afterwards, until Ctrl-C")
     sys.exit(run_example(demo, parser.parse_args(), "demo"))

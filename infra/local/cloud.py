@@ -39,6 +39,9 @@ from files import make_folder, tail
 from settings import API, DEFAULT_STACK, DETECTOR, NOTIFIER, Settings
 from stack import Stack
 
+# The code of a program that Ctrl-C ended.
+INTERRUPTED = 128 + signal.SIGINT
+
 
 def main(arguments=None, kind: configuration.Kind = configuration.LOCAL) -> int:
     options = _parser().parse_args(arguments)
@@ -65,7 +68,7 @@ def guarded(command: Callable[[], Optional[int]]) -> int:
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again to go on.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def ready(settings: Settings, options) -> None:
@@ -117,7 +120,10 @@ def up(settings: Settings, options) -> None:
     say(f"The local cloud is up. Its addresses and tokens are in {settings.env_file(DEFAULT_STACK)}")
     page = stacks.dashboard_url(settings, stacks.deployed(settings, DEFAULT_STACK)["outputs"])
     if page:
-        say(f"The dashboard: {page}\nSign in as operator with the password {issuer.passwords(settings)['operator']}")
+        say(f"The dashboard: {page}")
+        # The output of the tests is a log that stays.
+        if settings.kind == configuration.LOCAL:
+            say(f"Sign in as operator with the password {issuer.passwords(settings)['operator']}")
 
 
 def _migrate(settings: Settings) -> None:
@@ -212,7 +218,7 @@ def _run_in_temporary_cloud(options) -> int:
             up(settings, options)
             code = _run_program(settings, options)
         finally:
-            if code:
+            if code not in (0, INTERRUPTED):
                 log = settings.logs / "aws.log"
                 say(f"\nThat failed. The end of the emulator's log, {log}:\n{tail(log)}\n")
             tear_down(settings)
@@ -236,9 +242,23 @@ def _run_program(settings: Settings, options) -> int:
     if not program:
         raise CloudError("Which program? Usage: cloud.py run -- PROGRAM ARGUMENTS")
     try:
-        return subprocess.run(program, env=environ, cwd=settings.root).returncode
+        return _wait_for(subprocess.Popen(program, env=environ, cwd=settings.root))
     except OSError as error:
         raise CloudError(f"{program[0]} cannot be run: {error.strerror}.") from None
+
+
+def _wait_for(program: subprocess.Popen) -> int:
+    """Returns the program's code. Ctrl-C reaches the program, too, which ends in its own way. So this one goes on waiting."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = program.wait()
+    except BaseException:
+        program.kill()
+        program.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
 
 
 def _client_environ(settings: Settings, name_prefix: str) -> Dict[str, str]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import List
 
 import clickhouse
@@ -34,6 +35,8 @@ from terraform import Terraform
 
 # The stack whose dashboard is tested in a browser. Its usage is made up, and no other test changes it.
 PAGES = "pages"
+# With workflows beside usage, so each view has something to show.
+CATALOG_OF_PAGES = Path(__file__).resolve().parents[2] / "dashboard" / "tests" / "catalog.toml"
 
 
 def main(arguments: List[str]) -> int:
@@ -43,7 +46,7 @@ def main(arguments: List[str]) -> int:
     if command == ["run"]:
         return cloud.main(["run", "--", *program], TEST)
     if command == ["stack-of-pages"]:
-        return cloud.main(["deploy", "--name-prefix", PAGES, "--database", PAGES], TEST)
+        return cloud.main(["deploy", "--name-prefix", PAGES, "--database", PAGES, "--catalog-file", str(CATALOG_OF_PAGES)], TEST)
     if command == ["run-on-pages"]:
         return cloud.main(["run", "--name-prefix", PAGES, "--", *program], TEST)
     commands = {"engines": engines, "run-without-stack": run_without_stack, "end": end}

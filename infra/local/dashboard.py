@@ -20,7 +20,7 @@ from settings import Settings
 
 COMPRESS = Path(__file__).with_name("compress.mjs")
 # Files of dashboard/ that the page is not made of.
-NOT_SOURCES = ("dist", "node_modules", "tests")
+NOT_SOURCES = ("bench", "dist", "node_modules", "tests")
 # The build makes it from docs/openapi.json.
 GENERATED = "schema.d.ts"
 STAMP = ".sources.json"

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
-"""Usage and runs for the browser tests, on the stack that is deployed for them: 200 customers with planted anomalies, judged by the
-deployed detector in the last hours of their usage. `make demo` shows the same customers.
+"""Usage, executions and runs for the browser tests, on the stack that is deployed for them.
+
+* 200 customers with planted anomalies, as `make demo` has them. The deployed detector judges the last hours of their usage.
+* Then usage goes on for some hours as in `make demo LIVE=1`. The runs of these hours must open no incident: life joins the
+  planted past without a step.
+* The workflows of `make demo-executions`, with their planted executions.
 """
 
 from __future__ import annotations
@@ -12,26 +16,61 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 
-from local_stack import CloudError, LocalStack, rfc3339, run_example, say  # noqa: E402  (the path must be set first)
-from cloud_of_tests import PAGES  # noqa: E402
+from local_stack import CloudError, LocalStack, count, rfc3339, run_example, say  # noqa: E402  (the path must be set first)
+from cloud_of_tests import CATALOG_OF_PAGES, PAGES  # noqa: E402
+from demo import live, usage  # noqa: E402
+from executions import executions, fleet, planted  # noqa: E402
 
-CUSTOMERS, DAYS, SEED = 200, 35, 42
-# The newest window and two before, so that incidents have a course.
-HOURS = 3
+# The runs up to the end of the planted usage. Together they find more anomalies than five pages of a list hold.
+JUDGED_HOURS = 16
+LIVED_HOURS = 2
+HOUR = timedelta(hours=1)
 
 
 def prepare(_: argparse.Namespace) -> None:
-    stack = LocalStack(PAGES)
+    stack = LocalStack(PAGES, CATALOG_OF_PAGES)
     end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
+    planted_end = end - LIVED_HOURS * HOUR
+    insert_executions(stack, end)
     stack.meterflow("migrate")
-    stack.meterflow("seed", "--customers", str(CUSTOMERS), "--days", str(DAYS), "--seed", str(SEED), "--end", rfc3339(end))
-    found = 0
-    for hour in range(HOURS - 1, -1, -1):
-        summary = stack.invoke({"time": rfc3339(end - timedelta(hours=hour)), "detail": {}})
-        found += summary["anomalies_found"]
+    stack.meterflow("seed", "--customers", str(usage.CUSTOMERS), "--days", str(usage.DAYS), "--seed", str(usage.SEED),
+                    "--end", rfc3339(planted_end))
+    found = sum(run(stack, planted_end - ago * HOUR)["anomalies_found"] for ago in reversed(range(JUDGED_HOURS)))
     if not found:
         raise CloudError("The runs found no anomaly, so the pages would be empty.")
-    say(f"{found} anomalies in {HOURS} hours up to {rfc3339(end)}")
+    say(f"{count(found, 'anomaly', 'anomalies')} in {JUDGED_HOURS} hours up to {rfc3339(planted_end)}")
+    live_on(stack, planted_end, end)
+    judge_executions(stack, end)
+
+
+def live_on(stack: LocalStack, planted_end: datetime, end: datetime) -> None:
+    events = live.insert(stack, planted_end, end)
+    for hour in range(1, LIVED_HOURS + 1):
+        summary = run(stack, planted_end + hour * HOUR)
+        opened = summary["incidents"].get("opened", 0)
+        if opened:
+            raise CloudError(f"The run of {summary['window']['end']} opened {count(opened, 'incident')}, though usage only goes on. "
+                             "Living usage must join the planted usage without a step; see examples/demo/live.py.")
+    say(f"{count(events, 'event')} of usage that goes on, and no incident opened")
+
+
+def insert_executions(stack: LocalStack, end: datetime) -> None:
+    for statement in (*executions.DEMO.statements, *fleet.statements(end)):
+        stack.query(statement)
+    for one in planted.executions(end):
+        for statement in fleet.insertions(one.execution):
+            stack.query(statement)
+
+
+def judge_executions(stack: LocalStack, end: datetime) -> None:
+    for source in executions.SOURCES:
+        summary = stack.invoke({"time": rfc3339(end), "detail": {"source": source}}, stack.sources_function)
+        if not summary["anomalies_found"]:
+            raise CloudError(f"The run of the source {source} found no anomaly, so its pages would be empty.")
+
+
+def run(stack: LocalStack, time: datetime):
+    return stack.invoke({"time": rfc3339(time), "detail": {}})
 
 
 if __name__ == "__main__":

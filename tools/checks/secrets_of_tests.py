@@ -2,7 +2,7 @@
 
     secrets_of_tests.py PATH …     searches these files and folders, and all tables and queues of the AWS emulator
 
-The secrets are those of tests/channels.json and the passwords of the ClickHouse users. Faults are what leaks secrets:
+The secrets are those of tests/channels.json, and the passwords of the ClickHouse users and of the people who sign in. Faults are what leaks secrets:
 receivers repeat requests, and errors name addresses. So the search comes after all tests of faults.
 """
 
@@ -26,8 +26,12 @@ ORIGIN = re.compile(r"^https?://[^/]*")
 def main(paths) -> int:
     import settings as configuration
 
-    users = configuration.load(kind=configuration.TEST).directory / "clickhouse-users.json"
-    known = parts({**planted(ROOT / "tests" / "channels.json"), **passwords(users)})
+    place = configuration.load(kind=configuration.TEST)
+    known = parts({
+        **planted(ROOT / "tests" / "channels.json"),
+        **passwords(place.directory / "clickhouse-users.json"),
+        **passwords_of_people(place.issuer_users),
+    })
     places = 0
     leaks: Set[Tuple[str, str]] = set()
     for place, text in [*texts(Path(path) for path in paths), *items_and_messages()]:
@@ -46,6 +50,12 @@ def planted(channels: Path) -> Dict[str, str]:
 def passwords(users: Path) -> Dict[str, str]:
     """Those of the local ClickHouse, where its users are made."""
     return json.loads(users.read_text(encoding="utf-8")) if users.is_file() else {}
+
+
+def passwords_of_people(users: Path) -> Dict[str, str]:
+    """Those of the local issuer's users, where the issuer was started."""
+    known = json.loads(users.read_text(encoding="utf-8")) if users.is_file() else {}
+    return {f"password of {name}": user["password"] for name, user in known.items()}
 
 
 def parts(secrets: Dict[str, str]) -> Dict[str, str]:

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
+import browser_place
 import ports
 import settings as configuration
 from step import Format, Step
@@ -32,6 +33,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
     compiler = {**cargo, **linting_compiler(root)}
     of_tests = [sys.executable, "infra/local/cloud_of_tests.py"]
     place = cloud_of_tests(root)
+    of_pages = browser_place.of_pages(root, place)
     everything = ["cargo", "build", "--workspace", "--all-targets"]
 
     def tests(profile: str, which: str, under=()) -> List[str]:
@@ -68,13 +70,13 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
-        Step("pages", [*of_tests, "stack-of-pages"], ("stack",), place, is_preparation=True),
-        Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), place,
+        Step("pages", [*of_tests, "stack-of-pages"], ("stack",), of_pages, is_preparation=True),
+        Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), of_pages,
              is_preparation=True),
         Step("browser", [*of_tests, "run-on-pages", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
                          "--test-reporter-destination=stdout", "--test-reporter=junit",
                          f"--test-reporter-destination={reports / 'browser.xml'}", *browser_tests(root)],
-             ("data",), place, report=reports / "browser.xml"),
+             ("data",), of_pages, report=reports / "browser.xml"),
         # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
         Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
                          str(reports.parent), "target/nextest", str(configuration.load(root=root, kind=configuration.TEST).logs)],

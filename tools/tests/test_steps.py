@@ -1,11 +1,16 @@
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
+import browser_place
+import channels as stack_channels
 import report
+import settings
 import steps
 from logs import Logs
 from step import Result
@@ -27,6 +32,21 @@ class Steps(unittest.TestCase):
     def test_an_unknown_step_is_named(self):
         with self.assertRaisesRegex(SystemExit, "no step unti. The steps are programs, "):
             steps.with_needs(self.known, ["unti"])
+
+
+class PlaceOfPages(unittest.TestCase):
+    def test_its_channel_has_buttons_and_another_receiver_than_the_tests_of_alerting(self):
+        place = steps.cloud_of_tests(ROOT)
+        of_pages = browser_place.of_pages(ROOT, place)
+        channels = json.loads(of_pages["TEST_CHANNELS"])
+        self.assertEqual(list(channels["channels"]), ["slack"])
+        self.assertEqual(channels["channels"]["slack"]["signing_secret_arn"], "secret:slack_signing")
+        self.assertIn(f":{of_pages['DASHBOARD_RECEIVER_PORT']}/", channels["secrets"]["slack"])
+        self.assertNotEqual(of_pages["DASHBOARD_RECEIVER_PORT"], place["TEST_RECEIVER_PORT"])
+        with unittest.mock.patch.dict(os.environ, of_pages):
+            stack_channels.require_valid(settings.load(kind=settings.TEST))
+        self.assertEqual({name: of_pages[name] for name in place if name != "TEST_CHANNELS"},
+                         {name: place[name] for name in place if name != "TEST_CHANNELS"})
 
 
 class Lints(unittest.TestCase):

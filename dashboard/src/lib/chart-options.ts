@@ -30,7 +30,7 @@ export function chartOptions(input: ChartInput): { options: Omit<uPlot.Options, 
       scales: { x: { time: true }, y: { range: (_, low, high) => yRange(low, high) } },
       axes: [
         { ...axis, size: 30, space: 70, values: (_, ticks) => tickTimes(ticks.map((tick) => tick * 1000)) },
-        { ...axis, size: 68, space: quiet ? 36 : 30, values: (_, ticks) => ticks.map((tick) => axisValue(tick, unit)) },
+        { ...axis, size: quiet ? 56 : 68, space: quiet ? 36 : 30, values: (_, ticks) => ticks.map((tick) => axisValue(tick, unit)) },
       ],
       series: [
         { value: (_, at) => (at === null ? text.none : localTime(at * 1000)), label: text.customer.hour },

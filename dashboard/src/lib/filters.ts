@@ -1,7 +1,7 @@
-// Filters of lists: what of an address goes to the API, and what the page does with the loaded rows.
+// Filters of lists: what of an address goes to the API.
 
 /** Names of the query of an address that the API takes as they are. */
-const OF_API = ['customer_id', 'source', 'metric', 'type', 'entity', 'severity', 'direction', 'state', 'from', 'to'] as const;
+const OF_API = ['customer_id', 'source', 'metric', 'type', 'entity', 'severity', 'direction', 'state', 'text', 'from', 'to'] as const;
 
 export type ApiFilters = Partial<Record<(typeof OF_API)[number], string>>;
 
@@ -12,16 +12,6 @@ export function apiFilters(query: URLSearchParams): ApiFilters {
     if (value) filters[name] = value;
   }
   return filters;
-}
-
-/** Rows in which each word of a text occurs, whatever its case. */
-export function matching<T>(rows: readonly T[], words: string, textOf: (row: T) => string): T[] {
-  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-  if (wanted.length === 0) return [...rows];
-  return rows.filter((row) => {
-    const said = textOf(row).toLowerCase();
-    return wanted.every((word) => said.includes(word));
-  });
 }
 
 /** `now-7d` for one of the offered periods, `own` for two times, nothing for all. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ago, duration, HOUR, DAY, ms, number, quantity, utcTime } from './format';
+import { ago, axisValue, duration, HOUR, DAY, listTime, localTime, ms, number, quantity, utcTime } from './format';
 
 describe('numbers', () => {
   test.each([
@@ -40,3 +40,12 @@ test('times of answers are milliseconds or RFC 3339', () => {
   expect(ms(1_795_266_000_000)).toBe(ms('2026-11-21T13:00:00Z'));
   expect(utcTime(1_795_266_000_000)).toBe('2026-11-21 13:00 UTC');
 });
+
+test('a list leaves out the present year only', () => {
+  const at = ms('2026-11-21T13:00:00Z');
+  expect(localTime(at)).toContain('2026');
+  expect(listTime(at, at)).not.toContain('2026');
+  expect(listTime(at, ms('2027-02-01T00:00:00Z'))).toContain('2026');
+});
+
+test('beside an axis zero needs no unit', () => expect([axisValue(0, 'bytes'), axisValue(1500, 'bytes'), axisValue(7, 'calls')]).toEqual(['0', '1.5 kB', '7']));

@@ -22,6 +22,7 @@ export function quantity(value: number | null | undefined, unit: string): string
 
 /** A value beside an axis: its unit stands elsewhere, unless it depends on the size. */
 export function axisValue(value: number, unit: string): string {
+  if (value === 0) return '0';
   const scales = ['bytes', 'ms', 'milliseconds', 'seconds', 's', 'ratio', 'share'].includes(unit);
   return scales ? quantity(value, unit) : number(value);
 }
@@ -52,6 +53,12 @@ export function ms(time: number | string): number {
 
 const minute = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 export const localTime = (at: number) => minute.format(at);
+
+const thisYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+
+/** A time in a list, without its year if that is the year of `now`. */
+export const listTime = (at: number, now: number) =>
+  new Date(at).getFullYear() === new Date(now).getFullYear() ? thisYear.format(at) : localTime(at);
 
 export const utcTime = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 

@@ -53,5 +53,9 @@ describe('the period of a chart', () => {
     expect(chartPeriod(50 * DAY, 51 * DAY, now)).toEqual({ from: 43 * DAY, to: 52 * DAY });
   });
   test('does not go beyond now', () => expect(chartPeriod(99 * DAY, now - HOUR, now).to).toBe(now));
+  test('leaves out the hour that runs, whose usage would look like a drop', () =>
+    expect(chartPeriod(99 * DAY, now - 2 * HOUR, now + HOUR / 2).to).toBe(now));
+  test('has a window of the hour that runs, if that window spoke', () =>
+    expect(chartPeriod(99 * DAY, now + HOUR / 4, now + HOUR / 2).to).toBe(now + HOUR));
   test('has at most 30 days', () => expect(chartPeriod(10 * DAY, 90 * DAY, now)).toEqual({ from: 61 * DAY, to: 91 * DAY }));
 });

@@ -53,6 +53,11 @@ export function merged(windows: readonly Span[]): Span[] {
   return spans;
 }
 
+/** The last full hour, but not long after a window and not before its end. The usage of the hour that runs would look like a drop. */
+export function chartEnd(window: number, after: number, now: number): number {
+  return Math.min(Math.max(Math.floor(now / HOUR), Math.ceil(window / HOUR)) * HOUR, window + after);
+}
+
 /** The mean of each hour of the week: seven days from Monday with 24 hours, in the reader's zone. */
 export function weekOf(series: Pick<Series, 'starts' | 'values'>, local: (at: number) => Date = (at) => new Date(at)): (number | null)[][] {
   const sums = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => ({ sum: 0, count: 0 })));
@@ -69,6 +74,6 @@ export function weekOf(series: Pick<Series, 'starts' | 'values'>, local: (at: nu
 
 /** The time that the chart of an incident shows: a week before it opened until a day after its last window, at most 31 days. */
 export function chartPeriod(openedAt: number, lastWindow: number, now: number): Span {
-  const to = Math.min(Math.ceil(now / HOUR) * HOUR, lastWindow + 24 * HOUR);
+  const to = chartEnd(lastWindow, 24 * HOUR, now);
   return { from: Math.max(openedAt - 7 * 24 * HOUR, to - 30 * 24 * HOUR), to };
 }

@@ -30,5 +30,12 @@ export function onThemeChange(act: () => void): () => void {
   };
 }
 
-/** A colour of the style sheet, for what is drawn on a canvas. */
-export const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** A colour of the style sheet, for what is drawn on a canvas: the one of the two that holds now. */
+export function colour(name: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

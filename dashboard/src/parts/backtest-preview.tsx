@@ -10,8 +10,14 @@ import { BacktestOutcome } from './backtest-outcome';
 
 const DAYS = [7, 14, 30];
 
+interface Props {
+  policy: () => Policy;
+  /** The customer whose policy the form is of. Absent for the policy for all. */
+  customer: string | undefined;
+}
+
 /** What would have paged under the policy of the form, beside the present one. */
-export function BacktestPreview({ policy }: { policy: () => Policy }) {
+export function BacktestPreview({ policy, customer }: Props) {
   const { client } = usePage();
   const [days, setDays] = useState(30);
   const [work, setWork] = useState<Schemas['Backtest']>();
@@ -23,7 +29,8 @@ export function BacktestPreview({ policy }: { policy: () => Policy }) {
   const run = async () => {
     setFailure('');
     try {
-      const first = await dataOf(client.POST('/v1/backtests', { body: { policy: policy(), days } }));
+      const of = customer === undefined ? { policy: policy() } : { customer_policy: policy(), customer_ids: [customer] };
+      const first = await dataOf(client.POST('/v1/backtests', { body: { ...of, days } }));
       const path = { backtest_id: first.backtest_id };
       await follow(first, () => dataOf(client.GET('/v1/backtests/{backtest_id}', { params: { path } })), setWork, stop.current.signal);
     } catch (cause) {
@@ -31,7 +38,7 @@ export function BacktestPreview({ policy }: { policy: () => Policy }) {
     }
   };
   return (
-    <section>
+    <section class="card">
       <h2>{text.settings.preview}</h2>
       <p class="quiet">{text.settings.previewExplain}</p>
       <div class="inline-form">

@@ -11,7 +11,7 @@ export function DayBars({ of }: { of: readonly Schemas['Day'][] }) {
   const { severity } = text.words;
   const label = text.overview.byDay;
   return (
-    <figure class="day-bars">
+    <figure class="day-bars card">
       <svg viewBox={`0 0 ${of.length * 10} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
         {of.map((day, index) => (
           <g key={day.day}>

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { entityNames, entityPath } from '../api/ids';
 import { usePage } from '../lib/context';
 import { useQuery } from '../lib/hash';
@@ -8,8 +8,7 @@ import { PeriodFilter } from './period-filter';
 
 interface Props {
   states: readonly string[];
-  /** Types of anomalies; incidents have none. */
-  types?: readonly string[];
+  types: readonly string[];
 }
 
 /** The filters of a list. They are in the address, so that a filtered list can be shared. */
@@ -33,7 +32,7 @@ export function FilterBar({ states, types }: Props) {
           <Choice label={list.source} value={source} of={sources.map(({ name }) => name)} onChange={(value) => change({ source: value, metric: undefined })} />
         )}
         <Choice label={list.metric} value={query.get('metric')} of={metrics} onChange={set('metric')} />
-        {types && <Choice label={list.type} value={query.get('type')} of={types} word={words.type} onChange={set('type')} />}
+        <Choice label={list.type} value={query.get('type')} of={types} word={words.type} onChange={set('type')} />
         {!rights.customer && <Words label={list.customer} value={query.get('customer_id')} onChange={set('customer_id')} />}
         {sources.some(({ entity }) => entity.length > 0) && (
           <Words
@@ -75,18 +74,28 @@ function Choice({ label, value, of, word, onChange }: ChoiceProps) {
   );
 }
 
+// From the last letter until the API is asked.
+const PAUSE_MS = 300;
+
 interface WordsProps {
   label: string;
   hint?: string;
   value: string | null;
   onChange: (value: string) => void;
-  /** Takes each letter at once, instead of the whole text when the person is done. */
+  /** Takes the text after a pause in typing, instead of when the person is done. */
   live?: boolean;
 }
 
 function Words({ label, hint, value, onChange, live }: WordsProps) {
   const [typed, setTyped] = useState(value ?? '');
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => setTyped(value ?? ''), [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const type = (letters: string) => {
+    setTyped(letters);
+    clearTimeout(timer.current);
+    if (live) timer.current = setTimeout(() => onChange(letters.trim()), PAUSE_MS);
+  };
   return (
     <label class="field">
       {label}
@@ -94,7 +103,7 @@ function Words({ label, hint, value, onChange, live }: WordsProps) {
         type="search"
         placeholder={hint}
         value={typed}
-        onInput={(event) => (live ? onChange(event.currentTarget.value) : setTyped(event.currentTarget.value))}
+        onInput={(event) => type(event.currentTarget.value)}
         onChange={(event) => live || onChange(event.currentTarget.value)}
       />
     </label>

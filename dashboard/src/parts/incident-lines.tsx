@@ -1,6 +1,6 @@
 import { pathId } from '../api/ids';
 import type { Schemas } from '../api/client';
-import { Severity, State } from './badges';
+import { Direction, Severity, State } from './badges';
 import { Time } from './time';
 
 interface Props {
@@ -21,6 +21,7 @@ export function IncidentLines({ of, empty, onOpen }: Props) {
           <a href={`#/incidents/${pathId(incident.incident_id)}`} onClick={onOpen}>
             {incident.customer_id} · {incident.entity ? `${incident.entity} · ` : ''}{incident.metric}
           </a>
+          <Direction of={incident.direction} />
           <span class="quiet"><Time at={incident.opened_at} relative /></span>
         </li>
       ))}

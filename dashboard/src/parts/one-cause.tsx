@@ -8,7 +8,7 @@ import type { Incident } from '../lib/incident-data';
 import { useLoad } from '../lib/load';
 import { text } from '../texts';
 import { ActionDialog, type Asked } from './action-dialog';
-import { Severity, State } from './badges';
+import { Direction, Severity, State } from './badges';
 import { Show } from './loaded';
 import { Section } from './section';
 
@@ -53,8 +53,9 @@ function Cause({ cause, incident, onDone }: Props & { cause: Schemas['OneCause']
             <a href={`#/incidents/${pathId(one.incident.incident_id)}`}>
               {one.incident.customer_id} · {one.incident.entity ? `${one.incident.entity} · ` : ''}{one.incident.metric}
             </a>
-            <span class="quiet">{text.oneCause.why(one.links, one.lead_hours)}</span>
+            <Direction of={one.incident.direction} />
             {cause.first_mover === one.incident.incident_id && <strong>{text.oneCause.first}</strong>}
+            <span class="quiet">{text.oneCause.why(one.links, one.lead_hours)}</span>
           </li>
         ))}
       </ul>

@@ -1,13 +1,14 @@
 import { useState } from 'preact/hooks';
-import { DAY, HOUR } from '../lib/format';
+import { DAY } from '../lib/format';
 import type { SeriesOf } from '../lib/incident-data';
+import { chartEnd } from '../lib/series';
 import { text } from '../texts';
 import { SmallMultiples } from './small-multiples';
 
 /** The other metrics of the same customer or entity around the incident, asked for when somebody opens the part. */
 export function OtherMetrics({ of, until }: { of: SeriesOf; until: number }) {
   const [open, setOpen] = useState(false);
-  const to = Math.min(Math.ceil(Date.now() / HOUR) * HOUR, until + DAY);
+  const to = chartEnd(until, DAY, Date.now());
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary><h2>{text.incident.others}</h2></summary>

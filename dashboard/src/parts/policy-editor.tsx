@@ -7,6 +7,7 @@ import { mergedPolicy, same } from '../lib/policy-merge';
 import { text } from '../texts';
 import { BacktestPreview } from './backtest-preview';
 import { PolicyFields } from './policy-fields';
+import { PolicyVersions } from './policy-versions';
 import { Time } from './time';
 
 /** Changes a policy. Nothing is saved over the change of another person: the editor then offers both ways on. */
@@ -60,7 +61,7 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
         {stored.version === 0 ? text.settings.unchanged : <><Time at={stored.updated_at} /> {stored.updated_by && text.settings.changed(stored.updated_by)}</>}
       </p>
       {!may && <p>{text.settings.readOnly}</p>}
-      <form onSubmit={save}>
+      <form class="card" onSubmit={save}>
         <fieldset disabled={!may || busy} class="bare">
           <PolicyFields form={form} onChange={setForm} ofOne={customer !== undefined} />
           {may && <div class="buttons"><button type="submit" class="primary">{text.settings.save}</button></div>}
@@ -81,7 +82,8 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
           <ul>{stored.remarks!.map(({ detail }) => <li key={detail}>{detail}</li>)}</ul>
         </>
       )}
-      {customer === undefined && <BacktestPreview policy={() => policyOf(form, stored.config)} />}
+      <BacktestPreview policy={() => policyOf(form, stored.config)} customer={customer} />
+      <PolicyVersions customer={customer} newest={stored.version} />
     </>
   );
 }

@@ -38,13 +38,14 @@ export function PolicyFields({ form, onChange, ofOne }: Props) {
           </label>
         )}
       </div>
+      <p class="quiet">{text.settings.sensitivityHint}</p>
       <fieldset class="inline">
         <legend>{text.settings.detectors}</legend>
         {[...new Set([...DETECTORS, ...form.detectors])].map((name) => (
           <label key={name}><input type="checkbox" checked={form.detectors.includes(name)} onChange={() => toggle(name)} /> {name}</label>
         ))}
-        <p class="quiet">{text.settings.detectorsHint}</p>
       </fieldset>
+      <p class="quiet">{text.settings.detectorsHint}</p>
       <h2>{text.settings.metrics}</h2>
       <OverrideTable metrics={form.metrics} onChange={(metrics) => set({ metrics })} />
       <h2>{text.settings.mutes}</h2>

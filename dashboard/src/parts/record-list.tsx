@@ -2,7 +2,6 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Acted, Kind, Verb } from '../lib/actions';
 import { verbsOf } from '../lib/actions';
 import { usePage } from '../lib/context';
-import { matching } from '../lib/filters';
 import { useQuery } from '../lib/hash';
 import { useKeys, useKeysOn } from '../lib/keys';
 import type { Pages } from '../lib/pages';
@@ -25,10 +24,12 @@ interface Props<T extends Acted> {
   idOf: (row: T) => string;
   textOf: (row: T) => string;
   csvPage: Parameters<typeof ExportButton>[0]['page'];
+  /** Orders in which the API answers. Others are those of the loaded rows. */
+  ofApi?: readonly string[];
 }
 
 /** A list of incidents or anomalies: order, text, choice of several rows, keys, and what to say without rows. */
-export function RecordList<T extends Acted>({ kind, title, empty, pages, columns, idOf, textOf, csvPage }: Props<T>) {
+export function RecordList<T extends Acted>({ kind, title, empty, pages, columns, idOf, textOf, csvPage, ofApi }: Props<T>) {
   const { rights } = usePage();
   const [query, change] = useQuery();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
@@ -37,8 +38,7 @@ export function RecordList<T extends Acted>({ kind, title, empty, pages, columns
   const [help, setHelp] = useState(false);
   const [keysOn, setKeysOn] = useKeysOn();
   const sorting = query.get('sort');
-  const words = query.get('text') ?? '';
-  const rows = useMemo(() => ordered(matching(pages.rows, words, textOf), columns, sorting), [pages.rows, words, columns, sorting]);
+  const rows = useMemo(() => ordered(pages.rows, columns, sorting), [pages.rows, columns, sorting]);
   const toggle = (id: string) => setChosen((before) => toggled(before, id));
   useEffect(() => setChosen((before) => (before.size === 0 ? before : new Set())), [query.toString()]);
 
@@ -72,7 +72,7 @@ export function RecordList<T extends Acted>({ kind, title, empty, pages, columns
       <div class="list-head">
         <p role="status" class="quiet">
           {message} {pages.rows.length > 0 && text.list.shown(rows.length, pages.rows.length, pages.more)}{' '}
-          {sorting && pages.more && text.list.sortedHere}
+          {sorting && !ofApi?.includes(sorting) && pages.more && text.list.sortedHere}
         </p>
         <button type="button" class="plain" onClick={() => setHelp(true)}>{text.keys.title}</button>
         <ExportButton name={`${kind}.csv`} page={csvPage} />

@@ -52,7 +52,7 @@ export function SummaryFacts({ summary }: { summary: Summary | null | undefined 
   );
 }
 
-function counted(counts: unknown): string | undefined {
+export function counted(counts: unknown): string | undefined {
   const entries = Object.entries((counts ?? {}) as Record<string, number>);
   return entries.length === 0 ? undefined : entries.map(([name, n]) => `${number(n)} ${name.replaceAll('_', ' ')}`).join(', ');
 }

@@ -6,6 +6,7 @@ import { apiFilters } from '../lib/filters';
 import { ms, number, quantity } from '../lib/format';
 import { useQuery } from '../lib/hash';
 import { usePages } from '../lib/pages';
+import { TYPES } from '../lib/types';
 import { Direction, Severity, State } from '../parts/badges';
 import { FilterBar } from '../parts/filter-bar';
 import { Heading } from '../parts/heading';
@@ -19,23 +20,6 @@ type AnomalyQuery = NonNullable<import('../api/schema').paths['/v1/anomalies']['
 
 const PAGE = 100;
 const STATES = ['open', 'acknowledged', 'resolved'];
-// The compiler says if docs/openapi.json names another type.
-const TYPES = Object.keys({
-  usage_anomaly: 0,
-  new_usage: 0,
-  shape_change: 0,
-  data_stopped: 0,
-  duration_spike: 0,
-  output_size_drop: 0,
-  error_rate_increase: 0,
-  new_error_type: 0,
-  consecutive_failures: 0,
-  spike_in_failures: 0,
-  performance_degradation: 0,
-  unusual_execution_time: 0,
-  pattern_deviation: 0,
-  resource_exhaustion: 0,
-} satisfies Record<Anomaly['type'], 0>);
 
 const columns: Column<Anomaly>[] = [
   { key: 'severity', head: text.list.severity, cell: (row) => <Severity of={row.severity} />, by: (row) => Number(row.severity === 'critical') },
@@ -52,7 +36,7 @@ const columns: Column<Anomaly>[] = [
   { key: 'value', head: text.list.value, cell: (row) => quantity(row.current_value, row.unit), number: true },
   { key: 'usual', head: text.list.usual, cell: (row) => quantity(row.baseline_mean, row.unit), number: true },
   { key: 'z', head: text.list.deviation, cell: (row) => number(row.z_score), by: (row) => Math.abs(row.z_score), number: true },
-  { key: 'detected', head: text.list.detected, cell: (row) => <Time at={row.detected_at} />, by: (row) => ms(row.detected_at) },
+  { key: 'detected', head: text.list.detected, cell: (row) => <Time at={row.detected_at} short />, by: (row) => ms(row.detected_at) },
 ];
 
 const idOf = (row: Anomaly) => row.anomaly_id;

@@ -2,9 +2,10 @@ import { useMemo, useState } from 'preact/hooks';
 import { pathId } from '../api/ids';
 import type { Schemas } from '../api/client';
 import { usePage } from '../lib/context';
-import { DAY, HOUR, ms, number, quantity } from '../lib/format';
+import { DAY, ms, number, quantity } from '../lib/format';
 import { ALL_CUSTOMERS, loadAnomaly, loadSeries, type Anomaly } from '../lib/incident-data';
 import { useLoad } from '../lib/load';
+import { chartEnd } from '../lib/series';
 import { Actions } from '../parts/actions';
 import { AffectedPart } from '../parts/affected';
 import { Direction, Severity, State } from '../parts/badges';
@@ -73,7 +74,7 @@ function AnomalyChart({ detail: { anomaly } }: { detail: Schemas['AnomalyDetail'
     source: anomaly.source ?? undefined,
     entity: anomaly.entity_path ?? undefined,
   };
-  const to = Math.min(Math.ceil(Date.now() / HOUR) * HOUR, span.to + DAY / 2);
+  const to = chartEnd(span.to, DAY / 2, Date.now());
   const loaded = useLoad((signal) => loadSeries(client, of, { from: span.from - 3 * DAY, to }, signal), [anomaly.anomaly_id]);
   return (
     <Section title={text.incident.chart}>

@@ -48,17 +48,23 @@ export function CustomerView({ id }: { id: string }) {
       {hasUsage && (
         <>
           <Section title={text.customer.metrics}><SmallMultiples of={{ customer: id }} period={period} /></Section>
-          <Section title={text.customer.week}><WeekMap customer={id} until={period.to} /></Section>
-          <Section title={text.customer.baselines}><BaselineTable customer={id} /></Section>
         </>
       )}
-      <EntityLinks customer={id} />
-      {rights.admin && !rights.customer && (
-        <Section title={text.customer.policy}>
-          <PolicySummary customer={id} />
-          <a href={`#/settings/${pathId(id)}`}>{text.customer.change}</a>
-        </Section>
-      )}
+      <div class="pair">
+        {hasUsage && (
+          <>
+            <Section title={text.customer.week}><WeekMap customer={id} until={period.to} /></Section>
+            <Section title={text.customer.baselines}><BaselineTable customer={id} /></Section>
+          </>
+        )}
+        <EntityLinks customer={id} />
+        {rights.admin && !rights.customer && (
+          <Section title={text.customer.policy}>
+            <PolicySummary customer={id} />
+            <a href={`#/settings/${pathId(id)}`}>{text.customer.change}</a>
+          </Section>
+        )}
+      </div>
     </article>
   );
 }

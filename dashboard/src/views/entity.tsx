@@ -52,7 +52,9 @@ function EntityPage({ source, names, customer }: { source: string; names: string
       <Section title={text.customer.metrics}>
         <SmallMultiples of={{ customer, source, entity: names }} period={period} />
       </Section>
-      <Section title={text.entity.usual}><Show of={usual}>{(found) => <Usual of={found} />}</Show></Section>
+      <div class="pair">
+        <Section title={text.entity.usual}><Show of={usual}>{(found) => <Usual of={found} />}</Show></Section>
+      </div>
     </article>
   );
 }

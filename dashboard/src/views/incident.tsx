@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { pathId } from '../api/ids';
 import { usePage } from '../lib/context';
 import { ms } from '../lib/format';
+import { useFresh } from '../lib/fresh';
 import { loadIncident, seriesOf, type Incident, type IncidentData } from '../lib/incident-data';
 import { useLoad } from '../lib/load';
 import { Actions } from '../parts/actions';
@@ -18,6 +19,7 @@ import { OtherMetrics } from '../parts/other-metrics';
 import { Section } from '../parts/section';
 import { Steps } from '../parts/steps';
 import { Timeline } from '../parts/timeline';
+import { Told } from '../parts/told';
 import { WhoseLinks } from '../parts/whose';
 import { text } from '../texts';
 
@@ -31,6 +33,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
   const { detail, anomalies, newest } = data;
   const [message, setMessage] = useState('');
   const { incident } = detail;
+  useFresh(incident, again);
   const anomaly = newest?.anomaly ?? anomalies[0];
   const of = seriesOf(incident, anomaly);
   const done = (said: string) => {
@@ -63,6 +66,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
         {anomaly && <AffectedPart anomaly={anomaly} />}
         <OneCause incident={incident} onDone={done} />
         <Section title={text.incident.timeline}><Timeline incident={incident} anomalies={anomalies} /></Section>
+        <Told incident={incident} />
         <Section title={text.incident.anomalies}><AnomalyLines of={anomalies} /></Section>
       </div>
       {of && <OtherMetrics of={of} until={ms(incident.last_window)} />}

@@ -6,6 +6,7 @@ import { apiFilters } from '../lib/filters';
 import { ms, number, quantity } from '../lib/format';
 import { useQuery } from '../lib/hash';
 import { usePages } from '../lib/pages';
+import { TYPES } from '../lib/types';
 import { Direction, Severity, State } from '../parts/badges';
 import { FilterBar } from '../parts/filter-bar';
 import { Heading } from '../parts/heading';
@@ -15,8 +16,11 @@ import { Time } from '../parts/time';
 import { text } from '../texts';
 
 type Incident = Schemas['Incident'];
+type IncidentSort = Schemas['IncidentSort'];
 
 const PAGE = 100;
+// Orders that the API knows, by how the address writes them.
+const SORTS: Record<string, IncidentSort> = { '-last': 'last_window', '-opened': 'opened_at', '-severity': 'severity', '-anomalies': 'anomalies' };
 const STATES = ['open', 'acknowledged', 'resolved', 'accepted', 'stale'];
 
 const columns: Column<Incident>[] = [
@@ -34,8 +38,8 @@ const columns: Column<Incident>[] = [
   { key: 'usual', head: text.list.usual, cell: (row) => quantity(row.latest.baseline_mean, row.unit), number: true },
   { key: 'z', head: text.list.deviation, cell: (row) => number(row.peak_z_score), by: (row) => Math.abs(row.peak_z_score), number: true },
   { key: 'anomalies', head: text.list.count, cell: (row) => number(row.anomalies), by: (row) => row.anomalies, number: true },
-  { key: 'opened', head: text.list.opened, cell: (row) => <Time at={row.opened_at} />, by: (row) => ms(row.opened_at) },
-  { key: 'last', head: text.list.lastWindow, cell: (row) => <Time at={row.last_window} />, by: (row) => ms(row.last_window) },
+  { key: 'opened', head: text.list.opened, cell: (row) => <Time at={row.opened_at} short />, by: (row) => ms(row.opened_at) },
+  { key: 'last', head: text.list.lastWindow, cell: (row) => <Time at={row.last_window} short />, by: (row) => ms(row.last_window) },
 ];
 
 const idOf = (row: Incident) => row.incident_id;
@@ -45,7 +49,7 @@ const textOf = (row: Incident) =>
 export function IncidentsView() {
   const { client } = usePage();
   const [query] = useQuery();
-  const { type: _, ...filters } = apiFilters(query);
+  const filters = { ...apiFilters(query), sort: SORTS[query.get('sort') ?? ''] };
   const asked = (cursor?: string) => ({ params: { query: { ...filters, limit: PAGE, cursor } as IncidentQuery } });
   const pages = usePages<Incident>(
     async (cursor, signal) => {
@@ -58,7 +62,7 @@ export function IncidentsView() {
   return (
     <>
       <Heading title={text.views.incidents} />
-      <FilterBar states={STATES} />
+      <FilterBar states={STATES} types={TYPES} />
       <RecordList
         kind="incidents"
         title={text.views.incidents}
@@ -67,6 +71,7 @@ export function IncidentsView() {
         columns={columns}
         idOf={idOf}
         textOf={textOf}
+        ofApi={Object.keys(SORTS)}
         csvPage={(cursor) => client.GET('/v1/incidents', { ...asked(cursor), headers: { accept: 'text/csv' }, parseAs: 'text' })}
       />
     </>

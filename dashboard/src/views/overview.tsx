@@ -4,6 +4,7 @@ import { pathId } from '../api/ids';
 import { usePage } from '../lib/context';
 import { useQuery } from '../lib/hash';
 import { useLoad } from '../lib/load';
+import { useSources } from '../lib/sources';
 import { CountBars } from '../parts/count-bars';
 import { DayBars } from '../parts/day-bars';
 import { Heading } from '../parts/heading';
@@ -23,9 +24,10 @@ export function OverviewView() {
   const [query, change] = useQuery();
   const asked = Number(query.get('days'));
   const days = DAYS.includes(asked) ? asked : DEFAULT_DAYS;
+  const source = query.get('source') ?? undefined;
   const trends = useLoad(
-    (signal) => dataOf(client.GET('/v1/anomalies/trends', { params: { query: { from: `now-${days}d`, top: 10 } }, signal })),
-    [days],
+    (signal) => dataOf(client.GET('/v1/anomalies/trends', { params: { query: { from: `now-${days}d`, top: 10, source } }, signal })),
+    [days, source],
   );
   const recent = useLoad(
     (signal) => dataOf(client.GET('/v1/incidents', { params: { query: { from: 'now-24h', limit: 10 } }, signal })),
@@ -43,7 +45,8 @@ export function OverviewView() {
           </button>
         ))}
       </div>
-      <Show of={trends}>{(found) => <TrendsPart trends={found} days={days} />}</Show>
+      <SourceChoice source={source} onChange={(chosen) => change({ source: chosen })} />
+      <Show of={trends}>{(found) => <TrendsPart trends={found} days={days} source={source} />}</Show>
       <Section title={text.overview.recent}>
         <Show of={recent}>{({ incidents }) => <IncidentLines of={incidents} empty={text.overview.noRecent} />}</Show>
       </Section>
@@ -51,14 +54,29 @@ export function OverviewView() {
   );
 }
 
-function TrendsPart({ trends, days }: { trends: Schemas['Trends']; days: number }) {
+function SourceChoice({ source, onChange }: { source: string | undefined; onChange: (source: string | undefined) => void }) {
+  const sources = useSources();
+  if (sources.length < 2) return null;
+  return (
+    <label class="field inline-field">
+      {text.list.source}
+      <select value={source ?? ''} onChange={(event) => onChange(event.currentTarget.value || undefined)}>
+        <option value="">{text.any}</option>
+        {sources.map(({ name }) => <option key={name}>{name}</option>)}
+      </select>
+    </label>
+  );
+}
+
+function TrendsPart({ trends, days, source }: { trends: Schemas['Trends']; days: number; source: string | undefined }) {
   if (trends.total === 0) return <Notice title={text.overview.noneInPeriod} />;
   const { words } = text;
-  const list = (filter: string) => `#/anomalies?from=now-${days}d&${filter}`;
+  const own = source ? `&source=${encodeURIComponent(source)}` : '';
+  const list = (filter: string) => `#/anomalies?from=now-${days}d${own}&${filter}`;
   return (
     <>
       <Section title={text.overview.byDay}>
-        <p class="quiet">{text.overview.total(trends.total)} · {text.overview.ofUsage}</p>
+        <p class="quiet">{text.overview.total(trends.total)}</p>
         <DayBars of={trends.by_day} />
       </Section>
       <div class="columns">
@@ -74,6 +92,11 @@ function TrendsPart({ trends, days }: { trends: Schemas['Trends']; days: number 
         <Section title={text.overview.byMetric}>
           <CountBars of={Object.entries(trends.by_metric).map(([name, count]) => ({ name, count, link: list(`metric=${encodeURIComponent(name)}`) }))} />
         </Section>
+        {!source && Object.keys(trends.by_source).length > 1 && (
+          <Section title={text.overview.bySource}>
+            <CountBars of={Object.entries(trends.by_source).map(([name, count]) => ({ name, count, link: list(`source=${encodeURIComponent(name)}`) }))} />
+          </Section>
+        )}
         <Section title={text.overview.byType}>
           <CountBars of={Object.entries(trends.by_type).map(([name, count]) => ({ name: words.type(name), count, link: list(`type=${encodeURIComponent(name)}`) }))} />
         </Section>

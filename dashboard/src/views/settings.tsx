@@ -4,6 +4,7 @@ import { usePage } from '../lib/context';
 import { navigate } from '../lib/hash';
 import { useLoad } from '../lib/load';
 import { loadPolicy } from '../lib/policy';
+import { Channels } from '../parts/channels';
 import { Heading } from '../parts/heading';
 import { Show } from '../parts/loaded';
 import { PolicyEditor } from '../parts/policy-editor';
@@ -19,6 +20,7 @@ export function SettingsView({ customer }: { customer?: string }) {
       {customer === undefined ? <OpenCustomer /> : <p><a href="#/settings">{text.settings.back}</a></p>}
       <p class="quiet">{text.settings.explain}</p>
       <Show of={loaded}>{(stored) => <PolicyEditor key={customer ?? ''} first={stored} customer={customer} />}</Show>
+      {customer === undefined && <Channels />}
     </>
   );
 }

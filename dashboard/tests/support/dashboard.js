@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { launch } from './browser.js';
 
-const setting = (name) => process.env[name] ?? assert.fail(`${name} is missing. \`make up\` writes it to .local/env`);
+export const setting = (name) => process.env[name] ?? assert.fail(`${name} is missing. \`make up\` writes it to .local/env`);
 
 export const address = () => setting('DASHBOARD_URL').replace(/\/?$/, '/');
 

@@ -19,30 +19,31 @@ import { Users } from './users.mjs';
 const AUDIENCE = 'meterflow';
 const RESOURCE = 'urn:meterflow:api';
 const SCOPES = ['anomalies:read', 'anomalies:write', 'anomalies:admin'];
-const CLIENT = 'meterflow-dashboard';
 const HOUR = 60 * 60;
+// The clients with the seconds for which their access tokens are valid. The second one is for tests of sessions that outlive a token.
+const CLIENTS = { 'meterflow-dashboard': HOUR / 4, 'meterflow-dashboard-brief': 20 };
 
 const [port, keyFile, keyId, usersFile] = process.argv.slice(2);
 const mount = `/${keyId}`;
 const users = new Users(JSON.parse(readFileSync(usersFile, 'utf8')));
 const provider = new Provider(`http://127.0.0.1:${port}${mount}`, {
   jwks: { keys: [{ ...createPrivateKey(readFileSync(keyFile)).export({ format: 'jwk' }), kid: keyId, use: 'sig', alg: 'RS256' }] },
-  clients: [{
-    client_id: CLIENT,
+  clients: Object.keys(CLIENTS).map((client_id) => ({
+    client_id,
     client_name: 'MeterFlow',
     token_endpoint_auth_method: 'none',
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     redirect_uris: ['http://127.0.0.1/'],
     post_logout_redirect_uris: ['http://127.0.0.1/'],
-  }],
+  })),
   scopes: ['openid', 'profile', 'offline_access'],
   claims: { openid: ['sub'], profile: ['name', 'preferred_username'] },
   // The page shows the name without another request.
   conformIdTokenClaims: false,
   pkce: { required: () => true },
   cookies: { keys: [randomBytes(32).toString('base64url')] },
-  ttl: { AccessToken: HOUR / 4, IdToken: HOUR / 4, RefreshToken: 12 * HOUR, Session: 12 * HOUR, Grant: 12 * HOUR, Interaction: HOUR },
+  ttl: { AccessToken: (_, token, client) => CLIENTS[client.clientId], IdToken: HOUR / 4, RefreshToken: 12 * HOUR, Session: 12 * HOUR, Grant: 12 * HOUR, Interaction: HOUR },
   findAccount: (_, name) => users.account(name),
   loadExistingGrant: grantOfUser,
   // A public client gets refresh tokens too. Each is used once, and ends with the session.
@@ -61,9 +62,7 @@ const provider = new Provider(`http://127.0.0.1:${port}${mount}`, {
       enabled: true,
       defaultResource: () => RESOURCE,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({
-        scope: SCOPES.join(' '), audience: AUDIENCE, accessTokenFormat: 'jwt', accessTokenTTL: HOUR / 4, jwt: { sign: { alg: 'RS256' } },
-      }),
+      getResourceServerInfo: () => ({ scope: SCOPES.join(' '), audience: AUDIENCE, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
     },
     revocation: { enabled: true },
     rpInitiatedLogout: {

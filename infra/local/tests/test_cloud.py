@@ -1,6 +1,11 @@
 import argparse
 import io
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 import unittest
 import zipfile
 from contextlib import redirect_stderr, redirect_stdout
@@ -106,6 +111,31 @@ class CommandLine(unittest.TestCase):
         cloud._purge(self.settings, keep_logs=False)
         self.assertEqual(sorted(entry.name for entry in self.settings.directory.iterdir()), ["test", "tools"])
         self.assertTrue((self.settings.directory / "test" / "clickhouse").exists())
+
+
+class Interrupted(unittest.TestCase):
+    """A program gets Ctrl-C as cloud.py does. What it still does and says is not cut off."""
+
+    def run_until_interrupted(self, program):
+        """Runs a Python program like `cloud.py run` does, in a group of its own, and sends Ctrl-C to both."""
+        code = "import subprocess, sys, cloud; sys.exit(cloud.guarded(lambda: cloud._wait_for(subprocess.Popen([sys.executable, '-c', sys.argv[1]]))))"
+        run = subprocess.Popen([sys.executable, "-c", code, program], cwd=Path(cloud.__file__).parent, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.assertEqual(run.stdout.readline(), "ready\n")
+        # A moment later cloud.py waits for sure.
+        time.sleep(0.3)
+        os.killpg(run.pid, signal.SIGINT)
+        said, _ = run.communicate(timeout=20)
+        return run.returncode, said
+
+    def test_a_program_ends_in_its_own_way(self):
+        program = ("import time\ntry:\n    print('ready', flush=True)\n    time.sleep(30)\n"
+                   "except KeyboardInterrupt:\n    time.sleep(1)\n    print('put away')")
+        self.assertEqual(self.run_until_interrupted(program), (0, "put away\n"))
+
+    def test_one_that_ctrl_c_kills_has_the_code_of_that(self):
+        program = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('ready', flush=True); time.sleep(30)"
+        self.assertEqual(self.run_until_interrupted(program), (cloud.INTERRUPTED, ""))
 
 
 class Steps(unittest.TestCase):

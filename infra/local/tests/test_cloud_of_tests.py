@@ -48,7 +48,8 @@ class Commands(unittest.TestCase):
             cloud_of_tests.main(["run-on-pages", "program", "--option"])
         self.assertEqual([call.args for call in called.call_args_list], [
             (["up"], settings.TEST), (["run", "--", "program", "--option"], settings.TEST),
-            (["deploy", "--name-prefix", "pages", "--database", "pages"], settings.TEST),
+            (["deploy", "--name-prefix", "pages", "--database", "pages", "--catalog-file", str(cloud_of_tests.CATALOG_OF_PAGES)],
+             settings.TEST),
             (["run", "--name-prefix", "pages", "--", "program", "--option"], settings.TEST),
         ])
 
