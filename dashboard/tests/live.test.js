@@ -18,9 +18,13 @@ test('the panel lists what is critical now, updates itself each 15 seconds, and 
   await page.waitForTimeout(500);
   const first = asked;
 
+  // The requests of a busy machine arrive late.
+  const becomes = async (count) => {
+    for (let tries = 0; tries < 100 && asked - first < count; tries += 1) await new Promise((done) => setTimeout(done, 100));
+    return asked - first;
+  };
   await page.clock.runFor(46_000);
-  await page.waitForTimeout(500);
-  assert.equal(asked - first, 3);
+  assert.equal(await becomes(3), 3);
 
   const hide = (hidden) =>
     page.evaluate((value) => {
@@ -32,8 +36,7 @@ test('the panel lists what is critical now, updates itself each 15 seconds, and 
   await page.waitForTimeout(500);
   assert.equal(asked - first, 3, 'nothing is asked in a hidden tab');
   await hide(false);
-  await page.waitForTimeout(500);
-  assert.equal(asked - first, 4, 'a shown tab is updated at once');
+  assert.equal(await becomes(4), 4, 'a shown tab is updated at once');
 });
 
 test('what opened since the last visit is counted, and no longer after it was seen', async () => {
