@@ -48,7 +48,7 @@ test('a node has a page below its workflow', async () => {
 
 test('filters by source and entity are asked of the API', async () => {
   await openList(page, '#/incidents');
-  await page.getByLabel('Source').selectOption('executions');
+  await page.getByRole('combobox', { name: 'Source', exact: true }).selectOption('executions');
   await page.getByLabel('Entity').fill('invoice-export');
   await page.getByLabel('Entity').press('Enter');
   await page.waitForFunction(() => {
