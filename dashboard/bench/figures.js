@@ -40,7 +40,7 @@ async function ofList() {
   const answered = [];
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     await go(page, '#/runs');
-    await page.getByRole('heading', { name: 'Runs' }).waitFor();
+    await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
     first.push(await page.evaluate(async () => {
       const start = performance.now();
       location.hash = '#/incidents';

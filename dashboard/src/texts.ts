@@ -277,6 +277,7 @@ export const text = {
   told: {
     title: 'Who was told',
     nobody: 'Nobody was told by an alert of its own.',
+    noChannel: 'by no channel',
     channel: (name: string, state: string) => `${name} ${state}`,
   },
   channels: {
@@ -425,6 +426,7 @@ export const text = {
     readOnly: 'Your account may not change policies.',
     invalid: (field: string) => `${field}: write a number.`,
     versions: 'Versions',
+    noVersions: 'Nobody has written a policy yet.',
     content: 'The policy',
     remarks: 'Remarks',
     preview: 'Preview',

@@ -30,7 +30,8 @@ async function startRun() {
   await go(page, '#/runs');
   await page.getByLabel('Dry run: write and publish nothing').uncheck();
   await page.getByRole('button', { name: 'Start', exact: true }).click();
-  await page.getByText('completed', { exact: true }).first().waitFor({ timeout: 60_000 });
+  const own = page.locator('section', { has: page.getByRole('heading', { name: 'Start a run' }) });
+  await own.getByText('completed', { exact: true }).waitFor({ timeout: 60_000 });
 }
 
 test('two false alarms raise the threshold in the run that is started next, and the page says by whose feedback', async () => {

@@ -42,14 +42,16 @@ describe('filters', () => {
   test('a text narrows the list', async () => {
     const customer = (await texts('Customer'))[0];
     await page.getByLabel('Text').fill(customer);
-    await page.waitForFunction((wanted) => [...document.querySelectorAll('td[data-label="Customer"]')].every((cell) => cell.textContent === wanted), customer);
-    assert.ok((await texts('Customer')).length > 0);
+    await page.waitForFunction((wanted) => {
+      const found = [...document.querySelectorAll('td[data-label="Customer"]')];
+      return found.length > 0 && found.every((cell) => cell.textContent === wanted);
+    }, customer);
   });
 
   test('leaving the view from a field does not lead back', async () => {
     await page.getByLabel('Customer', { exact: true }).fill('cust');
     await page.getByRole('link', { name: 'Runs' }).click();
-    await page.getByRole('heading', { name: 'Runs' }).waitFor();
+    await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
     await page.getByLabel('Text').waitFor({ state: 'detached' });
     assert.match(page.url(), /#\/runs$/);
   });

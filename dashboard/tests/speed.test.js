@@ -25,7 +25,7 @@ test('a list of a thousand incidents is shown soon, and keys answer soon', async
     return route.fulfill({ json: { incidents, next_cursor: from + 100 < ROWS ? String(from + 100) : null } });
   });
   await go(page, '#/runs');
-  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
   const painted = await page.evaluate(async () => {
     const start = performance.now();
     location.hash = '#/incidents';

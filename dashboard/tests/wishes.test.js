@@ -21,10 +21,10 @@ const numberOf = (text) => Number(text.replace(/\D/g, ''));
 test('wish 1, a list with filters: several filters narrow it together, and the address keeps them', async () => {
   await openList(page, '#/incidents');
   const before = await page.locator('table.records tbody tr').count();
-  await page.getByLabel('Source').selectOption('usage');
-  await page.getByLabel('Severity').selectOption('critical');
-  await page.getByLabel('Direction').selectOption('drop');
-  await page.getByLabel('Metric').selectOption('bandwidth');
+  await page.getByRole('combobox', { name: 'Source', exact: true }).selectOption('usage');
+  await page.getByRole('combobox', { name: 'Severity', exact: true }).selectOption('critical');
+  await page.getByRole('combobox', { name: 'Direction', exact: true }).selectOption('drop');
+  await page.getByRole('combobox', { name: 'Metric', exact: true }).selectOption('bandwidth');
   await page.waitForFunction(() => {
     const of = (name) => [...document.querySelectorAll(`td[data-label="${name}"]`)].map((cell) => cell.textContent);
     return of('Metric').length > 0 && of('Metric').every((text) => text === 'bandwidth') && of('Direction').every((text) => text.includes('Drop'));

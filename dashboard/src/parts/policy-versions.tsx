@@ -33,7 +33,7 @@ export function PolicyVersions({ customer, newest }: { customer: string | undefi
         {(first) => {
           const all = [first, ...older];
           const last = all.at(-1)!.next_before;
-          return first.versions.length === 0 ? <p class="quiet">{text.settings.unchanged}</p> : (
+          return first.versions.length === 0 ? <p class="quiet">{text.settings.noVersions}</p> : (
             <>
               <ol class="timeline">
                 {all.flatMap(({ versions }) => versions).map((one) => <Version key={one.version} of={one} />)}

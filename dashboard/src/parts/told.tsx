@@ -32,6 +32,7 @@ export function Told({ incident }: { incident: Incident }) {
                   <strong>{text.words.event[alert.event] ?? alert.event}</strong>
                   <span class="quiet"><Time at={alert.at} /></span>
                   {alert.state !== 'sent' && <span>{text.words.alert[alert.state] ?? alert.state}</span>}
+                  {alert.state === 'sent' && alert.deliveries.length === 0 && <span class="quiet">{text.told.noChannel}</span>}
                   {alert.deliveries.map(({ channel, state, ended_at }) => (
                     <span key={channel} class="told">
                       {text.told.channel(channel, text.words.delivery[state] ?? state)} {ended_at !== null && <Time at={ended_at} />}

@@ -32,14 +32,14 @@ export function RunsView() {
       <Show of={loaded}>
         {(status) => (
           <>
-            <div class="columns">
+            <div class="pair">
               <Section title={text.runs.health}><HealthFacts status={status} /></Section>
+              <Section title={text.runs.freshness}><SourceHealth of={status.sources} /></Section>
               <Section title={text.runs.last}><RunCard run={status.last_run} /></Section>
               {status.last_completed_run?.run_id !== status.last_run?.run_id && (
                 <Section title={text.runs.lastCompleted}><RunCard run={status.last_completed_run} /></Section>
               )}
               {rights.write && <Section title={text.runs.start}><StartRun onDone={done} /></Section>}
-              <Section title={text.runs.freshness}><SourceHealth of={status.sources} /></Section>
               <Precision of={status.precision} />
             </div>
           </>

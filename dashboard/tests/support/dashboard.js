@@ -76,7 +76,7 @@ export async function openList(page, view) {
   await go(page, '#/runs');
   const route = view.startsWith('#/anomalies') ? '/v1/anomalies?' : '/v1/incidents?';
   const answered = page.waitForResponse((response) => response.url().includes(route) && response.url().includes('limit=100'));
-  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
   await go(page, view);
   await answered;
   return rows(page);
