@@ -36,7 +36,7 @@ def demo(options: argparse.Namespace) -> None:
     # The hour after the usage must be over, too.
     end = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     labels_file = stack.settings.directory / "demo" / "planted.json"
-    api.require_default_policy(stack)
+    api.set_prices(stack)
 
     heading(f"1. Usage of {usage.CUSTOMERS} customers in ClickHouse, {usage.DAYS} days up to {rfc3339(end)}")
     labels = prepare(stack, end, labels_file)
@@ -59,6 +59,7 @@ def demo(options: argparse.Namespace) -> None:
     heading("5. The incidents, and the alerts on them")
     opened = incidents.belonging_to(found, findings.stored_incidents(stack, usage.CUSTOMER_IDS))
     say("\n".join(incident_lines(found, opened)))
+    say("\n".join(incidents.most_expensive(opened)))
     show_alert(stack, summary, end)
     require_success(result, summary, found, labels_file)
     incidents.require_told(found, opened, findings.digests(stack, end))

@@ -52,7 +52,7 @@ const FILTERS: [&str; 11] = [
 ];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 43] = [
+const COLUMNS: [&str; 45] = [
     "anomaly_id",
     "type",
     "customer_id",
@@ -96,6 +96,8 @@ const COLUMNS: [&str; 43] = [
     "catalog_version",
     "config_version",
     "expires_at",
+    "cost.amount",
+    "cost.currency",
 ];
 
 #[derive(Serialize, ToSchema)]

@@ -41,7 +41,7 @@ const FILTERS: [&str; 9] =
     ["customer_id", "metric", "source", "entity", "severity", "direction", "state", "from", "to"];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 27] = [
     "incident_id",
     "customer_id",
     "entity",
@@ -66,6 +66,9 @@ const COLUMNS: [&str; 24] = [
     "last_page.window_end",
     "last_page.single",
     "expires_at",
+    "cost.so_far",
+    "cost.a_month",
+    "cost.currency",
 ];
 
 #[derive(Serialize, ToSchema)]
