@@ -17,6 +17,9 @@ from local_stack import CloudError, LocalStack, count, say, shown, table
 
 Record = Dict[str, object]
 
+# What a call and a millisecond of computing cost, in USD. Like the customers, they are made up.
+PRICES = {"api_calls": {"price": 0.0004}, "compute_time": {"price": 0.00002}}
+
 # Few enough that the demo's anomalies fill more than one page.
 PAGE = 20
 SHOWN = 5
@@ -61,6 +64,16 @@ class Api:
                              f"Its log is in {self._log}")
         return answer
 
+    def put(self, path: str, document: Record, version: int) -> None:
+        """Replaces a document that has this version."""
+        headers = {**self._headers, "Content-Type": "application/json", "If-Match": f'"{version}"'}
+        request = urllib.request.Request(f"{self._url}{path}", json.dumps(document).encode(), headers, method="PUT")
+        try:
+            with self._opener.open(request, timeout=30):
+                pass
+        except OSError as error:
+            raise CloudError(f"PUT {path} failed: {error}\nIts log is in {self._log}") from None
+
     def listed(self, kind: str, **query: object) -> Tuple[List[Record], int]:
         """All anomalies, or incidents, of a filter, and the number of list pages."""
         found, pages, cursor = [], 0, {}
@@ -73,17 +86,21 @@ class Api:
             cursor = {"cursor": page["next_cursor"]}
 
 
-def require_default_policy(stack: LocalStack) -> None:
-    """The planted anomalies fit the thresholds of the catalog. With other thresholds the demo would fail for no visible
-    reason.
+def set_prices(stack: LocalStack) -> None:
+    """Prices of two metrics, so that incidents tell what they cost.
+
+    The planted anomalies fit the thresholds of the catalog. With other thresholds the demo would fail for no visible reason.
     """
-    policy = Api(stack, "API_TOKEN_ADMIN").expect("/v1/config")
-    if policy["config"]["metrics"]:
+    operator = Api(stack, "API_TOKEN_ADMIN")
+    policy = operator.expect("/v1/config")
+    if any(set(change) - {"price"} for change in policy["config"]["metrics"].values()):
         raise CloudError("A policy changes the thresholds of the check for all customers, so that it finds something else "
                          "than was planted. Take it back, then run `make demo` again:\n"
                          f"  set -a; . {shown(stack.env_file)}; set +a\n"
                          '  curl -X PUT -H "Host: $API_HOST" -H "Authorization: Bearer $API_TOKEN_ADMIN" '
                          f"-H 'If-Match: \"{policy['version']}\"' -d '{{}}' \"$API_URL/v1/config\"")
+    if policy["config"]["metrics"] != PRICES:
+        operator.put("/v1/config", {**policy["config"], "metrics": PRICES}, policy["version"])
 
 
 def show(stack: LocalStack, found: List[Record], opened: List[Record], end: datetime) -> None:

@@ -42,7 +42,7 @@ def demo(options: argparse.Namespace) -> None:
     if options.live and live.is_under_way(stack, labels):
         heading(f"The usage that was planted up to {labels['end']} goes on")
         return live.go_on(stack, parsed(labels["end"]))
-    api.require_default_policy(stack)
+    api.set_prices(stack)
 
     heading(f"1. Usage of {usage.CUSTOMERS} customers in ClickHouse, {usage.DAYS} days up to {rfc3339(end)}")
     labels = prepare(stack, end, labels_file)
@@ -65,6 +65,7 @@ def demo(options: argparse.Namespace) -> None:
     heading("5. The incidents, and the alerts on them")
     opened = incidents.belonging_to(found, findings.stored_incidents(stack, usage.CUSTOMER_IDS))
     say("\n".join(incident_lines(found, opened)))
+    say("\n".join(incidents.most_expensive(opened)))
     show_alert(stack, summary, end)
     require_success(result, summary, found, labels_file)
     incidents.require_told(found, opened, findings.digests(stack, end))

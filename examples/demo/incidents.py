@@ -55,6 +55,19 @@ def tally(incidents: List[Record]) -> str:
     )
 
 
+def most_expensive(incidents: List[Record]) -> List[str]:
+    """The three incidents of the highest cost a month, or of the most usage that is missing. Others have no price."""
+    priced = [incident for incident in incidents if "cost" in incident]
+    priced.sort(key=lambda incident: -abs(float(incident["cost"]["a_month"])))
+    lines = ["", "The most expensive, by the prices that the demo set (docs/money.md):"] if priced else []
+    for incident in priced[:3]:
+        so_far, a_month = (float(incident["cost"][name]) for name in ("so_far", "a_month"))
+        verb = "misses" if so_far < 0 else "costs"
+        lines.append(f"  {incident['customer_id']} {incident['metric']} {incident['direction']}: {verb} {abs(so_far):,.2f} "
+                     f"{incident['cost']['currency']} so far, {abs(a_month):,.0f} a month at this rate")
+    return lines
+
+
 def require_told(found: List[Record], incidents: List[Record], digests: List[Record]) -> None:
     """The demo fails unless each anomaly but a first use has its incident, and people were notified once of each critical one
     that does not recur.

@@ -151,6 +151,16 @@ class Incidents(unittest.TestCase):
     def test_those_of_the_anomalies_are_told_from_others(self):
         self.assertEqual(incidents.belonging_to(self.found, [*self.opened, incident("other")]), self.opened)
 
+    def test_the_most_expensive_incidents_come_first(self):
+        def priced(customer, so_far, a_month):
+            cost = {"so_far": so_far, "a_month": a_month, "currency": "USD"}
+            return {**incident(customer), "metric": "api_calls", "direction": "spike", "cost": cost}
+
+        lines = incidents.most_expensive([incident("x"), priced("a", 1.5, 45), priced("b", -80.25, -2435), priced("c", 0.5, 15)])
+        self.assertEqual([line.split()[0] for line in lines[2:]], ["b", "a", "c"])
+        self.assertIn("misses 80.25 USD so far, 2,435 a month at this rate", lines[2])
+        self.assertEqual(incidents.most_expensive([incident("x")]), [])
+
     def test_they_are_counted(self):
         self.assertEqual(incidents.tally(self.opened), "2 critical and 1 warning are open")
         self.assertEqual(incidents.tally([*self.opened, incident("d", state="resolved")]),

@@ -101,15 +101,23 @@ class Showing(unittest.TestCase):
 class Policies(unittest.TestCase):
     stack = SimpleNamespace(env_file=Path(".local/env"))
 
-    def require(self, metrics):
+    def set(self, metrics):
+        """The documents that are put where a policy has these metrics."""
+        puts = []
         answer = {"version": 3, "config": {"metrics": metrics, "mutes": [{"reason": "planned"}]}}
-        with mock.patch.object(api, "Api", lambda *_: SimpleNamespace(expect=lambda path: answer)):
-            api.require_default_policy(self.stack)
+        gateway = SimpleNamespace(expect=lambda path: answer, put=lambda *document: puts.append(document))
+        with mock.patch.object(api, "Api", lambda *_: gateway):
+            api.set_prices(self.stack)
+        return puts
+
+    def test_prices_are_set_once_and_leave_the_rest_of_the_policy(self):
+        config = {"metrics": api.PRICES, "mutes": [{"reason": "planned"}]}
+        self.assertEqual(self.set({}), [("/v1/config", config, 3)])
+        self.assertEqual(self.set(api.PRICES), [])
 
     def test_thresholds_of_a_policy_are_refused_with_what_to_do(self):
-        self.require({})
         with self.assertRaises(CloudError) as raised:
-            self.require({"api_calls": {"threshold": 4}})
+            self.set({"api_calls": {"threshold": 4}})
         self.assertIn("""-H 'If-Match: "3"' -d '{}' "$API_URL/v1/config\"""", str(raised.exception))
 
 

@@ -8,6 +8,7 @@ use catalog::{Policies, Shard, StoredPolicy};
 use detection::Policy;
 use detection::incident::{Incident, Seen, Subject};
 use detector::App;
+use detector::budgets::{Asked, UsedSince};
 use detector::candidate::{Candidate, of_assessment};
 use detector::known::Known;
 use detector::ledger::Ledger;
@@ -180,6 +181,11 @@ impl Ledger for Books<'_> {
     ) -> anyhow::Result<Spool<Candidate>> {
         self.ask(Call::Usage { end: pass.window.end() }).await?;
         self.judge(pass, known)
+    }
+
+    /// Nobody in the simulation has a budget.
+    async fn used_in_months(&self, _: Pass<'_>, _: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>> {
+        Ok(Vec::new())
     }
 
     async fn incidents_since(

@@ -51,8 +51,14 @@ fn made(
 ) -> Result<Incident> {
     let (customer_id, metric) = (CustomerId::new(customer)?, MetricName::new(metric)?);
     let figures = Figures { current_value: 9e3, baseline_mean: 1e3, baseline_stddev: 10.0, z_score: 100.0 };
-    let observation =
-        Observation { window_end: end, seen: Sight::Anomalous(severity), figures, seen_by: 24, change: None };
+    let observation = Observation {
+        window_end: end,
+        seen: Sight::Anomalous(severity),
+        figures,
+        seen_by: 24,
+        change: None,
+        cost: None,
+    };
     let rules = Rules {
         resolve_after: 2,
         reopen_within: hours(6),

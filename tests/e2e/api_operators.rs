@@ -71,7 +71,9 @@ async fn incidents_are_sorted_as_asked_and_paged() -> Result<()> {
     run(&app, &for_one("c00002", before)?).await?;
     run(&app, &hourly(END)).await?;
     let api = world.api().await?;
-    for (sort, expected) in [("anomalies", 3), ("opened_at", 3), ("severity", 3), ("last_window", 3)] {
+    for (sort, expected) in
+        [("anomalies", 3), ("opened_at", 3), ("severity", 3), ("last_window", 3), ("cost", 3)]
+    {
         let whole = api.read(&format!("/v1/incidents?sort={sort}")).await?;
         let whole = whole["incidents"].as_array().context("incidents")?.clone();
         assert_eq!(whole.len(), expected, "{sort}");

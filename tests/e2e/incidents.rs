@@ -1,6 +1,6 @@
 //! Incidents over many runs: one page for one event, whatever happens to the runs.
 
-mod kills;
+pub(crate) mod kills;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};

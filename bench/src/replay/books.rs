@@ -10,6 +10,7 @@ use catalog::{Policies, Shard, StoredPolicy};
 use detection::incident::{Page, Subject};
 use detection::{ALL_CUSTOMERS, CustomerId, Direction, MetricName, Policy, TimeZone};
 use detector::App;
+use detector::budgets::{Asked, UsedSince};
 use detector::candidate::{Candidate, Judged};
 use detector::known::Known;
 use detector::ledger::Ledger;
@@ -124,6 +125,11 @@ impl Ledger for Books<'_> {
             stopped::candidate(known, &together).iter().try_for_each(|of_all| candidates.push(of_all))?;
         }
         Ok(candidates)
+    }
+
+    /// Nobody in a replay has a budget.
+    async fn used_in_months(&self, _: Pass<'_>, _: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>> {
+        Ok(Vec::new())
     }
 
     async fn incidents_since(

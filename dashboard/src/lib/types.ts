@@ -6,6 +6,8 @@ export const TYPES = Object.keys({
   new_usage: 0,
   shape_change: 0,
   data_stopped: 0,
+  budget_share: 0,
+  budget_pace: 0,
   duration_spike: 0,
   output_size_drop: 0,
   error_rate_increase: 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalog::{Aggregate, MetricSpec};
 use catalog::{Policies, Said, Shard};
 use detection::incident::{self, Incident};
-use detection::{Age, BaselineDays, CustomerId, Direction, Excluded, Series, Window};
+use detection::{Age, BaselineDays, CustomerId, Direction, Excluded, Mark, Series, Window};
 use futures::future::try_join_all;
 use futures::try_join;
 use jiff::Timestamp;
@@ -123,7 +123,11 @@ pub(crate) async fn incidents_of(
     let mut all = Vec::with_capacity(customers.len());
     for some in customers.chunks(CONCURRENT_CUSTOMERS) {
         let read = try_join_all(some.iter().map(|customer| app.store.incidents_of(customer, now))).await?;
-        let incidents = read.into_iter().map(|items| items.into_iter().map(|item| item.incident).collect());
+        // The incidents of budgets are of no series.
+        let is_of_series = |incident: &Incident| Mark::of_subject(&incident.subject).is_none();
+        let incidents = read
+            .into_iter()
+            .map(|items| items.into_iter().map(|item| item.incident).filter(is_of_series).collect());
         all.extend(some.iter().cloned().zip(incidents));
     }
     Ok(all)

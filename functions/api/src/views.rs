@@ -1,6 +1,6 @@
 //! Shapes of answers that several routes share.
 
-use detection::{AnomalyKind, Deed, Direction, Evidence, Severity, State, Window};
+use detection::{AnomalyKind, Cost, Deed, Direction, Evidence, Severity, State, Window};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{AlertState, AnomalyItem, HistoryEntry};
@@ -70,6 +70,9 @@ pub(crate) struct AnomalyView {
     /// How many earlier incidents of the series its incident repeats. Then nobody is paged for a day. Absent if it repeats none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurring: Option<u32>,
+    /// What its window costs beyond the usual. Absent if its metric had no price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// The reason of the mute that covered the anomaly. For operators only.
     #[schema(required = true)]
     pub mute_reason: Option<String>,
@@ -128,6 +131,7 @@ impl AnomalyView {
             alert_state: item.alert_state,
             incident_id: item.incident_id.map(|id| id.to_string()),
             recurring: item.recurring,
+            cost: item.cost,
             mute_reason: item.mute_reason.filter(|_| !caller.is_customer()),
             catalog_version: item.catalog_version,
             config_version: item.config_version,

@@ -10,6 +10,7 @@ use platform::emf::RunFigures;
 use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
 use crate::app::App;
+use crate::budgets::{Asked, UsedSince};
 use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::ledger::Ledger;
@@ -49,6 +50,11 @@ impl Ledger for App {
             candidates.push(&candidate)?;
         }
         Ok(candidates)
+    }
+
+    async fn used_in_months(&self, pass: Pass<'_>, asked: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>> {
+        let name = format!("{}-budgets", pass.writer.run_id);
+        Ok(self.usage.months(&asked.request(&self.catalog, &name, pass.deadline)).await?)
     }
 
     async fn incidents_since(

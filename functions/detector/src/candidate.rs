@@ -4,7 +4,8 @@ use detection::incident::{Incident, Observation, Seen, verdict_beside};
 use detection::model::{HourModel, Profile};
 use detection::{
     ALL_CUSTOMERS, About, Assessment, Calendar, Comparison, CustomerId, Direction, Explanation, Finding,
-    Hour, Hours, Mute, Recent, Settings, Together, Verdict, assess, assess_without, ensemble, entity,
+    Hour, Hours, Mute, Recent, Settings, Together, Verdict, WindowCost, assess, assess_without, ensemble,
+    entity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub struct Candidate {
     pub comparison: Option<Comparison>,
     /// None for a first use, and without a verdict.
     pub explanation: Option<Box<Explanation>>,
+    /// What its window costs. None without a price, and without an anomaly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<WindowCost>,
     /// The events behind it. None for the usage of customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Box<About>>,
@@ -195,11 +199,23 @@ pub fn of_assessment(
     };
     // A first use has no window of a model.
     let explanation = (assessment.hours > 0).then(|| assessment.explanation());
-    let candidates =
+    let mut candidates =
         candidates(known, customer_id, metric, &assessment.verdict, explanation.as_ref(), observe);
+    let cost = cost(pass, settings, &assessment);
+    for candidate in candidates.iter_mut().filter(|candidate| candidate.finding().is_some()) {
+        candidate.cost = cost;
+    }
     let verdict =
         verdict_beside(&assessment, settings, pass.window.end(), |direction| incidents.course(direction));
     Judged { verdict, candidates, newest: Together::of(&assessment) }
+}
+
+/// What the window that spoke costs beyond the usual. A first use is all beyond.
+fn cost(pass: Pass<'_>, settings: &Settings, assessment: &Assessment) -> Option<WindowCost> {
+    let (price, Verdict::Anomalous(finding)) = (settings.price()?, &assessment.verdict) else { return None };
+    let hours = if assessment.hours > 0 { assessment.hours } else { usize::from(Incident::DAY) };
+    let figures = (finding.comparison.current, assessment.expected);
+    WindowCost::new(figures, hours, price, pass.app.catalog.currency())
 }
 
 /// The views of both directions that are stored or may change an incident.
@@ -229,6 +245,7 @@ fn candidates(
                 change,
                 comparison,
                 explanation: explanation.cloned().map(Box::new),
+                cost: None,
                 about: None,
             });
         }

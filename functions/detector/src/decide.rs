@@ -226,8 +226,8 @@ pub(crate) fn by_customer(
 
 pub(crate) fn observation(pass: Pass<'_>, candidate: &Candidate) -> Observation {
     let figures = candidate.comparison.as_ref().map_or(Figures::NONE, Figures::of);
-    let Candidate { seen, seen_by, change, .. } = *candidate;
-    Observation { window_end: pass.window.end(), seen, figures, seen_by, change }
+    let Candidate { seen, seen_by, change, cost, .. } = *candidate;
+    Observation { window_end: pass.window.end(), seen, figures, seen_by, change, cost }
 }
 
 pub(crate) fn subject(app: &App, candidate: &Candidate) -> Subject {

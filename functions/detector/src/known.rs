@@ -1,22 +1,23 @@
 //! The incidents that a run knows when it begins: incidents that may go on or end, and incidents whose hours models leave
 //! out. An incident may change before the run writes to it. Then the run decides again.
 //!
-//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 168 more
+//! There may be hundreds of thousands of incidents, and nearly all are past. A run keeps 32 bytes of each, and 176 more
 //! of one that may go on. Customers are kept as keyed hashes of 128 bits. Texts stay in the store, and are read again
 //! for the few incidents that change.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use catalog::Catalog;
-use detection::incident::{self, Course, Incident, IncidentId, Rules, Subject};
-use detection::{Direction, Hour, Window};
+use detection::incident::{self, Course, Incident, Rules, Subject};
+use detection::{Direction, Hour, Mark, Window};
 use store::IncidentItem;
 
 mod kept;
 mod latest;
 
-use kept::Kept;
+use kept::{Kept, Rare};
 pub(crate) use latest::Latest;
 
 pub struct Known {
@@ -28,10 +29,12 @@ pub struct Known {
     entries: Vec<Entry>,
     /// The incidents that may go on.
     kept: Vec<Kept>,
-    /// The incidents whose page tells of one that may go on, by the places that those have.
-    stories: Vec<IncidentId>,
+    /// What few of them have, by the places that they know.
+    rare: Rare,
     /// The hours of incidents that people confirmed, by customer and metric. They are few.
     confirmed: Vec<Confirmed>,
+    /// The incidents of budgets, which are of no series.
+    budgets: HashMap<Subject, IncidentItem>,
 }
 
 /// The known incidents of one customer and metric.
@@ -88,17 +91,34 @@ impl Known {
             hashers,
             entries: Vec::new(),
             kept: Vec::new(),
-            stories: Vec::new(),
+            rare: Rare::default(),
             confirmed: Vec::new(),
+            budgets: HashMap::new(),
         }
     }
 
     /// Adds an incident. Incidents of metrics that left the catalog are ignored.
     pub(crate) fn see(&mut self, item: &IncidentItem, catalog: &Catalog) {
-        let metric = &item.incident.subject.metric;
+        let Subject { metric, .. } = &item.incident.subject;
+        if Mark::of_subject(&item.incident.subject).is_some() && catalog.entities().is_none() {
+            return self.see_budget(item);
+        }
         if let Some(metric) = catalog.metrics().iter().position(|spec| spec.name == *metric) {
             self.add(item, metric);
         }
+    }
+
+    /// Adds the incident of a budget. The index may show it twice, and the greater version is the later one.
+    fn see_budget(&mut self, item: &IncidentItem) {
+        let known = self.budgets.get(&item.incident.subject);
+        if known.is_none_or(|known| known.version < item.version) {
+            self.budgets.insert(item.incident.subject.clone(), item.clone());
+        }
+    }
+
+    /// The incidents of budgets, by subject.
+    pub(crate) fn budgets(&self) -> &HashMap<Subject, IncidentItem> {
+        &self.budgets
     }
 
     /// Adds the hours of an incident that people confirmed.
@@ -115,11 +135,7 @@ impl Known {
         let is_past = incident.is_past(self.window.end(), &self.rules) && !self.may_hold(incident);
         let past = is_past.then(|| Last::past(incident, *version)).flatten();
         let last = past.unwrap_or_else(|| {
-            let story = incident.story.clone().map(|story| {
-                self.stories.push(story);
-                self.stories.len() - 1
-            });
-            self.kept.push(Kept::of(item, story));
+            self.kept.push(Kept::of(item, &mut self.rare));
             // Memory cannot hold so many incidents.
             Last::Kept(u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX))
         });
@@ -193,9 +209,7 @@ impl<'a> OfSeries<'a> {
         match self.last(subject.direction)? {
             Last::No => None,
             Last::Past { opened_at, version } => Some(Latest::past(subject, opened_at, version)),
-            Last::Kept(_) => {
-                self.kept(subject.direction).map(|kept| kept.latest(subject, &self.known.stories))
-            }
+            Last::Kept(_) => self.kept(subject.direction).map(|kept| kept.latest(subject, &self.known.rare)),
         }
     }
 

@@ -12,6 +12,7 @@ use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
 use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
+use crate::budgets::{Asked, UsedSince};
 use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::pass::Pass;
@@ -31,6 +32,8 @@ pub trait Ledger {
         known: &Known,
         figures: &mut RunFigures,
     ) -> anyhow::Result<Spool<Candidate>>;
+    /// What customers used in the month so far, of metrics that have budgets.
+    async fn used_in_months(&self, pass: Pass<'_>, asked: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>>;
     /// Hands over incidents one by one, so that memory never holds all of them as they are stored.
     ///
     /// For an old window, `now` is that window's end. Items of such a run are born expired, and the run must find them

@@ -19,6 +19,7 @@
 mod app;
 mod aws;
 mod backtest;
+pub mod budgets;
 pub mod calendars;
 pub mod candidate;
 mod decide;

@@ -139,8 +139,10 @@ fn insert(list: &mut Vec<Candidate>, candidate: Candidate) {
     list.insert(place, candidate);
 }
 
-/// The largest |z| first, then the largest relative change, then by name. So no two are equal.
+/// Those with a known cost come first, the most expensive month first. Then the largest |z| comes first, then the largest
+/// relative change, and then the order is by name. So no two are equal.
 fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
+    let cost = |candidate: &Candidate| candidate.cost.map_or(-1.0, |cost| cost.a_month().abs());
     let size = |candidate: &Candidate| {
         let Some(comparison) = &candidate.comparison else { return (0.0, 0.0) };
         let mean = comparison.baseline.mean();
@@ -148,13 +150,14 @@ fn by_size(a: &Candidate, b: &Candidate) -> Ordering {
     };
     let ((z_a, change_a), (z_b, change_b)) = (size(a), size(b));
     let names = (&a.customer_id, a.metric).cmp(&(&b.customer_id, b.metric));
-    z_b.total_cmp(&z_a).then(change_b.total_cmp(&change_a)).then(names)
+    let by_cost = cost(b).total_cmp(&cost(a));
+    by_cost.then(z_b.total_cmp(&z_a)).then(change_b.total_cmp(&change_a)).then(names)
 }
 
 #[cfg(test)]
 mod tests {
     use detection::incident::{Event, Page, Seen};
-    use detection::{Missing, Series, Settings, Thresholds, Verdict, check};
+    use detection::{Currency, Missing, Series, Settings, Thresholds, Verdict, WindowCost, check};
     use jiff::Timestamp;
 
     use super::*;
@@ -178,6 +181,7 @@ mod tests {
             seen_by: 24,
             change: None,
             explanation: None,
+            cost: None,
             about: None,
         }
     }
@@ -259,6 +263,25 @@ mod tests {
         let held: Vec<_> = plan_of_three.largest.iter().map(|c| (c.customer_id.as_str(), c.metric)).collect();
         assert_eq!(held, [("a", 1), ("c", 0)]);
         assert_eq!(plan(&candidates, 0, 2).1, [""; 0]);
+    }
+
+    #[test]
+    fn the_most_expensive_come_first_where_prices_are_known() {
+        let priced = |customer: &str, spike: f64, amount: f64| {
+            let cost = WindowCost { amount, currency: Currency::USD, hours: 24 };
+            Candidate { cost: Some(cost), ..candidate(customer, 0, spike) }
+        };
+        // The cost of a missing usage counts like that of an additional one. Nothing is known of the cost of `a`.
+        let candidates = [
+            candidate("a", 0, 9_000.0),
+            priced("b", 8_000.0, 5.0),
+            priced("c", 3_000.0, -700.0),
+            priced("d", 4_000.0, 40.0),
+        ];
+        assert_eq!(plan(&candidates, 2, 2).1, ["c/0", "d/0"]);
+        let held = plan(&candidates, 0, 0).0.largest;
+        let held: Vec<_> = held.iter().map(|candidate| candidate.customer_id.as_str()).collect();
+        assert_eq!(held, ["c", "d", "b", "a"]);
     }
 
     #[test]

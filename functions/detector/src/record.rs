@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use catalog::Policies;
 use detection::incident::{Event, Incident, IncidentState, Step};
 use detection::related::{OneCause, Openings};
-use detection::{About, Anomaly, Finding, Window, describe};
+use detection::text::money;
+use detection::{About, Anomaly, Costs, Finding, Window, WindowCost, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
     AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
@@ -320,11 +321,14 @@ fn entry(pass: Pass<'_>, candidate: &Candidate) -> Option<DigestEntry> {
     let anomaly = anomaly(app, window, candidate, &candidate.finding()?, policies);
     Some(DigestEntry {
         anomaly_id: anomaly.id().to_string(),
+        description: match &candidate.cost {
+            Some(cost) => format!("{}; {}", anomaly.description, money::rate(&Costs::of(cost))),
+            None => anomaly.description,
+        },
         customer_id: match &anomaly.entity {
             None => anomaly.customer_id.into(),
             Some(entity) => format!("{} / {entity}", anomaly.customer_id),
         },
-        description: anomaly.description,
     })
 }
 
@@ -386,6 +390,7 @@ pub(crate) fn anomaly(
         // The general steps are about usage and invoices.
         anomaly.investigation_steps = own;
     }
+    anomaly.cost = candidate.cost.as_ref().map(WindowCost::cost);
     with_feedback(of_entity(app, anomaly, candidate, finding), candidate, finding, spec, policies)
 }
 

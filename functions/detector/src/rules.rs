@@ -156,6 +156,7 @@ pub(crate) fn of_verdict(
             change: None,
             comparison,
             explanation: None,
+            cost: None,
             about: Some(Box::new(about.clone())),
         })
     };

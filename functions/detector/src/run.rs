@@ -24,7 +24,7 @@ use crate::record::Records;
 use crate::request::Request;
 use crate::spool::Spool;
 use crate::summary::RunSummary;
-use crate::{intake, missed, record, stopped, summary};
+use crate::{budgets, intake, missed, record, stopped, summary};
 
 /// Time that is kept back at the end of a run to report how it ended.
 const REPORT_TIME: Duration = Duration::from_secs(3);
@@ -166,6 +166,13 @@ pub async fn steps(
     for late in Late::of(pass) {
         recorded.counts.add(judge(ledger, late.pass(pass), outbox, &mut figures.usage).await?);
     }
+    if closes_gaps && budgets::are_for(pass) {
+        figures.phase = "judging budgets";
+        match budgets::judge(ledger, pass, &known, outbox).await {
+            Ok(counts) => recorded.counts.add(counts),
+            Err(error) => failed = failed.or(Some(error.context("the budgets were not judged"))),
+        }
+    }
     outbox.publish_held(ledger, run_id, deadline).await;
     if closes_gaps && pass.order == Order::InOrder {
         note_judged(ledger, pass).await;
@@ -261,7 +268,9 @@ async fn incidents(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<Known
     let Pass { app, window, .. } = pass;
     let chosen: HashSet<&str> = pass.customers.iter().map(CustomerId::as_str).collect();
     let oldest = window.oldest(app.detection.baseline_days);
-    let (from, now) = (window.earlier(oldest).end(), ledger.now()?.min(window.end()));
+    let from = window.earlier(oldest).end();
+    let from = if pass.policies.has_budgets() { from.min(budgets::since(&window)) } else { from };
+    let now = ledger.now()?.min(window.end());
     let mut known = Known::for_window(&window, &app.incidents.rules);
     let see = |item: IncidentItem| {
         let customer = item.incident.subject.key();

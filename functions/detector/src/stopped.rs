@@ -43,6 +43,8 @@ pub fn candidate(known: &Known, together: &[Together]) -> Option<Candidate> {
         change: None,
         comparison: Some(of_metric.comparison()),
         explanation: Some(Box::new(of_metric.explanation())),
+        // Missing rows are not missing usage.
+        cost: None,
         about: None,
     })
 }

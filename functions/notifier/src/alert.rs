@@ -4,7 +4,9 @@
 //! text that is no JSON object, or has no id, cannot be delivered.
 
 use anyhow::Context;
+use detection::Costs;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// One event, with all that its message says.
@@ -35,6 +37,8 @@ pub struct Alert {
     /// How many incidents probably have the same cause, and a sentence about them.
     pub one_cause: Option<(u64, String)>,
     pub incident: Option<Incident>,
+    /// What the budget of a month comes to, if it is about one.
+    pub budget: Option<Budget>,
     pub storm: Option<Storm>,
     /// The original message, for receivers that are programs.
     pub json: Value,
@@ -50,6 +54,17 @@ pub struct Incident {
     pub closed_at: Option<Timestamp>,
     pub anomalies: u64,
     pub peak_z_score: Option<f64>,
+    /// What it costs, if its metric has a price.
+    pub costs: Option<Costs>,
+}
+
+/// The mark of a budget that is reached, in the unit of the alert.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Budget {
+    /// Such as `80 %`.
+    pub mark: String,
+    pub used: f64,
+    pub limit: f64,
 }
 
 /// A run with more pages than it may send singly.
@@ -135,6 +150,7 @@ impl Alert {
                 .collect(),
             one_cause: json["one_cause"]["incidents"].as_u64().zip(text_of(&json["one_cause"], "text")),
             incident: json["incident"].is_object().then(|| Incident::read(&json["incident"])),
+            budget: Budget::deserialize(&json["budget"]).ok(),
             storm: (event == Event::Digest).then(|| Storm {
                 pages: json["pages"].as_u64().or_else(|| json["critical"].as_u64()).unwrap_or(0),
                 held_back: json["held_back"].as_u64().unwrap_or(0),
@@ -160,6 +176,7 @@ impl Incident {
             closed_at: time(&json["closed_at"]),
             anomalies: json["anomalies"].as_u64().unwrap_or(0),
             peak_z_score: json["peak_z_score"].as_f64(),
+            costs: Costs::deserialize(&json["cost"]).ok(),
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Nothing here is escaped for a channel. Text of customers is unchanged except for the characters that [`clean`]
 //! replaces.
 
-use detection::units;
+use detection::text::money;
+use detection::{Costs, units};
 use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use crate::alert::{Alert, Severity};
+use crate::alert::{Alert, Budget, Severity};
 use crate::text::{clean, cut};
 
 mod headline;
@@ -109,18 +110,26 @@ impl<'a> Message<'a> {
             return facts;
         }
         let amount = |value: f64| cut(&clean(units::humanize(value, &alert.unit).trim_end()), 60);
-        if let Some(current) = alert.current_value {
+        if let Some(budget) = &alert.budget {
+            let Budget { used, limit, .. } = *budget;
+            facts.push(("Used", format!("{} this month, told from {} on", amount(used), amount(limit))));
+        }
+        let is_usual = alert.budget.is_none();
+        if let Some(current) = alert.current_value.filter(|_| is_usual) {
             facts.push(("Current", amount(current)));
         }
-        if let Some(mean) = alert.baseline_mean {
+        if let Some(mean) = alert.baseline_mean.filter(|_| is_usual) {
             let usual = match alert.baseline_stddev {
                 Some(deviation) => format!("{} ± {}", amount(mean), amount(deviation)),
                 None => amount(mean),
             };
             facts.push(("Usual", usual));
         }
-        if let Some(z_score) = alert.z_score {
+        if let Some(z_score) = alert.z_score.filter(|_| is_usual) {
             facts.push(("z-score", format!("{z_score:.1}")));
+        }
+        if let Some(costs) = costs(alert) {
+            facts.push(money::fact(costs, alert.event.is_closing()));
         }
         if let Some((start, end)) = alert.window {
             facts.push(("Window", format!("{start} to {end}")));
@@ -139,7 +148,7 @@ impl<'a> Message<'a> {
                 );
                 facts.push(("Since", since));
             }
-            if incident.anomalies > 1 {
+            if incident.anomalies > 1 && is_usual {
                 let count = units::amount(incident.anomalies as f64);
                 let peak =
                     incident.peak_z_score.map(|z| format!(", peak z-score {z:.1}")).unwrap_or_default();
@@ -195,14 +204,20 @@ impl<'a> Message<'a> {
             let of = |alert: &Alert| {
                 let headline = headline(alert);
                 let limit = LISTED_OF_GROUP + headline.len() + 2;
-                let text = format!("{headline}: {}", alert.description);
+                let text = match costs(alert).filter(|_| !alert.event.is_closing()) {
+                    Some(costs) => format!("{headline}: {}; {}", money::rate(costs), alert.description),
+                    None => format!("{headline}: {}", alert.description),
+                };
                 let (customer, text) = entry(alert.who.as_deref().unwrap_or("unknown"), &text, limit);
                 match &alert.sparkline {
                     Some(chart) => (customer, format!("{text} {}", cut(&clean(chart), CHART))),
                     None => (customer, text),
                 }
             };
-            return Some(("All of them", self.alerts().map(of).collect()));
+            let mut alerts: Vec<_> = self.alerts().collect();
+            // The most expensive month comes first. Without prices the order stays.
+            alerts.sort_by(|a, b| a_month(b).total_cmp(&a_month(a)));
+            return Some(("All of them", alerts.into_iter().map(of).collect()));
         }
         let largest = self.alert.storm.iter().flat_map(|storm| &storm.largest).take(LARGEST);
         let largest: Vec<_> = largest.map(|(customer, text)| entry(customer, text, LISTED)).collect();
@@ -218,6 +233,16 @@ impl<'a> Message<'a> {
         let id = id.replace("%2E", ".").replace("%5F", "_").replace("%2D", "-");
         Some(template.replace("{incident_id}", &id)).filter(|link| link.len() <= LINK)
     }
+}
+
+/// What the incident of an alert costs.
+fn costs(alert: &Alert) -> Option<&Costs> {
+    alert.incident.as_ref()?.costs.as_ref()
+}
+
+/// The size of the cost of a month. Incidents of unknown cost come last.
+fn a_month(alert: &Alert) -> f64 {
+    costs(alert).map_or(-1.0, |costs| costs.a_month.abs())
 }
 
 fn hours(time: SignedDuration) -> String {
@@ -267,6 +292,45 @@ pub(crate) mod tests {
         Since: 2026-11-21T10:00:00Z, for 3 h
         Anomalies: 4, peak z-score 40.0
         ");
+    }
+
+    #[test]
+    fn money_is_one_fact_and_the_order_of_a_group() {
+        let of_cost = |customer: &str, a_month: f64| {
+            let cost = json!({ "so_far": a_month / 24.0, "a_month": a_month, "currency": "USD" });
+            alert(
+                json!({ "customer_id": customer, "description": "usage was odd", "incident": { "cost": cost } }),
+            )
+        };
+        let [small, large, drop] = [of_cost("a", 240.0), of_cost("b", 9_900.0), of_cost("c", -2_400.0)];
+        let fact = |alert: &Alert| of(alert).facts().pop().unwrap();
+        let expected = "about 412 USD so far, about 9,900 USD a month at this rate".to_owned();
+        assert_eq!(fact(&large), ("Costs", expected));
+        assert_eq!(fact(&drop).0, "Misses");
+        let unknown = alert(json!({ "customer_id": "d", "description": "usage was odd" }));
+        let message = Message { others: &[&unknown, &large, &drop], ..of(&small) };
+        let list = message.list().unwrap().1;
+        let customers: Vec<_> = list.iter().map(|(customer, _)| customer.as_str()).collect();
+        assert_eq!(customers, ["b", "c", "a", "d"]);
+        assert_eq!(
+            list[0].1,
+            "Critical: bandwidth spike: costs about 9,900 USD a month at this rate; usage was odd"
+        );
+        let broken = alert(json!({ "incident": { "cost": { "so_far": "much", "currency": "usd" } } }));
+        assert!(of(&broken).facts().is_empty());
+    }
+
+    #[test]
+    fn a_budget_has_facts_of_its_own() {
+        let budget = json!({ "month": "2026-11", "mark": "80 %", "used": 812_400.0, "limit": 800_000.0 });
+        let alert = alert(json!({
+            "metric": "api_calls", "unit": "calls", "severity": "warning", "budget": budget,
+            "current_value": 812_400.0, "baseline_mean": 800_000.0, "baseline_stddev": 0.0, "z_score": 0.0,
+        }));
+        let message = of(&alert);
+        let used = "812,400 calls this month, told from 800,000 calls on".to_owned();
+        assert_eq!(message.facts(), [("Used", used)]);
+        assert_eq!(message.headline(), "Warning: api_calls budget, 80 %");
     }
 
     #[test]

@@ -167,8 +167,14 @@ mod tests {
         for hour in [newest.plus(-1), newest] {
             let seen = Seen::Anomalous(Severity::Critical);
             let figures = Figures { current_value: 100.0, ..Figures::NONE };
-            let observation =
-                Observation { window_end: hour.plus(1).start(), seen, figures, seen_by: 1, change: None };
+            let observation = Observation {
+                window_end: hour.plus(1).start(),
+                seen,
+                figures,
+                seen_by: 1,
+                change: None,
+                cost: None,
+            };
             let latest = course.incidents.pop();
             let step = advance(latest.as_ref(), &course.subject, &observation, &Default::default(), &rules);
             let Step::Become { incident, .. } = step else { panic!("{step:?}") };

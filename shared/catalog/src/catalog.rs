@@ -3,7 +3,7 @@
 //! The catalog is a TOML file of the operator. It is checked as a whole when it is loaded. One wrong entry refuses the
 //! file, with the file, the entry and the reason. No query contains a text from anywhere else.
 
-use detection::{CustomerId, EntityPath, Settings};
+use detection::{Currency, CustomerId, EntityPath, Settings};
 use environment::{ConfigError, Env, TextSource};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,7 @@ mod steps;
 pub use aggregate::Aggregate;
 pub use entities::{Entities, Feed, Ids, Nouns, Overflow};
 pub use error::CatalogError;
+pub(crate) use metric::ADDS_UP;
 pub use metric::{ImportRule, MetricSpec};
 pub use pace::{Pace, SourceWindow};
 pub use presets::PRESETS;
@@ -45,6 +46,8 @@ pub struct Catalog {
     /// The source, if its series are of entities.
     entities: Option<Entities>,
     sources: Vec<Catalog>,
+    /// Of all prices.
+    currency: Currency,
     version: String,
     origin: String,
 }
@@ -104,7 +107,8 @@ impl Catalog {
             read.add(text, origin)?;
         }
         let origin = parts.iter().map(|(_, origin)| origin.as_str()).collect::<Vec<_>>().join(", ");
-        let file::Entries { sources, mut metrics, tables, origins, texts } = read;
+        let file::Entries { sources, mut metrics, tables, origins, texts, currency } = read;
+        let currency = currency.map_or(Currency::USD, |(currency, _)| currency);
         if metrics.is_empty() {
             return Err(CatalogError::Empty { origin });
         }
@@ -131,6 +135,7 @@ impl Catalog {
                 metrics: [modelled, ruled].concat(),
                 entities: entities.cloned(),
                 sources,
+                currency,
                 version: version.clone(),
                 origin: origin.clone(),
             }
@@ -202,6 +207,11 @@ impl Catalog {
     /// preset that an entry stands in, change nothing: so a stack and the command line agree on the same entries.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The currency of all prices.
+    pub fn currency(&self) -> Currency {
+        self.currency
     }
 
     /// The file, or another name of the place that the text came from.

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use detection::{CustomerId, Hour, MetricName, Mute, Policy, PolicyError, Settings, TimeZone, Window};
+use detection::{CustomerId, Hour, MetricName, Mute, Policy, PolicyError, Quota, Settings, TimeZone, Window};
 use jiff::Timestamp;
 
+use crate::catalog::ADDS_UP;
 use crate::{Catalog, MetricSpec};
 
+mod budgets;
 mod feedback;
 
 pub use feedback::Said;
@@ -41,6 +43,8 @@ struct Resolved {
     version: String,
     /// One for each metric of the catalog, in its order.
     settings: Vec<Settings>,
+    /// The same of budgets, or nothing without any.
+    budgets: Vec<Option<Quota>>,
     policy: Policy,
 }
 
@@ -52,14 +56,19 @@ impl Policies {
         global: StoredPolicy,
         customers: Vec<(CustomerId, StoredPolicy)>,
     ) -> Self {
+        let settings = kept_where_wrong(catalog, &global.policy, settings, "all customers");
         let global = Resolved {
-            settings: kept_where_wrong(catalog, &global.policy, settings, "all customers"),
+            budgets: budgets::resolve(catalog, &settings, &global.policy, None, "all customers"),
+            settings,
             version: global.version.to_string(),
             policy: global.policy,
         };
         let resolve = |(customer, stored): (CustomerId, StoredPolicy)| {
+            let (policy, of) = (&stored.policy, customer.as_str());
+            let settings = kept_where_wrong(catalog, policy, &global.settings, of);
             let resolved = Resolved {
-                settings: kept_where_wrong(catalog, &stored.policy, &global.settings, customer.as_str()),
+                budgets: budgets::resolve(catalog, &settings, policy, Some(&global.policy), of),
+                settings,
                 version: format!("{}.{}", global.version, stored.version),
                 policy: stored.policy,
             };
@@ -175,6 +184,12 @@ pub enum PolicyRefusal {
     UnknownMetric { metric: MetricName, known: String },
     #[error("mutes[{index}].metric: the catalog has no metric `{metric}`; it has {known}")]
     UnknownMutedMetric { index: usize, metric: MetricName, known: String },
+    #[error("metrics.{metric}: `price` {}", ADDS_UP)]
+    Price { metric: MetricName },
+    #[error("budgets.{metric}: the catalog has no such metric; it has {known}")]
+    UnknownBudget { metric: MetricName, known: String },
+    #[error("budgets.{metric}: a budget {needs}")]
+    Budget { metric: MetricName, needs: &'static str },
     #[error(transparent)]
     Policy(#[from] PolicyError),
 }
@@ -200,9 +215,19 @@ pub fn validate(
     }
     policy.validate_mutes()?;
     policy.validate_delay()?;
-    let changed =
-        catalog.metrics().iter().zip(settings).map(|(spec, base)| policy.settings(&spec.name, base));
-    Ok(changed.collect::<Result<_, _>>()?)
+    let changed = catalog.metrics().iter().zip(settings).map(|(spec, base)| under(policy, spec, base));
+    let changed: Vec<Settings> = changed.collect::<Result<_, _>>()?;
+    budgets::validate(catalog, &changed, policy, known)?;
+    Ok(changed)
+}
+
+/// The settings of a metric under a policy.
+fn under(policy: &Policy, spec: &MetricSpec, base: &Settings) -> Result<Settings, PolicyRefusal> {
+    let has_price = policy.metrics.get(&spec.name).is_some_and(|change| change.price.is_some());
+    if has_price && !spec.adds_up() {
+        return Err(PolicyRefusal::Price { metric: spec.name.clone() });
+    }
+    Ok(policy.settings(&spec.name, base)?)
 }
 
 /// A policy without entries for metrics that left the catalog, and the places of these entries.
@@ -216,6 +241,13 @@ pub fn without_unknown_metrics(catalog: &Catalog, policy: &Policy) -> (Policy, V
         }
         keep
     });
+    known.budgets.retain(|metric, _| {
+        let keep = is_known(metric);
+        if !keep {
+            unknown.push(format!("budgets.{metric}"));
+        }
+        keep
+    });
     known.mutes.retain(|mute| {
         let missing = mute.metric.as_ref().filter(|metric| !is_known(metric));
         unknown.extend(missing.map(|metric| format!("the mute of {metric}")));
@@ -226,7 +258,7 @@ pub fn without_unknown_metrics(catalog: &Catalog, policy: &Policy) -> (Policy, V
 
 fn kept_where_wrong(catalog: &Catalog, policy: &Policy, settings: &[Settings], of: &str) -> Vec<Settings> {
     let changed = |(spec, base): (&MetricSpec, &Settings)| {
-        policy.settings(&spec.name, base).unwrap_or_else(|error| {
+        under(policy, spec, base).unwrap_or_else(|error| {
             tracing::error!(
                 policy.of = of,
                 %error,
@@ -332,6 +364,12 @@ mod tests {
                 "metrics.api_cals: the catalog has no such metric; it has api_calls,",
             ),
             (r#"{"metrics":{"api_calls":{"threshold":6}}}"#, "metrics.api_calls: critical_threshold = 5"),
+            (r#"{"metrics":{"api_calls":{"price":-1}}}"#, "metrics.api_calls: price = -1 is out of range"),
+            (
+                r#"{"metrics":{"api_calls":{"min_cost":5}}}"#,
+                "metrics.api_calls: min_cost = 5 is out of range",
+            ),
+            (r#"{"metrics":{"storage_peak":{"price":1}}}"#, "metrics.storage_peak: `price` needs a metric"),
             (
                 r#"{"mutes":[{"reason":"a"},{"metric":"x","reason":"b"}]}"#,
                 "mutes[1].metric: the catalog has no",

@@ -10,7 +10,7 @@ use crate::deviation::deviation_factor;
 use crate::incident::{decoded, encoded};
 use crate::text::{describe, steps, usual};
 use crate::{
-    About, Comparison, CustomerId, Detail, Direction, EntityPath, Evidence, Explanation, Finding, Hour,
+    About, Comparison, Cost, CustomerId, Detail, Direction, EntityPath, Evidence, Explanation, Finding, Hour,
     MetricName, Severity, TimeZone, Window,
 };
 
@@ -35,6 +35,8 @@ pub struct Anomaly {
     pub explanation: Option<Explanation>,
     /// How sure it is, from 0 to 1. `None` where nothing is known of chance: a first use, and a fixed limit.
     pub confidence: Option<f64>,
+    /// What its window costs beyond the usual. `None` without a price.
+    pub cost: Option<Cost>,
     /// `None` for the usage of customers.
     pub about: Option<About>,
     /// One English sentence with figures.
@@ -47,6 +49,8 @@ pub struct Anomaly {
 /// `shape_change`: a day of a usual volume whose hours are distributed in another way, as when day and night change places.
 /// `data_stopped`: many customers dropped in the same hour, so their data stopped or are late. Its customer is `*`.
 ///
+/// `budget_share` and `budget_pace`: a budget of a month is used up to a share, or its pace would exhaust it before the month ends.
+///
 /// All others are those of sources with entities. A metric of the catalog says which its anomalies have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -57,6 +61,8 @@ pub enum AnomalyKind {
     NewUsage,
     ShapeChange,
     DataStopped,
+    BudgetShare,
+    BudgetPace,
     DurationSpike,
     OutputSizeDrop,
     ErrorRateIncrease,
@@ -100,6 +106,7 @@ impl Anomaly {
             description: description(&metric, unit, &window, finding, explanation, &TimeZone::utc()),
             explanation: explanation.cloned(),
             confidence: confidence::of_finding(finding, explanation),
+            cost: None,
             about: None,
             investigation_steps: match finding.comparison.is_of_all_customers() {
                 true => steps::of_stopped_data(),
@@ -186,11 +193,13 @@ fn description(
 }
 
 impl AnomalyKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::UsageAnomaly,
         Self::NewUsage,
         Self::ShapeChange,
         Self::DataStopped,
+        Self::BudgetShare,
+        Self::BudgetPace,
         Self::DurationSpike,
         Self::OutputSizeDrop,
         Self::ErrorRateIncrease,
@@ -210,6 +219,8 @@ impl AnomalyKind {
             Self::NewUsage => "new_usage",
             Self::ShapeChange => "shape_change",
             Self::DataStopped => "data_stopped",
+            Self::BudgetShare => "budget_share",
+            Self::BudgetPace => "budget_pace",
             Self::DurationSpike => "duration_spike",
             Self::OutputSizeDrop => "output_size_drop",
             Self::ErrorRateIncrease => "error_rate_increase",

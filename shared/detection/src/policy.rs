@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{Budget, BudgetFault};
 use crate::hour::Hour;
 use crate::{Detectors, MetricName, Sensitivity, Settings, SettingsError, Thresholds, TimeZone, Window};
 
@@ -37,6 +38,9 @@ pub struct Policy {
     /// Detectors, thresholds and floors by metric. An entry of a metric wins over that of all metrics.
     #[serde(default)]
     pub metrics: BTreeMap<MetricName, Override>,
+    /// Quotas of a calendar month by metric. An entry of a customer's policy wins over that of all customers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<MetricName, Budget>,
     #[serde(default)]
     pub mutes: Vec<Mute>,
 }
@@ -55,6 +59,11 @@ pub struct Override {
     pub min_relative_change: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_relative_spread: Option<f64>,
+    /// The price of one unit. 0: usage costs nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_cost: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +78,12 @@ pub enum PolicyError {
         metric: MetricName,
         #[source]
         source: SettingsError,
+    },
+    #[error("budgets.{metric}.{source}")]
+    Budget {
+        metric: MetricName,
+        #[source]
+        source: BudgetFault,
     },
     #[error("mutes[{index}].{field}: {allowed}")]
     Mute { index: usize, field: &'static str, allowed: &'static str },
@@ -149,6 +164,8 @@ impl Override {
             min_change: self.min_change.unwrap_or(usual.min_change),
             min_relative_change: self.min_relative_change.unwrap_or(usual.min_relative_change),
             min_relative_spread: self.min_relative_spread.unwrap_or(usual.min_relative_spread),
+            price: self.price.or(usual.price),
+            min_cost: self.min_cost.unwrap_or(usual.min_cost),
             ..usual
         })
     }

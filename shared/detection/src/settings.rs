@@ -2,6 +2,7 @@
 
 use crate::detectors::{Detectors, autoregressive, seasonal, z_score};
 use crate::floors::Floors;
+use crate::money::Price;
 use crate::sensitivity::Sensitivity;
 use crate::thresholds::{SettingsError, Thresholds, require};
 
@@ -16,6 +17,8 @@ pub struct Settings {
     autoregressive: autoregressive::Parameters,
     z_score: z_score::Parameters,
     floors: Floors,
+    /// As it was written: 0 takes back a price of a wider scope.
+    price: Option<f64>,
     min_samples: usize,
 }
 
@@ -39,6 +42,7 @@ impl Settings {
             autoregressive: autoregressive::Parameters::default(),
             z_score: z_score::Parameters::try_from(&thresholds)?,
             floors: Floors::try_from(&thresholds)?,
+            price: thresholds.price,
             min_samples,
         })
     }
@@ -103,6 +107,8 @@ impl Settings {
             min_change: self.floors.min_change(),
             min_relative_change: self.floors.min_relative_change(),
             min_relative_spread: self.z_score.min_relative_spread(),
+            price: self.price,
+            min_cost: self.floors.min_cost(),
         }
     }
 
@@ -165,6 +171,11 @@ impl Settings {
         &self.floors
     }
 
+    /// The price of one unit. `None` where nothing is known of cost, or usage costs nothing.
+    pub fn price(&self) -> Option<Price> {
+        self.price.and_then(Price::new)
+    }
+
     /// Least number of baseline values for a verdict.
     pub fn min_samples(&self) -> usize {
         self.min_samples
@@ -211,6 +222,15 @@ mod tests {
             (Thresholds { min_relative_spread: -0.01, ..valid }, "min_relative_spread"),
             (Thresholds { min_relative_spread: 4.0, ..valid }, "min_relative_spread"),
             (Thresholds { min_relative_spread: f64::NAN, ..valid }, "min_relative_spread"),
+            (Thresholds { price: Some(-0.1), ..valid }, "price"),
+            (Thresholds { price: Some(f64::NAN), ..valid }, "price"),
+            (Thresholds { price: Some(f64::INFINITY), ..valid }, "price"),
+            (Thresholds { price: Some(1e10), ..valid }, "price"),
+            (Thresholds { price: Some(1.0), min_cost: -1.0, ..valid }, "min_cost"),
+            (Thresholds { price: Some(1.0), min_cost: f64::NAN, ..valid }, "min_cost"),
+            (Thresholds { price: Some(1.0), min_cost: f64::INFINITY, ..valid }, "min_cost"),
+            (Thresholds { min_cost: 50.0, ..valid }, "min_cost"),
+            (Thresholds { price: Some(0.0), min_cost: 50.0, ..valid }, "min_cost"),
         ] {
             assert_eq!(Settings::new(thresholds).unwrap_err().setting, setting, "{thresholds:?}");
         }
@@ -221,7 +241,20 @@ mod tests {
             min_change: 0.0,
             min_relative_change: 0.0,
             min_relative_spread: 0.0,
+            price: Some(0.0),
+            min_cost: 0.0,
         };
         assert_eq!(Settings::new(least).unwrap().thresholds(), least);
+        let refusal = Settings::new(Thresholds { min_cost: 50.0, ..valid }).unwrap_err().to_string();
+        assert_eq!(
+            refusal,
+            "min_cost = 50 is out of range: 0 for a metric whose `price` is not set or is 0: set a price, or take the floor out"
+        );
+    }
+
+    #[test]
+    fn a_price_is_told_unless_it_is_zero() {
+        let of = |price| Settings::new(Thresholds { price, ..Thresholds::default() }).unwrap().price();
+        assert_eq!((of(None), of(Some(0.0)), of(Some(0.25))), (None, None, Price::new(0.25)));
     }
 }

@@ -15,6 +15,10 @@ pub struct Thresholds {
     pub min_relative_change: f64,
     /// Least spread of a z-score, as a share of the mean: from 0 to 1. 0 gives the plain z-score.
     pub min_relative_spread: f64,
+    /// The price of one unit. 0, and no price at all, tell no cost.
+    pub price: Option<f64>,
+    /// Least cost of a window's change from the mean, in the currency of the catalog. Above 0 only beside a price.
+    pub min_cost: f64,
 }
 
 /// A setting outside its range. The message names the setting, the value and the allowed values.
@@ -37,6 +41,8 @@ impl Default for Thresholds {
             min_change: 0.0,
             min_relative_change: 0.1,
             min_relative_spread: 0.04,
+            price: None,
+            min_cost: 0.0,
         }
     }
 }

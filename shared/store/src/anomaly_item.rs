@@ -5,8 +5,8 @@ use std::time::Duration;
 use detection::incident::{Event, Incident, IncidentId};
 use detection::related::OneCause;
 use detection::{
-    About, Anomaly, AnomalyId, AnomalyKind, CustomerId, Direction, EntityPath, Evidence, MetricName, Mute,
-    Severity, State, Why, describe,
+    About, Anomaly, AnomalyId, AnomalyKind, Cost, CustomerId, Direction, EntityPath, Evidence, MetricName,
+    Mute, Severity, State, Why, describe,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,9 @@ pub struct AnomalyItem {
     /// The detector or rule that decided. Absent in items of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<String>,
+    /// What its window costs beyond the usual. Absent without a price, and in items of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// `None` for the usage of customers.
     #[serde(default, flatten)]
     pub about: Option<About>,
@@ -145,6 +148,7 @@ impl AnomalyItem {
             confidence: anomaly.confidence,
             excess: judged_by.excess,
             detector: Some(judged_by.detector.to_owned()),
+            cost: anomaly.cost,
             about: anomaly.about.clone(),
             unit: anomaly.unit.clone(),
             severity: anomaly.severity,
@@ -198,7 +202,7 @@ mod tests {
     use std::collections::HashMap;
 
     use aws_sdk_dynamodb::types::AttributeValue;
-    use detection::{Example, Figures, Window};
+    use detection::{Currency, Example, Figures, Window};
 
     use super::*;
 
@@ -236,6 +240,7 @@ mod tests {
                 evidence,
                 explanation: None,
                 confidence: Some(0.9),
+                cost: Some(Cost { amount: current_value.clamp(-1e15, 1e15), currency: Currency::USD }),
                 about: Some(about()),
                 description: "a spike".to_owned(),
                 investigation_steps: vec!["look".to_owned()],
@@ -280,6 +285,7 @@ mod tests {
                 "constant_baseline",
                 "type",
                 "confidence",
+                "cost",
                 "excess",
                 "detector",
                 "source",

@@ -19,6 +19,8 @@ pub enum IncidentOrder {
     Severity,
     /// The number of anomalies.
     Anomalies,
+    /// What they cost in a month at the present rate, or what is missing. Those without a price come last.
+    Cost,
 }
 
 /// A place in a sorted list: right after this incident.
@@ -50,6 +52,7 @@ impl IncidentOrder {
             Self::OpenedAt => incident.opened_at.as_millisecond() as f64,
             Self::Severity => f64::from(incident.severity as u8),
             Self::Anomalies => incident.anomalies as f64,
+            Self::Cost => incident.costs.map_or(-1.0, |costs| costs.a_month.abs()),
         }
     }
 }

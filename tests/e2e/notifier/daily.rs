@@ -36,8 +36,14 @@ async fn open_incident(
         direction: Direction::Spike,
     };
     let figures = Figures { current_value: 9e9, baseline_mean: 2e9, baseline_stddev: 2e8, z_score };
-    let observation =
-        Observation { window_end: end, seen: Seen::Anomalous(severity), figures, seen_by: 24, change: None };
+    let observation = Observation {
+        window_end: end,
+        seen: Seen::Anomalous(severity),
+        figures,
+        seen_by: 24,
+        change: None,
+        cost: None,
+    };
     let rules = Rules {
         resolve_after: 2,
         reopen_within: SignedDuration::from_hours(6),

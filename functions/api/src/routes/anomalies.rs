@@ -53,7 +53,7 @@ const FILTERS: [&str; 12] = [
 ];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 43] = [
+const COLUMNS: [&str; 45] = [
     "anomaly_id",
     "type",
     "customer_id",
@@ -97,6 +97,8 @@ const COLUMNS: [&str; 43] = [
     "catalog_version",
     "config_version",
     "expires_at",
+    "cost.amount",
+    "cost.currency",
 ];
 
 #[derive(Serialize, ToSchema)]

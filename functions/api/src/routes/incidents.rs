@@ -54,7 +54,7 @@ pub(super) const FILTERS: [&str; 11] = [
 ];
 
 /// Columns of the list as CSV.
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 28] = [
     "incident_id",
     "type",
     "customer_id",
@@ -80,9 +80,12 @@ const COLUMNS: [&str; 25] = [
     "last_page.window_end",
     "last_page.single",
     "expires_at",
+    "cost.so_far",
+    "cost.a_month",
+    "cost.currency",
 ];
 
-/// What incidents are sorted by.
+/// What incidents are sorted by. `cost`: what they cost in a month at the present rate, or what is missing.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum IncidentSort {
@@ -90,14 +93,16 @@ pub(crate) enum IncidentSort {
     OpenedAt,
     Severity,
     Anomalies,
+    Cost,
 }
 
 impl IncidentSort {
-    const WORDS: [(&'static str, Self); 4] = [
+    const WORDS: [(&'static str, Self); 5] = [
         ("last_window", Self::LastWindow),
         ("opened_at", Self::OpenedAt),
         ("severity", Self::Severity),
         ("anomalies", Self::Anomalies),
+        ("cost", Self::Cost),
     ];
 
     /// `None` for the order in which the store keeps them.
@@ -107,6 +112,7 @@ impl IncidentSort {
             Self::OpenedAt => Some(IncidentOrder::OpenedAt),
             Self::Severity => Some(IncidentOrder::Severity),
             Self::Anomalies => Some(IncidentOrder::Anomalies),
+            Self::Cost => Some(IncidentOrder::Cost),
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use catalog::Aggregate;
-use detection::Missing;
+use detection::{Currency, Missing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +27,9 @@ pub(crate) struct Health {
 pub(crate) struct Metrics {
     /// Changes with each change of the catalog.
     pub catalog_version: String,
+    /// The currency of all prices.
+    #[schema(value_type = String, example = "USD")]
+    pub currency: Currency,
     pub metrics: Vec<Metric>,
 }
 
@@ -53,6 +56,12 @@ pub(crate) struct Metric {
     pub min_relative_change: f64,
     /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score.
     pub min_relative_spread: f64,
+    /// The price of one unit, in `currency`. Absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+    /// Least cost of a change that matters, in `currency`. Absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_cost: Option<f64>,
 }
 
 /// Whether the API answers
@@ -105,7 +114,10 @@ pub(crate) async fn metrics(
             min_change: thresholds.min_change,
             min_relative_change: thresholds.min_relative_change,
             min_relative_spread: thresholds.min_relative_spread,
+            price: thresholds.price,
+            min_cost: Some(thresholds.min_cost).filter(|cost| *cost > 0.0),
         }
     });
-    Ok(Json(Metrics { catalog_version: app.catalog.version().to_owned(), metrics: metrics.collect() }))
+    let (catalog_version, currency) = (app.catalog.version().to_owned(), app.catalog.currency());
+    Ok(Json(Metrics { catalog_version, currency, metrics: metrics.collect() }))
 }

@@ -1,7 +1,7 @@
 //! The shape of an incident.
 
 use detection::incident::{Event, Page};
-use detection::{AnomalyKind, Direction, EntityPath, Figures, IncidentState, Severity};
+use detection::{AnomalyKind, Costs, Direction, EntityPath, Figures, IncidentState, Severity};
 use serde::Serialize;
 use store::IncidentItem;
 use utoipa::ToSchema;
@@ -62,6 +62,10 @@ pub(crate) struct IncidentView {
     /// The open incident of the same customer and direction whose page told of this one, too. Absent if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story_incident_id: Option<String>,
+    /// What it costs beyond the usual: so far, and in a month at the rate of its newest anomalous window. Absent if its metric
+    /// had no price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Costs>,
     /// Actions of people on it, oldest first. Absent in lists. A customer does not see which operator acted, nor the
     /// notes of operators.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +117,7 @@ impl IncidentView {
             last_page: incident.last_page.map(LastPage::from),
             recurring: incident.recurring,
             story_incident_id: incident.story.map(|story| story.to_string()),
+            cost: incident.costs,
             history: Some(history),
             expires_at: item.ttl.saturating_mul(1_000).into(),
         }

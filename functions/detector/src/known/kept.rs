@@ -1,7 +1,7 @@
 //! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
 use detection::incident::{Course, Event, Figures, Incident, IncidentId, IncidentState, Page, Subject};
-use detection::{AnomalyKind, Severity};
+use detection::{AnomalyKind, Costs, Severity};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
 
@@ -44,14 +44,25 @@ pub(super) struct Kept {
     recurring: u32,
     /// The place of the story among those that the run knows, plus one. 0 means none.
     story: u32,
+    /// The place of its cost among those that the run knows, plus one. 0 means none.
+    costs: u32,
+}
+
+/// What some incidents have and most do not, kept apart.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// The incidents whose page tells of one that may go on.
+    stories: Vec<IncidentId>,
+    /// The costs of metrics with a price.
+    costs: Vec<Costs>,
 }
 
 /// Stands for a missing time. No timestamp is as early.
 const NEVER: i64 = i64::MIN;
 
 impl Kept {
-    /// * `story`: the place of its story among those that the run knows.
-    pub(super) fn of(item: &IncidentItem, story: Option<usize>) -> Self {
+    /// * `rare`: takes what few incidents have.
+    pub(super) fn of(item: &IncidentItem, rare: &mut Rare) -> Self {
         // Every field is named here, so that none can be forgotten.
         let Incident {
             subject: _,
@@ -77,7 +88,8 @@ impl Kept {
             seen_by,
             change,
             recurring,
-            story: _,
+            story,
+            costs,
         } = &item.incident;
         Self {
             opened_at: opened_at.as_millisecond(),
@@ -106,7 +118,8 @@ impl Kept {
             seen_by: *seen_by,
             change: change.unwrap_or(f64::NAN),
             recurring: recurring.unwrap_or(0),
-            story: story.and_then(|place| u32::try_from(place + 1).ok()).unwrap_or(0),
+            story: kept_apart(&mut rare.stories, story.as_ref()),
+            costs: kept_apart(&mut rare.costs, costs.as_ref()),
         }
     }
 
@@ -133,8 +146,8 @@ impl Kept {
     }
 
     /// This incident as the latest of its subject.
-    pub(super) fn latest(&self, subject: &Subject, stories: &[IncidentId]) -> Latest {
-        let incident = self.incident(subject, stories);
+    pub(super) fn latest(&self, subject: &Subject, rare: &Rare) -> Latest {
+        let incident = self.incident(subject, rare);
         let former = Former {
             subject: incident.subject.clone(),
             opened_at: incident.opened_at,
@@ -145,8 +158,7 @@ impl Kept {
         Latest { former, incident: Some(incident), description: None, kind: self.kind, history }
     }
 
-    fn incident(&self, subject: &Subject, stories: &[IncidentId]) -> Incident {
-        let story = usize::try_from(self.story).ok().and_then(|place| place.checked_sub(1));
+    fn incident(&self, subject: &Subject, rare: &Rare) -> Incident {
         let window_end = timestamp(self.page_at);
         Incident {
             subject: subject.clone(),
@@ -172,7 +184,21 @@ impl Kept {
             seen_by: self.seen_by,
             change: Some(self.change).filter(|change| !change.is_nan()),
             recurring: (self.recurring > 0).then_some(self.recurring),
-            story: story.and_then(|place| stories.get(place)).cloned(),
+            story: brought_back(&rare.stories, self.story),
+            costs: brought_back(&rare.costs, self.costs),
         }
     }
+}
+
+/// The place of a value among those that are kept apart, plus one. 0 means none.
+fn kept_apart<T: Clone>(among: &mut Vec<T>, value: Option<&T>) -> u32 {
+    let Some(value) = value else { return 0 };
+    among.push(value.clone());
+    // Memory cannot hold so many.
+    u32::try_from(among.len()).unwrap_or(0)
+}
+
+fn brought_back<T: Clone>(among: &[T], place: u32) -> Option<T> {
+    let place = usize::try_from(place).ok()?.checked_sub(1)?;
+    among.get(place).cloned()
 }

@@ -101,6 +101,7 @@ pub(super) mod tests {
             change: None,
             recurring: None,
             story: None,
+            costs: None,
         };
         let text = String::from("text");
         let notice = Notice::new(event, &incident, "calls", text, at(told), Duration::from_secs(1), "run");

@@ -8,6 +8,9 @@ use detection::units;
 /// Metrics in a headline.
 const HEADLINE_METRICS: usize = 64;
 
+/// Longest mark of a budget. Our own are shorter.
+const MARK: usize = 20;
+
 impl Message<'_> {
     /// The headline without the customer: "Critical: bandwidth spike".
     pub(crate) fn headline(&self) -> String {
@@ -61,10 +64,11 @@ pub(super) fn headline(alert: &Alert) -> String {
         Severity::Warning => "Warning",
     };
     let metric = metric(alert);
-    let what = match alert.direction.as_deref() {
-        Some("spike") => format!("{metric} spike"),
-        Some("drop") => format!("{metric} drop"),
-        _ => format!("{metric} anomaly"),
+    let what = match (&alert.budget, alert.direction.as_deref()) {
+        (Some(budget), _) => format!("{metric} budget, {}", cut(&clean(&budget.mark), MARK)),
+        (None, Some("spike")) => format!("{metric} spike"),
+        (None, Some("drop")) => format!("{metric} drop"),
+        (None, _) => format!("{metric} anomaly"),
     };
     match alert.event {
         Event::Opened | Event::Digest => format!("{severity}: {what}"),

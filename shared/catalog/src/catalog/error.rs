@@ -1,5 +1,7 @@
 //! Why a catalog is refused.
 
+use detection::Currency;
+
 /// Why a catalog is refused. The whole file is then.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -17,6 +19,10 @@ pub enum CatalogError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    #[error(
+        "{first} has prices in {known}, and {second} in {other}: name one `currency` in all parts of the catalog"
+    )]
+    Currencies { first: String, known: Currency, second: String, other: Currency },
     #[error("{origin} has no [[metric]] entry: nothing would be checked")]
     Empty { origin: String },
     #[error("{origin}: the entry `{entry}` is refused: {reason}")]

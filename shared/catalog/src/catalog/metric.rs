@@ -50,6 +50,10 @@ pub struct MetricSpec {
     pub critical_threshold: Option<f64>,
     pub min_relative_change: Option<f64>,
     pub min_relative_spread: Option<f64>,
+    /// The price of one unit.
+    pub price: Option<f64>,
+    /// Least cost of a change that matters, in the currency of the catalog.
+    pub min_cost: Option<f64>,
     /// What to look at first, for people: after a change in any direction, and in one direction only.
     #[serde(default)]
     pub steps: Vec<String>,
@@ -88,6 +92,11 @@ impl MetricSpec {
     /// Counts and sums of usage cannot be below zero. A negative one is broken data.
     pub fn never_negative(&self) -> bool {
         matches!(self.aggregate, Aggregate::Count | Aggregate::Sum)
+    }
+
+    /// Whether usage of the metric can be paid by the unit: the values of its hours add up.
+    pub fn adds_up(&self) -> bool {
+        self.never_negative() && self.rules.is_empty()
     }
 
     /// A customer's hours of the metric, from the values that the warehouse reads: NaN for an hour without events,
@@ -139,6 +148,8 @@ impl MetricSpec {
             min_change: self.min_change,
             min_relative_change: self.min_relative_change.unwrap_or(usual.min_relative_change),
             min_relative_spread: self.min_relative_spread.unwrap_or(usual.min_relative_spread),
+            price: self.price,
+            min_cost: self.min_cost.unwrap_or(usual.min_cost),
         })?;
         Ok(settings.with_detectors(defaults.detectors))
     }
@@ -168,6 +179,9 @@ impl MetricSpec {
         self.validate_aggregate()?;
         self.validate_counter()?;
         self.validate_rules()?;
+        if self.price.is_some() && !self.adds_up() {
+            return Err(format!("`price` {ADDS_UP}"));
+        }
         match (&self.import, self.aggregate) {
             (Some(ImportRule { property: Some(_), .. }), Aggregate::Count) => {
                 Err("`import.property` has no use for a count".to_owned())
@@ -179,6 +193,10 @@ impl MetricSpec {
         }
     }
 }
+
+/// Which metrics have prices and budgets.
+pub(crate) const ADDS_UP: &str =
+    "needs a metric whose hours add up: of `aggregate` count or sum, and without rules";
 
 fn metric_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<MetricName, D::Error> {
     let text = String::deserialize(deserializer)?;

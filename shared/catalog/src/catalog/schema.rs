@@ -28,6 +28,9 @@ pub fn json_schema() -> String {
     if let Some(ids) = schema.pointer_mut("/$defs/Source/properties/ids").and_then(Value::as_object_mut) {
         ids.insert("propertyNames".to_owned(), serde_json::json!({ "enum": IDS }));
     }
+    if let Some(currency) = schema.pointer_mut("/properties/currency").and_then(Value::as_object_mut) {
+        currency.insert("pattern".to_owned(), "^[A-Z]{3}$".into());
+    }
     without_numbers_of_rust(&mut schema);
     format!("{schema:#}\n")
 }
@@ -38,6 +41,7 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
         "",
         &[
             ("presets", "Catalogs of known systems, by name. Their entries come first."),
+            ("currency", "The currency of all prices: three capital letters of ISO 4217. Default: USD."),
             ("source", "Tables that several metrics are made from."),
             ("metric", "What is watched."),
         ],
@@ -115,6 +119,14 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
             ),
             ("min_relative_change", "Least change that matters, as a share of the mean."),
             ("min_relative_spread", "Least spread, as a share of the mean."),
+            (
+                "price",
+                "The price of one unit, in the currency of the catalog. Needs aggregate count or sum, and no rule.",
+            ),
+            (
+                "min_cost",
+                "Least cost of a change that matters, in the currency of the catalog. Needs a price.",
+            ),
             (
                 "steps",
                 "What to look at first, the most likely cause first. Up to five lines of 200 characters.",

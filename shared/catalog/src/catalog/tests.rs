@@ -67,6 +67,28 @@ fn the_version_follows_the_entries() {
 }
 
 #[test]
+fn prices_have_one_currency() {
+    let catalog = |text: &str| Catalog::parse(text, "a").unwrap();
+    assert_eq!(catalog(GOOD).currency().to_string(), "USD");
+    let priced = format!("currency = \"EUR\"\n{GOOD}\nprice = 0.25\nmin_cost = 50");
+    let euro = catalog(&priced);
+    let settings = euro.settings(&DetectionConfig::default()).unwrap()[0];
+    assert_eq!((euro.currency().to_string(), settings.price().unwrap().get()), ("EUR".to_owned(), 0.25));
+    assert_eq!(settings.floors().costs_enough(), 200.0);
+    assert_ne!(euro.version(), catalog(&priced.replace("EUR", "CHF")).version());
+    let part = |currency: &str, name: &str| {
+        (
+            format!("currency = \"{currency}\"\n{}", GOOD.replace("\"jobs\"", &format!("\"{name}\""))),
+            name.to_owned(),
+        )
+    };
+    let all = Catalog::parse_all(&[part("EUR", "one"), part("EUR", "two")]).unwrap();
+    assert_eq!(all.currency().to_string(), "EUR");
+    let refusal = Catalog::parse_all(&[part("EUR", "one"), part("USD", "two")]).unwrap_err().to_string();
+    assert!(refusal.contains("one has prices in EUR, and two in USD"), "{refusal}");
+}
+
+#[test]
 fn refusals_name_file_entry_and_reason() {
     let sum = GOOD.replace("count", "sum");
     for (text, expected) in [
@@ -94,6 +116,19 @@ fn refusals_name_file_entry_and_reason() {
         (GOOD.replace("min_change = 1", "min_change = -1"), vec!["`jobs`", "min_change = -1"]),
         (GOOD.replace("min_change = 1", "min_change = nan"), vec!["`jobs`", "min_change = NaN"]),
         (GOOD.replace("min_change = 1", ""), vec!["catalog.toml", "missing field `min_change`"]),
+        (
+            format!("{GOOD}\nprice = -0.5"),
+            vec!["`jobs`", "price = -0.5 is out of range", "from 1e-12 to 1e9"],
+        ),
+        (format!("{GOOD}\nprice = nan"), vec!["`jobs`", "price = NaN is out of range"]),
+        (format!("{GOOD}\nprice = 1e300"), vec!["`jobs`", "price = 1"]),
+        (format!("{GOOD}\nmin_cost = 50"), vec!["`jobs`", "min_cost = 50", "`price` is not set"]),
+        (format!("{GOOD}\nprice = 0\nmin_cost = 50"), vec!["`jobs`", "min_cost = 50", "or is 0"]),
+        (
+            format!("{}\nvalue = \"a\"\nprice = 1", GOOD.replace("count", "max")),
+            vec!["`jobs`", "`price` needs a metric whose hours add up"],
+        ),
+        (format!("currency = \"usd\"\n{GOOD}"), vec!["catalog.toml", "`usd` is no currency", "ISO 4217"]),
         (format!("{GOOD}\nvalue = \"a\""), vec!["`jobs`", "a count has no `value`"]),
         (sum.clone(), vec!["`jobs`", "`value` is missing"]),
         (format!("{sum}\nvalue = \"a); DROP TABLE events\""), vec!["`jobs`", "`value`", "parenthesis"]),

@@ -7,7 +7,7 @@ use crate::opinion::{Detail, Expected, Opinion};
 
 /// What it says of a first use that is ten times as large as a change that matters. `None` for a smaller one.
 pub(crate) fn judge(current: f64, never_negative: bool, floors: &Floors) -> Option<Opinion> {
-    let reach = Floors::LARGE * floors.min_change();
+    let reach = Floors::LARGE * floors.least();
     let opinion = Opinion {
         score: 0.0,
         expected: Expected::around(0.0, reach, never_negative),

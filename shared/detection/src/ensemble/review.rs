@@ -65,7 +65,7 @@ impl Assessment {
         let is_shape_change = has_another_shape && usual_day.is_some();
         let review = Review { sparkline: sparkline(&recent.known_values()), opinions, is_shape_change };
         let shape_alone = usual_day
-            .filter(|view| is_shape_change && view.value >= LEAST_VOLUME * settings.floors().min_change())
+            .filter(|view| is_shape_change && view.value >= LEAST_VOLUME * settings.floors().least())
             .copied();
         let (verdict, hours_of, expected) = match (self.verdict, shape_alone) {
             (Verdict::Normal(_), Some(day)) => {

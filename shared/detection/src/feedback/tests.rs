@@ -116,6 +116,7 @@ fn incident(opened_at: &str) -> Incident {
         figures: Figures { current_value: 100.0, ..Figures::NONE },
         seen_by: 1,
         change: None,
+        cost: None,
     };
     let rules = Rules {
         resolve_after: 2,

@@ -71,7 +71,7 @@ impl Observation {
         let seen_by = assessment.views.iter().filter(speaks).map(View::hours).min();
         let change = seen_by.and_then(|hours| window(assessment, hours)).and_then(change);
         let seen_by = seen_by.map_or(Incident::DAY, |hours| hours as u8);
-        Self { window_end, seen, figures: figures(&assessment.verdict), seen_by, change }
+        Self { window_end, seen, figures: figures(&assessment.verdict), seen_by, change, cost: None }
     }
 }
 

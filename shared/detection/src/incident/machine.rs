@@ -7,7 +7,7 @@ use super::id::Subject;
 use super::model::{Event, Incident, IncidentState, Page};
 use super::observation::{Observation, Seen};
 use super::rules::{Rules, is_due};
-use crate::Severity;
+use crate::{Costs, Severity};
 
 /// The effect of an observation on an incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +75,8 @@ impl Incident {
             && self.latest.deviation() >= Rules::ESCALATION * self.level_at_start.unwrap_or(self.level)
     }
 
-    fn open(subject: Subject, observation: &Observation, severity: Severity) -> Self {
-        let Observation { window_end, figures, seen_by, change, .. } = *observation;
+    pub(crate) fn open(subject: Subject, observation: &Observation, severity: Severity) -> Self {
+        let Observation { window_end, figures, seen_by, change, cost, .. } = *observation;
         Self {
             subject,
             state: IncidentState::Open,
@@ -102,6 +102,7 @@ impl Incident {
             change,
             recurring: None,
             story: None,
+            costs: cost.as_ref().map(Costs::of),
         }
     }
 
@@ -337,9 +338,17 @@ impl Incident {
         }
     }
 
+    /// Its cost with that of a newer window.
+    fn costs_with(&self, observation: &Observation) -> Option<Costs> {
+        let Some(window) = &observation.cost else { return self.costs };
+        let hours_since = observation.window_end.duration_since(self.last_seen).as_secs_f64() / 3_600.0;
+        Some(self.costs.map_or_else(|| Costs::of(window), |costs| costs.after(window, hours_since)))
+    }
+
     fn with(&self, observation: &Observation, severity: Severity) -> Self {
         let (seen_by, change) = self.seen_with(observation, severity, false);
         Self {
+            costs: self.costs_with(observation),
             severity: self.severity.max(severity),
             latest_severity: severity,
             last_seen: observation.window_end,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{IncidentId, Subject};
-use crate::{AnomalyPlace, Figures, Severity};
+use crate::{AnomalyPlace, Costs, Figures, Severity};
 
 /// One deviation of a series in one direction, from its first anomaly on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub struct Incident {
     /// The incident of the same customer and direction whose page tells of this one, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub story: Option<IncidentId>,
+    /// What it costs. None without a price, and in old items.
+    #[serde(default, rename = "cost", skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
 }
 
 /// `acknowledged`: somebody looks into it, so it sends no reminders. `accepted`: its level has lasted so long that it

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::model::Incident;
-use crate::{Comparison, Direction, Figures, Finding, Settings, Severity, Verdict};
+use crate::{Comparison, Direction, Figures, Finding, Settings, Severity, Verdict, WindowCost};
 
 /// One series in one window, seen from one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Observation {
     /// How far that window is from its expected value, as a share of it. `None` for windows of a day that are judged by
     /// themselves, and where nothing is expected.
     pub change: Option<f64>,
+    /// What the window of its figures costs. `None` without a price, and without an anomaly.
+    pub cost: Option<WindowCost>,
 }
 
 /// A value is back inside below this share of the threshold. So an incident does not flicker around the threshold.
@@ -49,7 +51,7 @@ impl Observation {
             Verdict::Normal(_) => Seen::Between,
             Verdict::Undetermined(_) => Seen::Undetermined,
         };
-        Self { window_end, seen, figures: figures(verdict), seen_by: Incident::DAY, change: None }
+        Self { window_end, seen, figures: figures(verdict), seen_by: Incident::DAY, change: None, cost: None }
     }
 }
 

@@ -1,3 +1,4 @@
+mod costs;
 mod windows;
 
 use jiff::{SignedDuration, Timestamp};
@@ -38,7 +39,7 @@ fn observation(at: i64, seen: Seen, deviation: f64) -> Observation {
         baseline_stddev: 10.0,
         z_score: deviation / 10.0,
     };
-    Observation { window_end: hour(at), seen, figures, seen_by: Incident::DAY, change: None }
+    Observation { window_end: hour(at), seen, figures, seen_by: Incident::DAY, change: None, cost: None }
 }
 
 /// Feeds observations `(hour, what was seen)` one after the other; every page is a page of its own. Returns the incident

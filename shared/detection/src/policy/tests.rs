@@ -30,6 +30,21 @@ fn an_override_changes_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn a_price_holds_until_a_narrower_policy_changes_it() {
+    let price = |policy: &Policy, base: &Settings| policy.settings(&metric("a"), base).unwrap();
+    let priced = of_metric("a", Override { price: Some(0.5), min_cost: Some(9.0), ..Override::default() });
+    let of_all = price(&priced, &settings());
+    assert_eq!((of_all.price().map(crate::Price::get), of_all.floors().least()), (Some(0.5), 100.0));
+    assert_eq!(of_all.floors().costs_enough(), 18.0);
+    assert_eq!(price(&Policy::default(), &of_all), of_all);
+    // A customer that pays nothing has no floor in money either.
+    let free = of_metric("a", Override { price: Some(0.0), ..Override::default() });
+    assert!(free.settings(&metric("a"), &of_all).unwrap_err().to_string().contains("min_cost = 9"));
+    let free = of_metric("a", Override { price: Some(0.0), min_cost: Some(0.0), ..Override::default() });
+    assert_eq!(price(&free, &of_all).price(), None);
+}
+
+#[test]
 fn sensitivity_and_detectors_of_a_metric_win_over_those_of_all() {
     let text = r#"{"sensitivity": "low", "detectors": "ensemble",
                    "metrics": {"a": {"sensitivity": 2, "detectors": ["z_score"]}, "b": {"threshold": 4}}}"#;
@@ -78,6 +93,8 @@ fn overrides_that_do_not_fit_are_refused_with_their_place() {
         (Override { threshold: Some(6.0), ..Override::default() }, "metrics.a: critical_threshold = 5"),
         (Override { threshold: Some(0.0), ..Override::default() }, "metrics.a: threshold = 0"),
         (Override { min_change: Some(-1.0), ..Override::default() }, "metrics.a: min_change = -1"),
+        (Override { price: Some(-1.0), ..Override::default() }, "metrics.a: price = -1"),
+        (Override { min_cost: Some(9.0), ..Override::default() }, "metrics.a: min_cost = 9"),
     ] {
         let policy = of_metric("a", change);
         let refusal = policy.settings(&metric("a"), &settings()).unwrap_err().to_string();

@@ -2,9 +2,11 @@
 
 use detection::incident::{Event, Incident};
 use detection::related::OneCause;
+use detection::text::money;
 use detection::units::humanize;
 use detection::{
-    About, AnomalyId, CustomerId, Direction, EntityPath, Figures, MetricName, Severity, Why, describe,
+    About, AnomalyId, Cost, CustomerId, Direction, EntityPath, Figures, Mark, MetricName, Severity, Why,
+    describe,
 };
 use serde_json::json;
 use store::{AnomalyItem, Notice};
@@ -38,6 +40,8 @@ struct Report<'a> {
     /// Why a model calls the window an anomaly, if the message is about one.
     why: Option<&'a Why>,
     confidence: Option<f64>,
+    /// What the window of the anomaly costs.
+    cost: Option<Cost>,
     /// The events behind it, if it is about an anomaly of a source with entities.
     about: Option<&'a About>,
     anomaly_id: AnomalyId,
@@ -76,6 +80,7 @@ impl<'a> Report<'a> {
             expected: Some((item.evidence.expected_low, item.evidence.expected_high)),
             why: item.why.as_ref(),
             confidence: item.confidence,
+            cost: item.cost,
             about: item.about.as_ref(),
             anomaly_id: item.anomaly_id.clone(),
             detected_at: item.detected_at,
@@ -103,6 +108,7 @@ impl<'a> Report<'a> {
             expected: None,
             why: None,
             confidence: None,
+            cost: None,
             about: None,
             anomaly_id: notice.anomaly_id(),
             detected_at: notice.detected_at,
@@ -146,6 +152,14 @@ impl<'a> Report<'a> {
         if let Some(confidence) = self.confidence {
             body["confidence"] = json!(confidence);
         }
+        if let Some((month, mark)) = self.budget() {
+            let mark = mark.to_string();
+            body["budget"] =
+                json!({ "month": month, "mark": mark, "used": current_value, "limit": baseline_mean });
+        }
+        if let Some(cost) = self.cost {
+            body["cost"] = json!(cost);
+        }
         if let Some(About { examples, affected_entities, .. }) = self.about {
             body["affected_entities"] = json!(affected_entities);
             body["examples"] = json!(examples);
@@ -166,6 +180,9 @@ impl<'a> Report<'a> {
             });
             if let Some(closed_at) = incident.closed_at {
                 body["incident"]["closed_at"] = json!(closed_at);
+            }
+            if let Some(costs) = incident.costs {
+                body["incident"]["cost"] = json!(costs);
             }
         }
         Message {
@@ -189,15 +206,21 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The month and the mark, if it is about a budget.
+    fn budget(&self) -> Option<(&str, Mark)> {
+        Mark::of_entity(self.entity?)
+    }
+
     /// The last 24 hours in one line, the newest hour last.
     fn chart(&self) -> Option<&str> {
         self.why.map(|why| why.sparkline.as_str()).filter(|chart| !chart.is_empty())
     }
 
     fn headline(&self) -> String {
-        let anomaly = match self.severity {
-            Severity::Critical => "Critical anomaly",
-            Severity::Warning => "Warning",
+        let anomaly = match (self.budget(), self.severity) {
+            (Some(_), _) => "Budget",
+            (None, Severity::Critical) => "Critical anomaly",
+            (None, Severity::Warning) => "Warning",
         };
         match self.event {
             Event::Opened => anomaly.to_owned(),
@@ -227,8 +250,12 @@ impl<'a> Report<'a> {
         fact("Metric", self.metric.to_string());
         fact("Severity", format!("{} ({})", self.severity.as_str(), self.direction.as_str()));
         fact("Window", format!("{} to {}", time(self.window.0), time(self.window.1)));
-        if let Some((low, high)) = self.expected {
+        if let Some((low, high)) = self.expected.filter(|_| self.budget().is_none()) {
             fact("Expected", format!("{} to {}", humanize(low, self.unit), humanize(high, self.unit)));
+        }
+        if let Some(costs) = self.incident.and_then(|incident| incident.costs.as_ref()) {
+            let (label, text) = money::fact(costs, self.event.is_closing());
+            fact(label, text);
         }
         if let Some(chart) = self.chart() {
             fact("Last 24 h", chart.to_owned());

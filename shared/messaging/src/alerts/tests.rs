@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use detection::incident::{Around, Event, Incident, Observation, Rules, Seen, Step, Subject, advance};
 use detection::{
-    Anomaly, AnomalyId, CustomerId, Figures, Finding, MetricName, Missing, Series, Settings, Severity,
-    Thresholds, Verdict, Window, check, describe,
+    Anomaly, AnomalyId, Cost, Costs, Currency, CustomerId, EntityPath, Figures, Finding, MetricName, Missing,
+    Series, Settings, Severity, Thresholds, Verdict, Window, check, describe,
 };
 use jiff::SignedDuration;
 
@@ -54,6 +54,7 @@ fn incident(anomaly: &Anomaly, finding: &Finding) -> Incident {
         figures: Figures::of(&finding.comparison),
         seen_by: Incident::DAY,
         change: None,
+        cost: None,
     };
     let patience = SignedDuration::from_hours(24);
     let rules = Rules {
@@ -98,6 +99,56 @@ fn the_e_mail_has_the_words_of_the_source() {
     let usual = AnomalyItem { about: Some(detection::About::of("executions")), ..item };
     let email = message(AlertItem::Anomaly(Box::new(usual))).email;
     assert!(email.contains("\nCustomer:  cust_1\nEntity:    nightly\n"), "{email}");
+}
+
+#[test]
+fn money_is_told_where_it_is_known() {
+    let usual = item("cust_1");
+    let costs = Costs { so_far: 412.3, a_month: 9_900.0, currency: Currency::USD };
+    let mut alert = usual.alert.clone().unwrap();
+    alert.incident.costs = Some(costs);
+    let cost = Some(Cost { amount: 120.0, currency: Currency::USD });
+    let priced = AnomalyItem { cost, alert: Some(alert), ..usual.clone() };
+    let of = |item: &AnomalyItem| message(AlertItem::Anomaly(Box::new(item.clone())));
+    let (told, without) = (of(&priced), of(&usual));
+    let line = "\nCosts:     about 412 USD so far, about 9,900 USD a month at this rate\n";
+    assert!(told.email.contains(line), "{}", told.email);
+    assert_eq!(told.body["cost"], json!({ "amount": 120.0, "currency": "USD" }));
+    let expected = json!({ "so_far": 412.3, "a_month": 9_900.0, "currency": "USD" });
+    assert_eq!(told.body["incident"]["cost"], expected);
+    let is_known =
+        |message: &Message| message.body.to_string().contains("cost") || message.email.contains("Costs");
+    assert!(is_known(&told) && !is_known(&without));
+    let over = priced.alert.clone().unwrap().incident;
+    let over = of(&priced.alerting(Event::Accepted, over));
+    assert!(over.email.contains("\nCosts:     about 412 USD in all\n"), "{}", over.email);
+}
+
+#[test]
+fn a_budget_is_told_with_its_month_and_mark() {
+    let entity = EntityPath::new(["budget", "2026-11", "80 %"].map(str::to_owned).to_vec()).unwrap();
+    let mut item = item("cust_1");
+    let mut alert = item.alert.clone().unwrap();
+    alert.incident.subject.entity = Some(entity.clone());
+    (item.entity_path, item.alert) = (Some(entity), Some(alert.clone()));
+    item.description = "bandwidth: 81 % of the budget of 2026-11 is used".to_owned();
+    let told = message(AlertItem::Anomaly(Box::new(item)));
+    assert_eq!(told.subject, "[MeterFlow] Budget: cust_1 / budget / 2026-11 / 80 % - bandwidth");
+    let budget = &told.body["budget"];
+    assert_eq!([&budget["month"], &budget["mark"]], ["2026-11", "80 %"]);
+    assert_eq!(
+        (&budget["used"], &budget["limit"]),
+        (&told.body["current_value"], &told.body["baseline_mean"])
+    );
+    assert!(!told.email.contains("Expected:"), "{}", told.email);
+    let at = "2026-12-01T01:00:00Z".parse().unwrap();
+    let over = "the budget of bandwidth for 2026-11 is over".to_owned();
+    let notice = Notice::new(Event::Resolved, &alert.incident, "bytes", over, at, Duration::ZERO, "run");
+    let told = message(AlertItem::Notice(Box::new(notice)));
+    assert_eq!(
+        (told.body["budget"]["mark"].as_str(), told.subject.contains("Resolved")),
+        (Some("80 %"), true)
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod entities;
 mod examples;
 mod hours;
 mod hours_of_events;
+mod months;
 mod off_hours;
 mod past;
 mod ruled;
@@ -22,6 +23,7 @@ pub(super) use entities::{event, figures, outcomes};
 pub(super) use examples::examples;
 pub(super) use hours::hours;
 pub(super) use hours_of_events::hours_of_events;
+pub(super) use months::months;
 pub(super) use off_hours::off_hours;
 pub(super) use past::{customers, held, newest_hour};
 pub(super) use seen::{entities_seen, entity_events};
@@ -87,6 +89,11 @@ mod tests {
     fn the_hours_of_two_days() {
         let window = window("2026-11-19T13:00:00Z", "2026-11-21T13:00:00Z");
         insta::assert_snapshot!(hours(&Catalog::built_in().unwrap(), &window, Shard::WHOLE, true, true));
+    }
+
+    #[test]
+    fn the_month_so_far() {
+        insta::assert_snapshot!(months(&Catalog::built_in().unwrap()));
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub(in crate::routes) struct PolicyDocument {
     /// Detectors, thresholds and floors by metric of the catalog. They win over those of all metrics.
     #[schema(value_type = std::collections::BTreeMap<String, OverrideDocument>, required = false, example = json!({"api_calls": {"threshold": 4.0, "min_change": 500}}))]
     metrics: Value,
+    /// Quotas of a calendar month by metric of the catalog, for each customer. A customer's own entry takes the place of that of all
+    /// customers.
+    #[schema(value_type = std::collections::BTreeMap<String, BudgetDocument>, required = false, example = json!({"api_calls": {"quota": 1000000}}))]
+    budgets: Value,
     /// At most 100 planned events. Their anomalies are stored and alert nobody.
     #[schema(required = false, max_items = 100)]
     mutes: Vec<MuteDocument>,
@@ -49,10 +53,41 @@ pub(super) struct OverrideDocument {
     /// Least spread of a z-score, as a share of the mean. 0 gives the plain z-score.
     #[schema(minimum = 0, maximum = 1)]
     min_relative_spread: Option<f64>,
+    /// The price of one unit, in the currency of the catalog: from 1e-12 to 1e9. 0: its usage costs nothing, and no cost is told.
+    /// Only for metrics whose `aggregate` is `count` or `sum`, and that no rule judges.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    price: Option<f64>,
+    /// Least cost of the change of a window that matters, in the currency of the catalog. Needs a price.
+    #[schema(minimum = 0)]
+    min_cost: Option<f64>,
     /// Scales the thresholds of this metric.
     sensitivity: Option<SensitivityDocument>,
     /// The detectors that judge this metric.
     detectors: Option<DetectorsDocument>,
+}
+
+/// A quota of one metric for each calendar month, in the policy's time zone. Exactly one of `quota`, `cost` and `unlimited` is
+/// needed.
+#[derive(ToSchema)]
+#[schema(as = Budget)]
+#[allow(dead_code)] // Describes `detection::Budget`.
+pub(super) struct BudgetDocument {
+    /// What may be used in a month, in the metric's unit.
+    #[schema(exclusive_minimum = 0)]
+    quota: Option<f64>,
+    /// The same in the currency of the catalog. Needs a price of the metric.
+    #[schema(exclusive_minimum = 0)]
+    cost: Option<f64>,
+    /// Takes back the budget of all customers, in the policy of one.
+    #[schema(required = false)]
+    unlimited: bool,
+    /// The shares of the quota that are told, each with one page a month: from 0.01 to 10, in whole percent. Absent: 0.8 and 1.
+    #[schema(max_items = 5, example = json!([0.8, 1]))]
+    shares: Option<Vec<f64>>,
+    /// The pace of the last 7 days is told if it exhausts the quota at least so many days before the month ends. 0 tells nothing of
+    /// the pace. Absent: 3.
+    #[schema(minimum = 0, maximum = 27)]
+    days_before_end: Option<u8>,
 }
 
 /// How strict all detectors are: a word or a factor of their thresholds. A smaller factor finds more, and pages more for

@@ -49,7 +49,7 @@ fn play(
                 _ => Seen::Inside,
             };
             let (window_end, figures) = (end(hour as i64), Figures::NONE);
-            let observation = Observation { window_end, seen, figures, seen_by: 1, change: None };
+            let observation = Observation { window_end, seen, figures, seen_by: 1, change: None, cost: None };
             (subject(metric), observation, letter == b'm')
         };
         let seen: Vec<_> = metrics.iter().map(see).collect();
@@ -189,8 +189,14 @@ fn one_that_goes_on_after_a_person_resolved_the_story_pages() {
         panic!("it is open")
     };
     let seen = Seen::Anomalous(Severity::Critical);
-    let observation =
-        Observation { window_end: end(3), seen, figures: Figures::NONE, seen_by: 1, change: None };
+    let observation = Observation {
+        window_end: end(3),
+        seen,
+        figures: Figures::NONE,
+        seen_by: 1,
+        change: None,
+        cost: None,
+    };
     let (a, b) = (subject("a"), subject("b"));
     let other = Watched {
         subject: &a,
@@ -210,8 +216,14 @@ fn one_that_goes_on_after_a_person_resolved_the_story_pages() {
 fn a_recurring_one_pages_nobody_and_is_no_part_of_a_story() {
     let rules = rules(Severity::Critical);
     let seen = Seen::Anomalous(Severity::Critical);
-    let observation =
-        Observation { window_end: end(3), seen, figures: Figures::NONE, seen_by: 1, change: None };
+    let observation = Observation {
+        window_end: end(3),
+        seen,
+        figures: Figures::NONE,
+        seen_by: 1,
+        change: None,
+        cost: None,
+    };
     let subject = subject("a");
     let recurring = Around { recurring: Some(2), ..Around::default() };
     let step = advance(None, &subject, &observation, &recurring, &rules);
