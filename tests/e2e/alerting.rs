@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use detection::incident::IncidentId;
 use e2e::deployed::{Deployed, TABLE, hour_ago};
@@ -61,7 +61,7 @@ async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() ->
         published += summary["alerts_published"].as_u64().unwrap_or_default();
         // An end that comes before its page would silence the page.
         if hour == 1 {
-            wait_for(&receiver, 4).await;
+            wait_for(&receiver, 5).await;
         }
     }
     // Left-over alerts of other tests may be among them.
@@ -85,7 +85,7 @@ async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() ->
     assert!(IncidentId::parse(&incident_id).is_some());
 
     // The topic delivers some time later.
-    wait_for(&receiver, 8).await;
+    wait_for(&receiver, 9).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let requests = receiver.requests();
     let bodies = |path: &str| -> Vec<Value> {
@@ -99,8 +99,16 @@ async fn a_spike_of_an_hour_reaches_each_receiver_with_one_page_and_one_end() ->
     assert_eq!(actions, [[json!("trigger"), id.clone()], [json!("resolve"), id]]);
     assert_eq!(bodies("/slack").len(), 2);
     assert_eq!(bodies("/sendMessage").len(), 2);
+    // The page in Telegram has a picture below it, and its end has none.
+    let pictures: Vec<_> = requests.iter().filter(|request| request.path.ends_with("/sendPhoto")).collect();
+    assert_eq!(pictures.len(), 1);
+    let bytes = &pictures[0].bytes;
+    let begin = bytes.windows(8).position(|part| part == b"\x89PNG\r\n\x1a\n").context("no picture")?;
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes[begin..])).read_info()?;
+    let mut pixels = vec![0; reader.output_buffer_size().context("too large")?];
+    assert_eq!(reader.next_frame(&mut pixels)?.width, 480);
     let ids: BTreeSet<_> =
         requests.iter().filter(|r| r.path == "/webhook").map(|r| r.header("webhook-id").to_owned()).collect();
-    assert_eq!((ids.len(), bodies("/webhook").len(), requests.len()), (2, 2, 8));
+    assert_eq!((ids.len(), bodies("/webhook").len(), requests.len()), (2, 2, 9));
     Ok(())
 }

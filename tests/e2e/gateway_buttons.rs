@@ -35,8 +35,8 @@ async fn incident(deployed: &Deployed, customer: &str) -> Result<String> {
 }
 
 async fn state(gateway: &Gateway, incident_id: &str) -> Result<(Value, Value)> {
-    let mut incident = gateway.read(&format!("/v1/incidents/{incident_id}")).await?["incident"].take();
-    Ok((incident["state"].take(), incident["history"][0]["actor"].take()))
+    let incident = gateway.read(&format!("/v1/incidents/{incident_id}")).await?["incident"].take();
+    Ok((incident["state"].clone(), incident["history"][0]["actor"].clone()))
 }
 
 /// What the chats get at the port of the channels.

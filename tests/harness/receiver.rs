@@ -26,6 +26,8 @@ pub struct Received {
     pub path: String,
     pub headers: HeaderMap,
     pub body: String,
+    /// The body as it came.
+    pub bytes: Bytes,
     pub at: Instant,
     /// Number of earlier requests.
     pub earlier: usize,
@@ -136,6 +138,7 @@ async fn handle(
             path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             headers: parts.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body,
             at: Instant::now(),
             earlier: kept.len(),
         };

@@ -5,6 +5,7 @@
 
 use anyhow::Context;
 use detection::Costs;
+use detection::ensemble::Chart;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub struct Alert {
     pub description: String,
     /// The last 24 hours in one line, the newest hour last.
     pub sparkline: Option<String>,
+    /// The same with what is usual at these hours, as figures.
+    pub chart: Option<Chart>,
     pub investigation_steps: Vec<String>,
     /// How many incidents probably have the same cause, and a sentence about them.
     pub one_cause: Option<(u64, String)>,
@@ -144,6 +147,7 @@ impl Alert {
             window: time(&window["start"]).zip(time(&window["end"])),
             description: text("description").unwrap_or_default(),
             sparkline: text("sparkline"),
+            chart: serde_json::from_value(json["chart"].clone()).ok(),
             investigation_steps: list("investigation_steps")
                 .iter()
                 .filter_map(|step| step.as_str().map(str::to_owned))

@@ -59,6 +59,9 @@ impl Verdict {
     }
 }
 
+/// What a picture shows, for people who do not see it.
+const PICTURE_TEXT: &str = "The last 24 hours, what is usual at these hours, and the window that was judged";
+
 /// Characters of an answer's body that are kept for people.
 const EXCERPT: usize = 200;
 

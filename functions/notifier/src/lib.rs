@@ -47,6 +47,7 @@ pub mod daily;
 mod deliver;
 mod event;
 pub mod message;
+pub mod picture;
 mod plan;
 mod redrive;
 pub mod routing;

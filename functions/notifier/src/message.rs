@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use crate::alert::{Alert, Budget, Severity};
+use crate::picture;
 use crate::text::{clean, cut};
 
 mod headline;
@@ -68,6 +69,12 @@ impl<'a> Message<'a> {
 
     pub(crate) fn is_group(&self) -> bool {
         !self.others.is_empty()
+    }
+
+    /// The chart of the one page as a PNG. A group has a chart of each alert in its text, and an end has none.
+    pub(crate) fn picture(&self) -> Option<Vec<u8>> {
+        let is_page = !self.is_group() && self.alert.event.is_page();
+        is_page.then(|| picture::png(self.alert)).flatten()
     }
 
     /// The highest severity of the group.

@@ -29,6 +29,7 @@ pub(crate) fn page_and_end(now: Timestamp) -> [Alert; 2] {
 fn page(now: Timestamp) -> Value {
     let day_before = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now);
     let id = format!("{ID}.{}", now.as_millisecond());
+    let values = [vec![35.0; 23], vec![412.0]].concat();
     json!({
         "alert_id": id, "anomaly_id": id, "incident_id": id, "event": "opened",
         "customer_id": "meterflow-test", "entity": "nightly / load", "entity_path": ["nightly", "load"],
@@ -38,6 +39,7 @@ fn page(now: Timestamp) -> Value {
         "score": 3.1, "confidence": 0.99, "sparkline": "▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█",
         "description": "this is a test: 412 calls in the last hour, about 35 are usual at this hour",
         "investigation_steps": ["Do nothing: somebody tests whether this channel works."],
+        "chart": { "values": values, "low": vec![22.0; 24], "high": vec![48.0; 24] },
         "affected_entities": [], "examples": [],
         "one_cause": {
             "incidents": 1, "customers": ["another-test"], "more_customers": false, "metrics": [], "more_metrics": false,

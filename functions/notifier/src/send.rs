@@ -88,7 +88,14 @@ struct Tries<'a> {
     renewed: Cell<bool>,
     count: Cell<u32>,
     last: RefCell<String>,
+    /// The chart of the message, until it is sent or turns out to be refused.
+    picture: RefCell<Option<Vec<u8>>>,
+    /// The answer of a receiver that took the message.
+    taken: RefCell<String>,
 }
+
+/// Longest time for a picture of its own.
+const PICTURE_TIME: Duration = Duration::from_secs(5);
 
 impl Sender {
     /// Sends a message and ends before `until`. The message goes into `thread` if the thread still exists.
@@ -104,6 +111,8 @@ impl Sender {
             renewed: Cell::new(false),
             count: Cell::new(0),
             last: RefCell::new("no answer".to_owned()),
+            picture: RefCell::new(if takes_picture(&channel.kind) { message.picture() } else { None }),
+            taken: RefCell::default(),
         };
         let pauses = ExponentialBuilder::default()
             .with_jitter()
@@ -121,7 +130,13 @@ impl Sender {
             });
         let tried = || tries.count.get();
         match tokio::time::timeout_at(until, sending).await {
-            Ok(Ok(thread)) => Ok(Sent { thread, tries: tries.count.get() }),
+            Ok(Ok(thread)) => {
+                let adding = self.add_picture(&channel.kind, &tries);
+                if tokio::time::timeout(PICTURE_TIME, adding).await.is_err() {
+                    tracing::warn!(channel = channel.name, "the picture of a message took too long");
+                }
+                Ok(Sent { thread, tries: tries.count.get() })
+            }
             Ok(Err(failed)) => {
                 let retry_after = failed.retry_after.filter(|_| failed.passing);
                 let asked = retry_after
@@ -156,9 +171,8 @@ impl Sender {
         };
         let mut secret = self.secrets.get(arn).await.map_err(|error| of_aws(error.passes(), &error))?;
         loop {
-            let request =
-                self.request(&channel.kind, message, &secret, tries.thread.get()).map_err(permanent)?;
-            let answer = self.outbound.post(request).await.map_err(unanswered)?;
+            let answer = self.post(&channel.kind, message, &secret, tries).await?;
+            tries.taken.replace(answer.body.clone());
             match self.verdict_without_secrets(&channel.kind, answer, &secret) {
                 Verdict::Sent { thread } => return Ok(thread),
                 Verdict::Passing { reason, retry_after } => {
@@ -176,6 +190,10 @@ impl Sender {
                     }
                     secret = fresh;
                 }
+                // The message goes without its picture.
+                Verdict::Refused { .. }
+                    if !matches!(channel.kind, ChannelKind::Telegram { .. })
+                        && tries.picture.take().is_some() => {}
                 Verdict::Gone { reason } => {
                     return Err(Failed { gone: true, ..permanent(reason) });
                 }
@@ -183,6 +201,46 @@ impl Sender {
                 | Verdict::Refused { reason }
                 | Verdict::ThreadGone { reason } => return Err(permanent(reason)),
             }
+        }
+    }
+
+    /// One request, with the picture in it where the channel takes it so.
+    async fn post(
+        &self,
+        kind: &ChannelKind,
+        message: Message<'_>,
+        secret: &str,
+        tries: &Tries<'_>,
+    ) -> Result<Answer, Failed> {
+        let picture = tries.picture.borrow().clone();
+        let answer = match (kind, picture) {
+            (ChannelKind::Discord { .. }, Some(png)) => {
+                self.outbound.upload(&discord::with_picture(message, secret, png)).await
+            }
+            (ChannelKind::Teams { .. }, Some(png)) => {
+                self.outbound.post(teams::with_picture(message, secret, &png)).await
+            }
+            _ => {
+                let request = self.request(kind, message, secret, tries.thread.get()).map_err(permanent)?;
+                self.outbound.post(request).await
+            }
+        };
+        answer.map_err(unanswered)
+    }
+
+    /// Sends the picture of a message that Telegram took. The message is there, so a failure is only logged.
+    async fn add_picture(&self, kind: &ChannelKind, tries: &Tries<'_>) {
+        let ChannelKind::Telegram { secret_arn, chat_id, api_url, .. } = kind else { return };
+        let Some(png) = tries.picture.take() else { return };
+        let sent = async {
+            let token = self.secrets.get(secret_arn).await.map_err(|error| error_chain(&error))?;
+            let upload = telegram::picture(&tries.taken.borrow(), api_url, &token, chat_id, png);
+            let upload = upload.ok_or("the answer names no message")??;
+            let answer = self.outbound.upload(&upload).await.map_err(|error| error_chain(&error))?;
+            if answer.status == 200 { Ok(()) } else { Err(format!("HTTP {}", answer.status)) }
+        };
+        if let Err(error) = sent.await {
+            tracing::warn!(error, "a message in Telegram has no picture");
         }
     }
 
@@ -267,6 +325,11 @@ impl Sender {
             | ChannelKind::Broken { .. } => slack::webhook_verdict(answer, now),
         }
     }
+}
+
+/// Whether a channel shows pictures. The others show the chart in one line of text.
+fn takes_picture(kind: &ChannelKind) -> bool {
+    matches!(kind, ChannelKind::Discord { .. } | ChannelKind::Teams { .. } | ChannelKind::Telegram { .. })
 }
 
 fn secret_arn(kind: &ChannelKind) -> Option<&str> {

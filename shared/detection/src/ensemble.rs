@@ -6,6 +6,7 @@
 //! A change is an anomaly from 0.8 thresholds on, and critical from 1 on.
 
 mod band;
+mod chart;
 mod explanation;
 mod review;
 mod view;
@@ -19,6 +20,7 @@ use crate::model::{FIRST_DAYS, HourModel};
 use crate::{Comparison, Direction, Finding, Reason, Settings, Severity, Verdict};
 
 pub use band::usual_range;
+pub use chart::Chart;
 pub use explanation::{DetectorSays, Explanation, Why};
 pub use review::Review;
 pub use view::{Condition, Nearest, Standing, View};

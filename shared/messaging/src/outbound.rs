@@ -35,6 +35,23 @@ pub struct OutboundRequest {
     pub body: String,
 }
 
+/// A POST of a form with a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upload {
+    pub url: String,
+    /// Names and values. No value may hold [`BOUNDARY`] at the beginning of a line. JSON on one line never does.
+    pub fields: Vec<(&'static str, String)>,
+    /// The name of the field of the picture.
+    pub name: &'static str,
+    pub png: Vec<u8>,
+}
+
+/// The name of a picture's file.
+pub const PICTURE: &str = "chart.png";
+
+/// Separates the fields of a form.
+const BOUNDARY: &str = "meterflow-3b1f7c9a52e84d06";
+
 /// The answer of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -106,11 +123,28 @@ impl Outbound {
 
     /// Sends a request once.
     pub async fn post(&self, request: OutboundRequest) -> Result<Answer, OutboundError> {
-        let url = check_url(&request.url, self.allow_loopback).map_err(OutboundError::Refused)?;
+        let OutboundRequest { url, headers, body } = request;
+        self.send(&url, "application/json", headers, body.into_bytes()).await
+    }
+
+    /// Sends a form once.
+    pub async fn upload(&self, upload: &Upload) -> Result<Answer, OutboundError> {
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.send(&upload.url, &content_type, Vec::new(), upload.body()).await
+    }
+
+    async fn send(
+        &self,
+        url: &str,
+        content_type: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) -> Result<Answer, OutboundError> {
+        let url = check_url(url, self.allow_loopback).map_err(OutboundError::Refused)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let failed = |error: reqwest::Error| failure(&host, error);
-        let mut post = self.client.post(url).header("content-type", "application/json").body(request.body);
-        for (name, value) in request.headers {
+        let mut post = self.client.post(url).header("content-type", content_type).body(body);
+        for (name, value) in headers {
             post = post.header(name, value);
         }
         let mut answer = post.send().await.map_err(failed)?;
@@ -121,6 +155,24 @@ impl Outbound {
         let is_complete = tokio::time::timeout(BODY_TIMEOUT, read(&mut answer, &mut body)).await;
         let is_complete = is_complete.unwrap_or(false);
         Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned(), is_complete })
+    }
+}
+
+impl Upload {
+    /// The form as RFC 7578 writes it.
+    fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (name, value) in &self.fields {
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+            body.extend([head.as_bytes(), value.as_bytes(), b"\r\n"].concat());
+        }
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{PICTURE}\"\r\n\
+             Content-Type: image/png\r\n\r\n",
+            self.name
+        );
+        body.extend([head.as_bytes(), &self.png, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat());
+        body
     }
 }
 
@@ -260,6 +312,20 @@ mod tests {
         assert!(public_of("a", addresses(&["127.0.0.1"]), false).is_err());
         assert!(public_of("a", addresses(&["127.0.0.1"]), true).is_ok());
         assert!(public_of("a", addresses(&["192.168.1.1"]), true).is_err());
+    }
+
+    #[test]
+    fn a_form_with_a_picture() {
+        let upload = Upload {
+            url: String::new(),
+            fields: vec![("a", "{}".to_owned())],
+            name: "photo",
+            png: vec![0x89, b'P', 0, 0xff],
+        };
+        let expected = b"--meterflow-3b1f7c9a52e84d06\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{}\r\n\
+            --meterflow-3b1f7c9a52e84d06\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"chart.png\"\r\n\
+            Content-Type: image/png\r\n\r\n\x89P\0\xff\r\n--meterflow-3b1f7c9a52e84d06--\r\n";
+        assert_eq!(upload.body(), expected);
     }
 
     #[tokio::test]

@@ -4,6 +4,14 @@ use serde_json::Value;
 
 use crate::outbound::OutboundRequest;
 
+/// The address of `method`.
+pub fn address(api_url: &str, token: &str, method: &str) -> Result<String, String> {
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-')) {
+        return Err("the secret is not a bot token".to_owned());
+    }
+    Ok(format!("{api_url}/bot{token}/{method}"))
+}
+
 /// The request that calls `method` with these parameters.
 pub fn request(
     api_url: &str,
@@ -11,14 +19,8 @@ pub fn request(
     method: &str,
     parameters: &Value,
 ) -> Result<OutboundRequest, String> {
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-')) {
-        return Err("the secret is not a bot token".to_owned());
-    }
-    Ok(OutboundRequest {
-        url: format!("{api_url}/bot{token}/{method}"),
-        headers: Vec::new(),
-        body: parameters.to_string(),
-    })
+    let url = address(api_url, token, method)?;
+    Ok(OutboundRequest { url, headers: Vec::new(), body: parameters.to_string() })
 }
 
 #[cfg(test)]

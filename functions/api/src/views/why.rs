@@ -37,7 +37,7 @@ pub(crate) struct WhyView {
 impl WhyView {
     pub(crate) fn of(why: Option<Why>, confidence: Option<f64>) -> Self {
         let Some(why) = why else { return Self { confidence, ..Self::default() } };
-        let Why { score, detectors, nearest, known_days, trust, sparkline } = why;
+        let Why { score, detectors, nearest, known_days, trust, sparkline, chart: _ } = why;
         Self {
             score: Some(score),
             confidence,

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use messaging::outbound::{Answer, OutboundRequest};
+use messaging::outbound::{Answer, OutboundRequest, PICTURE, Upload};
 use serde_json::{Value, json};
 
-use super::{Verdict, by_status_of_address};
+use super::{PICTURE_TEXT, Verdict, by_status_of_address};
 use crate::alert::Severity;
 use crate::message::Message;
 use crate::text::{unlinked, utf16};
@@ -25,12 +25,20 @@ const GREEN: u32 = 0x002e_8b57;
 
 /// The address of the webhook is the secret. With `wait`, Discord answers only after it has stored the message.
 pub fn request(message: Message<'_>, url: &str) -> OutboundRequest {
+    OutboundRequest { url: waiting(url), headers: Vec::new(), body: payload(message).to_string() }
+}
+
+/// The same with the chart as a picture in the embed.
+pub fn with_picture(message: Message<'_>, url: &str, png: Vec<u8>) -> Upload {
+    let mut payload = payload(message);
+    payload["embeds"][0]["image"] = json!({ "url": format!("attachment://{PICTURE}") });
+    payload["attachments"] = json!([{ "id": 0, "filename": PICTURE, "description": PICTURE_TEXT }]);
+    Upload { url: waiting(url), fields: vec![("payload_json", payload.to_string())], name: "files[0]", png }
+}
+
+fn waiting(url: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
-    OutboundRequest {
-        url: format!("{url}{separator}wait=true"),
-        headers: Vec::new(),
-        body: payload(message).to_string(),
-    }
+    format!("{url}{separator}wait=true")
 }
 
 /// Discord names the pause in the body, in seconds with a fraction.

@@ -4,10 +4,12 @@
 
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use messaging::outbound::{Answer, OutboundRequest};
 use serde_json::{Value, json};
 
-use super::{Verdict, by_status_of_address};
+use super::{PICTURE_TEXT, Verdict, by_status_of_address};
 use crate::alert::Severity;
 use crate::message::Message;
 use crate::text::{cut, unlinked};
@@ -21,6 +23,17 @@ const TEXT: usize = 1_500;
 /// The address of the workflow is the secret.
 pub fn request(message: Message<'_>, url: &str) -> OutboundRequest {
     OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: payload(message).to_string() }
+}
+
+/// The same with the chart as a picture, if the card has room for it.
+pub fn with_picture(message: Message<'_>, url: &str, png: &[u8]) -> OutboundRequest {
+    let data = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png));
+    let image = json!({ "type": "Image", "url": data, "altText": PICTURE_TEXT, "size": "Stretch" });
+    let mut body = body(message);
+    body.push(image);
+    let payload = with_body(message, &body);
+    let payload = if payload.to_string().len() > BYTES { self::payload(message) } else { payload };
+    OutboundRequest { url: url.to_owned(), headers: Vec::new(), body: payload.to_string() }
 }
 
 pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use messaging::buttons::Button;
-use messaging::outbound::{Answer, OutboundRequest};
+use messaging::outbound::{Answer, OutboundRequest, Upload};
 use messaging::telegram;
 use serde_json::{Value, json};
 
@@ -35,6 +35,31 @@ pub fn request(
         parameters["reply_markup"] = json!({ "inline_keyboard": keyboard });
     }
     telegram::request(api_url, token, "sendMessage", &parameters)
+}
+
+/// The chart as a picture below the message. A caption has 1,024 characters, which is too few for a page. So the picture is a
+/// message of its own, without a sound. `None` if the answer does not name the message.
+pub fn picture(
+    answer: &str,
+    api_url: &str,
+    token: &str,
+    chat_id: &str,
+    png: Vec<u8>,
+) -> Option<Result<Upload, String>> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    let message = answer["result"]["message_id"].as_i64()?;
+    let below = json!({ "message_id": message, "allow_sending_without_reply": true });
+    let upload = |url: String| Upload {
+        url,
+        fields: vec![
+            ("chat_id", chat_id.to_owned()),
+            ("reply_parameters", below.to_string()),
+            ("disable_notification", "true".to_owned()),
+        ],
+        name: "photo",
+        png,
+    };
+    Some(telegram::address(api_url, token, "sendPhoto").map(upload))
 }
 
 /// Two rows of buttons for each page. In a group each button has the number of its incident. The largest group has 60

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chart::Chart;
 use super::review::Review;
 use super::view::{self, Nearest, Standing, View};
 use super::{Assessment, Trust};
@@ -49,6 +50,9 @@ pub struct Why {
     /// The last 24 hours as a chart in one line of text, the newest hour last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sparkline: String,
+    /// The same with what is usual at these hours, as figures for a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Chart>,
 }
 
 /// What one detector says about one window, for people.
@@ -99,6 +103,7 @@ impl Why {
             known_days: *days,
             trust: *trust,
             sparkline: review.as_ref().map(|review| review.sparkline.clone()).unwrap_or_default(),
+            chart: review.as_ref().map(|review| review.chart.clone()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chart::Chart;
 use super::view::{Standing, View};
 use super::{Assessment, DAY};
 use crate::detectors::{seasonal_esd, shape};
@@ -20,6 +21,9 @@ use crate::{Comparison, Direction, Finding, Settings, Severity, Verdict};
 pub struct Review {
     /// The last 24 hours as a chart in one line of text, the newest hour last.
     pub sparkline: String,
+    /// The same with what is usual at these hours, as figures.
+    #[serde(default)]
+    pub chart: Chart,
     /// What the detectors say that read a month of hours.
     pub opinions: Vec<SecondOpinion>,
     /// Whether the day has another shape than usual, at a usual volume.
@@ -63,7 +67,8 @@ impl Assessment {
         let day = self.views.iter().find(|view| is_of_day(view));
         let usual_day = day.filter(|view| view.in_thresholds().abs() < USUAL_VOLUME);
         let is_shape_change = has_another_shape && usual_day.is_some();
-        let review = Review { sparkline: sparkline(&recent.known_values()), opinions, is_shape_change };
+        let (sparkline, chart) = (sparkline(&recent.known_values()), Chart::of(hours, recent));
+        let review = Review { sparkline, chart, opinions, is_shape_change };
         let shape_alone = usual_day
             .filter(|view| is_shape_change && view.value >= LEAST_VOLUME * settings.floors().least())
             .copied();

@@ -148,6 +148,9 @@ impl<'a> Report<'a> {
             if let Some(chart) = self.chart() {
                 body["sparkline"] = json!(chart);
             }
+            if let Some(chart) = &why.chart {
+                body["chart"] = json!(chart);
+            }
         }
         if let Some(confidence) = self.confidence {
             body["confidence"] = json!(confidence);

@@ -1,5 +1,8 @@
 //! Teams, Discord, Google Chat, Opsgenie, templates and buses with real receivers.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
 
 fn with_address(kind: &str) -> Channel {
@@ -147,5 +150,85 @@ async fn a_bus_gets_an_event() -> Result<()> {
     .await?;
     let unsent = send(&sender(&aws, true).await?, &bus).await.expect_err("unsent");
     assert!(!unsent.passing && unsent.reason.contains("event-bus/alerts"), "{unsent:?}");
+    Ok(())
+}
+
+/// The sample page with the chart of a burst.
+fn charted() -> Alert {
+    let of = |value: f64| vec![value; 24];
+    let values = [vec![100.0; 23], vec![1_000.0]].concat();
+    opened_with(&json!({ "chart": { "values": values, "low": of(80.0), "high": of(120.0) } }))
+}
+
+/// Width and height of the PNG in these bytes.
+fn picture(bytes: &[u8]) -> Option<(u32, u32)> {
+    let begin = bytes.windows(8).position(|part| part == b"\x89PNG\r\n\x1a\n")?;
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes[begin..])).read_info().ok()?;
+    let mut pixels = vec![0; reader.output_buffer_size()?];
+    let info = reader.next_frame(&mut pixels).ok()?;
+    Some((info.width, info.height))
+}
+
+#[tokio::test]
+async fn a_picture_goes_with_the_page_where_the_channel_takes_one() -> Result<()> {
+    let receiver = Receiver::taking("{}").await?;
+    let aws = secrets(&format!("{}/hook", receiver.url)).await?;
+    let sender_of = sender(&aws, true).await?;
+    for kind in ["discord", "teams", "google_chat"] {
+        send_alert(&sender_of, &with_address(kind), &charted(), None).await.expect(kind);
+    }
+    let requests = receiver.requests();
+    let [discord, teams, google] = &requests[..] else { panic!("{requests:?}") };
+    assert!(discord.header("content-type").starts_with("multipart/form-data; boundary="), "{discord:?}");
+    assert!(discord.body.contains("attachment://chart.png") && discord.body.contains("allowed_mentions"));
+    assert_eq!(picture(&discord.bytes), Some((480, 120)));
+    let body = &teams.json()["attachments"][0]["content"]["body"];
+    let url = body.as_array().and_then(|body| body.last()).and_then(|image| image["url"].as_str());
+    let data = url.and_then(|url| url.strip_prefix("data:image/png;base64,")).expect("a picture");
+    assert_eq!(picture(&BASE64_STANDARD.decode(data)?), Some((480, 120)));
+    crate::support::assert_valid(&crate::support::schema("teams-message"), &teams.json());
+    assert!(google.json().is_object(), "a channel without pictures gets its text: {google:?}");
+
+    // Telegram gets the page, and then the picture below it.
+    let receiver = Receiver::taking(r#"{"ok": true, "result": {"message_id": 77}}"#).await?;
+    let aws = secrets("1:A").await?;
+    send_alert(&sender(&aws, true).await?, &telegram(&receiver), &charted(), None).await.expect("sent");
+    let requests = receiver.requests();
+    let [page, below] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!((page.path.as_str(), below.path.as_str()), ("/bot1:A/sendMessage", "/bot1:A/sendPhoto"));
+    assert!(below.body.contains(r#"{"allow_sending_without_reply":true,"message_id":77}"#), "{}", below.body);
+    assert_eq!(picture(&below.bytes), Some((480, 120)));
+    // An end has no picture.
+    let mut end = charted().json;
+    end["event"] = "resolved".into();
+    let end = Alert::parse(&end.to_string())?;
+    send_alert(&sender(&aws, true).await?, &telegram(&receiver), &end, None).await.expect("sent");
+    assert_eq!(receiver.requests().len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_whose_picture_is_refused_goes_without_it() -> Result<()> {
+    for kind in ["discord", "teams"] {
+        let receiver = Receiver::start(|seen| {
+            match picture(&seen.bytes).is_some() || seen.body.contains("data:image") {
+                true => Reply::with(400, "no pictures here"),
+                false => Reply::ok("{}"),
+            }
+        })
+        .await?;
+        let aws = secrets(&format!("{}/hook", receiver.url)).await?;
+        let sent = send_alert(&sender(&aws, true).await?, &with_address(kind), &charted(), None).await;
+        assert_eq!((sent, receiver.requests().len()), (Ok(Sent { thread: None, tries: 1 }), 2), "{kind}");
+        assert!(receiver.requests()[1].json().is_object(), "{kind}");
+    }
+    let receiver = Receiver::start(|seen| match seen.path.ends_with("/sendPhoto") {
+        true => Reply::with(500, "broken"),
+        false => Reply::ok(r#"{"ok": true, "result": {"message_id": 77}}"#),
+    })
+    .await?;
+    let aws = secrets("1:A").await?;
+    let sent = send_alert(&sender(&aws, true).await?, &telegram(&receiver), &charted(), None).await;
+    assert_eq!((sent, receiver.requests().len()), (Ok(Sent { thread: None, tries: 1 }), 2));
     Ok(())
 }
