@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use catalog::Shard;
 use detection::CustomerId;
 use detector::{App, Request, RunSummary};
 use e2e::World;
-use e2e::world::{self, END, Event, at, hourly, run, text};
+use e2e::world::{END, Event, at, hourly, run, text};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -21,7 +22,9 @@ fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.load(Ordering::Relaxed).unsigned_abs())
 }
 
+/// A run of the schedule. The hours before it count as judged.
 async fn run_at(app: &mut App, time: &str) -> Result<RunSummary> {
+    app.store.note_judged(None, Shard::WHOLE, at(time) - SignedDuration::from_hours(1)).await?;
     NOW.store(at(time).as_second() + 600, Ordering::Relaxed);
     app.clock = clock;
     run(app, &Request { time: at(time), ..hourly(END) }).await
@@ -38,7 +41,7 @@ fn steady(customer: &str, until: &str) -> Vec<Event> {
 async fn put(app: &App, customer: Option<&str>, version: u64, policy: Value) -> Result<()> {
     let customer = customer.map(CustomerId::new).transpose()?;
     let policy = serde_json::from_value(policy)?;
-    app.store.put_policy(customer.as_ref(), &policy, version, "ada", world::timestamp()).await?;
+    app.store.put_policy(customer.as_ref(), &policy, version, "ada", at(END)).await?;
     Ok(())
 }
 

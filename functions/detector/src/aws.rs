@@ -10,10 +10,10 @@ use platform::emf::RunFigures;
 use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
 use crate::app::App;
-use crate::budgets::{Asked, UsedSince};
 use crate::candidate::Candidate;
 use crate::known::Known;
 use crate::ledger::Ledger;
+use crate::months::{Asked, UsedSince};
 use crate::pass::Pass;
 use crate::rules;
 use crate::spool::Spool;

@@ -9,20 +9,19 @@
 //! Severity and mutes do not hold a page of a budget back. People asked for it. The limit of single pages of a run holds, and a
 //! digest counts the others.
 
-use std::collections::{BTreeSet, HashSet};
-use std::time::Instant;
+use std::collections::HashSet;
 
 use anyhow::Context;
-use detection::budget::{Level, WEEK, decide};
+use detection::budget::{Level, decide};
 use detection::incident::{Incident, Step, Subject};
-use detection::{CustomerId, Hour, Mark, Month, Quota, TimeZone, Used, Window};
+use detection::{CustomerId, Mark, Month, Quota, TimeZone, Used, Window};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::IncidentItem;
-use warehouse::usage::{MonthsRequest, OfAll};
 
 use crate::known::Known;
 use crate::ledger::Ledger;
+use crate::months::{Asked, newest, zone};
 use crate::outbox::Outbox;
 use crate::pass::Pass;
 use crate::record::Counts;
@@ -30,23 +29,11 @@ use crate::record::Counts;
 mod pages;
 mod settle;
 
-pub use warehouse::usage::UsedSince;
-
 /// Incidents of budgets are read from so long ago: a month, and some days in which no run may have ended them.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(40 * 24);
 
 /// Writes in flight at once.
 const CONCURRENT_WRITES: usize = 64;
-
-/// What a query of the month so far must bring.
-pub struct Asked<'a> {
-    /// The first hour of each sum: of the month of all customers, of the last week, and of months in other zones.
-    starts: Vec<Hour>,
-    until: Hour,
-    metrics: Vec<&'a str>,
-    of_all: Vec<OfAll<'a>>,
-    customers: Vec<&'a CustomerId>,
-}
 
 /// A mark of a budget whose incident may change.
 struct Marked<'a> {
@@ -173,72 +160,6 @@ fn budget<'a>(pass: Pass<'a>, customer: &CustomerId, metric: usize) -> Option<(&
     let quota = pass.policies.budget(customer, metric)?;
     let zone = zone(pass, customer);
     Some((quota, Month::holding(newest(pass), &zone)?, zone))
-}
-
-fn zone(pass: Pass<'_>, customer: &CustomerId) -> TimeZone {
-    pass.policies.time_zone(customer).cloned().unwrap_or_default()
-}
-
-fn newest(pass: Pass<'_>) -> Hour {
-    Hour::holding(pass.window.end()).plus(-1)
-}
-
-impl<'a> Asked<'a> {
-    fn of(pass: Pass<'a>, known: &'a Known) -> Self {
-        let (policies, newest) = (pass.policies, newest(pass));
-        let own = policies.with_own_budgets();
-        let zone = policies.zone_of_all().cloned().unwrap_or_default();
-        let month = Month::holding(newest, &zone);
-        let first = month.as_ref().map_or(newest, |month| month.first);
-        let mut others: BTreeSet<Hour> = own
-            .iter()
-            .filter_map(|customer| Month::holding(newest, &self::zone(pass, customer)))
-            .map(|of| of.first)
-            .collect();
-        others.remove(&first);
-        let metrics = pass.app.catalog.metrics().iter().enumerate();
-        let is_budgeted = |metric: usize| {
-            policies.budget_of_all(metric).is_some()
-                || own.iter().any(|customer| policies.budget(customer, metric).is_some())
-        };
-        let budgeted = metrics.clone().filter(|(metric, _)| is_budgeted(*metric));
-        let of_all = metrics.filter_map(|(metric, spec)| {
-            let quota = policies.budget_of_all(metric)?;
-            let hours = quota.hours_of_pace(month.as_ref()?, newest) as f64;
-            Some(OfAll { metric: spec.name.as_str(), least: quota.least(), hours, quota: quota.amount })
-        });
-        // What was used of a budget with an open incident is told in any case, so that its end can say so.
-        let open = known.budgets().values().filter(|item| item.incident.is_open());
-        let open = open.map(|item| &item.incident.subject.customer_id);
-        let customers: BTreeSet<&CustomerId> = own.iter().copied().chain(open).collect();
-        Self {
-            starts: [first, newest.plus(1 - WEEK)].into_iter().chain(others).collect(),
-            until: newest.plus(1),
-            metrics: budgeted.map(|(_, spec)| spec.name.as_str()).collect(),
-            of_all: of_all.collect(),
-            customers: customers.into_iter().collect(),
-        }
-    }
-
-    /// What a row says of the month that begins with an hour.
-    fn used(&self, row: &UsedSince, first: Hour) -> Option<Used> {
-        let sum = |start: Hour| {
-            let place = self.starts.iter().position(|of| *of == start)?;
-            row.sums.get(place).copied()
-        };
-        Some(Used { in_month: sum(first)?, in_week: sum(self.until.plus(-WEEK))? })
-    }
-
-    /// The request for it.
-    pub(crate) fn request<'r>(
-        &'r self,
-        catalog: &'r catalog::Catalog,
-        name: &'r str,
-        deadline: Instant,
-    ) -> MonthsRequest<'r> {
-        let Self { starts, until, metrics, of_all, customers } = self;
-        MonthsRequest { catalog, starts, until: *until, metrics, of_all, customers, name, deadline }
-    }
 }
 
 impl Marked<'_> {

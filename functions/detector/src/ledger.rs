@@ -12,9 +12,9 @@ use messaging::alerts::Outlet;
 use platform::emf::RunFigures;
 use store::{AnomalyItem, Change, Changed, Digest, IncidentItem, Pending, Recorded, Writer};
 
-use crate::budgets::{Asked, UsedSince};
 use crate::candidate::Candidate;
 use crate::known::Known;
+use crate::months::{Asked, UsedSince};
 use crate::pass::Pass;
 use crate::spool::Spool;
 

@@ -19,7 +19,7 @@
 mod app;
 mod aws;
 mod backtest;
-pub mod budgets;
+mod budgets;
 pub mod calendars;
 pub mod candidate;
 mod decide;
@@ -32,6 +32,7 @@ pub mod known;
 mod late;
 pub mod ledger;
 mod missed;
+pub mod months;
 mod mutes;
 mod notes;
 pub mod outbox;

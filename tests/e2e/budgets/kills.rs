@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use e2e::proxy::{Action, Proxy, Seen};
+use e2e::world;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::*;
@@ -55,7 +56,11 @@ async fn a_run_with_budgets_that_is_killed_at_any_call_and_run_again_leaves_the_
 
     let calls = std::mem::take(&mut *calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     assert!(calls.len() > 20, "{calls:?}");
-    let kills = calls.into_iter().flat_map(|call| [(call.clone(), false), (call, true)]);
+    // A run that is killed at a read is one that was killed before its next write.
+    let writes = ["TransactWriteItems", "PutItem", "UpdateItem", "Publish"];
+    let calls =
+        calls.into_iter().filter(|(operation, _)| writes.iter().any(|write| operation.contains(write)));
+    let kills = calls.flat_map(|call| [(call.clone(), false), (call, true)]);
     let (template, endpoint, undisturbed, alerts) = (&template, &endpoint, &undisturbed, &alerts);
     stream::iter(kills)
         .map(|((operation, number), after)| async move {

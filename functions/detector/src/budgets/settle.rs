@@ -8,9 +8,10 @@ use detection::incident::{Event, Incident, Step};
 use detection::{Anomaly, text};
 use store::{AlertItem, AnomalyItem, Change, Changed, IncidentItem, JudgedBy, Notice, Previous};
 
-use super::{Marked, Reading, newest};
+use super::{Marked, Reading};
 use crate::known::Latest;
 use crate::ledger::Ledger;
+use crate::months::newest;
 use crate::pass::Pass;
 
 /// Tries against people and other runs that change the same incident at the same time.
