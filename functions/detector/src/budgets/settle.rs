@@ -108,7 +108,7 @@ fn items(
         };
         let item = AnomalyItem::new(&anomaly, Some(&incident), &judged_by, retention, writer.run_id);
         match page.filter(|_| single) {
-            Some(event) => item.alerting(event, incident.clone()),
+            Some(event) => item.alerting(event, incident.clone(), None),
             None => item,
         }
     });

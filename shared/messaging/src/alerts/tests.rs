@@ -120,7 +120,7 @@ fn money_is_told_where_it_is_known() {
         |message: &Message| message.body.to_string().contains("cost") || message.email.contains("Costs");
     assert!(is_known(&told) && !is_known(&without));
     let over = priced.alert.clone().unwrap().incident;
-    let over = of(&priced.alerting(Event::Accepted, over));
+    let over = of(&priced.alerting(Event::Accepted, over, None));
     assert!(over.email.contains("\nCosts:     about 412 USD in all\n"), "{}", over.email);
 }
 
