@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ago, axisValue, duration, HOUR, DAY, listTime, localTime, ms, number, quantity, utcTime } from './format';
+import { ago, axisValue, duration, HOUR, DAY, listTime, localTime, money, ms, number, quantity, utcTime } from './format';
 
 describe('numbers', () => {
   test.each([
@@ -20,6 +20,13 @@ describe('numbers', () => {
     [null, 'documents', '–'],
   ])('%s %s', (value, unit, written) => expect(quantity(value, unit)).toBe(written));
 });
+
+test.each([
+  [0, '0.00 USD'],
+  [1.5, '1.50 USD'],
+  [-80.256, '-80.26 USD'],
+  [9900.4, '9,900 USD'],
+])('%d of money', (amount, written) => expect(money(amount, 'USD')).toBe(written));
 
 test.each([
   [850, '850 ms'],

@@ -20,6 +20,12 @@ export function quantity(value: number | null | undefined, unit: string): string
   return unit ? `${number(value)} ${unit}` : number(value);
 }
 
+/** An amount of money: whole units from a hundred on, cents below. */
+export function money(amount: number, currency: string): string {
+  const fraction = Math.abs(amount) >= 100 ? 0 : 2;
+  return `${amount.toLocaleString('en', { minimumFractionDigits: fraction, maximumFractionDigits: fraction })} ${currency}`;
+}
+
 /** A value beside an axis: its unit stands elsewhere, unless it depends on the size. */
 export function axisValue(value: number, unit: string): string {
   if (value === 0) return '0';

@@ -4,6 +4,7 @@ import { dataOf } from '../api/failure';
 import { entityPath, pathId } from '../api/ids';
 import { chartPeriod, ofPoints, type Series, type Span } from './series';
 import { ms } from './format';
+import { USAGE } from './sources';
 
 export type Incident = Schemas['Incident'];
 export type Anomaly = Schemas['Anomaly'];
@@ -51,7 +52,8 @@ export interface LoadedSeries {
 /** A metric by hour with what is usual. */
 export async function loadSeries(client: Client, of: SeriesOf, period: Span, signal?: AbortSignal): Promise<LoadedSeries> {
   const range = { from: String(period.from), to: String(period.to), metric: of.metric };
-  if (of.source && of.entity?.length) {
+  // The entity of a budget is its month and mark. Its series is that of the customer.
+  if (of.source && of.source !== USAGE && of.entity?.length) {
     const path = { source: of.source, path: pathId(entityPath(of.entity)) };
     const query = { ...range, customer_id: of.customer };
     return series(await dataOf(client.GET('/v1/sources/{source}/entities/{path}/series', { params: { path, query }, signal })));

@@ -1,5 +1,6 @@
 import { entityPath, pathId } from '../api/ids';
 import { ALL_CUSTOMERS } from '../lib/incident-data';
+import { USAGE } from '../lib/sources';
 import { text } from '../texts';
 
 interface Props {
@@ -14,7 +15,7 @@ export function WhoseLinks({ customer, source, entity }: Props) {
   return (
     <p class="whose">
       <a href={`#/customers/${pathId(customer)}`}>{text.customer.title(customer)}</a>
-      {source && entity && entity.length > 0 && (
+      {source && source !== USAGE && entity && entity.length > 0 && (
         <>
           {' · '}
           <a href={entityAddress(source, entity, customer)}>{entity.join(' / ')}</a>

@@ -3,7 +3,7 @@ import type { Schemas } from '../api/client';
 import { dataOf } from '../api/failure';
 import { usePage } from '../lib/context';
 import { apiFilters } from '../lib/filters';
-import { ms, number, quantity } from '../lib/format';
+import { money, ms, number, quantity } from '../lib/format';
 import { useQuery } from '../lib/hash';
 import { usePages } from '../lib/pages';
 import { TYPES } from '../lib/types';
@@ -20,7 +20,7 @@ type IncidentSort = Schemas['IncidentSort'];
 
 const PAGE = 100;
 // Orders that the API knows, by how the address writes them.
-const SORTS: Record<string, IncidentSort> = { '-last': 'last_window', '-opened': 'opened_at', '-severity': 'severity', '-anomalies': 'anomalies' };
+const SORTS: Record<string, IncidentSort> = { '-last': 'last_window', '-opened': 'opened_at', '-severity': 'severity', '-anomalies': 'anomalies', '-cost': 'cost' };
 const STATES = ['open', 'acknowledged', 'resolved', 'accepted', 'stale'];
 
 const columns: Column<Incident>[] = [
@@ -38,6 +38,13 @@ const columns: Column<Incident>[] = [
   { key: 'usual', head: text.list.usual, cell: (row) => quantity(row.latest.baseline_mean, row.unit), number: true },
   { key: 'z', head: text.list.deviation, cell: (row) => number(row.peak_z_score), by: (row) => Math.abs(row.peak_z_score), number: true },
   { key: 'anomalies', head: text.list.count, cell: (row) => number(row.anomalies), by: (row) => row.anomalies, number: true },
+  {
+    key: 'cost',
+    head: text.list.cost,
+    cell: (row) => (row.cost ? money(row.cost.a_month, row.cost.currency) : '–'),
+    by: (row) => Math.abs(row.cost?.a_month ?? 0),
+    number: true,
+  },
   { key: 'opened', head: text.list.opened, cell: (row) => <Time at={row.opened_at} short />, by: (row) => ms(row.opened_at) },
   { key: 'last', head: text.list.lastWindow, cell: (row) => <Time at={row.last_window} short />, by: (row) => ms(row.last_window) },
 ];
@@ -59,6 +66,8 @@ export function IncidentsView() {
     idOf,
     [JSON.stringify(filters)],
   );
+  // Without prices the column of costs would be empty.
+  const hasCosts = pages.rows.some((row) => row.cost) || filters.sort === 'cost';
   return (
     <>
       <Heading title={text.views.incidents} />
@@ -68,7 +77,7 @@ export function IncidentsView() {
         title={text.views.incidents}
         empty={text.list.noIncidents}
         pages={pages}
-        columns={columns}
+        columns={hasCosts ? columns : columns.filter(({ key }) => key !== 'cost')}
         idOf={idOf}
         textOf={textOf}
         ofApi={Object.keys(SORTS)}
