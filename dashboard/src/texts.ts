@@ -413,6 +413,8 @@ export const text = {
     critical: 'Critical threshold',
     minChange: 'Least change',
     minRelative: 'Least relative change',
+    price: 'Price of a unit',
+    minCost: 'Least cost',
     factor: 'Sensitivity',
     mutes: 'Mutes',
     noMutes: 'No mutes.',

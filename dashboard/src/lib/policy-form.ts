@@ -7,6 +7,8 @@ export const OVERRIDES = [
   ['critical_threshold', text.settings.critical],
   ['min_change', text.settings.minChange],
   ['min_relative_change', text.settings.minRelative],
+  ['price', text.settings.price],
+  ['min_cost', text.settings.minCost],
   ['sensitivity', text.settings.factor],
 ] as const;
 
