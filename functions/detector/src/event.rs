@@ -18,6 +18,7 @@ use store::Writer;
 use uuid::Uuid;
 use warehouse::usage::{EntitiesRequest, EventFigures, FinishedEvent};
 
+use crate::anomaly::anomaly;
 use crate::app::App;
 use crate::known::Known;
 use crate::ledger::Ledger;
@@ -223,7 +224,7 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
     for candidate in found.read()? {
         let candidate = candidate?;
         let Some(finding) = candidate.finding() else { continue };
-        let anomaly = record::anomaly(app, window, &candidate, &finding, &policies);
+        let anomaly = anomaly(app, window, &candidate, &finding, &policies);
         let of = &app.catalog.metrics()[candidate.metric].name;
         let metric = metrics.iter_mut().find(|metric| metric.metric == of.as_str());
         if let Some(metric) = metric {

@@ -16,6 +16,7 @@
 //! [`run`] shows the steps. [`Ledger`](ledger::Ledger) is the trait between the steps and the engines. The simulation
 //! implements it with a model, so the modules that the trait needs are public.
 
+mod anomaly;
 mod app;
 mod aws;
 mod backtest;

@@ -5,21 +5,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use catalog::Policies;
 use detection::incident::{Event, Incident, IncidentState, Step};
 use detection::related::{OneCause, Openings};
 use detection::text::money;
-use detection::{About, Anomaly, Costs, Finding, Window, WindowCost, describe};
+use detection::{Costs, Finding, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::{
     AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
     Recorded,
 };
 
-use crate::app::App;
+use crate::anomaly::anomaly;
 use crate::candidate::Candidate;
 use crate::decide::{Decision, Group, by_customer, is_newest, observation, subject};
-use crate::heard::{excess, with_feedback};
+use crate::heard::excess;
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
 use crate::openings;
@@ -364,41 +363,4 @@ impl Records {
             *self.counts.incidents.entry(became).or_default() += 1;
         }
     }
-}
-
-/// The full record of a finding.
-pub(crate) fn anomaly(
-    app: &App,
-    window: Window,
-    candidate: &Candidate,
-    finding: &Finding,
-    policies: &Policies,
-) -> Anomaly {
-    let spec = &app.catalog.metrics()[candidate.metric];
-    let steps = spec.steps_for(finding.direction);
-    let explanation = candidate.explanation.as_deref();
-    let window = match candidate.about {
-        Some(_) => app.newest(&window),
-        None => window.newest_hours(candidate.hours()).unwrap_or(window),
-    };
-    let (who, name) = (app.catalog.who(&candidate.customer_id), spec.name.clone());
-    let zone = policies.time_zone(&candidate.customer_id).cloned().unwrap_or_default();
-    let own = steps.clone();
-    let mut anomaly =
-        Anomaly::new(who, name, &spec.unit, steps, window, finding, explanation).in_zone(&zone, finding);
-    if app.source().is_some() && !candidate.is_of_all_customers() {
-        // The general steps are about usage and invoices.
-        anomaly.investigation_steps = own;
-    }
-    anomaly.cost = candidate.cost.as_ref().map(WindowCost::cost);
-    with_feedback(of_entity(app, anomaly, candidate, finding), candidate, finding, spec, policies)
-}
-
-/// The same with what a source with entities tells of it.
-fn of_entity(app: &App, anomaly: Anomaly, candidate: &Candidate, finding: &Finding) -> Anomaly {
-    let spec = &app.catalog.metrics()[candidate.metric];
-    let Some(entities) = app.catalog.entities() else { return anomaly };
-    let about = candidate.about.as_deref().cloned().unwrap_or_else(|| About::of(app.catalog.name()));
-    let [tenant_noun, entity_noun] = entities.nouns.own();
-    anomaly.about(About { tenant_noun, entity_noun, ..about }, spec.kind, finding)
 }

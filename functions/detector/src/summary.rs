@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use platform::emf::UsageFigures;
 use serde::{Deserialize, Serialize};
 
+use crate::anomaly::anomaly;
 use crate::candidate::Candidate;
 use crate::pass::Pass;
-use crate::record::{self, Counts};
+use crate::record::Counts;
 use crate::spool::Spool;
 
 /// The result of a run: what was checked, found and done.
@@ -129,7 +130,7 @@ pub(crate) fn of_dry_run(
         .filter_map(|candidate| {
             let finding = |candidate: Candidate| {
                 let finding = candidate.finding()?;
-                Some(record::anomaly(pass.app, pass.window, &candidate, &finding, pass.policies).into())
+                Some(anomaly(pass.app, pass.window, &candidate, &finding, pass.policies).into())
             };
             candidate.map(finding).transpose()
         })
