@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import axe from '@axe-core/playwright';
 import { closeBrowser, go, rows, signedIn } from '../tests/support/dashboard.js';
+import { allRows, firstPaint, interactions, median } from '../tests/support/speed.js';
 import { insertRisen, judge } from '../tests/support/usage.js';
 
 const AxeBuilder = axe.default ?? axe;
@@ -41,21 +42,9 @@ async function ofList() {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     await go(page, '#/runs');
     await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
-    first.push(await page.evaluate(async () => {
-      const start = performance.now();
-      location.hash = '#/incidents';
-      while (document.querySelectorAll('table.records tbody tr').length < 100) await new Promise(requestAnimationFrame);
-      await new Promise(requestAnimationFrame);
-      return performance.now() - start;
-    }));
-    all.push(await page.evaluate(async (wanted) => {
-      const start = performance.now();
-      [...document.querySelectorAll('button')].find((button) => button.textContent === 'Load all').click();
-      while (document.querySelectorAll('table.records tbody tr').length < wanted) await new Promise(requestAnimationFrame);
-      await new Promise(requestAnimationFrame);
-      return performance.now() - start;
-    }, CUSTOMERS));
-    answered.push(...(await interactions()));
+    first.push(await firstPaint(page));
+    all.push(await allRows(page, CUSTOMERS));
+    answered.push(...(await interactions(page)));
   }
   const madeOf = `${ATTEMPTS} attempts; the API answers the rows`;
   return [
@@ -63,23 +52,6 @@ async function ofList() {
     { name: `all ${CUSTOMERS} rows, after "Load all"`, value: median(all), unit: 'ms', most: 5000, madeOf: `${madeOf}, 100 at once` },
     { name: `a key or a choice in a list of ${CUSTOMERS} rows`, value: median(answered), unit: 'ms', most: 100, madeOf: `${answered.length} keys and choices, until the next frame` },
   ];
-}
-
-function interactions() {
-  return page.evaluate(async () => {
-    const frame = () => new Promise(requestAnimationFrame);
-    const press = (key) => document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
-    const boxes = document.querySelectorAll('table.records tbody input');
-    const times = [];
-    for (const act of [...'jjjkj'].map((key) => () => press(key)).concat([1, 3, 3, 5, 1].map((row) => () => boxes[row].click()))) {
-      await frame();
-      const start = performance.now();
-      act();
-      await frame();
-      times.push(performance.now() - start);
-    }
-    return times;
-  });
 }
 
 async function ofIncident() {
@@ -116,10 +88,6 @@ function ofSize() {
     .filter((entry) => entry.isFile() && /\.(html|js|css|svg)$/.test(entry.name));
   const bytes = files.reduce((sum, entry) => sum + gzipSync(readFileSync(join(entry.parentPath ?? entry.path, entry.name)), { level: 9 }).length, 0);
   return { name: 'size of the whole page, compressed', value: bytes / 1000, unit: 'kB', most: 150, madeOf: `${files.length} files, gzip` };
-}
-
-function median(times) {
-  return [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)];
 }
 
 /** Three digits that count, and no more than two decimals, as in the other parts. */

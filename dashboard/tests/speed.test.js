@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeBrowser, go, rows, signedIn } from './support/dashboard.js';
+import { allRows, firstPaint, interactions, median } from './support/speed.js';
 
 after(closeBrowser);
 
@@ -26,35 +27,10 @@ test('a list of a thousand incidents is shown soon, and keys answer soon', async
   });
   await go(page, '#/runs');
   await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
-  const painted = await page.evaluate(async () => {
-    const start = performance.now();
-    location.hash = '#/incidents';
-    while (document.querySelectorAll('table.records tbody tr').length < 100) await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
-    return performance.now() - start;
-  });
-  const all = await page.evaluate(async (wanted) => {
-    [...document.querySelectorAll('button')].find((button) => button.textContent === 'Load all').click();
-    const start = performance.now();
-    while (document.querySelectorAll('table.records tbody tr').length < wanted) await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
-    return performance.now() - start;
-  }, ROWS);
+  const painted = await firstPaint(page);
+  const all = await allRows(page, ROWS);
   // The median, because the machine of a test has other things to do, too.
-  const answered = await page.evaluate(async () => {
-    const frame = () => new Promise(requestAnimationFrame);
-    const press = (key) => document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
-    const boxes = document.querySelectorAll('table.records tbody input');
-    const times = [];
-    for (const act of [...'jjjkj'].map((key) => () => press(key)).concat([1, 3, 3, 5, 1].map((row) => () => boxes[row].click()))) {
-      await frame();
-      const start = performance.now();
-      act();
-      await frame();
-      times.push(performance.now() - start);
-    }
-    return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
-  });
+  const answered = median(await interactions(page));
   console.log(`first paint ${painted.toFixed(0)} ms, all ${ROWS} rows ${all.toFixed(0)} ms later, an interaction ${answered.toFixed(0)} ms`);
   assert.ok(painted < TOLERANCE * FIRST_PAINT_MS, `first paint took ${painted} ms`);
   assert.ok(answered < TOLERANCE * INTERACTION_MS, `an interaction took ${answered} ms`);
