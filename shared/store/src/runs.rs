@@ -263,6 +263,8 @@ mod tests {
     fn runs_that_were_noted_before_there_were_shards_are_read_as_before() {
         let text = r#"{"run_id":"a","completed":true,"finished_at":1,"window_end":1}"#;
         let run: LastRun = serde_json::from_str(text).unwrap();
-        assert_eq!((run.shard, serde_json::to_string(&run).unwrap().as_str()), (Shard::WHOLE, text));
+        assert_eq!((run.shard, run.source.as_str()), (Shard::WHOLE, USAGE));
+        let written = text.replace(r#""a","#, r#""a","source":"usage","#);
+        assert_eq!(serde_json::to_string(&run).unwrap(), written, "a run of all customers has no shard");
     }
 }
