@@ -7,7 +7,7 @@ use detector::{EventRequest, check_event};
 use e2e::workflows::WITH_WORKFLOWS;
 use e2e::world::{END, at, hourly, run, steady_then};
 use e2e::{Api, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 mod ai;
 mod checks;
@@ -129,12 +129,11 @@ async fn a_wrong_filter_is_refused_with_what_is_known() -> Result<()> {
             api.get(&format!("{list}?{query}")).await?.assert_invalid(parameter, detail, query);
         }
     }
-    api.get("/v1/anomalies?type=odd").await?.assert_invalid("type", "duration_spike", "type");
-    let detail = "there is no parameter type";
-    api.get("/v1/incidents?type=duration_spike").await?.assert_invalid("type", detail, "incidents");
+    for list in ["/v1/anomalies", "/v1/incidents"] {
+        api.get(&format!("{list}?type=odd")).await?.assert_invalid("type", "duration_spike", list);
+    }
     // The routes of customers say where entities are.
     for path in [
-        "/v1/anomalies/trends?metric=execution_duration",
         "/v1/anomalies/check?customer_id=acme&metric=execution_duration",
         "/v1/customers/acme/usage?metric=execution_duration",
     ] {
@@ -144,10 +143,22 @@ async fn a_wrong_filter_is_refused_with_what_is_known() -> Result<()> {
 }
 
 #[tokio::test]
-async fn trends_count_the_usage_of_customers_alone() -> Result<()> {
+async fn trends_count_each_source() -> Result<()> {
     let (_world, api) = world().await?;
-    for path in ["/v1/anomalies/trends", "/v1/anomalies/trends?customer_id=acme"] {
-        assert_eq!(api.read(path).await?["total"], 1, "{path}");
+    for who in ["", "&customer_id=acme"] {
+        for (query, by_source) in [
+            ("", json!({ "usage": 1, "executions": 4 })),
+            ("source=usage", json!({ "usage": 1 })),
+            ("source=executions", json!({ "executions": 4 })),
+            ("metric=execution_duration", json!({ "executions": 2 })),
+            ("source=execution_nodes", json!({})),
+        ] {
+            let trends = api.read(&format!("/v1/anomalies/trends?{query}{who}")).await?;
+            assert_eq!(trends["by_source"], by_source, "{query}{who}");
+            let total: i64 =
+                by_source.as_object().into_iter().flatten().filter_map(|(_, n)| n.as_i64()).sum();
+            assert_eq!(trends["total"], total, "{query}{who}");
+        }
     }
     Ok(())
 }

@@ -51,11 +51,11 @@ pub(crate) fn beside(
 }
 
 /// Whether a candidate opens an incident in this window, or opened it when the window was judged before. The data of all
-/// customers together are beside nobody.
+/// customers together are beside nobody, and so is what a mute covers.
 fn opens(pass: Pass<'_>, group: &Group<'_>, candidate: &Candidate) -> bool {
     let end = pass.window.end();
     match group.decide(candidate).step {
-        _ if candidate.is_of_all_customers() => false,
+        _ if candidate.is_of_all_customers() || candidate.mute(pass).is_some() => false,
         Step::Become { incident, .. } => incident.is_open() && incident.opened_at == end,
         Step::Repeated(_) => {
             let latest = group.latest(candidate).and_then(|latest| latest.incident);

@@ -206,7 +206,7 @@ async fn forged_updates_and_foreign_chats_do_nothing() -> Result<()> {
     assert_eq!(desk.state().await?["state"], "resolved");
     let without = desk.world.api().await?.without_token();
     let body = update.to_string().into_bytes();
-    without.send("POST", "/telegram/updates", &[], body).await?.assert_problem(404, "without buttons");
+    without.send("POST", "/telegram/updates", &[], body).await?.assert_problem(401, "without buttons");
     Ok(())
 }
 

@@ -53,7 +53,7 @@ impl Story {
 
 /// All traces of a run, without the name of the run and the time of day.
 pub(crate) async fn state(world: &World) -> Result<Vec<BTreeMap<String, AttributeValue>>> {
-    let of_runs = ["last_run", "detection_run"];
+    let of_runs = ["last_run", "ended_run", "detection_run"];
     let own = ["run_id", "alerted_at", "alert_claim_until", "alert_claim_by"];
     let plain = |item: HashMap<String, AttributeValue>| -> BTreeMap<_, _> {
         item.into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect()
