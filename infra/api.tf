@@ -183,11 +183,23 @@ locals {
         conditions = local.keys.last_runs
       },
       {
-        # Telegram's buttons hold short names of incidents.
-        sid        = "ReadDeliveriesAndButtons"
-        actions    = ["dynamodb:GetItem", "dynamodb:Query"]
+        sid        = "ListEndedRuns"
+        actions    = ["dynamodb:Query"]
         resources  = [aws_dynamodb_table.anomalies.arn]
-        conditions = local.keys.deliveries
+        conditions = local.keys.ended_runs
+      },
+      {
+        sid        = "ListDeliveries"
+        actions    = ["dynamodb:Query"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.told
+      },
+      {
+        # Whether a channel is disabled, and the incidents that Telegram's buttons name.
+        sid        = "ReadChannelsAndButtons"
+        actions    = ["dynamodb:GetItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.channels
       },
       {
         sid       = "ReadConfigurationOfChannels"

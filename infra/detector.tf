@@ -85,6 +85,12 @@ locals {
         conditions = local.keys.last_runs
       },
       {
+        sid        = "NoteEndedRuns"
+        actions    = ["dynamodb:PutItem"]
+        resources  = [aws_dynamodb_table.anomalies.arn]
+        conditions = local.keys.ended_runs
+      },
+      {
         sid       = "FindPendingAlertsAndIncidents"
         actions   = ["dynamodb:Query"]
         resources = [for index in [local.pending_index_name, local.incidents_index_name] : "${aws_dynamodb_table.anomalies.arn}/index/${index}"]

@@ -115,14 +115,17 @@ locals {
   # key, so it needs a statement without these conditions.
   keys = {
     for kind, patterns in {
+      channels        = ["CHANNEL#*", "BUTTON#*"]
       customers       = ["CUSTOMER#*"]
       deliveries      = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"]
       digests         = ["DIGEST"]
+      ended_runs      = ["RUNS#*"]
       feedback        = ["FEEDBACK"]
       former_settings = ["CONFIG_HISTORY#*"]
-      last_runs       = ["STATUS", "RUNS#*"]
+      last_runs       = ["STATUS"]
       requested_runs  = ["RUN#*"]
       settings        = ["CONFIG"]
+      told            = ["DELIVERY#*", "CHANNEL#*"]
       work_of_callers = ["WORK#*"]
     } : kind => { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = patterns } }
   }

@@ -61,6 +61,7 @@ run "role_can_do_exactly_what_the_code_calls" {
       ReadFeedback                  = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FollowRequestedRuns           = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       NoteLastRuns                  = "Allow dynamodb:GetItem dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      NoteEndedRuns                 = "Allow dynamodb:PutItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       FindPendingAlertsAndIncidents = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index"
       PublishAlerts                 = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
       UseKeyThroughServices         = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -102,7 +103,8 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         ReadSettings                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG"] } }
         ReadFeedback                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["FEEDBACK"] } }
         FollowRequestedRuns         = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
-        NoteLastRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS", "RUNS#*"] } }
+        NoteLastRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
+        NoteEndedRuns               = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUNS#*"] } }
       }
       api = {
         ReadAndChangeAnomaliesAndIncidents = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CUSTOMER#*"] } }
@@ -111,8 +113,10 @@ run "each_permission_on_the_table_names_the_keys_that_it_is_for" {
         KeepAndListFormerSettings          = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CONFIG_HISTORY#*"] } }
         FollowRequestedRuns                = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUN#*"] } }
         CountWorkOfCallers                 = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["WORK#*"] } }
-        ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS", "RUNS#*"] } }
-        ReadDeliveriesAndButtons           = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"] } }
+        ReadLastRuns                       = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATUS"] } }
+        ListEndedRuns                      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["RUNS#*"] } }
+        ListDeliveries                     = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*"] } }
+        ReadChannelsAndButtons             = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["CHANNEL#*", "BUTTON#*"] } }
       }
       notifier = {
         RecordDeliveries = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["DELIVERY#*", "CHANNEL#*", "BUTTON#*"] } }
@@ -194,7 +198,9 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
       FollowRequestedRuns                = "Allow dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       CountWorkOfCallers                 = "Allow dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadLastRuns                       = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
-      ReadDeliveriesAndButtons           = "Allow dynamodb:GetItem dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ListEndedRuns                      = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ListDeliveries                     = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
+      ReadChannelsAndButtons             = "Allow dynamodb:GetItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
       ReadConfigurationOfChannels        = "Allow ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier"
       ListByIndex                        = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/entity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/execution-index"
       PublishAlerts                      = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"

@@ -181,13 +181,13 @@ async fn schemathesis_finds_no_fault() -> Result<()> {
     command.args(["--header", &format!("Authorization: Bearer {}", gateway.token())]);
     // One worker: Python before 3.11.8 and 3.12.2 sometimes fails with "AST constructor recursion depth mismatch" when
     // two threads parse Python at once (python/cpython#106905).
-    command.args(["--checks", &CHECKS.join(","), "--seed", "1", "--max-examples", "5", "--workers", "1"]);
+    command.args(["--checks", &CHECKS.join(","), "--seed", "1", "--max-examples", "4", "--workers", "1"]);
     command.args(["--generation-database", "none", "--request-timeout", "30", "--no-color"]);
     command.args(LEFT_OUT.iter().flat_map(|id| ["--exclude-operation-id", id]));
     command.current_dir(folder.path());
     let run = tokio::task::spawn_blocking(move || command.output());
     let output =
-        tokio::time::timeout(Duration::from_secs(300), run).await.context("it does not end")???;
+        tokio::time::timeout(Duration::from_secs(600), run).await.context("it does not end")???;
     let told = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}\n{complaint}");

@@ -210,8 +210,13 @@ async fn the_api_may_do_what_its_routes_need_and_nothing_more() -> Result<()> {
         "/v1/incidents".to_owned(),
         "/v1/incidents?customer_id=c".to_owned(),
         format!("/v1/incidents/{end}.{id}"),
+        format!("/v1/incidents/{end}.{id}/deliveries"),
+        "/v1/incidents/counts".to_owned(),
         "/v1/status".to_owned(),
+        "/v1/runs".to_owned(),
+        "/v1/channels".to_owned(),
         "/v1/config".to_owned(),
+        "/v1/config/versions".to_owned(),
         "/v1/config/customers/c".to_owned(),
         "/v1/customers/c/baselines".to_owned(),
     ] {
