@@ -1,5 +1,7 @@
 //! Alerts whose sending is cut off, denied or refused.
 
+use detection::{AnomalyId, AnomalyPlace, CustomerId, MetricName};
+
 use super::*;
 
 #[tokio::test]
@@ -28,9 +30,15 @@ async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
     Ok(())
 }
 
-/// Whether an alert that is published is about a customer. Others may be named in it, too.
+/// Whether an alert that is published is about a customer, by its id. Others may be named in it, too.
 fn is_about(seen: &Seen, customer: &str) -> bool {
-    String::from_utf8_lossy(&seen.body).contains(&format!("%22customer_id%22%3A%22{customer}%22"))
+    let place = AnomalyPlace {
+        customer_id: CustomerId::new(customer).unwrap(),
+        entity: None,
+        metric: MetricName::new("compute_time").unwrap(),
+        detected_at: at(END),
+    };
+    String::from_utf8_lossy(&seen.body).contains(AnomalyId::of(&place).as_str())
 }
 
 #[tokio::test]
