@@ -198,7 +198,7 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
             "/status": "completed", "/result/customers": 1, "/result/days": 1, "/result/difference": null,
             "/reason": null,
         })),
-        "api-runs" => ok(json!({ "/runs/0/source": "usage" })),
+        "api-runs" => ok(json!({ "/next_to": null })),
         "api-status" => ok(json!({
             "/pending_alerts": 0, "/sources/0/source": "usage", "/sources/0/reachable": true,
         })),

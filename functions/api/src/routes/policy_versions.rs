@@ -17,6 +17,9 @@ use crate::params::{CustomerInPath, Query};
 use crate::refusals::{Forbidden, Invalid, Unavailable};
 use crate::views::Time;
 
+/// No policy has so many versions. Programs that count by 64 bits with a sign can name it.
+const LAST: u64 = i64::MAX.unsigned_abs();
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PolicyVersions {
     /// Newest first. Empty for a policy that nobody has written.
@@ -47,7 +50,7 @@ pub(crate) struct PolicyVersion {
     tag = "settings",
     operation_id = "list_policy_versions",
     params(
-        ("before" = Option<u64>, Query, description = "only versions older than this one"),
+        ("before" = Option<u64>, Query, minimum = 1, maximum = 9_223_372_036_854_775_807_i64, description = "only versions older than this one"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "versions to list; default 20", example = 3),
     ),
     responses(
@@ -74,7 +77,7 @@ pub(crate) async fn of_all(
     operation_id = "list_customer_policy_versions",
     params(
         ("customer_id" = String, Path, description = "the id, or `~` and the id in base64url without padding", example = "cust_0001"),
-        ("before" = Option<u64>, Query, description = "only versions older than this one"),
+        ("before" = Option<u64>, Query, minimum = 1, maximum = 9_223_372_036_854_775_807_i64, description = "only versions older than this one"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "versions to list; default 20", example = 3),
     ),
     responses(
@@ -99,7 +102,7 @@ async fn versions(app: &App, of: Option<&CustomerId>, query: Query) -> Result<Js
     let limit = query.number("limit", 1..=100, 20)?;
     let before = match query.text("before") {
         None => None,
-        Some(_) => Some(query.number("before", 1..=u64::MAX, 1)?),
+        Some(_) => Some(query.number("before", 1..=LAST, 1)?),
     };
     let versions = app.store.policy_versions(of, before, limit).await?;
     // The first version is 1.
