@@ -218,8 +218,8 @@ impl<'a> OfSeries<'a> {
         !self.confirmed.is_empty() || self.entries.iter().any(|entry| entry.out.is_any())
     }
 
-    /// Whether an hour stays out of the model of a day, because an incident of either direction was active then. What people
-    /// confirmed stays out for good.
+    /// Whether an hour stays out of the model of a day, because an incident of either direction was active then. An hour
+    /// that people confirmed as odd stays out for good.
     pub(crate) fn stays_out(self, hour: Hour, day: Hour) -> bool {
         let of_each = self.entries.iter().filter_map(|entry| entry.out.hours(self.known.newest()));
         self.confirmed.iter().any(|(_, _, hours)| hours.contains(&hour))

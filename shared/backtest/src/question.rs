@@ -105,8 +105,8 @@ impl Question {
         })
     }
 
-    /// The present feedback, with the one of the question in the place of an earlier one. What is expected is expected in the
-    /// days of the past, too.
+    /// The present feedback. The feedback of the question replaces an earlier one about the same incident. A feedback
+    /// `expected` holds in the days of the past, too.
     fn said(&self, present: &Said) -> Said {
         let Some(own) = &self.feedback else { return present.clone() };
         let own = match own.kind {

@@ -168,7 +168,7 @@ impl Costs {
     }
 }
 
-/// The amount within [`MOST`]. What is too small for a table is zero.
+/// The amount within [`MOST`]. An amount that a table cannot hold because it is too small becomes zero.
 fn bounded(amount: f64) -> f64 {
     number(amount.clamp(-MOST, MOST))
 }

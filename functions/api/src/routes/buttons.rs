@@ -25,8 +25,8 @@ const MUTED: SignedDuration = SignedDuration::from_hours(24);
 /// Begins the reasons of the button's mutes.
 const REASON: &str = "muted for 24 hours by ";
 
-/// Does what a button says within `limit`, and returns a line about it. What was stored within the limit holds: the next
-/// run sends its notice, and a second press completes the rest.
+/// Does what a button says within `limit`, and returns a line about the action. The steps that were stored within the limit
+/// stay: the next run sends their notice, and a second press completes the rest.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Clicks on the buttons of a page in Slack. Slack has no token: its signature opens the route. Who can see the message
 //! in Slack may act on its incident.
 //!
-//! Slack waits three seconds. So an action is cut off after most of them. What was stored until then holds: the next run
-//! sends its notice, and a second click completes the rest. A request that comes twice acts once.
+//! Slack waits three seconds. So an action is cut off shortly before. The steps that were stored until then stay: the next
+//! run sends their notice, and a second click completes the rest. A request that comes twice acts once.
 
 use std::sync::Arc;
 use std::time::Duration;
