@@ -8,8 +8,8 @@ const answer = (status: number, error: unknown, headers: Record<string, string> 
   );
 
 test('a problem is told in the words of the API, with its code and its request', async () => {
-  const failure = await answer(409, { detail: 'It is closed.', code: 'invalid_state', request_id: 'r1' });
-  expect(failure).toMatchObject({ message: 'It is closed.', status: 409, code: 'invalid_state', requestId: 'r1' });
+  const failure = await answer(409, { detail: 'It is closed.', code: 'invalid_state', request_id: 'r1', parameter: 'state' });
+  expect(failure).toMatchObject({ message: 'It is closed.', status: 409, code: 'invalid_state', requestId: 'r1', parameter: 'state' });
 });
 
 test('the gateway answers a message', async () => {

@@ -7,6 +7,8 @@ export class Failure extends Error {
     readonly status: number,
     readonly code?: string,
     readonly requestId?: string,
+    /** The parameter, or the field of the body, that the API refuses. */
+    readonly parameter?: string,
   ) {
     super(message);
     this.name = 'Failure';
@@ -48,7 +50,7 @@ function problem(body: unknown, response: Response): Failure {
   const wait = response.headers.get('retry-after');
   const words = said ?? text.failure.status(response.status);
   const untold = wait && /^\d+$/.test(wait) && !/try again/i.test(words);
-  return new Failure(untold ? `${words} ${text.failure.wait(wait)}` : words, response.status, string(fields.code), string(fields.request_id));
+  return new Failure(untold ? `${words} ${text.failure.wait(wait)}` : words, response.status, string(fields.code), string(fields.request_id), string(fields.parameter));
 }
 
 const string = (value: unknown) => (typeof value === 'string' ? value : undefined);

@@ -1,5 +1,6 @@
 // A policy as the fields of a form, and back. What the form does not show is kept as it is.
 import { text } from '../texts';
+import { allFaultsOf, budgetFieldsOf, budgetOf, type BudgetField, type BudgetFields } from './budget-form';
 import type { Mute, Policy } from './policy';
 
 export const OVERRIDES = [
@@ -20,6 +21,7 @@ export interface Form {
   delay: string;
   detectors: string[];
   metrics: Record<string, Partial<Record<OverrideKey, string>>>;
+  budgets: Record<string, BudgetFields>;
   mutes: Mute[];
 }
 
@@ -35,13 +37,17 @@ export function formOf(policy: Policy): Form {
     delay: written(policy.window_delay_hours),
     detectors: Array.isArray(detectors) ? detectors : detectors ? [detectors] : [],
     metrics,
+    budgets: mapped(policy.budgets ?? {}, budgetFieldsOf),
     mutes: policy.mutes ?? [],
   };
 }
 
+const mapped = <T, U>(of: Record<string, T>, change: (one: T) => U): Record<string, U> =>
+  Object.fromEntries(Object.entries(of).map(([key, one]) => [key, change(one)]));
+
 const written = (value: unknown) => (value === null || value === undefined ? '' : String(value));
 
-/** A field that is no number. */
+/** A field whose value cannot hold. */
 export class InvalidField extends Error {}
 
 /** The policy that a form says, on top of the one that the form was made of. Throws an InvalidField. */
@@ -60,8 +66,16 @@ export function policyOf(form: Form, base: Policy): Policy {
   put(policy, 'window_delay_hours', valueOf(form.delay, text.settings.delay, false));
   put(policy, 'detectors', form.detectors.length > 0 ? form.detectors : undefined);
   put(policy, 'metrics', Object.keys(metrics).length > 0 ? metrics : undefined);
+  refuseFaults(form);
+  put(policy, 'budgets', Object.keys(form.budgets).length > 0 ? mapped(form.budgets, budgetOf) : undefined);
   put(policy, 'mutes', form.mutes.length > 0 ? form.mutes : undefined);
   return policy as Policy;
+}
+
+function refuseFaults({ budgets }: Form): void {
+  for (const [metric, faults] of Object.entries(allFaultsOf(budgets))) {
+    for (const [field, fault] of Object.entries(faults)) throw new InvalidField(text.budgets.invalid(metric, text.budgets.fields[field as BudgetField], fault));
+  }
 }
 
 const WORDS = ['low', 'medium', 'high'];

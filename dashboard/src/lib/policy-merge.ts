@@ -5,7 +5,7 @@ import type { Mute, Policy } from './policy';
 type Fields = Record<string, unknown>;
 
 export function mergedPolicy(base: Policy, mine: Policy, theirs: Policy): Policy {
-  const result = mergedFields(base as Fields, mine as Fields, theirs as Fields, ['metrics', 'mutes']);
+  const result = mergedFields(base as Fields, mine as Fields, theirs as Fields, ['metrics', 'budgets', 'mutes']);
   const metrics: Fields = {};
   const named = [base, mine, theirs].flatMap((policy) => Object.keys(policy.metrics ?? {}));
   for (const name of new Set(named)) {
@@ -14,6 +14,9 @@ export function mergedPolicy(base: Policy, mine: Policy, theirs: Policy): Policy
     if (Object.keys(override).length > 0) metrics[name] = override;
   }
   if (Object.keys(metrics).length > 0) result.metrics = metrics;
+  // A budget is merged as a whole, because its quota and its cost exclude each other.
+  const budgets = mergedFields(base.budgets ?? {}, mine.budgets ?? {}, theirs.budgets ?? {}, []);
+  if (Object.keys(budgets).length > 0) result.budgets = budgets;
   const mutes = mergedMutes(base.mutes ?? [], mine.mutes ?? [], theirs.mutes ?? []);
   if (mutes.length > 0) result.mutes = mutes;
   return result as Policy;

@@ -8,6 +8,7 @@ const policy: Policy = {
   sensitivity: 2,
   detectors: ['seasonal'],
   metrics: { calls: { threshold: 4, detectors: ['z_score'] }, gone: { min_change: 5 } },
+  budgets: { calls: { cost: 40, shares: [0.29, 1] }, gone: { unlimited: true } },
   mutes: [{ reason: 'a' }],
 };
 
@@ -22,6 +23,7 @@ describe('the form', () => {
     expect(policyOf(form, policy)).toEqual({
       detectors: ['seasonal'],
       metrics: { calls: { detectors: ['z_score'] } },
+      budgets: policy.budgets,
       mutes: [{ reason: 'a' }],
     });
   });
@@ -29,6 +31,19 @@ describe('the form', () => {
   test('numbers and words', () => {
     const form = { ...formOf({}), sensitivity: 'high', metrics: { calls: { min_change: '1.5', sensitivity: 'low' } } };
     expect(policyOf(form, {})).toEqual({ sensitivity: 'high', metrics: { calls: { min_change: 1.5, sensitivity: 'low' } } });
+  });
+
+  test('a budget that is taken away is gone, and so are budgets without any', () => {
+    const { calls } = formOf(policy).budgets;
+    expect(policyOf({ ...formOf(policy), budgets: { calls: calls! } }, policy).budgets).toEqual({ calls: policy.budgets!.calls });
+    expect(policyOf({ ...formOf(policy), budgets: {} }, policy)).not.toHaveProperty('budgets');
+  });
+
+  test('a budget that cannot hold is refused, with its metric and field', () => {
+    const form = formOf({ budgets: { calls: { quota: 5 } } });
+    form.budgets.calls!.pace = '28';
+    expect(() => policyOf(form, {})).toThrow(InvalidField);
+    expect(() => policyOf(form, {})).toThrow('Budget of calls, Pace: Write a whole number from 0 to 27.');
   });
 
   test.each(['x', 'high'])('%s is no threshold', (threshold) => {
@@ -51,6 +66,14 @@ describe('two editors', () => {
     const mine: Policy = { metrics: { calls: { threshold: 3, min_change: 5 } }, mutes: [{ reason: 'both' }, { reason: 'mine' }] };
     const theirs: Policy = { sensitivity: 1, mutes: [{ reason: 'old' }, { reason: 'theirs' }] };
     expect(mergedPolicy(base, mine, theirs)).toEqual({ mutes: [{ reason: 'theirs' }, { reason: 'mine' }] });
+  });
+
+  test('budgets of different metrics do not touch each other, and one budget is taken as a whole', () => {
+    const before: Policy = { budgets: { calls: { quota: 5 }, bytes: { quota: 7 }, gone: { quota: 9 } } };
+    const mine: Policy = { budgets: { calls: { cost: 6 }, bytes: { quota: 7 }, gone: { quota: 9 }, fresh: { quota: 1 } } };
+    const theirs: Policy = { budgets: { calls: { quota: 5, shares: [0.5] }, bytes: { quota: 8 } } };
+    expect(mergedPolicy(before, mine, theirs).budgets).toEqual({ calls: { cost: 6 }, bytes: { quota: 8 }, fresh: { quota: 1 } });
+    expect(mergedPolicy(before, {}, before)).toEqual({});
   });
 
   test('of two changes of one field mine is put on top', () => {

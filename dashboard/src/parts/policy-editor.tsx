@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
-import { asFailure } from '../api/failure';
+import { asFailure, Failure } from '../api/failure';
+import { allFaultsOf, refusedField, type BudgetFaults } from '../lib/budget-form';
 import { usePage } from '../lib/context';
 import { isConflict, loadPolicy, savePolicy, type Policy, type Stored } from '../lib/policy';
-import { formOf, policyOf, type Form } from '../lib/policy-form';
+import { formOf, InvalidField, policyOf, type Form } from '../lib/policy-form';
 import { mergedPolicy, same } from '../lib/policy-merge';
 import { text } from '../texts';
 import { BacktestPreview } from './backtest-preview';
@@ -17,6 +18,9 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
   const [form, setForm] = useState<Form>(() => formOf(first.config));
   const [message, setMessage] = useState('');
   const [failure, setFailure] = useState('');
+  // The fields of budgets are marked from the first refusal on.
+  const [marked, setMarked] = useState(false);
+  const [refused, setRefused] = useState<BudgetFaults>({});
   const [conflict, setConflict] = useState(false);
   const [busy, setBusy] = useState(false);
   const may = rights.admin && rights.write;
@@ -26,11 +30,18 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
     setForm(formOf(policy));
     setConflict(false);
     setFailure('');
+    setMarked(false);
+    setRefused({});
+  };
+  const change = (next: Form) => {
+    setForm(next);
+    setRefused({});
   };
   const save = async (event: Event) => {
     event.preventDefault();
     setMessage('');
     setFailure('');
+    setRefused({});
     try {
       const policy = policyOf(form, stored.config);
       if (same(policy, stored.config)) return setMessage(text.settings.noChange);
@@ -41,6 +52,8 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
     } catch (cause) {
       if (isConflict(cause)) setConflict(true);
       else setFailure((cause as Error).message);
+      setMarked(cause instanceof InvalidField);
+      if (cause instanceof Failure) setRefused(refusedField(cause.parameter, cause.message));
     } finally {
       setBusy(false);
     }
@@ -63,7 +76,7 @@ export function PolicyEditor({ first, customer }: { first: Stored; customer: str
       {!may && <p>{text.settings.readOnly}</p>}
       <form class="card" onSubmit={save}>
         <fieldset disabled={!may || busy} class="bare">
-          <PolicyFields form={form} onChange={setForm} ofOne={customer !== undefined} />
+          <PolicyFields form={form} onChange={change} ofOne={customer !== undefined} faults={{ ...refused, ...(marked ? allFaultsOf(form.budgets) : {}) }} />
           {may && <div class="buttons"><button type="submit" class="primary">{text.settings.save}</button></div>}
         </fieldset>
       </form>

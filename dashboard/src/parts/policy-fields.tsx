@@ -1,5 +1,11 @@
+import { dataOf } from '../api/failure';
+import type { BudgetFaults } from '../lib/budget-form';
+import { usePage } from '../lib/context';
+import { useLoad } from '../lib/load';
 import type { Form } from '../lib/policy-form';
 import { text } from '../texts';
+import { BudgetTable } from './budget-table';
+import { Show } from './loaded';
 import { MuteLines } from './mute-lines';
 import { NewMute } from './new-mute';
 import { OverrideTable } from './override-table';
@@ -9,12 +15,16 @@ interface Props {
   onChange: (form: Form) => void;
   /** Whether the policy is that of one customer. */
   ofOne: boolean;
+  /** What is wrong with budgets. */
+  faults: BudgetFaults;
 }
 
 const DETECTORS = ['seasonal', 'autoregressive', 'z_score'];
 const zones = Intl.supportedValuesOf?.('timeZone') ?? [];
 
-export function PolicyFields({ form, onChange, ofOne }: Props) {
+export function PolicyFields({ form, onChange, ofOne, faults }: Props) {
+  const { client } = usePage();
+  const catalog = useLoad((signal) => dataOf(client.GET('/v1/metrics', { signal })), []);
   const set = (changes: Partial<Form>) => onChange({ ...form, ...changes });
   const toggle = (name: string) =>
     set({ detectors: form.detectors.includes(name) ? form.detectors.filter((one) => one !== name) : [...form.detectors, name] });
@@ -46,8 +56,16 @@ export function PolicyFields({ form, onChange, ofOne }: Props) {
         ))}
       </fieldset>
       <p class="quiet">{text.settings.detectorsHint}</p>
-      <h2>{text.settings.metrics}</h2>
-      <OverrideTable metrics={form.metrics} onChange={(metrics) => set({ metrics })} />
+      <Show of={catalog}>
+        {({ metrics: known, currency }) => (
+          <>
+            <h2>{text.settings.metrics}</h2>
+            <OverrideTable known={known} metrics={form.metrics} onChange={(metrics) => set({ metrics })} />
+            <h2>{text.budgets.title}</h2>
+            <BudgetTable known={known} currency={currency} ofOne={ofOne} budgets={form.budgets} faults={faults} onChange={(budgets) => set({ budgets })} />
+          </>
+        )}
+      </Show>
       <h2>{text.settings.mutes}</h2>
       <MuteLines of={form.mutes} onRemove={(index) => set({ mutes: form.mutes.filter((_, at) => at !== index) })} />
       <NewMute onAdd={(mute) => set({ mutes: [...form.mutes, mute] })} />

@@ -24,6 +24,7 @@ export function PolicySummary({ customer }: { customer: string }) {
                 [text.settings.factor, config.sensitivity ?? undefined],
                 [text.settings.timeZone, config.time_zone ?? undefined],
                 [text.settings.metrics, Object.keys(config.metrics ?? {}).join(', ') || undefined],
+                [text.budgets.title, Object.keys(config.budgets ?? {}).join(', ') || undefined],
               ]}
             />
             <MuteLines of={config.mutes ?? []} />

@@ -1,6 +1,10 @@
 // What all tests need of the dashboard: its address and users, signing in as a person does, and what the page complained of.
 import assert from 'node:assert/strict';
+import axe from '@axe-core/playwright';
 import { launch } from './browser.js';
+
+const AxeBuilder = axe.default ?? axe;
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 export const setting = (name) => process.env[name] ?? assert.fail(`${name} is missing. \`make up\` writes it to .local/env`);
 
@@ -80,4 +84,10 @@ export async function openList(page, view) {
   await go(page, view);
   await answered;
   return rows(page);
+}
+
+/** What axe finds on a page, by the rules of WCAG 2.2 AA. */
+export async function axeFaults(page) {
+  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+  return violations.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
 }

@@ -11,10 +11,10 @@ const USUAL_MS = 300_000;
 export const lastFullHour = () => Math.floor(Date.now() / HOUR) * HOUR;
 
 /** Asks the API as a program with all rights. */
-export async function api(method, route, body) {
+export async function api(method, route, body, headers = {}) {
   const ask = () => fetch(new URL(`v1/${route}`, address()), {
     method,
-    headers: { authorization: `Bearer ${setting('API_TOKEN_ADMIN')}`, ...(body && { 'content-type': 'application/json' }) },
+    headers: { authorization: `Bearer ${setting('API_TOKEN_ADMIN')}`, ...(body && { 'content-type': 'application/json' }), ...headers },
     body: body && JSON.stringify(body),
   });
   let response = await ask();
@@ -26,6 +26,13 @@ export async function api(method, route, body) {
   const text = await response.text();
   assert.ok(response.ok, `${method} ${route}: ${response.status} ${text}`);
   return JSON.parse(text);
+}
+
+/** Replaces the policy of a customer, whatever stands in it. */
+export async function setPolicy(customer, policy) {
+  const route = `config/customers/${customer}`;
+  const { version } = await api('GET', route);
+  return api('PUT', route, policy, { 'if-match': `"${version}"` });
 }
 
 /** The name of a customer that has no incident yet: of `paged-1`, `paged-2` and on, whose alerts go to the receiver. */
