@@ -467,6 +467,13 @@ export const text = {
       shares: 'Write at most 5 whole numbers from 1 to 1000, or none.',
       pace: 'Write a whole number from 0 to 27.',
     },
+    incident: (metric: string) => `${metric} budget`,
+    month: 'Month',
+    of: (mark: string) => (mark === 'pace' ? 'Quota' : `${mark} of the quota`),
+    used: 'Used when people were told',
+    chart: 'Used in the month so far',
+    chartOf: (metric: string) => `${metric} in the month so far`,
+    ofCustomer: 'Budgets of this customer',
     invalid: (metric: string, field: string, fault: string) => `Budget of ${metric}, ${field}: ${fault}`,
   },
   runs: {

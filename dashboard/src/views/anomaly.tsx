@@ -1,6 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { pathId } from '../api/ids';
 import type { Schemas } from '../api/client';
+import { markOf, monthUntil } from '../lib/budget-mark';
 import { usePage } from '../lib/context';
 import { DAY, ms, number, quantity } from '../lib/format';
 import { ALL_CUSTOMERS, loadAnomaly, loadSeries, type Anomaly } from '../lib/incident-data';
@@ -8,11 +9,13 @@ import { useLoad } from '../lib/load';
 import { chartEnd } from '../lib/series';
 import { Actions } from '../parts/actions';
 import { AffectedPart } from '../parts/affected';
+import { BudgetChart } from '../parts/budget-chart';
 import { Direction, Severity, State } from '../parts/badges';
 import { Chart } from '../parts/chart';
 import { Detectors } from '../parts/detectors';
 import { EarlierWindows } from '../parts/earlier-windows';
 import { Facts } from '../parts/facts';
+import { budgetFacts } from '../parts/incident-facts';
 import { Heading } from '../parts/heading';
 import { History } from '../parts/history';
 import { Show } from '../parts/loaded';
@@ -30,6 +33,7 @@ export function AnomalyView({ id }: { id: string }) {
 
 function AnomalyPage({ detail, again }: { detail: Schemas['AnomalyDetail']; again: () => void }) {
   const { anomaly } = detail;
+  const budget = markOf(anomaly);
   const [message, setMessage] = useState('');
   const done = (said: string) => {
     setMessage(said);
@@ -40,19 +44,26 @@ function AnomalyPage({ detail, again }: { detail: Schemas['AnomalyDetail']; agai
       <Heading title={`${anomaly.metric} ${text.words.type(anomaly.type)}`}>
         <Severity of={anomaly.severity} />
         <State of={anomaly.state} />
-        <Direction of={anomaly.direction} />
+        {!budget && <Direction of={anomaly.direction} />}
       </Heading>
       <WhoseLinks customer={anomaly.customer_id} source={anomaly.source} entity={anomaly.entity_path} />
       <p class="sentence">{anomaly.description}</p>
       {anomaly.incident_id && <p><a href={`#/incidents/${pathId(anomaly.incident_id)}`}>{text.anomaly.incident}</a></p>}
       {anomaly.mute_reason && <p>{text.incident.muted(anomaly.mute_reason)}</p>}
-      <Actions kind="anomalies" id={anomaly.anomaly_id} state={anomaly.state} mute={{ customer: anomaly.customer_id, metric: anomaly.metric }} onDone={done} />
+      <Actions kind="anomalies" id={anomaly.anomaly_id} state={anomaly.state} mute={budget ? undefined : { customer: anomaly.customer_id, metric: anomaly.metric }} onDone={done} />
       <p role="status">{message}</p>
-      {anomaly.customer_id !== ALL_CUSTOMERS && <AnomalyChart detail={detail} />}
+      {budget ? (
+        <BudgetChart
+          of={{ customer: anomaly.customer_id, metric: anomaly.metric, unit: anomaly.unit }}
+          period={monthUntil(ms(anomaly.window.start), ms(anomaly.window.end))}
+          mark={budget.mark}
+          amount={anomaly.baseline_mean}
+        />
+      ) : anomaly.customer_id !== ALL_CUSTOMERS && <AnomalyChart detail={detail} />}
       <div class="columns">
         <Section title={text.incident.steps}><Steps of={anomaly.investigation_steps} /></Section>
         <Section title={text.incident.facts}><AnomalyFacts anomaly={anomaly} /></Section>
-        <Section title={text.incident.detectors}><Detectors anomaly={anomaly} /></Section>
+        {!budget && <Section title={text.incident.detectors}><Detectors anomaly={anomaly} /></Section>}
         <AffectedPart anomaly={anomaly} />
         {(anomaly.history?.length ?? 0) > 0 && <Section title={text.incident.timeline}><History of={anomaly.history!} /></Section>}
         {detail.baseline_windows.length > 0 && (
@@ -87,14 +98,17 @@ function AnomalyChart({ detail: { anomaly } }: { detail: Schemas['AnomalyDetail'
 
 function AnomalyFacts({ anomaly }: { anomaly: Anomaly }) {
   const { unit } = anomaly;
+  const budget = markOf(anomaly);
   return (
     <Facts
       of={[
         [text.anomaly.window, <><Time at={anomaly.window.start} /> – <Time at={anomaly.window.end} /></>],
-        [text.list.value, quantity(anomaly.current_value, unit)],
-        [text.incident.usual, quantity(anomaly.baseline_mean, unit)],
-        [text.anomaly.range, `${quantity(anomaly.expected_low, unit)} – ${quantity(anomaly.expected_high, unit)}`],
-        [text.list.deviation, number(anomaly.z_score)],
+        ...(budget ? budgetFacts(budget, anomaly, unit) : [
+          [text.list.value, quantity(anomaly.current_value, unit)],
+          [text.incident.usual, quantity(anomaly.baseline_mean, unit)],
+          [text.anomaly.range, `${quantity(anomaly.expected_low, unit)} – ${quantity(anomaly.expected_high, unit)}`],
+          [text.list.deviation, number(anomaly.z_score)],
+        ] as const),
         [text.anomaly.alert, text.words.alert[anomaly.alert_state] ?? anomaly.alert_state],
         [text.anomaly.catalog, anomaly.catalog_version],
         [text.anomaly.policy, anomaly.config_version],

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { pathId } from '../api/ids';
+import { markOf, monthUntil } from '../lib/budget-mark';
 import { usePage } from '../lib/context';
 import { ms } from '../lib/format';
 import { useFresh } from '../lib/fresh';
@@ -8,6 +9,7 @@ import { useLoad } from '../lib/load';
 import { Actions } from '../parts/actions';
 import { AffectedPart } from '../parts/affected';
 import { AnomalyLines } from '../parts/anomaly-lines';
+import { BudgetChart } from '../parts/budget-chart';
 import { Direction, Severity, State } from '../parts/badges';
 import { Detectors } from '../parts/detectors';
 import { Heading } from '../parts/heading';
@@ -36,23 +38,31 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
   useFresh(incident, again);
   const anomaly = newest?.anomaly ?? anomalies[0];
   const of = seriesOf(incident, anomaly);
+  const budget = markOf(incident);
   const done = (said: string) => {
     setMessage(said);
     again();
   };
   return (
     <article>
-      <Heading title={text.incident.title(incident.metric, incident.direction)}>
+      <Heading title={budget ? text.budgets.incident(incident.metric) : text.incident.title(incident.metric, incident.direction)}>
         <Severity of={incident.severity} />
         <State of={incident.state} />
-        <Direction of={incident.direction} />
+        {!budget && <Direction of={incident.direction} />}
       </Heading>
       <WhoseLinks customer={incident.customer_id} source={anomaly?.source} entity={incident.entity_path} />
       <p class="sentence">{incident.description}</p>
       <Remarks incident={incident} />
-      <Actions kind="incidents" id={incident.incident_id} state={incident.state} mute={{ customer: incident.customer_id, metric: incident.metric }} onDone={done} />
+      <Actions kind="incidents" id={incident.incident_id} state={incident.state} mute={budget ? undefined : { customer: incident.customer_id, metric: incident.metric }} onDone={done} />
       <p role="status">{message}</p>
-      {of ? (
+      {of && budget && anomaly ? (
+        <BudgetChart
+          of={of}
+          period={monthUntil(ms(anomaly.window.start), ms(incident.closed_at ?? Date.now()))}
+          mark={budget.mark}
+          amount={incident.latest.baseline_mean}
+        />
+      ) : of ? (
         <Section title={text.incident.chart}>
           <IncidentChart incident={incident} of={of} anomalies={anomalies} />
         </Section>
@@ -62,7 +72,7 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
       <div class="columns">
         <Section title={text.incident.steps}><Steps of={detail.investigation_steps} /></Section>
         <Section title={text.incident.facts}><IncidentFacts incident={incident} /></Section>
-        {anomaly && <Section title={text.incident.detectors}><Detectors anomaly={anomaly} /></Section>}
+        {anomaly && !budget && <Section title={text.incident.detectors}><Detectors anomaly={anomaly} /></Section>}
         {anomaly && <AffectedPart anomaly={anomaly} />}
         <OneCause incident={incident} onDone={done} />
         <Section title={text.incident.timeline}><Timeline incident={incident} anomalies={anomalies} /></Section>
@@ -75,8 +85,12 @@ function IncidentPage({ data, again }: { data: IncidentData; again: () => void }
 }
 
 function Remarks({ incident }: { incident: Incident }) {
+  const { rights } = usePage();
   return (
     <>
+      {markOf(incident) && rights.admin && !rights.customer && (
+        <p><a href={`#/settings/${pathId(incident.customer_id)}`}>{text.budgets.ofCustomer}</a></p>
+      )}
       {incident.recurring ? <p class="quiet">{text.incident.recurring(incident.recurring)}</p> : null}
       {incident.story_incident_id && (
         <p class="quiet">
