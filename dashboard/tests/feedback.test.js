@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { closeBrowser, go, openList, signedIn } from './support/dashboard.js';
-import { HOUR, freshCustomer, incidentsOf, insertUsage, judge, lastFullHour } from './support/usage.js';
+import { HOUR, api, freshCustomer, incidentsOf, insertUsage, judge, lastFullHour } from './support/usage.js';
 
 let page;
 before(async () => {
@@ -74,4 +74,33 @@ test('what is called the new normal is accepted, and stays so in the run that is
   assert.match(own, /Accepted as normal/);
   assert.match(others, /Open/);
   assert.match(figures, /Anomalies\s+3/, 'the run judged the hour, and the incident stays accepted');
+});
+
+test('the overview says how often people confirm what was found, by metric and by detector', async () => {
+  const right = await freshCustomer('right');
+  const wrong = right.replace('right', 'wrong');
+  for (const customer of [right, wrong]) await insertUsage(customer);
+  await judge([right, wrong]);
+  const before = (await api('GET', 'status')).precision;
+  for (const [customer, kind] of [[right, 'a real anomaly'], [wrong, 'a false alarm']]) {
+    await openIncident(customer);
+    await say(kind);
+  }
+
+  const figuresOf = ({ confirmed, false_alarms: alarms }) => ({ confirmed, alarms });
+  const of = (rows, name) => figuresOf(rows.find((row) => row.name === name) ?? { confirmed: 0, false_alarms: 0 });
+  const after = (await api('GET', 'status')).precision;
+  const known = of(before.by_metric, 'compute_time');
+  assert.deepEqual(of(after.by_metric, 'compute_time'), { confirmed: known.confirmed + 1, alarms: known.alarms + 1 });
+
+  await go(page, '#/overview');
+  const part = page.locator('section', { has: page.getByRole('heading', { name: 'What people confirm' }) });
+  await part.waitFor();
+  const tables = await part.locator('table').evaluateAll((all) => all.map((table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.innerText))));
+  assert.deepEqual(tables.map(([head]) => head), ['Metric', 'Detector'].map((name) => [name, 'Precision', 'Confirmed', 'False alarms']));
+  const expected = [after.by_metric, after.by_detector].map((rows) =>
+    rows.map(({ name, confirmed, false_alarms: alarms }) => [name, `${Number(((100 * confirmed) / (confirmed + alarms)).toPrecision(3))} %`, String(confirmed), String(alarms)]));
+  assert.deepEqual(tables.map(([, ...rows]) => rows), expected);
+  const sum = (rows) => rows.reduce((all, row) => all + row.confirmed + row.false_alarms, 0);
+  assert.equal(sum(after.by_detector), sum(before.by_detector) + 2, 'each feedback counts for one detector');
 });

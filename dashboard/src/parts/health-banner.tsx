@@ -1,17 +1,12 @@
-import { dataOf } from '../api/failure';
-import { usePage } from '../lib/context';
+import type { Schemas } from '../api/client';
 import { duration } from '../lib/format';
-import { useLoad } from '../lib/load';
 import { text } from '../texts';
 
 /** With the default schedule the newest window is never older. */
 export const LATE_SECONDS = 2 * 3600;
 
 /** Says that runs are missing or alerts are stuck. Without such a fault there is nothing to see. */
-export function HealthBanner() {
-  const { client } = usePage();
-  const { value } = useLoad((signal) => dataOf(client.GET('/v1/status', { signal })), []);
-  if (!value) return null;
+export function HealthBanner({ of: value }: { of: Schemas['Status'] }) {
   const late = value.lag_seconds !== null && value.lag_seconds >= LATE_SECONDS;
   if (!late && value.pending_alerts === 0) return null;
   return (

@@ -13,6 +13,7 @@ import { IncidentLines } from '../parts/incident-lines';
 import { Show } from '../parts/loaded';
 import { Notice } from '../parts/notice';
 import { NowTiles } from '../parts/now-tiles';
+import { Precision } from '../parts/precision';
 import { Section } from '../parts/section';
 import { text } from '../texts';
 
@@ -29,6 +30,8 @@ export function OverviewView() {
     (signal) => dataOf(client.GET('/v1/anomalies/trends', { params: { query: { from: `now-${days}d`, top: 10, source } }, signal })),
     [days, source],
   );
+  const mayLook = rights.admin && !rights.customer;
+  const status = useLoad(async (signal) => (mayLook ? dataOf(client.GET('/v1/status', { signal })) : undefined), []);
   const recent = useLoad(
     (signal) => dataOf(client.GET('/v1/incidents', { params: { query: { from: 'now-24h', limit: 10 } }, signal })),
     [],
@@ -36,7 +39,7 @@ export function OverviewView() {
   return (
     <>
       <Heading title={text.views.overview} />
-      {rights.admin && !rights.customer && <HealthBanner />}
+      {status.value && <HealthBanner of={status.value} />}
       <NowTiles />
       <div class="segments" role="group" aria-label={text.overview.period}>
         {DAYS.map((one) => (
@@ -50,6 +53,7 @@ export function OverviewView() {
       <Section title={text.overview.recent}>
         <Show of={recent}>{({ incidents }) => <IncidentLines of={incidents} empty={text.overview.noRecent} />}</Show>
       </Section>
+      {status.value && <Precision of={status.value.precision} />}
     </>
   );
 }

@@ -7,7 +7,6 @@ import { useLoad } from '../lib/load';
 import { Facts } from '../parts/facts';
 import { Heading } from '../parts/heading';
 import { Show } from '../parts/loaded';
-import { Precision } from '../parts/precision';
 import { RunCard } from '../parts/run-card';
 import { RunList } from '../parts/run-list';
 import { Section } from '../parts/section';
@@ -40,7 +39,6 @@ export function RunsView() {
                 <Section title={text.runs.lastCompleted}><RunCard run={status.last_completed_run} /></Section>
               )}
               {rights.write && <Section title={text.runs.start}><StartRun onDone={done} /></Section>}
-              <Precision of={status.precision} />
             </div>
           </>
         )}
