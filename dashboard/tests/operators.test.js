@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
-import { api } from './support/usage.js';
+import { api, freshCustomer, incidentsOf, insertUsage, judge, setPolicy } from './support/usage.js';
 
 let page;
 let complaints;
@@ -66,6 +66,42 @@ test('incidents are filtered by type and ordered by the API', async () => {
   await page.waitForFunction((first) => document.querySelector('table.records tbody tr')?.dataset.id === first, incidents[0].incident_id);
   const shown = (await cells('Anomalies')).map(numberOf);
   assert.deepEqual(shown, incidents.map(({ anomalies }) => anomalies));
+});
+
+test('the list has the cost of each incident, and the API puts the most expensive first', async () => {
+  const dear = await freshCustomer('dear');
+  const cheap = dear.replace('dear', 'cheap');
+  const prices = { [dear]: 0.001, [cheap]: 0.00001 };
+  for (const [customer, price] of Object.entries(prices)) {
+    await insertUsage(customer);
+    await setPolicy(customer, { metrics: { compute_time: { price } } });
+  }
+  await judge(Object.keys(prices));
+  const costs = {};
+  for (const [customer, price] of Object.entries(prices)) {
+    const [{ cost, latest }] = await incidentsOf(customer);
+    // The window that spoke is one hour. What the model expects is close to the mean of the earlier windows.
+    const amount = (latest.current_value - latest.baseline_mean) * price * 730;
+    assert.ok(amount > 1000 && Math.abs(cost.a_month / amount - 1) < 0.01, `${customer}: ${cost.a_month}, not ${amount}`);
+    costs[customer] = `${Math.round(cost.a_month).toLocaleString('en')} USD`;
+  }
+
+  await openList(page, '#/incidents');
+  const asked = page.waitForRequest((request) => request.url().includes('sort=cost'));
+  await page.getByRole('button', { name: 'Cost a month', exact: true }).click();
+  await asked;
+  const { incidents } = await api('GET', 'incidents?sort=cost&limit=100');
+  await page.waitForFunction((ids) => ids.every((id, at) => document.querySelectorAll('table.records tbody tr')[at]?.dataset.id === id), incidents.map(({ incident_id }) => incident_id));
+  const customers = await cells('Customer');
+  const shown = (await cells('Cost a month')).map((cell) => cell.replace(/\s+/g, ' '));
+  for (const customer of [dear, cheap]) assert.equal(shown[customers.indexOf(customer)], costs[customer], customer);
+  assert.ok(customers.indexOf(dear) < customers.indexOf(cheap), 'the dear one is first');
+  const amounts = shown.map((cell) => (cell === '–' ? 0 : Math.abs(Number(cell.replace(/[^\d.-]/g, '')))));
+  assert.deepEqual(amounts, [...amounts].sort((a, b) => b - a), 'the largest cost is first, and rows without one are last');
+  assert.equal(shown.at(-1), '–');
+  const [width, needed] = await page.locator('.scroll', { has: page.locator('table.records') }).evaluate((box) => [box.clientWidth, box.scrollWidth]);
+  assert.ok(needed <= width, `with costs the list needs ${needed} px and has ${width}`);
+  for (const customer of Object.keys(prices)) await setPolicy(customer, {});
 });
 
 test('settings show the channels with their state and routes, and nothing secret', async () => {

@@ -6,7 +6,7 @@ after(closeBrowser);
 
 const ACTIONS = /^(Acknowledge|Resolve|Reopen|Add note|Mute|Save the policy|Start)$/;
 // Controls that change nothing: they look, filter, order, load, export or choose what is shown.
-const LOOKING = /^(Refresh|Try again|Keys|Export as CSV|Load (more|all)|Stop|Clear filters|Show|Sort by|24 hours|\d+ days|\d weeks? earlier|(Severity|State|Direction|Source|Metric|Type|Customer|Entity|Period|Text|From|To|Days)\b|Policy of one customer|z-score|Anomalies|Opened|Last window|Detected|Value|Usual|Show what would have paged)/;
+const LOOKING = /^(Refresh|Try again|Keys|Export as CSV|Load (more|all)|Stop|Clear filters|Show|Sort by|24 hours|\d+ days|\d weeks? earlier|(Severity|State|Direction|Source|Metric|Type|Customer|Entity|Period|Text|From|To|Days)\b|Policy of one customer|z-score|Anomalies|Cost a month|Opened|Last window|Detected|Value|Usual|Show what would have paged)/;
 const views = (page) => page.getByRole('navigation').getByRole('link').allInnerTexts();
 
 test('a reader sees every view and is offered no change', async () => {

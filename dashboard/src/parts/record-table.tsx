@@ -11,6 +11,8 @@ export interface Column<T> {
   by?: (row: T) => string | number | null | undefined;
   /** Numbers stand to the right. */
   number?: boolean;
+  /** The head may take two lines, where it is wider than the values. */
+  wraps?: boolean;
 }
 
 interface Props<T> {
@@ -55,7 +57,7 @@ export function RecordTable<T>({ what, rows, columns, idOf, nameOf, sorting, onS
             {columns.map((column) => {
               const sort = order?.key === column.key ? (order.down ? 'descending' : 'ascending') : undefined;
               return (
-                <th key={column.key} scope="col" class={column.number ? 'number' : undefined} aria-sort={sort}>
+                <th key={column.key} scope="col" class={[column.number && 'number', column.wraps && 'wraps'].filter(Boolean).join(' ') || undefined} aria-sort={sort}>
                   {column.by ? (
                     <button type="button" class="head" title={text.list.sort(column.head)} onClick={() => onSort(nextSorting(column.key, order))}>
                       {column.head}

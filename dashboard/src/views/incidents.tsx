@@ -41,13 +41,20 @@ const columns: Column<Incident>[] = [
   {
     key: 'cost',
     head: text.list.cost,
-    cell: (row) => (row.cost ? money(row.cost.a_month, row.cost.currency) : '–'),
+    cell: (row) => (row.cost ? <Cost of={row.cost} /> : text.none),
     by: (row) => Math.abs(row.cost?.a_month ?? 0),
     number: true,
+    wraps: true,
   },
   { key: 'opened', head: text.list.opened, cell: (row) => <Time at={row.opened_at} short />, by: (row) => ms(row.opened_at) },
   { key: 'last', head: text.list.lastWindow, cell: (row) => <Time at={row.last_window} short />, by: (row) => ms(row.last_window) },
 ];
+
+// The currency stands below the amount, so that all columns have room on the screen of a laptop.
+function Cost({ of }: { of: Schemas['IncidentCost'] }) {
+  const [amount, currency] = money(of.a_month, of.currency).split(' ');
+  return <>{amount} <small>{currency}</small></>;
+}
 
 const idOf = (row: Incident) => row.incident_id;
 const textOf = (row: Incident) =>
