@@ -453,7 +453,7 @@ export const text = {
   budgets: {
     title: 'Budgets',
     explain: 'A budget is a quota of each customer and calendar month, in the time zone of the policy.',
-    hint: 'Told at: shares of the quota in percent, with commas between them. Empty: 80 and 100. none: no share is told. Pace: the pace is told if it uses up the quota so many days before the month ends. Empty: 3. 0: it is not told.',
+    hint: 'People are told at shares of the quota in percent: at 80 and 100 if the field is empty, at none if it says none. The pace is told if it uses up the quota so many days before the month ends: 3 if the field is empty, never with 0.',
     none: 'No budgets.',
     limit: 'Limit',
     unlimited: 'no limit',

@@ -1,7 +1,7 @@
 // Incidents of budgets. The run of the newest hour, which judges budgets, was made before the tests (tools/checks/browser_data.py).
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, openList, signedIn } from './support/dashboard.js';
+import { axeFaults, closeBrowser, openList, signedIn } from './support/dashboard.js';
 import { api, HOUR, incidentsOf } from './support/usage.js';
 
 const BUDGETED = 'budgeted';
@@ -50,6 +50,7 @@ test('the incident of a budget says what is used of it, in words, figures and a 
   await page.getByRole('listitem').getByText('Raise the quota in the policy').waitFor();
 
   await page.locator('.chart canvas').first().waitFor();
+  assert.deepEqual(await axeFaults(page), []);
   await page.getByText('Figures as a table').first().click();
   const table = page.getByRole('region', { name: 'api_calls in the month so far: Figures as a table' });
   const lines = table.locator('tbody tr');
