@@ -32,6 +32,15 @@ GRANT = re.compile(rf"GRANT ([A-Z, ]+) ON {DATABASE}\.(\w+) TO (\w+)")
 # Tests ask thousands of small queries. To make machine code of a query, or threads for it, takes longer than the query. The
 # bench, which takes release builds, measures with the settings of production.
 FOR_TESTS = {"compile_expressions": 0, "compile_aggregate_expressions": 0, "compile_sort_description": 0, "max_threads": 1}
+# Tests make thousands of small tables. Ten times a second the engine asks each of them whether there is something to do. A pool
+# of its default size falls behind, and then goes on asking. That took a sixth of a processor.
+ENGINE_OF_TESTS = {
+    "background_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
+    "background_move_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
+    "background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
+    "background_schedule_pool_size": 32,
+    "background_schedule_pool_max_parallel_tasks_per_type_ratio": 1,
+}
 
 Setting = Tuple[str, str, Optional[str], Optional[str]]
 
@@ -61,11 +70,18 @@ def write(settings: Settings) -> Tuple[Path, bool]:
     folder = settings.directory / "clickhouse-config"
     text = xml(_parsed(settings.root / "infra" / "clickhouse" / "users.sql"), settings)
     users, config = folder / "users.xml", folder / "config.xml"
-    changed = not users.is_file() or users.read_text(encoding="utf-8") != text
+    of_tests = "".join(f"<{name}>{value}</{name}>" for name, value in ENGINE_OF_TESTS.items() if _is_of_tests(settings))
+    of_engine = f"<clickhouse><users_config>{escape(str(users))}</users_config>{of_tests}</clickhouse>\n"
+    wanted = {users: text, config: of_engine}
+    changed = any(not file.is_file() or file.read_text(encoding="utf-8") != content for file, content in wanted.items())
     if changed:
-        write_atomically(users, text, mode=0o600)
-        write_atomically(config, f"<clickhouse><users_config>{escape(str(users))}</users_config></clickhouse>\n")
+        for file, content in wanted.items():
+            write_atomically(file, content, mode=0o600)
     return config, changed
+
+
+def _is_of_tests(settings: Settings) -> bool:
+    return settings.kind == TEST and settings.build == "debug"
 
 
 def xml(made: Users, settings: Settings) -> str:
@@ -77,7 +93,7 @@ def xml(made: Users, settings: Settings) -> str:
         f"<grants>{''.join(f'<query>{escape(grant)}</query>' for grant in _grants(made, name, settings))}</grants></{name}>"
         for name, profile in made.users.items()
     )
-    of_default = FOR_TESTS if settings.kind == TEST and settings.build == "debug" else {}
+    of_default = FOR_TESTS if _is_of_tests(settings) else {}
     default = "".join(f"<{name}>{value}</{name}>" for name, value in of_default.items())
     return (
         f"<clickhouse>\n<profiles><default>{default}</default>{profiles}</profiles>\n<quotas><default/></quotas>\n"

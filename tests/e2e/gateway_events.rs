@@ -272,6 +272,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
                 let (_, named) = page.split_once("src=\"./assets/").context("a script")?;
                 script = named.split('"').next().unwrap_or_default().to_owned();
             }
+            "api-runs" => assert!(body["runs"].is_array(), "{body}"),
             "api-detail" => incident = body["anomaly"]["incident_id"].clone(),
             _ => {}
         }

@@ -1,21 +1,17 @@
 //! Incidents over many runs: one page for one event, whatever happens to the runs.
 
-pub(crate) mod kills;
+mod kills;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use aws_sdk_dynamodb::types::AttributeValue;
 use detection::incident::Subject;
 use detection::{CustomerId, Direction, Incident, IncidentState, MetricName};
 use detector::{App, Request, RunSummary};
 use e2e::World;
-use e2e::proxy::{Action, Proxy, Seen};
 use e2e::world::{self, END, Event, at, figures, hourly, run, steady_then, text};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use store::{Change, Changed, IncidentItem, Writer};

@@ -11,6 +11,7 @@ pub mod deployed;
 pub mod engine;
 pub mod finished;
 pub mod gateway;
+pub mod kills;
 pub mod lambda;
 pub mod oracle;
 pub mod programs;

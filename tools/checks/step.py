@@ -28,6 +28,8 @@ class Step:
     format: Format = Format.JUNIT
     # A step that only prepares others. It counts only if it fails.
     is_preparation: bool = False
+    # The step is on the longest way through the checks, so it goes before the others.
+    is_urgent: bool = False
     # The step runs after all others, whatever their result, if this step was started.
     ends: Optional[str] = None
 

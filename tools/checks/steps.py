@@ -8,6 +8,7 @@ dependencies.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
 DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_buttons|_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
+# The longest ways through the checks end with these steps.
+LONGEST = ["deployed", "browser"]
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -83,7 +86,9 @@ def all_steps(root: Path) -> Dict[str, Step]:
              ("unit", "e2e", "deployed", "browser"), place),
         Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
     ]
-    return {step.name: step for step in listed}
+    known = {step.name: step for step in listed}
+    urgent = {step.name for step in with_needs(known, LONGEST)}
+    return {name: dataclasses.replace(step, is_urgent=name in urgent) for name, step in known.items()}
 
 
 def browser_tests(root: Path) -> List[str]:

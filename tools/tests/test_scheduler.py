@@ -45,6 +45,12 @@ class Order(InAFolder):
         use = program("import pathlib, sys; sys.exit(not pathlib.Path('made').exists())")
         self.assertTrue(self.run_steps(Step("use", use, ("make",)), Step("make", make))["use"].passed)
 
+    def test_a_step_that_is_not_urgent_lets_the_others_go_first(self):
+        tell = program("import os, pathlib, sys, time; time.sleep(0.2); pathlib.Path(sys.argv[1]).write_text(str(os.nice(0)))")
+        self.run_steps(Step("urgent", [*tell, "urgent"], is_urgent=True), Step("patient", [*tell, "patient"]))
+        urgent, patient = (int((self.folder / name).read_text()) for name in ("urgent", "patient"))
+        self.assertEqual(patient, min(urgent + 5, 19))
+
     def test_what_needs_a_failed_step_does_not_run_and_the_others_do(self):
         results = self.run_steps(
             Step("broken", program("raise SystemExit(3)")), Step("after", program(""), ("broken",)),

@@ -29,6 +29,11 @@ class Steps(unittest.TestCase):
         chosen = [step.name for step in steps.with_needs(self.known, ["unit"])]
         self.assertEqual(chosen, ["programs", "tests", "setup", "unit"])
 
+    def test_what_the_browser_waits_for_goes_before_the_rest(self):
+        urgent = {step.name for step in self.known.values() if step.is_urgent}
+        self.assertLessEqual({"programs", "package", "stack", "data", "browser", "deployed"}, urgent)
+        self.assertFalse(urgent & {"terraform", "unit", "e2e", "python", "lint"})
+
     def test_an_unknown_step_is_named(self):
         with self.assertRaisesRegex(SystemExit, "no step unti. The steps are programs, "):
             steps.with_needs(self.known, ["unti"])

@@ -99,6 +99,16 @@ class FromTheFile(InAFolder):
         self.assertEqual((default.findtext("password"), default.find("grants")), ("", None))
         self.assertEqual([address.text for address in default.findall("networks/ip")], ["127.0.0.1", "::1"])
 
+    def test_only_the_engine_of_debug_tests_rests_between_its_questions(self):
+        def engine(kind, **environ):
+            config, _ = clickhouse_users.write(settings.load(environ, self.root, kind))
+            return {element.tag: element.text for element in ElementTree.parse(config).getroot()}
+
+        rests = engine(settings.TEST)
+        self.assertEqual(rests["background_processing_pool_thread_sleep_seconds_if_nothing_to_do"], "10")
+        for kind, environ in ((settings.LOCAL, {}), (settings.TEST, {"TEST_BUILD": "release"})):
+            self.assertEqual(list(engine(kind, **environ)), ["users_config"], kind)
+
     def test_what_it_does_not_understand_is_refused_by_name(self):
         for statement in ("GRANT SELECT ON other.table TO meterflow_api", "CREATE ROLE r",
                           "CREATE SETTINGS PROFILE IF NOT EXISTS p SETTINGS max_threads = '4G'"):
