@@ -3,6 +3,7 @@
 mod daily;
 mod faults;
 mod groups;
+mod pictures;
 mod trial;
 mod waiting;
 

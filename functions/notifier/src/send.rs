@@ -26,6 +26,8 @@ use crate::channels::{
 };
 use crate::message::Message;
 
+mod below;
+
 /// Sends messages.
 pub struct Sender {
     pub outbound: Outbound,
@@ -94,9 +96,6 @@ struct Tries<'a> {
     taken: RefCell<String>,
 }
 
-/// Longest time for a picture of its own.
-const PICTURE_TIME: Duration = Duration::from_secs(5);
-
 impl Sender {
     /// Sends a message and ends before `until`. The message goes into `thread` if the thread still exists.
     pub async fn send(
@@ -131,10 +130,7 @@ impl Sender {
         let tried = || tries.count.get();
         match tokio::time::timeout_at(until, sending).await {
             Ok(Ok(thread)) => {
-                let adding = self.add_picture(&channel.kind, &tries);
-                if tokio::time::timeout(PICTURE_TIME, adding).await.is_err() {
-                    tracing::warn!(channel = channel.name, "the picture of a message took too long");
-                }
+                self.add_picture(channel, &tries).await;
                 Ok(Sent { thread, tries: tries.count.get() })
             }
             Ok(Err(failed)) => {
@@ -192,8 +188,7 @@ impl Sender {
                 }
                 // The message goes without its picture.
                 Verdict::Refused { .. }
-                    if !matches!(channel.kind, ChannelKind::Telegram { .. })
-                        && tries.picture.take().is_some() => {}
+                    if !is_picture_below(&channel.kind) && tries.picture.take().is_some() => {}
                 Verdict::Gone { reason } => {
                     return Err(Failed { gone: true, ..permanent(reason) });
                 }
@@ -226,22 +221,6 @@ impl Sender {
             }
         };
         answer.map_err(unanswered)
-    }
-
-    /// Sends the picture of a message that Telegram took. The message is there, so a failure is only logged.
-    async fn add_picture(&self, kind: &ChannelKind, tries: &Tries<'_>) {
-        let ChannelKind::Telegram { secret_arn, chat_id, api_url, .. } = kind else { return };
-        let Some(png) = tries.picture.take() else { return };
-        let sent = async {
-            let token = self.secrets.get(secret_arn).await.map_err(|error| error_chain(&error))?;
-            let upload = telegram::picture(&tries.taken.borrow(), api_url, &token, chat_id, png);
-            let upload = upload.ok_or("the answer names no message")??;
-            let answer = self.outbound.upload(&upload).await.map_err(|error| error_chain(&error))?;
-            if answer.status == 200 { Ok(()) } else { Err(format!("HTTP {}", answer.status)) }
-        };
-        if let Err(error) = sent.await {
-            tracing::warn!(error, "a message in Telegram has no picture");
-        }
     }
 
     /// Sends to a topic or a bus. The SDK has already repeated the call.
@@ -329,7 +308,12 @@ impl Sender {
 
 /// Whether a channel shows pictures. The others show the chart in one line of text.
 fn takes_picture(kind: &ChannelKind) -> bool {
-    matches!(kind, ChannelKind::Discord { .. } | ChannelKind::Teams { .. } | ChannelKind::Telegram { .. })
+    matches!(kind, ChannelKind::Discord { .. } | ChannelKind::Teams { .. }) || is_picture_below(kind)
+}
+
+/// Whether the picture is sent by itself, after the message was taken.
+fn is_picture_below(kind: &ChannelKind) -> bool {
+    matches!(kind, ChannelKind::SlackBot { .. } | ChannelKind::Telegram { .. })
 }
 
 fn secret_arn(kind: &ChannelKind) -> Option<&str> {

@@ -46,6 +46,14 @@ pub struct Upload {
     pub png: Vec<u8>,
 }
 
+/// A POST of a form without files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub fields: Vec<(&'static str, String)>,
+}
+
 /// The name of a picture's file.
 pub const PICTURE: &str = "chart.png";
 
@@ -127,7 +135,13 @@ impl Outbound {
         self.send(&url, "application/json", headers, body.into_bytes()).await
     }
 
-    /// Sends a form once.
+    /// Sends a form without files once.
+    pub async fn post_form(&self, form: Form) -> Result<Answer, OutboundError> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.fields).finish();
+        self.send(&form.url, "application/x-www-form-urlencoded", form.headers, body.into_bytes()).await
+    }
+
+    /// Sends a form with a picture once.
     pub async fn upload(&self, upload: &Upload) -> Result<Answer, OutboundError> {
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         self.send(&upload.url, &content_type, Vec::new(), upload.body()).await
@@ -208,6 +222,12 @@ pub fn check_url(text: &str, allow_loopback: bool) -> Result<Url, AddressError> 
         "http" if allow_loopback && local => Ok(url),
         _ => Err(AddressError::NotHttps),
     }
+}
+
+/// Whether the receiver at `own` may name this address in its answer: by HTTPS, or at the receiver itself.
+pub fn may_follow(named: &str, own: &str) -> bool {
+    let Ok(address) = Url::parse(named) else { return false };
+    address.scheme() == "https" || Url::parse(own).is_ok_and(|own| own.origin() == address.origin())
 }
 
 /// Resolves names by the system's resolver, and leaves out addresses that are not public.
@@ -326,6 +346,21 @@ mod tests {
             --meterflow-3b1f7c9a52e84d06\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"chart.png\"\r\n\
             Content-Type: image/png\r\n\r\n\x89P\0\xff\r\n--meterflow-3b1f7c9a52e84d06--\r\n";
         assert_eq!(upload.body(), expected);
+    }
+
+    #[test]
+    fn an_answer_names_addresses_by_https_or_of_the_receiver() {
+        for (named, own, expected) in [
+            ("https://files.example.com/a", "https://example.com", true),
+            ("http://127.0.0.1:9/a", "http://127.0.0.1:9", true),
+            ("http://127.0.0.1:8/a", "http://127.0.0.1:9", false),
+            ("http://127.0.0.1:9@example.com/a", "http://127.0.0.1:9", false),
+            ("http://example.com/a", "https://example.com", false),
+            ("file:///etc/passwd", "file:///etc/passwd", false),
+            ("/a", "https://example.com", false),
+        ] {
+            assert_eq!(may_follow(named, own), expected, "{named}");
+        }
     }
 
     #[tokio::test]

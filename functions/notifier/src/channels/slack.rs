@@ -13,6 +13,8 @@ use crate::alert::{Alert, Event};
 use crate::message::Message;
 use crate::text::{cut, escaped, unlinked};
 
+pub mod picture;
+
 /// Limits of Block Kit.
 const HEADER: usize = 150;
 const TEXT: usize = 3_000;
@@ -40,9 +42,7 @@ pub fn bot_request(
     thread: Option<&str>,
     has_buttons: bool,
 ) -> Result<OutboundRequest, String> {
-    if !token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err("the secret is not a bot token".to_owned());
-    }
+    let headers = vec![authorization(token)?];
     let mut body = payload_with(message, has_buttons);
     body["channel"] = conversation.into();
     if let Some(thread) = thread {
@@ -51,11 +51,15 @@ pub fn bot_request(
         body["reply_broadcast"] =
             message.alerts().any(|alert| matches!(alert.event, Event::Escalated | Event::Reopened)).into();
     }
-    Ok(OutboundRequest {
-        url: format!("{api_url}/api/chat.postMessage"),
-        headers: vec![("authorization", format!("Bearer {token}"))],
-        body: body.to_string(),
-    })
+    Ok(OutboundRequest { url: format!("{api_url}/api/chat.postMessage"), headers, body: body.to_string() })
+}
+
+/// The header that shows the token of a bot.
+fn authorization(token: &str) -> Result<(&'static str, String), String> {
+    if !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err("the secret is not a bot token".to_owned());
+    }
+    Ok(("authorization", format!("Bearer {token}")))
 }
 
 pub fn webhook_verdict(answer: &Answer, now: SystemTime) -> Verdict {
@@ -72,10 +76,7 @@ pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
     if body["ok"] == true {
         return Verdict::Sent { thread: body["ts"].as_str().map(str::to_owned) };
     }
-    let reason = match body["error"].as_str() {
-        Some(error) => format!("Slack says {}", cut(&crate::text::clean(error), 100)),
-        None => reason(answer),
-    };
+    let reason = said(&body).unwrap_or_else(|| reason(answer));
     match body["error"].as_str().unwrap_or_default() {
         "ratelimited"
         | "rate_limited"
@@ -96,6 +97,11 @@ pub fn bot_verdict(answer: &Answer, now: SystemTime) -> Verdict {
         | "restricted_action_thread_locked" => Verdict::ThreadGone { reason },
         _ => Verdict::Refused { reason },
     }
+}
+
+/// The error that Slack names in its answer.
+fn said(body: &Value) -> Option<String> {
+    body["error"].as_str().map(|error| format!("Slack says {}", cut(&crate::text::clean(error), 100)))
 }
 
 /// The message without its destination and without buttons.

@@ -2,6 +2,7 @@
 
 mod chats_and_buses;
 mod secrets;
+mod slack_pictures;
 mod tries;
 
 use std::sync::Arc;

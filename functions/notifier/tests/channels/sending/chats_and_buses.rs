@@ -154,14 +154,14 @@ async fn a_bus_gets_an_event() -> Result<()> {
 }
 
 /// The sample page with the chart of a burst.
-fn charted() -> Alert {
+pub(super) fn charted() -> Alert {
     let of = |value: f64| vec![value; 24];
     let values = [vec![100.0; 23], vec![1_000.0]].concat();
     opened_with(&json!({ "chart": { "values": values, "low": of(80.0), "high": of(120.0) } }))
 }
 
 /// Width and height of the PNG in these bytes.
-fn picture(bytes: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn picture(bytes: &[u8]) -> Option<(u32, u32)> {
     let begin = bytes.windows(8).position(|part| part == b"\x89PNG\r\n\x1a\n")?;
     let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes[begin..])).read_info().ok()?;
     let mut pixels = vec![0; reader.output_buffer_size()?];
