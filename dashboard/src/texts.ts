@@ -79,6 +79,7 @@ export const text = {
       accepted: 'Told: counts as normal now',
       resolved: 'Told: resolved',
       acknowledged: 'Told: acknowledged',
+      confirmed: 'Told: confirmed',
       stale: 'Told: no longer judged',
     } as Record<string, string>,
     reason: {

@@ -72,7 +72,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 
   event_pattern = jsonencode({
     source      = ["meterflow"]
-    detail-type = ["Anomaly Acknowledged"]
+    detail-type = ["Anomaly Confirmed"]
     detail      = { severity = ["critical"], direction = ["spike"], metric = var.metrics }
   })
 }

@@ -14,8 +14,8 @@ import os
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Mapping, Optional
 
-# What the team agreed on: who acknowledges such an incident has looked at it and believes in a leak.
-CONFIRMED = "Anomaly Acknowledged"
+# The event of the feedback `confirmed`.
+CONFIRMED = "Anomaly Confirmed"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def key_of(event: Mapping, settings: Settings) -> Optional[str]:
     is_leak = (
         event.get("source") == "meterflow"
         and event.get("detail-type") == CONFIRMED
-        and detail.get("event") == "acknowledged"
+        and detail.get("event") == "confirmed"
         and detail.get("severity") == "critical"
         and detail.get("direction") == "spike"
         and detail.get("metric") in settings.metrics

@@ -1,20 +1,27 @@
 import json
+import re
 import unittest
 from pathlib import Path
 
 from suspend_key import suspend_key
 from suspend_key.suspend_key import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = Path(suspend_key.__file__).resolve().parent
 ENVIRON = {"KEYS": '{"cust_0042": "a1b2c3d4e5"}', "METRICS": "api_calls, bandwidth", "DRY_RUN": "false"}
 
 
 def event(**changes):
-    """The sample page of the repository as its acknowledgement, in the form of the bus."""
-    sample = json.loads((ROOT / "events" / "notifier-opened.json").read_text(encoding="utf-8"))
-    detail = json.loads(sample["Records"][0]["Sns"]["Message"])
-    detail.update(event="acknowledged", **changes)
-    return {"source": "meterflow", "detail-type": "Anomaly Acknowledged", "detail": detail}
+    """The event of a confirmed leak as the bus delivers it. tests/e2e/notifier/confirmed.rs gets the same from the bus."""
+    confirmed = json.loads((EXAMPLE / "confirmed.json").read_text(encoding="utf-8"))
+    confirmed["detail"].update(changes)
+    return confirmed
+
+
+def rule():
+    """The pattern of the rule in main.tf, without the metrics, which are a variable."""
+    text = (EXAMPLE / "main.tf").read_text(encoding="utf-8")
+    lists = re.findall(r'(source|detail-type|severity|direction)\s*=\s*(\["[^"]*"\])', text)
+    return {name: json.loads(values) for name, values in lists}
 
 
 class Gateway:
@@ -44,6 +51,11 @@ class SuspendKey(unittest.TestCase):
         again = suspend_key.suspend(event(), settings, gateway)
         self.assertEqual((again["suspended"], len(gateway.changes)), (False, 1))
 
+    def test_the_rule_leads_a_confirmed_leak_to_the_function(self):
+        confirmed = event()
+        found = {name: [confirmed.get(name, confirmed["detail"].get(name))] for name in rule()}
+        self.assertEqual((found, len(found)), (rule(), 4))
+
     def test_a_dry_run_changes_nothing(self):
         for word in ["true", "", "no", "False?"]:
             gateway = Gateway()
@@ -54,10 +66,11 @@ class SuspendKey(unittest.TestCase):
         self.assertTrue(Settings.of(without).is_dry_run, "a dry run is the default")
 
     def test_nothing_else_suspends_a_key(self):
+        acknowledged = {**event(event="acknowledged"), "detail-type": "Anomaly Acknowledged"}
         other_type = {**event(), "detail-type": "Anomaly Opened"}
         for given in [
             event(severity="warning"), event(direction="drop"), event(metric="storage"), event(customer_id="cust_0001"),
-            event(customer_id=None), other_type, {**event(), "source": "aws.ec2"}, {**event(), "detail": None}, {},
+            event(customer_id=None), event(event="opened"), acknowledged, other_type, {**event(), "source": "aws.ec2"}, {**event(), "detail": None}, {},
         ]:
             gateway = Gateway()
             self.assertFalse(suspend_key.suspend(given, Settings.of(ENVIRON), gateway)["suspended"], given)

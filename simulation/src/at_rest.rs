@@ -93,6 +93,8 @@ fn alternate(pages: &[(usize, usize, Event)]) -> bool {
     let mut raised = false;
     for (.., event) in pages {
         let fits = match event {
+            // It neither raises nor closes.
+            Event::Confirmed => continue,
             Event::Opened | Event::Reopened => !raised,
             Event::Escalated => true,
             Event::Reminder | Event::Accepted | Event::Resolved | Event::Stale | Event::Acknowledged => {

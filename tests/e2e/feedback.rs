@@ -289,7 +289,7 @@ async fn feedback_is_kept_with_its_author_and_counts_in_the_precision() -> Resul
     assert_eq!(json!(deeds), json!([["confirmed", "ours"], ["false_alarm", null]]));
     assert_eq!(shown["state"], "resolved", "a false alarm is over");
     let told: Vec<_> = world.alerts().await?.iter().map(|alert| alert["event"].clone()).collect();
-    assert_eq!(told, ["resolved"]);
+    assert_eq!(told, ["confirmed", "resolved"]);
     let of_anomaly = api.read(&anomaly).await?["anomaly"]["history"].take();
     assert_eq!((&of_anomaly[0]["action"], &of_anomaly[1]), (&json!("confirmed"), &Value::Null));
     let records: Vec<_> =

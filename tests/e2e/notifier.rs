@@ -1,5 +1,6 @@
 //! The notifier with a real table, real queues and real receivers: every alert once, nothing lost, each channel alone.
 
+mod confirmed;
 mod daily;
 mod faults;
 mod groups;

@@ -91,6 +91,7 @@ pub enum Event {
     Reopened,
     Reminder,
     Acknowledged,
+    Confirmed,
     Resolved,
     Accepted,
     Stale,
@@ -193,6 +194,7 @@ impl Event {
             Some("reopened") => Self::Reopened,
             Some("reminder") => Self::Reminder,
             Some("acknowledged") => Self::Acknowledged,
+            Some("confirmed") => Self::Confirmed,
             Some("resolved") => Self::Resolved,
             Some("accepted") => Self::Accepted,
             Some("stale") => Self::Stale,
@@ -208,6 +210,7 @@ impl Event {
             Self::Reopened => "reopened",
             Self::Reminder => "reminder",
             Self::Acknowledged => "acknowledged",
+            Self::Confirmed => "confirmed",
             Self::Resolved => "resolved",
             Self::Accepted => "accepted",
             Self::Stale => "stale",
@@ -301,8 +304,9 @@ mod tests {
 
     #[test]
     fn events_are_read_back() {
-        use Event::{Accepted, Acknowledged, Digest, Escalated, Opened, Reminder, Reopened, Resolved, Stale};
-        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Resolved, Accepted, Stale, Digest]
+        use Event::*;
+        let ends = [Resolved, Accepted, Stale, Digest];
+        for event in [Opened, Escalated, Reopened, Reminder, Acknowledged, Confirmed].into_iter().chain(ends)
         {
             assert_eq!(Event::read(&event.as_str().into()), event);
         }

@@ -2,12 +2,17 @@
 
 use messaging::channels::{Channel, ChannelKind, ChannelsConfig, Route};
 
-use crate::alert::{Alert, Severity};
+use crate::alert::{Alert, Event, Severity};
+use crate::plan::Style;
 
 /// The channels of all matching routes, each once. Without routes, the defaults hold: a warning goes to the team's chat
-/// (Slack, Teams, Discord, Google Chat, Amazon Q), and a critical alert goes to all channels.
+/// (Slack, Teams, Discord, Google Chat, Amazon Q), and a critical alert goes to all channels. A confirmation goes to no pager.
 pub fn channels_for<'a>(config: &'a ChannelsConfig, alert: &Alert) -> Vec<&'a Channel> {
     let wanted = |channel: &&Channel| {
+        // The page of a confirmed incident stays as it is: only an acknowledgement or an end changes it.
+        if alert.event == Event::Confirmed && Style::of(&channel.kind) == Style::Pager {
+            return false;
+        }
         if config.routes.is_empty() {
             return alert.severity == Severity::Critical || is_team_chat(&channel.kind);
         }
@@ -80,6 +85,11 @@ mod tests {
             names(json!([]), json!({ "event": "digest" })),
             "billing pagerduty q slack teams telegram"
         );
+        assert_eq!(
+            names(json!([]), json!({ "event": "acknowledged" })),
+            "billing pagerduty q slack teams telegram"
+        );
+        assert_eq!(names(json!([]), json!({ "event": "confirmed" })), "billing q slack teams telegram");
     }
 
     #[test]
@@ -92,6 +102,7 @@ mod tests {
         ]);
         for (alert, expected) in [
             (json!({ "severity": "critical" }), "pagerduty telegram"),
+            (json!({ "severity": "critical", "event": "confirmed" }), "telegram"),
             (json!({ "severity": "warning" }), "pagerduty q telegram"),
             (json!({ "severity": "warning", "metric": "api_calls" }), ""),
             (

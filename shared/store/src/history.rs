@@ -78,6 +78,11 @@ pub(crate) fn says_more(history: &[HistoryEntry], entry: &HistoryEntry) -> bool 
     }
 }
 
+/// Whether the last feedback said the same, by whomever.
+pub(crate) fn repeats(history: &[HistoryEntry], entry: &HistoryEntry) -> bool {
+    HistoryEntry::last_feedback(history).is_some_and(|(last, _)| last.action == entry.action)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +114,18 @@ mod tests {
         assert!(says_more(&[], &confirmed));
         assert!(!says_more(std::slice::from_ref(&confirmed), &confirmed));
         assert!(says_more(std::slice::from_ref(&confirmed), &entry(FeedbackKind::Confirmed, Some("sure"))));
-        assert!(says_more(&[confirmed.clone(), false_alarm], &confirmed));
+        assert!(says_more(&[confirmed.clone(), false_alarm.clone()], &confirmed));
         assert!(!says_more(&[], &entry(Action::Resolve, None)));
+        let resolved = entry(Action::Resolve, None);
+        let again = HistoryEntry { actor: "bob".to_owned(), ..entry(FeedbackKind::Confirmed, Some("sure")) };
+        for (history, is_repeated) in [
+            (vec![], false),
+            (vec![resolved.clone()], false),
+            (vec![confirmed.clone(), resolved], true),
+            (vec![confirmed.clone(), false_alarm.clone()], false),
+            (vec![false_alarm, confirmed.clone()], true),
+        ] {
+            assert_eq!(repeats(&history, &again), is_repeated, "{history:?}");
+        }
     }
 }

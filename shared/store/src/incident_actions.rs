@@ -9,7 +9,7 @@ use detection::{FeedbackKind, describe};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
-use super::history::{DECISIONS, says_more};
+use super::history::{DECISIONS, repeats, says_more};
 use super::{
     Acted, AlertItem, AnomalyStore, Change, Changed, HistoryEntry, IncidentItem, MAX_HISTORY, Notice,
     StoreError, Writer,
@@ -30,10 +30,16 @@ impl AnomalyStore {
                 return Ok(Acted::Missing);
             };
             let (incident, page) = match found.incident.after(entry.action, writer.now) {
-                incident::Handled::Already if !says_more(&found.history, entry) => {
+                incident::Handled::Already | incident::Handled::Said(_)
+                    if !says_more(&found.history, entry) =>
+                {
                     return Ok(Acted::Done { item: Box::new(found), notice: None });
                 }
                 incident::Handled::Already => (found.incident.clone(), None),
+                // Another person or another note is kept, and is no news to those who were told.
+                incident::Handled::Said(page) => {
+                    (found.incident.clone(), page.filter(|_| !repeats(&found.history, entry)))
+                }
                 incident::Handled::Refused => return Ok(Acted::Refused(Box::new(found))),
                 incident::Handled::Become { incident, page } => (*incident, page),
             };

@@ -314,3 +314,55 @@ async fn fifty_steps_are_kept_and_no_more() -> Result<()> {
     api.send("POST", &format!("{path}/resolve"), &[], b"[]".to_vec()).await?.assert_problem(400, "a list");
     Ok(())
 }
+
+/// Gives feedback on an incident, which must be taken.
+async fn says(api: &Api, path: &str, kind: &str, note: &str) -> Result<()> {
+    let answer = api.post(&format!("{path}/feedback"), &json!({ "kind": kind, "note": note })).await?;
+    ensure!(answer.status == 200, "{kind}: {}", answer.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_confirmation_that_cannot_be_sent_waits_and_is_told_once_also_after_the_end() -> Result<()> {
+    let (world, path, _) = one_incident().await?;
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "Publish" => Action::Answer(403, "<ErrorResponse/>".to_owned()),
+        _ => Action::Forward,
+    };
+    let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, decide).await?;
+    let broken = world.api_with(&[], &world.aws_at(&proxy.url).await).await?;
+    says(&broken, &path, "confirmed", "a stolen key").await?;
+    assert_eq!(stands(&broken, &path).await?, ("open".to_owned(), vec!["confirmed".to_owned()]));
+    assert_eq!(notices(&world).await?, BTreeSet::from([pair("confirmed", "pending")]));
+    let api = world.api().await?;
+    says(&api, &path, "confirmed", "sure").await?;
+    acted(&api, &path, "resolve").await?;
+    assert_eq!(told(&world).await?, [""; 0], "nothing overtakes the pending one");
+    let summary = run(&world.app().await?, &hourly("2026-11-21T14:00:00Z")).await?;
+    let expected = vec!["confirmed".to_owned(), "resolved".to_owned()];
+    assert_eq!((summary.alerts_published, told(&world).await?), (2, expected));
+
+    // The mind is changed, and changed back after the end.
+    says(&api, &path, "false_alarm", "a test").await?;
+    assert_eq!(told(&world).await?, [""; 0]);
+    says(&api, &path, "confirmed", "no, stolen").await?;
+    assert_eq!(told(&world).await?, ["confirmed"]);
+    assert_eq!(stands(&api, &path).await?.0, "resolved");
+    Ok(())
+}
+
+#[tokio::test]
+async fn people_who_confirm_at_the_same_time_publish_one_event() -> Result<()> {
+    let (world, path, _) = one_incident().await?;
+    let api = world.api().await?;
+    let all = (0..4).map(|person| {
+        let claims = json!({ "scope": SCOPES, "sub": format!("person {person}") });
+        let (api, path) = (api.with_claims(claims), path.clone());
+        async move { says(&api, &path, "confirmed", "real").await }
+    });
+    try_join_all(all).await?;
+    assert_eq!((told(&world).await?, stands(&api, &path).await?.1.len()), (vec!["confirmed".to_owned()], 4));
+    let items = world.all_items().await?;
+    assert_eq!(items.iter().filter(|item| text(item, "type") == "incident_notice").count(), 1);
+    Ok(())
+}

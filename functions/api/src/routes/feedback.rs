@@ -72,10 +72,10 @@ enum About {
 /// Give feedback on an anomaly
 ///
 /// Says whether the anomaly and its incident were real. The next check obeys. `confirmed`: its hours never count in what is
-/// usual. `expected`: the same hours of each week are muted until then, and the incident is acknowledged. `false_alarm`: two
-/// of a series within 90 days raise its threshold just above them, by half at most, and the incident is resolved.
-/// `new_normal`: the incident is accepted, so its level raises nothing. The last feedback counts, and the histories keep all.
-/// With `dry_run` nothing changes: the answer is a backtest that tells what would have changed.
+/// usual, and those who were paged are told. `expected`: the same hours of each week are muted until then, and the incident is
+/// acknowledged. `false_alarm`: two of a series within 90 days raise its threshold just above them, by half at most, and the
+/// incident is resolved. `new_normal`: the incident is accepted, so its level raises nothing. The last feedback counts, and the
+/// histories keep all. With `dry_run` nothing changes: the answer is a backtest that tells what would have changed.
 #[utoipa::path(
     post,
     path = "/v1/anomalies/{anomaly_id}/feedback",

@@ -62,6 +62,7 @@ fn item(rng: &mut ChaCha8Rng) -> IncidentItem {
         Event::Accepted,
         Event::Resolved,
         Event::Acknowledged,
+        Event::Confirmed,
         Event::Stale,
     ];
     // Most are past. Some reach beyond the window, as incidents do for a late run.

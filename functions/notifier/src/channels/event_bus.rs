@@ -34,6 +34,7 @@ fn detail_type(event: Event) -> &'static str {
         Event::Reopened => "Anomaly Reopened",
         Event::Reminder => "Anomaly Reminder",
         Event::Acknowledged => "Anomaly Acknowledged",
+        Event::Confirmed => "Anomaly Confirmed",
         Event::Resolved => "Anomaly Resolved",
         Event::Accepted => "Anomaly Accepted",
         Event::Stale => "Anomaly Stale",

@@ -32,7 +32,10 @@ pub fn request(message: Message<'_>, api_url: &str, api_key: &str) -> Result<Out
     let alias = alias(message);
     let in_path = percent_encode(alias.as_bytes(), NON_ALPHANUMERIC);
     let (path, body) = match message.alert.event {
-        Event::Acknowledged => (format!("/{in_path}/acknowledge?identifierType=alias"), note(message)),
+        // Routes lead no confirmation to a pager. A person has looked at what was confirmed.
+        Event::Acknowledged | Event::Confirmed => {
+            (format!("/{in_path}/acknowledge?identifierType=alias"), note(message))
+        }
         // The new normal needs nobody any more. The same holds for a series without verdicts.
         Event::Resolved | Event::Accepted | Event::Stale => {
             (format!("/{in_path}/close?identifierType=alias"), note(message))

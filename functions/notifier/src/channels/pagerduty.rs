@@ -31,7 +31,8 @@ pub fn verdict(answer: &Answer, now: SystemTime) -> Verdict {
 
 fn event(message: Message<'_>, routing_key: &str) -> Value {
     let action = match message.alert.event {
-        Event::Acknowledged => "acknowledge",
+        // Routes lead no confirmation to a pager. A person has looked at what was confirmed.
+        Event::Acknowledged | Event::Confirmed => "acknowledge",
         // The new normal needs nobody any more. The same holds for a series without verdicts.
         Event::Resolved | Event::Accepted | Event::Stale => "resolve",
         Event::Opened | Event::Escalated | Event::Reopened | Event::Reminder | Event::Digest => "trigger",

@@ -76,6 +76,7 @@ pub(super) fn headline(alert: &Alert) -> String {
         Event::Reopened => format!("{severity}, again: {what}"),
         Event::Reminder => format!("{severity}, still open: {what}"),
         Event::Acknowledged => format!("Acknowledged: {what}"),
+        Event::Confirmed => format!("Confirmed: {what}"),
         Event::Resolved => format!("Resolved: {what}"),
         Event::Accepted => format!("New normal: {what}"),
         Event::Stale => format!("Closed without a verdict: {what}"),
@@ -94,6 +95,7 @@ fn happened(event: Event) -> &'static str {
         Event::Reopened => "reopened",
         Event::Reminder => "still open",
         Event::Acknowledged => "acknowledged",
+        Event::Confirmed => "confirmed",
         Event::Resolved => "resolved",
         Event::Accepted => "accepted as the new normal",
         Event::Stale => "closed without a verdict",
@@ -117,6 +119,7 @@ mod tests {
             (json!({ "event": "reopened" }), "Critical, again: bandwidth spike"),
             (json!({ "event": "reminder" }), "Critical, still open: bandwidth spike"),
             (json!({ "event": "acknowledged" }), "Acknowledged: bandwidth spike"),
+            (json!({ "event": "confirmed" }), "Confirmed: bandwidth spike"),
             (json!({ "event": "resolved" }), "Resolved: bandwidth spike"),
             (json!({ "event": "accepted" }), "New normal: bandwidth spike"),
             (

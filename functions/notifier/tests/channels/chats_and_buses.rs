@@ -193,6 +193,10 @@ fn events_on_a_bus_have_their_schema_and_the_exact_alert() {
     assert_eq!(event["time"], "2026-11-21T13:00:00Z");
     let storm = sample("notifier-storm");
     assert_eq!(on_the_bus(message_of(&storm))["detail-type"], "Anomaly Digest");
+    let confirmed = opened_with(&json!({ "event": "confirmed" }));
+    assert_eq!(on_the_bus(message_of(&confirmed))["detail-type"], "Anomaly Confirmed");
+    let example = include_str!("../../../../examples/suspend_key/confirmed.json");
+    assert_valid(&schema, &serde_json::from_str(example).unwrap());
 }
 
 /// The blocks of buttons, each as the ids and the value of its buttons.
@@ -214,7 +218,7 @@ fn each_page_in_slack_has_its_buttons() {
     let opened = sample("notifier-opened");
     assert_eq!(buttons_of(message_of(&opened)), [(all.clone(), opened.incident_id.clone())]);
     for (event, count) in
-        [("reminder", 1), ("escalated", 1), ("resolved", 0), ("acknowledged", 0), ("accepted", 0)]
+        [("reminder", 1), ("escalated", 1), ("resolved", 0), ("acknowledged", 0), ("confirmed", 0)]
     {
         let alert = opened_with(&json!({ "event": event }));
         assert_eq!(buttons_of(message_of(&alert)).len(), count, "{event}");

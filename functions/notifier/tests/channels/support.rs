@@ -95,7 +95,7 @@ pub(crate) fn incident_id(customer: &str) -> String {
 pub(crate) fn alerts_about(customer: &str) -> Vec<Alert> {
     let id = incident_id(customer);
     let mut alerts: Vec<_> =
-        ["opened", "escalated", "reopened", "reminder", "acknowledged", "resolved", "accepted"]
+        ["opened", "escalated", "reopened", "reminder", "acknowledged", "confirmed", "resolved", "accepted"]
             .map(|event| {
                 opened_with(&json!({
                     "customer_id": customer, "event": event, "alert_id": id, "incident_id": id,

@@ -108,8 +108,8 @@ pub struct Page {
 }
 
 /// The reason of a page. `escalated`: it is more severe than people know, or its deviation has doubled. `reminder`: it
-/// is still open, and nobody has acknowledged it. `stale`: the metric could not be judged for 24 hours, so it is
-/// closed.
+/// is still open, and nobody has acknowledged it. `confirmed`: a person said that it is real. `stale`: the metric could not
+/// be judged for 24 hours, so it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -124,6 +124,8 @@ pub enum Event {
     Accepted,
     Resolved,
     Acknowledged,
+    /// A person said that it is real. Nothing of the incident changes.
+    Confirmed,
     /// The series had no verdict for a day, so the incident is closed.
     Stale,
 }
@@ -158,6 +160,7 @@ impl Event {
             Self::Accepted => "accepted",
             Self::Resolved => "resolved",
             Self::Acknowledged => "acknowledged",
+            Self::Confirmed => "confirmed",
             Self::Stale => "stale",
         }
     }

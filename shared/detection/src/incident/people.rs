@@ -12,6 +12,8 @@ pub enum Handled {
     Already,
     /// The incident's state does not allow the action.
     Refused,
+    /// Nothing of the incident changes. People who were paged about it are told of the feedback, if it is news.
+    Said(Option<Event>),
     /// The new incident, and the event to send to the people who were paged.
     Become { incident: Box<Incident>, page: Option<Event> },
 }
@@ -24,7 +26,8 @@ impl Incident {
     /// again.
     ///
     /// Feedback changes the state of an open incident only, except that a level becomes normal at any time: a false alarm is
-    /// resolved, and what was expected is acknowledged.
+    /// resolved, and what was expected is acknowledged. A confirmation is told at any time, because people often find out what
+    /// it was after its end.
     pub fn after(&self, deed: impl Into<Deed>, now: Timestamp) -> Handled {
         match deed.into() {
             Deed::Action(action) => self.after_action(action, now),
@@ -35,7 +38,11 @@ impl Incident {
             Deed::Feedback(FeedbackKind::Expected) if self.is_open() => {
                 self.after_action(Action::Acknowledge, now)
             }
-            Deed::Feedback(_) => Handled::Already,
+            Deed::Feedback(FeedbackKind::Confirmed) => {
+                let was_paged = self.alerting || self.last_page.is_some_and(|page| page.single);
+                Handled::Said(was_paged.then_some(Event::Confirmed))
+            }
+            Deed::Feedback(FeedbackKind::FalseAlarm | FeedbackKind::Expected) => Handled::Already,
         }
     }
 

@@ -345,7 +345,8 @@ fn what_feedback_does() {
         Handled::Become { incident, page } => (*incident, page),
         other => panic!("{other:?}"),
     };
-    assert_eq!(says(&open, Confirmed), Handled::Already);
+    let told = Handled::Said(Some(Event::Confirmed));
+    assert_eq!(says(&open, Confirmed), told);
     let (planned, page) = become_of(says(&open, Expected));
     assert_eq!((planned.state, page), (IncidentState::Acknowledged, Some(Event::Acknowledged)));
     let (quiet, page) = become_of(says(&open, FalseAlarm));
@@ -361,6 +362,18 @@ fn what_feedback_does() {
     assert_eq!(exclusion::hours(&normal, hour(100)), None);
     assert_eq!(play(&rules(), Some(normal.clone()), "2:!100 3:!").1, ["2 opened"], "twice the level is news");
 
+    // What it was is often known after its end. Nobody is told of what nobody was paged about.
+    let over = play(&rules(), None, "0:! 1:! 2:. 3:. 4:.").0.unwrap();
+    assert_eq!(over.state, IncidentState::Resolved);
+    for known in [&quiet, &planned, &normal, &over] {
+        assert_eq!(says(known, Confirmed), told, "{known:?}");
+    }
+    let by_digest = open.last_page.map(|page| Page { single: false, ..page });
+    for last_page in [None, by_digest] {
+        let unpaged = Incident { alerting: false, last_page, ..open.clone() };
+        assert_eq!(says(&unpaged, Confirmed), Handled::Said(None), "{last_page:?}");
+    }
+
     // A level that was resolved, or never paged, becomes normal in silence.
     let (normal_later, page) = become_of(says(&quiet, NewNormal));
     assert_eq!((normal_later.state, page), (IncidentState::Accepted, None));
@@ -368,7 +381,6 @@ fn what_feedback_does() {
     for (incident, kind) in [
         (&quiet, FalseAlarm),
         (&quiet, Expected),
-        (&quiet, Confirmed),
         (&planned, Expected),
         (&normal, NewNormal),
         (&normal, FalseAlarm),

@@ -42,7 +42,9 @@ pub fn alert(sentence: &str, event: Event, incident: &Incident) -> String {
             "{sentence}; it has stayed so since {}, and counts as normal from now on",
             incident.level_since
         ),
-        Event::Opened | Event::Resolved | Event::Acknowledged | Event::Stale => sentence.to_owned(),
+        Event::Opened | Event::Resolved | Event::Acknowledged | Event::Confirmed | Event::Stale => {
+            sentence.to_owned()
+        }
     };
     match incident.last_page {
         Some(page) if page.window_end < incident.last_window => format!(

@@ -234,6 +234,7 @@ impl<'a> Report<'a> {
             Event::Stale => "Closed without a verdict".to_owned(),
             Event::Resolved => "Resolved".to_owned(),
             Event::Acknowledged => "Acknowledged".to_owned(),
+            Event::Confirmed => "Confirmed".to_owned(),
         }
     }
 

@@ -201,6 +201,11 @@ fn the_end_of_an_incident() {
     insta::assert_json_snapshot!(resolved.body);
     let by_a_person = describe::handled(Event::Acknowledged, "ada@example.com", &incident);
     insta::assert_snapshot!(notice(Event::Acknowledged, by_a_person).email);
+    let real = notice(Event::Confirmed, describe::handled(Event::Confirmed, "ada", &incident));
+    assert_eq!(real.subject, "[MeterFlow] Confirmed: cust_1 - bandwidth");
+    assert_eq!(real.body["event"], "confirmed");
+    let said = real.body["description"].as_str().unwrap();
+    assert!(said.starts_with("the spike of bandwidth was confirmed by ada, after "), "{said}");
 }
 
 #[test]
