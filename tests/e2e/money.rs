@@ -50,6 +50,28 @@ async fn a_priced_metric_tells_what_its_incidents_cost() -> Result<()> {
     assert_eq!(incidents["incidents"][0]["cost"], of("silent")?["incident"]["cost"]);
     let anomalies = api.read("/v1/anomalies?customer_id=large").await?;
     assert_eq!(anomalies["anomalies"][0]["cost"], of("large")?["cost"]);
+    // A check on demand tells the same, and what a usual day costs beyond the usual.
+    let check = api.check("large", "compute_time", "").await?;
+    assert_eq!((&check["cost"], &check["is_anomaly"]), (&of("large")?["cost"], &json!(true)), "{check}");
+    for (query, what) in [
+        ("&threshold=100", "a chosen threshold"),
+        ("&current_end=now-1d", "a period off the hour"),
+        ("&current_end=2026-11-20T13:00:00Z", "an hour of a run"),
+    ] {
+        let check = api.check("small", "compute_time", query).await?;
+        let of = |pointer: &str| check.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let expected = (of("/current_value") - of("/baseline/mean")) * 0.001;
+        assert!((of("/cost/amount") - expected).abs() < 1e-6, "{what}: {check}");
+        assert_eq!(
+            (&check["cost"]["currency"], &check["is_anomaly"]),
+            (&json!("USD"), &json!(false)),
+            "{what}"
+        );
+    }
+    for (customer, metric) in [("large", "api_calls"), ("nobody", "compute_time")] {
+        let check = api.check(customer, metric, "").await?;
+        assert_eq!(check.get("cost"), Some(&Value::Null), "without a price, or a verdict: {check}");
+    }
     let csv =
         api.send("GET", "/v1/incidents?customer_id=large", &[("accept", "text/csv")], Vec::new()).await?;
     let lines: Vec<_> = csv.text.lines().map(str::to_owned).collect();

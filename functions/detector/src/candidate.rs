@@ -201,21 +201,13 @@ pub fn of_assessment(
     let explanation = (assessment.hours > 0).then(|| assessment.explanation());
     let mut candidates =
         candidates(known, customer_id, metric, &assessment.verdict, explanation.as_ref(), observe);
-    let cost = cost(pass, settings, &assessment);
+    let cost = assessment.cost(settings, pass.app.catalog.currency()).filter(|_| assessment.is_anomalous());
     for candidate in candidates.iter_mut().filter(|candidate| candidate.finding().is_some()) {
         candidate.cost = cost;
     }
     let verdict =
         verdict_beside(&assessment, settings, pass.window.end(), |direction| incidents.course(direction));
     Judged { verdict, candidates, newest: Together::of(&assessment) }
-}
-
-/// What the window that spoke costs beyond the usual. A first use is all beyond.
-fn cost(pass: Pass<'_>, settings: &Settings, assessment: &Assessment) -> Option<WindowCost> {
-    let (price, Verdict::Anomalous(finding)) = (settings.price()?, &assessment.verdict) else { return None };
-    let hours = if assessment.hours > 0 { assessment.hours } else { usize::from(Incident::DAY) };
-    let figures = (finding.comparison.current, assessment.expected);
-    WindowCost::new(figures, hours, price, pass.app.catalog.currency())
 }
 
 /// The views of both directions that are stored or may change an incident.

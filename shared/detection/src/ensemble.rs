@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::detectors::{Detector, autoregressive, seasonal};
-use crate::hours::{ByLength, Recent};
+use crate::hours::{ByLength, LENGTHS, Recent};
 use crate::model::{FIRST_DAYS, HourModel};
-use crate::{Comparison, Direction, Finding, Reason, Settings, Severity, Verdict};
+use crate::{Comparison, Currency, Direction, Finding, Reason, Settings, Severity, Verdict, WindowCost};
 
 pub use band::usual_range;
 pub use chart::Chart;
@@ -164,6 +164,14 @@ fn reason(recent: &Recent, values: &ByLength<f64>) -> Reason {
 impl Assessment {
     pub fn is_anomalous(&self) -> bool {
         matches!(self.verdict, Verdict::Anomalous(_))
+    }
+
+    /// What the window that spoke costs beyond the usual. `None` without a price, and without a verdict. A first use, which has
+    /// no window, is all beyond in its day.
+    pub fn cost(&self, settings: &Settings, currency: Currency) -> Option<WindowCost> {
+        let comparison = self.verdict.comparison()?;
+        let hours = if self.hours > 0 { self.hours } else { LENGTHS[DAY] };
+        WindowCost::new((comparison.current, self.expected), hours, settings.price()?, currency)
     }
 
     /// Whether a window flags, or reaches this share of each limit. `row` and `settings` are those that it was made by.

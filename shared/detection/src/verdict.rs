@@ -77,6 +77,14 @@ impl Verdict {
             Self::Normal(_) | Self::Undetermined(_) => None,
         }
     }
+
+    /// The figures of a verdict. `None` without one.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        match self {
+            Self::Normal(comparison) | Self::Anomalous(Finding { comparison, .. }) => Some(comparison),
+            Self::Undetermined(_) => None,
+        }
+    }
 }
 
 impl Comparison {

@@ -3,8 +3,8 @@
 use catalog::{MetricSpec, Policies};
 use detection::text::usual;
 use detection::{
-    AnomalyKind, Baseline, Comparison, CustomerId, Direction, Explanation, Finding, Hour, Incident, Reason,
-    Settings, Verdict, Why, Window, check, describe,
+    AnomalyKind, Baseline, Comparison, Cost, CustomerId, Direction, Explanation, Hour, Incident, Reason,
+    Settings, Verdict, Why, Window, WindowCost, check, describe,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -62,6 +62,9 @@ pub(crate) struct Check {
     pub threshold: f64,
     #[serde(flatten)]
     pub why: WhyView,
+    /// What the period costs beyond the usual. Null without a price or a verdict.
+    #[schema(required = true)]
+    pub cost: Option<Cost>,
     /// The verdict in words.
     pub description: String,
 }
@@ -123,6 +126,7 @@ struct Found<'a> {
     baseline: BaselineView,
     incident: Option<&'a Incident>,
     explanation: Option<Explanation>,
+    cost: Option<WindowCost>,
     /// Whether the customer used nothing, of any metric, in the time read.
     is_of_nobody: bool,
     description: String,
@@ -145,7 +149,7 @@ impl Check {
         let Assessed { assessment, verdict, current, broken } =
             hours.assess(app, customer, metric, settings, policies);
         let window = &hours.window(window);
-        let comparison = comparison(&verdict);
+        let comparison = verdict.comparison();
         let explanation = (assessment.hours > 0).then(|| assessment.explanation());
         let baseline = comparison.map(|comparison| comparison.baseline);
         let baseline = baseline.filter(|baseline| baseline.sample_count() > 0);
@@ -169,8 +173,9 @@ impl Check {
                 excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
                 broken_windows: broken,
             },
-            incident: finding(&verdict).and_then(|finding| hours.incident(metric, finding.direction)),
+            incident: verdict.finding().and_then(|finding| hours.incident(metric, finding.direction)),
             explanation,
+            cost: assessment.cost(settings, app.catalog.currency()),
             is_of_nobody: hours.is_of_nobody(),
             description,
         };
@@ -182,7 +187,7 @@ impl Check {
         let Checked { metric, settings, .. } = of;
         let series = usage.series(app, metric);
         let verdict = check(&series, settings);
-        let comparison = comparison(&verdict);
+        let comparison = verdict.comparison();
         let values = || series.baseline().map(|(_, value)| value);
         let finite = |number: f64| Some(number).filter(|number| number.is_finite());
         let compared = comparison.filter(|comparison| !comparison.is_new_usage());
@@ -199,8 +204,13 @@ impl Check {
                 excluded_windows: comparison.map_or(0, |comparison| comparison.excluded_windows),
                 broken_windows: series.broken_windows().count(),
             },
-            incident: finding(&verdict).and_then(|finding| usage.incident(metric, finding.direction)),
+            incident: verdict.finding().and_then(|finding| usage.incident(metric, finding.direction)),
             explanation: None,
+            cost: comparison.zip(settings.price()).and_then(|(comparison, price)| {
+                let figures = (comparison.current, comparison.baseline.mean());
+                let hours = usize::try_from(window.length().as_hours()).unwrap_or(usize::MAX);
+                WindowCost::new(figures, hours, price, app.catalog.currency())
+            }),
             is_of_nobody: usage.is_of_nobody(),
             description: describe::verdict(metric.name.as_str(), &metric.unit, window, &verdict),
         };
@@ -209,7 +219,7 @@ impl Check {
 
     fn new(of: Checked<'_>, found: Found<'_>) -> Self {
         let Checked { customer, metric, settings, now, .. } = of;
-        let (comparison, finding) = (comparison(found.verdict), finding(found.verdict));
+        let (comparison, finding) = (found.verdict.comparison(), found.verdict.finding());
         Self {
             customer_id: customer.to_string(),
             metric: metric.name.to_string(),
@@ -240,26 +250,13 @@ impl Check {
                 found.explanation.as_ref().map(Why::of),
                 found.explanation.as_ref().map(|explanation| explanation.confidence),
             ),
+            cost: found.cost.as_ref().map(WindowCost::cost),
             description: match found.is_of_nobody {
                 true => "no usage of this customer, of any metric, in this period or the time before it"
                     .to_owned(),
                 false => found.description,
             },
         }
-    }
-}
-
-fn comparison(verdict: &Verdict) -> Option<&Comparison> {
-    match verdict {
-        Verdict::Normal(comparison) | Verdict::Anomalous(Finding { comparison, .. }) => Some(comparison),
-        Verdict::Undetermined(_) => None,
-    }
-}
-
-fn finding(verdict: &Verdict) -> Option<&Finding> {
-    match verdict {
-        Verdict::Anomalous(finding) => Some(finding),
-        Verdict::Normal(_) | Verdict::Undetermined(_) => None,
     }
 }
 
