@@ -26,6 +26,10 @@ async fn world() -> Result<(World, App)> {
     for statement in TABLES.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
         world.clickhouse.query_raw(statement).execute().await?;
     }
+    let catalog = Catalog::from_files("preset:executions")?;
+    for source in catalog.all() {
+        e2e::warehouse::make_tables(&world.clickhouse, &world.database, source).await?;
+    }
     let end = at(END).as_second();
     let usual = format!(
         "INSERT INTO executions ({COLUMNS})
@@ -37,10 +41,6 @@ async fn world() -> Result<(World, App)> {
         35 * 48
     );
     world.clickhouse.query_raw(&usual).execute().await?;
-    let catalog = Catalog::from_files("preset:executions")?;
-    for source in catalog.all() {
-        e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
-    }
     let app = world.app_with(&[("CATALOG_PATH", "preset:executions")], &world.aws).await?;
     Ok((world, app))
 }

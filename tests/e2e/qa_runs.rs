@@ -23,6 +23,9 @@ async fn world() -> Result<World> {
     let admin = world.clickhouse.clone().with_database("system");
     admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
     world.clickhouse.query_raw(TABLES.trim().trim_end_matches(';')).execute().await?;
+    for source in Catalog::from_files("preset:qa_runs")?.all() {
+        e2e::warehouse::make_tables(&world.clickhouse, &world.database, source).await?;
+    }
     let end = at(END).as_second();
     let usual = format!(
         "INSERT INTO workflow_runs ({COLUMNS}) SELECT concat('i-', toString(number)), concat('t-', toString(number % 7)), 'mira', 'checkout',
@@ -31,9 +34,6 @@ async fn world() -> Result<World> {
         33 * 144
     );
     world.clickhouse.query_raw(&usual).execute().await?;
-    for source in Catalog::from_files("preset:qa_runs")?.all() {
-        e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
-    }
     Ok(world)
 }
 

@@ -9,7 +9,7 @@ use catalog::Catalog;
 use detection::CustomerId;
 use detector::Request;
 use e2e::World;
-use e2e::warehouse::migrate;
+use e2e::warehouse::{make_tables, migrate};
 use e2e::world::{END, at, hourly, run, text, variable};
 use environment::Env;
 use warehouse::ClickHouseConfig;
@@ -108,6 +108,7 @@ async fn world(catalog: &str) -> Result<World> {
     let admin = world.clickhouse.clone().with_database("system");
     admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
     world.clickhouse.query_raw(TABLE).execute().await?;
+    make_tables(&world.clickhouse, &world.database, source(&Catalog::parse(catalog, "calls.toml")?)?).await?;
     let end = at(END).as_second();
     let usual = format!(
         "INSERT INTO calls SELECT concat(client, toString(number)), 'acme', client,
@@ -120,7 +121,6 @@ async fn world(catalog: &str) -> Result<World> {
         35 * 96
     );
     world.clickhouse.query_raw(&usual).execute().await?;
-    migrate(&world.clickhouse, &world.database, source(&Catalog::parse(catalog, "calls.toml")?)?).await?;
     Ok(world)
 }
 

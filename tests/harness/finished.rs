@@ -104,7 +104,7 @@ async fn world() -> Result<World> {
         world.clickhouse.query_raw(statement).execute().await?;
     }
     for source in Catalog::from_files("preset:executions")?.all() {
-        crate::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
+        crate::warehouse::make_tables(&world.clickhouse, &world.database, source).await?;
     }
     Ok(world)
 }

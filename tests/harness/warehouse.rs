@@ -25,7 +25,7 @@ impl Warehouse {
     /// A new database with tables for the built-in catalog.
     pub async fn new() -> Result<Self> {
         let warehouse = Self::empty().await?;
-        make_tables(&warehouse.client, &warehouse.database).await?;
+        make_tables(&warehouse.client, &warehouse.database, &Catalog::built_in()?).await?;
         Ok(warehouse)
     }
 
@@ -87,12 +87,12 @@ pub async fn migrate(client: &clickhouse::Client, database: &str, catalog: &Cata
     Ok(rollup::migrate(client, database, catalog, &options(), |_| {}).await?)
 }
 
-/// Makes the tables and views of the built-in catalog in a new database.
+/// Makes the tables and views of a source in a database where its table is empty.
 ///
 /// This is a migration without its trial of the expressions and without its backfill. Both cost a server some 400 ms of
-/// processor time, a new database has nothing to fill, and the tests of migrations and expressions cover both.
-pub async fn make_tables(client: &clickhouse::Client, database: &str) -> Result<()> {
-    let plan = rollup::plan(client, database, &Catalog::built_in()?, &options()).await?;
+/// processor time, an empty table has nothing to fill from, and the tests of migrations and expressions cover both.
+pub async fn make_tables(client: &clickhouse::Client, database: &str, source: &Catalog) -> Result<()> {
+    let plan = rollup::plan(client, database, source, &options()).await?;
     Ok(rollup::apply(client, database, &plan).await?)
 }
 

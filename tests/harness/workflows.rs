@@ -3,7 +3,7 @@
 use anyhow::Result;
 use catalog::Catalog;
 
-use crate::warehouse::migrate;
+use crate::warehouse::make_tables;
 use crate::world::{END, World, at};
 
 const TABLES: &str = include_str!("../../infra/clickhouse/executions.sql");
@@ -33,7 +33,7 @@ impl World {
         }
         let catalog = Catalog::from_files(CATALOG)?;
         for source in catalog.all().filter(|source| source.entities().is_some()) {
-            migrate(&world.clickhouse, &world.database, source).await?;
+            make_tables(&world.clickhouse, &world.database, source).await?;
         }
         let end = at(END).as_second();
         for statement in [

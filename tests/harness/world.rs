@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
-use catalog::Shard;
+use catalog::{Catalog, Shard};
 use clickhouse::Row;
 use detection::{CustomerId, Window};
 use detector::{App, Request, RunSummary};
@@ -57,7 +57,7 @@ impl World {
     /// A new, empty and migrated world.
     pub async fn new() -> Result<Self> {
         let world = Self::without_migration().await?;
-        make_tables(&world.clickhouse, &world.database).await?;
+        make_tables(&world.clickhouse, &world.database, &Catalog::built_in()?).await?;
         Ok(world)
     }
 
