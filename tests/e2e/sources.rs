@@ -1,6 +1,8 @@
 //! What a source may say beside its table: a feed for rewritten rows, weights, windows of other lengths, and a limit of
 //! entities.
 
+mod minutes;
+
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use detector::{App, Request, RunSummary};
@@ -269,83 +271,6 @@ async fn a_sampled_row_stands_for_many() -> Result<()> {
 
 fn rate(lasting: &str) -> String {
     metric("job_rate", "rate", &format!("[[metric.rule]]\ntype = \"rate\"\n{lasting}"))
-}
-
-/// Runs of a job each minute for 31 days until `end`, of which one of fifty fails. In the newest `bad_minutes` all fail.
-fn each_minute(end: Timestamp, bad_minutes: i64) -> String {
-    format!(
-        "INSERT INTO runs SELECT toString(number), 'acme', 'nightly',
-             if(intDiv(number, 10) < {bad_minutes} OR number % 50 = 7, 'failed', 'done'),
-             toDateTime64({} - 3 - number * 6, 3, 'UTC'), 1, 1
-         FROM numbers({})",
-        end.as_second(),
-        31 * 24 * 600
-    )
-}
-
-/// The newest five minutes that are over.
-fn newest_five_minutes() -> Result<Timestamp> {
-    let now = timestamp().as_second() - 2;
-    Ok(Timestamp::from_second(now - now.rem_euclid(300))?)
-}
-
-#[tokio::test]
-async fn five_minutes_are_judged_by_the_hours_before() -> Result<()> {
-    let end = newest_five_minutes()?;
-    let source = catalog("window = \"5m\"", &rate(""));
-    let jobs = Jobs::new(&[], &source).await?;
-    jobs.execute(&each_minute(end, 5)).await?;
-    let found = jobs.run_at(end).await?;
-    assert_eq!(figures(&found).0, 1, "{found:?}");
-    let items = jobs.world.all_items().await?;
-    let anomaly = items.iter().find(|item| text(item, "sk").starts_with("ANOMALY")).context("an anomaly")?;
-    let [start, until] = ["window_start", "window_end"].map(|name| text(anomaly, name).parse::<i64>());
-    assert_eq!(
-        (start?, until?),
-        ((end - SignedDuration::from_mins(5)).as_millisecond(), end.as_millisecond())
-    );
-    assert_eq!((text(anomaly, "events"), text(anomaly, "bad_events")), ("50".to_owned(), "50".to_owned()));
-    // The five minutes before were as usual.
-    let before = jobs.run_at(end - SignedDuration::from_mins(5)).await?;
-    assert_eq!(figures(&before).0, 0, "{before:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_rule_waits_for_the_windows_that_it_must_hold_in() -> Result<()> {
-    let end = newest_five_minutes()?;
-    for (bad_minutes, expected) in [(14, 1), (9, 0)] {
-        let jobs = Jobs::new(&[], &catalog("window = \"5m\"", &rate("for = \"3 of 3\""))).await?;
-        jobs.execute(&each_minute(end, bad_minutes)).await?;
-        let found = jobs.run_at(end).await?;
-        assert_eq!(figures(&found).0, expected, "{bad_minutes}: {found:?}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn minutes_come_and_go_with_the_window() -> Result<()> {
-    let jobs = Jobs::new(&[], &catalog("window = \"1m\"", &rate(""))).await?;
-    let tables = async || {
-        let text = "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'jobs_minute') ORDER BY 1";
-        anyhow::Ok(jobs.world.clickhouse.query_raw(text).fetch_all::<String>().await?)
-    };
-    assert_eq!(tables().await?, ["jobs_minute", "jobs_minute_job_rate"]);
-    for (lines, metrics, expected) in [
-        ("window = \"1m\"", rate(""), vec!["jobs_minute", "jobs_minute_job_rate"]),
-        (
-            "window = \"5m\"",
-            rate("").replace("job_rate", "job_failures"),
-            vec!["jobs_minute", "jobs_minute_job_failures"],
-        ),
-        ("window = \"1h\"", rate(""), vec![]),
-    ] {
-        let catalog = Catalog::parse(&catalog(lines, &metrics), "my.toml")?;
-        let source = catalog.of("jobs").context("the source")?;
-        e2e::warehouse::migrate(&jobs.world.clickhouse, &jobs.world.database, source).await?;
-        assert_eq!(tables().await?, expected, "{lines}");
-    }
-    Ok(())
 }
 
 #[tokio::test]

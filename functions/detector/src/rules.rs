@@ -21,6 +21,7 @@ use crate::sweep::{named, quarantine};
 
 mod beside;
 mod novel;
+mod past;
 
 use beside::AllBeside;
 pub(crate) use beside::Beside;
@@ -62,8 +63,9 @@ pub(crate) async fn candidates(
     let (mut candidates, mut entities) =
         (novel::candidates(pass, window, known, usage).await?, HashSet::new());
     for figures in &all {
-        let EntityFigures { key, metric, now, earlier, before, .. } = figures;
+        let EntityFigures { key, metric, now, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };
+        let place = catalog.modelled().len() + metric;
         let Some(id) = named(key) else {
             quarantine(usage, "invalid_customer_id", 1, key, spec.name.as_str());
             continue;
@@ -71,10 +73,11 @@ pub(crate) async fn candidates(
         usage.series += 1;
         entities.insert(key.as_slice());
         let raised = pass.policies.raised(&id, &spec.name).map_or(1.0, |raised| raised.factor);
-        let verdict = lasting(spec, (now, earlier), before, &all_beside.of(*metric, key), raised);
+        let incidents = known.of(id.as_str(), place);
+        let is_active = |direction| incidents.is_active(direction);
+        let verdict = lasting(spec, figures, &all_beside.of(*metric, key), raised, is_active);
         note(usage, spec, &verdict);
         let about = About::of_events(catalog.name(), now.events, now.bad);
-        let place = catalog.modelled().len() + metric;
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
     }
     examples::add(pass, window, &mut candidates).await;
@@ -185,16 +188,34 @@ pub(crate) fn verdict(
 }
 
 /// The same of the newest window. A rule that must hold for some windows tells when it does.
+///
+/// Windows within an hour have two pasts: the same hour of the days before, and the last two hours. A deviation must show beside
+/// both. A service that has been busy for the whole morning is no news at noon, and neither is a job that comes at noon. What an
+/// incident is open for stays a deviation when it fills the last two hours.
 fn lasting(
     spec: &MetricSpec,
-    (now, earlier): (&EventFigures, &[EventFigures]),
-    before: &EventFigures,
+    figures: &EntityFigures,
     beside: &Beside,
     raised: f64,
+    is_active: impl Fn(Direction) -> bool,
 ) -> Verdict {
+    let EntityFigures { now, earlier, before, recent, .. } = figures;
     let of_window = |rule: &Rule, figures| {
         let verdict = of_rule(spec, rule, Judged::Window(figures), before, beside)?;
-        Some(rule.raised(verdict, raised))
+        let verdict = rule.raised(verdict, raised);
+        let Some((recent, Verdict::Anomalous(found))) = recent.as_ref().zip(Some(verdict)) else {
+            return Some(verdict);
+        };
+        if is_active(found.direction) || !compares_windows(rule) {
+            return Some(verdict);
+        }
+        let second = of_rule(spec, rule, Judged::Window(figures), recent, &beside.recently());
+        let is_denied = match second {
+            Some(Verdict::Anomalous(second)) => second.direction != found.direction,
+            Some(Verdict::Normal(_)) => true,
+            Some(Verdict::Undetermined(_)) | None => false,
+        };
+        Some(if is_denied { Verdict::Normal(found.comparison) } else { verdict })
     };
     let verdicts = spec.rules.iter().filter_map(|MetricRule { rule, lasting }| {
         let newest = of_window(rule, now)?;
@@ -208,6 +229,15 @@ fn lasting(
         Some(if lasting.holds(&windows) { newest } else { Verdict::Normal(comparison) })
     });
     verdicts.max_by_key(weight).unwrap_or(NO_DATA)
+}
+
+/// Whether a rule compares a window with the time before.
+fn compares_windows(rule: &Rule) -> bool {
+    match rule {
+        Rule::Rate(_) | Rule::Deviation(_) => true,
+        Rule::Percentile(rule) => rule.of == Of::Window,
+        _ => false,
+    }
 }
 
 /// The number of windows that some rule looks at.
@@ -279,10 +309,22 @@ fn of_rule(
         (Rule::OffHours(rule), Judged::Window(_)) => {
             Some(beside.hour.map_or(NO_DATA, |hour| rule.judge(hour)))
         }
+        (Rule::Deviation(rule), Judged::Window(now)) => {
+            Some(match (past::level(spec, now), beside.values()) {
+                (None, _) => NO_DATA,
+                (Some(_), None) => Verdict::Undetermined(Reason::InsufficientData),
+                (Some(value), Some(past)) => rule.judge(value, &past, spec.aggregate == Aggregate::Count),
+            })
+        }
         // Metrics of new texts have a judgement of their own.
         (Rule::Novelty(_), Judged::Window(_)) => None,
         (
-            Rule::Rate(_) | Rule::Burst(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_) | Rule::Novelty(_),
+            Rule::Rate(_)
+            | Rule::Burst(_)
+            | Rule::DistinctGrowth(_)
+            | Rule::OffHours(_)
+            | Rule::Deviation(_)
+            | Rule::Novelty(_),
             Judged::Event(_),
         ) => None,
     }

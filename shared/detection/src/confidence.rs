@@ -14,9 +14,10 @@ pub(crate) fn of_finding(finding: &Finding, explanation: Option<&Explanation>) -
     }
     let Comparison { current, baseline, z_score, opinion, .. } = finding.comparison;
     match opinion.detail {
-        Detail::Rate { .. } | Detail::Streak { .. } | Detail::DistinctGrowth { .. } => {
-            Some(number(confidence(z_score)))
-        }
+        Detail::Rate { .. }
+        | Detail::Streak { .. }
+        | Detail::DistinctGrowth { .. }
+        | Detail::Deviation { .. } => Some(number(confidence(z_score))),
         Detail::Percentile { .. } | Detail::Ratio { .. } => {
             let (distance, spread) = ((current - baseline.mean()).abs(), baseline.stddev());
             let spreads = if spread > 0.0 { distance / spread } else { Opinion::CAP };

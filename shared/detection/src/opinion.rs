@@ -112,6 +112,8 @@ pub enum Detail {
     DistinctGrowth { limit: f64 },
     /// A rule: events in an hour of the day that has none otherwise.
     OffHours { events: u64, hour: u8 },
+    /// A rule: the value of a window, in spreads of the earlier ones.
+    Deviation { spread: f64 },
 }
 
 impl Opinion {
@@ -136,6 +138,7 @@ impl Detail {
             Self::Percentile { share, usual, limit, .. } => [share, usual, limit],
             Self::Ratio { ratio, .. } => [ratio; 3],
             Self::Threshold { limit, .. } | Self::DistinctGrowth { limit } => [limit; 3],
+            Self::Deviation { spread } => [spread; 3],
             _ => [0.0; 3],
         }
     }
@@ -158,7 +161,8 @@ impl Detail {
             | Self::Novelty { .. }
             | Self::Burst { .. }
             | Self::DistinctGrowth { .. }
-            | Self::OffHours { .. } => 1,
+            | Self::OffHours { .. }
+            | Self::Deviation { .. } => 1,
         }
     }
 
@@ -175,6 +179,7 @@ impl Detail {
                 | Self::Burst { .. }
                 | Self::DistinctGrowth { .. }
                 | Self::OffHours { .. }
+                | Self::Deviation { .. }
         )
     }
 
@@ -199,6 +204,7 @@ impl Detail {
             Self::Burst { .. } => "burst",
             Self::DistinctGrowth { .. } => "distinct_growth",
             Self::OffHours { .. } => "off_hours",
+            Self::Deviation { .. } => "deviation",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::Verdict;
 
 mod binomial;
 mod burst;
+mod deviation;
 mod error;
 mod growth;
 mod judged;
@@ -32,6 +33,7 @@ mod testing;
 mod threshold;
 
 pub use burst::{Attempts, Burst};
+pub use deviation::Deviation;
 pub use error::RuleError;
 pub use growth::DistinctGrowth;
 pub use limits::{Limits, Past};
@@ -68,6 +70,8 @@ pub enum Rule {
     DistinctGrowth(DistinctGrowth),
     /// There are events at an hour of the day that has none otherwise.
     OffHours(OffHours),
+    /// A value is many spreads away from those of earlier windows.
+    Deviation(Deviation),
 }
 
 impl Rule {
@@ -83,6 +87,7 @@ impl Rule {
             Self::Burst(rule) => rule.validate(),
             Self::DistinctGrowth(rule) => rule.validate(),
             Self::OffHours(rule) => rule.validate(),
+            Self::Deviation(rule) => rule.validate(),
         }
     }
 
@@ -96,6 +101,7 @@ impl Rule {
             | Self::Threshold(_)
             | Self::Burst(_)
             | Self::DistinctGrowth(_) => Some(1.0),
+            Self::Deviation(rule) => Some(rule.z),
             Self::Novelty(_) | Self::OffHours(_) => None,
         }
     }
@@ -125,6 +131,7 @@ impl Rule {
             Self::Burst(_) => Burst::NAME,
             Self::DistinctGrowth(_) => DistinctGrowth::NAME,
             Self::OffHours(_) => OffHours::NAME,
+            Self::Deviation(_) => Deviation::NAME,
         }
     }
 }

@@ -31,6 +31,7 @@ mod sql;
 mod sweep;
 mod texts;
 mod tries;
+mod windows_before;
 
 pub use entities::{EntitiesRequest, EntityFigures, EventFigures, FailedInARow, FinishedEvent, Outcomes};
 pub(crate) use error::exception_code;
@@ -48,3 +49,4 @@ pub use seen::{Chosen, EntityEvents, SeenEntity, SeenRequest};
 pub use sweep::{CustomerUsage, Sweep};
 pub use texts::{DistinctTexts, NewText, NewTexts};
 pub use tries::{Patience, Tries};
+pub use windows_before::WindowsBefore;

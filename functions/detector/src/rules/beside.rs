@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use detection::rules::HourOfDay;
-use detection::{Hour, Window};
+use detection::{Baseline, Hour, Window};
 use jiff::{SignedDuration, Timestamp};
 use warehouse::usage::{DistinctTexts, FailedInARow, Outcomes};
 
+use super::past::PastWindows;
 use super::{NEWEST, STREAK_HOURS, needs_outcomes, read, windows};
 use crate::pass::Pass;
 
@@ -18,6 +19,8 @@ pub(crate) struct Beside {
     /// How many different texts there are.
     pub(crate) distinct: Option<DistinctTexts>,
     pub(crate) hour: Option<HourOfDay>,
+    /// The values of earlier windows.
+    pub(super) past: PastWindows,
 }
 
 /// By the place of the metric and the key of the entity.
@@ -30,6 +33,7 @@ pub(super) struct AllBeside {
     outcomes: ByEntity<Outcomes>,
     distinct: ByEntity<DistinctTexts>,
     hours: ByEntity<HourOfDay>,
+    past: ByEntity<PastWindows>,
 }
 
 impl AllBeside {
@@ -49,7 +53,15 @@ impl AllBeside {
             read(pass, window, hours, "texts", async |request| usage.distinct_texts(request).await).await?;
         let of_day =
             read(pass, window, hours, "off-hours", async |request| usage.entity_hours(request).await).await?;
+        let before =
+            read(pass, window, hours, "windows", async |request| usage.windows_before(request).await).await?;
+        let past = before.into_iter().filter_map(|found| {
+            let spec = pass.app.catalog.ruled().get(found.metric)?;
+            let past = PastWindows::of(spec, &found, &window);
+            Some(((found.metric, found.key), past))
+        });
         Ok(Self {
+            past: past.collect(),
             before: end_of_before(&window, windows(pass.app.catalog.ruled())),
             outcomes,
             distinct: distinct.into_iter().map(|found| ((found.metric, found.key.clone()), found)).collect(),
@@ -64,7 +76,21 @@ impl AllBeside {
             streak: newest.map(|newest| newest.streak(self.before)),
             distinct: self.distinct.get(&place).cloned(),
             hour: self.hours.get(&place).copied(),
+            past: self.past.get(&place).copied().unwrap_or_default(),
         }
+    }
+}
+
+impl Beside {
+    /// The same, with the last hours in the place of the days before.
+    pub(super) fn recently(&self) -> Self {
+        let past = PastWindows { days: self.past.recent, recent: None };
+        Self { past, ..self.clone() }
+    }
+
+    /// The values that a window is compared with.
+    pub(super) fn values(&self) -> Option<Baseline> {
+        self.past.days
     }
 }
 

@@ -5,7 +5,7 @@ use warehouse::usage::DistinctTexts;
 
 use super::*;
 
-fn spec(aggregate: &str, more: &str, rule: &str) -> MetricSpec {
+pub(super) fn spec(aggregate: &str, more: &str, rule: &str) -> MetricSpec {
     let text = format!(
         "[[source]]\nname = \"jobs\"\ntable = \"runs\"\nentity = \"job\"\n[[metric]]\nname = \"m\"\nsource = \"jobs\"\n\
          unit = \"runs\"\nmissing = \"gap\"\nmin_change = 1\naggregate = \"{aggregate}\"\n{more}\n[[metric.rule]]\n{rule}"

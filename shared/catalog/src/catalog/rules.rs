@@ -141,6 +141,8 @@ enum Need {
     Failures,
     /// The value of each event.
     Values,
+    /// The value of a window.
+    Number,
     /// This aggregate of texts.
     Texts(Aggregate),
     Nothing,
@@ -154,6 +156,7 @@ impl Need {
             Rule::Threshold(_) | Rule::Burst(_) | Rule::OffHours(_) => Self::Nothing,
             Rule::Novelty(_) => Self::Texts(Aggregate::Novel),
             Rule::DistinctGrowth(_) => Self::Texts(Aggregate::Distinct),
+            Rule::Deviation(_) => Self::Number,
         }
     }
 
@@ -172,7 +175,10 @@ impl Need {
             Self::Texts(aggregate) if metric.aggregate != *aggregate => {
                 Some(format!("`aggregate = \"{}\"`, and a `value` that is a text", aggregate.as_str()))
             }
-            Self::Failures | Self::Values | Self::Texts(_) | Self::Nothing => None,
+            Self::Number if metric.aggregate.is_of_texts() => {
+                Some(format!("a number, and `aggregate = \"{}\"` is of texts", metric.aggregate.as_str()))
+            }
+            Self::Failures | Self::Values | Self::Number | Self::Texts(_) | Self::Nothing => None,
         }
     }
 }

@@ -10,7 +10,7 @@ fn read(rule: Value) -> Result<Rule, String> {
     serde_json::from_value(rule).map_err(|error| error.to_string())
 }
 
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 10] = [
     "rate",
     "streak",
     "percentile",
@@ -20,6 +20,7 @@ const TYPES: [&str; 9] = [
     "burst",
     "distinct_growth",
     "off_hours",
+    "deviation",
 ];
 
 #[test]

@@ -84,6 +84,12 @@ pub fn sentence(metric: &str, unit: &str, comparison: &Comparison) -> Option<Str
             amount(baseline.mean()),
             comparison.z_score
         ),
+        Detail::Deviation { .. } => format!(
+            "{}, usually {} (z {:.1})",
+            humanize(current, unit),
+            humanize(baseline.mean(), unit),
+            comparison.z_score
+        ),
         Detail::OffHours { events, hour } => {
             let usual = match baseline.mean() {
                 0.0 => "none in the 30 days before".to_owned(),
@@ -123,8 +129,8 @@ fn times(current: f64, usual: f64) -> String {
 #[cfg(test)]
 mod tests {
     use crate::rules::{
-        Attempts, Burst, Counts, DistinctGrowth, HourOfDay, Novelty, Of, OffHours, Percentile, Rate, Ratio,
-        Sighting, Streak, Threshold,
+        Attempts, Burst, Counts, Deviation, DistinctGrowth, HourOfDay, Novelty, Of, OffHours, Percentile,
+        Rate, Ratio, Sighting, Streak, Threshold,
     };
     use crate::text::describe;
     use crate::{Baseline, Histogram, Verdict};
@@ -172,6 +178,11 @@ mod tests {
                     .judge(141, &Baseline::of((0..20).map(|n| f64::from(n % 5))).unwrap()),
             ),
             found("activity", "executions", OffHours::default().judge(night)),
+            found(
+                "throughput",
+                "requests",
+                Deviation::default().judge(0.0, &Baseline::of((0..20).map(|_| 120.0)).unwrap(), true),
+            ),
         ];
         insta::assert_snapshot!(lines.join("\n"), @"
         error_rate: 14 of 40 executions failed (35 %), usually 2 %
@@ -190,6 +201,7 @@ mod tests {
         failed_logins: 40 attempts on 6 accounts by one source, and then one succeeded; the limit is 10
         operations: 141 distinct values, usually 2 (z 95.8)
         activity: 1 execution between 23:00 and 00:00, none in the 30 days before at this hour
+        throughput: 0 requests, usually 120 requests (z -11.0)
         ");
     }
 

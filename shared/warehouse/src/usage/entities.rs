@@ -46,7 +46,9 @@ pub struct EntityFigures {
     pub now: EventFigures,
     /// Of the windows before it, the newest first.
     pub earlier: Vec<EventFigures>,
-    /// Of the time before all of them.
+    /// Of the two hours before all of them. Only windows within an hour have it.
+    pub recent: Option<EventFigures>,
+    /// Of the days before all of them: for windows within an hour, the same hour of each.
     pub before: EventFigures,
 }
 
@@ -122,6 +124,7 @@ struct FiguresRow<'a> {
     first_hour: u32,
     now: EventFigures,
     earlier: Vec<EventFigures>,
+    recent: Vec<EventFigures>,
     before: EventFigures,
 }
 
@@ -176,6 +179,7 @@ impl UsageReader {
                 first: hour(row.first_hour),
                 now: row.now,
                 earlier: row.earlier,
+                recent: row.recent.into_iter().next(),
                 before: row.before,
             });
         }

@@ -6,6 +6,7 @@
 
 mod entities;
 mod examples;
+mod figures;
 mod hours;
 mod hours_of_events;
 mod months;
@@ -19,8 +20,9 @@ mod sweep;
 mod texts;
 mod values;
 
-pub(super) use entities::{event, figures, outcomes};
+pub(super) use entities::{event, outcomes};
 pub(super) use examples::examples;
+pub(super) use figures::{days_of, figures, windows_before};
 pub(super) use hours::hours;
 pub(super) use hours_of_events::hours_of_events;
 pub(super) use months::months;

@@ -1,0 +1,237 @@
+//! The figures of entities that rules judge, from the rollup: those of the newest windows, and those of the time before.
+
+use catalog::{Aggregate, Catalog, MetricSpec, Shard};
+use detection::Window;
+use detection::rules::Rule;
+use jiff::SignedDuration;
+
+use super::source::{are_chosen, bucket, of_shard};
+use super::sweep::IN_ORDER;
+use crate::rollup::Tables;
+
+/// Windows within an hour have a second past beside the days before: so much time before the first of them.
+const RECENT: SignedDuration = SignedDuration::from_hours(2);
+
+const DAY: i64 = 86_400;
+
+/// The first slot of the days before. No window has a slot as high.
+const OF_DAYS: i64 = 1_000;
+
+/// One row per entity and metric that rules judge: the figures of the window from `{start}` until `{end}`, those of the windows
+/// of the same length before it, and those of the time before them.
+///
+/// That time is all hours from `{from}` until the first window. For windows within an hour it is the same hour of each day, and
+/// `recent` has the two hours right before the first window.
+///
+/// * `windows`: how many windows there are with that one.
+pub(in crate::usage) fn figures(
+    catalog: &Catalog,
+    (window, windows): (&Window, usize),
+    shard: Shard,
+    some_entities: bool,
+) -> String {
+    let ruled = Rows::of(catalog, catalog.ruled().iter().enumerate(), window, shard, some_entities);
+    let of = |slot: usize| ruled.figures(&format!("slot = {slot}"));
+    // The windows have the slots from 0 on. Then comes the time before them, and then the minutes right before them.
+    let (now, before) = (of(0), of(windows));
+    // The type of an empty array is that of its elements.
+    let array = |slots: std::ops::Range<usize>| {
+        let figures: Vec<String> = std::iter::once(now.clone()).chain(slots.map(of)).collect();
+        format!("arraySlice([{}], 2)", figures.join(", "))
+    };
+    let first_recent = windows + 1;
+    let has_recent = usize::from(ruled.minutes.is_some());
+    let (earlier, recent) = (array(1..windows), array(first_recent..first_recent + has_recent));
+    // All that is older than the windows has one slot.
+    let slot = |time: &str| format!("least({}, {windows})", ruled.windows_ago(time));
+    let rows = match &ruled.minutes {
+        None => ruled.hours(&slot("hour"), &format!("{SINCE} AND hour < {END}")),
+        Some(minutes) => {
+            let of_minute = format!("if({0} = {windows}, {first_recent}, {0})", slot("minute"));
+            format!(
+                "{}\n    UNION ALL\n    {}",
+                ruled.hours(&format!("toInt64({windows})"), &ruled.same_hours(windows)),
+                ruled.rows(minutes, "minute", &of_minute, &ruled.newest_minutes(windows))
+            )
+        }
+    };
+    format!(
+        "SELECT
+    customer_id,
+    count() OVER () AS declared,
+    place,
+    toUnixTimestamp(min(time)) AS first_hour,
+    {now} AS now,
+    {earlier} AS earlier,
+    {recent} AS recent,
+    {before} AS before
+FROM
+(
+    {rows}
+)
+GROUP BY bucket, customer_id, place
+SETTINGS {IN_ORDER}"
+    )
+}
+
+/// One row per entity and metric with a rule `deviation`: the figures of each earlier window. The number of a window within the
+/// last hours is how many windows ago it was. From [`OF_DAYS`] on it is the number of days: the same hour of each day, or a whole
+/// day for windows of a day.
+///
+/// * `windows`: how many of the newest windows are left out.
+pub(in crate::usage) fn windows_before(
+    catalog: &Catalog,
+    (window, windows): (&Window, usize),
+    shard: Shard,
+    some_entities: bool,
+) -> Option<String> {
+    let has_rule = |spec: &MetricSpec| spec.rules.iter().any(|of| matches!(of.rule, Rule::Deviation(_)));
+    let chosen: Vec<_> = catalog.ruled().iter().enumerate().filter(|(_, spec)| has_rule(spec)).collect();
+    if chosen.is_empty() {
+        return None;
+    }
+    let ruled = Rows::of(catalog, chosen.into_iter(), window, shard, some_entities);
+    let days = format!("{OF_DAYS} + intDiv(intDiv({{end:Int64}}, 1000) - toUnixTimestamp(hour) - 1, {DAY})");
+    let rows = match &ruled.minutes {
+        None if ruled.length < DAY => ruled.hours(&days, &ruled.same_hours(windows)),
+        None => {
+            let period = format!("{SINCE} AND hour < {}", ruled.first(windows));
+            ruled.hours(&days, &period)
+        }
+        Some(minutes) => format!(
+            "{}\n    UNION ALL\n    {}",
+            ruled.hours(&days, &ruled.same_hours(windows)),
+            ruled.rows(
+                minutes,
+                "minute",
+                &ruled.windows_ago("minute"),
+                &format!("{} AND minute < {}", ruled.newest_minutes(windows), ruled.first(windows))
+            )
+        ),
+    };
+    let figures = ruled.figures("true");
+    Some(format!(
+        "SELECT customer_id, count() OVER () AS declared, place, groupArray((slot, figures)) AS windows
+FROM
+(
+    SELECT bucket, customer_id, place, slot, {figures} AS figures
+    FROM
+    (
+        {rows}
+    )
+    GROUP BY bucket, customer_id, place, slot
+)
+GROUP BY bucket, customer_id, place"
+    ))
+}
+
+/// The days of a slot of [`windows_before`]. `None` for a window within the last hours.
+pub(in crate::usage) fn days_of(slot: i64) -> Option<i64> {
+    (slot >= OF_DAYS).then_some(slot - OF_DAYS)
+}
+
+const SINCE: &str = "hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC')";
+const END: &str = "toDateTime(intDiv({end:Int64}, 1000), 'UTC')";
+
+/// The rows of some metrics that rules judge.
+struct Rows {
+    bucket: String,
+    hours: String,
+    /// The rollup of minutes, for windows within an hour.
+    minutes: Option<String>,
+    /// Seconds of a window.
+    length: i64,
+    has_ratio: bool,
+    has_last: bool,
+    /// The metrics and their places, as lists of SQL.
+    metrics: String,
+    places: String,
+    /// What goes with the names of the tables, and the condition on keys and shard.
+    names: String,
+    keys: String,
+}
+
+impl Rows {
+    fn of<'a>(
+        catalog: &Catalog,
+        chosen: impl Iterator<Item = (usize, &'a MetricSpec)> + Clone,
+        window: &Window,
+        shard: Shard,
+        some_entities: bool,
+    ) -> Self {
+        let (bucket, tables, length) = (bucket(), Tables::of(catalog), window.length().as_secs());
+        let (names, keys) = if some_entities { are_chosen(catalog) } else { Default::default() };
+        let has = |aggregate| chosen.clone().any(|(_, spec)| spec.aggregate == aggregate);
+        let list = |texts: Vec<String>| texts.join(", ");
+        Self {
+            has_ratio: has(Aggregate::Ratio),
+            has_last: has(Aggregate::Last),
+            metrics: list(chosen.clone().map(|(_, spec)| format!("'{}'", spec.name)).collect()),
+            places: list(chosen.map(|(place, _)| place.to_string()).collect()),
+            hours: tables.rows,
+            minutes: tables.minute_rows.filter(|_| length < 3_600),
+            keys: format!("{keys}{}", of_shard(shard, &bucket)),
+            names: names.to_string(),
+            bucket,
+            length,
+        }
+    }
+
+    /// The figures of the rows for which a condition holds.
+    fn figures(&self, condition: &str) -> String {
+        // Only metrics of some aggregates need more columns.
+        let or_nan = |is: bool, sql: String| if is { sql } else { "nan".to_owned() };
+        let ratio = format!("sumIf(total + corrections, {condition}) / sumIf(per, {condition})");
+        let ratio = or_nan(self.has_ratio, ratio);
+        let newest = or_nan(self.has_last, format!("argMaxMergeIf(newest, {condition})"));
+        format!(
+            "(sumIf(events, {condition}), sumIf(bad, {condition}), sumIf(total, {condition}),
+     minIf(low, {condition}), maxIf(peak, {condition}), sumMapIf(shape, {condition}), {ratio}, {newest})"
+        )
+    }
+
+    /// The rows of a rollup in a period.
+    fn rows(&self, table: &str, time: &str, slot: &str, period: &str) -> String {
+        let Self { bucket, metrics, places, names, keys, .. } = self;
+        let needed = [(self.has_ratio, ", corrections, per"), (self.has_last, ", newest")];
+        let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
+        format!(
+            "SELECT
+        {bucket} AS bucket, customer_id, {time} AS time, events, total, low, peak, bad, shape{needed},
+        toUInt16(transform(metric, [{metrics}], [{places}], 0)) AS place,
+        {slot} AS slot
+    FROM {table}{names}
+    WHERE {period} AND metric IN ({metrics}){keys}"
+        )
+    }
+
+    fn hours(&self, slot: &str, period: &str) -> String {
+        self.rows(&self.hours, "hour", slot, period)
+    }
+
+    /// How many windows before the newest a time is in.
+    fn windows_ago(&self, time: &str) -> String {
+        format!("intDiv(intDiv({{end:Int64}}, 1000) - toUnixTimestamp({time}) - 1, {})", self.length)
+    }
+
+    /// The first instant of the windows.
+    fn first(&self, windows: usize) -> String {
+        format!("{END} - toIntervalSecond({})", self.length * windows as i64)
+    }
+
+    /// The hours of the days before that are the same hour of the day as the window. The hour in which the first window begins is
+    /// no past: it may hold the windows.
+    fn same_hours(&self, windows: usize) -> String {
+        let first = self.first(windows);
+        format!(
+            "{SINCE} AND hour < toStartOfHour({first})
+        AND toHour(hour) = toHour(toDateTime(intDiv({{start:Int64}}, 1000), 'UTC'))"
+        )
+    }
+
+    /// The minutes of the windows, and those right before them.
+    fn newest_minutes(&self, windows: usize) -> String {
+        let first = self.first(windows);
+        format!("minute >= {first} - toIntervalSecond({}) AND minute < {END}", RECENT.as_secs())
+    }
+}
