@@ -61,4 +61,5 @@ mod storage;
 mod stories;
 mod sweep;
 mod texts_and_levels;
+mod traces;
 mod zones;

@@ -18,4 +18,8 @@ export const TYPES = Object.keys({
   unusual_execution_time: 0,
   pattern_deviation: 0,
   resource_exhaustion: 0,
+  high_latency: 0,
+  high_error_rate: 0,
+  traffic_spike: 0,
+  unusual_access_pattern: 0,
 } satisfies Record<Schemas['Anomaly']['type'], 0>);

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use anyhow::Context;
-use catalog::{Aggregate, MetricRule, MetricSpec};
+use catalog::{Aggregate, MetricSpec};
 use detection::incident::Seen;
 use detection::rules::{Attempts, Counts, Of, Rule};
-use detection::{About, CustomerId, Direction, Finding, Histogram, Reason, Severity, Verdict, Window};
+use detection::{About, CustomerId, Direction, Histogram, Reason, Severity, Verdict, Window};
 use jiff::SignedDuration;
 use platform::emf::{RunFigures, UsageFigures};
 use warehouse::usage::{
@@ -20,11 +20,13 @@ use crate::pass::Pass;
 use crate::sweep::{named, quarantine};
 
 mod beside;
+mod lasting;
 mod novel;
 mod past;
 
 use beside::AllBeside;
 pub(crate) use beside::Beside;
+use lasting::{lasting, windows};
 
 /// Newest events of an entity that a streak is looked for in.
 pub(crate) const NEWEST: u32 = 200;
@@ -168,7 +170,11 @@ pub(crate) fn of_verdict(
 
 /// Whether a rule of a metric looks at the order of events.
 pub(crate) fn needs_outcomes(spec: &MetricSpec) -> bool {
-    spec.rules.iter().any(|of| matches!(of.rule, Rule::Streak(_)))
+    spec.rules.iter().any(|of| match of.rule {
+        Rule::Streak(_) => true,
+        Rule::Burst(_) => spec.aggregate == Aggregate::Rate,
+        _ => false,
+    })
 }
 
 /// What a metric's rules say together: the most severe anomaly, or else that all is as usual if any of them can tell.
@@ -185,65 +191,6 @@ pub(crate) fn verdict(
         |rule: &Rule| of_rule(spec, rule, judged, before, beside).map(|verdict| rule.raised(verdict, raised));
     let verdicts = spec.rules.iter().filter_map(|of| of_rule(&of.rule));
     verdicts.max_by_key(weight).unwrap_or(NO_DATA)
-}
-
-/// The same of the newest window. A rule that must hold for some windows tells when it does.
-///
-/// Windows within an hour have two pasts: the same hour of the days before, and the last two hours. A deviation must show beside
-/// both. A service that has been busy for the whole morning is no news at noon, and neither is a job that comes at noon. What an
-/// incident is open for stays a deviation when it fills the last two hours.
-fn lasting(
-    spec: &MetricSpec,
-    figures: &EntityFigures,
-    beside: &Beside,
-    raised: f64,
-    is_active: impl Fn(Direction) -> bool,
-) -> Verdict {
-    let EntityFigures { now, earlier, before, recent, .. } = figures;
-    let of_window = |rule: &Rule, figures| {
-        let verdict = of_rule(spec, rule, Judged::Window(figures), before, beside)?;
-        let verdict = rule.raised(verdict, raised);
-        let Some((recent, Verdict::Anomalous(found))) = recent.as_ref().zip(Some(verdict)) else {
-            return Some(verdict);
-        };
-        if is_active(found.direction) || !compares_windows(rule) {
-            return Some(verdict);
-        }
-        let second = of_rule(spec, rule, Judged::Window(figures), recent, &beside.recently());
-        let is_denied = match second {
-            Some(Verdict::Anomalous(second)) => second.direction != found.direction,
-            Some(Verdict::Normal(_)) => true,
-            Some(Verdict::Undetermined(_)) | None => false,
-        };
-        Some(if is_denied { Verdict::Normal(found.comparison) } else { verdict })
-    };
-    let verdicts = spec.rules.iter().filter_map(|MetricRule { rule, lasting }| {
-        let newest = of_window(rule, now)?;
-        let Verdict::Anomalous(Finding { direction, comparison, .. }) = newest else { return Some(newest) };
-        let is_alike = |figures| {
-            let verdict = of_window(rule, figures);
-            verdict.is_some_and(|verdict| verdict.finding().is_some_and(|found| found.direction == direction))
-        };
-        let others = earlier.iter().take(lasting.windows() - 1).rev().map(is_alike);
-        let windows: Vec<bool> = others.chain([true]).collect();
-        Some(if lasting.holds(&windows) { newest } else { Verdict::Normal(comparison) })
-    });
-    verdicts.max_by_key(weight).unwrap_or(NO_DATA)
-}
-
-/// Whether a rule compares a window with the time before.
-fn compares_windows(rule: &Rule) -> bool {
-    match rule {
-        Rule::Rate(_) | Rule::Deviation(_) => true,
-        Rule::Percentile(rule) => rule.of == Of::Window,
-        _ => false,
-    }
-}
-
-/// The number of windows that some rule looks at.
-fn windows(metrics: &[MetricSpec]) -> usize {
-    let rules = metrics.iter().flat_map(|spec| &spec.rules);
-    rules.map(|of| of.lasting.windows()).max().unwrap_or(1)
 }
 
 /// The order of verdicts: the one that says most is the greatest.
@@ -294,6 +241,12 @@ fn of_rule(
         (Rule::Threshold(rule), Judged::Event(value)) => {
             let is_of_one = matches!(spec.aggregate, Aggregate::Max | Aggregate::Min | Aggregate::Last);
             is_of_one.then(|| value.map_or(NO_DATA, |value| rule.judge(value)))
+        }
+        // Failed ones, such as refused logins. A success after so many of them is an anomaly of its window.
+        (Rule::Burst(rule), Judged::Window(now)) if spec.aggregate == Aggregate::Rate => {
+            let succeeded = beside.failures_before_success >= rule.events;
+            let events = if succeeded { now.bad.max(beside.failures_before_success) } else { now.bad };
+            Some(rule.judge(Attempts { events, principals: 0, succeeded }))
         }
         (Rule::Burst(rule), Judged::Window(now)) => {
             Some(rule.judge(Attempts { events: now.events, principals: 0, succeeded: false }))

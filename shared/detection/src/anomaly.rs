@@ -73,6 +73,10 @@ pub enum AnomalyKind {
     UnusualExecutionTime,
     PatternDeviation,
     ResourceExhaustion,
+    HighLatency,
+    HighErrorRate,
+    TrafficSpike,
+    UnusualAccessPattern,
 }
 
 /// `{detected_at in Unix ms}.{metric}.{customer id in unpadded base64url}`, with an entity also
@@ -193,7 +197,7 @@ fn description(
 }
 
 impl AnomalyKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::UsageAnomaly,
         Self::NewUsage,
         Self::ShapeChange,
@@ -210,6 +214,10 @@ impl AnomalyKind {
         Self::UnusualExecutionTime,
         Self::PatternDeviation,
         Self::ResourceExhaustion,
+        Self::HighLatency,
+        Self::HighErrorRate,
+        Self::TrafficSpike,
+        Self::UnusualAccessPattern,
     ];
 
     /// As it is stored.
@@ -230,6 +238,10 @@ impl AnomalyKind {
             Self::PerformanceDegradation => "performance_degradation",
             Self::UnusualExecutionTime => "unusual_execution_time",
             Self::PatternDeviation => "pattern_deviation",
+            Self::HighLatency => "high_latency",
+            Self::HighErrorRate => "high_error_rate",
+            Self::TrafficSpike => "traffic_spike",
+            Self::UnusualAccessPattern => "unusual_access_pattern",
             Self::ResourceExhaustion => "resource_exhaustion",
         }
     }

@@ -16,11 +16,13 @@ use crate::pass::Pass;
 pub(crate) struct Beside {
     /// The newest events that failed in a row. None without an event in the newest hour.
     pub(crate) streak: Option<FailedInARow>,
+    /// Failures of the hour before a success of the window.
+    pub(crate) failures_before_success: u64,
     /// How many different texts there are.
     pub(crate) distinct: Option<DistinctTexts>,
     pub(crate) hour: Option<HourOfDay>,
     /// The values of earlier windows.
-    pub(super) past: PastWindows,
+    pub(crate) past: PastWindows,
 }
 
 /// By the place of the metric and the key of the entity.
@@ -28,6 +30,8 @@ type ByEntity<T> = HashMap<(usize, Vec<u8>), T>;
 
 /// What rules need of all entities of a pass.
 pub(super) struct AllBeside {
+    /// The first instant of the window.
+    start: Timestamp,
     /// The end of the time that the window is compared with. The failures of a streak are taken out of that time.
     before: Timestamp,
     outcomes: ByEntity<Outcomes>,
@@ -62,6 +66,7 @@ impl AllBeside {
         });
         Ok(Self {
             past: past.collect(),
+            start: window.start(),
             before: end_of_before(&window, windows(pass.app.catalog.ruled())),
             outcomes,
             distinct: distinct.into_iter().map(|found| ((found.metric, found.key.clone()), found)).collect(),
@@ -74,6 +79,7 @@ impl AllBeside {
         let newest = self.outcomes.get(&place);
         Beside {
             streak: newest.map(|newest| newest.streak(self.before)),
+            failures_before_success: newest.map_or(0, |newest| newest.failures_before_success(self.start)),
             distinct: self.distinct.get(&place).cloned(),
             hour: self.hours.get(&place).copied(),
             past: self.past.get(&place).copied().unwrap_or_default(),

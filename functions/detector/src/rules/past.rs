@@ -8,11 +8,11 @@ use super::value_of;
 
 /// The values of a metric of an entity in earlier windows. `None` with fewer than two of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct PastWindows {
+pub(crate) struct PastWindows {
     /// At the same hour of the days before.
-    pub(super) days: Option<Baseline>,
+    pub(crate) days: Option<Baseline>,
     /// In the two hours before, for windows within an hour.
-    pub(super) recent: Option<Baseline>,
+    pub(crate) recent: Option<Baseline>,
 }
 
 impl PastWindows {

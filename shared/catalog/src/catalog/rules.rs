@@ -139,6 +139,8 @@ impl MetricSpec {
 /// What a rule needs of its metric.
 enum Need {
     Failures,
+    /// Failures, if the metric counts them.
+    Attempts,
     /// The value of each event.
     Values,
     /// The value of a window.
@@ -152,8 +154,9 @@ impl Need {
     fn of(rule: &Rule) -> Self {
         match rule {
             Rule::Rate(_) | Rule::Streak(_) => Self::Failures,
+            Rule::Burst(_) => Self::Attempts,
             Rule::Percentile(_) | Rule::Ratio(_) => Self::Values,
-            Rule::Threshold(_) | Rule::Burst(_) | Rule::OffHours(_) => Self::Nothing,
+            Rule::Threshold(_) | Rule::OffHours(_) => Self::Nothing,
             Rule::Novelty(_) => Self::Texts(Aggregate::Novel),
             Rule::DistinctGrowth(_) => Self::Texts(Aggregate::Distinct),
             Rule::Deviation(_) => Self::Number,
@@ -164,7 +167,8 @@ impl Need {
     fn missing(&self, metric: &MetricSpec) -> Option<String> {
         let has_bad = metric.entities.as_ref().is_some_and(|entities| entities.bad.is_some());
         match self {
-            Self::Failures if !has_bad => {
+            Self::Attempts if metric.aggregate != Aggregate::Rate => None,
+            Self::Failures | Self::Attempts if !has_bad => {
                 Some("`bad` in the source: say which events have failed".to_owned())
             }
             Self::Values if metric.value.is_none() => Some("a `value`".to_owned()),
@@ -178,7 +182,12 @@ impl Need {
             Self::Number if metric.aggregate.is_of_texts() => {
                 Some(format!("a number, and `aggregate = \"{}\"` is of texts", metric.aggregate.as_str()))
             }
-            Self::Failures | Self::Values | Self::Number | Self::Texts(_) | Self::Nothing => None,
+            Self::Failures
+            | Self::Attempts
+            | Self::Values
+            | Self::Number
+            | Self::Texts(_)
+            | Self::Nothing => None,
         }
     }
 }

@@ -99,6 +99,19 @@ impl Outcomes {
         let earlier = failures().filter(|(at, _)| *at < hour).count() as u64;
         FailedInARow { length: failures().count() as u64, earlier }
     }
+
+    /// The failures of the hour before a success of the window, the most of any success. Zero without a success.
+    ///
+    /// * `window`: its first instant.
+    pub fn failures_before_success(&self, window: Timestamp) -> u64 {
+        let (start, hour) = (window.as_millisecond(), 3_600_000);
+        let successes = self.events.iter().filter(|(at, failed)| !failed && *at >= start);
+        let before = |success: i64| {
+            let is_before = |(at, failed): &&(i64, bool)| *failed && (success - hour..=success).contains(at);
+            self.events.iter().filter(is_before).count() as u64
+        };
+        successes.map(|(at, _)| before(*at)).max().unwrap_or_default()
+    }
 }
 
 /// One event of a source, from its own table.
