@@ -7,7 +7,7 @@ use super::*;
 
 pub(super) fn spec(aggregate: &str, more: &str, rule: &str) -> MetricSpec {
     let text = format!(
-        "[[source]]\nname = \"jobs\"\ntable = \"runs\"\nentity = \"job\"\n[[metric]]\nname = \"m\"\nsource = \"jobs\"\n\
+        "[[source]]\nname = \"jobs\"\ntable = \"runs\"\nentity = \"job\"\nbad = \"failed\"\n[[metric]]\nname = \"m\"\nsource = \"jobs\"\n\
          unit = \"runs\"\nmissing = \"gap\"\nmin_change = 1\naggregate = \"{aggregate}\"\n{more}\n[[metric.rule]]\n{rule}"
     );
     Catalog::parse(&text, "a").unwrap().find("m").unwrap().clone()
@@ -90,4 +90,42 @@ fn an_hour_is_compared_with_the_same_hour_of_the_days_before() {
         assert_eq!(of_window(&spec, &now, &Beside { hour, ..Beside::default() }), expected);
     }
     assert_eq!(of_window(&spec, &now, &Beside::default()), "no_data");
+}
+
+#[test]
+fn a_window_within_an_hour_deviates_from_both_pasts_until_an_incident_is_open() {
+    let spec = spec("rate", "", "type = \"rate\"");
+    let counts = |events, bad| EventFigures { events, bad, ..EventFigures::default() };
+    let judged = |recent: Option<EventFigures>, active: bool| {
+        let figures = EntityFigures {
+            key: Vec::new(),
+            metric: 0,
+            first: detection::Hour::holding(jiff::Timestamp::UNIX_EPOCH),
+            now: counts(40, 14),
+            earlier: Vec::new(),
+            recent,
+            before: counts(400, 2),
+        };
+        shown(&lasting(&spec, &figures, &Beside::default(), 1.0, |_| active))
+    };
+    assert_eq!(judged(None, false), "critical", "windows of an hour have one past");
+    assert_eq!(judged(Some(counts(960, 5)), false), "critical");
+    assert_eq!(judged(Some(counts(960, 320)), false), "normal", "it failed for two hours");
+    assert_eq!(judged(Some(counts(960, 320)), true), "critical", "an open incident goes on");
+    assert_eq!(judged(Some(counts(5, 5)), false), "critical", "too few events to say no");
+}
+
+#[test]
+fn a_burst_of_failures_and_a_success_after_them() {
+    let attempts = spec("rate", "", "type = \"burst\"\nevents = 10");
+    for (bad, failures_before_success, expected) in
+        [(9, 0, "normal"), (10, 0, "warning"), (10, 9, "warning"), (3, 10, "critical")]
+    {
+        let now = EventFigures { events: 50, bad, ..EventFigures::default() };
+        let beside = Beside { failures_before_success, ..Beside::default() };
+        assert_eq!(of_window(&attempts, &now, &beside), expected, "{bad} {failures_before_success}");
+    }
+    let count = spec("count", "", "type = \"burst\"\nevents = 10");
+    let now = EventFigures { events: 10, ..EventFigures::default() };
+    assert_eq!(of_window(&count, &now, &Beside::default()), "warning", "a count counts all events");
 }
