@@ -112,8 +112,13 @@ async fn a_window_is_compared_with_the_same_hour_and_with_the_last_two_hours() -
         ("they go on for two hours", false, true, 0),
         ("they come at this hour", true, false, 0),
     ] {
-        let statements: Vec<_> =
-            days(40, of_days).chain([busy(end, (5, 125), 40, recent), busy(end, (0, 5), 40, true)]).collect();
+        // Other hours of these days say nothing of this one.
+        let elsewhere = (1..=10).map(|days| {
+            let (from, until) = hour_of_a_day(end, days);
+            busy(end, (from + 180, until + 180), 200, false)
+        });
+        let newest = [busy(end, (5, 125), 40, recent), busy(end, (0, 5), 40, true)];
+        let statements: Vec<_> = days(40, of_days).chain(elsewhere).chain(newest).collect();
         let jobs = Jobs::new(&[], &catalog("window = \"5m\"", &rate(""))).await?;
         for statement in &statements {
             jobs.execute(statement).await?;
