@@ -33,9 +33,11 @@ GRANT = re.compile(rf"GRANT ([A-Z, ]+) ON {DATABASE}\.(\w+) TO (\w+)")
 # bench, which takes release builds, measures with the settings of production.
 FOR_TESTS = {"compile_expressions": 0, "compile_aggregate_expressions": 0, "compile_sort_description": 0, "max_threads": 1}
 # Tests make thousands of small tables. Ten times a second the engine asks each of them whether there is something to do. A pool
-# of its default size falls behind, and then goes on asking. That took a sixth of a processor.
+# of its default size falls behind, and then goes on asking. That took a sixth of a processor. A mutation that finds nothing to do
+# at first waits for the next question, so that comes within seconds.
 ENGINE_OF_TESTS = {
-    "background_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
+    "background_processing_pool_thread_sleep_seconds_if_nothing_to_do": 1,
+    "background_processing_pool_task_sleep_seconds_when_no_work_max": 5,
     "background_move_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
     "background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
     "background_schedule_pool_size": 32,

@@ -423,7 +423,7 @@ run "all_presets_together_fit" {
   variables {
     catalog_files = [
       "preset:usage", "preset:executions", "preset:qa_runs", "preset:connectors", "preset:n8n", "preset:airflow", "preset:temporal",
-      "preset:kestra", "preset:windmill", "preset:github_actions",
+      "preset:kestra", "preset:windmill", "preset:github_actions", "preset:traces_otel",
     ]
   }
 

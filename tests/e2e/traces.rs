@@ -232,6 +232,7 @@ async fn only_spans_that_a_service_received_count_and_ids_in_names_are_masked() 
     let rows = [
         row(10, "GET /users/42/orders", "Server", "1000000", ""),
         row(20, "GET /users/43/orders", "SPAN_KIND_SERVER", "2000000", ""),
+        row(25, "GET /users/550e8400-e29b-41d4-a716-446655440000/orders", "Server", "1000000", ""),
         row(30, "orders 0a1b2c3d4e5f6071", "Consumer", "3000000", ""),
         row(40, "GET", "Server", "4000000", "'http.route', '/v1/users', 'http.request.method', 'GET'"),
         // A clock that went back makes a duration below zero, which is none.
@@ -261,7 +262,7 @@ async fn only_spans_that_a_service_received_count_and_ids_in_names_are_masked() 
     assert_eq!(
         counted,
         [
-            "default | shop | GET /users/*/orders: 2 of 3",
+            "default | shop | GET /users/*/orders: 3 of 4",
             "default | shop | GET /v1/users: 1 of 4",
             "default | shop | orders *: 1 of 3",
         ]

@@ -325,7 +325,7 @@ async fn past(pass: Pass<'_>, event: &FinishedEvent) -> anyhow::Result<Vec<Past>
             ..request
         };
         let found = app.usage.outcomes(&request, spec, NEWEST).await?;
-        anyhow::Ok(found.first().map(|found| found.streak(hour.start())))
+        anyhow::Ok(found.first().map(|found| found.streak(hour.start(), None)))
     });
     let streaks = futures::future::try_join_all(streaks);
     let (figures, streaks) = futures::future::try_join(async { Ok(figures.await?) }, streaks).await?;

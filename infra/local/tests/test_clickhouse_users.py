@@ -105,7 +105,7 @@ class FromTheFile(InAFolder):
             return {element.tag: element.text for element in ElementTree.parse(config).getroot()}
 
         rests = engine(settings.TEST)
-        self.assertEqual(rests["background_processing_pool_thread_sleep_seconds_if_nothing_to_do"], "10")
+        self.assertEqual(rests["background_processing_pool_thread_sleep_seconds_if_nothing_to_do"], "1")
         for kind, environ in ((settings.LOCAL, {}), (settings.TEST, {"TEST_BUILD": "release"})):
             self.assertEqual(list(engine(kind, **environ)), ["users_config"], kind)
 

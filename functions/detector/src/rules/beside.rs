@@ -34,6 +34,8 @@ pub(super) struct AllBeside {
     start: Timestamp,
     /// The end of the time that the window is compared with. The failures of a streak are taken out of that time.
     before: Timestamp,
+    /// The hour of the day that this time is of, if it is not of all hours.
+    of_day: Option<u8>,
     outcomes: ByEntity<Outcomes>,
     distinct: ByEntity<DistinctTexts>,
     hours: ByEntity<HourOfDay>,
@@ -59,15 +61,17 @@ impl AllBeside {
             read(pass, window, hours, "off-hours", async |request| usage.entity_hours(request).await).await?;
         let before =
             read(pass, window, hours, "windows", async |request| usage.windows_before(request).await).await?;
+        let newest = windows(pass.app.catalog.ruled());
         let past = before.into_iter().filter_map(|found| {
             let spec = pass.app.catalog.ruled().get(found.metric)?;
-            let past = PastWindows::of(spec, &found, &window);
+            let past = PastWindows::of(spec, &found, (&window, newest));
             Some(((found.metric, found.key), past))
         });
         Ok(Self {
             past: past.collect(),
             start: window.start(),
-            before: end_of_before(&window, windows(pass.app.catalog.ruled())),
+            of_day: is_within_an_hour(&window).then(|| Hour::holding(window.start()).of_day()),
+            before: end_of_before(&window, newest),
             outcomes,
             distinct: distinct.into_iter().map(|found| ((found.metric, found.key.clone()), found)).collect(),
             hours: of_day.into_iter().map(|found| ((found.metric, found.key), found.hour)).collect(),
@@ -78,7 +82,7 @@ impl AllBeside {
         let place = (metric, key.to_vec());
         let newest = self.outcomes.get(&place);
         Beside {
-            streak: newest.map(|newest| newest.streak(self.before)),
+            streak: newest.map(|newest| newest.streak(self.before, self.of_day)),
             failures_before_success: newest.map_or(0, |newest| newest.failures_before_success(self.start)),
             distinct: self.distinct.get(&place).cloned(),
             hour: self.hours.get(&place).copied(),
@@ -104,7 +108,11 @@ impl Beside {
 fn end_of_before(window: &Window, windows: usize) -> Timestamp {
     let earlier = i32::try_from(windows.saturating_sub(1)).unwrap_or(i32::MAX);
     let first = window.start() - window.length() * earlier;
-    if window.length() < SignedDuration::from_hours(1) { Hour::holding(first).start() } else { first }
+    if is_within_an_hour(window) { Hour::holding(first).start() } else { first }
+}
+
+fn is_within_an_hour(window: &Window) -> bool {
+    window.length() < SignedDuration::from_hours(1)
 }
 
 #[cfg(test)]

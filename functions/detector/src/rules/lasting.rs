@@ -2,7 +2,7 @@
 
 use catalog::{MetricRule, MetricSpec};
 use detection::rules::{Of, Rule};
-use detection::{Direction, Finding, Verdict};
+use detection::{Direction, Finding, Reason, Verdict};
 use warehouse::usage::EntityFigures;
 
 use super::{Beside, Judged, NO_DATA, of_rule, weight};
@@ -10,8 +10,8 @@ use super::{Beside, Judged, NO_DATA, of_rule, weight};
 /// What a metric's rules say of the newest window together. A rule that must hold for some windows tells when it does.
 ///
 /// Windows within an hour have two pasts: the same hour of the days before, and the last two hours. A deviation must show beside
-/// both. A service that has been busy for the whole morning is no news at noon, and neither is a job that comes at noon. What an
-/// incident is open for stays a deviation when it fills the last two hours.
+/// both. A service that has been busy for the whole morning is no news at noon, and neither is a job that comes at noon. A
+/// deviation with an open incident stays one, even when it fills the last two hours.
 pub(super) fn lasting(
     spec: &MetricSpec,
     figures: &EntityFigures,
@@ -23,14 +23,17 @@ pub(super) fn lasting(
     let of_window = |rule: &Rule, figures| {
         let verdict = of_rule(spec, rule, Judged::Window(figures), before, beside)?;
         let verdict = rule.raised(verdict, raised);
-        let Some((recent, Verdict::Anomalous(found))) = recent.as_ref().zip(Some(verdict)) else {
-            return Some(verdict);
+        let Some(recent) = recent.as_ref().filter(|_| compares_windows(rule)) else { return Some(verdict) };
+        let second = || of_rule(spec, rule, Judged::Window(figures), recent, &beside.recently());
+        let found = match verdict {
+            // In the morning of a young service each level is new. So levels wait for their days.
+            Verdict::Undetermined(Reason::InsufficientData) if !matches!(rule, Rule::Deviation(_)) => {
+                return second().map(|verdict| rule.raised(verdict, raised));
+            }
+            Verdict::Anomalous(found) if !is_active(found.direction) => found,
+            _ => return Some(verdict),
         };
-        if is_active(found.direction) || !compares_windows(rule) {
-            return Some(verdict);
-        }
-        let second = of_rule(spec, rule, Judged::Window(figures), recent, &beside.recently());
-        let is_denied = match second {
+        let is_denied = match second() {
             Some(Verdict::Anomalous(second)) => second.direction != found.direction,
             Some(Verdict::Normal(_)) => true,
             Some(Verdict::Undetermined(_)) | None => false,

@@ -15,9 +15,13 @@ pub(crate) struct PastWindows {
     pub(crate) recent: Option<Baseline>,
 }
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
 impl PastWindows {
     /// * `window`: that which is judged. The hour of a day counts as the mean of such windows.
-    pub(super) fn of(spec: &MetricSpec, before: &WindowsBefore, window: &Window) -> Self {
+    /// * `windows`: how many of the newest windows are no past.
+    pub(super) fn of(spec: &MetricSpec, before: &WindowsBefore, (window, windows): (&Window, usize)) -> Self {
         let length = window.length().as_secs();
         let within_an_hour = (3_600 / length).max(1);
         let is_added_up = matches!(spec.aggregate, Aggregate::Count | Aggregate::Sum);
@@ -26,9 +30,11 @@ impl PastWindows {
         let of_recent = before.recent.iter().filter_map(|figures| level(spec, figures));
         let (mut days, mut recent): (Vec<f64>, Vec<f64>) = (of_days.collect(), of_recent.collect());
         if spec.missing == Missing::Zero {
-            // An entity that is known for so many days had no events on the others.
+            // The entity had no events on the other days since it is known.
             let known = before.days.iter().map(|(ago, _)| *ago).max().unwrap_or_default();
-            days.resize(days.len().max(usize::try_from(known).unwrap_or_default()), 0.0);
+            let left_out = if length >= DAY { windows - 1 } else { 0 };
+            let of_past = usize::try_from(known).unwrap_or_default().saturating_sub(left_out);
+            days.resize(days.len().max(of_past), 0.0);
             if known > 0 && within_an_hour > 1 {
                 recent.resize(recent.len().max(2 * within_an_hour as usize), 0.0);
             }
@@ -67,7 +73,7 @@ mod tests {
             days: vec![(1, events(1_200)), (4, events(600))],
             recent: vec![events(90), events(150)],
         };
-        let PastWindows { days, recent } = PastWindows::of(&spec, &before, &window(minutes));
+        let PastWindows { days, recent } = PastWindows::of(&spec, &before, (&window(minutes), 3));
         [days, recent].map(|of| of.map(|of| (of.mean(), of.sample_count())))
     }
 
@@ -82,5 +88,7 @@ mod tests {
         assert_eq!(past("zero", 5), [Some((37.5, 4)), Some((10.0, 24))]);
         assert_eq!(past("zero", 1)[1], Some((2.0, 120)));
         assert_eq!(past("zero", 60), [Some((450.0, 4)), Some((120.0, 2))]);
+        // Of four days, the two newest are windows themselves.
+        assert_eq!(past("zero", 24 * 60)[0], Some((900.0, 2)));
     }
 }

@@ -96,23 +96,25 @@ fn an_hour_is_compared_with_the_same_hour_of_the_days_before() {
 fn a_window_within_an_hour_deviates_from_both_pasts_until_an_incident_is_open() {
     let spec = spec("rate", "", "type = \"rate\"");
     let counts = |events, bad| EventFigures { events, bad, ..EventFigures::default() };
-    let judged = |recent: Option<EventFigures>, active: bool| {
+    let beside_days = |before: EventFigures, recent: Option<EventFigures>, active: bool| {
         let figures = EntityFigures {
             key: Vec::new(),
             metric: 0,
-            first: detection::Hour::holding(jiff::Timestamp::UNIX_EPOCH),
             now: counts(40, 14),
             earlier: Vec::new(),
             recent,
-            before: counts(400, 2),
+            before,
         };
         shown(&lasting(&spec, &figures, &Beside::default(), 1.0, |_| active))
     };
+    let judged = |recent, active| beside_days(counts(400, 2), recent, active);
     assert_eq!(judged(None, false), "critical", "windows of an hour have one past");
     assert_eq!(judged(Some(counts(960, 5)), false), "critical");
     assert_eq!(judged(Some(counts(960, 320)), false), "normal", "it failed for two hours");
     assert_eq!(judged(Some(counts(960, 320)), true), "critical", "an open incident goes on");
     assert_eq!(judged(Some(counts(5, 5)), false), "critical", "too few events to say no");
+    assert_eq!(beside_days(counts(5, 0), Some(counts(960, 5)), false), "critical", "a young entity");
+    assert_eq!(beside_days(counts(5, 0), Some(counts(5, 0)), false), "insufficient_data");
 }
 
 #[test]

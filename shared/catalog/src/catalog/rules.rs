@@ -122,8 +122,11 @@ impl MetricSpec {
     /// Texts are kept by the hour, and so are the hours of the day.
     fn validate_window(&self, rule: &Rule) -> Result<(), String> {
         let Some(window) = self.entities.as_ref().map(|entities| entities.pace.window) else { return Ok(()) };
+        let is_extreme = matches!(self.aggregate, Aggregate::Max | Aggregate::Min);
         let needed = match rule {
             Rule::OffHours(_) if window != SourceWindow::Hour => "`window = \"1h\"`",
+            // The largest value of five minutes is less than that of an hour.
+            Rule::Deviation(_) if is_extreme && window.needs_minutes() => "a `window` of \"1h\" or \"24h\"",
             _ if self.aggregate.is_of_texts() && window.needs_minutes() => "a `window` of \"1h\" or \"24h\"",
             _ => return Ok(()),
         };

@@ -39,8 +39,8 @@ impl Incident {
                 self.after_action(Action::Acknowledge, now)
             }
             Deed::Feedback(FeedbackKind::Confirmed) => {
-                let was_paged = self.alerting || self.last_page.is_some_and(|page| page.single);
-                Handled::Said(was_paged.then_some(Event::Confirmed))
+                // By a page of its own or by a digest.
+                Handled::Said(self.last_page.map(|_| Event::Confirmed))
             }
             Deed::Feedback(FeedbackKind::FalseAlarm | FeedbackKind::Expected) => Handled::Already,
         }

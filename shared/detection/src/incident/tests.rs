@@ -369,9 +369,9 @@ fn what_feedback_does() {
         assert_eq!(says(known, Confirmed), told, "{known:?}");
     }
     let by_digest = open.last_page.map(|page| Page { single: false, ..page });
-    for last_page in [None, by_digest] {
-        let unpaged = Incident { alerting: false, last_page, ..open.clone() };
-        assert_eq!(says(&unpaged, Confirmed), Handled::Said(None), "{last_page:?}");
+    for (last_page, expected) in [(None, Handled::Said(None)), (by_digest, told)] {
+        let incident = Incident { alerting: false, last_page, ..open.clone() };
+        assert_eq!(says(&incident, Confirmed), expected, "{last_page:?}");
     }
 
     // A level that was resolved, or never paged, becomes normal in silence.

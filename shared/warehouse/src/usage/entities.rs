@@ -40,8 +40,6 @@ pub struct EntityFigures {
     pub key: Vec<u8>,
     /// The place of the metric among those that rules judge.
     pub metric: usize,
-    /// The first hour with an event.
-    pub first: Hour,
     /// Of the window.
     pub now: EventFigures,
     /// Of the windows before it, the newest first.
@@ -93,10 +91,14 @@ impl Outcomes {
     /// The failures since the last success.
     ///
     /// * `hour`: the first instant of the hour that is judged.
-    pub fn streak(&self, hour: Timestamp) -> FailedInARow {
-        let hour = hour.as_millisecond();
+    /// * `of_day`: the hour of the day that the past is of, if it is not of all hours.
+    pub fn streak(&self, hour: Timestamp, of_day: Option<u8>) -> FailedInARow {
         let failures = || self.events.iter().take_while(|(_, failed)| *failed);
-        let earlier = failures().filter(|(at, _)| *at < hour).count() as u64;
+        let is_of_past = |at: i64| {
+            let at = Timestamp::from_millisecond(at).unwrap_or(hour);
+            at < hour && of_day.is_none_or(|of_day| Hour::holding(at).of_day() == of_day)
+        };
+        let earlier = failures().filter(|(at, _)| is_of_past(*at)).count() as u64;
         FailedInARow { length: failures().count() as u64, earlier }
     }
 
@@ -134,7 +136,6 @@ struct FiguresRow<'a> {
     customer_id: &'a [u8],
     declared: u64,
     place: u16,
-    first_hour: u32,
     now: EventFigures,
     earlier: Vec<EventFigures>,
     recent: Vec<EventFigures>,
@@ -189,7 +190,6 @@ impl UsageReader {
             all.push(EntityFigures {
                 key: row.customer_id.to_vec(),
                 metric: row.place.into(),
-                first: hour(row.first_hour),
                 now: row.now,
                 earlier: row.earlier,
                 recent: row.recent.into_iter().next(),
@@ -244,9 +244,4 @@ impl UsageReader {
             values: row.values.into_iter().map(|value| Some(value).filter(|value| !value.is_nan())).collect(),
         }))
     }
-}
-
-/// The hour that begins then, in Unix seconds.
-fn hour(seconds: u32) -> Hour {
-    Hour::holding(Timestamp::from_second(seconds.into()).unwrap_or(Timestamp::UNIX_EPOCH))
 }

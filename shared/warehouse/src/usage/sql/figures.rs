@@ -51,7 +51,7 @@ pub(in crate::usage) fn figures(
             format!(
                 "{}\n    UNION ALL\n    {}",
                 ruled.hours(&format!("toInt64({windows})"), &ruled.same_hours(windows)),
-                ruled.rows(minutes, "minute", &of_minute, &ruled.newest_minutes(windows))
+                ruled.rows(minutes, &of_minute, &ruled.newest_minutes(windows))
             )
         }
     };
@@ -60,7 +60,6 @@ pub(in crate::usage) fn figures(
     customer_id,
     count() OVER () AS declared,
     place,
-    toUnixTimestamp(min(time)) AS first_hour,
     {now} AS now,
     {earlier} AS earlier,
     {recent} AS recent,
@@ -103,7 +102,6 @@ pub(in crate::usage) fn windows_before(
             ruled.hours(&days, &ruled.same_hours(windows)),
             ruled.rows(
                 minutes,
-                "minute",
                 &ruled.windows_ago("minute"),
                 &format!("{} AND minute < {}", ruled.newest_minutes(windows), ruled.first(windows))
             )
@@ -121,7 +119,8 @@ FROM
     )
     GROUP BY bucket, customer_id, place, slot
 )
-GROUP BY bucket, customer_id, place"
+GROUP BY bucket, customer_id, place
+SETTINGS {IN_ORDER}"
     ))
 }
 
@@ -191,13 +190,13 @@ impl Rows {
     }
 
     /// The rows of a rollup in a period.
-    fn rows(&self, table: &str, time: &str, slot: &str, period: &str) -> String {
+    fn rows(&self, table: &str, slot: &str, period: &str) -> String {
         let Self { bucket, metrics, places, names, keys, .. } = self;
         let needed = [(self.has_ratio, ", corrections, per"), (self.has_last, ", newest")];
         let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
         format!(
             "SELECT
-        {bucket} AS bucket, customer_id, {time} AS time, events, total, low, peak, bad, shape{needed},
+        {bucket} AS bucket, customer_id, events, total, low, peak, bad, shape{needed},
         toUInt16(transform(metric, [{metrics}], [{places}], 0)) AS place,
         {slot} AS slot
     FROM {table}{names}
@@ -206,7 +205,7 @@ impl Rows {
     }
 
     fn hours(&self, slot: &str, period: &str) -> String {
-        self.rows(&self.hours, "hour", slot, period)
+        self.rows(&self.hours, slot, period)
     }
 
     /// How many windows before the newest a time is in.
@@ -220,7 +219,7 @@ impl Rows {
     }
 
     /// The hours of the days before that are the same hour of the day as the window. The hour in which the first window begins is
-    /// no past: it may hold the windows.
+    /// no past: it may hold the windows. Earlier windows are compared with the hour of the newest one, too.
     fn same_hours(&self, windows: usize) -> String {
         let first = self.first(windows);
         format!(
