@@ -80,7 +80,7 @@ pub(crate) struct WorkflowBaselines {
     pub metrics: WorkflowMetrics,
 }
 
-/// What is usual for a workflow. A value is null without executions.
+/// The usual figures of a workflow. A value is null if the workflow had no executions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorkflowMetrics {
     pub total_duration_ms: TotalDuration,

@@ -104,7 +104,7 @@ impl Beside {
     }
 }
 
-/// The end of the time before some windows that end with this one. Windows within an hour are compared with full hours.
+/// The end of the time before some windows that end with this one. Windows shorter than an hour are compared with full hours.
 fn end_of_before(window: &Window, windows: usize) -> Timestamp {
     let earlier = i32::try_from(windows.saturating_sub(1)).unwrap_or(i32::MAX);
     let first = window.start() - window.length() * earlier;

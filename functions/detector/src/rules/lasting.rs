@@ -1,4 +1,4 @@
-//! Windows of rules: how long a deviation must last, and the two pasts of a window within an hour.
+//! Windows of rules: how long a deviation must last, and the two pasts of a window that is shorter than an hour.
 
 use catalog::{MetricRule, MetricSpec};
 use detection::rules::{Of, Rule};
@@ -9,7 +9,7 @@ use super::{Beside, Judged, NO_DATA, of_rule, weight};
 
 /// What a metric's rules say of the newest window together. A rule that must hold for some windows tells when it does.
 ///
-/// Windows within an hour have two pasts: the same hour of the days before, and the last two hours. A deviation must show beside
+/// Windows shorter than an hour have two pasts: the same hour of the days before, and the last two hours. A deviation must show beside
 /// both. A service that has been busy for the whole morning is no news at noon, and neither is a job that comes at noon. A
 /// deviation with an open incident stays one, even when it fills the last two hours.
 pub(super) fn lasting(

@@ -11,7 +11,7 @@ use super::value_of;
 pub(crate) struct PastWindows {
     /// At the same hour of the days before.
     pub(crate) days: Option<Baseline>,
-    /// In the two hours before, for windows within an hour.
+    /// In the two hours before, for windows shorter than an hour.
     pub(crate) recent: Option<Baseline>,
 }
 
@@ -30,7 +30,7 @@ impl PastWindows {
         let of_recent = before.recent.iter().filter_map(|figures| level(spec, figures));
         let (mut days, mut recent): (Vec<f64>, Vec<f64>) = (of_days.collect(), of_recent.collect());
         if spec.missing == Missing::Zero {
-            // The entity had no events on the other days since it is known.
+            // Since its first event the entity had none on the other days.
             let known = before.days.iter().map(|(ago, _)| *ago).max().unwrap_or_default();
             let left_out = if length >= DAY { windows - 1 } else { 0 };
             let of_past = usize::try_from(known).unwrap_or_default().saturating_sub(left_out);

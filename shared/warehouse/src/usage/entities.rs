@@ -44,9 +44,9 @@ pub struct EntityFigures {
     pub now: EventFigures,
     /// Of the windows before it, the newest first.
     pub earlier: Vec<EventFigures>,
-    /// Of the two hours before all of them. Only windows within an hour have it.
+    /// Of the two hours before all of them. Only windows shorter than an hour have it.
     pub recent: Option<EventFigures>,
-    /// Of the days before all of them: for windows within an hour, the same hour of each.
+    /// Of the days before all of them: for windows shorter than an hour, the same hour of each.
     pub before: EventFigures,
 }
 

@@ -9,7 +9,7 @@ use super::source::{are_chosen, bucket, of_shard};
 use super::sweep::IN_ORDER;
 use crate::rollup::Tables;
 
-/// Windows within an hour have a second past beside the days before: so much time before the first of them.
+/// Windows shorter than an hour have a second past beside the days before: so much time before the first of them.
 const RECENT: SignedDuration = SignedDuration::from_hours(2);
 
 const DAY: i64 = 86_400;
@@ -20,7 +20,7 @@ const OF_DAYS: i64 = 1_000;
 /// One row per entity and metric that rules judge: the figures of the window from `{start}` until `{end}`, those of the windows
 /// of the same length before it, and those of the time before them.
 ///
-/// That time is all hours from `{from}` until the first window. For windows within an hour it is the same hour of each day, and
+/// That time is all hours from `{from}` until the first window. For windows shorter than an hour it is the same hour of each day, and
 /// `recent` has the two hours right before the first window.
 ///
 /// * `windows`: how many windows there are with that one.
@@ -136,7 +136,7 @@ const END: &str = "toDateTime(intDiv({end:Int64}, 1000), 'UTC')";
 struct Rows {
     bucket: String,
     hours: String,
-    /// The rollup of minutes, for windows within an hour.
+    /// The rollup of minutes, for windows shorter than an hour.
     minutes: Option<String>,
     /// Seconds of a window.
     length: i64,
