@@ -1,5 +1,7 @@
 //! Traces in the collector's own table: slow, failing, silent and flooded operations, and clients that are up to something.
 
+mod layouts;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
@@ -54,11 +56,15 @@ impl Spans<'_> {
 
 impl Traces {
     async fn new() -> Result<Self> {
+        Self::in_layout("preset:traces_otel", TABLE).await
+    }
+
+    async fn in_layout(catalog: &str, table: &str) -> Result<Self> {
         let world = World::without_migration().await?;
         let admin = world.clickhouse.clone().with_database("system");
         admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
-        world.clickhouse.query_raw(TABLE.trim_end().trim_end_matches(';')).execute().await?;
-        let app = world.app_with(&[("CATALOG_PATH", "preset:traces_otel")], &world.aws).await?;
+        world.clickhouse.query_raw(table.trim_end().trim_end_matches(';')).execute().await?;
+        let app = world.app_with(&[("CATALOG_PATH", catalog)], &world.aws).await?;
         for source in app.catalog.all() {
             e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
         }
