@@ -42,6 +42,8 @@ ENGINE_OF_TESTS = {
     "background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
     "background_schedule_pool_size": 32,
     "background_schedule_pool_max_parallel_tasks_per_type_ratio": 1,
+    # These metrics walk through all tables each second, and nobody reads them.
+    "asynchronous_metrics_update_period_s": 3600,
 }
 
 Setting = Tuple[str, str, Optional[str], Optional[str]]

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """The cloud that the checks make for their tests, in parts, so that each part starts as early as it can.
 
-    cloud_of_tests.py engines          starts ClickHouse, the AWS emulator and the issuer afresh, and fetches the Terraform provider
+    cloud_of_tests.py engines          starts ClickHouse, the AWS emulators and the issuer afresh, and fetches the Terraform provider
     cloud_of_tests.py stack            deploys the built functions
     cloud_of_tests.py run PROGRAM …    runs a program with the environment of the stack
-    cloud_of_tests.py stack-of-pages   deploys the functions once more, with a database of its own, for the browser tests
+    cloud_of_tests.py stack-of-pages   deploys the functions with the catalog of the browser tests
     cloud_of_tests.py run-on-pages PROGRAM …
-    cloud_of_tests.py run-without-stack PROGRAM …
+    cloud_of_tests.py run-without-stack PROGRAM …   with an AWS emulator that has no stack
     cloud_of_tests.py end              ends all of it and deletes the data; the logs stay
 
-The variables that start with TEST_ (see settings.py) say where the cloud is.
+The variables that start with TEST_ (see settings.py) say where the cloud is. An AWS emulator is one process, which uses one
+processor at most. So tests without a stack may have one of their own:
+TEST_AWS_PORT_WITHOUT_STACK  its port
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -62,7 +65,8 @@ def engines(settings: Settings) -> None:
     end(settings)
     issuer.ensure_running(settings)
     clickhouse.ensure_running(settings)
-    emulator.ensure_running(settings)
+    for part in _parts(settings):
+        emulator.ensure_running(part)
     # This empties the emulator. The tests make tables in it before the stack is deployed.
     stack.agree_on_generation(settings)
     terraform = Terraform(settings, settings.stack_directory(DEFAULT_STACK))
@@ -72,15 +76,24 @@ def engines(settings: Settings) -> None:
 
 def run_without_stack(settings: Settings, program: List[str]) -> int:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
-    environ = {**emulator.client_environment(settings, inherited), "CLICKHOUSE_URL": settings.clickhouse.url,
+    environ = {**emulator.client_environment(_parts(settings)[-1], inherited), "CLICKHOUSE_URL": settings.clickhouse.url,
                "CLICKHOUSE_ENGINE_LIBRARY": str(tools.engine_library(settings))}
     return subprocess.run(program, env=environ, cwd=settings.root).returncode
 
 
 def end(settings: Settings) -> None:
-    cloud.tear_down(settings)
-    for log in settings.logs.glob("*.log"):
-        trim(log)
+    for part in _parts(settings):
+        cloud.tear_down(part)
+        for log in part.logs.glob("*.log"):
+            trim(log)
+
+
+def _parts(settings: Settings) -> List[Settings]:
+    """The cloud, and after it the same cloud with the emulator that has no stack, if there is one."""
+    port = os.environ.get("TEST_AWS_PORT_WITHOUT_STACK")
+    if port is None:
+        return [settings]
+    return [settings, dataclasses.replace(settings, directory=settings.directory / "without-stack", aws_port=int(port))]
 
 
 if __name__ == "__main__":

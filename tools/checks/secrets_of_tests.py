@@ -1,13 +1,12 @@
 """Fails if a part of a secret of the tests is in what they left behind: outputs, logs, items and messages.
 
-    secrets_of_tests.py PATH …     searches these files and folders, and all tables and queues of the AWS emulator
-
-The secrets are those of tests/channels.json, and the passwords of the ClickHouse users and of the people who sign in. Faults are what leaks secrets:
-receivers repeat requests, and errors name addresses. So the search comes after all tests of faults.
+The secrets are those of tests/channels.json, and the passwords of the ClickHouse users and of the people who sign in. Faults are
+what leaks secrets: receivers repeat requests, and errors name addresses. So the search comes after all tests of faults.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "infra" / "local")]
 
 # So many characters in a row betray a secret. Shorter parts occur in any text.
 LONGEST_PART = 8
@@ -23,39 +21,36 @@ LONGEST_PART = 8
 ORIGIN = re.compile(r"^https?://[^/]*")
 
 
-def main(paths) -> int:
-    import settings as configuration
-
-    place = configuration.load(kind=configuration.TEST)
-    known = parts({
-        **planted(ROOT / "tests" / "channels.json"),
-        **passwords(place.directory / "clickhouse-users.json"),
-        **passwords_of_people(place.issuer_users),
-    })
-    places = 0
-    leaks: Set[Tuple[str, str]] = set()
-    for place, text in [*texts(Path(path) for path in paths), *items_and_messages()]:
-        places += 1
-        leaks.update((place, name) for name in found(text, known))
+def main(arguments) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cloud", action="append", default=[], metavar="FOLDER", help="a cloud of the tests, with its passwords and logs")
+    parser.add_argument("--emulator", action="append", default=[], metavar="URL", help="an AWS emulator, with its tables and queues")
+    parser.add_argument("paths", nargs="*", help="files and folders")
+    options = parser.parse_args(arguments)
+    clouds = [Path(cloud) for cloud in options.cloud]
+    secrets = planted(ROOT / "tests" / "channels.json")
+    for cloud in clouds:
+        secrets.update({f"{name} in {cloud.name}": secret for name, secret in passwords(cloud).items()})
+    known = parts(secrets)
+    held = [*texts([*(Path(path) for path in options.paths), *(logs for cloud in clouds for logs in (cloud / "logs", *cloud.glob("*/logs")))]),
+            *(one for emulator in options.emulator for one in items_and_messages(emulator))]
+    leaks = {(place, name) for place, text in held for name in found(text, known)}
     for place, name in sorted(leaks):
         print(f"{place} holds a part of the secret {name}")
-    print(f"{places} files, tables and queues searched for {len(set(known.values()))} secrets, {len(leaks)} leaks")
-    return 1 if leaks or not places else 0
+    print(f"{len(held)} files, tables and queues searched for {len(set(known.values()))} secrets, {len(leaks)} leaks")
+    return 1 if leaks or not held else 0
 
 
 def planted(channels: Path) -> Dict[str, str]:
     return json.loads(channels.read_text(encoding="utf-8"))["secrets"]
 
 
-def passwords(users: Path) -> Dict[str, str]:
-    """Those of the local ClickHouse, where its users are made."""
-    return json.loads(users.read_text(encoding="utf-8")) if users.is_file() else {}
-
-
-def passwords_of_people(users: Path) -> Dict[str, str]:
-    """Those of the local issuer's users, where the issuer was started."""
-    known = json.loads(users.read_text(encoding="utf-8")) if users.is_file() else {}
-    return {f"password of {name}": user["password"] for name, user in known.items()}
+def passwords(cloud: Path) -> Dict[str, str]:
+    """Those of the ClickHouse users and of the issuer's people, as far as these were made."""
+    of_clickhouse, of_people = cloud / "clickhouse-users.json", cloud / "issuer" / "users.json"
+    known = json.loads(of_clickhouse.read_text(encoding="utf-8")) if of_clickhouse.is_file() else {}
+    people = json.loads(of_people.read_text(encoding="utf-8")) if of_people.is_file() else {}
+    return {**known, **{f"password of {name}": user["password"] for name, user in people.items()}}
 
 
 def parts(secrets: Dict[str, str]) -> Dict[str, str]:
@@ -103,10 +98,10 @@ def without_command(text: str) -> str:
     return text.partition("\n")[2] if text.startswith("$ ") else text
 
 
-def items_and_messages() -> Iterator[Tuple[str, str]]:
+def items_and_messages(emulator: str) -> Iterator[Tuple[str, str]]:
     import boto3
 
-    dynamodb, sqs = boto3.client("dynamodb"), boto3.client("sqs")
+    dynamodb, sqs = (boto3.client(service, endpoint_url=emulator) for service in ("dynamodb", "sqs"))
     for page in dynamodb.get_paginator("list_tables").paginate():
         for table in page["TableNames"]:
             for items in dynamodb.get_paginator("scan").paginate(TableName=table):

@@ -9,22 +9,19 @@ dependencies.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Dict, List
 
-import browser_place
-import ports
-import settings as configuration
+import places
 from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
 DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_buttons|_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
-# The longest ways through the checks end with these steps.
-LONGEST = ["deployed", "browser"]
+# The longest way through the checks ends with this step.
+LONGEST = "browser"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -35,8 +32,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
     cargo = {"CARGO_TARGET_DIR": str(root / "target"), "CARGO_TERM_COLOR": "never"}
     compiler = {**cargo, **linting_compiler(root)}
     of_tests = [sys.executable, "infra/local/cloud_of_tests.py"]
-    place = cloud_of_tests(root)
-    of_pages = browser_place.of_pages(root, place)
+    place, of_pages = places.choose(root)
     everything = ["cargo", "build", "--workspace", "--all-targets"]
 
     def tests(profile: str, which: str, under=()) -> List[str]:
@@ -73,7 +69,8 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
-        Step("pages", [*of_tests, "stack-of-pages"], ("stack",), of_pages, is_preparation=True),
+        Step("engines-of-pages", [*of_tests, "engines"], ("setup",), of_pages, is_preparation=True),
+        Step("pages", [*of_tests, "stack-of-pages"], ("engines-of-pages", "package"), of_pages, is_preparation=True),
         Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), of_pages,
              is_preparation=True),
         Step("browser", [*of_tests, "run-on-pages", "node", "--test", "--test-concurrency=1", "--test-reporter=spec",
@@ -82,26 +79,19 @@ def all_steps(root: Path) -> Dict[str, Step]:
              ("data",), of_pages, report=reports / "browser.xml"),
         # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
         Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
-                         str(reports.parent), "target/nextest", str(configuration.load(root=root, kind=configuration.TEST).logs)],
+                         *places.searched(place, of_pages), str(reports.parent), "target/nextest"],
              ("unit", "e2e", "deployed", "browser"), place),
         Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
+        Step("end-of-pages", [*of_tests, "end"], (), of_pages, is_preparation=True, ends="engines-of-pages"),
     ]
     known = {step.name: step for step in listed}
-    urgent = {step.name for step in with_needs(known, LONGEST)}
+    urgent = {step.name for step in with_needs(known, [LONGEST])}
     return {name: dataclasses.replace(step, is_urgent=name in urgent) for name, step in known.items()}
 
 
 def browser_tests(root: Path) -> List[str]:
     """The files of the tests, one by one: versions of Node.js read a folder in different ways."""
     return [str(file.relative_to(root)) for file in sorted((root / "dashboard" / "tests").glob("*.test.js"))]
-
-
-def cloud_of_tests(root: Path) -> Dict[str, str]:
-    """The variables of the cloud for the tests, on free ports."""
-    (receiver,) = ports.free(1)
-    channels = (root / "tests" / "channels.json").read_text(encoding="utf-8").replace("TEST_RECEIVER_PORT", str(receiver))
-    place = configuration.as_test_environment(configuration.load(root=root, kind=configuration.TEST))
-    return {**place, "TEST_CHANNELS": json.dumps(json.loads(channels)), "TEST_RECEIVER_PORT": str(receiver)}
 
 
 def with_needs(known: Dict[str, Step], names: List[str]) -> List[Step]:

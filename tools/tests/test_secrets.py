@@ -1,5 +1,7 @@
+import io
 import tempfile
 import unittest
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import issuer
@@ -38,14 +40,28 @@ class Secrets(unittest.TestCase):
                 self.assertEqual(secrets.found(text, known), {name}, text)
             self.assertEqual(secrets.found(f"7f3a9c5.{part[:7]}.{part[1:]}", known), set(), part)
 
-    def test_the_passwords_of_people_are_secrets_too(self):
+    def test_the_passwords_of_a_cloud_are_secrets_too(self):
         with tempfile.TemporaryDirectory() as folder:
-            users = Path(folder) / "users.json"
-            self.assertEqual(secrets.passwords_of_people(users), {})
-            users.write_text('{"operator": {"scopes": ["read"], "password": "Zk30dWqx71XaB9ef"}}', encoding="utf-8")
-            known = secrets.parts(secrets.passwords_of_people(users))
+            cloud = Path(folder)
+            self.assertEqual(secrets.passwords(cloud), {})
+            (cloud / "issuer").mkdir()
+            (cloud / "issuer" / "users.json").write_text('{"operator": {"scopes": ["read"], "password": "Zk30dWqx71XaB9ef"}}', encoding="utf-8")
+            (cloud / "clickhouse-users.json").write_text('{"reader": "pQ7wE2rT9yU4"}', encoding="utf-8")
+            known = secrets.parts(secrets.passwords(cloud))
         self.assertEqual(secrets.found("DASHBOARD_OPERATOR=operator:Zk30dWqx71XaB9ef", known), {"password of operator"})
+        self.assertEqual(secrets.found("reader:pQ7wE2rT9yU4", known), {"reader"})
         self.assertEqual(secrets.found("operator: signed in", known), set())
+
+    def test_a_leak_into_the_logs_of_a_cloud_is_told_with_its_place(self):
+        with tempfile.TemporaryDirectory() as folder:
+            logs = Path(folder) / "without-stack" / "logs"
+            logs.mkdir(parents=True)
+            (Path(folder) / "clickhouse-users.json").write_text('{"reader": "pQ7wE2rT9yU4"}', encoding="utf-8")
+            for text, code in (("a quiet night", 0), ("password pQ7wE2rT9yU4", 1)):
+                (logs / "aws.log").write_text(text, encoding="utf-8")
+                with redirect_stdout(io.StringIO()) as said:
+                    self.assertEqual(secrets.main(["--cloud", folder]), code)
+            self.assertIn(f"{logs / 'aws.log'} holds a part of the secret reader in {Path(folder).name}\n", said.getvalue())
 
     def test_a_password_of_a_person_can_always_be_found(self):
         # The passwords of the issuer have signs at which a word ends, and a word without a digit betrays nothing.

@@ -7,8 +7,8 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-import browser_place
 import channels as stack_channels
+import places
 import report
 import settings
 import steps
@@ -31,27 +31,35 @@ class Steps(unittest.TestCase):
 
     def test_what_the_browser_waits_for_goes_before_the_rest(self):
         urgent = {step.name for step in self.known.values() if step.is_urgent}
-        self.assertLessEqual({"programs", "package", "stack", "data", "browser", "deployed"}, urgent)
-        self.assertFalse(urgent & {"terraform", "unit", "e2e", "python", "lint"})
+        self.assertLessEqual({"programs", "package", "engines-of-pages", "pages", "data", "browser"}, urgent)
+        self.assertFalse(urgent & {"terraform", "unit", "e2e", "deployed", "python", "lint"})
 
     def test_an_unknown_step_is_named(self):
         with self.assertRaisesRegex(SystemExit, "no step unti. The steps are programs, "):
             steps.with_needs(self.known, ["unti"])
 
 
-class PlaceOfPages(unittest.TestCase):
-    def test_its_channel_has_buttons_and_another_receiver_than_the_tests_of_alerting(self):
-        place = steps.cloud_of_tests(ROOT)
-        of_pages = browser_place.of_pages(ROOT, place)
-        channels = json.loads(of_pages["TEST_CHANNELS"])
+class Places(unittest.TestCase):
+    tests, pages = places.choose(ROOT)
+
+    def test_the_channel_of_the_pages_has_buttons_and_another_receiver_than_the_tests_of_alerting(self):
+        channels = json.loads(self.pages["TEST_CHANNELS"])
         self.assertEqual(list(channels["channels"]), ["slack"])
         self.assertEqual(channels["channels"]["slack"]["signing_secret_arn"], "secret:slack_signing")
-        self.assertIn(f":{of_pages['DASHBOARD_RECEIVER_PORT']}/", channels["secrets"]["slack"])
-        self.assertNotEqual(of_pages["DASHBOARD_RECEIVER_PORT"], place["TEST_RECEIVER_PORT"])
-        with unittest.mock.patch.dict(os.environ, of_pages):
-            stack_channels.require_valid(settings.load(kind=settings.TEST))
-        self.assertEqual({name: of_pages[name] for name in place if name != "TEST_CHANNELS"},
-                         {name: place[name] for name in place if name != "TEST_CHANNELS"})
+        self.assertIn(f":{self.pages['DASHBOARD_RECEIVER_PORT']}/", channels["secrets"]["slack"])
+        for place in (self.tests, self.pages):
+            with unittest.mock.patch.dict(os.environ, place):
+                stack_channels.require_valid(settings.load(kind=settings.TEST))
+
+    def test_no_port_and_no_folder_is_taken_twice(self):
+        taken = [(name, value) for place in (self.tests, self.pages) for name, value in place.items() if "PORT" in name or "DIR" in name]
+        self.assertEqual(len({value for _, value in taken}), len(taken), taken)
+        self.assertEqual(len(taken), 13)
+
+    def test_all_clouds_and_emulators_are_searched_for_secrets(self):
+        searched = places.searched(self.tests, self.pages)
+        self.assertEqual([searched.count(option) for option in ("--cloud", "--emulator")], [2, 3])
+        self.assertIn(f"http://127.0.0.1:{self.tests['TEST_AWS_PORT_WITHOUT_STACK']}", searched)
 
 
 class Lints(unittest.TestCase):

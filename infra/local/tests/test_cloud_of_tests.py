@@ -25,19 +25,24 @@ class Commands(unittest.TestCase):
         return lambda *_: self.done.append(name)
 
     def test_the_engines_start_afresh_and_the_provider_is_fetched(self):
-        self.assertEqual(cloud_of_tests.main(["engines"]), 0)
-        self.assertEqual(self.done, ["tools.require_set_up", "node.require_installed", "cloud.tear_down",
-                                     "issuer.ensure_running", "clickhouse.ensure_running", "emulator.ensure_running", "stack.agree_on_generation", "Terraform.stage",
-                                     "Terraform.init"])
+        started = ["issuer.ensure_running", "clickhouse.ensure_running", "emulator.ensure_running"]
+        for port, emulators in ((None, 1), ("20009", 2)):
+            with mock.patch.dict(os.environ, {"TEST_AWS_PORT_WITHOUT_STACK": port} if port else {}):
+                self.done.clear()
+                self.assertEqual(cloud_of_tests.main(["engines"]), 0)
+            self.assertEqual(self.done, ["tools.require_set_up", "node.require_installed", *["cloud.tear_down"] * emulators, *started,
+                                         *["emulator.ensure_running"] * (emulators - 1), "stack.agree_on_generation",
+                                         "Terraform.stage", "Terraform.init"])
 
     def test_a_program_without_a_stack_gets_the_engines_and_nothing_of_the_users(self):
         here = {"TEST_CLICKHOUSE_HTTP_PORT": "20001", "TEST_AWS_PORT": "20002", "CLICKHOUSE_PASSWORD": "mine", "AWS_PROFILE": "mine"}
-        program = ("import os, sys; sys.exit(not (os.environ['CLICKHOUSE_URL'].endswith(':20001') and "
-                   "os.environ['AWS_ENDPOINT_URL'].endswith(':20002') and 'CLICKHOUSE_PASSWORD' not in os.environ "
-                   "and 'AWS_PROFILE' not in os.environ))")
-        with mock.patch.dict(os.environ, here):
-            with mock.patch.object(cloud_of_tests.emulator.client_environment, "__defaults__", (dict(os.environ),)):
-                self.assertEqual(cloud_of_tests.main(["run-without-stack", sys.executable, "-c", program]), 0)
+        for own, port in (({}, "20002"), ({"TEST_AWS_PORT_WITHOUT_STACK": "20009"}, "20009")):
+            program = ("import os, sys; sys.exit(not (os.environ['CLICKHOUSE_URL'].endswith(':20001') and "
+                       f"os.environ['AWS_ENDPOINT_URL'].endswith(':{port}') and 'CLICKHOUSE_PASSWORD' not in os.environ "
+                       "and 'AWS_PROFILE' not in os.environ))")
+            with mock.patch.dict(os.environ, {**here, **own}):
+                with mock.patch.object(cloud_of_tests.emulator.client_environment, "__defaults__", (dict(os.environ),)):
+                    self.assertEqual(cloud_of_tests.main(["run-without-stack", sys.executable, "-c", program]), 0)
         self.assertEqual(cloud_of_tests.main(["run-without-stack", sys.executable, "-c", "raise SystemExit(3)"]), 3)
 
     def test_the_stack_is_deployed_into_the_cloud_of_the_tests(self):
