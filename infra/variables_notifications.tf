@@ -275,3 +275,10 @@ variable "anomalies_per_hour_alarm" {
     error_message = "anomalies_per_hour_alarm must not be negative."
   }
 }
+
+variable "cloudwatch_dashboard" {
+  description = "Whether CloudWatch has a dashboard of the stack's metrics and alarms. AWS has three without a charge in an account, and takes $3 a month for each further one."
+  type        = bool
+  default     = false
+  nullable    = false
+}

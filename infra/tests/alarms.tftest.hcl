@@ -216,3 +216,53 @@ run "every_alarm_tells_the_operators" {
     error_message = "Alarms on a state must tell the recovery too; those on an event must not pretend one."
   }
 }
+
+run "without_a_wish_there_is_no_dashboard_of_cloudwatch" {
+  command = plan
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "A fourth dashboard costs money, so it is made for those who want it."
+  }
+}
+
+run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
+  command = apply
+
+  variables {
+    cloudwatch_dashboard = true
+    catalog_files        = ["preset:usage", "preset:executions"]
+    sources              = { executions = {} }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_dashboard.this[0].dashboard_name == "meterflow-anomaly" && length(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets) == 9
+    error_message = "There must be one dashboard with the alarms and eight graphs."
+  }
+
+  assert {
+    condition     = toset(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets[0].properties.alarms) == toset([for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn])
+    error_message = "All alarms must be shown."
+  }
+
+  # The names are those of shared/platform/src/emf.rs, and those that the alarms watch.
+  assert {
+    condition = toset(flatten([
+      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : try("${metric[0]} ${metric[1]} ${metric[2]} ${metric[3]}", regex("MetricName=\"\\w+\"", metric[0].expression))]
+      ])) == toset(concat(
+      [for name in ["RunCompleted", "RunFailed", "RunDuration", "ClickHouseTime"] : "MeterFlow ${name} Stack meterflow"],
+      [for name in ["RunCompleted", "RunFailed", "RunDuration", "ClickHouseTime"] : "MeterFlow ${name} Stack meterflow/executions"],
+      [for name in ["CustomersChecked", "SeriesChecked", "AlertsPublished", "AlertsPending", "AlertsParked", "OldestPendingAlertAge"] : "MeterFlow ${name} Stack meterflow"],
+      [for name in ["Anomalies", "Undetermined", "DeliveriesSent", "DeliveriesFailed", "DeliveriesHeldBack"] : "MetricName=\"${name}\""],
+      [for function in ["detection", "notifier", "sources", "checks"] : "AWS/Lambda Errors FunctionName meterflow-anomaly-${function}"],
+      [for function in ["detection", "notifier", "sources", "checks"] : "AWS/Lambda Throttles FunctionName meterflow-anomaly-${function}"],
+    ))
+    error_message = "The graphs must show the metrics that the functions write."
+  }
+
+  # Graphs side by side, none over another.
+  assert {
+    condition     = length(toset([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : "${widget.x} ${widget.y}"])) == 9
+    error_message = "No widget may cover another."
+  }
+}

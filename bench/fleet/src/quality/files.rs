@@ -6,8 +6,13 @@
 //! | `flowbench/nodes.csv` | a job of an execution | `workflow`, `run`, `node_key` (the kind), `label`, `runtime_s` |
 //! | `nezha/error_logs.csv` | a WARN or ERROR line | `time` (UTC), `service`, `message` |
 //! | `nezha/faults.csv` | a fault | `app`, `inject_time_utc`, `service` |
+//! | `petshop/metrics.csv` | a figure of five minutes of a service | `scenario`, `part`, `time`, `service`, `metric`, `stat`, `value` |
+//! | `petshop/labels.csv` | a fault | `scenario`, `part`, `alarm_metric` |
+//! | `cloudtrail/events.csv` | a call of a cloud's API | `time`, `principal`, `service`, `operation` |
 //!
 //! A label without a fault is `normal`, `None`, `\N` or empty.
+
+mod services;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -19,6 +24,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::durations::{Group, ODD, Usual};
 use super::errors::{Fault, Line};
+use super::principals::Call;
+use super::services::{Issue, Services, Shows, Window};
 
 /// What the files hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +38,10 @@ pub struct Records {
     /// Lines whose time is long before the first fault. They are not among the others.
     pub without_time: usize,
     pub faults: Vec<Fault>,
+    /// Windows of services without a fault.
+    pub services: Services,
+    pub issues: Vec<Issue>,
+    pub calls: Vec<Call>,
 }
 
 const WITHOUT_FAULT: [&str; 4] = ["normal", "None", r"\N", ""];
@@ -56,12 +67,16 @@ pub fn read(folder: &Path) -> Result<Records> {
     let odd = odd(&runs);
     let nodes = rows(folder, "flowbench/nodes.csv", ["workflow", "run", "node_key", "label", "runtime_s"])?;
     let (lines, without_time, faults) = errors(folder)?;
+    let (services, issues) = services::read(folder)?;
     Ok(Records {
         nodes: nodes_of(nodes, &runs, &odd).context("flowbench/nodes.csv")?,
         runs: runs_of(runs, &odd),
         lines,
         without_time,
         faults,
+        services,
+        issues,
+        calls: calls(folder)?,
     })
 }
 
@@ -143,6 +158,15 @@ fn errors(folder: &Path) -> Result<(Vec<Line>, usize, Vec<Fault>)> {
     Ok((lines, without_time, faults))
 }
 
+fn calls(folder: &Path) -> Result<Vec<Call>> {
+    let file = "cloudtrail/events.csv";
+    let calls = rows(folder, file, ["time", "principal", "service", "operation"])?.into_iter();
+    let calls = calls.map(|[at, principal, service, operation]| {
+        Ok(Call { time: time(&at)?, principal, operation: format!("{service} {operation}") })
+    });
+    calls.collect::<Result<_>>().context(file)
+}
+
 /// The cells of some columns of a file.
 fn rows<const N: usize>(folder: &Path, file: &str, columns: [&str; N]) -> Result<Vec<[String; N]>> {
     let path = folder.join(file);
@@ -186,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    const FILES: [(&str, &str); 4] = [
+    const FILES: [(&str, &str); 7] = [
         (
             "flowbench/runs.csv",
             "workflow,run,label,duration_s,host\na,1,normal,10,x\na,2,normal,12,x\na,3,normal,90,x\na,4,hdd_5,30.5,x\n",
@@ -204,6 +228,21 @@ mod tests {
         (
             "nezha/faults.csv",
             "app,inject_time_utc,service\nOnlineBoutique,2022-08-22 03:53:54,x\nTrainTicket,2023-01-29 08:43:04,s\n",
+        ),
+        (
+            "petshop/metrics.csv",
+            "scenario,part,time,service,metric,stat,value\n\
+             low_traffic,noissue,2023-08-21 09:05:00,front,requests,Sum,40\n\
+             low_traffic,noissue,2023-08-21 09:00:00,front,requests,Sum,20\n\
+             low_traffic,noissue,2023-08-21 09:00:00,front,latency,Average,9\n\
+             low_traffic,noissue,2023-08-21 09:00:00,front,latency,p50,0.2\n\
+             temporal,issue_1,2023-04-21 09:00:00,front,requests,Sum,100\n\
+             temporal,issue_1,2023-04-21 09:00:00,front,availability,Average,97\n",
+        ),
+        ("petshop/labels.csv", "scenario,part,alarm_metric\ntemporal,issue_1,availability\n"),
+        (
+            "cloudtrail/events.csv",
+            "time,principal,service,operation\n2023-07-10T11:42:18Z,ada,s3,GetObject\n",
         ),
     ];
 
@@ -232,6 +271,11 @@ mod tests {
         assert_eq!((messages, records.without_time), (vec!["a, b", "c"], 1));
         let fault = "2023-01-29T08:43:04Z".parse().unwrap();
         assert_eq!(records.faults, [Fault { time: fault, service: String::from("s") }]);
+        let requests: Vec<u64> = records.services["front"].iter().map(|window| window.requests).collect();
+        assert_eq!((requests, records.services["front"][0].latency.count()), (vec![20, 40], 10));
+        let [issue] = records.issues.as_slice() else { panic!("{:?}", records.issues) };
+        assert_eq!((issue.shows, issue.services["front"][0].failed), (Shows::InFailures, 3));
+        assert_eq!(records.calls[0].operation, "s3 GetObject");
     }
 
     #[test]
@@ -242,6 +286,14 @@ mod tests {
             (1, "workflow,run,node_key,label,runtime_s\nb,1,fetch,None,1\n", "no run 1 of b"),
             (2, "time,service,message\nnoon,s,m\n", "\"noon\""),
             (3, "app,inject_time_utc,service\n", "no fault"),
+            (4, "scenario,part,time,service,metric,stat,value\n", "no part noissue"),
+            (
+                4,
+                "scenario,part,time,service,metric,stat,value\na,b,2023-08-21 09:00:00,c,d,e,f\n",
+                "\"f\" is no number",
+            ),
+            (5, "scenario,part,alarm_metric\ntemporal,issue_1,cost\n", "\"cost\""),
+            (6, "time,principal,service,operation\nnoon,a,b,c\n", "\"noon\""),
         ] {
             let mut files = FILES;
             files[place].1 = text;

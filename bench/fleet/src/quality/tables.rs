@@ -1,5 +1,7 @@
 //! The tables of the page, and the goals that are missed.
 
+mod services;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -73,7 +75,9 @@ pub fn tables(records: &Records) -> Result<(String, Vec<Figure>)> {
     let executions = durations(&EXECUTIONS, &records.runs, &mut figures)?;
     let nodes = durations(&NODES, &records.nodes, &mut figures)?;
     let errors = errors(records, &mut figures);
-    Ok(([goals(&figures), executions, nodes, errors].join("\n"), figures))
+    let services = services::services(records, &mut figures)?;
+    let principals = services::principals(records, &mut figures)?;
+    Ok(([goals(&figures), executions, nodes, errors, services, principals].join("\n"), figures))
 }
 
 fn goals(figures: &[Figure]) -> String {
@@ -212,6 +216,20 @@ mod tests {
     use super::*;
     use crate::quality::durations::Usual;
     use crate::quality::errors::{Fault, Line};
+    use crate::quality::principals::Call;
+    use crate::quality::services::{Issue, Services, Shows, Window};
+
+    fn of_front(windows: Vec<Window>) -> Services {
+        [(String::from("front"), windows)].into()
+    }
+
+    fn window(failed: u64, latency: f64) -> Window {
+        Window { requests: 100, failed, latency: [latency; 100].into_iter().collect() }
+    }
+
+    fn call(time: Timestamp, number: u32) -> Call {
+        Call { time, principal: String::from("ada"), operation: number.to_string() }
+    }
 
     /// Executions and nodes of ten seconds. Two of the three that the disk slows show.
     fn records() -> Records {
@@ -230,6 +248,12 @@ mod tests {
             lines: vec![line(0), line(15), line(16)],
             without_time: 2,
             faults: vec![Fault { time: at(14), service: String::from("s") }],
+            services: of_front(vec![window(0, 200.0); 40]),
+            issues: vec![
+                Issue { shows: Shows::InLatency, services: of_front(vec![window(0, 500.0)]) },
+                Issue { shows: Shows::InFailures, services: of_front(vec![window(0, 200.0)]) },
+            ],
+            calls: (0..210).map(|number| call(at(0), number)).collect(),
         }
     }
 
@@ -245,13 +269,20 @@ mod tests {
             "| z above 3 | 66.67 | 66.67 | 0 | 0 |",
             "| by whole messages | 3 | 0 | 0 | 0 |",
             "3 lines and 1 faults. 2 more lines have no usable time and are left out.",
+            "40 windows without a fault of 1 services, and 2 faults. A cell says how many of them are told.",
+            "| **latency: `percentile`, mild for three windows, or twice as slow** | 1 of 1 | 0 of 1 | 0 of 20, 0 % |",
+            "| **failures: `rate`** | 0 of 1 | 0 of 1 | 0 of 20, 0 % |",
+            "| faults of services that are told by failures, % | at least 80 | 0 | **missed** |",
+            "| attackers of a cloud that are told | at least 1 | 0 | **missed** |",
+            "| others that are told | at most 0 | 1 | **missed** |",
+            "| another | 210 | yes |",
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
         }
         let missed: Vec<&str> =
             figures.iter().filter(|figure| figure.is_missed()).map(|figure| figure.name.as_str()).collect();
-        assert_eq!(missed.len(), 3, "{missed:?}");
-        assert_eq!(figures.len(), 8);
+        assert_eq!(missed.len(), 6, "{missed:?}");
+        assert_eq!(figures.len(), 14);
     }
 
     #[test]
