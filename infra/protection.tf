@@ -31,6 +31,7 @@ resource "terraform_data" "deletion_protection" {
     aws_apigatewayv2_route.this,
     aws_apigatewayv2_stage.this,
     aws_chatbot_slack_channel_configuration.this,
+    aws_cloudwatch_dashboard.this,
     aws_cloudwatch_event_rule.digest,
     aws_cloudwatch_event_rule.finished,
     aws_cloudwatch_event_rule.schedule,

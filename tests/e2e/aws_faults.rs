@@ -261,19 +261,19 @@ const FIVE: [(&str, &str); 1] = [("MAX_PAGES_PER_RUN", "5")];
 #[tokio::test]
 async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()> {
     let world = World::new().await?;
-    world.insert_spikes(3_000).await?;
+    world.insert_spikes(1_000).await?;
     let app = world.app_with(&FIVE, &world.aws).await?;
     let summary = run(&app, &hourly(END)).await?;
-    assert_eq!((summary.critical, figures(&summary)), (3_000, (3_000, 0, 6)));
-    assert_eq!(world.attribute("customer_id").await?.len(), 3_000);
+    assert_eq!((summary.critical, figures(&summary)), (1_000, (1_000, 0, 6)));
+    assert_eq!(world.attribute("customer_id").await?.len(), 1_000);
     let (digests, singles): (Vec<_>, Vec<_>) =
         world.alerts().await?.into_iter().partition(|alert| alert["event"] == "digest");
     assert_eq!((digests.len(), singles.len()), (1, 5));
     let totals = ["pages", "held_back", "critical", "anomalies"].map(|name| digests[0][name].as_u64());
-    assert_eq!(totals, [Some(3_000), Some(2_995), Some(3_000), Some(3_000)]);
+    assert_eq!(totals, [Some(1_000), Some(995), Some(1_000), Some(1_000)]);
     assert_eq!(digests[0]["largest"].as_array().map(Vec::len), Some(10));
 
-    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 3_000, 0));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 1_000, 0));
     assert_eq!(world.messages().await?, Vec::<Value>::new());
     Ok(())
 }

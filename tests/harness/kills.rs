@@ -80,7 +80,7 @@ pub async fn leave_no_trace(
             assert!(counts.values().all(|count| *count <= 2), "{case}: {counts:?}");
             anyhow::Ok(())
         })
-        .buffer_unordered(6)
+        .buffer_unordered(4)
         .try_collect::<Vec<()>>()
         .await?;
     Ok(Undisturbed { summary, alerts })
