@@ -1,5 +1,5 @@
-# A dashboard of CloudWatch for the operators: the functions' metrics side by side, from data to people. The dashboard for those who
-# look at customers is a page of the API (dashboard.tf).
+# A dashboard of CloudWatch for the operators: the alarms, and the main metrics of runs, alerts, channels and functions. The dashboard
+# for those who look at customers is a page of the API (dashboard.tf).
 
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.cloudwatch_dashboard ? 1 : 0
@@ -12,7 +12,7 @@ resource "aws_cloudwatch_dashboard" "this" {
       type = "alarm", x = 0, y = 0, width = 24, height = 3
       properties = {
         title  = "Alarms"
-        alarms = sort([for alarm in aws_cloudwatch_metric_alarm.this : alarm.arn])
+        alarms = sort(concat(values(aws_cloudwatch_metric_alarm.this)[*].arn, [aws_cloudwatch_metric_alarm.table_throttles.arn, aws_cloudwatch_metric_alarm.no_customers.arn]))
       }
       }], [for place, graph in local.graphs : {
       type = "metric", x = place % 2 * 12, y = 3 + floor(place / 2) * 6, width = 12, height = 6
@@ -46,9 +46,9 @@ locals {
       }]]
     },
     {
-      title = "Series that could not be judged, by reason", unit = "series", statistic = "Maximum", period_seconds = 3600, stacked = true
-      metrics = [[{
-        expression = "SEARCH('{${local.metrics_namespace},Stack,Reason} MetricName=\"Undetermined\" Stack=\"${var.name_prefix}\"', 'Maximum', 3600)"
+      title = "Series that the largest run could not judge, by reason", unit = "series", statistic = "Maximum", period_seconds = 3600, stacked = true
+      metrics = [for of in local.stacks_of_runs : [{
+        expression = "SEARCH('{${local.metrics_namespace},Stack,Reason} MetricName=\"Undetermined\" Stack=\"${of.stack}\"', 'Maximum', 3600)"
         label      = ""
       }]]
     },
@@ -67,7 +67,7 @@ locals {
       ]]...)
     },
     {
-      title = "Customers and series checked", unit = "in an hour", statistic = "Maximum", period_seconds = 3600, stacked = false
+      title = "Customers and series that the largest run checked", unit = "of a run", statistic = "Maximum", period_seconds = 3600, stacked = false
       metrics = [
         for name, word in { CustomersChecked = "customers", SeriesChecked = "series" } :
         [local.metrics_namespace, name, "Stack", var.name_prefix, { label = word }]
@@ -75,10 +75,14 @@ locals {
     },
     {
       title = "Alerts on their way", unit = "alerts", statistic = "Maximum", period_seconds = 300, stacked = false
-      metrics = concat([
-        for name, word in { AlertsPublished = "published", AlertsPending = "waiting", AlertsParked = "refused by SNS" } :
-        [local.metrics_namespace, name, "Stack", var.name_prefix, { label = word }]
-      ], [[local.metrics_namespace, "OldestPendingAlertAge", "Stack", var.name_prefix, { label = "age of the oldest, s", yAxis = "right" }]])
+      metrics = [
+        for name, of in {
+          AlertsPublished       = { label = "published", stat = "Sum" }
+          AlertsParked          = { label = "refused by SNS", stat = "Sum" }
+          AlertsPending         = { label = "waiting" }
+          OldestPendingAlertAge = { label = "age of the oldest, s", yAxis = "right" }
+        } : [local.metrics_namespace, name, "Stack", var.name_prefix, { for key, value in of : key => value if value != null }]
+      ]
     },
     {
       title = "Messages to channels", unit = "messages", statistic = "Sum", period_seconds = 3600, stacked = false

@@ -277,7 +277,7 @@ variable "anomalies_per_hour_alarm" {
 }
 
 variable "cloudwatch_dashboard" {
-  description = "Whether CloudWatch has a dashboard of the stack's metrics and alarms. AWS has three without a charge in an account, and takes $3 a month for each further one."
+  description = "Whether CloudWatch has a dashboard of the stack's alarms and main metrics. It costs $3 a month, unless it is one of three in the account with at most 50 metrics each."
   type        = bool
   default     = false
   nullable    = false

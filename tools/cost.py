@@ -188,7 +188,7 @@ def document(measured: dict) -> str:
         "",
         "The API adds two alarms ($0.20). A million requests cost $1.00 for API Gateway, $0.20 for Lambda, and $0.67 for each",
         "100 ms of the average answer, without reads and logs. A run in eight shards adds seven alarms and eight metrics ($3.10).",
-        "A dashboard of CloudWatch (`cloudwatch_dashboard`) costs $3.00, from the fourth one of an account on.",
+        "A dashboard of CloudWatch (`cloudwatch_dashboard`) costs $3.00, unless it is one of three of an account with 50 metrics each.",
         "",
     ]
     return "\n".join(lines)

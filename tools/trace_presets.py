@@ -41,10 +41,14 @@ def json_layout(text: str) -> str:
 
 def signoz(text: str) -> str:
     text = retitled(text, "# Traces, in the table of spans of SigNoz.\n")
-    text = REFUSED.sub("response_status_code IN ('401', '403')", text)
+    text, refusals = REFUSED.subn("response_status_code IN ('401', '403')", text)
+    if refusals != 2:
+        raise SystemExit(f"{ORIGIN}.toml says {refusals} times what a refused request is, in the words that this program replaces. It must be 2.")
     text = text.replace('table = "otel_traces"', 'table = "signoz_traces.signoz_index_v3"')
     names = "|".join(COLUMNS_OF_SIGNOZ)
-    return re.sub(rf"\b({names})\b", lambda found: COLUMNS_OF_SIGNOZ[found[0]], text)
+    columns = re.compile(rf"\b({names})\b")
+    lines = (line if line.startswith("#") else columns.sub(lambda found: COLUMNS_OF_SIGNOZ[found[0]], line) for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 def retitled(text: str, title: str) -> str:

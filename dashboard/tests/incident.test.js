@@ -10,18 +10,21 @@ before(async () => {
 });
 after(closeBrowser);
 
-/** Opens the first incident of a customer, an open one without a filter. Incidents of all customers together have no chart. */
-async function openIncident(filter = 'state=open') {
+/** Links to critical spikes of customers. Incidents of all customers together have no chart. */
+async function linksOf(filter = 'state=open') {
   const all = await openList(page, `#/incidents?severity=critical&direction=spike&source=usage&${filter}`);
-  const links = all.locator('a.row-link').filter({ hasNotText: /^\*$/ });
-  await links.first().click();
+  return all.locator('a.row-link').filter({ hasNotText: /^\*$/ });
+}
+
+/** Opens the first incident of a customer, an open one without a filter. */
+async function openIncident(filter) {
+  await (await linksOf(filter)).first().click();
   await page.locator('p.sentence').waitFor();
 }
 
 /** Opens an open incident that has more open ones of its cause. Other tests acknowledge some of them. */
 async function openOneOfSeveral(part, together) {
-  const all = await openList(page, '#/incidents?severity=critical&direction=spike&source=usage&state=open');
-  const links = all.locator('a.row-link').filter({ hasNotText: /^\*$/ });
+  const links = await linksOf();
   await links.first().waitFor();
   for (const address of await links.evaluateAll((found) => found.map((link) => link.getAttribute('href')))) {
     await Promise.all([page.waitForResponse((answer) => answer.url().includes('/related')), go(page, address)]);

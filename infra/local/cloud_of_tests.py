@@ -82,7 +82,11 @@ def run_without_stack(settings: Settings, program: List[str]) -> int:
 
 
 def end(settings: Settings) -> None:
-    for part in _parts(settings):
+    parts = _parts(settings)
+    if len(parts) == 1 and _folder_without_stack(settings).is_dir():
+        # An emulator of an earlier run, whose port nobody needs to know to end it.
+        parts.append(dataclasses.replace(settings, directory=_folder_without_stack(settings)))
+    for part in reversed(parts):
         cloud.tear_down(part)
         for log in part.logs.glob("*.log"):
             trim(log)
@@ -93,7 +97,11 @@ def _parts(settings: Settings) -> List[Settings]:
     port = os.environ.get("TEST_AWS_PORT_WITHOUT_STACK")
     if port is None:
         return [settings]
-    return [settings, dataclasses.replace(settings, directory=settings.directory / "without-stack", aws_port=int(port))]
+    return [settings, dataclasses.replace(settings, directory=_folder_without_stack(settings), aws_port=int(port))]
+
+
+def _folder_without_stack(settings: Settings) -> Path:
+    return settings.directory / "without-stack"
 
 
 if __name__ == "__main__":

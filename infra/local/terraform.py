@@ -74,10 +74,14 @@ class Terraform:
         failures = []
         for mirror in _provider_sources(environ):
             source = [f"-plugin-dir={mirror}"] if mirror else []
-            if not mirror:
-                self._share_downloads(environ)
             try:
-                self._run(["init", "-input=false", *source, *arguments], environ)
+                if mirror:
+                    self._run(["init", "-input=false", *source, *arguments], environ)
+                else:
+                    # Terraform's own cache of plugins is not made for several at once.
+                    with tools.locked(self.settings.tools):
+                        self._share_downloads(environ)
+                        self._run(["init", "-input=false", *arguments], environ)
                 return
             except CloudError as error:
                 failures.append(str(error))

@@ -15,7 +15,7 @@ from console import CloudError, say
 from settings import Settings
 from terraform import Terraform, own_environment
 
-# The provider's schema has a hundred megabytes. To look through it for garbage takes half of the time, so Terraform looks only when it
+# The provider's schema is a hundred megabytes. To look through it for garbage takes half of the time, so Terraform looks only when it
 # holds this much memory. To get more memory from the system takes longer than to collect garbage.
 MEMORY_LIMIT = "1500MiB"
 

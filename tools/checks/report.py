@@ -19,7 +19,7 @@ def print_report(results: List[Result], logs: Logs) -> int:
         if result.code is None:
             continue
         times = f"{result.began:6.1f} to {result.began + result.seconds:6.1f}"
-        print(f"  {result.seconds:7.1f} s  {result.step.name:<12} {times}, {result.cpu_seconds:7.1f}")
+        print(f"  {result.seconds:7.1f} s  {result.step.name:<16} {times}, {result.cpu_seconds:7.1f}")
     _print_slow_tests(results)
     failed = [result.step.name for result in results if not result.passed]
     if failed:

@@ -29,10 +29,14 @@ def main(arguments) -> int:
     options = parser.parse_args(arguments)
     clouds = [Path(cloud) for cloud in options.cloud]
     secrets = planted(ROOT / "tests" / "channels.json")
+    logs = [folder for cloud in clouds for folder in (cloud / "logs", *cloud.glob("*/logs")) if folder.is_dir()]
     for cloud in clouds:
+        if not passwords(cloud) or not any(folder.is_relative_to(cloud) for folder in logs):
+            print(f"{cloud} is no cloud of the tests: it has no passwords or no logs")
+            return 1
         secrets.update({f"{name} in {cloud.name}": secret for name, secret in passwords(cloud).items()})
     known = parts(secrets)
-    held = [*texts([*(Path(path) for path in options.paths), *(logs for cloud in clouds for logs in (cloud / "logs", *cloud.glob("*/logs")))]),
+    held = [*texts([*(Path(path) for path in options.paths), *logs]),
             *(one for emulator in options.emulator for one in items_and_messages(emulator))]
     leaks = {(place, name) for place, text in held for name in found(text, known)}
     for place, name in sorted(leaks):
@@ -105,11 +109,11 @@ def items_and_messages(emulator: str) -> Iterator[Tuple[str, str]]:
     for page in dynamodb.get_paginator("list_tables").paginate():
         for table in page["TableNames"]:
             for items in dynamodb.get_paginator("scan").paginate(TableName=table):
-                yield f"table {table}", repr(items["Items"])
+                yield f"table {table} of {emulator}", repr(items["Items"])
     for page in sqs.get_paginator("list_queues").paginate():
         for queue in page.get("QueueUrls", []):
             while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=3600).get("Messages"):
-                yield f"queue {queue.rsplit('/', 1)[-1]}", repr([message["Body"] for message in messages])
+                yield f"queue {queue.rsplit('/', 1)[-1]} of {emulator}", repr([message["Body"] for message in messages])
 
 
 if __name__ == "__main__":

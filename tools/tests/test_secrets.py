@@ -52,6 +52,11 @@ class Secrets(unittest.TestCase):
         self.assertEqual(secrets.found("reader:pQ7wE2rT9yU4", known), {"reader"})
         self.assertEqual(secrets.found("operator: signed in", known), set())
 
+    def test_a_folder_that_is_no_cloud_is_told(self):
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()) as said:
+            self.assertEqual(secrets.main(["--cloud", folder, str(secrets.ROOT / "README.md")]), 1)
+        self.assertIn("is no cloud of the tests", said.getvalue())
+
     def test_a_leak_into_the_logs_of_a_cloud_is_told_with_its_place(self):
         with tempfile.TemporaryDirectory() as folder:
             logs = Path(folder) / "without-stack" / "logs"

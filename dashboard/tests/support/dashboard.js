@@ -88,8 +88,8 @@ export async function openList(page, view) {
 
 /** What axe finds on a page, by the rules of WCAG 2.2 AA. */
 export async function axeFaults(page) {
-  // There are no frames, so axe may run in the page as a whole, and need not say of each element what is right about it.
-  const axe = new AxeBuilder({ page }).options({ resultTypes: ['violations'] }).withTags(TAGS).setLegacyMode(true);
-  const { violations } = await axe.analyze();
+  // There are no frames, so axe may run in the page as a whole. Only violations are read, so axe need not list the rest.
+  const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] }).withTags(TAGS).setLegacyMode(true);
+  const { violations } = await builder.analyze();
   return violations.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
 }

@@ -1,8 +1,10 @@
 import io
 import os
 import sys
+import tempfile
 import unittest
 from contextlib import redirect_stderr
+from pathlib import Path
 from unittest import mock
 
 import cloud_of_tests
@@ -12,6 +14,12 @@ import settings
 class Commands(unittest.TestCase):
     def setUp(self):
         self.done = []
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        place = mock.patch.dict(os.environ, {"TEST_CLOUD_DIR": folder.name})
+        place.start()
+        self.addCleanup(place.stop)
         for module, name in ((cloud_of_tests.clickhouse, "ensure_running"), (cloud_of_tests.emulator, "ensure_running"),
                              (cloud_of_tests.issuer, "ensure_running"), (cloud_of_tests.node, "require_installed"),
                              (cloud_of_tests.stack, "agree_on_generation"), (cloud_of_tests.tools, "require_set_up"),
@@ -33,6 +41,11 @@ class Commands(unittest.TestCase):
             self.assertEqual(self.done, ["tools.require_set_up", "node.require_installed", *["cloud.tear_down"] * emulators, *started,
                                          *["emulator.ensure_running"] * (emulators - 1), "stack.agree_on_generation",
                                          "Terraform.stage", "Terraform.init"])
+
+    def test_the_end_ends_the_emulator_of_an_earlier_run_as_well(self):
+        (self.folder / "without-stack").mkdir()
+        self.assertEqual(cloud_of_tests.main(["end"]), 0)
+        self.assertEqual(self.done, ["cloud.tear_down"] * 2)
 
     def test_a_program_without_a_stack_gets_the_engines_and_nothing_of_the_users(self):
         here = {"TEST_CLICKHOUSE_HTTP_PORT": "20001", "TEST_AWS_PORT": "20002", "CLICKHOUSE_PASSWORD": "mine", "AWS_PROFILE": "mine"}

@@ -1,4 +1,4 @@
-//! Who calls a cloud's API: which principals call far more operations than others, in an hour.
+//! Who calls a cloud's API: which principals call more operations in an hour than a fixed limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 

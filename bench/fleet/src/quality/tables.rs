@@ -270,7 +270,7 @@ mod tests {
             "| by whole messages | 3 | 0 | 0 | 0 |",
             "3 lines and 1 faults. 2 more lines have no usable time and are left out.",
             "40 windows without a fault of 1 services, and 2 faults. A cell says how many of them are told.",
-            "| **latency: `percentile`, mild for three windows, or twice as slow** | 1 of 1 | 0 of 1 | 0 of 20, 0 % |",
+            "| **latency: `percentile`, factor 1.2, 50 ms more, 3 of 3 windows or `percentile`, factor 2, 50 ms more, 1 of 1 windows** | 1 of 1 | 0 of 1 | 0 of 20, 0 % |",
             "| **failures: `rate`** | 0 of 1 | 0 of 1 | 0 of 20, 0 % |",
             "| faults of services that are told by failures, % | at least 80 | 0 | **missed** |",
             "| attackers of a cloud that are told | at least 1 | 0 | **missed** |",

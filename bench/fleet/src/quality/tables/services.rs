@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
-use detection::rules::{Of, Percentile, Persistence};
+use anyhow::{Context, Result};
+use detection::rules::{Percentile, Persistence};
 
 use super::{Figure, Records};
 use crate::goal::{Goal, number};
@@ -24,25 +24,34 @@ const SHOWN: usize = 4;
 pub(super) fn services(records: &Records, figures: &mut Vec<Figure>) -> Result<String> {
     let Records { services, issues, .. } = records;
     let [latency, failures] = Judge::of_preset()?;
+    let rules = match &latency {
+        Judge::Latency(rules) => rules.as_slice(),
+        _ => &[],
+    };
+    let name = rules.iter().map(|(rule, lasting)| text_of(rule, *lasting)).collect::<Vec<_>>().join(" or ");
+    let mild = rules.first().context("the preset has no rule for latency")?.0;
     let once = |rule: Percentile| Judge::Latency(vec![(rule, Persistence::default())]);
-    let mild = Percentile { factor: Some(1.2), min_change: 50.0, of: Of::Window, ..Percentile::default() };
     let rows = [
-        ("**latency: `percentile`, mild for three windows, or twice as slow**", latency),
-        ("latency: mild for one window", once(mild)),
+        (format!("**latency: {name}**"), latency.clone()),
+        (format!("latency: {}", text_of(&mild, Persistence::default())), once(mild)),
         (
-            "latency: above the 95th percentile",
+            String::from("latency: above the 95th percentile"),
             once(Percentile { factor: Some(1.0), min_change: 0.0, ..mild }),
         ),
-        ("latency: z above 3", Judge::LatencyZ3),
-        ("**failures: `rate`**", failures),
-        ("failures: z above 3", Judge::FailuresZ3),
+        (String::from("latency: z above 3"), Judge::LatencyZ3),
+        (String::from("**failures: `rate`**"), failures.clone()),
+        (String::from("failures: z above 3"), Judge::FailuresZ3),
     ];
-    let rows = rows.map(|(name, judge)| (name, told(services, issues, &judge)));
-    for (place, shows, name, recall) in [
-        (0, Shows::InLatency, "latency", RECALL_OF_LATENCY),
-        (4, Shows::InFailures, "failures", RECALL_OF_FAILURES),
+    let rows = rows.map(|(name, judge)| (name, told(services, issues, &judge), judge));
+    for (judge, shows, name, recall) in [
+        (latency, Shows::InLatency, "latency", RECALL_OF_LATENCY),
+        (failures, Shows::InFailures, "failures", RECALL_OF_FAILURES),
     ] {
-        let of = &rows[place].1;
+        let of = rows
+            .iter()
+            .find(|(.., of)| *of == judge)
+            .map(|(_, told, _)| told)
+            .context("a rule without a row")?;
         figures.push(Figure {
             name: format!("faults of services that are told by {name}, %"),
             value: of.issues.get(&shows).and_then(|share| share.percent()),
@@ -62,7 +71,7 @@ pub(super) fn services(records: &Records, figures: &mut Vec<Figure>) -> Result<S
         services.len(),
         issues.len()
     );
-    for (name, of) in &rows {
+    for (name, of, _) in &rows {
         let [in_latency, in_failures] =
             [Shows::InLatency, Shows::InFailures].map(|shows| of_issues(of, shows));
         let usual =
@@ -71,6 +80,10 @@ pub(super) fn services(records: &Records, figures: &mut Vec<Figure>) -> Result<S
         let _ = writeln!(text, "| {name} | {in_latency} | {in_failures} | {usual} |");
     }
     Ok(text)
+}
+
+fn text_of(rule: &Percentile, lasting: Persistence) -> String {
+    format!("`percentile`, factor {}, {} ms more, {lasting} windows", rule.factor(), rule.min_change)
 }
 
 fn of_issues(told: &Told, shows: Shows) -> String {
