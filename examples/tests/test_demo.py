@@ -122,7 +122,7 @@ class Ending(unittest.TestCase):
 
     def test_a_stale_table_is_told_from_a_wrong_result(self):
         for found, result, expected in [
-            ([item("a"), item("b")], self.perfect, "are of an earlier demo"),
+            ([item("a"), item("b")], self.perfect, "stored by an earlier run"),
             ([item("b")], comparison.compare([label("a")], [item("b")]), "1 missed, 1 not planted"),
         ]:
             with self.subTest(expected), self.assertRaises(CloudError) as raised:

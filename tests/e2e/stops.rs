@@ -87,3 +87,24 @@ async fn a_fleet_that_stops_at_the_same_hour_of_three_days_is_told_each_time() -
     assert_eq!(opened, [-38, -14, 10].map(|number| (number, String::from("*"))));
     Ok(())
 }
+
+#[tokio::test]
+async fn the_hour_before_a_stop_is_judged_the_same_again() -> Result<()> {
+    let world = World::new().await?;
+    for customer in 0..CUSTOMERS {
+        let calls = format!("if(n >= 768 + 9, 0, 600 + cityHash64(n, {customer}) % 61)");
+        insert(&world, &format!("c{customer}"), &calls).await?;
+    }
+    // Its hours vary so much that only the day shows that it lost a third.
+    let loses = "if(n >= 768 + 9, 0, intDiv((400 + cityHash64(n) % 401) * if(n >= 768 - 12, 66, 100), 100))";
+    insert(&world, "loses", loses).await?;
+    let app = detector(&world).await?;
+    let found = async |number: i64| -> Result<(u64, u64)> {
+        let summary = run(&app, &hourly(&hour(number).to_string())).await?;
+        Ok((summary.anomalies_found, summary.recorded))
+    };
+    assert_eq!(found(9).await?, (1, 1));
+    assert_eq!(found(10).await?, (CUSTOMERS as u64 + 2, CUSTOMERS as u64 + 2));
+    assert_eq!(found(9).await?, (1, 0));
+    Ok(())
+}

@@ -82,7 +82,8 @@ fn seen(
     direction: Direction,
     latest: Option<&Course>,
 ) -> Seen {
-    let Some(latest) = latest.filter(|latest| latest.opened_at <= window_end) else {
+    // An incident says nothing of a window that closed before its newest anomaly: what it knows since is of later windows.
+    let Some(latest) = latest.filter(|latest| latest.last_seen < window_end) else {
         return of_none(assessment, direction);
     };
     let hours_since = window_end.duration_since(latest.last_seen).as_hours();

@@ -186,3 +186,28 @@ fn a_new_cause_after_the_end_is_news() {
     assert_eq!((of.seen, of.seen_by), (Seen::Anomalous(Severity::Critical), 1));
     assert_eq!(of.figures.current_value, hours[15].views[0].value);
 }
+
+#[test]
+fn a_window_is_judged_the_same_again_after_a_later_hour_showed_the_incident_in_a_shorter_one() {
+    // Too little for an hour, and too much for a day. Then everything stops.
+    let hours = day(|hour| if hour == 12 { 0.0 } else { 0.8 });
+    let seen = |hour: usize, latest: Option<&Course>| {
+        let of = Observation::of_assessment(&hours[hour], &settings(), end(hour), Direction::Drop, latest);
+        (of.seen, of.seen_by)
+    };
+    let first = seen(11, None);
+    assert!(matches!(first, (Seen::Anomalous(_), 2..)), "{first:?}");
+    assert_eq!(seen(12, None), (Seen::Anomalous(Severity::Critical), 1));
+    let open = Course {
+        opened_at: end(11),
+        last_seen: end(12),
+        over_at: None,
+        seen_by: 1,
+        change: Some(1.0),
+        severity: Severity::Critical,
+    };
+    for course in [open, Course { over_at: Some(end(15)), ..open }] {
+        assert_eq!(seen(11, Some(&course)), first);
+        assert_eq!(seen(12, Some(&course)), seen(12, None));
+    }
+}
