@@ -26,10 +26,11 @@ locals {
     # An absent variable means "not set".
     {
       for name, value in {
-        CATALOG_SSM_PARAMETER      = one(aws_ssm_parameter.catalog[*].name)
-        CLICKHOUSE_ALLOW_PLAINTEXT = var.clickhouse_allow_plaintext ? "true" : null
-        AWS_ENDPOINT_URL           = var.aws_endpoint_url
-        SSL_CERT_FILE              = local.certificates
+        CATALOG_SSM_PARAMETER       = one(aws_ssm_parameter.catalog[*].name)
+        CLICKHOUSE_ALLOW_PLAINTEXT  = var.clickhouse_allow_plaintext ? "true" : null
+        AWS_ENDPOINT_URL            = var.aws_endpoint_url
+        SSL_CERT_FILE               = local.certificates
+        OTEL_EXPORTER_OTLP_ENDPOINT = var.otel_endpoint
       } : name => value if value != null
     },
   )

@@ -164,6 +164,17 @@ variable "log_level" {
   }
 }
 
+variable "otel_endpoint" {
+  description = "Address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://localhost:4318 for one that runs as a Lambda extension. API and detector send it a span for each request, and for what the request asks of ClickHouse and AWS. Not set: no spans."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.otel_endpoint == null || can(regex("^https?://[^/ ]+", var.otel_endpoint))
+    error_message = "otel_endpoint must be an address such as http://localhost:4318. The functions add /v1/traces to it."
+  }
+}
+
 # ---------------------------------------------------------------------------------------------
 # The schedule
 # ---------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from watching import alerts, found, generated  # noqa: E402
 from watching.demo import Demo, Finished, announce_all, next_steps, require_success  # noqa: E402
 
 SOURCES = ("executions", "execution_nodes")
-DEMO = Demo("executions", "executions", {name: "id" for name in SOURCES}, SOURCES)
+DEMO = Demo("executions", "executions", {name: generated.is_own("id") for name in SOURCES}, SOURCES)
 
 
 def demo(options: argparse.Namespace) -> None:

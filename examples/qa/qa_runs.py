@@ -25,7 +25,7 @@ from qa import planted, suites  # noqa: E402
 from watching import alerts, found, generated  # noqa: E402
 from watching.demo import Demo, announce_all, next_steps, require_success  # noqa: E402
 
-DEMO = Demo("suites", "qa_runs", {suites.TABLE: "instance_id"}, (planted.SOURCE,))
+DEMO = Demo("suites", "qa_runs", {suites.TABLE: generated.is_own("instance_id")}, (planted.SOURCE,))
 
 
 def demo(options: argparse.Namespace) -> None:

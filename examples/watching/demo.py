@@ -11,11 +11,12 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from local_stack import ROOT, CloudError, LocalStack, count, rfc3339, say, shown, table
 import settings as configuration
-from watching import alerts, found, generated
+from watching import alerts, found
 
 Record = Dict[str, object]
 
@@ -26,7 +27,7 @@ class Demo:
 
     stack: str
     preset: str
-    # The tables, which have the names of their sources or others, each with the column of its ids.
+    # The tables, which have the names of their sources or others, each with the condition in SQL that holds for rows of the example.
     tables: Mapping[str, str]
     sources: Tuple[str, ...]
 
@@ -42,13 +43,15 @@ class Demo:
         made = lines.replace("CREATE TABLE IF NOT EXISTS ", "CREATE TABLE IF NOT EXISTS {database}.")
         return [statement.strip() for statement in made.split(";") if statement.strip()]
 
-    def deploy(self) -> LocalStack:
+    def deploy(self, variables: Mapping[str, str] = MappingProxyType({})) -> LocalStack:
         """The stack as `cloud.py deploy` makes it. Its schedule stays off, so that the example alone starts the runs."""
         settings = configuration.load()
         # On a server of the user's own the name says whose database it is.
         database = self.stack if settings.clickhouse.started_here else f"meterflow_{self.stack}"
         command = [sys.executable, str(ROOT / "infra" / "local" / "cloud.py"), "deploy", "--name-prefix", self.stack,
                    "--database", database, "--catalog-file", str(self.catalog), "--var", "schedule_enabled=false"]
+        for name, value in variables.items():
+            command += ["--var", f"{name}={value}"]
         if subprocess.run(command).returncode:
             raise CloudError(f"The stack {self.stack} was not deployed; the reason is above.")
         return LocalStack(self.stack, self.catalog)
@@ -64,7 +67,7 @@ class Demo:
         present = [name for name in self.tables if stack.query(f"EXISTS TABLE {{database}}.{name}") == "1"]
         for name in present:
             foreign = int(stack.query(f"SELECT count() FROM {{database}}.{name} "
-                                      f"WHERE NOT startsWith({self.tables[name]}, '{generated.PREFIX}')"))
+                                      f"WHERE NOT {self.tables[name]}"))
             if foreign:
                 raise CloudError(f"The table {name} of the database {stack.database} holds {count(foreign, 'row')} that this example "
                                  "did not make. It starts with an empty database: name another one, or drop the table if nobody needs it.")

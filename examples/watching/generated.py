@@ -24,6 +24,11 @@ def share(name: str, of: str) -> str:
     return f"(cityHash64({SEED}, '{name}', number, {of}) % 100000 / 100000)"
 
 
+def is_own(column: str) -> str:
+    """The condition that holds for rows of an example, by the column of their ids."""
+    return f"startsWith({column}, '{PREFIX}')"
+
+
 def row(*values: Union[str, int, bool]) -> str:
     return "(" + ", ".join(map(_literal, values)) + ")"
 

@@ -23,7 +23,7 @@ LINGER_SECONDS = 65.0
 def require_free(port: int, purpose: str, variable: str, usual_suspects: str) -> None:
     began = time.monotonic()
     while not _is_free(port):
-        patience = ENDING_SECONDS if _answers(port) else LINGER_SECONDS
+        patience = ENDING_SECONDS if answers(port) else LINGER_SECONDS
         if _holder(port) or time.monotonic() - began > patience:
             _refuse(port, purpose, variable, usual_suspects)
         time.sleep(0.2)
@@ -59,11 +59,11 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     # On macOS a program that listens on all addresses does not prevent the bind above, but it does answer.
-    return not _answers(port)
+    return not answers(port)
 
 
-def _answers(port: int) -> bool:
-    """Whether a program listens. Without one, only old connections hold a port that is not free."""
+def answers(port: int) -> bool:
+    """Whether a program listens on a port. Without one, only old connections hold a port that is not free."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -299,6 +299,7 @@ run "environment_with_everything_set" {
     max_pages_per_customer = 2
     log_level              = "debug"
     aws_endpoint_url       = "http://127.0.0.1:4566"
+    otel_endpoint          = "http://localhost:4318"
   }
 
   assert {
@@ -328,6 +329,8 @@ run "environment_with_everything_set" {
       METRICS_STACK          = "meterflow"
       LOG_LEVEL              = "debug"
       AWS_ENDPOINT_URL       = "http://127.0.0.1:4566"
+
+      OTEL_EXPORTER_OTLP_ENDPOINT = "http://localhost:4318"
     }
     error_message = "Every setting must reach the function under its own name."
   }

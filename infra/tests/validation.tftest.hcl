@@ -27,6 +27,7 @@ run "plainly_wrong_values_are_refused" {
     api_reserved_concurrency = 0
     log_retention_days       = 31
     log_level                = "verbose"
+    otel_endpoint            = "localhost:4318"
     schedule_expression      = "rate(1 hours)"
     clickhouse_database      = "metering.events"
     clickhouse_secret_arn    = "meterflow/clickhouse"
@@ -73,6 +74,7 @@ run "plainly_wrong_values_are_refused" {
     var.api_reserved_concurrency,
     var.log_retention_days,
     var.log_level,
+    var.otel_endpoint,
     var.schedule_expression,
     var.clickhouse_database,
     var.clickhouse_secret_arn,

@@ -51,6 +51,7 @@ mod one_cause;
 mod opinions;
 mod own_catalog;
 mod own_source;
+mod own_spans;
 mod permissions;
 mod presets;
 mod qa_runs;

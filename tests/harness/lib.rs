@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod checks;
+pub mod collector;
 pub mod data;
 pub mod deployed;
 pub mod engine;

@@ -65,7 +65,7 @@ impl World {
     pub async fn without_migration() -> Result<Self> {
         // What functions log is a part of the output of their tests, which is searched for secrets. The bench has no use for it.
         if std::env::var_os("NEXTEST").is_some() {
-            platform::telemetry::init();
+            platform::telemetry::init(&platform::traces::Traces::default());
         }
         let clickhouse_url = variable("CLICKHOUSE_URL")?;
         let aws =

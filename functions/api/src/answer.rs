@@ -12,9 +12,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
+use tracing::Instrument as _;
 
 use crate::App;
 use crate::error::Problem;
+use crate::span;
 use crate::views::TimeForm;
 
 /// Limit of an answer.
@@ -40,8 +42,10 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(Serving { id: id.clone(), deadline: started + WORK_TIME });
+    let span = span::of_request(&request);
 
-    let mut response = match tokio::time::timeout(TIME_LIMIT, TimeForm::of_request(next.run(request))).await {
+    let work = TimeForm::of_request(next.run(request)).instrument(span.clone());
+    let mut response = match tokio::time::timeout(TIME_LIMIT, work).await {
         Ok(response) => response,
         Err(_) => Problem::out_of_time().into_response(),
     };
@@ -55,6 +59,7 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    span::note_status(&span, response.status());
     log(&id, method.as_str(), &route, &response, problem.as_ref(), started);
     response
 }

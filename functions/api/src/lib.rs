@@ -61,6 +61,7 @@ mod params;
 mod refusals;
 mod routes;
 mod slack;
+mod span;
 mod telegram;
 mod times;
 mod usual;

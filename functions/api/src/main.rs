@@ -10,18 +10,23 @@ use environment::Env;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use platform::telemetry;
+use platform::traces::Traces;
 use tower::ServiceExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    let traces = Traces::from_env(&Env::process());
+    telemetry::init(traces.as_ref().unwrap_or(&Traces::default()));
     let aws = platform::aws::config().await;
-    let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
+    let app = async { anyhow::Ok((App::from_env(&Env::process(), &aws, SystemTime::now).await?, traces?)) };
+    let (app, traces) = app.await.inspect_err(|error| {
         tracing::error!(error = telemetry::error_chain(error.as_ref()), "the API cannot start");
     })?;
-    let adapter = lambda_http::Adapter::from(router(app));
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| {
-        adapter.clone().oneshot(event_of_gateway(event))
+    let (adapter, traces) = (&lambda_http::Adapter::from(router(app)), &traces);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| async move {
+        let answer = adapter.clone().oneshot(event_of_gateway(event)).await;
+        traces.send().await;
+        answer
     }))
     .await
 }

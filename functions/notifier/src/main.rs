@@ -9,12 +9,13 @@ use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use notifier::{App, handle};
 use platform::telemetry;
+use platform::traces::Traces;
 use serde_json::Value;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    telemetry::init(&Traces::default());
     let aws = platform::aws::config().await;
     let app = App::from_env(&Env::process(), &aws, SystemTime::now).await.inspect_err(|error| {
         tracing::error!(error = telemetry::error_chain(error.as_ref()), "the notifier cannot start");

@@ -74,6 +74,17 @@ pub enum UsageError {
     Credentials(#[source] CredentialsError),
 }
 
+impl UsageErrorKind {
+    /// The kind as a word for spans.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Overloaded => "overloaded",
+            Self::TooExpensive => "too_expensive",
+        }
+    }
+}
+
 impl UsageError {
     pub fn kind(&self) -> UsageErrorKind {
         match self {

@@ -6,7 +6,9 @@ use catalog::Catalog;
 use clickhouse::RowRead;
 use detection::CustomerId;
 use jiff::Timestamp;
+use platform::traces;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::error::{QueryContext, UsageError, classify};
 use super::hours::HoursOfCustomers;
@@ -246,12 +248,14 @@ impl UsageReader {
         context: &QueryContext,
         answer: impl Future<Output = Result<T, clickhouse::error::Error>>,
     ) -> Result<T, UsageError> {
-        match timeout(self.read_timeout, answer).await {
+        let span = traces::clickhouse_query(&self.host);
+        let answer = match timeout(self.read_timeout, answer.instrument(span.clone())).await {
             Ok(answer) => answer.map_err(|source| classify(context, source)),
             Err(_) => {
                 Err(UsageError::Stalled { context: context.clone(), seconds: self.read_timeout.as_secs() })
             }
-        }
+        };
+        answer.inspect_err(|error| traces::fail(&span, error.kind().as_str()))
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use clickhouse::RowRead;
 use clickhouse::query::RowCursor;
+use platform::traces;
 use tokio::time::timeout_at;
+use tracing::Span;
 
 use super::error::{QueryContext, UsageError, classify};
 
@@ -21,6 +23,8 @@ pub(super) struct Rows<R> {
     deadline: Instant,
     received: u64,
     declared: u64,
+    /// Ends with the rows.
+    span: Span,
 }
 
 impl<R> Rows<R>
@@ -34,7 +38,8 @@ where
         context: QueryContext,
         (read_timeout, deadline): (Duration, Instant),
     ) -> Self {
-        Self { cursor, context, read_timeout, deadline, received: 0, declared: 0 }
+        let span = traces::clickhouse_query(&context.host);
+        Self { cursor, context, read_timeout, deadline, received: 0, declared: 0, span }
     }
 
     /// Sets the declared number of rows, in case all rows are missing.
@@ -48,23 +53,28 @@ where
 
     /// The next row, or `None` at a clean and complete end.
     pub(super) async fn next(&mut self) -> Result<Option<R::Value<'_>>, UsageError> {
+        let span = &self.span;
+        let failed = |error: UsageError| {
+            traces::fail(span, error.kind().as_str());
+            Err(error)
+        };
         let patience = Instant::now() + self.read_timeout;
         let row = match timeout_at(self.deadline.min(patience).into(), self.cursor.next()).await {
             Ok(Ok(row)) => row,
-            Ok(Err(source)) => return Err(classify(&self.context, source)),
+            Ok(Err(source)) => return failed(classify(&self.context, source)),
             Err(_) if self.deadline <= patience => {
                 let answered = self.received > 0;
-                return Err(UsageError::OutOfTime { context: self.context.clone(), answered });
+                return failed(UsageError::OutOfTime { context: self.context.clone(), answered });
             }
             Err(_) => {
                 let seconds = self.read_timeout.as_secs();
-                return Err(UsageError::Stalled { context: self.context.clone(), seconds });
+                return failed(UsageError::Stalled { context: self.context.clone(), seconds });
             }
         };
         let Some(row) = row else {
             let (received, declared) = (self.received, self.declared);
             return match received < declared {
-                true => Err(UsageError::Truncated { context: self.context.clone(), received, declared }),
+                true => failed(UsageError::Truncated { context: self.context.clone(), received, declared }),
                 false => Ok(None),
             };
         };
