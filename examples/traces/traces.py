@@ -98,8 +98,13 @@ def requests(api: load.Api, way: Dependency) -> tuple[List[load.Block], load.Blo
     return usual, faults, hour
 
 
+def trace_of(item: dict) -> str:
+    """The trace of the first example. A new client has none."""
+    return str((item.get("example_ids") or [{}])[0].get("trace_id", ""))
+
+
 def rows(anomalies: List[dict]) -> List[List[str]]:
-    return [[f"{entity or '-'}: {metric}", str(item["type"]), str(item["severity"]), str((item.get("examples") or [""])[0]),
+    return [[f"{entity or '-'}: {metric}", str(item["type"]), str(item["severity"]), trace_of(item),
              str(item["description"])]
             for item in sorted(anomalies, key=found.key_of) for _, entity, metric in [found.key_of(item)]]
 

@@ -155,6 +155,17 @@ async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
     let examples =
         slow.and_then(|item| item.get("examples")?.as_l().ok()).context("examples of slow spans")?;
     assert_eq!(examples.len(), 5, "{examples:?}");
+    // The trace of each can be opened.
+    let ids = slow.and_then(|item| item.get("example_ids")?.as_l().ok()).context("the ids of slow spans")?;
+    for (example, ids) in examples.iter().zip(ids) {
+        let ids = ids.as_m().ok().context("a map of ids")?;
+        assert_eq!(Some(example), ids.get("span_id"));
+        let trace = ids.get("trace_id").and_then(|id| id.as_s().ok()).context("a trace")?;
+        let text = "SELECT count() FROM otel_traces WHERE TraceId = ? AND SpanId = ?";
+        let span = example.as_s().ok().context("a span")?;
+        let found = traces.world.clickhouse.query(text).bind(trace).bind(span).fetch_one::<u64>().await?;
+        assert_eq!(found, 1, "{trace} {span}");
+    }
     Ok(())
 }
 

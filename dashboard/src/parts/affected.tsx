@@ -6,7 +6,7 @@ import { Section } from './section';
 
 /** Affected entities, ids and examples. An id is a link where the installation has a template for its kind. */
 export function AffectedPart({ anomaly }: { anomaly: Anomaly }) {
-  const { affected_entities: affected = [], examples = [], values = [] } = anomaly;
+  const { affected_entities: affected = [], examples = [], example_ids: idsOfExamples = [], values = [] } = anomaly;
   const ids = Object.entries(anomaly.ids ?? {});
   if (affected.length + examples.length + values.length + ids.length === 0) return null;
   return (
@@ -27,11 +27,18 @@ export function AffectedPart({ anomaly }: { anomaly: Anomaly }) {
       {examples.length > 0 && (
         <>
           <h3>{text.incident.examples}</h3>
-          <ul>{examples.map((id) => <li key={id}><Id kind="execution_id" id={id} /></li>)}</ul>
+          <ul>{examples.map((id, place) => <li key={id}><Example id={id} ids={idsOfExamples[place]} /></li>)}</ul>
         </>
       )}
     </Section>
   );
+}
+
+/** The ids of an example, each with its kind. An example without any is an execution. */
+function Example({ id, ids = {} }: { id: string; ids?: Record<string, string> }) {
+  const kinds = Object.entries(ids);
+  if (kinds.length === 0) return <Id kind="execution_id" id={id} />;
+  return <>{kinds.map(([kind, of], place) => <span key={kind}>{place > 0 && ', '}{kind}: <Id kind={kind} id={of} /></span>)}</>;
 }
 
 function Id({ kind, id }: { kind: string; id: string }) {

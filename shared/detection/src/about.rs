@@ -32,6 +32,9 @@ pub struct About {
     /// Ids of events of the window that failed, or whose value is beyond the limit, at most [`About::MOST_EXAMPLES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
+    /// The ids of each example, such as its `trace_id` and `span_id`, in the order of the examples. Empty if the source names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub example_ids: Vec<BTreeMap<String, String>>,
     /// The names of the entity and the ids of the examples, each once, at most [`About::MOST_AFFECTED`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected_entities: Vec<String>,
@@ -80,11 +83,9 @@ impl About {
     pub fn with_examples(self, examples: impl IntoIterator<Item = Example>) -> Self {
         let examples: Vec<_> = examples.into_iter().take(Self::MOST_EXAMPLES).collect();
         let affected = examples.iter().flat_map(|example| example.ids.values().cloned()).collect();
-        Self {
-            affected_entities: affected,
-            examples: examples.into_iter().map(|example| example.id).collect(),
-            ..self
-        }
+        let (examples, ids): (_, Vec<_>) = examples.into_iter().map(|Example { id, ids }| (id, ids)).unzip();
+        let example_ids = if ids.iter().all(BTreeMap::is_empty) { Vec::new() } else { ids };
+        Self { affected_entities: affected, examples, example_ids, ..self }
     }
 
     /// The same with the names of the entity before all that is affected.
@@ -114,6 +115,8 @@ mod tests {
         let entity = EntityPath::new(vec!["nightly".to_owned(), "load".to_owned()]).unwrap();
         let about = About::of("execution_nodes").with_examples((0..9).map(example));
         assert_eq!(about.examples, ["n-0", "n-1", "n-2", "n-3", "n-4"]);
+        let executions: Vec<_> = about.example_ids.iter().map(|ids| ids["execution_id"].as_str()).collect();
+        assert_eq!(executions, ["e-0", "e-1", "e-2", "e-3", "e-4"]);
         let about = about.of_entity(Some(&entity));
         assert_eq!(about.affected_entities, ["nightly", "load", "e-0", "e-1", "e-2", "e-3", "e-4"]);
         assert_eq!(about.clone().of_entity(Some(&entity)), about, "a second time changes nothing");
@@ -124,6 +127,16 @@ mod tests {
         });
         let about = About::of("x").with_examples(many).of_entity(Some(&entity));
         assert_eq!(about.affected_entities.len(), About::MOST_AFFECTED);
+    }
+
+    #[test]
+    fn examples_without_ids_have_none() {
+        let bare = Example { id: "e-1".to_owned(), ..Example::default() };
+        let about = About::of("jobs").with_examples([bare.clone()]);
+        assert_eq!((about.examples.len(), about.example_ids.len()), (1, 0));
+        // Each example keeps its place beside one that has ids.
+        let about = About::of("jobs").with_examples([bare, example(1)]);
+        assert_eq!(about.example_ids.iter().map(BTreeMap::len).collect::<Vec<_>>(), [0, 2]);
     }
 
     #[test]

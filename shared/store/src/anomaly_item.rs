@@ -290,6 +290,7 @@ mod tests {
                 "detector",
                 "source",
                 "examples",
+                "example_ids",
                 "affected_entities",
             ] {
                 assert!(stored.contains_key(name), "{name}");

@@ -28,6 +28,9 @@ pub(crate) struct AboutView {
     /// Ids of up to five events of the window that failed, or whose value is beyond the limit. For a check of one event its id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
+    /// The ids of each example, such as its `trace_id` and `span_id`, in the order of the examples.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub example_ids: Vec<BTreeMap<String, String>>,
     /// The names of the entity and the `ids` of the examples, each once, at most ten.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub affected_entities: Vec<String>,
@@ -42,8 +45,9 @@ pub(crate) struct AboutView {
 impl From<Option<About>> for AboutView {
     fn from(about: Option<About>) -> Self {
         let Some(about) = about else { return Self::default() };
-        let About { source, ids, events, bad_events, deviation_factor, examples, affected_entities, .. } =
-            about;
+        let About { source, ids, events, bad_events, deviation_factor, .. } = about;
+        let (examples, example_ids, affected_entities) =
+            (about.examples, about.example_ids, about.affected_entities);
         let (source, values, more_values) = (Some(source), about.values, about.more_values);
         Self {
             source,
@@ -52,6 +56,7 @@ impl From<Option<About>> for AboutView {
             bad_events,
             deviation_factor,
             examples,
+            example_ids,
             affected_entities,
             values,
             more_values,

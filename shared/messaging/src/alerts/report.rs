@@ -163,9 +163,12 @@ impl<'a> Report<'a> {
         if let Some(cost) = self.cost {
             body["cost"] = json!(cost);
         }
-        if let Some(About { examples, affected_entities, .. }) = self.about {
+        if let Some(About { examples, example_ids, affected_entities, .. }) = self.about {
             body["affected_entities"] = json!(affected_entities);
             body["examples"] = json!(examples);
+            if !example_ids.is_empty() {
+                body["example_ids"] = json!(example_ids);
+            }
         }
         if let Some(one_cause) = self.one_cause {
             body["one_cause"] = json!(one_cause);
