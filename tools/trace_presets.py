@@ -42,8 +42,8 @@ def json_layout(text: str) -> str:
 def signoz(text: str) -> str:
     text = retitled(text, "# Traces, in the table of spans of SigNoz.\n")
     text, refusals = REFUSED.subn("response_status_code IN ('401', '403')", text)
-    if refusals != 2:
-        raise SystemExit(f"{ORIGIN}.toml says {refusals} times what a refused request is, in the words that this program replaces. It must be 2.")
+    if refusals != 3:
+        raise SystemExit(f"{ORIGIN}.toml says {refusals} times what a refused request is, in the words that this program replaces. It must be 3.")
     text = text.replace('table = "otel_traces"', 'table = "signoz_traces.signoz_index_v3"')
     names = "|".join(COLUMNS_OF_SIGNOZ)
     columns = re.compile(rf"\b({names})\b")

@@ -217,18 +217,30 @@ async fn a_client_that_tries_paths_and_a_principal_with_a_new_client_are_told() 
     let month = (12 * 86_400, 3_600);
     let own = "'client.address', '10.0.0.1', 'enduser.id', 'ada', 'url.path', concat('/orders/', toString(number % 5))";
     let scanner = "'client.address', '203.0.113.7', 'url.path', concat('/admin/', toString(number))";
+    let refused = |client: &str, principals: u64| {
+        format!(
+            "'client.address', '{client}', 'url.path', '/login', 'http.response.status_code', '401', \
+             'enduser.id', concat('user', toString(number % {principals}))"
+        )
+    };
+    let (sprays, forgets) = (refused("198.51.100.1", 5), refused("198.51.100.2", 4));
     let stolen = "'client.address', '203.0.113.9', 'enduser.id', 'ada', 'url.path', '/orders/1'";
     for of in [
         spans("GET /orders", month, 3_000, own),
         spans("GET /orders", (3_600, 0), 12, own),
         spans("GET /admin", (3_600, 0), 300, scanner),
         spans("GET /orders", (3_000, 2_000), 1, stolen),
+        spans("POST /login", (3_000, 2_000), 8, &sprays),
+        spans("POST /logins", (3_000, 2_000), 8, &forgets),
     ] {
         traces.insert(&of).await?;
     }
     assert_eq!(
         traces.found("trace_clients").await?,
-        expected(&[["client_paths", "203.0.113.7", "spike", "warning"]])
+        expected(&[
+            ["client_paths", "203.0.113.7", "spike", "warning"],
+            ["refused_principals", "198.51.100.1", "spike", "warning"],
+        ])
     );
     assert_eq!(
         traces.found("trace_principals").await?,
