@@ -74,6 +74,7 @@ locals {
     "GET /v1/backtests/{backtest_id}"   = var.api_scopes.admin
     "GET /v1/runs"                      = var.api_scopes.admin
     "GET /v1/status"                    = var.api_scopes.admin
+    "GET /metrics"                      = var.api_scopes.admin
   })
 
   # Slack and Telegram have no token. The function verifies Slack's signature and the secret of Telegram's webhook.

@@ -105,6 +105,7 @@ run "every_route_asks_for_its_scope" {
       "GET /v1/backtests/{backtest_id}"                                   = "JWT anomalies:admin"
       "GET /v1/runs"                                                      = "JWT anomalies:admin"
       "GET /v1/status"                                                    = "JWT anomalies:admin"
+      "GET /metrics"                                                      = "JWT anomalies:admin"
     }
     error_message = "The API must have exactly these routes, each with its one scope; only five are open."
   }

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 52] = [
+pub(crate) const EVENTS: [&str; 53] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -60,6 +60,7 @@ pub(crate) const EVENTS: [&str; 52] = [
     "api-backtest",
     "api-runs",
     "api-status",
+    "api-prometheus",
     "api-dashboard",
     "api-dashboard-file",
     "api-dashboard-settings",
@@ -202,8 +203,8 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-status" => ok(json!({
             "/pending_alerts": 0, "/sources/0/source": "usage", "/sources/0/reachable": true,
         })),
-        // A whole file is a text without pointers into it.
-        "api-dashboard" | "api-dashboard-file" => ok(json!({})),
+        // These are texts without pointers into them.
+        "api-dashboard" | "api-dashboard-file" | "api-prometheus" => ok(json!({})),
         "api-dashboard-settings" => {
             ok(json!({ "/client_id": "meterflow-dashboard", "/scopes/read": "anomalies:read" }))
         }
@@ -255,6 +256,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         let form = match name {
             "api-dashboard" => "text/html; charset=utf-8",
             "api-dashboard-file" => "text/javascript; charset=utf-8",
+            "api-prometheus" => "text/plain; version=0.0.4",
             _ if expected_status < 400 => "application/json",
             _ => "application/problem+json",
         };

@@ -93,7 +93,7 @@ async fn no_path_makes_a_route_fail() -> Result<()> {
             }
         }
     }
-    assert_eq!(requests.len(), 52 * segments.len());
+    assert_eq!(requests.len(), 53 * segments.len());
     let answers = stream::iter(requests).map(|(method, path)| {
         let gateway = &gateway;
         async move {

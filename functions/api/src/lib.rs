@@ -52,6 +52,7 @@ mod detector_function;
 mod document;
 mod entity_text;
 mod error;
+mod exposition;
 pub mod gateway;
 mod hourly;
 mod limits;
@@ -160,6 +161,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::backtests::result))
         .routes(routes!(routes::runs::list))
         .routes(routes!(routes::status::status))
+        .routes(routes!(routes::prometheus::metrics))
         .routes(routes!(routes::dashboard::page))
         .routes(routes!(routes::dashboard::asset))
         .routes(routes!(routes::dashboard::settings))

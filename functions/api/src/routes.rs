@@ -20,6 +20,7 @@ pub(crate) mod incident_actions;
 pub(crate) mod incident_counts;
 pub(crate) mod incidents;
 pub(crate) mod policy_versions;
+pub(crate) mod prometheus;
 pub(crate) mod related;
 pub(crate) mod runs;
 pub(crate) mod series;

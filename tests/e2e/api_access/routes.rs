@@ -281,5 +281,6 @@ pub(crate) fn table(
         row("GET /v1/backtests/{backtest_id}", get(&format!("/v1/backtests/{backtest}")), Foreign::Refused),
         row("GET /v1/runs", get("/v1/runs"), Foreign::Refused),
         row("GET /v1/status", get("/v1/status"), Foreign::Refused),
+        row("GET /metrics", get("/metrics"), Foreign::Refused),
     ]
 }
