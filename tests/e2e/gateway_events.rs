@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 53] = [
+pub(crate) const EVENTS: [&str; 62] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -47,6 +47,15 @@ pub(crate) const EVENTS: [&str; 53] = [
     "api-ai-anomalies",
     "api-ai-anomaly",
     "api-ai-trends",
+    "api-traces",
+    "api-trace",
+    "api-resolve-trace",
+    "api-trace-config",
+    "api-change-trace-config",
+    "api-run-traces",
+    "api-machine-status",
+    "api-machine-recent",
+    "api-run-machines",
     "api-config",
     "api-change-config",
     "api-customer-config",
@@ -168,6 +177,14 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-ai-anomalies" => ok(json!({ "/anomalies": [], "/nextCursor": null })),
         "api-ai-anomaly" => (404, json!({ "/code": "not_found" })),
         "api-ai-trends" => ok(json!({ "/totalAnomalies": 0, "/byType": {} })),
+        "api-traces" => ok(json!({ "/anomalies": [], "/next_cursor": null })),
+        "api-trace" | "api-resolve-trace" => (404, json!({ "/code": "not_found" })),
+        "api-machine-recent" => ok(json!({ "/anomalies": [], "/total": 0 })),
+        "api-trace-config"
+        | "api-change-trace-config"
+        | "api-run-traces"
+        | "api-machine-status"
+        | "api-run-machines" => (409, json!({ "/code": "no_sources" })),
         "api-config" => ok(json!({ "/config/mutes": [] })),
         "api-change-config" => ok(json!({
             "/config/metrics/api_calls/min_change": 100.0, "/updated_by": "local-admin",

@@ -13,6 +13,7 @@ mod api_incidents;
 mod api_input;
 mod api_lifecycle;
 mod api_limits;
+mod api_machines;
 mod api_operators;
 mod api_outages;
 mod api_periods;

@@ -32,6 +32,9 @@ pub struct About {
     /// Ids of events of the window that failed, or whose value is beyond the limit, at most [`About::MOST_EXAMPLES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
+    /// The ids of the first example, as those of an event.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub example_ids: BTreeMap<String, String>,
     /// The names of the entity and the ids of the examples, each once, at most [`About::MOST_AFFECTED`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected_entities: Vec<String>,
@@ -82,6 +85,7 @@ impl About {
         let affected = examples.iter().flat_map(|example| example.ids.values().cloned()).collect();
         Self {
             affected_entities: affected,
+            example_ids: examples.first().map(|example| example.ids.clone()).unwrap_or_default(),
             examples: examples.into_iter().map(|example| example.id).collect(),
             ..self
         }
@@ -114,6 +118,7 @@ mod tests {
         let entity = EntityPath::new(vec!["nightly".to_owned(), "load".to_owned()]).unwrap();
         let about = About::of("execution_nodes").with_examples((0..9).map(example));
         assert_eq!(about.examples, ["n-0", "n-1", "n-2", "n-3", "n-4"]);
+        assert_eq!(about.example_ids["execution_id"], "e-0");
         let about = about.of_entity(Some(&entity));
         assert_eq!(about.affected_entities, ["nightly", "load", "e-0", "e-1", "e-2", "e-3", "e-4"]);
         assert_eq!(about.clone().of_entity(Some(&entity)), about, "a second time changes nothing");

@@ -248,6 +248,37 @@ pub(crate) fn table(
             executions,
             &none,
         ),
+        row("GET /api/anomalies", get("/api/anomalies"), Foreign::Nobodys),
+        pair("GET /api/anomalies/{id}", "GET", &|id| format!("/api/anomalies/{id}"), executions, &none),
+        pair(
+            "PUT /api/anomalies/{id}/resolve",
+            "PUT",
+            &|id| format!("/api/anomalies/{id}/resolve"),
+            executions,
+            &json!({ "resolution_notes": "mine now" }),
+        ),
+        row("GET /api/anomaly-config", get("/api/anomaly-config"), Foreign::Refused),
+        row("PUT /api/anomaly-config", request("PUT", "/api/anomaly-config", &json!({})), Foreign::Refused),
+        row(
+            "POST /api/anomaly-detection/run",
+            request("POST", "/api/anomaly-detection/run", &json!({})),
+            Foreign::Refused,
+        ),
+        row(
+            "GET /api/v1/monitoring/anomaly/status",
+            get("/api/v1/monitoring/anomaly/status"),
+            Foreign::Refused,
+        ),
+        row(
+            "GET /api/v1/monitoring/anomaly/recent",
+            get("/api/v1/monitoring/anomaly/recent"),
+            Foreign::Nobodys,
+        ),
+        row(
+            "POST /api/v1/monitoring/anomaly/detect",
+            request("POST", "/api/v1/monitoring/anomaly/detect", &json!({})),
+            Foreign::Refused,
+        ),
         // A dry run of somebody else, and one that does not exist.
         pair(
             "GET /v1/feedback/{backtest_id}",

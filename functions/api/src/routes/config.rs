@@ -1,6 +1,7 @@
 //! The operators' policies: detectors, thresholds, floors, rules and mutes, for all customers or one.
 
 pub(super) mod mutes;
+pub(super) mod rules;
 mod schema;
 
 use std::sync::Arc;
