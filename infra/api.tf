@@ -59,6 +59,19 @@ locals {
     "GET /api/v1/ai/anomalies/trends"                                   = var.api_scopes.read
     "GET /api/v1/ai/anomalies/{id}"                                     = var.api_scopes.read
 
+    # The paths that tracing systems know.
+    "GET /api/anomalies"              = var.api_scopes.read
+    "GET /api/anomalies/{id}"         = var.api_scopes.read
+    "PUT /api/anomalies/{id}/resolve" = var.api_scopes.write
+    "GET /api/anomaly-config"         = var.api_scopes.admin
+    "PUT /api/anomaly-config"         = var.api_scopes.admin
+    "POST /api/anomaly-detection/run" = var.api_scopes.admin
+
+    # The paths that monitoring systems of machines know.
+    "GET /api/v1/monitoring/anomaly/status"  = var.api_scopes.admin
+    "GET /api/v1/monitoring/anomaly/recent"  = var.api_scopes.read
+    "POST /api/v1/monitoring/anomaly/detect" = var.api_scopes.admin
+
     "GET /v1/config"                         = var.api_scopes.admin
     "PUT /v1/config"                         = var.api_scopes.admin
     "GET /v1/config/customers/{customer_id}" = var.api_scopes.admin
@@ -74,6 +87,7 @@ locals {
     "GET /v1/backtests/{backtest_id}"   = var.api_scopes.admin
     "GET /v1/runs"                      = var.api_scopes.admin
     "GET /v1/status"                    = var.api_scopes.admin
+    "GET /metrics"                      = var.api_scopes.admin
   })
 
   # Slack and Telegram have no token. The function verifies Slack's signature and the secret of Telegram's webhook.

@@ -92,6 +92,15 @@ run "every_route_asks_for_its_scope" {
       "GET /api/v1/ai/anomalies"                                          = "JWT anomalies:read"
       "GET /api/v1/ai/anomalies/trends"                                   = "JWT anomalies:read"
       "GET /api/v1/ai/anomalies/{id}"                                     = "JWT anomalies:read"
+      "GET /api/anomalies"                                                = "JWT anomalies:read"
+      "GET /api/anomalies/{id}"                                           = "JWT anomalies:read"
+      "PUT /api/anomalies/{id}/resolve"                                   = "JWT anomalies:write"
+      "GET /api/anomaly-config"                                           = "JWT anomalies:admin"
+      "PUT /api/anomaly-config"                                           = "JWT anomalies:admin"
+      "POST /api/anomaly-detection/run"                                   = "JWT anomalies:admin"
+      "GET /api/v1/monitoring/anomaly/status"                             = "JWT anomalies:admin"
+      "GET /api/v1/monitoring/anomaly/recent"                             = "JWT anomalies:read"
+      "POST /api/v1/monitoring/anomaly/detect"                            = "JWT anomalies:admin"
       "GET /v1/config"                                                    = "JWT anomalies:admin"
       "PUT /v1/config"                                                    = "JWT anomalies:admin"
       "GET /v1/config/customers/{customer_id}"                            = "JWT anomalies:admin"
@@ -105,6 +114,7 @@ run "every_route_asks_for_its_scope" {
       "GET /v1/backtests/{backtest_id}"                                   = "JWT anomalies:admin"
       "GET /v1/runs"                                                      = "JWT anomalies:admin"
       "GET /v1/status"                                                    = "JWT anomalies:admin"
+      "GET /metrics"                                                      = "JWT anomalies:admin"
     }
     error_message = "The API must have exactly these routes, each with its one scope; only five are open."
   }

@@ -135,7 +135,19 @@ async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
             "POST /v1/sources/{source}/checks",
             "POST /api/v1/ai/check-anomalies",
         ];
-        let good = answer.status < 300 || (asking.contains(route) && answer.status == 503);
+        // The world has no traces and no machines. Their own tests have.
+        let without_source = [
+            "GET /api/anomalies/{id}",
+            "PUT /api/anomalies/{id}/resolve",
+            "GET /api/anomaly-config",
+            "PUT /api/anomaly-config",
+            "POST /api/anomaly-detection/run",
+            "GET /api/v1/monitoring/anomaly/status",
+            "POST /api/v1/monitoring/anomaly/detect",
+        ];
+        let good = answer.status < 300
+            || (asking.contains(route) && answer.status == 503)
+            || (without_source.contains(route) && [404, 409].contains(&answer.status));
         assert!(good, "{route}: {}", answer.text);
     }
     Ok(())

@@ -82,8 +82,8 @@ async fn a_run_on_demand_from_queue_to_result() -> Result<()> {
     ] {
         let (run_of, request) = starting.start(&body).await?;
         let record = json!({
-            "detection_id": run_of["detection_id"], "status": "queued", "dry_run": false, "customer_ids": customers,
-            "time": time, "requested_by": "operator", "requested_at": now,
+            "detection_id": run_of["detection_id"], "status": "queued", "dry_run": false, "source": "usage",
+            "customer_ids": customers, "time": time, "requested_by": "operator", "requested_at": now,
             "started_at": null, "finished_at": null, "run_id": null, "summary": null,
         });
         assert_eq!(run_of, record, "{body}");

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 52] = [
+pub(crate) const EVENTS: [&str; 62] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -47,6 +47,15 @@ pub(crate) const EVENTS: [&str; 52] = [
     "api-ai-anomalies",
     "api-ai-anomaly",
     "api-ai-trends",
+    "api-traces",
+    "api-trace",
+    "api-resolve-trace",
+    "api-trace-config",
+    "api-change-trace-config",
+    "api-run-traces",
+    "api-machine-status",
+    "api-machine-recent",
+    "api-run-machines",
     "api-config",
     "api-change-config",
     "api-customer-config",
@@ -60,6 +69,7 @@ pub(crate) const EVENTS: [&str; 52] = [
     "api-backtest",
     "api-runs",
     "api-status",
+    "api-prometheus",
     "api-dashboard",
     "api-dashboard-file",
     "api-dashboard-settings",
@@ -167,6 +177,14 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-ai-anomalies" => ok(json!({ "/anomalies": [], "/nextCursor": null })),
         "api-ai-anomaly" => (404, json!({ "/code": "not_found" })),
         "api-ai-trends" => ok(json!({ "/totalAnomalies": 0, "/byType": {} })),
+        "api-traces" => ok(json!({ "/anomalies": [], "/next_cursor": null })),
+        "api-trace" | "api-resolve-trace" => (404, json!({ "/code": "not_found" })),
+        "api-machine-recent" => ok(json!({ "/anomalies": [], "/total": 0 })),
+        "api-trace-config"
+        | "api-change-trace-config"
+        | "api-run-traces"
+        | "api-machine-status"
+        | "api-run-machines" => (409, json!({ "/code": "no_sources" })),
         "api-config" => ok(json!({ "/config/mutes": [] })),
         "api-change-config" => ok(json!({
             "/config/metrics/api_calls/min_change": 100.0, "/updated_by": "local-admin",
@@ -202,8 +220,8 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         "api-status" => ok(json!({
             "/pending_alerts": 0, "/sources/0/source": "usage", "/sources/0/reachable": true,
         })),
-        // A whole file is a text without pointers into it.
-        "api-dashboard" | "api-dashboard-file" => ok(json!({})),
+        // These are texts without pointers into them.
+        "api-dashboard" | "api-dashboard-file" | "api-prometheus" => ok(json!({})),
         "api-dashboard-settings" => {
             ok(json!({ "/client_id": "meterflow-dashboard", "/scopes/read": "anomalies:read" }))
         }
@@ -255,6 +273,7 @@ async fn every_event_of_the_api_does_what_its_name_says() -> Result<()> {
         let form = match name {
             "api-dashboard" => "text/html; charset=utf-8",
             "api-dashboard-file" => "text/javascript; charset=utf-8",
+            "api-prometheus" => "text/plain; version=0.0.4",
             _ if expected_status < 400 => "application/json",
             _ => "application/problem+json",
         };

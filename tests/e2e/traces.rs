@@ -1,5 +1,6 @@
 //! Traces in the collector's own table: slow, failing, silent and flooded operations, and clients that are up to something.
 
+mod api;
 mod layouts;
 
 use std::collections::BTreeSet;

@@ -16,6 +16,7 @@ pub mod kills;
 pub mod lambda;
 pub mod oracle;
 pub mod programs;
+pub mod prometheus;
 pub mod proxy;
 pub mod receiver;
 mod resources;

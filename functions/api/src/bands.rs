@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{Catalog, MetricSpec, Policies, Shard};
+use catalog::{Catalog, MetricRule, MetricSpec, Policies, Shard};
 use detection::ensemble::usual_range;
 use detection::incident::{self, Incident};
 use detection::model::Profile;
@@ -175,6 +175,7 @@ pub(crate) async fn of_rules(
     app: &App,
     series: Series<'_>,
     range: Range,
+    policies: &Policies,
     serving: &Serving,
 ) -> Result<Vec<Limits>, Problem> {
     let Series { source, spec, key } = series;
@@ -189,11 +190,16 @@ pub(crate) async fn of_rules(
             Err(error) => tries.again(error, false).await?,
         }
     };
-    Ok(limits(spec, &hours, range, length))
+    Ok(limits((spec, policies.rules(key, spec)), &hours, range, length))
 }
 
 /// The limits of each hour by the events of the `length` hours before it.
-fn limits(spec: &MetricSpec, hours: &[EventsOfHour], range: Range, length: i64) -> Vec<Limits> {
+fn limits(
+    (spec, rules): (&MetricSpec, &[MetricRule]),
+    hours: &[EventsOfHour],
+    range: Range,
+    length: i64,
+) -> Vec<Limits> {
     let by_hour: BTreeMap<Hour, &EventFigures> =
         hours.iter().map(|EventsOfHour { hour, figures }| (*hour, figures)).collect();
     let counts_events = spec.aggregate == catalog::Aggregate::Count;
@@ -210,7 +216,7 @@ fn limits(spec: &MetricSpec, hours: &[EventsOfHour], range: Range, length: i64) 
             counts: before.counts,
             events: by_hour.get(&hour).map_or(0, |figures| figures.events),
         };
-        let of_all = spec.rules.iter().map(|of| of.rule.limits(&past, counts_events));
+        let of_all = rules.iter().map(|of| of.rule.limits(&past, counts_events));
         let limits = of_all.reduce(Limits::and).unwrap_or_default();
         if let Some(figures) = by_hour.get(&hour) {
             before.add(figures);
@@ -288,7 +294,7 @@ mod tests {
             .map(|hour| of_hour(hour, if hour < 0 { 100.0 } else { 400.0 }, 5))
             .collect();
         let range = Range { first: first(), end: first().plus(LENGTH + 4) };
-        let found = limits(spec, &hours, range, LENGTH);
+        let found = limits((spec, &spec.rules), &hours, range, LENGTH);
         assert_eq!(found.len() as i64, LENGTH + 4);
         // 1.5 times the mean of what was before, and no hour is a part of its own past.
         let near = |place: usize, expected: f64| {
@@ -308,10 +314,10 @@ mod tests {
         let catalog = catalog("rate", "rate");
         let spec = catalog.find("m").unwrap();
         let range = Range { first: first(), end: first().plus(2) };
-        let found = limits(spec, &[of_hour(0, 1.0, 30)], range, LENGTH);
+        let found = limits((spec, &spec.rules), &[of_hour(0, 1.0, 30)], range, LENGTH);
         // The first hour has no past, and the second one no event.
         assert_eq!(found, [Limits::default(); 2]);
-        let found = limits(spec, &[of_hour(0, 1.0, 30), of_hour(1, 1.0, 30)], range, LENGTH);
+        let found = limits((spec, &spec.rules), &[of_hour(0, 1.0, 30), of_hour(1, 1.0, 30)], range, LENGTH);
         assert!(found[0].high.is_none() && found[1].high.is_some(), "{found:?}");
     }
 }

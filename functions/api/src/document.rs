@@ -46,13 +46,15 @@ padding if it contains `/`, `?` or the like, begins with `~`, or is `.` or `..`.
 unchanged.";
 
 /// The subjects of the routes, the most important first.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 12] = [
     ("checks", "Any customer's usage in any period, judged now"),
     ("anomalies", "Anomalies that the hourly runs found, and actions on them"),
     ("incidents", "One deviation over time, from its first anomaly to its end, and actions on it"),
     ("customers", "Usage of customers, and their usual values"),
     ("sources", "Sources with entities: what they are, what is usual for each, and checks of single events"),
     ("workflows", "Anomalies and usual figures of workflows, in the shapes of workflow systems"),
+    ("traces", "Anomalies of operations and clients of services, in the shapes of tracing systems"),
+    ("machines", "Anomalies of machines, in the shapes of monitoring systems"),
     ("settings", "Thresholds, floors and mutes"),
     ("runs", "The hourly runs, and runs on demand"),
     ("system", "The API itself and the metrics"),

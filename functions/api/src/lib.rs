@@ -52,6 +52,7 @@ mod detector_function;
 mod document;
 mod entity_text;
 mod error;
+mod exposition;
 pub mod gateway;
 mod hourly;
 mod limits;
@@ -149,6 +150,14 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::ai::list))
         .routes(routes!(routes::ai::trends))
         .routes(routes!(routes::ai::detail))
+        .routes(routes!(routes::traces::list))
+        .routes(routes!(routes::traces::detail))
+        .routes(routes!(routes::traces::resolve))
+        .routes(routes!(routes::trace_config::get, routes::trace_config::put))
+        .routes(routes!(routes::traces::run))
+        .routes(routes!(routes::machines::status))
+        .routes(routes!(routes::machines::recent))
+        .routes(routes!(routes::machines::detect))
         .routes(routes!(routes::system::metrics))
         .routes(routes!(routes::config::get_global, routes::config::put_global))
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))
@@ -161,6 +170,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::backtests::result))
         .routes(routes!(routes::runs::list))
         .routes(routes!(routes::status::status))
+        .routes(routes!(routes::prometheus::metrics))
         .routes(routes!(routes::dashboard::page))
         .routes(routes!(routes::dashboard::asset))
         .routes(routes!(routes::dashboard::settings))

@@ -198,7 +198,8 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
         let value = event.values.get(place).copied().flatten();
         let Past { before, beside } = &past[place];
         let raised = policies.raised(&key, &spec.name).map_or(1.0, |raised| raised.factor);
-        let verdict = rules::verdict(spec, Judged::Event(value), before, beside, raised);
+        let of = (spec, policies.rules(&key, spec));
+        let verdict = rules::verdict(of, Judged::Event(value), before, beside, raised);
         let metric = app.catalog.modelled().len() + place;
         let candidates = rules::of_verdict(&known, &key, metric, &verdict, &about);
         // An event that is as usual ends no incident: the hourly run does, which sees all events.

@@ -15,7 +15,8 @@ pub(crate) fn excess(
     opinion: &Opinion,
 ) -> Option<(f64, f64)> {
     let raised = policies.raised(&candidate.customer_id, &spec.name).map_or(1.0, |raised| raised.factor);
-    let rules: Vec<Rule> = spec.rules.iter().map(|of| of.rule).collect();
+    let of_metric = policies.rules(&candidate.customer_id, spec);
+    let rules: Vec<Rule> = of_metric.iter().map(|of| of.rule).collect();
     feedback::excess(opinion, candidate.explanation.as_deref(), &rules, raised)
 }
 

@@ -1,9 +1,10 @@
 //! Judges the metrics of entities that rules judge: the newest hour of all entities, or one event.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use anyhow::Context;
-use catalog::{Aggregate, MetricSpec};
+use catalog::{Aggregate, MetricRule, MetricSpec};
 use detection::incident::Seen;
 use detection::rules::{Attempts, Counts, Of, Rule};
 use detection::{About, CustomerId, Direction, Histogram, Reason, Severity, Verdict, Window};
@@ -56,6 +57,7 @@ pub(crate) async fn candidates(
     if catalog.ruled().is_empty() {
         return Ok(Vec::new());
     }
+    let started = Instant::now();
     let window = pass.app.newest(&pass.window);
     let hours = i64::from(pass.app.baseline().get()) * 24;
     let all =
@@ -77,12 +79,14 @@ pub(crate) async fn candidates(
         let raised = pass.policies.raised(&id, &spec.name).map_or(1.0, |raised| raised.factor);
         let incidents = known.of(id.as_str(), place);
         let is_active = |direction| incidents.is_active(direction);
-        let verdict = lasting(spec, figures, &all_beside.of(*metric, key), raised, is_active);
+        let rules = pass.policies.rules(&id, spec);
+        let verdict = lasting((spec, rules), figures, &all_beside.of(*metric, key), raised, is_active);
         note(usage, spec, &verdict);
         let about = About::of_events(catalog.name(), now.events, now.bad);
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
     }
     examples::add(pass, window, &mut candidates).await;
+    figures.clickhouse_time += started.elapsed();
     // Models may have counted the same ones.
     usage.customers = usage.customers.max(entities.len() as u64);
     Ok(candidates)
@@ -179,9 +183,10 @@ pub(crate) fn needs_outcomes(spec: &MetricSpec) -> bool {
 
 /// What a metric's rules say together: the most severe anomaly, or else that all is as usual if any of them can tell.
 ///
+/// * `rules`: those of the metric, as the policies have them.
 /// * `raised`: how many times their limits feedback asks for.
 pub(crate) fn verdict(
-    spec: &MetricSpec,
+    (spec, rules): (&MetricSpec, &[MetricRule]),
     judged: Judged<'_>,
     before: &EventFigures,
     beside: &Beside,
@@ -189,7 +194,7 @@ pub(crate) fn verdict(
 ) -> Verdict {
     let of_rule =
         |rule: &Rule| of_rule(spec, rule, judged, before, beside).map(|verdict| rule.raised(verdict, raised));
-    let verdicts = spec.rules.iter().filter_map(|of| of_rule(&of.rule));
+    let verdicts = rules.iter().filter_map(|of| of_rule(&of.rule));
     verdicts.max_by_key(weight).unwrap_or(NO_DATA)
 }
 
@@ -266,6 +271,9 @@ fn of_rule(
             Some(match (past::level(spec, now), beside.values()) {
                 (None, _) => NO_DATA,
                 (Some(_), None) => Verdict::Undetermined(Reason::InsufficientData),
+                (Some(_), Some(_)) if now.events < rule.min_events => {
+                    Verdict::Undetermined(Reason::InsufficientData)
+                }
                 (Some(value), Some(past)) => rule.judge(value, &past, spec.aggregate == Aggregate::Count),
             })
         }

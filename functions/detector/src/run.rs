@@ -88,7 +88,11 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     figures.completed = result.is_ok() && is_of_the_schedule && app.source().is_none();
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, request, &run_id, &figures, &result);
-    let result = result.map(|summary| RunSummary { duration_ms: millis(figures.duration), ..summary });
+    let result = result.map(|summary| RunSummary {
+        duration_ms: millis(figures.duration),
+        reading_ms: millis(figures.clickhouse_time),
+        ..summary
+    });
     note(app.store_end(request, &run_id, result.as_ref().ok()), "the end of the run is not noted").await;
     result
 }

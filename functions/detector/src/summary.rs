@@ -42,6 +42,9 @@ pub struct RunSummary {
     pub broken_windows: u64,
     pub window: WindowTimes,
     pub duration_ms: u64,
+    /// How long reading took: queries of ClickHouse with the judging that goes on meanwhile.
+    #[serde(default)]
+    pub reading_ms: u64,
     pub customers: u64,
     /// The shard of the run. All counts are of this shard. Absent for a run of all customers.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
@@ -111,6 +114,7 @@ pub(crate) fn of_run(
         broken_windows: figures.broken_windows,
         window: WindowTimes { start: window.start(), end: window.end() },
         duration_ms: 0,
+        reading_ms: 0,
         customers: figures.customers,
         shard: request.shard,
         run_id: writer.run_id.to_owned(),

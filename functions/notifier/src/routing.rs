@@ -92,6 +92,19 @@ mod tests {
         assert_eq!(names(json!([]), json!({ "event": "confirmed" })), "billing q slack teams telegram");
     }
 
+    /// What a tracing system calls high is critical here.
+    #[test]
+    fn a_high_anomaly_of_traces_reaches_telegram_without_any_route() {
+        let trace = |severity: &str| {
+            json!({
+                "severity": severity, "metric": "trace_error_rate", "source": "traces", "customer_id": "acme",
+                "entity": "shop / POST /orders", "anomaly_type": "high_error_rate",
+            })
+        };
+        let reached = |severity| names(json!([]), trace(severity)).contains("telegram");
+        assert!(reached("critical") && !reached("warning"));
+    }
+
     #[test]
     fn routes_add_up_and_replace_the_defaults() {
         let routes = json!([

@@ -19,5 +19,7 @@ pub use detection_config::DetectionConfig;
 pub use expression::is_identifier;
 pub use fingerprint::fingerprint_sql;
 pub use incident_config::IncidentConfig;
-pub use policies::{Policies, PolicyRefusal, Said, StoredPolicy, validate, without_unknown_metrics};
+pub use policies::{
+    Policies, PolicyRefusal, Said, StoredPolicy, validate, validate_rules, without_unknown_metrics,
+};
 pub use shard::{BUCKETS, Shard, ShardError};

@@ -9,12 +9,14 @@ use detection::{CustomerId, Hour, MetricName, Mute, Policy, PolicyError, Quota, 
 use jiff::Timestamp;
 
 use crate::catalog::ADDS_UP;
-use crate::{Catalog, MetricSpec};
+use crate::{Catalog, MetricRule, MetricSpec};
 
 mod budgets;
 mod feedback;
+mod rules;
 
 pub use feedback::Said;
+pub use rules::validate_rules;
 
 /// A policy as it is stored. Version 0 is the empty policy that nobody has written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +47,8 @@ struct Resolved {
     settings: Vec<Settings>,
     /// The same of budgets, or nothing without any.
     budgets: Vec<Option<Quota>>,
+    /// The rules of the metrics whose rules differ from those of the catalog.
+    rules: rules::Changed,
     policy: Policy,
 }
 
@@ -59,6 +63,7 @@ impl Policies {
         let settings = kept_where_wrong(catalog, &global.policy, settings, "all customers");
         let global = Resolved {
             budgets: budgets::resolve(catalog, &settings, &global.policy, None, "all customers"),
+            rules: rules::resolve(catalog, &global.policy, &rules::Changed::new(), "all customers"),
             settings,
             version: global.version.to_string(),
             policy: global.policy,
@@ -68,6 +73,7 @@ impl Policies {
             let settings = kept_where_wrong(catalog, policy, &global.settings, of);
             let resolved = Resolved {
                 budgets: budgets::resolve(catalog, &settings, policy, Some(&global.policy), of),
+                rules: rules::resolve(catalog, policy, &global.rules, of),
                 settings,
                 version: format!("{}.{}", global.version, stored.version),
                 policy: stored.policy,
@@ -96,6 +102,16 @@ impl Policies {
     /// The settings of a customer's metrics, in the order of the catalog, with thresholds that feedback has raised.
     pub fn settings(&self, customer: &CustomerId) -> &[Settings] {
         self.heard.settings(customer).unwrap_or(&self.of(customer).settings)
+    }
+
+    /// The rules of a metric for a customer or an entity.
+    pub fn rules<'a>(&'a self, key: &CustomerId, spec: &'a MetricSpec) -> &'a [MetricRule] {
+        self.of(key).rules.get(&spec.name).unwrap_or(&spec.rules)
+    }
+
+    /// The rules of a metric for customers without a policy of their own.
+    pub fn rules_of_all<'a>(&'a self, spec: &'a MetricSpec) -> &'a [MetricRule] {
+        self.global.rules.get(&spec.name).unwrap_or(&spec.rules)
     }
 
     /// The declared time zone of a customer.
@@ -158,6 +174,9 @@ impl Policies {
 
     /// The customer's own policy. It holds for all of the customer's entities.
     fn own(&self, customer: &CustomerId) -> Option<&Resolved> {
+        if self.customers.is_empty() {
+            return None;
+        }
         if self.has_entities { self.customers.get(&customer.split().0) } else { self.customers.get(customer) }
     }
 }
@@ -186,6 +205,8 @@ pub enum PolicyRefusal {
     UnknownMutedMetric { index: usize, metric: MetricName, known: String },
     #[error("metrics.{metric}: `price` {}", ADDS_UP)]
     Price { metric: MetricName },
+    #[error("rules.{metric}: {reason}")]
+    Rules { metric: MetricName, reason: String },
     #[error("budgets.{metric}: the catalog has no such metric; it has {known}")]
     UnknownBudget { metric: MetricName, known: String },
     #[error("budgets.{metric}: a budget {needs}")]
@@ -217,6 +238,7 @@ pub fn validate(
     policy.validate_delay()?;
     let changed = catalog.metrics().iter().zip(settings).map(|(spec, base)| under(policy, spec, base));
     let changed: Vec<Settings> = changed.collect::<Result<_, _>>()?;
+    rules::validate(catalog, policy)?;
     budgets::validate(catalog, &changed, policy, known)?;
     Ok(changed)
 }
@@ -245,6 +267,13 @@ pub fn without_unknown_metrics(catalog: &Catalog, policy: &Policy) -> (Policy, V
         let keep = is_known(metric);
         if !keep {
             unknown.push(format!("budgets.{metric}"));
+        }
+        keep
+    });
+    known.rules.retain(|metric, _| {
+        let keep = catalog.find(metric.as_str()).is_some();
+        if !keep {
+            unknown.push(format!("rules.{metric}"));
         }
         keep
     });

@@ -107,7 +107,7 @@ pub use money::{Cost, Costs, Currency, Price, WindowCost};
 pub use names::{CustomerId, EntityPath, MetricName, NameError};
 pub use opinion::{Detail, Expected, Opinion, SecondOpinion};
 pub use policy::{Mute, Override, Policy, PolicyError, Recurrence};
-pub use rules::{Counts, Rule, RuleError};
+pub use rules::{Counts, Rule, RuleChangeError, RuleChanges, RuleError};
 pub use sensitivity::Sensitivity;
 pub use series::{Missing, Series};
 pub use settings::Settings;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::{Budget, BudgetFault};
 use crate::hour::Hour;
+use crate::rules::RuleChanges;
 use crate::{Detectors, MetricName, Sensitivity, Settings, SettingsError, Thresholds, TimeZone, Window};
 
 pub use mute::Mute;
@@ -38,6 +39,9 @@ pub struct Policy {
     /// Detectors, thresholds and floors by metric. An entry of a metric wins over that of all metrics.
     #[serde(default)]
     pub metrics: BTreeMap<MetricName, Override>,
+    /// Changes of rules by metric. Those of a customer's policy come on top of those of all customers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<MetricName, RuleChanges>,
     /// Quotas of a calendar month by metric. An entry of a customer's policy wins over that of all customers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub budgets: BTreeMap<MetricName, Budget>,

@@ -9,12 +9,13 @@
 //! score is the normal quantile of the probability where it has one. Elsewhere it says how many times a limit the value
 //! is: from 1 on beyond an upper limit, from -1 on beyond a lower one.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Verdict;
 
 mod binomial;
 mod burst;
+mod changes;
 mod deviation;
 mod error;
 mod growth;
@@ -33,6 +34,7 @@ mod testing;
 mod threshold;
 
 pub use burst::{Attempts, Burst};
+pub use changes::{RuleChangeError, RuleChanges};
 pub use deviation::Deviation;
 pub use error::RuleError;
 pub use growth::DistinctGrowth;
@@ -48,7 +50,7 @@ pub use threshold::{Side, Threshold};
 
 /// A rule as a file writes it: its `type` and its parameters, of which each has a default. [`Rule::validate`]
 /// checks them.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Rule {

@@ -20,6 +20,12 @@ pub struct CountedAnomaly {
     pub direction: Direction,
     #[serde(rename = "type")]
     pub kind: String,
+    /// The detector or rule that decided. `None` in items of earlier versions.
+    #[serde(default)]
+    pub detector: Option<String>,
+    /// How sure it is, from 0 to 1. `None` where nothing is known of chance.
+    #[serde(default)]
+    pub confidence: Option<f64>,
 }
 
 impl AnomalyStore {
@@ -40,7 +46,9 @@ impl AnomalyStore {
         let queries = days
             .map(|query| {
                 query
-                    .projection_expression("detected_at, customer_id, metric, severity, direction, #type")
+                    .projection_expression(
+                        "detected_at, customer_id, metric, severity, direction, detector, confidence, #type",
+                    )
                     .expression_attribute_names("#type", "type")
             })
             .collect();

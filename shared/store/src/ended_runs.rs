@@ -38,28 +38,42 @@ impl AnomalyStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<LastRun>, StoreError> {
-        let of_each = sources.iter().map(|source| self.ended_runs_of(source, before, limit, now));
+        let of_each = sources.iter().map(|source| self.ended_runs_of(source, (None, before), limit, now));
         let mut runs = try_join_all(of_each).await?.concat();
         runs.sort_by(|a, b| (b.finished_at, &b.run_id).cmp(&(a.finished_at, &a.run_id)));
         runs.truncate(limit);
         Ok(runs)
     }
 
+    /// The runs of a source that ended at `from` or later, newest first.
+    ///
+    /// * `from`: in Unix milliseconds.
+    pub async fn runs_since(
+        &self,
+        source: &str,
+        from: i64,
+        now: Timestamp,
+    ) -> Result<Vec<LastRun>, StoreError> {
+        let before = now.as_millisecond().saturating_add(1);
+        self.ended_runs_of(source, (Some(from), before), usize::MAX, now).await
+    }
+
     async fn ended_runs_of(
         &self,
         source: &str,
-        before: i64,
+        (from, before): (Option<i64>, i64),
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<LastRun>, StoreError> {
         // A key without the run's id at its end lies before all keys of its millisecond.
         let keys::Key { pk, sk } = keys::ended_run(source, before, "");
+        let first = from.map_or_else(|| ENDED_PREFIX.to_owned(), |from| keys::ended_run(source, from, "").sk);
         let query = Conditions::alive(now)
             .filter(self.client.query().table_name(&self.table))
             .scan_index_forward(false)
             .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
             .expression_attribute_values(":pk", AttributeValue::S(pk))
-            .expression_attribute_values(":first", AttributeValue::S(ENDED_PREFIX.to_owned()))
+            .expression_attribute_values(":first", AttributeValue::S(first))
             .expression_attribute_values(":last", AttributeValue::S(sk));
         let mut items = query.into_paginator().items().send();
         let mut runs = Vec::new();

@@ -22,6 +22,9 @@ pub struct DetectionRun {
     pub detection_id: String,
     pub status: RunStatus,
     pub dry_run: bool,
+    /// The source with entities that it judges. `None` for the usage of customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The customers of the run. An empty list means all.
     #[serde(default)]
     pub customer_ids: Vec<CustomerId>,

@@ -248,6 +248,37 @@ pub(crate) fn table(
             executions,
             &none,
         ),
+        row("GET /api/anomalies", get("/api/anomalies"), Foreign::Nobodys),
+        pair("GET /api/anomalies/{id}", "GET", &|id| format!("/api/anomalies/{id}"), executions, &none),
+        pair(
+            "PUT /api/anomalies/{id}/resolve",
+            "PUT",
+            &|id| format!("/api/anomalies/{id}/resolve"),
+            executions,
+            &json!({ "resolution_notes": "mine now" }),
+        ),
+        row("GET /api/anomaly-config", get("/api/anomaly-config"), Foreign::Refused),
+        row("PUT /api/anomaly-config", request("PUT", "/api/anomaly-config", &json!({})), Foreign::Refused),
+        row(
+            "POST /api/anomaly-detection/run",
+            request("POST", "/api/anomaly-detection/run", &json!({})),
+            Foreign::Refused,
+        ),
+        row(
+            "GET /api/v1/monitoring/anomaly/status",
+            get("/api/v1/monitoring/anomaly/status"),
+            Foreign::Refused,
+        ),
+        row(
+            "GET /api/v1/monitoring/anomaly/recent",
+            get("/api/v1/monitoring/anomaly/recent"),
+            Foreign::Nobodys,
+        ),
+        row(
+            "POST /api/v1/monitoring/anomaly/detect",
+            request("POST", "/api/v1/monitoring/anomaly/detect", &json!({})),
+            Foreign::Refused,
+        ),
         // A dry run of somebody else, and one that does not exist.
         pair(
             "GET /v1/feedback/{backtest_id}",
@@ -281,5 +312,6 @@ pub(crate) fn table(
         row("GET /v1/backtests/{backtest_id}", get(&format!("/v1/backtests/{backtest}")), Foreign::Refused),
         row("GET /v1/runs", get("/v1/runs"), Foreign::Refused),
         row("GET /v1/status", get("/v1/status"), Foreign::Refused),
+        row("GET /metrics", get("/metrics"), Foreign::Refused),
     ]
 }

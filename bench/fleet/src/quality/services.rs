@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use catalog::{Catalog, MetricRule};
-use detection::rules::{Counts, Percentile, Persistence, Rate, Rule};
-use detection::{Baseline, Histogram, Verdict};
+use detection::rules::{Counts, Persistence, Rate, Rule};
+use detection::{Baseline, Histogram, Reason, Verdict};
 
 use super::share::Share;
 
@@ -42,7 +42,7 @@ pub struct Issue {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judge {
     /// Rules of latency, each with the number of windows that it takes.
-    Latency(Vec<(Percentile, Persistence)>),
+    Latency(Vec<MetricRule>),
     Failures(Rate),
     /// The 95th percentile of a window is three standard deviations above the mean of those of the baseline.
     LatencyZ3,
@@ -97,25 +97,21 @@ impl Judge {
     /// When the preset lacks one.
     pub fn of_preset() -> Result<[Self; 2]> {
         let catalog = Catalog::from_files("preset:traces_otel")?;
-        let latency = rules(&catalog, "trace_latency")?.iter().filter_map(|of| match &of.rule {
-            Rule::Percentile(percentile) => Some((*percentile, of.lasting)),
-            _ => None,
-        });
+        let latency = rules(&catalog, "trace_latency")?.to_vec();
         let rate = rules(&catalog, "trace_error_rate")?.iter().find_map(|of| match &of.rule {
             Rule::Rate(rate) => Some(*rate),
             _ => None,
         });
         let rate = rate.context("the metric trace_error_rate of the preset has no rate rule")?;
-        Ok([Self::Latency(latency.collect()), Self::Failures(rate)])
+        Ok([Self::Latency(latency), Self::Failures(rate)])
     }
 
     /// Whether each window is told. `None` where there is no verdict.
     fn tells(&self, past: &Past, windows: &[Window]) -> Vec<Option<bool>> {
         match self {
             Self::Latency(rules) => {
-                let of_rules = rules.iter().map(|(rule, lasting)| {
-                    let verdicts =
-                        windows.iter().map(|window| rule.judge_window(&window.latency, &past.latency));
+                let of_rules = rules.iter().map(|MetricRule { rule, lasting }| {
+                    let verdicts = windows.iter().map(|window| past.latency_by(rule, window));
                     lasting_flags(*lasting, &verdicts.map(|verdict| flag(&verdict)).collect::<Vec<_>>())
                 });
                 let of_rules: Vec<Vec<Option<bool>>> = of_rules.collect();
@@ -145,6 +141,17 @@ impl Window {
 }
 
 impl Past {
+    /// What a rule says of the latency of a window. No other rules judge latency.
+    fn latency_by(&self, rule: &Rule, window: &Window) -> Verdict {
+        match (rule, window.p95(), &self.percentiles) {
+            (Rule::Percentile(rule), ..) => rule.judge_window(&window.latency, &self.latency),
+            (Rule::Deviation(rule), Some(p95), Some(past)) if window.requests >= rule.min_events => {
+                rule.judge(p95, past, false)
+            }
+            _ => Verdict::Undetermined(Reason::InsufficientData),
+        }
+    }
+
     fn of(windows: &[Window]) -> Self {
         let mut latency = Histogram::default();
         let mut counts = Counts::default();

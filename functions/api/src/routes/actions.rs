@@ -30,10 +30,12 @@ pub(crate) struct Note {
 
 impl Note {
     /// A note as a history keeps it.
-    pub(crate) fn kept(note: Option<String>) -> Result<Option<String>, Problem> {
+    ///
+    /// * `field`: its name in the request.
+    pub(crate) fn kept(note: Option<String>, field: &str) -> Result<Option<String>, Problem> {
         if note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE_CHARACTERS) {
-            let detail = format!("note must have at most {MAX_NOTE_CHARACTERS} characters");
-            return Err(Problem::invalid("note", detail));
+            let detail = format!("{field} must have at most {MAX_NOTE_CHARACTERS} characters");
+            return Err(Problem::invalid(field, detail));
         }
         Ok(note.filter(|note| !note.is_empty()))
     }
@@ -49,7 +51,7 @@ impl Note {
             action: action.into(),
             actor: caller.actor.clone(),
             at: now.as_millisecond(),
-            note: Self::kept(self.note)?,
+            note: Self::kept(self.note, "note")?,
             by_customer: caller.is_customer(),
         })
     }
@@ -78,15 +80,16 @@ pub(crate) struct ActionRequest {
 }
 
 impl ActionRequest {
-    /// A request by a button in a chat.
-    pub(crate) fn by_button(
+    /// A request by a button in a chat, or by another route.
+    pub(crate) fn new(
         app: &Arc<App>,
         caller: Caller,
         serving: &Serving,
         id: String,
+        note: Option<String>,
     ) -> Result<Self, Problem> {
         let (app, serving) = (Arc::clone(app), serving.clone());
-        Ok(Self { now: app.now()?, app, caller, serving, id, note: Note::default() })
+        Ok(Self { now: app.now()?, app, caller, serving, id, note: Note { note } })
     }
 
     /// Carries out the action, and answers the object as it is now.

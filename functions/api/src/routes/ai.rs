@@ -16,13 +16,13 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::access::{Caller, Reader, Responder};
 use crate::answer::Serving;
-use crate::cursor::{self, Place};
 use crate::error::{Code, Problem};
 use crate::limits::within_limits;
 use crate::listed::{self, SeverityWord};
 use crate::params::{Body, InPath, Query};
 use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable};
-use crate::routes::anomalies::{resume, visible};
+use crate::routes::anomalies::visible;
+use crate::routes::anomaly_pages::{Page, page};
 use crate::routes::event_checks;
 use crate::routes::trends::Tally;
 use crate::times;
@@ -163,24 +163,13 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Json<AiAnomalies>, Problem> {
     let query = query.only(&[&FILTERS[..], &["limit", "cursor"]].concat())?.with_texts();
-    let limit = query.number("limit", 1..=100, 20)?;
     let metrics = metrics(&app);
-    let mut filter = filter(&caller, &query, &metrics)?;
+    let filter = filter(&caller, &query, &metrics)?;
     times::in_range(filter.from, filter.until, query.now(), ("from", "to"))?;
-    let binding = binding(&caller, &query);
-    let after = match query.text("cursor") {
-        None => None,
-        Some(text) => Some(resume(text, &binding, &mut filter, &metrics)?),
-    };
-    if metrics.is_empty() {
-        return Ok(Json(AiAnomalies { anomalies: Vec::new(), next_cursor: None }));
-    }
-    let page =
-        app.store.list(&filter, &metrics, after.as_ref(), limit, query.now(), serving.deadline).await?;
-    let (from, until) = filter.bounds();
-    let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
-    let anomalies = page.items.into_iter().filter_map(AiAnomaly::of).collect();
-    Ok(Json(AiAnomalies { anomalies, next_cursor: next.transpose()? }))
+    let Page { items, next_cursor } =
+        page(&app, &serving, &query, filter, &metrics, &binding(&caller, &query)).await?;
+    let anomalies = items.into_iter().filter_map(AiAnomaly::of).collect();
+    Ok(Json(AiAnomalies { anomalies, next_cursor }))
 }
 
 /// Count anomalies of executions

@@ -8,12 +8,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use catalog::MetricSpec;
-use detection::{
-    Age, AnomalyId, AnomalyKind, AnomalyPlace, Baseline, Direction, MetricName, State as Stand, Window,
-};
+use detection::{Age, AnomalyId, AnomalyKind, AnomalyPlace, Baseline, Direction, State as Stand, Window};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use store::{AnomalyFilter, AnomalyItem, AnomalyPosition};
+use store::{AnomalyFilter, AnomalyItem};
 use utoipa::ToSchema;
 use warehouse::usage::UsageStep;
 
@@ -22,12 +20,12 @@ use crate::access::{Caller, Reader};
 use crate::answer::Serving;
 use crate::checking::{Usage, corrections, steps, usage_of};
 use crate::csv_list;
-use crate::cursor::{self, Place};
 use crate::error::Problem;
 use crate::limits::{cost_of_hours, cost_of_window, within_limits};
 use crate::listed::{self, SeverityWord};
 use crate::params::{InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, Unavailable};
+use crate::routes::anomaly_pages::{Page, page};
 use crate::times;
 use crate::views::{AnomalyView, BaselineView, Period};
 
@@ -190,20 +188,11 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Response, Problem> {
     let query = query.only(&[&FILTERS[..], &["limit", "cursor"]].concat())?;
-    let (metrics, limit) = (listed::all_metrics(&app), query.number("limit", 1..=100, 20)?);
-    let (mut filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
-    let after = match query.text("cursor") {
-        None => None,
-        Some(text) => Some(resume(text, &binding, &mut filter, &metrics)?),
-    };
-    let page =
-        app.store.list(&filter, &metrics, after.as_ref(), limit, query.now(), serving.deadline).await?;
-    let (from, until) = filter.bounds();
-    let next = page.next.map(|after| cursor::encode(Place { after, from, until }, &binding));
-    let list = Anomalies {
-        anomalies: page.items.into_iter().map(|item| AnomalyView::in_list(item, &caller)).collect(),
-        next_cursor: next.transpose()?,
-    };
+    let (filter, binding) = (filter(&app, &caller, &query)?, binding(&caller, &query));
+    let Page { items, next_cursor } =
+        page(&app, &serving, &query, filter, &listed::all_metrics(&app), &binding).await?;
+    let anomalies = items.into_iter().map(|item| AnomalyView::in_list(item, &caller)).collect();
+    let list = Anomalies { anomalies, next_cursor };
     csv_list::list(&headers, list, |list| &list.anomalies, |list| list.next_cursor.as_deref(), &COLUMNS)
 }
 
@@ -242,21 +231,6 @@ pub(crate) async fn detail(
         None => (Vec::new(), Vec::new()),
     };
     Ok(Json(AnomalyDetail { anomaly: AnomalyView::of(item, &caller), baseline_windows, hours }))
-}
-
-/// Continues a list, in the bounds that it began with.
-pub(crate) fn resume(
-    cursor: &str,
-    binding: &str,
-    filter: &mut AnomalyFilter,
-    metrics: &[MetricName],
-) -> Result<AnomalyPosition, Problem> {
-    let Place { after, from, until } = cursor::decode::<AnomalyPosition>(cursor, binding)?;
-    let at = |ms: i64| Timestamp::from_millisecond(ms).map_err(|_| cursor::refused());
-    (filter.from, filter.until) = (Some(at(from)?), Some(at(until)?));
-    let listed =
-        filter.customer.as_ref().map_or(metrics.contains(&after.metric), |own| *own == after.customer_id);
-    if listed { Ok(after) } else { Err(cursor::refused()) }
 }
 
 /// The place in an anomaly's id, if the caller may see the anomaly. An invalid id is answered like a missing one.

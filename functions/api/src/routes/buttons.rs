@@ -85,7 +85,7 @@ async fn decide(
     caller: Caller,
     action: Action,
 ) -> Result<IncidentItem, Problem> {
-    let mut request = ActionRequest::by_button(app, caller, serving, press.incident_id.clone())?;
+    let mut request = ActionRequest::new(app, caller, serving, press.incident_id.clone(), None)?;
     request.carry_out(action).await
 }
 

@@ -1,6 +1,7 @@
-//! The operators' policies: detectors, thresholds, floors and mutes, for all customers or one.
+//! The operators' policies: detectors, thresholds, floors, rules and mutes, for all customers or one.
 
 pub(super) mod mutes;
+pub(super) mod rules;
 mod schema;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use catalog::{Policies, Shard, StoredPolicy, validate, without_unknown_metrics};
+use catalog::{Policies, Shard, StoredPolicy, validate, validate_rules, without_unknown_metrics};
 use detection::{CustomerId, Policy, Settings};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -130,17 +131,7 @@ pub(crate) async fn put_global(
                       delays the runs for all";
         return Err(Problem::invalid("window_delay_hours", detail));
     }
-    let (global, customers) = app.store.policies().await?;
-    let (settings, mut remarks) = checked(&app, &app.settings, &policy, &global.policy)?;
-    // A customer's own policy was checked beside another policy for all customers. The two must fit together now as
-    // well.
-    for (customer, own) in customers {
-        let (known, unknown) = without_unknown_metrics(&app.catalog, &own.policy);
-        let of = format!("the policy of the customer {:?}", customer.as_str());
-        validate(&app.catalog, &settings, &known)
-            .map_err(|error| Problem::invalid("metrics", format!("it does not fit {of}: {error}")))?;
-        remarks.extend(unknown.iter().map(|place| Remark::unknown_metric(&of, place)));
-    }
+    let remarks = checked_for_all(&app, &policy).await?;
     put(&app, None, &policy, seen, &caller, remarks).await
 }
 
@@ -210,8 +201,9 @@ pub(crate) async fn put_customer(
     // A fault in the policy for all customers is not this request's fault. That policy is left out here, as in the
     // runs.
     let (global, own) = futures::try_join!(app.store.policy(None), app.store.policy(Some(&customer)))?;
-    let global = Policies::resolve(&app.catalog, &app.settings, global, Vec::new());
-    let (_, mut remarks) = checked(&app, global.settings(&customer), &policy, &own.policy)?;
+    let of_all = Policies::resolve(&app.catalog, &app.settings, global.clone(), Vec::new());
+    let (_, mut remarks) = checked(&app, of_all.settings(&customer), &policy, &own.policy)?;
+    checked_beside(&app, &global.policy, &policy)?;
     remarks.extend(usage_remark(&app, &customer, query.now(), &serving).await?);
     put(&app, Some(&customer), &policy, seen, &caller, remarks).await
 }
@@ -288,6 +280,30 @@ fn checked(
     })?;
     let remarks = unknown.iter().map(|place| Remark::unknown_metric("this policy", place)).collect();
     Ok((settings, remarks))
+}
+
+/// The remarks about a policy for all customers, if it holds: by itself, and together with those of single customers.
+async fn checked_for_all(app: &App, policy: &Policy) -> Result<Vec<Remark>, Problem> {
+    let (global, customers) = app.store.policies().await?;
+    let (settings, mut remarks) = checked(app, &app.settings, policy, &global.policy)?;
+    // A customer's own policy was checked beside another policy for all customers. The two must fit together now as
+    // well.
+    for (customer, own) in customers {
+        let (known, unknown) = without_unknown_metrics(&app.catalog, &own.policy);
+        let of = format!("the policy of the customer {:?}", customer.as_str());
+        validate(&app.catalog, &settings, &known)
+            .map_err(|error| Problem::invalid("metrics", format!("it does not fit {of}: {error}")))?;
+        validate_rules(&app.catalog, policy, &known)
+            .map_err(|error| Problem::invalid("rules", format!("it does not fit {of}: {error}")))?;
+        remarks.extend(unknown.iter().map(|place| Remark::unknown_metric(&of, place)));
+    }
+    Ok(remarks)
+}
+
+/// Refuses changes of rules that do not fit those of the policy for all customers.
+fn checked_beside(app: &App, global: &Policy, own: &Policy) -> Result<(), Problem> {
+    let (own, _) = without_unknown_metrics(&app.catalog, own);
+    validate_rules(&app.catalog, global, &own).map_err(|error| Problem::invalid("rules", error.to_string()))
 }
 
 /// The version in `If-Match`, in the form of the ETag.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use catalog::{Catalog, USAGE};
 use detection::CustomerId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::access::Operator;
+use crate::access::{Caller, Operator};
 use crate::error::Problem;
+use crate::listed;
 use crate::params::{self, Body, InPath, Query};
 use crate::refusals::{Forbidden, Invalid, NotFound, TooLarge, Unavailable};
 use crate::times::TimeInBody;
@@ -44,7 +46,11 @@ pub(crate) struct DetectionRequest {
     #[serde(default)]
     #[schema(example = true)]
     dry_run: bool,
-    /// Only these customers, at most 100. Absent: all.
+    /// The source whose entities are judged. Absent: the usage of customers.
+    #[serde(default)]
+    #[schema(example = "traces")]
+    source: Option<String>,
+    /// Only these customers, at most 100. Absent: all. Not together with `source`.
     #[serde(default)]
     #[schema(min_items = 1, max_items = 100, example = json!(["cust_0001"]))]
     customer_ids: Option<Vec<String>>,
@@ -56,6 +62,9 @@ pub(crate) struct Detection {
     pub detection_id: String,
     pub status: StatusView,
     pub dry_run: bool,
+    /// The source that is judged; `usage` is that of customers.
+    #[schema(example = "usage")]
+    pub source: String,
     /// Null: all customers.
     #[schema(required = true)]
     pub customer_ids: Option<Vec<String>>,
@@ -115,18 +124,49 @@ pub(crate) async fn start(
     Body(request): Body<DetectionRequest>,
 ) -> Result<Response, Problem> {
     let now = query.only(&[])?.now();
-    let time = request.time.as_ref().map(|time| time.read("time", now)).transpose()?.unwrap_or(now);
+    let time = time_of(request.time.as_ref(), now)?;
+    let source = request.source.as_deref().map(|name| listed::source(&app, name)).transpose()?;
+    let of_source = source.filter(|source| source.entities().is_some());
+    if of_source.is_some() && request.customer_ids.is_some() {
+        let detail =
+            "customer_ids and source exclude each other: a run of a source is for all of its entities";
+        return Err(Problem::invalid("customer_ids", detail));
+    }
+    let customers = customers(request.customer_ids)?;
+    let run = begin(&app, &caller, (now, time), request.dry_run, customers, of_source).await?;
+    let place = format!("/v1/detections/{}", run.detection_id);
+    Ok(accepted(&place, Detection::at(now, run)))
+}
+
+/// The time that a run is asked for.
+pub(super) fn time_of(asked_for: Option<&TimeInBody>, now: Timestamp) -> Result<Timestamp, Problem> {
+    let time = asked_for.map(|time| time.read("time", now)).transpose()?.unwrap_or(now);
     // In a window that is still open, every customer's usage looks like a drop.
     if time > now {
         return Err(Problem::invalid("time", "`time` must not be in the future: its window is not over yet"));
     }
+    Ok(time)
+}
+
+/// Notes a run, and hands it to the detector.
+///
+/// * `source`: one with entities. None for the usage of customers.
+pub(super) async fn begin(
+    app: &App,
+    caller: &Caller,
+    (now, time): (Timestamp, Timestamp),
+    dry_run: bool,
+    customer_ids: Vec<CustomerId>,
+    source: Option<&Catalog>,
+) -> Result<DetectionRun, Problem> {
     let run = DetectionRun {
         detection_id: Uuid::new_v4().to_string(),
         status: RunStatus::Queued,
-        dry_run: request.dry_run,
-        customer_ids: customers(request.customer_ids)?,
+        dry_run,
+        source: source.map(|source| source.name().to_owned()),
+        customer_ids,
         time: time.as_millisecond(),
-        requested_by: caller.actor,
+        requested_by: caller.actor.clone(),
         requested_at: now.as_millisecond(),
         run_id: None,
         started_at: None,
@@ -141,8 +181,7 @@ pub(crate) async fn start(
         }
         return Err(error.into());
     }
-    let place = format!("/v1/detections/{}", run.detection_id);
-    Ok(accepted(&place, Detection::at(now, run)))
+    Ok(run)
 }
 
 /// Show a run that was started
@@ -179,6 +218,9 @@ fn event(run: &DetectionRun, time: Timestamp) -> Value {
     let mut detail = json!({ "detection_id": run.detection_id, "dry_run": run.dry_run });
     if !run.customer_ids.is_empty() {
         detail["customer_ids"] = json!(run.customer_ids);
+    }
+    if let Some(source) = &run.source {
+        detail["source"] = json!(source);
     }
     json!({ "time": time, "detail": detail })
 }
@@ -229,6 +271,7 @@ impl Detection {
             detection_id: run.detection_id,
             status: StatusView::at(now, run.status, run.started_at.unwrap_or(run.requested_at)),
             dry_run: run.dry_run,
+            source: run.source.unwrap_or_else(|| USAGE.to_owned()),
             customer_ids: Some(customers).filter(|customers| !customers.is_empty()),
             time: run.time.into(),
             requested_by: run.requested_by,

@@ -317,7 +317,7 @@ impl FromRequest<Arc<App>> for Given {
         let now = query.only(&[])?.now();
         let FeedbackRequest { kind, until, note, dry_run } = body;
         let until = until_of(kind, until.as_ref(), now)?;
-        let note = Note::kept(note)?;
+        let note = Note::kept(note, "note")?;
         Ok(Self { app: Arc::clone(app), caller, serving, id, now, kind, until, note, dry_run })
     }
 }

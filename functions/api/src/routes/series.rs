@@ -221,7 +221,8 @@ async fn points(
     let values = steps(app, key, spec, (range.first.start(), range.end.start()), hour, serving);
     let bands = async {
         if !spec.rules.is_empty() {
-            return bands::of_rules(app, series, range, serving).await;
+            let policies = policies_of(app, source, customer).await?;
+            return bands::of_rules(app, series, range, &policies, serving).await;
         }
         let of_customer = std::slice::from_ref(customer);
         let policies = policies_of(app, source, customer);

@@ -26,7 +26,7 @@ use crate::views::Time;
 const REACH_TIME: Duration = Duration::from_secs(3);
 
 /// Ended runs of a source among which its newest window is looked for. More fail in a row only while nothing works.
-const LOOKED_THROUGH: usize = 50;
+pub(super) const LOOKED_THROUGH: usize = 50;
 
 /// The health of the system.
 #[derive(Serialize, ToSchema)]

@@ -247,6 +247,8 @@ mod tests {
             severity,
             direction: Direction::Drop,
             kind: "usage_anomaly".to_owned(),
+            detector: None,
+            confidence: None,
         }
     }
 

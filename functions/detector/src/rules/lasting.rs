@@ -12,8 +12,10 @@ use super::{Beside, Judged, NO_DATA, of_rule, weight};
 /// Windows shorter than an hour have two pasts: the same hour of the days before, and the last two hours. A deviation must show beside
 /// both. A service that has been busy for the whole morning is no news at noon, and neither is a job that comes at noon. A
 /// deviation with an open incident stays one, even when it fills the last two hours.
+///
+/// * `rules`: those of the metric, as the policies have them.
 pub(super) fn lasting(
-    spec: &MetricSpec,
+    (spec, rules): (&MetricSpec, &[MetricRule]),
     figures: &EntityFigures,
     beside: &Beside,
     raised: f64,
@@ -40,7 +42,7 @@ pub(super) fn lasting(
         };
         Some(if is_denied { Verdict::Normal(found.comparison) } else { verdict })
     };
-    let verdicts = spec.rules.iter().filter_map(|MetricRule { rule, lasting }| {
+    let verdicts = rules.iter().filter_map(|MetricRule { rule, lasting }| {
         let newest = of_window(rule, now)?;
         let Verdict::Anomalous(Finding { direction, comparison, .. }) = newest else { return Some(newest) };
         let is_alike = |figures| {

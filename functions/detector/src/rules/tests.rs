@@ -23,7 +23,7 @@ fn shown(verdict: &Verdict) -> &'static str {
 }
 
 fn of_window(spec: &MetricSpec, now: &EventFigures, beside: &Beside) -> &'static str {
-    shown(&verdict(spec, Judged::Window(now), &EventFigures::default(), beside, 1.0))
+    shown(&verdict((spec, &spec.rules), Judged::Window(now), &EventFigures::default(), beside, 1.0))
 }
 
 #[test]
@@ -39,8 +39,13 @@ fn a_limit_on_a_ratio_is_one_on_the_quotient_of_its_window() {
         let now = EventFigures { events: 5, ratio, ..EventFigures::default() };
         assert_eq!(of_window(&spec, &now, &Beside::default()), expected, "{ratio}");
     }
-    let of_event =
-        verdict(&spec, Judged::Event(Some(0.1)), &EventFigures::default(), &Beside::default(), 1.0);
+    let of_event = verdict(
+        (&spec, &spec.rules),
+        Judged::Event(Some(0.1)),
+        &EventFigures::default(),
+        &Beside::default(),
+        1.0,
+    );
     assert_eq!(shown(&of_event), "no_data", "a ratio is of many events");
 }
 
@@ -57,8 +62,13 @@ fn a_limit_on_a_level_is_one_on_its_newest_value() {
         let now = EventFigures { events: values.len() as u64, newest, shape, ..EventFigures::default() };
         assert_eq!(of_window(&spec, &now, &Beside::default()), expected, "{values:?}");
     }
-    let of_event =
-        verdict(&spec, Judged::Event(Some(-11.0)), &EventFigures::default(), &Beside::default(), 1.0);
+    let of_event = verdict(
+        (&spec, &spec.rules),
+        Judged::Event(Some(-11.0)),
+        &EventFigures::default(),
+        &Beside::default(),
+        1.0,
+    );
     assert_eq!(shown(&of_event), "warning", "the value of an event is a level too");
 }
 
@@ -105,7 +115,7 @@ fn a_window_within_an_hour_deviates_from_both_pasts_until_an_incident_is_open() 
             recent,
             before,
         };
-        shown(&lasting(&spec, &figures, &Beside::default(), 1.0, |_| active))
+        shown(&lasting((&spec, &spec.rules), &figures, &Beside::default(), 1.0, |_| active))
     };
     let judged = |recent, active| beside_days(counts(400, 2), recent, active);
     assert_eq!(judged(None, false), "critical", "windows of an hour have one past");

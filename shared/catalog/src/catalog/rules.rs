@@ -63,7 +63,7 @@ impl MetricSpec {
     }
 
     /// Rules need the figures that only the rollup of a source with entities holds.
-    pub(super) fn validate_rules(&self) -> Result<(), String> {
+    pub(crate) fn validate_rules(&self) -> Result<(), String> {
         let has_entities = self.entities.is_some();
         if !self.rules.is_empty() && !has_entities {
             return Err(

@@ -56,7 +56,7 @@ impl Detector {
         1 << self as u8
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Seasonal => "seasonal",
             Self::Autoregressive => "autoregressive",

@@ -3,7 +3,7 @@
 //! Ten failed logins from one address in five minutes were brute force each time on records of ssh servers, so the limit
 //! needs no baseline. Many accounts by one address are the attack that spares each account.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, beyond_upper, severity};
@@ -11,7 +11,7 @@ use crate::{Baseline, Detail, Direction, Expected, Verdict};
 
 /// An anomaly is a window with at least `events` events of at least `principals` different accounts. It is critical if an
 /// attempt succeeded after them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Burst {

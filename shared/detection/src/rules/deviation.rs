@@ -4,7 +4,7 @@
 //! processor that is busier than at the same hour of other days. The number of events in a short window varies by chance
 //! alone, so that noise is a part of the spread.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Side;
 use super::error::{Parameters, RuleError};
@@ -13,7 +13,7 @@ use crate::{Baseline, Detail, Direction, Expected, Opinion, Reason, Verdict};
 
 /// An anomaly is a value at least `z` spreads, `min_change` and `min_relative_change` away from the mean. It is critical from
 /// `critical_z` spreads on.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Deviation {
@@ -29,6 +29,8 @@ pub struct Deviation {
     pub min_relative_spread: f64,
     /// Fewer earlier windows give no verdict; at least 2.
     pub min_samples: u64,
+    /// Windows with fewer events give no verdict. Values of few events vary by chance.
+    pub min_events: u64,
     /// Absent, values on both sides count.
     pub direction: Option<Side>,
 }
@@ -42,6 +44,7 @@ impl Default for Deviation {
             min_relative_change: 0.1,
             min_relative_spread: 0.04,
             min_samples: 7,
+            min_events: 0,
             direction: None,
         }
     }

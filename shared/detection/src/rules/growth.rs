@@ -3,7 +3,7 @@
 //! A number of events says how busy an account is. Enumeration shows in the number of different things that it touches:
 //! on records of cloud operations the attacker touched 141 in five minutes, and all others 20 at most.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, severity};
@@ -11,7 +11,7 @@ use crate::{Baseline, Detail, Direction, Expected, Opinion, Reason, Verdict};
 
 /// An anomaly is a number of distinct values of at least `min_distinct`, at least `factor` times the mean, and at least `z`
 /// spreads above it. It is critical with twice the factor and twice the spreads.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DistinctGrowth {

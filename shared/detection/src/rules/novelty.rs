@@ -3,14 +3,14 @@
 //! The value is a fingerprint with few different values, such as an error type. One event may be a chance find of a rare
 //! path, so an error must come twice. A value that was not seen for a month counts as new again.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, beyond_upper};
 use crate::{Baseline, Detail, Direction, Expected, Reason, Severity, Verdict};
 
 /// An anomaly is a value that comes at least `min_events` times, and was not seen for `unseen_days`. It is a warning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Novelty {

@@ -2,7 +2,7 @@
 //!
 //! It is worth a look, and it pages nobody: people work late.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, beyond_upper};
@@ -10,7 +10,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Severity, Verdict};
 
 /// An anomaly is an hour with at least `min_events` events, if the same hour of the day had none in 30 days. It is always
 /// a warning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OffHours {

@@ -4,14 +4,14 @@
 //! normal runs; with a factor of the mean on top it was none, and 89 to 99 % of the slowed runs were still found. The
 //! factor alone would flag what is usual of a series with rare long runs.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, beyond_lower, beyond_upper, severity};
 use crate::{Baseline, Detail, Direction, Expected, Histogram, Reason, Verdict};
 
 /// What the rule judges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Of {
@@ -25,7 +25,7 @@ pub enum Of {
 }
 
 /// The usual 95 % of the values end at the percentile.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Percentile {

@@ -8,7 +8,7 @@
 //! The rate of the baseline counts one bad and one good event more than there were: P. S. de Laplace's rule of
 //! succession (1774). So a baseline without failures does not call the first failure impossible.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, probability, severity};
@@ -22,7 +22,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Verdict};
 ///
 /// with at least `min_bad` bad events. It is critical with a tail of at most `critical_tail` or a rate of at least
 /// `critical_rate`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Rate {

@@ -3,7 +3,7 @@
 //! A run can succeed and do nothing. Its duration may even look good. The volume of its output tells, and a tenth of the
 //! mean is far outside of what volumes do by themselves. Zero where there never was a zero needs no fraction.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, beyond_lower, beyond_upper, severity};
@@ -11,7 +11,7 @@ use crate::{Baseline, Detail, Direction, Expected, Histogram, Reason, Verdict};
 
 /// An anomaly is a value under `below` times the mean, or over `above` times the mean if that is set. Exactly zero is
 /// critical if no value of the baseline is zero. Twice the ratio `above` is critical too.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Ratio {

@@ -7,7 +7,7 @@
 //! The failure rate counts one failed and one good run more than there were: P. S. de Laplace's rule of succession
 //! (1774). So a rate of 10 % alarms at 3, 20 % at 5, 30 % at 6, 50 % at 10.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, probability, severity};
@@ -17,7 +17,7 @@ use crate::{Baseline, Detail, Direction, Expected, Reason, Verdict};
 /// An anomaly is a streak of at least `length` whose chance is at most `chance`. With fewer than `min_runs` former runs the
 /// chance says little, and the streak must have at least `first_length`. It is critical with twice the needed length, or a
 /// chance of at most `critical_chance`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Streak {

@@ -1,13 +1,13 @@
 //! A fixed limit, for values whose meaning is known: a disk that is 95 % full needs no baseline.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use super::judged::{Judged, beyond_lower, beyond_upper, severity};
 use crate::{Baseline, Detail, Direction, Expected, Reason, Verdict};
 
 /// The side of the limits that is an anomaly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -18,7 +18,7 @@ pub enum Side {
 
 /// An anomaly is a value beyond `warning`, and a critical one is beyond `critical`. One of them may be absent. A value at
 /// its limit is within.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Threshold {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
-use detection::rules::{Percentile, Persistence};
+use catalog::MetricRule;
+use detection::rules::{Percentile, Persistence, Rule};
 
 use super::{Figure, Records};
 use crate::goal::{Goal, number};
@@ -28,12 +29,20 @@ pub(super) fn services(records: &Records, figures: &mut Vec<Figure>) -> Result<S
         Judge::Latency(rules) => rules.as_slice(),
         _ => &[],
     };
-    let name = rules.iter().map(|(rule, lasting)| text_of(rule, *lasting)).collect::<Vec<_>>().join(" or ");
-    let mild = rules.first().context("the preset has no rule for latency")?.0;
-    let once = |rule: Percentile| Judge::Latency(vec![(rule, Persistence::default())]);
+    let name = rules.iter().map(text_of).collect::<Vec<_>>().join(" or ");
+    let mild = rules.iter().find_map(|of| match of.rule {
+        Rule::Percentile(rule) => Some(rule),
+        _ => None,
+    });
+    let mild = mild.context("the preset has no rule of percentiles for latency")?;
+    let of_window = |rule| MetricRule { rule, lasting: Persistence::default() };
+    let once = |rule: Percentile| Judge::Latency(vec![of_window(Rule::Percentile(rule))]);
+    let deviation = rules.iter().find(|of| matches!(of.rule, Rule::Deviation(_)));
+    let deviation = *deviation.context("the preset has no rule of deviation for latency")?;
     let rows = [
         (format!("**latency: {name}**"), latency.clone()),
-        (format!("latency: {}", text_of(&mild, Persistence::default())), once(mild)),
+        (format!("latency: {}", text_of(&of_window(Rule::Percentile(mild)))), once(mild)),
+        (format!("latency: {}", text_of(&deviation)), Judge::Latency(vec![deviation])),
         (
             String::from("latency: above the 95th percentile"),
             once(Percentile { factor: Some(1.0), min_change: 0.0, ..mild }),
@@ -82,8 +91,16 @@ pub(super) fn services(records: &Records, figures: &mut Vec<Figure>) -> Result<S
     Ok(text)
 }
 
-fn text_of(rule: &Percentile, lasting: Persistence) -> String {
-    format!("`percentile`, factor {}, {} ms more, {lasting} windows", rule.factor(), rule.min_change)
+fn text_of(MetricRule { rule, lasting }: &MetricRule) -> String {
+    match rule {
+        Rule::Percentile(rule) => {
+            format!("`percentile`, factor {}, {} ms more, {lasting} windows", rule.factor(), rule.min_change)
+        }
+        Rule::Deviation(rule) => {
+            format!("`deviation`, z {}, {} ms more, {lasting} windows", rule.z, rule.min_change)
+        }
+        rule => format!("`{}`, {lasting} windows", rule.name()),
+    }
 }
 
 fn of_issues(told: &Told, shows: Shows) -> String {

@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::error::{Code, Problem};
 
 /// How often the change is made again because others changed the policy meanwhile.
-const TRIES: u32 = 4;
+pub(super) const TRIES: u32 = 4;
 
 /// Adds a mute, unless the policy has one that `holds`. Returns the mute that the policy has now. The policy is checked as a
 /// whole, as by `PUT /v1/config/customers/{customer_id}`.

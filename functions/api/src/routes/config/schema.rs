@@ -24,6 +24,10 @@ pub(in crate::routes) struct PolicyDocument {
     /// Detectors, thresholds and floors by metric of the catalog. They win over those of all metrics.
     #[schema(value_type = std::collections::BTreeMap<String, OverrideDocument>, required = false, example = json!({"api_calls": {"threshold": 4.0, "min_change": 500}}))]
     metrics: Value,
+    /// Other numbers in the rules of metrics of sources, by metric and by type of rule. A metric with two rules of a type gets both
+    /// changed. A customer's own changes come on top of those of all customers. The rule `novelty` cannot be changed.
+    #[schema(value_type = std::collections::BTreeMap<String, std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>>>, required = false, example = json!({"trace_error_rate": {"rate": {"absolute": 0.1}}}))]
+    rules: Value,
     /// Quotas of a calendar month by metric of the catalog, for each customer. A customer's own entry takes the place of that of all
     /// customers.
     #[schema(value_type = std::collections::BTreeMap<String, BudgetDocument>, required = false, example = json!({"api_calls": {"quota": 1000000}}))]
