@@ -41,6 +41,7 @@ mod gateway_ids;
 mod gateway_walk;
 mod incidents;
 mod installation;
+mod machines;
 mod migration;
 mod model_policies;
 mod models;
