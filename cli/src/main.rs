@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod schema;
 mod seed;
+mod train;
 mod uninstall;
 
 use std::process::ExitCode;
@@ -65,6 +66,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Judge days of the past hour by hour, and show what would have paged. With --csv it needs no server.
     Backtest(backtest::BacktestArgs),
+    /// Train the networks of machines on normal samples. It needs no server.
+    Train(train::TrainArgs),
     /// Handle undelivered alerts.
     Alerts(alerts::AlertsArgs),
 }
@@ -106,6 +109,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);
             migrate::run(&server.client, &server.database, &catalog, args).await
         }
+        Command::Train(args) => tokio::task::spawn_blocking(move || train::run(&args)).await?,
         Command::Schema => {
             schema::run();
             Ok(())

@@ -44,6 +44,7 @@ mod gateway_walk;
 mod grafana;
 mod incidents;
 mod installation;
+mod machines;
 mod migration;
 mod model_policies;
 mod models;

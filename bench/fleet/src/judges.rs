@@ -10,9 +10,11 @@ mod seasonal_hybrid;
 mod today;
 
 pub use cut_forest::CutForest;
+pub(crate) use cut_forest::{Forest, LENGTH};
 pub use hour_of_day::HourOfDay;
 pub use models::{Models, assess};
 pub use robust_profile::RobustProfile;
+pub(crate) use seasonal_hybrid::Season;
 pub use seasonal_hybrid::SeasonalHybrid;
 pub use today::Today;
 

@@ -24,6 +24,7 @@ mod beside;
 mod lasting;
 mod novel;
 mod past;
+mod vote;
 
 use beside::AllBeside;
 pub(crate) use beside::Beside;
@@ -66,6 +67,7 @@ pub(crate) async fn candidates(
     let usage = &mut figures.usage;
     let (mut candidates, mut entities) =
         (novel::candidates(pass, window, known, usage).await?, HashSet::new());
+    candidates.extend(vote::candidates(pass, window, known, usage).await?);
     for figures in &all {
         let EntityFigures { key, metric, now, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };
@@ -74,8 +76,12 @@ pub(crate) async fn candidates(
             quarantine(usage, "invalid_customer_id", 1, key, spec.name.as_str());
             continue;
         };
-        usage.series += 1;
         entities.insert(key.as_slice());
+        // Detectors vote on the entity as a whole.
+        if spec.vote().is_some() {
+            continue;
+        }
+        usage.series += 1;
         let raised = pass.policies.raised(&id, &spec.name).map_or(1.0, |raised| raised.factor);
         let incidents = known.of(id.as_str(), place);
         let is_active = |direction| incidents.is_active(direction);
@@ -277,14 +283,15 @@ fn of_rule(
                 (Some(value), Some(past)) => rule.judge(value, &past, spec.aggregate == Aggregate::Count),
             })
         }
-        // Metrics of new texts have a judgement of their own.
-        (Rule::Novelty(_), Judged::Window(_)) => None,
+        // Metrics of new texts have a judgement of their own, and so have entities that detectors vote on.
+        (Rule::Novelty(_) | Rule::Vote(_), Judged::Window(_)) => None,
         (
             Rule::Rate(_)
             | Rule::Burst(_)
             | Rule::DistinctGrowth(_)
             | Rule::OffHours(_)
             | Rule::Deviation(_)
+            | Rule::Vote(_)
             | Rule::Novelty(_),
             Judged::Event(_),
         ) => None,

@@ -118,7 +118,8 @@ impl Catalog {
         };
         source::resolve(&sources, &mut metrics, &tables).map_err(|(entry, reason)| refused(entry, reason))?;
         for (index, metric) in metrics.iter().enumerate() {
-            metric.validate().map_err(|reason| refused(metric.name.to_string(), reason))?;
+            let validated = metric.validate().and_then(|()| metric.validate_vote(&metrics[..index]));
+            validated.map_err(|reason| refused(metric.name.to_string(), reason))?;
             if metrics[..index].iter().any(|earlier| earlier.name == metric.name) {
                 return Err(refused(metric.name.to_string(), "another entry has the same name".to_owned()));
             }

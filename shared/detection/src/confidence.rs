@@ -23,6 +23,7 @@ pub(crate) fn of_finding(finding: &Finding, explanation: Option<&Explanation>) -
             let spreads = if spread > 0.0 { distance / spread } else { Opinion::CAP };
             Some(number(confidence(spreads.min(Opinion::CAP))))
         }
+        Detail::Vote { score, .. } => Some(number(score)),
         _ => None,
     }
 }

@@ -134,8 +134,8 @@ fn weekday(hour: Hour) -> u8 {
     TimeZone::utc().local(hour).weekday()
 }
 
-/// The same on any machine: the hash FNV-1a of the id (G. Fowler, L. C. Noll, P. Vo), with the hour after it.
-fn seed(id: &str, day: Hour) -> u64 {
+/// The seed of the trees of an entity. The same on any machine: the hash FNV-1a of the id (G. Fowler, L. C. Noll, P. Vo), with the hour after it.
+pub fn seed(id: &str, day: Hour) -> u64 {
     fnv(id.bytes().chain(day.since(Hour::default()).to_le_bytes()))
 }
 

@@ -78,6 +78,7 @@ pub mod text;
 pub mod thresholds;
 pub mod together;
 pub mod verdict;
+pub mod vote;
 pub mod window;
 
 pub use about::{About, Example};

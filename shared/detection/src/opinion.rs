@@ -114,6 +114,16 @@ pub enum Detail {
     OffHours { events: u64, hour: u8 },
     /// A rule: the value of a window, in spreads of the earlier ones.
     Deviation { spread: f64 },
+    /// A rule: a vote of detectors on all metrics of the entity.
+    Vote {
+        /// The sum of weight times confidence over the detectors that flag, from 0 to 1.
+        score: f64,
+        /// The same over all detectors.
+        mean: f64,
+        /// How many detectors flag the metric, and how many had a say.
+        flags: u8,
+        detectors: u8,
+    },
 }
 
 impl Opinion {
@@ -139,6 +149,7 @@ impl Detail {
             Self::Ratio { ratio, .. } => [ratio; 3],
             Self::Threshold { limit, .. } | Self::DistinctGrowth { limit } => [limit; 3],
             Self::Deviation { spread } => [spread; 3],
+            Self::Vote { score, mean, .. } => [score, mean, 0.0],
             _ => [0.0; 3],
         }
     }
@@ -162,7 +173,8 @@ impl Detail {
             | Self::Burst { .. }
             | Self::DistinctGrowth { .. }
             | Self::OffHours { .. }
-            | Self::Deviation { .. } => 1,
+            | Self::Deviation { .. }
+            | Self::Vote { .. } => 1,
         }
     }
 
@@ -180,6 +192,7 @@ impl Detail {
                 | Self::DistinctGrowth { .. }
                 | Self::OffHours { .. }
                 | Self::Deviation { .. }
+                | Self::Vote { .. }
         )
     }
 
@@ -205,6 +218,7 @@ impl Detail {
             Self::DistinctGrowth { .. } => "distinct_growth",
             Self::OffHours { .. } => "off_hours",
             Self::Deviation { .. } => "deviation",
+            Self::Vote { .. } => "vote",
         }
     }
 }

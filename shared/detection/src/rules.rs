@@ -32,6 +32,7 @@ mod streak;
 #[cfg(test)]
 mod testing;
 mod threshold;
+mod vote;
 
 pub use burst::{Attempts, Burst};
 pub use changes::{RuleChangeError, RuleChanges};
@@ -47,6 +48,7 @@ pub use rate::Rate;
 pub use ratio::Ratio;
 pub use streak::Streak;
 pub use threshold::{Side, Threshold};
+pub use vote::Vote;
 
 /// A rule as a file writes it: its `type` and its parameters, of which each has a default. [`Rule::validate`]
 /// checks them.
@@ -74,6 +76,8 @@ pub enum Rule {
     OffHours(OffHours),
     /// A value is many spreads away from those of earlier windows.
     Deviation(Deviation),
+    /// A vote of detectors on all metrics of the entity that have this rule.
+    Vote(Vote),
 }
 
 impl Rule {
@@ -90,10 +94,12 @@ impl Rule {
             Self::DistinctGrowth(rule) => rule.validate(),
             Self::OffHours(rule) => rule.validate(),
             Self::Deviation(rule) => rule.validate(),
+            Self::Vote(rule) => rule.validate(),
         }
     }
 
-    /// The least score of an anomaly by its limit. `None` for a rule without a limit that could be raised: a new text is new.
+    /// The least score of an anomaly by its limit. `None` for a rule without a limit that could be raised: a new text is
+    /// new, and a vote has no limit of a single metric.
     pub fn least_score(&self) -> Option<f64> {
         match self {
             Self::Rate(rule) => Some(normal::score_of(rule.tail.max(rule.absolute_tail).ln())),
@@ -104,7 +110,7 @@ impl Rule {
             | Self::Burst(_)
             | Self::DistinctGrowth(_) => Some(1.0),
             Self::Deviation(rule) => Some(rule.z),
-            Self::Novelty(_) | Self::OffHours(_) => None,
+            Self::Novelty(_) | Self::OffHours(_) | Self::Vote(_) => None,
         }
     }
 
@@ -134,6 +140,7 @@ impl Rule {
             Self::DistinctGrowth(_) => DistinctGrowth::NAME,
             Self::OffHours(_) => OffHours::NAME,
             Self::Deviation(_) => Deviation::NAME,
+            Self::Vote(_) => Vote::NAME,
         }
     }
 }

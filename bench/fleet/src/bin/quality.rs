@@ -1,6 +1,7 @@
 //! `make bench-quality`: judges labelled records of the public by the rules for entities, and prints the tables.
 //!
-//! `--write FOLDER` also writes the tables into `quality.md` of that folder. A goal that is missed makes the program fail.
+//! `--write FOLDER` also writes the tables into `quality.md` of that folder. A goal that is missed makes the program fail, unless it is
+//! known to be missed.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -36,5 +37,5 @@ fn main() -> Result<ExitCode> {
     }
     let missed: Vec<_> = figures.into_iter().filter(|figure| figure.is_missed()).collect();
     missed.iter().for_each(|figure| eprintln!("missed: {}", figure.name));
-    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if !missed.iter().any(|figure| figure.fails()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

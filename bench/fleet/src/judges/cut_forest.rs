@@ -6,6 +6,8 @@
 //!
 //! A tree has a random sample of the days' ends of the four weeks before. The forest is grown anew each week, from a seed.
 
+use std::ops::Range;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng as Random;
 
@@ -18,9 +20,14 @@ const TREES: usize = 20;
 const SAMPLE: usize = 128;
 const WEEK: usize = 7 * 24;
 /// Hours of a point.
-const LENGTH: usize = 24;
+pub(crate) const LENGTH: usize = 24;
 
 type Point<'a> = &'a [f64];
+
+/// Trees whose scores make one.
+pub(crate) struct Forest {
+    trees: Vec<Tree>,
+}
 
 enum Tree {
     Leaf { point: Vec<f64>, mass: usize },
@@ -34,17 +41,13 @@ impl Scorer for CutForest {
 
     fn scores(&self, series: &Usage<'_>) -> Vec<Score> {
         let first = before_first_use(series.values);
-        let mut of_day: Option<(usize, Vec<Tree>)> = None;
+        let mut of_day: Option<(usize, Forest)> = None;
         let mut score = |end: usize| {
             let day = (end - 1) / WEEK * 7;
             let known = of_day.take().filter(|(of, _)| *of == day);
             let known = known.unwrap_or_else(|| (day, forest(series.values, first, day)));
-            let trees = &of_day.insert(known).1;
-            if trees.is_empty() {
-                return Score::default();
-            }
-            let point = &series.values[end - LENGTH..end];
-            let score = trees.iter().map(|tree| tree.score(point)).sum::<f64>() / trees.len() as f64;
+            let forest = &of_day.insert(known).1;
+            let Some(score) = forest.score(&series.values[..end]) else { return Score::default() };
             let same_hours = (1..=LEAST_DAYS).map(|age| series.values[end - 1 - 24 * age]);
             let (found, usual) = (series.values[end - 1], median(&mut same_hours.collect::<Vec<_>>()));
             Score::of(series, 1, score.copysign(found - usual), found, usual)
@@ -53,21 +56,34 @@ impl Scorer for CutForest {
     }
 }
 
-/// Trees of the days before this one; none of a customer who is too new.
-fn forest(values: &[f64], first: usize, day: usize) -> Vec<Tree> {
+/// The forest of the days before this one, without trees for a customer who is too new.
+fn forest(values: &[f64], first: usize, day: usize) -> Forest {
     let ends = (24 * day.saturating_sub(DAYS)).max(first + LENGTH)..24 * day + 1;
     if ends.len() < 24 * LEAST_DAYS {
-        return Vec::new();
+        return Forest { trees: Vec::new() };
     }
-    let mut random = Random::seed_from_u64(day as u64);
-    let tree = |_| {
-        let mut sample: Vec<Point<'_>> = (0..SAMPLE)
-            .map(|_| random.random_range(ends.clone()))
-            .map(|end| &values[end - LENGTH..end])
-            .collect();
-        Tree::grow(&mut sample, &mut random)
-    };
-    (0..TREES).map(tree).collect()
+    Forest::grow(values, ends, day as u64)
+}
+
+impl Forest {
+    /// Each tree has a random sample of the stretches of 24 values with these ends. None begins before the first value.
+    pub(crate) fn grow(values: &[f64], ends: Range<usize>, seed: u64) -> Self {
+        let mut random = Random::seed_from_u64(seed);
+        let tree = |_| {
+            let mut sample: Vec<Point<'_>> = (0..SAMPLE)
+                .map(|_| random.random_range(ends.clone()))
+                .map(|end| &values[end - LENGTH..end])
+                .collect();
+            Tree::grow(&mut sample, &mut random)
+        };
+        Self { trees: (0..TREES).map(tree).collect() }
+    }
+
+    /// The mean score of the last 24 values. `None` without trees, or if there are fewer values.
+    pub(crate) fn score(&self, values: &[f64]) -> Option<f64> {
+        let point = values.last_chunk::<LENGTH>().filter(|_| !self.trees.is_empty())?;
+        Some(self.trees.iter().map(|tree| tree.score(point)).sum::<f64>() / self.trees.len() as f64)
+    }
 }
 
 impl Tree {

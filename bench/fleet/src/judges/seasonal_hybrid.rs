@@ -15,9 +15,10 @@ const WEEK: usize = 7 * DAY;
 const WEEKS: usize = 4;
 const LEAST_WEEKS: usize = 2;
 
-/// What is usual in the hours of the coming week, and the spread of what remains.
-struct Season {
-    hours: Vec<f64>,
+/// What is usual in the coming season, and the spread of what remains.
+pub(crate) struct Season {
+    /// By place in the season.
+    season: Vec<f64>,
     middle: f64,
     spread: f64,
 }
@@ -34,32 +35,41 @@ impl Scorer for SeasonalHybrid {
             let day = last / DAY;
             let known = of_day.take().filter(|(of, _)| *of == day);
             let known =
-                known.unwrap_or_else(|| (day, Season::of(&series.values[first.min(DAY * day)..DAY * day])));
+                known.unwrap_or_else(|| (day, of_weeks(&series.values[first.min(DAY * day)..DAY * day])));
             let season = of_day.insert(known).1.as_ref()?;
-            let (found, expected) = (series.values[last], season.hours[last % DAY] + season.middle);
-            Some(Score::of(series, 1, (found - expected) / season.spread, found, expected))
+            let (found, expected) = (series.values[last], season.expected(last % DAY));
+            Some(Score::of(series, 1, season.distance(last % DAY, found), found, expected))
         };
         (series.first_end..=series.values.len()).map(|end| score(end - 1).unwrap_or_default()).collect()
     }
 }
 
+/// The season of the week, from the hours before a day. `None` of a customer who is too new.
+fn of_weeks(before: &[f64]) -> Option<Season> {
+    let weeks = (before.len() / WEEK).min(WEEKS);
+    Season::of(&before[before.len() - weeks * WEEK..], WEEK).filter(|_| weeks >= LEAST_WEEKS)
+}
+
 impl Season {
-    /// From the hours before a day. `None` of a customer who is too new.
-    fn of(before: &[f64]) -> Option<Self> {
-        let weeks = (before.len() / WEEK).min(WEEKS);
-        if weeks < LEAST_WEEKS {
-            return None;
-        }
-        let values = &before[before.len() - weeks * WEEK..];
-        let fitted = stlrs::Stl::params().robust(true).fit(values, WEEK).ok()?;
+    /// From whole seasons of values. `None` if there are fewer than two.
+    pub(crate) fn of(values: &[f64], length: usize) -> Option<Self> {
+        let fitted = stlrs::Stl::params().robust(true).fit(values, length).ok()?;
         let season = fitted.seasonal();
         let mut rest: Vec<f64> = values.iter().zip(season).map(|(value, season)| value - season).collect();
         let middle = median(&mut rest);
         let mut deviations: Vec<f64> = rest.iter().map(|rest| rest - middle).collect();
         let spread = spread_of_deviations(&mut deviations);
-        // The same hours of the last week.
-        let hours = season[season.len() - WEEK..][..DAY].to_vec();
-        Some(Self { hours, middle, spread })
+        // That of the last one.
+        Some(Self { season: season[season.len() - length..].to_vec(), middle, spread })
+    }
+
+    fn expected(&self, place: usize) -> f64 {
+        self.season[place] + self.middle
+    }
+
+    /// How far a value at a place of the season is from what is expected there, in spreads.
+    pub(crate) fn distance(&self, place: usize, value: f64) -> f64 {
+        (value - self.expected(place)) / self.spread
     }
 }
 
@@ -71,11 +81,11 @@ mod tests {
     fn the_season_is_that_of_a_week() {
         let usage = |hour: usize| if hour / DAY % 7 == 2 { 500.0 } else { 100.0 + (hour * 37 % 11) as f64 };
         let values: Vec<f64> = (0..5 * WEEK + 2 * DAY).map(usage).collect();
-        let of_day = |day: usize| Season::of(&values[..DAY * day]).unwrap();
+        let of_day = |day: usize| of_weeks(&values[..DAY * day]).unwrap();
         let (busy, usual) = (of_day(37), of_day(36));
-        assert!((busy.hours[5] + busy.middle - 500.0).abs() < 20.0, "{}", busy.hours[5] + busy.middle);
-        assert!((usual.hours[5] + usual.middle - 105.0).abs() < 20.0, "{}", usual.hours[5] + usual.middle);
+        assert!((busy.expected(5) - 500.0).abs() < 20.0, "{}", busy.expected(5));
+        assert!((usual.expected(5) - 105.0).abs() < 20.0, "{}", usual.expected(5));
         assert!((1.0..10.0).contains(&usual.spread), "{}", usual.spread);
-        assert!(Season::of(&values[..13 * DAY]).is_none());
+        assert!(of_weeks(&values[..13 * DAY]).is_none());
     }
 }

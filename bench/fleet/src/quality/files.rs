@@ -5,13 +5,18 @@
 //! | `flowbench/runs.csv` | an execution | `workflow`, `run`, `label` (the fault), `duration_s` |
 //! | `flowbench/nodes.csv` | a job of an execution | `workflow`, `run`, `node_key` (the kind), `label`, `runtime_s` |
 //! | `nezha/error_logs.csv` | a WARN or ERROR line | `time` (UTC), `service`, `message` |
-//! | `nezha/faults.csv` | a fault | `app`, `inject_time_utc`, `service` |
+//! | `nezha/faults.csv` | a fault | `app`, `inject_time_utc`, `service`, `kind` |
+//! | `nezha/spans.csv` | a request | `service`, `operation`, `start` (UTC), `duration_us` |
 //! | `petshop/metrics.csv` | a figure of five minutes of a service | `scenario`, `part`, `time`, `service`, `metric`, `stat`, `value` |
 //! | `petshop/labels.csv` | a fault | `scenario`, `part`, `alarm_metric` |
 //! | `cloudtrail/events.csv` | a call of a cloud's API | `time`, `principal`, `service`, `operation` |
+//! | `nab/series.csv` | a sample of a series | `group`, `series`, `time`, `value` |
+//! | `nab/labels.csv` | a fault | `group`, `series`, `from`, `to` |
 //!
 //! A label without a fault is `normal`, `None`, `\N` or empty.
 
+mod injected;
+mod machines;
 mod services;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,6 +29,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::durations::{Group, ODD, Usual};
 use super::errors::{Fault, Line};
+use super::injected::{Injected, Requests};
+use super::machines::Machine;
 use super::principals::Call;
 use super::services::{Issue, Services, Shows, Window};
 
@@ -38,10 +45,14 @@ pub struct Records {
     /// Lines whose time is long before the first fault. They are not among the others.
     pub without_time: usize,
     pub faults: Vec<Fault>,
+    /// The same faults with their kinds, and the requests after them.
+    pub injected: Vec<Injected>,
+    pub requests: Requests,
     /// Windows of services without a fault.
     pub services: Services,
     pub issues: Vec<Issue>,
     pub calls: Vec<Call>,
+    pub machines: Vec<Machine>,
 }
 
 const WITHOUT_FAULT: [&str; 4] = ["normal", "None", r"\N", ""];
@@ -67,6 +78,7 @@ pub fn read(folder: &Path) -> Result<Records> {
     let odd = odd(&runs);
     let nodes = rows(folder, "flowbench/nodes.csv", ["workflow", "run", "node_key", "label", "runtime_s"])?;
     let (lines, without_time, faults) = errors(folder)?;
+    let (injected, requests) = injected::read(folder)?;
     let (services, issues) = services::read(folder)?;
     Ok(Records {
         nodes: nodes_of(nodes, &runs, &odd).context("flowbench/nodes.csv")?,
@@ -74,9 +86,12 @@ pub fn read(folder: &Path) -> Result<Records> {
         lines,
         without_time,
         faults,
+        injected,
+        requests,
         services,
         issues,
         calls: calls(folder)?,
+        machines: machines::read(folder)?,
     })
 }
 
@@ -210,7 +225,7 @@ mod tests {
 
     use super::*;
 
-    const FILES: [(&str, &str); 7] = [
+    const FILES: [(&str, &str); 10] = [
         (
             "flowbench/runs.csv",
             "workflow,run,label,duration_s,host\na,1,normal,10,x\na,2,normal,12,x\na,3,normal,90,x\na,4,hdd_5,30.5,x\n",
@@ -227,7 +242,8 @@ mod tests {
         ),
         (
             "nezha/faults.csv",
-            "app,inject_time_utc,service\nOnlineBoutique,2022-08-22 03:53:54,x\nTrainTicket,2023-01-29 08:43:04,s\n",
+            "app,inject_time_utc,service,kind\n\
+             OnlineBoutique,2022-08-22 03:53:54,x,return\nTrainTicket,2023-01-29 08:43:04,s,return\n",
         ),
         (
             "petshop/metrics.csv",
@@ -243,6 +259,16 @@ mod tests {
         (
             "cloudtrail/events.csv",
             "time,principal,service,operation\n2023-07-10T11:42:18Z,ada,s3,GetObject\n",
+        ),
+        ("nab/series.csv", "group,series,time,value\nrealAWSCloudwatch,cpu,2014-02-14 14:30:00,4\n"),
+        (
+            "nab/labels.csv",
+            "group,series,from,to\nrealAWSCloudwatch,cpu,2014-02-14 14:30:00,2014-02-14 14:35:00\n",
+        ),
+        (
+            "nezha/spans.csv",
+            "service,operation,start,duration_us\n\
+             s,get,2023-01-29 08:44:00.5+00:00,2000\ns,get,2023-01-29 08:43:00+00:00,1000\n",
         ),
     ];
 
@@ -276,6 +302,8 @@ mod tests {
         let [issue] = records.issues.as_slice() else { panic!("{:?}", records.issues) };
         assert_eq!((issue.shows, issue.services["front"][0].failed), (Shows::InFailures, 3));
         assert_eq!(records.calls[0].operation, "s3 GetObject");
+        let machine = &records.machines[0];
+        assert_eq!((&machine.values[..], machine.faults[0].clone()), (&[4.0][..], 0..1));
     }
 
     #[test]
@@ -294,6 +322,9 @@ mod tests {
             ),
             (5, "scenario,part,alarm_metric\ntemporal,issue_1,cost\n", "\"cost\""),
             (6, "time,principal,service,operation\nnoon,a,b,c\n", "\"noon\""),
+            (7, "group,series,time,value\nrealAWSCloudwatch,cpu,noon,4\n", "\"noon\""),
+            (8, "group,series,from,to\nrealAWSCloudwatch,cpu,2014-02-14 14:30:00,noon\n", "\"noon\""),
+            (9, "service,operation,start,duration_us\ns,get,2023-01-29 08:43:00,long\n", "\"long\""),
         ] {
             let mut files = FILES;
             files[place].1 = text;

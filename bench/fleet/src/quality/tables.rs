@@ -1,5 +1,7 @@
 //! The tables of the page, and the goals that are missed.
 
+mod injected;
+mod machines;
 mod services;
 
 use std::collections::BTreeSet;
@@ -20,11 +22,18 @@ pub struct Figure {
     pub name: String,
     pub value: Option<f64>,
     pub goal: Goal,
+    /// A goal that is known to be missed. The page says so, and the program does not fail.
+    pub is_wish: bool,
 }
 
 impl Figure {
     pub fn is_missed(&self) -> bool {
         !self.goal.is_reached(self.value)
+    }
+
+    /// Whether it is missed, and is no wish.
+    pub fn fails(&self) -> bool {
+        self.is_missed() && !self.is_wish
     }
 }
 
@@ -75,15 +84,18 @@ pub fn tables(records: &Records) -> Result<(String, Vec<Figure>)> {
     let executions = durations(&EXECUTIONS, &records.runs, &mut figures)?;
     let nodes = durations(&NODES, &records.nodes, &mut figures)?;
     let errors = errors(records, &mut figures);
+    let injected = injected::injected(records, &mut figures)?;
     let services = services::services(records, &mut figures)?;
     let principals = services::principals(records, &mut figures)?;
-    Ok(([goals(&figures), executions, nodes, errors, services, principals].join("\n"), figures))
+    let machines = machines::machines(records, &mut figures)?;
+    let parts = [goals(&figures), executions, nodes, errors, injected, services, principals, machines];
+    Ok((parts.join("\n"), figures))
 }
 
 fn goals(figures: &[Figure]) -> String {
     let mut text = String::from("### Goals\n\n| figure | goal | value | goal met |\n|---|---|---|---|\n");
     for figure in figures {
-        let Figure { name, value, goal } = figure;
+        let Figure { name, value, goal, .. } = figure;
         let mark = if figure.is_missed() { "**missed**" } else { "met" };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {name} | {} | {} | {mark} |", goal.text(), number(*value, 2));
@@ -164,12 +176,14 @@ fn promised(sort: &Sort, of: &Flagged, figures: &mut Vec<Figure>) {
             name: format!("{sort_of} slowed by {fault} that are found, %"),
             value: of.slowed.get(fault).and_then(|share| share.percent()),
             goal: Goal::AtLeast(sort.recall),
+            is_wish: false,
         });
     }
     figures.push(Figure {
         name: format!("{sort_of} without a fault that are flagged, %"),
         value: of.usual.percent(),
         goal: Goal::AtMost(sort.flagged),
+        is_wish: false,
     });
 }
 
@@ -188,11 +202,13 @@ fn errors(records: &Records, figures: &mut Vec<Figure>) -> String {
         name: String::from("findings of new errors"),
         value: Some(ours.findings.len() as f64),
         goal: Goal::AtMost(FINDINGS),
+        is_wish: false,
     });
     figures.push(Figure {
         name: String::from("of those, in a service that a fault was just injected into"),
         value: Some(ours.injected() as f64),
         goal: Goal::AtLeast(INJECTED),
+        is_wish: false,
     });
     let mut text = format!(
         "### New errors\n\n\
@@ -211,11 +227,14 @@ fn errors(records: &Records, figures: &mut Vec<Figure>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use detection::Histogram;
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
     use crate::quality::durations::Usual;
     use crate::quality::errors::{Fault, Line};
+    use crate::quality::injected::Injected;
+    use crate::quality::machines::Machine;
     use crate::quality::principals::Call;
     use crate::quality::services::{Issue, Services, Shows, Window};
 
@@ -254,6 +273,21 @@ mod tests {
                 Issue { shows: Shows::InFailures, services: of_front(vec![window(0, 200.0)]) },
             ],
             calls: (0..210).map(|number| call(at(0), number)).collect(),
+            injected: vec![Injected {
+                time: at(14),
+                service: String::from("s"),
+                kind: String::from("return"),
+            }],
+            requests: [((String::from("s"), String::from("get")), vec![(at(14), Histogram::key(9.0)); 9])]
+                .into(),
+            machines: vec![Machine {
+                name: String::from("cpu"),
+                start: begin,
+                values: (0..700)
+                    .map(|place| if place == 690 { 90.0 } else { f64::from(place * 7_919 % 101) / 10.0 })
+                    .collect(),
+                faults: std::iter::once(685..695).collect(),
+            }],
         }
     }
 
@@ -277,13 +311,20 @@ mod tests {
             "| attackers of a cloud that are told | at least 1 | 0 | **missed** |",
             "| others that are told | at most 0 | 1 | **missed** |",
             "| another | 210 | yes |",
+            "1 faults of services by kind. A cell says how many of them are told, and the last one how many other operations or services.",
+            "| **lines of errors of a service: `burst` of 10** | 0 of 1 | 0 of 0, - % |",
+            "| faults of kind return that lines of errors tell | at least 9 | 0 | **missed** |",
+            "1 series of machines with 1 faults, 0.1 months together. The first three rows are at the threshold of the",
+            "| **the vote, as stated** | 0.60 | 1 of 1 | 100 | 0 | 0 |",
         ] {
             assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
         }
         let missed: Vec<&str> =
             figures.iter().filter(|figure| figure.is_missed()).map(|figure| figure.name.as_str()).collect();
-        assert_eq!(missed.len(), 6, "{missed:?}");
-        assert_eq!(figures.len(), 14);
+        assert_eq!(missed.len(), 8, "{missed:?}");
+        assert_eq!(figures.len(), 19);
+        let wish = Figure { is_wish: true, ..figures[1].clone() };
+        assert_eq!((figures[1].fails(), wish.fails(), wish.is_missed()), (true, false, true));
     }
 
     #[test]

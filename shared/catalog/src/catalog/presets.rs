@@ -6,7 +6,7 @@ use environment::{ConfigError, TextSource};
 use super::{BUILT_IN, CatalogError};
 
 /// The presets by name. `usage` is the built-in catalog.
-pub const PRESETS: [(&str, &str); 13] = [
+pub const PRESETS: [(&str, &str); 14] = [
     ("usage", BUILT_IN),
     ("executions", include_str!("../../presets/executions.toml")),
     ("qa_runs", include_str!("../../presets/qa_runs.toml")),
@@ -19,6 +19,7 @@ pub const PRESETS: [(&str, &str); 13] = [
     ("traces_otel", include_str!("../../presets/traces_otel.toml")),
     ("traces_otel_json", include_str!("../../presets/traces_otel_json.toml")),
     ("traces_signoz", include_str!("../../presets/traces_signoz.toml")),
+    ("machines", include_str!("../../presets/machines.toml")),
     ("github_actions", include_str!("../../presets/github_actions.toml")),
 ];
 

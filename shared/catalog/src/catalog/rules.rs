@@ -1,6 +1,6 @@
 //! Whether the rules of a metric can be judged: by what its source says, and by what its rollup holds.
 
-use detection::rules::{Burst, Persistence, Rule};
+use detection::rules::{Burst, Persistence, Rule, Vote};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -97,6 +97,10 @@ impl MetricSpec {
             if let Some(missing) = Need::of(rule).missing(self) {
                 return Err(format!("the rule `{}` needs {missing}", rule.name()));
             }
+            if matches!(rule, Rule::Vote(_)) && self.rules.len() > 1 {
+                return Err("the rule `vote` judges a metric alone: give other rules a metric of their own"
+                    .to_owned());
+            }
             self.validate_window(rule)?;
             if self.aggregate == Aggregate::Novel && !matches!(rule, Rule::Novelty(_)) {
                 return Err(format!(
@@ -108,11 +112,35 @@ impl MetricSpec {
         Ok(())
     }
 
+    /// The rule by which detectors vote on all metrics of the entity.
+    pub fn vote(&self) -> Option<&Vote> {
+        self.rules.iter().find_map(|of| match &of.rule {
+            Rule::Vote(vote) => Some(vote),
+            _ => None,
+        })
+    }
+
+    /// An entity is judged as a whole.
+    pub(super) fn validate_vote(&self, earlier: &[Self]) -> Result<(), String> {
+        let Some(vote) = self.vote() else { return Ok(()) };
+        let of_source =
+            earlier.iter().filter(|other| other.source_of_entities() == self.source_of_entities());
+        let differs = |other: &&Self| other.vote().is_some_and(|other| !vote.goes_with(other));
+        match of_source.into_iter().find(differs) {
+            None => Ok(()),
+            Some(other) => Err(format!(
+                "its rule `vote` has other weights or another threshold than that of `{}`: detectors vote on all metrics of an entity together",
+                other.name
+            )),
+        }
+    }
+
     /// Only some rules look at earlier windows.
     fn validate_lasting(&self, rule: &Rule) -> Result<(), String> {
         let reason = match rule {
             Rule::Streak(_) => "it looks at the newest events",
             Rule::Novelty(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_) => "it looks at the newest window",
+            Rule::Vote(_) => "it looks at the newest samples",
             _ if self.aggregate.is_of_texts() => "texts are counted in the newest window",
             _ => return Ok(()),
         };
@@ -127,6 +155,15 @@ impl MetricSpec {
             Rule::OffHours(_) if window != SourceWindow::Hour => "`window = \"1h\"`",
             // The largest value of five minutes is less than that of an hour.
             Rule::Deviation(_) if is_extreme && window.needs_minutes() => "a `window` of \"1h\" or \"24h\"",
+            Rule::Vote(_) if !window.needs_minutes() => "a `window` of \"1m\" or \"5m\"",
+            // The largest value of a minute is less than that of an hour, which tells the time of day.
+            Rule::Vote(_) if is_extreme => {
+                return Err(format!(
+                    "the rule `{}` has no use for `aggregate = \"{}\"`: take the mean, a percentile or the newest value",
+                    rule.name(),
+                    self.aggregate.as_str()
+                ));
+            }
             _ if self.aggregate.is_of_texts() && window.needs_minutes() => "a `window` of \"1h\" or \"24h\"",
             _ => return Ok(()),
         };
@@ -162,7 +199,7 @@ impl Need {
             Rule::Threshold(_) | Rule::OffHours(_) => Self::Nothing,
             Rule::Novelty(_) => Self::Texts(Aggregate::Novel),
             Rule::DistinctGrowth(_) => Self::Texts(Aggregate::Distinct),
-            Rule::Deviation(_) => Self::Number,
+            Rule::Deviation(_) | Rule::Vote(_) => Self::Number,
         }
     }
 

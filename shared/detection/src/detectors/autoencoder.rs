@@ -11,6 +11,7 @@
 //! The detector confirms and does not decide: on labelled series plain statistics find more.
 
 mod lstm;
+pub mod training;
 mod weights;
 
 use crate::hour::Hour;
@@ -20,7 +21,8 @@ use crate::thresholds::{SettingsError, require};
 
 pub use weights::{Autoencoder, LstmWeights, WeightsError, WeightsFile};
 
-const DAY: usize = 24;
+/// Values that the network reads and writes again: the hours of a day.
+pub const DAY: usize = 24;
 /// The day, and four weeks that tell the usual level.
 const HOURS: usize = 29 * DAY;
 /// Hours without which the usual level is not known.
@@ -64,6 +66,15 @@ pub fn judge(
 ) -> Option<SecondOpinion> {
     let mut values = [f64::NAN; HOURS];
     hours.copy(newest.plus(1 - values.len() as i64), &mut values);
+    judge_samples(&values, autoencoder, parameters)
+}
+
+/// The same on evenly spaced values of any step, oldest first. The last 24 take the place of a day.
+pub(crate) fn judge_samples(
+    values: &[f64],
+    autoencoder: &Autoencoder,
+    parameters: &Parameters,
+) -> Option<SecondOpinion> {
     let (before, day) = values.split_last_chunk()?;
     Some(opinion(autoencoder, &input(before, day)?, parameters)).filter(|second| second.opinion.is_finite())
 }

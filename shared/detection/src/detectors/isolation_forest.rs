@@ -71,8 +71,17 @@ pub fn judge(
 ) -> Option<SecondOpinion> {
     let rows: Vec<Vec<f32>> = earlier.iter().map(|row| row.numbers_seen_from(newest)).collect();
     let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
-    let value = newest.numbers_seen_from(newest);
-    let isolation = isolation(&rows, &value, seed, parameters).filter(|_| rows.len() >= LEAST_ROWS)?;
+    judge_numbers(&rows, &newest.numbers_seen_from(newest), seed, parameters)
+}
+
+/// The same on rows of numbers, each as wide as the newest one.
+pub(crate) fn judge_numbers(
+    earlier: &[&[f32]],
+    newest: &[f32],
+    seed: u64,
+    parameters: &Parameters,
+) -> Option<SecondOpinion> {
+    let isolation = isolation(earlier, newest, seed, parameters).filter(|_| earlier.len() >= LEAST_ROWS)?;
     let opinion = Opinion {
         score: ((isolation - USUAL) / SPREAD).clamp(-Opinion::CAP, Opinion::CAP),
         expected: Expected { low: 0.0, high: parameters.threshold },

@@ -31,6 +31,9 @@ const WEEK: usize = 7 * DAY;
 const MOST_WEEKS: usize = 4;
 const LEAST_WEEKS: usize = 3;
 
+/// Fewer values of a level have no usual spread.
+const LEAST_SAMPLES: usize = 100;
+
 /// A spread of less than this share of the largest value is rounding.
 const ROUNDING: f64 = 1e-9;
 
@@ -109,12 +112,53 @@ fn judge_values(
     let values: Vec<f64> = hours[hours.len() - weeks * WEEK..].iter().map(apply).collect();
     let newest = values.last().copied().filter(|newest| weeks >= LEAST_WEEKS && newest.is_finite())?;
     let filled = without_gaps(&values)?;
-    let rest = less_season(&filled)?;
-    let mut sorted: Vec<f64> =
-        rest.iter().zip(&values).filter(|(_, value)| value.is_finite()).map(|(rest, _)| *rest).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
+    let mut rest = less_season(&filled)?;
     let largest = filled.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let rounding = ROUNDING * largest;
+    let is_gap = |value: &f64| !value.is_finite();
+    rest.iter_mut().zip(&values).filter(|(_, value)| is_gap(value)).for_each(|(rest, _)| *rest = f64::NAN);
+    judge_rest(&rest, newest, ROUNDING * largest, aggregate, never_negative, transform, parameters)
+}
+
+/// The opinion on the newest of evenly spaced values of a level, whose season is known from elsewhere.
+///
+/// * `values`: oldest first, the judged one last, NaN for gaps.
+/// * `season`: what is usual at the time of each of them. Empty if it is not known; then the values are as they are.
+///
+/// `None` if fewer than [`LEAST_SAMPLES`] values are known, or the newest one is not.
+pub(crate) fn judge_samples(
+    values: &[f64],
+    season: &[f64],
+    never_negative: bool,
+    parameters: &Parameters,
+) -> Option<SecondOpinion> {
+    let newest = values.last().copied().filter(|newest| newest.is_finite())?;
+    let usual =
+        |place: usize| if season.is_empty() { 0.0 } else { season.get(place).copied().unwrap_or(f64::NAN) };
+    let rest: Vec<f64> = values.iter().enumerate().map(|(place, value)| value - usual(place)).collect();
+    let known = rest.iter().filter(|rest| rest.is_finite()).count();
+    if known < LEAST_SAMPLES || !rest.last()?.is_finite() {
+        return None;
+    }
+    let finite = values.iter().filter(|value| value.is_finite());
+    let rounding = ROUNDING * finite.fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    judge_rest(&rest, newest, rounding, Aggregate::Mean, never_negative, Transform::Plain, parameters)
+}
+
+/// The opinion on the newest value by what remains of all values without their season. NaN is a gap.
+///
+/// * `newest`: the value itself, in the scale of the transform.
+/// * `rounding`: a spread of at most this is none.
+fn judge_rest(
+    rest: &[f64],
+    newest: f64,
+    rounding: f64,
+    aggregate: Aggregate,
+    never_negative: bool,
+    transform: Transform,
+    parameters: &Parameters,
+) -> Option<SecondOpinion> {
+    let mut sorted: Vec<f64> = rest.iter().copied().filter(|rest| rest.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
     let test = Rosner::of(&sorted, parameters.most_outliers.into(), parameters.significance, rounding)?;
 
     let expected = newest - rest.last()? + test.middle;
@@ -124,7 +168,7 @@ fn judge_values(
     let spread = test.spread.max(LEAST_SHARE * mean_square.sqrt()).max(least).max(rounding);
     let distance = newest - expected;
     let score = if distance == 0.0 { 0.0 } else { distance / spread };
-    let outliers = rest[rest.len() - DAY..].iter().filter(|rest| !test.keeps(**rest)).count();
+    let outliers = rest[rest.len().saturating_sub(DAY)..].iter().filter(|rest| !test.keeps(**rest)).count();
     let [low, high] = [-1.0, 1.0].map(|side| {
         let end = transform.inverse(expected + side * test.critical * spread);
         if never_negative { end.max(0.0) } else { end }

@@ -90,6 +90,11 @@ pub fn sentence(metric: &str, unit: &str, comparison: &Comparison) -> Option<Str
             humanize(baseline.mean(), unit),
             comparison.z_score
         ),
+        Detail::Vote { score, flags, detectors, .. } => format!(
+            "{}, usually {}; {flags} of {detectors} detectors flag it (score {score:.2})",
+            humanize(current, unit),
+            humanize(baseline.mean(), unit)
+        ),
         Detail::OffHours { events, hour } => {
             let usual = match baseline.mean() {
                 0.0 => "none in the 30 days before".to_owned(),

@@ -65,11 +65,13 @@ pub(super) fn services(records: &Records, figures: &mut Vec<Figure>) -> Result<S
             name: format!("faults of services that are told by {name}, %"),
             value: of.issues.get(&shows).and_then(|share| share.percent()),
             goal: Goal::AtLeast(recall),
+            is_wish: false,
         });
         figures.push(Figure {
             name: format!("windows of services without a fault that are told by {name}, %"),
             value: of.usual.percent(),
             goal: Goal::AtMost(USUAL),
+            is_wish: false,
         });
     }
     let windows: usize = services.values().map(Vec::len).sum();
@@ -117,7 +119,12 @@ pub(super) fn principals(records: &Records, figures: &mut Vec<Figure>) -> Result
         ("attackers of a cloud that are told", true, Goal::AtLeast(1.0)),
         ("others that are told", false, Goal::AtMost(0.0)),
     ] {
-        figures.push(Figure { name: name.to_owned(), value: Some(told(is_attacker) as f64), goal });
+        figures.push(Figure {
+            name: name.to_owned(),
+            value: Some(told(is_attacker) as f64),
+            goal,
+            is_wish: false,
+        });
     }
     let mut text = format!(
         "### Principals of a cloud\n\n\

@@ -327,3 +327,36 @@ fn models_judge_no_windows_of_a_day() {
     let refusal = of("24h").unwrap_err();
     assert!(refusal.contains("needs a source with a `window` of \"1h\" or less"), "{refusal}");
 }
+
+#[test]
+fn detectors_vote_on_samples_of_minutes_with_the_same_weights() {
+    const MINUTES: &str = "entity = \"job\"\nwindow = \"1m\"";
+    const VOTE: &str = "[[metric.rule]]\ntype = \"vote\"\n";
+    let other = |rule: &str| {
+        let other = DURATION.replace("job_duration", "job_wait");
+        format!("{VOTE}min_change = 5\n{other}{VOTE}{rule}")
+    };
+    let catalog = parse(MINUTES, &other("min_change = 9\npeaks = false")).unwrap();
+    let votes = catalog.of("jobs").unwrap().ruled().iter().filter_map(MetricSpec::vote);
+    assert_eq!(
+        votes.map(|vote| (vote.min_change, vote.peaks)).collect::<Vec<_>>(),
+        [(5.0, true), (9.0, false)]
+    );
+    for (source, metric, expected) in [
+        (MINUTES, other("threshold = 0.7"), "`job_wait` is refused: its rule `vote` has other weights"),
+        (MINUTES, format!("{VOTE}{RULE}"), "the rule `vote` judges a metric alone"),
+        (MINUTES, format!("{VOTE}for = \"2 of 3\""), "`for` has no use for the rule `vote`"),
+        (MINUTES, format!("{VOTE}rolling_z = 0.5"), "`sum of the weights` of a rule of type vote is 1.3"),
+        (
+            "entity = \"job\"",
+            VOTE.to_owned(),
+            "needs a `window` of \"1m\" or \"5m\" in the source, which has \"1h\"",
+        ),
+    ] {
+        let refused = parse(source, &metric).unwrap_err();
+        assert!(refused.contains(expected), "{metric}: {refused}");
+    }
+    let largest = format!("{SOURCE}{MINUTES}\n{DURATION}{VOTE}").replace("p95", "max");
+    let refused = Catalog::parse(&largest, "a").unwrap_err().to_string();
+    assert!(refused.contains("the rule `vote` has no use for `aggregate = \"max\"`"), "{refused}");
+}

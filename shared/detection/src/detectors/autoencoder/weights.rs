@@ -61,7 +61,7 @@ pub enum WeightsError {
 const LARGEST_WEIGHT: f32 = 1e6;
 
 /// Errors below this are rounding. It also keeps the logarithm finite.
-const LEAST_ERROR: f64 = 1e-12;
+pub(super) const LEAST_ERROR: f64 = 1e-12;
 
 impl Autoencoder {
     /// The version of the files that this program reads. It grows with each change of the network or of its input.

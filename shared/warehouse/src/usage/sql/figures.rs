@@ -124,6 +124,47 @@ SETTINGS {IN_ORDER}"
     ))
 }
 
+/// One row per entity and metric with a rule `vote`: the figures of the newest windows and of the hours before. The number of a window
+/// is how many windows ago it was. That of an hour is its first instant, in seconds since 1970.
+///
+/// * `samples`: how many windows there are with the judged one.
+pub(in crate::usage) fn samples(
+    catalog: &Catalog,
+    (window, samples): (&Window, usize),
+    shard: Shard,
+    some_entities: bool,
+) -> Option<String> {
+    let chosen: Vec<_> =
+        catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
+    if chosen.is_empty() {
+        return None;
+    }
+    let ruled = Rows::of(catalog, chosen.into_iter(), window, shard, some_entities);
+    let minutes = ruled.minutes.as_ref()?;
+    let first = ruled.first(samples);
+    let hours =
+        ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("{SINCE} AND hour < toStartOfHour({END})"));
+    let newest = format!("minute >= {first} AND minute < {END}");
+    let minutes = ruled.rows(minutes, &ruled.windows_ago("minute"), &newest);
+    let figures = ruled.figures("true");
+    Some(format!(
+        "SELECT customer_id, count() OVER () AS declared, place, groupArray((slot, figures)) AS windows
+FROM
+(
+    SELECT bucket, customer_id, place, slot, {figures} AS figures
+    FROM
+    (
+        {hours}
+    UNION ALL
+    {minutes}
+    )
+    GROUP BY bucket, customer_id, place, slot
+)
+GROUP BY bucket, customer_id, place
+SETTINGS {IN_ORDER}"
+    ))
+}
+
 /// The days of a slot of [`windows_before`]. `None` for a window within the last hours.
 pub(in crate::usage) fn days_of(slot: i64) -> Option<i64> {
     (slot >= OF_DAYS).then_some(slot - OF_DAYS)

@@ -1,0 +1,286 @@
+//! Judges the entities that detectors vote on: all metrics of an entity together, by their newest samples.
+//!
+//! A sample is the value of a window. The hours before tell the season of the day and the peaks of earlier days. No network is
+//! read, so the weight of the autoencoder is shared among the other detectors.
+
+use std::collections::{BTreeMap, HashMap};
+
+use catalog::{Aggregate, MetricSpec};
+use detection::vote::{self, Judgement, Level, Peaks, SAMPLES, Samples, season};
+use detection::{About, CustomerId, Hour, Missing, Reason, Verdict, Window, entity};
+use platform::emf::UsageFigures;
+use warehouse::usage::{EntitySamples, EventFigures};
+
+use super::past::level;
+use super::{note, of_verdict, read};
+use crate::candidate::Candidate;
+use crate::known::Known;
+use crate::pass::Pass;
+use crate::sweep::{named, quarantine};
+
+const DAY: usize = 24;
+
+/// The samples of the metrics of an entity, by the place of the metric.
+type OfEntity = HashMap<usize, EntitySamples>;
+
+/// The candidates of a pass among the entities with such metrics.
+pub(super) async fn candidates(
+    pass: Pass<'_>,
+    window: Window,
+    known: &Known,
+    usage: &mut UsageFigures,
+) -> anyhow::Result<Vec<Candidate>> {
+    let catalog = &pass.app.catalog;
+    let voted: Vec<(usize, &MetricSpec)> =
+        catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
+    if voted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let hours = (season::DAYS * DAY) as i64;
+    let found =
+        read(pass, window, hours, "samples", async |request| pass.app.usage.samples(request).await).await?;
+    let mut entities: BTreeMap<Vec<u8>, OfEntity> = BTreeMap::new();
+    for samples in found {
+        entities.entry(samples.key.clone()).or_default().insert(samples.metric, samples);
+    }
+    let mut candidates = Vec::new();
+    for (key, of_entity) in &entities {
+        let Some(id) = named(key) else {
+            quarantine(usage, "invalid_customer_id", of_entity.len() as u64, key, voted[0].1.name.as_str());
+            continue;
+        };
+        let judgement = judged(&voted, of_entity, &window, &id);
+        if let Some(judgement) = judgement.as_ref().filter(|judgement| judgement.level == Some(Level::Info)) {
+            let metric = voted[judgement.metric].1.name.as_str();
+            tracing::info!(
+                entity = id.as_str(),
+                metric,
+                score = judgement.score,
+                "an entity is slightly odd"
+            );
+        }
+        for (number, (place, spec)) in
+            voted.iter().enumerate().filter(|(_, (place, _))| of_entity.contains_key(place))
+        {
+            usage.series += 1;
+            let verdict = match &judgement {
+                Some(judgement) => judgement.verdict(number),
+                None => Verdict::Undetermined(Reason::InsufficientData),
+            };
+            note(usage, spec, &verdict);
+            let about = About::of(catalog.name());
+            candidates.extend(of_verdict(known, &id, catalog.modelled().len() + place, &verdict, &about));
+        }
+    }
+    Ok(candidates)
+}
+
+/// The vote on an entity.
+fn judged(
+    voted: &[(usize, &MetricSpec)],
+    of_entity: &OfEntity,
+    window: &Window,
+    id: &CustomerId,
+) -> Option<Judgement> {
+    let parameters = voted.first()?.1.vote()?.parameters()?;
+    let pasts: Vec<Past> =
+        voted.iter().map(|(place, spec)| Past::of(spec, of_entity.get(place), window)).collect();
+    let samples = voted.iter().zip(&pasts).map(|((_, spec), past)| {
+        let rule = spec.vote()?;
+        Some(Samples {
+            values: &past.values,
+            season: &past.season,
+            floors: rule.floors()?,
+            never_negative: spec.never_negative(),
+            peaks: past.peaks.filter(|_| rule.peaks),
+            network: None,
+        })
+    });
+    let samples: Vec<Samples<'_>> = samples.collect::<Option<_>>()?;
+    let day = Hour::holding(window.start()).latest_at(0);
+    vote::judge(&samples, entity::seed(id.as_str(), day), &parameters)
+}
+
+/// What the samples of a metric are beside.
+struct Past {
+    /// Oldest first, NaN for gaps.
+    values: Vec<f64>,
+    season: Vec<f64>,
+    peaks: Option<Peaks>,
+}
+
+impl Past {
+    fn of(spec: &MetricSpec, samples: Option<&EntitySamples>, window: &Window) -> Self {
+        let Some(samples) = samples else {
+            return Self { values: vec![f64::NAN; SAMPLES], season: Vec::new(), peaks: None };
+        };
+        let values = values(spec, &samples.windows);
+        let length = window.length();
+        let first = window.end() - length * SAMPLES as i32;
+        let hours = Hours::of(spec, &samples.hours, window);
+        let season = season::daily(hours.before(Hour::holding(first)), first, length, SAMPLES);
+        let peaks = Peaks::of(&hours.days(Hour::holding(window.start())));
+        Self { values, season, peaks }
+    }
+}
+
+/// The samples in order. Before its first one a metric is unknown, and after it a gap may be zero.
+fn values(spec: &MetricSpec, windows: &[(usize, EventFigures)]) -> Vec<f64> {
+    let mut values = vec![f64::NAN; SAMPLES];
+    for (ago, figures) in windows {
+        if let (Some(place), Some(value)) = ((SAMPLES - 1).checked_sub(*ago), level(spec, figures)) {
+            values[place] = value;
+        }
+    }
+    if spec.missing == Missing::Zero {
+        values
+            .iter_mut()
+            .skip_while(|value| value.is_nan())
+            .filter(|value| value.is_nan())
+            .for_each(|gap| *gap = 0.0);
+    }
+    values
+}
+
+/// The hours before a window: their level in a sample, and its extremes.
+struct Hours {
+    first: Hour,
+    levels: Vec<f64>,
+    extremes: Vec<(f64, f64)>,
+}
+
+const UNKNOWN: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
+
+impl Hours {
+    /// The thirty days until the hour of the window.
+    fn of(spec: &MetricSpec, hours: &[(i64, EventFigures)], window: &Window) -> Self {
+        let count = season::DAYS * DAY;
+        let first = Hour::holding(window.start()).plus(-(count as i64));
+        let within_an_hour = (3_600 / window.length().as_secs()).max(1) as f64;
+        let is_added_up = matches!(spec.aggregate, Aggregate::Count | Aggregate::Sum);
+        let share = if is_added_up { within_an_hour } else { 1.0 };
+        let is_of_values = matches!(spec.aggregate, Aggregate::Avg | Aggregate::Last);
+        let mut all = Self { first, levels: vec![f64::NAN; count], extremes: vec![UNKNOWN; count] };
+        for (at, figures) in hours {
+            let at = jiff::Timestamp::from_second(*at).map(|at| Hour::holding(at).since(first));
+            let place = at.ok().and_then(|place| usize::try_from(place).ok()).filter(|place| *place < count);
+            let (Some(place), Some(value)) = (place, level(spec, figures)) else { continue };
+            let value = value / share;
+            all.levels[place] = value;
+            // Of other aggregates only the level of the whole hour is known.
+            all.extremes[place] = if is_of_values { (figures.least, figures.most) } else { (value, value) };
+        }
+        all
+    }
+
+    /// The levels until an hour.
+    fn before(&self, hour: Hour) -> &[f64] {
+        let count = usize::try_from(hour.since(self.first)).unwrap_or_default();
+        &self.levels[..count.min(self.levels.len())]
+    }
+
+    /// The extremes of each day of UTC before that of an hour, oldest first.
+    fn days(&self, hour: Hour) -> Vec<(f64, f64)> {
+        let until = usize::try_from(hour.latest_at(0).since(self.first)).unwrap_or_default();
+        let whole = &self.extremes[until % DAY..until.min(self.extremes.len())];
+        let of_day = |day: &[(f64, f64)]| {
+            day.iter().fold(UNKNOWN, |(least, most), (low, high)| (least.min(*low), most.max(*high)))
+        };
+        whole.chunks(DAY).map(of_day).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::Catalog;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    fn window() -> Window {
+        let end: Timestamp = "2026-11-21T13:05:00Z".parse().unwrap();
+        Window::between(end - SignedDuration::from_mins(1), end).unwrap()
+    }
+
+    /// One event of a value.
+    fn of_value(value: f64) -> EventFigures {
+        EventFigures {
+            events: 1,
+            total: value,
+            least: value,
+            most: value,
+            shape: vec![(detection::Histogram::key(value), 1)],
+            newest: value,
+            ..EventFigures::default()
+        }
+    }
+
+    fn cpu() -> MetricSpec {
+        let text = "[[source]]\nname = \"machines\"\ntable = \"samples\"\nentity = \"host\"\nwindow = \"1m\"\n\
+             [[metric]]\nname = \"cpu\"\nsource = \"machines\"\nunit = \"%\"\nmissing = \"gap\"\nmin_change = 1\n\
+             aggregate = \"avg\"\nvalue = \"cpu\"\n[[metric.rule]]\ntype = \"vote\"";
+        Catalog::parse(text, "a").unwrap().find("cpu").unwrap().clone()
+    }
+
+    /// The newest value beside usual ones, with hours of so many days.
+    fn samples(newest: f64, days: i64) -> EntitySamples {
+        let usual = |ago: usize| 40.0 + (ago * 7_919 % 101) as f64 / 20.0;
+        let windows = (0..SAMPLES).map(|ago| (ago, of_value(if ago == 0 { newest } else { usual(ago) })));
+        let noon = Hour::holding(window().start());
+        let hours = (1..days * 24).map(|ago| (noon.plus(-ago).start().as_second(), of_value(42.0)));
+        EntitySamples { key: b"acme".to_vec(), metric: 0, windows: windows.collect(), hours: hours.collect() }
+    }
+
+    fn verdict(samples: EntitySamples) -> Option<Verdict> {
+        let (spec, id) = (cpu(), CustomerId::new("acme").unwrap());
+        let of_entity = [(0, samples)].into();
+        Some(judged(&[(0, &spec)], &of_entity, &window(), &id)?.verdict(0))
+    }
+
+    #[test]
+    fn an_entity_is_judged_by_its_newest_samples() {
+        assert!(matches!(verdict(samples(42.0, 10)), Some(Verdict::Normal(_))));
+        let found = verdict(samples(95.0, 10)).unwrap();
+        assert_eq!(found.finding().map(|found| found.comparison.current), Some(95.0));
+        let mut young = samples(95.0, 1);
+        young.windows.truncate(60);
+        assert_eq!(verdict(young), None);
+    }
+
+    #[test]
+    fn a_peak_of_three_days_is_no_news() {
+        let mut of = samples(95.0, 10);
+        for day in 1..4 {
+            of.hours[24 * day].1 = of_value(94.0);
+        }
+        assert!(matches!(verdict(of), Some(Verdict::Normal(_))));
+    }
+
+    #[test]
+    fn samples_are_in_order_and_gaps_may_be_zero() {
+        let windows = [(0, of_value(5.0)), (3, of_value(7.0)), (900, of_value(1.0))];
+        let found = values(&cpu(), &windows);
+        assert_eq!((found[SAMPLES - 1], found[SAMPLES - 4]), (5.0, 7.0));
+        assert!(found[SAMPLES - 2].is_nan() && found[0].is_nan());
+        let zero = MetricSpec { missing: Missing::Zero, ..cpu() };
+        let found = values(&zero, &windows);
+        assert!(found[SAMPLES - 2] == 0.0 && found[SAMPLES - 5].is_nan());
+    }
+
+    #[test]
+    fn hours_end_before_the_samples_and_days_are_of_utc() {
+        let noon = Hour::holding(window().start());
+        let at = |ago: i64| noon.plus(-ago).start().as_second();
+        // The window is at 13:04. So 13 hours ago it was midnight, and 14 hours ago the day before.
+        let hours = [
+            (at(13), of_value(1.0)),
+            (at(14), of_value(9.0)),
+            (at(20), of_value(3.0)),
+            (at(2), of_value(4.0)),
+        ];
+        let hours = Hours::of(&cpu(), &hours, &window());
+        assert_eq!(hours.days(noon).last(), Some(&(3.0, 9.0)));
+        assert_eq!(hours.before(noon).len(), season::DAYS * 24);
+        assert_eq!(hours.before(noon.plus(-1)).last(), Some(&4.0));
+    }
+}
