@@ -52,8 +52,12 @@ impl RuleChanges {
         let Some(changes) = self.0.get(name).filter(|changes| !changes.is_empty()) else {
             return Ok(*rule);
         };
-        if matches!(rule, Rule::Novelty(_)) {
-            let reason = "its numbers are a part of the query that finds new texts";
+        let fixed = match rule {
+            Rule::Novelty(_) => Some("its numbers are a part of the query that finds new texts"),
+            Rule::Vote(_) => Some("its weights and its threshold are those of all metrics of an entity"),
+            _ => None,
+        };
+        if let Some(reason) = fixed {
             return Err(RuleChangeError::Fixed { rule: name, reason });
         }
         let wrong =
@@ -91,7 +95,9 @@ fn number(value: f64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{Burst, Deviation, Novelty, OffHours, Percentile, Rate, Ratio, Streak, Threshold};
+    use crate::rules::{
+        Burst, Deviation, Novelty, OffHours, Percentile, Rate, Ratio, Streak, Threshold, Vote,
+    };
 
     fn changes(text: &str) -> RuleChanges {
         serde_json::from_str(text).unwrap()
@@ -129,6 +135,7 @@ mod tests {
             Rule::Burst(Burst::default()),
             Rule::OffHours(OffHours::default()),
             Rule::Deviation(Deviation::default()),
+            Rule::Vote(Vote::default()),
         ] {
             let written = serde_json::to_value(rule).unwrap();
             assert_eq!(written["type"], rule.name());
@@ -157,6 +164,8 @@ mod tests {
         }
         let refusal = of(r#"{"novelty": {"min_events": 3}}"#, Rule::Novelty(Novelty::default()));
         assert!(refusal.starts_with("the rule `novelty` cannot be changed by a policy"), "{refusal}");
+        let refusal = of(r#"{"vote": {"threshold": 0.7}}"#, Rule::Vote(Vote::default()));
+        assert!(refusal.starts_with("the rule `vote` cannot be changed by a policy"), "{refusal}");
         assert!(serde_json::from_str::<RuleChanges>(r#"{"rate": {"tail": "1e-4"}}"#).is_err());
     }
 }

@@ -3,7 +3,7 @@
 //! Each metric that takes part has this rule. Weights and threshold are of the entity, so they are the same in all of its metrics.
 //! The floors are those of each metric.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Parameters, RuleError};
 use crate::Thresholds;
@@ -12,7 +12,7 @@ use crate::thresholds::SettingsError;
 use crate::vote;
 
 /// An anomaly is a score of at least `threshold`. Below 0.7 it is only logged, from 0.9 on it is critical.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Vote {

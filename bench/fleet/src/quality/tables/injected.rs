@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
-use detection::rules::{Burst, Deviation, Percentile, Side};
+use detection::rules::{Burst, Deviation, Percentile, Rule, Side};
 
 use super::{Figure, Records};
 use crate::goal::{Goal, number};
@@ -21,10 +21,13 @@ pub(super) fn injected(records: &Records, figures: &mut Vec<Figure>) -> Result<S
     let Records { injected, requests, lines, .. } = records;
     let [latency, _] = Judge::of_preset()?;
     let at_once = match &latency {
-        Judge::Latency(rules) => rules.iter().find(|(_, lasting)| lasting.windows() == 1),
+        Judge::Latency(rules) => rules.iter().find_map(|of| match of.rule {
+            Rule::Percentile(rule) if of.lasting.windows() == 1 => Some(rule),
+            _ => None,
+        }),
         _ => None,
     };
-    let at_once = at_once.context("the preset has no rule for a single window of latency")?.0;
+    let at_once = at_once.context("the preset has no percentile of a single window of latency")?;
     let few = Percentile { min_events: Some(FEW), ..at_once };
     let burst = Burst::default();
     let change = burst.events as f64;
