@@ -1,7 +1,7 @@
 """Real spans, moved in time: minutes of real traffic become a past of two weeks.
 
-A block of requests that took some seconds fills a window of five minutes or an hour. Only the starts of the traces move, and all
-spans of a trace move together. Durations, names, attributes and failures stay as they were recorded.
+A block of requests that took some seconds fills a window of five minutes or an hour. The starts of the traces move, and all spans of
+a trace move together. Each copy has ids of its own. Durations, names, attributes and failures stay as they were recorded.
 """
 
 from __future__ import annotations
