@@ -14,20 +14,16 @@ from console import CloudError, Step
 from local_stack import LocalStack, shown
 
 NAME = "collector"
-# Where the functions send their spans. A collector listens at 4318 elsewhere.
-OTLP_PORT, GRPC_PORT = 14318, 14317
 START_SECONDS = 20
 # Spans travel in batches.
 ARRIVE_SECONDS = 30
-
-ENDPOINT = f"http://127.0.0.1:{OTLP_PORT}"
 
 
 class Collector:
     """Runs from `with` to the end of its block."""
 
-    def __init__(self, stack: LocalStack, database: str):
-        self._stack, self.database = stack, database
+    def __init__(self, stack: LocalStack, database: str, port: int):
+        self._stack, self.database, self._port = stack, database, port
         self._record: Optional[processes.Record] = None
 
     def __enter__(self) -> Collector:
@@ -36,12 +32,14 @@ class Collector:
             old = processes.find(NAME, settings.pids)
             if old:
                 processes.stop(old, settings.pids)
-            for port in (OTLP_PORT, GRPC_PORT):
-                ports.require_free(port, "the collector", "no variable, as this port is fixed", "another collector")
             self._record = processes.start(NAME, [str(program(settings)), *self._options()], _environment(),
                                            settings.logs / "collector.log", settings.pids)
-            self._wait_until_it_listens()
-            step.result = f"takes spans at {ENDPOINT}"
+            try:
+                self._wait_until_it_listens()
+            except BaseException:
+                self.__exit__()
+                raise
+            step.result = f"takes spans at {endpoint(self._port)}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,10 +59,10 @@ class Collector:
                          f"See {shown(self._stack.settings.logs / 'collector.log')}")
 
     def _options(self) -> list[str]:
-        server = self._stack.settings.clickhouse
+        server, (grpc,) = self._stack.settings.clickhouse, ports.free(1)
         login = [f"--clickhouse-exporter-{name}={value}" for name, value in (("user", server.user), ("password", server.password)) if value]
         return [
-            "start", f"--otlp-http-endpoint=127.0.0.1:{OTLP_PORT}", f"--otlp-grpc-endpoint=127.0.0.1:{GRPC_PORT}",
+            "start", f"--otlp-http-endpoint=127.0.0.1:{self._port}", f"--otlp-grpc-endpoint=127.0.0.1:{grpc}",
             "--exporter=clickhouse", f"--clickhouse-exporter-endpoint={server.url}",
             f"--clickhouse-exporter-database={self.database}", "--clickhouse-exporter-async-insert=false",
             f"--pid-file={self._stack.settings.pids / 'collector.pid'}", *login,
@@ -73,10 +71,15 @@ class Collector:
     def _wait_until_it_listens(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and processes.is_running(self._record):
-            if ports.answers(OTLP_PORT):
+            if ports.answers(self._port):
                 return
             time.sleep(0.1)
         raise CloudError(f"The collector did not start. See {shown(self._stack.settings.logs / 'collector.log')}")
+
+
+def endpoint(port: int) -> str:
+    """Where functions send their spans."""
+    return f"http://127.0.0.1:{port}"
 
 
 def program(settings) -> os.PathLike:

@@ -7,17 +7,15 @@ import socketserver
 import threading
 import time
 
-import ports
 from traces.collector import host_and_port
 
-PORT = 14123
 CHUNK = 65_536
 
 
 class Dependency:
     """Forwards connections to the server, from `with` to the end of its block."""
 
-    def __init__(self, url: str, port: int = PORT):
+    def __init__(self, url: str, port: int):
         self.target, self.port = host_and_port(url), port
         # Seconds by which each question waits.
         self.delay = 0.0
@@ -25,8 +23,6 @@ class Dependency:
         self._open: set[socket.socket] = set()
 
     def __enter__(self) -> Dependency:
-        if self.port:
-            ports.require_free(self.port, "the way to ClickHouse", "no variable, as this port is fixed", "another program")
         dependency = self
 
         class Connection(socketserver.BaseRequestHandler):

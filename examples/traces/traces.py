@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from local_stack import (  # noqa: E402  (the path must be set first)
     LocalStack, count, heading, rfc3339, run_example, say, table,
 )
+import ports  # noqa: E402
 from console import Step  # noqa: E402
-from traces import collector, dependency, load, past, planted  # noqa: E402
+from traces import collector, load, past, planted  # noqa: E402
 from traces.collector import Collector  # noqa: E402
 from traces.dependency import Dependency  # noqa: E402
 from watching import alerts, found  # noqa: E402
@@ -36,12 +37,13 @@ SLOW_SECONDS = 0.4
 
 def demo(options: argparse.Namespace) -> None:
     heading("1. A second stack in the local cloud, whose functions send spans to a collector")
-    stack = DEMO.deploy({"otel_endpoint": collector.ENDPOINT, "clickhouse_url": f"http://127.0.0.1:{dependency.PORT}"})
+    of_spans, of_clickhouse = ports.free(2)
+    stack = DEMO.deploy({"otel_endpoint": collector.endpoint(of_spans), "clickhouse_url": f"http://127.0.0.1:{of_clickhouse}"})
     DEMO.prepare(stack, [f"DROP DATABASE IF EXISTS `{COLLECTED}` SYNC", f"CREATE DATABASE `{COLLECTED}`",
                          f"CREATE TABLE `{COLLECTED}`.otel_traces AS {{database}}.otel_traces"])
     stack.meterflow("migrate")
 
-    with Collector(stack, COLLECTED) as spans, Dependency(stack.settings.clickhouse.url) as way:
+    with Collector(stack, COLLECTED, of_spans) as spans, Dependency(stack.settings.clickhouse.url, of_clickhouse) as way:
         heading("2. Requests to the API: usual ones, and then what is planted")
         api = load.Api(stack)
         usual, faults, hour = requests(api, way)
