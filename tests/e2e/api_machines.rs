@@ -18,7 +18,8 @@ time = "at"
 [[metric]]
 name = "cpu_usage"
 source = "machines"
-type = "resource_exhaustion"
+# Traces have anomalies of this type, too.
+type = "traffic_spike"
 unit = "%"
 aggregate = "max"
 value = "cpu"
@@ -96,6 +97,10 @@ async fn machines_are_judged_listed_and_watched() -> Result<()> {
     };
     let mut shapes: Vec<Value> = own.iter().map(shape).collect();
     assert_eq!(shapes.len(), 2);
+    // They are none of traces.
+    let id = own[0]["anomaly_id"].as_str().context("an id")?;
+    api.get(&format!("/api/anomalies/{id}")).await?.assert_problem(404, "a machine");
+    assert_eq!(api.read("/api/anomalies").await?["anomalies"], json!([]));
     // The anomalies are of END, which is further back than a day.
     let all = api.read(&format!("{RECENT}?duration=92d")).await?;
     assert_eq!((&all["anomalies"], &all["total"]), (&json!(shapes), &json!(2)));

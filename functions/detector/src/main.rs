@@ -46,7 +46,7 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// The span of one request. What is asked for becomes its name.
+/// The span of one request. [`answer`] names the span.
 fn span() -> Span {
     tracing::debug_span!(
         target: traces::TARGET,

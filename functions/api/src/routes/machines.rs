@@ -253,10 +253,13 @@ async fn status_of(app: &App, source: &Catalog, now: Timestamp) -> Result<Machin
     })
 }
 
+/// Whether a source is one of machines, by its name.
+pub(crate) fn is_of_machines(source: &str) -> bool {
+    source.strip_prefix(MACHINES).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
 /// The sources of machines.
 fn sources_of(app: &App) -> Vec<&Catalog> {
-    let is_of_machines =
-        |name: &str| name.strip_prefix(MACHINES).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
     app.catalog.all().filter(|source| is_of_machines(source.name())).collect()
 }
 

@@ -25,11 +25,12 @@ use crate::views::Time;
 /// The thresholds that hold for customers without a policy of their own. Null where no metric of traces has such a rule.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TraceConfig {
-    /// The latency of an operation is an anomaly from so many spreads above the usual one in three windows in a row. Whatever this
-    /// says, three windows that are 1.2 times the usual one are told, and one that is twice.
+    /// The latency of an operation is an anomaly if three windows in a row are so many spreads above the usual one. The preset also
+    /// tells three windows of 1.2 times the usual latency, and one window of twice the usual latency. This number does not change that.
     #[schema(required = true, example = 3.0)]
     pub latency_threshold_stddev: Option<f64>,
-    /// The share of failed requests that is an anomaly, unless chance explains it. Whatever this says, twice the usual share is told.
+    /// The share of failed requests that is an anomaly, unless chance explains it. The preset also tells twice the
+    /// usual share. This number does not change that.
     #[schema(required = true, example = 0.05)]
     pub error_rate_threshold: Option<f64>,
     /// The number of requests is an anomaly from so many spreads above or below the usual one.
@@ -42,7 +43,7 @@ pub(crate) struct TraceConfig {
     pub updated_at: Option<Time>,
 }
 
-/// What is absent stays. From twice the number on an anomaly is `HIGH`.
+/// A number that is absent stays. An anomaly is `HIGH` from twice the number on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TraceConfigChange {

@@ -24,6 +24,7 @@ use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavaila
 use crate::routes::actions::{ActionRequest, Note};
 use crate::routes::anomalies::visible;
 use crate::routes::anomaly_pages::{Page, page};
+use crate::routes::machines::is_of_machines;
 use crate::routes::source_runs::{self, SourceRuns, SourceRunsRequest};
 use crate::times;
 
@@ -196,9 +197,9 @@ pub(crate) async fn run(
     source_runs::begin(&app, &caller, &sources, &request, now).await
 }
 
-/// Whether a metric is of traces, by the type of its anomalies.
+/// Whether a metric is of traces, by the type of its anomalies. Metrics of machines share these types.
 pub(super) fn is_of_traces(spec: &MetricSpec) -> bool {
-    spec.kind.is_some_and(|kind| Subtype::of(kind).is_some())
+    spec.kind.is_some_and(|kind| Subtype::of(kind).is_some()) && !is_of_machines(spec.source_name())
 }
 
 pub(super) fn no_traces() -> Problem {
@@ -241,4 +242,19 @@ fn filter(caller: &Caller, query: &Query, metrics: &[MetricName]) -> Result<Anom
     };
     times::in_range(filter.from, filter.until, query.now(), ("from", "to"))?;
     Ok(filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_of_machines_are_none_of_traces_although_they_share_types() {
+        let catalog = Catalog::from_files("preset:traces_otel,preset:machines").unwrap();
+        let of_traces = |source: &str| {
+            catalog.of(source).unwrap().metrics().iter().filter(|spec| is_of_traces(spec)).count()
+        };
+        assert_eq!(of_traces("traces"), 3);
+        assert_eq!(of_traces("machines"), 0);
+    }
 }

@@ -7,6 +7,7 @@ use store::{AnomalyItem, HistoryEntry};
 use utoipa::ToSchema;
 
 use crate::access::Caller;
+use crate::routes::machines::is_of_machines;
 use crate::views::Time;
 
 /// What an anomaly of traces is about. Latency and errors are performance, traffic is a matter of resources, and clients that behave
@@ -133,11 +134,14 @@ impl Subtype {
 }
 
 impl TraceAnomaly {
-    /// `None` for an anomaly of another kind, or one without an entity: its data stopped for all customers.
+    /// `None` for an anomaly of another kind, one of a machine, or one without an entity: its data stopped for all customers.
     pub(crate) fn of(item: AnomalyItem, caller: &Caller) -> Option<Self> {
         let subtype = Subtype::of(item.kind)?;
         let mut names = Vec::from(item.entity_path?).into_iter();
         let mut about = item.about.unwrap_or_default();
+        if is_of_machines(&about.source) {
+            return None;
+        }
         let mut of_example = about.example_ids.into_iter().next().unwrap_or_default();
         let mut id = |name: &str| about.ids.remove(name).or_else(|| of_example.remove(name));
         let resolution = resolution(&item.history).filter(|_| item.state == State::Resolved);
