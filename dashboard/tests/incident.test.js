@@ -176,7 +176,7 @@ test('a mute is a part of the policy of the customer', async () => {
   await dialog.getByRole('button', { name: 'Mute' }).click();
   await page.getByText(/^Muted until/).waitFor();
   await go(page, `#/settings/${customer}`);
-  await page.getByText(reason).waitFor();
+  await page.getByText(reason, { exact: true }).waitFor();
   await page.getByText('FREQ=WEEKLY').first().waitFor();
   await page.getByRole('button', { name: `Remove: ${reason}` }).click();
   await page.getByRole('button', { name: 'Save the policy' }).click();
