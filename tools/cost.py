@@ -73,6 +73,8 @@ ANOMALOUS, CRITICAL = 1 / 1_000, 1 / 4
 
 # Runs of a source with entities, by its schedule.
 RUNS = {"rate(1 hour)": HOURS, "rate(5 minutes)": HOURS * 12, "rate(1 minute)": HOURS * 60}
+# A source that is checked every ten seconds holds its function from the first check of a minute to the end of the sixth.
+CHECKS_A_MINUTE, SECONDS_BETWEEN_CHECKS = 6, 50
 # A finished event has a call of the function for itself at worst, is sent, received and deleted, and reads the policies and
 # the latest incidents of four metrics in both directions, half a unit each. Each writes a line of log or two.
 CHECK_SECONDS = 0.3
@@ -115,6 +117,13 @@ def monthly(seconds: float, anomalies: float, critical: float) -> dict:
 def scheduled(runs: float, seconds: float) -> float:
     """The runs of a source with metrics of its own, without what they find."""
     return DETECTOR_METRICS * CLOUDWATCH_METRIC + runs * (seconds * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST + LOG_KB_PER_RUN / 1e6 * LOG_GB)
+
+
+def stays(calls: float, seconds: float) -> float:
+    """The same for a source with six checks within each call. They wait for their time within the call."""
+    seconds_of_call = SECONDS_BETWEEN_CHECKS + seconds
+    logs = CHECKS_A_MINUTE * LOG_KB_PER_RUN / 1e6 * LOG_GB
+    return DETECTOR_METRICS * CLOUDWATCH_METRIC + calls * (seconds_of_call * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST + logs)
 
 
 def finished(events: float) -> dict:
@@ -212,6 +221,9 @@ def of_sources(measured: dict) -> list:
     for schedule, number in RUNS.items():
         cells = " | ".join(money(scheduled(number, seconds)) for _, seconds in sizes)
         lines.append(f"| `{schedule}` | {number:,} | {cells} |")
+    every_minute = RUNS["rate(1 minute)"]
+    cells = " | ".join(money(stays(every_minute, seconds)) for _, seconds in sizes)
+    lines.append(f"| `rate(1 minute)`, with `every = \"10s\"` | {CHECKS_A_MINUTE * every_minute:,} | {cells} |")
     columns = ["EventBridge", "SQS", "Lambda", "DynamoDB", "CloudWatch", "KMS"]
     lines += [
         "",

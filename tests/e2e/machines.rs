@@ -1,12 +1,15 @@
 //! Machines in the collector's own table: a fault of one metric among seven is told, and what many days had is not.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use detector::{App, Request};
 use e2e::World;
 use e2e::world::{END, hourly, run, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
+
+const PRESET: &str = include_str!("../../shared/catalog/presets/machines.toml");
 
 const TABLE: &str = include_str!("../../infra/clickhouse/machines_otel.sql");
 
@@ -18,41 +21,74 @@ struct Machines {
     app: App,
     /// The end of the newest minute.
     end: Timestamp,
+    _file: tempfile::NamedTempFile,
 }
+
+/// One sample a minute.
+const A_MINUTE: i64 = 60;
+
+/// The seven metrics of a machine: name, attribute `state`, and usual value.
+const METRICS: &str = "[('system.cpu.utilization', 'idle', 0.6), ('system.memory.utilization', 'used', 0.5), ('system.network.io', '', 2e6),
+    ('ping.rtt.avg', '', 12.), ('ping.rtt.stddev', '', 2.), ('ping.loss.ratio', '', 0.001), ('system.network.errors', '', 0.1)]";
 
 impl Machines {
     async fn new() -> Result<Self> {
+        Self::with(PRESET).await
+    }
+
+    /// A world with this catalog.
+    async fn with(catalog: &str) -> Result<Self> {
         let world = World::without_migration().await?;
         let admin = world.clickhouse.clone().with_database("system");
         admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
         world.clickhouse.query_raw(TABLE.trim_end().trim_end_matches(';')).execute().await?;
-        let app = world.app_with(&[("CATALOG_PATH", "preset:machines")], &world.aws).await?;
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), catalog)?;
+        let path = file.path().to_str().context("a path")?;
+        let app = world.app_with(&[("CATALOG_PATH", path)], &world.aws).await?;
         for source in app.catalog.all() {
             e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
         }
         let now = (timestamp() - DELAY).as_second() - 2;
-        Ok(Self { world, app, end: Timestamp::from_second(now - now.rem_euclid(60))? })
+        Ok(Self { world, app, end: Timestamp::from_second(now - now.rem_euclid(60))?, _file: file })
     }
 
-    /// Five days of six machines with seven metrics, a sample a minute. `factor` is SQL of `machine`, `name` and `minute`: how many
-    /// times the usual value a sample is, so many minutes before the newest.
-    async fn insert(&self, factor: &str) -> Result<()> {
+    /// Days of six machines with seven metrics. `factor` is SQL of `machine`, `name` and `minute`: how many times the usual
+    /// value a sample is, so many minutes before the newest.
+    ///
+    /// * `step`: seconds from one sample to the next. The newest one is half as many seconds before the end.
+    async fn insert(&self, days: i64, step: i64, factor: &str) -> Result<()> {
         let statement = format!(
             "INSERT INTO otel_metrics_gauge (ResourceAttributes, MetricName, Attributes, TimeUnix, Value)
              SELECT map('service.namespace', 'acme', 'host.name', concat('web-', toString(machine))), name,
-                 map('state', metric.2, 'device', 'eth0'), fromUnixTimestamp64Nano(toInt64({end} - 30 - 60 * minute) * 1000000000),
-                 metric.3 * (0.95 + (cityHash64(machine, name, minute) % 1000) / 1e4) * ({factor})
+                 map('state', metric.2, 'device', 'eth0'), fromUnixTimestamp64Nano(toInt64({end} - {step} / 2 - {step} * number) * 1000000000),
+                 metric.3 * (0.95 + (cityHash64(machine, name, number) % 1000) / 1e4) * ({factor})
              FROM
              (
-                 SELECT number AS minute, arrayJoin(range(1, 7)) AS machine, metric.1 AS name, arrayJoin([
-                     ('system.cpu.utilization', 'idle', 0.6), ('system.memory.utilization', 'used', 0.5), ('system.network.io', '', 2e6),
-                     ('ping.rtt.avg', '', 12.), ('ping.rtt.stddev', '', 2.), ('ping.loss.ratio', '', 0.001), ('system.network.errors', '', 0.1)
-                 ]) AS metric
-                 FROM numbers(7200)
+                 SELECT number, intDiv(number * {step}, 60) AS minute, arrayJoin(range(1, 7)) AS machine, metric.1 AS name,
+                     arrayJoin({METRICS}) AS metric
+                 FROM numbers({count})
              )",
-            end = self.end.as_second()
+            end = self.end.as_second(),
+            count = days * 24 * 3_600 / step,
         );
         Ok(self.world.clickhouse.query_raw(&statement).execute().await?)
+    }
+
+    /// One sample of each metric of each machine, of now. The processor of the second machine may be busy.
+    async fn insert_now(&self, is_busy: bool) -> Result<Timestamp> {
+        let now = timestamp();
+        let statement = format!(
+            "INSERT INTO otel_metrics_gauge (ResourceAttributes, MetricName, Attributes, TimeUnix, Value)
+             SELECT map('service.namespace', 'acme', 'host.name', concat('web-', toString(machine))), metric.1,
+                 map('state', metric.2, 'device', 'eth0'), fromUnixTimestamp64Nano(toInt64({now}) * 1000000),
+                 metric.3 * (0.95 + (cityHash64(machine, metric.1, {now}) % 1000) / 1e4)
+                     * if({is_busy} AND machine = 2 AND metric.1 = 'system.cpu.utilization', 0.05, 1)
+             FROM (SELECT arrayJoin(range(1, 7)) AS machine, arrayJoin({METRICS}) AS metric)",
+            now = now.as_millisecond()
+        );
+        self.world.clickhouse.query_raw(&statement).execute().await?;
+        Ok(now)
     }
 
     /// What a run finds that judges the minute until a time: metric, machine and direction.
@@ -71,6 +107,8 @@ async fn faults_of_machines_are_told_and_nothing_else() -> Result<()> {
     // The processor of one machine is busy, and the latency of another one explodes. A third one sends as much as on four days before.
     machines
         .insert(
+            5,
+            A_MINUTE,
             "multiIf(minute = 0 AND machine = 2 AND name = 'system.cpu.utilization', 0.05,
                      minute = 0 AND machine = 3 AND name = 'ping.rtt.avg', 8,
                      minute IN (0, 1740, 3180, 4620, 6060) AND machine = 4 AND name = 'system.network.io', 6, 1)",
@@ -96,5 +134,53 @@ async fn faults_of_machines_are_told_and_nothing_else() -> Result<()> {
         .context("the anomaly")?;
     let said = text(slow, "description");
     assert!(said.contains("of 3 detectors flag it") && said.contains("usually 12"), "{said}");
+    Ok(())
+}
+
+/// Told means: the message is in the queue of a subscriber. The value is new in the table when it is read.
+#[tokio::test]
+async fn a_fault_is_told_within_thirty_seconds_of_its_first_value() -> Result<()> {
+    let often = PRESET.replace("delay = \"1m\"", "every = \"10s\"\ndelay = \"2s\"");
+    let mut machines = Machines::with(&often).await?;
+    let (ten, now) = (SignedDuration::from_secs(10), timestamp().as_second());
+    // A multiple of ten seconds, after the rows of a day are written.
+    machines.end = Timestamp::from_second(now - now.rem_euclid(10))? + 2 * ten;
+    machines.insert(1, 10, "1").await?;
+    let start = machines.end;
+    anyhow::ensure!(timestamp() < start, "the rows of a day took longer than ten seconds");
+
+    let app = machines.app.of_source("machines")?;
+    let request = Request { source: Some("machines".to_owned()), time: start, ..hourly(END) };
+    let checks = detector::run_all(&app, &request, Instant::now() + Duration::from_secs(300));
+    // Each sample comes right after a check has closed its window, which is the worst time for a fault to begin.
+    let samples = async {
+        let mut first = None;
+        for number in 0..5 {
+            let time = start + ten * number + SignedDuration::from_millis(500);
+            tokio::time::sleep(Duration::try_from(time.duration_since(timestamp()))?).await;
+            let at = machines.insert_now(number >= 2).await?;
+            first = first.or(Some(at).filter(|_| number >= 2));
+        }
+        first.context("a fault")
+    };
+    let told = async {
+        loop {
+            let alerts = machines.world.alerts().await?;
+            if !alerts.is_empty() {
+                return anyhow::Ok((timestamp(), alerts));
+            }
+        }
+    };
+    let (checks, samples, told) = tokio::join!(checks, samples, told);
+    let (checks, first, (at, alerts)) = (checks?, samples?, told?);
+    assert_eq!(checks.len(), 6, "{checks:?}");
+    let told: Vec<_> = alerts.iter().map(|alert| (&alert["metric"], &alert["entity"])).collect();
+    assert_eq!(told, [(&"machine_cpu".into(), &"web-2".into())], "{alerts:?}");
+    let seconds = at.duration_since(first).as_millis() as f64 / 1e3;
+    println!("told {seconds} s after the first value of the fault");
+    assert!(seconds <= 30.0, "{seconds}");
+    // Checks within the minute find the same fault, and it stays one incident.
+    assert_eq!(machines.world.incidents().await?.len(), 1);
+    assert!(machines.world.alerts().await?.is_empty());
     Ok(())
 }

@@ -65,7 +65,12 @@ impl App {
             let known: Vec<&str> = self.catalog.all().map(Catalog::name).collect();
             anyhow::bail!("the catalog has no source `{source}`; it has {}", known.join(", "));
         };
+        let mut incidents = self.incidents;
+        if let Some(least) = catalog.entities().and_then(|entities| entities.alert_min_severity) {
+            incidents.rules.min_severity = least;
+        }
         Ok(Self {
+            incidents,
             settings: catalog.settings(&self.detection)?,
             // The alarms watch the runs of usage.
             metrics: match catalog.entities() {
@@ -93,14 +98,29 @@ impl App {
         self.pace().and_then(|pace| pace.baseline).unwrap_or(self.detection.baseline_days)
     }
 
-    /// The time from one run's window to that of the next one.
+    /// The time from one window to the next one that closes: the length of a window, or less where it is checked more often.
     pub(crate) fn step(&self) -> SignedDuration {
+        self.every().unwrap_or_else(|| self.length())
+    }
+
+    /// The time from one check to the next within a window, if a run checks more than once.
+    pub(crate) fn every(&self) -> Option<SignedDuration> {
+        Some(self.pace()?.every?.length())
+    }
+
+    /// The length of the window that rules judge.
+    pub(crate) fn length(&self) -> SignedDuration {
         self.pace().map_or(SignedDuration::from_hours(1), |pace| pace.window.length())
     }
 
     /// The newest part of a window that the rules of the source judge. A window that is shorter stays whole.
     pub(crate) fn newest(&self, window: &Window) -> Window {
-        window.newest(self.step()).unwrap_or(*window)
+        window.newest(self.length()).unwrap_or(*window)
+    }
+
+    /// Whether a window closes between two that follow each other without a gap.
+    pub(crate) fn is_between(&self, window: &Window) -> bool {
+        window.end().as_millisecond().rem_euclid(self.length().as_secs() * 1_000) != 0
     }
 
     fn pace(&self) -> Option<&Pace> {

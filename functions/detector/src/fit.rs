@@ -28,7 +28,7 @@ use threads::{Due, Series, Threads};
 /// The next run judges customers without a fit by their hours. So nothing here is a failure. Fitting takes at most half of
 /// the time until `deadline`, because a function that comes near its time limit raises an alarm.
 pub async fn fit(app: &App, request: &Request, deadline: Instant) {
-    if !request.is_whole() || request.detection_id.is_some() || app.catalog.modelled().is_empty() {
+    if !request.is_of_schedule() || app.catalog.modelled().is_empty() {
         return;
     }
     let due = request.time.checked_sub(app.delay()).ok();

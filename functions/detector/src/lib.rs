@@ -23,6 +23,7 @@ mod backtest;
 mod budgets;
 pub mod calendars;
 pub mod candidate;
+mod checks;
 mod decide;
 mod event;
 mod examples;
@@ -55,6 +56,7 @@ mod sweep;
 
 pub use app::App;
 pub use backtest::{BacktestRequest, backtest};
+pub use checks::run_all;
 pub use event::{CheckedEvent, EventRequest, Unjudged, check_event};
 pub use fit::fit;
 pub use queue::Messages;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use detector::{
-    App, BacktestRequest, EventRequest, Messages, Request, Unjudged, backtest, check_event, fit, run,
+    App, BacktestRequest, EventRequest, Messages, Request, Unjudged, backtest, check_event, fit, run_all,
 };
 use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
@@ -95,7 +95,11 @@ async fn answer(app: &App, event: Value, deadline: Instant) -> anyhow::Result<Va
         }
     };
     // A failed run is repeated soon, and the repetition has its own work to do. So nothing is fitted then.
-    let summary = run(app, &request, deadline).await?;
+    let summaries = run_all(app, &request, deadline).await?;
     fit(app, &request, deadline).await;
-    serde_json::to_value(summary).context("the summary is no JSON")
+    let summary = match summaries.as_slice() {
+        [summary] => serde_json::to_value(summary),
+        several => serde_json::to_value(several),
+    };
+    summary.context("the summary is no JSON")
 }

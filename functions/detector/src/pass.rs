@@ -38,7 +38,8 @@ pub struct Pass<'a> {
 pub enum Order {
     /// The window of the run. All windows before it are judged.
     InOrder,
-    /// The window of the run, while missed hours before it are not judged yet. Incidents open and go on, and none ends.
+    /// The window of the run, while missed hours before it are not judged yet, or a window that closes between two others.
+    /// Incidents open and go on, and none ends.
     Ahead,
     /// A missed hour. Nobody is paged about it.
     Missed,

@@ -116,10 +116,15 @@ impl Request {
         }
     }
 
+    /// Whether the event is of the schedule, or looks the same.
+    pub(crate) fn is_of_schedule(&self) -> bool {
+        self.is_whole() && self.detection_id.is_none()
+    }
+
     /// Whether this is a run of the schedule for the newest hour. The absence of such runs is an alarm. A run by hand
     /// for an old hour looks the same and does not count.
     pub fn is_of_newest_hour(&self, now: Timestamp) -> bool {
-        self.is_whole() && self.detection_id.is_none() && now.duration_since(self.time) < AN_HOUR
+        self.is_of_schedule() && now.duration_since(self.time) < AN_HOUR
     }
 
     /// Whether the run is real, and for all customers or all of its shard.

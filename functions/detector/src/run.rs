@@ -125,7 +125,8 @@ pub async fn steps(
     }
     figures.phase = "reading the policies and the feedback";
     let policies = ledger.policies(window.end()).await?;
-    let order = Order::InOrder;
+    let is_between = app.is_between(&window);
+    let order = if is_between { Order::Ahead } else { Order::InOrder };
     let policies = &policies;
     let (customers, delay_hours, number, stop) = (&request.customers[..], 0, 0, None);
     let mut pass = Pass {
@@ -141,7 +142,7 @@ pub async fn steps(
         order,
         stop,
     };
-    let closes_gaps = request.is_of_newest_hour(writer.now);
+    let closes_gaps = request.is_of_newest_hour(writer.now) && !is_between;
     let mut failed = None;
     if closes_gaps {
         figures.phase = "judging hours that were missed";

@@ -27,7 +27,7 @@ pub use entities::{Entities, Feed, Ids, Nouns, Overflow};
 pub use error::CatalogError;
 pub(crate) use metric::ADDS_UP;
 pub use metric::{ImportRule, MetricSpec};
-pub use pace::{Pace, SourceWindow};
+pub use pace::{Every, Pace, SourceWindow};
 pub use presets::PRESETS;
 pub use rules::MetricRule;
 #[cfg(feature = "json-schema")]

@@ -12,7 +12,7 @@ mod shard;
 #[cfg(feature = "json-schema")]
 pub use catalog::json_schema;
 pub use catalog::{
-    Aggregate, Catalog, CatalogError, Entities, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
+    Aggregate, Catalog, CatalogError, Entities, Every, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
     Overflow, PRESETS, Pace, SourceName, SourceWindow, USAGE,
 };
 pub use detection_config::DetectionConfig;

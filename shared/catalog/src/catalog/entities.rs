@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use detection::EntityPath;
+use detection::{EntityPath, Severity};
 
 use serde::Deserialize;
 
@@ -31,6 +31,8 @@ pub struct Entities {
     pub most: u32,
     /// Customers with more entities than that, if a run found any.
     pub overflow: Option<Overflow>,
+    /// The least severity that is alerted. Without it that of the deployment.
+    pub alert_min_severity: Option<Severity>,
     pub nouns: Nouns,
 }
 

@@ -8,6 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
     pub window: SourceWindow,
+    /// How often a run of the schedule checks within a window. Without it a run checks once.
+    pub every: Option<Every>,
     /// How long rows take to arrive, after the time that they carry. Without it that of the deployment.
     pub delay: Option<SignedDuration>,
     /// The days before the window. Without them those of the deployment.
@@ -51,6 +53,39 @@ impl SourceWindow {
             Self::FiveMinutes => "5m",
             Self::Minute => "1m",
         }
+    }
+}
+
+/// The time from one check to the next within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+pub enum Every {
+    #[serde(rename = "10s")]
+    TenSeconds,
+}
+
+impl Every {
+    pub fn length(self) -> SignedDuration {
+        match self {
+            Self::TenSeconds => SignedDuration::from_secs(10),
+        }
+    }
+}
+
+impl Pace {
+    /// The time that a row of the rollup of minutes is of.
+    pub fn slot(&self) -> SignedDuration {
+        self.every.map_or(SignedDuration::from_mins(1), Every::length)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), String> {
+        if self.every.is_some() && self.window != SourceWindow::Minute {
+            return Err(format!(
+                "`every` needs `window = \"1m\"`: a window of {} is checked once",
+                self.window.as_str()
+            ));
+        }
+        Ok(())
     }
 }
 

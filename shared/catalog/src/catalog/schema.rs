@@ -75,10 +75,19 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
             ("weight", "SQL expression: how many events one row stands for, such as 1 / ratio of a sample."),
             ("window", "The time that rules judge at once."),
             (
+                "every",
+                "How often a run of the schedule checks a window of 1m. The window moves by as much. Without it the window is \
+                 checked once, when it is over.",
+            ),
+            (
                 "delay",
                 "How long rows take to arrive after the time that they carry, such as 10m. At most 48h.",
             ),
             ("baseline", "The days that a window is compared with, such as 30d."),
+            (
+                "alert_min_severity",
+                "Least severity that is alerted: warning or critical. Without it that of the deployment.",
+            ),
             (
                 "max_entities",
                 "How many entities of a customer are judged one by one. The others are judged together.",

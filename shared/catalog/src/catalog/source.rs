@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use detection::{EntityPath, MetricName};
+use detection::{EntityPath, MetricName, Severity};
 use serde::Deserialize;
 
 use super::metric::{default_customer_column, default_time_column};
 use super::pace;
-use super::{Entities, Feed, Ids, MetricSpec, Nouns, Pace, SourceWindow};
+use super::{Entities, Every, Feed, Ids, MetricSpec, Nouns, Pace, SourceWindow};
 use crate::expression;
 
 /// A table with the columns and the condition that all metrics of the source share.
@@ -36,9 +36,12 @@ pub(super) struct Source {
     weight: Option<String>,
     #[serde(default)]
     window: SourceWindow,
+    every: Option<Every>,
     delay: Option<String>,
     baseline: Option<String>,
     max_entities: Option<u32>,
+    #[cfg_attr(feature = "json-schema", schemars(with = "Option<String>"))]
+    alert_min_severity: Option<Severity>,
     tenant_noun: Option<String>,
     entity_noun: Option<String>,
 }
@@ -160,6 +163,7 @@ impl Source {
             pace: self.pace().unwrap_or_default(),
             most: self.max_entities.unwrap_or(Entities::DEFAULT_MOST),
             overflow: None,
+            alert_min_severity: self.alert_min_severity,
             nouns: Nouns::new(self.tenant_noun.as_ref(), self.entity_noun.as_ref()),
         })
     }
@@ -172,6 +176,7 @@ impl Source {
     fn pace(&self) -> Result<Pace, String> {
         Ok(Pace {
             window: self.window,
+            every: self.every,
             delay: self.delay.as_deref().map(pace::delay).transpose()?,
             baseline: self.baseline.as_deref().map(pace::baseline).transpose()?,
         })
@@ -238,7 +243,7 @@ impl Source {
                 return Err(format!("`{key}` must be a word such as \"workflow\""));
             }
         }
-        self.pace()?;
+        self.pace()?.validate()?;
         self.validate_use()
     }
 
@@ -254,9 +259,11 @@ impl Source {
             ("id", self.id.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
             ("weight", self.weight.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
             ("window", self.window != SourceWindow::default(), has_tables, "`entity`"),
+            ("every", self.every.is_some(), has_tables, "`entity`"),
             ("delay", self.delay.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
             ("baseline", self.baseline.is_some(), has_tables, "`entity`"),
             ("max_entities", self.max_entities.is_some(), has_entities, "`entity`"),
+            ("alert_min_severity", self.alert_min_severity.is_some(), has_tables, "`entity`"),
             ("entity_noun", self.entity_noun.is_some(), has_entities, "`entity`"),
             ("tenant_noun", self.tenant_noun.is_some(), has_tables, "`entity`"),
         ] {

@@ -11,6 +11,7 @@
 //! before a view exists.
 
 use catalog::{Aggregate, Entities, Feed, MetricSpec};
+use jiff::SignedDuration;
 
 use super::sql::{has_weight, number, number_of_events, times_weight};
 use super::{figures, versions};
@@ -26,23 +27,38 @@ pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &
 
 /// The SELECT that makes rows of the rollup of minutes.
 pub(super) fn minutes_select(metric: &MetricSpec) -> String {
-    select(metric, &metric.table, "", Grain::MINUTE)
+    select(metric, &metric.table, "", Grain::of_minutes(metric))
 }
 
 /// The time that a row of a rollup is of.
 #[derive(Clone, Copy)]
 struct Grain {
     column: &'static str,
-    start: &'static str,
+    length: SignedDuration,
 }
 
 impl Grain {
-    const HOUR: Self = Self { column: "hour", start: "toStartOfHour" };
-    const MINUTE: Self = Self { column: "minute", start: "toStartOfMinute" };
+    const HOUR: Self = Self { column: "hour", length: SignedDuration::from_hours(1) };
+
+    /// Of the rollup of minutes.
+    fn of_minutes(metric: &MetricSpec) -> Self {
+        let pace = metric.entities.as_ref().map(|entities| entities.pace).unwrap_or_default();
+        Self { column: "minute", length: pace.slot() }
+    }
+
+    /// The first instant of the row that a time is of.
+    fn start(self, time: &str) -> String {
+        match self.length.as_secs() {
+            3_600 => format!("toStartOfHour({time})"),
+            60 => format!("toStartOfMinute({time})"),
+            seconds => format!("toStartOfInterval({time}, toIntervalSecond({seconds}))"),
+        }
+    }
 }
 
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
-    let Grain { column, start } = grain;
+    let column = grain.column;
+    let start = grain.start("toTimeZone(assumeNotNull(meterflow_time), 'UTC')");
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
     if metric.aggregate == Aggregate::Novel {
         return figures::seen_select(metric, &events);
@@ -53,7 +69,7 @@ fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> S
         "SELECT
     assumeNotNull(meterflow_customer) AS customer_id,
     '{name}' AS metric,
-    {start}(toTimeZone(assumeNotNull(meterflow_time), 'UTC')) AS {column},
+    {start} AS {column},
     {number} AS events,
     {values},
     sum(if({IS_CORRECTION}, assumeNotNull(meterflow_value){times}, 0)) AS corrections{of_entities}

@@ -1,8 +1,9 @@
 //! Sources with entities.
 
+use detection::Severity;
 use jiff::SignedDuration;
 
-use crate::{Catalog, Feed, MetricSpec, SourceWindow};
+use crate::{Catalog, Every, Feed, MetricSpec, SourceWindow};
 
 const SOURCE: &str = "[[source]]
 name = \"jobs\"
@@ -177,7 +178,7 @@ fn a_source_says_when_it_is_judged_and_how_it_is_fed() {
     assert_eq!((usual.feed, usual.pace.window, usual.pace.delay), (Feed::View, SourceWindow::Hour, None));
     assert_eq!((usual.pace.baseline, usual.most, usual.nouns.entity.as_str()), (None, 10_000, "entity"));
     let own = "entity = \"job\"\nfeed = \"poll\"\nid = \"id\"\nwindow = \"24h\"\ndelay = \"90m\"\nbaseline = \"14d\"\n\
-               max_entities = 50\ntenant_noun = \"team\"\nentity_noun = \"job\"\nweight = \"1 / ratio\"";
+               max_entities = 50\nalert_min_severity = \"warning\"\ntenant_noun = \"team\"\nentity_noun = \"job\"\nweight = \"1 / ratio\"";
     let catalog = parse(own, RULE).unwrap();
     let own = catalog.of("jobs").unwrap().entities().unwrap();
     assert_eq!(
@@ -187,6 +188,27 @@ fn a_source_says_when_it_is_judged_and_how_it_is_fed() {
     assert_eq!((own.pace.baseline.unwrap().get(), own.most), (14, 50));
     assert_eq!((own.nouns.tenant.as_str(), own.nouns.entity.as_str()), ("team", "job"));
     assert_eq!(own.weight.as_deref(), Some("1 / ratio"));
+    assert_eq!((usual.alert_min_severity, own.alert_min_severity), (None, Some(Severity::Warning)));
+}
+
+#[test]
+fn a_window_of_a_minute_may_be_checked_every_ten_seconds() {
+    let pace = |lines: &str| {
+        let catalog = parse(&format!("entity = \"job\"\n{lines}"), RULE)?;
+        Ok::<_, String>(catalog.of("jobs").unwrap().entities().unwrap().pace)
+    };
+    let often = pace("window = \"1m\"\nevery = \"10s\"").unwrap();
+    assert_eq!((often.every, often.slot().as_secs()), (Some(Every::TenSeconds), 10));
+    let once = pace("window = \"1m\"").unwrap();
+    assert_eq!((once.every, once.slot().as_secs()), (None, 60));
+    for (lines, expected) in [
+        ("every = \"10s\"", "a window of 1h is checked once"),
+        ("window = \"5m\"\nevery = \"10s\"", "a window of 5m is checked once"),
+    ] {
+        let error = pace(lines).unwrap_err();
+        assert!(error.contains(expected), "{lines}: {error}");
+    }
+    assert!(pace("window = \"1m\"\nevery = \"5s\"").is_err());
 }
 
 #[test]
