@@ -71,6 +71,8 @@ locals {
     "GET /api/v1/monitoring/anomaly/status"  = var.api_scopes.admin
     "GET /api/v1/monitoring/anomaly/recent"  = var.api_scopes.read
     "POST /api/v1/monitoring/anomaly/detect" = var.api_scopes.admin
+    "GET /api/v1/monitoring/anomaly/config"  = var.api_scopes.admin
+    "PUT /api/v1/monitoring/anomaly/config"  = var.api_scopes.admin
 
     "GET /v1/config"                         = var.api_scopes.admin
     "PUT /v1/config"                         = var.api_scopes.admin

@@ -2,7 +2,7 @@
 //!
 //! A speed is a ratio of two sides that are measured in this run, on this machine, on the same data. Only the limit of
 //! a whole run is in seconds. The large bench holds the slow part: a million customers. `cargo bench -p bench --bench
-//! figures -- starts` (or `loop`, `neighbours`, `finished`, `sizes`)
+//! figures -- starts` (or `loop`, `neighbours`, `finished`, `machines`, `sizes`)
 //! measures only a part.
 
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ mod asked;
 mod checks;
 mod cold_start;
 mod finished;
+mod machines;
 mod naive;
 mod neighbours;
 mod program;
@@ -49,6 +50,9 @@ async fn main() -> Result<ExitCode> {
     }
     if wanted("finished") && !large {
         figures.extend(tell("finished executions", finished::measure().await?));
+    }
+    if wanted("machines") && !large {
+        figures.extend(tell("machines", machines::measure().await?));
     }
     if wanted("sizes") {
         let sizes: &[u64] =

@@ -101,6 +101,8 @@ run "every_route_asks_for_its_scope" {
       "GET /api/v1/monitoring/anomaly/status"                             = "JWT anomalies:admin"
       "GET /api/v1/monitoring/anomaly/recent"                             = "JWT anomalies:read"
       "POST /api/v1/monitoring/anomaly/detect"                            = "JWT anomalies:admin"
+      "GET /api/v1/monitoring/anomaly/config"                             = "JWT anomalies:admin"
+      "PUT /api/v1/monitoring/anomaly/config"                             = "JWT anomalies:admin"
       "GET /v1/config"                                                    = "JWT anomalies:admin"
       "PUT /v1/config"                                                    = "JWT anomalies:admin"
       "GET /v1/config/customers/{customer_id}"                            = "JWT anomalies:admin"

@@ -144,6 +144,8 @@ async fn no_route_shows_or_changes_what_is_of_somebody_else() -> Result<()> {
             "POST /api/anomaly-detection/run",
             "GET /api/v1/monitoring/anomaly/status",
             "POST /api/v1/monitoring/anomaly/detect",
+            "GET /api/v1/monitoring/anomaly/config",
+            "PUT /api/v1/monitoring/anomaly/config",
         ];
         let good = answer.status < 300
             || (asking.contains(route) && answer.status == 503)

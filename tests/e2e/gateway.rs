@@ -75,7 +75,7 @@ async fn the_document_and_the_gateway_have_the_same_routes_and_scopes() -> Resul
     let documented = operations(&gateway).await?;
     assert_eq!(documented, deployed);
     let is_open = |scope: &&Option<String>| scope.is_none();
-    assert_eq!((documented.len(), documented.values().filter(is_open).count()), (62, 5));
+    assert_eq!((documented.len(), documented.values().filter(is_open).count()), (64, 5));
     for path in ["/health", "/openapi.json", "/", "/assets/{file}", "/dashboard.json"] {
         assert_eq!(documented[&("GET".to_owned(), path.to_owned())], None, "{path}");
     }

@@ -10,7 +10,7 @@ use e2e::world::at;
 use serde_json::{Value, json};
 
 /// In an order in which each event finds the results of the earlier ones.
-pub(crate) const EVENTS: [&str; 62] = [
+pub(crate) const EVENTS: [&str; 64] = [
     "api-health",
     "api-openapi",
     "api-list",
@@ -56,6 +56,8 @@ pub(crate) const EVENTS: [&str; 62] = [
     "api-machine-status",
     "api-machine-recent",
     "api-run-machines",
+    "api-machine-config",
+    "api-change-machine-config",
     "api-config",
     "api-change-config",
     "api-customer-config",
@@ -184,7 +186,9 @@ fn expected(event: &str, hour: &str) -> (u16, Value) {
         | "api-change-trace-config"
         | "api-run-traces"
         | "api-machine-status"
-        | "api-run-machines" => (409, json!({ "/code": "no_sources" })),
+        | "api-run-machines"
+        | "api-machine-config"
+        | "api-change-machine-config" => (409, json!({ "/code": "no_sources" })),
         "api-config" => ok(json!({ "/config/mutes": [] })),
         "api-change-config" => ok(json!({
             "/config/metrics/api_calls/min_change": 100.0, "/updated_by": "local-admin",

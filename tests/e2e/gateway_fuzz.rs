@@ -94,7 +94,7 @@ async fn no_path_makes_a_route_fail() -> Result<()> {
             }
         }
     }
-    assert_eq!(requests.len(), 62 * segments.len());
+    assert_eq!(requests.len(), 64 * segments.len());
     let answers = stream::iter(requests).map(|(method, path)| {
         let gateway = &gateway;
         async move {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use detector::{App, Request};
 use e2e::World;
-use e2e::world::{END, hourly, run, text, timestamp};
+use e2e::world::{END, hourly, now, run, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 const PRESET: &str = include_str!("../../shared/catalog/presets/machines.toml");
 
@@ -21,7 +22,7 @@ struct Machines {
     app: App,
     /// The end of the newest minute.
     end: Timestamp,
-    _file: tempfile::NamedTempFile,
+    file: tempfile::NamedTempFile,
 }
 
 /// One sample a minute.
@@ -50,7 +51,7 @@ impl Machines {
             e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
         }
         let now = (timestamp() - DELAY).as_second() - 2;
-        Ok(Self { world, app, end: Timestamp::from_second(now - now.rem_euclid(60))?, _file: file })
+        Ok(Self { world, app, end: Timestamp::from_second(now - now.rem_euclid(60))?, file })
     }
 
     /// Days of six machines with seven metrics. `factor` is SQL of `machine`, `name` and `minute`: how many times the usual
@@ -182,5 +183,72 @@ async fn a_fault_is_told_within_thirty_seconds_of_its_first_value() -> Result<()
     // Checks within the minute find the same fault, and it stays one incident.
     assert_eq!(machines.world.incidents().await?.len(), 1);
     assert!(machines.world.alerts().await?.is_empty());
+    Ok(())
+}
+
+const CONFIG: &str = "/api/v1/monitoring/anomaly/config";
+
+#[tokio::test]
+async fn threshold_and_weights_of_the_vote_act() -> Result<()> {
+    let machines = Machines::new().await?;
+    machines
+        .insert(5, A_MINUTE, "if(minute = 0 AND machine = 2 AND name = 'system.cpu.utilization', 0.05, 1)")
+        .await?;
+    let path = machines.file.path().to_str().context("a path")?;
+    let api = machines.world.api_at(now, &[("CATALOG_PATH", path)], &machines.world.aws).await?;
+    let app = machines.app.of_source("machines")?;
+    let request = Request {
+        source: Some("machines".to_owned()),
+        time: machines.end + DELAY,
+        dry_run: true,
+        ..hourly(END)
+    };
+    let found = async || {
+        let summary = run(&app, &request).await?;
+        anyhow::Ok(summary.findings.into_iter().map(|found| found.metric.to_string()).collect::<Vec<_>>())
+    };
+    let weights = |forest: f64, network: f64| {
+        let rest = (1.0 - forest - network) / 2.0;
+        json!({ "isolation_forest": forest, "autoencoder": network, "rolling_z": rest, "seasonal_esd": rest })
+    };
+    let usual = json!({ "isolation_forest": 0.3, "autoencoder": 0.3, "rolling_z": 0.2, "seasonal_esd": 0.2 });
+    let mut config = json!({ "threshold": 0.6, "weights": usual, "interval_seconds": 60, "version": 0, "updated_at": null });
+    assert_eq!(api.read(CONFIG).await?, config);
+    assert_eq!(found().await?, ["machine_cpu"]);
+
+    // No score is 1. Then three detectors without a network have too little weight for a say.
+    for (version, change, expected) in [
+        (1, json!({ "threshold": 1.0 }), vec![]),
+        (2, json!({ "threshold": 0.5 }), vec!["machine_cpu"]),
+        (3, json!({ "weights": weights(0.25, 0.625) }), vec![]),
+        (4, json!({ "weights": usual }), vec!["machine_cpu"]),
+    ] {
+        let answer = api.put(CONFIG, "", &change).await?;
+        let mut stored = answer.json.clone();
+        stored["updated_at"] = Value::Null;
+        for (name, value) in change.as_object().context("an object")? {
+            config[name] = value.clone();
+        }
+        config["version"] = json!(version);
+        assert_eq!(stored, config, "{change}");
+        assert_eq!(found().await?, expected, "{change}");
+    }
+
+    for (change, field, message, case) in [
+        (json!({ "threshold": 0 }), "threshold", "above 0 and at most 1", "no threshold"),
+        (json!({ "weights": weights(1.5, 0.0) }), "weights", "a weight from 0 to 1", "a weight"),
+        (
+            json!({ "weights": { "isolation_forest": 1, "autoencoder": 1, "rolling_z": 0, "seasonal_esd": 0 } }),
+            "weights",
+            "a sum of 1",
+            "the sum",
+        ),
+        (json!({ "interval_seconds": 10 }), "interval_seconds", "`every` of the source", "the interval"),
+        (json!({ "throttle_seconds": 10 }), "throttle_seconds", "each channel", "the throttle"),
+    ] {
+        api.put(CONFIG, "", &change).await?.assert_invalid(field, message, case);
+    }
+    api.put(CONFIG, "", &json!({ "sensitivity": 3 })).await?.assert_problem(400, "another field");
+    assert_eq!(api.read(CONFIG).await?["version"], 4);
     Ok(())
 }

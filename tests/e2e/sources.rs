@@ -2,6 +2,7 @@
 //! entities.
 
 mod minutes;
+mod sampling;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;

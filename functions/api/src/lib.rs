@@ -158,6 +158,7 @@ fn open_api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(routes::machines::status))
         .routes(routes!(routes::machines::recent))
         .routes(routes!(routes::machines::detect))
+        .routes(routes!(routes::machine_config::get, routes::machine_config::put))
         .routes(routes!(routes::system::metrics))
         .routes(routes!(routes::config::get_global, routes::config::put_global))
         .routes(routes!(routes::config::get_customer, routes::config::put_customer))

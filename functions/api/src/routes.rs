@@ -20,6 +20,7 @@ pub(crate) mod feedback;
 pub(crate) mod incident_actions;
 pub(crate) mod incident_counts;
 pub(crate) mod incidents;
+pub(crate) mod machine_config;
 pub(crate) mod machines;
 pub(crate) mod policy_versions;
 pub(crate) mod prometheus;

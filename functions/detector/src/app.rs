@@ -98,9 +98,9 @@ impl App {
         self.pace().and_then(|pace| pace.baseline).unwrap_or(self.detection.baseline_days)
     }
 
-    /// The time from one window to the next one that closes: the length of a window, or less where it is checked more often.
+    /// The time from one window to the next one that closes.
     pub(crate) fn step(&self) -> SignedDuration {
-        self.every().unwrap_or_else(|| self.length())
+        self.pace().map_or(SignedDuration::from_hours(1), Pace::step)
     }
 
     /// The time from one check to the next within a window, if a run checks more than once.

@@ -77,10 +77,6 @@ pub(crate) async fn candidates(
             continue;
         };
         entities.insert(key.as_slice());
-        // Detectors vote on the entity as a whole.
-        if spec.vote().is_some() {
-            continue;
-        }
         usage.series += 1;
         let raised = pass.policies.raised(&id, &spec.name).map_or(1.0, |raised| raised.factor);
         let incidents = known.of(id.as_str(), place);

@@ -17,6 +17,7 @@ mod metric;
 mod pace;
 mod presets;
 mod rules;
+mod sample;
 #[cfg(feature = "json-schema")]
 mod schema;
 mod source;
@@ -30,6 +31,7 @@ pub use metric::{ImportRule, MetricSpec};
 pub use pace::{Every, Pace, SourceWindow};
 pub use presets::PRESETS;
 pub use rules::MetricRule;
+pub use sample::Sample;
 #[cfg(feature = "json-schema")]
 pub use schema::json_schema;
 pub use source::SourceName;

@@ -13,7 +13,7 @@ mod shard;
 pub use catalog::json_schema;
 pub use catalog::{
     Aggregate, Catalog, CatalogError, Entities, Every, Feed, Ids, ImportRule, MetricRule, MetricSpec, Nouns,
-    Overflow, PRESETS, Pace, SourceName, SourceWindow, USAGE,
+    Overflow, PRESETS, Pace, Sample, SourceName, SourceWindow, USAGE,
 };
 pub use detection_config::DetectionConfig;
 pub use expression::is_identifier;

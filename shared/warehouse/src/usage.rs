@@ -46,7 +46,7 @@ pub use months::{MonthsRequest, OfAll, UsedSince};
 pub use off_hours::EntityHour;
 pub use reader::UsageReader;
 pub use request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};
-pub use samples::EntitySamples;
+pub use samples::{EntitySamples, MetricSamples};
 pub use seen::{Chosen, EntityEvents, SeenEntity, SeenRequest};
 pub use sweep::{CustomerUsage, Sweep};
 pub use texts::{DistinctTexts, NewText, NewTexts};

@@ -279,6 +279,16 @@ pub(crate) fn table(
             request("POST", "/api/v1/monitoring/anomaly/detect", &json!({})),
             Foreign::Refused,
         ),
+        row(
+            "GET /api/v1/monitoring/anomaly/config",
+            get("/api/v1/monitoring/anomaly/config"),
+            Foreign::Refused,
+        ),
+        row(
+            "PUT /api/v1/monitoring/anomaly/config",
+            request("PUT", "/api/v1/monitoring/anomaly/config", &json!({})),
+            Foreign::Refused,
+        ),
         // A dry run of somebody else, and one that does not exist.
         pair(
             "GET /v1/feedback/{backtest_id}",

@@ -264,7 +264,7 @@ fn sources_of(app: &App) -> Vec<&Catalog> {
 }
 
 /// The same, where there must be any.
-fn sources(app: &App) -> Result<Vec<&Catalog>, Problem> {
+pub(super) fn sources(app: &App) -> Result<Vec<&Catalog>, Problem> {
     let sources = sources_of(app);
     if sources.is_empty() {
         let detail =

@@ -1,7 +1,6 @@
 //! Three thresholds of traces, in the shape of tracing systems. They are numbers of rules in the policy for all customers.
 //!
-//! Sampling is not among them. Which spans a source sees is decided where they are collected, and its `weight` says how many a span
-//! stands for.
+//! The sampling is shown, and is changed in the catalog: a migration makes the views that take the sample.
 
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use axum::extract::State;
 use catalog::{Catalog, MetricSpec, Policies, StoredPolicy};
 use detection::rules::Rule;
 use detection::{AnomalyKind, Policy};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -36,6 +36,12 @@ pub(crate) struct TraceConfig {
     /// The number of requests is an anomaly from so many spreads above or below the usual one.
     #[schema(required = true, example = 5.0)]
     pub throughput_spike_threshold: Option<f64>,
+    /// Whether the rollup holds a sample of the traces. Rules that look for what is new, and those of security, see all of them.
+    #[schema(example = false)]
+    pub sampling_enabled: bool,
+    /// The share of the traces in the sample. 1 without one.
+    #[schema(example = 1.0)]
+    pub sampling_ratio: f64,
     /// Version of the policy for all customers. 0 until the first write.
     pub version: u64,
     /// Null before the first write.
@@ -56,6 +62,14 @@ pub(crate) struct TraceConfigChange {
     #[serde(default)]
     #[schema(exclusive_minimum = 0, maximum = 50)]
     throughput_spike_threshold: Option<f64>,
+    /// Refused: `sampling_ratio` of the source in the catalog decides.
+    #[serde(default)]
+    #[schema(ignore)]
+    sampling_enabled: Option<IgnoredAny>,
+    /// Refused as well.
+    #[serde(default)]
+    #[schema(ignore)]
+    sampling_ratio: Option<IgnoredAny>,
 }
 
 /// A number of a rule that this route shows and changes.
@@ -154,6 +168,15 @@ pub(crate) async fn put(
         ("error_rate_threshold", change.error_rate_threshold, ERRORS),
         ("throughput_spike_threshold", change.throughput_spike_threshold, THROUGHPUT),
     ];
+    let of_sampling =
+        [("sampling_enabled", &change.sampling_enabled), ("sampling_ratio", &change.sampling_ratio)];
+    if let Some((field, _)) = of_sampling.into_iter().find(|(_, value)| value.is_some()) {
+        let detail = format!(
+            "{field} is no setting of this route: change `sampling_by` and `sampling_ratio` of the source in the catalog, and \
+             run `meterflow migrate`"
+        );
+        return Err(Problem::invalid(field, detail));
+    }
     for (field, value, threshold) in &changes {
         if let Some(value) = value {
             threshold.check(&app, field, *value)?;
@@ -225,10 +248,14 @@ impl Threshold {
 
 impl TraceConfig {
     fn of(app: &App, stored: StoredPolicy) -> Self {
+        let sample = |spec: &MetricSpec| Some(spec.entities.as_ref()?.sample.as_ref()?.ratio());
+        let sampling_ratio = metrics(app).find_map(sample);
         Self {
             latency_threshold_stddev: LATENCY.value(app, &stored),
             error_rate_threshold: ERRORS.value(app, &stored),
             throughput_spike_threshold: THROUGHPUT.value(app, &stored),
+            sampling_enabled: sampling_ratio.is_some(),
+            sampling_ratio: sampling_ratio.unwrap_or(1.0),
             version: stored.version,
             updated_at: stored.updated_at.map(Time::from),
         }

@@ -3,13 +3,12 @@
 //! A sample is the value of a window. The hours before tell the season of the day and the peaks of earlier days. No network is
 //! read, so the weight of the autoencoder is shared among the other detectors.
 
-use std::collections::{BTreeMap, HashMap};
-
-use catalog::{Aggregate, MetricSpec};
+use catalog::{Aggregate, MetricRule, MetricSpec};
+use detection::rules::Vote;
 use detection::vote::{self, Judgement, Level, Peaks, SAMPLES, Samples, season};
 use detection::{About, CustomerId, Hour, Missing, Reason, Verdict, Window, entity};
 use platform::emf::UsageFigures;
-use warehouse::usage::{EntitySamples, EventFigures};
+use warehouse::usage::{EntitySamples, EventFigures, MetricSamples};
 
 use super::past::level;
 use super::{note, of_verdict, read};
@@ -20,8 +19,15 @@ use crate::sweep::{named, quarantine};
 
 const DAY: usize = 24;
 
-/// The samples of the metrics of an entity, by the place of the metric.
-type OfEntity = HashMap<usize, EntitySamples>;
+/// An entity that was read, and the vote on it.
+struct Judged {
+    key: Vec<u8>,
+    /// `None` for a key that is no name.
+    id: Option<CustomerId>,
+    /// The places of the metrics with samples.
+    metrics: Vec<usize>,
+    judgement: Option<Judgement>,
+}
 
 /// The candidates of a pass among the entities with such metrics.
 pub(super) async fn candidates(
@@ -37,19 +43,23 @@ pub(super) async fn candidates(
         return Ok(Vec::new());
     }
     let hours = (season::DAYS * DAY) as i64;
-    let found =
-        read(pass, window, hours, "samples", async |request| pass.app.usage.samples(request).await).await?;
-    let mut entities: BTreeMap<Vec<u8>, OfEntity> = BTreeMap::new();
-    for samples in found {
-        entities.entry(samples.key.clone()).or_default().insert(samples.metric, samples);
-    }
+    let mut entities = read(pass, window, hours, "samples", async |request| {
+        let mut judged = Vec::new();
+        pass.app
+            .usage
+            .samples(request, |samples| judged.push(Judged::of(pass, &voted, &window, samples)))
+            .await?;
+        Ok(judged)
+    })
+    .await?;
+    entities.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    usage.customers = usage.customers.max(entities.len() as u64);
     let mut candidates = Vec::new();
-    for (key, of_entity) in &entities {
-        let Some(id) = named(key) else {
-            quarantine(usage, "invalid_customer_id", of_entity.len() as u64, key, voted[0].1.name.as_str());
+    for Judged { key, id, metrics, judgement } in &entities {
+        let Some(id) = id else {
+            quarantine(usage, "invalid_customer_id", metrics.len() as u64, key, voted[0].1.name.as_str());
             continue;
         };
-        let judgement = judged(&voted, of_entity, &window, &id);
         if let Some(judgement) = judgement.as_ref().filter(|judgement| judgement.level == Some(Level::Info)) {
             let metric = voted[judgement.metric].1.name.as_str();
             tracing::info!(
@@ -60,33 +70,47 @@ pub(super) async fn candidates(
             );
         }
         for (number, (place, spec)) in
-            voted.iter().enumerate().filter(|(_, (place, _))| of_entity.contains_key(place))
+            voted.iter().enumerate().filter(|(_, (place, _))| metrics.contains(place))
         {
             usage.series += 1;
-            let verdict = match &judgement {
+            let verdict = match judgement {
                 Some(judgement) => judgement.verdict(number),
                 None => Verdict::Undetermined(Reason::InsufficientData),
             };
             note(usage, spec, &verdict);
             let about = About::of(catalog.name());
-            candidates.extend(of_verdict(known, &id, catalog.modelled().len() + place, &verdict, &about));
+            candidates.extend(of_verdict(known, id, catalog.modelled().len() + place, &verdict, &about));
         }
     }
     Ok(candidates)
 }
 
-/// The vote on an entity.
+impl Judged {
+    fn of(pass: Pass<'_>, voted: &[(usize, &MetricSpec)], window: &Window, samples: EntitySamples) -> Self {
+        let EntitySamples { key, metrics } = samples;
+        let id = named(&key);
+        let judgement = id.as_ref().and_then(|id| {
+            let ruled = voted.iter().filter_map(|(place, spec)| {
+                Some((*place, *spec, MetricRule::vote(pass.policies.rules(id, spec))?))
+            });
+            judged(&ruled.collect::<Vec<_>>(), &metrics, window, id)
+        });
+        let with_samples = metrics.iter().enumerate().filter(|(_, of)| !of.is_empty());
+        Self { metrics: with_samples.map(|(place, _)| place).collect(), key, id, judgement }
+    }
+}
+
+/// The vote on an entity by the rules that policies give its metrics.
 fn judged(
-    voted: &[(usize, &MetricSpec)],
-    of_entity: &OfEntity,
+    voted: &[(usize, &MetricSpec, &Vote)],
+    of_entity: &[MetricSamples],
     window: &Window,
     id: &CustomerId,
 ) -> Option<Judgement> {
-    let parameters = voted.first()?.1.vote()?.parameters()?;
+    let parameters = voted.first()?.2.parameters()?;
     let pasts: Vec<Past> =
-        voted.iter().map(|(place, spec)| Past::of(spec, of_entity.get(place), window)).collect();
-    let samples = voted.iter().zip(&pasts).map(|((_, spec), past)| {
-        let rule = spec.vote()?;
+        voted.iter().map(|(place, spec, _)| Past::of(spec, of_entity.get(*place), window)).collect();
+    let samples = voted.iter().zip(&pasts).map(|((_, spec, rule), past)| {
         Some(Samples {
             values: &past.values,
             season: &past.season,
@@ -110,8 +134,8 @@ struct Past {
 }
 
 impl Past {
-    fn of(spec: &MetricSpec, samples: Option<&EntitySamples>, window: &Window) -> Self {
-        let Some(samples) = samples else {
+    fn of(spec: &MetricSpec, samples: Option<&MetricSamples>, window: &Window) -> Self {
+        let Some(samples) = samples.filter(|samples| !samples.is_empty()) else {
             return Self { values: vec![f64::NAN; SAMPLES], season: Vec::new(), peaks: None };
         };
         let values = values(spec, &samples.windows);
@@ -223,18 +247,17 @@ mod tests {
     }
 
     /// The newest value beside usual ones, with hours of so many days.
-    fn samples(newest: f64, days: i64) -> EntitySamples {
+    fn samples(newest: f64, days: i64) -> MetricSamples {
         let usual = |ago: usize| 40.0 + (ago * 7_919 % 101) as f64 / 20.0;
         let windows = (0..SAMPLES).map(|ago| (ago, of_value(if ago == 0 { newest } else { usual(ago) })));
         let noon = Hour::holding(window().start());
         let hours = (1..days * 24).map(|ago| (noon.plus(-ago).start().as_second(), of_value(42.0)));
-        EntitySamples { key: b"acme".to_vec(), metric: 0, windows: windows.collect(), hours: hours.collect() }
+        MetricSamples { windows: windows.collect(), hours: hours.collect() }
     }
 
-    fn verdict(samples: EntitySamples) -> Option<Verdict> {
+    fn verdict(samples: MetricSamples) -> Option<Verdict> {
         let (spec, id) = (cpu(), CustomerId::new("acme").unwrap());
-        let of_entity = [(0, samples)].into();
-        Some(judged(&[(0, &spec)], &of_entity, &window(), &id)?.verdict(0))
+        Some(judged(&[(0, &spec, spec.vote().unwrap())], &[samples], &window(), &id)?.verdict(0))
     }
 
     #[test]

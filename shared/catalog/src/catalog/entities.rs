@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::SourceName;
 use super::pace::Pace;
+use super::sample::Sample;
 use crate::expression;
 
 /// A source with tables of its own: its series are of entities, or a poll replaces rows of them.
@@ -26,6 +27,8 @@ pub struct Entities {
     pub feed: Feed,
     /// The expression of the number of events that one row stands for.
     pub weight: Option<String>,
+    /// The events that are rolled up, if these are not all.
+    pub sample: Option<Sample>,
     pub pace: Pace,
     /// How many entities of a customer are judged one by one. The others are judged together.
     pub most: u32,

@@ -73,6 +73,11 @@ impl Every {
 }
 
 impl Pace {
+    /// The time from one window to the next one that closes: the length of a window, or less where it is checked more often.
+    pub fn step(&self) -> SignedDuration {
+        self.every.map_or_else(|| self.window.length(), Every::length)
+    }
+
     /// The time that a row of the rollup of minutes is of.
     pub fn slot(&self) -> SignedDuration {
         self.every.map_or(SignedDuration::from_mins(1), Every::length)

@@ -18,6 +18,16 @@ pub struct MetricRule {
 /// The most windows that `for` looks at. Each is read in each run.
 const MOST_WINDOWS: usize = 12;
 
+impl MetricRule {
+    /// The rule by which detectors vote, among those of a metric.
+    pub fn vote(rules: &[Self]) -> Option<&Vote> {
+        rules.iter().find_map(|of| match &of.rule {
+            Rule::Vote(vote) => Some(vote),
+            _ => None,
+        })
+    }
+}
+
 impl TryFrom<toml::Table> for MetricRule {
     type Error = toml::de::Error;
 
@@ -114,10 +124,7 @@ impl MetricSpec {
 
     /// The rule by which detectors vote on all metrics of the entity.
     pub fn vote(&self) -> Option<&Vote> {
-        self.rules.iter().find_map(|of| match &of.rule {
-            Rule::Vote(vote) => Some(vote),
-            _ => None,
-        })
+        MetricRule::vote(&self.rules)
     }
 
     /// An entity is judged as a whole.

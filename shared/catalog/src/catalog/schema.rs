@@ -73,6 +73,14 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
                 rewritten or repeated.",
             ),
             ("weight", "SQL expression: how many events one row stands for, such as 1 / ratio of a sample."),
+            (
+                "sampling_by",
+                "SQL expression whose hash chooses the events that count, such as the id of a trace.",
+            ),
+            (
+                "sampling_ratio",
+                "The share of the events that count, one in a whole number such as 0.1. Each counts for the others.",
+            ),
             ("window", "The time that rules judge at once."),
             (
                 "every",

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::metric::{default_customer_column, default_time_column};
 use super::pace;
+use super::sample::{Sample, needs_all};
 use super::{Entities, Every, Feed, Ids, MetricSpec, Nouns, Pace, SourceWindow};
 use crate::expression;
 
@@ -34,6 +35,8 @@ pub(super) struct Source {
     feed: Feed,
     /// How many events one row stands for.
     weight: Option<String>,
+    sampling_by: Option<String>,
+    sampling_ratio: Option<f64>,
     #[serde(default)]
     window: SourceWindow,
     every: Option<Every>,
@@ -159,6 +162,8 @@ impl Source {
             ids: self.ids.clone(),
             feed: self.feed,
             weight: self.weight.clone(),
+            // A refused one never comes here.
+            sample: self.sample().unwrap_or_default(),
             // A refused text never comes here.
             pace: self.pace().unwrap_or_default(),
             most: self.max_entities.unwrap_or(Entities::DEFAULT_MOST),
@@ -182,6 +187,18 @@ impl Source {
         })
     }
 
+    /// The events that are rolled up, if these are not all.
+    fn sample(&self) -> Result<Option<Sample>, String> {
+        match (&self.sampling_by, self.sampling_ratio) {
+            (None, None) => Ok(None),
+            (Some(by), Some(ratio)) => Sample::new(by, ratio).map(Some),
+            (Some(_), None) => Err("`sampling_by` needs `sampling_ratio`: the share of the events, such as 0.1".to_owned()),
+            (None, Some(_)) => {
+                Err("`sampling_ratio` needs `sampling_by`: the expression whose hash chooses, such as the id of a trace".to_owned())
+            }
+        }
+    }
+
     /// The expressions that may hold functions of the catalog.
     pub(super) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut String> {
         self.entity.as_mut_slice().iter_mut().chain(&mut self.filter).chain(&mut self.bad)
@@ -197,6 +214,7 @@ impl Source {
             ("bad", self.bad.as_ref()),
             ("id", self.id.as_ref()),
             ("weight", self.weight.as_ref()),
+            ("sampling_by", self.sampling_by.as_ref()),
         ];
         let fields = fields.into_iter().filter_map(|(key, text)| Some((key, text?)));
         let of_entity = names.iter().map(|name| ("entity", name));
@@ -244,6 +262,7 @@ impl Source {
             }
         }
         self.pace()?.validate()?;
+        self.sample()?;
         self.validate_use()
     }
 
@@ -258,6 +277,7 @@ impl Source {
             ("ids", !self.ids.is_empty(), has_tables, "`entity`"),
             ("id", self.id.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
             ("weight", self.weight.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
+            ("sampling_ratio", self.sampling_ratio.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
             ("window", self.window != SourceWindow::default(), has_tables, "`entity`"),
             ("every", self.every.is_some(), has_tables, "`entity`"),
             ("delay", self.delay.is_some(), has_tables, "`entity` or `feed = \"poll\"`"),
@@ -289,6 +309,11 @@ impl Source {
             expression::check(own).map_err(|reason| format!("`filter` {reason}"))?;
         }
         metric.entities = self.entities();
+        if needs_all(&metric.rules)
+            && let Some(entities) = &mut metric.entities
+        {
+            entities.sample = None;
+        }
         metric.table.clone_from(&self.table);
         metric.customer_column.clone_from(&self.tenant);
         metric.time_column.clone_from(&self.time);

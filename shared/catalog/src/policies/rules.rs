@@ -20,18 +20,48 @@ pub(super) fn resolve(catalog: &Catalog, policy: &Policy, wider: &Changed, of: &
         let base = wider.get(&spec.name).unwrap_or(&spec.rules);
         match under(changes, spec, base) {
             Ok(rules) => drop(changed.insert(spec.name.clone(), rules)),
-            Err(reason) => tracing::error!(
-                policy.of = of,
-                error = %refused(&spec.name, reason),
-                "a policy contradicts the catalog: it is not applied"
-            ),
+            Err(reason) => left_out(of, &refused(&spec.name, reason)),
+        }
+    }
+    if let Err(refusal) = agree(catalog, &changed) {
+        left_out(of, &refusal);
+        let is_of_vote = |spec: &&MetricSpec| spec.vote().is_some();
+        for spec in catalog.ruled().iter().filter(is_of_vote) {
+            match wider.get(&spec.name) {
+                Some(rules) => changed.insert(spec.name.clone(), rules.clone()),
+                None => changed.remove(&spec.name),
+            };
         }
     }
     changed
 }
 
+fn left_out(of: &str, refusal: &PolicyRefusal) {
+    tracing::error!(policy.of = of, error = %refusal, "a policy contradicts the catalog: it is not applied");
+}
+
+/// Detectors vote on all metrics of an entity together. So weights and threshold must be the same in all of them.
+fn agree(catalog: &Catalog, changed: &Changed) -> Result<(), PolicyRefusal> {
+    for source in catalog.all() {
+        let rules = |spec: &'_ MetricSpec| changed.get(&spec.name).unwrap_or(&spec.rules).clone();
+        let mut votes =
+            source.ruled().iter().filter_map(|spec| Some((spec, *MetricRule::vote(&rules(spec))?)));
+        let Some((first, vote)) = votes.next() else { continue };
+        if let Some((other, _)) = votes.find(|(_, other)| !vote.goes_with(other)) {
+            let reason = format!(
+                "its rule `vote` would have other weights or another threshold than that of `{}`: change them in all metrics \
+                 of the source",
+                first.name
+            );
+            return Err(refused(&other.name, reason));
+        }
+    }
+    Ok(())
+}
+
 /// Checks the changes of rules of any source.
 pub(super) fn validate(catalog: &Catalog, policy: &Policy) -> Result<(), PolicyRefusal> {
+    let mut changed = Changed::new();
     for (metric, changes) in &policy.rules {
         let Some(spec) = catalog.find(metric.as_str()).filter(|spec| !spec.rules.is_empty()) else {
             let known =
@@ -44,9 +74,10 @@ pub(super) fn validate(catalog: &Catalog, policy: &Policy) -> Result<(), PolicyR
             };
             return Err(refused(metric, reason));
         };
-        under(changes, spec, &spec.rules).map_err(|reason| refused(metric, reason))?;
+        let rules = under(changes, spec, &spec.rules).map_err(|reason| refused(metric, reason))?;
+        changed.insert(metric.clone(), rules);
     }
-    Ok(())
+    agree(catalog, &changed)
 }
 
 /// The rules of a metric with the changes. Each change must be of a rule that the metric has.
@@ -76,13 +107,20 @@ fn under(changes: &RuleChanges, spec: &MetricSpec, base: &[MetricRule]) -> Resul
 ///
 /// When the rule that both make is not valid.
 pub fn validate_rules(catalog: &Catalog, global: &Policy, own: &Policy) -> Result<(), PolicyRefusal> {
+    let mut changed = Changed::new();
+    for (metric, changes) in &global.rules {
+        let Some(spec) = catalog.find(metric.as_str()) else { continue };
+        if let Ok(rules) = under(changes, spec, &spec.rules) {
+            changed.insert(metric.clone(), rules);
+        }
+    }
     for (metric, changes) in &own.rules {
         let Some(spec) = catalog.find(metric.as_str()) else { continue };
-        let of_all = global.rules.get(metric).and_then(|changes| under(changes, spec, &spec.rules).ok());
-        let base = of_all.as_deref().unwrap_or(&spec.rules);
-        under(changes, spec, base).map_err(|reason| refused(metric, reason))?;
+        let base = changed.get(metric).unwrap_or(&spec.rules);
+        let rules = under(changes, spec, base).map_err(|reason| refused(metric, reason))?;
+        changed.insert(metric.clone(), rules);
     }
-    Ok(())
+    agree(catalog, &changed)
 }
 
 fn refused(metric: &MetricName, reason: String) -> PolicyRefusal {
@@ -152,6 +190,43 @@ mod tests {
         assert!(validate(&all, &own).is_ok() && validate_rules(&all, &Policy::default(), &own).is_ok());
         let refusal = validate_rules(&all, &global, &own).unwrap_err().to_string();
         assert!(refusal.starts_with("rules.trace_throughput: `critical_z` of a rule"), "{refusal}");
+    }
+
+    /// The thresholds of two metrics of machines, for customers without a policy of their own.
+    fn thresholds(policies: &Policies, source: &Catalog) -> [f64; 2] {
+        ["machine_cpu", "machine_memory"].map(|name| {
+            let rules = policies.rules_of_all(source.find(name).unwrap());
+            MetricRule::vote(rules).unwrap().threshold
+        })
+    }
+
+    #[test]
+    fn a_vote_is_changed_in_all_metrics_of_an_entity() {
+        let all = Catalog::from_files("preset:machines").unwrap();
+        let source = all.of("machines").unwrap();
+        let of_all = |change: &str| {
+            let changes: Vec<String> = source
+                .ruled()
+                .iter()
+                .map(|spec| format!(r#""{}": {{"vote": {change}}}"#, spec.name))
+                .collect();
+            format!("{{{}}}", changes.join(", "))
+        };
+        let one = r#"{"machine_memory": {"vote": {"threshold": 0.8}}}"#;
+        let refusal = validate(&all, &policy(one)).unwrap_err().to_string();
+        assert!(
+            refusal.starts_with("rules.machine_memory: its rule `vote` would have other weights"),
+            "{refusal}"
+        );
+        assert!(validate_rules(&all, &Policy::default(), &policy(one)).is_err());
+        assert!(validate(&all, &policy(r#"{"machine_memory": {"vote": {"min_change": 9}}}"#)).is_ok());
+        let stricter = of_all(r#"{"threshold": 0.8}"#);
+        assert!(validate(&all, &policy(&stricter)).is_ok());
+        let own = policy(&of_all(r#"{"threshold": 0.9}"#));
+        assert!(validate_rules(&all, &policy(&stricter), &own).is_ok());
+        let resolved = |rules: &str| Policies::resolve(source, &[], stored(1, rules), Vec::new());
+        assert_eq!(thresholds(&resolved(&stricter), source), [0.8, 0.8]);
+        assert_eq!(thresholds(&resolved(one), source), [0.6, 0.6], "left out");
     }
 
     #[test]

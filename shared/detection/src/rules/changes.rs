@@ -52,12 +52,8 @@ impl RuleChanges {
         let Some(changes) = self.0.get(name).filter(|changes| !changes.is_empty()) else {
             return Ok(*rule);
         };
-        let fixed = match rule {
-            Rule::Novelty(_) => Some("its numbers are a part of the query that finds new texts"),
-            Rule::Vote(_) => Some("its weights and its threshold are those of all metrics of an entity"),
-            _ => None,
-        };
-        if let Some(reason) = fixed {
+        if matches!(rule, Rule::Novelty(_)) {
+            let reason = "its numbers are a part of the query that finds new texts";
             return Err(RuleChangeError::Fixed { rule: name, reason });
         }
         let wrong =
@@ -164,8 +160,11 @@ mod tests {
         }
         let refusal = of(r#"{"novelty": {"min_events": 3}}"#, Rule::Novelty(Novelty::default()));
         assert!(refusal.starts_with("the rule `novelty` cannot be changed by a policy"), "{refusal}");
-        let refusal = of(r#"{"vote": {"threshold": 0.7}}"#, Rule::Vote(Vote::default()));
-        assert!(refusal.starts_with("the rule `vote` cannot be changed by a policy"), "{refusal}");
+        let vote = Rule::Vote(Vote::default());
+        let stricter = changes(r#"{"vote": {"threshold": 0.7}}"#).applied(&vote);
+        assert_eq!(stricter, Ok(Rule::Vote(Vote { threshold: 0.7, ..Vote::default() })));
+        assert!(of(r#"{"vote": {"rolling_z": 0.3}}"#, vote).contains("sum of the weights"));
+        assert!(of(r#"{"vote": {"peaks": 0}}"#, vote).contains("has no number `peaks`"));
         assert!(serde_json::from_str::<RuleChanges>(r#"{"rate": {"tail": "1e-4"}}"#).is_err());
     }
 }

@@ -204,12 +204,13 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
         None => Default::default(),
         Some(entities) => (
             format!(",\n        {} AS meterflow_bad{}", entities.bad_sql(), weight(entities)),
-            format!(" AND {}{}", entities.is_key_sql("meterflow_customer"), has_usable_weight(entities)),
+            format!(" AND {}{}", entities.is_key_sql("meterflow_customer"), has_usable_weight(metric)),
         ),
     };
     let (id, once) = versions::once(metric);
     let (filter, counts) =
         if versions::is_polled(metric) { ("true", " AND meterflow_counts") } else { (filter, "") };
+    let sampled = sampled(metric);
     let rows = format!(
         "(
     SELECT
@@ -217,7 +218,7 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
         {time} AS meterflow_time,
         {value} AS meterflow_value{of_source}{further}{id}
     FROM {source}
-    WHERE ({filter})
+    WHERE ({filter}){sampled}
         AND {time} >= toDateTime('1970-01-01 00:00:00', 'UTC')
         AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}{once}
 )"
@@ -232,11 +233,25 @@ WHERE meterflow_value IS NOT NULL AND meterflow_customer IS NOT NULL AND meterfl
 
 /// How many events a row stands for, as a whole number.
 fn weight(entities: &Entities) -> String {
-    let of = |weight: &String| format!(",\n        round({}) AS meterflow_weight", number(weight));
-    entities.weight.as_ref().map_or_else(String::new, of)
+    let own = entities.weight.as_ref().map(|weight| format!("round({})", number(weight)));
+    let sample = entities.sample.as_ref().map(|sample| format!("toFloat64({})", sample.one_in()));
+    let both: Vec<String> = own.into_iter().chain(sample).collect();
+    if both.is_empty() {
+        String::new()
+    } else {
+        format!(",\n        {} AS meterflow_weight", both.join(" * "))
+    }
+}
+
+/// The condition that a row is in the sample of its source.
+fn sampled(metric: &MetricSpec) -> String {
+    let sample = metric.entities.as_ref().and_then(|entities| entities.sample.as_ref());
+    sample.map_or_else(String::new, |sample| {
+        format!("\n        AND cityHash64(toString({})) % {} = 0", sample.by(), sample.one_in())
+    })
 }
 
 /// The condition that a row stands for a number of events. Nobody samples fewer than one in a billion.
-fn has_usable_weight(entities: &Entities) -> &'static str {
-    if entities.weight.is_some() { " AND meterflow_weight BETWEEN 1 AND 1000000000" } else { "" }
+fn has_usable_weight(metric: &MetricSpec) -> &'static str {
+    if has_weight(metric) { " AND meterflow_weight BETWEEN 1 AND 1000000000" } else { "" }
 }

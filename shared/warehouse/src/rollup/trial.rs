@@ -131,6 +131,8 @@ fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
     fields.extend(ids.map(|(name, text)| Field { name, text, sql: format!("({text})") }));
     let weight = entities.clone().filter_map(|entities| entities.weight.as_ref());
     fields.extend(weight.map(|text| Field { name: "weight", text, sql: format!("({text})") }));
+    let sampled = entities.clone().filter_map(|entities| Some(entities.sample.as_ref()?.by()));
+    fields.extend(sampled.map(|text| Field { name: "sampling_by", text, sql: format!("({text})") }));
     let bad = entities.filter_map(|entities| entities.bad.as_ref());
     fields.extend(bad.map(|text| Field { name: "bad", text, sql: format!("({text})") }));
     fields.extend(metric.filter.iter().map(|text| Field { name: "filter", text, sql: format!("({text})") }));

@@ -1,5 +1,9 @@
 //! Reads the newest windows of entities one by one, and the hours before, for the rule `vote`.
+//!
+//! An entity has thousands of figures. So entities are read one after the other, and in a large fleet ClickHouse makes those of one
+//! bucket at a time.
 
+use catalog::Shard;
 use clickhouse::Row;
 use detection::vote::SAMPLES;
 use serde::Deserialize;
@@ -10,13 +14,21 @@ use super::reader::UsageReader;
 use super::rows::Declaring;
 use super::sql;
 
-/// The samples of a metric of an entity. Windows and hours without events are left out.
-#[derive(Clone, Debug, PartialEq)]
+/// More entities are read in several queries, one for each bucket.
+const MOST_AT_ONCE: u64 = 300;
+
+/// The samples of the metrics of an entity. Windows and hours without events are left out.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EntitySamples {
     /// The key of the rollup: any bytes.
     pub key: Vec<u8>,
-    /// The place of the metric among those that rules judge.
-    pub metric: usize,
+    /// By the place of the metric among those that rules judge. Empty for metrics without any.
+    pub metrics: Vec<MetricSamples>,
+}
+
+/// The samples of a metric of an entity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricSamples {
     /// Each with how many windows ago it was: 0 is the judged one.
     pub windows: Vec<(usize, EventFigures)>,
     /// The full hours before the end of the judged window, each with its first instant, in seconds since 1970.
@@ -28,8 +40,13 @@ struct SamplesRow<'a> {
     #[serde(with = "serde_bytes")]
     customer_id: &'a [u8],
     declared: u64,
-    place: u16,
-    windows: Vec<(i64, EventFigures)>,
+    figures: Vec<(u16, i64, EventFigures)>,
+}
+
+#[derive(Row, Deserialize)]
+struct CountRow {
+    entities: u64,
+    declared: u64,
 }
 
 impl Declaring for SamplesRow<'_> {
@@ -38,31 +55,70 @@ impl Declaring for SamplesRow<'_> {
     }
 }
 
+impl Declaring for CountRow {
+    fn declared(&self) -> u64 {
+        self.declared
+    }
+}
+
+impl MetricSamples {
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.hours.is_empty()
+    }
+}
+
 impl UsageReader {
-    /// The samples of the metrics that detectors vote on.
-    pub async fn samples(&self, request: &EntitiesRequest<'_>) -> Result<Vec<EntitySamples>, UsageError> {
-        let EntitiesRequest { catalog, window, from, keys, shard, query_id, deadline, .. } = *request;
+    /// Shows the samples of each entity that detectors vote on, in no order.
+    pub async fn samples(
+        &self,
+        request: &EntitiesRequest<'_>,
+        mut show: impl FnMut(EntitySamples),
+    ) -> Result<(), UsageError> {
+        let EntitiesRequest { catalog, window, keys, shard, query_id, deadline, .. } = *request;
+        let count = sql::count_of_samples(catalog, (&window, SAMPLES), shard, !keys.is_empty());
+        let Some(count) = count else { return Ok(()) };
+        let name = format!("{query_id}-count");
+        let query = self.query(&count, (window.start(), window.end()), catalog, keys, &name).await?;
+        let mut rows = self.start::<CountRow>(query, &name, deadline)?;
+        let entities = rows.next().await?.map_or(0, |row| row.entities);
+        if entities <= MOST_AT_ONCE {
+            return self.samples_of(request, shard, query_id, &mut show).await;
+        }
+        for bucket in shard.buckets() {
+            let name = format!("{query_id}-{bucket}");
+            self.samples_of(request, Shard::of_bucket(bucket), &name, &mut show).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for a part of the entities, by one query.
+    async fn samples_of(
+        &self,
+        request: &EntitiesRequest<'_>,
+        shard: Shard,
+        query_id: &str,
+        show: &mut impl FnMut(EntitySamples),
+    ) -> Result<(), UsageError> {
+        let EntitiesRequest { catalog, window, from, keys, deadline, .. } = *request;
         let text = sql::samples(catalog, (&window, SAMPLES), shard, !keys.is_empty());
-        let Some(text) = text else { return Ok(Vec::new()) };
+        let Some(text) = text else { return Ok(()) };
         let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
         let query = query.param("from", from.as_millisecond());
         let mut rows = self.start::<SamplesRow<'static>>(query, query_id, deadline)?;
-        let mut all = Vec::new();
         while let Some(row) = rows.next().await? {
-            let (mut windows, mut hours) = (Vec::new(), Vec::new());
-            for (slot, figures) in row.windows {
+            let mut samples = EntitySamples {
+                key: row.customer_id.to_vec(),
+                metrics: vec![MetricSamples::default(); catalog.ruled().len()],
+            };
+            for (place, slot, figures) in row.figures {
+                let Some(of_metric) = samples.metrics.get_mut(usize::from(place)) else { continue };
                 match usize::try_from(slot).ok().filter(|slot| *slot < SAMPLES) {
-                    Some(ago) => windows.push((ago, figures)),
-                    None => hours.push((slot, figures)),
+                    Some(ago) => of_metric.windows.push((ago, figures)),
+                    None => of_metric.hours.push((slot, figures)),
                 }
             }
-            all.push(EntitySamples {
-                key: row.customer_id.to_vec(),
-                metric: row.place.into(),
-                windows,
-                hours,
-            });
+            show(samples);
         }
-        Ok(all)
+        Ok(())
     }
 }

@@ -22,7 +22,7 @@ mod values;
 
 pub(super) use entities::{event, outcomes};
 pub(super) use examples::examples;
-pub(super) use figures::{days_of, figures, samples, windows_before};
+pub(super) use figures::{count_of_samples, days_of, figures, samples, windows_before};
 pub(super) use hours::hours;
 pub(super) use hours_of_events::hours_of_events;
 pub(super) use months::months;

@@ -192,6 +192,29 @@ fn a_source_says_when_it_is_judged_and_how_it_is_fed() {
 }
 
 #[test]
+fn a_sample_never_holds_back_what_is_new() {
+    let lines = "entity = \"job\"\nsampling_by = \"trace\"\nsampling_ratio = 0.1";
+    let novelty = "[[metric]]\nname = \"new_error\"\nsource = \"jobs\"\nunit = \"errors\"\nmissing = \"gap\"\nmin_change = 1\n\
+                   aggregate = \"novel\"\nvalue = \"error\"\n[[metric.rule]]\ntype = \"novelty\"\n";
+    let catalog = parse(lines, &format!("{RULE}{novelty}")).unwrap();
+    let one_in = |name: &str| {
+        let entities = catalog.find(name).unwrap().entities.as_ref().unwrap();
+        entities.sample.as_ref().map(|sample| (sample.by().to_owned(), sample.one_in()))
+    };
+    assert_eq!(one_in("job_duration"), Some(("trace".to_owned(), 10)));
+    assert_eq!(one_in("new_error"), None);
+    for (lines, expected) in [
+        ("sampling_ratio = 0.1", "needs `sampling_by`"),
+        ("sampling_by = \"trace\"", "needs `sampling_ratio`"),
+        ("sampling_by = \"trace\"\nsampling_ratio = 0.3", "one in a whole number"),
+        ("sampling_by = \"trace)\"\nsampling_ratio = 0.1", "`sampling_by`"),
+    ] {
+        let error = parse(&format!("entity = \"job\"\n{lines}"), RULE).unwrap_err();
+        assert!(error.contains(expected), "{lines}: {error}");
+    }
+}
+
+#[test]
 fn a_window_of_a_minute_may_be_checked_every_ten_seconds() {
     let pace = |lines: &str| {
         let catalog = parse(&format!("entity = \"job\"\n{lines}"), RULE)?;

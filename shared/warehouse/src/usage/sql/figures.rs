@@ -23,14 +23,21 @@ const OF_DAYS: i64 = 1_000;
 /// That time is all hours from `{from}` until the first window. For windows shorter than an hour it is the same hour of each day, and
 /// `recent` has the two hours right before the first window.
 ///
+/// Metrics that detectors vote on are left out: [`samples`] are their figures.
+///
 /// * `windows`: how many windows there are with that one.
 pub(in crate::usage) fn figures(
     catalog: &Catalog,
     (window, windows): (&Window, usize),
     shard: Shard,
     some_entities: bool,
-) -> String {
-    let ruled = Rows::of(catalog, catalog.ruled().iter().enumerate(), window, shard, some_entities);
+) -> Option<String> {
+    let chosen: Vec<_> =
+        catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_none()).collect();
+    if chosen.is_empty() {
+        return None;
+    }
+    let ruled = Rows::of(catalog, chosen.into_iter(), window, shard, some_entities);
     let of = |slot: usize| ruled.figures(&format!("slot = {slot}"));
     // The windows have the slots from 0 on. Then comes the time before them, and then the minutes right before them.
     let (now, before) = (of(0), of(windows));
@@ -55,7 +62,7 @@ pub(in crate::usage) fn figures(
             )
         }
     };
-    format!(
+    Some(format!(
         "SELECT
     customer_id,
     count() OVER () AS declared,
@@ -70,7 +77,7 @@ FROM
 )
 GROUP BY bucket, customer_id, place
 SETTINGS {IN_ORDER}"
-    )
+    ))
 }
 
 /// One row per entity and metric with a rule `deviation`: the figures of each earlier window. The number of a window within the
@@ -124,8 +131,26 @@ SETTINGS {IN_ORDER}"
     ))
 }
 
-/// One row per entity and metric with a rule `vote`: the figures of the newest windows and of the hours before. The number of a window
-/// is how many windows ago it was. That of an hour is its first instant, in seconds since 1970.
+/// The number of entities that [`samples`] would have.
+pub(in crate::usage) fn count_of_samples(
+    catalog: &Catalog,
+    (window, samples): (&Window, usize),
+    shard: Shard,
+    some_entities: bool,
+) -> Option<String> {
+    let ruled = voted(catalog, window, shard, some_entities)?;
+    let minutes = ruled.minutes.as_ref()?;
+    let first = ruled.first(samples);
+    let Rows { metrics, names, keys, .. } = &ruled;
+    Some(format!(
+        "SELECT uniqExact(customer_id) AS entities, toUInt64(1) AS declared FROM {minutes}{names}
+WHERE minute >= {first} AND minute < {END} AND metric IN ({metrics}){keys}"
+    ))
+}
+
+/// One row per entity that detectors vote on: the figures of the newest windows of its metrics and of the hours before, each with the
+/// place of its metric. The number of a window is how many windows ago it was. That of an hour is its first instant, in seconds since
+/// 1970. Entities without a window have no row.
 ///
 /// * `samples`: how many windows there are with the judged one.
 pub(in crate::usage) fn samples(
@@ -134,12 +159,7 @@ pub(in crate::usage) fn samples(
     shard: Shard,
     some_entities: bool,
 ) -> Option<String> {
-    let chosen: Vec<_> =
-        catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
-    if chosen.is_empty() {
-        return None;
-    }
-    let ruled = Rows::of(catalog, chosen.into_iter(), window, shard, some_entities);
+    let ruled = voted(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
     let first = ruled.first(samples);
     let hours =
@@ -148,7 +168,7 @@ pub(in crate::usage) fn samples(
     let minutes = ruled.rows(minutes, &ruled.windows_ago("minute"), &newest);
     let figures = ruled.figures("true");
     Some(format!(
-        "SELECT customer_id, count() OVER () AS declared, place, groupArray((slot, figures)) AS windows
+        "SELECT customer_id, count() OVER () AS declared, groupArray((place, slot, figures)) AS figures
 FROM
 (
     SELECT bucket, customer_id, place, slot, {figures} AS figures
@@ -160,9 +180,17 @@ FROM
     )
     GROUP BY bucket, customer_id, place, slot
 )
-GROUP BY bucket, customer_id, place
+GROUP BY bucket, customer_id
+HAVING min(slot) < {samples}
 SETTINGS {IN_ORDER}"
     ))
+}
+
+/// The rows of the metrics that detectors vote on. `None` without any.
+fn voted(catalog: &Catalog, window: &Window, shard: Shard, some_entities: bool) -> Option<Rows> {
+    let chosen: Vec<_> =
+        catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
+    (!chosen.is_empty()).then(|| Rows::of(catalog, chosen.into_iter(), window, shard, some_entities))
 }
 
 /// The days of a slot of [`windows_before`]. `None` for a window within the last hours.
