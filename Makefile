@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces watch fmt docs lint test unit e2e soak bench bench-large bench-detection bench-quality \
+.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint test unit e2e soak bench bench-large bench-detection bench-quality \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
@@ -74,6 +74,9 @@ demo-qa: up ## Test suites: failures, slow runs and unusual times, told within s
 
 demo-traces: up ## The spans of this system's own API and detector: a slow and a failing dependency, refused requests, a stolen token
 	@$(CLOUD) run -- $(TOOLS)/python examples/traces/traces.py
+
+demo-machines: up ## A fleet of machines and this machine itself: a busy processor, a memory leak, lost packets, a slow or silent network
+	@$(CLOUD) run -- $(TOOLS)/python examples/machines/machines.py
 
 watch: up ## Run the detector from source against the local cloud, rebuilt at each change (port 9100)
 	@$(CLOUD) run --as-detector -- $(TOOLS)/cargo-lambda lambda watch -p detector -A 127.0.0.1 -P 9100

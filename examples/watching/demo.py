@@ -30,6 +30,8 @@ class Demo:
     # The tables, which have the names of their sources or others, each with the condition in SQL that holds for rows of the example.
     tables: Mapping[str, str]
     sources: Tuple[str, ...]
+    # The file of the statements that make the tables, if it has another name than the preset.
+    schema: str = ""
 
     @property
     def catalog(self) -> Path:
@@ -38,7 +40,7 @@ class Demo:
     @property
     def statements(self) -> List[str]:
         """The statements that make the tables, for the database of the stack."""
-        sql = (ROOT / "infra" / "clickhouse" / f"{self.preset}.sql").read_text(encoding="utf-8")
+        sql = (ROOT / "infra" / "clickhouse" / f"{self.schema or self.preset}.sql").read_text(encoding="utf-8")
         lines = "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
         made = lines.replace("CREATE TABLE IF NOT EXISTS ", "CREATE TABLE IF NOT EXISTS {database}.")
         return [statement.strip() for statement in made.split(";") if statement.strip()]
