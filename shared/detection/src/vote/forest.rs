@@ -6,6 +6,7 @@
 //! splits by any of them. So each metric has its own.
 
 use super::look::Said;
+use super::voters::said_where_it_matters;
 use super::{Samples, Sight, confidence_above};
 use crate::detectors::isolation_forest::{self, Parameters};
 use crate::opinion::{Detail, SecondOpinion};
@@ -14,7 +15,7 @@ use crate::sorted::median;
 /// Numbers of a metric in a row.
 const WIDTH: usize = 2;
 
-/// What the forests say of each metric. `None` if too few rows are known.
+/// What the forests say of each metric that matters. `None` if too few rows are known.
 pub(super) fn judge(
     series: &[Samples<'_>],
     sights: &[Option<Sight>],
@@ -22,21 +23,23 @@ pub(super) fn judge(
 ) -> Option<Vec<Option<Said>>> {
     let columns: Vec<Option<[Column; WIDTH]>> =
         series.iter().zip(sights).map(|(samples, sight)| sight.map(|_| columns(samples))).collect();
-    let alone = |columns: &Option<[Column; WIDTH]>| {
-        let second = Forest::of(columns.as_ref()?.iter(), seed)?.judge();
+    let mut said = said_where_it_matters(sights, |place, _| {
+        let second = Forest::of(columns[place].as_ref()?.iter(), seed)?.judge();
         second.map(|second| Said::new(confidence_above(second.opinion.score), second.flags))
-    };
-    let mut said: Vec<Option<Said>> = columns.iter().map(alone).collect();
+    })?;
     let places: Vec<usize> = (0..series.len()).filter(|place| columns[*place].is_some()).collect();
-    if places.len() > 1 {
+    let matters = |place: usize| sights[place].is_some_and(|sight| sight.matters);
+    if places.len() > 1 && places.iter().any(|place| matters(*place)) {
         let together = Forest::of(columns.iter().flatten().flatten(), seed)?;
         let whole = together.judge()?;
-        if let Some(place) = together.named(&places).filter(|_| whole.flags) {
+        if whole.flags
+            && let Some(place) = together.named(&places).filter(|place| matters(*place))
+        {
             let of_all = Said::new(confidence_above(whole.opinion.score), true);
             said[place] = Some(said[place].map_or(of_all, |own| own.or(of_all)));
         }
     }
-    said.iter().any(Option::is_some).then_some(said)
+    Some(said)
 }
 
 /// The newest row, and all rows.

@@ -26,14 +26,13 @@ impl Voter {
         }
     }
 
-    /// `None` if it has no say of any metric.
+    /// What it says of the metrics that matter. `None` if it has no say of any metric.
     pub(super) fn look(self, series: &[Samples<'_>], sights: &[Option<Sight>], seed: u64) -> Option<Look> {
-        let of_each = |said: &dyn Fn(&Samples<'_>, &Sight) -> Option<Said>| {
-            let of = |(samples, sight): (&Samples<'_>, &Option<Sight>)| said(samples, sight.as_ref()?);
-            series.iter().zip(sights).map(of).collect::<Vec<_>>()
+        let of_each = |say: &dyn Fn(&Samples<'_>, &Sight) -> Option<Said>| {
+            said_where_it_matters(sights, |place, sight| say(&series[place], sight))
         };
-        let mut said = match self {
-            Self::IsolationForest => forest::judge(series, sights, seed)?,
+        let said = match self {
+            Self::IsolationForest => forest::judge(series, sights, seed),
             Self::Autoencoder => of_each(&|samples, _| {
                 let second = autoencoder::judge_samples(
                     samples.values,
@@ -53,12 +52,22 @@ impl Voter {
                 Some(Said::new(confidence(second.opinion.score), second.flags))
             }),
         };
-        if said.iter().all(Option::is_none) {
-            return None;
-        }
-        for (said, sight) in said.iter_mut().zip(sights) {
-            *said = said.filter(|_| sight.is_some_and(|sight| sight.matters));
-        }
-        Some(Look(said))
+        said.map(Look)
     }
+}
+
+/// What a detector says of each metric that matters, or `None` if it has no say of any metric.
+///
+/// What it would say of the others changes nothing. Most metrics of most machines do not matter, and detectors take their time.
+pub(super) fn said_where_it_matters(
+    sights: &[Option<Sight>],
+    say: impl Fn(usize, &Sight) -> Option<Said>,
+) -> Option<Vec<Option<Said>>> {
+    let of = |(place, sight): (usize, &Option<Sight>), matters: bool| {
+        say(place, sight.as_ref().filter(|sight| sight.matters == matters)?)
+    };
+    let said: Vec<Option<Said>> = sights.iter().enumerate().map(|one| of(one, true)).collect();
+    let has_say =
+        said.iter().any(Option::is_some) || sights.iter().enumerate().any(|one| of(one, false).is_some());
+    has_say.then_some(said)
 }
