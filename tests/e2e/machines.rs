@@ -183,6 +183,14 @@ async fn a_fault_is_told_within_thirty_seconds_of_its_first_value() -> Result<()
     // Checks within the minute find the same fault, and it stays one incident.
     assert_eq!(machines.world.incidents().await?.len(), 1);
     assert!(machines.world.alerts().await?.is_empty());
+    // A late event holds nothing up: of its checks only those of the whole minute and of the newest ten seconds are left.
+    let minute = start.as_second() - start.as_second().rem_euclid(60) - 600;
+    let late = Request { time: Timestamp::from_second(minute)?, ..request };
+    let checks = detector::run_all(&app, &late, Instant::now() + Duration::from_secs(60)).await?;
+    let ends = checks
+        .iter()
+        .map(|check| check.window.end.duration_since(late.time - SignedDuration::from_secs(2)).as_secs());
+    assert_eq!(ends.collect::<Vec<_>>(), [2, 52], "{checks:?}");
     Ok(())
 }
 

@@ -13,7 +13,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use jiff::Timestamp;
+use detection::Window;
+use jiff::{SignedDuration, Timestamp};
 use platform::telemetry::error_chain;
 
 use crate::app::App;
@@ -29,15 +30,17 @@ use crate::summary::RunSummary;
 ///
 /// The first failure of a [`run`].
 pub async fn run_all(app: &App, request: &Request, deadline: Instant) -> anyhow::Result<Vec<RunSummary>> {
-    let times = times(app, request)?;
-    if let [_] = times.as_slice() {
+    let Some(every) = app.every().filter(|_| request.is_of_schedule()) else {
         return Ok(vec![run(app, request, deadline).await?]);
-    }
+    };
+    let delay = app.delay();
+    let times = times(request.time, delay, every, app.length())?;
     let (mut summaries, mut failed) = (Vec::new(), None);
     for (number, time) in times.iter().enumerate() {
         let now = app.now()?;
         let next_is_due = times.get(number + 1).is_some_and(|next| *next <= now);
-        if number > 0 && next_is_due {
+        let window = Window::closing_at_step(time.checked_sub(delay)?, every)?;
+        if next_is_due && app.is_between(&window) {
             continue;
         }
         tokio::time::sleep(Duration::try_from(time.duration_since(now)).unwrap_or_default()).await;
@@ -55,14 +58,43 @@ pub async fn run_all(app: &App, request: &Request, deadline: Instant) -> anyhow:
     }
 }
 
-/// When the windows of an event are judged: as soon as their rows have arrived.
-fn times(app: &App, request: &Request) -> anyhow::Result<Vec<Timestamp>> {
-    let once = || Ok(vec![request.time]);
-    let Some(every) = app.every().filter(|_| request.is_of_schedule()) else { return once() };
-    let (step, delay) = (every.as_secs(), app.delay());
-    let due = request.time.checked_sub(delay).context("the event's time is out of range")?;
+/// When the windows of an event are judged: as soon as their rows have arrived, which takes `delay`.
+///
+/// * `every`: the time from one check to the next.
+/// * `length`: of a window. The checks of an event go on for so long.
+fn times(
+    event: Timestamp,
+    delay: SignedDuration,
+    every: SignedDuration,
+    length: SignedDuration,
+) -> anyhow::Result<Vec<Timestamp>> {
+    let step = every.as_secs();
+    let due = event.checked_sub(delay).context("the event's time is out of range")?;
     let first = due.as_second().div_euclid(step) * step;
-    let first = if first < due.as_second() { first + step } else { first };
-    let ends = (0..app.length().as_secs() / step).map(|number| first + number * step);
+    let first = if Timestamp::from_second(first)? < due { first + step } else { first };
+    let ends = (0..length.as_secs() / step).map(|number| first + number * step);
     ends.map(|end| Ok(Timestamp::from_second(end)?.checked_add(delay)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_comes_when_its_rows_have_arrived() {
+        let [every, length] = [10, 60].map(SignedDuration::from_secs);
+        for (event, delay, first) in [
+            ("2026-11-21T13:05:00Z", 2, "2026-11-21T13:05:02Z"),
+            ("2026-11-21T13:05:00Z", 0, "2026-11-21T13:05:00Z"),
+            ("2026-11-21T13:05:00Z", 60, "2026-11-21T13:05:00Z"),
+            ("2026-11-21T13:05:03.5Z", 2, "2026-11-21T13:05:12Z"),
+        ] {
+            let delay = SignedDuration::from_secs(delay);
+            let times = times(event.parse().unwrap(), delay, every, length).unwrap();
+            let first: Timestamp = first.parse().unwrap();
+            let expected: Vec<Timestamp> = (0..6).map(|number| first + every * number).collect();
+            assert_eq!(times, expected, "{event} {delay:?}");
+            assert!(times.iter().all(|time| (*time - delay).as_second() % 10 == 0));
+        }
+    }
 }
