@@ -155,6 +155,7 @@ impl Source {
             id: self.id.clone(),
             ids: self.ids.clone(),
             feed: self.feed,
+            counts_steps: false,
             weight: self.weight.clone(),
             // A refused text never comes here.
             pace: self.pace().unwrap_or_default(),
@@ -281,7 +282,8 @@ impl Source {
             // In parentheses, a text that closes one too many would look right.
             expression::check(own).map_err(|reason| format!("`filter` {reason}"))?;
         }
-        metric.entities = self.entities();
+        let counts_steps = metric.counter && self.feed == Feed::View;
+        metric.entities = self.entities().map(|entities| Entities { counts_steps, ..entities });
         metric.table.clone_from(&self.table);
         metric.customer_column.clone_from(&self.tenant);
         metric.time_column.clone_from(&self.time);

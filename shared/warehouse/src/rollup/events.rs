@@ -13,7 +13,7 @@
 use catalog::{Aggregate, Entities, Feed, MetricSpec};
 
 use super::sql::{has_weight, number, number_of_events, times_weight};
-use super::{figures, versions};
+use super::{counters, figures, versions};
 
 /// The SELECT that makes rows of the rollup from events, with a further condition on the events.
 pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
@@ -31,17 +31,20 @@ pub(super) fn minutes_select(metric: &MetricSpec) -> String {
 
 /// The time that a row of a rollup is of.
 #[derive(Clone, Copy)]
-struct Grain {
-    column: &'static str,
-    start: &'static str,
+pub(super) struct Grain {
+    pub(super) column: &'static str,
+    pub(super) start: &'static str,
 }
 
 impl Grain {
-    const HOUR: Self = Self { column: "hour", start: "toStartOfHour" };
-    const MINUTE: Self = Self { column: "minute", start: "toStartOfMinute" };
+    pub(super) const HOUR: Self = Self { column: "hour", start: "toStartOfHour" };
+    pub(super) const MINUTE: Self = Self { column: "minute", start: "toStartOfMinute" };
 }
 
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
+    if counters::holds(metric) {
+        return counters::select(metric, source, and_where, grain);
+    }
     let Grain { column, start } = grain;
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
     if metric.aggregate == Aggregate::Novel {
@@ -108,7 +111,7 @@ fn of_entities(metric: &MetricSpec) -> String {
 }
 
 /// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
-fn key_of_shape(value: &str) -> String {
+pub(super) fn key_of_shape(value: &str) -> String {
     format!(
         "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
          floor(log({value}) / log(1.05))))"
@@ -118,6 +121,9 @@ fn key_of_shape(value: &str) -> String {
 /// The columns of those rows, in their order.
 pub(super) fn columns(metric: &MetricSpec) -> String {
     let entities = metric.entities.as_ref();
+    if counters::holds(metric) {
+        return counters::COLUMNS.to_owned();
+    }
     if metric.aggregate == Aggregate::Novel {
         let digest = if versions::is_polled(metric) { ", digest" } else { "" };
         return format!("customer_id, metric, value, hour, events{digest}");
@@ -183,7 +189,8 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
     // A text stands for its event.
     let value = metric.value.as_deref().filter(|_| !metric.aggregate.is_of_texts());
     let value = value.map_or_else(|| "toFloat64(1)".to_owned(), number);
-    let (further, is_counted) = (figures::of_events(metric), figures::is_counted(metric));
+    let further = figures::of_events(metric) + &counters::of_events(metric);
+    let is_counted = format!("{}{}", figures::is_counted(metric), counters::is_counted(metric));
     let (of_source, is_whole) = match &metric.entities {
         None => Default::default(),
         Some(entities) => (
@@ -206,7 +213,7 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
         AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}{once}
 )"
     );
-    let rows = if metric.counter { versions::steps(&rows) } else { rows };
+    let rows = if metric.counter && versions::is_polled(metric) { versions::steps(&rows) } else { rows };
     format!(
         "FROM
 {rows}
@@ -222,5 +229,9 @@ fn weight(entities: &Entities) -> String {
 
 /// The condition that a row stands for a number of events. Nobody samples fewer than one in a billion.
 fn has_usable_weight(entities: &Entities) -> &'static str {
-    if entities.weight.is_some() { " AND meterflow_weight BETWEEN 1 AND 1000000000" } else { "" }
+    if entities.weight.is_some() && !entities.counts_steps {
+        " AND meterflow_weight BETWEEN 1 AND 1000000000"
+    } else {
+        ""
+    }
 }
