@@ -424,7 +424,7 @@ run "all_presets_together_fit" {
     catalog_files = [
       "preset:usage", "preset:executions", "preset:qa_runs", "preset:connectors", "preset:n8n", "preset:airflow", "preset:temporal",
       "preset:kestra", "preset:windmill", "preset:github_actions", "preset:traces_otel",
-      "preset:traces_otel_json", "preset:traces_signoz", "preset:machines",
+      "preset:traces_otel_json", "preset:traces_signoz", "preset:machines", "preset:machines_sum", "preset:machines_histogram",
     ]
   }
 

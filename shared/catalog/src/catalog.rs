@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::DetectionConfig;
 
 mod aggregate;
+mod counters;
 mod entities;
 mod error;
 mod file;
@@ -120,7 +121,10 @@ impl Catalog {
         };
         source::resolve(&sources, &mut metrics, &tables).map_err(|(entry, reason)| refused(entry, reason))?;
         for (index, metric) in metrics.iter().enumerate() {
-            let validated = metric.validate().and_then(|()| metric.validate_vote(&metrics[..index]));
+            let validated = metric
+                .validate()
+                .and_then(|()| metric.validate_vote(&metrics[..index]))
+                .and_then(|()| metric.validate_counters(&metrics[..index]));
             validated.map_err(|reason| refused(metric.name.to_string(), reason))?;
             if metrics[..index].iter().any(|earlier| earlier.name == metric.name) {
                 return Err(refused(metric.name.to_string(), "another entry has the same name".to_owned()));
@@ -136,7 +140,7 @@ impl Catalog {
             Self {
                 modelled: modelled.len(),
                 metrics: [modelled, ruled].concat(),
-                entities: entities.cloned(),
+                entities: metrics.iter().find(is_of_it).and_then(|metric| metric.entities.clone()),
                 sources,
                 currency,
                 version: version.clone(),

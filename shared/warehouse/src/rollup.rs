@@ -21,6 +21,7 @@
 
 mod apply;
 mod backfill;
+mod counters;
 mod definition;
 mod deletion;
 mod differences;
@@ -46,6 +47,7 @@ mod uninstall;
 mod versions;
 
 pub use apply::apply;
+pub(crate) use counters::rows as steps_of_counters;
 pub use definition::ViewState;
 pub use deletion::Deletion;
 pub use differences::{Day, Difference, differences};

@@ -112,6 +112,8 @@ impl MetricSpec {
             (_, Some(_)) => Ok(()),
         }?;
         match (self.aggregate, &self.per) {
+            // Of a counter it is the rate per second.
+            (Aggregate::Ratio, None) if self.counter => Ok(()),
             (Aggregate::Ratio, None) => {
                 Err("`per` is missing: say by which expression a ratio divides".to_owned())
             }

@@ -25,6 +25,8 @@ pub struct Entities {
     pub id: Option<String>,
     pub ids: Ids,
     pub feed: Feed,
+    /// Whether all of its metrics are steps of counters that views feed.
+    pub counts_steps: bool,
     /// The expression of the number of events that one row stands for.
     pub weight: Option<String>,
     /// The events that are rolled up, if these are not all.

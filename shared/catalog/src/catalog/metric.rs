@@ -32,7 +32,7 @@ pub struct MetricSpec {
     pub value: Option<String>,
     /// What the sum of `value` is divided by, summed up too. Only for ratios.
     pub per: Option<String>,
-    /// Whether the value is a counter that only rises and begins again at zero. The sum is then that of its steps.
+    /// Whether the value is a counter that only rises and begins again at zero. Its steps count then. `per` is a counter, too.
     #[serde(default)]
     pub counter: bool,
     /// Which counter of the entity a row is of.

@@ -6,7 +6,7 @@ use environment::{ConfigError, TextSource};
 use super::{BUILT_IN, CatalogError};
 
 /// The presets by name. `usage` is the built-in catalog.
-pub const PRESETS: [(&str, &str); 14] = [
+pub const PRESETS: [(&str, &str); 16] = [
     ("usage", BUILT_IN),
     ("executions", include_str!("../../presets/executions.toml")),
     ("qa_runs", include_str!("../../presets/qa_runs.toml")),
@@ -20,6 +20,8 @@ pub const PRESETS: [(&str, &str); 14] = [
     ("traces_otel_json", include_str!("../../presets/traces_otel_json.toml")),
     ("traces_signoz", include_str!("../../presets/traces_signoz.toml")),
     ("machines", include_str!("../../presets/machines.toml")),
+    ("machines_sum", include_str!("../../presets/machines_sum.toml")),
+    ("machines_histogram", include_str!("../../presets/machines_histogram.toml")),
     ("github_actions", include_str!("../../presets/github_actions.toml")),
 ];
 

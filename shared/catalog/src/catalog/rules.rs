@@ -4,7 +4,7 @@ use detection::rules::{Burst, Persistence, Rule, Vote};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Aggregate, Feed, MetricSpec, SourceWindow};
+use super::{Aggregate, MetricSpec, SourceWindow};
 
 /// A rule of a metric, and in how many windows it must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -38,22 +38,6 @@ impl TryFrom<toml::Table> for MetricRule {
 }
 
 impl MetricSpec {
-    /// A counter is made of its rows in the order of their time, which no view sees.
-    pub(super) fn validate_counter(&self) -> Result<(), String> {
-        let is_polled = self.entities.as_ref().is_some_and(|entities| entities.feed == Feed::Poll);
-        match (self.counter, &self.series) {
-            (false, Some(_)) => Err("`series` has no use without `counter = true`".to_owned()),
-            (true, _) if self.aggregate != Aggregate::Sum => {
-                Err("`counter = true` needs `aggregate = \"sum\"`: the sum of its steps".to_owned())
-            }
-            (true, _) if !is_polled => {
-                Err("`counter = true` needs a `source` with `feed = \"poll\"`: a view does not see the row before"
-                    .to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Models judge the newest hour, and rules need a past that is longer than their windows.
     fn validate_windows(&self) -> Result<(), String> {
         let Some(pace) = self.entities.as_ref().map(|entities| &entities.pace) else { return Ok(()) };

@@ -119,7 +119,7 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
             ("per", "SQL expression of what a ratio divides by. It is summed up, as the value is."),
             (
                 "counter",
-                "Whether the value is a counter that only rises and begins again at zero. Needs feed poll and aggregate sum.",
+                "Whether the value is a counter that only rises and begins again at zero. Its steps count. With aggregate ratio they are divided by the steps of `per`, or by the seconds that they took.",
             ),
             ("series", "SQL expression: which counter of the entity a row is of."),
             ("aggregate", "How the events of a window become one value."),

@@ -161,6 +161,7 @@ impl Source {
             id: self.id.clone(),
             ids: self.ids.clone(),
             feed: self.feed,
+            counts_steps: false,
             weight: self.weight.clone(),
             // A refused one never comes here.
             sample: self.sample().unwrap_or_default(),
@@ -308,8 +309,10 @@ impl Source {
             // In parentheses, a text that closes one too many would look right.
             expression::check(own).map_err(|reason| format!("`filter` {reason}"))?;
         }
-        metric.entities = self.entities();
-        if needs_all(&metric.rules)
+        let counts_steps = metric.counter && self.feed == Feed::View;
+        metric.entities = self.entities().map(|entities| Entities { counts_steps, ..entities });
+        // Neither is a sample of the rows of a counter one of the counter.
+        if (needs_all(&metric.rules) || metric.counter)
             && let Some(entities) = &mut metric.entities
         {
             entities.sample = None;

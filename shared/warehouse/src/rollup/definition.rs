@@ -71,6 +71,7 @@ fn meaning(metric: &MetricSpec) -> String {
         let usual = format!("{name} {:?}", (table, customer_column, names, time_column, filter, value, bad));
         let weighed = weight.as_ref().map_or_else(String::new, |weight| format!(" weight {weight:?}"));
         let polled = match feed {
+            Feed::View if metric.counter => format!(" counter {:?}", (&metric.series, &metric.per)),
             Feed::View => String::new(),
             Feed::Poll => format!(" poll {:?}", (id, metric.counter, &metric.series)),
         };

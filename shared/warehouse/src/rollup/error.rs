@@ -22,6 +22,11 @@ pub enum MigrationError {
     )]
     Feed { source_name: String },
     #[error(
+        "the rollup of the source `{source_name}` was made with another `counter`, and its rows cannot be taken over: remove it with \
+         `meterflow uninstall --source {source_name} --yes`, and run `meterflow migrate` again"
+    )]
+    Counters { source_name: String },
+    #[error(
         "nothing was changed, since it would delete:\n{}\nAgree to it with --yes, or name another catalog with --catalog",
         lines(.0)
     )]
@@ -36,7 +41,9 @@ impl MigrationError {
             Self::Refused(refusals) => {
                 refusals.iter().filter_map(|refusal| refusal.details.clone()).collect()
             }
-            Self::NeedsConsent(_) | Self::Foreign { .. } | Self::Feed { .. } => Vec::new(),
+            Self::NeedsConsent(_) | Self::Foreign { .. } | Self::Feed { .. } | Self::Counters { .. } => {
+                Vec::new()
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use catalog::{Aggregate, Entities, Feed, MetricSpec};
 use jiff::SignedDuration;
 
 use super::sql::{has_weight, number, number_of_events, times_weight};
-use super::{figures, versions};
+use super::{counters, figures, versions};
 
 /// The SELECT that makes rows of the rollup from events, with a further condition on the events.
 pub(super) fn rollup_select(metric: &MetricSpec, and_where: &str) -> String {
@@ -27,27 +27,27 @@ pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &
 
 /// The SELECT that makes rows of the rollup of minutes.
 pub(super) fn minutes_select(metric: &MetricSpec) -> String {
-    select(metric, &metric.table, "", Grain::of_minutes(metric))
+    select(metric, &metric.table, "", Grain::of_minutes(metric.entities.as_ref()))
 }
 
 /// The time that a row of a rollup is of.
 #[derive(Clone, Copy)]
-struct Grain {
-    column: &'static str,
+pub(super) struct Grain {
+    pub(super) column: &'static str,
     length: SignedDuration,
 }
 
 impl Grain {
-    const HOUR: Self = Self { column: "hour", length: SignedDuration::from_hours(1) };
+    pub(super) const HOUR: Self = Self { column: "hour", length: SignedDuration::from_hours(1) };
 
     /// Of the rollup of minutes.
-    fn of_minutes(metric: &MetricSpec) -> Self {
-        let pace = metric.entities.as_ref().map(|entities| entities.pace).unwrap_or_default();
+    pub(super) fn of_minutes(entities: Option<&Entities>) -> Self {
+        let pace = entities.map(|entities| entities.pace).unwrap_or_default();
         Self { column: "minute", length: pace.slot() }
     }
 
     /// The first instant of the row that a time is of.
-    fn start(self, time: &str) -> String {
+    pub(super) fn start(self, time: &str) -> String {
         match self.length.as_secs() {
             3_600 => format!("toStartOfHour({time})"),
             60 => format!("toStartOfMinute({time})"),
@@ -57,6 +57,9 @@ impl Grain {
 }
 
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
+    if counters::holds(metric) {
+        return counters::select(metric, source, and_where, grain);
+    }
     let column = grain.column;
     let start = grain.start("toTimeZone(assumeNotNull(meterflow_time), 'UTC')");
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
@@ -124,7 +127,7 @@ fn of_entities(metric: &MetricSpec) -> String {
 }
 
 /// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
-fn key_of_shape(value: &str) -> String {
+pub(super) fn key_of_shape(value: &str) -> String {
     format!(
         "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
          floor(log({value}) / log(1.05))))"
@@ -134,6 +137,9 @@ fn key_of_shape(value: &str) -> String {
 /// The columns of those rows, in their order.
 pub(super) fn columns(metric: &MetricSpec) -> String {
     let entities = metric.entities.as_ref();
+    if counters::holds(metric) {
+        return counters::COLUMNS.to_owned();
+    }
     if metric.aggregate == Aggregate::Novel {
         let digest = if versions::is_polled(metric) { ", digest" } else { "" };
         return format!("customer_id, metric, value, hour, events{digest}");
@@ -199,7 +205,8 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
     // A text stands for its event.
     let value = metric.value.as_deref().filter(|_| !metric.aggregate.is_of_texts());
     let value = value.map_or_else(|| "toFloat64(1)".to_owned(), number);
-    let (further, is_counted) = (figures::of_events(metric), figures::is_counted(metric));
+    let further = figures::of_events(metric) + &counters::of_events(metric);
+    let is_counted = format!("{}{}", figures::is_counted(metric), counters::is_counted(metric));
     let (of_source, is_whole) = match &metric.entities {
         None => Default::default(),
         Some(entities) => (
@@ -223,7 +230,7 @@ pub(super) fn counted_events(metric: &MetricSpec, source: &str, and_where: &str)
         AND {time} < toDateTime('2106-01-01 00:00:00', 'UTC'){and_where}{once}
 )"
     );
-    let rows = if metric.counter { versions::steps(&rows) } else { rows };
+    let rows = if metric.counter && versions::is_polled(metric) { versions::steps(&rows) } else { rows };
     format!(
         "FROM
 {rows}

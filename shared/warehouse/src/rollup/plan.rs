@@ -9,7 +9,9 @@ use super::definition::{ViewState, state};
 use super::deletion::Deletion;
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
-use super::{DEFAULT_KEEP_DAYS, Tables, differences, inspect, minutes, server, sql, statements, tables};
+use super::{
+    DEFAULT_KEEP_DAYS, Tables, counters, differences, inspect, minutes, server, sql, statements, tables,
+};
 
 /// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,6 +84,10 @@ pub async fn plan(
     {
         return Err(MigrationError::Feed { source_name: catalog.name().to_owned() });
     }
+    let holds_counters = counters::are_held(catalog);
+    if found.rollup && counters::are_in(&found.engine) != holds_counters {
+        return Err(MigrationError::Counters { source_name: catalog.name().to_owned() });
+    }
     let mut plan = Plan { keep_days, ..Plan::default() };
     if !found.database {
         plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
@@ -95,8 +101,10 @@ pub async fn plan(
     }
     plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
     if found.rollup {
-        plan.statements.push(statements::add_corrections(tables));
-        if catalog.entities().is_some() {
+        if !holds_counters {
+            plan.statements.push(statements::add_corrections(tables));
+        }
+        if catalog.entities().is_some() && !holds_counters {
             plan.statements.push(statements::add_figures(&tables.rollup));
         }
         plan.order = match (found.is_by_bucket, options.sort) {

@@ -14,7 +14,10 @@ pub(crate) fn number(value: &str) -> String {
 
 /// Whether a row stands for other than one event.
 pub(super) fn has_weight(metric: &MetricSpec) -> bool {
-    metric.entities.as_ref().is_some_and(|entities| entities.weight.is_some() || entities.sample.is_some())
+    // The weight of a counter is its value.
+    metric.entities.as_ref().is_some_and(|entities| {
+        (entities.weight.is_some() || entities.sample.is_some()) && !entities.counts_steps
+    })
 }
 
 /// The number of events of a group of rows.

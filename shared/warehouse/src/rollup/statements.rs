@@ -3,9 +3,9 @@
 use catalog::{BUCKETS, Catalog, Feed, MetricSpec};
 
 use super::definition::comment;
-use super::events::{all_columns, columns, events_by_hour, rollup_select};
+use super::events::{Grain, all_columns, columns, events_by_hour, rollup_select};
 use super::sql::{quoted, within};
-use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, figures, replace, versions};
+use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, counters, figures, replace, versions};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
 
@@ -28,14 +28,23 @@ pub(super) fn tables(catalog: &Catalog, keep_days: u16) -> [String; 3] {
         named(include_str!("ddl/usage_models.sql"), "usage_models", &tables.models),
         named(include_str!("ddl/usage_model_fits.sql"), "usage_model_fits", &tables.fits),
     ];
-    match catalog.entities() {
-        None => all,
-        Some(_) => all.map(|table| format!("{table}\nCOMMENT '{MARK}'")),
+    if catalog.entities().is_none() {
+        return all;
+    }
+    let [rollup, models, fits] = all.map(|table| format!("{table}\nCOMMENT '{MARK}'"));
+    let by_week = "toRelativeWeekNum(hour) % 96";
+    match counters::are_held(catalog) {
+        true => [counters::table(&tables.rollup, Grain::HOUR, by_week, keep_days), models, fits],
+        false => [rollup, models, fits],
     }
 }
 
 /// Makes the rollup of minutes of a source. Late events make rows of old days, so days share few partitions.
 pub(super) fn minutes(catalog: &Catalog, table: &str) -> String {
+    let by_day = "toRelativeDayNum(minute) % 8";
+    if counters::are_held(catalog) {
+        return counters::table(table, Grain::of_minutes(catalog.entities()), by_day, DAYS_OF_MINUTES);
+    }
     let columns = include_str!("ddl/usage_hourly.sql").split("\nENGINE").next().unwrap_or_default();
     let columns = columns
         .replacen("EXISTS usage_hourly\n", &format!("EXISTS {table}\n"), 1)
@@ -44,13 +53,15 @@ pub(super) fn minutes(catalog: &Catalog, table: &str) -> String {
     format!(
         "{columns}
 ENGINE = AggregatingMergeTree
-PARTITION BY toRelativeDayNum(minute) % 8
+PARTITION BY {by_day}
 ORDER BY (cityHash64(customer_id) % {BUCKETS}, customer_id, metric, minute)
-TTL minute + toIntervalDay(3)
+TTL minute + toIntervalDay({DAYS_OF_MINUTES})
 SETTINGS index_granularity = 2048
 COMMENT '{MARK}'"
     )
 }
+
+const DAYS_OF_MINUTES: u16 = 3;
 
 /// The comment on tables of sources with entities. Their names come from people, so somebody else may have such tables.
 pub(super) const MARK: &str = "Made by meterflow migrate";

@@ -2,7 +2,7 @@
 
 use catalog::{Aggregate, Catalog, Entities, Feed, MetricSpec};
 
-use super::overflow;
+use super::{counters, overflow};
 
 /// The tables that a migration makes for one source, beside that of the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl Tables {
     fn with(source: &str, entities: Option<&Entities>) -> Self {
         let all = Self::of_source(source);
         let Some(entities) = entities else { return Self { minutes: None, minute_rows: None, ..all } };
-        let rows = rows_of(&all.rollup, entities, entities.feed == Feed::Poll);
+        let rows = rows_of(&all.rollup, "hour", entities, entities.feed == Feed::Poll);
         let minutes = all.minutes.filter(|_| entities.pace.window.needs_minutes());
-        let minute_rows = minutes.as_ref().map(|minutes| rows_of(minutes, entities, false));
+        let minute_rows = minutes.as_ref().map(|minutes| rows_of(minutes, "minute", entities, false));
         Self { rows, minutes, minute_rows, ..all }
     }
 
@@ -62,14 +62,14 @@ impl Tables {
     /// The rows of the rollup with each hour of an entity as one row.
     pub(crate) fn whole_rows(catalog: &Catalog) -> String {
         let rollup = Self::of(catalog).rollup;
-        catalog.entities().map_or_else(|| rollup.clone(), |entities| rows_of(&rollup, entities, true))
+        catalog.entities().map_or_else(|| rollup.clone(), |entities| rows_of(&rollup, "hour", entities, true))
     }
 
     /// The table of texts as queries read it.
     pub(crate) fn seen_rows(catalog: &Catalog) -> String {
         let seen = Self::of(catalog).seen;
         let is_polled = |entities: &Entities| entities.feed == Feed::Poll;
-        let rows = catalog.entities().map(|entities| rows_of(&seen, entities, is_polled(entities)));
+        let rows = catalog.entities().map(|entities| rows_of(&seen, "hour", entities, is_polled(entities)));
         rows.unwrap_or(seen)
     }
 
@@ -97,9 +97,13 @@ impl Tables {
     }
 }
 
-/// A table without rows that newer ones replaced, and with the entities beyond the limit as one.
-fn rows_of(table: &str, entities: &Entities, is_final: bool) -> String {
-    let rows = if is_final { format!("{table} FINAL") } else { table.to_owned() };
+/// A table without rows that newer ones replaced, with the steps of counters, and with the entities beyond the limit as one.
+fn rows_of(table: &str, column: &str, entities: &Entities, is_final: bool) -> String {
+    let rows = match is_final {
+        _ if entities.counts_steps => counters::rows(table, column, None, ""),
+        true => format!("{table} FINAL"),
+        false => table.to_owned(),
+    };
     let rollup = Tables::of_source(entities.name().as_str()).rollup;
     let rollup = if entities.feed == Feed::Poll { format!("{rollup} FINAL") } else { rollup };
     overflow::rows(&rows, &rollup, entities).unwrap_or(rows)

@@ -103,7 +103,7 @@ fn a_wrong_source_is_refused_with_field_and_reason() {
         (
             "entity = \"job\"",
             "counter = true\n[[metric.rule]]\ntype = \"percentile\"",
-            "needs `aggregate = \"sum\"`",
+            "needs a `weight` in the source",
         ),
         ("entity = \"job\"", "series = \"a\"\n[[metric.rule]]\ntype = \"percentile\"", "`series` has no use"),
         (

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::source::{are_chosen, bucket, of_shard};
 use super::sweep::IN_ORDER;
-use crate::rollup::Tables;
+use crate::rollup::{Tables, steps_of_counters};
 
 /// Windows shorter than an hour have a second past beside the days before: so much time before the first of them.
 const RECENT: SignedDuration = SignedDuration::from_hours(2);
@@ -52,13 +52,13 @@ pub(in crate::usage) fn figures(
     // All that is older than the windows has one slot.
     let slot = |time: &str| format!("least({}, {windows})", ruled.windows_ago(time));
     let rows = match &ruled.minutes {
-        None => ruled.hours(&slot("hour"), &format!("{SINCE} AND hour < {END}")),
+        None => ruled.hours(&slot("hour"), &format!("hour < {END}")),
         Some(minutes) => {
             let of_minute = format!("if({0} = {windows}, {first_recent}, {0})", slot("minute"));
             format!(
                 "{}\n    UNION ALL\n    {}",
                 ruled.hours(&format!("toInt64({windows})"), &ruled.same_hours(windows)),
-                ruled.rows(minutes, &of_minute, &ruled.newest_minutes(windows))
+                ruled.minutes(minutes, &of_minute, (&ruled.first_recent(windows), END))
             )
         }
     };
@@ -100,17 +100,14 @@ pub(in crate::usage) fn windows_before(
     let days = format!("{OF_DAYS} + intDiv(intDiv({{end:Int64}}, 1000) - toUnixTimestamp(hour) - 1, {DAY})");
     let rows = match &ruled.minutes {
         None if ruled.length < DAY => ruled.hours(&days, &ruled.same_hours(windows)),
-        None => {
-            let period = format!("{SINCE} AND hour < {}", ruled.first(windows));
-            ruled.hours(&days, &period)
-        }
+        None => ruled.hours(&days, &format!("hour < {}", ruled.first(windows))),
         Some(minutes) => format!(
             "{}\n    UNION ALL\n    {}",
             ruled.hours(&days, &ruled.same_hours(windows)),
-            ruled.rows(
+            ruled.minutes(
                 minutes,
                 &ruled.windows_ago("minute"),
-                &format!("{} AND minute < {}", ruled.newest_minutes(windows), ruled.first(windows))
+                (&ruled.first_recent(windows), &ruled.first(windows))
             )
         ),
     };
@@ -140,11 +137,13 @@ pub(in crate::usage) fn count_of_samples(
 ) -> Option<String> {
     let ruled = voted(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
-    let first = ruled.first(samples);
-    let Rows { metrics, names, keys, .. } = &ruled;
+    let rows = ruled.minutes(minutes, "toInt64(0)", (&ruled.first(samples), END));
     Some(format!(
-        "SELECT uniqExact(customer_id) AS entities, toUInt64(1) AS declared FROM {minutes}{names}
-WHERE minute >= {first} AND minute < {END} AND metric IN ({metrics}){keys}"
+        "SELECT uniqExact(customer_id) AS entities, toUInt64(1) AS declared
+FROM
+(
+    {rows}
+)"
     ))
 }
 
@@ -162,10 +161,8 @@ pub(in crate::usage) fn samples(
     let ruled = voted(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
     let first = ruled.first(samples);
-    let hours =
-        ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("{SINCE} AND hour < toStartOfHour({END})"));
-    let newest = format!("minute >= {first} AND minute < {END}");
-    let minutes = ruled.rows(minutes, &ruled.windows_ago("minute"), &newest);
+    let hours = ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("hour < toStartOfHour({END})"));
+    let minutes = ruled.minutes(minutes, &ruled.windows_ago("minute"), (&first, END));
     let figures = ruled.figures("true");
     Some(format!(
         "SELECT customer_id, count() OVER () AS declared, groupArray((place, slot, figures)) AS figures
@@ -198,7 +195,7 @@ pub(in crate::usage) fn days_of(slot: i64) -> Option<i64> {
     (slot >= OF_DAYS).then_some(slot - OF_DAYS)
 }
 
-const SINCE: &str = "hour >= toDateTime(intDiv({from:Int64}, 1000), 'UTC')";
+const FROM: &str = "toDateTime(intDiv({from:Int64}, 1000), 'UTC')";
 const END: &str = "toDateTime(intDiv({end:Int64}, 1000), 'UTC')";
 
 /// The rows of some metrics that rules judge.
@@ -211,6 +208,8 @@ struct Rows {
     length: i64,
     has_ratio: bool,
     has_last: bool,
+    /// The tables, if they hold states of counters.
+    counters: Option<Tables>,
     /// The metrics and their places, as lists of SQL.
     metrics: String,
     places: String,
@@ -233,6 +232,10 @@ impl Rows {
         let list = |texts: Vec<String>| texts.join(", ");
         Self {
             has_ratio: has(Aggregate::Ratio),
+            counters: catalog
+                .entities()
+                .filter(|of| of.counts_steps && of.overflow.is_none())
+                .map(|_| tables.clone()),
             has_last: has(Aggregate::Last),
             metrics: list(chosen.clone().map(|(_, spec)| format!("'{}'", spec.name)).collect()),
             places: list(chosen.map(|(place, _)| place.to_string()).collect()),
@@ -258,23 +261,34 @@ impl Rows {
         )
     }
 
-    /// The rows of a rollup in a period.
-    fn rows(&self, table: &str, slot: &str, period: &str) -> String {
+    /// The rows of a rollup since the beginning of a period, and before its end as a condition.
+    fn rows(&self, (table, column): (&str, &str), slot: &str, (since, until): (&str, &str)) -> String {
         let Self { bucket, metrics, places, names, keys, .. } = self;
         let needed = [(self.has_ratio, ", corrections, per"), (self.has_last, ", newest")];
         let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
+        // Only a few slots of counters are needed, and a subquery reads all that it does not leave out itself.
+        let of_chosen = format!(" AND metric IN ({metrics}){keys}");
+        let steps = self.counters.as_ref().map(|tables| {
+            let table = if column == "hour" { Some(&tables.rollup) } else { tables.minutes.as_ref() };
+            steps_of_counters(table.map_or("", String::as_str), column, Some(since), &of_chosen)
+        });
+        let table = steps.as_deref().unwrap_or(table);
         format!(
             "SELECT
         {bucket} AS bucket, customer_id, events, total, low, peak, bad, shape{needed},
         toUInt16(transform(metric, [{metrics}], [{places}], 0)) AS place,
         {slot} AS slot
     FROM {table}{names}
-    WHERE {period} AND metric IN ({metrics}){keys}"
+    WHERE {column} >= {since} AND {until} AND metric IN ({metrics}){keys}"
         )
     }
 
-    fn hours(&self, slot: &str, period: &str) -> String {
-        self.rows(&self.hours, slot, period)
+    fn hours(&self, slot: &str, until: &str) -> String {
+        self.rows((&self.hours, "hour"), slot, (FROM, until))
+    }
+
+    fn minutes(&self, table: &str, slot: &str, (since, until): (&str, &str)) -> String {
+        self.rows((table, "minute"), slot, (since, &format!("minute < {until}")))
     }
 
     /// How many windows before the newest a time is in.
@@ -292,14 +306,13 @@ impl Rows {
     fn same_hours(&self, windows: usize) -> String {
         let first = self.first(windows);
         format!(
-            "{SINCE} AND hour < toStartOfHour({first})
+            "hour < toStartOfHour({first})
         AND toHour(hour) = toHour(toDateTime(intDiv({{start:Int64}}, 1000), 'UTC'))"
         )
     }
 
-    /// The minutes of the windows, and those right before them.
-    fn newest_minutes(&self, windows: usize) -> String {
-        let first = self.first(windows);
-        format!("minute >= {first} - toIntervalSecond({}) AND minute < {END}", RECENT.as_secs())
+    /// The first minute right before the windows.
+    fn first_recent(&self, windows: usize) -> String {
+        format!("{} - toIntervalSecond({})", self.first(windows), RECENT.as_secs())
     }
 }

@@ -20,7 +20,10 @@ WHERE hour < toDateTime(intDiv({{end:Int64}}, 1000), 'UTC') AND metric IN {{metr
 /// The newest hour with usage, in Unix seconds, and whether there is any. Parts know their first and last hour, so no row is
 /// read.
 pub(in crate::usage) fn newest_hour(catalog: &Catalog) -> String {
-    let table = Tables::of(catalog).rows;
+    let Tables { rows, rollup, .. } = Tables::of(catalog);
+    // The hours of steps are those of the samples.
+    let counts_steps = catalog.entities().is_some_and(|entities| entities.counts_steps);
+    let table = if counts_steps { rollup } else { rows };
     format!("SELECT toUnixTimestamp(max(hour)), count() > 0 FROM {table}")
 }
 

@@ -69,7 +69,7 @@ fn but_ruled(catalog: &Catalog) -> String {
 /// Where entities are put together, the rows are those of a subquery, which has no `PREWHERE`.
 pub(super) fn are_chosen(catalog: &Catalog) -> (String, String) {
     let names = "customer_id IN {customers:Array(String)}";
-    if catalog.entities().is_some_and(|entities| entities.overflow.is_some()) {
+    if catalog.entities().is_some_and(|entities| entities.overflow.is_some() || entities.counts_steps) {
         return (String::new(), format!(" AND {names}"));
     }
     let names = format!(" PREWHERE {names}");
