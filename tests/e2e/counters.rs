@@ -12,7 +12,7 @@ use detector::App;
 use e2e::World;
 use e2e::world::{END, at, timestamp};
 use jiff::{SignedDuration, Timestamp};
-use warehouse::usage::{EntitiesRequest, EntitySamples};
+use warehouse::usage::{EntitiesRequest, MetricSamples};
 
 const SUMS: &str = include_str!("../../infra/clickhouse/machines_sum_otel.sql");
 const HISTOGRAMS: &str = include_str!("../../infra/clickhouse/machines_histogram_otel.sql");
@@ -46,7 +46,7 @@ impl Counters {
     }
 
     /// The windows before an end, the newest first, and the hours before, of a metric of the only entity.
-    async fn samples(&self, source: &str, metric: &str, end: Timestamp) -> Result<EntitySamples> {
+    async fn samples(&self, source: &str, metric: &str, end: Timestamp) -> Result<MetricSamples> {
         let app = self.app.of_source(source)?;
         let request = EntitiesRequest {
             catalog: &app.catalog,
@@ -60,10 +60,10 @@ impl Counters {
         };
         let place =
             app.catalog.ruled().iter().position(|spec| spec.name.as_str() == metric).context("the metric")?;
-        let mut found = app.usage.samples(&request).await?;
-        found.retain(|samples| samples.metric == place);
+        let mut found = Vec::new();
+        app.usage.samples(&request, |samples| found.push(samples)).await?;
         anyhow::ensure!(found.len() == 1, "{} entities", found.len());
-        let mut samples = found.remove(0);
+        let mut samples = found.remove(0).metrics.swap_remove(place);
         samples.windows.sort_by_key(|(ago, _)| *ago);
         samples.hours.sort_by_key(|(hour, _)| *hour);
         Ok(samples)
@@ -144,7 +144,7 @@ fn expected() -> Vec<(usize, f64, f64)> {
     ]
 }
 
-fn windows(samples: &EntitySamples) -> Vec<(usize, f64, f64)> {
+fn windows(samples: &MetricSamples) -> Vec<(usize, f64, f64)> {
     samples.windows.iter().map(|(ago, figures)| (*ago, figures.total, figures.ratio)).collect()
 }
 
