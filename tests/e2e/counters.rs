@@ -6,7 +6,7 @@ mod prometheus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use catalog::Shard;
+use catalog::{Catalog, Shard};
 use detection::{Histogram, Window};
 use detector::App;
 use e2e::World;
@@ -343,4 +343,32 @@ async fn buckets_of_a_histogram_are_requests_of_their_upper_bounds() -> Result<(
         assert!((p95 / 250.0 - 1.0).abs() < 0.025, "{metric}: {p95}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_rollup_of_states_is_not_taken_over_for_events() -> Result<()> {
+    let counters = Counters::new("preset:machines_sum", SUMS).await?;
+    counters.migrate().await?;
+    let events = "[[source]]
+name = \"machine_counters\"
+table = \"otel_metrics_sum\"
+tenant = \"'acme'\"
+entity = \"ServiceName\"
+time = \"TimeUnix\"
+
+[[metric]]
+name = \"machine_samples\"
+source = \"machine_counters\"
+unit = \"samples\"
+aggregate = \"count\"
+missing = \"gap\"
+min_change = 1
+";
+    let catalog = Catalog::parse(events, "my.toml")?;
+    let source = catalog.of("machine_counters").context("the source")?;
+    let refused = e2e::warehouse::migrate(&counters.world.clickhouse, &counters.world.database, source).await;
+    let error = refused.expect_err("another counter").to_string();
+    assert!(error.contains("made with another `counter`") && error.contains("meterflow uninstall"), "{error}");
+    // The rollup still holds what it held.
+    counters.migrate().await
 }

@@ -171,12 +171,11 @@ pub(super) fn is_counted(metric: &MetricSpec) -> String {
 /// * `since`: the first slot that is needed, as SQL. Without it all are read.
 /// * `and_where`: further conditions on metric and entity.
 pub(crate) fn rows(table: &str, column: &str, since: Option<&str>, and_where: &str) -> String {
-    // The slot before may be so much earlier.
+    // The last sample before may be so much earlier, anywhere in its slot.
+    let slot = if column == "minute" { "toIntervalMinute(1)" } else { "toIntervalHour(1)" };
     let period = since.map_or_else(
         || "true".to_owned(),
-        |since| {
-            format!("{column} >= {since} - toIntervalSecond({}) - toIntervalHour(1)", LONGEST_STEP / 1_000)
-        },
+        |since| format!("{column} >= {since} - toIntervalSecond({}) - {slot}", LONGEST_STEP / 1_000),
     );
     let (of_size, of_steps) = (key_of_shape("size"), key_of_shape("steps"));
     // Of an hour the most is known, whatever happened within a minute of it.
