@@ -12,7 +12,7 @@
 
 use catalog::{Aggregate, Entities, Feed, MetricSpec};
 
-use super::sql::{has_weight, number, number_of_events, times_weight};
+use super::sql::{Grain, has_weight, key_of_shape, number, number_of_events, times_weight};
 use super::{counters, figures, versions};
 
 /// The SELECT that makes rows of the rollup from events, with a further condition on the events.
@@ -29,24 +29,12 @@ pub(super) fn minutes_select(metric: &MetricSpec) -> String {
     select(metric, &metric.table, "", Grain::MINUTE)
 }
 
-/// The time that a row of a rollup is of.
-#[derive(Clone, Copy)]
-pub(super) struct Grain {
-    pub(super) column: &'static str,
-    pub(super) start: &'static str,
-}
-
-impl Grain {
-    pub(super) const HOUR: Self = Self { column: "hour", start: "toStartOfHour" };
-    pub(super) const MINUTE: Self = Self { column: "minute", start: "toStartOfMinute" };
-}
-
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
-    if counters::holds(metric) {
-        return counters::select(metric, source, and_where, grain);
-    }
     let Grain { column, start } = grain;
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
+    if counters::holds(metric) {
+        return counters::select(metric, &events, grain);
+    }
     if metric.aggregate == Aggregate::Novel {
         return figures::seen_select(metric, &events);
     }
@@ -108,14 +96,6 @@ fn of_entities(metric: &MetricSpec) -> String {
     let needed = figures::needed(metric, times_weight(metric));
     let needed = needed.map_or_else(String::new, |(column, sql)| format!(",\n    {sql} AS {column}"));
     format!(",\n    {bad} AS bad,\n    {shape} AS shape{digest}{needed}")
-}
-
-/// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
-pub(super) fn key_of_shape(value: &str) -> String {
-    format!(
-        "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
-         floor(log({value}) / log(1.05))))"
-    )
 }
 
 /// The columns of those rows, in their order.

@@ -40,3 +40,26 @@ pub(super) fn within(time: &str, spans: &[(u32, u32)]) -> String {
 pub(super) fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
 }
+
+/// The time that a row of a rollup is of.
+#[derive(Clone, Copy)]
+pub(super) struct Grain {
+    pub(super) column: &'static str,
+    pub(super) start: &'static str,
+}
+
+impl Grain {
+    pub(super) const HOUR: Self = Self { column: "hour", start: "toStartOfHour" };
+    pub(super) const MINUTE: Self = Self { column: "minute", start: "toStartOfMinute" };
+}
+
+/// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
+pub(super) fn key_of_shape(value: &str) -> String {
+    format!(
+        "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
+         floor(log({value}) / log(1.05))))"
+    )
+}
+
+/// The comment on tables of sources with entities. Their names come from people, so somebody else may have such tables.
+pub(super) const MARK: &str = "Made by meterflow migrate";
