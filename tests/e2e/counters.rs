@@ -368,7 +368,10 @@ min_change = 1
     let source = catalog.of("machine_counters").context("the source")?;
     let refused = e2e::warehouse::migrate(&counters.world.clickhouse, &counters.world.database, source).await;
     let error = refused.expect_err("another counter").to_string();
-    assert!(error.contains("made with another `counter`") && error.contains("meterflow uninstall"), "{error}");
+    assert!(
+        error.contains("made with another `counter`") && error.contains("meterflow uninstall"),
+        "{error}"
+    );
     // The rollup still holds what it held.
     counters.migrate().await
 }

@@ -16,8 +16,7 @@
 
 use catalog::{BUCKETS, Catalog, MetricSpec};
 
-use super::events::{Grain, counted_events, key_of_shape};
-use super::statements::MARK;
+use super::sql::{Grain, MARK, key_of_shape};
 
 /// The columns of the rows, in their order.
 pub(super) const COLUMNS: &str = "customer_id, metric, series, hour, events, steps, per_steps, kind, size, resets, opening, closing, first, last";
@@ -98,10 +97,10 @@ impl Kind {
 }
 
 /// The SELECT of a view. The samples of a block come in any order, and a state counts them in the order in which it gets them.
-pub(super) fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
+pub(super) fn select(metric: &MetricSpec, events: &str, grain: Grain) -> String {
     let column = grain.column;
     let start = grain.start("toTimeZone(assumeNotNull(meterflow_time), 'UTC')");
-    let (name, events, kind) = (&metric.name, counted_events(metric, source, and_where), Kind::of(metric));
+    let (name, kind) = (&metric.name, Kind::of(metric));
     let zero = "toFloat64(0)";
     let value = "assumeNotNull(meterflow_value)";
     let (counted, per, size) = match kind {

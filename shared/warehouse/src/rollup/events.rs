@@ -11,9 +11,8 @@
 //! before a view exists.
 
 use catalog::{Aggregate, Entities, Feed, MetricSpec};
-use jiff::SignedDuration;
 
-use super::sql::{has_weight, number, number_of_events, times_weight};
+use super::sql::{Grain, has_weight, key_of_shape, number, number_of_events, times_weight};
 use super::{counters, figures, versions};
 
 /// The SELECT that makes rows of the rollup from events, with a further condition on the events.
@@ -30,39 +29,13 @@ pub(super) fn minutes_select(metric: &MetricSpec) -> String {
     select(metric, &metric.table, "", Grain::of_minutes(metric.entities.as_ref()))
 }
 
-/// The time that a row of a rollup is of.
-#[derive(Clone, Copy)]
-pub(super) struct Grain {
-    pub(super) column: &'static str,
-    length: SignedDuration,
-}
-
-impl Grain {
-    pub(super) const HOUR: Self = Self { column: "hour", length: SignedDuration::from_hours(1) };
-
-    /// Of the rollup of minutes.
-    pub(super) fn of_minutes(entities: Option<&Entities>) -> Self {
-        let pace = entities.map(|entities| entities.pace).unwrap_or_default();
-        Self { column: "minute", length: pace.slot() }
-    }
-
-    /// The first instant of the row that a time is of.
-    pub(super) fn start(self, time: &str) -> String {
-        match self.length.as_secs() {
-            3_600 => format!("toStartOfHour({time})"),
-            60 => format!("toStartOfMinute({time})"),
-            seconds => format!("toStartOfInterval({time}, toIntervalSecond({seconds}))"),
-        }
-    }
-}
-
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {
-    if counters::holds(metric) {
-        return counters::select(metric, source, and_where, grain);
-    }
     let column = grain.column;
     let start = grain.start("toTimeZone(assumeNotNull(meterflow_time), 'UTC')");
     let (name, events) = (&metric.name, counted_events(metric, source, and_where));
+    if counters::holds(metric) {
+        return counters::select(metric, &events, grain);
+    }
     if metric.aggregate == Aggregate::Novel {
         return figures::seen_select(metric, &events);
     }
@@ -124,14 +97,6 @@ fn of_entities(metric: &MetricSpec) -> String {
     let needed = figures::needed(metric, times_weight(metric));
     let needed = needed.map_or_else(String::new, |(column, sql)| format!(",\n    {sql} AS {column}"));
     format!(",\n    {bad} AS bad,\n    {shape} AS shape{digest}{needed}")
-}
-
-/// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
-pub(super) fn key_of_shape(value: &str) -> String {
-    format!(
-        "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
-         floor(log({value}) / log(1.05))))"
-    )
 }
 
 /// The columns of those rows, in their order.

@@ -5,7 +5,7 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
-use super::statements::MARK;
+use super::sql::MARK;
 use super::tables::has_seen;
 use super::{Tables, server};
 

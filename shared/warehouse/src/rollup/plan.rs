@@ -239,7 +239,7 @@ impl Found {
                     AND (comment = {mark:String} OR NOT endsWith(name, '_seen'))";
         let engine_of = async |table: &str| -> Result<Option<String>, MigrationError> {
             let query = server(client).query_raw(text).param("database", database).param("table", table);
-            let query = query.param("mark", statements::MARK);
+            let query = query.param("mark", sql::MARK);
             query.fetch_optional().await.map_err(failed(database, what, text))
         };
         let (engine, seen) = (engine_of(&tables.rollup).await?, engine_of(&tables.seen).await?);

@@ -1,6 +1,7 @@
 //! Parts of statements that several of them share.
 
-use catalog::MetricSpec;
+use catalog::{Entities, MetricSpec};
+use jiff::SignedDuration;
 
 /// A value as a number, or NULL if it is none. The condition depends only on the type, so ClickHouse decides it once
 /// per query. `accurateCastOrNull` would drop whole numbers that a Float64 cannot hold exactly, so numbers are
@@ -42,3 +43,40 @@ pub(super) fn within(time: &str, spans: &[(u32, u32)]) -> String {
 pub(super) fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
 }
+
+/// The time that a row of a rollup is of.
+#[derive(Clone, Copy)]
+pub(super) struct Grain {
+    pub(super) column: &'static str,
+    length: SignedDuration,
+}
+
+impl Grain {
+    pub(super) const HOUR: Self = Self { column: "hour", length: SignedDuration::from_hours(1) };
+
+    /// Of the rollup of minutes.
+    pub(super) fn of_minutes(entities: Option<&Entities>) -> Self {
+        let pace = entities.map(|entities| entities.pace).unwrap_or_default();
+        Self { column: "minute", length: pace.slot() }
+    }
+
+    /// The first instant of the row that a time is of.
+    pub(super) fn start(self, time: &str) -> String {
+        match self.length.as_secs() {
+            3_600 => format!("toStartOfHour({time})"),
+            60 => format!("toStartOfMinute({time})"),
+            seconds => format!("toStartOfInterval({time}, toIntervalSecond({seconds}))"),
+        }
+    }
+}
+
+/// The place of a value in a logarithmic histogram, as `detection::Histogram` counts them.
+pub(super) fn key_of_shape(value: &str) -> String {
+    format!(
+        "toInt16(multiIf(NOT isFinite({value}), 32767, {value} < 0, -32768, {value} = 0, -32767, \
+         floor(log({value}) / log(1.05))))"
+    )
+}
+
+/// The comment on tables of sources with entities. Their names come from people, so somebody else may have such tables.
+pub(super) const MARK: &str = "Made by meterflow migrate";

@@ -3,8 +3,8 @@
 use catalog::{BUCKETS, Catalog, Feed, MetricSpec};
 
 use super::definition::comment;
-use super::events::{Grain, all_columns, columns, events_by_hour, rollup_select};
-use super::sql::{quoted, within};
+use super::events::{all_columns, columns, events_by_hour, rollup_select};
+use super::sql::{Grain, MARK, quoted, within};
 use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, counters, figures, replace, versions};
 
 pub(super) const EVENTS_DDL: &str = include_str!("ddl/events.sql");
@@ -62,9 +62,6 @@ COMMENT '{MARK}'"
 }
 
 const DAYS_OF_MINUTES: u16 = 3;
-
-/// The comment on tables of sources with entities. Their names come from people, so somebody else may have such tables.
-pub(super) const MARK: &str = "Made by meterflow migrate";
 
 /// The last column of the rollup of usage.
 const CORRECTIONS: &str = "corrections SimpleAggregateFunction(sum, Float64)";
