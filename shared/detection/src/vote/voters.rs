@@ -3,7 +3,8 @@
 use super::look::{Look, Said};
 use super::{Samples, Sight, confidence_above, forest};
 use crate::confidence;
-use crate::detectors::{autoencoder, seasonal_esd};
+use crate::detectors::seasonal_esd;
+use crate::opinion::SecondOpinion;
 
 /// A detector that votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,21 +28,29 @@ impl Voter {
     }
 
     /// `None` if it has no say of any metric.
-    pub(super) fn look(self, series: &[Samples<'_>], sights: &[Option<Sight>], seed: u64) -> Option<Look> {
+    ///
+    /// * `rebuilt`: what the networks say of the metrics.
+    pub(super) fn look(
+        self,
+        series: &[Samples<'_>],
+        sights: &[Option<Sight>],
+        rebuilt: &[Option<SecondOpinion>],
+        seed: u64,
+    ) -> Option<Look> {
         let of_each = |said: &dyn Fn(&Samples<'_>, &Sight) -> Option<Said>| {
             let of = |(samples, sight): (&Samples<'_>, &Option<Sight>)| said(samples, sight.as_ref()?);
             series.iter().zip(sights).map(of).collect::<Vec<_>>()
         };
         let mut said = match self {
             Self::IsolationForest => forest::judge(series, sights, seed)?,
-            Self::Autoencoder => of_each(&|samples, _| {
-                let second = autoencoder::judge_samples(
-                    samples.values,
-                    samples.network?,
-                    &autoencoder::Parameters::default(),
-                )?;
-                Some(Said::new(confidence_above(second.opinion.score), second.flags))
-            }),
+            Self::Autoencoder => {
+                let said =
+                    |second: &SecondOpinion| Said::new(confidence_above(second.opinion.score), second.flags);
+                let of = |(rebuilt, sight): (&Option<SecondOpinion>, &Option<Sight>)| {
+                    sight.as_ref().and(rebuilt.as_ref().map(said))
+                };
+                rebuilt.iter().zip(sights).map(of).collect()
+            }
             Self::RollingZ => of_each(&|_, sight| Some(Said::new(confidence(sight.z), sight.flags))),
             Self::SeasonalEsd => of_each(&|samples, _| {
                 let second = seasonal_esd::judge_samples(
