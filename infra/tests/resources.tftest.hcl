@@ -345,7 +345,7 @@ run "a_longer_catalog_takes_the_advanced_tier" {
   command = plan
 
   variables {
-    catalog_file = "detector.tf"
+    catalog_file = "checks.tf"
   }
 
   assert {

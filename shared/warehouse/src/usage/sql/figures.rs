@@ -153,17 +153,22 @@ WHERE minute >= {first} AND minute < {END} AND metric IN ({metrics}){keys}"
 /// 1970. Entities without a window have no row.
 ///
 /// * `samples`: how many windows there are with the judged one.
+/// * `has_hours`: whether the hours are read, too.
 pub(in crate::usage) fn samples(
     catalog: &Catalog,
     (window, samples): (&Window, usize),
+    has_hours: bool,
     shard: Shard,
     some_entities: bool,
 ) -> Option<String> {
     let ruled = voted(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
     let first = ruled.first(samples);
-    let hours =
-        ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("{SINCE} AND hour < toStartOfHour({END})"));
+    let hours = || {
+        let period = format!("{SINCE} AND hour < toStartOfHour({END})");
+        format!("{}\n    UNION ALL\n    ", ruled.hours("toInt64(toUnixTimestamp(hour))", &period))
+    };
+    let hours = if has_hours { hours() } else { String::new() };
     let newest = format!("minute >= {first} AND minute < {END}");
     let minutes = ruled.rows(minutes, &ruled.windows_ago("minute"), &newest);
     let figures = ruled.figures("true");
@@ -174,9 +179,7 @@ FROM
     SELECT bucket, customer_id, place, slot, {figures} AS figures
     FROM
     (
-        {hours}
-    UNION ALL
-    {minutes}
+        {hours}{minutes}
     )
     GROUP BY bucket, customer_id, place, slot
 )
