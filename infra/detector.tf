@@ -34,6 +34,11 @@ locals {
     MAX_PAGES_PER_CUSTOMER = tostring(var.max_pages_per_customer)
     METRICS_NAMESPACE      = local.metrics_namespace
     METRICS_STACK          = var.name_prefix
+    }, {
+    # An absent variable means "not set".
+    for name, value in {
+      MACHINE_MODELS = var.machine_models
+    } : name => value if value != null
   })
 
   # Exactly the calls of the function's code. The module adds its log, its failure queue and the VPC.
@@ -102,6 +107,7 @@ locals {
       },
       local.key_statements.detector,
     ],
+    local.networks_read_statements,
     local.clickhouse_policy_statements.detector,
     local.function_policy_statements,
   )

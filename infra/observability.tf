@@ -2,7 +2,7 @@
 # emits a metric, and the absence of that metric pages.
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = merge(local.alarms, local.missing_run_alarms, local.checks_alarms, local.api_alarms, local.notifier_alarms)
+  for_each = merge(local.alarms, local.missing_run_alarms, local.checks_alarms, local.network_alarms, local.api_alarms, local.notifier_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description

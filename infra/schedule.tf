@@ -82,7 +82,7 @@ resource "aws_sqs_queue" "schedule_dead_letters" {
           Action    = "sqs:SendMessage"
           Resource  = "${local.queue_arn_prefix}${local.schedule_queue_name}"
           Condition = {
-            ArnEquals = { "aws:SourceArn" = [for rule in aws_cloudwatch_event_rule.source : rule.arn] }
+            ArnEquals = { "aws:SourceArn" = [for rule in concat(values(aws_cloudwatch_event_rule.source), values(aws_cloudwatch_event_rule.training)) : rule.arn] }
           }
         },
       ],

@@ -22,7 +22,7 @@ module "sources" {
 
   # Nothing is reserved, so no source waits for another. Two runs at once record and tell nothing twice.
   timeout_seconds   = local.detector_timeout_seconds
-  policy_statements = local.detector_policy_statements
+  policy_statements = concat(local.detector_policy_statements, local.networks_write_statements)
 
   asynchronous = {
     maximum_event_age_seconds = 21600

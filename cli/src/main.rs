@@ -109,7 +109,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);
             migrate::run(&server.client, &server.database, &catalog, args).await
         }
-        Command::Train(args) => tokio::task::spawn_blocking(move || train::run(&args)).await?,
+        Command::Train(args) => train::run(args).await,
         Command::Schema => {
             schema::run();
             Ok(())

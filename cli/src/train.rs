@@ -6,13 +6,14 @@
 mod samples;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use detection::detectors::autoencoder::training::{Plan, train};
 use detection::vote::models::{Models, ModelsFile, TrainedNetwork, Training};
 use detection::vote::training_inputs;
 use jiff::tz::Offset;
+use platform::files::{Files, Place};
 use sha2::{Digest, Sha256};
 
 use self::samples::Samples;
@@ -30,11 +31,11 @@ pub(crate) struct TrainArgs {
     #[arg(value_name = "FILE.csv")]
     file: PathBuf,
 
-    /// The folder of the models. The file in it is named by its version.
+    /// Where the models are: a folder, or `s3://bucket/prefix`. The file there is named by its version.
     ///
-    /// To keep models in S3, copy the file there: `aws s3 cp models/machines/VERSION.json s3://BUCKET/…`.
-    #[arg(long, value_name = "FOLDER", default_value = "models/machines")]
-    models: PathBuf,
+    /// Runs read them where MACHINE_MODELS says. For S3, AWS_PROFILE or AWS_REGION and credentials say which account is meant.
+    #[arg(long, value_name = "PLACE", env = "MACHINE_MODELS", default_value = "models/machines")]
+    models: Place,
 
     /// Draws the first weights and the order of the samples. The same seed gives the same models.
     #[arg(long, default_value_t = 1)]
@@ -45,7 +46,25 @@ pub(crate) struct TrainArgs {
     epochs: u16,
 }
 
-pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: TrainArgs) -> anyhow::Result<()> {
+    let files = match &args.models {
+        Place::Folder(folder) => Files::Folder(folder.clone()),
+        place @ Place::S3 { .. } => {
+            let aws = platform::aws::config().await;
+            // Better now than after minutes of training.
+            platform::aws::ensure_account(&aws).await?;
+            Files::of(place.clone(), &aws)
+        }
+    };
+    let file = tokio::task::spawn_blocking(move || trained(&args)).await??;
+    Models::try_from(&file).context("the trained networks cannot be read again")?;
+    let place = files.write(&format!("{}.json", file.version), serde_json::to_vec(&file)?).await?;
+    say!("wrote {place}");
+    Ok(())
+}
+
+/// Trains all networks of the file of samples.
+fn trained(args: &TrainArgs) -> anyhow::Result<ModelsFile> {
     let plan = Plan::new(args.epochs, args.seed)?;
     let samples = samples::read(&args.file)?;
     say!("{}: {}", args.file.display(), samples.summary());
@@ -88,9 +107,7 @@ pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if networks.is_empty() {
         bail!("no metric of {} makes a network, so no file was written", args.file.display());
     }
-    let path = write(&args.models, &file_of(&samples, args, networks))?;
-    say!("wrote {}", path.display());
-    Ok(())
+    Ok(file_of(&samples, args, networks))
 }
 
 fn file_of(samples: &Samples, args: &TrainArgs, networks: BTreeMap<String, TrainedNetwork>) -> ModelsFile {
@@ -112,21 +129,10 @@ fn file_of(samples: &Samples, args: &TrainArgs, networks: BTreeMap<String, Train
     }
 }
 
-/// Writes the file as a whole or not at all, and returns its path.
-fn write(folder: &Path, file: &ModelsFile) -> anyhow::Result<PathBuf> {
-    Models::try_from(file).context("the trained networks cannot be read again")?;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let path = folder.join(format!("{}.json", file.version));
-    let half = path.with_extension("json.part");
-    let cannot = || format!("cannot write {}", path.display());
-    std::fs::write(&half, serde_json::to_vec(file)?).with_context(cannot)?;
-    std::fs::rename(&half, &path).with_context(cannot)?;
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use detection::vote;
 
     use super::samples::METRICS;
@@ -135,7 +141,7 @@ mod tests {
     fn args(folder: &Path, csv: &str, seed: u64) -> TrainArgs {
         let file = folder.join("samples.csv");
         std::fs::write(&file, csv).unwrap();
-        TrainArgs { file, models: folder.join("models"), seed, epochs: 3 }
+        TrainArgs { file, models: Place::Folder(folder.join("models")), seed, epochs: 3 }
     }
 
     /// So many minutes of two metrics. The second one is always zero.
@@ -148,10 +154,10 @@ mod tests {
         text
     }
 
-    #[test]
-    fn the_file_is_what_the_vote_reads() {
+    #[tokio::test]
+    async fn the_file_is_what_the_vote_reads() {
         let folder = tempfile::tempdir().unwrap();
-        run(&args(folder.path(), &csv(600), 7)).unwrap();
+        run(args(folder.path(), &csv(600), 7)).await.unwrap();
         let files: Vec<PathBuf> = std::fs::read_dir(folder.path().join("models"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -170,28 +176,27 @@ mod tests {
         assert!(network.error > 0.0 && network.error < 0.1, "{}", network.error);
     }
 
-    #[test]
-    fn the_same_samples_and_seed_give_the_same_file() {
-        let written = |seed| {
+    #[tokio::test]
+    async fn the_same_samples_and_seed_give_the_same_file() {
+        let written = async |seed| {
             let folder = tempfile::tempdir().unwrap();
-            let args = args(folder.path(), &csv(450), seed);
-            run(&args).unwrap();
-            let entry = std::fs::read_dir(&args.models).unwrap().next().unwrap().unwrap();
+            run(args(folder.path(), &csv(450), seed)).await.unwrap();
+            let models = folder.path().join("models");
+            let entry = std::fs::read_dir(models).unwrap().next().unwrap().unwrap();
             (entry.file_name(), std::fs::read(entry.path()).unwrap())
         };
-        assert_eq!(written(1), written(1));
-        assert_ne!(written(1).0, written(2).0);
+        assert_eq!(written(1).await, written(1).await);
+        assert_ne!(written(1).await.0, written(2).await.0);
     }
 
-    #[test]
-    fn samples_without_a_network_write_no_file() {
+    #[tokio::test]
+    async fn samples_without_a_network_write_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let short = args(folder.path(), &csv(30), 1);
-        let refused = run(&short).unwrap_err().to_string();
+        let refused = run(args(folder.path(), &csv(30), 1)).await.unwrap_err().to_string();
         assert!(refused.contains("so no file was written"), "{refused}");
-        assert!(!short.models.exists());
+        assert!(!folder.path().join("models").exists());
         let none = TrainArgs { epochs: 0, ..args(folder.path(), &csv(450), 1) };
-        assert!(run(&none).unwrap_err().to_string().contains("epochs = 0"));
+        assert!(run(none).await.unwrap_err().to_string().contains("epochs = 0"));
     }
 
     #[test]

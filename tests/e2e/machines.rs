@@ -1,5 +1,7 @@
 //! Machines in the collector's own table: a fault of one metric among seven is told, and what many days had is not.
 
+mod networks;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

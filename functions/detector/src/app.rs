@@ -14,6 +14,8 @@ use store::{AnomalyStore, StoreConfig};
 use warehouse::ClickHouseConfig;
 use warehouse::usage::UsageReader;
 
+use crate::networks::Networks;
+
 /// Everything that a run needs, made once at cold start.
 #[derive(Clone)]
 pub struct App {
@@ -27,6 +29,8 @@ pub struct App {
     pub usage: Arc<UsageReader>,
     pub store: Arc<AnomalyStore>,
     pub alerts: Arc<AlertPublisher>,
+    /// The trained networks that vote on the entities of sources.
+    pub networks: Arc<Networks>,
     /// The time of day, for expiry and claims only.
     pub clock: fn() -> SystemTime,
 }
@@ -46,6 +50,7 @@ impl App {
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws).into(),
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws).into(),
             alerts: AlertPublisher::new(&alerting, aws).into(),
+            networks: Networks::from_env(env, aws)?.into(),
             metrics: MetricsConfig::from_env(env),
             incidents: IncidentConfig::from_env(env)?,
             catalog,

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use detector::{
-    App, BacktestRequest, EventRequest, Messages, Request, Unjudged, backtest, check_event, fit, run_all,
+    App, BacktestRequest, EventRequest, Messages, Request, TrainRequest, Unjudged, backtest, check_event,
+    fit, run_all, train,
 };
 use environment::Env;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
@@ -58,7 +59,7 @@ fn span() -> Span {
     )
 }
 
-/// Does what an event asks for: a run, a backtest, or a check of finished events.
+/// Does what an event asks for: a run, a backtest, the training of networks, or a check of finished events.
 async fn answer(app: &App, event: Value, deadline: Instant) -> anyhow::Result<Value> {
     let is_asked_for = |what: &str| {
         Span::current().record("otel.name", what);
@@ -66,6 +67,11 @@ async fn answer(app: &App, event: Value, deadline: Instant) -> anyhow::Result<Va
     if let Some(request) = BacktestRequest::from_event(&event)? {
         is_asked_for("backtest");
         return backtest(app, &request, deadline).await;
+    }
+    if let Some(request) = TrainRequest::from_event(&event)? {
+        is_asked_for("training");
+        let app = app.of_source(&request.source)?;
+        return Ok(serde_json::to_value(train(&app, &request, deadline).await?)?);
     }
     if let Some(messages) = Messages::from_event(&event)? {
         is_asked_for("check of events");

@@ -24,7 +24,7 @@ mod beside;
 mod lasting;
 mod novel;
 mod past;
-mod vote;
+pub(crate) mod vote;
 
 use beside::AllBeside;
 pub(crate) use beside::Beside;
@@ -64,10 +64,10 @@ pub(crate) async fn candidates(
     let all =
         read(pass, window, hours, "rules", async |request| pass.app.usage.entities(request).await).await?;
     let all_beside = AllBeside::read(pass, window, hours).await?;
-    let usage = &mut figures.usage;
     let (mut candidates, mut entities) =
-        (novel::candidates(pass, window, known, usage).await?, HashSet::new());
-    candidates.extend(vote::candidates(pass, window, known, usage).await?);
+        (novel::candidates(pass, window, known, &mut figures.usage).await?, HashSet::new());
+    candidates.extend(vote::candidates(pass, window, known, figures).await?);
+    let usage = &mut figures.usage;
     for figures in &all {
         let EntityFigures { key, metric, now, .. } = figures;
         let Some(spec) = catalog.ruled().get(*metric) else { continue };

@@ -34,6 +34,7 @@ pub use voters::Voter;
 
 use crate::detectors::autoencoder::{self, Autoencoder};
 use crate::floors::Floors;
+use crate::opinion::SecondOpinion;
 use crate::{
     Baseline, Comparison, Detail, Direction, Expected, Finding, Opinion, Reason, Severity, Verdict,
     confidence,
@@ -87,6 +88,7 @@ pub struct Judgement {
     /// Of the detectors that have a say.
     pub voices: Vec<Voice>,
     sights: Vec<Option<Sight>>,
+    rebuilt: Vec<Option<SecondOpinion>>,
 }
 
 /// How much a judgement matters.
@@ -121,9 +123,10 @@ pub struct Voice {
 pub fn judge(series: &[Samples<'_>], seed: u64, parameters: &Parameters) -> Option<Judgement> {
     let series: Vec<Samples<'_>> = series.iter().map(Samples::newest).collect();
     let sights: Vec<Option<Sight>> = series.iter().map(|one| Sight::of(one, parameters)).collect();
+    let rebuilt: Vec<Option<SecondOpinion>> = series.iter().map(Samples::rebuilt).collect();
     let looks: Vec<(Voter, Look)> = Voter::ALL
         .into_iter()
-        .filter_map(|voter| Some((voter, voter.look(&series, &sights, seed)?)))
+        .filter_map(|voter| Some((voter, voter.look(&series, &sights, &rebuilt, seed)?)))
         .collect();
     let weight = |voter: Voter| parameters.weights().of(voter);
     let say: f64 = looks.iter().map(|(voter, _)| weight(*voter)).sum();
@@ -148,6 +151,7 @@ pub fn judge(series: &[Samples<'_>], seed: u64, parameters: &Parameters) -> Opti
         direction: Direction::of(baseline.deviation(value)),
         voices,
         sights,
+        rebuilt,
     })
 }
 
@@ -172,6 +176,14 @@ impl Judgement {
             Some(Level::Info) | None => return Verdict::Normal(comparison),
         };
         Verdict::Anomalous(Finding { comparison, severity, direction: self.direction })
+    }
+
+    /// The mean squared error of the network of the metric at a place. `None` without a network, or if it cannot tell.
+    pub fn reconstruction_error(&self, place: usize) -> Option<f64> {
+        match self.rebuilt.get(place)?.as_ref()?.opinion.detail {
+            Detail::Autoencoder { error } => Some(error),
+            _ => None,
+        }
     }
 }
 
@@ -232,6 +244,11 @@ impl Sight {
 }
 
 impl Samples<'_> {
+    /// What the network says of the newest of them.
+    fn rebuilt(&self) -> Option<SecondOpinion> {
+        autoencoder::judge_samples(self.values, self.network?, &autoencoder::Parameters::default())
+    }
+
     /// The newest of them, and their season if it is known for each.
     fn newest(&self) -> Self {
         let from = |all: usize| all.saturating_sub(SAMPLES);
@@ -260,12 +277,17 @@ impl Level {
 
 /// What a network learns from: the stretches of normal samples, as the vote gives them to the network.
 pub fn training_inputs(samples: &[f64]) -> Vec<[f32; autoencoder::DAY]> {
-    let stretches = samples.windows(SAMPLES.min(samples.len().max(1)));
-    let input = |stretch: &[f64]| {
+    training_inputs_at(samples).map(|(_, input)| input).collect()
+}
+
+/// The same, each with the place of its newest sample.
+pub fn training_inputs_at(samples: &[f64]) -> impl Iterator<Item = (usize, [f32; autoencoder::DAY])> {
+    let length = SAMPLES.min(samples.len().max(1));
+    let input = move |(number, stretch): (usize, &[f64])| {
         let (before, day) = stretch.split_last_chunk()?;
-        autoencoder::input(before, day)
+        Some((number + length - 1, autoencoder::input(before, day)?))
     };
-    stretches.filter_map(input).collect()
+    samples.windows(length).enumerate().filter_map(input)
 }
 
 /// The confidence of a detector that knows no other side than above.

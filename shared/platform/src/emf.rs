@@ -16,8 +16,10 @@ use metrique::writer::format::Format;
 use metrique::{CloseValue, RootEntry};
 
 mod deliveries;
+mod networks;
 
 pub use deliveries::{ChannelFigures, write_deliveries};
+pub use networks::{NetworkError, NetworkFigures};
 
 /// How metrics are labelled.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct RunFigures {
     pub alerts: Option<AlertFigures>,
     /// Entities that are judged together as `other`, because their customers have too many.
     pub entities_in_other: u64,
+    /// `None` if no trained network was to vote.
+    pub networks: Option<NetworkFigures>,
 }
 
 /// Figures of reading and judging.
@@ -232,6 +236,9 @@ pub fn write(
         let (stack, entities_in_other) = (stack.clone(), figures.entities_in_other);
         line(config, vec!["Stack"], Overflow { timestamp, stack, entities_in_other }, output)?;
     }
+    if let Some(networks) = &figures.networks {
+        networks::write(config, networks, timestamp, output)?;
+    }
     if figures.completed {
         // Each shard has a metric of its own. Otherwise the runs of other shards would hide a silent shard.
         if let Some(shard) = &figures.shard {
@@ -304,6 +311,7 @@ mod tests {
             shard: None,
             phase: "sending alerts",
             entities_in_other: 0,
+            networks: None,
             duration: Duration::from_millis(1_500),
             clickhouse_time: Duration::from_millis(700),
             usage: UsageFigures {
@@ -360,7 +368,7 @@ mod tests {
         assert!(whole.iter().all(|line| line["Shard"].is_null()), "there is nothing to tell apart");
     }
 
-    fn lines_of(figures: &RunFigures) -> Vec<serde_json::Value> {
+    pub(super) fn lines_of(figures: &RunFigures) -> Vec<serde_json::Value> {
         let config = MetricsConfig { namespace: "MeterFlow".to_owned(), stack: "test".to_owned() };
         let mut output = Vec::new();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_266_000);

@@ -1,20 +1,23 @@
 //! Judges the entities that detectors vote on: all metrics of an entity together, by their newest samples.
 //!
-//! A sample is the value of a window. The hours before tell the season of the day and the peaks of earlier days. No network is
-//! read, so the weight of the autoencoder is shared among the other detectors.
+//! A sample is the value of a window. The hours before tell the season of the day and the peaks of earlier days. Where no network is
+//! known, the weight of the autoencoder is shared among the other detectors.
+
+use std::time::Instant;
 
 use catalog::{Aggregate, MetricRule, MetricSpec};
 use detection::rules::Vote;
+use detection::vote::models::Models;
 use detection::vote::{self, Judgement, Level, Peaks, SAMPLES, Samples, season};
 use detection::{About, CustomerId, Hour, Missing, Reason, Verdict, Window, entity};
-use platform::emf::UsageFigures;
+use platform::emf::{NetworkFigures, RunFigures};
 use warehouse::usage::{EntitySamples, EventFigures, MetricSamples};
 
 use super::past::level;
 use super::{note, of_verdict, read};
 use crate::candidate::Candidate;
 use crate::known::Known;
-use crate::pass::Pass;
+use crate::pass::{Order, Pass};
 use crate::sweep::{named, quarantine};
 
 const DAY: usize = 24;
@@ -34,7 +37,7 @@ pub(super) async fn candidates(
     pass: Pass<'_>,
     window: Window,
     known: &Known,
-    usage: &mut UsageFigures,
+    figures: &mut RunFigures,
 ) -> anyhow::Result<Vec<Candidate>> {
     let catalog = &pass.app.catalog;
     let voted: Vec<(usize, &MetricSpec)> =
@@ -42,17 +45,28 @@ pub(super) async fn candidates(
     if voted.is_empty() {
         return Ok(Vec::new());
     }
+    let has_networks =
+        pass.app.networks.are_expected() && voted.iter().any(|(_, spec)| spec.network.is_some());
+    let mut networks = NetworkFigures::default();
+    let mut models = None;
+    if has_networks {
+        let newest = pass.app.networks.newest(Instant::now()).await;
+        (models, networks.refused) = (newest.models, newest.refused);
+    }
     let hours = (season::DAYS * DAY) as i64;
     let mut entities = read(pass, window, hours, "samples", async |request| {
         let mut judged = Vec::new();
         pass.app
             .usage
-            .samples(request, |samples| judged.push(Judged::of(pass, &voted, &window, samples)))
+            .samples(request, |samples| {
+                judged.push(Judged::of(pass, &voted, &window, samples, models.as_deref()));
+            })
             .await?;
         Ok(judged)
     })
     .await?;
     entities.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    let usage = &mut figures.usage;
     usage.customers = usage.customers.max(entities.len() as u64);
     let mut candidates = Vec::new();
     for Judged { key, id, metrics, judgement } in &entities {
@@ -81,19 +95,48 @@ pub(super) async fn candidates(
             let about = About::of(catalog.name());
             candidates.extend(of_verdict(known, id, catalog.modelled().len() + place, &verdict, &about));
         }
+        if let (Some(judgement), Some(models)) = (judgement, &models) {
+            compare(judgement, &voted, models, &mut networks);
+        }
+    }
+    // A trial or a missed window must not say how the networks do now.
+    if has_networks && pass.request.is_whole() && pass.order != Order::Missed {
+        figures.networks.get_or_insert_default().add(networks);
     }
     Ok(candidates)
 }
 
+/// Notes the errors of the networks on an entity, beside those of their training.
+fn compare(
+    judgement: &Judgement,
+    voted: &[(usize, &MetricSpec)],
+    models: &Models,
+    figures: &mut NetworkFigures,
+) {
+    for (number, (_, spec)) in voted.iter().enumerate() {
+        let Some(name) = &spec.network else { continue };
+        let errors = (judgement.reconstruction_error(number), models.error_of(name.as_str()));
+        if let (Some(error), Some(held_out)) = errors {
+            figures.note(name.as_str(), error, held_out);
+        }
+    }
+}
+
 impl Judged {
-    fn of(pass: Pass<'_>, voted: &[(usize, &MetricSpec)], window: &Window, samples: EntitySamples) -> Self {
+    fn of(
+        pass: Pass<'_>,
+        voted: &[(usize, &MetricSpec)],
+        window: &Window,
+        samples: EntitySamples,
+        models: Option<&Models>,
+    ) -> Self {
         let EntitySamples { key, metrics } = samples;
         let id = named(&key);
         let judgement = id.as_ref().and_then(|id| {
             let ruled = voted.iter().filter_map(|(place, spec)| {
                 Some((*place, *spec, MetricRule::vote(pass.policies.rules(id, spec))?))
             });
-            judged(&ruled.collect::<Vec<_>>(), &metrics, window, id)
+            judged(&ruled.collect::<Vec<_>>(), &metrics, window, id, models)
         });
         let with_samples = metrics.iter().enumerate().filter(|(_, of)| !of.is_empty());
         Self { metrics: with_samples.map(|(place, _)| place).collect(), key, id, judgement }
@@ -106,6 +149,7 @@ fn judged(
     of_entity: &[MetricSamples],
     window: &Window,
     id: &CustomerId,
+    models: Option<&Models>,
 ) -> Option<Judgement> {
     let parameters = voted.first()?.2.parameters()?;
     let pasts: Vec<Past> =
@@ -117,7 +161,7 @@ fn judged(
             floors: rule.floors()?,
             never_negative: spec.never_negative(),
             peaks: past.peaks.filter(|_| rule.peaks),
-            network: None,
+            network: spec.network.as_ref().and_then(|name| models?.of(name.as_str())),
         })
     });
     let samples: Vec<Samples<'_>> = samples.collect::<Option<_>>()?;
@@ -138,7 +182,7 @@ impl Past {
         let Some(samples) = samples.filter(|samples| !samples.is_empty()) else {
             return Self { values: vec![f64::NAN; SAMPLES], season: Vec::new(), peaks: None };
         };
-        let values = values(spec, &samples.windows);
+        let values = values(spec, &samples.windows, SAMPLES);
         let length = window.length();
         let first = window.end() - length * SAMPLES as i32;
         let hours = Hours::of(spec, &samples.hours, window);
@@ -148,11 +192,11 @@ impl Past {
     }
 }
 
-/// The samples in order. Before its first one a metric is unknown, and after it a gap may be zero.
-fn values(spec: &MetricSpec, windows: &[(usize, EventFigures)]) -> Vec<f64> {
-    let mut values = vec![f64::NAN; SAMPLES];
+/// So many samples in order. Before its first one a metric is unknown, and after it a gap may be zero.
+pub(crate) fn values(spec: &MetricSpec, windows: &[(usize, EventFigures)], count: usize) -> Vec<f64> {
+    let mut values = vec![f64::NAN; count];
     for (ago, figures) in windows {
-        if let (Some(place), Some(value)) = ((SAMPLES - 1).checked_sub(*ago), level(spec, figures)) {
+        if let (Some(place), Some(value)) = (count.checked_sub(*ago + 1), level(spec, figures)) {
             values[place] = value;
         }
     }
@@ -257,7 +301,7 @@ mod tests {
 
     fn verdict(samples: MetricSamples) -> Option<Verdict> {
         let (spec, id) = (cpu(), CustomerId::new("acme").unwrap());
-        Some(judged(&[(0, &spec, spec.vote().unwrap())], &[samples], &window(), &id)?.verdict(0))
+        Some(judged(&[(0, &spec, spec.vote().unwrap())], &[samples], &window(), &id, None)?.verdict(0))
     }
 
     #[test]
@@ -282,11 +326,11 @@ mod tests {
     #[test]
     fn samples_are_in_order_and_gaps_may_be_zero() {
         let windows = [(0, of_value(5.0)), (3, of_value(7.0)), (900, of_value(1.0))];
-        let found = values(&cpu(), &windows);
+        let found = values(&cpu(), &windows, SAMPLES);
         assert_eq!((found[SAMPLES - 1], found[SAMPLES - 4]), (5.0, 7.0));
         assert!(found[SAMPLES - 2].is_nan() && found[0].is_nan());
         let zero = MetricSpec { missing: Missing::Zero, ..cpu() };
-        let found = values(&zero, &windows);
+        let found = values(&zero, &windows, SAMPLES);
         assert!(found[SAMPLES - 2] == 0.0 && found[SAMPLES - 5].is_nan());
     }
 

@@ -41,6 +41,10 @@ pub struct MetricSpec {
     /// The fixed conditions that judge the metric. Without any, models judge it.
     #[serde(default, rename = "rule")]
     pub rules: Vec<MetricRule>,
+    /// The trained network that votes on the metric, by its name in the file of networks.
+    #[serde(default, deserialize_with = "network_name")]
+    #[cfg_attr(feature = "json-schema", schemars(with = "Option<SourceName>"))]
+    pub network: Option<MetricName>,
     /// The entities of its source. Filled in here.
     #[serde(skip)]
     pub entities: Option<Entities>,
@@ -201,6 +205,10 @@ pub(crate) const ADDS_UP: &str =
 fn metric_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<MetricName, D::Error> {
     let text = String::deserialize(deserializer)?;
     MetricName::new(text).map_err(serde::de::Error::custom)
+}
+
+fn network_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<MetricName>, D::Error> {
+    metric_name(deserializer).map(Some)
 }
 
 fn default_table() -> String {

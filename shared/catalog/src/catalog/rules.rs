@@ -65,6 +65,9 @@ impl MetricSpec {
                     .to_owned(),
             );
         }
+        if self.network.is_some() && self.vote().is_none() {
+            return Err("`network` needs the rule `vote`: only there networks have a say".to_owned());
+        }
         self.validate_windows()?;
         if self.kind.is_some() && !has_entities {
             return Err("`type` has no use for a metric of customers: its verdict says the type".to_owned());
@@ -111,9 +114,16 @@ impl MetricSpec {
         MetricRule::vote(&self.rules)
     }
 
-    /// An entity is judged as a whole.
+    /// An entity is judged as a whole, and each of its metrics has a network of its own.
     pub(super) fn validate_vote(&self, earlier: &[Self]) -> Result<(), String> {
         let Some(vote) = self.vote() else { return Ok(()) };
+        let shares = |other: &&Self| self.network.is_some() && other.network == self.network;
+        if let Some(other) = earlier.iter().find(shares) {
+            return Err(format!(
+                "its `network` is that of `{}` too: a network is trained on the samples of one metric",
+                other.name
+            ));
+        }
         let of_source =
             earlier.iter().filter(|other| other.source_of_entities() == self.source_of_entities());
         let differs = |other: &&Self| other.vote().is_some_and(|other| !vote.goes_with(other));

@@ -125,6 +125,10 @@ const KEYS: [(&str, &[(&str, &str)]); 4] = [
             ("aggregate", "How the events of a window become one value."),
             ("rule", "The fixed conditions that judge the metric. Without any, models judge it."),
             (
+                "network",
+                "The trained network that votes on the metric, by its name in the file of networks. Needs the rule vote.",
+            ),
+            (
                 "missing",
                 "What a window without events means: zero (nothing happened) or gap (nothing is known).",
             ),

@@ -188,16 +188,17 @@ fn is_day(window: &Window) -> bool {
 
 fn relation(current: f64, mean: f64, direction: Direction) -> String {
     let ratio = current / mean;
+    let percent = (ratio - 1.0) * 100.0;
     match direction {
         Direction::Drop if current == 0.0 => "down from".to_owned(),
-        // A ratio to a mean that is not positive would mislead.
-        _ if mean <= 0.0 || !ratio.is_finite() => match direction {
+        // A ratio to a mean that is not positive would mislead, and one to a mean next to zero is no number.
+        _ if mean <= 0.0 || !percent.is_finite() => match direction {
             Direction::Spike => "above".to_owned(),
             Direction::Drop => "below".to_owned(),
         },
         Direction::Spike if ratio >= 2.0 => format!("{} times", times(ratio)),
-        Direction::Spike => format!("{:.0} % above", (ratio - 1.0) * 100.0),
-        Direction::Drop => format!("{:.0} % below", (1.0 - ratio) * 100.0),
+        Direction::Spike => format!("{percent:.0} % above"),
+        Direction::Drop => format!("{:.0} % below", -percent),
     }
 }
 
@@ -227,6 +228,14 @@ mod tests {
             Verdict::Anomalous(finding) => sentence(metric, unit, &finding),
             other => panic!("not anomalous: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_mean_next_to_zero_is_compared_without_a_number() {
+        assert_eq!(relation(-114_123.0, 2.9e-302, Direction::Drop), "below");
+        assert_eq!(relation(1e10, 1e-305, Direction::Spike), "above");
+        assert_eq!(relation(120.0, 100.0, Direction::Spike), "20 % above");
+        assert_eq!(relation(70.0, 100.0, Direction::Drop), "30 % below");
     }
 
     #[test]

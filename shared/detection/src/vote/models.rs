@@ -49,7 +49,14 @@ pub struct TrainedNetwork {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Models {
     version: String,
-    networks: BTreeMap<String, Autoencoder>,
+    networks: BTreeMap<String, Known>,
+}
+
+/// A network, and its mean squared error on the stretches that were held out.
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    network: Autoencoder,
+    error: f64,
 }
 
 /// A file that makes no networks.
@@ -59,6 +66,8 @@ pub enum ModelsError {
     Format(u32),
     #[error("the models have no network")]
     Empty,
+    #[error("the network of `{metric}` has the error {error}, and an error is a number of at least 0")]
+    Error { metric: String, error: f64 },
     #[error("the network of `{metric}` cannot be used")]
     Network {
         metric: String,
@@ -77,7 +86,12 @@ impl Models {
 
     /// The network of a metric. `None` if it has none.
     pub fn of(&self, metric: &str) -> Option<&Autoencoder> {
-        self.networks.get(metric)
+        self.networks.get(metric).map(|known| &known.network)
+    }
+
+    /// The mean squared error of the same network on the stretches that were held out in its training.
+    pub fn error_of(&self, metric: &str) -> Option<f64> {
+        self.networks.get(metric).map(|known| known.error)
     }
 }
 
@@ -94,7 +108,10 @@ impl TryFrom<&ModelsFile> for Models {
         let network = |(metric, trained): (&String, &TrainedNetwork)| {
             let network = Autoencoder::try_from(&trained.weights)
                 .map_err(|source| ModelsError::Network { metric: metric.clone(), source })?;
-            Ok((metric.clone(), network))
+            if !(trained.error.is_finite() && trained.error >= 0.0) {
+                return Err(ModelsError::Error { metric: metric.clone(), error: trained.error });
+            }
+            Ok((metric.clone(), Known { network, error: trained.error }))
         };
         let networks = file.networks.iter().map(network).collect::<Result<_, _>>()?;
         Ok(Self { version: file.version.clone(), networks })
@@ -143,7 +160,8 @@ mod tests {
             models.of("cpu_usage"),
             Some(&Autoencoder::try_from(&file.networks["cpu_usage"].weights).unwrap())
         );
-        assert_eq!(models.of("jitter"), None);
+        assert_eq!(models.error_of("cpu_usage"), Some(file.networks["cpu_usage"].error));
+        assert_eq!((models.of("jitter"), models.error_of("jitter")), (None, None));
     }
 
     #[test]
@@ -155,6 +173,8 @@ mod tests {
         };
         assert_eq!(of(|file| file.format = 2), "the models have format 2, and this program reads format 1");
         assert_eq!(of(|file| file.networks.clear()), "the models have no network");
+        let negative = of(|file| file.networks.values_mut().for_each(|network| network.error = -1.0));
+        assert!(negative.contains("`cpu_usage` has the error -1"), "{negative}");
         let broken = of(|file| file.networks.values_mut().for_each(|network| network.weights.version = 9));
         assert_eq!(broken, "the network of `cpu_usage` cannot be used");
     }

@@ -113,6 +113,9 @@ fn the_weight_of_a_detector_without_a_say_is_shared() {
     assert_eq!(judgement.voices.len(), 4);
     assert!((voice(&judgement, Voter::Autoencoder).weight - 0.3).abs() < 1e-12);
     assert_eq!(voice(&judgement, Voter::Autoencoder).flagged, [1]);
+    let [usual, odd] = [0, 1].map(|place| judgement.reconstruction_error(place).unwrap());
+    assert!(usual > 0.0 && odd > 10.0 * usual, "{usual}, {odd}");
+    assert_eq!(judged(&metrics, &standard()).unwrap().reconstruction_error(0), None, "without a network");
 }
 
 #[test]

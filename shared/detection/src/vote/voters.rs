@@ -3,7 +3,8 @@
 use super::look::{Look, Said};
 use super::{Samples, Sight, confidence_above, forest};
 use crate::confidence;
-use crate::detectors::{autoencoder, seasonal_esd};
+use crate::detectors::seasonal_esd;
+use crate::opinion::SecondOpinion;
 
 /// A detector that votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,18 +28,22 @@ impl Voter {
     }
 
     /// What it says of the metrics that matter. `None` if it has no say of any metric.
-    pub(super) fn look(self, series: &[Samples<'_>], sights: &[Option<Sight>], seed: u64) -> Option<Look> {
+    ///
+    /// * `rebuilt`: what the networks say of the metrics.
+    pub(super) fn look(
+        self,
+        series: &[Samples<'_>],
+        sights: &[Option<Sight>],
+        rebuilt: &[Option<SecondOpinion>],
+        seed: u64,
+    ) -> Option<Look> {
         let of_each = |say: &dyn Fn(&Samples<'_>, &Sight) -> Option<Said>| {
             said_where_it_matters(sights, |place, sight| say(&series[place], sight))
         };
         let said = match self {
             Self::IsolationForest => forest::judge(series, sights, seed),
-            Self::Autoencoder => of_each(&|samples, _| {
-                let second = autoencoder::judge_samples(
-                    samples.values,
-                    samples.network?,
-                    &autoencoder::Parameters::default(),
-                )?;
+            Self::Autoencoder => said_where_it_matters(sights, |place, _| {
+                let second = rebuilt.get(place)?.as_ref()?;
                 Some(Said::new(confidence_above(second.opinion.score), second.flags))
             }),
             Self::RollingZ => of_each(&|_, sight| Some(Said::new(confidence(sight.z), sight.flags))),

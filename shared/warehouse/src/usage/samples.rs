@@ -3,6 +3,8 @@
 //! An entity has thousands of figures. So entities are read one after the other, and in a large fleet ClickHouse makes those of one
 //! bucket at a time.
 
+use std::cell::Cell;
+
 use catalog::Shard;
 use clickhouse::Row;
 use detection::vote::SAMPLES;
@@ -74,33 +76,74 @@ impl UsageReader {
         request: &EntitiesRequest<'_>,
         mut show: impl FnMut(EntitySamples),
     ) -> Result<(), UsageError> {
-        let EntitiesRequest { catalog, window, keys, shard, query_id, deadline, .. } = *request;
-        let count = sql::count_of_samples(catalog, (&window, SAMPLES), shard, !keys.is_empty());
-        let Some(count) = count else { return Ok(()) };
-        let name = format!("{query_id}-count");
-        let query = self.query(&count, (window.start(), window.end()), catalog, keys, &name).await?;
-        let mut rows = self.start::<CountRow>(query, &name, deadline)?;
-        let entities = rows.next().await?.map_or(0, |row| row.entities);
+        let EntitiesRequest { shard, query_id, .. } = *request;
+        let entities = self.count_of_samples(request, SAMPLES).await?;
         if entities <= MOST_AT_ONCE {
-            return self.samples_of(request, shard, query_id, &mut show).await;
+            return self.samples_of(request, SAMPLES, (shard, query_id), &mut show).await;
         }
         for bucket in shard.buckets() {
             let name = format!("{query_id}-{bucket}");
-            self.samples_of(request, Shard::of_bucket(bucket), &name, &mut show).await?;
+            self.samples_of(request, SAMPLES, (Shard::of_bucket(bucket), &name), &mut show).await?;
         }
         Ok(())
     }
 
-    /// The same for a part of the entities, by one query.
+    /// Shows the newest windows of entities that detectors vote on, without the hours before: those of all, or of enough buckets for
+    /// `most` entities. Returns how many entities were shown. Each comes with about how many that will be.
+    pub async fn newest_windows(
+        &self,
+        request: &EntitiesRequest<'_>,
+        windows: usize,
+        most: u64,
+        mut show: impl FnMut(u64, EntitySamples),
+    ) -> Result<u64, UsageError> {
+        let EntitiesRequest { shard, query_id, .. } = *request;
+        let all = self.count_of_samples(request, windows).await?;
+        let shown = Cell::new(0);
+        let mut show = |samples| {
+            shown.set(shown.get() + 1);
+            show(all.min(most), samples);
+        };
+        if all <= most {
+            self.samples_of(request, windows, (shard, query_id), &mut show).await?;
+            return Ok(shown.get());
+        }
+        for bucket in shard.buckets() {
+            let name = format!("{query_id}-{bucket}");
+            self.samples_of(request, windows, (Shard::of_bucket(bucket), &name), &mut show).await?;
+            if shown.get() >= most {
+                break;
+            }
+        }
+        Ok(shown.get())
+    }
+
+    /// How many entities have one of the newest windows.
+    async fn count_of_samples(
+        &self,
+        request: &EntitiesRequest<'_>,
+        windows: usize,
+    ) -> Result<u64, UsageError> {
+        let EntitiesRequest { catalog, window, keys, shard, query_id, deadline, .. } = *request;
+        let count = sql::count_of_samples(catalog, (&window, windows), shard, !keys.is_empty());
+        let Some(count) = count else { return Ok(0) };
+        let name = format!("{query_id}-count");
+        let query = self.query(&count, (window.start(), window.end()), catalog, keys, &name).await?;
+        let mut rows = self.start::<CountRow>(query, &name, deadline)?;
+        Ok(rows.next().await?.map_or(0, |row| row.entities))
+    }
+
+    /// The samples of a part of the entities, by one query. The hours before come with as many windows as a vote looks at.
     async fn samples_of(
         &self,
         request: &EntitiesRequest<'_>,
-        shard: Shard,
-        query_id: &str,
+        windows: usize,
+        (shard, query_id): (Shard, &str),
         show: &mut impl FnMut(EntitySamples),
     ) -> Result<(), UsageError> {
         let EntitiesRequest { catalog, window, from, keys, deadline, .. } = *request;
-        let text = sql::samples(catalog, (&window, SAMPLES), shard, !keys.is_empty());
+        let has_hours = windows == SAMPLES;
+        let text = sql::samples(catalog, (&window, windows), has_hours, shard, !keys.is_empty());
         let Some(text) = text else { return Ok(()) };
         let query = self.query(&text, (window.start(), window.end()), catalog, keys, query_id).await?;
         let query = query.param("from", from.as_millisecond());
@@ -112,7 +155,7 @@ impl UsageReader {
             };
             for (place, slot, figures) in row.figures {
                 let Some(of_metric) = samples.metrics.get_mut(usize::from(place)) else { continue };
-                match usize::try_from(slot).ok().filter(|slot| *slot < SAMPLES) {
+                match usize::try_from(slot).ok().filter(|slot| *slot < windows) {
                     Some(ago) => of_metric.windows.push((ago, figures)),
                     None => of_metric.hours.push((slot, figures)),
                 }

@@ -8,6 +8,8 @@
 
 mod gradient;
 
+use std::ops::ControlFlow;
+
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -86,6 +88,14 @@ impl Plan {
         require((1..=1_000).contains(&epochs), "epochs", epochs.into(), "a number from 1 to 1000")?;
         Ok(Self { epochs, seed })
     }
+
+    pub fn epochs(&self) -> u16 {
+        self.epochs
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 impl Default for Plan {
@@ -109,8 +119,30 @@ pub fn train(
     }
     // Stretches overlap. Those between the parts are left out, so that no value is in both.
     let split = stretches.len() - stretches.len() / HELD_OUT;
-    let known = thinned(&stretches[..split.saturating_sub(DAY).max(1)]);
-    let held_out = thinned(&stretches[split..]);
+    let known = &stretches[..split.saturating_sub(DAY).max(1)];
+    train_on(known, &stretches[split..], plan, |epoch| {
+        progress(epoch);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same where the caller says which stretches are held out, and ends the training when it takes too long. The stretches between
+/// both parts, as many as a stretch has values, are left out by the caller.
+///
+/// # Errors
+///
+/// When there are too few stretches, or numbers overflow.
+pub fn train_on(
+    known: &[[f32; DAY]],
+    held_out: &[[f32; DAY]],
+    plan: &Plan,
+    mut progress: impl FnMut(Epoch) -> ControlFlow<()>,
+) -> Result<Trained, TrainingError> {
+    let found = known.len() + DAY + held_out.len();
+    if found < LEAST || known.is_empty() || held_out.is_empty() {
+        return Err(TrainingError::TooFew { found });
+    }
+    let (known, held_out) = (thinned(known), thinned(held_out));
     let mut random = Xoshiro256PlusPlus::seed_from_u64(plan.seed);
     let mut network = Network::random(&mut random);
     let mut adam = Adam::new();
@@ -121,12 +153,11 @@ pub fn train(
         if !error.is_finite() {
             return Err(TrainingError::Overflow);
         }
-        progress(Epoch { number, of: plan.epochs, error });
         since += 1;
         if error < least {
             (best, least, since) = (network.clone(), error, 0);
         }
-        if since >= PATIENCE {
+        if progress(Epoch { number, of: plan.epochs, error }).is_break() || since >= PATIENCE {
             break;
         }
     }

@@ -152,16 +152,22 @@ FROM
 /// 1970. Entities without a window have no row.
 ///
 /// * `samples`: how many windows there are with the judged one.
+/// * `has_hours`: whether the hours are read, too.
 pub(in crate::usage) fn samples(
     catalog: &Catalog,
     (window, samples): (&Window, usize),
+    has_hours: bool,
     shard: Shard,
     some_entities: bool,
 ) -> Option<String> {
     let ruled = voted(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
     let first = ruled.first(samples);
-    let hours = ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("hour < toStartOfHour({END})"));
+    let hours = || {
+        let rows = ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("hour < toStartOfHour({END})"));
+        format!("{rows}\n    UNION ALL\n    ")
+    };
+    let hours = if has_hours { hours() } else { String::new() };
     let minutes = ruled.minutes(minutes, &ruled.windows_ago("minute"), (&first, END));
     let figures = ruled.figures("true");
     Some(format!(
@@ -171,9 +177,7 @@ FROM
     SELECT bucket, customer_id, place, slot, {figures} AS figures
     FROM
     (
-        {hours}
-    UNION ALL
-    {minutes}
+        {hours}{minutes}
     )
     GROUP BY bucket, customer_id, place, slot
 )
