@@ -5,8 +5,7 @@
 //! one metric: that without which the row would be isolated the least. It hardly sees a single metric among many, because a tree
 //! splits by any of them. So each metric has its own.
 
-use super::look::Said;
-use super::voters::said_where_it_matters;
+use super::look::{Said, said_where_it_matters};
 use super::{Samples, Sight, confidence_above};
 use crate::detectors::isolation_forest::{self, Parameters};
 use crate::opinion::{Detail, SecondOpinion};

@@ -1,6 +1,6 @@
 //! What a detector says of the metrics of an entity.
 
-use super::{Voice, Voter};
+use super::{Sight, Voice, Voter};
 
 /// What a detector says of each metric. `None` where it has no say, or the change does not matter.
 pub(super) struct Look(pub(super) Vec<Option<Said>>);
@@ -41,4 +41,20 @@ impl Said {
     pub(super) fn or(self, other: Self) -> Self {
         Self { confidence: self.confidence.max(other.confidence), flags: self.flags || other.flags }
     }
+}
+
+/// What a detector says of each metric that matters, or `None` if it has no say of any metric.
+///
+/// What it would say of the others changes nothing. Most metrics of most machines do not matter, and detectors take their time.
+pub(super) fn said_where_it_matters(
+    sights: &[Option<Sight>],
+    say: impl Fn(usize, &Sight) -> Option<Said>,
+) -> Option<Vec<Option<Said>>> {
+    let of = |(place, sight): (usize, &Option<Sight>), matters: bool| {
+        say(place, sight.as_ref().filter(|sight| sight.matters == matters)?)
+    };
+    let said: Vec<Option<Said>> = sights.iter().enumerate().map(|one| of(one, true)).collect();
+    let has_say =
+        said.iter().any(Option::is_some) || sights.iter().enumerate().any(|one| of(one, false).is_some());
+    has_say.then_some(said)
 }

@@ -1,6 +1,6 @@
 //! The detectors that vote, and what each says of the metrics of an entity.
 
-use super::look::{Look, Said};
+use super::look::{Look, Said, said_where_it_matters};
 use super::{Samples, Sight, confidence_above, forest};
 use crate::confidence;
 use crate::detectors::seasonal_esd;
@@ -59,20 +59,4 @@ impl Voter {
         };
         said.map(Look)
     }
-}
-
-/// What a detector says of each metric that matters, or `None` if it has no say of any metric.
-///
-/// What it would say of the others changes nothing. Most metrics of most machines do not matter, and detectors take their time.
-pub(super) fn said_where_it_matters(
-    sights: &[Option<Sight>],
-    say: impl Fn(usize, &Sight) -> Option<Said>,
-) -> Option<Vec<Option<Said>>> {
-    let of = |(place, sight): (usize, &Option<Sight>), matters: bool| {
-        say(place, sight.as_ref().filter(|sight| sight.matters == matters)?)
-    };
-    let said: Vec<Option<Said>> = sights.iter().enumerate().map(|one| of(one, true)).collect();
-    let has_say =
-        said.iter().any(Option::is_some) || sights.iter().enumerate().any(|one| of(one, false).is_some());
-    has_say.then_some(said)
 }
