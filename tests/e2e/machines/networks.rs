@@ -93,8 +93,10 @@ async fn a_trained_network_is_the_fourth_detector_and_sees_drift() -> Result<()>
     }
 
     let (said, after) = machines.judged(&app, machines.end).await?;
-    let [said] = said.as_slice() else { panic!("{said:?}") };
-    assert!(said.contains("of 4 detectors flag it"), "{said}");
+    // One of the machines that swing may be odd as well, by the hour of the day.
+    let is_of_fault = |said: &&String| said.contains("machine_cpu: 9");
+    let fault = said.iter().find(is_of_fault).with_context(|| format!("the fault is not in {said:?}"))?;
+    assert!(fault.contains("of 4 detectors flag it"), "{fault}");
     assert_eq!(after.refused, 0, "it looks again after a quarter of an hour");
     let (swinging, steady) = (ratio(&after, "cpu_usage"), ratio(&after, "latency"));
     assert!(swinging > 10.0 && steady < 2.0, "{swinging}, {steady}");
