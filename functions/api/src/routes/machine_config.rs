@@ -53,7 +53,7 @@ pub(crate) struct DetectorWeights {
     pub seasonal_esd: f64,
 }
 
-/// What is absent stays.
+/// A field that is left out keeps its value.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MachineConfigChange {
