@@ -1,7 +1,7 @@
 // Incidents of budgets. The run of the newest hour, which judges budgets, was made before the tests (tools/checks/browser_data.py).
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { axeFaults, closeBrowser, openList, signedIn } from './support/dashboard.js';
+import { axeFaults, closeBrowser, openList, shows, signedIn } from './support/dashboard.js';
 import { api, HOUR, incidentsOf } from './support/usage.js';
 
 const BUDGETED = 'budgeted';
@@ -41,7 +41,7 @@ test('the incident of a budget says what is used of it, in words, figures and a 
     await page.locator('p.sentence').innerText(),
     `api_calls: ${Math.floor((100 * used) / quota)} % of the budget of ${month} is used: ${written(used)} of ${written(quota)}`,
   );
-  assert.match(await page.locator('.heading').innerText(), /Warning/);
+  await shows(page.locator('.heading'), /Warning/);
   const facts = await page.locator('dl.facts').first().innerText();
   for (const [name, value] of [['Month', month], ['Used when people were told', written(used)], ['80 % of the quota', written(0.8 * quota)]]) {
     assert.match(facts, new RegExp(`${name}\\s+${value}(\\s|$)`));
@@ -87,6 +87,6 @@ test('the incident of a budget takes the actions, and no mute, which would hold 
   await page.locator('section', { has: page.getByRole('heading', { name: 'Its anomalies' }) }).locator('a').first().click();
   await page.getByRole('heading', { name: 'api_calls budget share', level: 1 }).waitFor();
   await page.locator('.chart canvas').first().waitFor();
-  assert.match(await page.locator('dl.facts').first().innerText(), /50 % of the quota/);
+  await shows(page.locator('dl.facts').first(), /50 % of the quota/);
   assert.deepEqual(complaints, []);
 });

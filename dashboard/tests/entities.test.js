@@ -1,7 +1,7 @@
 // Workflows and the like: the pages of a source with entities.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, go, openList, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, shows, signedIn } from './support/dashboard.js';
 
 let page;
 let complaints;
@@ -24,7 +24,7 @@ test('the incident of a workflow leads to the page of the workflow, which has it
   const charts = section('Metrics of the last 7 days').locator('section.card');
   await charts.first().locator('canvas').waitFor();
   assert.ok((await charts.locator('h3').allInnerTexts()).some((text) => /^execution_duration\s/.test(text)));
-  assert.match(await section('Usual figures').innerText(), /Success rate\s+9\d(\.\d)? %/);
+  await shows(section('Usual figures'), /Success rate\s+9\d(\.\d)? %/);
   await section('Usual figures').getByRole('row', { name: /^execution_duration/ }).waitFor();
 });
 

@@ -1,7 +1,7 @@
 // Feedback that the next run obeys, seen on the page. Two customers have the same usage; feedback is given on one.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, go, openList, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, shows, signedIn } from './support/dashboard.js';
 import { HOUR, api, freshCustomer, incidentsOf, insertUsage, judge, lastFullHour } from './support/usage.js';
 
 let page;
@@ -50,7 +50,7 @@ test('two false alarms raise the threshold in the run that is started next, and 
 
   await startRun();
   await openIncident(judged);
-  assert.match(await page.locator('p.sentence').innerText(), /threshold was raised from [\d.]+ to [\d.]+ by feedback of \d{4}-\d\d-\d\d/);
+  await shows(page.locator('p.sentence'), /threshold was raised from [\d.]+ to [\d.]+ by feedback of \d{4}-\d\d-\d\d/);
   await openIncident(twin);
   assert.doesNotMatch(await page.locator('p.sentence').innerText(), /threshold was raised/, 'without feedback nothing is raised');
 });

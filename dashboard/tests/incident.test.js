@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, go, openList, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, shows, signedIn } from './support/dashboard.js';
 
 let page;
 let complaints;
@@ -61,7 +61,7 @@ test('the page has sentence, steps, figures, detectors and what happened', async
     await page.getByRole('heading', { name: heading }).waitFor();
   }
   assert.ok((await page.locator('ol.steps li').count()) > 0);
-  assert.match(await page.locator('ol.timeline').innerText(), /The first window spoke/);
+  await shows(page.locator('ol.timeline'), /The first window spoke/);
 });
 
 test('the chart draws the values, the usual range and the windows that spoke', async () => {
@@ -100,7 +100,7 @@ test('acknowledge, note, resolve and reopen stand in what happened', async () =>
   await dialog.getByLabel(/^Note/).fill(first);
   await dialog.getByRole('button', { name: 'Acknowledge' }).click();
   await page.locator('ol.timeline').getByText(first).first().waitFor();
-  assert.match(await page.locator('.heading').innerText(), /Acknowledged/);
+  await shows(page.locator('.heading'), /Acknowledged/);
 
   await page.getByRole('button', { name: 'Add note' }).click();
   await dialog.getByLabel(/^Note/).fill(second);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, rows, shows, signedIn } from './support/dashboard.js';
 import { api } from './support/usage.js';
 
 let page;
@@ -168,7 +168,7 @@ test('several incidents are acknowledged and reopened at once', async () => {
   await dialog.getByLabel(/^Note/).fill('looking into three at once');
   await dialog.getByRole('button', { name: 'Acknowledge' }).click();
   await page.getByText(`Done for ${ids.length}.`).waitFor();
-  for (const id of ids) assert.match(await page.locator(`tr[data-id="${id}"] td[data-label=State]`).innerText(), /Acknowledged/);
+  for (const id of ids) await shows(page.locator(`tr[data-id="${id}"] td[data-label=State]`), /Acknowledged/);
   for (const id of ids) await page.locator(`tr[data-id="${id}"] input`).check();
   await page.getByRole('button', { name: 'Reopen', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Reopen' }).click();

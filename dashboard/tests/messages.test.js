@@ -1,7 +1,7 @@
 // From a message in Slack to the page and back, without a terminal.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, fillSignIn, freshPage, signedIn, userOf } from './support/dashboard.js';
+import { closeBrowser, fillSignIn, freshPage, shows, signedIn, userOf } from './support/dashboard.js';
 import { click, isAbout, linkIn, openSlack } from './support/slack.js';
 import { freshCustomer, incidentsOf, insertUsage, judge } from './support/usage.js';
 
@@ -36,7 +36,7 @@ test('a person who is paged in Slack understands and resolves the incident on th
   await page.locator('.whose a', { hasText: customer }).waitFor();
   assert.equal(page.url(), linkIn(message), 'signing in leads to the incident of the message');
 
-  assert.match(await page.locator('p.sentence').innerText(), /^compute_time: .* about .* usual/);
+  await shows(page.locator('p.sentence'), /^compute_time: .* about .* usual/);
   await page.locator('.chart canvas').first().waitFor();
   assert.ok((await page.locator('ol.steps li').count()) > 0);
 

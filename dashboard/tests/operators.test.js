@@ -1,7 +1,7 @@
 // What operators look at: counts, trends by source, lists that the API searches and orders, channels, versions and runs.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, go, openList, rows, signedIn } from './support/dashboard.js';
+import { closeBrowser, go, openList, rows, shows, signedIn } from './support/dashboard.js';
 import { api, freshCustomer, incidentsOf, insertUsage, judge, setPolicy } from './support/usage.js';
 
 let page;
@@ -108,7 +108,7 @@ test('settings show the channels with their state and routes, and nothing secret
   await go(page, '#/settings');
   const part = section('Channels');
   await part.getByRole('row', { name: /^slack slack sends/ }).waitFor();
-  assert.match(await part.locator('ul.lines').innerText(), /all severities\s+all metrics\s+paged-1, paged-2, paged-3 and 21 more\s+to slack/);
+  await shows(part.locator('ul.lines'), /all severities\s+all metrics\s+paged-1, paged-2, paged-3 and 21 more\s+to slack/);
   assert.doesNotMatch(await page.locator('main').innerText(), /127\.0\.0\.1|services\/|secret:/);
 });
 
@@ -119,7 +119,7 @@ test('a version of the policy has its author, its time and its content', async (
   const said = await page.getByText(/^Saved as version/).innerText();
   const line = section('Versions').locator('li').first();
   await line.getByText(`Version ${numberOf(said)}`).waitFor();
-  assert.match(await line.innerText(), /changed by operator/);
+  await shows(line, /changed by operator/);
   await line.locator('time').waitFor();
   await line.getByText('The policy').click();
   await line.getByText('"time_zone": "Europe/Berlin"').waitFor();
@@ -170,9 +170,9 @@ test('the freshness of each source, the reach of ClickHouse and the version of t
   await go(page, '#/runs');
   const part = section('Freshness of the data');
   for (const source of ['usage', 'executions', 'execution_nodes']) {
-    assert.match(await part.getByRole('row', { name: new RegExp(`^${source} answers`) }).innerText(), /answers\s+(\d+ (min|h)|just now).*\s+[\d.]+ (s|min|h|days) ago/, source);
+    await shows(part.getByRole('row', { name: new RegExp(`^${source} answers`) }), /answers\s+(\d+ (min|h)|just now).*\s+[\d.]+ (s|min|h|days) ago/);
   }
   const { version } = await api('GET', 'status');
-  assert.match(await section('Health').innerText(), new RegExp(`Version\\s+${version.replaceAll('.', '\\.')}`));
+  await shows(section('Health'), new RegExp(`Version\\s+${version.replaceAll('.', '\\.')}`));
   assert.deepEqual(complaints, []);
 });

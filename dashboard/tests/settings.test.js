@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { closeBrowser, signedIn } from './support/dashboard.js';
+import { closeBrowser, shows, signedIn } from './support/dashboard.js';
 
 after(closeBrowser);
 
@@ -58,7 +58,7 @@ test('the preview shows what a change would have paged, beside the present polic
   await page.getByRole('button', { name: 'Show what would have paged' }).click();
   const result = page.locator('.preview');
   await result.waitFor({ timeout: 150_000 });
-  assert.match(await result.innerText(), /pages? under the changed policy/);
+  await shows(result, /pages? under the changed policy/);
   const [, gone] = (await result.innerText()).match(/(\d+) gone/);
   assert.ok(Number(gone) > 0, 'a deaf policy loses pages');
 });

@@ -1,5 +1,6 @@
 // What all tests need of the dashboard: its address and users, signing in as a person does, and what the page complained of.
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import axe from '@axe-core/playwright';
 import { launch } from './browser.js';
 
@@ -17,6 +18,9 @@ export function userOf(kind) {
   return { name: written.slice(0, at), password: written.slice(at + 1) };
 }
 
+// Each answer of the API comes up to so many milliseconds late. A test that reads a page too early fails then.
+const SLOWEST = Number(process.env.DASHBOARD_SLOWEST_MS ?? 0);
+
 let browser;
 
 export async function openBrowser() {
@@ -32,6 +36,12 @@ export async function closeBrowser() {
 /** A fresh page in a session of its own. `complaints` collects errors of scripts and violations of the policy of contents. */
 export async function freshPage(options = {}) {
   const context = await (await openBrowser()).newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+  if (SLOWEST > 0) {
+    await context.route(/\/v1\//, async (route) => {
+      await sleep(Math.random() * SLOWEST);
+      await route.continue();
+    });
+  }
   const page = await context.newPage();
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
@@ -84,6 +94,18 @@ export async function openList(page, view) {
   await go(page, view);
   await answered;
   return rows(page);
+}
+
+/** Waits until the text of a place matches, for the parts of a page come one after the other. */
+export async function shows(place, pattern) {
+  const end = Date.now() + 20_000;
+  let text = await place.innerText();
+  while (!pattern.test(text) && Date.now() < end) {
+    await sleep(50);
+    text = await place.innerText();
+  }
+  assert.match(text, pattern);
+  return text;
 }
 
 /** What axe finds on a page, by the rules of WCAG 2.2 AA. */
