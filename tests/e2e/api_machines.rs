@@ -53,7 +53,7 @@ async fn machines_are_judged_listed_and_watched() -> Result<()> {
     std::fs::write(&path, CATALOG)?;
     let setting = ("CATALOG_PATH", path.to_str().context("a path in UTF-8")?);
     let app = world.app_with(&[setting], &world.aws).await?.of_source("machines")?;
-    e2e::warehouse::migrate(&world.clickhouse, &world.database, &app.catalog).await?;
+    e2e::warehouse::make_tables(&world.clickhouse, &world.database, &app.catalog).await?;
     let rows = format!(
         "INSERT INTO node_metrics SELECT 'ops', host, toDateTime({} - 600, 'UTC'), cpu FROM
          (SELECT ['web-1', 'web-2', 'db-1'] AS hosts, [40., 85., 99.] AS cpus) ARRAY JOIN hosts AS host, cpus AS cpu",

@@ -32,6 +32,9 @@ struct Spans<'a> {
     end: Timestamp,
     /// Seconds before the end: the period begins at the first.
     period: (i64, i64),
+    /// The same spans come at the same time of so many days, one insert for all: each insert wakes all views.
+    days: u64,
+    /// Spans of a day.
     number: u64,
     /// SQL of a number, from 0 on.
     milliseconds: &'a str,
@@ -41,15 +44,15 @@ struct Spans<'a> {
 
 impl Spans<'_> {
     fn statement(&self) -> String {
-        let Self { name, end, period: (from, until), number, milliseconds, is_bad, attributes } = self;
+        let Self { name, end, period: (from, until), days, number, milliseconds, is_bad, attributes } = self;
         format!(
             "INSERT INTO otel_traces (Timestamp, TraceId, SpanId, SpanName, SpanKind, ServiceName, ResourceAttributes, SpanAttributes,
                  Duration, StatusCode)
-             SELECT fromUnixTimestamp64Nano({end} - toInt64(({from} - ({from} - {until}) * (number + 0.5) / {number}) * 1e9)),
-                 lower(hex(cityHash64('{name}', {from}, number))), lower(hex(sipHash64('{name}', {from}, number))), '{name}', 'Server',
+             SELECT fromUnixTimestamp64Nano({end} - toInt64((day * 86400 + {from} - ({from} - {until}) * (number + 0.5) / {number}) * 1e9)),
+                 lower(hex(cityHash64('{name}', {from}, day, number))), lower(hex(sipHash64('{name}', {from}, day, number))), '{name}', 'Server',
                  'shop', map('service.namespace', 'acme'), map({attributes}), toUInt64(({milliseconds}) * 1e6),
                  if({is_bad}, 'Error', 'Unset')
-             FROM numbers({number})",
+             FROM numbers({number}) AS spans CROSS JOIN (SELECT number AS day FROM numbers({days})) AS days",
             end = end.as_nanosecond()
         )
     }
@@ -67,7 +70,7 @@ impl Traces {
         world.clickhouse.query_raw(table.trim_end().trim_end_matches(';')).execute().await?;
         let app = world.app_with(&[("CATALOG_PATH", catalog)], &world.aws).await?;
         for source in app.catalog.all() {
-            e2e::warehouse::migrate(&world.clickhouse, &world.database, source).await?;
+            e2e::warehouse::make_tables(&world.clickhouse, &world.database, source).await?;
         }
         let now = (timestamp() - DELAY).as_second() - 2;
         let floored = |length: i64| Timestamp::from_second(now - now.rem_euclid(length));
@@ -84,16 +87,15 @@ impl Traces {
             name,
             end: self.end,
             period: (0, 0),
+            days: 1,
             number: 0,
             milliseconds: "80 + number % 40",
             is_bad: "number % 100 = 7",
             attributes: "",
         };
         let into_the_hour = (self.end - SignedDuration::from_secs(300)).as_second().rem_euclid(3_600) + 300;
-        for days in 1..=10 {
-            let start = days * 86_400 + into_the_hour;
-            self.insert(&Spans { period: (start, start - 3_600), number: 480, ..usual }).await?;
-        }
+        let start = 86_400 + into_the_hour;
+        self.insert(&Spans { period: (start, start - 3_600), days: 10, number: 480, ..usual }).await?;
         self.insert(&Spans { period: (9_000, 300), number: 1_160, ..usual }).await?;
         self.insert(&Spans { name, end: self.end, ..newest }).await
     }
@@ -125,6 +127,7 @@ async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
         name: "",
         end: traces.end,
         period: (300, 0),
+        days: 1,
         number,
         milliseconds,
         is_bad,
@@ -185,6 +188,7 @@ async fn refused_logins_of_one_client_are_told_and_a_success_after_them_is_criti
                     name: &name,
                     end: traces.end,
                     period,
+                    days: 1,
                     number,
                     milliseconds: "20",
                     is_bad: "false",
@@ -210,6 +214,7 @@ async fn a_client_that_tries_paths_and_a_principal_with_a_new_client_are_told() 
         name,
         end: traces.hour,
         period,
+        days: 1,
         number,
         milliseconds: "20",
         is_bad: "false",

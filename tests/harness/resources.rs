@@ -1,4 +1,4 @@
-//! The table, the topic and the queue of one test, in the shape of the stack's.
+//! The table, the topic, the queue and the database of one test.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{
@@ -8,10 +8,33 @@ use aws_sdk_dynamodb::types::{
 use platform::aws::SdkConfig;
 
 use crate::World;
+use crate::world::clickhouse_client;
 
 /// A table of anomalies with its indexes.
 pub(crate) async fn create_table(aws: &SdkConfig, name: &str) -> Result<()> {
     create(aws, name, &[("entity-index", "entity_key"), ("execution-index", "execution_key")]).await
+}
+
+/// Drops the database with the last world on it: a server that has the tables of all tests is slow.
+pub(crate) struct OwnDatabase {
+    pub(crate) clickhouse_url: String,
+    pub(crate) name: String,
+}
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        let client = clickhouse_client(&self.clickhouse_url, "system");
+        let drop = client.query_raw(&format!("DROP DATABASE IF EXISTS `{}`", self.name));
+        // A test is asynchronous, so its own thread cannot wait for an answer here.
+        let waiting = std::thread::spawn(move || {
+            tokio::runtime::Runtime::new()?.block_on(drop.execute()).map_err(anyhow::Error::from)
+        });
+        match waiting.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => eprintln!("the database {} stays: {error:#}", self.name),
+            Err(_) => eprintln!("the database {} stays", self.name),
+        }
+    }
 }
 
 impl World {

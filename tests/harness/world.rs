@@ -1,6 +1,7 @@
 //! One test's world: a database, a table, a topic and a queue that no other test knows.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -16,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use warehouse::usage::SweepRequest;
 
-use crate::resources::{create_table, create_topic};
+use crate::resources::{OwnDatabase, create_table, create_topic};
 use crate::warehouse::make_tables;
 
 /// The hour at which most tests close their window.
@@ -32,6 +33,7 @@ pub struct World {
     pub topic_arn: String,
     pub queue_url: String,
     pub aws: SdkConfig,
+    pub(crate) own_database: Arc<OwnDatabase>,
 }
 
 /// A usage event as a metering system writes it.
@@ -75,13 +77,14 @@ impl World {
         create_table(&aws, &name).await?;
         let (topic_arn, queue_url) = create_topic(&aws, &name).await?;
         Ok(Self {
-            clickhouse_url,
+            clickhouse_url: clickhouse_url.clone(),
             clickhouse,
             database: name.clone(),
-            table: name,
+            table: name.clone(),
             topic_arn,
             queue_url,
             aws,
+            own_database: Arc::new(OwnDatabase { clickhouse_url, name }),
         })
     }
 
@@ -98,6 +101,7 @@ impl World {
             topic_arn,
             queue_url,
             aws: self.aws.clone(),
+            own_database: Arc::clone(&self.own_database),
         })
     }
 

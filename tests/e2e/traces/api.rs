@@ -60,24 +60,22 @@ const ODD: [Odd; 3] = [
 async fn traces() -> Result<Traces> {
     let traces = Traces::new().await?;
     for Odd { name, usual, each_hour, milliseconds, is_bad, newest: (since, number) } in ODD {
-        let spans = |period, number, milliseconds, is_bad| Spans {
+        let spans = |period, days, number, milliseconds, is_bad| Spans {
             name,
             end: traces.end,
             period,
+            days,
             number,
             milliseconds,
             is_bad,
             attributes: "",
         };
         let into_the_hour = (traces.end.as_second() - 300).rem_euclid(3_600) + 300;
-        for days in 1..=10 {
-            let start = days * 86_400 + into_the_hour;
-            let of_day = u64::try_from(each_hour)?;
-            traces.insert(&spans((start, start - 3_600), of_day, usual, "number % 25 = 7")).await?;
-        }
+        let (start, of_day) = (86_400 + into_the_hour, u64::try_from(each_hour)?);
+        traces.insert(&spans((start, start - 3_600), 10, of_day, usual, "number % 25 = 7")).await?;
         let of_past = u64::try_from((9_000 - since) * each_hour / 3_600)?;
-        traces.insert(&spans((9_000, since), of_past, usual, "number % 25 = 7")).await?;
-        traces.insert(&spans((since, 0), number, milliseconds, is_bad)).await?;
+        traces.insert(&spans((9_000, since), 1, of_past, usual, "number % 25 = 7")).await?;
+        traces.insert(&spans((since, 0), 1, number, milliseconds, is_bad)).await?;
     }
     Ok(traces)
 }
