@@ -8,7 +8,7 @@ use std::time::Instant;
 use catalog::{Aggregate, MetricRule, MetricSpec};
 use detection::rules::Vote;
 use detection::vote::models::Models;
-use detection::vote::{self, Judgement, Level, Peaks, SAMPLES, Samples, season};
+use detection::vote::{self, DAYS_OF_PEAKS, Judgement, Level, Peaks, SAMPLES, Samples, season};
 use detection::{About, CustomerId, Hour, Missing, Reason, Verdict, Window, entity};
 use platform::emf::{NetworkFigures, RunFigures};
 use warehouse::usage::{EntitySamples, EventFigures, MetricSamples};
@@ -187,8 +187,10 @@ impl Past {
         let first = window.end() - length * SAMPLES as i32;
         let hours = Hours::of(spec, &samples.hours, window);
         let season = season::daily(hours.before(Hour::holding(first)), first, length, SAMPLES);
-        let peaks = Peaks::of(&hours.days(Hour::holding(window.start())));
-        Self { values, season, peaks }
+        let today = Hour::holding(window.start());
+        let days =
+            if spec.aggregate.is_among_values() { days(&samples.days, today) } else { hours.days(today) };
+        Self { values, season, peaks: Peaks::of(&days) }
     }
 }
 
@@ -210,11 +212,24 @@ pub(crate) fn values(spec: &MetricSpec, windows: &[(usize, EventFigures)], count
     values
 }
 
-/// The hours before a window: their level in a sample, and its extremes.
+/// The extremes of each day of UTC before that of an hour, oldest first.
+fn days(known: &[(i64, f64, f64)], hour: Hour) -> Vec<(f64, f64)> {
+    let mut days = vec![UNKNOWN; DAYS_OF_PEAKS];
+    for (start, least, most) in known {
+        let ago =
+            jiff::Timestamp::from_second(*start).map(|start| hour.latest_at(0).since(Hour::holding(start)));
+        let place = ago.ok().and_then(|ago| days.len().checked_sub(usize::try_from(ago).ok()? / DAY));
+        if let Some(day) = place.and_then(|place| days.get_mut(place)) {
+            *day = (*least, *most);
+        }
+    }
+    days
+}
+
+/// The level in a sample of the hours before a window.
 struct Hours {
     first: Hour,
     levels: Vec<f64>,
-    extremes: Vec<(f64, f64)>,
 }
 
 const UNKNOWN: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -227,16 +242,12 @@ impl Hours {
         let within_an_hour = (3_600 / window.length().as_secs()).max(1) as f64;
         let is_added_up = matches!(spec.aggregate, Aggregate::Count | Aggregate::Sum);
         let share = if is_added_up { within_an_hour } else { 1.0 };
-        let is_of_values = matches!(spec.aggregate, Aggregate::Avg | Aggregate::Last);
-        let mut all = Self { first, levels: vec![f64::NAN; count], extremes: vec![UNKNOWN; count] };
+        let mut all = Self { first, levels: vec![f64::NAN; count] };
         for (at, figures) in hours {
             let at = jiff::Timestamp::from_second(*at).map(|at| Hour::holding(at).since(first));
             let place = at.ok().and_then(|place| usize::try_from(place).ok()).filter(|place| *place < count);
             let (Some(place), Some(value)) = (place, level(spec, figures)) else { continue };
-            let value = value / share;
-            all.levels[place] = value;
-            // Of other aggregates only the level of the whole hour is known.
-            all.extremes[place] = if is_of_values { (figures.least, figures.most) } else { (value, value) };
+            all.levels[place] = value / share;
         }
         all
     }
@@ -247,12 +258,13 @@ impl Hours {
         &self.levels[..count.min(self.levels.len())]
     }
 
-    /// The extremes of each day of UTC before that of an hour, oldest first.
+    /// The extremes of the levels of each day of UTC before that of an hour, oldest first.
     fn days(&self, hour: Hour) -> Vec<(f64, f64)> {
         let until = usize::try_from(hour.latest_at(0).since(self.first)).unwrap_or_default();
-        let whole = &self.extremes[until % DAY..until.min(self.extremes.len())];
-        let of_day = |day: &[(f64, f64)]| {
-            day.iter().fold(UNKNOWN, |(least, most), (low, high)| (least.min(*low), most.max(*high)))
+        let whole = &self.levels[until % DAY..until.min(self.levels.len())];
+        // A minimum with NaN is the other one.
+        let of_day = |day: &[f64]| {
+            day.iter().fold(UNKNOWN, |(least, most), level| (least.min(*level), most.max(*level)))
         };
         whole.chunks(DAY).map(of_day).collect()
     }
@@ -296,7 +308,8 @@ mod tests {
         let windows = (0..SAMPLES).map(|ago| (ago, of_value(if ago == 0 { newest } else { usual(ago) })));
         let noon = Hour::holding(window().start());
         let hours = (1..days * 24).map(|ago| (noon.plus(-ago).start().as_second(), of_value(42.0)));
-        MetricSamples { windows: windows.collect(), hours: hours.collect() }
+        let days = (1..days).map(|ago| (noon.latest_at(0).plus(-24 * ago).start().as_second(), 42.0, 42.0));
+        MetricSamples { windows: windows.collect(), hours: hours.collect(), days: days.collect() }
     }
 
     fn verdict(samples: MetricSamples) -> Option<Verdict> {
@@ -318,7 +331,7 @@ mod tests {
     fn a_peak_of_three_days_is_no_news() {
         let mut of = samples(95.0, 10);
         for day in 1..4 {
-            of.hours[24 * day].1 = of_value(94.0);
+            of.days[day].2 = 94.0;
         }
         assert!(matches!(verdict(of), Some(Verdict::Normal(_))));
     }
@@ -347,6 +360,11 @@ mod tests {
         ];
         let hours = Hours::of(&cpu(), &hours, &window());
         assert_eq!(hours.days(noon).last(), Some(&(3.0, 9.0)));
+        let midnight = noon.latest_at(0);
+        let of = |day: i64| (midnight.plus(-24 * day).start().as_second(), day as f64, 50.0 + day as f64);
+        let days = days(&[of(1), of(28), of(29), of(0), of(3)], noon);
+        let known: Vec<_> = days.iter().enumerate().filter(|(_, day)| **day != UNKNOWN).collect();
+        assert_eq!(known, [(0, &(28.0, 78.0)), (25, &(3.0, 53.0)), (27, &(1.0, 51.0))]);
         assert_eq!(hours.before(noon).len(), season::DAYS * 24);
         assert_eq!(hours.before(noon.plus(-1)).last(), Some(&4.0));
     }

@@ -61,6 +61,11 @@ impl Aggregate {
         !self.is_of_texts() && self != Self::Ratio
     }
 
+    /// Whether the value of a window lies among those of its events. So the smallest and the largest one of them say what it reached.
+    pub fn is_among_values(self) -> bool {
+        matches!(self, Self::Avg | Self::Last)
+    }
+
     /// Whether its `value` is a text.
     pub fn is_of_texts(self) -> bool {
         matches!(self, Self::Distinct | Self::Novel)

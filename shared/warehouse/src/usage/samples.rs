@@ -33,8 +33,12 @@ pub struct EntitySamples {
 pub struct MetricSamples {
     /// Each with how many windows ago it was: 0 is the judged one.
     pub windows: Vec<(usize, EventFigures)>,
-    /// The full hours before the end of the judged window, each with its first instant, in seconds since 1970.
+    /// The full hours before the end of the judged window, each with its first instant, in seconds since 1970. Of a metric whose
+    /// aggregate is among the values, only the hours of the day that the season of the windows needs.
     pub hours: Vec<(i64, EventFigures)>,
+    /// The days of UTC before that of the judged window, each with its first instant, its smallest and its largest value. Only of a
+    /// metric whose aggregate is among the values.
+    pub days: Vec<(i64, f64, f64)>,
 }
 
 #[derive(Row, Deserialize)]
@@ -65,7 +69,7 @@ impl Declaring for CountRow {
 
 impl MetricSamples {
     pub fn is_empty(&self) -> bool {
-        self.windows.is_empty() && self.hours.is_empty()
+        self.windows.is_empty() && self.hours.is_empty() && self.days.is_empty()
     }
 }
 
@@ -155,9 +159,10 @@ impl UsageReader {
             };
             for (place, slot, figures) in row.figures {
                 let Some(of_metric) = samples.metrics.get_mut(usize::from(place)) else { continue };
-                match usize::try_from(slot).ok().filter(|slot| *slot < windows) {
-                    Some(ago) => of_metric.windows.push((ago, figures)),
-                    None => of_metric.hours.push((slot, figures)),
+                match usize::try_from(slot) {
+                    Err(_) => of_metric.days.push((-slot, figures.least, figures.most)),
+                    Ok(ago) if ago < windows => of_metric.windows.push((ago, figures)),
+                    Ok(_) => of_metric.hours.push((slot, figures)),
                 }
             }
             show(samples);

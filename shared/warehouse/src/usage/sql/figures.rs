@@ -3,6 +3,7 @@
 use catalog::{Aggregate, Catalog, MetricSpec, Shard};
 use detection::Window;
 use detection::rules::Rule;
+use detection::vote::season;
 use jiff::SignedDuration;
 
 use super::source::{are_chosen, bucket, of_shard};
@@ -147,9 +148,12 @@ FROM
     ))
 }
 
-/// One row per entity that detectors vote on: the figures of the newest windows of its metrics and of the hours before, each with the
-/// place of its metric. The number of a window is how many windows ago it was. That of an hour is its first instant, in seconds since
-/// 1970. Entities without a window have no row.
+/// One row per entity that detectors vote on: the figures of the newest windows of its metrics and of the hours and days before, each
+/// with the place of its metric. The number of a window is how many windows ago it was. That of an hour is its first instant, in
+/// seconds since 1970, and that of a day its first instant below zero. Entities without a window have no row.
+///
+/// Thirty days have 720 hours. The season of the windows needs few of them, and the peaks of days need no more than the smallest and
+/// the largest value of each day.
 ///
 /// * `samples`: how many windows there are with the judged one.
 /// * `has_hours`: whether the hours are read, too.
@@ -164,8 +168,18 @@ pub(in crate::usage) fn samples(
     let minutes = ruled.minutes.as_ref()?;
     let first = ruled.first(samples);
     let hours = || {
-        let rows = ruled.hours("toInt64(toUnixTimestamp(hour))", &format!("hour < toStartOfHour({END})"));
-        format!("{rows}\n    UNION ALL\n    ")
+        let of_day =
+            season::hours_of_day(window.end() - window.length() * samples as i32, window.length(), samples);
+        let of_day = of_day.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        let (needed, days) = match &ruled.among_values {
+            None => (String::new(), String::new()),
+            Some(metrics) => (
+                format!(" AND (toHour(hour) IN ({of_day}) OR metric NOT IN ({metrics}))"),
+                format!("{}\n    UNION ALL\n    ", ruled.days(metrics)),
+            ),
+        };
+        let until = format!("hour < toStartOfHour({END}){needed}");
+        format!("{}\n    UNION ALL\n    {days}", ruled.hours("toInt64(toUnixTimestamp(hour))", &until))
     };
     let hours = if has_hours { hours() } else { String::new() };
     let minutes = ruled.minutes(minutes, &ruled.windows_ago("minute"), (&first, END));
@@ -182,7 +196,7 @@ FROM
     GROUP BY bucket, customer_id, place, slot
 )
 GROUP BY bucket, customer_id
-HAVING min(slot) < {samples}
+HAVING countIf(slot >= 0 AND slot < {samples}) > 0
 SETTINGS {IN_ORDER}"
     ))
 }
@@ -214,6 +228,8 @@ struct Rows {
     has_last: bool,
     /// The tables, if they hold states of counters.
     counters: Option<Tables>,
+    /// The metrics whose aggregates are among the values, as a list of SQL. Counters have only steps.
+    among_values: Option<String>,
     /// The metrics and their places, as lists of SQL.
     metrics: String,
     places: String,
@@ -234,14 +250,17 @@ impl Rows {
         let (names, keys) = if some_entities { are_chosen(catalog) } else { Default::default() };
         let has = |aggregate| chosen.clone().any(|(_, spec)| spec.aggregate == aggregate);
         let list = |texts: Vec<String>| texts.join(", ");
+        let names_of = |of: &dyn Fn(&MetricSpec) -> bool| -> Vec<String> {
+            chosen.clone().filter(|(_, spec)| of(spec)).map(|(_, spec)| format!("'{}'", spec.name)).collect()
+        };
+        let among_values = names_of(&|spec| spec.aggregate.is_among_values());
+        let counters = catalog.entities().filter(|of| of.counts_steps && of.overflow.is_none());
         Self {
             has_ratio: has(Aggregate::Ratio),
-            counters: catalog
-                .entities()
-                .filter(|of| of.counts_steps && of.overflow.is_none())
-                .map(|_| tables.clone()),
+            among_values: (counters.is_none() && !among_values.is_empty()).then(|| list(among_values)),
+            counters: counters.map(|_| tables.clone()),
             has_last: has(Aggregate::Last),
-            metrics: list(chosen.clone().map(|(_, spec)| format!("'{}'", spec.name)).collect()),
+            metrics: list(names_of(&|_| true)),
             places: list(chosen.map(|(place, _)| place.to_string()).collect()),
             hours: tables.rows,
             minutes: tables.minute_rows.filter(|_| length < 3_600),
@@ -289,6 +308,22 @@ impl Rows {
 
     fn hours(&self, slot: &str, until: &str) -> String {
         self.rows((&self.hours, "hour"), slot, (FROM, until))
+    }
+
+    /// The smallest and the largest values of some metrics in the hours of the days before that of the window.
+    fn days(&self, metrics: &str) -> String {
+        let Self { bucket, metrics: all, places, names, keys, hours, has_ratio, has_last, .. } = self;
+        let needed = [(*has_ratio, ", 0. AS corrections, 0. AS per"), (*has_last, ", newest")];
+        let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
+        format!(
+            "SELECT
+        {bucket} AS bucket, customer_id, toUInt64(0) AS events, 0. AS total, low, peak, toUInt64(0) AS bad,
+        CAST(map(), 'Map(Int16, UInt64)') AS shape{needed},
+        toUInt16(transform(metric, [{all}], [{places}], 0)) AS place,
+        -toInt64(toUnixTimestamp(toStartOfDay(hour, 'UTC'))) AS slot
+    FROM {hours}{names}
+    WHERE hour >= {FROM} AND hour < toStartOfDay(toDateTime(intDiv({{start:Int64}}, 1000), 'UTC')) AND metric IN ({metrics}){keys}"
+        )
     }
 
     fn minutes(&self, table: &str, slot: &str, (since, until): (&str, &str)) -> String {
