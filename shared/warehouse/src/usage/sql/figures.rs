@@ -1,9 +1,9 @@
 //! The figures of entities that rules judge, from the rollup: those of the newest windows, and those of the time before.
 
 use catalog::{Aggregate, Catalog, MetricSpec, Shard};
-use detection::Window;
 use detection::rules::Rule;
 use detection::vote::season;
+use detection::{Histogram, Window};
 use jiff::SignedDuration;
 
 use super::source::{are_chosen, bucket, of_shard};
@@ -205,13 +205,18 @@ SETTINGS {IN_ORDER}"
 fn voted(catalog: &Catalog, window: &Window, shard: Shard, some_entities: bool) -> Option<Rows> {
     let chosen: Vec<_> =
         catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
-    (!chosen.is_empty()).then(|| Rows::of(catalog, chosen.into_iter(), window, shard, some_entities))
+    let has_sizes = chosen.iter().any(|(_, spec)| spec.aggregate.percentile().is_some());
+    (!chosen.is_empty())
+        .then(|| Rows { has_sizes, ..Rows::of(catalog, chosen.into_iter(), window, shard, some_entities) })
 }
 
 /// The days of a slot of [`windows_before`]. `None` for a window within the last hours.
 pub(in crate::usage) fn days_of(slot: i64) -> Option<i64> {
     (slot >= OF_DAYS).then_some(slot - OF_DAYS)
 }
+
+const NEGATIVE: i16 = Histogram::NEGATIVE;
+const NOT_FINITE: i16 = Histogram::NOT_FINITE;
 
 const FROM: &str = "toDateTime(intDiv({from:Int64}, 1000), 'UTC')";
 const END: &str = "toDateTime(intDiv({end:Int64}, 1000), 'UTC')";
@@ -226,6 +231,8 @@ struct Rows {
     length: i64,
     has_ratio: bool,
     has_last: bool,
+    /// Whether a metric needs the sizes of the values. Of others only their number is read, which is much faster.
+    has_sizes: bool,
     /// The tables, if they hold states of counters.
     counters: Option<Tables>,
     /// The metrics whose aggregates are among the values, as a list of SQL. Counters have only steps.
@@ -260,6 +267,7 @@ impl Rows {
             among_values: (counters.is_none() && !among_values.is_empty()).then(|| list(among_values)),
             counters: counters.map(|_| tables.clone()),
             has_last: has(Aggregate::Last),
+            has_sizes: true,
             metrics: list(names_of(&|_| true)),
             places: list(chosen.map(|(place, _)| place.to_string()).collect()),
             hours: tables.rows,
@@ -278,9 +286,16 @@ impl Rows {
         let ratio = format!("sumIf(total + corrections, {condition}) / sumIf(per, {condition})");
         let ratio = or_nan(self.has_ratio, ratio);
         let newest = or_nan(self.has_last, format!("argMaxMergeIf(newest, {condition})"));
+        let shape = if self.has_sizes {
+            format!("sumMapIf(shape, {condition})")
+        } else {
+            format!(
+                "map(toInt16(0), sumIf(usable, {condition}), toInt16({NEGATIVE}), sumIf(negative, {condition}))"
+            )
+        };
         format!(
             "(sumIf(events, {condition}), sumIf(bad, {condition}), sumIf(total, {condition}),
-     minIf(low, {condition}), maxIf(peak, {condition}), sumMapIf(shape, {condition}), {ratio}, {newest})"
+     minIf(low, {condition}), maxIf(peak, {condition}), {shape}, {ratio}, {newest})"
         )
     }
 
@@ -289,6 +304,13 @@ impl Rows {
         let Self { bucket, metrics, places, names, keys, .. } = self;
         let needed = [(self.has_ratio, ", corrections, per"), (self.has_last, ", newest")];
         let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
+        let shape = match self.has_sizes {
+            true => "shape".to_owned(),
+            false => format!(
+                "arraySum(arrayMap((key, events) -> if(key IN ({NEGATIVE}, {NOT_FINITE}), 0, events), mapKeys(shape), mapValues(shape)))
+            AS usable, shape[{NEGATIVE}] AS negative"
+            ),
+        };
         // Only a few slots of counters are needed, and a subquery reads all that it does not leave out itself.
         let of_chosen = format!(" AND metric IN ({metrics}){keys}");
         let steps = self.counters.as_ref().map(|tables| {
@@ -298,7 +320,7 @@ impl Rows {
         let table = steps.as_deref().unwrap_or(table);
         format!(
             "SELECT
-        {bucket} AS bucket, customer_id, events, total, low, peak, bad, shape{needed},
+        {bucket} AS bucket, customer_id, events, total, low, peak, bad, {shape}{needed},
         toUInt16(transform(metric, [{metrics}], [{places}], 0)) AS place,
         {slot} AS slot
     FROM {table}{names}
@@ -312,13 +334,18 @@ impl Rows {
 
     /// The smallest and the largest values of some metrics in the hours of the days before that of the window.
     fn days(&self, metrics: &str) -> String {
-        let Self { bucket, metrics: all, places, names, keys, hours, has_ratio, has_last, .. } = self;
+        let Self { bucket, metrics: all, places, names, keys, hours, has_ratio, has_last, has_sizes, .. } =
+            self;
+        let shape = match has_sizes {
+            true => "CAST(map(), 'Map(Int16, UInt64)') AS shape",
+            false => "toUInt64(0) AS usable, toUInt64(0) AS negative",
+        };
         let needed = [(*has_ratio, ", 0. AS corrections, 0. AS per"), (*has_last, ", newest")];
         let needed: String = needed.into_iter().filter(|(is, _)| *is).map(|(_, columns)| columns).collect();
         format!(
             "SELECT
         {bucket} AS bucket, customer_id, toUInt64(0) AS events, 0. AS total, low, peak, toUInt64(0) AS bad,
-        CAST(map(), 'Map(Int16, UInt64)') AS shape{needed},
+        {shape}{needed},
         toUInt16(transform(metric, [{all}], [{places}], 0)) AS place,
         -toInt64(toUnixTimestamp(toStartOfDay(hour, 'UTC'))) AS slot
     FROM {hours}{names}
