@@ -9,7 +9,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100"
+      version = ">= 5.100, < 7"
     }
   }
 }
@@ -169,7 +169,7 @@ resource "aws_lambda_permission" "trigger" {
 
 # The trigger calls nothing, so its role may only write its log.
 resource "aws_iam_role" "trigger" {
-  name = "${var.name}-token-${data.aws_region.current.name}"
+  name = "${var.name}-token-${data.aws_region.current.id}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -6,7 +6,7 @@ output "terraform_tfvars" {
     api_scopes       = { read = "${local.server}/read", write = "${local.server}/write", admin = "${local.server}/admin" }
     dashboard = {
       client_id = "${aws_cognito_user_pool_client.dashboard.id}"
-      origins   = ["https://${aws_cognito_user_pool_domain.this.domain}.auth.${data.aws_region.current.name}.amazoncognito.com"]
+      origins   = ["https://${aws_cognito_user_pool_domain.this.domain}.auth.${data.aws_region.current.id}.amazoncognito.com"]
     }
   EOT
 }
