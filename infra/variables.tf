@@ -33,21 +33,21 @@ variable "aws_endpoint_url" {
 # ---------------------------------------------------------------------------------------------
 
 variable "detector_package" {
-  description = "Path of the detector's deployment package, relative to the directory that Terraform runs in."
+  description = "Deployment package of the detector."
   type        = string
   default     = "../target/lambda/anomaly-detection/bootstrap.zip"
   nullable    = false
 }
 
 variable "api_package" {
-  description = "Path of the API's deployment package, relative to the directory that Terraform runs in."
+  description = "Deployment package of the API."
   type        = string
   default     = "../target/lambda/anomaly-api/bootstrap.zip"
   nullable    = false
 }
 
 variable "notifier_package" {
-  description = "Path of the notifier's deployment package, relative to the directory that Terraform runs in."
+  description = "Deployment package of the notifier."
   type        = string
   default     = "../target/lambda/anomaly-notifier/bootstrap.zip"
   nullable    = false

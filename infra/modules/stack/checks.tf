@@ -7,7 +7,7 @@ module "checks" {
 
   name         = local.checks_name
   description  = "Checks an event of a source when it is finished"
-  package_path = var.detector_package
+  package      = var.detector_package
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.detector_environment

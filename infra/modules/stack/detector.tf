@@ -3,7 +3,7 @@ module "detector" {
 
   name         = local.detector_name
   description  = "Checks every customer's usage of the last hours against the customer's own past"
-  package_path = var.detector_package
+  package      = var.detector_package
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.detector_environment

@@ -15,7 +15,7 @@ module "sources" {
 
   name         = local.sources_name
   description  = "Checks all entities of a source against their own past"
-  package_path = var.detector_package
+  package      = var.detector_package
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.detector_environment

@@ -51,24 +51,24 @@ variable "aws_endpoint_url" {
 # ---------------------------------------------------------------------------------------------
 
 variable "detector_package" {
-  description = "Path of the detector's deployment package, relative to the directory that Terraform runs in."
+  description = "Deployment package of the detector. One of three: the path of a zip file, relative to the directory that Terraform runs in; an object in a bucket of the stack's region, such as s3://artifacts/meterflow/0.2.0/anomaly-detection.zip; an image in ECR, by its URI. Lambda takes a new object or image only if its name is new. An image is based on Amazon Linux 2023."
   type        = string
   nullable    = false
 
   validation {
     condition     = length(trimspace(var.detector_package)) > 0
-    error_message = "detector_package must be the path of a zip file. `cargo lambda build --release --arm64 --output-format zip -p detector` makes it."
+    error_message = "detector_package must name a package. `cargo lambda build --release --arm64 --output-format zip -p detector` makes a zip file."
   }
 }
 
 variable "api_package" {
-  description = "Path of the API's deployment package, relative to the directory that Terraform runs in."
+  description = "Deployment package of the API. The same three kinds as detector_package. A stack with the API needs it."
   type        = string
   default     = null
 
   validation {
     condition     = var.api_package == null ? true : length(trimspace(var.api_package)) > 0
-    error_message = "api_package must be the path of a zip file. `cargo lambda build --release --arm64 --output-format zip -p api` makes it."
+    error_message = "api_package must name a package. `cargo lambda build --release --arm64 --output-format zip -p api` makes a zip file."
   }
 
   validation {
@@ -78,13 +78,13 @@ variable "api_package" {
 }
 
 variable "notifier_package" {
-  description = "Path of the notifier's deployment package, relative to the directory that Terraform runs in."
+  description = "Deployment package of the notifier. The same three kinds as detector_package."
   type        = string
   nullable    = false
 
   validation {
     condition     = length(trimspace(var.notifier_package)) > 0
-    error_message = "notifier_package must be the path of a zip file. `cargo lambda build --release --arm64 --output-format zip -p notifier` makes it."
+    error_message = "notifier_package must name a package. `cargo lambda build --release --arm64 --output-format zip -p notifier` makes a zip file."
   }
 }
 

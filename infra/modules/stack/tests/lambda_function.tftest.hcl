@@ -7,7 +7,7 @@ mock_provider "aws" {
 variables {
   name               = "meterflow-anomaly-detection"
   description        = "A function under test"
-  package_path       = "versions.tf"
+  package            = "versions.tf"
   architecture       = "arm64"
   memory_mb          = 512
   timeout_seconds    = 300
@@ -217,8 +217,66 @@ run "a_package_that_is_missing_is_refused" {
   }
 
   variables {
-    package_path = "no-such-package.zip"
+    package = "no-such-package.zip"
   }
 
   expect_failures = [aws_lambda_function.this]
+}
+
+run "a_package_may_be_an_object_of_s3" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    package = "s3://artifacts/meterflow/0.2.0/anomaly-detection.zip"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.s3_bucket == "artifacts" && aws_lambda_function.this.s3_key == "meterflow/0.2.0/anomaly-detection.zip"
+    error_message = "Bucket and key must be those of the address."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.image_uri == null && aws_lambda_function.this.handler == "bootstrap"
+    error_message = "An object of S3 is a zip file with a bootstrap."
+  }
+}
+
+run "a_package_may_be_an_image" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    package = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/meterflow/anomaly-detection:0.2.0"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.package
+    error_message = "Lambda must start the image."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.runtime == null && aws_lambda_function.this.handler == null
+    error_message = "An image has no file, no runtime and no handler."
+  }
+}
+
+run "an_object_without_a_key_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    package = "s3://artifacts"
+  }
+
+  expect_failures = [var.package]
 }

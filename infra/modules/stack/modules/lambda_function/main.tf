@@ -12,12 +12,19 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
 
-  # Without the `try` a stack could not be destroyed after the package is deleted.
-  filename         = var.package_path
-  source_code_hash = try(filebase64sha256(var.package_path), null)
-  runtime          = "provided.al2023"
-  handler          = "bootstrap"
-  architectures    = [var.architecture]
+  # Without the `try` a stack could not be destroyed after the package is deleted. A new object of S3 and a new image are
+  # noticed by their names.
+  package_type     = local.is_image ? "Image" : "Zip"
+  filename         = local.is_file ? var.package : null
+  source_code_hash = try(filebase64sha256(var.package), null)
+  s3_bucket        = local.is_object ? split("/", var.package)[2] : null
+  s3_key           = local.is_object ? join("/", slice(split("/", var.package), 3, length(split("/", var.package)))) : null
+  image_uri        = local.is_image ? var.package : null
+
+  # An image says itself what Lambda has to start.
+  runtime       = local.is_image ? null : "provided.al2023"
+  handler       = local.is_image ? null : "bootstrap"
+  architectures = [var.architecture]
 
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
@@ -47,8 +54,8 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
-      condition     = fileexists(var.package_path)
-      error_message = "The deployment package ${var.package_path} does not exist. Build it first (`cargo lambda build --release --output-format zip`), or set its path."
+      condition     = !local.is_file || fileexists(var.package)
+      error_message = "The deployment package ${var.package} does not exist. Build it first (`cargo lambda build --release --output-format zip`), or set its path."
     }
   }
 }
@@ -97,6 +104,10 @@ resource "aws_iam_role_policy" "this" {
 }
 
 locals {
+  is_object = startswith(var.package, "s3://")
+  is_image  = can(regex("^[0-9]{12}\\.dkr\\.ecr\\.", var.package))
+  is_file   = !local.is_object && !local.is_image
+
   in_vpc = length(var.vpc_subnet_ids) > 0
 
   # Built from its name, because the policy must exist before the function.

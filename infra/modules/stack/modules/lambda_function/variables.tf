@@ -15,10 +15,15 @@ variable "description" {
   nullable    = false
 }
 
-variable "package_path" {
-  description = "Path of the zip file with the executable `bootstrap`."
+variable "package" {
+  description = "The program: path of a zip file with the executable `bootstrap`, the same file as s3://BUCKET/KEY, or the URI of an image in ECR."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = !startswith(var.package, "s3://") || can(regex("^s3://[^/]+/[^/].*$", var.package))
+    error_message = "package must name a bucket and a key, such as \"s3://artifacts/meterflow/0.2.0/anomaly-detection.zip\"."
+  }
 }
 
 variable "architecture" {
