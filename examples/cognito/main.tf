@@ -24,6 +24,9 @@ locals {
     write = "Acknowledge, resolve and reopen"
     admin = "See all customers, change settings, start runs"
   }
+
+  issuer = "https://${aws_cognito_user_pool.this.endpoint}"
+  origin = "https://${aws_cognito_user_pool_domain.this.domain}.auth.${data.aws_region.current.id}.amazoncognito.com"
 }
 
 resource "aws_cognito_user_pool" "this" {
