@@ -35,6 +35,10 @@ module "stack" {
   catalog_file                   = var.catalog_file
   catalog_files                  = var.catalog_files
 
+  # Rules of the account
+  permissions_boundary_arn = var.permissions_boundary_arn
+  role_path                = var.role_path
+
   # The API
   api_jwt_issuer                           = var.api_jwt_issuer
   api_jwt_audience                         = var.api_jwt_audience

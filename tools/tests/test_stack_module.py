@@ -16,6 +16,8 @@ WITHOUT_TAGS = {
     "aws_lambda_permission", "aws_sns_topic_policy", "aws_sns_topic_subscription", "terraform_data",
 }
 
+OF_ALL_FUNCTIONS = ("log_retention_days", "permissions_boundary_arn", "role_path", "tags")
+
 
 def folders():
     return [STACK, *(folder for folder in sorted((STACK / "modules").iterdir()) if folder.is_dir())]
@@ -37,11 +39,19 @@ class Resources(unittest.TestCase):
                    if kind not in WITHOUT_TAGS and not re.search(r"^  tags +=  *var\.tags$", body, re.MULTILINE)]
         self.assertEqual(missing, [])
 
-    def test_each_function_hands_the_tags_on(self):
+    def test_each_role_has_the_path_and_the_boundary(self):
+        roles = [body for _, kind, _, body in resources() if kind == "aws_iam_role"]
+        self.assertEqual(len(roles), 2)
+        for body in roles:
+            for argument in ("path", "permissions_boundary"):
+                self.assertRegex(body, rf"(?m)^  {argument} +=  *var\.\w+$")
+
+    def test_each_function_gets_what_holds_for_all(self):
         modules = re.findall(r'^module "(\w+)" \{\n(.*?)^\}', text(STACK), re.MULTILINE | re.DOTALL)
         self.assertEqual(len(modules), 5)
         for name, body in modules:
-            self.assertRegex(body, r"(?m)^  tags +=  *var\.tags$", name)
+            for variable in OF_ALL_FUNCTIONS:
+                self.assertRegex(body, rf"(?m)^  {variable} +=  *var\.{variable}$", name)
 
 
 class Module(unittest.TestCase):

@@ -32,6 +32,7 @@ resource "aws_iam_role" "chat" {
   count = local.has_amazon_q ? 1 : 0
 
   name        = "${local.chat_topic_name}-${local.region}"
+  path        = var.role_path
   description = "What members of the Slack channel may do by ${local.chat_topic_name}: nothing"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -42,7 +43,8 @@ resource "aws_iam_role" "chat" {
     }]
   })
 
-  tags = var.tags
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.tags
 }
 
 resource "aws_sns_topic" "chat" {

@@ -16,11 +16,13 @@ module "checks" {
   reserved_concurrency = var.checks_concurrency
   policy_statements    = concat(local.detector_policy_statements, local.finished_policy_statements)
 
-  log_retention_days     = var.log_retention_days
-  kms_key_arn            = aws_kms_key.this.arn
-  vpc_subnet_ids         = var.vpc_subnet_ids
-  vpc_security_group_ids = var.vpc_security_group_ids
-  tags                   = var.tags
+  log_retention_days       = var.log_retention_days
+  kms_key_arn              = aws_kms_key.this.arn
+  vpc_subnet_ids           = var.vpc_subnet_ids
+  vpc_security_group_ids   = var.vpc_security_group_ids
+  permissions_boundary_arn = var.permissions_boundary_arn
+  role_path                = var.role_path
+  tags                     = var.tags
 }
 
 locals {

@@ -30,9 +30,11 @@ module "notifier" {
     failure_queue_arn         = aws_sqs_queue.notifier_failures.arn
   }
 
-  log_retention_days = var.log_retention_days
-  kms_key_arn        = aws_kms_key.this.arn
-  tags               = var.tags
+  log_retention_days       = var.log_retention_days
+  kms_key_arn              = aws_kms_key.this.arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+  role_path                = var.role_path
+  tags                     = var.tags
 }
 
 locals {

@@ -30,11 +30,13 @@ module "sources" {
     failure_queue_arn         = aws_sqs_queue.detector_failures.arn
   }
 
-  log_retention_days     = var.log_retention_days
-  kms_key_arn            = aws_kms_key.this.arn
-  vpc_subnet_ids         = var.vpc_subnet_ids
-  vpc_security_group_ids = var.vpc_security_group_ids
-  tags                   = var.tags
+  log_retention_days       = var.log_retention_days
+  kms_key_arn              = aws_kms_key.this.arn
+  vpc_subnet_ids           = var.vpc_subnet_ids
+  vpc_security_group_ids   = var.vpc_security_group_ids
+  permissions_boundary_arn = var.permissions_boundary_arn
+  role_path                = var.role_path
+  tags                     = var.tags
 }
 
 resource "aws_cloudwatch_event_rule" "source" {

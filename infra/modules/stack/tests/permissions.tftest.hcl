@@ -463,3 +463,36 @@ run "the_same_secret_twice_is_one_user" {
 
   expect_failures = [check.detector_and_api_have_clickhouse_users_of_their_own]
 }
+
+run "roles_keep_the_rules_of_the_account" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    role_path                = "/services/meterflow/"
+    amazon_q_slack           = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+  }
+
+  assert {
+    condition     = aws_iam_role.chat[0].path == "/services/meterflow/" && aws_iam_role.chat[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The role of Amazon Q must have the path and the boundary."
+  }
+
+  assert {
+    condition = alltrue([
+      for function in [module.detector, module.notifier] : function.settings.role_path == "/services/meterflow/" && function.settings.permissions_boundary_arn == "arn:aws:iam::123456789012:policy/boundary"
+    ])
+    error_message = "The role of each function must have the path and the boundary."
+  }
+}
+
+run "a_name_is_no_boundary_and_a_path_has_slashes" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "boundary"
+    role_path                = "services"
+  }
+
+  expect_failures = [var.permissions_boundary_arn, var.role_path]
+}

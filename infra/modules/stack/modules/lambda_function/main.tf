@@ -84,7 +84,11 @@ resource "aws_cloudwatch_log_group" "this" {
 # Roles are global in an account. The region in the name keeps two regions apart.
 resource "aws_iam_role" "this" {
   name        = "${var.name}-${data.aws_region.current.id}"
+  path        = var.role_path
   description = "Permissions of ${var.name}"
+
+  permissions_boundary = var.permissions_boundary_arn
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

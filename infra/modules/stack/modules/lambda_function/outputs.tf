@@ -27,6 +27,8 @@ output "settings" {
     maximum_event_age_seconds = one(aws_lambda_function_event_invoke_config.this[*].maximum_event_age_in_seconds)
     maximum_retry_attempts    = one(aws_lambda_function_event_invoke_config.this[*].maximum_retry_attempts)
     memory_mb                 = aws_lambda_function.this.memory_size
+    permissions_boundary_arn  = aws_iam_role.this.permissions_boundary
+    role_path                 = aws_iam_role.this.path
     on_failure                = one(aws_lambda_function_event_invoke_config.this[*].destination_config[0].on_failure[0].destination)
     reserved_concurrency      = aws_lambda_function.this.reserved_concurrent_executions
     timeout_seconds           = aws_lambda_function.this.timeout

@@ -137,6 +137,19 @@ variable "vpc_security_group_ids" {
   nullable    = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "ARN of the policy that bounds the permissions of the role; null means none."
+  type        = string
+  default     = null
+}
+
+variable "role_path" {
+  description = "Path of the role in IAM."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags of the function, its role and its log group."
   type        = map(string)
