@@ -17,6 +17,7 @@ module "stack" {
   vpc_security_group_ids = var.vpc_security_group_ids
   log_retention_days     = var.log_retention_days
   log_level              = var.log_level
+  xray_tracing           = var.xray_tracing
   otel_endpoint          = var.otel_endpoint
 
   # The schedule
@@ -49,6 +50,7 @@ module "stack" {
   api_throttling_burst_limit               = var.api_throttling_burst_limit
   api_tenant_requests_per_minute           = var.api_tenant_requests_per_minute
   api_tenant_clickhouse_seconds_per_minute = var.api_tenant_clickhouse_seconds_per_minute
+  api_access_log_class                     = var.api_access_log_class
 
   # The dashboard
   dashboard = var.dashboard
@@ -80,6 +82,7 @@ module "stack" {
   notification_secret_kms_key_arns = var.notification_secret_kms_key_arns
   allow_loopback_channels          = var.allow_loopback_channels
   amazon_q_slack                   = var.amazon_q_slack
+  notifier_reserved_concurrency    = var.notifier_reserved_concurrency
   daily_digest_schedule            = var.daily_digest_schedule
   alert_email_severities           = var.alert_email_severities
   alert_emails                     = var.alert_emails
@@ -88,9 +91,10 @@ module "stack" {
   cloudwatch_dashboard             = var.cloudwatch_dashboard
 
   # Sources with entities, such as executions of workflows
-  sources             = var.sources
-  events_bus          = var.events_bus
-  checks_concurrency  = var.checks_concurrency
-  machine_models      = var.machine_models
-  network_drift_alarm = var.network_drift_alarm
+  sources                      = var.sources
+  events_bus                   = var.events_bus
+  checks_concurrency           = var.checks_concurrency
+  sources_reserved_concurrency = var.sources_reserved_concurrency
+  machine_models               = var.machine_models
+  network_drift_alarm          = var.network_drift_alarm
 }

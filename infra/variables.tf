@@ -89,6 +89,12 @@ variable "log_level" {
   default     = "info"
 }
 
+variable "xray_tracing" {
+  description = "Whether Lambda sends a trace of each invocation to AWS X-Ray."
+  type        = bool
+  default     = false
+}
+
 variable "otel_endpoint" {
   description = "Address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://localhost:4318 for one that runs as a Lambda extension."
   type        = string

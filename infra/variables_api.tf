@@ -36,6 +36,12 @@ variable "api_reserved_concurrency" {
   default     = 20
 }
 
+variable "api_access_log_class" {
+  description = "Class of the log with one line for each request: STANDARD or INFREQUENT_ACCESS, which costs half and has no live tail."
+  type        = string
+  default     = null
+}
+
 variable "api_throttling_rate_limit" {
   description = "Requests per second of all callers together, in the long run."
   type        = number

@@ -62,6 +62,12 @@ variable "amazon_q_slack" {
   default = null
 }
 
+variable "notifier_reserved_concurrency" {
+  description = "Copies of the notifier that may run at once, reserved for it."
+  type        = number
+  default     = -1
+}
+
 variable "daily_digest_schedule" {
   description = "Schedule of the operators' digest of the last 24 hours, as an EventBridge cron expression (UTC)."
   type        = string

@@ -23,6 +23,12 @@ variable "checks_concurrency" {
   default     = 10
 }
 
+variable "sources_reserved_concurrency" {
+  description = "Copies of the function for runs of sources that may run at once, reserved for it."
+  type        = number
+  default     = -1
+}
+
 variable "machine_models" {
   description = "Place in S3 of the trained networks that vote on entities, such as s3://bucket/machines."
   type        = string

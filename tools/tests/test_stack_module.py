@@ -16,7 +16,7 @@ WITHOUT_TAGS = {
     "aws_lambda_permission", "aws_sns_topic_policy", "aws_sns_topic_subscription", "terraform_data",
 }
 
-OF_ALL_FUNCTIONS = ("log_retention_days", "permissions_boundary_arn", "role_path", "tags")
+OF_ALL_FUNCTIONS = ("log_retention_days", "permissions_boundary_arn", "role_path", "tags", "xray_tracing")
 
 
 def folders():

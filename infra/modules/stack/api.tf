@@ -124,6 +124,7 @@ module "api" {
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn
   role_path                = var.role_path
+  xray_tracing             = var.xray_tracing
   tags                     = var.tags
 }
 
@@ -373,6 +374,7 @@ resource "aws_cloudwatch_log_group" "api_access" {
   count = local.has_api ? 1 : 0
 
   name              = "/aws/vendedlogs/${local.api_name}-access"
+  log_group_class   = var.api_access_log_class
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn
 

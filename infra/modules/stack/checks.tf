@@ -22,6 +22,7 @@ module "checks" {
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn
   role_path                = var.role_path
+  xray_tracing             = var.xray_tracing
   tags                     = var.tags
 }
 

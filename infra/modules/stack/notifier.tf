@@ -21,8 +21,9 @@ module "notifier" {
   memory_mb    = 256
   environment  = local.notifier_environment
 
-  timeout_seconds   = 60
-  policy_statements = local.notifier_policy_statements
+  timeout_seconds      = 60
+  reserved_concurrency = var.notifier_reserved_concurrency
+  policy_statements    = local.notifier_policy_statements
 
   asynchronous = {
     maximum_event_age_seconds = 21600
@@ -34,6 +35,7 @@ module "notifier" {
   kms_key_arn              = aws_kms_key.this.arn
   permissions_boundary_arn = var.permissions_boundary_arn
   role_path                = var.role_path
+  xray_tracing             = var.xray_tracing
   tags                     = var.tags
 }
 

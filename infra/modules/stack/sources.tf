@@ -20,9 +20,10 @@ module "sources" {
   memory_mb    = 512
   environment  = local.detector_environment
 
-  # Nothing is reserved, so no source waits for another. Two runs at once record and tell nothing twice.
-  timeout_seconds   = local.detector_timeout_seconds
-  policy_statements = concat(local.detector_policy_statements, local.networks_write_statements)
+  # By default nothing is reserved, so no source waits for another. Two runs at once record and tell nothing twice.
+  timeout_seconds      = local.detector_timeout_seconds
+  reserved_concurrency = var.sources_reserved_concurrency
+  policy_statements    = concat(local.detector_policy_statements, local.networks_write_statements)
 
   asynchronous = {
     maximum_event_age_seconds = 21600
@@ -36,6 +37,7 @@ module "sources" {
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn
   role_path                = var.role_path
+  xray_tracing             = var.xray_tracing
   tags                     = var.tags
 }
 

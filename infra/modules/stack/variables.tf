@@ -166,6 +166,13 @@ variable "log_level" {
   }
 }
 
+variable "xray_tracing" {
+  description = "Whether Lambda sends a trace of each invocation to AWS X-Ray. The trace has the time of start and run. otel_endpoint gives spans of what a request asks of ClickHouse and AWS."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "otel_endpoint" {
   description = "Address of an OpenTelemetry collector that takes OTLP over HTTP, such as http://localhost:4318 for one that runs as a Lambda extension. API and detector send it a span for each request, and for what the request asks of ClickHouse and AWS. Not set: no spans."
   type        = string

@@ -85,6 +85,17 @@ variable "api_reserved_concurrency" {
   }
 }
 
+variable "api_access_log_class" {
+  description = "Class of the log with one line for each request: STANDARD or INFREQUENT_ACCESS, which costs half and has no live tail. Null means STANDARD. A change makes the log anew. The functions' own logs hold the metrics of the alarms, which only STANDARD reads."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.api_access_log_class == null || contains(["STANDARD", "INFREQUENT_ACCESS"], coalesce(var.api_access_log_class, "none"))
+    error_message = "api_access_log_class must be null, STANDARD or INFREQUENT_ACCESS."
+  }
+}
+
 variable "api_throttling_rate_limit" {
   description = "Requests per second of all callers together, in the long run. Requests beyond it get 429."
   type        = number

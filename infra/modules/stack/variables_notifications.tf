@@ -207,6 +207,18 @@ variable "amazon_q_slack" {
   }
 }
 
+variable "notifier_reserved_concurrency" {
+  description = "Copies of the notifier that may run at once, reserved for it. -1 reserves and limits nothing. Alerts beyond it wait for six hours at most."
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.notifier_reserved_concurrency == -1 || (var.notifier_reserved_concurrency >= 1 && floor(var.notifier_reserved_concurrency) == var.notifier_reserved_concurrency)
+    error_message = "notifier_reserved_concurrency must be -1 (no reservation) or a whole number of at least 1."
+  }
+}
+
 variable "daily_digest_schedule" {
   description = "Schedule of the operators' digest of the last 24 hours, as an EventBridge cron expression (UTC). Null means never."
   type        = string

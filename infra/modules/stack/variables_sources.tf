@@ -63,6 +63,18 @@ variable "checks_concurrency" {
   }
 }
 
+variable "sources_reserved_concurrency" {
+  description = "Copies of the function for runs of sources that may run at once, reserved for it. -1 reserves and limits nothing. Each source needs one."
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.sources_reserved_concurrency == -1 || (var.sources_reserved_concurrency >= 1 && floor(var.sources_reserved_concurrency) == var.sources_reserved_concurrency)
+    error_message = "sources_reserved_concurrency must be -1 (no reservation) or a whole number of at least 1."
+  }
+}
+
 variable "machine_models" {
   description = "Place in S3 of the trained networks that vote on entities, such as s3://bucket/machines. The bucket exists already, is in the region of the stack, and is encrypted by S3's own keys. Runs read the greatest version there. Null means that no networks vote."
   type        = string

@@ -280,3 +280,40 @@ run "an_object_without_a_key_is_refused" {
 
   expect_failures = [var.package]
 }
+
+run "traces_are_sent_only_if_they_are_asked_for" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "PassThrough"
+    error_message = "A function without traces must not trace."
+  }
+}
+
+run "a_function_with_traces_may_send_them" {
+  command = apply
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    xray_tracing = true
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active"
+    error_message = "Lambda must trace each invocation."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(output.role_policy).Statement : statement.Action if statement.Sid == "SendTraces"] == [
+      ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    ]
+    error_message = "The role must admit the traces."
+  }
+}

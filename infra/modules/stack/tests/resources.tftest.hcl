@@ -452,3 +452,45 @@ run "warnings_go_to_the_addresses_that_want_them" {
     error_message = "Operators must get all that is published to them."
   }
 }
+
+run "each_function_may_have_a_reservation_and_traces" {
+  command = plan
+
+  variables {
+    sources                       = { executions = {} }
+    notifier_reserved_concurrency = 5
+    sources_reserved_concurrency  = 3
+    xray_tracing                  = true
+    api_jwt_issuer                = "https://tokens.example.com"
+    api_jwt_audience              = ["anomaly-api"]
+    api_package                   = "versions.tf"
+    api_access_log_class          = "INFREQUENT_ACCESS"
+  }
+
+  assert {
+    condition     = module.notifier.settings.reserved_concurrency == 5 && module.sources[0].settings.reserved_concurrency == 3
+    error_message = "The reservations must be those given."
+  }
+
+  assert {
+    condition     = alltrue([for function in [module.api[0], module.checks[0], module.detector, module.notifier, module.sources[0]] : function.settings.tracing_mode == "Active"])
+    error_message = "All functions must trace."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.api_access[0].log_group_class == "INFREQUENT_ACCESS"
+    error_message = "The access log must have the class that is given."
+  }
+}
+
+run "reservations_of_nothing_and_unknown_classes_are_refused" {
+  command = plan
+
+  variables {
+    notifier_reserved_concurrency = 0
+    sources_reserved_concurrency  = 1.5
+    api_access_log_class          = "DELIVERY"
+  }
+
+  expect_failures = [var.notifier_reserved_concurrency, var.sources_reserved_concurrency, var.api_access_log_class]
+}

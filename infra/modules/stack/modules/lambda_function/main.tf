@@ -34,6 +34,11 @@ resource "aws_lambda_function" "this" {
     variables = var.environment
   }
 
+  # Without a mode of its own, a function would keep the one that it had.
+  tracing_config {
+    mode = var.xray_tracing ? "Active" : "PassThrough"
+  }
+
   dynamic "vpc_config" {
     for_each = local.in_vpc ? [1] : []
 
@@ -149,6 +154,15 @@ locals {
           Action   = ["sqs:SendMessage"]
           Resource = [asynchronous.failure_queue_arn]
         }
+      ],
+      [
+        for statement in [{
+          # X-Ray has no resource level for these two.
+          Sid      = "SendTraces"
+          Effect   = "Allow"
+          Action   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+          Resource = ["*"]
+        }] : statement if var.xray_tracing
       ],
       [for statement in local.vpc_statements : statement if local.in_vpc],
     )

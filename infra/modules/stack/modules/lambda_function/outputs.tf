@@ -32,6 +32,7 @@ output "settings" {
     on_failure                = one(aws_lambda_function_event_invoke_config.this[*].destination_config[0].on_failure[0].destination)
     reserved_concurrency      = aws_lambda_function.this.reserved_concurrent_executions
     timeout_seconds           = aws_lambda_function.this.timeout
+    tracing_mode              = aws_lambda_function.this.tracing_config[0].mode
     vpc_security_group_ids    = flatten([for network in aws_lambda_function.this.vpc_config : network.security_group_ids])
     vpc_subnet_ids            = flatten([for network in aws_lambda_function.this.vpc_config : network.subnet_ids])
   }

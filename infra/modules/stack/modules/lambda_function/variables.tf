@@ -150,6 +150,13 @@ variable "role_path" {
   nullable    = false
 }
 
+variable "xray_tracing" {
+  description = "Whether Lambda sends a trace of each invocation to AWS X-Ray."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags of the function, its role and its log group."
   type        = map(string)
