@@ -38,6 +38,7 @@ module "stack" {
 
   # Rules of the account
   permissions_boundary_arn = var.permissions_boundary_arn
+  kms_key                  = var.kms_key
   role_path                = var.role_path
 
   # The API

@@ -78,6 +78,11 @@ output "kms_key_arn" {
   value       = module.stack.kms_key_arn
 }
 
+output "kms_key_policy_statements" {
+  description = "Statements, as JSON, that the policy of a key of yours needs (kms_key). They name resources of this stack by patterns, and depend on none of them."
+  value       = module.stack.kms_key_policy_statements
+}
+
 output "notifier_function_name" {
   description = "Name of the notifier function."
   value       = module.stack.notifier_function_name

@@ -13,3 +13,11 @@ variable "role_path" {
   type        = string
   default     = "/"
 }
+
+variable "kms_key" {
+  description = "Key of yours that encrypts table, topics, queues and logs."
+  type = object({
+    arn = string
+  })
+  default = null
+}

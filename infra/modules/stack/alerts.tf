@@ -2,14 +2,14 @@
 resource "aws_sns_topic" "alerts" {
   name              = local.alert_topic_name
   display_name      = "MeterFlow anomaly alerts"
-  kms_master_key_id = aws_kms_key.this.arn
+  kms_master_key_id = local.kms_key_arn
   tags              = var.tags
 }
 
 resource "aws_sns_topic" "ops" {
   name              = local.ops_topic_name
   display_name      = "MeterFlow operations"
-  kms_master_key_id = aws_kms_key.this.arn
+  kms_master_key_id = local.kms_key_arn
   tags              = var.tags
 }
 

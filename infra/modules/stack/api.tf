@@ -119,7 +119,7 @@ module "api" {
   policy_statements    = local.api_policy_statements
 
   log_retention_days       = var.log_retention_days
-  kms_key_arn              = aws_kms_key.this.arn
+  kms_key_arn              = local.kms_key_arn
   vpc_subnet_ids           = var.vpc_subnet_ids
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -376,7 +376,7 @@ resource "aws_cloudwatch_log_group" "api_access" {
   name              = "/aws/vendedlogs/${local.api_name}-access"
   log_group_class   = var.api_access_log_class
   retention_in_days = var.log_retention_days
-  kms_key_id        = aws_kms_key.this.arn
+  kms_key_id        = local.kms_key_arn
 
   tags = var.tags
 }

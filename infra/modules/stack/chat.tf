@@ -52,7 +52,7 @@ resource "aws_sns_topic" "chat" {
 
   name              = local.chat_topic_name
   display_name      = "MeterFlow alerts in chat"
-  kms_master_key_id = aws_kms_key.this.arn
+  kms_master_key_id = local.kms_key_arn
 
   tags = var.tags
 }

@@ -17,7 +17,7 @@ module "checks" {
   policy_statements    = concat(local.detector_policy_statements, local.finished_policy_statements)
 
   log_retention_days       = var.log_retention_days
-  kms_key_arn              = aws_kms_key.this.arn
+  kms_key_arn              = local.kms_key_arn
   vpc_subnet_ids           = var.vpc_subnet_ids
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -120,7 +120,7 @@ resource "aws_sqs_queue" "finished" {
   count = local.has_sources ? 1 : 0
 
   name              = local.finished_name
-  kms_master_key_id = aws_kms_key.this.arn
+  kms_master_key_id = local.kms_key_arn
 
   # AWS asks for six times the function's limit, so that a copy that is held back does not meet a second one.
   visibility_timeout_seconds = 6 * local.checks_timeout_seconds
@@ -159,7 +159,7 @@ resource "aws_sqs_queue" "finished_dead_letters" {
 
   name                      = local.finished_dead_letter_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  kms_master_key_id         = aws_kms_key.this.arn
+  kms_master_key_id         = local.kms_key_arn
 
   policy = jsonencode({
     Version = "2012-10-17"

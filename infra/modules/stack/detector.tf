@@ -21,7 +21,7 @@ module "detector" {
   }
 
   log_retention_days       = var.log_retention_days
-  kms_key_arn              = aws_kms_key.this.arn
+  kms_key_arn              = local.kms_key_arn
   vpc_subnet_ids           = var.vpc_subnet_ids
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn
@@ -122,7 +122,7 @@ locals {
 resource "aws_sqs_queue" "detector_failures" {
   name                      = local.failure_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  kms_master_key_id         = aws_kms_key.this.arn
+  kms_master_key_id         = local.kms_key_arn
 
   policy = jsonencode({
     Version   = "2012-10-17"

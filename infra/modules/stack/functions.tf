@@ -84,7 +84,7 @@ locals {
       } : function => {
       sid       = "UseKeyThroughServices"
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [aws_kms_key.this.arn]
+      resources = [local.kms_key_arn]
       conditions = {
         StringEquals = {
           "kms:ViaService" = [for service in services : "${service}.${local.region}.${data.aws_partition.current.dns_suffix}"]

@@ -32,7 +32,7 @@ module "notifier" {
   }
 
   log_retention_days       = var.log_retention_days
-  kms_key_arn              = aws_kms_key.this.arn
+  kms_key_arn              = local.kms_key_arn
   permissions_boundary_arn = var.permissions_boundary_arn
   role_path                = var.role_path
   xray_tracing             = var.xray_tracing
@@ -326,7 +326,7 @@ resource "aws_sqs_queue" "channel_failures" {
 
   name                      = "${local.notifier_name}-${each.key}"
   message_retention_seconds = local.queue_retention_seconds
-  kms_master_key_id         = aws_kms_key.this.arn
+  kms_master_key_id         = local.kms_key_arn
 
   policy = jsonencode({
     Version   = "2012-10-17"
@@ -340,7 +340,7 @@ resource "aws_sqs_queue" "channel_failures" {
 resource "aws_sqs_queue" "notifier_failures" {
   name                      = local.notifier_failure_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  kms_master_key_id         = aws_kms_key.this.arn
+  kms_master_key_id         = local.kms_key_arn
 
   policy = jsonencode({
     Version   = "2012-10-17"
@@ -354,7 +354,7 @@ resource "aws_sqs_queue" "notifier_failures" {
 resource "aws_sqs_queue" "notifier_dead_letters" {
   name                      = local.notifier_dead_letter_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  kms_master_key_id         = aws_kms_key.this.arn
+  kms_master_key_id         = local.kms_key_arn
 
   policy = jsonencode({
     Version = "2012-10-17"

@@ -75,7 +75,12 @@ output "finished_dead_letter_queue_url" {
 
 output "kms_key_arn" {
   description = "ARN of the key that encrypts table, topics, queues and logs. Readers and publishers need it too."
-  value       = aws_kms_key.this.arn
+  value       = local.kms_key_arn
+}
+
+output "kms_key_policy_statements" {
+  description = "Statements, as JSON, that the policy of a key of yours needs (kms_key). They name resources of this stack by patterns, and depend on none of them."
+  value       = jsonencode(local.key_policy_statements)
 }
 
 output "notifier_function_name" {

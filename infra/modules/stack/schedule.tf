@@ -58,7 +58,7 @@ resource "aws_lambda_permission" "schedule" {
 resource "aws_sqs_queue" "schedule_dead_letters" {
   name                      = local.schedule_queue_name
   message_retention_seconds = local.queue_retention_seconds
-  kms_master_key_id         = aws_kms_key.this.arn
+  kms_master_key_id         = local.kms_key_arn
 
   policy = jsonencode({
     Version = "2012-10-17"

@@ -32,7 +32,7 @@ module "sources" {
   }
 
   log_retention_days       = var.log_retention_days
-  kms_key_arn              = aws_kms_key.this.arn
+  kms_key_arn              = local.kms_key_arn
   vpc_subnet_ids           = var.vpc_subnet_ids
   vpc_security_group_ids   = var.vpc_security_group_ids
   permissions_boundary_arn = var.permissions_boundary_arn

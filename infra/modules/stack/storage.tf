@@ -105,7 +105,7 @@ resource "aws_dynamodb_table" "anomalies" {
 
   server_side_encryption {
     enabled     = true
-    kms_key_arn = aws_kms_key.this.arn
+    kms_key_arn = local.kms_key_arn
   }
 
   tags = var.tags

@@ -24,3 +24,17 @@ variable "role_path" {
     error_message = "role_path must begin and end with a slash, such as \"/services/meterflow/\"."
   }
 }
+
+# One object: Terraform must know whether there is a key before it knows the ARN.
+variable "kms_key" {
+  description = "Key of yours that encrypts table, topics, queues and logs. arn: ARN of the key in the region of the stack. Its policy must have the statements of the output kms_key_policy_statements. Null means a key of the stack's own."
+  type = object({
+    arn = string
+  })
+  default = null
+
+  validation {
+    condition     = try(can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn)), false) || var.kms_key == null
+    error_message = "kms_key.arn must be the ARN of a key (not of an alias), such as \"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\"."
+  }
+}

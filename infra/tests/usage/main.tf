@@ -1,5 +1,5 @@
-# The module in a configuration of somebody else: none or several stacks, and an issuer of tokens that Terraform makes in
-# the same apply.
+# The module in a configuration of somebody else: none or several stacks, with an issuer of tokens and a key that Terraform
+# makes in the same apply.
 
 terraform {
   required_providers {
@@ -26,6 +26,23 @@ module "stack" {
   alert_emails     = ["pages@example.com"]
   ops_emails       = ["oncall@example.com"]
   tags             = { Stack = each.key }
+}
+
+# The statements depend on no resource of the stack, so the key is made first.
+resource "aws_kms_key" "ours" {
+  policy = jsonencode({ Version = "2012-10-17", Statement = jsondecode(module.with_a_key.kms_key_policy_statements) })
+}
+
+module "with_a_key" {
+  source = "../../modules/stack"
+
+  name_prefix      = "third"
+  detector_package = "versions.tf"
+  notifier_package = "versions.tf"
+  clickhouse_url   = "https://clickhouse.example.com:8443"
+  alert_emails     = ["pages@example.com"]
+  ops_emails       = ["oncall@example.com"]
+  kms_key          = { arn = aws_kms_key.ours.arn }
 }
 
 module "none" {

@@ -374,7 +374,7 @@ run "everything_is_encrypted_with_one_key" {
   }
 
   assert {
-    condition     = aws_kms_key.this.enable_key_rotation
+    condition     = aws_kms_key.this[0].enable_key_rotation
     error_message = "The key must rotate."
   }
 }
@@ -384,7 +384,7 @@ run "key_admits_the_services_that_need_it" {
 
   assert {
     condition = {
-      for statement in jsondecode(aws_kms_key.this.policy).Statement : try(statement.Principal.Service, statement.Principal.AWS) => try(flatten([statement.Action]), [])
+      for statement in jsondecode(aws_kms_key.this[0].policy).Statement : try(statement.Principal.Service, statement.Principal.AWS) => try(flatten([statement.Action]), [])
       } == {
       "arn:aws:iam::123456789012:root"  = ["kms:*"]
       "cloudwatch.amazonaws.com"        = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -397,7 +397,7 @@ run "key_admits_the_services_that_need_it" {
 
   assert {
     condition = alltrue([
-      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      for statement in jsondecode(aws_kms_key.this[0].policy).Statement :
       statement.Condition.StringEquals["aws:SourceAccount"] == "123456789012" if contains(["cloudwatch.amazonaws.com", "sns.amazonaws.com"], try(statement.Principal.Service, ""))
     ])
     error_message = "Alarms and topics of other accounts must not use the key."
@@ -405,7 +405,7 @@ run "key_admits_the_services_that_need_it" {
 
   assert {
     condition = [
-      for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Condition if try(startswith(statement.Principal.Service, "logs."), false)
+      for statement in jsondecode(aws_kms_key.this[0].policy).Statement : statement.Condition if try(startswith(statement.Principal.Service, "logs."), false)
       ] == [{ ArnLike = { "kms:EncryptionContext:aws:logs:arn" = [
         "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-*",
         "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-*",
@@ -415,7 +415,7 @@ run "key_admits_the_services_that_need_it" {
 
   # A condition on the source would make EventBridge lose events silently.
   assert {
-    condition     = alltrue([for statement in jsondecode(aws_kms_key.this.policy).Statement : !can(statement.Condition) if try(statement.Principal.Service, "") == "events.amazonaws.com"])
+    condition     = alltrue([for statement in jsondecode(aws_kms_key.this[0].policy).Statement : !can(statement.Condition) if try(statement.Principal.Service, "") == "events.amazonaws.com"])
     error_message = "EventBridge's use of the key must have no condition."
   }
 }
@@ -495,4 +495,42 @@ run "a_name_is_no_boundary_and_a_path_has_slashes" {
   }
 
   expect_failures = [var.permissions_boundary_arn, var.role_path]
+}
+
+run "a_key_of_the_users_encrypts_everything" {
+  command = apply
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555" }
+  }
+
+  assert {
+    condition     = length(aws_kms_key.this) == 0 && length(aws_kms_alias.this) == 0
+    error_message = "The stack must make no key beside the one that it is given."
+  }
+
+  assert {
+    condition = alltrue([
+      for arn in [aws_dynamodb_table.anomalies.server_side_encryption[0].kms_key_arn, aws_sns_topic.alerts.kms_master_key_id, aws_sqs_queue.detector_failures.kms_master_key_id, output.kms_key_arn] :
+      arn == "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+    ])
+    error_message = "The key of the user must encrypt the table, the topics and the queues."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(output.kms_key_policy_statements) : statement.Sid] == [
+      "AlarmsPublishToOpsTopic", "RulesReachQueueAndTopic", "TopicsDeliverToEncryptedQueues", "LogsOfThisStack",
+    ]
+    error_message = "The output must have what the services need, and not who owns the key."
+  }
+}
+
+run "an_alias_is_no_key" {
+  command = plan
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-central-1:123456789012:alias/meterflow" }
+  }
+
+  expect_failures = [var.kms_key]
 }

@@ -68,7 +68,7 @@ run "every_name_carries_the_prefix" {
           aws_sqs_queue.schedule_dead_letters.name,
           aws_cloudwatch_metric_alarm.table_throttles.alarm_name,
           aws_cloudwatch_metric_alarm.no_customers.alarm_name,
-          trimprefix(aws_kms_alias.this.name, "alias/"),
+          trimprefix(aws_kms_alias.this[0].name, "alias/"),
           trimprefix(output.detector_log_group_name, "/aws/lambda/"),
         ],
         [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
