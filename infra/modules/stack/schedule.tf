@@ -111,3 +111,19 @@ locals {
     Condition = { Bool = { "aws:SecureTransport" = "false" } }
   }
 }
+
+locals {
+  unit_minutes = { minute = 1, minutes = 1, hour = 60, hours = 60, day = 1440, days = 1440 }
+
+  # Null for cron, whose interval may change from run to run.
+  schedule_minutes = one([
+    for part in regexall("^rate\\(([0-9]+) ([a-z]+)\\)$", var.schedule_expression) : tonumber(part[0]) * local.unit_minutes[part[1]]
+  ])
+}
+
+check "a_run_is_due_before_the_alarm_on_missing_runs" {
+  assert {
+    condition     = !var.schedule_enabled || coalesce(local.schedule_minutes, 0) < var.missing_run_alarm_minutes
+    error_message = "The alarm on missing runs goes off between two runs: ${var.schedule_expression} is not shorter than missing_run_alarm_minutes (${var.missing_run_alarm_minutes}). Set a larger number there, or run more often."
+  }
+}

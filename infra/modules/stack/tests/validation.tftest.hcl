@@ -293,7 +293,7 @@ run "values_at_the_edges_are_accepted" {
   variables {
     name_prefix               = "a2345678901234567890123456789z"
     reserved_concurrency      = -1
-    schedule_expression       = "rate(15 minutes)"
+    schedule_expression       = "rate(5 minutes)"
     missing_run_alarm_minutes = 15
     clickhouse_url            = "https://10.0.0.1:8443/proxy"
     clickhouse_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a/b_c+d=e.f@g-h-AbC123"
@@ -425,5 +425,58 @@ run "plain_http_is_accepted_where_it_is_allowed" {
   assert {
     condition     = [for function in [module.detector, module.api[0]] : function.settings.environment.CLICKHOUSE_ALLOW_PLAINTEXT] == ["true", "true"]
     error_message = "Detector and API must be told."
+  }
+
+  # The plan warns of the password.
+  expect_failures = [check.no_password_of_clickhouse_is_sent_unencrypted]
+}
+
+run "plain_http_on_this_machine_is_no_warning" {
+  command = plan
+
+  variables {
+    clickhouse_url             = "http://127.0.0.1:8123"
+    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    clickhouse_allow_plaintext = true
+  }
+}
+
+run "a_name_that_begins_like_this_machine_is_a_warning" {
+  command = plan
+
+  variables {
+    clickhouse_url             = "http://localhost.example.com:8123"
+    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    clickhouse_allow_plaintext = true
+  }
+
+  expect_failures = [check.no_password_of_clickhouse_is_sent_unencrypted]
+}
+
+run "a_schedule_slower_than_its_alarm_is_a_warning" {
+  command = plan
+
+  variables {
+    schedule_expression = "rate(2 hours)"
+  }
+
+  expect_failures = [check.a_run_is_due_before_the_alarm_on_missing_runs]
+}
+
+run "a_slow_schedule_with_a_slower_alarm_is_no_warning" {
+  command = plan
+
+  variables {
+    schedule_expression       = "rate(2 hours)"
+    missing_run_alarm_minutes = 135
+  }
+}
+
+run "a_schedule_that_is_off_is_no_warning" {
+  command = plan
+
+  variables {
+    schedule_expression = "rate(1 day)"
+    schedule_enabled    = false
   }
 }
