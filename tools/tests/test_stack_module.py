@@ -18,6 +18,12 @@ WITHOUT_TAGS = {
 
 OF_ALL_FUNCTIONS = ("log_retention_days", "permissions_boundary_arn", "role_path", "tags", "xray_tracing")
 
+# The arguments that name a resource.
+NAMES = ("name", "alarm_name", "configuration_name", "dashboard_name", "function_name")
+# Parts of another resource. Their names count inside that resource.
+OWNED = {"aws_apigatewayv2_stage", "aws_iam_role_policy", "aws_lambda_function_event_invoke_config", "aws_lambda_permission", "aws_lambda_event_source_mapping"}
+GLOBAL_IN_AN_ACCOUNT = {"aws_chatbot_slack_channel_configuration", "aws_cloudwatch_dashboard", "aws_iam_role"}
+
 
 def folders():
     return [STACK, *(folder for folder in sorted((STACK / "modules").iterdir()) if folder.is_dir())]
@@ -52,6 +58,36 @@ class Resources(unittest.TestCase):
         for name, body in modules:
             for variable in OF_ALL_FUNCTIONS:
                 self.assertRegex(body, rf"(?m)^  {variable} +=  *var\.{variable}$", name)
+
+
+class Names(unittest.TestCase):
+    """Two stacks with two prefixes share no name, nor do two regions with one prefix."""
+
+    def setUp(self):
+        self.locals = dict(re.findall(r'^  +(\w+_names?) += +(.+)$', text(STACK), re.MULTILINE))
+        self.names = [(f"{kind}.{name}", kind, self.resolved(value)) for _, kind, name, body in resources() if kind not in OWNED
+                      for value in re.findall(rf"^  (?:{'|'.join(NAMES)}) += +(.+)$", body, re.MULTILINE)]
+
+    def resolved(self, value: str) -> str:
+        """The value with the texts of the names in it. The name of a function comes from the stack."""
+        for _ in range(4):
+            value = re.sub(r"\blocal\.(\w+_names?)\b", lambda found: self.locals[found.group(1)], value)
+        return value
+
+    def test_each_name_has_the_prefix(self):
+        self.assertGreater(len(self.names), 25)
+        self.assertEqual([name for name in self.names if "var.name_prefix" not in name[2] and "var.name" not in name[2]], [])
+
+    def test_the_name_of_each_function_has_the_prefix(self):
+        modules = re.findall(r'^module "(\w+)" \{\n(.*?)^\}', text(STACK), re.MULTILINE | re.DOTALL)
+        for module, body in modules:
+            self.assertIn("var.name_prefix", self.resolved(re.search(r"^  name += +(.+)$", body, re.MULTILINE).group(1)), module)
+
+    def test_each_name_that_is_global_in_an_account_has_the_region(self):
+        of_regions = {kind: name for name, kind, value in self.names if "local.region" in value or "data.aws_region.current.id" in value}
+        self.assertEqual(set(of_regions), GLOBAL_IN_AN_ACCOUNT)
+        without = [name for name, kind, value in self.names if kind in GLOBAL_IN_AN_ACCOUNT and "region" not in value]
+        self.assertEqual(without, [])
 
 
 class Module(unittest.TestCase):
