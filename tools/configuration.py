@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Writes docs/configuration.md from the variables of Terraform and the environment of the functions in infra/.
+"""Writes docs/configuration.md from the variables of Terraform and the environment of the functions.
+
+The module in infra/modules/stack has the descriptions. The defaults are those of infra/.
 
     configuration.py            writes docs/configuration.md
     configuration.py --check    fails if docs/configuration.md is not what would be written
@@ -17,16 +19,19 @@ import hcl2
 
 ROOT = Path(__file__).resolve().parents[1]
 INFRA = ROOT / "infra"
+STACK = INFRA / "modules" / "stack"
 TARGET = ROOT / "docs" / "configuration.md"
 
 HEAD = """\
-<!-- Made from infra/*.tf by `make docs`. Change the descriptions in infra/variables*.tf, not here. -->
+<!-- Made from infra/modules/stack by `make docs`. Change the descriptions in its variables*.tf, not here. -->
 
 # Configuration
 
 Set these variables in `infra/terraform.tfvars`. `make plan` refuses a wrong value and names the allowed values. The column
 *environment* names the variable that the functions read, for those who run a function without Terraform. A variable without a
 default must be set.
+
+The module `infra/modules/stack` has the same variables, for a configuration of your own: see [terraform.md](terraform.md).
 """
 
 SECTION = re.compile(r"^# -{20,}\n# (.+)\n# -{20,}$", re.MULTILINE)
@@ -37,7 +42,7 @@ def main(arguments: List[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only compare docs/configuration.md with the variables")
     options = parser.parse_args(arguments)
-    text = page(variables(INFRA), environment(INFRA))
+    text = page(variables(STACK), environment(STACK), defaults(INFRA))
     if not options.check:
         TARGET.write_text(text, encoding="utf-8")
         return 0
@@ -47,16 +52,20 @@ def main(arguments: List[str]) -> int:
     return 1
 
 
-def variables(infra: Path) -> str:
+def variables(folder: Path) -> str:
     """The text of all files of variables, the general ones first."""
-    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(infra.glob("variables*.tf")))
+    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob("variables*.tf")))
 
 
-def page(variables: str, names: Dict[str, List[str]]) -> str:
-    """The page for the text of the variables and the environment variables of each Terraform variable."""
+def defaults(folder: Path) -> Dict[str, str]:
+    return {name: default(body) for name, body in blocks(variables(folder))}
+
+
+def page(variables: str, names: Dict[str, List[str]], defaults: Dict[str, str]) -> str:
+    """The page for the text of the variables, with the environment variables and the default of each of them."""
     parts = [HEAD]
     for title, text in sections(variables):
-        rows = [row(name, body, names.get(name, [])) for name, body in blocks(text)]
+        rows = [row(name, body, names.get(name, []), defaults[name]) for name, body in blocks(text)]
         parts.append("\n".join([f"\n## {title}\n", "| variable | default | meaning | environment |", "|---|---|---|---|", *rows, ""]))
     return "".join(parts)
 
@@ -65,7 +74,7 @@ def sections(text: str) -> Iterator[Tuple[str, str]]:
     """The parts of the variables under each title."""
     titles = list(SECTION.finditer(text))
     if not titles:
-        raise SystemExit("infra/variables*.tf have no section titles (a title between two lines of hyphens)")
+        raise SystemExit("the files variables*.tf have no section titles (a title between two lines of hyphens)")
     for title, following in zip(titles, [*titles[1:], None]):
         yield title.group(1), text[title.end():following.start() if following else len(text)]
 
@@ -76,8 +85,8 @@ def blocks(text: str) -> Iterator[Tuple[str, Dict[str, object]]]:
             yield plain(name), body
 
 
-def row(name: str, body: Dict[str, object], names: List[str]) -> str:
-    cells = [f"`{name}`", default(body), plain(body["description"]), ", ".join(f"`{each}`" for each in names)]
+def row(name: str, body: Dict[str, object], names: List[str], default: str) -> str:
+    cells = [f"`{name}`", default, plain(body["description"]), ", ".join(f"`{each}`" for each in names)]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -99,11 +108,11 @@ def default(body: Dict[str, object]) -> str:
     return f"`{value}`"
 
 
-def environment(infra: Path) -> Dict[str, List[str]]:
+def environment(folder: Path) -> Dict[str, List[str]]:
     """The environment variables of the functions that hold the value of each Terraform variable."""
     names: Dict[str, List[str]] = {}
     line = re.compile(r"^\s+([A-Z][A-Z0-9_]+)\s*=\s*(.+)$", re.MULTILINE)
-    for file in sorted(infra.glob("*.tf")):
+    for file in sorted(folder.glob("*.tf")):
         for match in line.finditer(file.read_text(encoding="utf-8")):
             for variable in REFERENCE.findall(match.group(2)):
                 known = names.setdefault(variable, [])

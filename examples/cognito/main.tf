@@ -9,7 +9,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100"
+      version = ">= 5.100, < 7"
     }
   }
 }
@@ -24,6 +24,9 @@ locals {
     write = "Acknowledge, resolve and reopen"
     admin = "See all customers, change settings, start runs"
   }
+
+  issuer = "https://${aws_cognito_user_pool.this.endpoint}"
+  origin = "https://${aws_cognito_user_pool_domain.this.domain}.auth.${data.aws_region.current.id}.amazoncognito.com"
 }
 
 resource "aws_cognito_user_pool" "this" {
@@ -169,7 +172,7 @@ resource "aws_lambda_permission" "trigger" {
 
 # The trigger calls nothing, so its role may only write its log.
 resource "aws_iam_role" "trigger" {
-  name = "${var.name}-token-${data.aws_region.current.name}"
+  name = "${var.name}-token-${data.aws_region.current.id}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -8,7 +8,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100"
+      version = ">= 5.100, < 7"
     }
   }
 }
@@ -118,7 +118,7 @@ resource "aws_iam_role_policy" "this" {
     Statement = [{
       Effect   = "Allow"
       Action   = ["apigateway:GET", "apigateway:PATCH"]
-      Resource = [for key in values(var.keys) : "arn:${data.aws_partition.current.partition}:apigateway:${data.aws_region.current.name}::/apikeys/${key}"]
+      Resource = [for key in values(var.keys) : "arn:${data.aws_partition.current.partition}:apigateway:${data.aws_region.current.id}::/apikeys/${key}"]
     }]
   })
 }

@@ -252,7 +252,7 @@ def _clickhouse(environ: Mapping[str, str], http_port: int) -> ClickHouseServer:
 
 
 def _require_harmless_plaintext(url: str, host: str, has_password: bool) -> None:
-    """The rule of clickhouse_url in infra/variables.tf, before anything is built."""
+    """The rule of clickhouse_url in infra/modules/stack/variables.tf, before anything is built."""
     allow = "If the network on the way is yours, set CLICKHOUSE_ALLOW_PLAINTEXT=true."
     if not _is_in(host, PRIVATE):
         raise CloudError(f"CLICKHOUSE_URL is {url}, but plain http is for loopback and private IP addresses only: everybody on "

@@ -33,8 +33,9 @@ INTERRUPTED_SECONDS = 60
 # The provider's version and its checksums on all platforms.
 LOCK = ".terraform.lock.hcl"
 
-# Parts of infra/ that are not part of the configuration, or belong to a deployment of the user.
-LEFT_OUT = ("local", "tests", "clickhouse")
+# Folders of infra/ that are not part of the configuration. The check needs those with tests.
+LEFT_OUT = ("local", "clickhouse", "grafana")
+OF_TESTS = ("tests", "examples")
 
 
 class Terraform:
@@ -64,7 +65,8 @@ class Terraform:
         lock = self.settings.root / "infra" / LOCK
         if lock.is_file():
             shutil.copyfile(lock, self.root / LOCK)
-        files = [file for entry in entries for file in ([entry] if entry.is_file() else sorted(entry.rglob("*")))]
+        files = [file for entry in entries for file in ([entry] if entry.is_file() else sorted(entry.rglob("*")))
+                 if self.with_tests or not set(OF_TESTS) & set(file.relative_to(self.source).parts)]
         if not any(file.suffix == ".tf" for file in files):
             raise CloudError(f"There is no Terraform configuration in {self.source}.")
         return [file for file in files if file.is_file()]
@@ -130,12 +132,12 @@ class Terraform:
         return environ
 
     def _belongs(self, name: str) -> bool:
-        if name == LOCK or (name == "tests" and self.with_tests):
+        if name == LOCK or (name in OF_TESTS and self.with_tests):
             return True
         return not (
             name.startswith((".", "backend", "terraform.tfstate", "terraform.tfvars"))
             or name.endswith((".auto.tfvars", ".auto.tfvars.json"))
-            or name in LEFT_OUT
+            or name in (*LEFT_OUT, *OF_TESTS)
         )
 
     def _share_downloads(self, environ: Dict[str, str]) -> None:

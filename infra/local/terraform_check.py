@@ -7,7 +7,7 @@ import os
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, TextIO
 
 import provider
 import tools
@@ -19,6 +19,8 @@ from terraform import Terraform, own_environment
 # holds this much memory. To get more memory from the system takes longer than to collect garbage.
 MEMORY_LIMIT = "1500MiB"
 
+# The folders with tests, and those that must only be valid. The first one's tests plan the examples in infra/examples.
+TESTED = [Path("infra"), Path("infra") / "modules" / "stack"]
 EXAMPLES = [Path("examples") / name for name in ("cognito", "suspend_key")]
 
 
@@ -26,20 +28,22 @@ def check(settings: Settings, report: Optional[Path] = None) -> None:
     """Fails with the first fault. The report gets the output of `terraform test -json`, line by line."""
     check_format(settings)
     if tools.is_opentofu():
-        raise CloudError("The tests in infra/tests need Terraform: OpenTofu does not know the mocks in a file of their own. "
+        raise CloudError("The tests of infra/ need Terraform: OpenTofu does not know the mocks in a file of their own. "
                          "Install Terraform, or name it: TERRAFORM=terraform")
-    work = Terraform(settings, settings.directory / "terraform-check", with_tests=True)
-    work.stage()
-    work.init(["-backend=false"])
-    environ = work.environment()
-    environ.setdefault("GOGC", "off")
-    environ.setdefault("GOMEMLIMIT", MEMORY_LIMIT)
-    with provider.running(Path(environ["TF_DATA_DIR"]), environ) as address:
-        environ["TF_REATTACH_PROVIDERS"] = address
-        _validate(work, environ)
-        for example in EXAMPLES:
-            _validate_example(settings, example, environ)
-        _test(work, environ, report)
+    with ExitStack() as stack:
+        file = stack.enter_context(report.open("w", encoding="utf-8")) if report else None
+        environ: Dict[str, str] = {}
+        for folder in (*TESTED, *EXAMPLES):
+            work = _staged(settings, folder)
+            if not environ:
+                environ = work.environment()
+                environ.setdefault("GOGC", "off")
+                environ.setdefault("GOMEMLIMIT", MEMORY_LIMIT)
+                environ["TF_REATTACH_PROVIDERS"] = stack.enter_context(provider.running(Path(environ["TF_DATA_DIR"]), environ))
+            own = {**environ, "TF_DATA_DIR": work.environment()["TF_DATA_DIR"]}
+            _validate(work, own)
+            if folder in TESTED:
+                _test(work, own, file)
 
 
 def check_format(settings: Settings) -> None:
@@ -50,12 +54,17 @@ def check_format(settings: Settings) -> None:
         raise CloudError("The Terraform files above are not formatted. Run: make fmt")
 
 
-def _validate_example(settings: Settings, example: Path, environ: Mapping[str, str]) -> None:
-    """By the provider that runs already. Each example has a folder of its own beside that of infra/."""
-    work = Terraform(settings, settings.directory / "terraform-check" / example.name, source=settings.root / example)
+def _staged(settings: Settings, folder: Path) -> Terraform:
+    """The folder with its modules and the provider, in a working folder of its own."""
+    directory = settings.directory / "terraform-check" / folder.name
+    work = Terraform(settings, directory, with_tests=folder in TESTED, source=settings.root / folder)
     work.stage()
+    # The example with Cognito uses examples/cognito.
+    link = directory / "examples"
+    link.unlink(missing_ok=True)
+    link.symlink_to(settings.root / "examples")
     work.init(["-backend=false"])
-    _validate(work, {**environ, "TF_DATA_DIR": work.environment()["TF_DATA_DIR"]})
+    return work
 
 
 def _validate(work: Terraform, environ: Mapping[str, str]) -> None:
@@ -63,19 +72,17 @@ def _validate(work: Terraform, environ: Mapping[str, str]) -> None:
         raise CloudError("`terraform validate` failed; see above.")
 
 
-def _test(work: Terraform, environ: Mapping[str, str], report: Optional[Path]) -> None:
-    with ExitStack() as stack:
-        file = stack.enter_context(report.open("w", encoding="utf-8")) if report else None
-        process = subprocess.Popen([tools.terraform_program(), f"-chdir={work.root}", "test", "-json"], env=environ,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        for line in process.stdout:
-            if file:
-                file.write(line)
-            text = told(json.loads(line))
-            if text:
-                say(text)
-        if process.wait():
-            raise CloudError("`terraform test` failed; see above.")
+def _test(work: Terraform, environ: Mapping[str, str], report: Optional[TextIO]) -> None:
+    process = subprocess.Popen([tools.terraform_program(), f"-chdir={work.root}", "test", "-json"], env=environ,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if report:
+            report.write(line)
+        text = told(json.loads(line))
+        if text:
+            say(text)
+    if process.wait():
+        raise CloudError("`terraform test` failed; see above.")
 
 
 def told(event: Dict[str, object]) -> str:

@@ -117,7 +117,7 @@ async fn a_question_that_clickhouse_cannot_answer_in_its_limits_is_a_503() -> Re
 
 /// A number of the deployed API, from Terraform.
 fn deployed(name: &str) -> Result<String> {
-    let text = include_str!("../../infra/api.tf");
+    let text = include_str!("../../infra/modules/stack/api.tf");
     let line = text.lines().find(|line| line.trim_start().starts_with(name)).context(name.to_owned())?;
     Ok(line.split('=').nth(1).context(name.to_owned())?.trim().to_owned())
 }

@@ -50,13 +50,12 @@ def from_junit(report: Path) -> Counts:
 
 
 def from_terraform(report: Path) -> Counts:
-    """`terraform test -json` writes an object a line; the one of type test_summary has the totals."""
-    for line in report.read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
-        if event.get("type") == "test_summary":
-            summary = event["test_summary"]
-            return Counts(summary["passed"], summary["failed"] + summary["errored"])
-    raise ValueError(f"{report} has no test_summary")
+    """`terraform test -json` writes an object a line; those of type test_summary have the totals, one for each folder."""
+    events = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+    summaries = [event["test_summary"] for event in events if event.get("type") == "test_summary"]
+    if not summaries:
+        raise ValueError(f"{report} has no test_summary")
+    return sum((Counts(summary["passed"], summary["failed"] + summary["errored"]) for summary in summaries), Counts())
 
 
 def slowest(report: Path) -> List[Tuple[float, str]]:

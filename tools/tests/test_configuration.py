@@ -32,20 +32,24 @@ variable "scopes" {
 
 class Configuration(unittest.TestCase):
     def test_every_variable_is_in_the_table_of_its_section(self):
-        text = configuration.page(VARIABLES, {"threshold": ["THRESHOLD"]})
+        text = configuration.page(VARIABLES, {"threshold": ["THRESHOLD"]}, {"threshold": "`4`", "clickhouse_url": "", "scopes": "`[a, b]`"})
         check, api = text.split("## The API")
-        self.assertIn("| `threshold` | `3` | \\|z-score\\| of an anomaly. | `THRESHOLD` |", check)
+        self.assertIn("| `threshold` | `4` | \\|z-score\\| of an anomaly. | `THRESHOLD` |", check)
         self.assertIn("| `clickhouse_url` |  | Address of ClickHouse. |  |", check)
         self.assertIn('| `scopes` | `[a, b]` | Names of the "scopes". |  |', api)
 
     def test_variables_without_sections_are_refused(self):
         with self.assertRaises(SystemExit):
-            configuration.page('variable "a" {\n  description = "b"\n}\n', {})
+            configuration.page('variable "a" {\n  description = "b"\n}\n', {}, {})
 
     def test_the_environment_of_the_functions_is_found_in_terraform(self):
-        names = configuration.environment(configuration.INFRA)
+        names = configuration.environment(configuration.STACK)
         self.assertEqual(names["threshold"], ["THRESHOLD"])
         self.assertIn("CLICKHOUSE_URL", names["clickhouse_url"])
+
+    def test_a_default_is_shown_as_terraform_writes_it(self):
+        bodies = dict(configuration.blocks(VARIABLES))
+        self.assertEqual([configuration.default(bodies[name]) for name in ("threshold", "clickhouse_url", "scopes")], ["`3`", "", "`[a, b]`"])
 
 
 if __name__ == "__main__":

@@ -140,8 +140,8 @@ class Counting(InAFolder):
 
     def test_terraform(self):
         summary = '{"type":"test_summary","test_summary":{"status":"fail","passed":5,"failed":1,"errored":2,"skipped":9}}'
-        report = '{"type":"version"}\n' + summary + "\n"
-        self.assertEqual(self.reporting(report, code=1, format=counts.Format.TERRAFORM), Counts(5, 3))
+        of_a_folder = '{"type":"version"}\n' + summary + "\n"
+        self.assertEqual(self.reporting(of_a_folder * 2, code=1, format=counts.Format.TERRAFORM), Counts(10, 6))
 
     def test_a_runner_that_fails_without_a_failed_test_counts_as_one(self):
         self.assertEqual(self.reporting('<a><testcase name="good"/></a>', code=1), Counts(1, 1))

@@ -6,8 +6,9 @@ from pathlib import Path
 import catalogs
 
 ROOT = Path(__file__).resolve().parents[3]
+STACK = ROOT / "infra" / "modules" / "stack"
 CATALOGS = ROOT / "shared" / "catalog"
-WITH_PRESETS = ROOT / "infra" / "tests" / "with_presets.toml"
+WITH_PRESETS = STACK / "tests" / "with_presets.toml"
 
 
 @unittest.skipUnless(catalogs._parser(), "no library reads TOML here")
@@ -57,6 +58,6 @@ class Large(unittest.TestCase):
 
 class Known(unittest.TestCase):
     def test_terraform_knows_all_presets(self):
-        listed = re.search(r"^  known_presets = \[(.*?)\]", (ROOT / "infra" / "detector.tf").read_text(), re.MULTILINE | re.DOTALL)
+        listed = re.search(r"^  known_presets = \[(.*?)\]", (STACK / "detector.tf").read_text(), re.MULTILINE | re.DOTALL)
         names = {"usage", *(file.stem for file in (CATALOGS / "presets").glob("*.toml"))}
         self.assertEqual(set(re.findall(r'"([a-z0-9_]+)"', listed.group(1))), names)

@@ -7,10 +7,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
-INFRA = Path(__file__).resolve().parents[2]
-GUARD = INFRA / "protection.tf"
+STACK = Path(__file__).resolve().parents[2] / "modules" / "stack"
+GUARD = STACK / "protection.tf"
 
-# The guard of infra/ with a file in the place of all that it guards.
+# The guard of the stack with a file in the place of all that it guards.
 ROOT = """
 variable "name_prefix" { default = "meterflow" }
 variable "deletion_protection" {}
@@ -73,7 +73,7 @@ class Guarded(unittest.TestCase):
     def test_all_of_the_stack_is_guarded(self):
         # A resource that is left out would be destroyed in spite of the refusal.
         made = set()
-        for file in INFRA.glob("*.tf"):
+        for file in STACK.glob("*.tf"):
             text = file.read_text()
             made.update(f"{kind}.{name}" for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', text, re.MULTILINE))
             made.update(f"module.{name}" for name in re.findall(r'^module "(\w+)"', text, re.MULTILINE))

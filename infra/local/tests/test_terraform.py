@@ -29,7 +29,7 @@ class Stage(InAFolder):
     def setUp(self):
         super().setUp()
         for name in ("main.tf", "backend.tf", "terraform.tfvars", "my.auto.tfvars", "terraform.tfstate", "example.tfvars",
-                     ".terraform.lock.hcl", "modules/m/main.tf", "tests/a.tftest.hcl", "local/cloud.py"):
+                     ".terraform.lock.hcl", "modules/m/main.tf", "modules/m/tests/a.tftest.hcl", "tests/a.tftest.hcl", "examples/e/main.tf", "local/cloud.py"):
             file = self.folder / "infra" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
@@ -38,6 +38,7 @@ class Stage(InAFolder):
         names, files = self.stage()
         self.assertEqual(names, [".terraform.lock.hcl", "example.tfvars", "main.tf", "modules"])
         self.assertIn(self.folder / "infra/modules/m/main.tf", files)
+        self.assertNotIn(self.folder / "infra/modules/m/tests/a.tftest.hcl", files)
 
     def test_a_removed_file_disappears(self):
         self.stage()
@@ -52,8 +53,10 @@ class Stage(InAFolder):
         self.stage()
         self.assertEqual(staged.read_text(), "")
 
-    def test_the_tests_belong_to_the_check_only(self):
-        self.assertIn("tests", self.stage(with_tests=True)[0])
+    def test_the_tests_and_the_examples_that_they_plan_belong_to_the_check_only(self):
+        names, files = self.stage(with_tests=True)
+        self.assertEqual(names, [".terraform.lock.hcl", "example.tfvars", "examples", "main.tf", "modules", "tests"])
+        self.assertIn(self.folder / "infra/modules/m/tests/a.tftest.hcl", files)
 
     def test_without_a_configuration_it_says_where_it_looked(self):
         settings_elsewhere = settings.load({}, self.folder / "empty")
@@ -144,7 +147,7 @@ class OpenTofu(InAFolder):
              mock.patch.object(terraform, "_registry_answers", return_value=True):
             work.init()
             self.assertEqual(work.apply({}), {})
-            with self.assertRaisesRegex(CloudError, "tests in infra/tests need Terraform"):
+            with self.assertRaisesRegex(CloudError, "tests of infra/ need Terraform"):
                 terraform_check.check(self.settings)
         calls = [line.split()[1 if line.startswith("-chdir") else 0] for line in called.read_text().splitlines()]
         self.assertEqual([call for call in calls if call != "version"], ["init", "apply", "output", "fmt"])

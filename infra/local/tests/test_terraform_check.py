@@ -51,9 +51,7 @@ class Check(InAFolder):
     SUMMARY = json.dumps({"type": "test_summary", "@message": "Success!", "test_summary": {"passed": 1}})
 
     def check(self, of_test):
-        infra = self.folder / "infra"
-        examples = [self.folder / example for example in terraform_check.EXAMPLES]
-        for folder in (infra, *examples):
+        for folder in (self.folder / name for name in (*terraform_check.TESTED, *terraform_check.EXAMPLES)):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "main.tf").touch()
         script(self.folder / "bin" / "terraform", f"""
@@ -70,10 +68,15 @@ class Check(InAFolder):
     def test_the_tests_reach_the_provider_that_runs_already_and_are_reported(self):
         self.check(f"echo '{self.SUMMARY}'")
         calls = [call for call in (self.folder / "calls").read_text().splitlines() if not call.startswith("version")]
-        self.assertEqual([call.endswith("the address") for call in calls], [False, False, True, False, True, False, True, True])
-        self.assertIn("terraform-check/cognito", calls[4])
-        self.assertIn("terraform-check/suspend_key", calls[6])
-        self.assertEqual(json.loads((self.folder / "report.json").read_text())["type"], "test_summary")
+        made = [(Path(call.split("/root ")[0]).name, call.split("/root ")[1].split()[0], call.endswith("the address"))
+                for call in calls if "/root " in call]
+        self.assertEqual(made, [
+            ("infra", "init", False), ("infra", "validate", True), ("infra", "test", True),
+            ("stack", "init", False), ("stack", "validate", True), ("stack", "test", True),
+            ("cognito", "init", False), ("cognito", "validate", True),
+            ("suspend_key", "init", False), ("suspend_key", "validate", True),
+        ])
+        self.assertEqual((self.folder / "report.json").read_text(), f"{self.SUMMARY}\n" * 2)
 
     def test_a_failed_test_fails_the_check(self):
         with self.assertRaisesRegex(CloudError, "`terraform test` failed"):

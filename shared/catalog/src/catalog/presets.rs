@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_file_names_presets_and_has_metrics_of_its_own() {
-        let own = include_str!("../../../../infra/tests/with_presets.toml");
+        let own = include_str!("../../../../infra/modules/stack/tests/with_presets.toml");
         let catalog = Catalog::parse(own, "my.toml").unwrap();
         let sources: Vec<_> = catalog.all().map(Catalog::name).collect();
         assert_eq!(sources, ["usage", "executions", "execution_nodes"]);

@@ -1,0 +1,338 @@
+# Every alarm says what is wrong and where to look. Silence is an alarm as well: a completed run
+# emits a metric, and the absence of that metric pages.
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = merge(local.alarms, local.missing_run_alarms, local.checks_alarms, local.network_alarms, local.api_alarms, local.notifier_alarms)
+
+  alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
+  period              = each.value.period_seconds
+  evaluation_periods  = each.value.periods
+  datapoints_to_alarm = each.value.periods
+  comparison_operator = each.value.comparison
+  threshold           = each.value.threshold
+  treat_missing_data  = each.value.missing_data
+
+  actions_enabled = each.value.enabled
+  alarm_actions   = [aws_sns_topic.ops.arn]
+  ok_actions      = each.value.tells_recovery ? [aws_sns_topic.ops.arn] : []
+
+  tags = var.tags
+
+  # An alarm cannot publish before the topic admits it.
+  depends_on = [aws_sns_topic_policy.ops]
+}
+
+locals {
+  stack_dimension    = { Stack = var.name_prefix }
+  detector_dimension = { FunctionName = module.detector.function_name }
+
+  # They share the queues of their failures.
+  functions_of_runs = join(" or ", concat([module.detector.function_name], module.sources[*].function_name))
+
+  # Runs are an hour apart, and most metrics exist only in the minutes of a run.
+  # - A state lasts until the next run. Missing data is ignored, so the alarm keeps its state.
+  # - A single event has no end. Missing data counts as good, and no message says that it is over.
+  alarms = {
+    detector-errors = {
+      description    = "A run of ${module.detector.function_name} failed. Lambda repeats it twice. A repeated run loses and doubles nothing. If it keeps failing, see the log group ${module.detector.log_group_name}."
+      namespace      = "AWS/Lambda"
+      metric         = "Errors"
+      dimensions     = local.detector_dimension
+      statistic      = "Sum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    detector-duration = {
+      description    = "A run of ${module.detector.function_name} took more than 4 minutes and is about to hit its limit of ${local.detector_timeout_seconds / 60}. See ClickHouseTime and SeriesChecked in ${local.metrics_namespace} to find the cause: more customers, or a slower ClickHouse."
+      namespace      = "AWS/Lambda"
+      metric         = "Duration"
+      dimensions     = local.detector_dimension
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 240000
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    anomalies-per-hour = {
+      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour. So many at once usually come from metering or import, not from customers. Look at the events first."
+      namespace      = local.metrics_namespace
+      metric         = "AnomaliesFound"
+      dimensions     = local.stack_dimension
+      statistic      = "Sum"
+      period_seconds = 3600
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = var.anomalies_per_hour_alarm
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    oldest-pending-alert = {
+      description    = "An alert has been waiting for more than an hour. It is stored, and each run tries again. Look for refusals and throttling of SNS in the log group ${module.detector.log_group_name}."
+      namespace      = local.metrics_namespace
+      metric         = "OldestPendingAlertAge"
+      dimensions     = local.stack_dimension
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 3600
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+
+    parked-alerts = {
+      description    = "SNS refused an alert for good, and the alert was parked. Nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. Find the incident in the API. Once the cause is gone: meterflow alerts redrive."
+      namespace      = local.metrics_namespace
+      metric         = "AlertsParked"
+      dimensions     = local.stack_dimension
+      statistic      = "Sum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
+    }
+
+    quarantined-series = {
+      description    = "Warning: a run left out usage that cannot be judged: impossible values or customer ids, or metrics that are not in the catalog. The log group ${module.detector.log_group_name} names customer and metric. All other usage was checked."
+      namespace      = local.metrics_namespace
+      metric         = "Quarantined"
+      dimensions     = local.stack_dimension
+      statistic      = "Maximum"
+      period_seconds = local.last_runs_seconds
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+
+    schedule-dead-letters = {
+      description    = "EventBridge could not hand over an event to ${local.functions_of_runs}: that hour was not checked. Remove the cause. Send the event in queue ${aws_sqs_queue.schedule_dead_letters.name} to the function${local.has_sources ? " that its attribute TARGET_ARN names" : ""}. Then delete the event from the queue."
+      namespace      = "AWS/SQS"
+      metric         = "ApproximateNumberOfMessagesVisible"
+      dimensions     = { QueueName = aws_sqs_queue.schedule_dead_letters.name }
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      # SQS stops reporting on a queue that nothing touches for hours, whatever it holds.
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+
+    detector-dead-letters = {
+      description    = "${local.functions_of_runs} failed on an event after all retries: that hour was not checked to its end. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function${local.has_sources ? " that `requestContext` names" : ""}. Then delete the message."
+      namespace      = "AWS/SQS"
+      metric         = "ApproximateNumberOfMessagesVisible"
+      dimensions     = { QueueName = aws_sqs_queue.detector_failures.name }
+      statistic      = "Maximum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "ignore"
+      enabled        = true
+      tells_recovery = true
+    }
+  }
+
+  # The runs of all shards end minutes apart. So a sum over all shards needs a period in which each shard
+  # has ended a run.
+  last_runs_seconds = var.detector_shards == 1 ? 300 : var.missing_run_alarm_minutes * 60
+
+  # Each shard has an alarm of its own, which names the shard. A count of all runs cannot tell a silent
+  # shard from runs that end on two sides of a period's edge.
+  missing_run_alarms = {
+    for shard in range(var.detector_shards) : var.detector_shards == 1 ? "no-completed-run" : "no-completed-run-${shard}" => {
+      description    = "No run${var.detector_shards == 1 ? "" : " of shard ${shard}"} has completed for ${var.missing_run_alarm_minutes} minutes. See the alarms on errors and queues, the rule ${local.schedule_rule_names[floor(shard / local.targets_per_rule)]} and the log group ${module.detector.log_group_name}."
+      namespace      = local.metrics_namespace
+      metric         = var.detector_shards == 1 ? "RunCompleted" : "ShardCompleted"
+      dimensions     = merge(local.stack_dimension, var.detector_shards == 1 ? {} : { Shard = "${shard}-of-${var.detector_shards}" })
+      statistic      = "Sum"
+      period_seconds = 900
+      periods        = var.missing_run_alarm_minutes / 15
+      comparison     = "LessThanThreshold"
+      threshold      = 1
+      missing_data   = "breaching"
+      enabled        = var.schedule_enabled
+      tells_recovery = true
+    }
+  }
+
+  api_alarms = merge([
+    for api in aws_apigatewayv2_api.this : {
+      api-errors = {
+        description    = "${api.name} answered a request with 5xx. 503 means that ClickHouse or DynamoDB could not be reached, or that all copies of the function were busy (api_reserved_concurrency). Anything else is a fault. Find the request's id in the log group ${module.api[0].log_group_name}. Requests that never reached the function are only in ${aws_cloudwatch_log_group.api_access[0].name}, with the gateway's reason."
+        namespace      = "AWS/ApiGateway"
+        metric         = "5xx"
+        dimensions     = { ApiId = api.id }
+        statistic      = "Sum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+
+      # One slow answer in a quiet hour is the whole of p99, so it takes three periods in a row.
+      api-latency = {
+        description    = "For 15 minutes the slowest answers of ${api.name} (p99) have taken more than 5 seconds. The log group ${aws_cloudwatch_log_group.api_access[0].name} names the routes. For routes that read usage, see how busy ClickHouse is."
+        namespace      = "AWS/ApiGateway"
+        metric         = "Latency"
+        dimensions     = { ApiId = api.id }
+        statistic      = "p99"
+        period_seconds = 300
+        periods        = 3
+        comparison     = "GreaterThanThreshold"
+        threshold      = 5000
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+    }
+  ]...)
+}
+
+# A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the
+# table. So all ten counters are summed, as many as an alarm takes. The reads of the indexes by entity and by execution are
+# not among them: a list that is throttled answers 503 and delays no run. A counter exists only while something is throttled, and an
+# alarm on DynamoDB metrics keeps its state on missing data. FILL gives the zeros.
+resource "aws_cloudwatch_metric_alarm" "table_throttles" {
+  alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
+  alarm_description   = "DynamoDB throttled ${aws_dynamodb_table.anomalies.name} or one of its indexes. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  datapoints_to_alarm = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.ops.arn]
+
+  metric_query {
+    id          = "throttles"
+    label       = "Throttled reads and writes"
+    expression  = "SUM(FILL(METRICS(), 0))"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.throttle_metrics
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/DynamoDB"
+        metric_name = metric_query.value.metric
+        dimensions  = metric_query.value.dimensions
+        stat        = "Sum"
+        period      = 300
+      }
+    }
+  }
+
+  tags = var.tags
+
+  depends_on = [aws_sns_topic_policy.ops]
+}
+
+locals {
+  throttle_sources = {
+    table     = { TableName = aws_dynamodb_table.anomalies.name }
+    severity  = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name }
+    pending   = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.pending_index_name }
+    incidents = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.incidents_index_name }
+  }
+
+  throttle_sources_of_writes = {
+    entities   = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.entity_index_name }
+    executions = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.execution_index_name }
+  }
+
+  throttle_metrics = merge(
+    {
+      for source, dimensions in local.throttle_sources :
+      "${source}_reads" => { metric = "ReadThrottleEvents", dimensions = dimensions }
+    },
+    {
+      for source, dimensions in merge(local.throttle_sources, local.throttle_sources_of_writes) :
+      "${source}_writes" => { metric = "WriteThrottleEvents", dimensions = dimensions }
+    },
+  )
+}
+
+# A whole run without a single customer means an empty or wrong database. With few customers one shard
+# may have none, so the alarm looks at all shards. Dry runs and runs of chosen customers emit no
+# RunCompleted, so they cannot raise the alarm.
+resource "aws_cloudwatch_metric_alarm" "no_customers" {
+  alarm_name          = "${var.name_prefix}-anomaly-no-customers"
+  alarm_description   = "A run completed without a single customer. Check that ${var.clickhouse_database} on ${var.clickhouse_url} still receives events and that the views feed the rollup (meterflow doctor)."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  datapoints_to_alarm = 1
+  treat_missing_data  = "ignore"
+  alarm_actions       = [aws_sns_topic.ops.arn]
+  ok_actions          = [aws_sns_topic.ops.arn]
+
+  metric_query {
+    id          = "empty_runs"
+    label       = "Completed runs without customers"
+    expression  = "IF(completed > 0 AND customers < 1, 1, 0)"
+    return_data = true
+  }
+
+  metric_query {
+    id = "completed"
+
+    metric {
+      namespace   = local.metrics_namespace
+      metric_name = "RunCompleted"
+      dimensions  = local.stack_dimension
+      stat        = "Sum"
+      period      = local.last_runs_seconds
+    }
+  }
+
+  metric_query {
+    id = "customers"
+
+    metric {
+      namespace   = local.metrics_namespace
+      metric_name = "CustomersChecked"
+      dimensions  = local.stack_dimension
+      stat        = "Maximum"
+      period      = local.last_runs_seconds
+    }
+  }
+
+  tags = var.tags
+
+  depends_on = [aws_sns_topic_policy.ops]
+}

@@ -1,0 +1,158 @@
+output "detector_function_name" {
+  description = "Name of the detector function, for `aws lambda invoke`."
+  value       = module.detector.function_name
+}
+
+output "detector_function_arn" {
+  description = "ARN of the detector function."
+  value       = module.detector.function_arn
+}
+
+output "detector_log_group_name" {
+  description = "Log group of the detector, for `aws logs tail`."
+  value       = module.detector.log_group_name
+}
+
+output "anomalies_table_name" {
+  description = "Name of the DynamoDB table that holds the anomalies."
+  value       = aws_dynamodb_table.anomalies.name
+}
+
+output "alert_topic_arn" {
+  description = "ARN of the SNS topic that carries the alerts."
+  value       = aws_sns_topic.alerts.arn
+}
+
+output "ops_topic_arn" {
+  description = "ARN of the SNS topic that carries the alarms on the system itself."
+  value       = aws_sns_topic.ops.arn
+}
+
+output "schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the detector; with 8 shards the first of two."
+  value       = aws_cloudwatch_event_rule.schedule[0].name
+}
+
+output "schedule_dead_letter_queue_url" {
+  description = "URL of the queue of events that EventBridge could not hand over to the detector."
+  value       = aws_sqs_queue.schedule_dead_letters.url
+}
+
+output "detector_failure_queue_url" {
+  description = "URL of the queue of events that the detector failed on after all retries."
+  value       = aws_sqs_queue.detector_failures.url
+}
+
+output "checks_function_name" {
+  description = "Name of the function that judges finished events. Null in a stack without sources, like the next five outputs."
+  value       = one(module.checks[*].function_name)
+}
+
+output "checks_log_group_name" {
+  description = "Log group of the function that judges finished events, for `aws logs tail`."
+  value       = one(module.checks[*].log_group_name)
+}
+
+output "sources_function_name" {
+  description = "Name of the function that runs for the sources."
+  value       = one(module.sources[*].function_name)
+}
+
+output "sources_log_group_name" {
+  description = "Log group of the function that runs for the sources, for `aws logs tail`."
+  value       = one(module.sources[*].log_group_name)
+}
+
+output "finished_queue_url" {
+  description = "URL of the queue of finished events."
+  value       = one(aws_sqs_queue.finished[*].url)
+}
+
+output "finished_dead_letter_queue_url" {
+  description = "URL of the queue of finished events that could not be judged."
+  value       = one(aws_sqs_queue.finished_dead_letters[*].url)
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key that encrypts table, topics, queues and logs. Readers and publishers need it too."
+  value       = local.kms_key_arn
+}
+
+output "kms_key_policy_statements" {
+  description = "Statements, as JSON, that the policy of a key of yours needs (kms_key). They name resources of this stack by patterns, and depend on none of them."
+  value       = jsonencode(local.key_policy_statements)
+}
+
+output "notifier_function_name" {
+  description = "Name of the notifier function."
+  value       = module.notifier.function_name
+}
+
+output "notifier_log_group_name" {
+  description = "Log group of the notifier, for `aws logs tail`."
+  value       = module.notifier.log_group_name
+}
+
+output "notifier_config_parameter_name" {
+  description = "Name of the parameter that holds the notifier's channels and routes."
+  value       = aws_ssm_parameter.notifier.name
+}
+
+output "recipients" {
+  description = "The receivers: the notifier's channels by name, and the addresses that get pages and alarms."
+  value = {
+    channels     = local.channel_names
+    alert_emails = var.alert_emails
+    ops_emails   = var.ops_emails
+  }
+}
+
+output "channel_failure_queue_urls" {
+  description = "URL of the queue of undelivered messages of each channel, by the channel's name."
+  value       = { for name, queue in aws_sqs_queue.channel_failures : name => queue.url }
+}
+
+output "notifier_failure_queue_url" {
+  description = "URL of the queue of events that the notifier failed on after all retries."
+  value       = aws_sqs_queue.notifier_failures.url
+}
+
+output "notifier_dead_letter_queue_url" {
+  description = "URL of the queue of alerts and digests that could not be handed over to the notifier."
+  value       = aws_sqs_queue.notifier_dead_letters.url
+}
+
+output "chat_topic_arn" {
+  description = "ARN of the SNS topic that Amazon Q takes to Slack. Null without amazon_q_slack."
+  value       = one(aws_sns_topic.chat[*].arn)
+}
+
+output "api_endpoint" {
+  description = "Address of the API, without a slash at the end. Null in a stack without the API, like the outputs below."
+  value       = one(aws_apigatewayv2_api.this[*].api_endpoint)
+}
+
+output "dashboard_url" {
+  description = "Address of the dashboard. Null in a stack without the dashboard."
+  value       = local.dashboard_address
+}
+
+output "api_id" {
+  description = "Id of the HTTP API, the first part of its host name."
+  value       = one(aws_apigatewayv2_api.this[*].id)
+}
+
+output "api_function_name" {
+  description = "Name of the API's function."
+  value       = one(module.api[*].function_name)
+}
+
+output "api_log_group_name" {
+  description = "Log group of the API's function, for `aws logs tail`."
+  value       = one(module.api[*].log_group_name)
+}
+
+output "api_access_log_group_name" {
+  description = "Log group with one line for each request to the API, also for those that never reach the function."
+  value       = one(aws_cloudwatch_log_group.api_access[*].name)
+}

@@ -1,0 +1,507 @@
+# The API: which routes it has, who gets through to them, and what a stack without an issuer lacks.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = module.api[0].aws_lambda_function.this
+  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
+}
+
+override_resource {
+  target = aws_sns_topic.alerts
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_authorizer.this
+  values = { id = "tokens" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_integration.this
+  values = { id = "function" }
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.api_access
+  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access" }
+}
+
+variables {
+  detector_package = "versions.tf"
+  notifier_package = "versions.tf"
+  api_package      = "versions.tf"
+  clickhouse_url   = "https://clickhouse.example.com:8443"
+  api_jwt_issuer   = "https://tokens.example.com"
+  api_jwt_audience = ["meterflow"]
+
+  # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
+  alert_emails = ["pages@example.com"]
+  ops_emails   = ["oncall@example.com"]
+
+  # What a run applies is destroyed at the end.
+  deletion_protection = false
+}
+
+run "every_route_asks_for_its_scope" {
+  command = plan
+
+  assert {
+    condition = {
+      for route in aws_apigatewayv2_route.this :
+      route.route_key => trimspace("${route.authorization_type} ${join(" ", coalesce(route.authorization_scopes, []))}")
+      } == {
+      "GET /health"                                                       = "NONE"
+      "GET /openapi.json"                                                 = "NONE"
+      "GET /"                                                             = "NONE"
+      "GET /assets/{file}"                                                = "NONE"
+      "GET /dashboard.json"                                               = "NONE"
+      "GET /v1/anomalies"                                                 = "JWT anomalies:read"
+      "GET /v1/anomalies/check"                                           = "JWT anomalies:read"
+      "POST /v1/anomalies/check"                                          = "JWT anomalies:read"
+      "GET /v1/anomalies/trends"                                          = "JWT anomalies:read"
+      "GET /v1/anomalies/{anomaly_id}"                                    = "JWT anomalies:read"
+      "POST /v1/anomalies/{anomaly_id}/acknowledge"                       = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/resolve"                           = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/reopen"                            = "JWT anomalies:write"
+      "POST /v1/anomalies/{anomaly_id}/feedback"                          = "JWT anomalies:write"
+      "GET /v1/incidents"                                                 = "JWT anomalies:read"
+      "GET /v1/incidents/counts"                                          = "JWT anomalies:read"
+      "GET /v1/incidents/{incident_id}"                                   = "JWT anomalies:read"
+      "GET /v1/incidents/{incident_id}/deliveries"                        = "JWT anomalies:admin"
+      "GET /v1/incidents/{incident_id}/related"                           = "JWT anomalies:read"
+      "POST /v1/incidents/{incident_id}/acknowledge"                      = "JWT anomalies:write"
+      "POST /v1/incidents/{incident_id}/resolve"                          = "JWT anomalies:write"
+      "POST /v1/incidents/{incident_id}/reopen"                           = "JWT anomalies:write"
+      "POST /v1/incidents/{incident_id}/feedback"                         = "JWT anomalies:write"
+      "GET /v1/feedback/{backtest_id}"                                    = "JWT anomalies:write"
+      "GET /v1/customers/{customer_id}/baselines"                         = "JWT anomalies:read"
+      "GET /v1/customers/{customer_id}/usage"                             = "JWT anomalies:read"
+      "GET /v1/customers/{customer_id}/series"                            = "JWT anomalies:read"
+      "GET /v1/metrics"                                                   = "JWT anomalies:read"
+      "GET /v1/sources"                                                   = "JWT anomalies:read"
+      "GET /v1/sources/{source}/entities"                                 = "JWT anomalies:read"
+      "GET /v1/sources/{source}/entities/{path}/baselines"                = "JWT anomalies:read"
+      "GET /v1/sources/{source}/entities/{path}/series"                   = "JWT anomalies:read"
+      "POST /v1/sources/{source}/checks"                                  = "JWT anomalies:write"
+      "GET /api/v1/workspaces/{workspace}/anomalies"                      = "JWT anomalies:read"
+      "GET /api/v1/workspaces/{workspace}/workflows/{workflow}/baselines" = "JWT anomalies:read"
+      "POST /api/v1/ai/check-anomalies"                                   = "JWT anomalies:write"
+      "GET /api/v1/ai/anomalies"                                          = "JWT anomalies:read"
+      "GET /api/v1/ai/anomalies/trends"                                   = "JWT anomalies:read"
+      "GET /api/v1/ai/anomalies/{id}"                                     = "JWT anomalies:read"
+      "GET /api/anomalies"                                                = "JWT anomalies:read"
+      "GET /api/anomalies/{id}"                                           = "JWT anomalies:read"
+      "PUT /api/anomalies/{id}/resolve"                                   = "JWT anomalies:write"
+      "GET /api/anomaly-config"                                           = "JWT anomalies:admin"
+      "PUT /api/anomaly-config"                                           = "JWT anomalies:admin"
+      "POST /api/anomaly-detection/run"                                   = "JWT anomalies:admin"
+      "GET /api/v1/monitoring/anomaly/status"                             = "JWT anomalies:admin"
+      "GET /api/v1/monitoring/anomaly/recent"                             = "JWT anomalies:read"
+      "POST /api/v1/monitoring/anomaly/detect"                            = "JWT anomalies:admin"
+      "GET /api/v1/monitoring/anomaly/config"                             = "JWT anomalies:admin"
+      "PUT /api/v1/monitoring/anomaly/config"                             = "JWT anomalies:admin"
+      "GET /v1/config"                                                    = "JWT anomalies:admin"
+      "PUT /v1/config"                                                    = "JWT anomalies:admin"
+      "GET /v1/config/customers/{customer_id}"                            = "JWT anomalies:admin"
+      "PUT /v1/config/customers/{customer_id}"                            = "JWT anomalies:admin"
+      "GET /v1/config/versions"                                           = "JWT anomalies:admin"
+      "GET /v1/config/customers/{customer_id}/versions"                   = "JWT anomalies:admin"
+      "GET /v1/channels"                                                  = "JWT anomalies:admin"
+      "POST /v1/detections"                                               = "JWT anomalies:admin"
+      "GET /v1/detections/{detection_id}"                                 = "JWT anomalies:admin"
+      "POST /v1/backtests"                                                = "JWT anomalies:admin"
+      "GET /v1/backtests/{backtest_id}"                                   = "JWT anomalies:admin"
+      "GET /v1/runs"                                                      = "JWT anomalies:admin"
+      "GET /v1/status"                                                    = "JWT anomalies:admin"
+      "GET /metrics"                                                      = "JWT anomalies:admin"
+    }
+    error_message = "The API must have exactly these routes, each with its one scope; only five are open."
+  }
+}
+
+run "the_scopes_have_the_names_that_the_issuer_gives_them" {
+  command = plan
+
+  variables {
+    api_scopes = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
+  }
+
+  assert {
+    condition = toset(flatten([
+      for route in aws_apigatewayv2_route.this : coalesce(route.authorization_scopes, [])
+    ])) == toset(["anomalies/read", "anomalies/write", "anomalies/admin"])
+    error_message = "The routes must ask for the scopes as they are named, and for no others."
+  }
+
+  assert {
+    condition     = [for name in ["SCOPE_READ", "SCOPE_WRITE", "SCOPE_ADMIN"] : module.api[0].settings.environment[name]] == ["anomalies/read", "anomalies/write", "anomalies/admin"]
+    error_message = "The function must know the scopes by the same names."
+  }
+}
+
+run "a_single_scope_can_be_renamed" {
+  command = plan
+
+  variables {
+    api_scopes = { admin = "meterflow:operate" }
+  }
+
+  assert {
+    condition     = local.api_routes["GET /v1/status"] == "meterflow:operate" && local.api_routes["GET /v1/metrics"] == "anomalies:read"
+    error_message = "The other two scopes must keep their names."
+  }
+}
+
+run "tokens_are_checked_by_the_gateway" {
+  command = apply
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.this[0].authorizer_type == "JWT" && aws_apigatewayv2_authorizer.this[0].identity_sources == toset(["$request.header.Authorization"])
+    error_message = "Tokens must be JWTs from the Authorization header."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.this[0].jwt_configuration[0].issuer == "https://tokens.example.com" && aws_apigatewayv2_authorizer.this[0].jwt_configuration[0].audience == toset(["meterflow"])
+    error_message = "Issuer and audience must be those given."
+  }
+
+  assert {
+    condition     = toset([for route in aws_apigatewayv2_route.this : route.route_key if route.authorizer_id == null]) == toset(["GET /health", "GET /openapi.json", "GET /", "GET /assets/{file}", "GET /dashboard.json"])
+    error_message = "Only these five routes may have no authorizer."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.authorizer_id == "tokens" if route.authorization_type == "JWT"])
+    error_message = "Every other route must use the authorizer."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.target == "integrations/function" && route.api_id == output.api_id])
+    error_message = "Every route must lead to the function."
+  }
+}
+
+run "the_gateway_waits_longer_than_the_function_runs" {
+  command = apply
+
+  assert {
+    condition     = "${aws_apigatewayv2_integration.this[0].integration_type} ${aws_apigatewayv2_integration.this[0].payload_format_version} ${aws_apigatewayv2_integration.this[0].integration_uri}" == "AWS_PROXY 2.0 arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api"
+    error_message = "The integration must hand requests to the API's function in the payload format 2.0."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_integration.this[0].timeout_milliseconds == 30000 && module.api[0].settings.timeout_seconds == 29
+    error_message = "The function must end before the gateway gives up, and the gateway waits 30 seconds at most."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["CLICKHOUSE_READ_TIMEOUT_SECONDS", "CLICKHOUSE_QUERY_TIMEOUT_SECONDS"] : tonumber(module.api[0].settings.environment[name]) < module.api[0].settings.timeout_seconds])
+    error_message = "A query must end before the function does."
+  }
+}
+
+run "the_function_has_the_settings_of_the_detector_and_its_own" {
+  command = apply
+
+  variables {
+    architecture           = "x86_64"
+    log_retention_days     = 7
+    vpc_subnet_ids         = ["subnet-0a1b2c3d"]
+    vpc_security_group_ids = ["sg-0a1b2c3d"]
+  }
+
+  assert {
+    condition = module.api[0].settings.environment == tomap({
+      CLICKHOUSE_URL                   = "https://clickhouse.example.com:8443"
+      CLICKHOUSE_DATABASE              = "meterflow"
+      CLICKHOUSE_READ_TIMEOUT_SECONDS  = "20"
+      CLICKHOUSE_QUERY_TIMEOUT_SECONDS = "20"
+      ANOMALIES_TABLE                  = "meterflow-anomalies"
+      NOTIFIER_CONFIG_SSM_PARAMETER    = "/meterflow/notifier"
+      RETENTION_DAYS                   = "90"
+      RESOLVE_AFTER_RUNS               = "3"
+      REOPEN_WITHIN_HOURS              = "6"
+      ACCEPT_AFTER_HOURS               = "72"
+      REPEAT_INTERVAL_HOURS            = "72"
+      ALERT_MIN_SEVERITY               = "critical"
+      ALERT_TOPIC_ARN                  = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+      WINDOW_DELAY_SECONDS             = "0"
+      BASELINE_DAYS                    = "30"
+      DETECTORS                        = "ensemble"
+      MIN_SAMPLES                      = "7"
+      THRESHOLD                        = "3"
+      CRITICAL_THRESHOLD               = "5"
+      MIN_RELATIVE_CHANGE              = "0.1"
+      MIN_RELATIVE_SPREAD              = "0.04"
+      LOG_LEVEL                        = "info"
+      SSL_CERT_FILE                    = "/etc/pki/tls/certs/ca-bundle.crt"
+      DETECTOR_FUNCTION_NAME           = "meterflow-anomaly-detection"
+      SCOPE_READ                       = "anomalies:read"
+      SCOPE_WRITE                      = "anomalies:write"
+      SCOPE_ADMIN                      = "anomalies:admin"
+
+      TENANT_REQUESTS_PER_MINUTE           = "120"
+      TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = "20"
+    })
+    error_message = "The environment must hold these variables, and nothing for what is not set."
+  }
+
+  assert {
+    condition     = module.api[0].settings.memory_mb == 512 && module.api[0].settings.architectures == tolist(["x86_64"]) && module.api[0].settings.log_retention_days == 7
+    error_message = "The API must have 512 MB and share architecture and retention with the detector."
+  }
+
+  assert {
+    condition     = module.api[0].settings.vpc_subnet_ids == ["subnet-0a1b2c3d"] && module.api[0].settings.vpc_security_group_ids == ["sg-0a1b2c3d"]
+    error_message = "The API must reach ClickHouse in the same VPC."
+  }
+
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == 20 && module.api[0].settings.on_failure == null
+    error_message = "The API must have 20 copies at most, and keep no failed events: its callers wait for the answer."
+  }
+}
+
+run "the_reservation_of_the_api_can_be_another_or_none" {
+  command = plan
+
+  variables {
+    api_reserved_concurrency = -1
+  }
+
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == -1
+    error_message = "api_reserved_concurrency must reach the function."
+  }
+}
+
+run "the_function_checks_as_the_detector_does" {
+  command = apply
+
+  variables {
+    clickhouse_database            = "metering"
+    clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
+    catalog_file                   = "tests/catalog.toml"
+    window_delay_seconds           = 600
+    baseline_days                  = 14
+    detectors                      = "seasonal, z_score"
+    min_samples                    = 5
+    threshold                      = 2.5
+    critical_threshold             = 4
+    min_relative_change            = 0.25
+    min_relative_spread            = 0.1
+    anomaly_retention_days         = 30
+    resolve_after_runs             = 4
+    reopen_within_hours            = 12
+    accept_after_hours             = 0
+    repeat_interval_hours          = 4
+    alert_min_severity             = "warning"
+    log_level                      = "debug"
+    aws_endpoint_url               = "http://127.0.0.1:4566"
+  }
+
+  assert {
+    condition = {
+      for name in [
+        "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
+        "DETECTORS", "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
+        "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
+      ] : name => try(module.api[0].settings.environment[name], "")
+    } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
+    error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
+  }
+}
+
+run "the_stage_serves_at_the_root_and_is_throttled" {
+  command = plan
+
+  variables {
+    api_throttling_rate_limit  = 7.5
+    api_throttling_burst_limit = 15
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].name == "$default" && aws_apigatewayv2_stage.this[0].auto_deploy
+    error_message = "The stage must be the default one, and changed routes must reach it by themselves."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 7.5 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 15
+    error_message = "Both limits must reach the stage."
+  }
+}
+
+run "a_tenant_is_held_to_its_limits" {
+  command = plan
+
+  variables {
+    api_tenant_requests_per_minute           = 30
+    api_tenant_clickhouse_seconds_per_minute = 5
+    api_reserved_concurrency                 = 7
+  }
+
+  assert {
+    condition     = [for name in ["TENANT_REQUESTS_PER_MINUTE", "TENANT_CLICKHOUSE_SECONDS_PER_MINUTE"] : module.api[0].settings.environment[name]] == ["30", "5"]
+    error_message = "Both limits must reach the function."
+  }
+
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == 7
+    error_message = "The API must have as many copies as are reserved."
+  }
+}
+
+run "throttling_has_defaults" {
+  command = plan
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 100
+    error_message = "By default the API must answer 50 requests a second, and 100 at once."
+  }
+}
+
+run "the_access_log_tells_who_asked_and_no_more" {
+  command = apply
+
+  variables {
+    log_retention_days = 7
+  }
+
+  assert {
+    condition = jsondecode(aws_apigatewayv2_stage.this[0].access_log_settings[0].format) == {
+      request_id             = "$context.requestId"
+      time                   = "$context.requestTime"
+      route                  = "$context.routeKey"
+      status                 = "$context.status"
+      latency_ms             = "$context.responseLatency"
+      integration_latency_ms = "$context.integrationLatency"
+      integration_error      = "$context.integrationErrorMessage"
+      ip                     = "$context.identity.sourceIp"
+      subject                = "$context.authorizer.claims.sub"
+    }
+    error_message = "A line must hold these fields: never the token, the path or the query."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].access_log_settings[0].destination_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access"
+    error_message = "The stage must write to the access log's own group."
+  }
+
+  assert {
+    condition     = output.api_access_log_group_name == "/aws/vendedlogs/meterflow-anomaly-api-access" && aws_cloudwatch_log_group.api_access[0].retention_in_days == 7
+    error_message = "The group's name must be one that the key admits, and its lines must expire."
+  }
+}
+
+run "browsers_are_kept_out_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.this[0].cors_configuration) == 0
+    error_message = "Without origins there must be no CORS."
+  }
+}
+
+run "pages_of_the_listed_origins_may_call" {
+  command = plan
+
+  variables {
+    api_cors_allow_origins = ["https://dashboard.example.com", "http://localhost:5173"]
+  }
+
+  assert {
+    condition = [
+      for cors in aws_apigatewayv2_api.this[0].cors_configuration : {
+        origins     = cors.allow_origins
+        methods     = cors.allow_methods
+        headers     = cors.allow_headers
+        exposed     = cors.expose_headers
+        credentials = coalesce(cors.allow_credentials, false)
+      }
+      ] == [{
+        origins     = toset(["https://dashboard.example.com", "http://localhost:5173"])
+        methods     = toset(["GET", "POST", "PUT"])
+        headers     = toset(["authorization", "content-type", "if-match"])
+        exposed     = toset(["etag", "location", "retry-after", "x-request-id"])
+        credentials = false
+    }]
+    error_message = "Listed origins must be able to send what the API reads and to read what it answers, without cookies."
+  }
+}
+
+run "names_are_those_that_others_rely_on" {
+  command = apply
+
+  assert {
+    condition     = aws_apigatewayv2_api.this[0].name == "meterflow-anomaly-api" && aws_apigatewayv2_api.this[0].protocol_type == "HTTP"
+    error_message = "The HTTP API must be meterflow-anomaly-api."
+  }
+
+  assert {
+    condition = [output.api_function_name, output.api_log_group_name, output.api_id, output.api_endpoint] == [
+      "meterflow-anomaly-api", "/aws/lambda/meterflow-anomaly-api", "a1b2c3d4e5", "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+    ]
+    error_message = "The outputs must tell where the API is."
+  }
+}
+
+run "every_name_of_the_api_carries_the_prefix" {
+  command = plan
+
+  variables {
+    name_prefix = "second"
+  }
+
+  assert {
+    condition = [
+      output.api_function_name,
+      aws_apigatewayv2_api.this[0].name,
+      aws_apigatewayv2_authorizer.this[0].name,
+      aws_cloudwatch_log_group.api_access[0].name,
+      local.api_environment.DETECTOR_FUNCTION_NAME,
+      ] == [
+      "second-anomaly-api",
+      "second-anomaly-api",
+      "second-anomaly-api-tokens",
+      "/aws/vendedlogs/second-anomaly-api-access",
+      "second-anomaly-detection",
+    ]
+    error_message = "Two stacks with two prefixes must not share an API."
+  }
+}
+
+run "without_an_issuer_there_is_no_api" {
+  command = apply
+
+  variables {
+    api_jwt_issuer   = null
+    api_jwt_audience = []
+    api_package      = "no-such-package.zip"
+  }
+
+  assert {
+    condition = alltrue([
+      for made in [
+        module.api,
+        aws_apigatewayv2_api.this,
+        aws_apigatewayv2_authorizer.this,
+        aws_apigatewayv2_integration.this,
+        aws_apigatewayv2_route.this,
+        aws_apigatewayv2_stage.this,
+        aws_cloudwatch_log_group.api_access,
+        aws_lambda_permission.api,
+        [for name, alarm in aws_cloudwatch_metric_alarm.this : name if startswith(name, "api-")],
+      ] : length(made) == 0
+    ])
+    error_message = "A stack without an issuer must have nothing of the API."
+  }
+
+  assert {
+    condition     = alltrue([for output in [output.api_endpoint, output.api_id, output.api_function_name, output.api_log_group_name, output.api_access_log_group_name] : output == null])
+    error_message = "The outputs of the API must be null without it."
+  }
+}
