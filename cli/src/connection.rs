@@ -107,12 +107,7 @@ impl Connection {
                 "--clickhouse-url is refused: {reason}. Use https://, or --allow-plaintext where the whole network is yours"
             );
         }
-        let client = Client::default()
-            .with_url(&url)
-            .with_user(user)
-            .with_password(password)
-            .with_database(database)
-            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+        let client = warehouse::client(&url, database).with_user(user).with_password(password);
         // The query names a database that every server has. The database of this call may not exist yet.
         let system = client.clone().with_database("system");
         let version = system.query("SELECT version()").fetch_one().await.with_context(|| {

@@ -1,5 +1,6 @@
 //! ClickHouse: the hourly rollup and its migration, the models, and every query that reads usage.
 
+mod client;
 mod config;
 mod credentials;
 pub mod past;
@@ -7,5 +8,6 @@ pub mod plaintext;
 pub mod rollup;
 pub mod usage;
 
+pub use client::client;
 pub use config::ClickHouseConfig;
 pub use credentials::Login;

@@ -16,6 +16,7 @@ use super::request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};
 use super::rows::{Declaring, Rows};
 use super::sql;
 use super::sweep::Sweep;
+use crate::client;
 use crate::config::{ClickHouseConfig, host_of};
 use crate::credentials::{Credentials, Login};
 
@@ -31,14 +32,11 @@ pub struct UsageReader {
 
 impl UsageReader {
     pub fn new(config: &ClickHouseConfig, aws: &aws_config::SdkConfig) -> Self {
-        let client = clickhouse::Client::default()
-            .with_url(&config.url)
-            .with_database(&config.database)
+        let client = client(&config.url, &config.database)
             // ClickHouse ends a zstd frame with a checksum of its content. So a changed byte is an error, and so is a
             // cut answer. An LZ4 frame has no checksum. Without compression, an exception that is split between two
             // reads can be taken for rows.
-            .with_compression(clickhouse::Compression::zstd())
-            .with_product_info("meterflow", env!("CARGO_PKG_VERSION"));
+            .with_compression(clickhouse::Compression::zstd());
         Self {
             client,
             database: config.database.clone(),
