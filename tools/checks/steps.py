@@ -20,8 +20,8 @@ from step import Format, Step
 
 # The tests that need the deployed stack. The others need only the engines.
 DEPLOYED = "test(/^(alerting|deployed|finished::|permissions|gateway(_buttons|_dashboard|_events|_fuzz|_walk)?::|gateway_ids::the_gateway_)/)"
-# The longest ways through the checks end with these steps.
-LONGEST = ("e2e", "browser")
+# The longest way through the checks ends with this step.
+LONGEST = "browser"
 PYTHON_PARTS = ("infra/local", "examples", "tools")
 
 
@@ -34,23 +34,16 @@ def all_steps(root: Path) -> Dict[str, Step]:
     of_tests = [sys.executable, "infra/local/cloud_of_tests.py"]
     place, of_pages = places.choose(root)
     everything = ["cargo", "build", "--workspace", "--all-targets"]
-    nextest = [str(tools / "cargo-nextest"), "nextest"]
-    of_engines = root / "target" / "nextest" / "e2e.json"
 
-    def end_to_end(profile: str, command: str, which: str) -> List[str]:
-        """Tests of the binary that was built with the programs. Cargo is not asked, for it is busy with the other tests."""
-        return [*of_tests, command, *nextest, "run", "--binaries-metadata", str(of_engines), "--profile", profile, "-E", which]
+    def tests(profile: str, which: str, under=()) -> List[str]:
+        return [*under, str(tools / "cargo-nextest"), "nextest", "run", "--workspace", "--profile", profile, "-E", which]
 
     def junit(profile: str) -> Path:
         return root / "target" / "nextest" / profile / "junit.xml"
 
     listed = [
-        Step("programs", ["cargo", "build", "--workspace", "--bins", "--examples", "--test", "e2e"], (), compiler,
-             is_preparation=True),
-        Step("binary", ["sh", "-c", 'mkdir -p "$(dirname "$0")" && "$@" > "$0"', str(of_engines), *nextest, "list", "--workspace",
-                        "--test", "e2e", "--list-type", "binaries-only", "--message-format", "json"], ("setup", "programs"),
-             compiler, is_preparation=True),
-        Step("tests", everything, ("binary",), compiler, is_preparation=True),
+        Step("programs", ["cargo", "build", "--workspace", "--bins", "--examples"], (), compiler, is_preparation=True),
+        Step("tests", everything, ("programs",), compiler, is_preparation=True),
         Step("setup", [*cloud, "setup"], is_preparation=True),
         Step("lint", [sys.executable, "tools/checks/lint.py", *everything], ("tests",), compiler),
         Step("terraform", [*cloud, "check-terraform", "--report", str(reports / "terraform.json")],
@@ -71,12 +64,11 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("package", [*cloud, "package"], ("programs", "page"), is_preparation=True),
         Step("engines", [*of_tests, "engines"], ("setup",), place, is_preparation=True),
         Step("stack", [*of_tests, "stack"], ("engines", "package"), place, is_preparation=True),
-        Step("unit", [*nextest, "run", "--workspace", "--profile", "unit", "-E", "not binary_id(e2e::e2e)"], ("setup", "tests"), compiler,
-             report=junit("unit")),
-        Step("e2e", end_to_end("e2e", "run-without-stack", f"not ({DEPLOYED})"), ("binary", "engines"), {**compiler, **place},
-             report=junit("e2e")),
-        Step("deployed", end_to_end("deployed", "run", DEPLOYED), ("binary", "stack"), {**compiler, **place},
-             report=junit("deployed")),
+        Step("unit", tests("unit", "not package(e2e)"), ("setup", "tests"), compiler, report=junit("unit")),
+        Step("e2e", tests("e2e", f"package(e2e) and not ({DEPLOYED})", [*of_tests, "run-without-stack"]), ("tests", "engines"),
+             {**compiler, **place}, report=junit("e2e")),
+        Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
+             {**compiler, **place}, report=junit("deployed")),
         Step("engines-of-pages", [*of_tests, "engines"], ("setup",), of_pages, is_preparation=True),
         Step("pages", [*of_tests, "stack-of-pages"], ("engines-of-pages", "package"), of_pages, is_preparation=True),
         Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), of_pages,
@@ -93,7 +85,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("end-of-pages", [*of_tests, "end"], (), of_pages, is_preparation=True, ends="engines-of-pages"),
     ]
     known = {step.name: step for step in listed}
-    urgent = {step.name for step in with_needs(known, list(LONGEST))}
+    urgent = {step.name for step in with_needs(known, [LONGEST])}
     return {name: dataclasses.replace(step, is_urgent=name in urgent) for name, step in known.items()}
 
 
