@@ -43,7 +43,7 @@ async fn behind_proxy(
 async fn hurried(world: &World, overrides: &[(&str, &str)], aws: &SdkConfig) -> Result<App> {
     let mut app = world.app_with(overrides, aws).await?;
     let seconds = Duration::from_secs;
-    app.alerting.pace = Pace { publish: seconds(1), claim: seconds(5), left_over: seconds(5) };
+    app.alerting.pace = Pace { publish: seconds(3), claim: seconds(8), left_over: seconds(8) };
     app.alerts = AlertPublisher::new(&app.alerting, aws).into();
     Ok(app)
 }
