@@ -40,7 +40,8 @@ async fn a_finished_event_is_judged_and_one_without_a_row_is_kept() -> Result<()
     let kept = sqs.receive_message().queue_url(&dead_letters).wait_time_seconds(5);
     let mut messages = Vec::new();
     for _ in 0..24 {
-        messages = kept.clone().send().await?.messages.unwrap_or_default();
+        // An emulator that is busy answers too late, and the next question finds the message.
+        messages = kept.clone().send().await.ok().and_then(|answer| answer.messages).unwrap_or_default();
         if !messages.is_empty() {
             break;
         }
