@@ -5,8 +5,8 @@
 //! inside of the slot, and its first and last value. A query merges each slot with the one before. The step from the one into the
 //! other belongs to the later slot.
 //!
-//! * A value below the one before is that of a counter which began again. It is no step. What was counted meanwhile is not known. So
-//!   a minute in which a counter of the entity began again is a gap. An hour has the steps that are known.
+//! * A counter whose value falls began again. The fall is no step, and what was counted meanwhile is not known. So a minute in which
+//!   a counter of the entity began again is a gap. An hour has the steps that are known.
 //! * The first value of a counter is no step. A slot without an earlier value is a gap, and not zero.
 //! * Samples that lie more than an hour apart have no step between them.
 //! * The steps of all counters of an entity are added up. Their values never are.
