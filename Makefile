@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint test unit e2e soak bench bench-large bench-detection bench-quality \
+.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint test unit e2e soak bench bench-large bench-cluster bench-detection bench-quality \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
@@ -112,6 +112,9 @@ bench: setup build-release ## Every promised figure beside its goal, on a cloud 
 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
+
+bench-cluster: setup ## The work of a sweep on one, two and four shards of ClickHouse (minutes)
+	@TEST_BUILD=release $(CLOUD) run --temporary -- $(PYTHON) bench/parts.py cluster
 
 bench-detection: ## What the detector finds, misses and pages in generated months, beside other rules; writes into docs/detection.md (minutes)
 	cargo build --quiet --profile bench -p detection --example speed

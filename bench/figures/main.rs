@@ -11,6 +11,7 @@ use anyhow::Result;
 
 mod asked;
 mod checks;
+mod cluster;
 mod cold_start;
 mod finished;
 mod machines;
@@ -53,6 +54,10 @@ async fn main() -> Result<ExitCode> {
     }
     if wanted("machines") && !large {
         figures.extend(tell("machines", machines::measure().await?));
+    }
+    // It needs no packaged program, so it is measured only by its own name.
+    if chosen.iter().any(|part| *part == "cluster") {
+        figures.extend(tell("clusters", cluster::measure(PROMISED_AT).await?));
     }
     if wanted("sizes") {
         let sizes: &[u64] =

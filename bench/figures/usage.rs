@@ -60,6 +60,9 @@ pub(crate) struct Swept {
 }
 
 impl Usage {
+    /// Sweeps of [`Usage::sweep`]: the first one meets cold caches.
+    pub(crate) const SWEEPS: usize = TIMES + 1;
+
     /// A month of events, one an hour of each kind.
     pub(crate) async fn of_events(customers: u64) -> Result<Self> {
         let usage = Self { world: World::new().await?, customers };
@@ -94,12 +97,19 @@ impl Usage {
     /// and customers who are fitted after the run. A month of all hours of a million customers would be three billion
     /// rows, so the models are those of customers of the same kind.
     pub(crate) async fn of_hours(customers: u64) -> Result<Self> {
-        let kinds = Self { world: World::new().await?, customers: KINDS };
+        Self::of_hours_in(World::new().await?, World::new().await?, customers).await
+    }
+
+    /// The same in a world without usage.
+    ///
+    /// * `kinds`: another one beside it, which is dropped.
+    pub(crate) async fn of_hours_in(world: World, kinds: World, customers: u64) -> Result<Self> {
+        let kinds = Self { world: kinds, customers: KINDS };
         for hours in hours_as_they_come(DAYS_OF_MODEL) {
             kinds.insert_hours(hours, "").await?;
         }
         kinds.fit().await?;
-        let usage = Self { world: World::new().await?, customers };
+        let usage = Self { world, customers };
         let next = at(END).to_zoned(jiff::tz::TimeZone::UTC).hour();
         let read = format!("WHERE customer % {BURSTS} = {BURST} OR cityHash64({CUSTOMER}) % 24 = {next}");
         for hours in hours_as_they_come(DAYS_OF_MODEL) {
@@ -199,7 +209,7 @@ impl Usage {
     pub(crate) async fn sweep(&self) -> Result<Swept> {
         let app = self.world.app_with(MODELS, &self.world.aws).await?;
         let mut swept = Vec::new();
-        for _ in 0..=TIMES {
+        for _ in 0..Self::SWEEPS {
             swept.push(self.sweep_once(&app).await?);
         }
         // The first sweep meets cold caches.

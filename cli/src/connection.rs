@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use catalog::Catalog;
 use clickhouse::Client;
 use platform::aws::SdkConfig;
+use warehouse::rollup::{Cluster, Place};
 use warehouse::usage::UsageReader;
 use warehouse::{ClickHouseConfig, plaintext};
 
@@ -96,13 +97,35 @@ impl Connection {
         UsageReader::new(&config, &SdkConfig::builder().build())
     }
 
+    /// The place of a migration: the server, or all servers of the cluster of this name. A password goes to none of them
+    /// unencrypted.
+    pub(crate) async fn place(&self, server: &Server, cluster: Option<&str>) -> anyhow::Result<Place> {
+        let Server { client, url, database, .. } = server;
+        let Some(name) = cluster else { return Ok(Place::at(client, database)) };
+        let cluster = Cluster::find(client, url, name).await?;
+        for address in &cluster.servers {
+            if let Some(reason) = self.refusal(&address.url) {
+                bail!(
+                    "the server {} of the cluster {name} is refused: {reason}. Use https:// in --clickhouse-url, or \
+                     --allow-plaintext where the whole network is yours",
+                    address.host
+                );
+            }
+        }
+        Ok(Place::in_cluster(client, database, cluster))
+    }
+
+    /// Why this address may not be used.
+    fn refusal(&self, url: &str) -> Option<&'static str> {
+        plaintext::refusal(url, !self.password.is_empty()).filter(|_| !self.allow_plaintext)
+    }
+
     /// The server. It must answer.
     pub(crate) async fn server(&self) -> anyhow::Result<Server> {
         let Self { database, user, password, .. } = self;
         let url =
             self.clickhouse_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| USUAL_URL.to_owned());
-        if let Some(reason) = plaintext::refusal(&url, !password.is_empty()).filter(|_| !self.allow_plaintext)
-        {
+        if let Some(reason) = self.refusal(&url) {
             bail!(
                 "--clickhouse-url is refused: {reason}. Use https://, or --allow-plaintext where the whole network is yours"
             );

@@ -107,14 +107,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Init(args) => init::run(&connection, args).await,
         Command::Migrate(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);
-            migrate::run(&server.client, &server.database, &catalog, args).await
+            migrate::run(&connection, &server, &catalog, args).await
         }
         Command::Train(args) => train::run(args).await,
         Command::Schema => {
             schema::run();
             Ok(())
         }
-        Command::Uninstall(args) => uninstall::run(&connection.server().await?, args).await,
+        Command::Uninstall(args) => uninstall::run(&connection, args).await,
         Command::Seed(args) => seed::run(&connection.server().await?.client, args, Timestamp::now()).await,
         Command::Import(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);

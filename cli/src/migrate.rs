@@ -1,11 +1,11 @@
 //! `meterflow migrate`: makes tables and views and fills the rollup. It shows each step.
 
 use catalog::Catalog;
-use clickhouse::Client;
 use warehouse::rollup::{
-    self, LEAST_KEEP_DAYS, MOST_KEEP_DAYS, Options, Order, Plan, Tables, Told, statements, trial,
+    self, LEAST_KEEP_DAYS, MOST_KEEP_DAYS, Options, Order, Place, Plan, Step, Tables, Told, statements, trial,
 };
 
+use crate::connection::{Connection, Server};
 use crate::output::say;
 use crate::progress::Progress;
 
@@ -32,37 +32,42 @@ pub(crate) struct MigrateArgs {
     /// much disk again. The old rows stay in the table usage_hourly_copy until you drop it.
     #[arg(long)]
     sort: bool,
+
+    /// Make the tables and views on all servers of this cluster, as `system.clusters` of the server lists them. Each server
+    /// is asked at the scheme, the port and the login of --clickhouse-url.
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
 }
 
 pub(crate) async fn run(
-    client: &Client,
-    database: &str,
+    connection: &Connection,
+    server: &Server,
     catalog: &Catalog,
     args: MigrateArgs,
 ) -> anyhow::Result<()> {
-    let MigrateArgs { dry_run, yes, rebuild, keep_days, sort } = args;
+    let MigrateArgs { dry_run, yes, rebuild, keep_days, sort, cluster } = args;
     let options = Options { delete: yes, rebuild, keep_days, sort };
+    let place = connection.place(server, cluster.as_deref()).await?;
     for catalog in catalog.all() {
-        of_source(client, database, catalog, &options, dry_run).await?;
+        if dry_run {
+            let plan = rollup::plan(&place, catalog, &options).await?;
+            trial::of_plan(&server.client, &server.database, catalog, &plan, trial::Rows::All).await?;
+            show(&place, catalog, &plan);
+        } else {
+            of_source(&place, &server.database, catalog, &options).await?;
+        }
     }
     Ok(())
 }
 
 async fn of_source(
-    client: &Client,
+    place: &Place,
     database: &str,
     catalog: &Catalog,
     options: &Options,
-    dry_run: bool,
 ) -> anyhow::Result<()> {
-    if dry_run {
-        let plan = rollup::plan(client, database, catalog, options).await?;
-        trial::of_plan(client, database, catalog, &plan, trial::Rows::All).await?;
-        show(catalog, &plan);
-        return Ok(());
-    }
     let mut progress = None;
-    let outcome = rollup::migrate(client, database, catalog, options, |told| match told {
+    let outcome = rollup::migrate(place, catalog, options, |told| match told {
         Told::Deleting(deletion) => say!("removing {deletion}"),
         Told::Sorting => {
             say!("copying the rollup into the order of this version: minutes for a billion rows …")
@@ -83,8 +88,12 @@ async fn of_source(
         None => String::new(),
         Some(entities) => format!(" of {}", entities.name()),
     };
+    let on_servers = match place.hosts() {
+        0 => String::new(),
+        servers => format!(" on {servers} servers"),
+    };
     say!(
-        "{database} is in line with the catalog {}: {} metrics{of_source}",
+        "{database} is in line with the catalog {}: {} metrics{of_source}{on_servers}",
         catalog.version(),
         catalog.metrics().len()
     );
@@ -115,13 +124,23 @@ async fn of_source(
     Ok(())
 }
 
-fn show(catalog: &Catalog, plan: &Plan) {
+/// Shows the statements of steps, under the name of their server if there are several.
+pub(crate) fn say_steps(place: &Place, steps: &[Step]) {
+    let mut shown = None;
+    for Step { server, statement } in steps {
+        if let Some(host) = place.host(*server).filter(|host| shown != Some(*host)) {
+            say!("-- On {host}:\n");
+            shown = Some(host);
+        }
+        say!("{statement};\n");
+    }
+}
+
+fn show(place: &Place, catalog: &Catalog, plan: &Plan) {
     for deletion in &plan.deletions {
         say!("-- Removes {deletion}");
     }
-    for statement in &plan.statements {
-        say!("{statement};\n");
-    }
+    say_steps(place, &plan.steps);
     let day = (1_767_225_600, 1_767_312_000);
     for metric in catalog.metrics() {
         say!("-- {}: which hours does the rollup not hold as the events say?\n", metric.name);

@@ -4,7 +4,7 @@ The library is ClickHouse itself, built as a library by the chdb project, and it
 interfaces. The main thread stays inside the endless last query; the server lives as long as that query does.
 It is started by clickhouse.py, as a process of its own. Usage:
 
-    clickhouse_engine.py LIBRARY CONFIG_FILE DATA_DIRECTORY HTTP_PORT TCP_PORT
+    clickhouse_engine.py LIBRARY CONFIG_FILE DATA_DIRECTORY HTTP_PORT TCP_PORT [HOST]
 """
 
 import ctypes
@@ -17,14 +17,14 @@ SELECT sleepEachRow(1) FROM numbers(1000000000) SETTINGS max_block_size = 1 FORM
 """
 
 
-def main(library, config, directory, http_port, tcp_port):
+def main(library, config, directory, http_port, tcp_port, host="127.0.0.1"):
     arguments = [
         "clickhouse",
         f"--config-file={config}",
         f"--path={directory}",
         f"--http_port={http_port}",
         f"--tcp_port={tcp_port}",
-        "--listen_host=127.0.0.1",
+        f"--listen_host={host}",
         "--logger.console=1",
         # `--logger.level` has no effect here, and hundreds of megabytes of traces would remain of each run of the tests.
         "--log-level=warning",

@@ -83,38 +83,6 @@ async fn fails(Fault { name, action, says, tries }: Fault) -> Result<()> {
     Ok(())
 }
 
-/// The default profile of the tests says that shards which do not answer are left out.
-#[tokio::test]
-async fn customers_of_a_dead_shard_do_not_seem_silent() -> Result<()> {
-    let world = World::new().await?;
-    world.insert_spikes(5).await?;
-    let (database, port) = (&world.database, std::env::var("TEST_CLICKHOUSE_TCP_PORT").context("a port")?);
-    let execute = async |text: String| world.clickhouse.query_raw(&text).execute().await;
-    execute("RENAME TABLE usage_hourly TO usage_hourly_of_shard".to_owned()).await?;
-    // Nobody listens at port 1.
-    for (shards, is_alive) in
-        [(format!("127.0.0.1:{port},127.0.0.1:1"), false), (format!("127.0.0.1:{port}"), true)]
-    {
-        execute("DROP TABLE IF EXISTS usage_hourly".to_owned()).await?;
-        execute(format!(
-            "CREATE TABLE usage_hourly AS remote('{shards}', '{database}', 'usage_hourly_of_shard')"
-        ))
-        .await?;
-        let left = "SELECT uniqExact(customer_id) FROM usage_hourly";
-        let left: u64 = world.clickhouse.query_raw(left).fetch_one().await?;
-        assert_eq!(left, 5, "a query of somebody else leaves the dead shard out");
-        let ended = run(&world.app().await?, &hourly(END)).await;
-        if is_alive {
-            assert_eq!(ended?.recorded, 5);
-        } else {
-            let error = failure(ended);
-            assert!(error.contains("ALL_CONNECTION_TRIES_FAILED"), "{error}");
-            world.assert_untouched("a dead shard").await?;
-        }
-    }
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_passing_fault_is_overcome_and_counts_nothing_twice() -> Result<()> {
     let passing = faults().into_iter().filter(|fault| fault.tries > 1);

@@ -6,7 +6,7 @@ use catalog::Catalog;
 use e2e::Warehouse;
 use warehouse::rollup::Refusal;
 use warehouse::rollup::trial::{self, Rows};
-use warehouse::rollup::{self, MigrationError, Options};
+use warehouse::rollup::{self, MigrationError, Options, Place};
 
 const TABLE: &str = "CREATE TABLE meter (at DateTime64(3), customer String, amount Nullable(Decimal(20, 4)), text String, \
                      calls UInt32, properties String, day Date, ms Int64, tags Array(String), extra Map(String, String), \
@@ -111,7 +111,7 @@ async fn rows_that_are_there_are_tried_too() -> Result<()> {
     let refusals = refused(&warehouse, &catalog).await;
     assert!(refusals[0].reason.ends_with("for a row of `meter`"), "{refusals:?}");
     // A dry run and a check find the same.
-    let plan = rollup::plan(&warehouse.client, &warehouse.database, &catalog, &Options::default()).await?;
+    let plan = rollup::plan(&warehouse.place(), &catalog, &Options::default()).await?;
     let tried = trial::of_plan(&warehouse.client, &warehouse.database, &catalog, &plan, Rows::All).await;
     assert!(matches!(tried, Err(MigrationError::Refused(_))), "{tried:?}");
     assert_eq!(warehouse.one::<u64>("EXISTS TABLE usage_hourly").await.unwrap_or_default(), 0);
@@ -177,7 +177,8 @@ async fn a_view_whose_backfill_fails_is_taken_away_again() -> Result<()> {
     })
     .await?;
     let client = warehouse.client.clone().with_url(&proxy.url);
-    let error = rollup::migrate(&client, &warehouse.database, &catalog("")?, &Options::default(), |_| {})
+    let place = Place::at(&client, &warehouse.database);
+    let error = rollup::migrate(&place, &catalog("")?, &Options::default(), |_| {})
         .await
         .expect_err("a backfill that fails");
     let text = error.to_string();

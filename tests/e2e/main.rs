@@ -25,6 +25,7 @@ mod backtests;
 mod budgets;
 mod checksums;
 mod clickhouse_faults;
+mod cluster;
 mod counters;
 mod customer_series;
 mod deployed;

@@ -44,7 +44,7 @@ async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
     let metric = built_in.get("compute_time").expect("a built-in metric");
     let whole = (0, u32::MAX);
     assert_eq!(rollup::differences(&warehouse.client, &warehouse.database, metric, whole).await?, []);
-    let plan = rollup::plan(&warehouse.client, &warehouse.database, &built_in, &Options::default()).await?;
+    let plan = rollup::plan(&warehouse.place(), &built_in, &Options::default()).await?;
     assert_eq!((plan.new, plan.rewritten, plan.deletions), (vec![], vec![], vec![]));
     let is_repeatable = |statement: &String| {
         [
@@ -56,7 +56,7 @@ async fn events_from_before_the_views_are_backfilled_once() -> Result<()> {
         .iter()
         .any(|start| statement.contains(start))
     };
-    assert!(plan.statements.iter().all(is_repeatable));
+    assert!(plan.steps.iter().map(|step| &step.statement).all(is_repeatable));
     Ok(())
 }
 
@@ -337,7 +337,7 @@ async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
         .run("CREATE MATERIALIZED VIEW usage_hourly_of_theirs ENGINE = Memory AS SELECT 1 AS a FROM events")
         .await?;
     warehouse.insert(&steady_then("a", at(END), 7.2e6)).await?;
-    rollup::uninstall(&warehouse.client, &warehouse.database, None).await?;
+    rollup::uninstall(&warehouse.place(), None).await?;
     let left: Vec<String> = warehouse
         .client
         .query("SELECT name FROM system.tables WHERE database = currentDatabase() AND NOT startsWith(name, '.') ORDER BY name")
@@ -345,7 +345,7 @@ async fn nothing_is_left_of_an_installation_but_the_events() -> Result<()> {
         .await?;
     assert_eq!(left, ["events", "usage_hourly_of_theirs"]);
     assert_eq!(warehouse.one::<u64>("SELECT count() FROM events").await?, 33);
-    assert_eq!(rollup::leftovers(&warehouse.client, &warehouse.database, None).await?, Vec::<String>::new());
+    assert_eq!(rollup::leftovers(&warehouse.place(), None).await?, []);
     // And back again, with all of it.
     warehouse.migrate_with(&Catalog::built_in()?, Options::default()).await?;
     assert_eq!(warehouse.rolled_events("compute_time").await?, 33);

@@ -12,7 +12,7 @@ use e2e::world::{END, at, figures, hourly, run, text, timestamp};
 use jiff::{SignedDuration, Timestamp};
 
 /// Rows of jobs, in a table whose rows are rewritten.
-const TABLE: &str = "CREATE TABLE runs (id String, team String, job String, status String, finished_at Nullable(DateTime64(3, 'UTC')),
+pub(crate) const TABLE: &str = "CREATE TABLE runs (id String, team String, job String, status String, finished_at Nullable(DateTime64(3, 'UTC')),
     ms Float64, version UInt32) ENGINE = ReplacingMergeTree(version) ORDER BY (team, id)";
 
 /// A source of these rows with these lines, and its metrics.
@@ -103,7 +103,7 @@ impl Jobs {
 }
 
 /// Rows of a job, each with its id, its minutes before END, its status and its value.
-fn rows(job: &str, version: u32, rows: &[(&str, i64, &str, f64)]) -> String {
+pub(crate) fn rows(job: &str, version: u32, rows: &[(&str, i64, &str, f64)]) -> String {
     let end = at(END).as_second();
     let row = |(id, minutes, status, ms): &(&str, i64, &str, f64)| {
         let finished = match *status {
@@ -116,11 +116,11 @@ fn rows(job: &str, version: u32, rows: &[(&str, i64, &str, f64)]) -> String {
     format!("INSERT INTO runs VALUES {}", rows.join(", "))
 }
 
-fn polled(metric: &str) -> String {
+pub(crate) fn polled(metric: &str) -> String {
     catalog("feed = \"poll\"", metric)
 }
 
-fn sum() -> String {
+pub(crate) fn sum() -> String {
     metric("job_ms", "sum", "value = \"ms\"")
 }
 

@@ -13,10 +13,10 @@ use e2e::warehouse::{make_tables, migrate};
 use e2e::world::{END, at, hourly, run, text, variable};
 use environment::Env;
 use warehouse::ClickHouseConfig;
-use warehouse::rollup::{self, Options};
+use warehouse::rollup::{self, Options, Place};
 use warehouse::usage::{StepsRequest, UsageReader};
 
-const CATALOG: &str = r#"
+pub(crate) const CATALOG: &str = r#"
 [[source]]
 name = "calls"
 table = "calls"
@@ -96,21 +96,27 @@ missing = "gap"
 min_change = 5
 "#;
 
-const TABLE: &str = "CREATE TABLE calls (id String, team String, client LowCardinality(String), at DateTime64(3, 'UTC'), \
+pub(crate) const TABLE: &str = "CREATE TABLE calls (id String, team String, client LowCardinality(String), at DateTime64(3, 'UTC'), \
                      path LowCardinality(String), error LowCardinality(Nullable(String)), hits UInt32, requests UInt32, \
                      depth Nullable(Int32), load Float64) ENGINE = MergeTree ORDER BY (team, client, at) \
                      SETTINGS allow_suspicious_low_cardinality_types = 1";
 
-/// Clients of a team that call every quarter of an hour for 35 days until END, and one that is new. One call of ten fails. The
-/// client `night` calls from 8 to 11 o'clock only.
+/// A world with the usual calls.
 async fn world(catalog: &str) -> Result<World> {
     let world = World::without_migration().await?;
     let admin = world.clickhouse.clone().with_database("system");
     admin.query_raw(&format!("CREATE DATABASE {}", world.database)).execute().await?;
     world.clickhouse.query_raw(TABLE).execute().await?;
     make_tables(&world.clickhouse, &world.database, source(&Catalog::parse(catalog, "calls.toml")?)?).await?;
+    world.clickhouse.query_raw(&usual_calls()).execute().await?;
+    Ok(world)
+}
+
+/// Clients of a team that call every quarter of an hour for 35 days until END, and one that is new. One call of ten fails. The
+/// client `night` calls from 8 to 11 o'clock only.
+pub(crate) fn usual_calls() -> String {
     let end = at(END).as_second();
-    let usual = format!(
+    format!(
         "INSERT INTO calls SELECT concat(client, toString(number)), 'acme', client,
              toDateTime64({end} - 30 - number * 900, 3, 'UTC') AS at, concat('/p', toString(number % 5)),
              if(number % 10 = 3, concat('timeout after ', toString(number), ' ms'), NULL), 88 + number % 5, 100,
@@ -119,9 +125,7 @@ async fn world(catalog: &str) -> Result<World> {
          ARRAY JOIN ['web', 'scan', 'night', 'cache', 'queue', 'hot', 'calm', 'young'] AS client
          WHERE (client != 'night' OR toHour(at) IN (8, 9, 10)) AND (client != 'young' OR number < 3 * 96)",
         35 * 96
-    );
-    world.clickhouse.query_raw(&usual).execute().await?;
-    Ok(world)
+    )
 }
 
 fn source(catalog: &Catalog) -> Result<&Catalog> {
@@ -245,7 +249,8 @@ async fn the_table_of_texts_comes_and_goes_with_its_source() -> Result<()> {
     let catalog = Catalog::parse(CATALOG, "calls.toml")?;
     let catalog = source(&catalog)?;
     let options = || Options { delete: true, keep_days: Some(10_000), ..Options::default() };
-    let plan = rollup::plan(&world.clickhouse, &world.database, catalog, &options()).await?;
+    let place = Place::at(&world.clickhouse, &world.database);
+    let plan = rollup::plan(&place, catalog, &options()).await?;
     assert!(plan.new.is_empty() && plan.deletions.is_empty(), "{plan:?}");
 
     let reader = UsageReader::new(
@@ -287,7 +292,7 @@ async fn the_table_of_texts_comes_and_goes_with_its_source() -> Result<()> {
     assert_eq!(count("SELECT count() FROM calls_seen").await?, 0);
     assert!(count("SELECT count() FROM calls_hourly").await? > 0);
 
-    rollup::uninstall(&world.clickhouse, &world.database, None).await?;
+    rollup::uninstall(&place, None).await?;
     let tables = "SELECT name FROM system.tables WHERE database = ?";
     let tables: Vec<String> = world.clickhouse.query(tables).bind(&world.database).fetch_all().await?;
     assert_eq!(tables, ["calls"], "only the table of the calls is left");
@@ -296,9 +301,9 @@ async fn the_table_of_texts_comes_and_goes_with_its_source() -> Result<()> {
     world.clickhouse.query_raw("CREATE TABLE calls_seen (a UInt8) ENGINE = Memory").execute().await?;
     migrate(&world.clickhouse, &world.database, source(&without)?).await?;
     let error =
-        rollup::plan(&world.clickhouse, &world.database, catalog, &options()).await.expect_err("foreign");
+        rollup::plan(&place, catalog, &options()).await.expect_err("foreign");
     assert!(error.to_string().contains("calls_seen"), "{error}");
-    rollup::uninstall(&world.clickhouse, &world.database, None).await?;
+    rollup::uninstall(&place, None).await?;
     assert_eq!(count("SELECT count() FROM calls_seen").await?, 0, "it is there still");
     Ok(())
 }

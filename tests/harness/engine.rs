@@ -26,44 +26,67 @@ pub struct Engine {
     _directory: tempfile::TempDir,
 }
 
+/// Where an engine listens, and what its configuration has beside its users.
+pub(crate) struct Place<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) http_port: u16,
+    pub(crate) tcp_port: u16,
+    pub(crate) users: &'a str,
+    pub(crate) configuration: &'a str,
+    /// As `TZ` has it.
+    pub(crate) zone: &'a str,
+}
+
 impl Engine {
     /// An engine whose own time zone is this one, as `TZ` has it.
     pub async fn in_zone(zone: &str) -> Result<Self> {
+        let host = "127.0.0.1";
+        let (http_port, tcp_port) = (free_port(host).await?, free_port(host).await?);
+        let place = Place { host, http_port, tcp_port, users: USERS, configuration: "", zone };
+        let engine = Self::start(&place)?;
+        engine.wait().await?;
+        Ok(engine)
+    }
+
+    /// An engine that may not answer yet.
+    pub(crate) fn start(place: &Place<'_>) -> Result<Self> {
+        let Place { host, http_port, tcp_port, users, configuration, zone } = place;
         let library = variable("CLICKHOUSE_ENGINE_LIBRARY")?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/local/clickhouse_engine.py");
         let directory = tempfile::tempdir()?;
-        let (config, users) = (directory.path().join("config.xml"), directory.path().join("users.xml"));
-        std::fs::write(&users, USERS)?;
-        let text = format!("<clickhouse><users_config>{}</users_config></clickhouse>", users.display());
+        let (config, of_users) = (directory.path().join("config.xml"), directory.path().join("users.xml"));
+        std::fs::write(&of_users, users)?;
+        let text = format!(
+            "<clickhouse><users_config>{}</users_config>{configuration}</clickhouse>",
+            of_users.display()
+        );
         std::fs::write(&config, text)?;
-        let ports = [free_port().await?, free_port().await?];
-        let started = Command::new("python3")
+        let process = Command::new("python3")
             .arg(program)
             .arg(library)
             .arg(config)
             .arg(directory.path().join("data"))
-            .args(ports.map(|port| port.to_string()))
+            .args([http_port.to_string(), tcp_port.to_string(), (*host).to_owned()])
             .env("TZ", zone)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .context("the engine did not start")?;
-        let url = format!("http://127.0.0.1:{}", ports[0]);
-        let engine = Self { url, process: started, _directory: directory };
+        Ok(Self { url: format!("http://{host}:{http_port}"), process, _directory: directory })
+    }
+
+    /// Waits until the engine answers.
+    pub(crate) async fn wait(&self) -> Result<()> {
         let client = reqwest::Client::builder().no_proxy().build()?;
         for _ in 0..600 {
-            if client
-                .get(format!("{}/ping", engine.url))
-                .send()
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-            {
-                return Ok(engine);
+            let answer = client.get(format!("{}/ping", self.url)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        bail!("the engine does not answer at {}", engine.url)
+        bail!("the engine does not answer at {}", self.url)
     }
 }
 
@@ -75,6 +98,7 @@ impl Drop for Engine {
     }
 }
 
-async fn free_port() -> Result<u16> {
-    Ok(tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
+/// A port at which nobody listens.
+pub(crate) async fn free_port(host: &str) -> Result<u16> {
+    Ok(tokio::net::TcpListener::bind((host, 0)).await?.local_addr()?.port())
 }

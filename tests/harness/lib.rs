@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod checks;
+pub mod cluster;
 pub mod collector;
 pub mod data;
 pub mod deployed;

@@ -8,7 +8,7 @@ use catalog::{Catalog, Shard};
 use detection::{BaselineDays, Window};
 use environment::Env;
 use warehouse::ClickHouseConfig;
-use warehouse::rollup::{self, MigrationError, Options, Outcome, Tables};
+use warehouse::rollup::{self, MigrationError, Options, Outcome, Place, Tables};
 use warehouse::usage::{SweepRequest, UsageReader};
 
 use crate::world::{END, Event, at, clickhouse_client, insert, variable};
@@ -43,6 +43,11 @@ impl Warehouse {
         Ok(Self { client, database })
     }
 
+    /// Where a migration of the database works.
+    pub fn place(&self) -> Place {
+        Place::at(&self.client, &self.database)
+    }
+
     pub async fn insert(&self, events: &[Event]) -> Result<()> {
         insert(&self.client, events).await
     }
@@ -66,7 +71,7 @@ impl Warehouse {
     }
 
     pub async fn migrate_with(&self, catalog: &Catalog, options: Options) -> Result<Outcome, MigrationError> {
-        rollup::migrate(&self.client, &self.database, catalog, &options, |_| {}).await
+        rollup::migrate(&self.place(), catalog, &options, |_| {}).await
     }
 
     /// Events of a metric in the rollup.
@@ -84,7 +89,7 @@ impl Warehouse {
 
 /// Migrates a database, with consent to all that is deleted.
 pub async fn migrate(client: &clickhouse::Client, database: &str, catalog: &Catalog) -> Result<Outcome> {
-    Ok(rollup::migrate(client, database, catalog, &options(), |_| {}).await?)
+    Ok(rollup::migrate(&Place::at(client, database), catalog, &options(), |_| {}).await?)
 }
 
 /// Makes the tables and views of a source in a database where its table is empty.
@@ -92,8 +97,9 @@ pub async fn migrate(client: &clickhouse::Client, database: &str, catalog: &Cata
 /// This is a migration without its trial of the expressions and without its backfill. Both cost a server some 400 ms of
 /// processor time, an empty table has nothing to fill from, and the tests of migrations and expressions cover both.
 pub async fn make_tables(client: &clickhouse::Client, database: &str, source: &Catalog) -> Result<()> {
-    let plan = rollup::plan(client, database, source, &options()).await?;
-    Ok(rollup::apply(client, database, &plan).await?)
+    let place = Place::at(client, database);
+    let plan = rollup::plan(&place, source, &options()).await?;
+    Ok(rollup::apply(&place, &plan).await?)
 }
 
 fn options() -> Options {

@@ -65,11 +65,15 @@ impl World {
 
     /// A new world whose database does not exist yet.
     pub async fn without_migration() -> Result<Self> {
+        Self::on(variable("CLICKHOUSE_URL")?).await
+    }
+
+    /// The same on another server.
+    pub async fn on(clickhouse_url: String) -> Result<Self> {
         // What functions log is a part of the output of their tests, which is searched for secrets. The bench has no use for it.
         if std::env::var_os("NEXTEST").is_some() {
             platform::telemetry::init(&platform::traces::Traces::default());
         }
-        let clickhouse_url = variable("CLICKHOUSE_URL")?;
         let aws =
             platform::aws::config().await.into_builder().endpoint_url(variable("AWS_ENDPOINT_URL")?).build();
         let name = format!("e2e_{}", uuid::Uuid::new_v4().simple());
@@ -171,21 +175,7 @@ impl World {
     /// `count` customers, `c00000` and on, each with steady compute time and a critical spike in the window that
     /// closes at [`END`].
     pub async fn insert_spikes(&self, count: u32) -> Result<()> {
-        let sql = format!(
-            "INSERT INTO events (transaction_id, customer_id, event_type, timestamp, properties)
-             WITH number % 33 AS age,
-                  if(age = 0, 50000000, 7200000 + 60000 * (age % 5) + intDiv(number, 33)) AS value
-             SELECT
-                 toString(number),
-                 concat('c', leftPad(toString(intDiv(number, 33)), 5, '0')),
-                 'compute',
-                 fromUnixTimestamp64Milli(toInt64({end} - age * 86400000 - 43200000)),
-                 concat('{{\"cpu_ms\": ', toString(value), '}}')
-             FROM numbers({rows})",
-            end = at(END).as_millisecond(),
-            rows = count * 33,
-        );
-        Ok(self.clickhouse.query_raw(&sql).execute().await?)
+        Ok(self.clickhouse.query_raw(&spikes("events", count, "true")).execute().await?)
     }
 
     /// All anomalies and digests of the table.
@@ -291,6 +281,27 @@ impl Event {
     pub fn new(customer: &str, event_type: &'static str, at: Timestamp, properties: Value) -> Self {
         Self { customer_id: customer.as_bytes().to_vec(), event_type, at, properties }
     }
+}
+
+/// The statement of [`World::insert_spikes`].
+///
+/// * `condition`: of the rows that it inserts, on the days `age` before the last one.
+pub fn spikes(table: &str, count: u32, condition: &str) -> String {
+    format!(
+        "INSERT INTO {table} (transaction_id, customer_id, event_type, timestamp, properties)
+         WITH number % 33 AS age,
+              if(age = 0, 50000000, 7200000 + 60000 * (age % 5) + intDiv(number, 33)) AS value
+         SELECT
+             toString(number),
+             concat('c', leftPad(toString(intDiv(number, 33)), 5, '0')),
+             'compute',
+             fromUnixTimestamp64Milli(toInt64({end} - age * 86400000 - 43200000)),
+             concat('{{\"cpu_ms\": ', toString(value), '}}')
+         FROM numbers({rows})
+         WHERE {condition}",
+        end = at(END).as_millisecond(),
+        rows = count * 33,
+    )
 }
 
 /// A client of one database of the local cloud.

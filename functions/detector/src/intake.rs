@@ -1,8 +1,9 @@
-//! What a run of a source does first: rows that changed come into the rollup, and entities beyond the limit are put together.
+//! What a run of a source does first: it looks whether the server has all rows, rows that changed come into the rollup, and
+//! entities beyond the limit are put together.
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use catalog::Overflow;
 use detection::Window;
 use jiff::SignedDuration;
@@ -18,6 +19,10 @@ const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// How long a run waits before it tries again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
+/// A replica that is more seconds behind than this has too few rows of the newest hour. ClickHouse's own limit for queries of
+/// clusters is the same.
+const MOST_BEHIND: u64 = 300;
+
 /// Prepares the source of a run. Returns what the run goes on with, if customers have too many entities.
 pub(crate) async fn prepare(
     app: &App,
@@ -25,6 +30,14 @@ pub(crate) async fn prepare(
     run_id: &str,
     figures: &mut RunFigures,
 ) -> anyhow::Result<Option<App>> {
+    figures.phase = "asking whether the server has all rows";
+    match app.usage.seconds_behind(&app.catalog, &format!("{run_id}-replicas")).await {
+        Ok(seconds) => require_fresh(seconds)?,
+        Err(error) => tracing::warn!(
+            error = error_chain(&error),
+            "nobody knows whether the server is behind its replicas: may the detector's user read system.replicas?"
+        ),
+    }
     let Some(entities) = app.catalog.entities() else { return Ok(None) };
     let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
     let window = Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
@@ -65,6 +78,17 @@ pub(crate) async fn prepare(
     Ok(Some(App { catalog: app.catalog.clone().with_overflow(&overflow), ..app.clone() }))
 }
 
+/// Everybody's usage would seem to have fallen.
+fn require_fresh(seconds: u64) -> anyhow::Result<()> {
+    if seconds > MOST_BEHIND {
+        bail!(
+            "the ClickHouse server is {seconds} s behind its replicas, so usage would seem to have fallen: let `clickhouse_url` \
+             lead to another replica, or wait until this one has caught up (system.replicas tells why it is late)"
+        );
+    }
+    Ok(())
+}
+
 /// Reads the rows that changed, with the patience of a run.
 async fn poll(app: &App, window: &Window) -> anyhow::Result<usize> {
     let mut pauses = PAUSES.into_iter();
@@ -80,5 +104,17 @@ async fn poll(app: &App, window: &Window) -> anyhow::Result<usize> {
                 tokio::time::sleep(pause).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_may_be_five_minutes_behind() {
+        assert!(require_fresh(0).is_ok() && require_fresh(300).is_ok());
+        let error = require_fresh(301).expect_err("a late replica").to_string();
+        assert!(error.starts_with("the ClickHouse server is 301 s behind its replicas"), "{error}");
     }
 }

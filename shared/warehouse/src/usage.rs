@@ -24,6 +24,7 @@ mod off_hours;
 mod past;
 mod peers;
 mod reader;
+mod replicas;
 mod request;
 mod rows;
 mod samples;

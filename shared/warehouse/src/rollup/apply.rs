@@ -3,13 +3,17 @@
 use clickhouse::Client;
 
 use super::error::{MigrationError, failed};
+use super::place::Place;
 use super::plan::Plan;
 use super::server;
 
 /// Makes the tables and views of a plan. Does not try the catalog's expressions, and fills nothing.
-pub async fn apply(client: &Client, database: &str, plan: &Plan) -> Result<(), MigrationError> {
-    for statement in &plan.statements {
-        run(client, database, "the tables and views were not made", statement).await?;
+pub async fn apply(place: &Place, plan: &Plan) -> Result<(), MigrationError> {
+    for step in &plan.steps {
+        let Some(server) = place.servers.get(step.server) else { continue };
+        let what = "the tables and views were not made";
+        let made = run(&server.client, &place.database, what, &step.statement).await;
+        made.map_err(|error| server.failed(error))?;
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use catalog::MetricSpec;
-use clickhouse::Client;
 
 use super::apply::run;
 use super::differences::Day;
 use super::error::MigrationError;
+use super::place::Place;
 use super::{DAY_SECONDS, Tables, statements};
 
 /// Computes hours of a metric again from its events, and tells `done` of each day.
@@ -15,19 +15,21 @@ use super::{DAY_SECONDS, Tables, statements};
 /// Hours with wrong rows are emptied before they are filled. Days that no sweep reads any more are emptied together,
 /// because each such step rewrites parts of the table. A day that sweeps still read is empty only for a moment.
 pub(super) async fn fill(
-    client: &Client,
-    database: &str,
+    place: &Place,
     metric: &MetricSpec,
     days: &[Day],
     now: u32,
     mut done: impl FnMut(&Day),
 ) -> Result<(), MigrationError> {
     let what = format!("the events of `{}` were not added to the rollup", metric.name);
-    let run = async |statement: String| run(client, database, &what, &statement).await;
+    let tables = Tables::of_metric(metric);
+    let stored = tables.stored();
+    let change = async |statement: String| place.change(&what, &statement, &stored).await;
+    let insert = async |statement: String| run(&place.client, &place.database, &what, &statement).await;
     // An insert is noticed as an arrival. A deletion is not.
     let forget = async || {
-        for statement in statements::forget_models(&Tables::of_metric(metric)) {
-            run(statement).await?;
+        for statement in statements::forget_models(&tables) {
+            change(statement).await?;
         }
         Ok(())
     };
@@ -41,17 +43,17 @@ pub(super) async fn fill(
     let wrong =
         |days: &[&Day]| -> Vec<(u32, u32)> { days.iter().flat_map(|day| day.wrong_spans()).collect() };
     if let Some(statement) = statements::clear(metric, &wrong(&old)) {
-        run(statement).await?;
+        change(statement).await?;
     }
     for day in old {
-        run(statements::fill(metric, &day.spans(), day.compared)).await?;
+        insert(statements::fill(metric, &day.spans(), day.compared)).await?;
         done(day);
     }
     for day in recent {
         if let Some(statement) = statements::clear(metric, &wrong(&[day])) {
-            run(statement).await?;
+            change(statement).await?;
         }
-        run(statements::fill(metric, &day.spans(), day.compared)).await?;
+        insert(statements::fill(metric, &day.spans(), day.compared)).await?;
         done(day);
     }
     if takes_out {

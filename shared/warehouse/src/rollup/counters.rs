@@ -242,20 +242,21 @@ mod tests {
 
     #[test]
     fn views_keep_states() {
+        let view = |metric: &MetricSpec| statements::create_view(metric, &metric.table);
         let counters = metrics("machines_sum", "machine_counters");
         insta::assert_snapshot!(
             "view_of_a_rate",
-            statements::create_view(counters.get("machine_traffic").unwrap())
+            view(counters.get("machine_traffic").unwrap())
         );
-        let ratio = statements::create_view(counters.get("machine_busy").unwrap());
+        let ratio = view(counters.get("machine_busy").unwrap());
         assert!(
             ratio.contains("toUInt8(1) AS kind") && ratio.contains("AND isFinite(meterflow_per)"),
             "{ratio}"
         );
         let buckets = metrics("machines_histogram", "request_buckets");
-        insta::assert_snapshot!("view_of_buckets", statements::create_view(&buckets.metrics()[0]));
+        insta::assert_snapshot!("view_of_buckets", view(&buckets.metrics()[0]));
         let deltas = metrics("machines_histogram", "request_deltas");
-        assert!(statements::create_view(&deltas.metrics()[0]).contains("meterflow_weight BETWEEN 1"));
+        assert!(view(&deltas.metrics()[0]).contains("meterflow_weight BETWEEN 1"));
     }
 
     #[test]

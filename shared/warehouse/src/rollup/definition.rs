@@ -29,7 +29,7 @@ pub(super) fn comment(metric: &MetricSpec) -> String {
 
 /// The comment of a metric's view on minutes.
 pub(super) fn comment_of_minutes(metric: &MetricSpec) -> String {
-    format!("{} {}", digest(&meaning(metric)), digest(&minutes_select(metric)))
+    format!("{} {}", digest(&meaning(metric)), digest(&minutes_select(metric, &metric.table)))
 }
 
 /// The state of a view, by its comment and the catalog's entry of its metric.

@@ -17,6 +17,21 @@ pub struct Deletion {
     pub to: String,
 }
 
+impl Deletion {
+    /// Whether the other is about the same hours of other customers.
+    pub(super) fn is_of_the_same(&self, other: &Self) -> bool {
+        self.metric == other.metric && self.why == other.why
+    }
+
+    /// Adds what another server would delete. A customer is on one server.
+    pub(super) fn add(&mut self, other: Self) {
+        self.events = self.events.saturating_add(other.events);
+        self.customers = self.customers.saturating_add(other.customers);
+        self.from = std::mem::take(&mut self.from).min(other.from);
+        self.to = std::mem::take(&mut self.to).max(other.to);
+    }
+}
+
 impl fmt::Display for Deletion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { metric, why, events, customers, from, to } = self;

@@ -31,6 +31,20 @@ pub enum MigrationError {
         lines(.0)
     )]
     NeedsConsent(Vec<Deletion>),
+    #[error(
+        "{} have their rows on the servers of a cluster, and a migration of one server would miss most of them. Name the cluster \
+         with --cluster: the server knows {clusters}", tables.join(", ")
+    )]
+    Distributed { tables: Vec<String>, clusters: String },
+    #[error("the cluster `{name}` cannot be used: {reason}")]
+    Cluster { name: String, reason: String },
+    #[error(
+        "the views of {} are not in line with the catalog on all servers ({}): did somebody else migrate at the same time? Run \
+         the migration again", metrics.join(", "), servers.join(", ")
+    )]
+    Unfinished { metrics: Vec<String>, servers: Vec<String> },
+    #[error("on the server {host}: {error}")]
+    Server { host: String, error: Box<MigrationError> },
 }
 
 impl MigrationError {
@@ -41,9 +55,14 @@ impl MigrationError {
             Self::Refused(refusals) => {
                 refusals.iter().filter_map(|refusal| refusal.details.clone()).collect()
             }
-            Self::NeedsConsent(_) | Self::Foreign { .. } | Self::Feed { .. } | Self::Counters { .. } => {
-                Vec::new()
-            }
+            Self::Server { error, .. } => error.details(),
+            Self::NeedsConsent(_)
+            | Self::Foreign { .. }
+            | Self::Feed { .. }
+            | Self::Counters { .. }
+            | Self::Distributed { .. }
+            | Self::Unfinished { .. }
+            | Self::Cluster { .. } => Vec::new(),
         }
     }
 }

@@ -25,8 +25,8 @@ pub(super) fn rollup_select_from(metric: &MetricSpec, source: &str, and_where: &
 }
 
 /// The SELECT that makes rows of the rollup of minutes.
-pub(super) fn minutes_select(metric: &MetricSpec) -> String {
-    select(metric, &metric.table, "", Grain::of_minutes(metric.entities.as_ref()))
+pub(super) fn minutes_select(metric: &MetricSpec, source: &str) -> String {
+    select(metric, source, "", Grain::of_minutes(metric.entities.as_ref()))
 }
 
 fn select(metric: &MetricSpec, source: &str, and_where: &str, grain: Grain) -> String {

@@ -98,7 +98,7 @@ mod tests {
         let metric = catalog.of("jobs").unwrap().get("m").unwrap();
         let filled = fill(metric, &[(0, 3_600)], (0, 3_600));
         assert!(filled.contains(&format!("({})", columns(metric))), "{filled}");
-        create_view(metric)
+        create_view(metric, &metric.table)
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! A migration from its plan to its last backfill.
 
 use catalog::{Catalog, MetricSpec};
-use clickhouse::Client;
-
-use super::apply::{apply, run};
+use super::apply::apply;
 use super::backfill::{fill, hours_of};
 use super::deletion::Deletion;
 use super::differences::{Day, Difference};
 use super::error::MigrationError;
+use super::place::Place;
 use super::plan::{Options, Order, Plan, plan};
 use super::trial::Rows;
 use super::{DAY_SECONDS, HOUR_SECONDS, Tables, differences, minutes, statements, trial};
@@ -40,13 +39,13 @@ pub struct Outcome {
 
 /// Plans, tries the catalog's expressions, applies and backfills.
 pub async fn migrate(
-    client: &Client,
-    database: &str,
+    place: &Place,
     catalog: &Catalog,
     options: &Options,
     mut told: impl FnMut(Told<'_>),
 ) -> Result<Outcome, MigrationError> {
-    let plan = plan(client, database, catalog, options).await?;
+    let plan = plan(place, catalog, options).await?;
+    let Place { client, database, .. } = place;
     trial::of_plan(client, database, catalog, &plan, Rows::All).await?;
     if !plan.deletions.is_empty() && !options.delete {
         return Err(MigrationError::NeedsConsent(plan.deletions));
@@ -55,35 +54,50 @@ pub async fn migrate(
     if plan.order == Order::Sorted {
         told(Told::Sorting);
     }
-    let applied = apply(client, database, &plan).await;
+    let applied = apply(place, &plan).await;
     if applied.is_err() {
         // The new view was not filled. Nobody may take it for a complete one.
-        withdraw(client, database, catalog, &plan).await;
+        withdraw(place, catalog, &plan).await;
     }
     applied?;
     let mut outcome = Outcome { order: plan.order, ..Outcome::default() };
     for metric in catalog.metrics() {
-        let migration = Migration { client, database, metric, plan: &plan, options };
+        let migration = Migration { place, metric, plan: &plan, options };
         let result = migration.backfill(&mut told).await;
         if result.is_err() {
-            withdraw(client, database, catalog, &plan).await;
+            withdraw(place, catalog, &plan).await;
         }
         let of_metric = result?;
         outcome.unsettled += of_metric.unsettled;
         outcome.surplus += of_metric.surplus;
     }
+    if place.servers.len() > 1 {
+        verify(place, catalog).await?;
+    }
     Ok(outcome)
 }
 
+/// Looks at all servers of a cluster once more.
+async fn verify(place: &Place, catalog: &Catalog) -> Result<(), MigrationError> {
+    let left = super::plan::plan(place, catalog, &Options::default()).await?;
+    let views = left.new.iter().chain(&left.rewritten).map(ToString::to_string).collect::<Vec<_>>();
+    if views.is_empty() && left.deletions.is_empty() {
+        return Ok(());
+    }
+    let servers = place.servers.iter().filter_map(|server| server.address.as_ref()).map(|address| &address.host);
+    Err(MigrationError::Unfinished { metrics: views, servers: servers.cloned().collect() })
+}
+
 /// Removes the new views and the rows that they brought. So after a failed migration inserts work as before.
-async fn withdraw(client: &Client, database: &str, catalog: &Catalog, plan: &Plan) {
+async fn withdraw(place: &Place, catalog: &Catalog, plan: &Plan) {
     for name in &plan.new {
         let Some(metric) = catalog.get(name.as_str()) else { continue };
         let views = [Some(statements::view_name(metric)), minutes::view_of(metric)].into_iter().flatten();
         let views = views.map(|view| statements::drop_view(&view));
         for statement in views.chain([statements::remove(&Tables::fed_by(metric), name.as_str())]) {
-            if let Err(error) = run(client, database, "a new view was not taken away again", &statement).await
-            {
+            let names = [Tables::fed_by(metric)];
+            let names = names.each_ref().map(String::as_str);
+            if let Err(error) = place.change("a new view was not taken away again", &statement, &names).await {
                 tracing::warn!(error = %error, "a migration that failed leaves something behind");
             }
         }
@@ -91,8 +105,7 @@ async fn withdraw(client: &Client, database: &str, catalog: &Catalog, plan: &Pla
 }
 
 struct Migration<'a> {
-    client: &'a Client,
-    database: &'a str,
+    place: &'a Place,
     metric: &'a MetricSpec,
     plan: &'a Plan,
     options: &'a Options,
@@ -104,7 +117,8 @@ const PASSES: usize = 3;
 impl Migration<'_> {
     /// Computes the differing hours of a metric again.
     async fn backfill(&self, told: &mut impl FnMut(Told<'_>)) -> Result<Outcome, MigrationError> {
-        let Self { client, database, metric, plan, options } = *self;
+        let Self { place, metric, plan, options } = *self;
+        let (client, database) = (&place.client, place.database.as_str());
         let now = differences::now(client, database).await?;
         let is_new = plan.new.contains(&metric.name);
         let kept_from = differences::kept_from(now, plan.keep_days);
@@ -122,7 +136,7 @@ impl Migration<'_> {
                 break;
             }
             told(Told::Filling { metric, days: &days });
-            fill(client, database, metric, &days, now, |day| told(Told::Filled { day })).await?;
+            fill(place, metric, &days, now, |day| told(Told::Filled { day })).await?;
             told(Told::Done { metric });
             filled.extend(hours_of(&days));
         }
@@ -143,7 +157,7 @@ impl Migration<'_> {
     /// backfill counted them again. These hours are corrected while their events surely exist.
     async fn filled_while_live(&self, now: u32) -> Result<std::ops::Range<u32>, MigrationError> {
         let tables = Tables::of_metric(self.metric);
-        let views = super::inspect::views(self.client, self.database, &tables).await?;
+        let views = super::inspect::views(&self.place.client, &self.place.database, &tables).await?;
         let view = views.iter().find(|view| view.metric(&tables) == self.metric.name.as_str());
         Ok(match view {
             Some(view) if now < view.made + 2 * DAY_SECONDS => {

@@ -4,6 +4,7 @@
 use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
 
+use super::behind::Behind;
 use super::definition::{ViewState, state_of_minutes};
 use super::error::MigrationError;
 use super::events::minutes_select;
@@ -16,6 +17,7 @@ pub(super) async fn plan(
     client: &Client,
     database: &str,
     catalog: &Catalog,
+    behind: &Behind,
 ) -> Result<Vec<String>, MigrationError> {
     if catalog.entities().is_none() {
         return Ok(Vec::new());
@@ -49,7 +51,7 @@ pub(super) async fn plan(
         }
     }
     let missing = catalog.ruled().iter().filter(|metric| state(metric) != Some(ViewState::Current));
-    plan.extend(missing.map(|metric| create_view(&table, metric)));
+    plan.extend(missing.map(|metric| create_view(&table, metric, &behind.source(metric))));
     Ok(plan)
 }
 
@@ -65,11 +67,11 @@ pub(super) async fn views(
     }
 }
 
-fn create_view(table: &str, metric: &MetricSpec) -> String {
+fn create_view(table: &str, metric: &MetricSpec, source: &str) -> String {
     format!(
         "CREATE MATERIALIZED VIEW IF NOT EXISTS `{}` TO {table} AS\n{}\nCOMMENT '{}'",
         view_name(table, metric),
-        minutes_select(metric),
+        minutes_select(metric, source),
         definition::comment_of_minutes(metric)
     )
 }

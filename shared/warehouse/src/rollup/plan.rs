@@ -5,10 +5,13 @@ use clickhouse::{Client, Row};
 use detection::MetricName;
 use serde::Deserialize;
 
+use super::behind::{self, Behind};
 use super::definition::{ViewState, state};
 use super::deletion::Deletion;
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
+use super::layout::Layout;
+use super::place::{Place, Server};
 use super::{
     DEFAULT_KEEP_DAYS, Tables, counters, differences, inspect, minutes, server, sql, statements, tables,
 };
@@ -29,13 +32,13 @@ pub struct Options {
 /// The statements that bring tables and views in line with the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Statements to run in order: tables, then views that are outdated, then views that are missing.
-    pub statements: Vec<String>,
+    /// Steps to take in order: tables, then views that are outdated, then views that are missing.
+    pub steps: Vec<Step>,
     /// Hours that these statements delete.
     pub deletions: Vec<Deletion>,
-    /// Metrics that get a view by this plan.
+    /// Metrics that no view feeds before this plan.
     pub new: Vec<MetricName>,
-    /// Metrics whose view gets another text with the same meaning.
+    /// Metrics whose view gets another text with the same meaning, or comes to servers of a cluster that lack it.
     pub rewritten: Vec<MetricName>,
     /// How many days the rollup keeps an hour.
     pub keep_days: u16,
@@ -43,8 +46,16 @@ pub struct Plan {
     pub order: Order,
 }
 
+/// A statement that a server runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which server of the place runs the statement, from 0.
+    pub server: usize,
+    pub statement: String,
+}
+
 /// The order of the rollup's rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
     /// The present one.
     #[default]
@@ -63,125 +74,206 @@ const FEWER: &str = "the table holds fewer events of these hours, so a rebuild l
 const EXPIRED: &str = "the hours are older than the rollup keeps";
 
 /// Compares the database with the catalog. Changes nothing. The database need not exist.
-pub async fn plan(
-    client: &Client,
-    database: &str,
-    catalog: &Catalog,
-    options: &Options,
-) -> Result<Plan, MigrationError> {
-    let tables = &Tables::of(catalog);
-    if catalog.entities().is_some() {
-        let foreign = inspect::foreign(client, database, &tables.needed(catalog)).await?;
-        if !foreign.is_empty() {
-            return Err(MigrationError::Foreign { source_name: catalog.name().to_owned(), tables: foreign });
-        }
+pub async fn plan(place: &Place, catalog: &Catalog, options: &Options) -> Result<Plan, MigrationError> {
+    let behind = Behind::find(place, catalog).await?;
+    let mut all = Vec::new();
+    for server in &place.servers {
+        let of_server = ServerPlan::of(server, place, &behind, catalog, options).await;
+        all.push(of_server.map_err(|error| server.failed(error))?);
     }
-    let found = Found::read(client, database, tables).await?;
-    let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
-    if found.rollup
-        && catalog.entities().is_some()
-        && !found.engine.contains(statements::engine_name(catalog))
-    {
-        return Err(MigrationError::Feed { source_name: catalog.name().to_owned() });
-    }
-    let holds_counters = counters::are_held(catalog);
-    if found.rollup && counters::are_in(&found.engine) != holds_counters {
-        return Err(MigrationError::Counters { source_name: catalog.name().to_owned() });
-    }
-    let mut plan = Plan { keep_days, ..Plan::default() };
-    if !found.database {
-        plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
-    }
-    if catalog.metrics().iter().any(|metric| metric.table == "events") {
-        plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
-    }
-    plan.statements.extend(statements::tables(catalog, keep_days));
-    if tables::has_seen(catalog) {
-        plan.statements.push(statements::seen(catalog, keep_days));
-    }
-    plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
-    if found.rollup {
-        if !holds_counters {
-            plan.statements.push(statements::add_corrections(tables));
-        }
-        if catalog.entities().is_some() && !holds_counters {
-            plan.statements.push(statements::add_figures(&tables.rollup));
-        }
-        plan.order = match (found.is_by_bucket, options.sort) {
-            (true, _) => Order::Present,
-            (false, false) => Order::Earlier,
-            (false, true) => Order::Sorted,
-        };
-        match plan.order {
-            Order::Present => {}
-            Order::Earlier => plan.statements.push(statements::add_index(tables)),
-            Order::Sorted => plan.statements.extend(statements::sort(catalog, keep_days)),
-        }
-        plan.statements.push(statements::add_zone(tables));
-        if found.keep_days != Some(keep_days) {
-            let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
-            let seen = Some(&tables.seen).filter(|_| found.seen);
-            for table in std::iter::once(&tables.rollup).chain(seen) {
-                plan.deletions.extend(deletion((client, database, table), None, EXPIRED, &condition).await?);
-                plan.statements.push(statements::keep(table, keep_days));
-            }
-        }
-    }
-    let view_state = |metric: &MetricSpec| {
-        let view = found.views.iter().find(|view| view.name == statements::view_name(metric));
-        view.map(|view| state(&view.comment, Some(metric)))
-    };
-    for view in &found.views {
-        let metric = catalog.metrics().iter().find(|metric| statements::view_name(metric) == view.name);
-        let state = state(&view.comment, metric);
-        let is_in_the_way = metric.is_some() && state == ViewState::Foreign;
-        if state == ViewState::OtherMeaning || is_in_the_way {
-            plan.statements.push(statements::drop_view(&view.name));
-        }
-    }
-    let is_kept =
-        |metric: &MetricSpec| matches!(view_state(metric), Some(ViewState::Current | ViewState::OlderText));
-    // The view may be gone already: an earlier migration may have been cut off after that.
-    let mut removed = Vec::new();
-    for (table, name) in &found.metrics {
-        let why = match catalog.get(name) {
-            Some(metric) if is_kept(metric) && Tables::fed_by(metric) == *table => continue,
-            Some(metric) if view_state(metric).is_none() => UNKNOWN,
-            Some(_) => REDEFINED,
-            None => GONE,
-        };
-        let condition = format!("metric = '{}'", sql::quoted(name));
-        plan.deletions
-            .extend(deletion((client, database, table), Some(name.clone()), why, &condition).await?);
-        removed.push(statements::remove(table, name));
-    }
-    if !removed.is_empty() {
-        // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
-        plan.statements.extend(statements::forget_models(tables));
-        plan.statements.append(&mut removed);
-        plan.statements.extend(statements::forget_models(tables));
-    }
-    for metric in catalog.metrics().iter().filter(|metric| options.rebuild && is_kept(metric)) {
-        if let Some(condition) = differences::shrinking(client, database, metric, keep_days).await? {
+    let mut plan = together(place, all);
+    let is_kept = |metric: &&MetricSpec| !plan.new.contains(&metric.name);
+    let mut shrinking = Vec::new();
+    for metric in catalog.metrics().iter().filter(|_| options.rebuild).filter(is_kept) {
+        let (client, database) = (&place.client, place.database.as_str());
+        if let Some(condition) = differences::shrinking(client, database, metric, plan.keep_days).await? {
             let (name, table) = (Some(metric.name.to_string()), Tables::fed_by(metric));
-            plan.deletions.extend(deletion((client, database, &table), name, FEWER, &condition).await?);
+            shrinking.extend(deletion((client, database, &table), name, FEWER, &condition).await?);
         }
     }
-    for metric in catalog.metrics() {
-        match view_state(metric) {
-            Some(ViewState::Current) => {}
-            Some(ViewState::OlderText) => {
-                plan.statements.extend(statements::rewrite_view(metric));
-                plan.rewritten.push(metric.name.clone());
-            }
-            None | Some(ViewState::OtherMeaning | ViewState::Foreign) => {
-                plan.statements.push(statements::create_view(metric));
-                plan.new.push(metric.name.clone());
-            }
-        }
-    }
-    plan.statements.extend(minutes::plan(client, database, catalog).await?);
+    plan.deletions.extend(shrinking);
     Ok(plan)
+}
+
+/// The plans of all servers as one. Each table is there on all of them before any view is.
+fn together(place: &Place, all: Vec<ServerPlan>) -> Plan {
+    let mut plan = Plan::default();
+    let is_new_on = |name: &MetricName, server: &ServerPlan| server.new.contains(name);
+    let is_new_everywhere = |name: &MetricName| all.iter().all(|server| is_new_on(name, server));
+    for (server, of_server) in all.iter().enumerate() {
+        plan.keep_days = of_server.keep_days;
+        plan.order = plan.order.max(of_server.order);
+        for name in of_server.new.iter().chain(&of_server.rewritten) {
+            let names = if is_new_everywhere(name) { &mut plan.new } else { &mut plan.rewritten };
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let step = |statement: &String| Step { server, statement: statement.clone() };
+        plan.steps.extend(of_server.statements.iter().map(step));
+    }
+    for (_, of_server) in place.servers.iter().zip(all).filter(|(server, _)| server.is_first_of_its_shard()) {
+        for deletion in of_server.deletions {
+            match plan.deletions.iter_mut().find(|known| known.is_of_the_same(&deletion)) {
+                Some(known) => known.add(deletion),
+                None => plan.deletions.push(deletion),
+            }
+        }
+    }
+    plan.steps.sort_by_key(|step| statements::feeds(&step.statement));
+    plan
+}
+
+/// What one server needs.
+#[derive(Default)]
+struct ServerPlan {
+    statements: Vec<String>,
+    deletions: Vec<Deletion>,
+    new: Vec<MetricName>,
+    rewritten: Vec<MetricName>,
+    keep_days: u16,
+    order: Order,
+}
+
+impl ServerPlan {
+    async fn of(
+        server: &Server,
+        place: &Place,
+        behind: &Behind,
+        catalog: &Catalog,
+        options: &Options,
+    ) -> Result<Self, MigrationError> {
+        let (client, database, layout) = (&server.client, place.database.as_str(), &place.layout);
+        let tables = &Tables::of(catalog);
+        // The same tables by the names under which this server has its rows.
+        let local = &tables.on_server(layout);
+        let needed = tables.needed(catalog);
+        if catalog.entities().is_some() {
+            let own: Vec<String> = needed.iter().map(|table| layout.local(table)).collect();
+            let names: Vec<&str> = needed.iter().copied().chain(own.iter().map(String::as_str)).collect();
+            let foreign = inspect::foreign(client, database, &names).await?;
+            if !foreign.is_empty() {
+                return Err(MigrationError::Foreign { source_name: catalog.name().to_owned(), tables: foreign });
+            }
+        }
+        behind::require_over_local(client, place, catalog, &needed).await?;
+        let found = Found::read(client, database, tables, local).await?;
+        let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
+        if found.rollup
+            && catalog.entities().is_some()
+            && !found.engine.contains(statements::engine_name(catalog))
+        {
+            return Err(MigrationError::Feed { source_name: catalog.name().to_owned() });
+        }
+        let holds_counters = counters::are_held(catalog);
+        if found.rollup && counters::are_in(&found.engine) != holds_counters {
+            return Err(MigrationError::Counters { source_name: catalog.name().to_owned() });
+        }
+        let mut plan = Self { keep_days, ..Self::default() };
+        if !found.database {
+            plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
+        }
+        if behind.makes_events {
+            plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
+        }
+        plan.statements.extend(statements::tables(catalog, keep_days));
+        if tables::has_seen(catalog) {
+            plan.statements.push(statements::seen(catalog, keep_days));
+        }
+        plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
+        if found.rollup {
+            if !holds_counters {
+                plan.statements.push(statements::add_corrections(tables));
+            }
+            if catalog.entities().is_some() && !holds_counters {
+                plan.statements.push(statements::add_figures(&tables.rollup));
+            }
+            plan.order = match (found.is_by_bucket, options.sort) {
+                (true, _) => Order::Present,
+                (false, false) => Order::Earlier,
+                (false, true) => Order::Sorted,
+            };
+            match plan.order {
+                Order::Present => {}
+                Order::Earlier => plan.statements.push(statements::add_index(tables)),
+                Order::Sorted => plan.statements.extend(statements::sort(catalog, keep_days)),
+            }
+            plan.statements.push(statements::add_zone(tables));
+            if found.keep_days != Some(keep_days) {
+                let condition = format!("hour < now('UTC') - toIntervalDay({keep_days})");
+                let seen = Some(&local.seen).filter(|_| found.seen);
+                for table in std::iter::once(&local.rollup).chain(seen) {
+                    let expired = deletion((client, database, table), None, EXPIRED, &condition).await?;
+                    plan.deletions.extend(expired);
+                    plan.statements.push(statements::keep(table, keep_days));
+                }
+            }
+        }
+        plan.replace_metrics((client, database), catalog, &found, layout).await?;
+        for metric in catalog.metrics() {
+            let source = behind.source(metric);
+            match found.state_of(metric) {
+                Some(ViewState::Current) => {}
+                Some(ViewState::OlderText) => {
+                    plan.statements.extend(statements::rewrite_view(metric, &source));
+                    plan.rewritten.push(metric.name.clone());
+                }
+                None | Some(ViewState::OtherMeaning | ViewState::Foreign) => {
+                    plan.statements.push(statements::create_view(metric, &source));
+                    plan.new.push(metric.name.clone());
+                }
+            }
+        }
+        plan.statements.extend(minutes::plan(client, database, catalog, behind).await?);
+        let names = Tables::of_source(catalog.name());
+        let names = names.stored();
+        plan.statements = plan.statements.iter().flat_map(|text| layout.spread(text, &names)).collect();
+        Ok(plan)
+    }
+
+    /// Drops views of other definitions, and removes the rows that they and earlier ones brought.
+    async fn replace_metrics(
+        &mut self,
+        (client, database): (&Client, &str),
+        catalog: &Catalog,
+        found: &Found,
+        layout: &Layout,
+    ) -> Result<(), MigrationError> {
+        for view in &found.views {
+            let metric =
+                catalog.metrics().iter().find(|metric| statements::view_name(metric) == view.name);
+            let state = state(&view.comment, metric);
+            let is_in_the_way = metric.is_some() && state == ViewState::Foreign;
+            if state == ViewState::OtherMeaning || is_in_the_way {
+                self.statements.push(statements::drop_view(&view.name));
+            }
+        }
+        let is_kept = |metric: &MetricSpec| {
+            matches!(found.state_of(metric), Some(ViewState::Current | ViewState::OlderText))
+        };
+        // The view may be gone already: an earlier migration may have been cut off after that.
+        let mut removed = Vec::new();
+        for (table, name) in &found.metrics {
+            let why = match catalog.get(name) {
+                Some(metric) if is_kept(metric) && layout.local(&Tables::fed_by(metric)) == *table => continue,
+                Some(metric) if found.state_of(metric).is_none() => UNKNOWN,
+                Some(_) => REDEFINED,
+                None => GONE,
+            };
+            let condition = format!("metric = '{}'", sql::quoted(name));
+            self.deletions
+                .extend(deletion((client, database, table), Some(name.clone()), why, &condition).await?);
+            removed.push(statements::remove(table, name));
+        }
+        if !removed.is_empty() {
+            let tables = &Tables::of(catalog);
+            // Also before the deletion: after it, a migration that runs again would not know of the deleted rows.
+            self.statements.extend(statements::forget_models(tables));
+            self.statements.append(&mut removed);
+            self.statements.extend(statements::forget_models(tables));
+        }
+        Ok(())
+    }
 }
 
 /// The hours that a condition deletes. `None` if there are none.
@@ -229,22 +321,29 @@ struct Found {
 }
 
 impl Found {
-    async fn read(client: &Client, database: &str, tables: &Tables) -> Result<Self, MigrationError> {
+    /// * `tables`: by the names that queries use, which those of views begin with.
+    /// * `local`: by the names under which the server has its rows.
+    async fn read(
+        client: &Client,
+        database: &str,
+        tables: &Tables,
+        local: &Tables,
+    ) -> Result<Self, MigrationError> {
         let what = "the database was not read";
         let text = "SELECT count() FROM system.databases WHERE name = {database:String}";
         let query = server(client).query_raw(text).param("database", database);
         let databases: u64 = query.fetch_one().await.map_err(failed(database, what, text))?;
         // Somebody else may have a table with the name of that of texts.
         let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String} \
-                    AND (comment = {mark:String} OR NOT endsWith(name, '_seen'))";
+                    AND (comment = {mark:String} OR NOT match(name, '_seen(_local)?$'))";
         let engine_of = async |table: &str| -> Result<Option<String>, MigrationError> {
             let query = server(client).query_raw(text).param("database", database).param("table", table);
             let query = query.param("mark", sql::MARK);
             query.fetch_optional().await.map_err(failed(database, what, text))
         };
-        let (engine, seen) = (engine_of(&tables.rollup).await?, engine_of(&tables.seen).await?);
+        let (engine, seen) = (engine_of(&local.rollup).await?, engine_of(&local.seen).await?);
         let mut metrics = Vec::new();
-        for (table, _) in [(&tables.rollup, &engine), (&tables.seen, &seen)]
+        for (table, _) in [(&local.rollup, &engine), (&local.seen, &seen)]
             .into_iter()
             .filter(|(_, engine)| engine.is_some())
         {
@@ -264,6 +363,12 @@ impl Found {
             retired: inspect::existing(client, database, &super::RETIRED).await?,
             keep_days: engine.as_deref().and_then(days_of_ttl),
         })
+    }
+
+    /// The state of a metric's view. `None` without a view.
+    fn state_of(&self, metric: &MetricSpec) -> Option<ViewState> {
+        let view = self.views.iter().find(|view| view.name == statements::view_name(metric))?;
+        Some(state(&view.comment, Some(metric)))
     }
 }
 

@@ -3,7 +3,7 @@
 use catalog::{BUCKETS, Catalog, Feed, MetricSpec};
 
 use super::definition::comment;
-use super::events::{all_columns, columns, events_by_hour, rollup_select};
+use super::events::{all_columns, columns, events_by_hour, rollup_select, rollup_select_from};
 use super::sql::{Grain, MARK, quoted, within};
 use super::{DEFAULT_KEEP_DAYS, FORGOTTEN, RETIRED_VIEW, Tables, counters, figures, replace, versions};
 
@@ -171,8 +171,11 @@ pub(super) fn keep(table: &str, keep_days: u16) -> String {
 
 /// Makes a metric's materialized view. Later migrations recognise the definition by the comment. The view of a polled source
 /// feeds nothing: it shows what a poll reads.
-pub fn create_view(metric: &MetricSpec) -> String {
-    let (view, select, comment) = (view_name(metric), rollup_select(metric, ""), comment(metric));
+///
+/// * `source`: the table of the events whose inserts the view sees, as `FROM` names it.
+pub fn create_view(metric: &MetricSpec, source: &str) -> String {
+    let (view, comment) = (view_name(metric), comment(metric));
+    let select = rollup_select_from(metric, source, "");
     let make = match versions::is_polled(metric) {
         true => format!("CREATE VIEW IF NOT EXISTS `{view}` AS"),
         false => {
@@ -183,15 +186,20 @@ pub fn create_view(metric: &MetricSpec) -> String {
 }
 
 /// Gives a view its new text. The view goes on feeding the rollup.
-pub(super) fn rewrite_view(metric: &MetricSpec) -> Vec<String> {
+pub(super) fn rewrite_view(metric: &MetricSpec, source: &str) -> Vec<String> {
     let view = view_name(metric);
     if versions::is_polled(metric) {
-        return vec![drop_view(&view), create_view(metric)];
+        return vec![drop_view(&view), create_view(metric, source)];
     }
     vec![
-        format!("ALTER TABLE `{view}` MODIFY QUERY\n{}", rollup_select(metric, "")),
+        format!("ALTER TABLE `{view}` MODIFY QUERY\n{}", rollup_select_from(metric, source, "")),
         format!("ALTER TABLE `{view}` MODIFY COMMENT '{}'", comment(metric)),
     ]
+}
+
+/// Whether a statement makes a view that feeds a table, or rewrites it.
+pub(super) fn feeds(statement: &str) -> bool {
+    statement.starts_with("CREATE MATERIALIZED VIEW") || statement.contains("` MODIFY ")
 }
 
 pub(super) fn drop_view(name: &str) -> String {
@@ -291,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_view_of_a_sum() {
-        insta::assert_snapshot!(create_view(&metric("bandwidth")));
+        insta::assert_snapshot!(create_view(&metric("bandwidth"), "events"));
     }
 
     #[test]

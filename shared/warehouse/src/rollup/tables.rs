@@ -2,6 +2,7 @@
 
 use catalog::{Aggregate, Catalog, Entities, Feed, MetricSpec};
 
+use super::layout::{LOCAL, Layout};
 use super::{counters, overflow};
 
 /// The tables that a migration makes for one source, beside that of the events.
@@ -89,6 +90,33 @@ impl Tables {
     pub fn all(&self) -> Vec<&str> {
         let tables = [&self.rollup, &self.models, &self.fits].into_iter().chain(&self.minutes);
         tables.map(String::as_str).collect()
+    }
+
+    /// All that have rows, and the events that a migration makes.
+    pub(super) fn stored(&self) -> Vec<&str> {
+        self.all().into_iter().chain([self.seen.as_str(), self.copy.as_str(), "events"]).collect()
+    }
+
+    /// The tables that have the rows of one server.
+    pub(super) fn on_server(&self, layout: &Layout) -> Self {
+        let Self { rows, minute_rows, .. } = self.clone();
+        Self {
+            rollup: layout.local(&self.rollup),
+            rows,
+            minutes: self.minutes.as_deref().map(|minutes| layout.local(minutes)),
+            minute_rows,
+            seen: layout.local(&self.seen),
+            models: layout.local(&self.models),
+            fits: layout.local(&self.fits),
+            copy: layout.local(&self.copy),
+        }
+    }
+
+    /// The names of the tables with the rows of a source, on one server and in a cluster.
+    pub(crate) fn on_any_server(catalog: &Catalog) -> Vec<String> {
+        let tables = Self::of(catalog);
+        let names = tables.needed(catalog);
+        names.into_iter().flat_map(|name| [name.to_owned(), format!("{name}{LOCAL}")]).collect()
     }
 
     /// The beginning of the names of the views that feed the rollup.

@@ -5,12 +5,27 @@ use clickhouse::Client;
 use super::apply::run;
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
+use super::layout::LOCAL;
+use super::place::Place;
+use super::plan::Step;
 use super::{RETIRED, Tables, inspect, minutes, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
 ///
 /// * `source`: only what belongs to this source.
-pub async fn leftovers(
+pub async fn leftovers(place: &Place, source: Option<&str>) -> Result<Vec<Step>, MigrationError> {
+    let mut steps = Vec::new();
+    for (number, server) in place.servers.iter().enumerate() {
+        let found = of_server(&server.client, &place.database, source).await;
+        let step = |statement| Step { server: number, statement };
+        steps.extend(found.map_err(|error| server.failed(error))?.into_iter().map(step));
+    }
+    // A view that is left on one server would feed a table that is gone on another.
+    steps.sort_by_key(|step| !step.statement.starts_with("DROP VIEW"));
+    Ok(steps)
+}
+
+async fn of_server(
     client: &Client,
     database: &str,
     source: Option<&str>,
@@ -36,6 +51,9 @@ pub async fn leftovers(
         let foreign = inspect::foreign(client, database, &not_always).await?;
         let names = tables.all().into_iter().chain([tables.copy.as_str(), tables.seen.as_str()]);
         let names: Vec<&str> = names.filter(|name| !foreign.iter().any(|other| other == name)).collect();
+        // Those of a cluster have their rows in tables of their own.
+        let local: Vec<String> = names.iter().map(|name| format!("{name}{LOCAL}")).collect();
+        let names: Vec<&str> = names.into_iter().chain(local.iter().map(String::as_str)).collect();
         let tables = inspect::existing(client, database, &names).await?;
         statements.extend(tables.into_iter().map(|name| format!("DROP TABLE IF EXISTS `{name}`")));
     }
@@ -43,9 +61,11 @@ pub async fn leftovers(
 }
 
 /// Removes everything, or all of one source.
-pub async fn uninstall(client: &Client, database: &str, source: Option<&str>) -> Result<(), MigrationError> {
-    for statement in leftovers(client, database, source).await? {
-        run(client, database, "a view or table was not taken away", &statement).await?;
+pub async fn uninstall(place: &Place, source: Option<&str>) -> Result<(), MigrationError> {
+    for Step { server, statement } in leftovers(place, source).await? {
+        let Some(server) = place.servers.get(server) else { continue };
+        let gone = run(&server.client, &place.database, "a view or table was not taken away", &statement).await;
+        gone.map_err(|error| server.failed(error))?;
     }
     Ok(())
 }

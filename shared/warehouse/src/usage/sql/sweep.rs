@@ -5,7 +5,7 @@ use detection::{BaselineDays, Window};
 
 use super::UNKNOWN_TOLD;
 use super::source::{Source, bucket};
-use super::values::{aggregates, columns, place, values};
+use super::values::{aggregates, place, values};
 
 /// ClickHouse aggregates rows of a customer as it reads them, in the order of the table, so it holds a few thousand
 /// customers at once. Small blocks keep its memory flat: at 400,000 customers they need less than a quarter of the
@@ -16,6 +16,8 @@ pub(super) const IN_ORDER: &str =
 
 /// One row per customer, from the hours of the rollup or from single events: the values of its windows by age, where age 0
 /// is the current one.
+///
+/// The grouping reads the table itself, so each server of a cluster groups its own rows and sends one row a customer.
 ///
 /// The `-Resample` combinator fills all windows of a customer in one pass. A value's place, its slot, is
 /// `age * metrics + metric`. Rows of unknown metrics, and rows between two windows, get a slot beyond the last one. The
@@ -47,7 +49,6 @@ pub(in crate::usage) fn sweep(
     };
     let bucket = bucket();
     let place = place(catalog);
-    let columns = columns(catalog);
     let aggregates = aggregates(catalog, slots);
     let values = values(catalog, slots, &format!("slot % {metrics}"));
     format!(
@@ -62,25 +63,18 @@ SELECT
     {values} AS values
 FROM
 (
+    WITH
+        {time} AS at,
+        {place} AS place,
+        intDiv(closing - at - 1, {stride}) AS age,
+        if(place = {metrics}{between}, {slots}, age * {metrics} + place) AS slot
     SELECT
         customer_id,
         min(at) AS oldest,
         {uses}groupUniqArrayIf({UNKNOWN_TOLD})(toValidUTF8(toString(metric)), place = {metrics}) AS unknown,
         {aggregates}
-    FROM
-    (
-        SELECT
-            {bucket} AS bucket,
-            customer_id,
-            metric,
-            {columns},
-            {time} AS at,
-            {place} AS place,
-            intDiv(closing - at - 1, {stride}) AS age,
-            if(place = {metrics}{between}, {slots}, age * {metrics} + place) AS slot
-        FROM {rows}
-    )
-    GROUP BY bucket, customer_id
+    FROM {rows}
+    GROUP BY {bucket}, customer_id
 )
 SETTINGS {IN_ORDER}"
     )

@@ -31,11 +31,6 @@ pub(super) fn needed(catalog: &Catalog) -> Vec<(&'static str, &'static str, &'st
     needed
 }
 
-pub(super) fn columns(catalog: &Catalog) -> String {
-    let columns: Vec<_> = needed(catalog).into_iter().map(|(column, _, _)| column).collect();
-    columns.join(", ")
-}
-
 /// The arrays by slot that the values are made of.
 pub(super) fn aggregates(catalog: &Catalog, slots: usize) -> String {
     let array =

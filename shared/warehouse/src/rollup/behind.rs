@@ -1,0 +1,180 @@
+//! The tables that hold the events of one server, behind those that a catalog names.
+//!
+//! A view on a `Distributed` table sees only what is inserted through that table of that server. So in a cluster each server
+//! has its views on the table behind it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use catalog::{Catalog, MetricSpec};
+use clickhouse::Client;
+
+use super::cluster::{enumerated, names};
+use super::error::{MigrationError, failed};
+use super::layout::{LOCAL, Layout};
+use super::place::Place;
+use super::{Tables, server, statements, versions};
+
+/// The sources of the views of a catalog.
+pub(super) struct Behind {
+    /// By table of the catalog, if another one is behind it.
+    tables: BTreeMap<String, String>,
+    /// Whether the migration makes the table of events.
+    pub(super) makes_events: bool,
+}
+
+impl Behind {
+    /// What the view of a metric reads.
+    pub(super) fn source(&self, metric: &MetricSpec) -> String {
+        match self.tables.get(&metric.table) {
+            // The view of a polled source feeds nothing. It shows what a poll reads.
+            Some(behind) if !versions::is_polled(metric) => {
+                let alias = metric.table.rsplit('.').next().unwrap_or_default();
+                format!("{behind} AS {alias}")
+            }
+            _ => metric.table.clone(),
+        }
+    }
+
+    /// Looks at the tables of a catalog.
+    ///
+    /// # Errors
+    ///
+    /// When one server is asked for and the tables are those of a cluster, or the other way round.
+    pub(super) async fn find(place: &Place, catalog: &Catalog) -> Result<Self, MigrationError> {
+        let Place { client, database, layout, .. } = place;
+        let of_events: BTreeSet<&str> = catalog.metrics().iter().map(|metric| metric.table.as_str()).collect();
+        let Layout::Cluster { name, shards, .. } = layout else {
+            let own = Tables::of_source(catalog.name());
+            let mut distributed = Vec::new();
+            for table in of_events.iter().copied().chain(own.all()).chain([own.seen.as_str()]) {
+                if let Some(engine) = engine_of(client, database, table).await?
+                    && engine.starts_with(DISTRIBUTED)
+                {
+                    distributed.push(table.to_owned());
+                }
+            }
+            if !distributed.is_empty() {
+                let clusters = enumerated(&names(client).await?);
+                return Err(MigrationError::Distributed { tables: distributed, clusters });
+            }
+            return Ok(Self { tables: BTreeMap::new(), makes_events: of_events.contains("events") });
+        };
+        let refused = |reason: String| MigrationError::Cluster { name: name.clone(), reason };
+        let mut behind = Self { tables: BTreeMap::new(), makes_events: false };
+        for table in of_events {
+            let Some(engine) = engine_of(client, database, table).await? else {
+                if table == "events" {
+                    behind.makes_events = true;
+                    behind.tables.insert(table.to_owned(), format!("{table}{LOCAL}"));
+                }
+                continue;
+            };
+            match Distributed::parse(&engine) {
+                Some(of) if of.cluster != *name => {
+                    return Err(refused(format!("`{table}` is distributed over the cluster `{}`", of.cluster)));
+                }
+                Some(of) => {
+                    let is_here = of.database == *database;
+                    let local = if is_here { of.table } else { format!("{}.{}", of.database, of.table) };
+                    behind.tables.insert(table.to_owned(), local);
+                }
+                // Each replica of the only shard has all rows.
+                None if *shards == 1 => {}
+                None => {
+                    return Err(refused(format!(
+                        "`{table}` has the rows of one server only. Rename it to `{table}{LOCAL}` on each server, and make \
+                         `{table}` there: CREATE TABLE {table} AS {table}{LOCAL} ENGINE = Distributed('{name}', \
+                         '{database}', '{table}{LOCAL}', rand())"
+                    )));
+                }
+            }
+        }
+        behind.makes_events |= behind.tables.get("events").is_some_and(|local| local == "events_local");
+        Ok(behind)
+    }
+}
+
+const DISTRIBUTED: &str = "Distributed";
+
+/// Makes sure that the tables of our names that a server has read exactly those with its rows, on all servers.
+pub(super) async fn require_over_local(
+    client: &Client,
+    place: &Place,
+    catalog: &Catalog,
+    tables: &[&str],
+) -> Result<(), MigrationError> {
+    let Layout::Cluster { name, database, .. } = &place.layout else { return Ok(()) };
+    let refused = |reason: String| MigrationError::Cluster { name: name.clone(), reason };
+    if let Some(metric) = catalog.metrics().iter().find(|metric| LOCAL[1..] == *metric.name.as_str()) {
+        let view = statements::view_name(metric);
+        return Err(refused(format!("the view `{view}` would have the name of a table: rename the metric")));
+    }
+    for table in tables {
+        let Some(engine) = engine_of(client, database, table).await? else { continue };
+        let local = Distributed {
+            cluster: name.clone(),
+            database: database.clone(),
+            table: format!("{table}{LOCAL}"),
+        };
+        if Distributed::parse(&engine).as_ref() != Some(&local) {
+            return Err(refused(format!(
+                "`{table}` exists and is not distributed over `{table}{LOCAL}` of this cluster. Remove what an earlier \
+                 migration of one server made with `meterflow uninstall --yes`: the rollup is filled from the events again"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The definition of the engine of "table" or "database.table". `None` if there is no such table.
+async fn engine_of(client: &Client, database: &str, table: &str) -> Result<Option<String>, MigrationError> {
+    let (of_database, table) = table.split_once('.').unwrap_or((database, table));
+    let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
+    let query = server(client).query_raw(text).param("database", of_database).param("table", table);
+    query.fetch_optional().await.map_err(failed(database, "the engine of a table was not read", text))
+}
+
+/// The first arguments of the engine `Distributed`.
+#[derive(Debug, PartialEq, Eq)]
+struct Distributed {
+    cluster: String,
+    database: String,
+    table: String,
+}
+
+impl Distributed {
+    fn parse(engine: &str) -> Option<Self> {
+        let arguments = engine.strip_prefix(DISTRIBUTED)?.strip_prefix('(')?;
+        let mut texts = arguments.split('\'').skip(1).step_by(2).map(str::to_owned);
+        Some(Self { cluster: texts.next()?, database: texts.next()?, table: texts.next()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_behind_a_distributed_one() {
+        let found = Distributed::parse("Distributed('metering', 'db', 'events_local', cityHash64(customer_id))");
+        let [cluster, database, table] = ["metering", "db", "events_local"].map(str::to_owned);
+        assert_eq!(found, Some(Distributed { cluster, database, table }));
+        for other in ["MergeTree ORDER BY tuple()", "Distributed", "Distributed('a', 'b')"] {
+            assert_eq!(Distributed::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_view_reads_the_table_behind_and_knows_it_by_the_name_of_the_catalog() {
+        let catalog = Catalog::built_in().unwrap();
+        let metric = catalog.get("api_calls").unwrap();
+        let behind = |tables: &[(&str, &str)]| Behind {
+            tables: tables.iter().map(|(table, local)| ((*table).to_owned(), (*local).to_owned())).collect(),
+            makes_events: false,
+        };
+        assert_eq!(behind(&[]).source(metric), "events");
+        assert_eq!(behind(&[("events", "events_local")]).source(metric), "events_local AS events");
+        let of_another = MetricSpec { table: "raw.calls".to_owned(), ..metric.clone() };
+        assert_eq!(behind(&[("raw.calls", "raw.calls_shard")]).source(&of_another), "raw.calls_shard AS calls");
+    }
+}
