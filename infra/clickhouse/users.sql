@@ -36,6 +36,9 @@ GRANT SELECT ON metering.usage_hourly TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_models TO meterflow_detector;
 GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;
 
+-- A run asks whether the server is behind its replicas, because everybody's usage would seem to have fallen.
+GRANT SELECT ON system.replicas TO meterflow_detector;
+
 -- A source with entities has tables of its own, with its name in the place of `usage`. A run also reads the events
 -- themselves, because rules compare single events. For the source `executions`, whose events are in the table
 -- `executions`, both users need these rights. Only a source with an aggregate `novel` has a table `_seen`:

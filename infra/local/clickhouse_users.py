@@ -27,7 +27,7 @@ DATABASE = "metering"
 PROFILE = re.compile(r"CREATE SETTINGS PROFILE IF NOT EXISTS (\w+) SETTINGS (.+)")
 SETTING = re.compile(r"(\w+) = (\d+)(?: MIN (\d+) MAX (\d+))?")
 USER = re.compile(r"CREATE USER IF NOT EXISTS (\w+) IDENTIFIED WITH sha256_password BY '[^']*' SETTINGS PROFILE (\w+)")
-GRANT = re.compile(rf"GRANT ([A-Z, ]+) ON {DATABASE}\.(\w+) TO (\w+)")
+GRANT = re.compile(rf"GRANT ([A-Z, ]+) ON (?={DATABASE}\.|system\.)(?:{DATABASE}\.)?((?:system\.)?\w+) TO (\w+)")
 
 # Tests ask thousands of small queries. To make machine code of a query, or threads for it, takes longer than the query. The
 # bench, which takes release builds, measures with the settings of production.
@@ -148,6 +148,7 @@ def _grants(made: Users, user: str, settings: Settings) -> List[str]:
 
 
 def _in_database(table: str, database: str) -> str:
+    # A table of a catalog, or of the server itself, may name its database.
     named, _, name = table.rpartition(".")
     return f"{_quoted(named or database)}.{_quoted(name)}"
 

@@ -33,7 +33,7 @@ pub(crate) async fn prepare(
     figures.phase = "asking whether the server has all rows";
     match app.usage.seconds_behind(&app.catalog, &format!("{run_id}-replicas")).await {
         Ok(seconds) => require_fresh(seconds)?,
-        Err(error) => tracing::warn!(
+        Err(error) => tracing::info!(
             error = error_chain(&error),
             "nobody knows whether the server is behind its replicas: may the detector's user read system.replicas?"
         ),

@@ -58,7 +58,7 @@ class FromTheFile(InAFolder):
 
     def test_the_detector_may_add_to_models_and_to_nothing_else(self):
         self.assertEqual(self.grants("meterflow_detector", CLICKHOUSE_DATABASE="metering"), [
-            "GRANT SELECT ON `metering`.`usage_hourly`",
+            "GRANT SELECT ON `metering`.`usage_hourly`", "GRANT SELECT ON `system`.`replicas`",
             "GRANT SELECT, INSERT ON `metering`.`usage_model_fits`", "GRANT SELECT, INSERT ON `metering`.`usage_models`",
         ])
 
@@ -110,7 +110,7 @@ class FromTheFile(InAFolder):
             self.assertEqual(list(engine(kind, **environ)), ["users_config"], kind)
 
     def test_what_it_does_not_understand_is_refused_by_name(self):
-        for statement in ("GRANT SELECT ON other.table TO meterflow_api", "CREATE ROLE r",
+        for statement in ("GRANT SELECT ON other.table TO meterflow_api", "GRANT SELECT ON events TO meterflow_api", "CREATE ROLE r",
                           "CREATE SETTINGS PROFILE IF NOT EXISTS p SETTINGS max_threads = '4G'"):
             self.sql.write_text((INFRA / "clickhouse" / "users.sql").read_text() + statement + ";")
             with self.subTest(statement), self.assertRaisesRegex(CloudError, "users.sql has something that .* not understand"):
