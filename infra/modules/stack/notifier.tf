@@ -4,9 +4,6 @@
 locals {
   channel_names = concat(keys(var.notification_channels), keys(local.amazon_q_channel))
   has_channels  = length(local.channel_names) > 0
-
-  # Two more queues, for events that AWS gave up on, have names that begin like the channels' queues.
-  reserved_channel_names = ["dlq", "failures"]
 }
 
 # Outside any VPC: the notifier needs the internet and nothing private. So no address of a channel

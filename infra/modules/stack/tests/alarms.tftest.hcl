@@ -1,17 +1,20 @@
 # Every alarm watches the metric that it says it watches, and tells the operators.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 override_resource {
-  target = aws_sns_topic.alerts
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+  target          = aws_sns_topic.alerts
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
 }
 
 override_resource {
-  target = aws_sns_topic.ops
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+  target          = aws_sns_topic.ops
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
 }
 
 variables {
@@ -23,9 +26,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 run "alarms_watch_what_they_should" {
@@ -59,24 +59,8 @@ run "alarms_watch_what_they_should" {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.actions_enabled && alarm.datapoints_to_alarm == alarm.evaluation_periods && length(alarm.alarm_description) > 40])
     error_message = "Every alarm must act, need all its periods, and say what to do."
   }
-}
 
-run "the_threshold_of_anomalies_is_a_setting" {
-  command = plan
-
-  variables {
-    anomalies_per_hour_alarm = 500
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].threshold == 500
-    error_message = "anomalies_per_hour_alarm must reach the alarm."
-  }
-}
-
-run "throttles_of_the_table_and_of_its_indexes_are_summed" {
-  command = plan
-
+  # Throttles of the table and of its indexes are summed.
   assert {
     condition = toset([
       for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query :
@@ -106,11 +90,8 @@ run "throttles_of_the_table_and_of_its_indexes_are_summed" {
     condition     = aws_cloudwatch_metric_alarm.table_throttles.threshold == 0 && aws_cloudwatch_metric_alarm.table_throttles.comparison_operator == "GreaterThanThreshold"
     error_message = "The first throttle must alarm."
   }
-}
 
-run "a_run_without_customers_alarms" {
-  command = plan
-
+  # A run without customers alarms.
   assert {
     condition = { for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.id => "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].dimensions.Stack}" if length(query.metric) > 0 } == {
       completed = "MeterFlow/RunCompleted Sum meterflow"
@@ -123,16 +104,35 @@ run "a_run_without_customers_alarms" {
     condition     = [for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.expression if query.return_data == true] == ["IF(completed > 0 AND customers < 1, 1, 0)"]
     error_message = "Only a completed run without customers may raise the alarm."
   }
+
+  # Without a wish there is no dashboard of cloudwatch.
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "A dashboard may cost money, so it is made for those who want it."
+  }
 }
 
-run "alarms_on_the_api_watch_its_errors_and_its_latency" {
-  command = apply
+run "api_and_channels_have_alarms" {
+  command = plan
 
   variables {
-    api_jwt_issuer   = "https://tokens.example.com"
-    api_jwt_audience = ["meterflow"]
+    anomalies_per_hour_alarm = 500
+    api_jwt_issuer           = "https://tokens.example.com"
+    api_jwt_audience         = ["meterflow"]
+    amazon_q_slack           = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+    notification_channels = {
+      hook  = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
+      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+    }
   }
 
+  # The threshold of anomalies is a setting.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].threshold == 500
+    error_message = "anomalies_per_hour_alarm must reach the alarm."
+  }
+
+  # Alarms on the api watch its errors and its latency.
   assert {
     condition = {
       for name, alarm in aws_cloudwatch_metric_alarm.this :
@@ -159,19 +159,8 @@ run "alarms_on_the_api_watch_its_errors_and_its_latency" {
     condition     = alltrue([for name in ["api-errors", "api-latency"] : length(aws_cloudwatch_metric_alarm.this[name].ok_actions) == 0])
     error_message = "The alarms on the API must not pretend a recovery when nobody calls it."
   }
-}
 
-run "each_channel_has_its_alarms" {
-  command = plan
-
-  variables {
-    amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-    notification_channels = {
-      hook  = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
-    }
-  }
-
+  # Each channel has its alarms.
   assert {
     condition = {
       for name, alarm in aws_cloudwatch_metric_alarm.this :
@@ -188,7 +177,7 @@ run "each_channel_has_its_alarms" {
 }
 
 run "every_alarm_tells_the_operators" {
-  command = apply
+  command = plan
 
   variables {
     notification_channels = {
@@ -217,17 +206,8 @@ run "every_alarm_tells_the_operators" {
   }
 }
 
-run "without_a_wish_there_is_no_dashboard_of_cloudwatch" {
-  command = plan
-
-  assert {
-    condition     = length(aws_cloudwatch_dashboard.this) == 0
-    error_message = "A dashboard may cost money, so it is made for those who want it."
-  }
-}
-
 run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
-  command = apply
+  command = plan
 
   variables {
     cloudwatch_dashboard = true

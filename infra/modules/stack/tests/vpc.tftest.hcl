@@ -1,7 +1,8 @@
 # Functions in a VPC without a way to the internet need an endpoint for each service that they call.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -25,15 +26,12 @@ variables {
 
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 # Other services call these with the function's role: Lambda itself its network, its log and its queues, and the services
 # of the list the key.
 run "functions_in_the_vpc_call_the_services_of_the_example" {
-  command = apply
+  command = plan
 
   assert {
     condition = sort(distinct(flatten([
