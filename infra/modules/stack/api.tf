@@ -371,6 +371,8 @@ resource "aws_apigatewayv2_stage" "this" {
 # Each log that an AWS service delivers lengthens an account policy of limited size, unless the
 # name of its group starts with /aws/vendedlogs/.
 resource "aws_cloudwatch_log_group" "api_access" {
+  # checkov:skip=CKV_AWS_338:log_retention_days decides. The log names callers, so it is kept no longer than its reader needs it.
+
   count = local.has_api ? 1 : 0
 
   name              = "/aws/vendedlogs/${local.api_name}-access"
