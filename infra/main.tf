@@ -52,6 +52,7 @@ module "stack" {
   api_tenant_requests_per_minute           = var.api_tenant_requests_per_minute
   api_tenant_clickhouse_seconds_per_minute = var.api_tenant_clickhouse_seconds_per_minute
   api_access_log_class                     = var.api_access_log_class
+  api_domain                               = var.api_domain
 
   # The dashboard
   dashboard = var.dashboard
@@ -83,6 +84,7 @@ module "stack" {
   notification_secret_kms_key_arns = var.notification_secret_kms_key_arns
   allow_loopback_channels          = var.allow_loopback_channels
   amazon_q_slack                   = var.amazon_q_slack
+  notifier_in_vpc                  = var.notifier_in_vpc
   notifier_reserved_concurrency    = var.notifier_reserved_concurrency
   daily_digest_schedule            = var.daily_digest_schedule
   alert_email_severities           = var.alert_email_severities

@@ -128,6 +128,11 @@ output "api_endpoint" {
   value       = module.stack.api_endpoint
 }
 
+output "api_domain_target" {
+  description = "Where the record of api_domain has to lead: the name for a CNAME, and the name and its zone for an alias of Route 53. Null without api_domain."
+  value       = module.stack.api_domain_target
+}
+
 output "dashboard_url" {
   description = "Address of the dashboard. Null in a stack without the dashboard."
   value       = module.stack.dashboard_url

@@ -62,6 +62,12 @@ variable "amazon_q_slack" {
   default = null
 }
 
+variable "notifier_in_vpc" {
+  description = "Whether the notifier runs in the subnets of vpc_subnet_ids, for channels inside your network and for networks that allow no function outside."
+  type        = bool
+  default     = false
+}
+
 variable "notifier_reserved_concurrency" {
   description = "Copies of the notifier that may run at once, reserved for it."
   type        = number

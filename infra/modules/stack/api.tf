@@ -274,6 +274,8 @@ resource "aws_apigatewayv2_api" "this" {
   description   = "Anomalies of ${var.name_prefix}"
   protocol_type = "HTTP"
 
+  disable_execute_api_endpoint = length(local.api_domains) > 0 && try(!var.api_domain.default_address, false)
+
   # Tokens come in a header and never in a cookie, so credentials are not allowed.
   dynamic "cors_configuration" {
     for_each = length(var.api_cors_allow_origins) > 0 ? [1] : []

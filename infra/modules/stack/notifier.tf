@@ -6,8 +6,8 @@ locals {
   has_channels  = length(local.channel_names) > 0
 }
 
-# Outside any VPC: the notifier needs the internet and nothing private. So no address of a channel
-# can reach the network behind the other functions.
+# Outside any VPC, unless notifier_in_vpc says otherwise: most channels are on the internet. Outside, no address of a channel can
+# reach the network behind the other functions.
 module "notifier" {
   source = "./modules/lambda_function"
 
@@ -21,6 +21,9 @@ module "notifier" {
   timeout_seconds      = 60
   reserved_concurrency = var.notifier_reserved_concurrency
   policy_statements    = local.notifier_policy_statements
+
+  vpc_subnet_ids         = var.notifier_in_vpc ? var.vpc_subnet_ids : []
+  vpc_security_group_ids = var.notifier_in_vpc ? var.vpc_security_group_ids : []
 
   asynchronous = {
     maximum_event_age_seconds = 21600

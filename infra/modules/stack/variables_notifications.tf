@@ -207,6 +207,18 @@ variable "amazon_q_slack" {
   }
 }
 
+variable "notifier_in_vpc" {
+  description = "Whether the notifier runs in the subnets of vpc_subnet_ids, for channels inside your network and for networks that allow no function outside. The subnets then need NAT for channels on the internet. An address of a channel can then reach your network."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.notifier_in_vpc || length(var.vpc_subnet_ids) > 0
+    error_message = "notifier_in_vpc needs a VPC: set vpc_subnet_ids and vpc_security_group_ids, too."
+  }
+}
+
 variable "notifier_reserved_concurrency" {
   description = "Copies of the notifier that may run at once, reserved for it. -1 reserves and limits nothing. Alerts beyond it wait for six hours at most."
   type        = number

@@ -179,6 +179,12 @@ run "an_api_with_the_defaults" {
     error_message = "Without origins there must be no CORS."
   }
 
+  # There is no domain without one.
+  assert {
+    condition     = length(aws_apigatewayv2_domain_name.this) + length(aws_apigatewayv2_api_mapping.this) + length(aws_route53_record.api) == 0 && !aws_apigatewayv2_api.this[0].disable_execute_api_endpoint && output.api_domain_target == null
+    error_message = "Without api_domain the API must be at the address that API Gateway gives it."
+  }
+
   # Names are those that others rely on.
   assert {
     condition     = aws_apigatewayv2_api.this[0].name == "meterflow-anomaly-api" && aws_apigatewayv2_api.this[0].protocol_type == "HTTP"
@@ -452,4 +458,78 @@ run "without_an_issuer_there_is_no_api" {
     condition     = alltrue([for output in [output.api_endpoint, output.api_id, output.api_function_name, output.api_log_group_name, output.api_access_log_group_name] : output == null])
     error_message = "The outputs of the API must be null without it."
   }
+}
+
+run "a_domain_of_ones_own_leads_to_api_and_dashboard" {
+  command = plan
+
+  variables {
+    dashboard = { client_id = "page" }
+    api_domain = {
+      name            = "usage.example.com"
+      certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+      hosted_zone_id  = "Z0123456789ABCDEFGHIJ"
+      default_address = false
+    }
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_domain_name.this
+    override_during = plan
+    values = {
+      id = "usage.example.com"
+      domain_name_configuration = {
+        target_domain_name = "d-a1b2c3.execute-api.eu-central-1.amazonaws.com"
+        hosted_zone_id     = "Z1U9ULNL0V5AJ3"
+      }
+    }
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_stage.this
+    override_during = plan
+    values          = { id = "$default" }
+  }
+
+  assert {
+    condition = [for domain in aws_apigatewayv2_domain_name.this : "${domain.domain_name} ${domain.domain_name_configuration[0].endpoint_type} ${domain.domain_name_configuration[0].security_policy} ${domain.domain_name_configuration[0].certificate_arn}"] == [
+      "usage.example.com REGIONAL TLS_1_2 arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555",
+    ]
+    error_message = "API Gateway must know the domain with its certificate."
+  }
+
+  assert {
+    condition     = [for mapping in aws_apigatewayv2_api_mapping.this : "${mapping.domain_name} ${mapping.api_id} ${mapping.stage} ${coalesce(mapping.api_mapping_key, "/")}"] == ["usage.example.com a1b2c3d4e5 $default /"]
+    error_message = "The root of the domain must be the API."
+  }
+
+  assert {
+    condition     = [for record in aws_route53_record.api : "${record.zone_id} ${record.name} ${record.type} ${record.alias[0].name} ${record.alias[0].zone_id}"] == ["Z0123456789ABCDEFGHIJ usage.example.com A d-a1b2c3.execute-api.eu-central-1.amazonaws.com Z1U9ULNL0V5AJ3"]
+    error_message = "The record must lead to the domain in API Gateway."
+  }
+
+  assert {
+    condition     = output.api_domain_target == { name = "d-a1b2c3.execute-api.eu-central-1.amazonaws.com", zone_id = "Z1U9ULNL0V5AJ3" }
+    error_message = "The output must say where a record of one's own has to lead."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_api.this[0].disable_execute_api_endpoint
+    error_message = "default_address = false must close the other address."
+  }
+
+  assert {
+    condition     = [output.api_endpoint, output.dashboard_url] == ["https://usage.example.com", "https://usage.example.com/"] && local.incident_link == "https://usage.example.com/#/incidents/{incident_id}"
+    error_message = "People must be led to the domain."
+  }
+}
+
+run "a_certificate_of_another_region_is_refused" {
+  command = plan
+
+  variables {
+    api_domain = { name = "usage.example.com", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  }
+
+  expect_failures = [aws_apigatewayv2_domain_name.this]
 }

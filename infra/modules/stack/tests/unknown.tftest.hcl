@@ -16,6 +16,7 @@ run "a_stack_with_everything_is_planned_without_knowing_an_arn" {
     api_jwt_issuer   = "https://tokens.example.com"
     api_jwt_audience = ["meterflow"]
     dashboard        = { client_id = "page" }
+    api_domain       = { name = "usage.example.com", hosted_zone_id = "Z0123456789ABCDEFGHIJ", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
     alert_emails     = ["pages@example.com"]
     ops_emails       = ["oncall@example.com"]
     amazon_q_slack   = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
@@ -36,7 +37,7 @@ run "a_stack_with_everything_is_planned_without_knowing_an_arn" {
   }
 
   assert {
-    condition     = length(aws_sqs_queue.channel_failures) == 4 && length(aws_cloudwatch_event_rule.source) == 2 && length(aws_cloudwatch_dashboard.this) == 1
+    condition     = length(aws_sqs_queue.channel_failures) == 4 && length(aws_cloudwatch_event_rule.source) == 2 && length(aws_cloudwatch_dashboard.this) == 1 && length(aws_route53_record.api) == 1
     error_message = "Channels, sources and the dashboard must be in the plan."
   }
 }

@@ -367,3 +367,62 @@ run "customers_cannot_be_divided_into_more_than_eight" {
 
   expect_failures = [var.detector_shards]
 }
+
+run "a_domain_needs_the_api" {
+  command = plan
+
+  variables {
+    api_domain = { name = "usage.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  }
+
+  expect_failures = [var.api_domain]
+}
+
+run "an_address_is_no_domain" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "https://usage.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  }
+
+  expect_failures = [var.api_domain]
+}
+
+run "a_star_is_no_domain_and_outside_a_vpc_is_no_subnet" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "*.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+    notifier_in_vpc  = true
+  }
+
+  expect_failures = [var.api_domain, var.notifier_in_vpc]
+}
+
+run "a_certificate_of_iam_is_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "usage.example.com", certificate_arn = "arn:aws:iam::123456789012:server-certificate/usage" }
+  }
+
+  expect_failures = [var.api_domain]
+}
+
+run "a_zone_by_its_name_is_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "usage.example.com", hosted_zone_id = "example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  }
+
+  expect_failures = [var.api_domain]
+}
