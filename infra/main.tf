@@ -91,6 +91,7 @@ module "stack" {
   alert_emails                     = var.alert_emails
   ops_emails                       = var.ops_emails
   anomalies_per_hour_alarm         = var.anomalies_per_hour_alarm
+  anomaly_share_alarm              = var.anomaly_share_alarm
   cloudwatch_dashboard             = var.cloudwatch_dashboard
 
   # Sources with entities, such as executions of workflows

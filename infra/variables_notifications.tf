@@ -99,9 +99,15 @@ variable "ops_emails" {
 }
 
 variable "anomalies_per_hour_alarm" {
-  description = "Anomalies in one hour above which the alarm goes off."
+  description = "Anomalies in one hour above which the alarm looks at their share (anomaly_share_alarm)."
   type        = number
   default     = 50
+}
+
+variable "anomaly_share_alarm" {
+  description = "Percent of the series of one hour above which their anomalies raise the alarm, if they are more than anomalies_per_hour_alarm."
+  type        = number
+  default     = 1
 }
 
 variable "cloudwatch_dashboard" {

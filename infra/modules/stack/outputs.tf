@@ -127,6 +127,11 @@ output "chat_topic_arn" {
   value       = one(aws_sns_topic.chat[*].arn)
 }
 
+output "unconfirmed_addresses" {
+  description = "Addresses of alert_emails and ops_emails that have not confirmed. They get nothing until somebody opens the link in the mail of AWS Notifications."
+  value       = local.unconfirmed_addresses
+}
+
 output "api_endpoint" {
   description = "Address of the API, without a slash at the end. Null in a stack without the API, like the outputs below."
   value       = local.api_endpoint

@@ -75,7 +75,18 @@ run "alarms_without_an_address_warn" {
     alert_emails = ["billing@example.com"]
   }
 
+  override_resource {
+    target          = aws_sns_topic_subscription.alert_emails
+    override_during = plan
+    values          = { pending_confirmation = true }
+  }
+
   expect_failures = [check.somebody_is_told_of_alarms]
+
+  assert {
+    condition     = jsonencode(output.unconfirmed_addresses) == jsonencode(["billing@example.com"])
+    error_message = "The output must name the address that has not confirmed."
+  }
 }
 
 run "a_channel_is_enough_and_a_schedule_that_is_off_is_no_warning" {
@@ -91,7 +102,7 @@ run "a_channel_is_enough_and_a_schedule_that_is_off_is_no_warning" {
   }
 
   assert {
-    condition     = jsonencode(output.recipients) == jsonencode({ channels = ["pager"], alert_emails = [], ops_emails = ["oncall@example.com"] })
+    condition     = jsonencode(output.recipients) == jsonencode({ channels = ["pager"], alert_emails = [], ops_emails = ["oncall@example.com"] }) && length(output.unconfirmed_addresses) == 0
     error_message = "The output must name whom the stack tells."
   }
 }

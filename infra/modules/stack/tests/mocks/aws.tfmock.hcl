@@ -91,3 +91,9 @@ mock_resource "aws_sqs_queue" {
 mock_resource "aws_cloudwatch_metric_alarm" {
   defaults = {}
 }
+
+mock_resource "aws_sns_topic_subscription" {
+  defaults = {
+    pending_confirmation = false
+  }
+}

@@ -42,6 +42,7 @@ run "plainly_wrong_values_are_refused" {
     max_pages_per_run        = 0
     max_pages_per_customer   = 1.5
     anomalies_per_hour_alarm = -1
+    anomaly_share_alarm      = 100
 
     missing_run_alarm_minutes = 70
 
@@ -88,6 +89,7 @@ run "plainly_wrong_values_are_refused" {
     var.max_pages_per_run,
     var.max_pages_per_customer,
     var.anomalies_per_hour_alarm,
+    var.anomaly_share_alarm,
     var.missing_run_alarm_minutes,
     var.notifier_package,
     var.daily_digest_schedule,
