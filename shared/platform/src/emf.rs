@@ -347,6 +347,25 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_faults_writes_two_metrics() {
+        let lines = lines_of(&RunFigures {
+            completed: true,
+            usage: UsageFigures { customers: 5, series: 20, ..UsageFigures::default() },
+            alerts: Some(AlertFigures::default()),
+            ..RunFigures::default()
+        });
+        let metrics = |line: &serde_json::Value| line["_aws"]["CloudWatchMetrics"][0]["Metrics"].clone();
+        let all: Vec<_> =
+            lines.iter().flat_map(|line| metrics(line).as_array().cloned().unwrap_or_default()).collect();
+        let names: Vec<_> = all.iter().map(|metric| metric["Name"].clone()).collect();
+        assert_eq!(names, ["SeriesChecked", "AnomaliesFound"]);
+        assert!(
+            lines.iter().all(|line| line["Quarantined"].is_null() && line["AlertsParked"].is_null()),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
     fn entities_beyond_the_limit_are_counted_in_any_run() {
         let lines = lines_of(&RunFigures { entities_in_other: 7, ..RunFigures::default() });
         assert_eq!(lines[1]["EntitiesInOther"], 7);
