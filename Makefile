@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint test unit e2e soak bench bench-large bench-cluster bench-detection bench-quality \
+.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint lint-terraform test unit e2e soak bench bench-large bench-cluster bench-detection bench-quality \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws
 
 help: ## List the targets
@@ -94,6 +94,9 @@ docs: setup build ## Write the documents that are made from the code: the API, t
 
 test: ## Everything that CI runs, side by side; `python3 tools/checks --list` names the parts
 	@$(PYTHON) tools/checks
+
+lint-terraform: ## checkov on the Terraform files (the first time it is fetched: 290 MB)
+	@$(PYTHON) tools/lint_terraform.py
 
 lint unit: ## Clippy on everything (a warning is an error); the tests that need no cloud
 	@$(PYTHON) tools/checks $@

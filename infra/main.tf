@@ -52,6 +52,7 @@ module "stack" {
   api_tenant_requests_per_minute           = var.api_tenant_requests_per_minute
   api_tenant_clickhouse_seconds_per_minute = var.api_tenant_clickhouse_seconds_per_minute
   api_access_log_class                     = var.api_access_log_class
+  api_domain                               = var.api_domain
 
   # The dashboard
   dashboard = var.dashboard
@@ -83,12 +84,14 @@ module "stack" {
   notification_secret_kms_key_arns = var.notification_secret_kms_key_arns
   allow_loopback_channels          = var.allow_loopback_channels
   amazon_q_slack                   = var.amazon_q_slack
+  notifier_in_vpc                  = var.notifier_in_vpc
   notifier_reserved_concurrency    = var.notifier_reserved_concurrency
   daily_digest_schedule            = var.daily_digest_schedule
   alert_email_severities           = var.alert_email_severities
   alert_emails                     = var.alert_emails
   ops_emails                       = var.ops_emails
   anomalies_per_hour_alarm         = var.anomalies_per_hour_alarm
+  anomaly_share_alarm              = var.anomaly_share_alarm
   cloudwatch_dashboard             = var.cloudwatch_dashboard
 
   # Sources with entities, such as executions of workflows

@@ -32,8 +32,18 @@ moved {
 }
 
 moved {
+  from = aws_apigatewayv2_api_mapping.this
+  to   = module.stack.aws_apigatewayv2_api_mapping.this
+}
+
+moved {
   from = aws_apigatewayv2_authorizer.this
   to   = module.stack.aws_apigatewayv2_authorizer.this
+}
+
+moved {
+  from = aws_apigatewayv2_domain_name.this
+  to   = module.stack.aws_apigatewayv2_domain_name.this
 }
 
 moved {
@@ -199,6 +209,11 @@ moved {
 moved {
   from = aws_lambda_permission.waiting
   to   = module.stack.aws_lambda_permission.waiting
+}
+
+moved {
+  from = aws_route53_record.api
+  to   = module.stack.aws_route53_record.api
 }
 
 moved {

@@ -123,9 +123,19 @@ output "chat_topic_arn" {
   value       = module.stack.chat_topic_arn
 }
 
+output "unconfirmed_addresses" {
+  description = "Addresses of alert_emails and ops_emails that have not confirmed. They get nothing until somebody opens the link in the mail of AWS Notifications."
+  value       = module.stack.unconfirmed_addresses
+}
+
 output "api_endpoint" {
   description = "Address of the API, without a slash at the end. Null in a stack without the API, like the outputs below."
   value       = module.stack.api_endpoint
+}
+
+output "api_domain_target" {
+  description = "Where the record of api_domain has to lead: the name for a CNAME, and the name and its zone for an alias of Route 53. Null without api_domain."
+  value       = module.stack.api_domain_target
 }
 
 output "dashboard_url" {

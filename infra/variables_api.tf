@@ -42,6 +42,17 @@ variable "api_access_log_class" {
   default     = null
 }
 
+variable "api_domain" {
+  description = "Domain of yours for the API and the dashboard."
+  type = object({
+    name            = string
+    certificate_arn = string
+    hosted_zone_id  = optional(string)
+    default_address = optional(bool, true)
+  })
+  default = null
+}
+
 variable "api_throttling_rate_limit" {
   description = "Requests per second of all callers together, in the long run."
   type        = number

@@ -62,6 +62,12 @@ variable "amazon_q_slack" {
   default = null
 }
 
+variable "notifier_in_vpc" {
+  description = "Whether the notifier runs in the subnets of vpc_subnet_ids, for channels inside your network and for networks that allow no function outside."
+  type        = bool
+  default     = false
+}
+
 variable "notifier_reserved_concurrency" {
   description = "Copies of the notifier that may run at once, reserved for it."
   type        = number
@@ -93,9 +99,15 @@ variable "ops_emails" {
 }
 
 variable "anomalies_per_hour_alarm" {
-  description = "Anomalies in one hour above which the alarm goes off."
+  description = "Anomalies in one hour above which the alarm looks at their share (anomaly_share_alarm)."
   type        = number
   default     = 50
+}
+
+variable "anomaly_share_alarm" {
+  description = "Percent of the series of one hour above which their anomalies raise the alarm, if they are more than anomalies_per_hour_alarm."
+  type        = number
+  default     = 1
 }
 
 variable "cloudwatch_dashboard" {

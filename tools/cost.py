@@ -61,11 +61,12 @@ RETENTION_HOURS = 90 * 24
 BASELINE_HOURS = 30 * 24
 
 LOG_KB_PER_RUN, LOG_KB_PER_ALERT = 6, 3
-DETECTOR_METRICS = 25  # 13 totals, 4 metrics x 2 severities, and a few reasons
-NOTIFIER_METRICS = 4 * (1 + CHANNELS)
-# The detector has 9 alarms on one metric, one on 8 (throttling of the table and its indexes) and one on 2 (no
-# customers); the notifier has 5, and one for each channel.
-ALARM_METRICS = 9 + 8 + 2 + 5 + CHANNELS
+# SeriesChecked and AnomaliesFound. All other metrics have values only in hours in which something is wrong.
+DETECTOR_METRICS = 2
+# The detector has 10 alarms on one metric, one on 2 (writes of the table and of an index) and one on 2 (anomalies and series); the
+# notifier has 5, and one for each channel.
+ALARM_METRICS = 10 + 2 + 2 + 5 + CHANNELS
+FREE_METRICS, FREE_ALARMS = 10, 10  # of each account
 
 # Anomalies are assumed: one series in 1,000 an hour, a quarter of them critical.
 METRICS = 4
@@ -102,13 +103,12 @@ def monthly(seconds: float, anomalies: float, critical: float) -> dict:
     stored_gb = (anomalies + incidents) * RETENTION_HOURS * ITEM_KB / 1e6
     run = seconds * DETECTOR_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST
     notification = NOTIFIER_SECONDS * NOTIFIER_GB * LAMBDA_GB_SECOND + LAMBDA_REQUEST
-    metrics = DETECTOR_METRICS + NOTIFIER_METRICS * min(1, alerts)
     logs_gb = HOURS * (LOG_KB_PER_RUN + alerts * LOG_KB_PER_ALERT) / 1e6
     return {
         "Lambda": HOURS * (run + alerts * notification),
         "DynamoDB": HOURS * (writes * WRITE_UNIT + reads * READ_UNIT) + stored_gb * (2 * STORED_GB + BACKUP_GB),
         "SNS": HOURS * alerts * (SNS_PUBLISH + SNS_EMAIL),
-        "CloudWatch": metrics * CLOUDWATCH_METRIC + ALARM_METRICS * CLOUDWATCH_ALARM + logs_gb * LOG_GB,
+        "CloudWatch": DETECTOR_METRICS * CLOUDWATCH_METRIC + ALARM_METRICS * CLOUDWATCH_ALARM + logs_gb * LOG_GB,
         "secrets": SECRETS * SECRET,
         "KMS": KMS_KEY,
     }
@@ -136,6 +136,11 @@ def finished(events: float) -> dict:
         "CloudWatch": events * LOG_KB_PER_EVENT / 1e6 * LOG_GB + CLOUDWATCH_ALARM,
         "KMS": KEYS * KMS_REQUEST,
     }
+
+
+def free_of_charge() -> float:
+    """What the metrics and alarms cost that an account has free."""
+    return min(FREE_METRICS, DETECTOR_METRICS) * CLOUDWATCH_METRIC + min(FREE_ALARMS, ALARM_METRICS) * CLOUDWATCH_ALARM
 
 
 def money(dollars: float) -> str:
@@ -195,9 +200,17 @@ def document(measured: dict) -> str:
         *of_sources(measured),
         "## Not included",
         "",
+        f"CloudWatch charges an account for metrics and alarms beyond {FREE_METRICS} of each. So a stack that is alone in its account pays",
+        f"{money(free_of_charge())} a month less. With `amazon_q_slack` and with a webhook there is one alarm more.",
+        "",
         "The API adds two alarms ($0.20). A million requests cost $1.00 for API Gateway, $0.20 for Lambda, and $0.67 for each",
         "100 ms of the average answer, without reads and logs. A run in eight shards adds seven alarms and eight metrics ($3.10).",
-        "A dashboard of CloudWatch (`cloudwatch_dashboard`) costs $3.00, unless it is one of three of an account with 50 metrics each.",
+        "A dashboard of CloudWatch (`cloudwatch_dashboard`) costs $3.00, unless it is one of three of an account with 50 metrics each. Most of",
+        "its graphs ask the logs: $0.005 for each gigabyte that they read.",
+        "",
+        "ClickHouse Cloud charges for the time in which a service is awake. A service that nobody asks falls asleep, by default after 15",
+        "minutes. So an hourly run keeps a service awake for a quarter of the time that otherwise sleeps, and a run every five minutes keeps it",
+        "awake all the time. The first query waits until the service is awake. A service that takes your events is awake anyway.",
         "",
     ]
     return "\n".join(lines)

@@ -52,6 +52,13 @@ class Variables(unittest.TestCase):
         self.assertEqual(handed_on, {name: f"var.{name}" for name in self.stack if name != "tags"})
 
 
+class TestsOfVariables(unittest.TestCase):
+    def test_they_have_each_file_of_variables_of_the_module(self):
+        folder = STACK / "tests" / "variables"
+        linked = {file.name for file in folder.glob("*.tf") if file.is_symlink() and file.resolve() == (STACK / file.name).resolve()}
+        self.assertEqual(linked, {file.name for file in STACK.glob("variables*.tf")} | {"names.tf"})
+
+
 class Outputs(unittest.TestCase):
     def test_root_and_module_have_the_same_outputs(self):
         self.assertEqual(outputs(ROOT), outputs(STACK))

@@ -11,17 +11,17 @@ RESOURCE = re.compile(r'^resource "(\w+)" "(\w+)" \{\n(.*?)^\}', re.MULTILINE | 
 
 # AWS has no tags for these.
 WITHOUT_TAGS = {
-    "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration", "aws_apigatewayv2_route", "aws_cloudwatch_dashboard",
+    "aws_apigatewayv2_api_mapping", "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration", "aws_apigatewayv2_route", "aws_cloudwatch_dashboard",
     "aws_cloudwatch_event_target", "aws_iam_role_policy", "aws_kms_alias", "aws_lambda_function_event_invoke_config",
-    "aws_lambda_permission", "aws_sns_topic_policy", "aws_sns_topic_subscription", "terraform_data",
+    "aws_lambda_permission", "aws_route53_record", "aws_sns_topic_policy", "aws_sns_topic_subscription", "terraform_data",
 }
 
 OF_ALL_FUNCTIONS = ("log_retention_days", "permissions_boundary_arn", "role_path", "tags", "xray_tracing")
 
 # The arguments that name a resource.
 NAMES = ("name", "alarm_name", "configuration_name", "dashboard_name", "function_name")
-# Parts of another resource. Their names count inside that resource.
-OWNED = {"aws_apigatewayv2_stage", "aws_iam_role_policy", "aws_lambda_function_event_invoke_config", "aws_lambda_permission", "aws_lambda_event_source_mapping"}
+# Parts of another resource, and the record of a zone of the user's. Their names count inside that resource.
+OWNED = {"aws_apigatewayv2_stage", "aws_route53_record", "aws_iam_role_policy", "aws_lambda_function_event_invoke_config", "aws_lambda_permission", "aws_lambda_event_source_mapping"}
 GLOBAL_IN_AN_ACCOUNT = {"aws_chatbot_slack_channel_configuration", "aws_cloudwatch_dashboard", "aws_iam_role"}
 
 

@@ -23,6 +23,9 @@ locals {
 }
 
 resource "aws_vpc" "this" {
+  # checkov:skip=CKV2_AWS_11:Flow logs cost money and are a decision of the network's owner.
+  # checkov:skip=CKV2_AWS_12:Nothing uses the default group. A rule in it would be a decision of the network's owner.
+
   cidr_block = "10.20.0.0/16"
 
   # The endpoints answer by the usual names of the services.
@@ -70,6 +73,8 @@ resource "aws_vpc_endpoint" "interface" {
 }
 
 resource "aws_security_group" "functions" {
+  # checkov:skip=CKV2_AWS_5:The functions of the module have it: see main.tf.
+
   name        = "meterflow-functions"
   description = "Functions of MeterFlow that read ClickHouse"
   vpc_id      = aws_vpc.this.id

@@ -58,6 +58,6 @@ class Large(unittest.TestCase):
 
 class Known(unittest.TestCase):
     def test_terraform_knows_all_presets(self):
-        listed = re.search(r"^  known_presets = \[(.*?)\]", (STACK / "detector.tf").read_text(), re.MULTILINE | re.DOTALL)
+        listed = re.search(r"^  known_presets = \[(.*?)\]", (STACK / "names.tf").read_text(), re.MULTILINE | re.DOTALL)
         names = {"usage", *(file.stem for file in (CATALOGS / "presets").glob("*.toml"))}
         self.assertEqual(set(re.findall(r'"([a-z0-9_]+)"', listed.group(1))), names)

@@ -71,12 +71,13 @@ class Check(InAFolder):
         made = [(Path(call.split("/root ")[0]).name, call.split("/root ")[1].split()[0], call.endswith("the address"))
                 for call in calls if "/root " in call]
         self.assertEqual(made, [
-            ("infra", "init", False), ("infra", "validate", True), ("infra", "test", True),
-            ("stack", "init", False), ("stack", "validate", True), ("stack", "test", True),
+            ("infra", "init", False), ("infra", "test", True),
+            ("stack", "init", False), ("stack", "test", True),
+            ("variables", "init", False), ("variables", "test", True),
             ("cognito", "init", False), ("cognito", "validate", True),
             ("suspend_key", "init", False), ("suspend_key", "validate", True),
         ])
-        self.assertEqual((self.folder / "report.json").read_text(), f"{self.SUMMARY}\n" * 2)
+        self.assertEqual((self.folder / "report.json").read_text(), f"{self.SUMMARY}\n" * 3)
 
     def test_a_failed_test_fails_the_check(self):
         with self.assertRaisesRegex(CloudError, "`terraform test` failed"):

@@ -99,3 +99,12 @@ check "somebody_is_told_of_alarms" {
     error_message = "Nobody gets the alarms on the system itself, for example when runs stop: ops_emails is empty. Unless you subscribe to the topic ${local.ops_topic_name} yourself, name an address."
   }
 }
+
+# No metric tells of a subscription that waits for its address, so each apply does. A `check` would warn in each first plan, because
+# AWS has asked nobody yet.
+locals {
+  unconfirmed_addresses = sort(distinct([
+    for subscription in concat(values(aws_sns_topic_subscription.alert_emails), values(aws_sns_topic_subscription.ops_emails)) :
+    subscription.endpoint if subscription.pending_confirmation
+  ]))
+}

@@ -274,6 +274,8 @@ resource "aws_apigatewayv2_api" "this" {
   description   = "Anomalies of ${var.name_prefix}"
   protocol_type = "HTTP"
 
+  disable_execute_api_endpoint = length(local.api_domains) > 0 && try(!var.api_domain.default_address, false)
+
   # Tokens come in a header and never in a cookie, so credentials are not allowed.
   dynamic "cors_configuration" {
     for_each = length(var.api_cors_allow_origins) > 0 ? [1] : []
@@ -371,6 +373,8 @@ resource "aws_apigatewayv2_stage" "this" {
 # Each log that an AWS service delivers lengthens an account policy of limited size, unless the
 # name of its group starts with /aws/vendedlogs/.
 resource "aws_cloudwatch_log_group" "api_access" {
+  # checkov:skip=CKV_AWS_338:log_retention_days decides. The log names callers, so it is kept no longer than its reader needs it.
+
   count = local.has_api ? 1 : 0
 
   name              = "/aws/vendedlogs/${local.api_name}-access"

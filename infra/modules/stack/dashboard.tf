@@ -6,7 +6,7 @@ locals {
 
   # The emulator of the local cloud has the API's id in the path, because names that end with .localhost lead nowhere on some
   # systems.
-  api_address       = var.aws_endpoint_url == null ? one(aws_apigatewayv2_api.this[*].api_endpoint) : "${var.aws_endpoint_url}/_aws/execute-api/${try(aws_apigatewayv2_api.this[0].id, "")}"
+  api_address       = var.aws_endpoint_url == null ? local.api_endpoint : "${var.aws_endpoint_url}/_aws/execute-api/${try(aws_apigatewayv2_api.this[0].id, "")}"
   dashboard_address = local.has_dashboard ? "${trimsuffix(coalesce(var.dashboard.url, local.api_address), "/")}/" : null
 
   # An incident's page for people, in every message.

@@ -4,13 +4,10 @@
 locals {
   channel_names = concat(keys(var.notification_channels), keys(local.amazon_q_channel))
   has_channels  = length(local.channel_names) > 0
-
-  # Two more queues, for events that AWS gave up on, have names that begin like the channels' queues.
-  reserved_channel_names = ["dlq", "failures"]
 }
 
-# Outside any VPC: the notifier needs the internet and nothing private. So no address of a channel
-# can reach the network behind the other functions.
+# Outside any VPC, unless notifier_in_vpc says otherwise: most channels are on the internet. Outside, no address of a channel can
+# reach the network behind the other functions.
 module "notifier" {
   source = "./modules/lambda_function"
 
@@ -24,6 +21,9 @@ module "notifier" {
   timeout_seconds      = 60
   reserved_concurrency = var.notifier_reserved_concurrency
   policy_statements    = local.notifier_policy_statements
+
+  vpc_subnet_ids         = var.notifier_in_vpc ? var.vpc_subnet_ids : []
+  vpc_security_group_ids = var.notifier_in_vpc ? var.vpc_security_group_ids : []
 
   asynchronous = {
     maximum_event_age_seconds = 21600
@@ -152,6 +152,8 @@ locals {
 # Channels and routes. Secrets are named by their ARNs, so nothing here is secret.
 # `insecure_value` lets a plan show the changes.
 resource "aws_ssm_parameter" "notifier" {
+  # checkov:skip=CKV2_AWS_34:The channels name their secrets by ARN. The secrets themselves are in Secrets Manager.
+
   name           = "/${var.name_prefix}/notifier"
   description    = "Channels and routes of ${local.notifier_name} (JSON)"
   type           = "String"

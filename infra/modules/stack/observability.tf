@@ -1,17 +1,20 @@
 # Every alarm says what is wrong and where to look. Silence is an alarm as well: a completed run
 # emits a metric, and the absence of that metric pages.
+#
+# A metric costs $0.30 a month and an alarm $0.10 for each metric that it reads. So the functions write two metrics in each run, and
+# others only while something is wrong. All other figures are in the log (shared/platform/src/emf.rs).
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = merge(local.alarms, local.missing_run_alarms, local.checks_alarms, local.network_alarms, local.api_alarms, local.notifier_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric
-  dimensions          = each.value.dimensions
-  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
-  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  period              = each.value.period_seconds
+  namespace           = try(each.value.namespace, null)
+  metric_name         = try(each.value.metric, null)
+  dimensions          = try(each.value.dimensions, null)
+  statistic           = try(startswith(each.value.statistic, "p") ? null : each.value.statistic, null)
+  extended_statistic  = try(startswith(each.value.statistic, "p") ? each.value.statistic : null, null)
+  period              = try(each.value.period_seconds, null)
   evaluation_periods  = each.value.periods
   datapoints_to_alarm = each.value.periods
   comparison_operator = each.value.comparison
@@ -21,6 +24,34 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   actions_enabled = each.value.enabled
   alarm_actions   = [aws_sns_topic.ops.arn]
   ok_actions      = each.value.tells_recovery ? [aws_sns_topic.ops.arn] : []
+
+  # An alarm on a term of several metrics has these in the place of one metric.
+  dynamic "metric_query" {
+    for_each = try([each.value.expression], [])
+
+    content {
+      id          = "judged"
+      label       = each.value.label
+      expression  = metric_query.value
+      return_data = true
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = try(each.value.sums, {})
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = local.metrics_namespace
+        metric_name = metric_query.value
+        dimensions  = local.stack_dimension
+        stat        = "Sum"
+        period      = 3600
+      }
+    }
+  }
 
   tags = var.tags
 
@@ -36,7 +67,8 @@ locals {
   functions_of_runs = join(" or ", concat([module.detector.function_name], module.sources[*].function_name))
 
   # Runs are an hour apart, and most metrics exist only in the minutes of a run.
-  # - A state lasts until the next run. Missing data is ignored, so the alarm keeps its state.
+  # - A state lasts until the next run. Its metric is written while it lasts, so a time of one run without the metric ends it. A queue
+  #   reports nothing for hours, so its alarm ignores missing data.
   # - A single event has no end. Missing data counts as good, and no message says that it is over.
   alarms = {
     detector-errors = {
@@ -55,7 +87,7 @@ locals {
     }
 
     detector-duration = {
-      description    = "A run of ${module.detector.function_name} took more than 4 minutes and is about to hit its limit of ${local.detector_timeout_seconds / 60}. See ClickHouseTime and SeriesChecked in ${local.metrics_namespace} to find the cause: more customers, or a slower ClickHouse."
+      description    = "A run of ${module.detector.function_name} took more than 4 minutes and is about to hit its limit of ${local.detector_timeout_seconds / 60}. See ClickHouseTime and SeriesChecked in the log group ${module.detector.log_group_name} to find the cause: more customers, or a slower ClickHouse."
       namespace      = "AWS/Lambda"
       metric         = "Duration"
       dimensions     = local.detector_dimension
@@ -69,16 +101,15 @@ locals {
       tells_recovery = false
     }
 
+    # A share alone would go off for one anomaly of a small stack, and a number alone in each hour of a large one.
     anomalies-per-hour = {
-      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour. So many at once usually come from metering or import, not from customers. Look at the events first."
-      namespace      = local.metrics_namespace
-      metric         = "AnomaliesFound"
-      dimensions     = local.stack_dimension
-      statistic      = "Sum"
-      period_seconds = 3600
+      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour, which are more than ${var.anomaly_share_alarm} % of the series that were checked. So many at once usually come from metering or import, not from customers. Look at the events first."
+      label          = "Percent of the series"
+      expression     = "IF(anomalies > ${var.anomalies_per_hour_alarm}, 100 * anomalies / series, 0)"
+      sums           = { anomalies = "AnomaliesFound", series = "SeriesChecked" }
       periods        = 1
       comparison     = "GreaterThanThreshold"
-      threshold      = var.anomalies_per_hour_alarm
+      threshold      = var.anomaly_share_alarm
       missing_data   = "notBreaching"
       enabled        = true
       tells_recovery = false
@@ -90,11 +121,11 @@ locals {
       metric         = "OldestPendingAlertAge"
       dimensions     = local.stack_dimension
       statistic      = "Maximum"
-      period_seconds = 300
+      period_seconds = local.run_seconds
       periods        = 1
       comparison     = "GreaterThanThreshold"
       threshold      = 3600
-      missing_data   = "ignore"
+      missing_data   = "notBreaching"
       enabled        = true
       tells_recovery = true
     }
@@ -120,13 +151,28 @@ locals {
       metric         = "Quarantined"
       dimensions     = local.stack_dimension
       statistic      = "Maximum"
-      period_seconds = local.last_runs_seconds
+      period_seconds = local.run_seconds
       periods        = 1
       comparison     = "GreaterThanThreshold"
       threshold      = 0
-      missing_data   = "ignore"
+      missing_data   = "notBreaching"
       enabled        = true
       tells_recovery = true
+    }
+
+    failed-deliveries = {
+      description    = "SNS gave up a message of the topic ${aws_sns_topic.alerts.name}: an address refused it, or ${module.notifier.function_name} could not be invoked. Somebody did not get a page. See the subscriptions of the topic and the alarm notifier-dead-letters. An address that is gone: take it out of alert_emails."
+      namespace      = "AWS/SNS"
+      metric         = "NumberOfNotificationsFailed"
+      dimensions     = { TopicName = aws_sns_topic.alerts.name }
+      statistic      = "Sum"
+      period_seconds = 300
+      periods        = 1
+      comparison     = "GreaterThanThreshold"
+      threshold      = 0
+      missing_data   = "notBreaching"
+      enabled        = true
+      tells_recovery = false
     }
 
     schedule-dead-letters = {
@@ -161,19 +207,23 @@ locals {
     }
   }
 
+  # In this time at least one run of each shard ends.
+  run_seconds = var.missing_run_alarm_minutes * 60
+
   # The runs of all shards end minutes apart. So a sum over all shards needs a period in which each shard
   # has ended a run.
-  last_runs_seconds = var.detector_shards == 1 ? 300 : var.missing_run_alarm_minutes * 60
+  last_runs_seconds = var.detector_shards == 1 ? 300 : local.run_seconds
 
   # Each shard has an alarm of its own, which names the shard. A count of all runs cannot tell a silent
-  # shard from runs that end on two sides of a period's edge.
+  # shard from runs that end on two sides of a period's edge. Only a completed run writes these metrics, so their number is that of
+  # the runs, whatever the runs found.
   missing_run_alarms = {
     for shard in range(var.detector_shards) : var.detector_shards == 1 ? "no-completed-run" : "no-completed-run-${shard}" => {
       description    = "No run${var.detector_shards == 1 ? "" : " of shard ${shard}"} has completed for ${var.missing_run_alarm_minutes} minutes. See the alarms on errors and queues, the rule ${local.schedule_rule_names[floor(shard / local.targets_per_rule)]} and the log group ${module.detector.log_group_name}."
       namespace      = local.metrics_namespace
-      metric         = var.detector_shards == 1 ? "RunCompleted" : "ShardCompleted"
+      metric         = var.detector_shards == 1 ? "SeriesChecked" : "ShardCompleted"
       dimensions     = merge(local.stack_dimension, var.detector_shards == 1 ? {} : { Shard = "${shard}-of-${var.detector_shards}" })
-      statistic      = "Sum"
+      statistic      = "SampleCount"
       period_seconds = 900
       periods        = var.missing_run_alarm_minutes / 15
       comparison     = "LessThanThreshold"
@@ -220,13 +270,13 @@ locals {
   ]...)
 }
 
-# A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the
-# table. So all ten counters are summed, as many as an alarm takes. The reads of the indexes by entity and by execution are
-# not among them: a list that is throttled answers 503 and delays no run. A counter exists only while something is throttled, and an
-# alarm on DynamoDB metrics keeps its state on missing data. FILL gives the zeros.
+# A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the table. The index by metric is
+# the one with few keys, so it is the one that meets the limit of a key. Throttling elsewhere lasts only if it delays runs or
+# answers, and other alarms tell of both. A counter exists only while something is throttled, and an alarm on DynamoDB metrics keeps
+# its state on missing data. FILL gives the zeros.
 resource "aws_cloudwatch_metric_alarm" "table_throttles" {
   alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
-  alarm_description   = "DynamoDB throttled ${aws_dynamodb_table.anomalies.name} or one of its indexes. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
+  alarm_description   = "DynamoDB throttled writes to ${aws_dynamodb_table.anomalies.name} or its index ${local.severity_index_name}. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1
@@ -236,7 +286,7 @@ resource "aws_cloudwatch_metric_alarm" "table_throttles" {
 
   metric_query {
     id          = "throttles"
-    label       = "Throttled reads and writes"
+    label       = "Throttled writes"
     expression  = "SUM(FILL(METRICS(), 0))"
     return_data = true
   }
@@ -263,74 +313,30 @@ resource "aws_cloudwatch_metric_alarm" "table_throttles" {
 }
 
 locals {
-  throttle_sources = {
-    table     = { TableName = aws_dynamodb_table.anomalies.name }
-    severity  = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name }
-    pending   = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.pending_index_name }
-    incidents = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.incidents_index_name }
+  throttle_metrics = {
+    table_writes    = { metric = "WriteThrottleEvents", dimensions = { TableName = aws_dynamodb_table.anomalies.name } }
+    severity_writes = { metric = "WriteThrottleEvents", dimensions = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name } }
   }
-
-  throttle_sources_of_writes = {
-    entities   = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.entity_index_name }
-    executions = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.execution_index_name }
-  }
-
-  throttle_metrics = merge(
-    {
-      for source, dimensions in local.throttle_sources :
-      "${source}_reads" => { metric = "ReadThrottleEvents", dimensions = dimensions }
-    },
-    {
-      for source, dimensions in merge(local.throttle_sources, local.throttle_sources_of_writes) :
-      "${source}_writes" => { metric = "WriteThrottleEvents", dimensions = dimensions }
-    },
-  )
 }
 
 # A whole run without a single customer means an empty or wrong database. With few customers one shard
 # may have none, so the alarm looks at all shards. Dry runs and runs of chosen customers emit no
-# RunCompleted, so they cannot raise the alarm.
+# SeriesChecked, so they cannot raise the alarm.
 resource "aws_cloudwatch_metric_alarm" "no_customers" {
   alarm_name          = "${var.name_prefix}-anomaly-no-customers"
   alarm_description   = "A run completed without a single customer. Check that ${var.clickhouse_database} on ${var.clickhouse_url} still receives events and that the views feed the rollup (meterflow doctor)."
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
+  namespace           = local.metrics_namespace
+  metric_name         = "SeriesChecked"
+  dimensions          = local.stack_dimension
+  statistic           = "Maximum"
+  period              = local.last_runs_seconds
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
   evaluation_periods  = 1
   datapoints_to_alarm = 1
   treat_missing_data  = "ignore"
   alarm_actions       = [aws_sns_topic.ops.arn]
   ok_actions          = [aws_sns_topic.ops.arn]
-
-  metric_query {
-    id          = "empty_runs"
-    label       = "Completed runs without customers"
-    expression  = "IF(completed > 0 AND customers < 1, 1, 0)"
-    return_data = true
-  }
-
-  metric_query {
-    id = "completed"
-
-    metric {
-      namespace   = local.metrics_namespace
-      metric_name = "RunCompleted"
-      dimensions  = local.stack_dimension
-      stat        = "Sum"
-      period      = local.last_runs_seconds
-    }
-  }
-
-  metric_query {
-    id = "customers"
-
-    metric {
-      namespace   = local.metrics_namespace
-      metric_name = "CustomersChecked"
-      dimensions  = local.stack_dimension
-      stat        = "Maximum"
-      period      = local.last_runs_seconds
-    }
-  }
 
   tags = var.tags
 

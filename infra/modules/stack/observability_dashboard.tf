@@ -1,5 +1,5 @@
-# A dashboard of CloudWatch for the operators: the alarms, and the main metrics of runs, alerts, channels and functions. The dashboard
-# for those who look at customers is a page of the API (dashboard.tf).
+# A dashboard of CloudWatch for the operators: the alarms, and the main figures of runs, alerts, channels and functions. Most figures
+# are in the logs alone, so most graphs ask the logs. The dashboard for those who look at customers is a page of the API (dashboard.tf).
 
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.cloudwatch_dashboard ? 1 : 0
@@ -15,19 +15,10 @@ resource "aws_cloudwatch_dashboard" "this" {
         title  = "Alarms"
         alarms = sort(concat(values(aws_cloudwatch_metric_alarm.this)[*].arn, [aws_cloudwatch_metric_alarm.table_throttles.arn, aws_cloudwatch_metric_alarm.no_customers.arn]))
       }
-      }], [for place, graph in local.graphs : {
-      type = "metric", x = place % 2 * 12, y = 3 + floor(place / 2) * 6, width = 12, height = 6
-      properties = {
-        title   = graph.title
-        region  = local.region
-        view    = "timeSeries"
-        stacked = graph.stacked
-        metrics = graph.metrics
-        yAxis   = { left = { min = 0, label = graph.unit, showUnits = false } }
-        stat    = graph.statistic
-        period  = graph.period_seconds
-      }
-    }])
+      }], [for place, graph in local.graphs : merge(
+      { type = graph.type, x = place % 2 * 12, y = 3 + floor(place / 2) * 6, width = 12, height = 6 },
+      { properties = merge({ title = graph.title, region = local.region }, graph.properties) },
+    )])
   })
 }
 
@@ -37,66 +28,66 @@ locals {
 
   functions_shown = concat([module.detector.function_name, module.notifier.function_name], module.sources[*].function_name, module.checks[*].function_name, module.api[*].function_name)
 
+  log_groups_of_runs = join(" | ", [for name in concat([module.detector.log_group_name], module.sources[*].log_group_name) : "SOURCE '${name}'"])
+
+  # The fields are those of shared/platform/src/emf.rs.
+  logs_shown = [
+    {
+      title = "Anomalies by metric and severity", view = "table"
+      query = "${local.log_groups_of_runs} | filter ispresent(Anomalies) | stats sum(Anomalies) as anomalies by Stack, Metric, Severity | sort anomalies desc"
+    },
+    {
+      title = "Series that the largest run could not judge, by reason", view = "table"
+      query = "${local.log_groups_of_runs} | filter ispresent(Undetermined) | stats max(Undetermined) as series by Stack, Reason | sort series desc"
+    },
+    {
+      title = "Runs that completed and failed", view = "timeSeries"
+      query = "${local.log_groups_of_runs} | filter ispresent(RunCompleted) | stats sum(RunCompleted) as completed, sum(RunFailed) as failed by bin(1h)"
+    },
+    {
+      title = "Time of a run and of ClickHouse in it (ms, p95)", view = "timeSeries"
+      query = "${local.log_groups_of_runs} | filter ispresent(RunDuration) | stats pct(RunDuration, 95) as run, pct(ClickHouseTime, 95) as ClickHouse by bin(1h)"
+    },
+    {
+      title = "Alerts on their way", view = "timeSeries"
+      query = "SOURCE '${module.detector.log_group_name}' | filter ispresent(AlertsPublished) | stats sum(AlertsPublished) as published, sum(AlertsParked) as refused, max(AlertsPending) as waiting, max(OldestPendingAlertAge) as oldest_seconds by bin(1h)"
+    },
+    {
+      title = "Messages to channels", view = "table"
+      query = "SOURCE '${module.notifier.log_group_name}' | filter ispresent(DeliveriesSent) | stats sum(DeliveriesSent) as sent, sum(DeliveriesFailed) as failed, sum(DeliveriesHeldBack) as held_back by Channel"
+    },
+  ]
+
   # A metric with its dimensions, in the order of CloudWatch: namespace, name, then name and value of each dimension.
-  graphs = [
+  metrics_shown = [
     {
-      title = "Anomalies by metric and severity", unit = "anomalies", statistic = "Sum", period_seconds = 3600, stacked = true
-      metrics = [for of in local.stacks_of_runs : [{
-        expression = "SEARCH('{${local.metrics_namespace},Stack,Metric,Severity} MetricName=\"Anomalies\" Stack=\"${of.stack}\"', 'Sum', 3600)"
-        label      = ""
-      }]]
-    },
-    {
-      title = "Series that the largest run could not judge, by reason", unit = "series", statistic = "Maximum", period_seconds = 3600, stacked = true
-      metrics = [for of in local.stacks_of_runs : [{
-        expression = "SEARCH('{${local.metrics_namespace},Stack,Reason} MetricName=\"Undetermined\" Stack=\"${of.stack}\"', 'Maximum', 3600)"
-        label      = ""
-      }]]
-    },
-    {
-      title = "Runs that completed and failed", unit = "runs", statistic = "Sum", period_seconds = 3600, stacked = false
+      title = "Series that were checked, and anomalies in them", unit = "of an hour", stacked = false, period_seconds = 3600
       metrics = concat([for of in local.stacks_of_runs : [
-        for name, word in { RunCompleted = "completed", RunFailed = "failed" } :
-        [local.metrics_namespace, name, "Stack", of.stack, { label = "${of.label} ${word}" }]
-      ]]...)
-    },
-    {
-      title = "Time of a run and of ClickHouse in it", unit = "ms", statistic = "p95", period_seconds = 3600, stacked = false
-      metrics = concat([for of in local.stacks_of_runs : [
-        for name, word in { RunDuration = "run", ClickHouseTime = "ClickHouse" } :
+        for name, word in { SeriesChecked = "series", AnomaliesFound = "anomalies" } :
         [local.metrics_namespace, name, "Stack", of.stack, { label = "${of.label}: ${word}" }]
       ]]...)
     },
     {
-      title = "Customers and series that the largest run checked", unit = "of a run", statistic = "Maximum", period_seconds = 3600, stacked = false
-      metrics = [
-        for name, word in { CustomersChecked = "customers", SeriesChecked = "series" } :
-        [local.metrics_namespace, name, "Stack", var.name_prefix, { label = word }]
-      ]
-    },
-    {
-      title = "Alerts on their way", unit = "alerts", statistic = "Maximum", period_seconds = 300, stacked = false
-      metrics = [
-        for name, of in {
-          AlertsPublished       = { label = "published", stat = "Sum" }
-          AlertsParked          = { label = "refused by SNS", stat = "Sum" }
-          AlertsPending         = { label = "waiting" }
-          OldestPendingAlertAge = { label = "age of the oldest, s", yAxis = "right" }
-        } : [local.metrics_namespace, name, "Stack", var.name_prefix, { for key, value in of : key => value if value != null }]
-      ]
-    },
-    {
-      title = "Messages to channels", unit = "messages", statistic = "Sum", period_seconds = 3600, stacked = false
-      metrics = [for name, word in { DeliveriesSent = "sent", DeliveriesFailed = "failed", DeliveriesHeldBack = "held back" } : [{
-        expression = "SEARCH('{${local.metrics_namespace},Stack,Channel} MetricName=\"${name}\" Stack=\"${var.name_prefix}\"', 'Sum', 3600)"
-        label      = "${word}: $${PROP('Dim.Channel')}"
-      }]]
-    },
-    {
-      title = "Errors of functions", unit = "errors", statistic = "Sum", period_seconds = 300, stacked = true
+      title = "Errors of functions", unit = "errors", stacked = true, period_seconds = 300
       metrics = concat([for function in local.functions_shown : [
         for name in ["Errors", "Throttles"] : ["AWS/Lambda", name, "FunctionName", function, { label = "${function} ${lower(name)}" }]
       ]]...)
     },
   ]
+
+  graphs = concat(
+    [for graph in local.logs_shown : { type = "log", title = graph.title, properties = { view = graph.view, query = graph.query } }],
+    [for graph in local.metrics_shown : {
+      type  = "metric"
+      title = graph.title
+      properties = {
+        view    = "timeSeries"
+        stacked = graph.stacked
+        metrics = graph.metrics
+        yAxis   = { left = { min = 0, label = graph.unit, showUnits = false } }
+        stat    = "Sum"
+        period  = graph.period_seconds
+      }
+    }],
+  )
 }

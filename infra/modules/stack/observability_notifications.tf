@@ -97,6 +97,22 @@ locals {
         tells_recovery = true
       }
     },
+    {
+      for topic in aws_sns_topic.chat : "failed-chat-deliveries" => {
+        description    = "SNS gave up a message of the topic ${topic.name} to Amazon Q, so the Slack channel of amazon_q_slack did not get it. The other channels have it. See whether the workspace is still authorized in the console of Amazon Q, and whether the channel still exists."
+        namespace      = "AWS/SNS"
+        metric         = "NumberOfNotificationsFailed"
+        dimensions     = { TopicName = topic.name }
+        statistic      = "Sum"
+        period_seconds = 300
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = 0
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = false
+      }
+    },
     # Only a webhook can say that it is gone for good; the other types have no such answer.
     {
       for name, channel in var.notification_channels : "disabled-${name}" => {

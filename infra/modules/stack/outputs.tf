@@ -127,9 +127,24 @@ output "chat_topic_arn" {
   value       = one(aws_sns_topic.chat[*].arn)
 }
 
+output "unconfirmed_addresses" {
+  description = "Addresses of alert_emails and ops_emails that have not confirmed. They get nothing until somebody opens the link in the mail of AWS Notifications."
+  value       = local.unconfirmed_addresses
+}
+
 output "api_endpoint" {
   description = "Address of the API, without a slash at the end. Null in a stack without the API, like the outputs below."
-  value       = one(aws_apigatewayv2_api.this[*].api_endpoint)
+  value       = local.api_endpoint
+}
+
+output "api_domain_target" {
+  description = "Where the record of api_domain has to lead: the name for a CNAME, and the name and its zone for an alias of Route 53. Null without api_domain."
+  value = one([
+    for domain in aws_apigatewayv2_domain_name.this : {
+      name    = domain.domain_name_configuration[0].target_domain_name
+      zone_id = domain.domain_name_configuration[0].hosted_zone_id
+    }
+  ])
 }
 
 output "dashboard_url" {

@@ -26,7 +26,9 @@ resource "terraform_data" "deletion_protection" {
     module.sources,
 
     aws_apigatewayv2_api.this,
+    aws_apigatewayv2_api_mapping.this,
     aws_apigatewayv2_authorizer.this,
+    aws_apigatewayv2_domain_name.this,
     aws_apigatewayv2_integration.this,
     aws_apigatewayv2_route.this,
     aws_apigatewayv2_stage.this,
@@ -60,6 +62,7 @@ resource "terraform_data" "deletion_protection" {
     aws_lambda_permission.source,
     aws_lambda_permission.training,
     aws_lambda_permission.waiting,
+    aws_route53_record.api,
     aws_sns_topic.alerts,
     aws_sns_topic.chat,
     aws_sns_topic.ops,

@@ -96,6 +96,37 @@ variable "api_access_log_class" {
   }
 }
 
+variable "api_domain" {
+  description = "Domain of yours for the API and the dashboard. name: the host, such as usage.example.com. certificate_arn: its certificate in ACM, in the region of the stack. hosted_zone_id: the zone in Route 53 that gets the record; without it, make the record yourself (output api_domain_target). default_address: whether the API also answers at the address that API Gateway gave it. Null means that address alone."
+  type = object({
+    name            = string
+    certificate_arn = string
+    hosted_zone_id  = optional(string)
+    default_address = optional(bool, true)
+  })
+  default = null
+
+  validation {
+    condition     = var.api_domain == null || var.api_jwt_issuer != null
+    error_message = "api_domain needs the API: set api_jwt_issuer and api_jwt_audience, too."
+  }
+
+  validation {
+    condition     = var.api_domain == null || can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", var.api_domain.name))
+    error_message = "api_domain.name must be a host in lower case without a scheme, a star or a dot at the end, such as \"usage.example.com\"."
+  }
+
+  validation {
+    condition     = var.api_domain == null || can(regex("^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$", var.api_domain.certificate_arn))
+    error_message = "api_domain.certificate_arn must be the ARN of a certificate of ACM, such as \"arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555\"."
+  }
+
+  validation {
+    condition     = try(var.api_domain.hosted_zone_id == null || can(regex("^Z[A-Z0-9]+$", var.api_domain.hosted_zone_id)), true)
+    error_message = "api_domain.hosted_zone_id must be the id of a zone of Route 53, such as \"Z0123456789ABCDEFGHIJ\"."
+  }
+}
+
 variable "api_throttling_rate_limit" {
   description = "Requests per second of all callers together, in the long run. Requests beyond it get 429."
   type        = number

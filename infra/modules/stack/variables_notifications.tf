@@ -207,6 +207,18 @@ variable "amazon_q_slack" {
   }
 }
 
+variable "notifier_in_vpc" {
+  description = "Whether the notifier runs in the subnets of vpc_subnet_ids, for channels inside your network and for networks that allow no function outside. The subnets then need NAT for channels on the internet. An address of a channel can then reach your network."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.notifier_in_vpc || length(var.vpc_subnet_ids) > 0
+    error_message = "notifier_in_vpc needs a VPC: set vpc_subnet_ids and vpc_security_group_ids, too."
+  }
+}
+
 variable "notifier_reserved_concurrency" {
   description = "Copies of the notifier that may run at once, reserved for it. -1 reserves and limits nothing. Alerts beyond it wait for six hours at most."
   type        = number
@@ -277,7 +289,7 @@ variable "ops_emails" {
 }
 
 variable "anomalies_per_hour_alarm" {
-  description = "Anomalies in one hour above which the alarm goes off. More than that is usually a fault of the data."
+  description = "Anomalies in one hour above which the alarm looks at their share (anomaly_share_alarm). So many are usually a fault of the data."
   type        = number
   default     = 50
   nullable    = false
@@ -285,6 +297,18 @@ variable "anomalies_per_hour_alarm" {
   validation {
     condition     = var.anomalies_per_hour_alarm >= 0
     error_message = "anomalies_per_hour_alarm must not be negative."
+  }
+}
+
+variable "anomaly_share_alarm" {
+  description = "Percent of the series of one hour above which their anomalies raise the alarm, if they are more than anomalies_per_hour_alarm. 0 means that the number alone raises it."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.anomaly_share_alarm >= 0 && var.anomaly_share_alarm < 100
+    error_message = "anomaly_share_alarm must be a percentage from 0 to below 100."
   }
 }
 

@@ -1,6 +1,10 @@
 //! CloudWatch metrics of a run, in the embedded metric format. CloudWatch turns JSON lines on standard output into
 //! metrics. The lines are written before the run replies, so no background task is left.
 //!
+//! CloudWatch charges for each metric in each hour in which it has a value. So only what an alarm or a graph reads is a
+//! metric, and what tells of a fault is written only while there is one. Everything else stays in the same lines as
+//! `NoMetric`, where CloudWatch Logs Insights finds it.
+//!
 //! Findings become metrics only for whole, completed runs. Dry runs and repeated failures would add up to a false
 //! storm, and their zeros would end a true alarm.
 
@@ -10,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use environment::Env;
 use metrique::emf::Emf;
+use metrique::emf::flags::NoMetric;
 use metrique::unit::{Count, Millisecond, Second};
 use metrique::unit_of_work::metrics;
 use metrique::writer::format::Format;
@@ -117,13 +122,13 @@ struct Run {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     stack: String,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     run_completed: u64,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     run_failed: u64,
-    #[metrics(unit = Millisecond)]
+    #[metrics(unit = Millisecond, flags(NoMetric))]
     run_duration: Duration,
-    #[metrics(unit = Millisecond)]
+    #[metrics(unit = Millisecond, flags(NoMetric))]
     click_house_time: Duration,
 }
 
@@ -142,14 +147,14 @@ struct Alerts {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     stack: String,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     alerts_published: u64,
     #[metrics(unit = Count)]
-    alerts_parked: u64,
-    #[metrics(unit = Count)]
+    alerts_parked: Option<u64>,
+    #[metrics(unit = Count, flags(NoMetric))]
     alerts_pending: u64,
     #[metrics(unit = Second)]
-    oldest_pending_alert_age: Duration,
+    oldest_pending_alert_age: Option<Duration>,
 }
 
 #[metrics(rename_all = "PascalCase")]
@@ -157,7 +162,7 @@ struct Overflow {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     stack: String,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     entities_in_other: u64,
 }
 
@@ -166,17 +171,17 @@ struct Usage {
     #[metrics(timestamp)]
     timestamp: SystemTime,
     stack: String,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     customers_checked: u64,
     #[metrics(unit = Count)]
     series_checked: u64,
     #[metrics(unit = Count)]
     anomalies_found: u64,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     critical_anomalies: u64,
     #[metrics(unit = Count)]
-    quarantined: u64,
-    #[metrics(unit = Count)]
+    quarantined: Option<u64>,
+    #[metrics(unit = Count, flags(NoMetric))]
     broken_windows: u64,
 }
 
@@ -187,7 +192,7 @@ struct Anomalies {
     stack: String,
     metric: String,
     severity: &'static str,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     anomalies: u64,
 }
 
@@ -197,7 +202,7 @@ struct Undetermined {
     timestamp: SystemTime,
     stack: String,
     reason: &'static str,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     undetermined: u64,
 }
 
@@ -226,9 +231,9 @@ pub fn write(
             timestamp,
             stack: stack.clone(),
             alerts_published: published,
-            alerts_parked: parked,
+            alerts_parked: above_zero(parked),
             alerts_pending: pending,
-            oldest_pending_alert_age: oldest,
+            oldest_pending_alert_age: (pending > 0).then_some(oldest),
         };
         line(config, vec!["Stack"], alerts, output)?;
     }
@@ -265,7 +270,7 @@ fn write_usage(
         series_checked: figures.series,
         anomalies_found: figures.anomalies.values().sum(),
         critical_anomalies: critical.map(|(_, count)| count).sum(),
-        quarantined: figures.quarantined,
+        quarantined: above_zero(figures.quarantined),
         broken_windows: figures.broken_windows,
     };
     line(config, vec!["Stack"], totals, output)?;
@@ -278,6 +283,11 @@ fn write_usage(
         line(config, vec![], Undetermined { timestamp, stack, reason, undetermined: *count }, output)?;
     }
     Ok(())
+}
+
+/// A count that is left out while there is nothing to count.
+fn above_zero(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
 }
 
 fn line<E>(
@@ -334,6 +344,25 @@ mod tests {
             }),
         };
         insta::assert_json_snapshot!(lines_of(&figures));
+    }
+
+    #[test]
+    fn a_run_without_faults_writes_two_metrics() {
+        let lines = lines_of(&RunFigures {
+            completed: true,
+            usage: UsageFigures { customers: 5, series: 20, ..UsageFigures::default() },
+            alerts: Some(AlertFigures::default()),
+            ..RunFigures::default()
+        });
+        let metrics = |line: &serde_json::Value| line["_aws"]["CloudWatchMetrics"][0]["Metrics"].clone();
+        let all: Vec<_> =
+            lines.iter().flat_map(|line| metrics(line).as_array().cloned().unwrap_or_default()).collect();
+        let names: Vec<_> = all.iter().map(|metric| metric["Name"].clone()).collect();
+        assert_eq!(names, ["SeriesChecked", "AnomaliesFound"]);
+        assert!(
+            lines.iter().all(|line| line["Quarantined"].is_null() && line["AlertsParked"].is_null()),
+            "{lines:?}"
+        );
     }
 
     #[test]

@@ -1,17 +1,20 @@
 # Every alarm watches the metric that it says it watches, and tells the operators.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 override_resource {
-  target = aws_sns_topic.alerts
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+  target          = aws_sns_topic.alerts
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
 }
 
 override_resource {
-  target = aws_sns_topic.ops
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+  target          = aws_sns_topic.ops
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
 }
 
 variables {
@@ -23,9 +26,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 run "alarms_watch_what_they_should" {
@@ -36,15 +36,16 @@ run "alarms_watch_what_they_should" {
     condition = {
       for name, alarm in aws_cloudwatch_metric_alarm.this :
       name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
+      if alarm.metric_name != null
       } == {
       detector-errors        = "AWS/Lambda/Errors Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
       detector-duration      = "AWS/Lambda/Duration Maximum GreaterThanThreshold 240000 1x300 notBreaching FunctionName=meterflow-anomaly-detection"
-      anomalies-per-hour     = "MeterFlow/AnomaliesFound Sum GreaterThanThreshold 50 1x3600 notBreaching Stack=meterflow"
-      no-completed-run       = "MeterFlow/RunCompleted Sum LessThanThreshold 1 5x900 breaching Stack=meterflow"
-      oldest-pending-alert   = "MeterFlow/OldestPendingAlertAge Maximum GreaterThanThreshold 3600 1x300 ignore Stack=meterflow"
+      no-completed-run       = "MeterFlow/SeriesChecked SampleCount LessThanThreshold 1 5x900 breaching Stack=meterflow"
+      oldest-pending-alert   = "MeterFlow/OldestPendingAlertAge Maximum GreaterThanThreshold 3600 1x4500 notBreaching Stack=meterflow"
+      failed-deliveries      = "AWS/SNS/NumberOfNotificationsFailed Sum GreaterThanThreshold 0 1x300 notBreaching TopicName=meterflow-anomaly-alerts"
       parked-alerts          = "MeterFlow/AlertsParked Sum GreaterThanThreshold 0 1x300 notBreaching Stack=meterflow"
       channel-down           = "MeterFlow/DeliveriesHeldBack Sum GreaterThanThreshold 3 1x3600 notBreaching Stack=meterflow"
-      quarantined-series     = "MeterFlow/Quarantined Maximum GreaterThanThreshold 0 1x300 ignore Stack=meterflow"
+      quarantined-series     = "MeterFlow/Quarantined Maximum GreaterThanThreshold 0 1x4500 notBreaching Stack=meterflow"
       schedule-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-schedule-dlq"
       detector-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-detection-failures"
       notifier-errors        = "AWS/Lambda/Errors Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-notifier"
@@ -59,42 +60,32 @@ run "alarms_watch_what_they_should" {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.actions_enabled && alarm.datapoints_to_alarm == alarm.evaluation_periods && length(alarm.alarm_description) > 40])
     error_message = "Every alarm must act, need all its periods, and say what to do."
   }
-}
 
-run "the_threshold_of_anomalies_is_a_setting" {
-  command = plan
-
-  variables {
-    anomalies_per_hour_alarm = 500
+  # Anomalies are judged by their share of what was checked.
+  assert {
+    condition     = [for query in aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].metric_query : query.expression if query.return_data == true] == ["IF(anomalies > 50, 100 * anomalies / series, 0)"] && aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].threshold == 1 && aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].comparison_operator == "GreaterThanThreshold"
+    error_message = "More than 50 anomalies must alarm if they are more than one percent of the series."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].threshold == 500
-    error_message = "anomalies_per_hour_alarm must reach the alarm."
+    condition = { for query in aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].metric_query : query.id => "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} ${query.metric[0].dimensions.Stack}" if length(query.metric) > 0 } == {
+      anomalies = "MeterFlow/AnomaliesFound Sum 3600 meterflow"
+      series    = "MeterFlow/SeriesChecked Sum 3600 meterflow"
+    }
+    error_message = "The share must be that of the anomalies of an hour in the series of the same hour."
   }
-}
 
-run "throttles_of_the_table_and_of_its_indexes_are_summed" {
-  command = plan
-
+  # Throttles of the table and of the index with few keys are summed.
   assert {
     condition = toset([
       for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query :
       "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} ${query.metric[0].dimensions.TableName} ${try(query.metric[0].dimensions.GlobalSecondaryIndexName, "table")}"
       if length(query.metric) > 0
       ]) == toset([
-      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies table",
-      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
-      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies table",
       "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
-      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
-      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies incidents-index",
-      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies incidents-index",
-      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies entity-index",
-      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies execution-index",
     ])
-    error_message = "DynamoDB reports the table and each index apart, so all ten counters are needed."
+    error_message = "DynamoDB reports the table and each index apart, so both counters are needed."
   }
 
   assert {
@@ -106,33 +97,42 @@ run "throttles_of_the_table_and_of_its_indexes_are_summed" {
     condition     = aws_cloudwatch_metric_alarm.table_throttles.threshold == 0 && aws_cloudwatch_metric_alarm.table_throttles.comparison_operator == "GreaterThanThreshold"
     error_message = "The first throttle must alarm."
   }
+
+  # A run without customers alarms.
+  assert {
+    condition     = [for alarm in [aws_cloudwatch_metric_alarm.no_customers] : "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${alarm.dimensions.Stack}"] == ["MeterFlow/SeriesChecked Maximum LessThanThreshold 1 1x300 ignore meterflow"]
+    error_message = "A completed run without any series must alarm, and the alarm must last until a run has some."
+  }
+
+  # Without a wish there is no dashboard of cloudwatch.
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "A dashboard may cost money, so it is made for those who want it."
+  }
 }
 
-run "a_run_without_customers_alarms" {
+run "api_and_channels_have_alarms" {
   command = plan
 
-  assert {
-    condition = { for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.id => "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].dimensions.Stack}" if length(query.metric) > 0 } == {
-      completed = "MeterFlow/RunCompleted Sum meterflow"
-      customers = "MeterFlow/CustomersChecked Maximum meterflow"
-    }
-    error_message = "The alarm must compare completed runs with the customers that they saw."
-  }
-
-  assert {
-    condition     = [for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.expression if query.return_data == true] == ["IF(completed > 0 AND customers < 1, 1, 0)"]
-    error_message = "Only a completed run without customers may raise the alarm."
-  }
-}
-
-run "alarms_on_the_api_watch_its_errors_and_its_latency" {
-  command = apply
-
   variables {
-    api_jwt_issuer   = "https://tokens.example.com"
-    api_jwt_audience = ["meterflow"]
+    anomalies_per_hour_alarm = 500
+    anomaly_share_alarm      = 2.5
+    api_jwt_issuer           = "https://tokens.example.com"
+    api_jwt_audience         = ["meterflow"]
+    amazon_q_slack           = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+    notification_channels = {
+      hook  = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
+      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+    }
   }
 
+  # The threshold of anomalies is a setting.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].threshold == 2.5 && [for query in aws_cloudwatch_metric_alarm.this["anomalies-per-hour"].metric_query : query.expression if query.return_data == true] == ["IF(anomalies > 500, 100 * anomalies / series, 0)"]
+    error_message = "anomalies_per_hour_alarm and anomaly_share_alarm must reach the alarm."
+  }
+
+  # Alarms on the api watch its errors and its latency.
   assert {
     condition = {
       for name, alarm in aws_cloudwatch_metric_alarm.this :
@@ -151,44 +151,35 @@ run "alarms_on_the_api_watch_its_errors_and_its_latency" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : (alarm.statistic == null) != (alarm.extended_statistic == null)])
-    error_message = "AWS takes either a statistic or a percentile."
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : length([for way in [alarm.statistic, alarm.extended_statistic] : way if way != null]) + min(1, length(alarm.metric_query)) == 1])
+    error_message = "AWS takes either a statistic, a percentile or a term."
   }
 
   assert {
     condition     = alltrue([for name in ["api-errors", "api-latency"] : length(aws_cloudwatch_metric_alarm.this[name].ok_actions) == 0])
     error_message = "The alarms on the API must not pretend a recovery when nobody calls it."
   }
-}
 
-run "each_channel_has_its_alarms" {
-  command = plan
-
-  variables {
-    amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-    notification_channels = {
-      hook  = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
-    }
-  }
-
+  # Each channel has its alarms.
   assert {
     condition = {
       for name, alarm in aws_cloudwatch_metric_alarm.this :
       name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
-      if startswith(name, "undelivered-") || startswith(name, "disabled-")
+      if startswith(name, "undelivered-") || startswith(name, "disabled-") || startswith(name, "failed-")
       } == {
-      undelivered-pager    = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-pager"
-      undelivered-amazon_q = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-amazon_q"
-      undelivered-hook     = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-hook"
-      disabled-hook        = "MeterFlow/ChannelDisabled Sum GreaterThanThreshold 0 1x300 notBreaching Channel=hook,Stack=meterflow"
+      failed-deliveries      = "AWS/SNS/NumberOfNotificationsFailed Sum GreaterThanThreshold 0 1x300 notBreaching TopicName=meterflow-anomaly-alerts"
+      failed-chat-deliveries = "AWS/SNS/NumberOfNotificationsFailed Sum GreaterThanThreshold 0 1x300 notBreaching TopicName=meterflow-anomaly-chat"
+      undelivered-pager      = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-pager"
+      undelivered-amazon_q   = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-amazon_q"
+      undelivered-hook       = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-hook"
+      disabled-hook          = "MeterFlow/ChannelDisabled Sum GreaterThanThreshold 0 1x300 notBreaching Channel=hook,Stack=meterflow"
     }
     error_message = "Every channel must have an alarm on its queue, and a webhook one on being switched off."
   }
 }
 
 run "every_alarm_tells_the_operators" {
-  command = apply
+  command = plan
 
   variables {
     notification_channels = {
@@ -206,6 +197,12 @@ run "every_alarm_tells_the_operators" {
     error_message = "Every alarm must go to the ops topic, and only there."
   }
 
+  # AWS charges for each metric that an alarm reads. tools/cost.py has the same number.
+  assert {
+    condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 20
+    error_message = "A stack with one channel must pay for the metrics of 20 alarms."
+  }
+
   assert {
     condition     = output.ops_topic_arn == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
     error_message = "The output must be the ops topic."
@@ -217,17 +214,8 @@ run "every_alarm_tells_the_operators" {
   }
 }
 
-run "without_a_wish_there_is_no_dashboard_of_cloudwatch" {
-  command = plan
-
-  assert {
-    condition     = length(aws_cloudwatch_dashboard.this) == 0
-    error_message = "A dashboard may cost money, so it is made for those who want it."
-  }
-}
-
 run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
-  command = apply
+  command = plan
 
   variables {
     cloudwatch_dashboard = true
@@ -248,16 +236,33 @@ run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
   # The names are those of shared/platform/src/emf.rs, and those that the alarms watch.
   assert {
     condition = toset(flatten([
-      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : try("${metric[0]} ${metric[1]} ${metric[2]} ${metric[3]}", regex("MetricName=\"\\w+\"", metric[0].expression))]
+      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in try(widget.properties.metrics, []) : "${metric[0]} ${metric[1]} ${metric[2]} ${metric[3]}"]
       ])) == toset(concat(
-      [for name in ["RunCompleted", "RunFailed", "RunDuration", "ClickHouseTime"] : "MeterFlow ${name} Stack meterflow"],
-      [for name in ["RunCompleted", "RunFailed", "RunDuration", "ClickHouseTime"] : "MeterFlow ${name} Stack meterflow/executions"],
-      [for name in ["CustomersChecked", "SeriesChecked", "AlertsPublished", "AlertsPending", "AlertsParked", "OldestPendingAlertAge"] : "MeterFlow ${name} Stack meterflow"],
-      [for name in ["Anomalies", "Undetermined", "DeliveriesSent", "DeliveriesFailed", "DeliveriesHeldBack"] : "MetricName=\"${name}\""],
+      [for name in ["SeriesChecked", "AnomaliesFound"] : "MeterFlow ${name} Stack meterflow"],
+      [for name in ["SeriesChecked", "AnomaliesFound"] : "MeterFlow ${name} Stack meterflow/executions"],
       [for function in ["detection", "notifier", "sources", "checks"] : "AWS/Lambda Errors FunctionName meterflow-anomaly-${function}"],
       [for function in ["detection", "notifier", "sources", "checks"] : "AWS/Lambda Throttles FunctionName meterflow-anomaly-${function}"],
     ))
     error_message = "The graphs must show the metrics that the functions write."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : regexall("\\((?:\\w*, )?([A-Z]\\w+)", try(widget.properties.query, ""))
+      ])) == toset([
+      "Anomalies", "Undetermined", "RunCompleted", "RunFailed", "RunDuration", "ClickHouseTime", "AlertsPublished", "AlertsParked",
+      "AlertsPending", "OldestPendingAlertAge", "DeliveriesSent", "DeliveriesFailed", "DeliveriesHeldBack",
+    ])
+    error_message = "The other graphs must ask the logs for the figures that the functions write there."
+  }
+
+  assert {
+    condition = alltrue([
+      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      startswith(widget.properties.query, "SOURCE '/aws/lambda/meterflow-anomaly-notifier' |") || startswith(widget.properties.query, "SOURCE '/aws/lambda/meterflow-anomaly-detection' |")
+      if can(widget.properties.query)
+    ]) && length([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget if strcontains(try(widget.properties.query, ""), "| SOURCE '/aws/lambda/meterflow-anomaly-sources' |")]) == 4
+    error_message = "Each question must name the logs that hold its figures."
   }
 
   # Graphs side by side, none over another.

@@ -1,32 +1,38 @@
 # The API: which routes it has, who gets through to them, and what a stack without an issuer lacks.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 override_resource {
-  target = module.api[0].aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
+  target          = module.api[0].aws_lambda_function.this
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
 }
 
 override_resource {
-  target = aws_sns_topic.alerts
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+  target          = aws_sns_topic.alerts
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
 }
 
 override_resource {
-  target = aws_apigatewayv2_authorizer.this
-  values = { id = "tokens" }
+  target          = aws_apigatewayv2_authorizer.this
+  override_during = plan
+  values          = { id = "tokens" }
 }
 
 override_resource {
-  target = aws_apigatewayv2_integration.this
-  values = { id = "function" }
+  target          = aws_apigatewayv2_integration.this
+  override_during = plan
+  values          = { id = "function" }
 }
 
 override_resource {
-  target = aws_cloudwatch_log_group.api_access
-  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access" }
+  target          = aws_cloudwatch_log_group.api_access
+  override_during = plan
+  values          = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access" }
 }
 
 variables {
@@ -40,14 +46,12 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
-run "every_route_asks_for_its_scope" {
+run "an_api_with_the_defaults" {
   command = plan
 
+  # Every route asks for its scope.
   assert {
     condition = {
       for route in aws_apigatewayv2_route.this :
@@ -120,44 +124,8 @@ run "every_route_asks_for_its_scope" {
     }
     error_message = "The API must have exactly these routes, each with its one scope; only five are open."
   }
-}
 
-run "the_scopes_have_the_names_that_the_issuer_gives_them" {
-  command = plan
-
-  variables {
-    api_scopes = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
-  }
-
-  assert {
-    condition = toset(flatten([
-      for route in aws_apigatewayv2_route.this : coalesce(route.authorization_scopes, [])
-    ])) == toset(["anomalies/read", "anomalies/write", "anomalies/admin"])
-    error_message = "The routes must ask for the scopes as they are named, and for no others."
-  }
-
-  assert {
-    condition     = [for name in ["SCOPE_READ", "SCOPE_WRITE", "SCOPE_ADMIN"] : module.api[0].settings.environment[name]] == ["anomalies/read", "anomalies/write", "anomalies/admin"]
-    error_message = "The function must know the scopes by the same names."
-  }
-}
-
-run "a_single_scope_can_be_renamed" {
-  command = plan
-
-  variables {
-    api_scopes = { admin = "meterflow:operate" }
-  }
-
-  assert {
-    condition     = local.api_routes["GET /v1/status"] == "meterflow:operate" && local.api_routes["GET /v1/metrics"] == "anomalies:read"
-    error_message = "The other two scopes must keep their names."
-  }
-}
-
-run "tokens_are_checked_by_the_gateway" {
-  command = apply
-
+  # Tokens are checked by the gateway.
   assert {
     condition     = aws_apigatewayv2_authorizer.this[0].authorizer_type == "JWT" && aws_apigatewayv2_authorizer.this[0].identity_sources == toset(["$request.header.Authorization"])
     error_message = "Tokens must be JWTs from the Authorization header."
@@ -182,11 +150,8 @@ run "tokens_are_checked_by_the_gateway" {
     condition     = alltrue([for route in aws_apigatewayv2_route.this : route.target == "integrations/function" && route.api_id == output.api_id])
     error_message = "Every route must lead to the function."
   }
-}
 
-run "the_gateway_waits_longer_than_the_function_runs" {
-  command = apply
-
+  # The gateway waits longer than the function runs.
   assert {
     condition     = "${aws_apigatewayv2_integration.this[0].integration_type} ${aws_apigatewayv2_integration.this[0].payload_format_version} ${aws_apigatewayv2_integration.this[0].integration_uri}" == "AWS_PROXY 2.0 arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api"
     error_message = "The integration must hand requests to the API's function in the payload format 2.0."
@@ -201,18 +166,53 @@ run "the_gateway_waits_longer_than_the_function_runs" {
     condition     = alltrue([for name in ["CLICKHOUSE_READ_TIMEOUT_SECONDS", "CLICKHOUSE_QUERY_TIMEOUT_SECONDS"] : tonumber(module.api[0].settings.environment[name]) < module.api[0].settings.timeout_seconds])
     error_message = "A query must end before the function does."
   }
-}
 
-run "the_function_has_the_settings_of_the_detector_and_its_own" {
-  command = apply
-
-  variables {
-    architecture           = "x86_64"
-    log_retention_days     = 7
-    vpc_subnet_ids         = ["subnet-0a1b2c3d"]
-    vpc_security_group_ids = ["sg-0a1b2c3d"]
+  # Throttling has defaults.
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 100
+    error_message = "By default the API must answer 50 requests a second, and 100 at once."
   }
 
+  # Browsers are kept out by default.
+  assert {
+    condition     = length(aws_apigatewayv2_api.this[0].cors_configuration) == 0
+    error_message = "Without origins there must be no CORS."
+  }
+
+  # There is no domain without one.
+  assert {
+    condition     = length(aws_apigatewayv2_domain_name.this) + length(aws_apigatewayv2_api_mapping.this) + length(aws_route53_record.api) == 0 && !aws_apigatewayv2_api.this[0].disable_execute_api_endpoint && output.api_domain_target == null
+    error_message = "Without api_domain the API must be at the address that API Gateway gives it."
+  }
+
+  # Names are those that others rely on.
+  assert {
+    condition     = aws_apigatewayv2_api.this[0].name == "meterflow-anomaly-api" && aws_apigatewayv2_api.this[0].protocol_type == "HTTP"
+    error_message = "The HTTP API must be meterflow-anomaly-api."
+  }
+
+  assert {
+    condition = [output.api_function_name, output.api_log_group_name, output.api_id, output.api_endpoint] == [
+      "meterflow-anomaly-api", "/aws/lambda/meterflow-anomaly-api", "a1b2c3d4e5", "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
+    ]
+    error_message = "The outputs must tell where the API is."
+  }
+}
+
+run "an_api_with_settings" {
+  command = plan
+
+  variables {
+    architecture               = "x86_64"
+    log_retention_days         = 7
+    vpc_subnet_ids             = ["subnet-0a1b2c3d"]
+    vpc_security_group_ids     = ["sg-0a1b2c3d"]
+    api_throttling_rate_limit  = 7.5
+    api_throttling_burst_limit = 15
+    api_cors_allow_origins     = ["https://dashboard.example.com", "http://localhost:5173"]
+  }
+
+  # The function has the settings of the detector and its own.
   assert {
     condition = module.api[0].settings.environment == tomap({
       CLICKHOUSE_URL                   = "https://clickhouse.example.com:8443"
@@ -263,67 +263,8 @@ run "the_function_has_the_settings_of_the_detector_and_its_own" {
     condition     = module.api[0].settings.reserved_concurrency == 20 && module.api[0].settings.on_failure == null
     error_message = "The API must have 20 copies at most, and keep no failed events: its callers wait for the answer."
   }
-}
 
-run "the_reservation_of_the_api_can_be_another_or_none" {
-  command = plan
-
-  variables {
-    api_reserved_concurrency = -1
-  }
-
-  assert {
-    condition     = module.api[0].settings.reserved_concurrency == -1
-    error_message = "api_reserved_concurrency must reach the function."
-  }
-}
-
-run "the_function_checks_as_the_detector_does" {
-  command = apply
-
-  variables {
-    clickhouse_database            = "metering"
-    clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
-    catalog_file                   = "tests/catalog.toml"
-    window_delay_seconds           = 600
-    baseline_days                  = 14
-    detectors                      = "seasonal, z_score"
-    min_samples                    = 5
-    threshold                      = 2.5
-    critical_threshold             = 4
-    min_relative_change            = 0.25
-    min_relative_spread            = 0.1
-    anomaly_retention_days         = 30
-    resolve_after_runs             = 4
-    reopen_within_hours            = 12
-    accept_after_hours             = 0
-    repeat_interval_hours          = 4
-    alert_min_severity             = "warning"
-    log_level                      = "debug"
-    aws_endpoint_url               = "http://127.0.0.1:4566"
-  }
-
-  assert {
-    condition = {
-      for name in [
-        "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
-        "DETECTORS", "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
-        "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
-      ] : name => try(module.api[0].settings.environment[name], "")
-    } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
-    error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
-  }
-}
-
-run "the_stage_serves_at_the_root_and_is_throttled" {
-  command = plan
-
-  variables {
-    api_throttling_rate_limit  = 7.5
-    api_throttling_burst_limit = 15
-  }
-
+  # The stage serves at the root and is throttled.
   assert {
     condition     = aws_apigatewayv2_stage.this[0].name == "$default" && aws_apigatewayv2_stage.this[0].auto_deploy
     error_message = "The stage must be the default one, and changed routes must reach it by themselves."
@@ -333,44 +274,8 @@ run "the_stage_serves_at_the_root_and_is_throttled" {
     condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 7.5 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 15
     error_message = "Both limits must reach the stage."
   }
-}
 
-run "a_tenant_is_held_to_its_limits" {
-  command = plan
-
-  variables {
-    api_tenant_requests_per_minute           = 30
-    api_tenant_clickhouse_seconds_per_minute = 5
-    api_reserved_concurrency                 = 7
-  }
-
-  assert {
-    condition     = [for name in ["TENANT_REQUESTS_PER_MINUTE", "TENANT_CLICKHOUSE_SECONDS_PER_MINUTE"] : module.api[0].settings.environment[name]] == ["30", "5"]
-    error_message = "Both limits must reach the function."
-  }
-
-  assert {
-    condition     = module.api[0].settings.reserved_concurrency == 7
-    error_message = "The API must have as many copies as are reserved."
-  }
-}
-
-run "throttling_has_defaults" {
-  command = plan
-
-  assert {
-    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 50 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 100
-    error_message = "By default the API must answer 50 requests a second, and 100 at once."
-  }
-}
-
-run "the_access_log_tells_who_asked_and_no_more" {
-  command = apply
-
-  variables {
-    log_retention_days = 7
-  }
-
+  # The access log tells who asked and no more.
   assert {
     condition = jsondecode(aws_apigatewayv2_stage.this[0].access_log_settings[0].format) == {
       request_id             = "$context.requestId"
@@ -395,24 +300,8 @@ run "the_access_log_tells_who_asked_and_no_more" {
     condition     = output.api_access_log_group_name == "/aws/vendedlogs/meterflow-anomaly-api-access" && aws_cloudwatch_log_group.api_access[0].retention_in_days == 7
     error_message = "The group's name must be one that the key admits, and its lines must expire."
   }
-}
 
-run "browsers_are_kept_out_by_default" {
-  command = plan
-
-  assert {
-    condition     = length(aws_apigatewayv2_api.this[0].cors_configuration) == 0
-    error_message = "Without origins there must be no CORS."
-  }
-}
-
-run "pages_of_the_listed_origins_may_call" {
-  command = plan
-
-  variables {
-    api_cors_allow_origins = ["https://dashboard.example.com", "http://localhost:5173"]
-  }
-
+  # Pages of the listed origins may call.
   assert {
     condition = [
       for cors in aws_apigatewayv2_api.this[0].cors_configuration : {
@@ -433,19 +322,70 @@ run "pages_of_the_listed_origins_may_call" {
   }
 }
 
-run "names_are_those_that_others_rely_on" {
-  command = apply
+run "the_function_has_limits_and_checks_as_the_detector_does" {
+  command = plan
 
+  variables {
+    clickhouse_database                      = "metering"
+    clickhouse_secret_arn                    = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    detector_clickhouse_secret_arn           = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
+    catalog_file                             = "tests/catalog.toml"
+    window_delay_seconds                     = 600
+    baseline_days                            = 14
+    detectors                                = "seasonal, z_score"
+    min_samples                              = 5
+    threshold                                = 2.5
+    critical_threshold                       = 4
+    min_relative_change                      = 0.25
+    min_relative_spread                      = 0.1
+    anomaly_retention_days                   = 30
+    resolve_after_runs                       = 4
+    reopen_within_hours                      = 12
+    accept_after_hours                       = 0
+    repeat_interval_hours                    = 4
+    alert_min_severity                       = "warning"
+    log_level                                = "debug"
+    aws_endpoint_url                         = "http://127.0.0.1:4566"
+    api_tenant_requests_per_minute           = 30
+    api_tenant_clickhouse_seconds_per_minute = 5
+    api_reserved_concurrency                 = 7
+    api_scopes                               = { read = "anomalies/read", write = "anomalies/write", admin = "anomalies/admin" }
+  }
+
+  # The function checks as the detector does.
   assert {
-    condition     = aws_apigatewayv2_api.this[0].name == "meterflow-anomaly-api" && aws_apigatewayv2_api.this[0].protocol_type == "HTTP"
-    error_message = "The HTTP API must be meterflow-anomaly-api."
+    condition = {
+      for name in [
+        "CLICKHOUSE_URL", "CLICKHOUSE_DATABASE", "CATALOG_SSM_PARAMETER", "ANOMALIES_TABLE", "WINDOW_DELAY_SECONDS", "BASELINE_DAYS",
+        "DETECTORS", "MIN_SAMPLES", "THRESHOLD", "CRITICAL_THRESHOLD", "MIN_RELATIVE_CHANGE", "MIN_RELATIVE_SPREAD", "RETENTION_DAYS", "RESOLVE_AFTER_RUNS", "REOPEN_WITHIN_HOURS", "ACCEPT_AFTER_HOURS", "REPEAT_INTERVAL_HOURS", "ALERT_MIN_SEVERITY",
+        "ALERT_TOPIC_ARN", "LOG_LEVEL", "AWS_ENDPOINT_URL",
+      ] : name => try(module.api[0].settings.environment[name], "")
+    } == { for name, value in local.detector_environment : name => value if !contains(["CLICKHOUSE_SECRET_ARN", "MAX_PAGES_PER_RUN", "MAX_PAGES_PER_CUSTOMER", "METRICS_NAMESPACE", "METRICS_STACK"], name) }
+    error_message = "What the detector is told about usage, strictness and incidents, the API must be told as well."
+  }
+
+  # A tenant is held to its limits.
+  assert {
+    condition     = [for name in ["TENANT_REQUESTS_PER_MINUTE", "TENANT_CLICKHOUSE_SECONDS_PER_MINUTE"] : module.api[0].settings.environment[name]] == ["30", "5"]
+    error_message = "Both limits must reach the function."
   }
 
   assert {
-    condition = [output.api_function_name, output.api_log_group_name, output.api_id, output.api_endpoint] == [
-      "meterflow-anomaly-api", "/aws/lambda/meterflow-anomaly-api", "a1b2c3d4e5", "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com",
-    ]
-    error_message = "The outputs must tell where the API is."
+    condition     = module.api[0].settings.reserved_concurrency == 7
+    error_message = "The API must have as many copies as are reserved."
+  }
+
+  # The scopes have the names that the issuer gives them.
+  assert {
+    condition = toset(flatten([
+      for route in aws_apigatewayv2_route.this : coalesce(route.authorization_scopes, [])
+    ])) == toset(["anomalies/read", "anomalies/write", "anomalies/admin"])
+    error_message = "The routes must ask for the scopes as they are named, and for no others."
+  }
+
+  assert {
+    condition     = [for name in ["SCOPE_READ", "SCOPE_WRITE", "SCOPE_ADMIN"] : module.api[0].settings.environment[name]] == ["anomalies/read", "anomalies/write", "anomalies/admin"]
+    error_message = "The function must know the scopes by the same names."
   }
 }
 
@@ -453,7 +393,9 @@ run "every_name_of_the_api_carries_the_prefix" {
   command = plan
 
   variables {
-    name_prefix = "second"
+    name_prefix              = "second"
+    api_scopes               = { admin = "meterflow:operate" }
+    api_reserved_concurrency = -1
   }
 
   assert {
@@ -472,10 +414,22 @@ run "every_name_of_the_api_carries_the_prefix" {
     ]
     error_message = "Two stacks with two prefixes must not share an API."
   }
+
+  # A single scope can be renamed.
+  assert {
+    condition     = local.api_routes["GET /v1/status"] == "meterflow:operate" && local.api_routes["GET /v1/metrics"] == "anomalies:read"
+    error_message = "The other two scopes must keep their names."
+  }
+
+  # The reservation of the api can be another or none.
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == -1
+    error_message = "api_reserved_concurrency must reach the function."
+  }
 }
 
 run "without_an_issuer_there_is_no_api" {
-  command = apply
+  command = plan
 
   variables {
     api_jwt_issuer   = null
@@ -504,4 +458,78 @@ run "without_an_issuer_there_is_no_api" {
     condition     = alltrue([for output in [output.api_endpoint, output.api_id, output.api_function_name, output.api_log_group_name, output.api_access_log_group_name] : output == null])
     error_message = "The outputs of the API must be null without it."
   }
+}
+
+run "a_domain_of_ones_own_leads_to_api_and_dashboard" {
+  command = plan
+
+  variables {
+    dashboard = { client_id = "page" }
+    api_domain = {
+      name            = "usage.example.com"
+      certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+      hosted_zone_id  = "Z0123456789ABCDEFGHIJ"
+      default_address = false
+    }
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_domain_name.this
+    override_during = plan
+    values = {
+      id = "usage.example.com"
+      domain_name_configuration = {
+        target_domain_name = "d-a1b2c3.execute-api.eu-central-1.amazonaws.com"
+        hosted_zone_id     = "Z1U9ULNL0V5AJ3"
+      }
+    }
+  }
+
+  override_resource {
+    target          = aws_apigatewayv2_stage.this
+    override_during = plan
+    values          = { id = "$default" }
+  }
+
+  assert {
+    condition = [for domain in aws_apigatewayv2_domain_name.this : "${domain.domain_name} ${domain.domain_name_configuration[0].endpoint_type} ${domain.domain_name_configuration[0].security_policy} ${domain.domain_name_configuration[0].certificate_arn}"] == [
+      "usage.example.com REGIONAL TLS_1_2 arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555",
+    ]
+    error_message = "API Gateway must know the domain with its certificate."
+  }
+
+  assert {
+    condition     = [for mapping in aws_apigatewayv2_api_mapping.this : "${mapping.domain_name} ${mapping.api_id} ${mapping.stage} ${coalesce(mapping.api_mapping_key, "/")}"] == ["usage.example.com a1b2c3d4e5 $default /"]
+    error_message = "The root of the domain must be the API."
+  }
+
+  assert {
+    condition     = [for record in aws_route53_record.api : "${record.zone_id} ${record.name} ${record.type} ${record.alias[0].name} ${record.alias[0].zone_id}"] == ["Z0123456789ABCDEFGHIJ usage.example.com A d-a1b2c3.execute-api.eu-central-1.amazonaws.com Z1U9ULNL0V5AJ3"]
+    error_message = "The record must lead to the domain in API Gateway."
+  }
+
+  assert {
+    condition     = output.api_domain_target == { name = "d-a1b2c3.execute-api.eu-central-1.amazonaws.com", zone_id = "Z1U9ULNL0V5AJ3" }
+    error_message = "The output must say where a record of one's own has to lead."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_api.this[0].disable_execute_api_endpoint
+    error_message = "default_address = false must close the other address."
+  }
+
+  assert {
+    condition     = [output.api_endpoint, output.dashboard_url] == ["https://usage.example.com", "https://usage.example.com/"] && local.incident_link == "https://usage.example.com/#/incidents/{incident_id}"
+    error_message = "People must be led to the domain."
+  }
+}
+
+run "a_certificate_of_another_region_is_refused" {
+  command = plan
+
+  variables {
+    api_domain = { name = "usage.example.com", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  }
+
+  expect_failures = [aws_apigatewayv2_domain_name.this]
 }

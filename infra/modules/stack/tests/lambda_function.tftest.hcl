@@ -1,7 +1,8 @@
 # The module by itself: what it sets on AWS for any function.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -71,7 +72,7 @@ run "failed_events_are_retried_and_kept" {
 }
 
 run "a_function_whose_caller_waits_keeps_no_events" {
-  command = apply
+  command = plan
 
   module {
     source = "./modules/lambda_function"
@@ -157,7 +158,7 @@ run "role_is_for_lambda_and_one_region" {
 }
 
 run "function_in_a_vpc" {
-  command = apply
+  command = plan
 
   module {
     source = "./modules/lambda_function"
@@ -295,7 +296,7 @@ run "traces_are_sent_only_if_they_are_asked_for" {
 }
 
 run "a_function_with_traces_may_send_them" {
-  command = apply
+  command = plan
 
   module {
     source = "./modules/lambda_function"

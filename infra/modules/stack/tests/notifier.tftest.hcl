@@ -1,61 +1,73 @@
 # The notifier: what it is told, what reaches it, what becomes of what does not, and what it may do.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 override_resource {
-  target = module.notifier.aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier" }
+  target          = module.notifier.aws_lambda_function.this
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier" }
 }
 
 override_resource {
-  target = module.notifier.aws_cloudwatch_log_group.this
-  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-notifier" }
+  target          = module.notifier.aws_cloudwatch_log_group.this
+  override_during = plan
+  values          = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-notifier" }
 }
 
 override_resource {
-  target = aws_ssm_parameter.notifier
-  values = { arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier" }
+  target          = aws_ssm_parameter.notifier
+  override_during = plan
+  values          = { arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier" }
 }
 
 override_resource {
-  target = aws_sns_topic.alerts
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+  target          = aws_sns_topic.alerts
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
 }
 
 override_resource {
-  target = aws_sns_topic.ops
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+  target          = aws_sns_topic.ops
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
 }
 
 override_resource {
-  target = aws_sns_topic.chat
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-chat" }
+  target          = aws_sns_topic.chat
+  override_during = plan
+  values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-chat" }
 }
 
 override_resource {
-  target = aws_cloudwatch_event_rule.digest
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-digest" }
+  target          = aws_cloudwatch_event_rule.digest
+  override_during = plan
+  values          = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-digest" }
 }
 
 override_resource {
-  target = aws_cloudwatch_event_rule.waiting
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-notifier-waiting" }
+  target          = aws_cloudwatch_event_rule.waiting
+  override_during = plan
+  values          = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-notifier-waiting" }
 }
 
 override_resource {
-  target = aws_sqs_queue.notifier_failures
-  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-failures" }
+  target          = aws_sqs_queue.notifier_failures
+  override_during = plan
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-failures" }
 }
 
 override_resource {
-  target = aws_sqs_queue.notifier_dead_letters
-  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-dlq" }
+  target          = aws_sqs_queue.notifier_dead_letters
+  override_during = plan
+  values          = { arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-dlq" }
 }
 
 override_resource {
-  target = aws_sqs_queue.channel_failures["slack"]
+  target          = aws_sqs_queue.channel_failures["slack"]
+  override_during = plan
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-slack"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-notifier-slack"
@@ -63,7 +75,8 @@ override_resource {
 }
 
 override_resource {
-  target = aws_sqs_queue.channel_failures["pager"]
+  target          = aws_sqs_queue.channel_failures["pager"]
+  override_during = plan
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-pager"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-notifier-pager"
@@ -71,7 +84,8 @@ override_resource {
 }
 
 override_resource {
-  target = aws_sqs_queue.channel_failures["amazon_q"]
+  target          = aws_sqs_queue.channel_failures["amazon_q"]
+  override_during = plan
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-amazon_q"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-notifier-amazon_q"
@@ -86,9 +100,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 # ---------------------------------------------------------------------------------------------
@@ -96,7 +107,7 @@ variables {
 # ---------------------------------------------------------------------------------------------
 
 run "without_channels_it_is_there_for_the_digest_alone" {
-  command = apply
+  command = plan
 
   assert {
     condition     = output.notifier_function_name == "meterflow-anomaly-notifier" && output.notifier_log_group_name == "/aws/lambda/meterflow-anomaly-notifier" && output.notifier_config_parameter_name == "/meterflow/notifier"
@@ -148,10 +159,31 @@ run "without_channels_it_is_there_for_the_digest_alone" {
     }
     error_message = "The notifier must reach its own items only, and the key through three services only."
   }
+
+  # The digest comes daily.
+  assert {
+    condition     = aws_cloudwatch_event_rule.digest[0].name == "meterflow-anomaly-digest" && aws_cloudwatch_event_rule.digest[0].schedule_expression == "cron(0 8 * * ? *)"
+    error_message = "The digest must come at 8:00 UTC by default."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.digest[0].rule == "meterflow-anomaly-digest" && aws_cloudwatch_event_target.digest[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier"
+    error_message = "The rule must start the notifier."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.digest[0].retry_policy[0].maximum_event_age_in_seconds == 21600 && aws_cloudwatch_event_target.digest[0].dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-dlq"
+    error_message = "EventBridge must retry the hand-over and keep what it gives up on."
+  }
+
+  assert {
+    condition     = "${aws_lambda_permission.digest[0].principal} ${aws_lambda_permission.digest[0].action} ${aws_lambda_permission.digest[0].function_name} ${aws_lambda_permission.digest[0].source_arn} ${aws_lambda_permission.digest[0].source_account}" == "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-digest 123456789012"
+    error_message = "EventBridge must be able to invoke the notifier, and only for this rule."
+  }
 }
 
 run "it_has_the_settings_of_the_contract" {
-  command = apply
+  command = plan
 
   variables {
     architecture           = "x86_64"
@@ -160,6 +192,7 @@ run "it_has_the_settings_of_the_contract" {
     vpc_subnet_ids         = ["subnet-0a1b2c3d"]
     vpc_security_group_ids = ["sg-0a1b2c3d"]
     clickhouse_secret_arn  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    daily_digest_schedule  = "cron(30 5 ? * MON-FRI *)"
   }
 
   assert {
@@ -200,10 +233,16 @@ run "it_has_the_settings_of_the_contract" {
     condition     = alltrue([for statement in jsondecode(module.notifier.role_policy).Statement : !strcontains(jsonencode(statement), "clickhouse")])
     error_message = "The notifier must not read the secret of ClickHouse."
   }
+
+  # The digest can come at another time.
+  assert {
+    condition     = aws_cloudwatch_event_rule.digest[0].schedule_expression == "cron(30 5 ? * MON-FRI *)"
+    error_message = "daily_digest_schedule must reach the rule."
+  }
 }
 
 run "the_config_holds_each_channel_with_its_queue_and_no_secret" {
-  command = apply
+  command = plan
 
   variables {
     notification_channels = {
@@ -263,7 +302,7 @@ run "the_config_holds_each_channel_with_its_queue_and_no_secret" {
 }
 
 run "a_longer_config_takes_the_advanced_tier" {
-  command = apply
+  command = plan
 
   variables {
     notification_channels = {
@@ -294,7 +333,7 @@ run "a_config_beyond_8_kb_is_refused" {
 }
 
 run "the_local_cloud_may_have_channels_on_this_machine" {
-  command = apply
+  command = plan
 
   variables {
     aws_endpoint_url        = "http://127.0.0.1:4566"
@@ -315,15 +354,17 @@ run "the_local_cloud_may_have_channels_on_this_machine" {
 # What reaches it
 # ---------------------------------------------------------------------------------------------
 
-run "the_alert_topic_invokes_it_and_loses_nothing" {
-  command = apply
+run "without_routes_warnings_reach_it_only_for_slack" {
+  command = plan
 
   variables {
     notification_channels = {
       pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+      phone = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:telegram-AbC123", chat_id = "-1001" }
     }
   }
 
+  # The alert topic invokes it and loses nothing.
   assert {
     condition     = "${aws_sns_topic_subscription.notifier[0].protocol} ${aws_sns_topic_subscription.notifier[0].topic_arn} ${aws_sns_topic_subscription.notifier[0].endpoint}" == "lambda arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier"
     error_message = "The notifier must be subscribed to the alert topic."
@@ -337,17 +378,6 @@ run "the_alert_topic_invokes_it_and_loses_nothing" {
   assert {
     condition     = "${aws_lambda_permission.alerts[0].principal} ${aws_lambda_permission.alerts[0].action} ${aws_lambda_permission.alerts[0].function_name} ${aws_lambda_permission.alerts[0].source_arn}" == "sns.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
     error_message = "SNS must be able to invoke the notifier, and only for the alert topic."
-  }
-}
-
-run "without_routes_warnings_reach_it_only_for_slack" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
-      phone = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:telegram-AbC123", chat_id = "-1001" }
-    }
   }
 
   assert {
@@ -363,11 +393,23 @@ run "without_routes_slack_gets_warnings_too" {
     notification_channels = {
       team = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbC123" }
     }
+    daily_digest_schedule = null
   }
 
   assert {
     condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical", "warning"] }
     error_message = "By default Slack gets warnings too."
+  }
+
+  # The digest can be switched off.
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.digest) == 0 && length(aws_cloudwatch_event_target.digest) == 0 && length(aws_lambda_permission.digest) == 0
+    error_message = "Without a schedule there must be no rule, and nobody may invoke the notifier for it."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sqs_queue.notifier_dead_letters.policy).Statement : statement.Principal.Service if statement.Effect == "Allow"] == ["sns.amazonaws.com"]
+    error_message = "Without a schedule EventBridge must not be able to send into the queue."
   }
 }
 
@@ -410,67 +452,12 @@ run "a_route_without_severities_takes_all" {
   }
 }
 
-run "the_digest_comes_daily" {
-  command = apply
-
-  assert {
-    condition     = aws_cloudwatch_event_rule.digest[0].name == "meterflow-anomaly-digest" && aws_cloudwatch_event_rule.digest[0].schedule_expression == "cron(0 8 * * ? *)"
-    error_message = "The digest must come at 8:00 UTC by default."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_target.digest[0].rule == "meterflow-anomaly-digest" && aws_cloudwatch_event_target.digest[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier"
-    error_message = "The rule must start the notifier."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_target.digest[0].retry_policy[0].maximum_event_age_in_seconds == 21600 && aws_cloudwatch_event_target.digest[0].dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-dlq"
-    error_message = "EventBridge must retry the hand-over and keep what it gives up on."
-  }
-
-  assert {
-    condition     = "${aws_lambda_permission.digest[0].principal} ${aws_lambda_permission.digest[0].action} ${aws_lambda_permission.digest[0].function_name} ${aws_lambda_permission.digest[0].source_arn} ${aws_lambda_permission.digest[0].source_account}" == "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-digest 123456789012"
-    error_message = "EventBridge must be able to invoke the notifier, and only for this rule."
-  }
-}
-
-run "the_digest_can_come_at_another_time" {
-  command = plan
-
-  variables {
-    daily_digest_schedule = "cron(30 5 ? * MON-FRI *)"
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_rule.digest[0].schedule_expression == "cron(30 5 ? * MON-FRI *)"
-    error_message = "daily_digest_schedule must reach the rule."
-  }
-}
-
-run "the_digest_can_be_switched_off" {
-  command = apply
-
-  variables {
-    daily_digest_schedule = null
-  }
-
-  assert {
-    condition     = length(aws_cloudwatch_event_rule.digest) == 0 && length(aws_cloudwatch_event_target.digest) == 0 && length(aws_lambda_permission.digest) == 0
-    error_message = "Without a schedule there must be no rule, and nobody may invoke the notifier for it."
-  }
-
-  assert {
-    condition     = [for statement in jsondecode(aws_sqs_queue.notifier_dead_letters.policy).Statement : statement.Principal.Service if statement.Effect == "Allow"] == ["sns.amazonaws.com"]
-    error_message = "Without a schedule EventBridge must not be able to send into the queue."
-  }
-}
-
 # ---------------------------------------------------------------------------------------------
 # What did not get through
 # ---------------------------------------------------------------------------------------------
 
 run "every_queue_is_encrypted_long_lived_and_refuses_plain_http" {
-  command = apply
+  command = plan
 
   variables {
     amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
@@ -526,7 +513,7 @@ run "every_queue_is_encrypted_long_lived_and_refuses_plain_http" {
 # ---------------------------------------------------------------------------------------------
 
 run "its_role_can_do_exactly_what_its_channels_need" {
-  command = apply
+  command = plan
 
   variables {
     amazon_q_slack                   = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
@@ -571,7 +558,7 @@ run "its_role_can_do_exactly_what_its_channels_need" {
 }
 
 run "a_topic_that_amazon_q_already_serves_can_be_a_channel" {
-  command = apply
+  command = plan
 
   variables {
     notification_channels = {
@@ -593,7 +580,7 @@ run "a_topic_that_amazon_q_already_serves_can_be_a_channel" {
 }
 
 run "amazon_q_writes_to_slack_and_does_nothing_else" {
-  command = apply
+  command = plan
 
   variables {
     amazon_q_slack      = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
@@ -601,8 +588,9 @@ run "amazon_q_writes_to_slack_and_does_nothing_else" {
   }
 
   override_resource {
-    target = aws_iam_role.chat
-    values = { arn = "arn:aws:iam::123456789012:role/meterflow-anomaly-chat-eu-central-1" }
+    target          = aws_iam_role.chat
+    override_during = plan
+    values          = { arn = "arn:aws:iam::123456789012:role/meterflow-anomaly-chat-eu-central-1" }
   }
 
   assert {

@@ -2,7 +2,8 @@
 # stands in for it.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -13,14 +14,12 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
-run "names_are_those_that_others_rely_on" {
+run "a_stack_with_the_defaults" {
   command = plan
 
+  # Names are those that others rely on.
   assert {
     condition     = output.detector_function_name == "meterflow-anomaly-detection"
     error_message = "The detector function must be meterflow-anomaly-detection."
@@ -45,52 +44,8 @@ run "names_are_those_that_others_rely_on" {
     condition     = output.detector_log_group_name == "/aws/lambda/meterflow-anomaly-detection"
     error_message = "Lambda writes to /aws/lambda/FUNCTION, so the log group must be that."
   }
-}
 
-run "every_name_carries_the_prefix" {
-  command = plan
-
-  variables {
-    name_prefix  = "second"
-    catalog_file = "tests/catalog.toml"
-  }
-
-  assert {
-    condition = alltrue([
-      for name in concat(
-        [
-          output.detector_function_name,
-          output.anomalies_table_name,
-          output.schedule_rule_name,
-          aws_sns_topic.alerts.name,
-          aws_sns_topic.ops.name,
-          aws_sqs_queue.detector_failures.name,
-          aws_sqs_queue.schedule_dead_letters.name,
-          aws_cloudwatch_metric_alarm.table_throttles.alarm_name,
-          aws_cloudwatch_metric_alarm.no_customers.alarm_name,
-          trimprefix(aws_kms_alias.this[0].name, "alias/"),
-          trimprefix(output.detector_log_group_name, "/aws/lambda/"),
-        ],
-        [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
-      ) : startswith(name, "second-")
-    ])
-    error_message = "Two stacks with two prefixes must not share a name."
-  }
-
-  assert {
-    condition     = aws_ssm_parameter.catalog[0].name == "/second/catalog"
-    error_message = "The catalog parameter must be /PREFIX/catalog."
-  }
-
-  assert {
-    condition     = local.detector_environment.METRICS_STACK == "second"
-    error_message = "The metrics of two stacks must be told apart by the prefix."
-  }
-}
-
-run "table_holds_what_the_detector_writes" {
-  command = plan
-
+  # Table holds what the detector writes.
   assert {
     condition     = aws_dynamodb_table.anomalies.hash_key == "pk" && aws_dynamodb_table.anomalies.range_key == "sk"
     error_message = "The table's key must be pk and sk."
@@ -129,15 +84,7 @@ run "table_holds_what_the_detector_writes" {
     error_message = "The table must be paid by request."
   }
 
-  assert {
-    condition     = !aws_dynamodb_table.anomalies.deletion_protection_enabled && !terraform_data.deletion_protection.input.protected
-    error_message = "deletion_protection = false must reach the table, and the resource that explains it."
-  }
-}
-
-run "schedule_is_hourly_and_loses_nothing" {
-  command = plan
-
+  # Schedule is hourly and loses nothing.
   assert {
     condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "rate(1 hour)" && aws_cloudwatch_event_rule.schedule[0].state == "ENABLED"
     error_message = "The rule must fire every hour by default."
@@ -162,31 +109,8 @@ run "schedule_is_hourly_and_loses_nothing" {
     condition     = aws_lambda_permission.schedule[0].principal == "events.amazonaws.com" && aws_lambda_permission.schedule[0].action == "lambda:InvokeFunction" && aws_lambda_permission.schedule[0].source_account == "123456789012"
     error_message = "EventBridge of this account must be allowed to invoke the function."
   }
-}
 
-run "schedule_can_be_changed_and_paused" {
-  command = plan
-
-  variables {
-    schedule_expression       = "cron(5 */2 * * ? *)"
-    schedule_enabled          = false
-    missing_run_alarm_minutes = 150
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "cron(5 */2 * * ? *)" && aws_cloudwatch_event_rule.schedule[0].state == "DISABLED"
-    error_message = "Both settings must reach the rule."
-  }
-
-  assert {
-    condition     = !aws_cloudwatch_metric_alarm.this["no-completed-run"].actions_enabled && aws_cloudwatch_metric_alarm.this["no-completed-run"].evaluation_periods == 10
-    error_message = "A paused schedule must not page, and the alarm's time must follow its variable."
-  }
-}
-
-run "function_has_the_settings_of_the_contract" {
-  command = plan
-
+  # Function has the settings of the contract.
   assert {
     condition     = module.detector.settings.memory_mb == 512 && module.detector.settings.timeout_seconds == 300
     error_message = "The detector must have 512 MB and 300 seconds."
@@ -206,33 +130,8 @@ run "function_has_the_settings_of_the_contract" {
     condition     = module.detector.settings.log_retention_days == 30 && module.detector.settings.vpc_subnet_ids == [] && module.detector.settings.vpc_security_group_ids == []
     error_message = "By default the log must be kept for 30 days and the function stay outside a VPC."
   }
-}
 
-run "function_settings_follow_their_variables" {
-  command = plan
-
-  variables {
-    architecture           = "x86_64"
-    reserved_concurrency   = 2
-    log_retention_days     = 7
-    vpc_subnet_ids         = ["subnet-0a1b2c3d"]
-    vpc_security_group_ids = ["sg-0a1b2c3d"]
-  }
-
-  assert {
-    condition     = module.detector.settings.architectures == tolist(["x86_64"]) && module.detector.settings.reserved_concurrency == 2 && module.detector.settings.log_retention_days == 7
-    error_message = "Architecture, concurrency and retention must reach the function."
-  }
-
-  assert {
-    condition     = module.detector.settings.vpc_subnet_ids == ["subnet-0a1b2c3d"] && module.detector.settings.vpc_security_group_ids == ["sg-0a1b2c3d"]
-    error_message = "Subnets and security groups must reach the function."
-  }
-}
-
-run "environment_by_default" {
-  command = plan
-
+  # Environment by default.
   # The topic's ARN is known only after an apply, all else here is the whole environment.
   assert {
     condition = { for name, value in local.detector_environment : name => value if name != "ALERT_TOPIC_ARN" } == {
@@ -272,12 +171,86 @@ run "environment_by_default" {
     condition     = length(aws_ssm_parameter.catalog) == 0
     error_message = "Without a catalog file there must be no parameter."
   }
+
+  # A stack is protected unless switched off.
+  assert {
+    condition     = aws_dynamodb_table.anomalies.deletion_protection_enabled && terraform_data.deletion_protection.input.protected
+    error_message = "Deletion protection must be on unless switched off."
+  }
+
+  assert {
+    condition = alltrue([
+      for part in ["stack meterflow is protected", "table meterflow-anomalies", "deletion_protection = false"] :
+      strcontains(terraform_data.deletion_protection.input.refusal, part)
+    ])
+    error_message = "The refusal must name the stack, the table and the way out."
+  }
 }
 
-run "environment_with_everything_set" {
+run "every_name_carries_the_prefix" {
   command = plan
 
   variables {
+    name_prefix               = "second"
+    catalog_file              = "tests/catalog.toml"
+    schedule_expression       = "cron(5 */2 * * ? *)"
+    schedule_enabled          = false
+    missing_run_alarm_minutes = 150
+  }
+
+  assert {
+    condition = alltrue([
+      for name in concat(
+        [
+          output.detector_function_name,
+          output.anomalies_table_name,
+          output.schedule_rule_name,
+          aws_sns_topic.alerts.name,
+          aws_sns_topic.ops.name,
+          aws_sqs_queue.detector_failures.name,
+          aws_sqs_queue.schedule_dead_letters.name,
+          aws_cloudwatch_metric_alarm.table_throttles.alarm_name,
+          aws_cloudwatch_metric_alarm.no_customers.alarm_name,
+          trimprefix(aws_kms_alias.this[0].name, "alias/"),
+          trimprefix(output.detector_log_group_name, "/aws/lambda/"),
+        ],
+        [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
+      ) : startswith(name, "second-")
+    ])
+    error_message = "Two stacks with two prefixes must not share a name."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].name == "/second/catalog"
+    error_message = "The catalog parameter must be /PREFIX/catalog."
+  }
+
+  assert {
+    condition     = local.detector_environment.METRICS_STACK == "second"
+    error_message = "The metrics of two stacks must be told apart by the prefix."
+  }
+
+  # Schedule can be changed and paused.
+  assert {
+    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "cron(5 */2 * * ? *)" && aws_cloudwatch_event_rule.schedule[0].state == "DISABLED"
+    error_message = "Both settings must reach the rule."
+  }
+
+  assert {
+    condition     = !aws_cloudwatch_metric_alarm.this["no-completed-run"].actions_enabled && aws_cloudwatch_metric_alarm.this["no-completed-run"].evaluation_periods == 10
+    error_message = "A paused schedule must not page, and the alarm's time must follow its variable."
+  }
+}
+
+run "settings_follow_their_variables" {
+  command = plan
+
+  variables {
+    architecture           = "x86_64"
+    reserved_concurrency   = 2
+    log_retention_days     = 7
+    vpc_subnet_ids         = ["subnet-0a1b2c3d"]
+    vpc_security_group_ids = ["sg-0a1b2c3d"]
     clickhouse_database    = "metering"
     clickhouse_secret_arn  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
     catalog_file           = "tests/catalog.toml"
@@ -300,8 +273,21 @@ run "environment_with_everything_set" {
     log_level              = "debug"
     aws_endpoint_url       = "http://127.0.0.1:4566"
     otel_endpoint          = "http://localhost:4318"
+    deletion_protection    = false
   }
 
+  # Function settings follow their variables.
+  assert {
+    condition     = module.detector.settings.architectures == tolist(["x86_64"]) && module.detector.settings.reserved_concurrency == 2 && module.detector.settings.log_retention_days == 7
+    error_message = "Architecture, concurrency and retention must reach the function."
+  }
+
+  assert {
+    condition     = module.detector.settings.vpc_subnet_ids == ["subnet-0a1b2c3d"] && module.detector.settings.vpc_security_group_ids == ["sg-0a1b2c3d"]
+    error_message = "Subnets and security groups must reach the function."
+  }
+
+  # Environment with everything set.
   assert {
     condition = { for name, value in local.detector_environment : name => value if name != "ALERT_TOPIC_ARN" } == {
       CLICKHOUSE_URL         = "https://clickhouse.example.com:8443"
@@ -339,13 +325,21 @@ run "environment_with_everything_set" {
     condition     = aws_ssm_parameter.catalog[0].insecure_value == file("tests/catalog.toml") && aws_ssm_parameter.catalog[0].type == "String" && aws_ssm_parameter.catalog[0].tier == "Standard"
     error_message = "The parameter must hold the file's text."
   }
+
+  assert {
+    condition     = !aws_dynamodb_table.anomalies.deletion_protection_enabled && !terraform_data.deletion_protection.input.protected
+    error_message = "deletion_protection = false must reach the table, and the resource that explains it."
+  }
 }
 
 run "a_longer_catalog_takes_the_advanced_tier" {
   command = plan
 
   variables {
-    catalog_file = "checks.tf"
+    catalog_file           = "checks.tf"
+    alert_emails           = ["billing@example.com"]
+    ops_emails             = ["oncall@example.com"]
+    alert_email_severities = ["warning", "critical"]
   }
 
   assert {
@@ -357,13 +351,24 @@ run "a_longer_catalog_takes_the_advanced_tier" {
     condition     = aws_ssm_parameter.catalog[0].tier == "Advanced"
     error_message = "A standard parameter holds 4 KB only."
   }
+
+  # Warnings go to the addresses that want them.
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.alert_emails["billing@example.com"].filter_policy) == { severity = ["critical", "warning"] }
+    error_message = "With both severities an e-mail subscriber must get warnings too."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.ops_emails["oncall@example.com"].filter_policy == null
+    error_message = "Operators must get all that is published to them."
+  }
 }
 
 run "a_catalog_beyond_8_kb_compressed_is_refused" {
   command = plan
 
   variables {
-    catalog_files = [for name in ["api", "channels", "notifier", "permissions", "resources", "validation"] : "tests/${name}.tftest.hcl"]
+    catalog_files = [for name in ["api", "buttons", "notifier", "permissions", "resources", "sources"] : "tests/${name}.tftest.hcl"]
   }
 
   expect_failures = [aws_ssm_parameter.catalog]
@@ -390,7 +395,7 @@ run "a_catalog_that_is_a_folder_is_refused" {
 }
 
 run "each_list_of_addresses_has_its_topic" {
-  command = apply
+  command = plan
 
   variables {
     alert_emails = ["billing@example.com", "sales@example.com"]
@@ -398,13 +403,15 @@ run "each_list_of_addresses_has_its_topic" {
   }
 
   override_resource {
-    target = aws_sns_topic.alerts
-    values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+    target          = aws_sns_topic.alerts
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
   }
 
   override_resource {
-    target = aws_sns_topic.ops
-    values = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+    target          = aws_sns_topic.ops
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
   }
 
   assert {
@@ -430,26 +437,6 @@ run "each_list_of_addresses_has_its_topic" {
   assert {
     condition     = module.detector.settings.environment == tomap(local.detector_environment) && local.detector_environment.ALERT_TOPIC_ARN == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
     error_message = "The function must publish to the alert topic, not to that of the operators."
-  }
-}
-
-run "warnings_go_to_the_addresses_that_want_them" {
-  command = plan
-
-  variables {
-    alert_emails           = ["billing@example.com"]
-    ops_emails             = ["oncall@example.com"]
-    alert_email_severities = ["warning", "critical"]
-  }
-
-  assert {
-    condition     = jsondecode(aws_sns_topic_subscription.alert_emails["billing@example.com"].filter_policy) == { severity = ["critical", "warning"] }
-    error_message = "With both severities an e-mail subscriber must get warnings too."
-  }
-
-  assert {
-    condition     = aws_sns_topic_subscription.ops_emails["oncall@example.com"].filter_policy == null
-    error_message = "Operators must get all that is published to them."
   }
 }
 
@@ -481,16 +468,4 @@ run "each_function_may_have_a_reservation_and_traces" {
     condition     = aws_cloudwatch_log_group.api_access[0].log_group_class == "INFREQUENT_ACCESS"
     error_message = "The access log must have the class that is given."
   }
-}
-
-run "reservations_of_nothing_and_unknown_classes_are_refused" {
-  command = plan
-
-  variables {
-    notifier_reserved_concurrency = 0
-    sources_reserved_concurrency  = 1.5
-    api_access_log_class          = "DELIVERY"
-  }
-
-  expect_failures = [var.notifier_reserved_concurrency, var.sources_reserved_concurrency, var.api_access_log_class]
 }

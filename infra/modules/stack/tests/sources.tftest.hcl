@@ -1,21 +1,25 @@
 # A source with entities has runs of its own, and each finished event is checked at once.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 override_resource {
-  target = aws_cloudwatch_event_rule.finished
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-finished" }
+  target          = aws_cloudwatch_event_rule.finished
+  override_during = plan
+  values          = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-finished" }
 }
 
 override_resource {
-  target = aws_cloudwatch_event_rule.source
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-executions" }
+  target          = aws_cloudwatch_event_rule.source
+  override_during = plan
+  values          = { arn = "arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-executions" }
 }
 
 override_resource {
-  target = aws_sqs_queue.finished
+  target          = aws_sqs_queue.finished
+  override_during = plan
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-finished"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-finished"
@@ -23,7 +27,8 @@ override_resource {
 }
 
 override_resource {
-  target = aws_sqs_queue.finished_dead_letters
+  target          = aws_sqs_queue.finished_dead_letters
+  override_during = plan
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-finished-dlq"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/meterflow-anomaly-finished-dlq"
@@ -31,13 +36,15 @@ override_resource {
 }
 
 override_resource {
-  target = module.checks[0].aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-checks" }
+  target          = module.checks[0].aws_lambda_function.this
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-checks" }
 }
 
 override_resource {
-  target = module.sources[0].aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-sources" }
+  target          = module.sources[0].aws_lambda_function.this
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-sources" }
 }
 
 variables {
@@ -51,13 +58,14 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 run "without_sources_there_is_nothing_for_them" {
-  command = apply
+  command = plan
+
+  variables {
+    catalog_file = "tests/with_presets.toml"
+  }
 
   assert {
     condition = length(concat(
@@ -94,13 +102,20 @@ run "without_sources_there_is_nothing_for_them" {
     condition     = strcontains(aws_cloudwatch_metric_alarm.this["detector-dead-letters"].alarm_description, "meterflow-anomaly-detection failed on an event") && strcontains(aws_cloudwatch_metric_alarm.this["schedule-dead-letters"].alarm_description, "to meterflow-anomaly-detection: that hour")
     error_message = "The alarms must name the detector alone."
   }
+
+  # One file may name presets.
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].insecure_value == file("tests/with_presets.toml")
+    error_message = "The parameter must hold the file as it is."
+  }
 }
 
 run "a_source_has_runs_of_its_own" {
-  command = apply
+  command = plan
 
   variables {
-    sources = { executions = {} }
+    sources       = { executions = {} }
+    catalog_files = ["tests/catalog.toml", "functions.tf"]
   }
 
   assert {
@@ -164,13 +179,25 @@ run "a_source_has_runs_of_its_own" {
     condition     = alltrue([for name in ["detector-dead-letters", "schedule-dead-letters"] : strcontains(aws_cloudwatch_metric_alarm.this[name].alarm_description, "meterflow-anomaly-detection or meterflow-anomaly-sources")])
     error_message = "The alarms on queues that both functions share must name both."
   }
+
+  # The files of a catalog are joined.
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].insecure_value == "${file("tests/catalog.toml")}\n${file("functions.tf")}"
+    error_message = "The parameter must hold the texts of all files, one after the other."
+  }
+
+  assert {
+    condition     = local.catalog_bytes > 4096 && local.catalog_bytes <= 8192 && aws_ssm_parameter.catalog[0].tier == "Advanced"
+    error_message = "The size of all files together decides the tier."
+  }
 }
 
 run "each_finished_event_is_checked_at_once" {
-  command = apply
+  command = plan
 
   variables {
-    sources = { executions = {}, execution_nodes = { schedule = "rate(5 minutes)" } }
+    sources       = { executions = {}, execution_nodes = { schedule = "rate(5 minutes)" } }
+    catalog_files = ["preset:usage", "tests/catalog.toml", "preset:executions", "preset:qa_runs"]
   }
 
   assert {
@@ -296,6 +323,17 @@ run "each_finished_event_is_checked_at_once" {
     condition     = { for rule in aws_cloudwatch_event_rule.source : rule.name => rule.schedule_expression } == { "meterflow-anomaly-detection-executions" = "rate(1 hour)", "meterflow-anomaly-detection-execution_nodes" = "rate(5 minutes)" }
     error_message = "Each source must have its own schedule."
   }
+
+  # A preset is named and not copied.
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].insecure_value == "presets = [\"usage\",\"executions\",\"qa_runs\"]\n${file("tests/catalog.toml")}"
+    error_message = "The parameter must name the presets at its top, and hold the texts of the files."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.catalog[0].tier == "Standard"
+    error_message = "Names of presets need no room."
+  }
 }
 
 run "the_bus_and_the_copies_are_settings" {
@@ -306,6 +344,11 @@ run "the_bus_and_the_copies_are_settings" {
     events_bus         = "platform"
     checks_concurrency = 4
     schedule_enabled   = false
+    catalog_files = [
+      "preset:usage", "preset:executions", "preset:qa_runs", "preset:connectors", "preset:n8n", "preset:airflow", "preset:temporal",
+      "preset:kestra", "preset:windmill", "preset:github_actions", "preset:traces_otel",
+      "preset:traces_otel_json", "preset:traces_signoz", "preset:machines", "preset:machines_sum", "preset:machines_histogram",
+    ]
   }
 
   assert {
@@ -322,6 +365,12 @@ run "the_bus_and_the_copies_are_settings" {
     condition     = aws_cloudwatch_event_rule.source["executions"].schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_rule.source["executions"].state == "DISABLED"
     error_message = "A pause is one for all sources."
   }
+
+  # All presets together fit.
+  assert {
+    condition     = local.catalog_bytes < 4096 && jsondecode(trimprefix(aws_ssm_parameter.catalog[0].insecure_value, "presets = ")) == local.known_presets
+    error_message = "The names of all presets must fit into a standard parameter."
+  }
 }
 
 run "without_a_reservation_the_queue_has_a_limit" {
@@ -330,137 +379,15 @@ run "without_a_reservation_the_queue_has_a_limit" {
   variables {
     sources            = { executions = {} }
     checks_concurrency = -1
+    catalog_files      = ["tests/catalog.toml", "locals.tf", "api.tf"]
   }
 
   assert {
     condition     = module.checks[0].settings.reserved_concurrency == -1 && aws_lambda_event_source_mapping.finished[0].scaling_config[0].maximum_concurrency == 8
     error_message = "-1 must reserve nothing, and ClickHouse must not get all events at once."
   }
-}
 
-run "wrong_names_are_refused" {
-  command = plan
-
-  variables {
-    sources    = { "Executions" = {} }
-    events_bus = "arn:aws:events:eu-central-1:123456789012:event-bus/platform"
-
-    checks_concurrency = 3
-  }
-
-  expect_failures = [var.sources, var.events_bus, var.checks_concurrency]
-}
-
-run "the_usage_of_customers_has_its_own_schedule" {
-  command = plan
-
-  variables {
-    sources = { usage = {} }
-  }
-
-  expect_failures = [var.sources]
-}
-
-run "a_name_that_is_too_long_for_a_rule_is_refused" {
-  command = plan
-
-  variables {
-    sources = { executions_of_workflows_and_their_nodes = {} }
-  }
-
-  expect_failures = [var.sources]
-}
-
-run "other_schedules_are_refused" {
-  command = plan
-
-  variables {
-    sources = { executions = { schedule = "rate(2 hours)" } }
-  }
-
-  expect_failures = [var.sources]
-}
-
-run "the_files_of_a_catalog_are_joined" {
-  command = plan
-
-  variables {
-    catalog_files = ["tests/catalog.toml", "functions.tf"]
-  }
-
-  assert {
-    condition     = aws_ssm_parameter.catalog[0].insecure_value == "${file("tests/catalog.toml")}\n${file("functions.tf")}"
-    error_message = "The parameter must hold the texts of all files, one after the other."
-  }
-
-  assert {
-    condition     = local.catalog_bytes > 4096 && local.catalog_bytes <= 8192 && aws_ssm_parameter.catalog[0].tier == "Advanced"
-    error_message = "The size of all files together decides the tier."
-  }
-}
-
-run "a_preset_is_named_and_not_copied" {
-  command = plan
-
-  variables {
-    catalog_files = ["preset:usage", "tests/catalog.toml", "preset:executions", "preset:qa_runs"]
-  }
-
-  assert {
-    condition     = aws_ssm_parameter.catalog[0].insecure_value == "presets = [\"usage\",\"executions\",\"qa_runs\"]\n${file("tests/catalog.toml")}"
-    error_message = "The parameter must name the presets at its top, and hold the texts of the files."
-  }
-
-  assert {
-    condition     = aws_ssm_parameter.catalog[0].tier == "Standard"
-    error_message = "Names of presets need no room."
-  }
-}
-
-run "all_presets_together_fit" {
-  command = plan
-
-  variables {
-    catalog_files = [
-      "preset:usage", "preset:executions", "preset:qa_runs", "preset:connectors", "preset:n8n", "preset:airflow", "preset:temporal",
-      "preset:kestra", "preset:windmill", "preset:github_actions", "preset:traces_otel",
-      "preset:traces_otel_json", "preset:traces_signoz", "preset:machines", "preset:machines_sum", "preset:machines_histogram",
-    ]
-  }
-
-  assert {
-    condition     = local.catalog_bytes < 4096 && jsondecode(trimprefix(aws_ssm_parameter.catalog[0].insecure_value, "presets = ")) == local.known_presets
-    error_message = "The names of all presets must fit into a standard parameter."
-  }
-}
-
-run "an_unknown_preset_is_refused" {
-  command = plan
-
-  variables {
-    catalog_files = ["preset:usage", "preset:no_such_preset"]
-  }
-
-  expect_failures = [var.catalog_files]
-}
-
-run "a_preset_has_no_other_folder" {
-  command = plan
-
-  variables {
-    catalog_files = ["preset:../catalog"]
-  }
-
-  expect_failures = [var.catalog_files]
-}
-
-run "what_does_not_fit_is_compressed" {
-  command = plan
-
-  variables {
-    catalog_files = ["tests/catalog.toml", "locals.tf", "api.tf"]
-  }
-
+  # What does not fit is compressed.
   assert {
     condition     = local.catalog_bytes > 8192 && aws_ssm_parameter.catalog[0].insecure_value == base64gzip("${file("tests/catalog.toml")}\n${file("locals.tf")}\n${file("api.tf")}")
     error_message = "A text of more than 8192 bytes must be compressed."
@@ -483,19 +410,6 @@ run "a_file_with_presets_stands_alone" {
   expect_failures = [aws_ssm_parameter.catalog]
 }
 
-run "one_file_may_name_presets" {
-  command = plan
-
-  variables {
-    catalog_file = "tests/with_presets.toml"
-  }
-
-  assert {
-    condition     = aws_ssm_parameter.catalog[0].insecure_value == file("tests/with_presets.toml")
-    error_message = "The parameter must hold the file as it is."
-  }
-}
-
 run "one_file_of_a_list_is_enough_to_be_refused" {
   command = plan
 
@@ -504,25 +418,4 @@ run "one_file_of_a_list_is_enough_to_be_refused" {
   }
 
   expect_failures = [aws_ssm_parameter.catalog]
-}
-
-run "a_catalog_is_one_file_or_a_list" {
-  command = plan
-
-  variables {
-    catalog_file  = "tests/catalog.toml"
-    catalog_files = ["tests/catalog.toml"]
-  }
-
-  expect_failures = [var.catalog_files]
-}
-
-run "a_file_is_named_once" {
-  command = plan
-
-  variables {
-    catalog_files = ["tests/catalog.toml", "tests/catalog.toml"]
-  }
-
-  expect_failures = [var.catalog_files]
 }

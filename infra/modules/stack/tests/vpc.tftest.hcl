@@ -1,7 +1,8 @@
 # Functions in a VPC without a way to the internet need an endpoint for each service that they call.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -25,15 +26,12 @@ variables {
 
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 # Other services call these with the function's role: Lambda itself its network, its log and its queues, and the services
 # of the list the key.
 run "functions_in_the_vpc_call_the_services_of_the_example" {
-  command = apply
+  command = plan
 
   assert {
     condition = sort(distinct(flatten([
@@ -47,5 +45,29 @@ run "functions_in_the_vpc_call_the_services_of_the_example" {
   assert {
     condition     = module.notifier.settings.vpc_subnet_ids == [] && module.api[0].settings.vpc_subnet_ids == ["subnet-0a1b2c3d4e5f60718"]
     error_message = "Only the notifier is outside the VPC."
+  }
+}
+
+run "the_notifier_in_the_vpc_calls_more_services" {
+  command = plan
+
+  variables {
+    notifier_in_vpc = true
+    notification_channels = {
+      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+      bus   = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
+    }
+  }
+
+  assert {
+    condition     = module.notifier.settings.vpc_subnet_ids == ["subnet-0a1b2c3d4e5f60718"] && module.notifier.settings.vpc_security_group_ids == ["sg-0a1b2c3d4e5f60718"]
+    error_message = "The notifier must be in the subnets of the others."
+  }
+
+  assert {
+    condition = sort(distinct(flatten([
+      for statement in jsondecode(module.notifier.role_policy).Statement : [for action in statement.Action : split(":", action)[0]]
+    ]))) == sort(["dynamodb", "secretsmanager", "sns", "ssm", "events", "sqs", "ec2", "kms", "logs"])
+    error_message = "The notifier calls another service. Add its endpoint to docs/terraform.md."
   }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::SystemTime;
 
+use metrique::emf::flags::NoMetric;
 use metrique::unit::Count;
 use metrique::unit_of_work::metrics;
 
-use super::{MetricsConfig, line};
+use super::{MetricsConfig, above_zero, line};
 
 /// The figures of one channel in one invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,14 +28,14 @@ struct Deliveries {
     timestamp: SystemTime,
     stack: String,
     channel: String,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     deliveries_sent: u64,
-    #[metrics(unit = Count)]
+    #[metrics(unit = Count, flags(NoMetric))]
     deliveries_failed: u64,
     #[metrics(unit = Count)]
-    deliveries_held_back: u64,
+    deliveries_held_back: Option<u64>,
     #[metrics(unit = Count)]
-    channel_disabled: u64,
+    channel_disabled: Option<u64>,
 }
 
 /// Writes the figures of an event by channel.
@@ -51,8 +52,8 @@ pub fn write_deliveries(
             channel: channel.clone(),
             deliveries_sent: figures.sent,
             deliveries_failed: figures.failed,
-            deliveries_held_back: figures.held_back,
-            channel_disabled: figures.disabled,
+            deliveries_held_back: above_zero(figures.held_back),
+            channel_disabled: above_zero(figures.disabled),
         };
         line(config, vec![], entry, output)?;
     }

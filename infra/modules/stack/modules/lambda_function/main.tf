@@ -8,6 +8,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_116:Failed events go to the destination below, which also says why they failed. A caller that waits gets the error.
+  # checkov:skip=CKV_AWS_173:The environment has names and addresses, and no secret. Lambda encrypts it with a key of its own.
+  # checkov:skip=CKV_AWS_272:Only an account that signs its packages can check signatures. The packages of this project are not signed by AWS Signer.
+
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn
@@ -80,6 +84,8 @@ resource "aws_lambda_function_event_invoke_config" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_338:log_retention_days decides. A year of logs costs money, and anomalies are kept in the table.
+
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

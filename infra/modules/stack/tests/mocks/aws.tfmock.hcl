@@ -1,5 +1,8 @@
 # An account that does not exist. Without these, the mocked provider makes up strings that are no
 # ARNs, and the provider's own checks refuse them.
+#
+# A file with `override_during = plan` knows these values in a plan, so its tests need no apply. An apply takes twice the
+# time. unknown.tftest.hcl plans with values that are unknown, as they are on AWS.
 
 mock_data "aws_caller_identity" {
   defaults = {
@@ -81,5 +84,16 @@ mock_resource "aws_sqs_queue" {
   defaults = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:unnamed"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/unnamed"
+  }
+}
+
+# Each alarm gets an ARN of its own, made up.
+mock_resource "aws_cloudwatch_metric_alarm" {
+  defaults = {}
+}
+
+mock_resource "aws_sns_topic_subscription" {
+  defaults = {
+    pending_confirmation = false
   }
 }

@@ -1,7 +1,8 @@
-# Who is told. A stack that tells nobody is possible, and each plan warns of it.
+# What a plan warns of. A stack that tells nobody is possible, so is a password over plain http.
 
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source          = "./tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -11,12 +12,23 @@ variables {
   clickhouse_url   = "https://clickhouse.example.com:8443"
 }
 
-run "a_stack_that_tells_nobody_warns" {
+run "a_stack_that_tells_nobody_and_what_else_is_wrong_warns" {
   command = plan
+
+  variables {
+    # The name begins like this machine.
+    clickhouse_url             = "http://localhost.example.com:8123"
+    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    clickhouse_allow_plaintext = true
+    # Slower than the alarm on missing runs.
+    schedule_expression = "rate(2 hours)"
+  }
 
   expect_failures = [
     check.somebody_is_told_of_critical_anomalies,
     check.somebody_is_told_of_alarms,
+    check.no_password_of_clickhouse_is_sent_unencrypted,
+    check.a_run_is_due_before_the_alarm_on_missing_runs,
   ]
 
   assert {
@@ -63,13 +75,26 @@ run "alarms_without_an_address_warn" {
     alert_emails = ["billing@example.com"]
   }
 
+  override_resource {
+    target          = aws_sns_topic_subscription.alert_emails
+    override_during = plan
+    values          = { pending_confirmation = true }
+  }
+
   expect_failures = [check.somebody_is_told_of_alarms]
+
+  assert {
+    condition     = jsonencode(output.unconfirmed_addresses) == jsonencode(["billing@example.com"])
+    error_message = "The output must name the address that has not confirmed."
+  }
 }
 
-run "a_channel_is_enough" {
+run "a_channel_is_enough_and_a_schedule_that_is_off_is_no_warning" {
   command = plan
 
   variables {
+    schedule_expression = "rate(1 day)"
+    schedule_enabled    = false
     notification_channels = {
       pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
     }
@@ -77,17 +102,24 @@ run "a_channel_is_enough" {
   }
 
   assert {
-    condition     = jsonencode(output.recipients) == jsonencode({ channels = ["pager"], alert_emails = [], ops_emails = ["oncall@example.com"] })
+    condition     = jsonencode(output.recipients) == jsonencode({ channels = ["pager"], alert_emails = [], ops_emails = ["oncall@example.com"] }) && length(output.unconfirmed_addresses) == 0
     error_message = "The output must name whom the stack tells."
   }
 }
 
-run "a_channel_of_amazon_q_is_enough" {
+run "a_channel_of_amazon_q_is_enough_and_what_else_is_right_is_no_warning" {
   command = plan
 
   variables {
-    amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-    ops_emails     = ["oncall@example.com"]
+    # On this machine nobody is on the way.
+    clickhouse_url             = "http://127.0.0.1:8123"
+    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    clickhouse_allow_plaintext = true
+    # Slow, and its alarm is slower.
+    schedule_expression       = "rate(2 hours)"
+    missing_run_alarm_minutes = 135
+    amazon_q_slack            = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+    ops_emails                = ["oncall@example.com"]
   }
 
   assert {

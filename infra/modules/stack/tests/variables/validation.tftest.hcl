@@ -1,19 +1,11 @@
 # A wrong value is refused before anything is made. Each run sets one wrong value for each of
 # several variables: it passes only if all of them are refused, and nothing else.
 
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 variables {
   detector_package = "versions.tf"
   notifier_package = "versions.tf"
   api_package      = "versions.tf"
   clickhouse_url   = "https://clickhouse.example.com:8443"
-
-  # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
-  alert_emails = ["pages@example.com"]
-  ops_emails   = ["oncall@example.com"]
 }
 
 run "plainly_wrong_values_are_refused" {
@@ -50,6 +42,7 @@ run "plainly_wrong_values_are_refused" {
     max_pages_per_run        = 0
     max_pages_per_customer   = 1.5
     anomalies_per_hour_alarm = -1
+    anomaly_share_alarm      = 100
 
     missing_run_alarm_minutes = 70
 
@@ -96,6 +89,7 @@ run "plainly_wrong_values_are_refused" {
     var.max_pages_per_run,
     var.max_pages_per_customer,
     var.anomalies_per_hour_alarm,
+    var.anomaly_share_alarm,
     var.missing_run_alarm_minutes,
     var.notifier_package,
     var.daily_digest_schedule,
@@ -268,63 +262,6 @@ run "issuers_with_a_password_are_refused" {
   ]
 }
 
-run "an_issuer_on_this_machine_may_use_plain_http" {
-  command = plan
-
-  variables {
-    api_jwt_issuer         = "http://127.0.0.1:4566/issuer"
-    api_jwt_audience       = ["meterflow"]
-    api_scopes             = { read = "anomalies/read", write = "https://api.example.com/write", admin = "[!#~" }
-    api_cors_allow_origins = ["http://localhost:5173", "https://dashboard.example.com"]
-
-    api_throttling_rate_limit  = 0.5
-    api_throttling_burst_limit = 1
-  }
-
-  assert {
-    condition     = output.api_function_name == "meterflow-anomaly-api"
-    error_message = "The local cloud must be able to have an API."
-  }
-}
-
-run "values_at_the_edges_are_accepted" {
-  command = plan
-
-  variables {
-    name_prefix               = "a2345678901234567890123456789z"
-    reserved_concurrency      = -1
-    schedule_expression       = "rate(5 minutes)"
-    missing_run_alarm_minutes = 15
-    clickhouse_url            = "https://10.0.0.1:8443/proxy"
-    clickhouse_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a/b_c+d=e.f@g-h-AbC123"
-    api_reserved_concurrency  = 1
-
-    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-DeF456"
-    baseline_days                  = 2
-    min_samples                    = 2
-    resolve_after_runs             = 1
-    reopen_within_hours            = 0
-    accept_after_hours             = 0
-    repeat_interval_hours          = 0
-    max_pages_per_run              = 1
-    max_pages_per_customer         = 1
-    threshold                      = 100
-    critical_threshold             = 100
-    min_relative_change            = 0
-    min_relative_spread            = 0
-    anomalies_per_hour_alarm       = 0
-    aws_endpoint_url               = "http://127.0.0.1:14566"
-    api_jwt_issuer                 = "https://tokens.example.com:8443/tenant/"
-    api_jwt_audience               = ["https://api.example.com"]
-    api_cors_allow_origins         = ["*"]
-  }
-
-  assert {
-    condition     = length(output.detector_function_name) == 48
-    error_message = "A prefix of 30 characters must be possible."
-  }
-}
-
 # clickhouse_url is judged only where the secrets, which it is judged by, are right.
 run "an_address_without_a_scheme_is_refused" {
   command = plan
@@ -380,103 +317,114 @@ run "plain_http_with_a_password_is_refused" {
   expect_failures = [var.clickhouse_url]
 }
 
-run "plain_http_to_a_private_address_is_accepted" {
+run "a_name_is_no_boundary_and_a_path_has_slashes" {
   command = plan
 
   variables {
-    clickhouse_url = "http://[fd00:12::7]:8123/proxy"
+    permissions_boundary_arn = "boundary"
+    role_path                = "services"
   }
 
-  assert {
-    condition     = alltrue([for environment in [local.detector_environment, local.function_environment] : !contains(keys(environment), "CLICKHOUSE_ALLOW_PLAINTEXT")])
-    error_message = "The functions must not be told to allow what nobody allowed."
-  }
-
-  assert {
-    condition = alltrue([
-      for host in ["localhost", "127.0.0.1", "127.8.9.1", "10.255.0.3", "172.16.0.1", "172.31.255.254", "192.168.1.2", "[::1]"] :
-      can(regex(local.private_http_url, "http://${host}:8123")) && can(regex(local.private_http_url, "http://${host}/path"))
-    ])
-    error_message = "These addresses are loopback or private."
-  }
-
-  assert {
-    condition = alltrue([
-      for host in ["8.8.8.8", "172.15.0.1", "192.169.1.1", "11.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "10.1", "[2001:db8::1]", "[fe80::1]", "clickhouse"] :
-      !can(regex(local.private_http_url, "http://${host}:8123"))
-    ])
-    error_message = "These hosts are public, or names."
-  }
+  expect_failures = [var.permissions_boundary_arn, var.role_path]
 }
 
-run "plain_http_is_accepted_where_it_is_allowed" {
+run "an_alias_is_no_key" {
   command = plan
 
   variables {
-    clickhouse_url             = "http://clickhouse.internal:8123"
-    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
-    clickhouse_allow_plaintext = true
-
-    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-DeF456"
-    api_jwt_issuer                 = "https://tokens.example.com"
-    api_jwt_audience               = ["meterflow"]
+    kms_key = { arn = "arn:aws:kms:eu-central-1:123456789012:alias/meterflow" }
   }
 
-  assert {
-    condition     = [for function in [module.detector, module.api[0]] : function.settings.environment.CLICKHOUSE_ALLOW_PLAINTEXT] == ["true", "true"]
-    error_message = "Detector and API must be told."
-  }
-
-  # The plan warns of the password.
-  expect_failures = [check.no_password_of_clickhouse_is_sent_unencrypted]
+  expect_failures = [var.kms_key]
 }
 
-run "plain_http_on_this_machine_is_no_warning" {
+run "reservations_of_nothing_and_unknown_classes_are_refused" {
   command = plan
 
   variables {
-    clickhouse_url             = "http://127.0.0.1:8123"
-    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
-    clickhouse_allow_plaintext = true
+    notifier_reserved_concurrency = 0
+    sources_reserved_concurrency  = 1.5
+    api_access_log_class          = "DELIVERY"
   }
+
+  expect_failures = [var.notifier_reserved_concurrency, var.sources_reserved_concurrency, var.api_access_log_class]
 }
 
-run "a_name_that_begins_like_this_machine_is_a_warning" {
+run "customers_cannot_be_divided_into_three" {
   command = plan
 
   variables {
-    clickhouse_url             = "http://localhost.example.com:8123"
-    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
-    clickhouse_allow_plaintext = true
+    detector_shards = 3
   }
 
-  expect_failures = [check.no_password_of_clickhouse_is_sent_unencrypted]
+  expect_failures = [var.detector_shards]
 }
 
-run "a_schedule_slower_than_its_alarm_is_a_warning" {
+run "customers_cannot_be_divided_into_more_than_eight" {
   command = plan
 
   variables {
-    schedule_expression = "rate(2 hours)"
+    detector_shards = 16
   }
 
-  expect_failures = [check.a_run_is_due_before_the_alarm_on_missing_runs]
+  expect_failures = [var.detector_shards]
 }
 
-run "a_slow_schedule_with_a_slower_alarm_is_no_warning" {
+run "a_domain_needs_the_api" {
   command = plan
 
   variables {
-    schedule_expression       = "rate(2 hours)"
-    missing_run_alarm_minutes = 135
+    api_domain = { name = "usage.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
   }
+
+  expect_failures = [var.api_domain]
 }
 
-run "a_schedule_that_is_off_is_no_warning" {
+run "an_address_is_no_domain" {
   command = plan
 
   variables {
-    schedule_expression = "rate(1 day)"
-    schedule_enabled    = false
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "https://usage.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
   }
+
+  expect_failures = [var.api_domain]
+}
+
+run "a_star_is_no_domain_and_outside_a_vpc_is_no_subnet" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "*.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+    notifier_in_vpc  = true
+  }
+
+  expect_failures = [var.api_domain, var.notifier_in_vpc]
+}
+
+run "a_certificate_of_iam_is_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "usage.example.com", certificate_arn = "arn:aws:iam::123456789012:server-certificate/usage" }
+  }
+
+  expect_failures = [var.api_domain]
+}
+
+run "a_zone_by_its_name_is_refused" {
+  command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+    api_domain       = { name = "usage.example.com", hosted_zone_id = "example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  }
+
+  expect_failures = [var.api_domain]
 }
