@@ -33,7 +33,7 @@ use crate::connection::Connection;
 
 /// Usage-anomaly detection for metered customers: set up ClickHouse, check an installation, send alerts again.
 #[derive(Parser)]
-#[command(name = "meterflow", version)]
+#[command(name = "meterflow", version = platform::version())]
 struct Arguments {
     #[command(flatten)]
     connection: Connection,
