@@ -27,7 +27,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
 .PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint test unit e2e soak bench bench-large bench-detection bench-quality \
-  ready ready-for-demo ready-for-aws plan deploy package-for-aws
+  ready ready-for-demo ready-for-aws plan deploy package-for-aws release check-release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,12 @@ bench-detection: ## What the detector finds, misses and pages in generated month
 
 bench-quality: ## What the rules for entities find in public records of the folder DATA=…; writes into docs/quality.md
 	cargo run --quiet -p fleet --bin quality -- --data '$(or $(DATA),$(error DATA is missing: the folder of the records of docs/quality.md))' --write docs
+
+release: setup ## Build all files of a release that this machine can build, into target/release-files (ONLY='linux-x86_64 functions-arm64' chooses)
+	@$(TOOLS)/python tools/release build $(if $(ONLY),--only $(ONLY))
+
+check-release: setup ## Build the commit twice, at two places, and compare the bytes (an hour; ONLY=… chooses)
+	@$(TOOLS)/python tools/release twice $(if $(ONLY),--only $(ONLY))
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier
