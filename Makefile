@@ -26,7 +26,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint test unit e2e soak bench bench-large bench-detection bench-quality \
+.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs advisories lint test unit e2e soak bench bench-large bench-detection bench-quality \
   ready ready-for-demo ready-for-aws plan deploy package-for-aws release check-release
 
 help: ## List the targets
@@ -103,6 +103,9 @@ e2e: ## The end-to-end tests, on a cloud of their own that is deleted afterwards
 
 check-%: ## One of the other parts, such as check-terraform or check-docs
 	@$(PYTHON) tools/checks $*
+
+advisories: setup ## Store the newest database of advisories, with which `make check-advisories` compares
+	@$(TOOLS)/python tools/advisories/stored.py update
 
 soak: ## Incident handling over 100,000 simulated schedules (an hour)
 	SIMULATION_SEEDS=100000 cargo test -p simulation -- --nocapture

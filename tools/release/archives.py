@@ -15,13 +15,17 @@ File = Tuple[str, int, bytes]
 
 def write_tar(destination: Path, files: Iterable[File], time: int) -> None:
     """Writes a .tar.gz in which each file has this time."""
+    write(destination, gzip.compress(tar(files, time), compresslevel=9, mtime=0))
+
+
+def tar(files: Iterable[File], time: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, mode, content in sorted(files):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode, entry.mtime = len(content), mode, time
             archive.addfile(entry, io.BytesIO(content))
-    write(destination, gzip.compress(packed.getvalue(), compresslevel=9, mtime=0))
+    return packed.getvalue()
 
 
 def write(destination: Path, content: bytes) -> None:
