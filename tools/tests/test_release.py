@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -147,6 +148,24 @@ class Parts(Folder):
     def test_an_unknown_part_is_refused(self):
         with self.assertRaisesRegex(ValueError, "linux-arm.*linux-arm64"):
             parts.choose(["linux-arm"])
+
+
+class Module(unittest.TestCase):
+    STACK = ROOT / "infra" / "modules" / "stack"
+
+    def test_the_module_looks_for_the_names_that_a_release_has(self):
+        text = (self.STACK / "release.tf").read_text()
+        form = re.search(r'/\$\{var\.release\}/([^"]+)"', text).group(1)
+        programs = re.search(r"for function, program in \{(.*?)\} :", text).group(1)
+        named = {form.replace("${program}", program).replace("${var.architecture}", architecture)
+                 for program in re.findall(r'"([^"]+)"', programs) for architecture in ("arm64", "x86_64")}
+        built = {name for part in parts.PARTS.values() if part.is_of_functions for name in part.files("0.2.0")}
+        self.assertEqual(named, built)
+
+    def test_each_function_has_its_package_from_there(self):
+        found = [value for file in self.STACK.glob("*.tf")
+                 for value in re.findall(r"^  package += (.+)$", file.read_text(), re.MULTILINE)]
+        self.assertEqual(sorted(found), ["local.packages.api", *["local.packages.detector"] * 3, "local.packages.notifier"])
 
 
 class Compilation(Folder):
