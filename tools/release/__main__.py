@@ -1,4 +1,4 @@
-"""Builds a release, sums it up and compares two builds. docs/releases.md shows the whole way.
+"""Builds a release, joins its parts and compares two builds. docs/releases.md shows the whole way.
 
     make release               everything that this machine can build, into target/release-files/VERSION
     make release ONLY=…        these parts, and a failure if one of them cannot be built
@@ -16,12 +16,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "infra" / "local")]
 
-import assembly  # noqa: E402  (the path must be set first)
-import compare  # noqa: E402
+import compare  # noqa: E402  (the path must be set first)
+import join  # noqa: E402
 import parts  # noqa: E402
 import source  # noqa: E402
 import sums  # noqa: E402
-import twice  # noqa: E402
 from console import CloudError, say  # noqa: E402
 
 
@@ -37,6 +36,9 @@ def build(options) -> None:
         raise CloudError("This machine cannot build all parts that ONLY names; see above.")
     if not chosen:
         raise CloudError("This machine can build no part of a release; see above.")
+    # The other commands run without the packages that this one needs.
+    import assembly
+
     folder = assembly.build(made_from, chosen, options.target.resolve())
     say(f"{folder} holds {', '.join(part.name for part in chosen)} of {made_from.version} ({made_from.shown_commit}).")
     if left_out:
@@ -47,8 +49,12 @@ def check_sums(options) -> None:
     require_none(sums.faults(options.folder), f"{options.folder} is not as its {sums.NAME} says")
 
 
-def write_sums(options) -> None:
-    sums.write(options.folder)
+def join_builds(options) -> None:
+    join.join(options.builds, options.folder)
+
+
+def print_notes(options) -> None:
+    say(source.changes(ROOT, source.version(ROOT)))
 
 
 def compare_builds(options) -> None:
@@ -57,6 +63,8 @@ def compare_builds(options) -> None:
 
 
 def build_twice(options) -> None:
+    import twice
+
     twice.build(source.read(ROOT), options.only)
 
 
@@ -95,7 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     added = command("compare", compare_builds, "compare two builds")
     added.add_argument("first", type=Path)
     added.add_argument("second", type=Path)
-    command("write-sums", write_sums, f"write {sums.NAME}").add_argument("folder", type=Path)
+    added = command("join", join_builds, "put the files of several builds into one folder")
+    added.add_argument("builds", type=Path, nargs="+", metavar="BUILD")
+    added.add_argument("folder", type=Path)
+    command("notes", print_notes, "print what the changelog tells of this version")
     command("check-sums", check_sums, f"compare a folder with its {sums.NAME}").add_argument("folder", type=Path)
     return parser
 

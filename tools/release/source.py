@@ -53,9 +53,16 @@ def require_release(source: Source, tag: str) -> None:
         raise CloudError(f"The tag is {tag}, and Cargo.toml has version {source.version}. The tag must be {wanted}.")
     if source.is_changed:
         raise CloudError("Files differ from the commit. A release is built from a commit: commit them, or take them back.")
-    changes = (source.root / "CHANGELOG.md").read_text(encoding="utf-8")
-    if not re.search(rf"^## \[{re.escape(source.version)}\]", changes, re.MULTILINE):
-        raise CloudError(f"CHANGELOG.md has no section [{source.version}]. Give [Unreleased] this name.")
+    changes(source.root, source.version)
+
+
+def changes(root: Path, version: str) -> str:
+    """What the changelog tells of a version."""
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## \[{re.escape(version)}\].*\n((?:(?!## ).*\n)*)", text, re.MULTILINE)
+    if not found:
+        raise CloudError(f"CHANGELOG.md has no section [{version}]. Give [Unreleased] this name.")
+    return found.group(1).strip()
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import archives
 import compare
 import compilation
+import join
 import package
 import parts
 import source
@@ -119,6 +120,33 @@ class Sums(Folder):
         (self.folder / "SHA256SUMS").write_text("abc  anomaly-api-x86_64.zip\n")
         with self.assertRaises(ValueError):
             sums.read(self.folder)
+
+
+class Joined(Folder):
+    def setUp(self):
+        super().setUp()
+        for place, names in {"linux": ["a.zip", "all.json"], "macos": ["b.tar.gz", "all.json"]}.items():
+            (self.folder / place).mkdir()
+            for name in names:
+                (self.folder / place / name).write_text(name)
+            sums.write(self.folder / place)
+        self.builds = [self.folder / "linux", self.folder / "macos"]
+
+    def test_a_release_has_the_files_of_all_builds_and_their_sums(self):
+        join.join(self.builds, self.folder / "release")
+        self.assertEqual(list(sums.read(self.folder / "release")), ["a.zip", "all.json", "b.tar.gz"])
+        self.assertEqual(sums.faults(self.folder / "release"), [])
+
+    def test_two_builds_with_different_files_of_one_name_are_refused(self):
+        (self.builds[1] / "all.json").write_text("other")
+        sums.write(self.builds[1])
+        with self.assertRaisesRegex(ValueError, "all.json of .*macos is not that of another build"):
+            join.join(self.builds, self.folder / "release")
+
+    def test_a_file_that_changed_on_the_way_is_refused(self):
+        (self.builds[0] / "a.zip").write_text("changed")
+        with self.assertRaisesRegex(ValueError, "a.zip has another checksum"):
+            join.join(self.builds, self.folder / "release")
 
 
 class Parts(Folder):
@@ -245,6 +273,12 @@ class Sources(Folder):
         self.assertEqual((made_from.version, made_from.time, made_from.is_changed), ("0.2.0", 1795266000, False))
         self.assertRegex(made_from.shown_commit, "^[0-9a-f]{12}$")
         source.require_release(made_from, "v0.2.0")
+
+    def test_the_notes_of_a_release_are_its_section_of_the_changelog(self):
+        text = "# Changelog\n\n## [0.2.0] - 2026-12-01\n\n### Added\n\n- One\n\n## [0.1.0] - 2026-11-01\n\n- Zero\n"
+        (self.folder / "CHANGELOG.md").write_text(text)
+        self.assertEqual(source.changes(self.folder, "0.2.0"), "### Added\n\n- One")
+        self.assertEqual(source.changes(self.folder, "0.1.0"), "- Zero")
 
     def test_a_release_needs_its_own_tag_a_commit_and_a_section_of_the_changelog(self):
         with self.assertRaisesRegex(CloudError, "must be v0.2.0"):
