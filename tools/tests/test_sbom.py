@@ -4,6 +4,7 @@ import json
 import unittest
 from pathlib import Path
 
+import crates
 import page_packages
 import sbom
 from crates import LOCKED
@@ -71,6 +72,14 @@ class Components(unittest.TestCase):
         self.assertEqual(tokio["hashes"], [{"alg": "SHA-256", "content": locked["tokio", tokio["version"]]}])
         preact = next(each for each in self.components.values() if each["name"] == "preact")
         self.assertEqual((preact["hashes"][0]["alg"], len(preact["hashes"][0]["content"])), ("SHA-512", 128))
+
+
+class Crates(unittest.TestCase):
+    def test_a_program_is_not_made_of_what_its_tests_use(self):
+        def uses(package, *kinds):
+            return {"pkg": package, "dep_kinds": [{"kind": kind} for kind in kinds]}
+        asked = [uses("a", "dev"), uses("b", None), uses("c", "dev", None), uses("d", "build"), uses("elsewhere", None)]
+        self.assertEqual(list(crates.normal(asked, dict.fromkeys("abcd", {}))), ["b", "c"])
 
 
 class PagePackages(unittest.TestCase):
