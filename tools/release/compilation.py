@@ -41,7 +41,7 @@ def build(part: Part, source: Source, tools: Path, target: Path) -> Dict[str, Pa
 
 def command(part: Part, tools: Path, target: Path, folders: Mapping[str, str]) -> List[str]:
     packages = [word for package in part.packages for word in ("-p", package)]
-    flags = ["--config", f"build.rustflags={json.dumps(rust_flags(folders))}", "--target-dir", str(target)]
+    flags = ["--config", f"build.rustflags={json.dumps(rust_flags(folders))}"]
     if part.is_for_macos:
         return ["cargo", "build", "--release", "--locked", "--target", part.target, *packages, *flags]
     # cargo-lambda optimises for the processors of Lambda. `meterflow` runs on any.
