@@ -26,8 +26,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 .DEFAULT_GOAL := help
 # The steps of a target build on each other, also under `make -j`; Cargo uses all processors anyway.
 .NOTPARALLEL:
-.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs lint lint-terraform test unit e2e soak bench bench-large bench-cluster bench-detection bench-quality \
-  ready ready-for-demo ready-for-aws plan deploy package-for-aws
+.PHONY: help setup build build-release up down purge status demo demo-flights demo-executions demo-qa demo-traces demo-machines watch fmt docs advisories lint lint-terraform test unit e2e soak bench bench-large bench-cluster bench-detection bench-quality \
+  ready ready-for-demo ready-for-aws plan deploy package-for-aws release check-release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ e2e: ## The end-to-end tests, on a cloud of their own that is deleted afterwards
 check-%: ## One of the other parts, such as check-terraform or check-docs
 	@$(PYTHON) tools/checks $*
 
+advisories: setup ## Store the newest database of advisories, with which `make check-advisories` compares
+	@$(TOOLS)/python tools/advisories/stored.py update
+
 soak: ## Incident handling over 100,000 simulated schedules (an hour)
 	SIMULATION_SEEDS=100000 cargo test -p simulation -- --nocapture
 
@@ -125,6 +128,12 @@ bench-detection: ## What the detector finds, misses and pages in generated month
 
 bench-quality: ## What the rules for entities find in public records of the folder DATA=…; writes into docs/quality.md
 	cargo run --quiet -p fleet --bin quality -- --data '$(or $(DATA),$(error DATA is missing: the folder of the records of docs/quality.md))' --write docs
+
+release: setup ## Build all files of a release that this machine can build, into target/release-files (ONLY='linux-x86_64 functions-arm64' chooses)
+	@$(TOOLS)/python tools/release build $(if $(ONLY),--only $(ONLY))
+
+check-release: setup ## Build the commit twice, at two places, and compare the bytes (an hour; ONLY=… chooses)
+	@$(TOOLS)/python tools/release twice $(if $(ONLY),--only $(ONLY))
 
 package-for-aws: setup # Builds the functions for AWS; cargo-lambda finds its cross compiler beside it.
 	PATH="$(TOOLS):$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) -o zip -l target/lambda-$(ARCH) -p detector -p api -p notifier

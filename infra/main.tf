@@ -11,6 +11,8 @@ module "stack" {
   detector_package       = var.detector_package
   api_package            = var.api_package
   notifier_package       = var.notifier_package
+  release                = var.release
+  release_location       = var.release_location
   architecture           = var.architecture
   reserved_concurrency   = var.reserved_concurrency
   vpc_subnet_ids         = var.vpc_subnet_ids

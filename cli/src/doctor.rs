@@ -54,7 +54,7 @@ impl Finding {
 
 pub(crate) async fn run(connection: &Connection, args: DoctorArgs, now: Timestamp) -> anyhow::Result<()> {
     let catalog = connection.catalog()?;
-    let mut findings = vec![Finding::right(format!("meterflow {}", env!("CARGO_PKG_VERSION")))];
+    let mut findings = vec![Finding::right(format!("meterflow {}", platform::version()))];
     let server = match connection.server().await {
         Ok(server) => {
             findings.extend(rollup::look(&server, &catalog, now).await);

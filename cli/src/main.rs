@@ -13,6 +13,7 @@ mod doctor;
 mod events;
 mod import;
 mod init;
+mod manual;
 mod migrate;
 mod notifier_function;
 mod output;
@@ -24,7 +25,7 @@ mod uninstall;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Timestamp;
 use platform::telemetry::error_chain;
 use warehouse::rollup::MigrationError;
@@ -33,7 +34,7 @@ use crate::connection::Connection;
 
 /// Usage-anomaly detection for metered customers: set up ClickHouse, check an installation, send alerts again.
 #[derive(Parser)]
-#[command(name = "meterflow", version)]
+#[command(name = "meterflow", version = platform::version())]
 struct Arguments {
     #[command(flatten)]
     connection: Connection,
@@ -70,6 +71,10 @@ enum Command {
     Train(train::TrainArgs),
     /// Handle undelivered alerts.
     Alerts(alerts::AlertsArgs),
+    /// Print the script by which a shell completes the commands of this program.
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages of this program into a folder.
+    Man(manual::ManArgs),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -103,12 +108,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             tokio::task::spawn_blocking(move || backtest::run(&connection, &args, now)).await?
         }
         Command::Check(args) => check::run(&connection, args).await,
+        Command::Completions(args) => manual::completions(Arguments::command(), &args),
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
         Command::Init(args) => init::run(&connection, args).await,
         Command::Migrate(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);
             migrate::run(&connection, &server, &catalog, args).await
         }
+        Command::Man(args) => manual::pages(Arguments::command(), &args),
         Command::Train(args) => train::run(args).await,
         Command::Schema => {
             schema::run();
@@ -125,8 +132,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

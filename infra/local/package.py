@@ -33,13 +33,20 @@ def make(program: Path, destination: Path, smallest: bool = False, beside: Itera
     if not program.is_file():
         raise CloudError(f"The function is not built: there is no {program}. Run: make build")
     destination.parent.mkdir(parents=True, exist_ok=True)
-    temporary, stripped = destination.with_suffix(".partial"), destination.with_suffix(".stripped")
+    stripped = destination.with_suffix(".stripped")
     _strip(program, stripped)
-    with zipfile.ZipFile(temporary, "w") as package:
-        # The smallest package takes ten times as long as one that is a tenth larger.
-        package.writestr(_entry(BOOTSTRAP, 0o755), stripped.read_bytes(), compresslevel=9 if smallest else 1)
-        _write(package, beside)
+    # The smallest package takes ten times as long as one that is a tenth larger.
+    write(destination, stripped.read_bytes(), beside, level=9 if smallest else 1)
     stripped.unlink()
+
+
+def write(destination: Path, program: bytes, beside: Iterable[Entry], level: int = 9) -> None:
+    """Zips the program as it is, and the files beside it."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    temporary = destination.with_suffix(".partial")
+    with zipfile.ZipFile(temporary, "w") as package:
+        package.writestr(_entry(BOOTSTRAP, 0o755), program, compresslevel=level)
+        _write(package, beside)
     os.replace(temporary, destination)
 
 
@@ -49,12 +56,10 @@ def add(package: Path, beside: Iterable[Entry]) -> None:
     """
     if not package.is_file():
         raise CloudError(f"There is no Lambda package {package}. Run: make package-for-aws")
-    temporary = package.with_suffix(".partial")
-    with zipfile.ZipFile(package) as before, zipfile.ZipFile(temporary, "w") as after:
-        # Compressed as well as cargo-lambda did.
-        after.writestr(_entry(BOOTSTRAP, 0o755), before.read(BOOTSTRAP), compresslevel=9)
-        _write(after, beside)
-    os.replace(temporary, package)
+    with zipfile.ZipFile(package) as before:
+        program = before.read(BOOTSTRAP)
+    # Compressed as well as cargo-lambda did.
+    write(package, program, beside)
 
 
 def _write(package: zipfile.ZipFile, entries: Iterable[Entry]) -> None:

@@ -1,12 +1,13 @@
 """`setup`: checks the machine, and fetches tools into .local/tools. node.py fetches the packages from npm.
 
-Two things are fetched, each at a pinned version: a Python environment (requirements.txt) and the ClickHouse engine
-(package.json). A download counts only once it is complete: the last act gives the environment its stamp, and the
+Two things are fetched, each at a pinned version: a Python environment (requirements.txt, with the checksum of each package in
+requirements.lock) and the ClickHouse engine (package.json). A download counts only once it is complete: the last act gives the environment its stamp, and the
 library its name. So an interrupted set-up can simply be repeated.
 """
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import json
@@ -28,7 +29,7 @@ from files import make_folder, read_json, write_json
 from settings import Settings
 
 HERE = Path(__file__).resolve().parent
-REQUIREMENTS = HERE / "requirements.txt"
+REQUIREMENTS = HERE / "requirements.lock"
 PACKAGE = HERE / "package.json"
 
 # The emulator uses syntax of this version. The launcher itself runs on 3.9.
@@ -192,7 +193,7 @@ def _install_python_tools(settings: Settings, interpreter: str) -> None:
         shutil.rmtree(venv, ignore_errors=True)
         run([interpreter, "-m", "venv", str(venv)], "make a Python environment")
         run([str(venv_python(settings)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
-              "--retries", "2", "--requirement", str(REQUIREMENTS)], "install the Python tools from PyPI",
+              "--retries", "2", "--require-hashes", "--requirement", str(REQUIREMENTS)], "install the Python tools from PyPI",
              mirror="PIP_INDEX_URL")
         write_json(_stamp_file(settings), _stamp(settings))
         step.result = "installed"
@@ -237,11 +238,20 @@ def _install_engine(settings: Settings) -> None:
             archive = next(Path(partial).glob("*.tgz"), None)
             if archive is None:
                 raise CloudError(f"`npm pack {name}@{version}` ended without an error, but brought no package.")
+            _require_checksum(archive, name)
             unpacked = Path(partial) / "libchdb.so"
             _extract_library(archive, unpacked)
             library.parent.mkdir(parents=True, exist_ok=True)
             os.replace(unpacked, library)
         step.result = "installed"
+
+
+def _require_checksum(archive: Path, name: str) -> None:
+    """Refuses another archive than the one that was pinned. Packages without a pinned checksum are those that npm has checked."""
+    pinned = json.loads(PACKAGE.read_text(encoding="utf-8"))["checksums"].get(name)
+    found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if pinned and found != pinned:
+        raise CloudError(f"{name} is not the package that {PACKAGE.name} names: its checksum is {found}, and not {pinned}.")
 
 
 def _extract_library(archive: Path, destination: Path) -> None:

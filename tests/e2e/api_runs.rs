@@ -190,6 +190,7 @@ async fn the_status_follows_the_newest_window() -> Result<()> {
     assert_eq!(status["last_run"]["run_id"], first.run_id);
     assert_eq!(status["last_run"]["summary"], serde_json::to_value(&first)?);
     assert_eq!(status["catalog_version"], first.catalog_version);
+    assert_eq!(first.version, platform::version());
 
     // A run of an older window, a failed run, a run of some customers and a dry run. None of them changes the lag.
     let older = run(&world.app().await?, &hourly("2026-11-21T03:00:00Z")).await?;

@@ -183,7 +183,7 @@ impl Exposition {
     }
 
     pub(crate) fn build(&self, catalog_version: &str) {
-        self.build.with_label_values(&[env!("CARGO_PKG_VERSION"), catalog_version]).set(1.0);
+        self.build.with_label_values(&[platform::version(), catalog_version]).set(1.0);
     }
 
     /// The series of a source that begin with zero.

@@ -94,6 +94,7 @@ pub(crate) fn report(
         Ok(summary) => {
             tracing::info!(
                 run.id = run_id,
+                run.version = platform::version(),
                 run.duration_ms = duration_ms,
                 run.dry_run = request.dry_run,
                 run.shard = shard,
@@ -112,6 +113,7 @@ pub(crate) fn report(
             let text = error_chain(error.as_ref());
             tracing::error!(
                 run.id = run_id,
+                run.version = platform::version(),
                 run.duration_ms = duration_ms,
                 run.shard = shard,
                 request.time = %request.time,

@@ -51,6 +51,9 @@ pub struct RunSummary {
     pub shard: Shard,
     pub run_id: String,
     pub catalog_version: String,
+    /// The version of the program.
+    #[serde(default)]
+    pub version: String,
     #[serde(default)]
     pub dry_run: bool,
     /// The first hundred findings of a dry run. A real run stores its findings instead.
@@ -119,6 +122,7 @@ pub(crate) fn of_run(
         shard: request.shard,
         run_id: writer.run_id.to_owned(),
         catalog_version: app.catalog.version().to_owned(),
+        version: platform::version().to_owned(),
         dry_run: false,
         findings: Vec::new(),
     }

@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import sys
 import tarfile
 import tempfile
@@ -183,6 +184,13 @@ class Engine(InAFolder):
         with self.assertRaisesRegex(CloudError, "holds no ClickHouse library"):
             tools._extract_library(self.archive("package/index.js"), self.settings.tools / "out")
 
+    def test_another_package_than_the_pinned_one_is_refused(self):
+        archive = self.archive("package/libchdb.so")
+        with self.assertRaisesRegex(CloudError, "is not the package that package.json names"):
+            tools._require_checksum(archive, "@chdb/lib-linux-x64-gnu")
+        # npm has compared it with the checksum of the registry.
+        tools._require_checksum(archive, "@chdb/lib-linux-arm64-gnu")
+
     def test_an_interrupted_download_does_not_count(self):
         def interrupted(command, purpose, mirror):
             Path(command[command.index("--pack-destination") + 1], "half.tgz").write_bytes(b"half")
@@ -215,6 +223,17 @@ class PythonTools(InAFolder):
 
     def complete(self):
         return tools._python_tools_are_complete(self.settings)
+
+    def test_each_pinned_package_has_its_checksums(self):
+        """requirements.lock is made from requirements.txt; its first lines say how."""
+        def pins(text):
+            found = re.findall(r"^(\w[\w.-]*)(?:\[.*\])?==([^;\s]+)", text, re.MULTILINE)
+            return {(re.sub(r"[._]", "-", name).lower(), version) for name, version in found}
+
+        lock = tools.REQUIREMENTS.read_text()
+        self.assertEqual(pins(tools.REQUIREMENTS.with_name("requirements.txt").read_text()) - pins(lock), set())
+        entries = re.findall(r"^\w.*(?:\n .*)*", lock, re.MULTILINE)
+        self.assertEqual([entry for entry in entries if "--hash=sha256:" not in entry], [])
 
     def test_they_are_installed_once(self):
         self.assertEqual(len(self.install()), 2)

@@ -109,7 +109,7 @@ module "api" {
 
   name         = local.api_name
   description  = "Answers questions about anomalies, checks usage on demand and keeps the settings"
-  package      = var.api_package
+  package      = local.packages.api
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.api_environment

@@ -7,7 +7,7 @@ module "checks" {
 
   name         = local.checks_name
   description  = "Checks an event of a source when it is finished"
-  package      = var.detector_package
+  package      = local.packages.detector
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.detector_environment

@@ -3,7 +3,7 @@ module "detector" {
 
   name         = local.detector_name
   description  = "Checks every customer's usage of the last hours against the customer's own past"
-  package      = var.detector_package
+  package      = local.packages.detector
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.detector_environment

@@ -13,7 +13,7 @@ module "notifier" {
 
   name         = local.notifier_name
   description  = "Delivers alerts to Slack, PagerDuty and the other channels, and the daily digest to the operators"
-  package      = var.notifier_package
+  package      = local.packages.notifier
   architecture = var.architecture
   memory_mb    = 256
   environment  = local.notifier_environment

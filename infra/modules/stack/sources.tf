@@ -15,7 +15,7 @@ module "sources" {
 
   name         = local.sources_name
   description  = "Checks all entities of a source against their own past"
-  package      = var.detector_package
+  package      = local.packages.detector
   architecture = var.architecture
   memory_mb    = 512
   environment  = local.detector_environment

@@ -53,16 +53,16 @@ variable "aws_endpoint_url" {
 variable "detector_package" {
   description = "Deployment package of the detector. One of three: the path of a zip file, relative to the directory that Terraform runs in; an object in a bucket of the stack's region, such as s3://artifacts/meterflow/0.2.0/anomaly-detection.zip; an image in ECR, by its URI. Lambda takes a new object or image only if its name is new. An image is based on Amazon Linux 2023."
   type        = string
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = length(trimspace(var.detector_package)) > 0
+    condition     = var.detector_package == null ? true : length(trimspace(var.detector_package)) > 0
     error_message = "detector_package must name a package. `cargo lambda build --release --arm64 --output-format zip -p detector` makes a zip file."
   }
 }
 
 variable "api_package" {
-  description = "Deployment package of the API. The same three kinds as detector_package. A stack with the API needs it."
+  description = "Deployment package of the API. The same three kinds as detector_package. A stack with the API needs it, or a release."
   type        = string
   default     = null
 
@@ -72,7 +72,7 @@ variable "api_package" {
   }
 
   validation {
-    condition     = var.api_package != null || var.api_jwt_issuer == null
+    condition     = var.api_package != null || var.api_jwt_issuer == null || var.release != null
     error_message = "api_package must be set in a stack with the API (api_jwt_issuer)."
   }
 }
@@ -80,10 +80,10 @@ variable "api_package" {
 variable "notifier_package" {
   description = "Deployment package of the notifier. The same three kinds as detector_package."
   type        = string
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = length(trimspace(var.notifier_package)) > 0
+    condition     = var.notifier_package == null ? true : length(trimspace(var.notifier_package)) > 0
     error_message = "notifier_package must name a package. `cargo lambda build --release --arm64 --output-format zip -p notifier` makes a zip file."
   }
 }

@@ -100,6 +100,7 @@ impl Traces {
         let function = || env.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "meterflow".to_owned());
         let resource = Resource::builder()
             .with_attribute(KeyValue::new("cloud.provider", "aws"))
+            .with_attribute(KeyValue::new("service.version", crate::version()))
             .with_service_name(env.get("OTEL_SERVICE_NAME").unwrap_or_else(function))
             .build();
         Ok(Self(Some(Sending::new(exporter, resource))))

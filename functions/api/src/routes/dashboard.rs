@@ -119,7 +119,7 @@ pub(crate) async fn settings(State(app): State<Arc<App>>) -> Result<Json<Dashboa
         sign_in_scope: config.scope.clone(),
         audience: config.audience.clone(),
         links: config.links.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: platform::version().to_owned(),
     }))
 }
 

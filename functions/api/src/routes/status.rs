@@ -49,7 +49,7 @@ pub(crate) struct Status {
     pub oldest_pending_alert_seconds: Option<i64>,
     /// How new the usage of each source is, and how far the source is judged.
     pub sources: Vec<SourceStatus>,
-    /// Version of the API's program.
+    /// Version of the API's program. In a release the commit that it was built from follows a plus sign.
     #[schema(example = "0.1.0")]
     pub version: String,
     pub catalog_version: String,
@@ -162,7 +162,7 @@ pub(crate) async fn status(
         pending_alerts,
         oldest_pending_alert_seconds: oldest.map(seconds_since),
         sources,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: platform::version().to_owned(),
         catalog_version: app.catalog.version().to_owned(),
         config_version: policy.version,
         precision: Precisions::of(&feedback, now).into(),
