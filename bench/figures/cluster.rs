@@ -31,8 +31,20 @@ pub(crate) async fn measure(customers: u64) -> Result<Vec<Figure>> {
         let of = format!("{customers} customers, {shards} shards");
         let times = if shards == 1 { Goal::Stated } else { Goal::AtMost(1.5) };
         figures.extend([
-            Figure::new(format!("processor of a sweep, {of}"), swept.processor, "s", Goal::Stated, "all servers together".to_owned()),
-            Figure::new(format!("the same beside one shard, {of}"), swept.processor / base, "x", times, String::new()),
+            Figure::new(
+                format!("processor of a sweep, {of}"),
+                swept.processor,
+                "s",
+                Goal::Stated,
+                "all servers together".to_owned(),
+            ),
+            Figure::new(
+                format!("the same beside one shard, {of}"),
+                swept.processor / base,
+                "x",
+                times,
+                String::new(),
+            ),
             Figure::new(
                 format!("bytes to the answering server, {of}"),
                 swept.sent / 1e6,

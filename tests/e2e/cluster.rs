@@ -76,7 +76,8 @@ async fn two_shards_find_what_one_server_finds() -> Result<()> {
         let server = cluster.server(shard, &world)?;
         let customers = count(&server, "SELECT uniqExact(customer_id) FROM usage_hourly_local").await?;
         assert!((1..u64::from(SPIKES)).contains(&customers), "{customers} customers on shard {shard}");
-        let misplaced = format!("SELECT countIf(cityHash64(customer_id) % 2 != {shard}) FROM usage_hourly_local");
+        let misplaced =
+            format!("SELECT countIf(cityHash64(customer_id) % 2 != {shard}) FROM usage_hourly_local");
         assert_eq!(count(&server, &misplaced).await?, 0, "a customer is on one server");
     }
 
@@ -103,11 +104,14 @@ async fn two_shards_find_what_one_server_finds() -> Result<()> {
     // A check of a period reads full hours from the rollup, and others from the events.
     let (api, beside) = (world.api().await?, single.api().await?);
     for end in [END, "2026-11-21T12:30:00Z"] {
-        let of = async |api: &e2e::Api| api.check("c00007", "compute_time", &format!("&current_end={end}")).await;
+        let of =
+            async |api: &e2e::Api| api.check("c00007", "compute_time", &format!("&current_end={end}")).await;
         let (mut one, mut other) = (of(&api).await?, of(&beside).await?);
         for verdict in [&mut one, &mut other] {
             if let Some(fields) = verdict.as_object_mut() {
-                fields.retain(|name, _| !["checked_at", "request_id", "catalog_version"].contains(&name.as_str()));
+                fields.retain(|name, _| {
+                    !["checked_at", "request_id", "catalog_version"].contains(&name.as_str())
+                });
             }
         }
         assert_eq!(one, other, "{end}");
@@ -127,7 +131,8 @@ async fn what_counts_twice_is_repaired_on_each_shard() -> Result<()> {
     );
     cluster.everywhere(&world, &double).await?;
     // A mutation takes seconds in the engine of the tests, so only two days are wrong.
-    let lost = "ALTER TABLE usage_hourly_local DELETE WHERE toDate(hour) = '2026-11-15' SETTINGS mutations_sync = 2";
+    let lost =
+        "ALTER TABLE usage_hourly_local DELETE WHERE toDate(hour) = '2026-11-15' SETTINGS mutations_sync = 2";
     let server = cluster.server(1, &world)?;
     assert!(count(&server, models).await? > 0);
     server.query_raw(lost).execute().await?;
@@ -148,7 +153,11 @@ async fn what_counts_twice_is_repaired_on_each_shard() -> Result<()> {
     assert_eq!(count(&world.clickhouse, differing).await?, 0);
     for shard in 0..2 {
         let server = cluster.server(shard, &world)?;
-        assert_eq!(count(&server, models).await?, 0, "the models of shard {shard} were made from other hours");
+        assert_eq!(
+            count(&server, models).await?,
+            0,
+            "the models of shard {shard} were made from other hours"
+        );
     }
     Ok(())
 }
@@ -196,10 +205,20 @@ async fn a_migration_says_which_servers_it_needs() -> Result<()> {
     );
     cluster.everywhere(&world, &over).await?;
     let refused = meterflow(server, &["migrate"], "").await?;
-    refused.assert(1, &["events have their rows on the servers of a cluster", "Name the cluster with --cluster", "`metering`"]);
+    refused.assert(
+        1,
+        &[
+            "events have their rows on the servers of a cluster",
+            "Name the cluster with --cluster",
+            "`metering`",
+        ],
+    );
 
     let shown = meterflow(server, &["migrate", "--cluster", NAME, "--dry-run"], "").await?;
-    shown.assert(0, &["-- On 127.0.0.1:", "-- On 127.0.0.2:", "FROM events_local AS events", "usage_hourly_local"]);
+    shown.assert(
+        0,
+        &["-- On 127.0.0.1:", "-- On 127.0.0.2:", "FROM events_local AS events", "usage_hourly_local"],
+    );
     let tables = "SELECT count() FROM system.tables WHERE database = currentDatabase()";
     assert_eq!(count(&cluster.server(0, &world)?, tables).await?, 2, "nothing was made");
 
@@ -217,9 +236,15 @@ async fn a_migration_says_which_servers_it_needs() -> Result<()> {
 
     let kept = meterflow(server, &["uninstall", "--cluster", NAME], "").await?;
     kept.assert(1, &["-- On 127.0.0.1:", "DROP TABLE IF EXISTS `usage_hourly_local`", "nothing was changed"]);
-    meterflow(server, &["uninstall", "--cluster", NAME, "--yes"], "").await?.assert(0, &["as it was before the first migration"]);
+    meterflow(server, &["uninstall", "--cluster", NAME, "--yes"], "")
+        .await?
+        .assert(0, &["as it was before the first migration"]);
     for shard in 0..2 {
-        assert_eq!(count(&cluster.server(shard, &world)?, tables).await?, 2, "the events of shard {shard} stay");
+        assert_eq!(
+            count(&cluster.server(shard, &world)?, tables).await?,
+            2,
+            "the events of shard {shard} stay"
+        );
     }
 
     // What a migration of one server made holds the rows of one server.
@@ -313,7 +338,8 @@ async fn each_aggregate_and_feed_is_the_same_on_two_shards() -> Result<()> {
     // Rows that are written again count once.
     let of = |version, status, ms| {
         let jobs: Vec<_> = (0..200).map(|id| (format!("r{id}"), 1 + 17 * id % 3_000, status, ms)).collect();
-        let rows: Vec<_> = jobs.iter().map(|(id, minutes, status, ms)| (id.as_str(), *minutes, *status, *ms)).collect();
+        let rows: Vec<_> =
+            jobs.iter().map(|(id, minutes, status, ms)| (id.as_str(), *minutes, *status, *ms)).collect();
         sources::rows("nightly", version, &rows)
     };
     let statements = [of(1, "running", 0.0), of(2, "done", 10.0), of(3, "failed", 12.0)];

@@ -247,7 +247,8 @@ async fn doctor_names_the_grant_that_a_function_misses() -> Result<()> {
     let engine = Engine::in_zone("UTC").await?;
     let client = clickhouse_client(&engine.url, "system");
     let catalog = catalog::Catalog::built_in()?;
-    warehouse::rollup::migrate(&Place::at(&client, "metering"), &catalog, &Options::default(), |_| {}).await?;
+    warehouse::rollup::migrate(&Place::at(&client, "metering"), &catalog, &Options::default(), |_| {})
+        .await?;
     client.clone().with_database("metering").query_raw(&events(0)).execute().await?;
     let secrets = aws_sdk_secretsmanager::Client::new(&platform::aws::config().await);
     let login = json!({ "username": READER, "password": READER_PASSWORD }).to_string();

@@ -300,8 +300,7 @@ async fn the_table_of_texts_comes_and_goes_with_its_source() -> Result<()> {
     // The name of the table of texts may be somebody's own, where no metric needs it.
     world.clickhouse.query_raw("CREATE TABLE calls_seen (a UInt8) ENGINE = Memory").execute().await?;
     migrate(&world.clickhouse, &world.database, source(&without)?).await?;
-    let error =
-        rollup::plan(&place, catalog, &options()).await.expect_err("foreign");
+    let error = rollup::plan(&place, catalog, &options()).await.expect_err("foreign");
     assert!(error.to_string().contains("calls_seen"), "{error}");
     rollup::uninstall(&place, None).await?;
     assert_eq!(count("SELECT count() FROM calls_seen").await?, 0, "it is there still");

@@ -47,7 +47,8 @@ impl Cluster {
             let configuration =
                 format!("<remote_servers><{NAME}>{servers}</{NAME}></remote_servers>{PATIENCE}");
             let (users, zone) = (USERS, "UTC");
-            let place = engine::Place { host, http_port, tcp_port, users, configuration: &configuration, zone };
+            let place =
+                engine::Place { host, http_port, tcp_port, users, configuration: &configuration, zone };
             engines.push(Engine::start(&place)?);
         }
         for engine in &engines {

@@ -42,6 +42,7 @@ mod poll;
 mod reason;
 mod refusal;
 mod replace;
+mod run;
 pub mod sample;
 mod sql;
 pub mod statements;

@@ -1,11 +1,9 @@
 //! Runs the statements of a migration.
 
-use clickhouse::Client;
-
-use super::error::{MigrationError, failed};
+use super::error::MigrationError;
 use super::place::Place;
 use super::plan::Plan;
-use super::server;
+use super::run::run;
 
 /// Makes the tables and views of a plan. Does not try the catalog's expressions, and fills nothing.
 pub async fn apply(place: &Place, plan: &Plan) -> Result<(), MigrationError> {
@@ -16,18 +14,4 @@ pub async fn apply(place: &Place, plan: &Plan) -> Result<(), MigrationError> {
         made.map_err(|error| server.failed(error))?;
     }
     Ok(())
-}
-
-pub(super) async fn run(
-    client: &Client,
-    database: &str,
-    what: &str,
-    statement: &str,
-) -> Result<(), MigrationError> {
-    // The database does not exist before its own statement has run.
-    let client = match statement.starts_with("CREATE DATABASE") {
-        true => server(client),
-        false => client.clone().with_database(database),
-    };
-    client.query_raw(statement).execute().await.map_err(failed(database, what, statement))
 }

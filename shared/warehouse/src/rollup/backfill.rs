@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use catalog::MetricSpec;
 
-use super::apply::run;
 use super::differences::Day;
 use super::error::MigrationError;
 use super::place::Place;
+use super::run::run;
 use super::{DAY_SECONDS, Tables, statements};
 
 /// Computes hours of a metric again from its events, and tells `done` of each day.

@@ -42,7 +42,8 @@ impl Behind {
     /// When one server is asked for and the tables are those of a cluster, or the other way round.
     pub(super) async fn find(place: &Place, catalog: &Catalog) -> Result<Self, MigrationError> {
         let Place { client, database, layout, .. } = place;
-        let of_events: BTreeSet<&str> = catalog.metrics().iter().map(|metric| metric.table.as_str()).collect();
+        let of_events: BTreeSet<&str> =
+            catalog.metrics().iter().map(|metric| metric.table.as_str()).collect();
         let Layout::Cluster { name, shards, .. } = layout else {
             let own = Tables::of_source(catalog.name());
             let mut distributed = Vec::new();
@@ -71,7 +72,10 @@ impl Behind {
             };
             match Distributed::parse(&engine) {
                 Some(of) if of.cluster != *name => {
-                    return Err(refused(format!("`{table}` is distributed over the cluster `{}`", of.cluster)));
+                    return Err(refused(format!(
+                        "`{table}` is distributed over the cluster `{}`",
+                        of.cluster
+                    )));
                 }
                 Some(of) => {
                     let is_here = of.database == *database;
@@ -129,7 +133,8 @@ pub(super) async fn require_over_local(
 /// The definition of the engine of "table" or "database.table". `None` if there is no such table.
 async fn engine_of(client: &Client, database: &str, table: &str) -> Result<Option<String>, MigrationError> {
     let (of_database, table) = table.split_once('.').unwrap_or((database, table));
-    let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
+    let text =
+        "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
     let query = server(client).query_raw(text).param("database", of_database).param("table", table);
     query.fetch_optional().await.map_err(failed(database, "the engine of a table was not read", text))
 }
@@ -156,7 +161,8 @@ mod tests {
 
     #[test]
     fn the_table_behind_a_distributed_one() {
-        let found = Distributed::parse("Distributed('metering', 'db', 'events_local', cityHash64(customer_id))");
+        let found =
+            Distributed::parse("Distributed('metering', 'db', 'events_local', cityHash64(customer_id))");
         let [cluster, database, table] = ["metering", "db", "events_local"].map(str::to_owned);
         assert_eq!(found, Some(Distributed { cluster, database, table }));
         for other in ["MergeTree ORDER BY tuple()", "Distributed", "Distributed('a', 'b')"] {
@@ -175,6 +181,9 @@ mod tests {
         assert_eq!(behind(&[]).source(metric), "events");
         assert_eq!(behind(&[("events", "events_local")]).source(metric), "events_local AS events");
         let of_another = MetricSpec { table: "raw.calls".to_owned(), ..metric.clone() };
-        assert_eq!(behind(&[("raw.calls", "raw.calls_shard")]).source(&of_another), "raw.calls_shard AS calls");
+        assert_eq!(
+            behind(&[("raw.calls", "raw.calls_shard")]).source(&of_another),
+            "raw.calls_shard AS calls"
+        );
     }
 }

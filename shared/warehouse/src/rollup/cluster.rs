@@ -57,7 +57,8 @@ impl Cluster {
         for Listed { shard, replica, host, .. } in &listed {
             let mut url = parsed.clone();
             let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-            url.set_host(Some(&bracketed)).map_err(|error| refused(format!("`{host}` is no host: {error}")))?;
+            url.set_host(Some(&bracketed))
+                .map_err(|error| refused(format!("`{host}` is no host: {error}")))?;
             let url = url.as_str().trim_end_matches('/').to_owned();
             servers.push(Address { shard: *shard, replica: *replica, host: host.clone(), url });
         }

@@ -244,10 +244,7 @@ mod tests {
     fn views_keep_states() {
         let view = |metric: &MetricSpec| statements::create_view(metric, &metric.table);
         let counters = metrics("machines_sum", "machine_counters");
-        insta::assert_snapshot!(
-            "view_of_a_rate",
-            view(counters.get("machine_traffic").unwrap())
-        );
+        insta::assert_snapshot!("view_of_a_rate", view(counters.get("machine_traffic").unwrap()));
         let ratio = view(counters.get("machine_busy").unwrap());
         assert!(
             ratio.contains("toUInt8(1) AS kind") && ratio.contains("AND isFinite(meterflow_per)"),

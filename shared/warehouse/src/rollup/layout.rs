@@ -111,7 +111,8 @@ mod tests {
     }
 
     fn spread(is_replicated: bool, statement: &str) -> Vec<String> {
-        cluster(is_replicated).spread(statement, &["usage_hourly", "usage_models", "usage_model_fits", "jobs_hourly"])
+        cluster(is_replicated)
+            .spread(statement, &["usage_hourly", "usage_models", "usage_model_fits", "jobs_hourly"])
     }
 
     #[test]
@@ -133,12 +134,16 @@ mod tests {
     fn replicas_have_their_shard_in_the_path_and_their_own_name() {
         let made = |statement: &str| spread(true, statement)[0].clone();
         assert_eq!(
-            made("CREATE TABLE IF NOT EXISTS usage_hourly\n(a UInt8)\nENGINE = AggregatingMergeTree\nORDER BY a"),
+            made(
+                "CREATE TABLE IF NOT EXISTS usage_hourly\n(a UInt8)\nENGINE = AggregatingMergeTree\nORDER BY a"
+            ),
             "CREATE TABLE IF NOT EXISTS usage_hourly_local\n(a UInt8)\nENGINE = \
              ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/db/usage_hourly_local', '{replica}')\nORDER BY a"
         );
         assert_eq!(
-            made("CREATE TABLE IF NOT EXISTS jobs_hourly\n(a UInt8)\nENGINE = ReplacingMergeTree(version, is_deleted)\nORDER BY a"),
+            made(
+                "CREATE TABLE IF NOT EXISTS jobs_hourly\n(a UInt8)\nENGINE = ReplacingMergeTree(version, is_deleted)\nORDER BY a"
+            ),
             "CREATE TABLE IF NOT EXISTS jobs_hourly_local\n(a UInt8)\nENGINE = \
              ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/db/jobs_hourly_local', '{replica}', version, \
              is_deleted)\nORDER BY a"
@@ -147,7 +152,9 @@ mod tests {
 
     #[test]
     fn the_table_over_all_servers_keeps_the_mark() {
-        let text = format!("CREATE TABLE IF NOT EXISTS jobs_hourly\n(a UInt8)\nENGINE = MergeTree\nORDER BY a\nCOMMENT '{MARK}'");
+        let text = format!(
+            "CREATE TABLE IF NOT EXISTS jobs_hourly\n(a UInt8)\nENGINE = MergeTree\nORDER BY a\nCOMMENT '{MARK}'"
+        );
         let all = &spread(false, &text)[1];
         assert!(all.ends_with(&format!("cityHash64(customer_id))\nCOMMENT '{MARK}'")), "{all}");
     }
@@ -170,7 +177,10 @@ mod tests {
     #[test]
     fn both_tables_get_a_new_column_and_go_together() {
         let dropped = spread(false, "DROP TABLE IF EXISTS `usage_hourly`");
-        assert_eq!(dropped, ["DROP TABLE IF EXISTS `usage_hourly_local`", "DROP TABLE IF EXISTS `usage_hourly`"]);
+        assert_eq!(
+            dropped,
+            ["DROP TABLE IF EXISTS `usage_hourly_local`", "DROP TABLE IF EXISTS `usage_hourly`"]
+        );
         let tables = Tables::of(&Catalog::built_in().unwrap());
         let [local, all] = spread(false, &statements::add_zone(&tables)).try_into().unwrap();
         assert!(local.starts_with("ALTER TABLE usage_models_local ADD COLUMN"), "{local}");

@@ -1,6 +1,5 @@
 //! A migration from its plan to its last backfill.
 
-use catalog::{Catalog, MetricSpec};
 use super::apply::apply;
 use super::backfill::{fill, hours_of};
 use super::deletion::Deletion;
@@ -10,6 +9,7 @@ use super::place::Place;
 use super::plan::{Options, Order, Plan, plan};
 use super::trial::Rows;
 use super::{DAY_SECONDS, HOUR_SECONDS, Tables, differences, minutes, statements, trial};
+use catalog::{Catalog, MetricSpec};
 
 /// The progress of a migration.
 #[derive(Debug)]
@@ -84,7 +84,8 @@ async fn verify(place: &Place, catalog: &Catalog) -> Result<(), MigrationError> 
     if views.is_empty() && left.deletions.is_empty() {
         return Ok(());
     }
-    let servers = place.servers.iter().filter_map(|server| server.address.as_ref()).map(|address| &address.host);
+    let servers =
+        place.servers.iter().filter_map(|server| server.address.as_ref()).map(|address| &address.host);
     Err(MigrationError::Unfinished { metrics: views, servers: servers.cloned().collect() })
 }
 
@@ -97,7 +98,8 @@ async fn withdraw(place: &Place, catalog: &Catalog, plan: &Plan) {
         for statement in views.chain([statements::remove(&Tables::fed_by(metric), name.as_str())]) {
             let names = [Tables::fed_by(metric)];
             let names = names.each_ref().map(String::as_str);
-            if let Err(error) = place.change("a new view was not taken away again", &statement, &names).await {
+            if let Err(error) = place.change("a new view was not taken away again", &statement, &names).await
+            {
                 tracing::warn!(error = %error, "a migration that failed leaves something behind");
             }
         }

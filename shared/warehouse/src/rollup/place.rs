@@ -2,10 +2,10 @@
 
 use clickhouse::Client;
 
-use super::apply::run;
 use super::cluster::{Address, Cluster};
 use super::error::MigrationError;
 use super::layout::Layout;
+use super::run::run;
 
 /// A database on one server, or on all servers of a cluster.
 #[derive(Clone)]
@@ -96,7 +96,9 @@ impl Server {
     pub(super) fn failed(&self, error: MigrationError) -> MigrationError {
         match &self.address {
             None => error,
-            Some(Address { host, .. }) => MigrationError::Server { host: host.clone(), error: Box::new(error) },
+            Some(Address { host, .. }) => {
+                MigrationError::Server { host: host.clone(), error: Box::new(error) }
+            }
         }
     }
 }

@@ -153,7 +153,10 @@ impl ServerPlan {
             let names: Vec<&str> = needed.iter().copied().chain(own.iter().map(String::as_str)).collect();
             let foreign = inspect::foreign(client, database, &names).await?;
             if !foreign.is_empty() {
-                return Err(MigrationError::Foreign { source_name: catalog.name().to_owned(), tables: foreign });
+                return Err(MigrationError::Foreign {
+                    source_name: catalog.name().to_owned(),
+                    tables: foreign,
+                });
             }
         }
         behind::require_over_local(client, place, catalog, &needed).await?;
@@ -240,8 +243,7 @@ impl ServerPlan {
         layout: &Layout,
     ) -> Result<(), MigrationError> {
         for view in &found.views {
-            let metric =
-                catalog.metrics().iter().find(|metric| statements::view_name(metric) == view.name);
+            let metric = catalog.metrics().iter().find(|metric| statements::view_name(metric) == view.name);
             let state = state(&view.comment, metric);
             let is_in_the_way = metric.is_some() && state == ViewState::Foreign;
             if state == ViewState::OtherMeaning || is_in_the_way {
@@ -255,7 +257,9 @@ impl ServerPlan {
         let mut removed = Vec::new();
         for (table, name) in &found.metrics {
             let why = match catalog.get(name) {
-                Some(metric) if is_kept(metric) && layout.local(&Tables::fed_by(metric)) == *table => continue,
+                Some(metric) if is_kept(metric) && layout.local(&Tables::fed_by(metric)) == *table => {
+                    continue;
+                }
                 Some(metric) if found.state_of(metric).is_none() => UNKNOWN,
                 Some(_) => REDEFINED,
                 None => GONE,

@@ -10,10 +10,10 @@
 use catalog::MetricSpec;
 use clickhouse::Client;
 
-use super::apply::run;
 use super::differences::of_period;
 use super::error::MigrationError;
 use super::replace;
+use super::run::run;
 
 /// Replaces the hours from `from` until `until` that differ from their events. Returns how many they were.
 pub(crate) async fn poll(

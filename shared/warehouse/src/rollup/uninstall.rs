@@ -2,12 +2,12 @@
 
 use clickhouse::Client;
 
-use super::apply::run;
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
 use super::layout::LOCAL;
 use super::place::Place;
 use super::plan::Step;
+use super::run::run;
 use super::{RETIRED, Tables, inspect, minutes, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
@@ -64,7 +64,8 @@ async fn of_server(
 pub async fn uninstall(place: &Place, source: Option<&str>) -> Result<(), MigrationError> {
     for Step { server, statement } in leftovers(place, source).await? {
         let Some(server) = place.servers.get(server) else { continue };
-        let gone = run(&server.client, &place.database, "a view or table was not taken away", &statement).await;
+        let gone =
+            run(&server.client, &place.database, "a view or table was not taken away", &statement).await;
         gone.map_err(|error| server.failed(error))?;
     }
     Ok(())
