@@ -94,6 +94,7 @@ module "stack" {
   ops_emails                       = var.ops_emails
   anomalies_per_hour_alarm         = var.anomalies_per_hour_alarm
   anomaly_share_alarm              = var.anomaly_share_alarm
+  detailed_alarms                  = var.detailed_alarms
   cloudwatch_dashboard             = var.cloudwatch_dashboard
 
   # Sources with entities, such as executions of workflows

@@ -137,6 +137,11 @@ moved {
 }
 
 moved {
+  from = aws_cloudwatch_log_metric_filter.clickhouse_time
+  to   = module.stack.aws_cloudwatch_log_metric_filter.clickhouse_time
+}
+
+moved {
   from = aws_cloudwatch_metric_alarm.no_customers
   to   = module.stack.aws_cloudwatch_metric_alarm.no_customers
 }

@@ -110,6 +110,12 @@ variable "anomaly_share_alarm" {
   default     = 1
 }
 
+variable "detailed_alarms" {
+  description = "Whether there are alarms on faults that other alarms tell of by their effects: clickhouse-time, store-errors, and throttles of each index of the table."
+  type        = bool
+  default     = false
+}
+
 variable "cloudwatch_dashboard" {
   description = "Whether CloudWatch has a dashboard of the stack's alarms and main metrics."
   type        = bool

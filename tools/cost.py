@@ -66,6 +66,7 @@ DETECTOR_METRICS = 2
 # The detector has 10 alarms on one metric, one on 2 (writes of the table and of an index) and one on 2 (anomalies and series); the
 # notifier has 5, and one for each channel.
 ALARM_METRICS = 10 + 2 + 2 + 5 + CHANNELS
+DETAILED_ALARM_METRICS = 15
 FREE_METRICS, FREE_ALARMS = 10, 10  # of each account
 
 # Anomalies are assumed: one series in 1,000 an hour, a quarter of them critical.
@@ -202,6 +203,7 @@ def document(measured: dict) -> str:
         "",
         f"CloudWatch charges an account for metrics and alarms beyond {FREE_METRICS} of each. So a stack that is alone in its account pays",
         f"{money(free_of_charge())} a month less. With `amazon_q_slack` and with a webhook there is one alarm more.",
+        f"`detailed_alarms` adds {DETAILED_ALARM_METRICS} metrics to alarms and one metric ({money(DETAILED_ALARM_METRICS * CLOUDWATCH_ALARM + CLOUDWATCH_METRIC)}).",
         "",
         "The API adds two alarms ($0.20). A million requests cost $1.00 for API Gateway, $0.20 for Lambda, and $0.67 for each",
         "100 ms of the average answer, without reads and logs. A run in eight shards adds seven alarms and eight metrics ($3.10).",

@@ -34,6 +34,7 @@ class Counted(unittest.TestCase):
         text = (ROOT / "infra/modules/stack/tests/alarms.tftest.hcl").read_text(encoding="utf-8")
         with_one_channel = int(re.search(r"must pay for the metrics of (\d+) alarms", text).group(1))
         self.assertEqual(cost.ALARM_METRICS, with_one_channel + cost.CHANNELS - 1)
+        self.assertIn(f"== {with_one_channel - 1} + {cost.DETAILED_ALARM_METRICS}\n", text)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ RESOURCE = re.compile(r'^resource "(\w+)" "(\w+)" \{\n(.*?)^\}', re.MULTILINE | 
 # AWS has no tags for these.
 WITHOUT_TAGS = {
     "aws_apigatewayv2_api_mapping", "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration", "aws_apigatewayv2_route", "aws_cloudwatch_dashboard",
-    "aws_cloudwatch_event_target", "aws_iam_role_policy", "aws_kms_alias", "aws_lambda_function_event_invoke_config",
+    "aws_cloudwatch_event_target", "aws_cloudwatch_log_metric_filter", "aws_iam_role_policy", "aws_kms_alias", "aws_lambda_function_event_invoke_config",
     "aws_lambda_permission", "aws_route53_record", "aws_sns_topic_policy", "aws_sns_topic_subscription", "terraform_data",
 }
 

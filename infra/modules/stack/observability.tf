@@ -5,7 +5,7 @@
 # others only while something is wrong. All other figures are in the log (shared/platform/src/emf.rs).
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = merge(local.alarms, local.missing_run_alarms, local.checks_alarms, local.network_alarms, local.api_alarms, local.notifier_alarms)
+  for_each = merge(local.alarms, local.missing_run_alarms, local.detailed_alarms, local.checks_alarms, local.network_alarms, local.api_alarms, local.notifier_alarms)
 
   alarm_name          = "${var.name_prefix}-anomaly-${each.key}"
   alarm_description   = each.value.description
@@ -44,11 +44,11 @@ resource "aws_cloudwatch_metric_alarm" "this" {
       id = metric_query.key
 
       metric {
-        namespace   = local.metrics_namespace
-        metric_name = metric_query.value
-        dimensions  = local.stack_dimension
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric
+        dimensions  = metric_query.value.dimensions
         stat        = "Sum"
-        period      = 3600
+        period      = metric_query.value.period_seconds
       }
     }
   }
@@ -103,10 +103,13 @@ locals {
 
     # A share alone would go off for one anomaly of a small stack, and a number alone in each hour of a large one.
     anomalies-per-hour = {
-      description    = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour, which are more than ${var.anomaly_share_alarm} % of the series that were checked. So many at once usually come from metering or import, not from customers. Look at the events first."
-      label          = "Percent of the series"
-      expression     = "IF(anomalies > ${var.anomalies_per_hour_alarm}, 100 * anomalies / series, 0)"
-      sums           = { anomalies = "AnomaliesFound", series = "SeriesChecked" }
+      description = "More than ${var.anomalies_per_hour_alarm} anomalies in one hour, which are more than ${var.anomaly_share_alarm} % of the series that were checked. So many at once usually come from metering or import, not from customers. Look at the events first."
+      label       = "Percent of the series"
+      expression  = "IF(anomalies > ${var.anomalies_per_hour_alarm}, 100 * anomalies / series, 0)"
+      sums = {
+        for id, metric in { anomalies = "AnomaliesFound", series = "SeriesChecked" } :
+        id => { namespace = local.metrics_namespace, metric = metric, dimensions = local.stack_dimension, period_seconds = 3600 }
+      }
       periods        = 1
       comparison     = "GreaterThanThreshold"
       threshold      = var.anomaly_share_alarm
@@ -268,55 +271,6 @@ locals {
       }
     }
   ]...)
-}
-
-# A throttled index holds back the writes of its table, and DynamoDB reports indexes apart from the table. The index by metric is
-# the one with few keys, so it is the one that meets the limit of a key. Throttling elsewhere lasts only if it delays runs or
-# answers, and other alarms tell of both. A counter exists only while something is throttled, and an alarm on DynamoDB metrics keeps
-# its state on missing data. FILL gives the zeros.
-resource "aws_cloudwatch_metric_alarm" "table_throttles" {
-  alarm_name          = "${var.name_prefix}-anomaly-table-throttles"
-  alarm_description   = "DynamoDB throttled writes to ${aws_dynamodb_table.anomalies.name} or its index ${local.severity_index_name}. The detector retries, so nothing is lost. If it lasts, compare the table's consumed capacity with the account's limits."
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  evaluation_periods  = 1
-  datapoints_to_alarm = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.ops.arn]
-
-  metric_query {
-    id          = "throttles"
-    label       = "Throttled writes"
-    expression  = "SUM(FILL(METRICS(), 0))"
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = local.throttle_metrics
-
-    content {
-      id = metric_query.key
-
-      metric {
-        namespace   = "AWS/DynamoDB"
-        metric_name = metric_query.value.metric
-        dimensions  = metric_query.value.dimensions
-        stat        = "Sum"
-        period      = 300
-      }
-    }
-  }
-
-  tags = var.tags
-
-  depends_on = [aws_sns_topic_policy.ops]
-}
-
-locals {
-  throttle_metrics = {
-    table_writes    = { metric = "WriteThrottleEvents", dimensions = { TableName = aws_dynamodb_table.anomalies.name } }
-    severity_writes = { metric = "WriteThrottleEvents", dimensions = { TableName = aws_dynamodb_table.anomalies.name, GlobalSecondaryIndexName = local.severity_index_name } }
-  }
 }
 
 # A whole run without a single customer means an empty or wrong database. With few customers one shard

@@ -47,6 +47,7 @@ resource "terraform_data" "deletion_protection" {
     aws_cloudwatch_event_target.training,
     aws_cloudwatch_event_target.waiting,
     aws_cloudwatch_log_group.api_access,
+    aws_cloudwatch_log_metric_filter.clickhouse_time,
     aws_cloudwatch_metric_alarm.no_customers,
     aws_cloudwatch_metric_alarm.table_throttles,
     aws_cloudwatch_metric_alarm.this,

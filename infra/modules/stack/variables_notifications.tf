@@ -312,6 +312,13 @@ variable "anomaly_share_alarm" {
   }
 }
 
+variable "detailed_alarms" {
+  description = "Whether there are alarms on faults that other alarms tell of by their effects: clickhouse-time, store-errors, and throttles of each index of the table. They cost $1.80 a month."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "cloudwatch_dashboard" {
   description = "Whether CloudWatch has a dashboard of the stack's alarms and main metrics. It costs $3 a month, unless it is one of three in the account with at most 50 metrics each."
   type        = bool

@@ -104,9 +104,9 @@ run "alarms_watch_what_they_should" {
     error_message = "A completed run without any series must alarm, and the alarm must last until a run has some."
   }
 
-  # Without a wish there is no dashboard of cloudwatch.
+  # Without a wish there is no dashboard of cloudwatch, and no metric of the time of ClickHouse.
   assert {
-    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    condition     = length(aws_cloudwatch_dashboard.this) + length(aws_cloudwatch_log_metric_filter.clickhouse_time) == 0
     error_message = "A dashboard may cost money, so it is made for those who want it."
   }
 }
@@ -269,5 +269,59 @@ run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
   assert {
     condition     = length(toset([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : "${widget.x} ${widget.y}"])) == 9
     error_message = "No widget may cover another."
+  }
+}
+
+run "whoever_wants_more_alarms_has_them" {
+  command = plan
+
+  variables {
+    detailed_alarms = true
+  }
+
+  # The filter and the alarm name the same metric.
+  assert {
+    condition     = [for alarm in [aws_cloudwatch_metric_alarm.this["clickhouse-time"]] : "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])}"] == ["MeterFlow/ClickHouseTime Maximum GreaterThanThreshold 120000 1x300 notBreaching Stack=meterflow"]
+    error_message = "More than two minutes of ClickHouse in a run must alarm."
+  }
+
+  assert {
+    condition     = [for filter in aws_cloudwatch_log_metric_filter.clickhouse_time : "${filter.log_group_name} ${filter.pattern} ${filter.metric_transformation[0].namespace}/${filter.metric_transformation[0].name} ${filter.metric_transformation[0].value} ${filter.metric_transformation[0].dimensions.Stack}"] == ["/aws/lambda/meterflow-anomaly-detection { $.ClickHouseTime = * } MeterFlow/ClickHouseTime $.ClickHouseTime $.Stack"]
+    error_message = "The time of ClickHouse must become a metric."
+  }
+
+  assert {
+    condition = toset([
+      for query in aws_cloudwatch_metric_alarm.this["store-errors"].metric_query : "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].dimensions.TableName} ${query.metric[0].dimensions.Operation}" if length(query.metric) > 0
+      ]) == toset([
+      for operation in ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "TransactWriteItems"] : "AWS/DynamoDB/SystemErrors Sum meterflow-anomalies ${operation}"
+    ]) && [for query in aws_cloudwatch_metric_alarm.this["store-errors"].metric_query : query.expression if query.return_data == true] == ["SUM(FILL(METRICS(), 0))"] && aws_cloudwatch_metric_alarm.this["store-errors"].threshold == 0
+    error_message = "A fault of DynamoDB in any operation of the functions must alarm."
+  }
+
+  assert {
+    condition = toset([
+      for query in aws_cloudwatch_metric_alarm.table_throttles.metric_query :
+      "${query.metric[0].namespace}/${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} ${query.metric[0].dimensions.TableName} ${try(query.metric[0].dimensions.GlobalSecondaryIndexName, "table")}"
+      if length(query.metric) > 0
+      ]) == toset([
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies table",
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies table",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies metric-severity-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies pending-alerts-index",
+      "AWS/DynamoDB/ReadThrottleEvents Sum 300 meterflow-anomalies incidents-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies incidents-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies entity-index",
+      "AWS/DynamoDB/WriteThrottleEvents Sum 300 meterflow-anomalies execution-index",
+    ])
+    error_message = "DynamoDB reports the table and each index apart, so all ten counters are needed."
+  }
+
+  # AWS charges for each metric that an alarm reads. One channel less than above.
+  assert {
+    condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 19 + 15
+    error_message = "These alarms must cost 15 metrics more, as the description of the variable says."
   }
 }

@@ -29,6 +29,7 @@ run "a_stack_with_everything_is_planned_without_knowing_an_arn" {
     sources              = { machines = { networks = true }, executions = {} }
     machine_models       = "s3://models/machines"
     cloudwatch_dashboard = true
+    detailed_alarms      = true
     detector_shards      = 8
     xray_tracing         = true
 
