@@ -323,6 +323,7 @@ fn operation(path_and_query: &str, headers: &hyper::HeaderMap, body: &[u8]) -> S
         Some(id) if id.ends_with("-fits") => "fits".to_owned(),
         Some(id) if id.ends_with("-models") => "models".to_owned(),
         Some(id) if id.ends_with("-note") => "note".to_owned(),
+        Some(id) if id.ends_with("-replicas") => "replicas".to_owned(),
         Some(_) => "sweep".to_owned(),
         None => parameter(std::str::from_utf8(body).unwrap_or_default(), "Action").unwrap_or_default(),
     }

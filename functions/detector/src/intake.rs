@@ -23,6 +23,9 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// clusters is the same.
 const MOST_BEHIND: u64 = 300;
 
+/// A server that answers nothing for so long will not answer the queries of the run either, and their errors say more.
+const LONGEST_QUESTION: Duration = Duration::from_secs(5);
+
 /// Prepares the source of a run. Returns what the run goes on with, if customers have too many entities.
 pub(crate) async fn prepare(
     app: &App,
@@ -31,12 +34,14 @@ pub(crate) async fn prepare(
     figures: &mut RunFigures,
 ) -> anyhow::Result<Option<App>> {
     figures.phase = "asking whether the server has all rows";
-    match app.usage.seconds_behind(&app.catalog, &format!("{run_id}-replicas")).await {
-        Ok(seconds) => require_fresh(seconds)?,
-        Err(error) => tracing::info!(
+    let asked = app.usage.seconds_behind(&app.catalog, &format!("{run_id}-replicas"));
+    match tokio::time::timeout(LONGEST_QUESTION, asked).await {
+        Ok(Ok(seconds)) => require_fresh(seconds)?,
+        Ok(Err(error)) => tracing::info!(
             error = error_chain(&error),
             "nobody knows whether the server is behind its replicas: may the detector's user read system.replicas?"
         ),
+        Err(_) => tracing::info!("the server does not say whether it is behind its replicas"),
     }
     let Some(entities) = app.catalog.entities() else { return Ok(None) };
     let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
