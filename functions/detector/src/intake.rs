@@ -34,7 +34,8 @@ pub(crate) async fn prepare(
     figures: &mut RunFigures,
 ) -> anyhow::Result<Option<App>> {
     figures.phase = "asking whether the server has all rows";
-    let asked = app.usage.seconds_behind(&app.catalog, &format!("{run_id}-replicas"));
+    let query_id = format!("{run_id}-replicas");
+    let asked = app.usage.seconds_behind(&app.catalog, &query_id);
     match tokio::time::timeout(LONGEST_QUESTION, asked).await {
         Ok(Ok(seconds)) => require_fresh(seconds)?,
         Ok(Err(error)) => tracing::info!(
