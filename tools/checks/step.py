@@ -30,6 +30,8 @@ class Step:
     is_preparation: bool = False
     # The step is on the longest way through the checks, so it goes before the others.
     is_urgent: bool = False
+    # The step only computes, and no test of it has a time limit. So it goes after the others.
+    is_patient: bool = False
     # The step runs after all others, whatever their result, if this step was started.
     ends: Optional[str] = None
 

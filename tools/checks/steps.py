@@ -47,7 +47,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("setup", [*cloud, "setup"], is_preparation=True),
         Step("lint", [sys.executable, "tools/checks/lint.py", *everything], ("tests",), compiler),
         Step("terraform", [*cloud, "check-terraform", "--report", str(reports / "terraform.json")],
-             report=reports / "terraform.json", format=Format.TERRAFORM),
+             report=reports / "terraform.json", format=Format.TERRAFORM, is_patient=True),
         Step("format", ["cargo", "fmt", "--all", "--check"], (), cargo),
         Step("purity", [sys.executable, "tools/checks/purity.py"], (), cargo),
         Step("licences", [str(tools / "cargo-deny"), "--log-level", "error", "check", "--hide-inclusion-graph", "licenses",
@@ -56,7 +56,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
         # With the oldest syntax that the launcher supports, which is that of the Python that runs this.
         Step("syntax", [sys.executable, "-m", "compileall", "-q", *PYTHON_PARTS]),
         Step("python", [str(tools / "python"), "-m", "pytest", "-q", f"--junitxml={reports / 'python.xml'}"], ("setup",),
-             report=reports / "python.xml"),
+             report=reports / "python.xml", is_patient=True),
         Step("docs", [str(tools / "python"), "tools/docs.py", "--check"], ("setup", "programs"), cargo),
         # With a check of the types.
         Step("page", [*cloud, "dashboard"], ("setup",)),
@@ -65,7 +65,8 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("package", [*cloud, "package"], ("programs", "page"), is_preparation=True),
         Step("engines", [*of_tests, "engines"], ("setup",), place, is_preparation=True),
         Step("stack", [*of_tests, "stack"], ("engines", "package"), place, is_preparation=True),
-        Step("unit", tests("unit", "not package(e2e)"), ("setup", "tests"), compiler, report=junit("unit")),
+        Step("unit", tests("unit", "not package(e2e)"), ("setup", "tests"), compiler, report=junit("unit"),
+             is_patient=True),
         Step("e2e", tests("e2e", f"package(e2e) and not ({DEPLOYED})", [*of_tests, "run-without-stack"]), ("tests", "engines"),
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),

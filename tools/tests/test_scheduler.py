@@ -47,9 +47,10 @@ class Order(InAFolder):
 
     def test_a_step_that_is_not_urgent_lets_the_others_go_first(self):
         tell = program("import os, pathlib, sys, time; time.sleep(0.2); pathlib.Path(sys.argv[1]).write_text(str(os.nice(0)))")
-        self.run_steps(Step("urgent", [*tell, "urgent"], is_urgent=True), Step("patient", [*tell, "patient"]))
-        urgent, patient = (int((self.folder / name).read_text()) for name in ("urgent", "patient"))
-        self.assertEqual(patient, min(urgent + 5, 19))
+        self.run_steps(Step("urgent", [*tell, "urgent"], is_urgent=True), Step("usual", [*tell, "usual"]),
+                       Step("patient", [*tell, "patient"], is_patient=True))
+        urgent, usual, patient = (int((self.folder / name).read_text()) for name in ("urgent", "usual", "patient"))
+        self.assertEqual((usual, patient), (min(urgent + 5, 19), min(urgent + 15, 19)))
 
     def test_what_needs_a_failed_step_does_not_run_and_the_others_do(self):
         results = self.run_steps(
