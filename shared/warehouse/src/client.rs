@@ -1,9 +1,11 @@
 //! The client by which all programs ask ClickHouse.
 
 /// What each query sets, whatever the profile of the user says. The settings matter only where tables are spread over several servers.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     // A shard that does not answer fails the query. If the shard were left out, all its customers would seem silent.
     ("skip_unavailable_shards", "0"),
+    // Customers may be on other shards than their names say, since shards were added.
+    ("optimize_skip_unused_shards", "0"),
     // One replica of a shard answers all queries as long as it can, so that each query sees what the one before saw.
     ("load_balancing", "in_order"),
     // A replica that is behind would make everybody's usage seem to fall. If all replicas of a shard are, the query fails.

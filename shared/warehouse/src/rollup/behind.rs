@@ -10,9 +10,10 @@ use clickhouse::Client;
 
 use super::cluster::{enumerated, names};
 use super::error::{MigrationError, failed};
-use super::layout::{LOCAL, Layout};
+use super::layout::{EVENTS, LOCAL, Layout};
 use super::place::Place;
-use super::{Tables, server, statements, versions};
+use super::sql::MARK;
+use super::{Tables, inspect, server, statements, versions};
 
 /// The sources of the views of a catalog.
 pub(super) struct Behind {
@@ -47,7 +48,10 @@ impl Behind {
         let Layout::Cluster { name, shards, .. } = layout else {
             let own = Tables::of_source(catalog.name());
             let mut distributed = Vec::new();
-            for table in of_events.iter().copied().chain(own.all()).chain([own.seen.as_str()]) {
+            // The view of a polled source feeds nothing.
+            let viewed = catalog.metrics().iter().filter(|metric| !versions::is_polled(metric));
+            let viewed: BTreeSet<&str> = viewed.map(|metric| metric.table.as_str()).collect();
+            for table in viewed.into_iter().chain(own.all()).chain([own.seen.as_str()]) {
                 if let Some(engine) = engine_of(client, database, table).await?
                     && engine.starts_with(DISTRIBUTED)
                 {
@@ -58,13 +62,13 @@ impl Behind {
                 let clusters = enumerated(&names(client).await?);
                 return Err(MigrationError::Distributed { tables: distributed, clusters });
             }
-            return Ok(Self { tables: BTreeMap::new(), makes_events: of_events.contains("events") });
+            return Ok(Self { tables: BTreeMap::new(), makes_events: of_events.contains(EVENTS) });
         };
         let refused = |reason: String| MigrationError::Cluster { name: name.clone(), reason };
         let mut behind = Self { tables: BTreeMap::new(), makes_events: false };
         for table in of_events {
             let Some(engine) = engine_of(client, database, table).await? else {
-                if table == "events" {
+                if table == EVENTS {
                     behind.makes_events = true;
                     behind.tables.insert(table.to_owned(), format!("{table}{LOCAL}"));
                 }
@@ -83,7 +87,7 @@ impl Behind {
                     behind.tables.insert(table.to_owned(), local);
                 }
                 // Each replica of the only shard has all rows.
-                None if *shards == 1 => {}
+                None if *shards == 1 && (place.servers.len() == 1 || is_copied(&engine)) => {}
                 None => {
                     return Err(refused(format!(
                         "`{table}` has the rows of one server only. Rename it to `{table}{LOCAL}` on each server, and make \
@@ -93,9 +97,27 @@ impl Behind {
                 }
             }
         }
-        behind.makes_events |= behind.tables.get("events").is_some_and(|local| local == "events_local");
+        // A server that came later gets them too, if an earlier migration made them.
+        let local = format!("{EVENTS}{LOCAL}");
+        if behind.tables.get(EVENTS) == Some(&local) && !behind.makes_events {
+            behind.makes_events = inspect::foreign(client, database, &[&local]).await?.is_empty();
+        }
         Ok(behind)
     }
+}
+
+/// Makes the table of events, with the mark of a migration.
+pub(super) fn events(layout: &Layout) -> String {
+    let text = statements::EVENTS_DDL.trim();
+    match layout {
+        Layout::Single => text.to_owned(),
+        Layout::Cluster { .. } => format!("{text}\nCOMMENT '{MARK}'"),
+    }
+}
+
+/// Whether an engine copies its rows to other servers.
+fn is_copied(engine: &str) -> bool {
+    engine.starts_with("Replicated") || engine.starts_with("Shared")
 }
 
 const DISTRIBUTED: &str = "Distributed";

@@ -60,6 +60,11 @@ impl Cluster {
             url.set_host(Some(&bracketed))
                 .map_err(|error| refused(format!("`{host}` is no host: {error}")))?;
             let url = url.as_str().trim_end_matches('/').to_owned();
+            if servers.iter().any(|known: &Address| known.url == url) {
+                return Err(refused(format!(
+                    "two of its servers would be asked at {url}: they need different hosts, or the same port for HTTP"
+                )));
+            }
             servers.push(Address { shard: *shard, replica: *replica, host: host.clone(), url });
         }
         let cluster = Self { name: name.to_owned(), servers };

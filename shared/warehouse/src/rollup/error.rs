@@ -18,12 +18,12 @@ pub enum MigrationError {
     Foreign { source_name: String, tables: Vec<String> },
     #[error(
         "the rollup of the source `{source_name}` was made for another `feed`, and its rows cannot be taken over: remove it with \
-         `meterflow uninstall --source {source_name} --yes`, and run `meterflow migrate` again"
+         `meterflow uninstall --source {source_name} --yes` (in a cluster with --cluster), and run `meterflow migrate` again"
     )]
     Feed { source_name: String },
     #[error(
         "the rollup of the source `{source_name}` was made with another `counter`, and its rows cannot be taken over: remove it with \
-         `meterflow uninstall --source {source_name} --yes`, and run `meterflow migrate` again"
+         `meterflow uninstall --source {source_name} --yes` (in a cluster with --cluster), and run `meterflow migrate` again"
     )]
     Counters { source_name: String },
     #[error(
@@ -32,14 +32,14 @@ pub enum MigrationError {
     )]
     NeedsConsent(Vec<Deletion>),
     #[error(
-        "{} have their rows on the servers of a cluster, and a migration of one server would miss most of them. Name the cluster \
+        "{} have their rows on the servers of a cluster, and this program would see those of one server only. Name the cluster \
          with --cluster: the server knows {clusters}", tables.join(", ")
     )]
     Distributed { tables: Vec<String>, clusters: String },
     #[error("the cluster `{name}` cannot be used: {reason}")]
     Cluster { name: String, reason: String },
     #[error(
-        "the views of {} are not in line with the catalog on all servers ({}): did somebody else migrate at the same time? Run \
+        "{} are not in line with the catalog on all servers ({}): did somebody else migrate at the same time? Run \
          the migration again", metrics.join(", "), servers.join(", ")
     )]
     Unfinished { metrics: Vec<String>, servers: Vec<String> },

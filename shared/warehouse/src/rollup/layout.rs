@@ -45,8 +45,17 @@ impl Layout {
         }
         // The table that reads all servers has the same columns, and goes with the last of the rows.
         let is_of_both = head == DROP || head == ALTER && statement.contains("ADD COLUMN");
+        // At once, so that a table of the same name finds no trace of its replicas.
+        let stored = if head == DROP { format!("{stored} SYNC") } else { stored };
         let both = [Some(stored), is_of_both.then(|| statement.to_owned())];
         both.into_iter().flatten().collect()
+    }
+
+    /// Whether a statement of a server changes a table, and its replicas do the same by themselves.
+    pub(super) fn is_replicated_change(&self, statement: &str) -> bool {
+        let is_replicated = matches!(self, Self::Cluster { is_replicated: true, .. });
+        let table = statement.strip_prefix(ALTER).and_then(|rest| rest.split_whitespace().next());
+        is_replicated && table.is_some_and(|table| table.ends_with(LOCAL))
     }
 
     /// With an engine that copies the rows to the other servers that have the same.
@@ -56,6 +65,7 @@ impl Layout {
         let (engine, after) = engine.split_once('\n').unwrap_or((engine, ""));
         let (engine, arguments) = engine.split_once('(').unwrap_or((engine, ")"));
         let comma = if arguments == ")" { "" } else { ", " };
+        let after = if table == EVENTS { after.to_owned() } else { without_deduplication(after) };
         format!(
             "{before}\nENGINE = Replicated{engine}('/clickhouse/tables/{{shard}}/{database}/{table}{LOCAL}', \
              '{{replica}}'{comma}{arguments}\n{after}"
@@ -78,6 +88,22 @@ impl Layout {
 /// What tells the server of a row. All rows of a customer are on one server, so that each server finds its customers whole.
 pub(super) fn key(table: &str) -> &'static str {
     if table.ends_with("_model_fits") { "bucket" } else { "cityHash64(customer_id)" }
+}
+
+/// The events that a migration makes, as queries name them.
+pub(super) const EVENTS: &str = "events";
+
+/// Rows that are alike are not the same: two inserts may have one event of a customer and hour each, and an hour that was deleted
+/// is filled with the rows that it had.
+fn without_deduplication(clauses: &str) -> String {
+    const SETTING: &str = "replicated_deduplication_window = 0";
+    if clauses.contains("\nSETTINGS ") {
+        return clauses.replacen("\nSETTINGS ", &format!("\nSETTINGS {SETTING}, "), 1);
+    }
+    match clauses.split_once("\nCOMMENT ") {
+        Some((before, comment)) => format!("{before}\nSETTINGS {SETTING}\nCOMMENT {comment}"),
+        None => format!("{clauses}\nSETTINGS {SETTING}"),
+    }
 }
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS ";
@@ -138,7 +164,8 @@ mod tests {
                 "CREATE TABLE IF NOT EXISTS usage_hourly\n(a UInt8)\nENGINE = AggregatingMergeTree\nORDER BY a"
             ),
             "CREATE TABLE IF NOT EXISTS usage_hourly_local\n(a UInt8)\nENGINE = \
-             ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/db/usage_hourly_local', '{replica}')\nORDER BY a"
+             ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/db/usage_hourly_local', '{replica}')\nORDER BY a\n\
+             SETTINGS replicated_deduplication_window = 0"
         );
         assert_eq!(
             made(
@@ -146,8 +173,24 @@ mod tests {
             ),
             "CREATE TABLE IF NOT EXISTS jobs_hourly_local\n(a UInt8)\nENGINE = \
              ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/db/jobs_hourly_local', '{replica}', version, \
-             is_deleted)\nORDER BY a"
+             is_deleted)\nORDER BY a\nSETTINGS replicated_deduplication_window = 0"
         );
+        let [rollup, models, fits] = statements::tables(&Catalog::built_in().unwrap(), 400);
+        for table in [rollup, models, fits] {
+            let made = made(&table);
+            assert_eq!(made.matches("SETTINGS").count(), 1, "{made}");
+            assert!(made.contains("SETTINGS replicated_deduplication_window = 0"), "{made}");
+        }
+    }
+
+    #[test]
+    fn replicas_get_changes_from_the_first_of_their_shard() {
+        let alter = "ALTER TABLE usage_hourly_local DELETE WHERE metric = 'a'";
+        assert!(cluster(true).is_replicated_change(alter));
+        assert!(!cluster(false).is_replicated_change(alter) && !Layout::Single.is_replicated_change(alter));
+        for other in ["ALTER TABLE usage_hourly ADD COLUMN a UInt8", "TRUNCATE TABLE usage_models_local"] {
+            assert!(!cluster(true).is_replicated_change(other), "{other}");
+        }
     }
 
     #[test]
@@ -179,7 +222,7 @@ mod tests {
         let dropped = spread(false, "DROP TABLE IF EXISTS `usage_hourly`");
         assert_eq!(
             dropped,
-            ["DROP TABLE IF EXISTS `usage_hourly_local`", "DROP TABLE IF EXISTS `usage_hourly`"]
+            ["DROP TABLE IF EXISTS `usage_hourly_local` SYNC", "DROP TABLE IF EXISTS `usage_hourly`"]
         );
         let tables = Tables::of(&Catalog::built_in().unwrap());
         let [local, all] = spread(false, &statements::add_zone(&tables)).try_into().unwrap();

@@ -80,10 +80,14 @@ pub async fn migrate(
 /// Looks at all servers of a cluster once more.
 async fn verify(place: &Place, catalog: &Catalog) -> Result<(), MigrationError> {
     let left = super::plan::plan(place, catalog, &Options::default()).await?;
-    let views = left.new.iter().chain(&left.rewritten).map(ToString::to_string).collect::<Vec<_>>();
+    let deleted = left.deletions.iter().filter_map(|deletion| deletion.metric.clone());
+    let mut views: Vec<String> =
+        left.new.iter().chain(&left.rewritten).map(ToString::to_string).chain(deleted).collect();
     if views.is_empty() && left.deletions.is_empty() {
         return Ok(());
     }
+    views.sort();
+    views.dedup();
     let servers =
         place.servers.iter().filter_map(|server| server.address.as_ref()).map(|address| &address.host);
     Err(MigrationError::Unfinished { metrics: views, servers: servers.cloned().collect() })
@@ -121,6 +125,7 @@ impl Migration<'_> {
     async fn backfill(&self, told: &mut impl FnMut(Told<'_>)) -> Result<Outcome, MigrationError> {
         let Self { place, metric, plan, options } = *self;
         let (client, database) = (&place.client, place.database.as_str());
+        place.flush().await;
         let now = differences::now(client, database).await?;
         let is_new = plan.new.contains(&metric.name);
         let kept_from = differences::kept_from(now, plan.keep_days);

@@ -69,27 +69,51 @@ impl Place {
         self.servers.iter().filter(|server| server.address.is_some()).count()
     }
 
-    /// Runs a statement about stored rows on each server that has some.
+    /// Runs a statement about stored rows on each server that has some. A server that fails keeps no other from it.
     pub(super) async fn change(
         &self,
         what: &str,
         statement: &str,
         names: &[&str],
     ) -> Result<(), MigrationError> {
+        let mut outcome = Ok(());
         for statement in self.layout.spread(statement, names) {
-            for server in &self.servers {
-                let outcome = run(&server.client, &self.database, what, &statement).await;
-                outcome.map_err(|error| server.failed(error))?;
+            for server in self.servers.iter().filter(|server| server.runs(&statement, &self.layout)) {
+                let changed = run(&server.client, &self.database, what, &statement).await;
+                outcome = outcome.and(changed.map_err(|error| server.failed(error)));
             }
         }
-        Ok(())
+        outcome
+    }
+
+    /// Waits until the rows that servers have taken for others are there. Where that is not allowed, they arrive later.
+    pub(super) async fn flush(&self) {
+        let text = "SELECT DISTINCT table FROM system.distribution_queue WHERE database = {database:String} AND data_files > 0";
+        for server in self.servers.iter().filter(|server| server.address.is_some()) {
+            let query = server.client.clone().with_database("system").query_raw(text);
+            let waiting = query.param("database", self.database.as_str()).fetch_all::<String>().await;
+            for table in waiting.unwrap_or_default() {
+                let what = "rows on their way to other servers were not waited for";
+                let statement = format!("SYSTEM FLUSH DISTRIBUTED `{table}`");
+                if let Err(error) = run(&server.client, &self.database, what, &statement).await {
+                    tracing::warn!(error = %server.failed(error), "a migration goes on meanwhile");
+                }
+            }
+        }
     }
 }
 
 impl Server {
-    /// Whether the rows of this server are those that count. Its replicas have the same ones.
-    pub(super) fn is_first_of_its_shard(&self) -> bool {
-        self.address.as_ref().is_none_or(|address| address.replica == 1)
+    /// The number of its shard. Zero without a cluster.
+    pub(super) fn shard(&self) -> u32 {
+        self.address.as_ref().map_or(0, |address| address.shard)
+    }
+
+    /// Whether this server runs a statement. A change of stored rows or of their columns comes to the replicas of a shard from
+    /// the first one.
+    pub(super) fn runs(&self, statement: &str, layout: &Layout) -> bool {
+        let is_first = self.address.as_ref().is_none_or(|address| address.replica == 1);
+        is_first || !layout.is_replicated_change(statement)
     }
 
     /// The error with the host, if there are several.

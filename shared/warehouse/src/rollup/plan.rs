@@ -1,6 +1,8 @@
 //! The plan of a migration: the statements that bring tables and views in line with the catalog, and their deletions.
 
-use catalog::{Catalog, MetricSpec};
+use std::collections::BTreeSet;
+
+use catalog::{Catalog, Feed, MetricSpec};
 use clickhouse::{Client, Row};
 use detection::MetricName;
 use serde::Deserialize;
@@ -75,13 +77,43 @@ const EXPIRED: &str = "the hours are older than the rollup keeps";
 
 /// Compares the database with the catalog. Changes nothing. The database need not exist.
 pub async fn plan(place: &Place, catalog: &Catalog, options: &Options) -> Result<Plan, MigrationError> {
+    if options.sort
+        && let Layout::Cluster { name, .. } = &place.layout
+    {
+        let reason =
+            "--sort is for a rollup of one server, and the tables of a cluster have the present order"
+                .to_owned();
+        return Err(MigrationError::Cluster { name: name.clone(), reason });
+    }
     let behind = Behind::find(place, catalog).await?;
-    let mut all = Vec::new();
+    let mut found = Vec::new();
     for server in &place.servers {
-        let of_server = ServerPlan::of(server, place, &behind, catalog, options).await;
+        let of_server = Found::of(server, place, catalog).await;
+        found.push(of_server.map_err(|error| server.failed(error))?);
+    }
+    require_all_shards(place, catalog, &found)?;
+    let common = Common {
+        place,
+        catalog,
+        behind,
+        options,
+        keep_days: options
+            .keep_days
+            .or_else(|| found.iter().filter_map(|found| found.keep_days).max())
+            .unwrap_or(DEFAULT_KEEP_DAYS),
+        fed: catalog
+            .metrics()
+            .iter()
+            .filter(|metric| found.iter().any(|found| found.keeps(metric)))
+            .map(|metric| metric.name.clone())
+            .collect(),
+    };
+    let mut all = Vec::new();
+    for (server, found) in place.servers.iter().zip(&found) {
+        let of_server = ServerPlan::of(server, found, &common).await;
         all.push(of_server.map_err(|error| server.failed(error))?);
     }
-    let mut plan = together(place, all);
+    let mut plan = together(place, all, common.keep_days);
     let is_kept = |metric: &&MetricSpec| !plan.new.contains(&metric.name);
     let mut shrinking = Vec::new();
     for metric in catalog.metrics().iter().filter(|_| options.rebuild).filter(is_kept) {
@@ -95,13 +127,51 @@ pub async fn plan(place: &Place, catalog: &Catalog, options: &Options) -> Result
     Ok(plan)
 }
 
-/// The plans of all servers as one. Each table is there on all of them before any view is.
-fn together(place: &Place, all: Vec<ServerPlan>) -> Plan {
-    let mut plan = Plan::default();
+/// What the plans of all servers share.
+struct Common<'a> {
+    place: &'a Place,
+    catalog: &'a Catalog,
+    behind: Behind,
+    options: &'a Options,
+    keep_days: u16,
+    /// Metrics that a view with their meaning feeds on any server. Their rows are right, also where the view is missing.
+    fed: BTreeSet<MetricName>,
+}
+
+/// The rows of a polled source are replaced within a shard. With another number of shards, new rows would come to other shards
+/// than those that they replace.
+fn require_all_shards(place: &Place, catalog: &Catalog, found: &[Found]) -> Result<(), MigrationError> {
+    let Layout::Cluster { name, .. } = &place.layout else { return Ok(()) };
+    let is_polled = catalog.entities().is_some_and(|entities| entities.feed == Feed::Poll);
+    let has_rows = found.iter().any(|found| !found.metrics.is_empty());
+    let mut of_shards = place.servers.chunk_by(|one, next| one.shard() == next.shard());
+    let mut rest = found;
+    let lacks_a_shard = of_shards.any(|servers| {
+        let (of_shard, others) = rest.split_at(servers.len());
+        rest = others;
+        of_shard.iter().all(|found| !found.rollup)
+    });
+    if is_polled && has_rows && lacks_a_shard {
+        return Err(MigrationError::Cluster {
+            name: name.clone(),
+            reason: format!(
+                "it has a new shard, and the rows of the polled source `{source}` would have to move. Remove the source with \
+                 `meterflow uninstall --cluster {name} --source {source} --yes`, and migrate: its rollup is filled from the \
+                 table again",
+                source = catalog.name()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// The plans of all servers as one. Tables come first on all servers, and views that feed them last. Views that are outdated go
+/// everywhere before any row does, so that none of them adds to what was removed.
+fn together(place: &Place, all: Vec<ServerPlan>, keep_days: u16) -> Plan {
+    let mut plan = Plan { keep_days, ..Plan::default() };
     let is_new_on = |name: &MetricName, server: &ServerPlan| server.new.contains(name);
     let is_new_everywhere = |name: &MetricName| all.iter().all(|server| is_new_on(name, server));
     for (server, of_server) in all.iter().enumerate() {
-        plan.keep_days = of_server.keep_days;
         plan.order = plan.order.max(of_server.order);
         for name in of_server.new.iter().chain(&of_server.rewritten) {
             let names = if is_new_everywhere(name) { &mut plan.new } else { &mut plan.rewritten };
@@ -112,15 +182,25 @@ fn together(place: &Place, all: Vec<ServerPlan>) -> Plan {
         let step = |statement: &String| Step { server, statement: statement.clone() };
         plan.steps.extend(of_server.statements.iter().map(step));
     }
-    for (_, of_server) in place.servers.iter().zip(all).filter(|(server, _)| server.is_first_of_its_shard()) {
-        for deletion in of_server.deletions {
+    let mut all = all.into_iter();
+    for replicas in place.servers.chunk_by(|one, next| one.shard() == next.shard()) {
+        // Replicas have the same rows, and one that is late has fewer.
+        let mut of_shard: Vec<Deletion> = Vec::new();
+        for deletion in all.by_ref().take(replicas.len()).flat_map(|of_server| of_server.deletions) {
+            match of_shard.iter_mut().find(|known| known.is_of_the_same(&deletion)) {
+                Some(known) if known.events < deletion.events => *known = deletion,
+                Some(_) => {}
+                None => of_shard.push(deletion),
+            }
+        }
+        for deletion in of_shard {
             match plan.deletions.iter_mut().find(|known| known.is_of_the_same(&deletion)) {
                 Some(known) => known.add(deletion),
                 None => plan.deletions.push(deletion),
             }
         }
     }
-    plan.steps.sort_by_key(|step| statements::feeds(&step.statement));
+    plan.steps.sort_by_key(|step| statements::rank(&step.statement));
     plan
 }
 
@@ -131,18 +211,13 @@ struct ServerPlan {
     deletions: Vec<Deletion>,
     new: Vec<MetricName>,
     rewritten: Vec<MetricName>,
-    keep_days: u16,
     order: Order,
 }
 
 impl ServerPlan {
-    async fn of(
-        server: &Server,
-        place: &Place,
-        behind: &Behind,
-        catalog: &Catalog,
-        options: &Options,
-    ) -> Result<Self, MigrationError> {
+    async fn of(server: &Server, found: &Found, common: &Common<'_>) -> Result<Self, MigrationError> {
+        let Common { place, catalog, behind, options, keep_days, .. } = common;
+        let (catalog, keep_days) = (*catalog, *keep_days);
         let (client, database, layout) = (&server.client, place.database.as_str(), &place.layout);
         let tables = &Tables::of(catalog);
         // The same tables by the names under which this server has its rows.
@@ -160,8 +235,6 @@ impl ServerPlan {
             }
         }
         behind::require_over_local(client, place, catalog, &needed).await?;
-        let found = Found::read(client, database, tables, local).await?;
-        let keep_days = options.keep_days.or(found.keep_days).unwrap_or(DEFAULT_KEEP_DAYS);
         if found.rollup
             && catalog.entities().is_some()
             && !found.engine.contains(statements::engine_name(catalog))
@@ -172,12 +245,12 @@ impl ServerPlan {
         if found.rollup && counters::are_in(&found.engine) != holds_counters {
             return Err(MigrationError::Counters { source_name: catalog.name().to_owned() });
         }
-        let mut plan = Self { keep_days, ..Self::default() };
+        let mut plan = Self::default();
         if !found.database {
             plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
         }
         if behind.makes_events {
-            plan.statements.push(statements::EVENTS_DDL.trim().to_owned());
+            plan.statements.push(behind::events(layout));
         }
         plan.statements.extend(statements::tables(catalog, keep_days));
         if tables::has_seen(catalog) {
@@ -212,7 +285,7 @@ impl ServerPlan {
                 }
             }
         }
-        plan.replace_metrics((client, database), catalog, &found, layout).await?;
+        plan.replace_metrics((client, database), found, common).await?;
         for metric in catalog.metrics() {
             let source = behind.source(metric);
             match found.state_of(metric) {
@@ -231,6 +304,7 @@ impl ServerPlan {
         let names = Tables::of_source(catalog.name());
         let names = names.stored();
         plan.statements = plan.statements.iter().flat_map(|text| layout.spread(text, &names)).collect();
+        plan.statements.retain(|statement| server.runs(statement, layout));
         Ok(plan)
     }
 
@@ -238,10 +312,10 @@ impl ServerPlan {
     async fn replace_metrics(
         &mut self,
         (client, database): (&Client, &str),
-        catalog: &Catalog,
         found: &Found,
-        layout: &Layout,
+        common: &Common<'_>,
     ) -> Result<(), MigrationError> {
+        let (catalog, layout) = (common.catalog, &common.place.layout);
         for view in &found.views {
             let metric = catalog.metrics().iter().find(|metric| statements::view_name(metric) == view.name);
             let state = state(&view.comment, metric);
@@ -250,8 +324,10 @@ impl ServerPlan {
                 self.statements.push(statements::drop_view(&view.name));
             }
         }
-        let is_kept = |metric: &MetricSpec| {
-            matches!(found.state_of(metric), Some(ViewState::Current | ViewState::OlderText))
+        // Another server of the cluster may have the view, and then only this server lacks it.
+        let is_kept = |metric: &MetricSpec| match found.state_of(metric) {
+            None => common.fed.contains(&metric.name),
+            Some(_) => found.keeps(metric),
         };
         // The view may be gone already: an earlier migration may have been cut off after that.
         let mut removed = Vec::new();
@@ -325,6 +401,16 @@ struct Found {
 }
 
 impl Found {
+    async fn of(server: &Server, place: &Place, catalog: &Catalog) -> Result<Self, MigrationError> {
+        let tables = Tables::of(catalog);
+        Self::read(&server.client, &place.database, &tables, &tables.on_server(&place.layout)).await
+    }
+
+    /// Whether a view with the meaning of a metric feeds its rows.
+    fn keeps(&self, metric: &MetricSpec) -> bool {
+        matches!(self.state_of(metric), Some(ViewState::Current | ViewState::OlderText))
+    }
+
     /// * `tables`: by the names that queries use, which those of views begin with.
     /// * `local`: by the names under which the server has its rows.
     async fn read(

@@ -69,8 +69,8 @@ impl Sample {
     pub fn remarks(&self) -> Vec<&'static str> {
         match self.engine.as_str() {
             "Distributed" => vec![
-                "the table is distributed over others, and a view on it sees only what is inserted through it: name the table \
-                 behind it",
+                "the table is distributed over others: `meterflow migrate --cluster` makes views on the tables behind it, on all \
+                 servers",
             ],
             "View" => vec!["the table is a view, and nobody inserts into a view: name the table behind it"],
             engine if engine.contains("Replacing") || engine.contains("Collapsing") => vec![

@@ -197,10 +197,19 @@ pub(super) fn rewrite_view(metric: &MetricSpec, source: &str) -> Vec<String> {
     ]
 }
 
-/// Whether a statement makes a view that feeds a table, or rewrites it.
-pub(super) fn feeds(statement: &str) -> bool {
-    statement.starts_with("CREATE MATERIALIZED VIEW") || statement.contains("` MODIFY ")
+/// The place of a statement among those of all servers: tables, views that go, changes of rows, and views that feed tables.
+pub(super) fn rank(statement: &str) -> u8 {
+    match statement {
+        view if view.starts_with("CREATE MATERIALIZED VIEW") || view.contains("` MODIFY ") => FEEDS,
+        view if view.starts_with("DROP VIEW") => 1,
+        table if table.contains("CREATE TABLE ") || table.starts_with("CREATE DATABASE") => 0,
+        _ => CHANGES,
+    }
 }
+
+/// The rank of changes of rows.
+pub(super) const CHANGES: u8 = 2;
+const FEEDS: u8 = 3;
 
 pub(super) fn drop_view(name: &str) -> String {
     format!("DROP VIEW IF EXISTS `{name}`")

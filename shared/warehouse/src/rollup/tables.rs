@@ -2,7 +2,7 @@
 
 use catalog::{Aggregate, Catalog, Entities, Feed, MetricSpec};
 
-use super::layout::{LOCAL, Layout};
+use super::layout::Layout;
 use super::{counters, overflow};
 
 /// The tables that a migration makes for one source, beside that of the events.
@@ -110,13 +110,6 @@ impl Tables {
             fits: layout.local(&self.fits),
             copy: layout.local(&self.copy),
         }
-    }
-
-    /// The names of the tables with the rows of a source, on one server and in a cluster.
-    pub(crate) fn on_any_server(catalog: &Catalog) -> Vec<String> {
-        let tables = Self::of(catalog);
-        let names = tables.needed(catalog);
-        names.into_iter().flat_map(|name| [name.to_owned(), format!("{name}{LOCAL}")]).collect()
     }
 
     /// The beginning of the names of the views that feed the rollup.

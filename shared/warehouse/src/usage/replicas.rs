@@ -13,7 +13,8 @@ impl UsageReader {
     /// any case.
     pub async fn seconds_behind(&self, catalog: &Catalog, query_id: &str) -> Result<u64, UsageError> {
         let text = "SELECT max(absolute_delay) FROM system.replicas WHERE database = currentDatabase() AND table IN {tables:Array(String)}";
-        let query = self.bare_query(text, query_id).await?.param("tables", Tables::on_any_server(catalog));
+        let query =
+            self.bare_query(text, query_id).await?.param("tables", Tables::of(catalog).needed(catalog));
         self.within(&self.context(query_id), query.fetch_one()).await
     }
 }
