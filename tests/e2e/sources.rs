@@ -16,7 +16,7 @@ pub(crate) const TABLE: &str = "CREATE TABLE runs (id String, team String, job S
     ms Float64, version UInt32) ENGINE = ReplacingMergeTree(version) ORDER BY (team, id)";
 
 /// A source of these rows with these lines, and its metrics.
-fn catalog(of_source: &str, metrics: &str) -> String {
+pub(crate) fn catalog(of_source: &str, metrics: &str) -> String {
     format!(
         "[[source]]
 name = \"jobs\"
@@ -116,7 +116,7 @@ pub(crate) fn rows(job: &str, version: u32, rows: &[(&str, i64, &str, f64)]) -> 
     format!("INSERT INTO runs VALUES {}", rows.join(", "))
 }
 
-pub(crate) fn polled(metric: &str) -> String {
+fn polled(metric: &str) -> String {
     catalog("feed = \"poll\"", metric)
 }
 

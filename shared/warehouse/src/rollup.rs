@@ -30,6 +30,7 @@ mod differences;
 mod error;
 mod events;
 mod figures;
+mod found;
 mod inspect;
 mod layout;
 mod look;
