@@ -119,7 +119,7 @@ bench: setup build-release ## Every promised figure beside its goal, on a cloud 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- cargo bench -p bench --bench figures -- --large
 
-bench-cluster: setup ## The work of a sweep on one, two and four shards of ClickHouse (minutes)
+bench-cluster: setup build-release ## The work of a sweep on one, two and four shards of ClickHouse (minutes)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- $(PYTHON) bench/parts.py cluster
 
 bench-detection: ## What the detector finds, misses and pages in generated months, beside other rules; writes into docs/detection.md (minutes)
