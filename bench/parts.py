@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The parts of `make bench`: those of the Rust bench, and `dashboard`, which needs a browser. Without a name all of them
-but `cluster`.
+but `cluster`, `chaos` and `storm`.
 
-    parts.py [starts] [loop] [neighbours] [finished] [machines] [sizes] [cluster] [dashboard]
+    parts.py [starts] [loop] [neighbours] [finished] [machines] [sizes] [cluster] [chaos] [storm] [dashboard]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import List
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_RUST = ("starts", "loop", "neighbours", "finished", "machines", "sizes", "cluster")
+IN_RUST = ("starts", "loop", "neighbours", "finished", "machines", "sizes", "cluster", "chaos", "storm")
 DASHBOARD = "dashboard"
 
 

@@ -2,7 +2,7 @@
 //!
 //! A speed is a ratio of two sides that are measured in this run, on this machine, on the same data. Only the limit of
 //! a whole run is in seconds. The large bench holds the slow part: a million customers. `cargo bench -p bench --bench
-//! figures -- starts` (or `loop`, `neighbours`, `finished`, `machines`, `sizes`)
+//! figures -- starts` (or `loop`, `neighbours`, `finished`, `machines`, `sizes`, `cluster`, `chaos`, `storm`)
 //! measures only a part.
 
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 mod asked;
+mod chaos;
 mod checks;
 mod cluster;
 mod cold_start;
@@ -19,10 +20,12 @@ mod naive;
 mod neighbours;
 mod program;
 mod run;
+mod storm;
 mod usage;
 
 use bench::figure::{Figure, Goal};
 use run::Ran;
+use storm::Storm;
 use usage::{Limits, METRICS, Usage};
 
 /// The size at which a sweep must meet its limits.
@@ -55,9 +58,17 @@ async fn main() -> Result<ExitCode> {
     if wanted("machines") && !large {
         figures.extend(tell("machines", machines::measure().await?));
     }
-    // It needs no packaged program, so it is measured only by its own name.
-    if chosen.iter().any(|part| *part == "cluster") {
+    // These are measured only by their own names. They need no packaged program.
+    let named = |part: &str| chosen.iter().any(|chosen| *chosen == part);
+    if named("cluster") {
         figures.extend(tell("clusters", cluster::measure(PROMISED_AT).await?));
+    }
+    if named("chaos") {
+        figures.extend(tell("chaos", chaos::measure().await?));
+    }
+    if named("storm") {
+        let storm = if large { Storm::LARGE } else { Storm::SHORT_OF_TIME };
+        figures.extend(tell("a storm", storm::measure(&storm).await?));
     }
     if wanted("sizes") {
         let sizes: &[u64] =

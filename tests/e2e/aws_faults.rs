@@ -279,6 +279,37 @@ async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()>
 }
 
 #[tokio::test]
+async fn a_storm_that_a_run_cannot_store_is_paged_by_it_all_the_same() -> Result<()> {
+    // The five pages are five writes. After them nothing is stored.
+    let decide = |seen: &Seen| match seen.operation.as_str() {
+        "TransactWriteItems" if seen.earlier >= 5 => Action::FreezeBefore,
+        _ => Action::Forward,
+    };
+    let (world, app, _proxy) = behind_proxy(60, &FIVE, decide).await?;
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let error = failure(detector::run(&app, &hourly(END), deadline).await);
+    assert!(error.contains("time ran out after"), "{error}");
+    let alerts = world.alerts().await?;
+    let events: Vec<_> = alerts.iter().map(|alert| alert["event"].as_str().unwrap_or_default()).collect();
+    assert_eq!(
+        (events.len(), events.iter().filter(|event| **event == "opened").count()),
+        (6, 5),
+        "{events:?}"
+    );
+    assert_eq!(world.attribute("customer_id").await?.len(), 5);
+
+    assert_eq!(figures(&run(&world.app_with(&FIVE, &world.aws).await?, &hourly(END)).await?), (55, 5, 0));
+    // What is stored is not written once more, so that each run of a storm gets further.
+    let proxy = Proxy::start(&world::variable("AWS_ENDPOINT_URL")?, |_| Action::Forward).await?;
+    let again = world.app_with(&FIVE, &world.aws_at(&proxy.url).await).await?;
+    assert_eq!(figures(&run(&again, &hourly(END)).await?), (0, 60, 0));
+    let writes = proxy.count("TransactWriteItems") + proxy.count("PutItem");
+    assert!(writes < 20, "{writes} writes");
+    assert_eq!(world.alerts().await?, Vec::<Value>::new());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_run_killed_before_its_digest_is_completed_with_it() -> Result<()> {
     let digest =
         |seen: &Seen| seen.operation == "PutItem" && String::from_utf8_lossy(&seen.body).contains("DIGEST#");

@@ -22,6 +22,7 @@ const USERS: &str = "<clickhouse><profiles><default/></profiles><quotas><default
 /// A running engine. It ends when this is dropped.
 pub struct Engine {
     pub url: String,
+    command: Command,
     process: Child,
     _directory: tempfile::TempDir,
 }
@@ -61,7 +62,8 @@ impl Engine {
             of_users.display()
         );
         std::fs::write(&config, text)?;
-        let process = Command::new("python3")
+        let mut command = Command::new("python3");
+        command
             .arg(program)
             .arg(library)
             .arg(config)
@@ -70,10 +72,17 @@ impl Engine {
             .env("TZ", zone)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("the engine did not start")?;
-        Ok(Self { url: format!("http://{host}:{http_port}"), process, _directory: directory })
+            .stderr(Stdio::null());
+        let process = command.spawn().context("the engine did not start")?;
+        Ok(Self { url: format!("http://{host}:{http_port}"), command, process, _directory: directory })
+    }
+
+    /// Kills the engine, and starts it again on its data.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        self.process = self.command.spawn().context("the engine did not start again")?;
+        self.wait().await
     }
 
     /// Waits until the engine answers.

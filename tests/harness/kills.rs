@@ -54,7 +54,7 @@ pub async fn leave_no_trace(
     };
     let (world, proxy) = (begin().await?, Proxy::start(&endpoint, listen).await?);
     let summary = second(&world, &proxy.url).await?;
-    let undisturbed = state(&world).await?;
+    let undisturbed = traces(&world).await?;
     let alerts: BTreeSet<_> = world.alert_counts().await?.into_keys().collect();
 
     let calls = std::mem::take(&mut *calls.lock().unwrap_or_else(PoisonError::into_inner));
@@ -73,7 +73,7 @@ pub async fn leave_no_trace(
             // The claims of the killed run end before it is repeated.
             world.end_claims().await?;
             second(&world, endpoint).await?;
-            assert_eq!(&state(&world).await?, undisturbed, "{case}");
+            assert_eq!(&traces(&world).await?, undisturbed, "{case}");
             let counts = world.alert_counts().await?;
             assert_eq!(&counts.keys().cloned().collect::<BTreeSet<_>>(), told, "{case}");
             // An alert may come twice if it was published and not yet marked. The notifier drops the second.
@@ -99,7 +99,11 @@ fn kills(calls: Vec<(String, usize)>) -> Vec<Kill> {
 }
 
 /// All traces of a run, without the name of the run and the time of day.
-async fn state(world: &World) -> Result<Vec<BTreeMap<String, AttributeValue>>> {
+///
+/// # Errors
+///
+/// When the table cannot be read.
+pub async fn traces(world: &World) -> Result<Vec<BTreeMap<String, AttributeValue>>> {
     let of_runs = ["last_run", "ended_run", "detection_run"];
     let own = ["run_id", "alerted_at", "alert_claim_until", "alert_claim_by"];
     let plain = |item: HashMap<String, AttributeValue>| -> BTreeMap<_, _> {

@@ -232,9 +232,8 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
             metric.anomaly_id = Some(anomaly.id());
         }
     }
-    let recorded = record::all(app, pass, &known, &mut found).await?;
     let mut outbox = Outbox::default();
-    outbox.publish(app, recorded.pending, &run_id, deadline).await;
+    let counts = record::all(app, pass, &known, &mut found, &mut outbox).await?;
     if let Some(error) = outbox.failure() {
         return Err(error);
     }
@@ -247,8 +246,8 @@ async fn check(app: &App, request: &EventRequest, deadline: Instant) -> anyhow::
         finished_at: event.at,
         failed: event.failed,
         metrics,
-        recorded: recorded.counts.recorded,
-        already_recorded: recorded.counts.already_recorded,
+        recorded: counts.recorded,
+        already_recorded: counts.already_recorded,
         alerts_published: outbox.published(),
         duration_ms: millis(started.elapsed()),
     })

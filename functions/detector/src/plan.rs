@@ -96,6 +96,11 @@ impl PagePlan {
         self.chosen.iter().map(|(key, _)| key)
     }
 
+    /// Whether a page goes out singly among those of one customer or entity.
+    pub(crate) fn has_page(&self, group: &[Candidate]) -> bool {
+        group.iter().any(|candidate| self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric)))
+    }
+
     /// Whether a page about this candidate goes out singly. Otherwise the digest counts it. `planned` is the call that
     /// the plan was made of. A candidate that calls for a page only since then goes out singly, because no digest
     /// counts it.

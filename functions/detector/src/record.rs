@@ -1,8 +1,7 @@
-//! Stores the findings of a window and the changes of incidents, with many writes in flight. Collects the pending
-//! alerts.
+//! Stores the findings of a window and the changes of incidents, with many writes in flight, and sends the alerts.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use detection::incident::{Event, Incident, IncidentState, Step};
@@ -22,6 +21,7 @@ use crate::heard::excess;
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
 use crate::openings;
+use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, ensure_time_left};
 use crate::plan::PagePlan;
 use crate::recurring;
@@ -35,11 +35,11 @@ const ATTEMPTS: u32 = 6;
 
 /// The result of storing.
 #[derive(Default)]
-pub(crate) struct Records {
-    pub(crate) counts: Counts,
+struct Records {
+    counts: Counts,
     /// Pending alerts of this window. The plan bounds the alerts that open incidents. The closing alerts are bounded by
     /// the open incidents.
-    pub(crate) pending: Vec<AlertItem>,
+    pending: Vec<AlertItem>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,20 +56,26 @@ pub(crate) struct Counts {
 enum Settled {
     /// The anomaly is stored, by this run or another.
     Anomaly(Recorded, Option<&'static str>),
+    /// The anomaly was stored before, and no alert of it can be pending.
+    StoredBefore,
     /// An incident has changed without an anomaly.
     Incident(Option<AlertItem>, Option<&'static str>),
     Nothing,
 }
 
-/// Stores every finding once, and every change of an incident. Stops with an error at the first write that cannot be
-/// completed, and at the deadline. The next run finds the items that are stored by then.
+/// Stores every finding once, and every change of an incident, and sends the alerts. Stops with an error at the first write
+/// that cannot be completed, and at the deadline. The next run finds the items that are stored by then.
+///
+/// Customers with a single page come first, and their pages are sent before anything else is stored. So a storm that takes
+/// longer than the run delays no page.
 pub(crate) async fn all(
     ledger: &impl Ledger,
     pass: Pass<'_>,
     known: &Known,
     candidates: &mut Spool<Candidate>,
-) -> anyhow::Result<Records> {
-    let Pass { app, request, window, writer, deadline, .. } = pass;
+    outbox: &mut Outbox,
+) -> anyhow::Result<Counts> {
+    let Pass { app, writer, deadline, .. } = pass;
     let recurring = recurring::among(ledger, pass, known, candidates).await?;
     let recurring = &recurring;
     let calls = by_customer(candidates.read()?).flat_map(|group| match group {
@@ -79,49 +85,68 @@ pub(crate) async fn all(
         Err(error) => vec![Err(error)],
     });
     let plan = PagePlan::of(calls, &app.alerting, |candidate| app.catalog.who(&candidate.customer_id).0)?;
-    let mut records = Records::default();
     // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
     // and nobody was.
-    if plan.totals.held_back > 0 {
-        let largest = plan.largest.iter().filter_map(|candidate| entry(pass, candidate)).collect();
-        let digest = Digest::new(window, request.shard, plan.totals, largest);
-        let digest = match pass.delay_hours {
-            0 => digest,
-            hours => digest.of_late(hours, pass.number),
-        };
-        let digest = match app.source() {
-            None => digest,
-            Some(source) => digest.of_source(source),
-        };
-        let recorded = ledger.record_digest(digest, writer).await.context("the digest was not stored")?;
-        records.pending.extend(recorded.pending);
-    }
+    let mut records = Records { pending: record_digest(ledger, pass, &plan).await?, ..Records::default() };
     let openings = openings::of(pass, known, recurring, candidates, &plan)?;
     let (total, mut done) = (candidates.len(), 0);
     let (plan, openings) = (&plan, &openings);
-    // The incidents of one customer depend on each other, so their writes would meet.
-    let mut writes = stream::iter(by_customer(candidates.read()?))
-        .map(|group| async move {
-            let mut group = Group::new(pass, known, recurring, group?);
-            let mut settled = Vec::with_capacity(group.candidates().len());
-            // Before any incident is read again: the plan knew no more.
-            let planned = group.planned();
-            for (candidate, planned) in planned {
-                let single = plan.is_single(&candidate, planned);
-                let page = Page { single, openings };
-                settled.push(settle(ledger, pass, page, &mut group, candidate).await?);
+    for is_paged in [true, false] {
+        let is_now = |group: &anyhow::Result<Vec<Candidate>>| {
+            group.as_ref().map_or(true, |group| plan.has_page(group) == is_paged)
+        };
+        // The incidents of one customer depend on each other, so their writes would meet.
+        let mut writes = stream::iter(by_customer(candidates.read()?).filter(is_now))
+            .map(|group| async move {
+                let mut group = Group::new(pass, known, recurring, group?);
+                let mut settled = Vec::with_capacity(group.candidates().len());
+                // Before any incident is read again: the plan knew no more.
+                let planned = group.planned();
+                for (candidate, planned) in planned {
+                    let single = plan.is_single(&candidate, planned);
+                    let page = Page { single, openings };
+                    settled.push(settle(ledger, pass, page, &mut group, candidate).await?);
+                }
+                anyhow::Ok(settled)
+            })
+            .buffer_unordered(CONCURRENT_WRITES);
+        while let Some(settled) = writes.try_next().await? {
+            done += settled.len() as u64;
+            settled.into_iter().for_each(|settled| records.add(settled));
+            if done < total {
+                ensure_time_left(deadline, "storing anomalies", done, total)?;
             }
-            anyhow::Ok(settled)
-        })
-        .buffer_unordered(CONCURRENT_WRITES);
-    while let Some(settled) = writes.try_next().await? {
-        done += settled.len() as u64;
-        settled.into_iter().for_each(|settled| records.add(settled));
-        if done < total {
-            ensure_time_left(deadline, "storing anomalies", done, total)?;
         }
+        drop(writes);
+        // A hanging SNS leaves the other half of the time for what is not stored yet.
+        let now = Instant::now();
+        let until = if done < total { now + deadline.saturating_duration_since(now) / 2 } else { deadline };
+        outbox.publish(ledger, std::mem::take(&mut records.pending), writer.run_id, until).await;
     }
-    Ok(records)
+    Ok(records.counts)
+}
+
+/// Stores the digest of a run that holds pages back. Returns its alert, if the alert is pending.
+async fn record_digest(
+    ledger: &impl Ledger,
+    pass: Pass<'_>,
+    plan: &PagePlan,
+) -> anyhow::Result<Vec<AlertItem>> {
+    if plan.totals.held_back == 0 {
+        return Ok(Vec::new());
+    }
+    let largest = plan.largest.iter().filter_map(|candidate| entry(pass, candidate)).collect();
+    let digest = Digest::new(pass.window, pass.request.shard, plan.totals, largest);
+    let digest = match pass.delay_hours {
+        0 => digest,
+        hours => digest.of_late(hours, pass.number),
+    };
+    let digest = match pass.app.source() {
+        None => digest,
+        Some(source) => digest.of_source(source),
+    };
+    let recorded = ledger.record_digest(digest, pass.writer).await.context("the digest was not stored")?;
+    Ok(recorded.pending.into_iter().collect())
 }
 
 /// A page, if a candidate calls for one.
@@ -157,10 +182,14 @@ async fn settle(
         let (before, Decision { step, told_by }) = (group.latest(&candidate), group.decide(&candidate));
         let (incident, page) = match step {
             Step::Stay => return Ok(Settled::Nothing),
-            Step::Repeated(_) => {
+            Step::Repeated(page) => {
                 let Some(finding) = candidate.finding() else { return Ok(Settled::Nothing) };
-                // The anomaly was stored together with its incident. The question is whether its alert is still
-                // pending.
+                // The anomaly was stored together with its incident. A run that repeats a storm has no time to store all of
+                // it again.
+                if page.is_none_or(|page| !page.single) {
+                    return Ok(Settled::StoredBefore);
+                }
+                // The question is whether its alert is still pending.
                 let incident = before.as_ref().and_then(|before| before.incident.as_ref());
                 let item = anomaly_item(pass, &candidate, &finding, incident);
                 return Ok(Settled::Anomaly(ledger.record(item, pass.writer).await?, None));
@@ -356,6 +385,10 @@ impl Records {
             Settled::Incident(pending, became) => {
                 self.pending.extend(pending);
                 became
+            }
+            Settled::StoredBefore => {
+                self.counts.already_recorded += 1;
+                None
             }
             Settled::Nothing => None,
         };

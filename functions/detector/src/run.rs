@@ -20,7 +20,6 @@ use crate::notes::{note, report};
 use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, millis};
 use crate::record::Counts;
-use crate::record::Records;
 use crate::request::Request;
 use crate::spool::Spool;
 use crate::summary::RunSummary;
@@ -163,18 +162,16 @@ pub async fn steps(
         }
         return Ok(summary);
     }
-    figures.phase = "storing anomalies";
-    let mut recorded = record_all(ledger, pass, &known, &mut candidates).await?;
-    figures.phase = "sending alerts";
-    outbox.publish(ledger, recorded.pending, run_id, deadline).await;
+    figures.phase = "storing anomalies and sending alerts";
+    let mut counts = record_all(ledger, pass, &known, &mut candidates, outbox).await?;
     figures.phase = "judging customers whose usage arrives late";
     for late in Late::of(pass) {
-        recorded.counts.add(judge(ledger, late.pass(pass), outbox, &mut figures.usage).await?);
+        counts.add(judge(ledger, late.pass(pass), outbox, &mut figures.usage).await?);
     }
     if closes_gaps && budgets::are_for(pass) {
         figures.phase = "judging budgets";
         match budgets::judge(ledger, pass, &known, outbox).await {
-            Ok(counts) => recorded.counts.add(counts),
+            Ok(of_budgets) => counts.add(of_budgets),
             Err(error) => failed = failed.or(Some(error.context("the budgets were not judged"))),
         }
     }
@@ -184,7 +181,7 @@ pub async fn steps(
     }
     match failed.or_else(|| outbox.failure()) {
         Some(error) => Err(error),
-        None => Ok(summary::of_run(pass, recorded.counts, outbox.published(), &figures.usage)),
+        None => Ok(summary::of_run(pass, counts, outbox.published(), &figures.usage)),
     }
 }
 
@@ -238,20 +235,19 @@ async fn judge(
     let mut figures = RunFigures::default();
     let mut candidates = ledger.candidates(pass, &known, &mut figures).await?;
     usage.add(figures.usage);
-    let recorded = record_all(ledger, pass, &known, &mut candidates).await?;
-    outbox.publish(ledger, recorded.pending, pass.writer.run_id, pass.deadline).await;
-    Ok(recorded.counts)
+    record_all(ledger, pass, &known, &mut candidates, outbox).await
 }
 
-/// Records the candidates of a pass. While the data of all customers stopped, the drops of single ones page nobody.
+/// Records the candidates of a pass, and sends their alerts. While the data of all customers stopped, the drops of single ones page nobody.
 async fn record_all(
     ledger: &impl Ledger,
     pass: Pass<'_>,
     known: &Known,
     candidates: &mut Spool<Candidate>,
-) -> anyhow::Result<Records> {
+    outbox: &mut Outbox,
+) -> anyhow::Result<Counts> {
     let stop = stopped::stop(&pass.window, &pass.app.catalog, known, candidates)?;
-    record::all(ledger, Pass { stop: stop.as_ref(), ..pass }, known, candidates).await
+    record::all(ledger, Pass { stop: stop.as_ref(), ..pass }, known, candidates, outbox).await
 }
 
 async fn dry_run_of_late(ledger: &impl Ledger, pass: Pass<'_>) -> anyhow::Result<RunSummary> {

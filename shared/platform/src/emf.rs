@@ -21,6 +21,7 @@ use metrique::writer::format::Format;
 use metrique::{CloseValue, RootEntry};
 
 mod deliveries;
+mod intake;
 mod networks;
 
 pub use deliveries::{ChannelFigures, write_deliveries};
@@ -66,6 +67,8 @@ pub struct RunFigures {
     pub usage: UsageFigures,
     /// `None` if the run never looked at the waiting alerts. Then their number is unknown.
     pub alerts: Option<AlertFigures>,
+    /// The newest event is at least so old, because the rollup knows hours. `None` if nobody knows, or there is no event.
+    pub newest_event_age: Option<Duration>,
     /// Entities that are judged together as `other`, because their customers have too many.
     pub entities_in_other: u64,
     /// `None` if no trained network was to vote.
@@ -158,15 +161,6 @@ struct Alerts {
 }
 
 #[metrics(rename_all = "PascalCase")]
-struct Overflow {
-    #[metrics(timestamp)]
-    timestamp: SystemTime,
-    stack: String,
-    #[metrics(unit = Count, flags(NoMetric))]
-    entities_in_other: u64,
-}
-
-#[metrics(rename_all = "PascalCase")]
 struct Usage {
     #[metrics(timestamp)]
     timestamp: SystemTime,
@@ -237,10 +231,7 @@ pub fn write(
         };
         line(config, vec!["Stack"], alerts, output)?;
     }
-    if figures.entities_in_other > 0 {
-        let (stack, entities_in_other) = (stack.clone(), figures.entities_in_other);
-        line(config, vec!["Stack"], Overflow { timestamp, stack, entities_in_other }, output)?;
-    }
+    intake::write(config, figures, timestamp, output)?;
     if let Some(networks) = &figures.networks {
         networks::write(config, networks, timestamp, output)?;
     }
@@ -320,6 +311,7 @@ mod tests {
             completed: true,
             shard: None,
             phase: "sending alerts",
+            newest_event_age: None,
             entities_in_other: 0,
             networks: None,
             duration: Duration::from_millis(1_500),
@@ -363,12 +355,6 @@ mod tests {
             lines.iter().all(|line| line["Quarantined"].is_null() && line["AlertsParked"].is_null()),
             "{lines:?}"
         );
-    }
-
-    #[test]
-    fn entities_beyond_the_limit_are_counted_in_any_run() {
-        let lines = lines_of(&RunFigures { entities_in_other: 7, ..RunFigures::default() });
-        assert_eq!(lines[1]["EntitiesInOther"], 7);
     }
 
     #[test]
