@@ -162,8 +162,9 @@ async fn a_storm_of_throttling_slows_a_run_and_does_not_fail_it() -> Result<()> 
         }
         _ => Action::Forward,
     };
-    let (world, app, proxy) = behind_proxy(200, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
-    assert_eq!(figures(&run(&app, &hourly(END)).await?), (200, 0, 6));
+    // A digest counts all. The few customers with a page of their own would be stored before the others.
+    let (world, app, proxy) = behind_proxy(200, &[("MAX_PAGES_PER_RUN", "0")], decide).await?;
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (200, 0, 1));
     assert!(
         proxy.count("TransactWriteItems") > 300,
         "{} puts are no storm",
@@ -286,7 +287,7 @@ async fn a_storm_that_a_run_cannot_store_is_paged_by_it_all_the_same() -> Result
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(60, &FIVE, decide).await?;
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + Duration::from_secs(25);
     let error = failure(detector::run(&app, &hourly(END), deadline).await);
     assert!(error.contains("time ran out after"), "{error}");
     let alerts = world.alerts().await?;

@@ -118,9 +118,12 @@ pub(crate) async fn all(
             }
         }
         drop(writes);
-        // A hanging SNS leaves the other half of the time for what is not stored yet.
-        let now = Instant::now();
-        let until = if done < total { now + deadline.saturating_duration_since(now) / 2 } else { deadline };
+        // A hanging SNS must not keep the rest from being stored.
+        let until = if done < total {
+            deadline.min(Instant::now() + ledger.outlet().pace().left_over)
+        } else {
+            deadline
+        };
         outbox.publish(ledger, std::mem::take(&mut records.pending), writer.run_id, until).await;
     }
     Ok(records.counts)
