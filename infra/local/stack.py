@@ -170,6 +170,7 @@ def _apply(settings, stack, terraform, variables, fingerprint) -> Dict[str, obje
     _advance_generation(settings)
     with Step(f"Stack {stack.name_prefix}: terraform apply") as step:
         outputs = terraform.apply(variables)
+        aws.call(settings, "delete_old_versions", functions=_functions(outputs))
         step.result = "applied"
     with Step(f"Inbox for alerts, queue {stack.inbox}") as step:
         inbox_url = aws.call(settings, "subscribe_inbox", queue=stack.inbox, topic_arn=outputs["alert_topic_arn"])
@@ -184,11 +185,15 @@ def _apply(settings, stack, terraform, variables, fingerprint) -> Dict[str, obje
     return known
 
 
+def _functions(outputs: Dict[str, object]) -> List[str]:
+    return [outputs[name] for name in FUNCTION_NAMES if outputs.get(name)]
+
+
 def _is_complete(settings: Settings, known: Dict[str, object]) -> bool:
     outputs = known["outputs"]
     return aws.call(
         settings, "verify_stack",
-        functions=[outputs[name] for name in FUNCTION_NAMES if outputs.get(name)],
+        functions=_functions(outputs),
         table=outputs["anomalies_table_name"], topic_arn=outputs["alert_topic_arn"], queue_url=known["inbox_url"],
         api_id=outputs.get("api_id"),
     )
