@@ -33,7 +33,8 @@ from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, TEST, Settings
 from terraform import Terraform
 
 # Tests invoke the detector at the same time. The emulator repeats a throttled asynchronous run after one and two minutes.
-TEST_VARIABLES = {"reserved_concurrency": 8}
+# The tests of alarms are for all alarms that a variable can switch on.
+TEST_VARIABLES = {"reserved_concurrency": 8, "detailed_alarms": True}
 # The outputs that name the functions.
 FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name", "checks_function_name",
                   "sources_function_name")
