@@ -95,6 +95,7 @@ module "stack" {
   anomalies_per_hour_alarm         = var.anomalies_per_hour_alarm
   anomaly_share_alarm              = var.anomaly_share_alarm
   detailed_alarms                  = var.detailed_alarms
+  newest_event_alarm_minutes       = var.newest_event_alarm_minutes
   cloudwatch_dashboard             = var.cloudwatch_dashboard
 
   # Sources with entities, such as executions of workflows

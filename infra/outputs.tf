@@ -1,5 +1,5 @@
 output "detector_function_name" {
-  description = "Name of the detector function, for `aws lambda invoke`."
+  description = "Name of the detector function. `aws lambda invoke` takes it with the alias, as NAME:live."
   value       = module.stack.detector_function_name
 }
 

@@ -111,9 +111,15 @@ variable "anomaly_share_alarm" {
 }
 
 variable "detailed_alarms" {
-  description = "Whether there are alarms on faults that other alarms tell of by their effects: clickhouse-time, store-errors, and throttles of each index of the table."
+  description = "Whether there are alarms on faults that other alarms tell of by their effects: clickhouse-time, newest-event-age, store-errors, and throttles of each index of the table."
   type        = bool
   default     = false
+}
+
+variable "newest_event_alarm_minutes" {
+  description = "With detailed_alarms: minutes since the end of the newest hour with usage above which the alarm newest-event-age goes off."
+  type        = number
+  default     = 90
 }
 
 variable "cloudwatch_dashboard" {

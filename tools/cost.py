@@ -66,7 +66,7 @@ DETECTOR_METRICS = 2
 # The detector has 10 alarms on one metric, one on 2 (writes of the table and of an index) and one on 2 (anomalies and series); the
 # notifier has 5, and one for each channel.
 ALARM_METRICS = 10 + 2 + 2 + 5 + CHANNELS
-DETAILED_ALARM_METRICS = 15
+DETAILED_ALARM_METRICS = 16
 FREE_METRICS, FREE_ALARMS = 10, 10  # of each account
 
 # Anomalies are assumed: one series in 1,000 an hour, a quarter of them critical.

@@ -8,6 +8,9 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use platform::aws;
 
+/// The alias of each function of a stack. It points at the version that runs, which may be an earlier one.
+const ALIAS: &str = "live";
+
 /// Longest wait for the answer of the function: a little more than its own time limit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -48,6 +51,7 @@ impl NotifierFunction {
             .client
             .invoke()
             .function_name(&self.name)
+            .qualifier(ALIAS)
             .invocation_type(InvocationType::RequestResponse)
             .payload(Blob::new(event.to_string()))
             .send()

@@ -68,7 +68,7 @@ class Api:
         """Makes the requests one after the other. Each must be answered as expected."""
         began = time.time()
         for one in asked:
-            answer = self._lambda.invoke(FunctionName=self._function, Payload=json.dumps(event(one)))
+            answer = self._lambda.invoke(FunctionName=self._function, Qualifier="live", Payload=json.dumps(event(one)))
             status = json.load(answer["Payload"]).get("statusCode")
             if status != one.status:
                 raise CloudError(f"{one.method} {one.path} was answered with {status}, and {one.status} is right.")

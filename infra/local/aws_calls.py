@@ -15,6 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 GENERATION_PARAMETER = "/local-cloud/generation"
 
+# The alias that all callers of a function invoke.
+ALIAS = "live"
+
+# The emulator holds the package of each version in memory. Three versions are enough to go back and forth.
+VERSIONS_KEPT = 3
+
 # A run of the detector may take the 300 seconds of its function. A retry would be a second run.
 CONFIG = Config(read_timeout=330, retries={"total_max_attempts": 1})
 
@@ -56,7 +62,7 @@ def subscribe_inbox(queue, topic_arn):
 def verify_stack(functions, table, topic_arn, queue_url, api_id):
     """Whether the parts that a deployed stack is used by are there. Without an API the api_id is None."""
     try:
-        functions = [client("lambda").get_function_configuration(FunctionName=function) for function in functions]
+        functions = [client("lambda").get_function_configuration(FunctionName=function, Qualifier=ALIAS) for function in functions]
         table = client("dynamodb").describe_table(TableName=table)["Table"]
         client("sns").get_topic_attributes(TopicArn=topic_arn)
         client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
@@ -71,12 +77,24 @@ def _has_routes_and_authorizer(api_id):
     return bool(gateway.get_routes(ApiId=api_id)["Items"] and gateway.get_authorizers(ApiId=api_id)["Items"])
 
 
+def delete_old_versions(functions):
+    """Deletes all versions but the newest ones, and never the one that runs."""
+    lambda_ = client("lambda")
+    for function in functions:
+        pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+        numbers = sorted(int(version["Version"]) for page in pages for version in page["Versions"] if version["Version"] != "$LATEST")
+        running = int(lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"])
+        for number in numbers[:-VERSIONS_KEPT]:
+            if number != running:
+                lambda_.delete_function(FunctionName=function, Qualifier=str(number))
+
+
 def function_environment(function):
-    return client("lambda").get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    return client("lambda").get_function_configuration(FunctionName=function, Qualifier=ALIAS)["Environment"]["Variables"]
 
 
 def invoke(function, payload):
-    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload), LogType="Tail")
+    answer = client("lambda").invoke(FunctionName=function, Qualifier=ALIAS, Payload=json.dumps(payload), LogType="Tail")
     return {
         "error": answer.get("FunctionError"),
         "answer": json.loads(answer["Payload"].read()),
@@ -88,7 +106,7 @@ OPERATIONS = {
     call.__name__: call
     for call in (
         read_generation, write_generation, put_secret, subscribe_inbox, verify_stack,
-        function_environment, invoke,
+        delete_old_versions, function_environment, invoke,
     )
 }
 

@@ -2,6 +2,9 @@
 
 Its state is in memory. It writes the state to a folder when it is asked to end, and reads it at the next start. So
 data survive `down` and `up`. A crash or a power cut loses the changes since the last start. stack.py notices that.
+
+It runs published versions without two settings that Lambda has for them: the reserved concurrency of the function, and the queue of
+failed asynchronous events.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ from settings import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, TEST, Settings
 from terraform import Terraform
 
 # Tests invoke the detector at the same time. The emulator repeats a throttled asynchronous run after one and two minutes.
-TEST_VARIABLES = {"reserved_concurrency": 8}
+# The tests of alarms are for all alarms that a variable can switch on.
+TEST_VARIABLES = {"reserved_concurrency": 8, "detailed_alarms": True}
 # The outputs that name the functions.
 FUNCTION_NAMES = ("detector_function_name", "api_function_name", "notifier_function_name", "checks_function_name",
                   "sources_function_name")
@@ -170,6 +171,7 @@ def _apply(settings, stack, terraform, variables, fingerprint) -> Dict[str, obje
     _advance_generation(settings)
     with Step(f"Stack {stack.name_prefix}: terraform apply") as step:
         outputs = terraform.apply(variables)
+        aws.call(settings, "delete_old_versions", functions=_functions(outputs))
         step.result = "applied"
     with Step(f"Inbox for alerts, queue {stack.inbox}") as step:
         inbox_url = aws.call(settings, "subscribe_inbox", queue=stack.inbox, topic_arn=outputs["alert_topic_arn"])
@@ -184,11 +186,15 @@ def _apply(settings, stack, terraform, variables, fingerprint) -> Dict[str, obje
     return known
 
 
+def _functions(outputs: Dict[str, object]) -> List[str]:
+    return [outputs[name] for name in FUNCTION_NAMES if outputs.get(name)]
+
+
 def _is_complete(settings: Settings, known: Dict[str, object]) -> bool:
     outputs = known["outputs"]
     return aws.call(
         settings, "verify_stack",
-        functions=[outputs[name] for name in FUNCTION_NAMES if outputs.get(name)],
+        functions=_functions(outputs),
         table=outputs["anomalies_table_name"], topic_arn=outputs["alert_topic_arn"], queue_url=known["inbox_url"],
         api_id=outputs.get("api_id"),
     )

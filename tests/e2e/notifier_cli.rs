@@ -107,7 +107,8 @@ async fn only_delivered_messages_leave_their_queue() -> Result<()> {
 
     let requests = lambda.requests();
     assert_eq!(requests.len(), 4);
-    let path = format!("/2015-03-31/functions/{}-anomaly-notifier/invocations", desk.world.table);
+    let path =
+        format!("/2015-03-31/functions/{}-anomaly-notifier/invocations?Qualifier=live", desk.world.table);
     assert!(requests.iter().all(|seen| seen.path == path), "{}", requests[0].path);
     assert!(requests.iter().all(|seen| seen.header("x-amz-invocation-type") == "RequestResponse"));
     assert!(requests.iter().any(|seen| seen.json()["redrive"]["channel"] == "pagerduty"));

@@ -37,9 +37,9 @@ impl Deployed {
         self.invoke_function(DETECTOR, event).await
     }
 
-    /// The same with any function of the stack.
+    /// The same with any function of the stack, by its alias. Everything in production invokes the alias.
     pub async fn invoke_function(&self, function: &str, event: &Value) -> Result<Value> {
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.endpoint);
+        let url = format!("{}/2015-03-31/functions/{function}/invocations?Qualifier=live", self.endpoint);
         let mut response = self.http.post(&url).json(event).send().await?;
         // Few copies of the detector may run at once, and other tests may be using all of them.
         for _ in 0..200 {

@@ -71,6 +71,8 @@ def all_steps(root: Path) -> Dict[str, Step]:
              {**compiler, **place}, report=junit("e2e")),
         Step("deployed", tests("deployed", f"package(e2e) and ({DEPLOYED})", [*of_tests, "run"]), ("tests", "stack"),
              {**compiler, **place}, report=junit("deployed")),
+        Step("alarms", [*of_tests, "run", str(tools / "python"), "-m", "pytest", "-q", f"--junitxml={reports / 'alarms.xml'}",
+                        "tests/deployed"], ("stack",), place, report=reports / "alarms.xml"),
         Step("engines-of-pages", [*of_tests, "engines"], ("setup",), of_pages, is_preparation=True),
         Step("pages", [*of_tests, "stack-of-pages"], ("engines-of-pages", "package"), of_pages, is_preparation=True),
         Step("data", [*of_tests, "run-on-pages", str(tools / "python"), "tools/checks/browser_data.py"], ("pages",), of_pages,
@@ -82,7 +84,7 @@ def all_steps(root: Path) -> Dict[str, Step]:
         # What the tests of faults left behind: their outputs, the logs of the functions, items and messages.
         Step("secrets", [*of_tests, "run-without-stack", str(tools / "python"), "tools/checks/secrets_of_tests.py",
                          *places.searched(place, of_pages), str(reports.parent), "target/nextest"],
-             ("unit", "e2e", "deployed", "browser"), place),
+             ("unit", "e2e", "deployed", "alarms", "browser"), place),
         Step("end", [*of_tests, "end"], (), place, is_preparation=True, ends="engines"),
         Step("end-of-pages", [*of_tests, "end"], (), of_pages, is_preparation=True, ends="engines-of-pages"),
     ]

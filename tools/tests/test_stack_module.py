@@ -12,7 +12,7 @@ RESOURCE = re.compile(r'^resource "(\w+)" "(\w+)" \{\n(.*?)^\}', re.MULTILINE | 
 # AWS has no tags for these.
 WITHOUT_TAGS = {
     "aws_apigatewayv2_api_mapping", "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration", "aws_apigatewayv2_route", "aws_cloudwatch_dashboard",
-    "aws_cloudwatch_event_target", "aws_cloudwatch_log_metric_filter", "aws_iam_role_policy", "aws_kms_alias", "aws_lambda_function_event_invoke_config",
+    "aws_cloudwatch_event_target", "aws_cloudwatch_log_metric_filter", "aws_iam_role_policy", "aws_kms_alias", "aws_lambda_alias", "aws_lambda_function_event_invoke_config",
     "aws_lambda_permission", "aws_route53_record", "aws_sns_topic_policy", "aws_sns_topic_subscription", "terraform_data",
 }
 
@@ -21,7 +21,8 @@ OF_ALL_FUNCTIONS = ("log_retention_days", "permissions_boundary_arn", "role_path
 # The arguments that name a resource.
 NAMES = ("name", "alarm_name", "configuration_name", "dashboard_name", "function_name")
 # Parts of another resource, and the record of a zone of the user's. Their names count inside that resource.
-OWNED = {"aws_apigatewayv2_stage", "aws_route53_record", "aws_iam_role_policy", "aws_lambda_function_event_invoke_config", "aws_lambda_permission", "aws_lambda_event_source_mapping"}
+OWNED = {"aws_apigatewayv2_stage", "aws_route53_record", "aws_iam_role_policy", "aws_lambda_alias", "aws_lambda_function_event_invoke_config", "aws_lambda_permission",
+         "aws_lambda_event_source_mapping"}
 GLOBAL_IN_AN_ACCOUNT = {"aws_chatbot_slack_channel_configuration", "aws_cloudwatch_dashboard", "aws_iam_role"}
 
 
@@ -88,6 +89,26 @@ class Names(unittest.TestCase):
         self.assertEqual(set(of_regions), GLOBAL_IN_AN_ACCOUNT)
         without = [name for name, kind, value in self.names if kind in GLOBAL_IN_AN_ACCOUNT and "region" not in value]
         self.assertEqual(without, [])
+
+
+class Invocation(unittest.TestCase):
+    """All that invokes a function invokes its alias. What invokes the bare function would not go back with the alias."""
+
+    def test_each_permission_is_for_the_alias(self):
+        permissions = [body for _, kind, _, body in resources() if kind == "aws_lambda_permission"]
+        self.assertEqual(len(permissions), 7)
+        for body in permissions:
+            module = re.search(r"^  function_name +=  *(module\.\S+)\.function_name$", body, re.MULTILINE).group(1)
+            self.assertRegex(body, rf"(?m)^  qualifier +=  *{re.escape(module)}\.alias_name$")
+
+    def test_the_bare_arn_of_a_function_is_only_an_output(self):
+        with_arn = {file.name for file in sorted(STACK.glob("*.tf")) if re.search(r"\bfunction_arn\b", file.read_text(encoding="utf-8"))}
+        self.assertEqual(with_arn, {"outputs.tf"})
+
+    def test_each_function_with_events_keeps_those_that_fail_under_the_alias(self):
+        configs = [body for _, kind, _, body in resources() if kind == "aws_lambda_function_event_invoke_config"]
+        self.assertEqual(len(configs), 1)
+        self.assertRegex(configs[0], r"(?m)^  qualifier +=  *aws_lambda_alias\.this\.name$")
 
 
 class Module(unittest.TestCase):

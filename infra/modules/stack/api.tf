@@ -141,7 +141,7 @@ locals {
     {
       CLICKHOUSE_READ_TIMEOUT_SECONDS  = tostring(local.api_clickhouse_timeout_seconds)
       CLICKHOUSE_QUERY_TIMEOUT_SECONDS = tostring(local.api_clickhouse_timeout_seconds)
-      DETECTOR_FUNCTION_NAME           = module.detector.function_name
+      DETECTOR_FUNCTION_NAME           = module.detector.qualified_name
       NOTIFIER_CONFIG_SSM_PARAMETER    = aws_ssm_parameter.notifier.name
       SCOPE_READ                       = var.api_scopes.read
       SCOPE_WRITE                      = var.api_scopes.write
@@ -150,7 +150,7 @@ locals {
       TENANT_REQUESTS_PER_MINUTE           = tostring(var.api_tenant_requests_per_minute)
       TENANT_CLICKHOUSE_SECONDS_PER_MINUTE = tostring(var.api_tenant_clickhouse_seconds_per_minute)
     },
-    { for checks in module.checks : "CHECKS_FUNCTION" => checks.function_name },
+    { for checks in module.checks : "CHECKS_FUNCTION" => checks.qualified_name },
     local.dashboard_environment,
     local.has_slack_buttons ? { SLACK_SIGNING_SECRET_ARNS = join(",", local.slack_signing_secret_arns) } : {},
     var.allow_loopback_channels ? { ALLOW_LOOPBACK = "true" } : {},
@@ -240,7 +240,7 @@ locals {
       {
         sid       = "StartDetections"
         actions   = ["lambda:InvokeFunction"]
-        resources = [module.detector.function_arn]
+        resources = [module.detector.alias_arn]
       },
       local.key_statements.api,
     ],
@@ -311,7 +311,7 @@ resource "aws_apigatewayv2_integration" "this" {
 
   api_id                 = aws_apigatewayv2_api.this[0].id
   integration_type       = "AWS_PROXY"
-  integration_uri        = module.api[0].function_arn
+  integration_uri        = module.api[0].alias_arn
   integration_method     = "POST"
   payload_format_version = "2.0"
   timeout_milliseconds   = local.api_gateway_timeout_seconds * 1000
@@ -392,6 +392,7 @@ resource "aws_lambda_permission" "api" {
   statement_id  = "AllowApi"
   action        = "lambda:InvokeFunction"
   function_name = module.api[0].function_name
+  qualifier     = module.api[0].alias_name
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.this[0].execution_arn}/*/*"
 }

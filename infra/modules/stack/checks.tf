@@ -51,7 +51,7 @@ locals {
     for checks in module.checks : {
       sid       = "CheckFinishedEvents"
       actions   = ["lambda:InvokeFunction"]
-      resources = [checks.function_arn]
+      resources = [checks.alias_arn]
     }
   ]
 }
@@ -100,7 +100,7 @@ resource "aws_lambda_event_source_mapping" "finished" {
   count = local.has_sources ? 1 : 0
 
   event_source_arn = aws_sqs_queue.finished[0].arn
-  function_name    = module.checks[0].function_arn
+  function_name    = module.checks[0].alias_arn
   batch_size       = 10
 
   # The answer names the events that failed. The others are not sent again.

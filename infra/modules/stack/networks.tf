@@ -119,7 +119,7 @@ resource "aws_cloudwatch_event_target" "training" {
 
   rule      = aws_cloudwatch_event_rule.training[each.key].name
   target_id = "training"
-  arn       = module.sources[0].function_arn
+  arn       = module.sources[0].alias_arn
 
   input_transformer {
     input_paths    = { time = "$.time" }
@@ -146,6 +146,7 @@ resource "aws_lambda_permission" "training" {
   statement_id   = "AllowTraining-${each.key}"
   action         = "lambda:InvokeFunction"
   function_name  = module.sources[0].function_name
+  qualifier      = module.sources[0].alias_name
   principal      = "events.amazonaws.com"
   source_arn     = aws_cloudwatch_event_rule.training[each.key].arn
   source_account = local.account_id

@@ -204,7 +204,7 @@ resource "aws_sns_topic_subscription" "notifier" {
 
   topic_arn           = aws_sns_topic.alerts.arn
   protocol            = "lambda"
-  endpoint            = module.notifier.function_arn
+  endpoint            = module.notifier.alias_arn
   filter_policy       = jsonencode({ severity = local.routed_severities })
   filter_policy_scope = "MessageAttributes"
   redrive_policy      = jsonencode({ deadLetterTargetArn = aws_sqs_queue.notifier_dead_letters.arn })
@@ -219,6 +219,7 @@ resource "aws_lambda_permission" "alerts" {
   statement_id  = "AllowAlerts"
   action        = "lambda:InvokeFunction"
   function_name = module.notifier.function_name
+  qualifier     = module.notifier.alias_name
   principal     = "sns.amazonaws.com"
   source_arn    = aws_sns_topic.alerts.arn
 }
@@ -252,7 +253,7 @@ resource "aws_cloudwatch_event_target" "waiting" {
 
   rule      = aws_cloudwatch_event_rule.waiting[0].name
   target_id = "notifier"
-  arn       = module.notifier.function_arn
+  arn       = module.notifier.alias_arn
   input     = jsonencode({ send_waiting = true })
 
   retry_policy {
@@ -269,6 +270,7 @@ resource "aws_lambda_permission" "waiting" {
   statement_id   = "AllowWaiting"
   action         = "lambda:InvokeFunction"
   function_name  = module.notifier.function_name
+  qualifier      = module.notifier.alias_name
   principal      = "events.amazonaws.com"
   source_arn     = aws_cloudwatch_event_rule.waiting[0].arn
   source_account = local.account_id
@@ -293,7 +295,7 @@ resource "aws_cloudwatch_event_target" "digest" {
 
   rule      = aws_cloudwatch_event_rule.digest[0].name
   target_id = "notifier"
-  arn       = module.notifier.function_arn
+  arn       = module.notifier.alias_arn
 
   retry_policy {
     maximum_event_age_in_seconds = 21600
@@ -313,6 +315,7 @@ resource "aws_lambda_permission" "digest" {
   statement_id   = "AllowDigest"
   action         = "lambda:InvokeFunction"
   function_name  = module.notifier.function_name
+  qualifier      = module.notifier.alias_name
   principal      = "events.amazonaws.com"
   source_arn     = aws_cloudwatch_event_rule.digest[0].arn
   source_account = local.account_id

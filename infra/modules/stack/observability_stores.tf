@@ -1,4 +1,4 @@
-# Alarms on what ClickHouse and DynamoDB do. Most of them are for those who set detailed_alarms: each metric of an alarm costs money, and
+# Alarms on what ClickHouse holds and does, and on what DynamoDB does. Most of them are for those who set detailed_alarms: each metric of an alarm costs money, and
 # other alarms tell of the effects.
 
 locals {
@@ -19,6 +19,22 @@ locals {
         tells_recovery = false
       }
 
+      # A run writes the metric only while the age is unusual. So the metric costs nothing while events arrive.
+      newest-event-age = {
+        description    = "The newest hour with usage in ${var.clickhouse_database} on ${var.clickhouse_url} ended more than ${var.newest_event_alarm_minutes} minutes before a run of ${module.detector.function_name}. Events have stopped, or arrive late. Each customer seems to use nothing. Look at the writers of the events and at the views that feed the rollup (meterflow doctor)."
+        namespace      = local.metrics_namespace
+        metric         = "NewestEventAge"
+        dimensions     = local.stack_dimension
+        statistic      = "Maximum"
+        period_seconds = local.run_seconds
+        periods        = 1
+        comparison     = "GreaterThanThreshold"
+        threshold      = var.newest_event_alarm_minutes * 60
+        missing_data   = "notBreaching"
+        enabled        = true
+        tells_recovery = true
+      }
+
       store-errors = {
         description = "DynamoDB answered requests for ${local.table_name} with faults of its own (500). The functions try again, so nothing is lost. If it lasts, see the health of DynamoDB in your region."
         label       = "Faults of DynamoDB"
@@ -34,7 +50,7 @@ locals {
         enabled        = true
         tells_recovery = false
       }
-    } : alarm => of if var.detailed_alarms
+    } : alarm => of if var.detailed_alarms && (alarm != "newest-event-age" || var.newest_event_alarm_minutes > 0)
   }
 }
 

@@ -16,7 +16,7 @@ resource "aws_cloudwatch_event_target" "detector" {
 
   rule      = aws_cloudwatch_event_rule.schedule[floor(count.index / local.targets_per_rule)].name
   target_id = var.detector_shards == 1 ? "detector" : "detector-${count.index}"
-  arn       = module.detector.function_arn
+  arn       = module.detector.alias_arn
 
   # A run for all customers gets the unchanged event. A shard gets the time of its window and the number
   # of the shard.
@@ -49,6 +49,7 @@ resource "aws_lambda_permission" "schedule" {
   statement_id   = "AllowSchedule${count.index == 0 ? "" : count.index}"
   action         = "lambda:InvokeFunction"
   function_name  = module.detector.function_name
+  qualifier      = module.detector.alias_name
   principal      = "events.amazonaws.com"
   source_arn     = aws_cloudwatch_event_rule.schedule[count.index].arn
   source_account = local.account_id

@@ -57,7 +57,7 @@ resource "aws_cloudwatch_event_target" "source" {
 
   rule      = aws_cloudwatch_event_rule.source[each.key].name
   target_id = "source"
-  arn       = module.sources[0].function_arn
+  arn       = module.sources[0].alias_arn
 
   input_transformer {
     input_paths    = { time = "$.time" }
@@ -84,6 +84,7 @@ resource "aws_lambda_permission" "source" {
   statement_id   = "AllowSource-${each.key}"
   action         = "lambda:InvokeFunction"
   function_name  = module.sources[0].function_name
+  qualifier      = module.sources[0].alias_name
   principal      = "events.amazonaws.com"
   source_arn     = aws_cloudwatch_event_rule.source[each.key].arn
   source_account = local.account_id

@@ -313,10 +313,22 @@ variable "anomaly_share_alarm" {
 }
 
 variable "detailed_alarms" {
-  description = "Whether there are alarms on faults that other alarms tell of by their effects: clickhouse-time, store-errors, and throttles of each index of the table. They cost $1.80 a month."
+  description = "Whether there are alarms on faults that other alarms tell of by their effects: clickhouse-time, newest-event-age, store-errors, and throttles of each index of the table. They cost $1.90 a month."
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "newest_event_alarm_minutes" {
+  description = "With detailed_alarms: minutes since the end of the newest hour with usage above which the alarm newest-event-age goes off. A run notes this age only above 60 minutes. 0 means no alarm."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = var.newest_event_alarm_minutes == 0 || (var.newest_event_alarm_minutes >= 60 && var.newest_event_alarm_minutes <= 10080)
+    error_message = "newest_event_alarm_minutes must be from 60 to 10080, which is a week, or 0 for no alarm."
+  }
 }
 
 variable "cloudwatch_dashboard" {

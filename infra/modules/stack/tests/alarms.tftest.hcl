@@ -286,6 +286,11 @@ run "whoever_wants_more_alarms_has_them" {
   }
 
   assert {
+    condition     = [for alarm in [aws_cloudwatch_metric_alarm.this["newest-event-age"]] : "${alarm.namespace}/${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.evaluation_periods}x${alarm.period} ${alarm.treat_missing_data} ${join(",", [for key, value in alarm.dimensions : "${key}=${value}"])} ${length(alarm.ok_actions)}"] == ["MeterFlow/NewestEventAge Maximum GreaterThanThreshold 5400 1x4500 notBreaching Stack=meterflow 1"]
+    error_message = "An hour and a half without an event must alarm, and the next event must end the alarm."
+  }
+
+  assert {
     condition     = [for filter in aws_cloudwatch_log_metric_filter.clickhouse_time : "${filter.log_group_name} ${filter.pattern} ${filter.metric_transformation[0].namespace}/${filter.metric_transformation[0].name} ${filter.metric_transformation[0].value} ${filter.metric_transformation[0].dimensions.Stack}"] == ["/aws/lambda/meterflow-anomaly-detection { $.ClickHouseTime = * } MeterFlow/ClickHouseTime $.ClickHouseTime $.Stack"]
     error_message = "The time of ClickHouse must become a metric."
   }
@@ -321,7 +326,35 @@ run "whoever_wants_more_alarms_has_them" {
 
   # AWS charges for each metric that an alarm reads. One channel less than above.
   assert {
-    condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 19 + 15
-    error_message = "These alarms must cost 15 metrics more, as the description of the variable says."
+    condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 19 + 16
+    error_message = "These alarms must cost 16 metrics more, as the description of the variable says."
+  }
+}
+
+run "the_age_of_the_newest_event_has_a_limit" {
+  command = plan
+
+  variables {
+    detailed_alarms            = true
+    newest_event_alarm_minutes = 240
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["newest-event-age"].threshold == 14400 && strcontains(aws_cloudwatch_metric_alarm.this["newest-event-age"].alarm_description, "more than 240 minutes")
+    error_message = "newest_event_alarm_minutes must reach the alarm."
+  }
+}
+
+run "without_a_limit_no_age_of_an_event_alarms" {
+  command = plan
+
+  variables {
+    detailed_alarms            = true
+    newest_event_alarm_minutes = 0
+  }
+
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.this), "newest-event-age") && contains(keys(aws_cloudwatch_metric_alarm.this), "clickhouse-time")
+    error_message = "0 must switch off this alarm alone."
   }
 }

@@ -153,7 +153,7 @@ run "an_api_with_the_defaults" {
 
   # The gateway waits longer than the function runs.
   assert {
-    condition     = "${aws_apigatewayv2_integration.this[0].integration_type} ${aws_apigatewayv2_integration.this[0].payload_format_version} ${aws_apigatewayv2_integration.this[0].integration_uri}" == "AWS_PROXY 2.0 arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api"
+    condition     = "${aws_apigatewayv2_integration.this[0].integration_type} ${aws_apigatewayv2_integration.this[0].payload_format_version} ${aws_apigatewayv2_integration.this[0].integration_uri}" == "AWS_PROXY 2.0 arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api:live"
     error_message = "The integration must hand requests to the API's function in the payload format 2.0."
   }
 
@@ -238,7 +238,7 @@ run "an_api_with_settings" {
       MIN_RELATIVE_SPREAD              = "0.04"
       LOG_LEVEL                        = "info"
       SSL_CERT_FILE                    = "/etc/pki/tls/certs/ca-bundle.crt"
-      DETECTOR_FUNCTION_NAME           = "meterflow-anomaly-detection"
+      DETECTOR_FUNCTION_NAME           = "meterflow-anomaly-detection:live"
       SCOPE_READ                       = "anomalies:read"
       SCOPE_WRITE                      = "anomalies:write"
       SCOPE_ADMIN                      = "anomalies:admin"
@@ -410,7 +410,7 @@ run "every_name_of_the_api_carries_the_prefix" {
       "second-anomaly-api",
       "second-anomaly-api-tokens",
       "/aws/vendedlogs/second-anomaly-api-access",
-      "second-anomaly-detection",
+      "second-anomaly-detection:live",
     ]
     error_message = "Two stacks with two prefixes must not share an API."
   }

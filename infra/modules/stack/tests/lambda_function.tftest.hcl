@@ -53,6 +53,38 @@ run "function_is_a_rust_bootstrap" {
   }
 }
 
+run "each_version_is_published_and_the_alias_is_the_newest" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.publish
+    error_message = "Without published versions there is no way back but a deployment."
+  }
+
+  assert {
+    condition     = "${aws_lambda_alias.this.function_name}:${aws_lambda_alias.this.name} ${aws_lambda_alias.this.function_version}" == "meterflow-anomaly-detection:live ${aws_lambda_function.this.version}"
+    error_message = "The alias must be the version that was published last."
+  }
+
+  assert {
+    condition = [output.alias_name, output.alias_arn, output.qualified_name] == [
+      "live",
+      "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection:live",
+      "meterflow-anomaly-detection:live",
+    ]
+    error_message = "Whatever invokes the function must be able to name the alias."
+  }
+
+  assert {
+    condition     = length(aws_lambda_alias.this.routing_config) == 0
+    error_message = "One version must run, and not two."
+  }
+}
+
 run "failed_events_are_retried_and_kept" {
   command = plan
 
@@ -63,6 +95,11 @@ run "failed_events_are_retried_and_kept" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.this[0].maximum_event_age_in_seconds == 21600
     error_message = "Lambda must repeat a failed run twice and keep an event for 6 hours."
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this[0].qualifier == "live"
+    error_message = "The settings of events must be those of the alias, which gets the events."
   }
 
   assert {
@@ -191,8 +228,11 @@ run "function_in_a_vpc" {
   assert {
     condition = [
       for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Condition if statement.Sid == "DenyNetworkToCode"
-    ] == [{ ArnEquals = { "lambda:SourceFunctionArn" = ["arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"] } }]
-    error_message = "The denial must hit the code of this function only, not Lambda itself."
+      ] == [{ ArnEquals = { "lambda:SourceFunctionArn" = [
+        "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection",
+        "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection:*",
+    ] } }]
+    error_message = "The denial must hit the code of this function in all its versions, and not Lambda itself."
   }
 }
 

@@ -113,15 +113,15 @@ run "networks_have_a_place_and_least_rights" {
       for target in aws_cloudwatch_event_target.training :
       jsondecode(replace(target.input_transformer[0].input_template, "<time>", "\"2026-11-21T13:00:00Z\"")) == {
         time = "2026-11-21T13:00:00Z", detail = { source = "machines", train = true }
-      } && target.arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-sources" && target.dead_letter_config[0].arn == aws_sqs_queue.schedule_dead_letters.arn
+      } && target.arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-sources:live" && target.dead_letter_config[0].arn == aws_sqs_queue.schedule_dead_letters.arn
     ])
     error_message = "The function of the sources must be told to train, and no event may be lost."
   }
 
   assert {
-    condition = { for permission in aws_lambda_permission.training : permission.statement_id => "${permission.principal} ${permission.action} ${permission.function_name} ${permission.source_account}" } == {
-      AllowTraining-machines-drift = "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-sources 123456789012"
-      AllowTraining-machines-train = "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-sources 123456789012"
+    condition = { for permission in aws_lambda_permission.training : permission.statement_id => "${permission.principal} ${permission.action} ${permission.function_name}:${permission.qualifier} ${permission.source_account}" } == {
+      AllowTraining-machines-drift = "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-sources:live 123456789012"
+      AllowTraining-machines-train = "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-sources:live 123456789012"
     }
     error_message = "Both rules must be able to invoke the function."
   }

@@ -167,7 +167,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
   }
 
   assert {
-    condition     = aws_cloudwatch_event_target.digest[0].rule == "meterflow-anomaly-digest" && aws_cloudwatch_event_target.digest[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier"
+    condition     = aws_cloudwatch_event_target.digest[0].rule == "meterflow-anomaly-digest" && aws_cloudwatch_event_target.digest[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier:live"
     error_message = "The rule must start the notifier."
   }
 
@@ -177,7 +177,7 @@ run "without_channels_it_is_there_for_the_digest_alone" {
   }
 
   assert {
-    condition     = "${aws_lambda_permission.digest[0].principal} ${aws_lambda_permission.digest[0].action} ${aws_lambda_permission.digest[0].function_name} ${aws_lambda_permission.digest[0].source_arn} ${aws_lambda_permission.digest[0].source_account}" == "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-digest 123456789012"
+    condition     = "${aws_lambda_permission.digest[0].principal} ${aws_lambda_permission.digest[0].action} ${aws_lambda_permission.digest[0].function_name}:${aws_lambda_permission.digest[0].qualifier} ${aws_lambda_permission.digest[0].source_arn} ${aws_lambda_permission.digest[0].source_account}" == "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier:live arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-digest 123456789012"
     error_message = "EventBridge must be able to invoke the notifier, and only for this rule."
   }
 }
@@ -366,7 +366,7 @@ run "without_routes_warnings_reach_it_only_for_slack" {
 
   # The alert topic invokes it and loses nothing.
   assert {
-    condition     = "${aws_sns_topic_subscription.notifier[0].protocol} ${aws_sns_topic_subscription.notifier[0].topic_arn} ${aws_sns_topic_subscription.notifier[0].endpoint}" == "lambda arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier"
+    condition     = "${aws_sns_topic_subscription.notifier[0].protocol} ${aws_sns_topic_subscription.notifier[0].topic_arn} ${aws_sns_topic_subscription.notifier[0].endpoint}" == "lambda arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-notifier:live"
     error_message = "The notifier must be subscribed to the alert topic."
   }
 
@@ -376,7 +376,7 @@ run "without_routes_warnings_reach_it_only_for_slack" {
   }
 
   assert {
-    condition     = "${aws_lambda_permission.alerts[0].principal} ${aws_lambda_permission.alerts[0].action} ${aws_lambda_permission.alerts[0].function_name} ${aws_lambda_permission.alerts[0].source_arn}" == "sns.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+    condition     = "${aws_lambda_permission.alerts[0].principal} ${aws_lambda_permission.alerts[0].action} ${aws_lambda_permission.alerts[0].function_name}:${aws_lambda_permission.alerts[0].qualifier} ${aws_lambda_permission.alerts[0].source_arn}" == "sns.amazonaws.com lambda:InvokeFunction meterflow-anomaly-notifier:live arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
     error_message = "SNS must be able to invoke the notifier, and only for the alert topic."
   }
 

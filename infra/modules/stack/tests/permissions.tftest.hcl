@@ -308,7 +308,7 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
       ReadConfigurationOfChannels        = "Allow ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/notifier"
       ListByIndex                        = "Allow dynamodb:Query on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/metric-severity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/pending-alerts-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/incidents-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/entity-index arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies/index/execution-index"
       PublishAlerts                      = "Allow sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
-      StartDetections                    = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
+      StartDetections                    = "Allow lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection:live"
       UseKeyThroughServices              = "Allow kms:Decrypt kms:GenerateDataKey on arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
       WriteLog                           = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api:*"
     }
@@ -374,7 +374,7 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
 
   # Only this http api may invoke the api.
   assert {
-    condition     = "${aws_lambda_permission.api[0].principal} ${aws_lambda_permission.api[0].action} ${aws_lambda_permission.api[0].function_name} ${aws_lambda_permission.api[0].source_arn}" == "apigateway.amazonaws.com lambda:InvokeFunction meterflow-anomaly-api arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/*/*"
+    condition     = "${aws_lambda_permission.api[0].principal} ${aws_lambda_permission.api[0].action} ${aws_lambda_permission.api[0].function_name}:${aws_lambda_permission.api[0].qualifier} ${aws_lambda_permission.api[0].source_arn}" == "apigateway.amazonaws.com lambda:InvokeFunction meterflow-anomaly-api:live arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/*/*"
     error_message = "API Gateway must be able to invoke the API's function, and only for this HTTP API."
   }
 

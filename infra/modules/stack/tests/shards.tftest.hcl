@@ -95,16 +95,16 @@ run "each_of_eight_shards_has_a_run_of_its_own" {
   }
 
   assert {
-    condition     = alltrue([for target in aws_cloudwatch_event_target.detector : target.arn == module.detector.function_arn && target.dead_letter_config[0].arn == aws_sqs_queue.schedule_dead_letters.arn && target.retry_policy[0].maximum_event_age_in_seconds == 21600])
+    condition     = alltrue([for target in aws_cloudwatch_event_target.detector : target.arn == module.detector.alias_arn && target.dead_letter_config[0].arn == aws_sqs_queue.schedule_dead_letters.arn && target.retry_policy[0].maximum_event_age_in_seconds == 21600])
     error_message = "No shard may lose an event."
   }
 
   assert {
     condition = {
-      for permission in aws_lambda_permission.schedule : permission.statement_id => "${permission.principal} ${permission.action} ${permission.source_arn} ${permission.source_account}"
+      for permission in aws_lambda_permission.schedule : permission.statement_id => "${permission.principal} ${permission.action} ${permission.qualifier} ${permission.source_arn} ${permission.source_account}"
       } == {
-      AllowSchedule  = "events.amazonaws.com lambda:InvokeFunction arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection 123456789012"
-      AllowSchedule1 = "events.amazonaws.com lambda:InvokeFunction arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-1 123456789012"
+      AllowSchedule  = "events.amazonaws.com lambda:InvokeFunction live arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection 123456789012"
+      AllowSchedule1 = "events.amazonaws.com lambda:InvokeFunction live arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-1 123456789012"
     }
     error_message = "Both rules, and only they, may invoke the function."
   }

@@ -84,7 +84,7 @@ run "without_sources_there_is_nothing_for_them" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Resource if contains(statement.Action, "lambda:InvokeFunction")] == [[module.detector.function_arn]]
+    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Resource if contains(statement.Action, "lambda:InvokeFunction")] == [[module.detector.alias_arn]]
     error_message = "The API may invoke the detector alone."
   }
 
@@ -137,7 +137,7 @@ run "a_source_has_runs_of_its_own" {
   }
 
   assert {
-    condition     = aws_cloudwatch_event_target.source["executions"].arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-sources" && aws_cloudwatch_event_target.source["executions"].rule == "meterflow-anomaly-detection-executions"
+    condition     = aws_cloudwatch_event_target.source["executions"].arn == "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-sources:live" && aws_cloudwatch_event_target.source["executions"].rule == "meterflow-anomaly-detection-executions"
     error_message = "A run of a source must not wait for the runs of the detector."
   }
 
@@ -147,8 +147,8 @@ run "a_source_has_runs_of_its_own" {
   }
 
   assert {
-    condition = { for permission in aws_lambda_permission.source : permission.statement_id => "${permission.principal} ${permission.action} ${permission.function_name} ${permission.source_arn} ${permission.source_account}" } == {
-      AllowSource-executions = "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-sources arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-executions 123456789012"
+    condition = { for permission in aws_lambda_permission.source : permission.statement_id => "${permission.principal} ${permission.action} ${permission.function_name}:${permission.qualifier} ${permission.source_arn} ${permission.source_account}" } == {
+      AllowSource-executions = "events.amazonaws.com lambda:InvokeFunction meterflow-anomaly-sources:live arn:aws:events:eu-central-1:123456789012:rule/meterflow-anomaly-detection-executions 123456789012"
     }
     error_message = "The rule of the source, and only it, may invoke the function."
   }
@@ -263,7 +263,7 @@ run "each_finished_event_is_checked_at_once" {
       copies   = aws_lambda_event_source_mapping.finished[0].scaling_config[0].maximum_concurrency
       } == {
       source   = "arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-finished"
-      function = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-checks"
+      function = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-checks:live"
       batch    = 10
       window   = 0
       answers  = toset(["ReportBatchItemFailures"])
@@ -292,13 +292,13 @@ run "each_finished_event_is_checked_at_once" {
   }
 
   assert {
-    condition     = local.api_environment.CHECKS_FUNCTION == "meterflow-anomaly-checks"
+    condition     = local.api_environment.CHECKS_FUNCTION == "meterflow-anomaly-checks:live"
     error_message = "The API must know the function by its name."
   }
 
   assert {
     condition = [for statement in jsondecode(module.api[0].role_policy).Statement : "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" if statement.Sid == "CheckFinishedEvents"] == [
-      "lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-checks"
+      "lambda:InvokeFunction on arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-checks:live"
     ]
     error_message = "The API must be able to invoke the function."
   }

@@ -1,4 +1,4 @@
-# One function with its role, its log group and, if it takes events, the queue of its failures. The role
+# One function with its alias, its role, its log group and, if it takes events, the queue of its failures. The role
 # can do what the caller lists and what this module adds, and nothing else.
 
 data "aws_caller_identity" "current" {}
@@ -29,6 +29,9 @@ resource "aws_lambda_function" "this" {
   runtime       = local.is_image ? null : "provided.al2023"
   handler       = local.is_image ? null : "bootstrap"
   architectures = [var.architecture]
+
+  # Each change of the code or of the settings becomes a version, which Lambda keeps as it is.
+  publish = true
 
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
@@ -69,10 +72,20 @@ resource "aws_lambda_function" "this" {
   }
 }
 
+# All that invokes the function invokes the alias. So an earlier version runs again as soon as somebody points the alias at it. The next
+# apply points the alias at the newest version.
+resource "aws_lambda_alias" "this" {
+  name             = "live"
+  description      = "The version that runs"
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}
+
 resource "aws_lambda_function_event_invoke_config" "this" {
   count = var.asynchronous == null ? 0 : 1
 
   function_name                = aws_lambda_function.this.function_name
+  qualifier                    = aws_lambda_alias.this.name
   maximum_event_age_in_seconds = var.asynchronous.maximum_event_age_seconds
   maximum_retry_attempts       = var.asynchronous.maximum_retry_attempts
 
@@ -201,7 +214,7 @@ locals {
       Resource = ["${local.ec2_arn}:${data.aws_caller_identity.current.account_id}:network-interface/*"]
     },
     {
-      # Lambda itself needs the network permissions. The code in the function never does.
+      # Lambda itself needs the network permissions. The code in the function never does, in whatever version.
       Sid    = "DenyNetworkToCode"
       Effect = "Deny"
       Action = [
@@ -213,7 +226,7 @@ locals {
         "ec2:UnassignPrivateIpAddresses",
       ]
       Resource  = ["*"]
-      Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [local.function_arn] } }
+      Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [local.function_arn, "${local.function_arn}:*"] } }
     },
   ]
 }

@@ -8,6 +8,24 @@ output "function_arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "alias_name" {
+  description = "Name of the alias that everything invokes."
+  value       = aws_lambda_alias.this.name
+}
+
+output "alias_arn" {
+  description = "ARN of the alias, for what invokes the function."
+  value       = "${aws_lambda_function.this.arn}:${aws_lambda_alias.this.name}"
+
+  # A failed event must find its queue from the first invocation on.
+  depends_on = [aws_lambda_function_event_invoke_config.this]
+}
+
+output "qualified_name" {
+  description = "Name of the function with its alias, for a caller that takes a name."
+  value       = "${aws_lambda_function.this.function_name}:${aws_lambda_alias.this.name}"
+}
+
 output "log_group_name" {
   description = "Name of the function's log group."
   value       = aws_cloudwatch_log_group.this.name

@@ -64,7 +64,8 @@ mock_resource "aws_iam_role" {
 
 mock_resource "aws_lambda_function" {
   defaults = {
-    arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
+    arn     = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-detection"
+    version = "7"
   }
 }
 

@@ -44,7 +44,8 @@ run "plainly_wrong_values_are_refused" {
     anomalies_per_hour_alarm = -1
     anomaly_share_alarm      = 100
 
-    missing_run_alarm_minutes = 70
+    missing_run_alarm_minutes  = 70
+    newest_event_alarm_minutes = 59
 
     notifier_package           = " "
     daily_digest_schedule      = "every day"
@@ -91,6 +92,7 @@ run "plainly_wrong_values_are_refused" {
     var.anomalies_per_hour_alarm,
     var.anomaly_share_alarm,
     var.missing_run_alarm_minutes,
+    var.newest_event_alarm_minutes,
     var.notifier_package,
     var.daily_digest_schedule,
     var.api_jwt_issuer,
@@ -142,6 +144,8 @@ run "subtly_wrong_values_are_refused" {
     ops_emails   = ["oncall@example.com", "oncall@example.com"]
     # CloudWatch looks back a day at most.
     missing_run_alarm_minutes = 1455
+    # No stack waits longer than a week for an event.
+    newest_event_alarm_minutes = 10081
     # What a run publishes must fit into it.
     max_pages_per_run = 1001
     # A VPC is no subnet.
@@ -169,6 +173,7 @@ run "subtly_wrong_values_are_refused" {
     var.alert_emails,
     var.ops_emails,
     var.missing_run_alarm_minutes,
+    var.newest_event_alarm_minutes,
     var.max_pages_per_run,
     var.vpc_subnet_ids,
     var.api_jwt_issuer,
