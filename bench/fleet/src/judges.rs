@@ -1,10 +1,12 @@
-//! The rules that stand beside the detector's, one file each: a score of each hour from the hours before it.
+//! The rules that stand beside the detector's, one file each: a score of each hour from the hours before it. `nearest_shape`
+//! scores samples of machines only.
 
 use crate::pager::Scorer;
 
 mod cut_forest;
 mod hour_of_day;
 mod models;
+mod nearest_shape;
 mod robust_profile;
 mod seasonal_hybrid;
 mod today;
@@ -13,6 +15,7 @@ pub use cut_forest::CutForest;
 pub(crate) use cut_forest::{Forest, LENGTH};
 pub use hour_of_day::HourOfDay;
 pub use models::{Models, assess};
+pub(crate) use nearest_shape::nearest_shape;
 pub use robust_profile::RobustProfile;
 pub(crate) use seasonal_hybrid::Season;
 pub use seasonal_hybrid::SeasonalHybrid;
@@ -28,6 +31,16 @@ const LEAST_DAYS: usize = 7;
 /// Hours before the first use. They are no history.
 fn before_first_use(values: &[f64]) -> usize {
     values.iter().position(|value| *value != 0.0).unwrap_or(values.len())
+}
+
+/// Each gap has the value before it.
+pub(crate) fn filled(values: &[f64]) -> Vec<f64> {
+    let mut last = values.iter().copied().find(|value| value.is_finite()).unwrap_or(0.0);
+    let fill = |value: &f64| {
+        last = if value.is_finite() { *value } else { last };
+        last
+    };
+    values.iter().map(fill).collect()
 }
 
 /// The median; zero of nothing. The order of the values changes.
@@ -60,6 +73,11 @@ mod tests {
         assert_eq!(median(&mut [5.0]), 5.0);
         assert_eq!(median(&mut []), 0.0);
         assert!((spread_of_deviations(&mut [-1.0, 2.0, -3.0]) - 2.9652).abs() < 1e-12);
+    }
+
+    #[test]
+    fn gaps_have_the_value_before() {
+        assert_eq!(filled(&[f64::NAN, 2.0, f64::NAN, 3.0]), [2.0, 2.0, 2.0, 3.0]);
     }
 
     #[test]

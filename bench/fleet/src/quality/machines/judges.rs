@@ -1,4 +1,4 @@
-//! The judges of machines: the vote, the detectors that vote, and two more to compare with.
+//! The judges of machines: the vote, the detectors that vote, and three more to compare with.
 
 use anyhow::Result;
 use detection::detectors::autoencoder::Autoencoder;
@@ -8,7 +8,7 @@ use detection::vote::{self, Judgement, Parameters, Peaks, SAMPLES, Samples, Vote
 use detection::{Hour, Thresholds};
 
 use super::{DAY, Machine, STEP};
-use crate::judges::{Forest, LENGTH, Season};
+use crate::judges::{Forest, LENGTH, Season, filled, nearest_shape};
 
 /// Says how odd a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +23,12 @@ pub enum Judge {
     /// Seasonal hybrid ESD with a robust decomposition, as published.
     SeasonalHybrid,
     CutForest,
+    /// Shapes never seen.
+    NearestShape,
 }
 
 impl Judge {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Vote,
         Self::VoteBeyondPeaks,
         Self::Mean,
@@ -36,6 +38,7 @@ impl Judge {
         Self::Alone(Voter::SeasonalEsd),
         Self::SeasonalHybrid,
         Self::CutForest,
+        Self::NearestShape,
     ];
 
     pub fn name(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Judge {
             Self::Alone(Voter::SeasonalEsd) => "seasonal ESD of the vote alone",
             Self::SeasonalHybrid => "S-H-ESD",
             Self::CutForest => "random cut forest",
+            Self::NearestShape => "nearest shape",
         }
     }
 }
@@ -68,6 +72,7 @@ pub fn scores(machine: &Machine) -> Result<[Vec<f64>; Judge::ALL.len()]> {
     let parameters = Parameters::new(Weights::default(), Parameters::THRESHOLD, &plain)?;
     let floors = Floors::try_from(&plain)?;
     let [hybrid, forest] = [seasonal_hybrid(machine), cut_forest(machine)];
+    let shape = nearest_shape(&machine.values);
     for (place, newest) in (machine.begin()..machine.values.len()).enumerate() {
         let first = (newest + 1).saturating_sub(SAMPLES);
         let values = &machine.values[first..=newest];
@@ -96,6 +101,7 @@ pub fn scores(machine: &Machine) -> Result<[Vec<f64>; Judge::ALL.len()]> {
                 Judge::Alone(voter) => judgement.as_ref().map_or(0.0, |judgement| alone(judgement, voter)),
                 Judge::SeasonalHybrid => hybrid[place],
                 Judge::CutForest => forest[place],
+                Judge::NearestShape => shape[newest],
             });
         }
     }
@@ -175,16 +181,6 @@ fn cut_forest(machine: &Machine) -> Vec<f64> {
     (machine.begin()..values.len()).map(|newest| score(newest).unwrap_or(0.0)).collect()
 }
 
-/// Each gap has the value before it.
-fn filled(values: &[f64]) -> Vec<f64> {
-    let mut last = values.iter().copied().find(|value| value.is_finite()).unwrap_or(0.0);
-    let fill = |value: &f64| {
-        last = if value.is_finite() { *value } else { last };
-        last
-    };
-    values.iter().map(fill).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -221,8 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_have_the_value_before_and_no_hour() {
-        assert_eq!(filled(&[f64::NAN, 2.0, f64::NAN, 3.0]), [2.0, 2.0, 2.0, 3.0]);
+    fn gaps_have_no_hour() {
         let mut machine = machine();
         machine.values[HOUR..2 * HOUR].fill(f64::NAN);
         let hours = hours(&machine);
