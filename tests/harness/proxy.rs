@@ -322,6 +322,7 @@ fn operation(path_and_query: &str, headers: &hyper::HeaderMap, body: &[u8]) -> S
         Some(id) if id.ends_with("-count") => "count".to_owned(),
         Some(id) if id.ends_with("-fits") => "fits".to_owned(),
         Some(id) if id.ends_with("-models") => "models".to_owned(),
+        Some(id) if id.ends_with("-newest") => "newest".to_owned(),
         Some(id) if id.ends_with("-note") => "note".to_owned(),
         Some(id) if id.ends_with("-replicas") => "replicas".to_owned(),
         Some(_) => "sweep".to_owned(),

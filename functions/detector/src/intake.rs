@@ -44,7 +44,6 @@ pub(crate) async fn prepare(
         ),
         Err(_) => tracing::info!("the server does not say whether it is behind its replicas"),
     }
-    figures.newest_event_age = age_of_newest_event(app, run_id).await;
     let Some(entities) = app.catalog.entities() else { return Ok(None) };
     let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
     let window = Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
@@ -83,24 +82,6 @@ pub(crate) async fn prepare(
     }
     let overflow = Overflow { customers: overflowing.into_iter().map(|of| of.customer).collect(), since };
     Ok(Some(App { catalog: app.catalog.clone().with_overflow(&overflow), ..app.clone() }))
-}
-
-/// How old the newest event is at least: the time since the newest hour with usage ended. Only an alarm asks for it, so a run
-/// goes on without.
-async fn age_of_newest_event(app: &App, run_id: &str) -> Option<Duration> {
-    let query_id = format!("{run_id}-newest");
-    let asked = app.usage.newest_hour(&app.catalog, &query_id);
-    match tokio::time::timeout(LONGEST_QUESTION, asked).await {
-        Ok(Ok(newest)) => {
-            let age = app.now().ok()?.duration_since(newest?.plus(1).start());
-            Some(Duration::try_from(age).unwrap_or_default())
-        }
-        Ok(Err(error)) => {
-            tracing::info!(error = error_chain(&error), "nobody knows how old the newest event is");
-            None
-        }
-        Err(_) => None,
-    }
 }
 
 /// Everybody's usage would seem to have fallen.

@@ -9,6 +9,7 @@ use detection::related::{OneCause, Openings};
 use detection::text::money;
 use detection::{Costs, Finding, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use messaging::alerts::Outlet;
 use store::{
     AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
     Recorded,

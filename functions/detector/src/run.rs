@@ -85,6 +85,9 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     // Runs on demand, and runs for an old hour, must not hide that the schedule is dead.
     // Neither may a run of another source.
     figures.completed = result.is_ok() && is_of_the_schedule && app.source().is_none();
+    if result.is_ok() && !request.dry_run {
+        figures.newest_event_age = age_of_newest_event(app, &run_id, begun + time_left).await;
+    }
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, request, &run_id, &figures, &result);
     let result = result.map(|summary| RunSummary {
@@ -94,6 +97,24 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     });
     note(app.store_end(request, &run_id, result.as_ref().ok()), "the end of the run is not noted").await;
     result
+}
+
+/// How old the newest event is at least: the time since the newest hour with usage ended. Only an alarm asks for it, so the run
+/// is complete without.
+async fn age_of_newest_event(app: &App, run_id: &str, deadline: Instant) -> Option<Duration> {
+    let query_id = format!("{run_id}-newest");
+    let asked = app.usage.newest_hour(&app.catalog, &query_id);
+    match tokio::time::timeout_at(deadline.into(), asked).await {
+        Ok(Ok(newest)) => {
+            let age = app.now().ok()?.duration_since(newest?.plus(1).start());
+            Some(Duration::try_from(age).unwrap_or_default())
+        }
+        Ok(Err(error)) => {
+            tracing::info!(error = error_chain(&error), "nobody knows how old the newest event is");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// The steps of a run in their order.
