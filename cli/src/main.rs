@@ -11,6 +11,7 @@ mod connection;
 mod csv_file;
 mod doctor;
 mod events;
+mod forget;
 mod import;
 mod init;
 mod manual;
@@ -61,6 +62,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Remove the views and tables of the rollup. Events stay.
     Uninstall(uninstall::UninstallArgs),
+    /// Remove a customer from the rollups, the models and the table of anomalies.
+    Forget(forget::ForgetArgs),
     /// Insert made-up usage of many customers, with known anomalies among it.
     Seed(seed::SeedArgs),
     /// Insert your own usage from a CSV file.
@@ -110,6 +113,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Check(args) => check::run(&connection, args).await,
         Command::Completions(args) => manual::completions(Arguments::command(), &args),
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
+        Command::Forget(args) => forget::run(&connection, args, Timestamp::now()).await,
         Command::Init(args) => init::run(&connection, args).await,
         Command::Migrate(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);

@@ -36,6 +36,7 @@ mod feedback;
 mod finished;
 mod first_days;
 mod first_use;
+mod forget;
 mod gateway;
 mod gateway_buttons;
 mod gateway_dashboard;

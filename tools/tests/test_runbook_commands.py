@@ -172,7 +172,7 @@ class Readers(unittest.TestCase):
 
     def test_what_there_is_not_is_refused(self):
         program, aws = Program(), Aws()
-        for words in (["forget", "cust_0042"], ["alerts", "list"], ["migrate", "--replica", "a"], ["doctor", "--dry-run"]):
+        for words in (["forget", "cust_0042", "--all"], ["alerts", "list"], ["migrate", "--replica", "a"], ["doctor", "--dry-run"]):
             self.assertEqual(len(program.faults(words)), 1, words)
         refused = (
             ["sqs", "redrive"], ["nothing", "at-all"], ["sqs", "get-queue-url", "--queue", "a"], ["dynamodb", "wait", "table-gone"],
