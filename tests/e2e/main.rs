@@ -32,6 +32,7 @@ mod deployed;
 mod engines;
 mod executions;
 mod expressions;
+mod failures;
 mod feedback;
 mod finished;
 mod first_days;
