@@ -1,5 +1,5 @@
-//! `meterflow`: prepares ClickHouse for the detector, inserts usage, checks an installation, and sends undelivered alerts
-//! again.
+//! `meterflow`: prepares ClickHouse for the detector, inserts usage, checks an installation, and hands over again
+//! what failed.
 
 // Only this file may read the time of day. It passes the time on.
 #![allow(clippy::disallowed_methods)]
@@ -11,11 +11,13 @@ mod connection;
 mod csv_file;
 mod doctor;
 mod events;
+mod failures;
+mod forget;
+mod functions;
 mod import;
 mod init;
 mod manual;
 mod migrate;
-mod notifier_function;
 mod output;
 mod progress;
 mod schema;
@@ -32,7 +34,7 @@ use warehouse::rollup::MigrationError;
 
 use crate::connection::Connection;
 
-/// Usage-anomaly detection for metered customers: set up ClickHouse, check an installation, send alerts again.
+/// Usage-anomaly detection for metered customers: set up ClickHouse, check an installation, hand over again what failed.
 #[derive(Parser)]
 #[command(name = "meterflow", version = platform::version())]
 struct Arguments {
@@ -61,6 +63,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Remove the views and tables of the rollup. Events stay.
     Uninstall(uninstall::UninstallArgs),
+    /// Show what failed, and hand it over again: runs, events, and alerts that were not delivered.
+    Failures(failures::FailuresArgs),
+    /// Remove a customer from the rollups, the models and the table of anomalies.
+    Forget(forget::ForgetArgs),
     /// Insert made-up usage of many customers, with known anomalies among it.
     Seed(seed::SeedArgs),
     /// Insert your own usage from a CSV file.
@@ -102,7 +108,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { connection, command, .. } = arguments;
     match command {
         // Alerts are in AWS, so this command needs no ClickHouse.
-        Command::Alerts(args) => alerts::run(args, Timestamp::now()).await,
+        Command::Alerts(args) => alerts::run(args).await,
         Command::Backtest(args) => {
             let now = Timestamp::now();
             tokio::task::spawn_blocking(move || backtest::run(&connection, &args, now)).await?
@@ -110,6 +116,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Check(args) => check::run(&connection, args).await,
         Command::Completions(args) => manual::completions(Arguments::command(), &args),
         Command::Doctor(args) => doctor::run(&connection, args, Timestamp::now()).await,
+        Command::Failures(args) => failures::run(args, Timestamp::now()).await,
+        Command::Forget(args) => forget::run(&connection, args, Timestamp::now()).await,
         Command::Init(args) => init::run(&connection, args).await,
         Command::Migrate(args) => {
             let (catalog, server) = (connection.catalog()?, connection.server().await?);

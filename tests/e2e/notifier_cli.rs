@@ -1,4 +1,4 @@
-//! `meterflow alerts redrive`: the program itself, real queues, and a notifier behind a stand-in for Lambda's Invoke.
+//! `meterflow failures redrive` and `alerts test`: the program itself, real queues, and a notifier behind a stand-in for Lambda's Invoke.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use detection::incident::{IncidentId, Subject};
+use detection::{CustomerId, Direction, MetricName};
 use e2e::programs::program;
 use e2e::receiver::{Received, Receiver, Reply};
-use e2e::world::variable;
+use e2e::world::{END, at, variable};
 use serde_json::{Value, json};
 
 use crate::notifier::{Desk, message_with};
@@ -27,7 +29,7 @@ async fn lambda(takes: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Resul
     Ok(Receiver::start(answer).await?)
 }
 
-/// Runs `meterflow alerts redrive` on a desk's queues, without any ClickHouse.
+/// Runs `meterflow failures redrive` on a desk's queues, without any ClickHouse.
 async fn redrive(desk: &Desk, lambda: &Receiver, arguments: &[&str]) -> Result<(Output, String, String)> {
     let mut command = redrive_command(&program("meterflow")?, &desk.world.table, &lambda.url)?;
     command.args(arguments);
@@ -41,7 +43,7 @@ async fn redrive(desk: &Desk, lambda: &Receiver, arguments: &[&str]) -> Result<(
 pub(crate) fn redrive_command(program: &PathBuf, prefix: &str, lambda: &str) -> Result<Command> {
     let mut command = Command::new(program);
     command
-        .args(["alerts", "redrive", "--name-prefix", prefix])
+        .args(["failures", "redrive", "--name-prefix", prefix])
         .env("AWS_ENDPOINT_URL", variable("AWS_ENDPOINT_URL")?)
         .env("AWS_ENDPOINT_URL_LAMBDA", lambda)
         .env("ANOMALIES_TABLE", prefix)
@@ -52,11 +54,23 @@ pub(crate) fn redrive_command(program: &PathBuf, prefix: &str, lambda: &str) -> 
 async fn put(desk: &Desk, channel: &str, customer: &str) -> Result<()> {
     let body = json!({
         "channel": channel,
-        "message": message_with(&json!({ "customer_id": customer }))?,
+        // Later messages of an incident wait for the earlier ones.
+        "message": message_with(&json!({ "customer_id": customer, "incident_id": incident_of(customer)? }))?,
         "error": "HTTP 500",
         "failed_at": "2026-11-21T13:00:00Z",
     });
     put_text(desk, channel, &body.to_string()).await
+}
+
+/// The id of an incident of the customer.
+fn incident_of(customer: &str) -> Result<String> {
+    let subject = Subject {
+        customer_id: CustomerId::new(customer)?,
+        entity: None,
+        metric: MetricName::new("bandwidth")?,
+        direction: Direction::Spike,
+    };
+    Ok(IncidentId::of(at(END), &subject).to_string())
 }
 
 async fn put_text(desk: &Desk, channel: &str, body: &str) -> Result<()> {
@@ -81,7 +95,7 @@ async fn only_delivered_messages_leave_their_queue() -> Result<()> {
     }
     put(&desk, "pagerduty", "good-3").await?;
     put_text(&desk, "pagerduty", "no failure").await?;
-    // Queues of the notifier's own, whose names begin in the same way.
+    // Queues of the notifier's own. Their messages are none of its events.
     put_text(&desk, "dlq", "{}").await?;
     put_text(&desk, "failures", "{}").await?;
     let lambda =
@@ -93,15 +107,20 @@ async fn only_delivered_messages_leave_their_queue() -> Result<()> {
         stdout.contains("opened of bandwidth, good-3, failed at 2026-11-21T13:00:00Z: HTTP 500"),
         "{stdout}"
     );
-    assert!(stdout.contains("4 messages would be sent again"), "{stdout}");
+    assert!(stdout.contains("4 messages would be handed over"), "{stdout}");
     assert_eq!((lambda.requests().len(), waiting(&desk, "slack").await?), (0, 3));
 
     let (output, stdout, stderr) = redrive(&desk, &lambda, &[]).await?;
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout.contains("3 messages sent (pagerduty 1, slack 2)"), "{stdout}");
+    assert!(
+        stdout.contains("3 messages handed over (undelivered-pagerduty 1, undelivered-slack 2)"),
+        "{stdout}"
+    );
     assert!(stderr.contains("bad-1, failed again: the function"), "{stderr}");
     assert!(stderr.contains("slack did not take the alert"), "{stderr}");
-    assert!(stderr.contains("2 messages failed again, left in the queue (pagerduty 1, slack 1)"), "{stderr}");
+    let left = "4 messages failed again, left in the queue (notifier-dead-letters 1, notifier-failed-events 1, \
+                undelivered-pagerduty 1, undelivered-slack 1)";
+    assert!(stderr.contains(left), "{stderr}");
     assert_eq!((waiting(&desk, "slack").await?, waiting(&desk, "pagerduty").await?), (1, 1));
     assert_eq!((waiting(&desk, "dlq").await?, waiting(&desk, "failures").await?), (1, 1));
 
@@ -123,13 +142,19 @@ async fn one_channel_and_a_limit() -> Result<()> {
         put(&desk, "telegram", customer).await?;
     }
     let lambda = lambda(|_| true).await?;
-    let (output, stdout, _) = redrive(&desk, &lambda, &["--channel", "slack", "--limit", "2"]).await?;
-    assert!(output.status.success() && stdout.contains("2 messages sent (slack 2)"), "{stdout}");
+    let (output, stdout, _) = redrive(&desk, &lambda, &["undelivered-slack", "--limit", "2"]).await?;
+    assert!(
+        output.status.success() && stdout.contains("2 messages handed over (undelivered-slack 2)"),
+        "{stdout}"
+    );
     assert_eq!((waiting(&desk, "slack").await?, waiting(&desk, "telegram").await?), (1, 3));
-    let (output, stdout, _) = redrive(&desk, &lambda, &["--channel", "slack"]).await?;
-    assert!(output.status.success() && stdout.contains("1 message sent (slack 1)"), "{stdout}");
-    let (output, stdout, _) = redrive(&desk, &lambda, &["--channel", "slack"]).await?;
-    assert!(output.status.success() && stdout.contains("0 messages sent"), "{stdout}");
+    let (output, stdout, _) = redrive(&desk, &lambda, &["undelivered-slack"]).await?;
+    assert!(
+        output.status.success() && stdout.contains("1 message handed over (undelivered-slack 1)"),
+        "{stdout}"
+    );
+    let (output, stdout, _) = redrive(&desk, &lambda, &["undelivered-slack"]).await?;
+    assert!(output.status.success() && stdout.contains("0 messages handed over"), "{stdout}");
     Ok(())
 }
 
@@ -140,8 +165,8 @@ async fn errors_say_what_to_do() -> Result<()> {
     let (output, _, stderr) = redrive(&desk, &lambda, &["--table", "nothing"]).await?;
     assert!(!output.status.success() && stderr.contains("check --name-prefix and AWS_REGION"), "{stderr}");
     put(&desk, "slack", "1").await?;
-    let (output, _, stderr) = redrive(&desk, &lambda, &["--channel", "fax"]).await?;
-    assert!(!output.status.success() && stderr.contains("there are those of: slack"), "{stderr}");
+    let (output, _, stderr) = redrive(&desk, &lambda, &["undelivered-fax"]).await?;
+    assert!(!output.status.success() && stderr.contains("there are: undelivered-slack"), "{stderr}");
     let (output, _, stderr) = redrive(&desk, &lambda, &["--limit", "0"]).await?;
     assert!(output.status.code() == Some(2) && stderr.contains("--limit"), "{stderr}");
     // A function that does not exist.
@@ -184,7 +209,7 @@ async fn without_credentials_it_says_what_where_and_what_to_do() -> Result<()> {
         let output = tokio::task::spawn_blocking(move || command.output()).await??;
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
-        for part in ["cannot look for parked alerts", expected, "AWS_PROFILE", "run the command again"] {
+        for part in ["cannot look for what failed", expected, "AWS_PROFILE", "run the command again"] {
             assert!(stderr.contains(part), "{part} is not in {stderr}");
         }
     }

@@ -70,7 +70,9 @@ class Program:
             self.commands[(variant,)] = self.structs[struct]
         for variant, struct in self.variants(text, "AlertsCommand"):
             self.commands[("alerts", variant)] = self.structs[struct]
-        del self.commands[("alerts",)]
+        for variant, struct in self.variants(text, "FailuresCommand"):
+            self.commands[("failures", variant)] = self.structs[struct] | self.structs["Stack"]
+        del self.commands[("alerts",)], self.commands[("failures",)]
         self.everywhere = self.structs["Connection"] | {"verbose", "help"}
 
     @staticmethod
@@ -141,7 +143,7 @@ class Commands(unittest.TestCase):
 
     def test_the_aws_cli_has_each_operation_and_option(self):
         aws, found = Aws(), list(self.of("aws"))
-        self.assertGreater(len(found), 60)
+        self.assertGreater(len(found), 50)
         self.assertEqual([f"{page}: {fault}" for page, words in found for fault in aws.faults(words)], [])
 
     def test_make_has_each_target(self):
@@ -166,13 +168,13 @@ class Readers(unittest.TestCase):
 
     def test_the_program_is_known_by_its_source(self):
         program = Program()
-        self.assertLessEqual({("migrate",), ("doctor",), ("alerts", "redrive"), ("alerts", "test"), ("uninstall",)}, set(program.commands))
+        self.assertLessEqual({("migrate",), ("doctor",), ("failures", "redrive"), ("alerts", "test"), ("uninstall",)}, set(program.commands))
         self.assertLessEqual({"dry-run", "yes", "rebuild", "keep-days", "sort"}, program.commands[("migrate",)])
         self.assertLessEqual({"clickhouse-url", "catalog", "database"}, program.everywhere)
 
     def test_what_there_is_not_is_refused(self):
         program, aws = Program(), Aws()
-        for words in (["forget", "cust_0042"], ["alerts", "list"], ["migrate", "--replica", "a"], ["doctor", "--dry-run"]):
+        for words in (["forget", "cust_0042", "--all"], ["alerts", "list"], ["migrate", "--replica", "a"], ["doctor", "--dry-run"]):
             self.assertEqual(len(program.faults(words)), 1, words)
         refused = (
             ["sqs", "redrive"], ["nothing", "at-all"], ["sqs", "get-queue-url", "--queue", "a"], ["dynamodb", "wait", "table-gone"],

@@ -186,7 +186,7 @@ impl Leader<'_> {
             (Instant::now() + SEND_TIME).min(self.deadline.checked_sub(END_TIME).unwrap_or(self.deadline));
         if self.is_disabled().await {
             let reason = "the channel is disabled since its receiver answered 410 Gone: change its address, or send \
-                          again by `meterflow alerts redrive`";
+                          again by `meterflow failures redrive`";
             return self.refused(batch, &Unsent::refused(reason)).await;
         }
         let Some(page_key) = self.page_key(batch).await else { return self.taken(batch, None, None).await };

@@ -11,7 +11,7 @@
 //!
 //! * A receiver gets an event once, unless the process dies between sending and marking: see `deliver`.
 //! * Each channel fails alone. An alert that a channel does not take is tried again for six hours. Then it waits in the
-//!   channel's queue for `meterflow alerts redrive`.
+//!   channel's queue for `meterflow failures redrive`.
 //! * An event fails only if something would be lost otherwise: an alert cannot be written to the table, or a message
 //!   cannot be understood. Lambda then tries the event again.
 //! * Text of customers is only shown. It mentions nobody, makes no link and breaks no layout.

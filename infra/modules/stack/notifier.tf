@@ -325,7 +325,7 @@ resource "aws_lambda_permission" "digest" {
 # Queues of undelivered messages, one per kind
 # ---------------------------------------------------------------------------------------------
 
-# Messages that a channel did not take, for `meterflow alerts redrive`.
+# Messages that a channel did not take, for `meterflow failures redrive`.
 resource "aws_sqs_queue" "channel_failures" {
   for_each = toset(local.channel_names)
 

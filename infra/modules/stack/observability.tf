@@ -134,7 +134,7 @@ locals {
     }
 
     parked-alerts = {
-      description    = "SNS refused an alert for good, and the alert was parked. Nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. Find the incident in the API. Once the cause is gone: meterflow alerts redrive."
+      description    = "SNS refused an alert for good, and the alert was parked. Nobody got it. The log group ${module.detector.log_group_name} names the alert and the reason. Find the incident in the API. Once the cause is gone: meterflow failures redrive parked-alerts."
       namespace      = local.metrics_namespace
       metric         = "AlertsParked"
       dimensions     = local.stack_dimension
@@ -179,7 +179,7 @@ locals {
     }
 
     schedule-dead-letters = {
-      description    = "EventBridge could not hand over an event to ${local.functions_of_runs}: that hour was not checked. Remove the cause. Send the event in queue ${aws_sqs_queue.schedule_dead_letters.name} to the function${local.has_sources ? " that its attribute TARGET_ARN names" : ""}. Then delete the event from the queue."
+      description    = "EventBridge could not hand over an event to ${local.functions_of_runs}: that hour was not checked. The event is in queue ${aws_sqs_queue.schedule_dead_letters.name}. Remove the cause. Then run: meterflow failures redrive schedule-dead-letters."
       namespace      = "AWS/SQS"
       metric         = "ApproximateNumberOfMessagesVisible"
       dimensions     = { QueueName = aws_sqs_queue.schedule_dead_letters.name }
@@ -195,7 +195,7 @@ locals {
     }
 
     detector-dead-letters = {
-      description    = "${local.functions_of_runs} failed on an event after all retries: that hour was not checked to its end. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.detector_failures.name} to the function${local.has_sources ? " that `requestContext` names" : ""}. Then delete the message."
+      description    = "${local.functions_of_runs} failed on an event after all retries: that hour was not checked to its end. The event is in queue ${aws_sqs_queue.detector_failures.name}. Remove the cause. Then run: meterflow failures redrive detector-dead-letters."
       namespace      = "AWS/SQS"
       metric         = "ApproximateNumberOfMessagesVisible"
       dimensions     = { QueueName = aws_sqs_queue.detector_failures.name }

@@ -52,7 +52,7 @@ locals {
       }
 
       notifier-failed-events = {
-        description    = "${module.notifier.function_name} failed on an event after all retries: channels did not get an alert, or the operators did not get the digest. Remove the cause. Send `requestPayload` of the message in queue ${aws_sqs_queue.notifier_failures.name} to the function. Then delete the message."
+        description    = "${module.notifier.function_name} failed on an event after all retries: channels did not get an alert, or the operators did not get the digest. The event is in queue ${aws_sqs_queue.notifier_failures.name}. Remove the cause. Then run: meterflow failures redrive notifier-failed-events."
         namespace      = "AWS/SQS"
         metric         = "ApproximateNumberOfMessagesVisible"
         dimensions     = { QueueName = aws_sqs_queue.notifier_failures.name }
@@ -67,7 +67,7 @@ locals {
       }
 
       notifier-dead-letters = {
-        description    = "An alert or a digest could not be handed over to ${module.notifier.function_name}, so no channel got it. Check that the function exists and that SNS and EventBridge may invoke it. The message is in queue ${aws_sqs_queue.notifier_dead_letters.name}."
+        description    = "An alert or a digest could not be handed over to ${module.notifier.function_name}, so no channel got it. Check that the function exists and that SNS and EventBridge may invoke it. The message is in queue ${aws_sqs_queue.notifier_dead_letters.name}. Then run: meterflow failures redrive notifier-dead-letters."
         namespace      = "AWS/SQS"
         metric         = "ApproximateNumberOfMessagesVisible"
         dimensions     = { QueueName = aws_sqs_queue.notifier_dead_letters.name }
@@ -83,7 +83,7 @@ locals {
     },
     {
       for name, queue in aws_sqs_queue.channel_failures : "undelivered-${name}" => {
-        description    = "The channel ${name} did not take a message. The other channels have it. The message in queue ${queue.name} says why. Remove the cause. Then run: meterflow alerts redrive --channel ${name}."
+        description    = "The channel ${name} did not take a message. The other channels have it. The message in queue ${queue.name} says why. Remove the cause. Then run: meterflow failures redrive undelivered-${name}."
         namespace      = "AWS/SQS"
         metric         = "ApproximateNumberOfMessagesVisible"
         dimensions     = { QueueName = queue.name }
@@ -116,7 +116,7 @@ locals {
     # Only a webhook can say that it is gone for good; the other types have no such answer.
     {
       for name, channel in var.notification_channels : "disabled-${name}" => {
-        description    = "The webhook ${name} was switched off, because its receiver said that it is gone (410). It gets nothing any more. Remove it from notification_channels, or give it another url. If the receiver is back at the same url, meterflow alerts redrive switches it on."
+        description    = "The webhook ${name} was switched off, because its receiver said that it is gone (410). It gets nothing any more. Remove it from notification_channels, or give it another url. If the receiver is back at the same url, meterflow failures redrive undelivered-${name} switches it on."
         namespace      = local.metrics_namespace
         metric         = "ChannelDisabled"
         dimensions     = merge(local.stack_dimension, { Channel = name })

@@ -1,8 +1,10 @@
-//! The queues of undelivered alerts, one per channel. People send these alerts again from the queue.
+//! The queues of what failed: events of functions, and alerts that channels did not take. People hand these over again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,20 @@ pub struct Received {
     /// The same each time that the message is received.
     pub id: String,
     pub body: String,
+    /// When it came into the queue.
+    pub sent_at: Option<Timestamp>,
+    /// The texts that its sender attached, such as the reason of a failure.
+    pub attributes: BTreeMap<String, String>,
     receipt: String,
+}
+
+impl Received {
+    /// A message that no queue has.
+    pub fn made_up(body: &str, attributes: &[(&str, &str)]) -> Self {
+        let attributes = attributes.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let (id, receipt) = (String::new(), String::new());
+        Self { id, body: body.to_owned(), sent_at: None, attributes: attributes.collect(), receipt }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +81,26 @@ impl FailureQueues {
         let body = serde_json::to_string(failure).map_err(FailureQueueError::Json)?;
         // SQS refuses these two characters.
         let body = body.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
+        self.send(queue_url, &body).await
+    }
+
+    /// Puts a message into a queue.
+    pub async fn send(&self, queue_url: &str, body: &str) -> Result<(), FailureQueueError> {
         let put = self.client.send_message().queue_url(queue_url).message_body(body).send().await;
         put.map(drop).map_err(|source| failed("write to", queue_url, source))
+    }
+
+    /// About how many messages a queue holds. Those that a reader holds count as well.
+    pub async fn count(&self, queue_url: &str) -> Result<u64, FailureQueueError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let query = self.client.get_queue_attributes().queue_url(queue_url);
+        let answer = query.set_attribute_names(Some(names.to_vec())).send().await;
+        let found =
+            answer.map_err(|source| failed("count", queue_url, source))?.attributes.unwrap_or_default();
+        Ok(names.iter().filter_map(|name| found.get(name)?.parse::<u64>().ok()).sum())
     }
 
     /// The addresses of all queues whose name begins with `prefix`, by name.
@@ -103,15 +136,12 @@ impl FailureQueues {
             .visibility_timeout(i32::try_from(hold.as_secs()).unwrap_or(i32::MAX))
             // Short polling asks only some of the servers. It may find nothing in a queue that has messages.
             .wait_time_seconds(1)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await
             .map_err(|source| failed("read from", queue_url, source))?;
-        let received = |message: aws_sdk_sqs::types::Message| Received {
-            id: message.message_id.unwrap_or_default(),
-            body: message.body.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
-        };
-        Ok(answer.messages.unwrap_or_default().into_iter().map(received).collect())
+        Ok(answer.messages.unwrap_or_default().into_iter().map(Received::of).collect())
     }
 
     /// Deletes a message for good.
@@ -125,6 +155,24 @@ impl FailureQueues {
         let change = self.client.change_message_visibility().queue_url(queue_url);
         let change = change.receipt_handle(&message.receipt).visibility_timeout(0);
         change.send().await.map(drop).map_err(|source| failed("hand back to", queue_url, source))
+    }
+}
+
+impl Received {
+    fn of(message: aws_sdk_sqs::types::Message) -> Self {
+        let of_queue = message.attributes.unwrap_or_default();
+        let sent_at = of_queue.get(&MessageSystemAttributeName::SentTimestamp);
+        let attributes = message.message_attributes.unwrap_or_default();
+        Self {
+            id: message.message_id.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+            sent_at: sent_at.and_then(|at| Timestamp::from_millisecond(at.parse().ok()?).ok()),
+            attributes: attributes
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.string_value?)))
+                .collect(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+        }
     }
 }
 

@@ -77,6 +77,15 @@ pub(crate) const JUDGED_PREFIX: &str = "JUDGED";
 
 const CUSTOMER_PREFIX: &str = "CUSTOMER#";
 const ANOMALY_PREFIX: &str = "ANOMALY#";
+const CONFIG_HISTORY_PREFIX: &str = "CONFIG_HISTORY#";
+const DELIVERY_PREFIX: &str = "DELIVERY#";
+const CHANNEL_PREFIX: &str = "CHANNEL#";
+const WAITING_PREFIX: &str = "WAITING#";
+const THREAD_PREFIX: &str = "THREAD#";
+const PAGE_PREFIX: &str = "PAGE#";
+const BUTTON_PREFIX: &str = "BUTTON#";
+const RUN_PREFIX: &str = "RUN#";
+const DIGEST: &str = "DIGEST";
 
 /// Where an item is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,7 +199,7 @@ pub(crate) fn notices_from(detected_at: i64) -> String {
 }
 
 pub(crate) fn digest(detected_at: i64, counts: &str) -> Key {
-    key("DIGEST", format!("DIGEST#{detected_at}#{counts}"))
+    key(DIGEST, format!("DIGEST#{detected_at}#{counts}"))
 }
 
 /// The policy for all customers, or the policy of one customer.
@@ -200,7 +209,12 @@ pub(crate) fn policy(of: Option<&CustomerId>) -> Key {
 }
 
 pub(crate) fn policy_version(of: Option<&CustomerId>, version: u64) -> Key {
-    key(format!("CONFIG_HISTORY#{}", policy(of).sk), format!("{VERSION_PREFIX}{version:020}"))
+    key(policy_versions(of), format!("{VERSION_PREFIX}{version:020}"))
+}
+
+/// The partition of the versions of a policy.
+pub(crate) fn policy_versions(of: Option<&CustomerId>) -> String {
+    format!("{CONFIG_HISTORY_PREFIX}{}", policy(of).sk)
 }
 
 /// First part of the sort keys of a customer's feedback.
@@ -214,12 +228,12 @@ pub(crate) fn feedback(of: &CustomerId, about: &str) -> Key {
 }
 
 pub(crate) fn run(detection_id: &str) -> Key {
-    key(format!("RUN#{detection_id}"), "RUN")
+    key(format!("{RUN_PREFIX}{detection_id}"), "RUN")
 }
 
 /// A backtest. It is a run on demand like others, with a sort key of its own.
 pub(crate) fn backtest(id: &str) -> Key {
-    key(format!("RUN#{id}"), "BACKTEST")
+    key(format!("{RUN_PREFIX}{id}"), "BACKTEST")
 }
 
 pub(crate) fn last_run() -> Key {
@@ -252,32 +266,43 @@ pub(crate) fn judged(source: Option<&str>, shard: Shard) -> Key {
 }
 
 pub(crate) fn delivery(alert_id: &str, channel: &str) -> Key {
-    key(format!("DELIVERY#{}", short(alert_id)), format!("CHANNEL#{channel}"))
+    key(format!("{DELIVERY_PREFIX}{}", short(alert_id)), format!("{CHANNEL_PREFIX}{channel}"))
 }
 
 pub(crate) fn waiting(channel: &str, alert_id: &str) -> Key {
-    key(format!("CHANNEL#{channel}"), format!("WAITING#{}", short(alert_id)))
+    key(format!("{CHANNEL_PREFIX}{channel}"), format!("{WAITING_PREFIX}{}", short(alert_id)))
 }
 
 pub(crate) fn lead(channel: &str) -> Key {
-    key(format!("CHANNEL#{channel}"), "LEAD")
+    key(format!("{CHANNEL_PREFIX}{channel}"), "LEAD")
 }
 
 /// `page` is the window in which the incidents opened, and their customer.
 pub(crate) fn page(channel: &str, page: &str) -> Key {
-    key(format!("CHANNEL#{channel}"), format!("PAGE#{}", short(page)))
+    key(format!("{CHANNEL_PREFIX}{channel}"), format!("{PAGE_PREFIX}{}", short(page)))
+}
+
+/// The customer of a page, unless the key holds the hash of a long one.
+pub(crate) fn customer_of_page(sk: &str) -> Option<CustomerId> {
+    let (opened_at, customer) = sk.strip_prefix(PAGE_PREFIX)?.split_once('#')?;
+    opened_at.parse::<i64>().ok().and_then(|_| CustomerId::new(customer).ok())
 }
 
 pub(crate) fn disabled_channel(channel: &str) -> Key {
-    key(format!("CHANNEL#{channel}"), "DISABLED")
+    key(format!("{CHANNEL_PREFIX}{channel}"), "DISABLED")
 }
 
 pub(crate) fn thread(channel: &str, incident_id: &str) -> Key {
-    key(format!("CHANNEL#{channel}"), format!("THREAD#{}", short(incident_id)))
+    key(format!("{CHANNEL_PREFIX}{channel}"), format!("{THREAD_PREFIX}{}", short(incident_id)))
+}
+
+/// The incident of a thread, or the hash of its id.
+pub(crate) fn incident_of_thread(sk: &str) -> Option<&str> {
+    sk.strip_prefix(THREAD_PREFIX)
 }
 
 pub(crate) fn button(channel: &str, short_name: &str) -> Key {
-    key(format!("BUTTON#{channel}"), short_name)
+    key(format!("{BUTTON_PREFIX}{channel}"), short_name)
 }
 
 /// The work of a caller of the API in the minute of `at`.
@@ -296,6 +321,12 @@ pub(crate) fn sha256(text: &str) -> String {
 }
 
 impl Key {
+    /// The key of an item.
+    pub(crate) fn of_item(item: &Attributes) -> Option<Self> {
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        Some(Self { pk: text("pk")?, sk: text("sk")? })
+    }
+
     /// As the attributes that name an item.
     pub(crate) fn attributes(self) -> Attributes {
         Attributes::from([
@@ -308,6 +339,10 @@ impl Key {
 fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
     Key { pk: pk.into(), sk: sk.into() }
 }
+
+mod kind;
+pub use kind::ItemKind;
+pub(crate) use kind::SHARED;
 
 #[cfg(test)]
 mod tests;

@@ -138,7 +138,7 @@ async fn parked(world: &World) -> Result<Vec<String>> {
     Ok(customers)
 }
 
-/// Whether `meterflow alerts redrive` succeeds on a world without channels, and what it says.
+/// Whether `meterflow failures redrive` succeeds on a world without channels, and what it says.
 async fn redrive(world: &World, arguments: &[&str]) -> Result<(bool, String)> {
     let mut command = redrive_command(&program("meterflow")?, &world.table, "http://127.0.0.1:1")?;
     command.args(arguments);

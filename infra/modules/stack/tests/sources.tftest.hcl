@@ -313,7 +313,7 @@ run "each_finished_event_is_checked_at_once" {
 
   assert {
     condition = alltrue([
-      for text in ["/aws/lambda/meterflow-anomaly-checks", "start-message-move-task --source-arn arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-finished-dlq --destination-arn arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-finished"] :
+      for text in ["/aws/lambda/meterflow-anomaly-checks", "meterflow failures redrive finished-dead-letters", "the queue meterflow-anomaly-finished-dlq"] :
       strcontains(aws_cloudwatch_metric_alarm.this["finished-dead-letters"].alarm_description, text)
     ]) && length(aws_cloudwatch_metric_alarm.this["finished-dead-letters"].alarm_description) <= 1024
     error_message = "The alarm must say where the reason is, and how the events are sent again."

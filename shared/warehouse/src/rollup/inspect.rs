@@ -98,6 +98,18 @@ pub(super) async fn existing<'a>(
     Ok(names.iter().copied().filter(|name| there.iter().any(|table| table == name)).collect())
 }
 
+/// Those of these names whose tables store rows themselves.
+pub(super) async fn storing(
+    client: &Client,
+    database: &str,
+    names: &[String],
+) -> Result<Vec<String>, MigrationError> {
+    let text = "SELECT name FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)} \
+                AND endsWith(engine, 'MergeTree') ORDER BY name";
+    let query = server(client).query_raw(text).param("database", database).param("names", names);
+    query.fetch_all().await.map_err(failed(database, "the tables were not read", text))
+}
+
 /// The newest hour of a metric in the rollup.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
 pub struct Newest {

@@ -29,7 +29,7 @@ pub async fn leftovers(place: &Place, source: Option<&str>) -> Result<Vec<Step>,
 }
 
 /// The views of other servers would go on feeding tables that are gone here.
-async fn require_one_server(place: &Place) -> Result<(), MigrationError> {
+pub(super) async fn require_one_server(place: &Place) -> Result<(), MigrationError> {
     let text = "SELECT name FROM system.tables WHERE database = {database:String} AND engine = 'Distributed' \
                 AND endsWith(name, '_model_fits')";
     let query = server(&place.client).query_raw(text).param("database", place.database.as_str());

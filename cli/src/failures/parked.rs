@@ -4,17 +4,19 @@
 
 use detection::incident::IncidentId;
 use jiff::Timestamp;
-use platform::aws::SdkConfig;
-use store::{AlertItem, AnomalyStore, StoreConfig};
+use store::{AlertItem, AnomalyStore};
 
 use crate::output::say;
+
+/// Their name beside those of the queues: that of their alarm.
+pub(super) const NAME: &str = "parked-alerts";
 
 /// Most parked alerts that are read at once.
 const MOST: usize = 1_000;
 
-pub(super) fn store(table: String, aws: &SdkConfig) -> AnomalyStore {
-    // Nothing is stored here that could expire.
-    AnomalyStore::new(&StoreConfig { table, retention_days: 1 }, aws)
+/// All of them, at most [`MOST`].
+pub(super) async fn all(store: &AnomalyStore) -> anyhow::Result<Vec<AlertItem>> {
+    Ok(store.parked(MOST).await?.alerts)
 }
 
 /// Takes up the parked alerts, at most `limit`, or shows them.
@@ -29,7 +31,7 @@ pub(super) async fn take_up(
     let (mut taken_up, mut over) = (0, 0);
     for alert in &parked.alerts {
         let is_over = is_page(alert) && has_ended(store, alert, now).await?;
-        let what = format!("topic: {}", alert.id().escape_debug());
+        let what = format!("{NAME}: {}", alert.id().escape_debug());
         if dry_run {
             say!("{what}, {}", if is_over { "is over and would be given up" } else { "would be sent" });
         } else if is_over {
