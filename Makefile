@@ -113,7 +113,7 @@ advisories: setup ## Store the newest database of advisories, with which `make c
 soak: ## Incident handling over 100,000 simulated schedules (an hour)
 	SIMULATION_SEEDS=100000 cargo test -p simulation -- --nocapture
 
-bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours finished machines sizes dashboard' chooses)
+bench: setup build-release ## Every promised figure beside its goal, on a cloud of its own (10 minutes; PARTS='starts loop neighbours finished machines sizes dashboard chaos storm' chooses)
 	@TEST_BUILD=release $(CLOUD) run --temporary -- $(PYTHON) bench/parts.py $(PARTS)
 
 bench-large: setup build-release ## The same for a million customers (half an hour, 15 GB of disk)

@@ -22,7 +22,7 @@ PRINTED = {
     ("examples/slack_message",): ROOT / "docs" / "slack-message.json",
     ("meterflow", "schema"): ROOT / "docs" / "catalog.schema.json",
 }
-GENERATORS = ("trace_presets.py", "api_docs.py", "slack_message.py", "configuration.py", "module_docs.py", "cost.py")
+GENERATORS = ("trace_presets.py", "api_docs.py", "slack_message.py", "configuration.py", "module_docs.py", "cost.py", "scaling.py")
 
 
 class DocsError(Exception):

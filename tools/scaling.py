@@ -18,11 +18,14 @@ END = "<!-- End of the part that `make docs` writes. -->"
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 # A run is to end within this, so that most of the hour is left for a second try.
 RUN_SECONDS = 600
-# The most parts that a run can be split into.
+# The parts that a run can be split into, and the time that a part should take: the function has 300 seconds.
 PARTS = (1, 2, 4, 8)
+PART_SECONDS = 240
 CORES_OF_SERVER = 8
 # The TTL of the rollup, by default.
 DAYS_KEPT = 400
+# A model of a series and hour is 29 numbers, before compression. Rows are dropped 52 hours after their day.
+MODEL_BYTES, MODEL_HOURS = 29 * 8, 76
 
 # On demand in US East (N. Virginia), in US dollars, as listed in November 2026.
 CORE_HOUR = 0.036
@@ -37,9 +40,9 @@ def row(measured: dict, customers: int) -> dict:
     if not one_server:
         work *= measured["cluster"]["processor_of_four_shards"] / measured["cluster"]["processor_of_one"]
     servers = math.ceil(work / RUN_SECONDS / CORES_OF_SERVER)
-    parts = next((parts for parts in PARTS if seconds * millions / parts <= RUN_SECONDS), PARTS[-1])
+    parts = next((parts for parts in PARTS if seconds * millions / parts <= PART_SECONDS), PARTS[-1])
     series = customers * cost.METRICS
-    disk = series * (measured["rollup_bytes_an_hour"] * 24 * DAYS_KEPT + measured["model_bytes_a_day"] * 3.2) / 1e9
+    disk = series * (measured["rollup_bytes_an_hour"] * 24 * DAYS_KEPT + MODEL_BYTES * MODEL_HOURS) / 1e9
     anomalies = series * cost.ANOMALOUS
     aws = sum(cost.monthly(seconds * millions, anomalies, anomalies * cost.CRITICAL).values())
     sent = 0 if one_server else measured["cluster"]["bytes_of_four_shards"] / measured["cluster"]["customers"] * customers / 1e9
@@ -72,8 +75,9 @@ def section(measured: dict) -> str:
         "  with the customers. Beyond one server it takes"
         f" {measured['cluster']['processor_of_four_shards'] / measured['cluster']['processor_of_one']:.2f} times as much, as four shards did.",
         f"- The servers are as many as end a run within {RUN_SECONDS // 60} minutes.",
-        f"- A series takes {measured['rollup_bytes_an_hour']:g} bytes an hour in the rollup for {DAYS_KEPT} days, and {measured['model_bytes_a_day']:,} bytes a day of models for 3.2 days. Each replica",
-        "  needs as much again.",
+        f"- A series takes {measured['rollup_bytes_an_hour']:g} bytes an hour in the rollup, for {DAYS_KEPT} days. Its models take {MODEL_BYTES} bytes an hour at most, for"
+        f" {MODEL_HOURS} hours.",
+        "  Each replica needs as much again.",
         f"- Prices: ${CORE_HOUR:g} for an hour of a core, ${DISK_GB:g} for a gigabyte of disk a month, and those of [cost.md](cost.md) with its assumptions. All else is Lambda,",
         "  DynamoDB, SNS, CloudWatch and keys. DynamoDB is nearly all of that: it grows with the anomalies.",
         "",

@@ -25,6 +25,7 @@ pub mod calendars;
 pub mod candidate;
 mod checks;
 mod decide;
+mod digest;
 mod event;
 mod examples;
 mod fit;

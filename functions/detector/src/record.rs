@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use detection::incident::{Event, Incident, IncidentState, Step};
 use detection::related::{OneCause, Openings};
-use detection::text::money;
-use detection::{Costs, Finding, describe};
+use detection::{Finding, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use messaging::alerts::Outlet;
-use store::{
-    AlertItem, AnomalyItem, Change, Changed, Digest, DigestEntry, IncidentItem, JudgedBy, Notice, Previous,
-    Recorded,
-};
+use store::{AlertItem, AnomalyItem, Change, Changed, IncidentItem, JudgedBy, Notice, Previous, Recorded};
 
 use crate::anomaly::anomaly;
 use crate::candidate::Candidate;
 use crate::decide::{Decision, Group, by_customer, is_newest, observation, subject};
+use crate::digest;
 use crate::heard::excess;
 use crate::known::{Known, Latest};
 use crate::ledger::Ledger;
@@ -88,7 +85,7 @@ pub(crate) async fn all(
     let plan = PagePlan::of(calls, &app.alerting, |candidate| app.catalog.who(&candidate.customer_id).0)?;
     // The digest is first. If a run died before it stored the digest, incidents would look as if people were notified,
     // and nobody was.
-    let mut records = Records { pending: record_digest(ledger, pass, &plan).await?, ..Records::default() };
+    let mut records = Records { pending: digest::record(ledger, pass, &plan).await?, ..Records::default() };
     let openings = openings::of(pass, known, recurring, candidates, &plan)?;
     let (total, mut done) = (candidates.len(), 0);
     let (plan, openings) = (&plan, &openings);
@@ -128,29 +125,6 @@ pub(crate) async fn all(
         outbox.publish(ledger, std::mem::take(&mut records.pending), writer.run_id, until).await;
     }
     Ok(records.counts)
-}
-
-/// Stores the digest of a run that holds pages back. Returns its alert, if the alert is pending.
-async fn record_digest(
-    ledger: &impl Ledger,
-    pass: Pass<'_>,
-    plan: &PagePlan,
-) -> anyhow::Result<Vec<AlertItem>> {
-    if plan.totals.held_back == 0 {
-        return Ok(Vec::new());
-    }
-    let largest = plan.largest.iter().filter_map(|candidate| entry(pass, candidate)).collect();
-    let digest = Digest::new(pass.window, pass.request.shard, plan.totals, largest);
-    let digest = match pass.delay_hours {
-        0 => digest,
-        hours => digest.of_late(hours, pass.number),
-    };
-    let digest = match pass.app.source() {
-        None => digest,
-        Some(source) => digest.of_source(source),
-    };
-    let recorded = ledger.record_digest(digest, pass.writer).await.context("the digest was not stored")?;
-    Ok(recorded.pending.into_iter().collect())
 }
 
 /// A page, if a candidate calls for one.
@@ -346,22 +320,6 @@ fn anomaly_item(
     };
     let anomaly = anomaly(app, window, candidate, finding, policies);
     AnomalyItem::new(&anomaly, incident, &judged_by, app.store.retention(), writer.run_id)
-}
-
-fn entry(pass: Pass<'_>, candidate: &Candidate) -> Option<DigestEntry> {
-    let Pass { app, window, policies, .. } = pass;
-    let anomaly = anomaly(app, window, candidate, &candidate.finding()?, policies);
-    Some(DigestEntry {
-        anomaly_id: anomaly.id().to_string(),
-        description: match &candidate.cost {
-            Some(cost) => format!("{}; {}", anomaly.description, money::rate(&Costs::of(cost))),
-            None => anomaly.description,
-        },
-        customer_id: match &anomaly.entity {
-            None => anomaly.customer_id.into(),
-            Some(entity) => format!("{} / {entity}", anomaly.customer_id),
-        },
-    })
 }
 
 impl Counts {
