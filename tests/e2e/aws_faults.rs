@@ -287,9 +287,10 @@ async fn a_storm_that_a_run_cannot_store_is_paged_by_it_all_the_same() -> Result
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(60, &FIVE, decide).await?;
-    let deadline = Instant::now() + Duration::from_secs(25);
+    let deadline = Instant::now() + Duration::from_secs(20);
     let error = failure(detector::run(&app, &hourly(END), deadline).await);
-    assert!(error.contains("time ran out after"), "{error}");
+    // The run ends at its deadline, or a call that hangs is given up before.
+    assert!(["time ran out after", "timed out"].iter().any(|text| error.contains(text)), "{error}");
     let alerts = world.alerts().await?;
     let events: Vec<_> = alerts.iter().map(|alert| alert["event"].as_str().unwrap_or_default()).collect();
     assert_eq!(
