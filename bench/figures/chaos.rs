@@ -238,7 +238,7 @@ async fn kill_some(
         // A run that fails by itself before its kill was disturbed by a fault alone.
         let ended = tokio::time::timeout(until, runs).await;
         killed += usize::from(ended.is_err());
-        tally.killed += u64::from(ended.is_err()) * if at_once { 2 } else { 1 };
+        tally.killed += u64::from(ended.is_err());
         tally.at_once += u64::from(at_once);
         if draw.random_bool(0.02) {
             engine.restart().await?;

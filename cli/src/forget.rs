@@ -7,8 +7,8 @@ mod report;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
-use detection::CustomerId;
+use anyhow::{Context, bail, ensure};
+use detection::{ALL_CUSTOMERS, CustomerId};
 use jiff::Timestamp;
 use store::{AnomalyStore, CustomerItems, ItemKind, StoreConfig};
 use warehouse::rollup::{self, CustomerEvents, CustomerRows, Forgotten, Place};
@@ -65,6 +65,10 @@ const READ_STEP: u64 = 100_000;
 
 pub(crate) async fn run(connection: &Connection, args: ForgetArgs, now: Timestamp) -> anyhow::Result<()> {
     let customer = &args.customer;
+    ensure!(
+        customer.as_str() != ALL_CUSTOMERS,
+        "{ALL_CUSTOMERS} stands for the usage of all customers together, which nobody can be removed from"
+    );
     let (catalog, server) = (connection.catalog()?, connection.server().await?);
     let place = connection.place(&server, args.cluster.as_deref()).await?;
     let aws = platform::aws::config().await;

@@ -90,7 +90,11 @@ impl<'a> HandOver<'a> {
                 let event = self.without_pages_that_are_over(event, letter).await?;
                 let function = format!("{}-anomaly-notifier", self.aws.prefix);
                 let answer = self.functions.call(&function, &event).await?;
-                Ok(if answer["already"] == 1 { "delivered before, or over" } else { "sent" })
+                Ok(match (answer["already"].as_u64(), answer["waiting"].as_u64()) {
+                    (Some(1), _) => "delivered before, or over",
+                    (_, Some(1..)) => "waits for its channel",
+                    _ => "sent",
+                })
             }
         }
     }

@@ -18,9 +18,6 @@ use crate::output::say;
 /// Receivers know by its id that they have it.
 const HOLD: Duration = Duration::from_secs(900);
 
-/// Most messages of a queue that are read at once.
-const MOST: usize = 1_000;
-
 /// The results by queue.
 #[derive(Default)]
 struct Tally {
@@ -36,13 +33,15 @@ pub(super) async fn run(aws: &Aws, name: Option<&str>, dry_run: bool, limit: u64
         name => aws.find(name).await?,
     };
     let (hand_over, mut tally, mut left) = (HandOver::new(aws), Tally::default(), limit);
+    // A later message of an incident must not come before one that has failed, in whatever queue they are.
+    let mut blocked = HashSet::new();
     for queue in &queues {
-        of_queue(aws, &hand_over, queue, dry_run, &mut left, &mut tally).await?;
+        of_queue(aws, &hand_over, queue, dry_run, &mut left, &mut blocked, &mut tally).await?;
     }
     if with_parked {
         let taken_up = parked::take_up(&aws.store, aws.now, dry_run, left).await;
         let (prefix, table) = (&aws.prefix, &aws.table);
-        taken_up.with_context(|| match queues.is_empty() {
+        taken_up.with_context(|| match name.is_none() && queues.is_empty() {
             true => format!(
                 "there is neither a queue whose name begins with {prefix}-anomaly- nor a table {table} that can be read \
                  (check --name-prefix and AWS_REGION)"
@@ -54,10 +53,20 @@ pub(super) async fn run(aws: &Aws, name: Option<&str>, dry_run: bool, limit: u64
 }
 
 /// The messages of a queue, at most so many. They stay hidden until they are deleted or handed back.
-pub(super) async fn collect(queues: &FailureQueues, url: &str, most: usize) -> anyhow::Result<Vec<Received>> {
+pub(super) async fn collect(
+    queues: &FailureQueues,
+    queue: &Queue,
+    most: usize,
+) -> anyhow::Result<Vec<Received>> {
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     while all.len() < most {
-        let received = queues.receive(url, most - all.len(), HOLD).await?;
+        let received = match queues.receive(&queue.url, most - all.len(), HOLD).await {
+            Ok(received) => received,
+            Err(error) => {
+                hand_back(queues, queue, &all).await;
+                return Err(error.into());
+            }
+        };
         let is_read = received.is_empty();
         // A message that comes again has waited so long that it is visible again. So the whole queue has been read.
         let mut is_repeated = false;
@@ -91,13 +100,14 @@ async fn of_queue(
     queue: &Queue,
     dry_run: bool,
     left: &mut u64,
+    blocked: &mut HashSet<IncidentId>,
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     if *left == 0 {
         return Ok(());
     }
     let name = queue.kind.name();
-    let received = collect(&aws.queues, &queue.url, MOST).await;
+    let received = collect(&aws.queues, queue, usize::MAX).await;
     let received = received.with_context(|| format!("the queue {name} could not be read to its end"))?;
     let (mut letters, mut kept) = (Vec::new(), Vec::new());
     for message in received {
@@ -111,8 +121,6 @@ async fn of_queue(
         }
     }
     letters.sort_by_key(|(letter, _)| letter.order());
-    // A later message of an incident must not come before one that has failed.
-    let mut blocked: HashSet<IncidentId> = HashSet::new();
     let mut letters = letters.into_iter();
     let result = async {
         for (letter, message) in letters.by_ref() {

@@ -19,7 +19,7 @@ pub(super) async fn list(aws: &Aws) -> anyhow::Result<()> {
         let count = aws.queues.count(&queue.url).await.with_context(|| format!("{name} was not counted"))?;
         let mut oldest = None;
         if count > 0 {
-            let seen = collect(&aws.queues, &queue.url, LOOK).await;
+            let seen = collect(&aws.queues, &queue, LOOK).await;
             let seen = seen.with_context(|| format!("the queue {name} could not be read"))?;
             oldest = seen.iter().filter_map(|message| message.sent_at).min();
             hand_back(&aws.queues, &queue, &seen).await;
@@ -40,7 +40,7 @@ pub(super) async fn messages(aws: &Aws, name: &str) -> anyhow::Result<()> {
         return parked::take_up(&aws.store, aws.now, true, u64::MAX).await;
     }
     for queue in aws.find(Some(name)).await? {
-        let seen = collect(&aws.queues, &queue.url, LOOK).await;
+        let seen = collect(&aws.queues, &queue, LOOK).await;
         let seen = seen.with_context(|| format!("the queue {name} could not be read"))?;
         let mut letters = Vec::new();
         for message in &seen {

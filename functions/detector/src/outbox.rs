@@ -37,12 +37,14 @@ pub struct Outbox {
     unreadable: u64,
     parked: u64,
     seen: HashSet<String>,
-    /// Alerts that another run holds, and the alerts behind them. That run may be dead.
+    /// Alerts that another run holds, and the alerts behind them. That run may be dead. Also alerts that a slow SNS left.
     held: Vec<AlertItem>,
     /// Incidents with a held alert.
     held_incidents: HashSet<IncidentId>,
     /// Incidents with an alert that this run could not send. None of their later alerts goes before it.
     blocked: HashSet<IncidentId>,
+    /// Whether the run has time to send again what it had no time for.
+    goes_on: bool,
     /// Whether the pending alerts were read, so that a count of zero means something.
     looked: bool,
     /// More alerts may be pending than were read.
@@ -78,6 +80,21 @@ impl Outbox {
             }
             Err(error) => self.fail(error),
         }
+    }
+
+    /// Sends `alerts` before other work of the run. What a slow SNS leaves of them after half a minute goes out at the end of the
+    /// run, with [`Self::publish_held`].
+    pub(crate) async fn publish_ahead(
+        &mut self,
+        ledger: &impl Ledger,
+        alerts: Vec<AlertItem>,
+        run_id: &str,
+        deadline: Instant,
+    ) {
+        let until = deadline.min(Instant::now() + ledger.outlet().pace().left_over);
+        self.goes_on = until < deadline;
+        self.publish(ledger, alerts, run_id, until).await;
+        self.goes_on = false;
     }
 
     /// Sends `alerts`, each at most once in this run. Alerts of one incident keep their order.
@@ -160,6 +177,10 @@ impl Outbox {
                         error = text,
                         "SNS refuses the alert for good: it is parked"
                     );
+                }
+                Sent::NoTime if self.goes_on => {
+                    self.held_incidents.extend(alert.incident_id());
+                    self.held.push(alert.clone());
                 }
                 Sent::Held => {
                     self.held_incidents.extend(alert.incident_id());

@@ -20,6 +20,8 @@ pub(crate) const LARGEST: usize = 10;
 #[derive(Debug, Default)]
 pub(crate) struct PagePlan {
     chosen: HashSet<(CustomerId, usize)>,
+    /// Who has a single page of this run, or of an earlier run of the window.
+    paged: HashSet<CustomerId>,
     pub(crate) totals: Totals,
     /// The largest findings without a single page.
     pub(crate) largest: Vec<Candidate>,
@@ -71,6 +73,7 @@ impl PagePlan {
                 Call::No => {}
                 Call::Settled { single: true } => {
                     *sent.entry(customer_of(&candidate)).or_default() += 1;
+                    plan.paged.insert(candidate.customer_id);
                 }
                 Call::Settled { single: false } => plan.hold_back(candidate),
                 Call::Yes => {
@@ -87,6 +90,7 @@ impl PagePlan {
             plan.keep_some(&mut kept, is_of_customer, config.max_per_customer.saturating_sub(*sent));
         }
         plan.keep(&mut kept, config.max_per_run.saturating_sub(sent.values().sum()));
+        plan.paged.extend(kept.iter().map(|kept| kept.customer_id.clone()));
         plan.chosen = kept.into_iter().map(|kept| (kept.customer_id, kept.metric)).collect();
         Ok(plan)
     }
@@ -98,7 +102,7 @@ impl PagePlan {
 
     /// Whether a page goes out singly among those of one customer or entity.
     pub(crate) fn has_page(&self, group: &[Candidate]) -> bool {
-        group.iter().any(|candidate| self.chosen.contains(&(candidate.customer_id.clone(), candidate.metric)))
+        group.iter().any(|candidate| self.paged.contains(&candidate.customer_id))
     }
 
     /// Whether a page about this candidate goes out singly. Otherwise the digest counts it. `planned` is the call that

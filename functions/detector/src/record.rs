@@ -1,7 +1,7 @@
 //! Stores the findings of a window and the changes of incidents, with many writes in flight, and sends the alerts.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
 use detection::incident::{Event, Incident, IncidentState, Step};
@@ -108,21 +108,36 @@ pub(crate) async fn all(
                 anyhow::Ok(settled)
             })
             .buffer_unordered(CONCURRENT_WRITES);
-        while let Some(settled) = writes.try_next().await? {
-            done += settled.len() as u64;
-            settled.into_iter().for_each(|settled| records.add(settled));
-            if done < total {
-                ensure_time_left(deadline, "storing anomalies", done, total)?;
+        let stored = async {
+            while let Some(settled) = writes.try_next().await? {
+                done += settled.len() as u64;
+                settled.into_iter().for_each(|settled| records.add(settled));
+                if done < total {
+                    // Alerts that wait get a moment at the end.
+                    let kept = if records.pending.is_empty() {
+                        Duration::ZERO
+                    } else {
+                        ledger.outlet().pace().send()
+                    };
+                    ensure_time_left(
+                        deadline.checked_sub(kept).unwrap_or(deadline),
+                        "storing anomalies",
+                        done,
+                        total,
+                    )?;
+                }
             }
-        }
-        drop(writes);
-        // A hanging SNS must not keep the rest from being stored.
-        let until = if done < total {
-            deadline.min(Instant::now() + ledger.outlet().pace().left_over)
-        } else {
-            deadline
+            anyhow::Ok(())
         };
-        outbox.publish(ledger, std::mem::take(&mut records.pending), writer.run_id, until).await;
+        let stored = stored.await;
+        drop(writes);
+        let pending = std::mem::take(&mut records.pending);
+        if is_paged && done < total {
+            outbox.publish_ahead(ledger, pending, writer.run_id, deadline).await;
+        } else {
+            outbox.publish(ledger, pending, writer.run_id, deadline).await;
+        }
+        stored?;
     }
     Ok(records.counts)
 }

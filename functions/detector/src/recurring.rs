@@ -19,6 +19,10 @@ use crate::spool::Spool;
 /// Reads in flight at once.
 const CONCURRENT_READS: usize = 64;
 
+/// Among more candidates, earlier incidents are read only of series with an incident in the month that the run knows. So many
+/// reads would take the time in which pages are sent. All runs of a window have the same candidates, and decide the same.
+const STORM: u64 = 5_000;
+
 /// The openings among the candidates that repeat earlier incidents.
 pub(crate) async fn among(
     ledger: &impl Ledger,
@@ -26,11 +30,13 @@ pub(crate) async fn among(
     known: &Known,
     candidates: &mut Spool<Candidate>,
 ) -> anyhow::Result<Recurring> {
-    let none = Recurring::new();
+    let (none, is_storm) = (Recurring::new(), candidates.len() > STORM);
     let openings = by_customer(candidates.read()?).flat_map(|group| match group {
         Ok(candidates) => {
             let group = Group::new(pass, known, &none, candidates);
-            let may_recur = |candidate: &&Candidate| group.may_recur(candidate);
+            let may_recur = |candidate: &&Candidate| {
+                group.may_recur(candidate) && (!is_storm || group.latest(candidate).is_some())
+            };
             group.candidates().iter().filter(may_recur).cloned().map(Ok).collect()
         }
         Err(error) => vec![Err(error)],

@@ -85,7 +85,7 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     // Runs on demand, and runs for an old hour, must not hide that the schedule is dead.
     // Neither may a run of another source.
     figures.completed = result.is_ok() && is_of_the_schedule && app.source().is_none();
-    if result.is_ok() && !request.dry_run {
+    if result.is_ok() && !request.dry_run && app.source().is_none() {
         figures.newest_event_age = age_of_newest_event(app, &run_id, begun + time_left).await;
     }
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));

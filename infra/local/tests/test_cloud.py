@@ -125,7 +125,7 @@ class Interrupted(unittest.TestCase):
         # A moment later cloud.py waits for sure.
         time.sleep(0.3)
         os.killpg(run.pid, signal.SIGINT)
-        said, _ = run.communicate(timeout=20)
+        said, _ = run.communicate(timeout=90)
         return run.returncode, said
 
     def test_a_program_ends_in_its_own_way(self):

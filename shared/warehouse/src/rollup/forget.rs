@@ -137,7 +137,11 @@ async fn of_source(
     let with_local = |names: &[&str]| -> Vec<String> {
         names.iter().flat_map(|name| [(*name).to_owned(), format!("{name}{LOCAL}")]).collect()
     };
-    // Somebody else may have a table with the name of that of texts or of minutes, where no migration ever made one.
+    // Every migration makes the table of fits. Without it somebody else has tables with the names of ours.
+    if inspect::storing(client, database, &with_local(&[&tables.fits])).await?.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    // Nor did each migration make tables of texts and of minutes.
     let not_always = with_local(&[&tables.seen, minutes]);
     let not_always: Vec<&str> = not_always.iter().map(String::as_str).collect();
     let foreign = inspect::foreign(client, database, &not_always).await?;

@@ -95,11 +95,18 @@ fn literal(customer: &CustomerId) -> String {
         .chars()
         .map(|c| match c {
             '\\' | '\'' => format!("\\{c}"),
-            c if c.is_ascii_control() => format!("\\x{:02X}", u32::from(c)),
+            c if c.is_control() || is_bidirectional(c) => {
+                c.to_string().bytes().map(|byte| format!("\\x{byte:02X}")).collect()
+            }
             c => c.to_string(),
         })
         .collect();
     format!("'{escaped}'")
+}
+
+/// Marks that turn the direction of what a terminal shows.
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -113,6 +120,7 @@ mod tests {
             (r"a'; DROP TABLE b; -- \", r"'a\'; DROP TABLE b; -- \\'"),
             ("a\u{1f}b\n", r"'a\x1Fb\x0A'"),
             ("客户", "'客户'"),
+            ("a\u{9b}b\u{202e}", r"'a\xC2\x9Bb\xE2\x80\xAE'"),
         ] {
             assert_eq!(literal(&CustomerId::new(customer).unwrap()), expected);
         }
