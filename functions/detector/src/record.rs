@@ -8,7 +8,6 @@ use detection::incident::{Event, Incident, IncidentState, Step};
 use detection::related::{OneCause, Openings};
 use detection::{Finding, describe};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use messaging::alerts::Outlet;
 use store::{AlertItem, AnomalyItem, Change, Changed, IncidentItem, JudgedBy, Notice, Previous, Recorded};
 
 use crate::anomaly::anomaly;
@@ -113,18 +112,7 @@ pub(crate) async fn all(
                 done += settled.len() as u64;
                 settled.into_iter().for_each(|settled| records.add(settled));
                 if done < total {
-                    // Alerts that wait get a moment at the end.
-                    let kept = if records.pending.is_empty() {
-                        Duration::ZERO
-                    } else {
-                        ledger.outlet().pace().send()
-                    };
-                    ensure_time_left(
-                        deadline.checked_sub(kept).unwrap_or(deadline),
-                        "storing anomalies",
-                        done,
-                        total,
-                    )?;
+                    ensure_time_left(deadline, "storing anomalies", done, total)?;
                 }
             }
             anyhow::Ok(())
