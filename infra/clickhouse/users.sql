@@ -57,3 +57,7 @@ GRANT SELECT ON system.replicas TO meterflow_detector;
 -- GRANT INSERT ON metering.executions_hourly TO meterflow_detector;
 -- GRANT SELECT ON metering.executions_minute TO meterflow_api;
 -- GRANT SELECT ON metering.executions_minute TO meterflow_detector;
+--
+-- With a rule `unseen_shape` runs keep samples of two weeks:
+--
+-- GRANT SELECT, INSERT ON metering.executions_samples TO meterflow_detector;

@@ -60,6 +60,14 @@ def with_texts(file: Optional[Path]) -> List[str]:
     return sorted({str(metric.get("source")) for metric in metrics if metric.get("aggregate") == "novel"} & set(known))
 
 
+def with_samples(file: Optional[Path]) -> List[str]:
+    """The names of the sources of which a metric has the rule `unseen_shape`. Their runs keep samples."""
+    metrics, known = _content(file) if file is not None else ([], {})
+    rules = [(str(metric.get("source")), metric.get("rule")) for metric in metrics]
+    kinds = {(source, rule.get("type")) for source, of in rules if isinstance(of, list) for rule in of if isinstance(rule, dict)}
+    return sorted({source for source, kind in kinds if kind == "unseen_shape"} & set(known))
+
+
 def _content(file: Path) -> Tuple[List[Dict[str, object]], Dict[str, Dict[str, object]]]:
     """The entries of the metrics, and those of the sources by name. Nothing where no library reads TOML."""
     try:

@@ -1,25 +1,25 @@
-//! The rules that stand beside the detector's, one file each: a score of each hour from the hours before it. `nearest_shape`
-//! scores samples of machines only.
+//! The rules that stand beside the detector's, one file each: a score of each hour from the hours before it. `unseen_shape` is the
+//! product's own, and scores samples of machines only.
 
 use crate::pager::Scorer;
 
 mod cut_forest;
 mod hour_of_day;
 mod models;
-mod nearest_shape;
 mod robust_profile;
 mod seasonal_hybrid;
 mod today;
+mod unseen_shape;
 
 pub use cut_forest::CutForest;
 pub(crate) use cut_forest::{Forest, LENGTH};
 pub use hour_of_day::HourOfDay;
 pub use models::{Models, assess};
-pub(crate) use nearest_shape::nearest_shape;
 pub use robust_profile::RobustProfile;
 pub(crate) use seasonal_hybrid::Season;
 pub use seasonal_hybrid::SeasonalHybrid;
 pub use today::Today;
+pub(crate) use unseen_shape::unseen_shape;
 
 /// All but the detector's own.
 pub const PEERS: [&dyn Scorer; 5] = [&Today, &HourOfDay, &RobustProfile, &SeasonalHybrid, &CutForest];

@@ -24,6 +24,7 @@ mod beside;
 mod lasting;
 mod novel;
 mod past;
+mod unseen_shape;
 pub(crate) mod vote;
 
 use beside::AllBeside;
@@ -64,9 +65,12 @@ pub(crate) async fn candidates(
     let all =
         read(pass, window, hours, "rules", async |request| pass.app.usage.entities(request).await).await?;
     let all_beside = AllBeside::read(pass, window, hours).await?;
+    let mut shapes = unseen_shape::verdicts(pass, window, known).await;
     let (mut candidates, mut entities) =
         (novel::candidates(pass, window, known, &mut figures.usage).await?, HashSet::new());
-    candidates.extend(vote::candidates(pass, window, known, figures).await?);
+    let beside =
+        |metric: (&MetricSpec, usize), id: &CustomerId, vote: Verdict| shapes.beside(metric, id, vote);
+    candidates.extend(vote::candidates(pass, window, known, figures, beside).await?);
     let usage = &mut figures.usage;
     for figures in &all {
         let EntityFigures { key, metric, now, .. } = figures;
@@ -83,10 +87,12 @@ pub(crate) async fn candidates(
         let is_active = |direction| incidents.is_active(direction);
         let rules = pass.policies.rules(&id, spec);
         let verdict = lasting((spec, rules), figures, &all_beside.of(*metric, key), raised, is_active);
+        let Some(verdict) = shapes.beside((spec, *metric), &id, verdict) else { continue };
         note(usage, spec, &verdict);
         let about = About::of_events(catalog.name(), now.events, now.bad);
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
     }
+    candidates.extend(shapes.rest(pass, known, usage));
     examples::add(pass, window, &mut candidates).await;
     figures.clickhouse_time += started.elapsed();
     // Models may have counted the same ones.
@@ -279,8 +285,8 @@ fn of_rule(
                 (Some(value), Some(past)) => rule.judge(value, &past, spec.aggregate == Aggregate::Count),
             })
         }
-        // Metrics of new texts have a judgement of their own, and so have entities that detectors vote on.
-        (Rule::Novelty(_) | Rule::Vote(_), Judged::Window(_)) => None,
+        // Metrics of new texts have a judgement of their own, and so have votes and shapes.
+        (Rule::Novelty(_) | Rule::Vote(_) | Rule::UnseenShape(_), Judged::Window(_)) => None,
         (
             Rule::Rate(_)
             | Rule::Burst(_)
@@ -288,6 +294,7 @@ fn of_rule(
             | Rule::OffHours(_)
             | Rule::Deviation(_)
             | Rule::Vote(_)
+            | Rule::UnseenShape(_)
             | Rule::Novelty(_),
             Judged::Event(_),
         ) => None,

@@ -94,6 +94,13 @@ class FromTheFile(InAFolder):
         for user in ("meterflow_api", "meterflow_detector"):
             self.assertIn("GRANT SELECT ON `meterflow`.`jobs_seen`", self.grants(user, LOCAL_CATALOG="my.toml"))
 
+    def test_runs_keep_the_samples_of_a_source_that_looks_for_unseen_shapes(self):
+        rule = '[[metric.rule]]\ntype = "unseen_shape"\n'
+        (self.root / "my.toml").write_text(f'[[source]]\nname = "jobs"\nentity = "job"\n[[metric]]\nsource = "jobs"\n{rule}')
+        right = "GRANT SELECT, INSERT ON `meterflow`.`jobs_samples`"
+        self.assertIn(right, self.grants("meterflow_detector", LOCAL_CATALOG="my.toml"))
+        self.assertNotIn(right, self.grants("meterflow_api", LOCAL_CATALOG="my.toml"))
+
     def test_everybody_else_on_this_machine_may_do_all(self):
         default = self.users().find("users/default")
         self.assertEqual((default.findtext("password"), default.find("grants")), ("", None))

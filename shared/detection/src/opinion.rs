@@ -124,6 +124,14 @@ pub enum Detail {
         flags: u8,
         detectors: u8,
     },
+    /// A rule: the last hours beside the most similar ones of the two weeks before.
+    UnseenShape {
+        /// How many hours they are.
+        hours: u8,
+        /// The mean of the absolute differences, in the metric's unit, and what is usual.
+        distance: f64,
+        usual: f64,
+    },
 }
 
 impl Opinion {
@@ -150,6 +158,7 @@ impl Detail {
             Self::Threshold { limit, .. } | Self::DistinctGrowth { limit } => [limit; 3],
             Self::Deviation { spread } => [spread; 3],
             Self::Vote { score, mean, .. } => [score, mean, 0.0],
+            Self::UnseenShape { distance, usual, .. } => [distance, usual, 0.0],
             _ => [0.0; 3],
         }
     }
@@ -157,7 +166,7 @@ impl Detail {
     /// The length in hours of what the detector judges.
     pub fn hours(self) -> usize {
         match self {
-            Self::Seasonal { hours } => hours.into(),
+            Self::Seasonal { hours } | Self::UnseenShape { hours, .. } => hours.into(),
             Self::ZScore { .. } | Self::Shape { .. } | Self::Autoencoder { .. } | Self::NewUsage => 24,
             Self::Autoregressive
             | Self::SeasonalEsd { .. }
@@ -193,6 +202,7 @@ impl Detail {
                 | Self::OffHours { .. }
                 | Self::Deviation { .. }
                 | Self::Vote { .. }
+                | Self::UnseenShape { .. }
         )
     }
 
@@ -219,6 +229,7 @@ impl Detail {
             Self::OffHours { .. } => "off_hours",
             Self::Deviation { .. } => "deviation",
             Self::Vote { .. } => "vote",
+            Self::UnseenShape { .. } => "unseen_shape",
         }
     }
 }

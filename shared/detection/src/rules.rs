@@ -32,6 +32,7 @@ mod streak;
 #[cfg(test)]
 mod testing;
 mod threshold;
+pub mod unseen_shape;
 mod vote;
 
 pub use burst::{Attempts, Burst};
@@ -48,6 +49,7 @@ pub use rate::Rate;
 pub use ratio::Ratio;
 pub use streak::Streak;
 pub use threshold::{Side, Threshold};
+pub use unseen_shape::{DayOfShapes, Nearest, Shapes, UnseenShape};
 pub use vote::Vote;
 
 /// A rule as a file writes it: its `type` and its parameters, of which each has a default. [`Rule::validate`]
@@ -78,6 +80,8 @@ pub enum Rule {
     Deviation(Deviation),
     /// A vote of detectors on all metrics of the entity that have this rule.
     Vote(Vote),
+    /// The last hours of a metric are unlike all of the two weeks before.
+    UnseenShape(UnseenShape),
 }
 
 impl Rule {
@@ -95,6 +99,7 @@ impl Rule {
             Self::OffHours(rule) => rule.validate(),
             Self::Deviation(rule) => rule.validate(),
             Self::Vote(rule) => rule.validate(),
+            Self::UnseenShape(rule) => rule.validate(),
         }
     }
 
@@ -110,6 +115,7 @@ impl Rule {
             | Self::Burst(_)
             | Self::DistinctGrowth(_) => Some(1.0),
             Self::Deviation(rule) => Some(rule.z),
+            Self::UnseenShape(rule) => Some(rule.threshold),
             Self::Novelty(_) | Self::OffHours(_) | Self::Vote(_) => None,
         }
     }
@@ -141,6 +147,7 @@ impl Rule {
             Self::OffHours(_) => OffHours::NAME,
             Self::Deviation(_) => Deviation::NAME,
             Self::Vote(_) => Vote::NAME,
+            Self::UnseenShape(_) => UnseenShape::NAME,
         }
     }
 }

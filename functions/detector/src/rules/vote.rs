@@ -33,11 +33,14 @@ struct Judged {
 }
 
 /// The candidates of a pass among the entities with such metrics.
+///
+/// * `beside`: what this verdict on a metric and that of its other rule are together. `None` makes no candidate.
 pub(super) async fn candidates(
     pass: Pass<'_>,
     window: Window,
     known: &Known,
     figures: &mut RunFigures,
+    mut beside: impl FnMut((&MetricSpec, usize), &CustomerId, Verdict) -> Option<Verdict>,
 ) -> anyhow::Result<Vec<Candidate>> {
     let catalog = &pass.app.catalog;
     let voted: Vec<(usize, &MetricSpec)> =
@@ -91,6 +94,7 @@ pub(super) async fn candidates(
                 Some(judgement) => judgement.verdict(number),
                 None => Verdict::Undetermined(Reason::InsufficientData),
             };
+            let Some(verdict) = beside((*spec, *place), id, verdict) else { continue };
             note(usage, spec, &verdict);
             let about = About::of(catalog.name());
             candidates.extend(of_verdict(known, id, catalog.modelled().len() + place, &verdict, &about));

@@ -58,7 +58,7 @@ impl MetricSpec {
             return refused("needs a [[metric.rule]]: models judge no counters that views feed");
         }
         let is_of_windows = |rule: &Rule| match rule {
-            Rule::Threshold(_) | Rule::Deviation(_) | Rule::Vote(_) => true,
+            Rule::Threshold(_) | Rule::Deviation(_) | Rule::Vote(_) | Rule::UnseenShape(_) => true,
             Rule::Percentile(_) | Rule::Ratio(_) => is_percentile,
             _ => false,
         };

@@ -1,6 +1,6 @@
 //! Whether the rules of a metric can be judged: by what its source says, and by what its rollup holds.
 
-use detection::rules::{Burst, Persistence, Rule, Vote};
+use detection::rules::{Burst, Persistence, Rule, UnseenShape, Vote};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -23,6 +23,14 @@ impl MetricRule {
     pub fn vote(rules: &[Self]) -> Option<&Vote> {
         rules.iter().find_map(|of| match &of.rule {
             Rule::Vote(vote) => Some(vote),
+            _ => None,
+        })
+    }
+
+    /// The rule that looks for shapes never seen, among those of a metric.
+    pub fn unseen_shape(rules: &[Self]) -> Option<&UnseenShape> {
+        rules.iter().find_map(|of| match &of.rule {
+            Rule::UnseenShape(rule) => Some(rule),
             _ => None,
         })
     }
@@ -94,9 +102,15 @@ impl MetricSpec {
             if let Some(missing) = Need::of(rule).missing(self) {
                 return Err(format!("the rule `{}` needs {missing}", rule.name()));
             }
-            if matches!(rule, Rule::Vote(_)) && self.rules.len() > 1 {
-                return Err("the rule `vote` judges a metric alone: give other rules a metric of their own"
-                    .to_owned());
+            let others = self.rules.iter().filter(|of| !matches!(of.rule, Rule::UnseenShape(_))).count();
+            if matches!(rule, Rule::Vote(_)) && others > 1 {
+                return Err(
+                    "the rule `vote` judges a metric alone, or beside `unseen_shape`: give other rules a metric of their own"
+                        .to_owned(),
+                );
+            }
+            if self.rules.len() - others > 1 {
+                return Err("a metric has one rule `unseen_shape` at most".to_owned());
             }
             self.validate_window(rule)?;
             if self.aggregate == Aggregate::Novel && !matches!(rule, Rule::Novelty(_)) {
@@ -112,6 +126,11 @@ impl MetricSpec {
     /// The rule by which detectors vote on all metrics of the entity.
     pub fn vote(&self) -> Option<&Vote> {
         MetricRule::vote(&self.rules)
+    }
+
+    /// The rule that looks for shapes never seen.
+    pub fn unseen_shape(&self) -> Option<&UnseenShape> {
+        MetricRule::unseen_shape(&self.rules)
     }
 
     /// An entity is judged as a whole, and each of its metrics has a network of its own.
@@ -141,7 +160,7 @@ impl MetricSpec {
         let reason = match rule {
             Rule::Streak(_) => "it looks at the newest events",
             Rule::Novelty(_) | Rule::DistinctGrowth(_) | Rule::OffHours(_) => "it looks at the newest window",
-            Rule::Vote(_) => "it looks at the newest samples",
+            Rule::Vote(_) | Rule::UnseenShape(_) => "it looks at the newest samples",
             _ if self.aggregate.is_of_texts() => "texts are counted in the newest window",
             _ => return Ok(()),
         };
@@ -156,7 +175,9 @@ impl MetricSpec {
             Rule::OffHours(_) if window != SourceWindow::Hour => "`window = \"1h\"`",
             // The largest value of five minutes is less than that of an hour.
             Rule::Deviation(_) if is_extreme && window.needs_minutes() => "a `window` of \"1h\" or \"24h\"",
-            Rule::Vote(_) if !window.needs_minutes() => "a `window` of \"1m\" or \"5m\"",
+            Rule::Vote(_) | Rule::UnseenShape(_) if !window.needs_minutes() => {
+                "a `window` of \"1m\" or \"5m\""
+            }
             // The largest value of a minute is less than that of an hour, which tells the time of day.
             Rule::Vote(_) if is_extreme => {
                 return Err(format!(
@@ -200,7 +221,7 @@ impl Need {
             Rule::Threshold(_) | Rule::OffHours(_) => Self::Nothing,
             Rule::Novelty(_) => Self::Texts(Aggregate::Novel),
             Rule::DistinctGrowth(_) => Self::Texts(Aggregate::Distinct),
-            Rule::Deviation(_) | Rule::Vote(_) => Self::Number,
+            Rule::Deviation(_) | Rule::Vote(_) | Rule::UnseenShape(_) => Self::Number,
         }
     }
 

@@ -92,7 +92,7 @@ fn number(value: f64) -> Value {
 mod tests {
     use super::*;
     use crate::rules::{
-        Burst, Deviation, Novelty, OffHours, Percentile, Rate, Ratio, Streak, Threshold, Vote,
+        Burst, Deviation, Novelty, OffHours, Percentile, Rate, Ratio, Streak, Threshold, UnseenShape, Vote,
     };
 
     fn changes(text: &str) -> RuleChanges {
@@ -132,6 +132,7 @@ mod tests {
             Rule::OffHours(OffHours::default()),
             Rule::Deviation(Deviation::default()),
             Rule::Vote(Vote::default()),
+            Rule::UnseenShape(UnseenShape::default()),
         ] {
             let written = serde_json::to_value(rule).unwrap();
             assert_eq!(written["type"], rule.name());

@@ -10,7 +10,7 @@ fn read(rule: Value) -> Result<Rule, String> {
     serde_json::from_value(rule).map_err(|error| error.to_string())
 }
 
-const TYPES: [&str; 10] = [
+const TYPES: [&str; 11] = [
     "rate",
     "streak",
     "percentile",
@@ -21,6 +21,7 @@ const TYPES: [&str; 10] = [
     "distinct_growth",
     "off_hours",
     "deviation",
+    "unseen_shape",
 ];
 
 #[test]

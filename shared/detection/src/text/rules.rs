@@ -95,6 +95,15 @@ pub fn sentence(metric: &str, unit: &str, comparison: &Comparison) -> Option<Str
             humanize(current, unit),
             humanize(baseline.mean(), unit)
         ),
+        Detail::UnseenShape { hours, distance, usual } => format!(
+            "the last {} are like none of the two weeks before: {} away from the most similar ones, where {} is usual; \
+             their mean is {}, and that of the others {}",
+            humanize(hours.into(), "hours"),
+            humanize(distance, unit),
+            humanize(usual, unit),
+            humanize(current, unit),
+            humanize(baseline.mean(), unit)
+        ),
         Detail::OffHours { events, hour } => {
             let usual = match baseline.mean() {
                 0.0 => "none in the 30 days before".to_owned(),
@@ -134,8 +143,8 @@ fn times(current: f64, usual: f64) -> String {
 #[cfg(test)]
 mod tests {
     use crate::rules::{
-        Attempts, Burst, Counts, Deviation, DistinctGrowth, HourOfDay, Novelty, Of, OffHours, Percentile,
-        Rate, Ratio, Sighting, Streak, Threshold,
+        Attempts, Burst, Counts, DayOfShapes, Deviation, DistinctGrowth, HourOfDay, Novelty, Of, OffHours,
+        Percentile, Rate, Ratio, Shapes, Sighting, Streak, Threshold, UnseenShape,
     };
     use crate::text::describe;
     use crate::{Baseline, Histogram, Verdict};
@@ -188,6 +197,13 @@ mod tests {
                 "requests",
                 Deviation::default().judge(0.0, &Baseline::of((0..20).map(|_| 120.0)).unwrap(), true),
             ),
+            found("cpu", "%", {
+                let samples: Vec<f32> =
+                    (0..600).map(|at| if at < 576 { (at % 2) as f32 } else { 40.0 }).collect();
+                let shapes = Shapes::of(&samples).unwrap();
+                let days = [DayOfShapes { samples: 288, largest: [8.0, 30.0] }; 2];
+                UnseenShape::default().judge((&shapes, &shapes.nearest()), &days, None, true)
+            }),
         ];
         insta::assert_snapshot!(lines.join("\n"), @"
         error_rate: 14 of 40 executions failed (35 %), usually 2 %
@@ -207,6 +223,7 @@ mod tests {
         operations: 141 distinct values, usually 2 (z 95.8)
         activity: 1 execution between 23:00 and 00:00, none in the 30 days before at this hour
         throughput: 0 requests, usually 120 requests (z -11.0)
+        cpu: the last 2 hours are like none of the two weeks before: 39.5 % away from the most similar ones, where 9.52 % is usual; their mean is 40 %, and that of the others 0.5 %
         ");
     }
 

@@ -51,7 +51,8 @@ impl Behind {
             // The view of a polled source feeds nothing.
             let viewed = catalog.metrics().iter().filter(|metric| !versions::is_polled(metric));
             let viewed: BTreeSet<&str> = viewed.map(|metric| metric.table.as_str()).collect();
-            for table in viewed.into_iter().chain(own.all()).chain([own.seen.as_str()]) {
+            for table in viewed.into_iter().chain(own.all()).chain([own.seen.as_str(), own.samples.as_str()])
+            {
                 if let Some(engine) = engine_of(client, database, table).await?
                     && engine.starts_with(DISTRIBUTED)
                 {

@@ -141,11 +141,11 @@ async fn of_source(
     if inspect::storing(client, database, &with_local(&[&tables.fits])).await?.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    // Nor did each migration make tables of texts and of minutes.
-    let not_always = with_local(&[&tables.seen, minutes]);
+    // Nor did each migration make tables of texts, samples and minutes.
+    let not_always = with_local(&[&tables.seen, &tables.samples, minutes]);
     let not_always: Vec<&str> = not_always.iter().map(String::as_str).collect();
     let foreign = inspect::foreign(client, database, &not_always).await?;
-    let rows = with_local(&[&tables.rollup, minutes, &tables.seen, &tables.copy]);
+    let rows = with_local(&[&tables.rollup, minutes, &tables.seen, &tables.samples, &tables.copy]);
     let rows = inspect::storing(client, database, &rows).await?;
     let models = inspect::storing(client, database, &with_local(&[&tables.models])).await?;
     Ok((rows.into_iter().filter(|table| !foreign.contains(table)).collect(), models))

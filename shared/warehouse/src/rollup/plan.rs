@@ -254,6 +254,9 @@ impl ServerPlan {
         if tables::has_seen(catalog) {
             plan.statements.push(statements::seen(catalog, keep_days));
         }
+        if tables::has_samples(catalog) {
+            plan.statements.push(statements::samples(catalog));
+        }
         plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
         if found.rollup {
             if !holds_counters {

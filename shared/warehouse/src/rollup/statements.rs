@@ -130,6 +130,13 @@ pub(super) fn seen(catalog: &Catalog, keep_days: u16) -> String {
     format!("{table}\nCOMMENT '{MARK}'")
 }
 
+/// Makes the table of samples that runs keep.
+pub(super) fn samples(catalog: &Catalog) -> String {
+    let table = include_str!("ddl/usage_samples.sql").trim();
+    let table = table.replacen("usage_samples", &Tables::of(catalog).samples, 1);
+    format!("{table}\nCOMMENT '{MARK}'")
+}
+
 /// The last column of the table of texts.
 const EVENTS: &str = "events SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4)";
 

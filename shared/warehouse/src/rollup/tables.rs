@@ -18,6 +18,8 @@ pub struct Tables {
     pub minute_rows: Option<String>,
     /// The texts of metrics that look for new ones, by hour. Only sources with such a metric have it.
     pub seen: String,
+    /// Samples of five minutes that runs keep for the rule `unseen_shape`. Only sources with such a rule have it.
+    pub samples: String,
     /// Models that were fitted from the rollup.
     pub models: String,
     /// Notes of complete fits.
@@ -54,6 +56,7 @@ impl Tables {
             minutes: Some(format!("{source}_minute")),
             minute_rows: Some(format!("{source}_minute")),
             seen: format!("{source}_seen"),
+            samples: format!("{source}_samples"),
             models: format!("{source}_models"),
             fits: format!("{source}_model_fits"),
             copy: format!("{source}_hourly_copy"),
@@ -77,7 +80,8 @@ impl Tables {
     /// The tables that a catalog needs.
     pub fn needed(&self, catalog: &Catalog) -> Vec<&str> {
         let seen = Some(self.seen.as_str()).filter(|_| has_seen(catalog));
-        self.all().into_iter().chain(seen).collect()
+        let samples = Some(self.samples.as_str()).filter(|_| has_samples(catalog));
+        self.all().into_iter().chain(seen).chain(samples).collect()
     }
 
     /// The table that a metric's view feeds.
@@ -86,7 +90,7 @@ impl Tables {
         if metric.aggregate == Aggregate::Novel { seen } else { rollup }
     }
 
-    /// All of them but the copy and the table of texts.
+    /// All of them but the copy and the tables of texts and of samples.
     pub fn all(&self) -> Vec<&str> {
         let tables = [&self.rollup, &self.models, &self.fits].into_iter().chain(&self.minutes);
         tables.map(String::as_str).collect()
@@ -94,7 +98,8 @@ impl Tables {
 
     /// All that have rows, and the events that a migration makes.
     pub(super) fn stored(&self) -> Vec<&str> {
-        self.all().into_iter().chain([self.seen.as_str(), self.copy.as_str(), "events"]).collect()
+        let further = [self.seen.as_str(), self.samples.as_str(), self.copy.as_str(), "events"];
+        self.all().into_iter().chain(further).collect()
     }
 
     /// The tables that have the rows of one server.
@@ -106,6 +111,7 @@ impl Tables {
             minutes: self.minutes.as_deref().map(|minutes| layout.local(minutes)),
             minute_rows,
             seen: layout.local(&self.seen),
+            samples: layout.local(&self.samples),
             models: layout.local(&self.models),
             fits: layout.local(&self.fits),
             copy: layout.local(&self.copy),
@@ -133,6 +139,11 @@ fn rows_of(table: &str, column: &str, entities: &Entities, is_final: bool) -> St
 /// Whether a metric of the catalog looks for new texts.
 pub(crate) fn has_seen(catalog: &Catalog) -> bool {
     catalog.metrics().iter().any(|metric| metric.aggregate == Aggregate::Novel)
+}
+
+/// Whether a metric of the catalog is judged by samples that runs keep.
+pub(crate) fn has_samples(catalog: &Catalog) -> bool {
+    catalog.ruled().iter().any(|metric| metric.unseen_shape().is_some())
 }
 
 #[cfg(test)]

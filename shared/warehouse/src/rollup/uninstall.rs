@@ -63,12 +63,13 @@ async fn of_server(
         statements.extend(retired.into_iter().map(statements::drop_retired));
     }
     for tables in &sources {
-        // Somebody else may have a table with the name of that of texts or of minutes, where no migration ever made one.
-        let not_always = [tables.seen.as_str(), tables.minutes.as_deref().unwrap_or_default()];
+        // Somebody else may have a table with the name of that of texts, samples or minutes, where no migration ever made one.
+        let (seen, samples) = (tables.seen.as_str(), tables.samples.as_str());
+        let not_always = [seen, samples, tables.minutes.as_deref().unwrap_or_default()];
         let not_always = not_always.map(|name| [name.to_owned(), format!("{name}{LOCAL}")]);
         let not_always: Vec<&str> = not_always.iter().flatten().map(String::as_str).collect();
         let foreign = inspect::foreign(client, database, &not_always).await?;
-        let names = tables.all().into_iter().chain([tables.copy.as_str(), tables.seen.as_str()]);
+        let names = tables.all().into_iter().chain([tables.copy.as_str(), seen, samples]);
         // Those of a cluster have their rows in tables of their own.
         let names: Vec<String> = names.flat_map(|name| [name.to_owned(), format!("{name}{LOCAL}")]).collect();
         let is_ours = |name: &&str| !foreign.iter().any(|other| other == name);

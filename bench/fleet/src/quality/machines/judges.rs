@@ -4,11 +4,12 @@ use anyhow::Result;
 use detection::detectors::autoencoder::Autoencoder;
 use detection::detectors::autoencoder::training::{Plan, train};
 use detection::floors::Floors;
+use detection::rules::UnseenShape;
 use detection::vote::{self, Judgement, Parameters, Peaks, SAMPLES, Samples, Voter, Weights};
 use detection::{Hour, Thresholds};
 
 use super::{DAY, Machine, STEP};
-use crate::judges::{Forest, LENGTH, Season, filled, nearest_shape};
+use crate::judges::{Forest, LENGTH, Season, filled, unseen_shape};
 
 /// Says how odd a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub enum Judge {
     /// Seasonal hybrid ESD with a robust decomposition, as published.
     SeasonalHybrid,
     CutForest,
-    /// Shapes never seen.
-    NearestShape,
+    /// The rule `unseen_shape`.
+    UnseenShape,
 }
 
 impl Judge {
@@ -38,7 +39,7 @@ impl Judge {
         Self::Alone(Voter::SeasonalEsd),
         Self::SeasonalHybrid,
         Self::CutForest,
-        Self::NearestShape,
+        Self::UnseenShape,
     ];
 
     pub fn name(self) -> &'static str {
@@ -52,7 +53,7 @@ impl Judge {
             Self::Alone(Voter::SeasonalEsd) => "seasonal ESD of the vote alone",
             Self::SeasonalHybrid => "S-H-ESD",
             Self::CutForest => "random cut forest",
-            Self::NearestShape => "nearest shape",
+            Self::UnseenShape => "the rule for unseen shapes",
         }
     }
 }
@@ -72,7 +73,7 @@ pub fn scores(machine: &Machine) -> Result<[Vec<f64>; Judge::ALL.len()]> {
     let parameters = Parameters::new(Weights::default(), Parameters::THRESHOLD, &plain)?;
     let floors = Floors::try_from(&plain)?;
     let [hybrid, forest] = [seasonal_hybrid(machine), cut_forest(machine)];
-    let shape = nearest_shape(&machine.values);
+    let shape = unseen_shape(&machine.values, machine.begin(), &UnseenShape::default());
     for (place, newest) in (machine.begin()..machine.values.len()).enumerate() {
         let first = (newest + 1).saturating_sub(SAMPLES);
         let values = &machine.values[first..=newest];
@@ -101,7 +102,7 @@ pub fn scores(machine: &Machine) -> Result<[Vec<f64>; Judge::ALL.len()]> {
                 Judge::Alone(voter) => judgement.as_ref().map_or(0.0, |judgement| alone(judgement, voter)),
                 Judge::SeasonalHybrid => hybrid[place],
                 Judge::CutForest => forest[place],
-                Judge::NearestShape => shape[newest],
+                Judge::UnseenShape => shape[newest],
             });
         }
     }

@@ -377,6 +377,7 @@ fn models_judge_no_windows_of_a_day() {
 fn detectors_vote_on_samples_of_minutes_with_the_same_weights() {
     const MINUTES: &str = "entity = \"job\"\nwindow = \"1m\"";
     const VOTE: &str = "[[metric.rule]]\ntype = \"vote\"\n";
+    const SHAPE: &str = "[[metric.rule]]\ntype = \"unseen_shape\"\n";
     let other = |rule: &str| {
         let other = DURATION.replace("job_duration", "job_wait");
         format!("{VOTE}min_change = 5\n{other}{VOTE}{rule}")
@@ -387,9 +388,21 @@ fn detectors_vote_on_samples_of_minutes_with_the_same_weights() {
         votes.map(|vote| (vote.min_change, vote.peaks)).collect::<Vec<_>>(),
         [(5.0, true), (9.0, false)]
     );
+    let both = parse(MINUTES, &format!("{SHAPE}min_change = 2\n{VOTE}")).unwrap();
+    let spec = both.find("job_duration").unwrap();
+    assert_eq!(spec.unseen_shape().map(|rule| rule.min_change), Some(2.0));
+    assert!(spec.vote().is_some());
     for (source, metric, expected) in [
         (MINUTES, other("threshold = 0.7"), "`job_wait` is refused: its rule `vote` has other weights"),
         (MINUTES, format!("{VOTE}{RULE}"), "the rule `vote` judges a metric alone"),
+        (MINUTES, format!("{VOTE}{SHAPE}{SHAPE}"), "one rule `unseen_shape` at most"),
+        (MINUTES, format!("{SHAPE}threshold = 0"), "`threshold` of a rule of type unseen_shape is 0"),
+        (MINUTES, format!("{SHAPE}for = \"2 of 3\""), "`for` has no use for the rule `unseen_shape`"),
+        (
+            "entity = \"job\"",
+            SHAPE.to_owned(),
+            "the rule `unseen_shape` of `aggregate = \"p95\"` needs a `window` of \"1m\" or \"5m\"",
+        ),
         (MINUTES, format!("{VOTE}for = \"2 of 3\""), "`for` has no use for the rule `vote`"),
         (MINUTES, format!("{VOTE}rolling_z = 0.5"), "`sum of the weights` of a rule of type vote is 1.3"),
         (

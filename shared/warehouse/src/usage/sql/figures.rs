@@ -129,14 +129,14 @@ SETTINGS {IN_ORDER}"
     ))
 }
 
-/// The number of entities that [`samples`] would have.
+/// The number of entities that [`samples`] would have: those with a metric that is judged by its samples.
 pub(in crate::usage) fn count_of_samples(
     catalog: &Catalog,
     (window, samples): (&Window, usize),
     shard: Shard,
     some_entities: bool,
 ) -> Option<String> {
-    let ruled = voted(catalog, window, shard, some_entities)?;
+    let ruled = sampled(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
     let rows = ruled.minutes(minutes, "toInt64(0)", (&ruled.first(samples), END));
     Some(format!(
@@ -148,7 +148,7 @@ FROM
     ))
 }
 
-/// One row per entity that detectors vote on: the figures of the newest windows of its metrics and of the hours and days before, each
+/// One row per entity that is judged by its samples: the figures of the newest windows of its metrics and of the hours and days before, each
 /// with the place of its metric. The number of a window is how many windows ago it was. That of an hour is its first instant, in
 /// seconds since 1970, and that of a day its first instant below zero. Entities without a window have no row.
 ///
@@ -164,7 +164,7 @@ pub(in crate::usage) fn samples(
     shard: Shard,
     some_entities: bool,
 ) -> Option<String> {
-    let ruled = voted(catalog, window, shard, some_entities)?;
+    let ruled = sampled(catalog, window, shard, some_entities)?;
     let minutes = ruled.minutes.as_ref()?;
     let first = ruled.first(samples);
     let hours = || {
@@ -201,10 +201,10 @@ SETTINGS {IN_ORDER}"
     ))
 }
 
-/// The rows of the metrics that detectors vote on. `None` without any.
-fn voted(catalog: &Catalog, window: &Window, shard: Shard, some_entities: bool) -> Option<Rows> {
-    let chosen: Vec<_> =
-        catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
+/// The rows of the metrics that detectors vote on, or whose shapes are judged. `None` without any.
+fn sampled(catalog: &Catalog, window: &Window, shard: Shard, some_entities: bool) -> Option<Rows> {
+    let is_sampled = |spec: &MetricSpec| spec.vote().is_some() || spec.unseen_shape().is_some();
+    let chosen: Vec<_> = catalog.ruled().iter().enumerate().filter(|(_, spec)| is_sampled(spec)).collect();
     let has_sizes = chosen.iter().any(|(_, spec)| spec.aggregate.percentile().is_some());
     (!chosen.is_empty())
         .then(|| Rows { has_sizes, ..Rows::of(catalog, chosen.into_iter(), window, shard, some_entities) })
