@@ -137,7 +137,7 @@ async fn networks_in_s3_are_written_by_the_program_and_read_by_runs() -> Result<
 
 #[tokio::test]
 async fn networks_are_trained_anew_without_the_times_of_incidents() -> Result<()> {
-    let machines = Machines::new().await?;
+    let machines = Machines::of_five_minutes().await?;
     // Half an hour of a fault, an hour ago, and one now.
     machines
         .insert(
