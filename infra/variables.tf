@@ -134,7 +134,7 @@ variable "missing_run_alarm_minutes" {
 # ---------------------------------------------------------------------------------------------
 
 variable "clickhouse_url" {
-  description = "Address of ClickHouse's HTTP interface, without user and password."
+  description = "Address of ClickHouse's HTTP interface, without user and password. For a cluster it may be a list of all its servers: a semicolon between two shards, a comma between two replicas of a shard, such as \"https://a1:8443,https://a2:8443;https://b1:8443,https://b2:8443\"."
   type        = string
 }
 

@@ -207,10 +207,14 @@ impl Usage {
 
     /// The medians of a few sweeps: all customers are read and judged, and nothing is stored.
     pub(crate) async fn sweep(&self) -> Result<Swept> {
-        let app = self.world.app_with(MODELS, &self.world.aws).await?;
+        self.sweep_of(&self.world.app_with(MODELS, &self.world.aws).await?).await
+    }
+
+    /// The same by this detector.
+    pub(crate) async fn sweep_of(&self, app: &App) -> Result<Swept> {
         let mut swept = Vec::new();
         for _ in 0..Self::SWEEPS {
-            swept.push(self.sweep_once(&app).await?);
+            swept.push(self.sweep_once(app).await?);
         }
         // The first sweep meets cold caches.
         swept.remove(0);

@@ -8,12 +8,13 @@ use clickhouse::Client;
 use platform::aws::SdkConfig;
 use warehouse::rollup::{Cluster, Place};
 use warehouse::usage::UsageReader;
-use warehouse::{ClickHouseConfig, plaintext};
+use warehouse::{Addresses, ClickHouseConfig, plaintext};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// Address of the ClickHouse HTTP interface. Default: http://127.0.0.1:8123.
+    /// Address of the ClickHouse HTTP interface, or a list as the stack has it: a semicolon between two shards, a comma between
+    /// two replicas. The first one that answers is used. Default: http://127.0.0.1:8123.
     #[arg(long, global = true, env = "CLICKHOUSE_URL", value_name = "URL")]
     clickhouse_url: Option<String>,
 
@@ -38,6 +39,8 @@ pub(crate) struct Connection {
 
 /// A server that answered, and the database on it.
 pub(crate) struct Server {
+    /// All that were named.
+    pub(crate) addresses: Addresses,
     pub(crate) client: Client,
     pub(crate) url: String,
     pub(crate) database: String,
@@ -85,7 +88,7 @@ impl Connection {
     /// A reader of the usage on a server.
     pub(crate) fn reader(&self, server: &Server) -> UsageReader {
         let config = ClickHouseConfig {
-            url: server.url.clone(),
+            addresses: server.addresses.clone(),
             database: server.database.clone(),
             user: Some(self.user.clone()),
             password: Some(self.password.clone()),
@@ -94,7 +97,7 @@ impl Connection {
             query_timeout: QUERY_TIMEOUT,
         };
         // Only a secret would be read from AWS.
-        UsageReader::new(&config, &SdkConfig::builder().build())
+        UsageReader::new(&config, &SdkConfig::builder().build()).at(&server.url)
     }
 
     /// The place of a migration: the server, or all servers of the cluster of this name. A password goes to none of them
@@ -120,22 +123,36 @@ impl Connection {
         plaintext::refusal(url, !self.password.is_empty()).filter(|_| !self.allow_plaintext)
     }
 
-    /// The server. It must answer.
+    /// The first server that answers.
     pub(crate) async fn server(&self) -> anyhow::Result<Server> {
-        let Self { database, user, password, .. } = self;
-        let url =
-            self.clickhouse_url.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| USUAL_URL.to_owned());
-        if let Some(reason) = self.refusal(&url) {
-            bail!(
-                "--clickhouse-url is refused: {reason}. Use https://, or --allow-plaintext where the whole network is yours"
-            );
+        let named = self.clickhouse_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(USUAL_URL);
+        let addresses = Addresses::parse(named).context("--clickhouse-url is not valid")?;
+        for url in addresses.all() {
+            if let Some(reason) = self.refusal(url) {
+                bail!(
+                    "--clickhouse-url is refused: {reason}. Use https://, or --allow-plaintext where the whole network is yours"
+                );
+            }
         }
-        let client = warehouse::client(&url, database).with_user(user).with_password(password);
+        let mut failed = None;
+        for url in addresses.all() {
+            match self.server_at(url, &addresses).await {
+                Ok(server) => return Ok(server),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.context("--clickhouse-url names no server")?)
+    }
+
+    async fn server_at(&self, url: &str, addresses: &Addresses) -> anyhow::Result<Server> {
+        let Self { database, user, password, .. } = self;
+        let client = warehouse::client(url, database).with_user(user).with_password(password);
         // The query names a database that every server has. The database of this call may not exist yet.
         let system = client.clone().with_database("system");
         let version = system.query("SELECT version()").fetch_one().await.with_context(|| {
             format!("cannot use ClickHouse at {url} (check --clickhouse-url, --user and --password)")
         })?;
-        Ok(Server { client, url, database: database.clone(), user: user.clone(), version })
+        let (url, addresses) = (url.to_owned(), addresses.clone());
+        Ok(Server { addresses, client, url, database: database.clone(), user: user.clone(), version })
     }
 }

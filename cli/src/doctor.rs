@@ -1,6 +1,7 @@
 //! `meterflow doctor`: the faults of an installation, and the next step for each.
 
 mod rollup;
+mod shards;
 mod stack;
 
 use anyhow::bail;
@@ -58,6 +59,7 @@ pub(crate) async fn run(connection: &Connection, args: DoctorArgs, now: Timestam
     let server = match connection.server().await {
         Ok(server) => {
             findings.extend(rollup::look(&server, &catalog, now).await);
+            findings.extend(shards::look(&connection.reader(&server), &catalog, now).await);
             Some(server)
         }
         Err(error) => {

@@ -39,6 +39,10 @@ GRANT SELECT, INSERT ON metering.usage_model_fits TO meterflow_detector;
 -- A run asks whether the server is behind its replicas, because everybody's usage would seem to have fallen.
 GRANT SELECT ON system.replicas TO meterflow_detector;
 
+-- With a list of all servers of a cluster, a run asks how many shards the cluster has, and reads the tables of each server:
+-- grant the tables with `_local` at the end of their names as well, on all servers.
+GRANT SELECT ON system.clusters TO meterflow_detector;
+
 -- A source with entities has tables of its own, with its name in the place of `usage`. A run also reads the events
 -- themselves, because rules compare single events. For the source `executions`, whose events are in the table
 -- `executions`, both users need these rights. Only a source with an aggregate `novel` has a table `_seen`:

@@ -235,6 +235,8 @@ def _clickhouse(environ: Mapping[str, str], http_port: int) -> ClickHouseServer:
     url = (environ.get("CLICKHOUSE_URL") or "").rstrip("/")
     if not url:
         return ClickHouseServer(launched)
+    if set(url) & set(";,"):
+        raise CloudError(f"CLICKHOUSE_URL is the list {url!r}, but the local cloud uses one server. Name one of its addresses.")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CloudError(f"CLICKHOUSE_URL must be an http or https address, but it is {url!r}.")

@@ -16,6 +16,8 @@ use crate::installation::meterflow;
 use crate::models::detector;
 use crate::{sources, texts_and_levels};
 
+mod parts;
+
 /// Customers with a spike.
 const SPIKES: u32 = 40;
 

@@ -73,6 +73,11 @@ impl Cluster {
         Ok(self.urls.get(shard).context("no such shard")?)
     }
 
+    /// The list of the addresses of all shards, as `CLICKHOUSE_URL` has it.
+    pub fn list(&self) -> String {
+        self.urls.join(";")
+    }
+
     /// Asks the server of one shard.
     pub fn server(&self, shard: usize, world: &World) -> Result<clickhouse::Client> {
         Ok(clickhouse_client(self.url(shard)?, &world.database))

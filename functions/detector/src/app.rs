@@ -15,6 +15,7 @@ use warehouse::ClickHouseConfig;
 use warehouse::usage::UsageReader;
 
 use crate::networks::Networks;
+use crate::servers::Servers;
 
 /// Everything that a run needs, made once at cold start.
 #[derive(Clone)]
@@ -26,7 +27,10 @@ pub struct App {
     pub alerting: AlertConfig,
     pub incidents: IncidentConfig,
     pub metrics: MetricsConfig,
+    /// Shows all rows.
     pub usage: Arc<UsageReader>,
+    /// The servers of a run that has a part for each shard of a cluster.
+    pub servers: Servers,
     pub store: Arc<AnomalyStore>,
     pub alerts: Arc<AlertPublisher>,
     /// The trained networks that vote on the entities of sources.
@@ -48,6 +52,7 @@ impl App {
         Ok(Self {
             settings: catalog.settings(&detection)?,
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws).into(),
+            servers: Servers::default(),
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws).into(),
             alerts: AlertPublisher::new(&alerting, aws).into(),
             networks: Networks::from_env(env, aws)?.into(),
@@ -85,6 +90,20 @@ impl App {
             catalog: catalog.clone(),
             ..self.clone()
         })
+    }
+
+    /// What reads the usage of a run, one after the other: the server of each shard, or the one that shows all rows.
+    pub(crate) fn each_server(&self) -> Vec<Self> {
+        let of = |usage: &Arc<UsageReader>| Self {
+            usage: Arc::clone(usage),
+            catalog: self.catalog.clone().on_one_server(),
+            servers: Servers::default(),
+            ..self.clone()
+        };
+        match self.servers.readers() {
+            [] => vec![self.clone()],
+            readers => readers.iter().map(of).collect(),
+        }
     }
 
     /// The name of the source. None for the usage of customers.

@@ -16,6 +16,7 @@ use crate::ledger::Ledger;
 use crate::months::{Asked, UsedSince};
 use crate::pass::Pass;
 use crate::rules;
+use crate::servers::name_at;
 use crate::spool::Spool;
 use crate::sweep;
 
@@ -53,8 +54,12 @@ impl Ledger for App {
     }
 
     async fn used_in_months(&self, pass: Pass<'_>, asked: &Asked<'_>) -> anyhow::Result<Vec<UsedSince>> {
-        let name = format!("{}-budgets", pass.writer.run_id);
-        Ok(self.usage.months(&asked.request(&self.catalog, &name, pass.deadline)).await?)
+        let mut used = Vec::new();
+        for (number, server) in self.each_server().iter().enumerate() {
+            let name = format!("{}-budgets", name_at(number, pass.writer.run_id));
+            used.extend(server.usage.months(&asked.request(&server.catalog, &name, pass.deadline)).await?);
+        }
+        Ok(used)
     }
 
     async fn incidents_since(

@@ -13,10 +13,12 @@ use warehouse::usage::HoursRequest;
 
 use crate::app::App;
 use crate::calendars::Calendars;
+use crate::connect::connect;
 use crate::ledger::Ledger;
 use crate::mutes::Mutes;
 use crate::peers::{LazyPeers, Missing};
 use crate::request::Request;
+use crate::servers::name_at;
 
 mod threads;
 
@@ -50,18 +52,33 @@ pub async fn fit(app: &App, request: &Request, deadline: Instant) {
 /// Fits the buckets that have no fit for the hour `next`. Returns their number and that of their customers.
 async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> anyhow::Result<(u64, u64)> {
     let name = Uuid::new_v4().to_string();
+    let asked;
+    let app = if app.usage.addresses().is_list() {
+        asked = connect(app, next, &name).await?;
+        &asked
+    } else {
+        app
+    };
     let policies = app.policies(next.start()).await?;
-    let fits = app.usage.fits(&app.catalog, next, &format!("{name}-fits")).await?;
-    let mut missing: Vec<u8> =
-        shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
-    // The longest day first: it serves the most runs.
-    missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
     let peers = &LazyPeers::new(app, next, &name, Missing::Kept, deadline);
+    let mut all = app.each_server();
+    // Each begins once, so that time that runs out every hour leaves none without models.
+    let first = usize::try_from(next.since(Hour::holding(jiff::Timestamp::UNIX_EPOCH))).unwrap_or(0);
+    let number = all.len();
+    all.rotate_left(first % number);
     let (mut buckets, mut customers) = (0, 0);
-    for bucket in missing {
-        let query_id = format!("{name}-{bucket}");
-        customers += fit_bucket(app, (&policies, peers), bucket, next, &query_id, deadline).await?;
-        buckets += 1;
+    for (number, server) in all.iter().enumerate() {
+        let name = name_at(number, &name);
+        let fits = server.usage.fits(&server.catalog, next, &format!("{name}-fits")).await?;
+        let mut missing: Vec<u8> =
+            shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
+        // The longest day first: it serves the most runs.
+        missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
+        for bucket in missing {
+            let query_id = format!("{name}-{bucket}");
+            customers += fit_bucket(server, (&policies, peers), bucket, next, &query_id, deadline).await?;
+            buckets += 1;
+        }
     }
     Ok((buckets, customers))
 }

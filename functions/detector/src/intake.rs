@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use catalog::Overflow;
-use detection::Window;
+use detection::{Hour, Window};
 use jiff::SignedDuration;
 use platform::emf::RunFigures;
 use platform::telemetry::error_chain;
+use warehouse::usage::MOST_BEHIND;
 
 use crate::app::App;
+use crate::connect::{LONGEST_QUESTION, connect, unknown};
 use crate::request::Request;
 
 /// An entity without an event for so long is not judged.
@@ -19,37 +21,26 @@ const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// How long a run waits before it tries again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// A replica that is more seconds behind than this has too few rows of the newest hour. ClickHouse's own limit for queries of
-/// clusters is the same.
-const MOST_BEHIND: u64 = 300;
-
-/// A server that answers nothing for so long will not answer the queries of the run either, and their errors say more.
-const LONGEST_QUESTION: Duration = Duration::from_secs(5);
-
-/// Prepares the source of a run. Returns what the run goes on with, if customers have too many entities.
+/// Prepares the source of a run. Returns what the run goes on with: the servers that it asks, and its entities.
 pub(crate) async fn prepare(
     app: &App,
     request: &Request,
     run_id: &str,
     figures: &mut RunFigures,
-) -> anyhow::Result<Option<App>> {
+) -> anyhow::Result<App> {
     figures.phase = "asking whether the server has all rows";
-    let query_id = format!("{run_id}-replicas");
-    let asked = app.usage.seconds_behind(&app.catalog, &query_id);
-    match tokio::time::timeout(LONGEST_QUESTION, asked).await {
-        Ok(Ok(seconds)) => require_fresh(seconds)?,
-        Ok(Err(error)) => tracing::info!(
-            error = error_chain(&error),
-            "nobody knows whether the server is behind its replicas: may the detector's user read system.replicas?"
-        ),
-        Err(_) => tracing::info!("the server does not say whether it is behind its replicas"),
-    }
-    let Some(entities) = app.catalog.entities() else { return Ok(None) };
+    let app = if app.usage.addresses().is_list() {
+        connect(app, Hour::holding(request.time), run_id).await?
+    } else {
+        ask_whether_fresh(app, run_id).await?;
+        app.clone()
+    };
+    let Some(entities) = app.catalog.entities() else { return Ok(app) };
     let due = request.time.checked_sub(app.delay()).context("the event's time is out of range")?;
     let window = Window::closing_at_step(due, app.step()).context("the event's time cannot be checked")?;
     if !request.dry_run {
         figures.phase = "reading the rows that changed";
-        let hours = poll(app, &window).await?;
+        let hours = poll(&app, &window).await?;
         if hours > 0 {
             tracing::info!(source.name = app.catalog.name(), hours, "hours that changed were read again");
         }
@@ -63,11 +54,11 @@ pub(crate) async fn prepare(
                 error = error_chain(&error),
                 "the entities were not counted, so all are judged one by one"
             );
-            return Ok(None);
+            return Ok(app);
         }
     };
     if overflowing.is_empty() {
-        return Ok(None);
+        return Ok(app);
     }
     for of in &overflowing {
         figures.entities_in_other += of.entities.saturating_sub(entities.most.into());
@@ -81,7 +72,20 @@ pub(crate) async fn prepare(
         );
     }
     let overflow = Overflow { customers: overflowing.into_iter().map(|of| of.customer).collect(), since };
-    Ok(Some(App { catalog: app.catalog.clone().with_overflow(&overflow), ..app.clone() }))
+    Ok(App { catalog: app.catalog.clone().with_overflow(&overflow), ..app })
+}
+
+/// Refuses the only address if its server is too far behind.
+async fn ask_whether_fresh(app: &App, run_id: &str) -> anyhow::Result<()> {
+    let query_id = format!("{run_id}-replicas");
+    let asked = app.usage.seconds_behind(&app.catalog, &query_id);
+    match tokio::time::timeout(LONGEST_QUESTION, asked).await {
+        Ok(Ok(seconds)) => require_fresh(seconds)?,
+        Ok(Err(error)) => unknown(&error),
+        // The errors of the queries of the run say more.
+        Err(_) => tracing::info!("the server does not say whether it is behind its replicas"),
+    }
+    Ok(())
 }
 
 /// Everybody's usage would seem to have fallen.

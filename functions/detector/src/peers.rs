@@ -1,7 +1,7 @@
 //! The shapes of days of all customers, for series in their first days.
 //!
-//! A week of hours makes them. After a run, the fit keeps what the next run needs. A run that finds nothing makes it, so a verdict
-//! never depends on what was kept.
+//! A week of hours makes them, in a cluster those of all shards. After a run, the fit keeps what the next run needs. A run that
+//! finds nothing makes it, so a verdict never depends on what was kept.
 
 use std::time::Instant;
 
@@ -19,6 +19,8 @@ const PATIENCE: Patience = Patience::OF_A_RUN;
 /// The profiles for the models that judge an hour. They are read when the first customer needs them.
 pub(crate) struct LazyPeers<'a> {
     app: &'a App,
+    /// Keeps the profiles, and shows what it keeps.
+    keeper: App,
     newest: Hour,
     name: String,
     missing: Missing,
@@ -39,7 +41,8 @@ impl<'a> LazyPeers<'a> {
     /// * `name`: the beginning of the names of the queries.
     pub(crate) fn new(app: &'a App, newest: Hour, name: &str, missing: Missing, deadline: Instant) -> Self {
         let (name, read, none) = (name.to_owned(), OnceCell::new(), Peers::default());
-        Self { app, newest, name, missing, deadline, read, none }
+        let keeper = app.each_server().swap_remove(0);
+        Self { app, keeper, newest, name, missing, deadline, read, none }
     }
 
     /// The profiles that a customer is judged by: none, if all of its series are older than their first days.
@@ -60,17 +63,19 @@ impl<'a> LazyPeers<'a> {
 
     async fn read(&self) -> Result<Peers, UsageError> {
         let Self { app, newest, missing, deadline, .. } = *self;
+        let keeper = &self.keeper;
         let mut peers = Peers::default();
         for week in weeks(newest) {
             // Another try must not have the name of one that failed.
             let name = format!("{}-peers-{}", self.name, Uuid::new_v4().simple());
-            let profiles = match kept(app, week, &name).await {
+            let profiles = match kept(keeper, week, &name).await {
                 Some(kept) => kept,
                 None => {
                     let made =
                         app.usage.made_profiles(&app.catalog, week, (&name, PATIENCE), deadline).await?;
                     if missing == Missing::Kept {
-                        app.usage.keep_profiles(&app.catalog, week, &made, &format!("{name}-keep")).await?;
+                        let query_id = format!("{name}-keep");
+                        keeper.usage.keep_profiles(&keeper.catalog, week, &made, &query_id).await?;
                     }
                     made
                 }

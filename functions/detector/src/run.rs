@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use detection::{ALL_CUSTOMERS, CustomerId, Window};
+use futures::future::try_join_all;
 use jiff::SignedDuration;
 use platform::emf::{RunFigures, UsageFigures};
 use platform::telemetry::error_chain;
@@ -21,6 +22,7 @@ use crate::outbox::Outbox;
 use crate::pass::{Order, Pass, millis};
 use crate::record::Counts;
 use crate::request::Request;
+use crate::servers::name_at;
 use crate::spool::Spool;
 use crate::summary::RunSummary;
 use crate::{budgets, intake, missed, record, stopped, summary};
@@ -59,9 +61,10 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     let is_of_the_schedule = app.now().is_ok_and(|now| request.is_of_newest_hour(now));
     let begun = Instant::now();
     let time_left = deadline.saturating_duration_since(begun).saturating_sub(REPORT_TIME);
+    let mut asked = None;
     let pass = async {
-        let prepared = match intake::prepare(app, request, &run_id, &mut figures).await {
-            Ok(prepared) => prepared,
+        let app = match intake::prepare(app, request, &run_id, &mut figures).await {
+            Ok(prepared) => &*asked.insert(prepared),
             Err(error) => {
                 // Alerts that wait do not wait for ClickHouse.
                 if !request.dry_run {
@@ -70,7 +73,6 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
                 return Err(error);
             }
         };
-        let app = prepared.as_ref().unwrap_or(app);
         steps(app, app, request, &run_id, begun + time_left, &mut figures, &mut outbox).await
     };
     let result = match tokio::time::timeout(time_left, pass).await {
@@ -86,7 +88,8 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
     // Neither may a run of another source.
     figures.completed = result.is_ok() && is_of_the_schedule && app.source().is_none();
     if result.is_ok() && !request.dry_run && app.source().is_none() {
-        figures.newest_event_age = age_of_newest_event(app, &run_id, begun + time_left).await;
+        let asked = asked.as_ref().unwrap_or(app);
+        figures.newest_event_age = age_of_newest_event(asked, &run_id, begun + time_left).await;
     }
     figures.alerts = app.now().ok().and_then(|now| outbox.figures(now));
     report(app, request, &run_id, &figures, &result);
@@ -102,11 +105,15 @@ pub async fn run(app: &App, request: &Request, deadline: Instant) -> anyhow::Res
 /// How old the newest event is at least: the time since the newest hour with usage ended. Only an alarm asks for it, so the run
 /// is complete without.
 async fn age_of_newest_event(app: &App, run_id: &str, deadline: Instant) -> Option<Duration> {
-    let query_id = format!("{run_id}-newest");
-    let asked = app.usage.newest_hour(&app.catalog, &query_id);
-    match tokio::time::timeout_at(deadline.into(), asked).await {
+    let servers = app.each_server();
+    let asked = servers.iter().enumerate().map(|(number, server)| async move {
+        let query_id = format!("{}-newest", name_at(number, run_id));
+        server.usage.newest_hour(&server.catalog, &query_id).await
+    });
+    match tokio::time::timeout_at(deadline.into(), try_join_all(asked)).await {
         Ok(Ok(newest)) => {
-            let age = app.now().ok()?.duration_since(newest?.plus(1).start());
+            let newest = newest.into_iter().flatten().max()?;
+            let age = app.now().ok()?.duration_since(newest.plus(1).start());
             Some(Duration::try_from(age).unwrap_or_default())
         }
         Ok(Err(error)) => {

@@ -58,7 +58,8 @@ class FromTheFile(InAFolder):
 
     def test_the_detector_may_add_to_models_and_to_nothing_else(self):
         self.assertEqual(self.grants("meterflow_detector", CLICKHOUSE_DATABASE="metering"), [
-            "GRANT SELECT ON `metering`.`usage_hourly`", "GRANT SELECT ON `system`.`replicas`",
+            "GRANT SELECT ON `metering`.`usage_hourly`", "GRANT SELECT ON `system`.`clusters`",
+            "GRANT SELECT ON `system`.`replicas`",
             "GRANT SELECT, INSERT ON `metering`.`usage_model_fits`", "GRANT SELECT, INSERT ON `metering`.`usage_models`",
         ])
 

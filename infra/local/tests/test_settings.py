@@ -165,6 +165,10 @@ class Refusals(unittest.TestCase):
             with self.subTest(url), self.assertRaisesRegex(CloudError, "CLICKHOUSE_URL must be an http or https address"):
                 load(CLICKHOUSE_URL=url)
 
+    def test_a_list_of_addresses(self):
+        with self.assertRaisesRegex(CloudError, "CLICKHOUSE_URL is the list .*the local cloud uses one server"):
+            load(CLICKHOUSE_URL="https://a:8443;https://b:8443")
+
 
 class OwnClickHouse(unittest.TestCase):
     def test_it_is_honoured_with_user_password_and_database(self):

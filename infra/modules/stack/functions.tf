@@ -104,7 +104,7 @@ check "detector_and_api_have_clickhouse_users_of_their_own" {
 # Inside one machine nobody is on the way.
 check "no_password_of_clickhouse_is_sent_unencrypted" {
   assert {
-    condition     = can(regex("^(https://|http://(localhost|127\\.[0-9.]+|\\[::1\\])([:/]|$))", var.clickhouse_url)) || alltrue([for secret in values(local.clickhouse_secrets) : secret == null])
+    condition     = alltrue([for address in split(",", replace(var.clickhouse_url, ";", ",")) : can(regex("^(https://|http://(localhost|127\\.[0-9.]+|\\[::1\\])([:/]|$))", trimspace(address)))]) || alltrue([for secret in values(local.clickhouse_secrets) : secret == null])
     error_message = "The password of ClickHouse goes over the network unencrypted: clickhouse_url is ${var.clickhouse_url}, and clickhouse_allow_plaintext allows it. Use https, unless the network on the way is yours alone."
   }
 }

@@ -240,24 +240,24 @@ variable "missing_run_alarm_minutes" {
 # ---------------------------------------------------------------------------------------------
 
 variable "clickhouse_url" {
-  description = "Address of ClickHouse's HTTP interface, without user and password. Plain http works only for a loopback or private IP address and without a secret, unless clickhouse_allow_plaintext is true."
+  description = "Address of ClickHouse's HTTP interface, without user and password. For a cluster it may be a list of all its servers: a semicolon between two shards, a comma between two replicas of a shard, such as \"https://a1:8443,https://a2:8443;https://b1:8443,https://b2:8443\". Then a run has a part for each shard. The API asks the first address. Plain http works only for a loopback or private IP address and without a secret, unless clickhouse_allow_plaintext is true."
   type        = string
   nullable    = false
 
   # A password in the address would end up in the state, in the console and in logs.
   validation {
-    condition     = can(regex("^https?://[^/@\\s]+(/[^@\\s]*)?$", var.clickhouse_url))
-    error_message = "clickhouse_url must be an http(s) address without credentials, such as \"https://abc.eu-central-1.aws.clickhouse.cloud:8443\". Put user and password into the secret of clickhouse_secret_arn."
+    condition     = alltrue([for address in split(",", replace(var.clickhouse_url, ";", ",")) : can(regex("^https?://[^/@\\s|]+(/[^@\\s|]*)?$", trimspace(address)))])
+    error_message = "clickhouse_url must be an http(s) address without credentials, such as \"https://abc.eu-central-1.aws.clickhouse.cloud:8443\", or a list of them, with a semicolon between two shards and a comma between two replicas of a shard. Put user and password into the secret of clickhouse_secret_arn."
   }
 
   # Anybody on the way could read and change unencrypted data. A name does not show where it leads.
   validation {
-    condition     = var.clickhouse_allow_plaintext || !can(regex("^http://", var.clickhouse_url)) || can(regex(local.private_http_url, var.clickhouse_url))
+    condition     = var.clickhouse_allow_plaintext || alltrue([for address in split(",", replace(var.clickhouse_url, ";", ",")) : !startswith(trimspace(address), "http://") || can(regex(local.private_http_url, trimspace(address)))])
     error_message = "clickhouse_url must begin with https://. Plain http is for loopback and private IP addresses, such as \"http://10.0.0.1:8123\". If the network on the way is yours, set clickhouse_allow_plaintext to true."
   }
 
   validation {
-    condition     = var.clickhouse_allow_plaintext || !can(regex("^http://", var.clickhouse_url)) || (var.clickhouse_secret_arn == null && var.detector_clickhouse_secret_arn == null)
+    condition     = var.clickhouse_allow_plaintext || !can(regex("http://", var.clickhouse_url)) || (var.clickhouse_secret_arn == null && var.detector_clickhouse_secret_arn == null)
     error_message = "clickhouse_url must begin with https:// if clickhouse_secret_arn or detector_clickhouse_secret_arn is set: plain http would send the password unencrypted. If the network on the way is yours, set clickhouse_allow_plaintext to true."
   }
 }

@@ -49,6 +49,8 @@ pub struct Catalog {
     /// The source, if its series are of entities.
     entities: Option<Entities>,
     sources: Vec<Catalog>,
+    /// Whether queries read the rows of one server of a cluster, and not those of all of its shards.
+    is_on_one_server: bool,
     /// Of all prices.
     currency: Currency,
     version: String,
@@ -142,6 +144,7 @@ impl Catalog {
                 metrics: [modelled, ruled].concat(),
                 entities: metrics.iter().find(is_of_it).and_then(|metric| metric.entities.clone()),
                 sources,
+                is_on_one_server: false,
                 currency,
                 version: version.clone(),
                 origin: origin.clone(),
@@ -169,6 +172,16 @@ impl Catalog {
             .chain(self.entities.as_mut())
             .for_each(|entities| entities.overflow = Some(overflow.clone()));
         self
+    }
+
+    /// The same metrics, as one server of a cluster has them: its queries read the rows of that server.
+    pub fn on_one_server(self) -> Self {
+        Self { is_on_one_server: true, ..self }
+    }
+
+    /// Whether queries read the rows of one server of a cluster.
+    pub fn is_on_one_server(&self) -> bool {
+        self.is_on_one_server
     }
 
     /// The metrics of customers, and the sources with entities. Those without a metric are left out.

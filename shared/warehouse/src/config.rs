@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use environment::{ConfigError, Env};
 
+use crate::addresses::{Addresses, host_of};
 use crate::plaintext;
+
+const URL: &str = "CLICKHOUSE_URL";
 
 /// The connection to ClickHouse.
 #[derive(Clone, Debug)]
 pub struct ClickHouseConfig {
-    /// `CLICKHOUSE_URL`: address of the HTTP interface: `https://…`, or `http://…` in a private network.
+    /// `CLICKHOUSE_URL`: address of the HTTP interface: `https://…`, or `http://…` in a private network. For a cluster it may be
+    /// a list: a semicolon between two shards, and a comma between two replicas of a shard.
     ///
     /// `CLICKHOUSE_ALLOW_PLAINTEXT`: `true` allows plain http to any address, also with a password; default `false`.
-    pub url: String,
+    pub addresses: Addresses,
     /// `CLICKHOUSE_DATABASE`: the database of the usage rollup; default `meterflow`.
     pub database: String,
     /// `CLICKHOUSE_USER`, `CLICKHOUSE_PASSWORD`: for a server without a secret.
@@ -28,16 +32,11 @@ pub struct ClickHouseConfig {
 
 impl ClickHouseConfig {
     pub fn from_env(env: &Env<'_>) -> Result<Self, ConfigError> {
-        let url = env.required("CLICKHOUSE_URL", "the address of the ClickHouse HTTP interface")?;
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(ConfigError::invalid(
-                "CLICKHOUSE_URL",
-                url,
-                "it must start with http:// or https://",
-            ));
-        }
+        let text = env.required(URL, "the address of the ClickHouse HTTP interface")?;
+        let addresses = Addresses::parse(&text)
+            .map_err(|error| ConfigError::invalid(URL, error.place(), error.to_string()))?;
         let config = Self {
-            url,
+            addresses,
             database: env.get("CLICKHOUSE_DATABASE").unwrap_or_else(|| "meterflow".to_owned()),
             user: env.get("CLICKHOUSE_USER"),
             password: env.get("CLICKHOUSE_PASSWORD"),
@@ -47,11 +46,13 @@ impl ClickHouseConfig {
         };
         let allow_plaintext = env.parsed("CLICKHOUSE_ALLOW_PLAINTEXT", false, "true or false")?;
         let has_password = config.secret_arn.is_some() || config.password.is_some();
-        if let Some(reason) = plaintext::refusal(&config.url, has_password).filter(|_| !allow_plaintext) {
-            let allowed = format!(
-                "{reason}. Use https://, or set CLICKHOUSE_ALLOW_PLAINTEXT=true where the whole network is yours"
-            );
-            return Err(ConfigError::invalid("CLICKHOUSE_URL", host_of(&config.url), allowed));
+        for url in config.addresses.all().filter(|_| !allow_plaintext) {
+            if let Some(reason) = plaintext::refusal(url, has_password) {
+                let allowed = format!(
+                    "{reason}. Use https://, or set CLICKHOUSE_ALLOW_PLAINTEXT=true where the whole network is yours"
+                );
+                return Err(ConfigError::invalid(URL, host_of(url), allowed));
+            }
         }
         for (variable, timeout) in [
             ("CLICKHOUSE_READ_TIMEOUT_SECONDS", config.read_timeout),
@@ -67,13 +68,6 @@ impl ClickHouseConfig {
         }
         Ok(config)
     }
-}
-
-/// The host and port of an address. A password in the address must not reach a log.
-pub(crate) fn host_of(url: &str) -> String {
-    let after_scheme = url.split("://").nth(1).unwrap_or(url);
-    let authority = after_scheme.split(['/', '?']).next().unwrap_or(after_scheme);
-    authority.rsplit('@').next().unwrap_or(authority).to_owned()
 }
 
 #[cfg(test)]
@@ -113,12 +107,17 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_named_without_their_password() {
-        for (url, host) in [
-            ("http://127.0.0.1:8123", "127.0.0.1:8123"),
-            ("https://user:secret@ch.example.com:8443/?a=b", "ch.example.com:8443"),
-        ] {
-            assert_eq!(host_of(url), host);
-        }
+    fn each_address_of_a_list_is_looked_at() {
+        let of = |text: &str| {
+            ClickHouseConfig::from_env(&Env::of(&[("CLICKHOUSE_URL", text)]))
+                .map(|config| config.addresses.shards().len())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(of("https://a:8443,https://b:8443;https://c:8443"), Ok(2));
+        let error = of("https://a:8443;http://b:8123").unwrap_err();
+        assert!(error.contains("CLICKHOUSE_URL=b:8123 is not valid: plain http"), "{error}");
+        let error = of("https://a:8443;me:secret@b:8443").unwrap_err();
+        assert!(error.contains("CLICKHOUSE_URL=b:8443 is not valid: it must start with http://"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 }

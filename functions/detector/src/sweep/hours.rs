@@ -29,6 +29,7 @@ use crate::known::Known;
 use crate::mutes::Mutes;
 use crate::pass::{Pass, millis};
 use crate::peers::{LazyPeers, Missing};
+use crate::servers::name_at;
 use crate::spool::Spool;
 use crate::stopped;
 
@@ -37,6 +38,9 @@ const CUSTOMERS_A_QUERY: usize = 250;
 
 /// ClickHouse reads the customers of the next query while those of one are judged.
 const QUERIES_AT_ONCE: usize = 2;
+
+/// Servers of a cluster that are read at once.
+const SERVERS_AT_ONCE: usize = 4;
 
 /// Series that are screened together: ClickHouse sorts their newest day in less than 2 GB. A share of more is divided, down
 /// to the customers of one bucket.
@@ -57,35 +61,24 @@ pub(crate) async fn collect(
     known: &Known,
     figures: &mut RunFigures,
 ) -> anyhow::Result<Spool<Candidate>> {
-    let Pass { window, .. } = pass;
+    let Pass { window, app, .. } = pass;
     let started = Instant::now();
     let (run_id, deadline) = (pass.writer.run_id, pass.deadline);
-    let peers = &LazyPeers::new(pass.app, newest(&window), run_id, Missing::Made, deadline);
-    let (mut shares, mut candidates) = (shares(pass).await, Spool::new());
-    let (mut tally, mut fitted, mut number) = (Tally::default(), 0, 0);
-    while let Some(share) = shares.pop_front() {
-        let name = format!("{}-{number}", pass.writer.run_id);
-        number += 1;
-        let read = match &share {
-            Share::Full(part) => in_full(pass, (known, peers), *part, pass.customers, &name).await?,
-            Share::Fitted(part, fits) => match screened(pass, (known, peers), *part, fits, &name).await? {
-                Some(read) => {
-                    fitted += fits.len();
-                    read
-                }
-                None => {
-                    // The hours have all that the missing rows of a fit were made of.
-                    shares.extend(parts_of_fits(*part, fits));
-                    continue;
-                }
-            },
-        };
-        let (mut found, of_share) = read;
+    let peers = &LazyPeers::new(app, newest(&window), run_id, Missing::Made, deadline);
+    let (mut candidates, mut tally, mut fitted) = (Spool::new(), Tally::default(), 0);
+    let servers = app.each_server();
+    let read = |(number, app)| async move {
+        of_server(Pass { app, ..pass }, (known, peers), &name_at(number, run_id)).await
+    };
+    let mut reads = pin!(stream::iter(servers.iter().enumerate()).map(read).buffered(SERVERS_AT_ONCE));
+    while let Some((mut found, of_server, fits)) = reads.try_next().await? {
         for candidate in found.read()? {
             candidates.push(&candidate?)?;
         }
-        tally.add(of_share);
+        tally.add(of_server);
+        fitted += fits;
     }
+    app.servers.ensure_whole(&app.catalog, run_id).await?;
     figures.usage = tally.figures;
     if pass.customers.is_empty()
         && let Some(of_all) = stopped::candidate(known, &tally.together)
@@ -113,13 +106,47 @@ pub(crate) async fn collect(
     Ok(candidates)
 }
 
-/// The parts of the run's customers. Without any fit, one query reads all of them.
-async fn shares(pass: Pass<'_>) -> VecDeque<Share> {
-    let Pass { app, request, writer, window, .. } = pass;
+/// The candidates among the customers of a server, and the number of fits that they were screened by.
+async fn of_server(
+    pass: Pass<'_>,
+    (known, peers): (&Known, &LazyPeers<'_>),
+    name: &str,
+) -> anyhow::Result<(Spool<Candidate>, Tally, usize)> {
+    let (mut shares, mut candidates) = (shares(pass, name).await, Spool::new());
+    let (mut tally, mut fitted, mut number) = (Tally::default(), 0, 0);
+    while let Some(share) = shares.pop_front() {
+        let name = format!("{name}-{number}");
+        number += 1;
+        let read = match &share {
+            Share::Full(part) => in_full(pass, (known, peers), *part, pass.customers, &name).await?,
+            Share::Fitted(part, fits) => match screened(pass, (known, peers), *part, fits, &name).await? {
+                Some(read) => {
+                    fitted += fits.len();
+                    read
+                }
+                None => {
+                    // The hours have all that the missing rows of a fit were made of.
+                    shares.extend(parts_of_fits(*part, fits));
+                    continue;
+                }
+            },
+        };
+        let (mut found, of_share) = read;
+        for candidate in found.read()? {
+            candidates.push(&candidate?)?;
+        }
+        tally.add(of_share);
+    }
+    Ok((candidates, tally, fitted))
+}
+
+/// The parts of the customers of a server. Without any fit, one query reads all of them.
+async fn shares(pass: Pass<'_>, name: &str) -> VecDeque<Share> {
+    let Pass { app, request, window, .. } = pass;
     if !pass.customers.is_empty() {
         return VecDeque::from([Share::Full(request.shard)]);
     }
-    let query_id = format!("{}-fits", writer.run_id);
+    let query_id = format!("{name}-fits");
     // The hours must still be read if nobody answers.
     let patience = pass.deadline.saturating_duration_since(Instant::now()) / 4;
     let looked = timeout(patience, app.usage.fits(&app.catalog, newest(&window), &query_id)).await;

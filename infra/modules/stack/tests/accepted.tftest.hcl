@@ -118,6 +118,20 @@ run "plain_http_is_accepted_where_it_is_allowed" {
   expect_failures = [check.no_password_of_clickhouse_is_sent_unencrypted]
 }
 
+run "a_list_of_the_replicas_of_each_shard_is_accepted" {
+  command = plan
+
+  variables {
+    clickhouse_url        = "https://a1:8443, https://a2:8443; https://b1:8443, https://b2:8443"
+    clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+  }
+
+  assert {
+    condition     = module.detector.settings.environment.CLICKHOUSE_URL == var.clickhouse_url
+    error_message = "The detector must get the whole list."
+  }
+}
+
 run "channels_of_every_type_are_accepted" {
   command = plan
 

@@ -2,7 +2,7 @@
 
 use catalog::{Aggregate, Catalog, Entities, Feed, MetricSpec};
 
-use super::layout::Layout;
+use super::layout::{LOCAL, Layout};
 use super::{counters, overflow};
 
 /// The tables that a migration makes for one source, beside that of the events.
@@ -30,7 +30,21 @@ pub struct Tables {
 
 impl Tables {
     pub fn of(catalog: &Catalog) -> Self {
-        Self::with(catalog.name(), catalog.entities())
+        let all = Self::with(catalog.name(), catalog.entities());
+        if catalog.is_on_one_server() { all.of_one_server() } else { all }
+    }
+
+    /// The tables of a server of a cluster, for queries of its rows alone. Only the usage of customers is read so, whose rows
+    /// need no subquery.
+    fn of_one_server(self) -> Self {
+        let local = |table: String| format!("{table}{LOCAL}");
+        Self {
+            rollup: local(self.rollup),
+            rows: local(self.rows),
+            models: local(self.models),
+            fits: local(self.fits),
+            ..self
+        }
     }
 
     pub fn of_metric(metric: &MetricSpec) -> Self {
@@ -165,5 +179,17 @@ mod tests {
         };
         assert_eq!(of("novel", "novelty"), ("jobs_seen".to_owned(), 4));
         assert_eq!(of("distinct", "distinct_growth"), ("jobs_hourly".to_owned(), 3));
+    }
+
+    #[test]
+    fn a_server_of_a_cluster_has_tables_of_its_own() {
+        let catalog = Catalog::built_in().unwrap().on_one_server();
+        let tables = Tables::of(&catalog);
+        let expected = ["usage_hourly_local", "usage_models_local", "usage_model_fits_local"];
+        assert_eq!(tables.needed(&catalog), expected);
+        assert_eq!(
+            (tables.rows.as_str(), Tables::whole_rows(&catalog)),
+            (expected[0], expected[0].to_owned())
+        );
     }
 }

@@ -31,6 +31,10 @@ fn definition(catalog: &Catalog) -> String {
 pub(super) fn definition_number(catalog: &Catalog) -> u64 {
     let mut digest = Sha256::new();
     digest.update(detection::model::LAYOUT);
+    if catalog.is_on_one_server() {
+        // Its notes count the customers of one shard, and those of all shards are not among them.
+        digest.update("one server;");
+    }
     for metric in catalog.modelled() {
         digest.update(format!("{}={:?}/{:?};", metric.name, metric.aggregate, metric.missing));
     }

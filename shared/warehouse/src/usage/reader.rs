@@ -1,5 +1,6 @@
 //! The reader: one client of ClickHouse, its login and its time limits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::Catalog;
@@ -16,15 +17,17 @@ use super::request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};
 use super::rows::{Declaring, Rows};
 use super::sql;
 use super::sweep::Sweep;
+use crate::addresses::{Addresses, host_of};
 use crate::client;
-use crate::config::{ClickHouseConfig, host_of};
+use crate::config::ClickHouseConfig;
 use crate::credentials::{Credentials, Login};
 
 /// Reads usage from ClickHouse.
 pub struct UsageReader {
     pub(super) client: clickhouse::Client,
     pub(super) database: String,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    addresses: Addresses,
     pub(super) host: String,
     read_timeout: Duration,
     query_timeout: Duration,
@@ -32,7 +35,8 @@ pub struct UsageReader {
 
 impl UsageReader {
     pub fn new(config: &ClickHouseConfig, aws: &aws_config::SdkConfig) -> Self {
-        let client = client(&config.url, &config.database)
+        let url = config.addresses.first();
+        let client = client(url, &config.database)
             // ClickHouse ends a zstd frame with a checksum of its content. So a changed byte is an error, and so is a
             // cut answer. An LZ4 frame has no checksum. Without compression, an exception that is split between two
             // reads can be taken for rows.
@@ -40,11 +44,34 @@ impl UsageReader {
         Self {
             client,
             database: config.database.clone(),
-            credentials: Credentials::new(config, aws),
-            host: host_of(&config.url),
+            credentials: Credentials::new(config, aws).into(),
+            host: host_of(url),
+            addresses: config.addresses.clone(),
             read_timeout: config.read_timeout,
             query_timeout: config.query_timeout,
         }
+    }
+
+    /// The addresses of the configuration. A new reader asks the first one.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The same reader, which asks the server at this address.
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            client: self.client.clone().with_url(url),
+            database: self.database.clone(),
+            credentials: Arc::clone(&self.credentials),
+            host: host_of(url),
+            addresses: self.addresses.clone(),
+            ..*self
+        }
+    }
+
+    /// The host and port of the server that the reader asks.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Starts the sweep of a window, from the hours of the rollup. A refusal by the server shows at the first

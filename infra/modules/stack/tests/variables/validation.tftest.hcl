@@ -322,6 +322,37 @@ run "plain_http_with_a_password_is_refused" {
   expect_failures = [var.clickhouse_url]
 }
 
+run "each_address_of_a_list_is_checked" {
+  command = plan
+
+  variables {
+    # The second replica of the second shard is a name without a scheme.
+    clickhouse_url = "https://a1:8443,https://a2:8443;https://b1:8443,b2:8443"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "a_list_has_no_empty_address" {
+  command = plan
+
+  variables {
+    clickhouse_url = "https://a1:8443;https://b1:8443;"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
+run "plain_http_in_a_list_is_refused" {
+  command = plan
+
+  variables {
+    clickhouse_url = "http://10.0.0.1:8123;http://clickhouse.internal:8123"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
 run "a_name_is_no_boundary_and_a_path_has_slashes" {
   command = plan
 

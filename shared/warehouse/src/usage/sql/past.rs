@@ -1,9 +1,9 @@
 //! What the rollup holds of the past.
 
-use catalog::{Catalog, Shard};
+use catalog::{BUCKETS, Catalog, Shard};
 use detection::Window;
 
-use super::source::Source;
+use super::source::{Source, bucket};
 use crate::rollup::Tables;
 
 /// The first and the last hour before `{end}` with usage of the catalog's metrics, in Unix seconds, and the number of
@@ -33,4 +33,18 @@ pub(in crate::usage) fn customers(catalog: &Catalog, period: &Window, shard: Sha
     format!(
         "SELECT groupUniqArray(toString(customer_id)) FROM {rows} AND metric IN {{metrics:Array(String)}}"
     )
+}
+
+/// The buckets of the customers with usage since an hour, in one row. Each is looked for by itself, because a search ends at
+/// the first row.
+pub(in crate::usage) fn buckets(catalog: &Catalog) -> String {
+    let (table, bucket) = (Tables::of(catalog).rollup, bucket());
+    let of = |number: u8| {
+        format!(
+            "(SELECT toUInt8({number}) AS bucket FROM {table} \
+             WHERE {bucket} = {number} AND hour >= toDateTime({{since:UInt32}}, 'UTC') LIMIT 1)"
+        )
+    };
+    let all: Vec<String> = (0..BUCKETS).map(of).collect();
+    format!("SELECT groupArray(bucket) FROM\n(\n{}\n)", all.join("\nUNION ALL\n"))
 }
