@@ -45,7 +45,7 @@ TOLD_SECONDS = 20
 
 def demo(options: argparse.Namespace) -> None:
     heading("1. Another stack in the local cloud, with the preset `machines` and a database of its own")
-    stack = DEMO.deploy({"alert_min_severity": "warning"})
+    stack = DEMO.deploy()
     DEMO.prepare(stack, [])
     stack.meterflow("migrate")
     alerts.Bus(stack).clear()

@@ -74,10 +74,10 @@ class Living(unittest.TestCase):
 
     def test_each_hour_is_that_of_the_week_before_the_planted_day(self):
         planted = self.by_hour("old", END - timedelta(days=8), END - timedelta(days=1))
-        live.insert(self.stack, END, END + timedelta(days=15))
-        lived = self.by_hour("old", END, END + timedelta(days=15))
+        live.insert(self.stack, END, END + timedelta(days=8))
+        lived = self.by_hour("old", END, END + timedelta(days=8))
         expected = {}
-        for hour in (END + number * HOUR for number in range(15 * 24)):
+        for hour in (END + number * HOUR for number in range(8 * 24)):
             past = hour
             while past not in planted:
                 past -= timedelta(days=7)
@@ -86,10 +86,10 @@ class Living(unittest.TestCase):
 
     def test_a_young_customer_repeats_a_day(self):
         planted = self.by_hour("young", END - timedelta(days=2), END - timedelta(days=1))
-        live.insert(self.stack, END, END + timedelta(days=3))
-        lived = self.by_hour("young", END, END + timedelta(days=3))
-        self.assertEqual([lived[END + number * HOUR] for number in range(72)],
-                         [planted[END - timedelta(days=2) + number % 24 * HOUR] for number in range(72)])
+        live.insert(self.stack, END, END + timedelta(days=2))
+        lived = self.by_hour("young", END, END + timedelta(days=2))
+        self.assertEqual([lived[END + number * HOUR] for number in range(48)],
+                         [planted[END - timedelta(days=2) + number % 24 * HOUR] for number in range(48)])
 
     def test_in_pieces_it_is_the_same_and_nothing_comes_twice(self):
         until = END + timedelta(hours=5, minutes=20)

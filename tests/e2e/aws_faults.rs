@@ -3,7 +3,7 @@
 
 mod alerts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -224,13 +224,22 @@ async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time.min(Duration::from_secs(50)), "{name}: {:?}", started.elapsed());
     assert!(error.contains(says), "{name}: {error}");
-    assert_eq!(world.alerts().await?, Vec::<Value>::new(), "{name}");
+    // Puts are in flight together. Some may be stored before another is forbidden, and these are told.
+    let told = world.alert_counts().await?;
+    assert!(told.len() <= world.attribute("alert_state").await?.len(), "{name}: {told:?}");
 
     let next = run(&world.later_app().await?, &hourly(END)).await?;
-    assert_eq!((next.recorded + next.already_recorded, next.alerts_published), (12, 12), "{name}");
-    let counts = world.alert_counts().await?;
+    let left = 12 - told.len() as u64;
+    assert_eq!((next.recorded + next.already_recorded, next.alerts_published), (12, left), "{name}");
+    let counts = both(told, world.alert_counts().await?);
     assert_eq!((counts.len(), counts.values().max()), (12, Some(&1)), "{name}: {counts:?}");
     Ok(())
+}
+
+/// How often each alert came in two runs.
+fn both(mut one: BTreeMap<String, usize>, other: BTreeMap<String, usize>) -> BTreeMap<String, usize> {
+    other.into_iter().for_each(|(alert, times)| *one.entry(alert).or_default() += times);
+    one
 }
 
 #[tokio::test]
@@ -239,20 +248,23 @@ async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() ->
         "TransactWriteItems" => Action::Delay(Duration::from_secs(3)),
         _ => Action::Forward,
     };
-    let (world, app, _proxy) = behind_proxy(500, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
+    let (world, app, _proxy) = behind_proxy(300, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
     // Three seconds are for the report. In the others usage is read, and 64 at a time are stored, some times.
-    let (started, time) = (Instant::now(), Duration::from_secs(24));
+    let (started, time) = (Instant::now(), Duration::from_secs(15));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     assert!(error.contains("time ran out"), "{error}");
     let stored = world.attribute("customer_id").await?.len() as u64;
-    assert!((1..500).contains(&stored), "{stored} anomalies of 500");
+    assert!((1..300).contains(&stored), "{stored} anomalies of 300");
+    // The pages go out first, if the time allows it.
+    let told = world.alert_counts().await?;
 
     let next = world.app_with(&[("MAX_PAGES_PER_RUN", "5")], &world.aws).await?;
     let summary = run(&next, &hourly(END)).await?;
-    assert_eq!((summary.recorded + summary.already_recorded, summary.alerts_published), (500, 6));
+    let left = 6 - told.len() as u64;
+    assert_eq!((summary.recorded + summary.already_recorded, summary.alerts_published), (300, left));
     assert!(summary.already_recorded >= stored, "{} of {stored}", summary.already_recorded);
-    let counts = world.alert_counts().await?;
+    let counts = both(told, world.alert_counts().await?);
     assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
     Ok(())
 }
@@ -262,19 +274,19 @@ const FIVE: [(&str, &str); 1] = [("MAX_PAGES_PER_RUN", "5")];
 #[tokio::test]
 async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()> {
     let world = World::new().await?;
-    world.insert_spikes(1_000).await?;
+    world.insert_spikes(200).await?;
     let app = world.app_with(&FIVE, &world.aws).await?;
     let summary = run(&app, &hourly(END)).await?;
-    assert_eq!((summary.critical, figures(&summary)), (1_000, (1_000, 0, 6)));
-    assert_eq!(world.attribute("customer_id").await?.len(), 1_000);
+    assert_eq!((summary.critical, figures(&summary)), (200, (200, 0, 6)));
+    assert_eq!(world.attribute("customer_id").await?.len(), 200);
     let (digests, singles): (Vec<_>, Vec<_>) =
         world.alerts().await?.into_iter().partition(|alert| alert["event"] == "digest");
     assert_eq!((digests.len(), singles.len()), (1, 5));
     let totals = ["pages", "held_back", "critical", "anomalies"].map(|name| digests[0][name].as_u64());
-    assert_eq!(totals, [Some(1_000), Some(995), Some(1_000), Some(1_000)]);
+    assert_eq!(totals, [Some(200), Some(195), Some(200), Some(200)]);
     assert_eq!(digests[0]["largest"].as_array().map(Vec::len), Some(10));
 
-    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 1_000, 0));
+    assert_eq!(figures(&run(&app, &hourly(END)).await?), (0, 200, 0));
     assert_eq!(world.messages().await?, Vec::<Value>::new());
     Ok(())
 }

@@ -140,8 +140,13 @@ async fn an_exception_in_mid_stream_discards_the_rows_before_it() -> Result<()> 
     assert_eq!(proxy.count("sweep"), 3);
     assert!(proxy.passed() > 3 * 500_000, "{} bytes are no rows before the exception", proxy.passed());
     world.assert_untouched("an exception in mid-stream").await?;
+    world
+        .clickhouse
+        .query_raw("DELETE FROM usage_hourly WHERE startsWith(customer_id, 'm0')")
+        .execute()
+        .await?;
     let summary = run(&world.app().await?, &hourly(END)).await?;
-    assert_eq!((summary.customers, summary.recorded, summary.alerts_published), (6_005, 5, 5));
+    assert_eq!((summary.customers, summary.recorded, summary.alerts_published), (5, 5, 5));
     Ok(())
 }
 

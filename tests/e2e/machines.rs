@@ -41,8 +41,8 @@ impl Machines {
     }
 
     /// The newest minute is the last one of five in which shapes are judged. Runs in between end no incident.
-    async fn of_five_minutes() -> Result<Self> {
-        let machines = Self::new().await?;
+    async fn of_five_minutes(catalog: &str) -> Result<Self> {
+        let machines = Self::with(catalog).await?;
         let end = machines.end.as_second();
         Ok(Self { end: Timestamp::from_second(end - end.rem_euclid(300))?, ..machines })
     }

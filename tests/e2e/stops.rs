@@ -24,8 +24,8 @@ async fn told(world: &World, number: i64) -> Result<Vec<(String, String)>> {
 #[tokio::test]
 async fn a_fleet_that_stops_is_one_page_and_the_customer_that_stays_silent_pages_later() -> Result<()> {
     // Nothing from 09:00 to 11:00. One customer stays silent.
-    let back = "if(n IN (768 + 9, 768 + 10), 0, 600 + cityHash64(n, SALT) % 61)";
-    let gone = "if(n >= 768 + 9, 0, 600 + cityHash64(n) % 61)";
+    let back = "if(n IN (768 + 9, 768 + 10), 0, 200 + cityHash64(n, SALT) % 21)";
+    let gone = "if(n >= 768 + 9, 0, 200 + cityHash64(n) % 21)";
     for is_fitted in [false, true] {
         let world = World::new().await?;
         for customer in 1..CUSTOMERS {
@@ -71,7 +71,7 @@ async fn a_fleet_that_stops_is_one_page_and_the_customer_that_stays_silent_pages
 #[tokio::test]
 async fn a_fleet_that_stops_at_the_same_hour_of_three_days_is_told_each_time() -> Result<()> {
     let world = World::new().await?;
-    let calls = "if(n >= 720 AND n % 24 = 9, 0, 600 + cityHash64(n, SALT) % 61)";
+    let calls = "if(n >= 720 AND n % 24 = 9, 0, 200 + cityHash64(n, SALT) % 21)";
     for customer in 0..CUSTOMERS {
         insert(&world, &format!("c{customer}"), &calls.replace("SALT", &customer.to_string())).await?;
     }

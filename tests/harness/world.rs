@@ -315,7 +315,8 @@ pub fn clickhouse_client(url: &str, database: &str) -> clickhouse::Client {
 
 /// Inserts events as a metering system does.
 pub async fn insert(client: &clickhouse::Client, events: &[Event]) -> Result<()> {
-    let mut insert = client.insert::<EventRow<'_>>("events").await?;
+    // Without a question for the columns of the table.
+    let mut insert = client.clone().with_validation(false).insert::<EventRow<'_>>("events").await?;
     for event in events {
         insert
             .write(&EventRow {

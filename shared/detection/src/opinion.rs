@@ -235,10 +235,10 @@ impl Detail {
 }
 
 impl Expected {
-    /// The range of `reach` around `middle`. Not below zero for values that cannot be negative.
+    /// The range of `reach` around `middle`. Neither end is below zero for values that cannot be negative.
     pub fn around(middle: f64, reach: f64, never_negative: bool) -> Self {
-        let low = middle - reach;
-        Self { low: if never_negative { low.max(0.0) } else { low }, high: middle + reach }
+        let within = |end: f64| if never_negative { end.max(0.0) } else { end };
+        Self { low: within(middle - reach), high: within(middle + reach) }
     }
 
     pub fn holds(&self, value: f64) -> bool {

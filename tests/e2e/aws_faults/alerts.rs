@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
     let decide = |seen: &Seen| match seen.operation.as_str() {
-        "Publish" => Action::Delay(Duration::from_secs(2)),
+        "Publish" => Action::Delay(Duration::from_secs(9)),
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(60, &[("MAX_PAGES_PER_RUN", "60")], decide).await?;

@@ -15,7 +15,7 @@ const BUSIER: &str = "if(minute < 90 AND machine = 2 AND name = 'system.cpu.util
 
 impl Machines {
     async fn with_a_busier_one() -> Result<Self> {
-        let machines = Self::of_five_minutes().await?;
+        let machines = Self::of_five_minutes(PRESET).await?;
         machines.insert(2, A_MINUTE, BUSIER).await?;
         Ok(machines)
     }

@@ -114,8 +114,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Severity;
     use crate::rules::testing::{assert_finite, severity_of, undetermined};
+    use crate::{Comparison, Finding, Severity};
 
     /// A mean of 100 and a deviation of 10.
     fn usual() -> Baseline {
@@ -130,6 +130,21 @@ mod tests {
             Verdict::Undetermined(reason) => panic!("{reason:?}"),
         };
         (severity_of(verdict), (comparison.opinion.score * 10.0).round() / 10.0)
+    }
+
+    #[test]
+    fn the_range_of_counts_is_not_below_zero() {
+        // Corrections can make the mean of a count negative.
+        for (past, [low, high]) in [([-5.0; 7], [0.0, 0.0]), ([4.0; 7], [0.0, 10.0]), ([0.0; 7], [0.0, 0.0])]
+        {
+            let verdict = Deviation::default().judge(0.0, &Baseline::of(past).unwrap(), true);
+            let (Verdict::Normal(Comparison { opinion, .. })
+            | Verdict::Anomalous(Finding { comparison: Comparison { opinion, .. }, .. })) = verdict
+            else {
+                panic!("{verdict:?}")
+            };
+            assert_eq!(opinion.expected, Expected { low, high }, "{past:?}");
+        }
     }
 
     #[test]
