@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
     let decide = |seen: &Seen| match seen.operation.as_str() {
-        "Publish" => Action::Delay(Duration::from_secs(9)),
+        "Publish" => Action::Delay(Duration::from_secs(7)),
         _ => Action::Forward,
     };
     let (world, app, _proxy) = behind_proxy(60, &[("MAX_PAGES_PER_RUN", "60")], decide).await?;
@@ -16,7 +16,7 @@ async fn time_that_runs_out_while_publishing_repeats_no_alert() -> Result<()> {
     run(&app, &Request { dry_run: true, ..hourly(END) }).await?;
     let pace = started.elapsed();
     // Three seconds are for the report. In the last twelve before it no publish begins.
-    let (started, time) = (Instant::now(), Duration::from_secs(23) + 3 * pace);
+    let (started, time) = (Instant::now(), Duration::from_secs(23) + 2 * pace);
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     let sent = world.alerts().await?.len();

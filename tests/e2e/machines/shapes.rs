@@ -8,7 +8,7 @@ use e2e::world::{END, hourly, now, run, text};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::{A_MINUTE, DELAY, Machines};
+use super::{A_MINUTE, DELAY, Machines, PRESET};
 
 /// For an hour and a half the processor of the second machine is busier by eight percent. The vote takes no change below ten for one.
 const BUSIER: &str = "if(minute < 90 AND machine = 2 AND name = 'system.cpu.utilization', 0.86, 1)";
