@@ -104,7 +104,7 @@ async fn each_threshold_acts() -> Result<()> {
     let traces = traces().await?;
     let api = traces.api().await?;
     let mut config = json!({
-        "latency_threshold_stddev": 3.0, "error_rate_threshold": 0.05, "throughput_spike_threshold": 5.0,
+        "latency_threshold_stddev": 3.0, "error_rate_threshold": 0.05, "throughput_spike_threshold": 3.0,
         "sampling_enabled": false, "sampling_ratio": 1.0, "version": 0, "updated_at": null,
     });
     assert_eq!(api.read(CONFIG).await?, config);
