@@ -21,9 +21,9 @@ GRANT SELECT ON metering.usage_hourly TO meterflow_api;
 -- Grant each table that your catalog names. A stack without the API does not need this.
 GRANT SELECT ON metering.events TO meterflow_api;
 
--- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to two
--- tables, which hold only models fitted from the rollup. A user without that right gets the same results more slowly:
--- each run then reads a month of hours.
+-- The detector. A run has 300 seconds and makes two queries at a time. Each shard is a run. The user may add to the
+-- tables of models, which are fitted from the rollup. A user without that right gets the same results more slowly: each run
+-- then reads a month of hours.
 CREATE SETTINGS PROFILE IF NOT EXISTS meterflow_detector
 SETTINGS max_execution_time = 280 MIN 1 MAX 300,
          max_memory_usage = 4000000000 MIN 1 MAX 4000000000,
@@ -62,6 +62,6 @@ GRANT SELECT ON system.clusters TO meterflow_detector;
 -- GRANT SELECT ON metering.executions_minute TO meterflow_api;
 -- GRANT SELECT ON metering.executions_minute TO meterflow_detector;
 --
--- With a rule `unseen_shape` runs keep samples of two weeks:
+-- With a rule `unseen_shape` runs keep samples of two weeks. Without this right the rule is not judged:
 --
 -- GRANT SELECT, INSERT ON metering.executions_samples TO meterflow_detector;

@@ -60,6 +60,18 @@ def with_texts(file: Optional[Path]) -> List[str]:
     return sorted({str(metric.get("source")) for metric in metrics if metric.get("aggregate") == "novel"} & set(known))
 
 
+def with_minutes(file: Optional[Path]) -> List[str]:
+    """The names of the sources with windows shorter than an hour. Such a source has a rollup of minutes."""
+    _, known = _content(file) if file is not None else ([], {})
+    return sorted(name for name, source in known.items() if source.get("window") in ("5m", "1m"))
+
+
+def polled(file: Optional[Path]) -> List[str]:
+    """The names of the sources whose hours are replaced by runs."""
+    _, known = _content(file) if file is not None else ([], {})
+    return sorted(name for name, source in known.items() if source.get("feed") == "poll")
+
+
 def with_samples(file: Optional[Path]) -> List[str]:
     """The names of the sources of which a metric has the rule `unseen_shape`. Their runs keep samples."""
     metrics, known = _content(file) if file is not None else ([], {})

@@ -143,7 +143,9 @@ def _grants(made: Users, user: str, settings: Settings) -> List[str]:
     # The tables that are computed have the name of the source in the place of `usage`.
     rights += [(right, table.replace("usage", source, 1)) for source in sources for right, table in rights if table.startswith("usage_")]
     rights += [("SELECT", f"{source}_seen") for source in catalogs.with_texts(settings.catalog)]
+    rights += [("SELECT", f"{source}_minute") for source in catalogs.with_minutes(settings.catalog)]
     if user == DETECTOR_USER:
+        rights += [("INSERT", f"{source}_hourly") for source in catalogs.polled(settings.catalog)]
         rights += [("SELECT, INSERT", f"{source}_samples") for source in catalogs.with_samples(settings.catalog)]
     rights += [("SELECT", table) for table in tables]
     return sorted({f"GRANT {right} ON {_in_database(table, settings.database)}" for right, table in rights})

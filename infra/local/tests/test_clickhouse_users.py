@@ -95,6 +95,17 @@ class FromTheFile(InAFolder):
         for user in ("meterflow_api", "meterflow_detector"):
             self.assertIn("GRANT SELECT ON `meterflow`.`jobs_seen`", self.grants(user, LOCAL_CATALOG="my.toml"))
 
+    def test_both_users_read_the_minutes_of_a_source_with_short_windows(self):
+        (self.root / "my.toml").write_text('[[source]]\nname = "jobs"\nentity = "job"\nwindow = "1m"\n[[metric]]\nsource = "jobs"\n')
+        for user in ("meterflow_api", "meterflow_detector"):
+            self.assertIn("GRANT SELECT ON `meterflow`.`jobs_minute`", self.grants(user, LOCAL_CATALOG="my.toml"))
+
+    def test_runs_replace_the_hours_of_a_polled_source(self):
+        (self.root / "my.toml").write_text('[[source]]\nname = "jobs"\nentity = "job"\nfeed = "poll"\n[[metric]]\nsource = "jobs"\n')
+        right = "GRANT INSERT ON `meterflow`.`jobs_hourly`"
+        self.assertIn(right, self.grants("meterflow_detector", LOCAL_CATALOG="my.toml"))
+        self.assertNotIn(right, self.grants("meterflow_api", LOCAL_CATALOG="my.toml"))
+
     def test_runs_keep_the_samples_of_a_source_that_looks_for_unseen_shapes(self):
         rule = '[[metric.rule]]\ntype = "unseen_shape"\n'
         (self.root / "my.toml").write_text(f'[[source]]\nname = "jobs"\nentity = "job"\n[[metric]]\nsource = "jobs"\n{rule}')

@@ -118,7 +118,9 @@ class Interrupted(unittest.TestCase):
 
     def run_until_interrupted(self, program):
         """Runs a Python program like `cloud.py run` does, in a group of its own, and sends Ctrl-C to both."""
-        code = "import subprocess, sys, cloud; sys.exit(cloud.guarded(lambda: cloud._wait_for(subprocess.Popen([sys.executable, '-c', sys.argv[1]]))))"
+        # A shell that starts the tests in the background has them ignore Ctrl-C.
+        listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        code = listening + "import subprocess, sys, cloud; sys.exit(cloud.guarded(lambda: cloud._wait_for(subprocess.Popen([sys.executable, '-c', sys.argv[1]]))))"
         run = subprocess.Popen([sys.executable, "-c", code, program], cwd=Path(cloud.__file__).parent, start_new_session=True,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.assertEqual(run.stdout.readline(), "ready\n")

@@ -322,7 +322,7 @@ mod tests {
         let missed: Vec<&str> =
             figures.iter().filter(|figure| figure.is_missed()).map(|figure| figure.name.as_str()).collect();
         assert_eq!(missed.len(), 8, "{missed:?}");
-        assert_eq!(figures.len(), 19);
+        assert_eq!(figures.len(), 20);
         let wish = Figure { is_wish: true, ..figures[1].clone() };
         assert_eq!((figures[1].fails(), wish.fails(), wish.is_missed()), (true, false, true));
     }

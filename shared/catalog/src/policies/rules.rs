@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(throughput(&policies, source, "wrong\u{1f}cart\u{1f}GET /"), (6.0, 20.0));
         assert_eq!(throughput(&policies, source, "other\u{1f}cart\u{1f}GET /"), (6.0, 20.0));
         let plain = Policies::resolve(source, &[], StoredPolicy::default(), Vec::new());
-        assert_eq!(throughput(&plain, source, "own\u{1f}cart\u{1f}GET /"), (5.0, 20.0));
+        assert_eq!(throughput(&plain, source, "own\u{1f}cart\u{1f}GET /"), (3.0, 20.0));
         let latency = source.find("trace_latency").unwrap();
         assert_eq!(policies.rules(&CustomerId::new("own").unwrap(), latency), latency.rules);
     }

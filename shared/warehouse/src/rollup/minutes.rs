@@ -10,6 +10,7 @@ use super::error::MigrationError;
 use super::events::minutes_select;
 use super::sql::quoted;
 use super::statements::{self, drop_view};
+use super::tables::has_samples;
 use super::{Tables, definition, inspect};
 
 /// The statements that bring the rollup of minutes and its views in line with the catalog.
@@ -44,10 +45,14 @@ pub(super) async fn plan(
         if metric.is_none_or(|metric| state(metric) != Some(ViewState::Current)) {
             plan.push(drop_view(&view.name));
             let name = view.name.strip_prefix(&prefix(&table)).unwrap_or_default();
-            plan.push(format!(
-                "ALTER TABLE {table} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2",
-                quoted(name)
-            ));
+            // What runs kept of the metric had the old meaning as well.
+            let kept = has_samples(catalog).then_some(&all.samples);
+            plan.extend([&table].into_iter().chain(kept).map(|table| {
+                format!(
+                    "ALTER TABLE {table} DELETE WHERE metric = '{}' SETTINGS mutations_sync = 2",
+                    quoted(name)
+                )
+            }));
         }
     }
     let missing = catalog.ruled().iter().filter(|metric| state(metric) != Some(ViewState::Current));
