@@ -46,6 +46,8 @@ ENGINE_OF_TESTS = {
     "background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do": 10,
     "background_schedule_pool_size": 32,
     "background_schedule_pool_max_parallel_tasks_per_type_ratio": 1,
+    # The files of dropped tables go at once. By default they stay for eight minutes, and all of them would be deleted at the end.
+    "database_atomic_delay_before_drop_table_sec": 1,
     # These metrics walk through all tables each second, and nobody reads them.
     "asynchronous_metrics_update_period_s": 3600,
 }
