@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use detector::Request;
+use e2e::warehouse::make_tables;
 use e2e::world::{END, hourly, now, run, text};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -47,6 +48,14 @@ async fn a_course_that_was_never_seen_is_told_at_full_five_minutes() -> Result<(
     // The same run again changes nothing.
     assert_eq!(machines.found(machines.end).await?, expected);
     assert_eq!((machines.world.incidents().await?.len(), machines.kept().await?), (1, 42 * 2 * 288));
+
+    // What is kept of a metric goes when the metric means something else.
+    std::fs::write(machines.file.path(), PRESET.replace("100 * (1 - Value)", "100 * Value"))?;
+    let path = machines.file.path().to_str().context("a path")?;
+    let changed = machines.world.app_with(&[("CATALOG_PATH", path)], &machines.world.aws).await?;
+    let source = changed.of_source("machines")?;
+    make_tables(&machines.world.clickhouse, &machines.world.database, &source.catalog).await?;
+    assert_eq!(machines.kept().await?, 36 * 2 * 288);
     Ok(())
 }
 
