@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use catalog::Catalog;
 use clickhouse::Client;
 use platform::aws::SdkConfig;
+use tokio::time::timeout;
 use warehouse::rollup::{Cluster, Place};
 use warehouse::usage::UsageReader;
 use warehouse::{Addresses, ClickHouseConfig, plaintext};
@@ -51,6 +52,9 @@ pub(crate) struct Server {
 /// Longest wait for the next part of an answer, and for a whole one.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Longest wait for a server of a list. Another one may answer.
+const LONGEST_QUESTION: Duration = Duration::from_secs(5);
 
 const USUAL_URL: &str = "http://127.0.0.1:8123";
 
@@ -134,14 +138,20 @@ impl Connection {
                 );
             }
         }
-        let mut failed = None;
+        if !addresses.is_list() {
+            return self.server_at(addresses.first(), &addresses).await;
+        }
+        let mut reasons = Vec::new();
         for url in addresses.all() {
-            match self.server_at(url, &addresses).await {
-                Ok(server) => return Ok(server),
-                Err(error) => failed = Some(error),
+            match timeout(LONGEST_QUESTION, self.server_at(url, &addresses)).await {
+                Ok(Ok(server)) => return Ok(server),
+                Ok(Err(error)) => reasons.push(format!("{error:#}")),
+                Err(_) => {
+                    reasons.push(format!("{url} does not answer within {} s", LONGEST_QUESTION.as_secs()));
+                }
             }
         }
-        Err(failed.context("--clickhouse-url names no server")?)
+        bail!("{}", reasons.join("; "))
     }
 
     async fn server_at(&self, url: &str, addresses: &Addresses) -> anyhow::Result<Server> {

@@ -7,7 +7,7 @@ use detection::Hour;
 use jiff::Timestamp;
 use platform::telemetry::error_chain;
 use tokio::time::timeout;
-use warehouse::usage::{CommonBucket, MONTH_READ, MOST_BEHIND, UsageReader};
+use warehouse::usage::{AgainstParts, MONTH_READ, MOST_BEHIND, UsageReader};
 
 use super::Finding;
 
@@ -77,28 +77,30 @@ async fn of_replica(
 
 /// Whether a run has a part for each shard.
 async fn parts(reader: &UsageReader, catalog: &Catalog, buckets: &[Vec<u8>], now: Timestamp) -> Finding {
-    let query_id = format!("{}-shards", query_id(reader, now));
-    let shards = match reader.shards(catalog, &query_id).await {
-        Ok(shards) => usize::try_from(shards).unwrap_or(0),
+    let (name, since) = (query_id(reader, now), Hour::holding(now).plus(-MONTH_READ));
+    let shards = match reader.shards(catalog, &format!("{name}-shards")).await {
+        Ok(shards) => shards,
         Err(error) => return Finding::unknown("the number of shards", error_chain(&error)),
     };
-    if shards != buckets.len() {
-        return Finding::wrong(
-            format!("the list has {} shards, and the cluster of the rollup has {shards}", buckets.len()),
-            "Name all shards. Until then runs ask one server for all rows",
-        );
-    }
-    match CommonBucket::of(buckets.iter().map(Vec::as_slice)) {
-        None => Finding::right(format!("a run has a part for each of {shards} shards")),
-        Some(common) => Finding::wrong(
-            format!("{common}, so runs ask one server for all rows"),
-            format!(
-                "That ends {} days after a shard was added. If none was, look whether two shards of the list are replicas of one, \
-                 and whether the number of shards divides 24",
-                MONTH_READ / 24
-            ),
+    let all = match reader.buckets(catalog, since, &format!("{name}-all-buckets")).await {
+        Ok(all) => all,
+        Err(error) => return Finding::unknown("the customers of all shards", error_chain(&error)),
+    };
+    let Some(against) = AgainstParts::of(&[shards], buckets, &all) else {
+        return Finding::right(format!("a run has a part for each of {shards} shards"));
+    };
+    let remedy = match against {
+        AgainstParts::Number { .. } => "Name all shards".to_owned(),
+        AgainstParts::Common(_) => format!(
+            "That ends {} days after a shard was added. If none was, look whether two shards of the list are replicas of one, \
+             and whether the number of shards divides 24",
+            MONTH_READ / 24
         ),
-    }
+        AgainstParts::Differs { .. } => {
+            "Look whether a server of the list is empty, or of another cluster".to_owned()
+        }
+    };
+    Finding::wrong(format!("{against}, so runs ask one server for all rows"), remedy)
 }
 
 /// The beginning of the names of queries. A server may have two addresses.

@@ -92,7 +92,7 @@ impl App {
         })
     }
 
-    /// What reads the usage of a run, one after the other: the server of each shard, or the one that shows all rows.
+    /// What reads the usage of a run: the server of each shard, or the one that shows all rows.
     pub(crate) fn each_server(&self) -> Vec<Self> {
         let of = |usage: &Arc<UsageReader>| Self {
             usage: Arc::clone(usage),

@@ -59,6 +59,9 @@ impl Ledger for App {
             let name = format!("{}-budgets", name_at(number, pass.writer.run_id));
             used.extend(server.usage.months(&asked.request(&server.catalog, &name, pass.deadline)).await?);
         }
+        // These rows were read after the sweep's own proof.
+        let name = format!("{}-budgets", pass.writer.run_id);
+        self.servers.ensure_whole(&self.catalog, &name, pass.deadline).await?;
         Ok(used)
     }
 

@@ -2,31 +2,35 @@
 //!
 //! With one address, it is one server, whose tables show all rows. A list of addresses names the replicas of each shard of a
 //! cluster. Then a run of usage has a part for each shard. A part asks one replica from its first query to its last, reads and
-//! writes the tables of that replica alone, and so sees what it wrote. No server sends rows to another one.
+//! writes the tables of that replica alone, and so sees what it wrote. No server sends rows to another one, but for the shapes of
+//! days of all customers.
 //!
 //! A part must have its customers whole. After a shard was added, a customer's old rows are on another shard than the new
 //! ones, and both would seem to change. So a run looks first, and once more after it has read. If customers may be on two
 //! shards, the run asks one server, whose `Distributed` tables add up what all shards have.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use catalog::Catalog;
 use detection::Hour;
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use platform::telemetry::error_chain;
 use tokio::time::timeout;
-use warehouse::usage::{CommonBucket, MONTH_READ, MOST_BEHIND, UsageError, UsageReader};
+use warehouse::usage::{AgainstParts, MONTH_READ, MOST_BEHIND, UsageError, UsageReader};
 
 use crate::app::App;
-use crate::servers::Servers;
+use crate::servers::{Servers, ask};
 
 /// A server that answers nothing for so long will not answer the queries of the run either.
 pub(crate) const LONGEST_QUESTION: Duration = Duration::from_secs(5);
 
 /// The same for a question that reads some rows of the table.
 const LONGEST_LOOK: Duration = Duration::from_secs(20);
+
+/// How long a run asks again whether each shard has its customers whole.
+const LONGEST_PROOF: Duration = Duration::from_secs(60);
 
 /// How often the replicas of a shard are asked, and how long a run waits in between.
 const ROUNDS: u32 = 2;
@@ -44,7 +48,7 @@ struct Chosen {
 ///
 /// # Errors
 ///
-/// When no replica of a shard answers, or all of them are too far behind.
+/// When no replica of a shard answers, or all of them are too far behind. When nobody says how many shards there are.
 pub(crate) async fn connect(app: &App, until: Hour, name: &str) -> anyhow::Result<App> {
     let shards = app.usage.addresses().shards();
     // The entities of a customer, and the events of a source, may be on several shards.
@@ -65,7 +69,9 @@ pub(crate) async fn connect(app: &App, until: Hour, name: &str) -> anyhow::Resul
     let chosen = try_join_all(of_shard).await?;
     let Some(first) = chosen.first() else { bail!("`clickhouse_url` names no server") };
     let app = App { usage: Arc::clone(&first.usage), ..app.clone() };
-    if let Some(reason) = against_parts(&app, &chosen, name).await {
+    let readers = chosen.iter().map(|chosen| Arc::clone(&chosen.usage)).collect();
+    let servers = Servers::new(readers, since);
+    if let Some(reason) = against_parts(&app, &servers, (since, chosen.as_slice()), name).await? {
         tracing::warn!(
             server.address = app.usage.host(),
             reason,
@@ -73,34 +79,46 @@ pub(crate) async fn connect(app: &App, until: Hour, name: &str) -> anyhow::Resul
         );
         return Ok(app);
     }
-    let readers: Vec<Arc<UsageReader>> = chosen.into_iter().map(|chosen| chosen.usage).collect();
-    let hosts: Vec<&str> = readers.iter().map(|reader| reader.host()).collect();
+    let hosts: Vec<&str> = servers.readers().iter().map(|reader| reader.host()).collect();
     tracing::info!(server.addresses = hosts.join(", "), "the run has a part for each shard");
-    Ok(App { servers: Servers::new(readers, since), ..app })
+    Ok(App { servers, ..app })
 }
 
 /// Why a run must not have a part for each shard.
-async fn against_parts(app: &App, chosen: &[Chosen], name: &str) -> Option<String> {
-    let query_id = format!("{name}-shards");
-    let shards = match timeout(LONGEST_QUESTION, app.usage.shards(&app.catalog, &query_id)).await {
-        Ok(Ok(shards)) => shards,
-        Ok(Err(error)) => {
-            return Some(format!("may the detector's user read system.clusters? {}", error_chain(&error)));
+///
+/// # Errors
+///
+/// When a server does not answer, after several tries. A refusal is a reason.
+async fn against_parts(
+    app: &App,
+    servers: &Servers,
+    (since, chosen): (Hour, &[Chosen]),
+    name: &str,
+) -> anyhow::Result<Option<String>> {
+    let (deadline, usage, query_id) =
+        (Instant::now() + LONGEST_PROOF, &app.usage, format!("{name}-all-buckets"));
+    let all =
+        ask(usage, &query_id, deadline, |id| async move { usage.buckets(&app.catalog, since, &id).await });
+    let (shards, all) = match try_join(servers.shards(&app.catalog, name, deadline), all).await {
+        Ok(answers) => answers,
+        Err(error) if error.is_forbidden() => {
+            return Ok(Some(format!(
+                "may the detector's user read system.clusters, and the tables of all shards? {}",
+                error_chain(&error)
+            )));
         }
-        Err(_) => return Some("the server does not say how many shards there are".to_owned()),
+        Err(error) => {
+            return Err(error).context("nobody knows whether each shard of the list has its customers whole");
+        }
     };
-    // The customers of a shard that is not in the list would seem silent.
-    if usize::try_from(shards) != Ok(chosen.len()) {
-        return Some(format!(
-            "the list in `clickhouse_url` has {} shards, and the cluster of the rollup has {shards}",
-            chosen.len()
-        ));
-    }
-    let common = CommonBucket::of(chosen.iter().map(|chosen| chosen.buckets.as_slice()))?;
-    Some(format!(
-        "{common}: a shard was added within {} days, or two lists name one shard, or the number of shards does not divide 24",
-        MONTH_READ / 24
-    ))
+    let buckets: Vec<Vec<u8>> = chosen.iter().map(|chosen| chosen.buckets.clone()).collect();
+    Ok(AgainstParts::of(&shards, &buckets, &all).map(|against| match against {
+        AgainstParts::Common(common) => format!(
+            "{common}: a shard was added within {} days, or two lists name one shard, or the number of shards does not divide 24",
+            MONTH_READ / 24
+        ),
+        other => other.to_string(),
+    }))
 }
 
 /// The first of these replicas that answers and is not too far behind. With `since`, the buckets of its customers are read.
@@ -110,53 +128,83 @@ async fn choose(
     replicas: &[&str],
     (name, since): (&str, Option<Hour>),
 ) -> anyhow::Result<Chosen> {
-    let mut refused = Vec::new();
+    let mut left_out = Vec::new();
     for round in 1..=ROUNDS {
-        refused.clear();
+        left_out.clear();
+        let mut is_login_refused = false;
         for url in replicas {
             let usage = app.usage.at(url);
             match look(&usage, catalog, (&format!("{name}-{round}"), since)).await {
                 Ok(buckets) => return Ok(Chosen { usage: usage.into(), buckets }),
-                Err(reason) => {
+                Err(LeftOut { reason, login_refused }) => {
                     tracing::warn!(server.address = usage.host(), reason, "a replica is left out");
-                    refused.push(format!("{}: {reason}", usage.host()));
+                    left_out.push(format!("{}: {reason}", usage.host()));
+                    is_login_refused |= login_refused;
                 }
             }
         }
         if round < ROUNDS {
+            if is_login_refused {
+                app.usage.forget_credentials();
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }
-    bail!("{}", refused.join("; "))
+    bail!("{}", left_out.join("; "))
 }
 
-/// Asks a replica how far it is behind, and for the buckets of its customers. Returns the reason why it cannot be used.
+/// Why a replica cannot be used.
+struct LeftOut {
+    reason: String,
+    /// The password may have been rotated.
+    login_refused: bool,
+}
+
+impl LeftOut {
+    fn because(reason: String) -> Self {
+        Self { reason, login_refused: false }
+    }
+
+    fn silent(wait: Duration) -> Self {
+        Self::because(format!("it does not answer within {} s", wait.as_secs()))
+    }
+}
+
+impl From<UsageError> for LeftOut {
+    fn from(error: UsageError) -> Self {
+        let login_refused = matches!(error, UsageError::Authentication { .. });
+        Self { reason: error_chain(&error), login_refused }
+    }
+}
+
+/// Asks a replica how far it is behind, and for the buckets of its customers. Without `since`, any row is enough.
 async fn look(
     usage: &UsageReader,
     catalog: &Catalog,
     (name, since): (&str, Option<Hour>),
-) -> Result<Vec<u8>, String> {
-    let silent = |wait: Duration| format!("it does not answer within {} s", wait.as_secs());
+) -> Result<Vec<u8>, LeftOut> {
     let query_id = format!("{name}-replicas");
     match timeout(LONGEST_QUESTION, usage.seconds_behind(catalog, &query_id)).await {
         Ok(Ok(seconds)) if seconds > MOST_BEHIND => {
-            return Err(format!("it is {seconds} s behind its replicas, so usage would seem to have fallen"));
+            return Err(LeftOut::because(format!(
+                "it is {seconds} s behind its replicas, so usage would seem to have fallen"
+            )));
         }
         Ok(Ok(_)) => {}
-        Ok(Err(error)) if is_forbidden(&error) => unknown(&error),
-        Ok(Err(error)) => return Err(error_chain(&error)),
-        Err(_) => return Err(silent(LONGEST_QUESTION)),
+        Ok(Err(error)) if error.is_forbidden() => unknown(&error),
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => return Err(LeftOut::silent(LONGEST_QUESTION)),
     }
-    let Some(since) = since else { return Ok(Vec::new()) };
-    match timeout(LONGEST_LOOK, usage.buckets(catalog, since, &format!("{name}-buckets"))).await {
-        Ok(buckets) => buckets.map_err(|error| error_chain(&error)),
-        Err(_) => Err(silent(LONGEST_LOOK)),
+    let looked = async {
+        match since {
+            Some(since) => usage.buckets(catalog, since, &format!("{name}-buckets")).await,
+            None => usage.ask_rollup(catalog, &format!("{name}-rollup")).await.map(|()| Vec::new()),
+        }
+    };
+    match timeout(LONGEST_LOOK, looked).await {
+        Ok(buckets) => Ok(buckets?),
+        Err(_) => Err(LeftOut::silent(LONGEST_LOOK)),
     }
-}
-
-/// Whether the server answers, and refuses this question.
-fn is_forbidden(error: &UsageError) -> bool {
-    matches!(error, UsageError::Query { .. }) && !error.is_transient()
 }
 
 /// Tells that nobody knows how far a server is behind.

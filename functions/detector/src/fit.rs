@@ -66,19 +66,39 @@ async fn fit_missing(app: &App, shard: Shard, next: Hour, deadline: Instant) -> 
     let first = usize::try_from(next.since(Hour::holding(jiff::Timestamp::UNIX_EPOCH))).unwrap_or(0);
     let number = all.len();
     all.rotate_left(first % number);
-    let (mut buckets, mut customers) = (0, 0);
+    let (mut buckets, mut customers, mut failed) = (0, 0, None);
     for (number, server) in all.iter().enumerate() {
         let name = name_at(number, &name);
-        let fits = server.usage.fits(&server.catalog, next, &format!("{name}-fits")).await?;
-        let mut missing: Vec<u8> =
-            shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
-        // The longest day first: it serves the most runs.
-        missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
-        for bucket in missing {
-            let query_id = format!("{name}-{bucket}");
-            customers += fit_bucket(server, (&policies, peers), bucket, next, &query_id, deadline).await?;
-            buckets += 1;
+        match fit_server(server, (&policies, peers), (shard, next), &name, deadline).await {
+            Ok(fitted) => {
+                buckets += fitted.0;
+                customers += fitted.1;
+            }
+            // The other servers are fitted all the same.
+            Err(error) => failed = failed.or(Some(error)),
         }
+    }
+    failed.map_or(Ok((buckets, customers)), Err)
+}
+
+/// The same on one server.
+async fn fit_server(
+    server: &App,
+    of_all: (&Policies, &LazyPeers<'_>),
+    (shard, next): (Shard, Hour),
+    name: &str,
+    deadline: Instant,
+) -> anyhow::Result<(u64, u64)> {
+    let fits = server.usage.fits(&server.catalog, next, &format!("{name}-fits")).await?;
+    let mut missing: Vec<u8> =
+        shard.buckets().filter(|bucket| fits.iter().all(|fit| fit.bucket != *bucket)).collect();
+    // The longest day first: it serves the most runs.
+    missing.sort_by_key(|bucket| next.since(next.latest_at(*bucket)));
+    let (mut buckets, mut customers) = (0, 0);
+    for bucket in missing {
+        let query_id = format!("{name}-{bucket}");
+        customers += fit_bucket(server, of_all, bucket, next, &query_id, deadline).await?;
+        buckets += 1;
     }
     Ok((buckets, customers))
 }

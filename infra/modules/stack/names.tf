@@ -40,6 +40,10 @@ locals {
   # Two more queues, for events that AWS gave up on, have names that begin like the channels' queues.
   reserved_channel_names = ["dlq", "failures"]
 
+  # A list of addresses may be longer than the description of an alarm.
+  clickhouse_addresses = [for address in split(",", replace(var.clickhouse_url, ";", ",")) : trimspace(address)]
+  clickhouse_name      = "${local.clickhouse_addresses[0]}${length(local.clickhouse_addresses) > 1 ? " and ${length(local.clickhouse_addresses) - 1} more" : ""}"
+
   # An http address whose host is an IP address of this machine or of a private network (RFC 1918, RFC 4193).
   private_http_url = "^http://(localhost|127(\\.[0-9]{1,3}){3}|10(\\.[0-9]{1,3}){3}|192\\.168(\\.[0-9]{1,3}){2}|172\\.(1[6-9]|2[0-9]|3[01])(\\.[0-9]{1,3}){2}|\\[::1\\]|\\[[fF][cCdD][0-9a-fA-F]{2}:[0-9a-fA-F:]+\\])(:[0-9]+)?(/[^@\\s]*)?$"
 }

@@ -278,7 +278,7 @@ locals {
 # SeriesChecked, so they cannot raise the alarm.
 resource "aws_cloudwatch_metric_alarm" "no_customers" {
   alarm_name          = "${var.name_prefix}-anomaly-no-customers"
-  alarm_description   = "A run completed without a single customer. Check that ${var.clickhouse_database} on ${var.clickhouse_url} still receives events and that the views feed the rollup (meterflow doctor)."
+  alarm_description   = "A run completed without a single customer. Check that ${var.clickhouse_database} on ${local.clickhouse_name} still receives events and that the views feed the rollup (meterflow doctor)."
   namespace           = local.metrics_namespace
   metric_name         = "SeriesChecked"
   dimensions          = local.stack_dimension

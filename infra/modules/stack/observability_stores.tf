@@ -21,7 +21,7 @@ locals {
 
       # A run writes the metric only while the age is unusual. So the metric costs nothing while events arrive.
       newest-event-age = {
-        description    = "The newest hour with usage in ${var.clickhouse_database} on ${var.clickhouse_url} ended more than ${var.newest_event_alarm_minutes} minutes before a run of ${module.detector.function_name}. Events have stopped, or arrive late. Each customer seems to use nothing. Look at the writers of the events and at the views that feed the rollup (meterflow doctor)."
+        description    = "The newest hour with usage in ${var.clickhouse_database} on ${local.clickhouse_name} ended more than ${var.newest_event_alarm_minutes} minutes before a run of ${module.detector.function_name}. Events have stopped, or arrive late. Each customer seems to use nothing. Look at the writers of the events and at the views that feed the rollup (meterflow doctor)."
         namespace      = local.metrics_namespace
         metric         = "NewestEventAge"
         dimensions     = local.stack_dimension

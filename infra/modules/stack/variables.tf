@@ -250,6 +250,12 @@ variable "clickhouse_url" {
     error_message = "clickhouse_url must be an http(s) address without credentials, such as \"https://abc.eu-central-1.aws.clickhouse.cloud:8443\", or a list of them, with a semicolon between two shards and a comma between two replicas of a shard. Put user and password into the secret of clickhouse_secret_arn."
   }
 
+  # Each address is that of one replica of one shard. A slash at the end does not count.
+  validation {
+    condition     = length(distinct([for address in split(",", replace(var.clickhouse_url, ";", ",")) : trim(trimspace(address), "/")])) == length(split(",", replace(var.clickhouse_url, ";", ",")))
+    error_message = "clickhouse_url names an address twice. Each address is that of one replica of one shard."
+  }
+
   # Anybody on the way could read and change unencrypted data. A name does not show where it leads.
   validation {
     condition     = var.clickhouse_allow_plaintext || alltrue([for address in split(",", replace(var.clickhouse_url, ";", ",")) : !startswith(trimspace(address), "http://") || can(regex(local.private_http_url, trimspace(address)))])

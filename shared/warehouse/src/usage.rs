@@ -52,7 +52,7 @@ pub use reader::UsageReader;
 pub use request::{HoursRequest, StepsRequest, SweepRequest, UsageStep};
 pub use samples::{EntitySamples, MetricSamples};
 pub use seen::{Chosen, EntityEvents, SeenEntity, SeenRequest};
-pub use shards::{CommonBucket, MONTH_READ, MOST_BEHIND};
+pub use shards::{AgainstParts, CommonBucket, MONTH_READ, MOST_BEHIND};
 pub use sweep::{CustomerUsage, Sweep};
 pub use texts::{DistinctTexts, NewText, NewTexts};
 pub use tries::{Patience, Tries};

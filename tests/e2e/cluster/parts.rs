@@ -1,10 +1,11 @@
 //! A list of the addresses of all shards: a run with a part for each shard finds what a run finds that asks one server for all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use detection::Hour;
 use detector::{App, Request, RunSummary};
 use e2e::World;
 use e2e::cluster::Cluster;
@@ -69,7 +70,11 @@ async fn finds_the_same(app: &App, world: &World, beside: &World) -> Result<()> 
 async fn a_part_for_each_shard_finds_the_same_and_no_server_asks_another() -> Result<()> {
     let (cluster, world) = with_spikes().await?;
     let app = listed(&world, &cluster.list()).await?;
+    let start = passed_on(&cluster, &world).await?;
+    app.usage.buckets(&app.catalog, Hour::holding(END.parse()?).plus(-24), "buckets-of-all").await?;
     let before = passed_on(&cluster, &world).await?;
+    // Each choice of servers asks once for the buckets of all shards.
+    let of_choice = before - start;
     run(&app, &hourly(END)).await?;
     fit(&app, END).await;
     for shard in 0..2 {
@@ -84,7 +89,12 @@ async fn a_part_for_each_shard_finds_the_same_and_no_server_asks_another() -> Re
     let summary = run(&app, &hourly(NEXT)).await?;
     assert_eq!(summary.customers, u64::from(SPIKES), "{summary:?}");
     fit(&app, NEXT).await;
-    assert_eq!(passed_on(&cluster, &world).await?, before, "a server asked another one");
+    let choices = 4;
+    assert_eq!(
+        passed_on(&cluster, &world).await?,
+        before + choices * of_choice,
+        "a server asked another one"
+    );
 
     // The two ways use no models of each other.
     let (again, beside) = (world.sibling().await?, world.sibling().await?);
@@ -167,6 +177,35 @@ async fn a_shard_without_any_replica_fails_the_run_and_leaves_nothing_behind() -
 }
 
 #[tokio::test]
+async fn the_number_of_shards_is_asked_for_again_before_a_run_fails() -> Result<()> {
+    let (cluster, world) = with_spikes().await?;
+    let asks = |seen: &Seen| String::from_utf8_lossy(&seen.body).contains("uniqExact(shard_num)");
+    let is_first = AtomicBool::new(true);
+    let once = move |seen: &Seen| match asks(seen) && is_first.swap(false, Ordering::Relaxed) {
+        true => Action::Answer(503, "out of order".to_owned()),
+        false => Action::Forward,
+    };
+    let passing = Proxy::start(cluster.url(0)?, once).await?;
+    let app = listed(&world, &format!("{};{}", passing.url, cluster.url(1)?)).await?;
+    run(&app, &hourly(END)).await?;
+    fit(&app, END).await;
+    let fits = "SELECT count() FROM usage_model_fits_local";
+    assert_eq!(count(&cluster.server(1, &world)?, fits).await?, 24, "the run has parts");
+
+    let lasting = move |seen: &Seen| match asks(seen) {
+        true => Action::Answer(503, "out of order".to_owned()),
+        false => Action::Forward,
+    };
+    let lasting = Proxy::start(cluster.url(1)?, lasting).await?;
+    let other = world.sibling().await?;
+    let app = listed(&other, &format!("{};{}", cluster.url(0)?, lasting.url)).await?;
+    let error = failure(run(&app, &hourly(END)).await);
+    assert!(error.contains("nobody knows whether each shard") && error.contains("out of order"), "{error}");
+    other.assert_untouched("nobody says how many shards there are").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn customers_on_two_shards_are_asked_for_through_one_server() -> Result<()> {
     let (cluster, world) = with_spikes().await?;
     // A list that lacks a shard, or has one twice, misses nobody.
@@ -180,6 +219,24 @@ async fn customers_on_two_shards_are_asked_for_through_one_server() -> Result<()
         let of_list = run(&listed(&world, &list).await?, &request).await?;
         assert_eq!(of_list.customers, u64::from(SPIKES), "{list}");
     }
+
+    // Nor does a list with a server that has no customers.
+    let reads = Arc::new(AtomicUsize::new(0));
+    let of_empty = Arc::clone(&reads);
+    let empty = move |seen: &Seen| {
+        let text = String::from_utf8_lossy(&seen.body);
+        if text.contains("groupArray(bucket)") {
+            return Action::ForwardWith("query=SELECT%20emptyArrayUInt8()%20FROM%20--%20".to_owned());
+        }
+        of_empty.fetch_add(usize::from(text.contains("groupArray(slot)")), Ordering::Relaxed);
+        Action::Forward
+    };
+    let empty = Proxy::start(cluster.url(1)?, empty).await?;
+    let request = Request { dry_run: true, ..hourly(END) };
+    let of_list =
+        run(&listed(&world, &format!("{};{}", cluster.url(0)?, empty.url)).await?, &request).await?;
+    assert_eq!(of_list.customers, u64::from(SPIKES));
+    assert_eq!(reads.load(Ordering::Relaxed), 0, "the first server is asked for all rows");
 
     // So it is after a shard was added: the new hours of a customer are on another shard than the old ones.
     let server = cluster.server(1, &world)?;

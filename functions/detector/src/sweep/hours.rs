@@ -72,13 +72,17 @@ pub(crate) async fn collect(
     };
     let mut reads = pin!(stream::iter(servers.iter().enumerate()).map(read).buffered(SERVERS_AT_ONCE));
     while let Some((mut found, of_server, fits)) = reads.try_next().await? {
-        for candidate in found.read()? {
-            candidates.push(&candidate?)?;
+        if servers.len() == 1 {
+            candidates = found;
+        } else {
+            for candidate in found.read()? {
+                candidates.push(&candidate?)?;
+            }
         }
         tally.add(of_server);
         fitted += fits;
     }
-    app.servers.ensure_whole(&app.catalog, run_id).await?;
+    app.servers.ensure_whole(&app.catalog, run_id, deadline).await?;
     figures.usage = tally.figures;
     if pass.customers.is_empty()
         && let Some(of_all) = stopped::candidate(known, &tally.together)

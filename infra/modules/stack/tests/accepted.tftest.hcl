@@ -132,6 +132,27 @@ run "a_list_of_the_replicas_of_each_shard_is_accepted" {
   }
 }
 
+run "alarms_name_the_first_address_of_a_long_list" {
+  command = plan
+
+  variables {
+    clickhouse_url        = join(";", [for shard in range(24) : "https://replica-1.shard-${shard}.clickhouse.example.com:8443,https://replica-2.shard-${shard}.clickhouse.example.com:8443"])
+    clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    detailed_alarms       = true
+  }
+
+  # CloudWatch refuses a description of more than 1,024 characters.
+  assert {
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.no_customers]) : length(alarm.alarm_description) <= 1024])
+    error_message = "The description of an alarm is too long."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.no_customers.alarm_description, "https://replica-1.shard-0.clickhouse.example.com:8443 and 47 more still receives")
+    error_message = "The alarm must name the first address, and the number of the others."
+  }
+}
+
 run "channels_of_every_type_are_accepted" {
   command = plan
 

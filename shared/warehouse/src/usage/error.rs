@@ -97,6 +97,12 @@ impl UsageError {
         }
     }
 
+    /// Whether the server answers, and the user may not ask this question.
+    pub fn is_forbidden(&self) -> bool {
+        // ACCESS_DENIED
+        matches!(self, Self::Query { source, .. } if exception_code(source) == Some(497))
+    }
+
     /// Whether the same query may succeed in a moment.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -163,6 +169,8 @@ mod tests {
         ));
         assert!(!of("Code: 60. DB::Exception: Table usage_hourly does not exist").is_transient());
         assert!(of("Code: 202. DB::Exception: Too many simultaneous queries").is_transient());
+        assert!(of("Code: 497. DB::Exception: default: Not enough privileges").is_forbidden());
+        assert!(!of("Code: 47. DB::Exception: Unknown identifier").is_forbidden());
         assert!(of("503 Service Unavailable").is_transient());
         for (text, kind) in [
             ("Code: 241. DB::Exception: (total) memory limit exceeded", UsageErrorKind::Overloaded),

@@ -69,6 +69,11 @@ impl UsageReader {
         }
     }
 
+    /// Lets the next query read the secret again, because the password may have been rotated.
+    pub fn forget_credentials(&self) {
+        self.credentials.forget();
+    }
+
     /// The host and port of the server that the reader asks.
     pub fn host(&self) -> &str {
         &self.host

@@ -17,4 +17,12 @@ impl UsageReader {
             self.bare_query(text, query_id).await?.param("tables", Tables::of(catalog).needed(catalog));
         self.within(&self.context(query_id), query.fetch_one()).await
     }
+
+    /// Asks for one row of the rollup. A server without the tables cannot answer.
+    pub async fn ask_rollup(&self, catalog: &Catalog, query_id: &str) -> Result<(), UsageError> {
+        let text = format!("SELECT count() FROM (SELECT 1 FROM {} LIMIT 1)", Tables::of(catalog).rollup);
+        let query = self.bare_query(&text, query_id).await?;
+        self.within(&self.context(query_id), query.fetch_one::<u64>()).await?;
+        Ok(())
+    }
 }

@@ -1,6 +1,6 @@
 //! What tells whether each shard of a cluster has its customers whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use catalog::Catalog;
@@ -49,6 +49,57 @@ impl fmt::Display for CommonBucket {
     }
 }
 
+/// Why a run must not have a part for each shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgainstParts {
+    /// The customers of a shard that is not in the list would seem silent.
+    Number {
+        listed: usize,
+        of_cluster: u64,
+    },
+    Common(CommonBucket),
+    /// A server of the list is empty or of another cluster, so the customers of a shard would seem silent.
+    Differs {
+        bucket: u8,
+    },
+}
+
+impl AgainstParts {
+    /// `None` if each customer is on one shard of the list.
+    ///
+    /// * `of_cluster`: the number of shards that each server knows.
+    /// * `buckets`: those of the customers of each shard of the list.
+    /// * `all`: the buckets of the customers of all shards, by the `Distributed` table.
+    pub fn of(of_cluster: &[u64], buckets: &[Vec<u8>], all: &[u8]) -> Option<Self> {
+        let listed = buckets.len();
+        if let Some(number) = of_cluster.iter().find(|number| usize::try_from(**number) != Ok(listed)) {
+            return Some(Self::Number { listed, of_cluster: *number });
+        }
+        if let Some(common) = CommonBucket::of(buckets.iter().map(Vec::as_slice)) {
+            return Some(Self::Common(common));
+        }
+        let of_parts: BTreeSet<u8> = buckets.iter().flatten().copied().collect();
+        let differs = of_parts.symmetric_difference(&all.iter().copied().collect()).next().copied();
+        differs.map(|bucket| Self::Differs { bucket })
+    }
+}
+
+impl fmt::Display for AgainstParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number { listed, of_cluster } => {
+                write!(f, "the list has {listed} shards, and the cluster of the rollup has {of_cluster}")
+            }
+            Self::Common(common) => common.fmt(f),
+            Self::Differs { bucket } => write!(
+                f,
+                "the servers of the list and the cluster of the rollup do not have the same customers: see those of bucket \
+                 {bucket}"
+            ),
+        }
+    }
+}
+
 impl UsageReader {
     /// The buckets of the customers with usage from an hour on. The table is sorted by bucket, so ClickHouse reads a few rows
     /// of each.
@@ -90,5 +141,20 @@ mod tests {
         // Rows of the time before the third shard came.
         let common = of(&[&[0, 2], &[1, 5], &[3, 2, 5]]).expect("a common bucket");
         assert_eq!(common.to_string(), "shards 1 and 3 of the list both have customers of bucket 2");
+    }
+
+    #[test]
+    fn a_list_must_have_all_customers_of_the_cluster() {
+        let parts = [vec![0, 2], vec![1, 3]];
+        assert_eq!(AgainstParts::of(&[2, 2], &parts, &[3, 2, 1, 0]), None);
+        // The second server learned of a third shard.
+        let number = AgainstParts::Number { listed: 2, of_cluster: 3 };
+        assert_eq!(AgainstParts::of(&[2, 3], &parts, &[0, 1, 2, 3]), Some(number));
+        // The second server is empty, or of another cluster.
+        let differs = |bucket| Some(AgainstParts::Differs { bucket });
+        assert_eq!(AgainstParts::of(&[2, 2], &[vec![0, 2], vec![]], &[0, 1, 2, 3]), differs(1));
+        assert_eq!(AgainstParts::of(&[2, 2], &[vec![0, 2], vec![1, 3, 5]], &[0, 1, 2, 3]), differs(5));
+        let common = AgainstParts::of(&[2, 2], &[vec![0, 2], vec![2]], &[0, 2]);
+        assert!(matches!(common, Some(AgainstParts::Common(_))), "{common:?}");
     }
 }

@@ -333,6 +333,16 @@ run "each_address_of_a_list_is_checked" {
   expect_failures = [var.clickhouse_url]
 }
 
+run "a_list_names_each_address_once" {
+  command = plan
+
+  variables {
+    clickhouse_url = "https://a1:8443,https://a2:8443; https://a1:8443/"
+  }
+
+  expect_failures = [var.clickhouse_url]
+}
+
 run "a_list_has_no_empty_address" {
   command = plan
 
