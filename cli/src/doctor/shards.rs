@@ -82,7 +82,7 @@ async fn parts(reader: &UsageReader, catalog: &Catalog, buckets: &[Vec<u8>], now
         Ok(shards) => shards,
         Err(error) => return Finding::unknown("the number of shards", error_chain(&error)),
     };
-    let all = match reader.buckets(catalog, since, &format!("{name}-all-buckets")).await {
+    let all = match reader.buckets_of_all(catalog, since, buckets, &format!("{name}-all-buckets")).await {
         Ok(all) => all,
         Err(error) => return Finding::unknown("the customers of all shards", error_chain(&error)),
     };

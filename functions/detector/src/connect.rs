@@ -97,8 +97,11 @@ async fn against_parts(
 ) -> anyhow::Result<Option<String>> {
     let (deadline, usage, query_id) =
         (Instant::now() + LONGEST_PROOF, &app.usage, format!("{name}-all-buckets"));
-    let all =
-        ask(usage, &query_id, deadline, |id| async move { usage.buckets(&app.catalog, since, &id).await });
+    let buckets: Vec<Vec<u8>> = chosen.iter().map(|chosen| chosen.buckets.clone()).collect();
+    let known = buckets.as_slice();
+    let all = ask(usage, &query_id, deadline, |id| async move {
+        usage.buckets_of_all(&app.catalog, since, known, &id).await
+    });
     let (shards, all) = match try_join(servers.shards(&app.catalog, name, deadline), all).await {
         Ok(answers) => answers,
         Err(error) if error.is_forbidden() => {
@@ -111,7 +114,6 @@ async fn against_parts(
             return Err(error).context("nobody knows whether each shard of the list has its customers whole");
         }
     };
-    let buckets: Vec<Vec<u8>> = chosen.iter().map(|chosen| chosen.buckets.clone()).collect();
     Ok(AgainstParts::of(&shards, &buckets, &all).map(|against| match against {
         AgainstParts::Common(common) => format!(
             "{common}: a shard was added within {} days, or two lists name one shard, or the number of shards does not divide 24",

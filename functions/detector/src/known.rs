@@ -199,6 +199,11 @@ impl<'a> OfSeries<'a> {
         self.kept(direction).is_some_and(Kept::is_active)
     }
 
+    /// The direction of an active incident whose newest anomaly is of the rule `unseen_shape`.
+    pub(crate) fn of_shape(self) -> Option<Direction> {
+        Direction::BOTH.into_iter().find(|direction| self.kept(*direction).is_some_and(Kept::is_shape))
+    }
+
     /// The course of the latest incident of a direction. None if it is past.
     pub(crate) fn course(self, direction: Direction) -> Option<Course> {
         self.kept(direction).map(Kept::course)

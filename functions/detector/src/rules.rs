@@ -68,8 +68,10 @@ pub(crate) async fn candidates(
     let mut shapes = unseen_shape::verdicts(pass, window, known).await;
     let (mut candidates, mut entities) =
         (novel::candidates(pass, window, known, &mut figures.usage).await?, HashSet::new());
-    let beside =
-        |metric: (&MetricSpec, usize), id: &CustomerId, vote: Verdict| shapes.beside(metric, id, vote);
+    let beside = |(spec, place): (&MetricSpec, usize), id: &CustomerId, vote: Verdict| {
+        let is_open = known.of(id.as_str(), catalog.modelled().len() + place).of_shape().is_some();
+        shapes.beside((spec, place), id, vote, is_open)
+    };
     candidates.extend(vote::candidates(pass, window, known, figures, beside).await?);
     let usage = &mut figures.usage;
     for figures in &all {
@@ -87,7 +89,8 @@ pub(crate) async fn candidates(
         let is_active = |direction| incidents.is_active(direction);
         let rules = pass.policies.rules(&id, spec);
         let verdict = lasting((spec, rules), figures, &all_beside.of(*metric, key), raised, is_active);
-        let Some(verdict) = shapes.beside((spec, *metric), &id, verdict) else { continue };
+        let is_open = incidents.of_shape().is_some();
+        let Some(verdict) = shapes.beside((spec, *metric), &id, verdict, is_open) else { continue };
         note(usage, spec, &verdict);
         let about = About::of_events(catalog.name(), now.events, now.bad);
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));

@@ -1,6 +1,7 @@
 //! An incident that may still go on, end or come back. All of it is kept in few bytes, without its texts.
 
 use detection::incident::{Course, Event, Figures, Incident, IncidentId, IncidentState, Page, Subject};
+use detection::text::rules::is_of_unseen_shape;
 use detection::{AnomalyKind, Costs, Severity};
 use jiff::Timestamp;
 use store::{Former, IncidentItem};
@@ -37,6 +38,8 @@ pub(super) struct Kept {
     page: Option<(Event, bool)>,
     /// Whether people have acted on the incident.
     is_handled: bool,
+    /// Whether its newest anomaly is of the rule `unseen_shape`.
+    is_of_shape: bool,
     seen_by: u8,
     /// NaN means none.
     change: f64,
@@ -115,6 +118,7 @@ impl Kept {
             page: last_page.map(|page| (page.event, page.single)),
             kind: item.kind,
             is_handled: !item.history.is_empty(),
+            is_of_shape: is_of_unseen_shape(&item.description),
             seen_by: *seen_by,
             change: change.unwrap_or(f64::NAN),
             recurring: recurring.unwrap_or(0),
@@ -126,6 +130,11 @@ impl Kept {
     /// Whether the incident is active.
     pub(super) fn is_active(&self) -> bool {
         self.over_at == NEVER
+    }
+
+    /// Whether the incident is active, and its newest anomaly is of the rule `unseen_shape`.
+    pub(super) fn is_shape(&self) -> bool {
+        self.is_active() && self.is_of_shape
     }
 
     /// Its course.

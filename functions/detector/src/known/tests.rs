@@ -264,6 +264,24 @@ fn a_customer_without_incidents_has_none() {
     assert!(!known.of("a", 0).entries.is_empty());
 }
 
+#[test]
+fn an_open_incident_is_of_a_shape_if_its_newest_anomaly_is() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let of = |text: &str, over_at, rng: &mut ChaCha8Rng| {
+        let mut item = item(rng);
+        (item.incident.state, item.incident.over_at) = (IncidentState::Open, over_at);
+        item.description = text.to_owned();
+        let Subject { customer_id, direction, .. } = item.incident.subject.clone();
+        let place = place(&item.incident.subject);
+        let shape = known(&[item]).of(customer_id.as_str(), place).of_shape();
+        shape.map(|of| of == direction)
+    };
+    let shape = "m0: the last 2 hours are like none of the two weeks before: 40 % away";
+    assert_eq!(of(shape, None, &mut rng), Some(true));
+    assert_eq!(of(shape, Some(hour(0)), &mut rng), None);
+    assert_eq!(of("m0: 3 of 4 detectors flag it", None, &mut rng), None);
+}
+
 /// The whole items took about a kilobyte each.
 #[test]
 fn one_that_is_past_takes_32_bytes_and_one_that_is_not_176_more() {

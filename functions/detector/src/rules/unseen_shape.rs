@@ -5,13 +5,14 @@
 //! without newest samples that were kept is new, or nobody judged it for some time: its samples are made of the rollup, as far as that
 //! reaches.
 //!
-//! A shape is judged every five minutes. In between, a usual verdict of other rules on the metric ends no incident.
+//! A shape is judged every five minutes. In between, a usual verdict of other rules on the metric ends no incident. If a shape could not
+//! be judged, such a verdict ends no incident of a shape.
 
 use std::collections::HashMap;
 
-use catalog::{MetricRule, MetricSpec};
+use catalog::{MetricRule, MetricSpec, Shard};
 use detection::rules::unseen_shape::{DAY, DAYS, SAMPLES, STEP};
-use detection::rules::{DayOfShapes, Rule, Shapes, UnseenShape};
+use detection::rules::{DayOfShapes, Nearest, Rule, Shapes, UnseenShape};
 use detection::{About, CustomerId, Direction, Verdict, Window};
 use platform::emf::UsageFigures;
 use platform::telemetry::error_chain;
@@ -30,12 +31,12 @@ const NEWEST: usize = 24;
 /// Samples that the rollup of minutes holds.
 const HELD: usize = 3 * DAY;
 
-/// Entities whose samples a run makes of all that the rollup holds. The others wait for the next run.
-const MOST_NEW: usize = 50;
+/// Metrics of entities whose samples a run makes of all that the rollup holds, at least of one entity. The others wait for the next run.
+const MOST_NEW: usize = 350;
 
 /// What the rule says of the metrics of a pass.
 pub(super) enum Verdicts {
-    /// No metric has the rule, or it cannot tell.
+    /// No metric has the rule.
     Unused,
     /// It says nothing in this window.
     Silent,
@@ -45,18 +46,22 @@ pub(super) enum Verdicts {
 
 impl Verdicts {
     /// The verdict on a metric of this rule and of its others together. `None` if the others say less than an open incident needs.
+    ///
+    /// * `is_open`: whether an incident of a shape is open. A usual verdict of others does not end it unless the shape was judged.
     pub(super) fn beside(
         &mut self,
         (spec, place): (&MetricSpec, usize),
         id: &CustomerId,
         others: Verdict,
+        is_open: bool,
     ) -> Option<Verdict> {
+        let odd = Some(others).filter(|of| of.finding().is_some());
         match self {
-            Self::Known(known) => {
-                let own = known.remove(&(id.clone(), place));
-                own.into_iter().chain([others]).max_by_key(weight)
-            }
-            Self::Silent if spec.unseen_shape().is_some() => Some(others).filter(|of| of.finding().is_some()),
+            Self::Known(known) => match known.remove(&(id.clone(), place)) {
+                None | Some(Verdict::Undetermined(_)) if is_open && spec.unseen_shape().is_some() => odd,
+                own => own.into_iter().chain([others]).max_by_key(weight),
+            },
+            Self::Silent if spec.unseen_shape().is_some() => odd,
             Self::Silent | Self::Unused => Some(others),
         }
     }
@@ -85,18 +90,17 @@ pub(super) async fn verdicts(pass: Pass<'_>, window: Window, known: &Known) -> V
     if pass.app.is_between(&window) || window.end().as_second().rem_euclid(STEP) != 0 {
         return Verdicts::Silent;
     }
-    match judge(pass, window, known).await {
-        Ok(verdicts) => Verdicts::Known(verdicts),
-        Err(error) => {
-            tracing::error!(
-                error = error_chain(error.as_ref()),
-                source.name = pass.app.catalog.name(),
-                "the shapes of entities are not judged: is `meterflow migrate` up to date, and may the detector's user read and \
-                 insert into the table `_samples` of the source?"
-            );
-            Verdicts::Unused
-        }
+    let mut found = Found::new();
+    if let Err(error) = judge(pass, window, known, &mut found).await {
+        tracing::error!(
+            error = error_chain(error.as_ref()),
+            source.name = pass.app.catalog.name(),
+            judged = found.len(),
+            "the shapes of entities are not judged: is `meterflow migrate` up to date, and may the detector's user read the table \
+             `_samples` of the source?"
+        );
     }
+    Verdicts::Known(found)
 }
 
 type Found = HashMap<(CustomerId, usize), Verdict>;
@@ -104,29 +108,31 @@ type Found = HashMap<(CustomerId, usize), Verdict>;
 /// The newest samples of the metrics with the rule. Oldest first, NaN for gaps.
 type Samples = Vec<Vec<f32>>;
 
-async fn judge(pass: Pass<'_>, window: Window, known: &Known) -> anyhow::Result<Found> {
+/// Judges one part of the entities after the other, so that memory holds the samples of one part only.
+///
+/// What was judged before an error counts: its samples are kept, so a later run would not call it news.
+async fn judge(pass: Pass<'_>, window: Window, known: &Known, found: &mut Found) -> anyhow::Result<()> {
     let judge = Judge { pass, window, known };
-    let newest = read(pass, window, 0, "newest-samples", async |request| judge.newest(request, NEWEST).await);
-    let newest: HashMap<CustomerId, Samples> = newest.await?.into_iter().collect();
-    let (mut judged, new) = read(pass, window, 0, "kept-samples", async |request| {
-        let (mut judged, mut new, mut rest) = (Judged::default(), Vec::new(), newest.clone());
-        let show = |kept: KeptSamples| {
-            let Some((id, samples)) = named(&kept.key).and_then(|id| rest.remove_entry(&id)) else { return };
-            match is_recent(&kept.days) {
-                true => judge.add(&mut judged, &id, &samples, &kept.days),
-                false => new.push((id, kept.days)),
-            }
-        };
-        pass.app.usage.kept_samples(request, show).await?;
-        new.extend(rest.into_keys().map(|id| (id, Vec::new())));
-        Ok((judged, new))
-    })
-    .await?;
-    judge.add_new(&mut judged, new).await?;
-    if !pass.request.dry_run && !judged.kept.is_empty() {
-        judge.keep(&judged.kept).await?;
+    let count = NEWEST * judge.of_sample();
+    let parts = read(pass, window, 0, "parts-of-samples", async |request| {
+        pass.app.usage.parts_of_windows(request, count).await
+    });
+    let mut room = (MOST_NEW / judge.metrics().count().max(1)).max(1);
+    for (part, shard) in parts.await?.into_iter().enumerate() {
+        let Judged { verdicts, kept } = judge.part((part, shard), &mut room).await?;
+        found.extend(verdicts);
+        if pass.request.dry_run || kept.is_empty() {
+            continue;
+        }
+        if let Err(error) = judge.keep(part, &kept).await {
+            tracing::error!(
+                error = error_chain(&error),
+                source.name = pass.app.catalog.name(),
+                "samples are not kept: may the detector's user insert into the table `_samples` of the source?"
+            );
+        }
     }
-    Ok(judged.verdicts)
+    Ok(())
 }
 
 /// What a pass judges by.
@@ -136,10 +142,12 @@ struct Judge<'a> {
     known: &'a Known,
 }
 
+/// What is known of a part of the entities.
 #[derive(Default)]
 struct Judged {
     verdicts: Found,
-    kept: Vec<(CustomerId, usize, New)>,
+    /// The samples that were not kept before, by entity, each with the place of its metric.
+    kept: Vec<(CustomerId, Vec<(usize, New)>)>,
 }
 
 impl Judge<'_> {
@@ -149,13 +157,49 @@ impl Judge<'_> {
         all.filter(|(_, spec)| spec.unseen_shape().is_some())
     }
 
+    /// Windows of a sample.
+    fn of_sample(&self) -> usize {
+        usize::try_from(STEP / self.window.length().as_secs().max(1)).unwrap_or(1).max(1)
+    }
+
+    /// Judges a part of the entities.
+    ///
+    /// * `room`: how many new ones the run may still judge.
+    async fn part(&self, (part, shard): (usize, Shard), room: &mut usize) -> anyhow::Result<Judged> {
+        let Self { pass, window, .. } = *self;
+        let name = format!("newest-samples-{part}");
+        let newest = read(pass, window, 0, &name, async |request| {
+            self.newest(&EntitiesRequest { shard, ..*request }, NEWEST).await
+        });
+        let newest: HashMap<CustomerId, Samples> = newest.await?.into_iter().collect();
+        let (mut judged, new) = read(pass, window, 0, &format!("kept-samples-{part}"), async |request| {
+            let (mut judged, mut new) = (Judged::default(), Vec::new());
+            let mut rest: HashMap<_, _> = newest.iter().collect();
+            let show = |kept: KeptSamples| {
+                let Some((id, samples)) = named(&kept.key).and_then(|id| rest.remove_entry(&id)) else {
+                    return;
+                };
+                match is_recent(&kept.days) {
+                    true => self.add(&mut judged, id, samples, &kept.days),
+                    false => new.push((id.clone(), kept.days)),
+                }
+            };
+            pass.app.usage.kept_samples(&EntitiesRequest { shard, ..*request }, show).await?;
+            new.extend(rest.into_keys().map(|id| (id.clone(), Vec::new())));
+            Ok((judged, new))
+        })
+        .await?;
+        self.add_new((part, shard), &mut judged, new, room).await?;
+        Ok(judged)
+    }
+
     /// So many newest samples of each entity, from the rollup of minutes.
     async fn newest(
         &self,
         request: &EntitiesRequest<'_>,
         samples: usize,
     ) -> Result<Vec<(CustomerId, Samples)>, UsageError> {
-        let of_sample = usize::try_from(STEP / self.window.length().as_secs().max(1)).unwrap_or(1).max(1);
+        let of_sample = self.of_sample();
         let count = samples * of_sample;
         let mut all = Vec::new();
         let show = |_, of: EntitySamples| {
@@ -177,40 +221,46 @@ impl Judge<'_> {
     /// Judges an entity by its newest samples and those that were kept.
     fn add(&self, judged: &mut Judged, id: &CustomerId, samples: &Samples, kept: &[KeptDay]) {
         let Pass { policies, app, .. } = self.pass;
+        let mut all = Vec::new();
         for ((place, spec), newest) in self.metrics().zip(samples) {
             let mut past = Past::of(kept.iter().filter(|day| usize::from(day.place) == place));
             let new = past.add(newest);
-            judged.kept.extend(new.into_iter().map(|new| (id.clone(), place, new)));
+            all.extend(new.into_iter().map(|new| (place, new)));
             let Some(rule) = MetricRule::unseen_shape(policies.rules(id, spec)) else { continue };
             let incidents = self.known.of(id.as_str(), app.catalog.modelled().len() + place);
-            let active = Direction::BOTH.into_iter().find(|direction| incidents.is_active(*direction));
-            let Some(verdict) = past.verdict(rule, active, spec.never_negative()) else { continue };
+            let Some(verdict) = past.verdict(rule, incidents.of_shape(), spec.never_negative()) else {
+                continue;
+            };
             let raised = policies.raised(id, &spec.name).map_or(1.0, |raised| raised.factor);
             judged.verdicts.insert((id.clone(), place), Rule::UnseenShape(*rule).raised(verdict, raised));
+        }
+        if !all.is_empty() {
+            judged.kept.push((id.clone(), all));
         }
     }
 
     /// Judges entities by all that the rollup of minutes holds.
     async fn add_new(
         &self,
+        (part, shard): (usize, Shard),
         judged: &mut Judged,
         mut new: Vec<(CustomerId, Vec<KeptDay>)>,
+        room: &mut usize,
     ) -> anyhow::Result<()> {
-        if new.len() > MOST_NEW {
-            tracing::info!(
-                entities = new.len() - MOST_NEW,
-                "new entities wait until their shapes are judged"
-            );
+        if new.len() > *room {
+            tracing::info!(entities = new.len() - *room, "new entities wait until their shapes are judged");
             new.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-            new.truncate(MOST_NEW);
+            new.truncate(*room);
         }
         if new.is_empty() {
             return Ok(());
         }
+        *room -= new.len();
         let kept: HashMap<CustomerId, Vec<KeptDay>> = new.into_iter().collect();
         let keys: Vec<CustomerId> = kept.keys().cloned().collect();
-        let held = read(self.pass, self.window, 0, "held-samples", async |request| {
-            self.newest(&EntitiesRequest { keys: &keys, ..*request }, HELD).await
+        let name = format!("held-samples-{part}");
+        let held = read(self.pass, self.window, 0, &name, async |request| {
+            self.newest(&EntitiesRequest { keys: &keys, shard, ..*request }, HELD).await
         });
         for (id, samples) in held.await? {
             self.add(judged, &id, &samples, kept.get(&id).map_or(&[], Vec::as_slice));
@@ -218,21 +268,22 @@ impl Judge<'_> {
         Ok(())
     }
 
-    async fn keep(&self, kept: &[(CustomerId, usize, New)]) -> Result<(), UsageError> {
+    async fn keep(&self, part: usize, kept: &[(CustomerId, Vec<(usize, New)>)]) -> Result<(), UsageError> {
         let Pass { app, writer, deadline, .. } = self.pass;
         let end = self.window.end().as_second();
-        let rows =
-            kept.iter().filter_map(|(id, place, New { ago, value, distances: [two_hours, four_hours] })| {
-                Some(KeptSample {
-                    customer_id: id.as_str(),
-                    metric: app.catalog.ruled().get(*place)?.name.as_str(),
-                    sample: u32::try_from(end - STEP * (*ago as i64 + 1)).ok()?,
-                    value: *value,
-                    two_hours: *two_hours,
-                    four_hours: *four_hours,
-                })
-            });
-        let name = format!("{}-keep-samples-{end}", writer.run_id);
+        let all =
+            kept.iter().flat_map(|(id, samples)| samples.iter().map(move |(place, new)| (id, place, new)));
+        let rows = all.filter_map(|(id, place, New { ago, value, distances: [two_hours, four_hours] })| {
+            Some(KeptSample {
+                customer_id: id.as_str(),
+                metric: app.catalog.ruled().get(*place)?.name.as_str(),
+                sample: u32::try_from(end - STEP * (*ago as i64 + 1)).ok()?,
+                value: *value,
+                two_hours: *two_hours,
+                four_hours: *four_hours,
+            })
+        });
+        let name = format!("{}-keep-samples-{end}-{part}", writer.run_id);
         app.usage.keep_samples(&app.catalog, &rows.collect::<Vec<_>>(), (&name, deadline)).await
     }
 }
@@ -263,11 +314,13 @@ struct Past {
     values: Vec<f32>,
     /// The newest first.
     days: [DayOfShapes; DAYS],
+    /// What the search for the newest sample found.
+    newest: Option<(Shapes, [Option<Nearest>; 2])>,
 }
 
 impl Past {
     fn of<'a>(kept: impl Iterator<Item = &'a KeptDay>) -> Self {
-        let mut past = Self { values: vec![f32::NAN; SAMPLES], days: Default::default() };
+        let mut past = Self { values: vec![f32::NAN; SAMPLES], days: Default::default(), newest: None };
         for KeptDay { day, ago, values, two_hours, four_hours, .. } in kept {
             for (ago, value) in ago.iter().zip(values) {
                 if let Some(place) = SAMPLES.checked_sub(usize::from(*ago) + 1) {
@@ -292,8 +345,11 @@ impl Past {
                 continue;
             };
             self.values[place] = *value;
-            let nearest =
-                Shapes::of(&self.values[..=place]).map(|shapes| shapes.nearest()).unwrap_or_default();
+            let found = Shapes::of(&self.values[..=place]).map(|shapes| (shapes.nearest(), shapes));
+            let nearest = found.as_ref().map(|(nearest, _)| *nearest).unwrap_or_default();
+            if ago == 0 {
+                self.newest = found.map(|(nearest, shapes)| (shapes, nearest));
+            }
             let distances = nearest.map(|nearest| nearest.map_or(0.0, |nearest| nearest.distance));
             if let Some(day) = ago.checked_sub(1).and_then(|before| self.days.get_mut(before / DAY)) {
                 day.note(distances);
@@ -310,8 +366,17 @@ impl Past {
         active: Option<Direction>,
         never_negative: bool,
     ) -> Option<Verdict> {
-        let shapes = Shapes::of(&self.values)?;
-        Some(rule.judge((&shapes, &shapes.nearest()), &self.days, active, never_negative))
+        let judge = |(shapes, nearest): (&Shapes, &[Option<Nearest>; 2])| {
+            rule.judge((shapes, nearest), &self.days, active, never_negative)
+        };
+        match &self.newest {
+            Some((shapes, nearest)) => Some(judge((shapes, nearest))),
+            // The sample was kept by an earlier run.
+            None => {
+                let shapes = Shapes::of(&self.values)?;
+                Some(judge((&shapes, &shapes.nearest())))
+            }
+        }
     }
 }
 
@@ -387,7 +452,7 @@ mod tests {
             past.add(&samples);
             past.verdict(&UnseenShape::default(), None, true).unwrap()
         });
-        let beside = |mut verdicts: Verdicts, others| verdicts.beside((spec, 0), &id, others);
+        let beside = |mut verdicts: Verdicts, others| verdicts.beside((spec, 0), &id, others, false);
         assert_eq!((beside(Verdicts::Silent, usual), beside(Verdicts::Silent, found)), (None, Some(found)));
         assert_eq!(beside(Verdicts::Unused, usual), Some(usual));
         let known = || Verdicts::Known([((id.clone(), 0), found)].into());
@@ -396,5 +461,12 @@ mod tests {
             (Some(found), Some(found))
         );
         assert_eq!(beside(Verdicts::Known(HashMap::new()), usual), Some(usual));
+        // While an incident of a shape is open, nothing usual ends it unless the shape was judged.
+        let open = |own: Option<Verdict>, others| {
+            let own = own.map(|own| ((id.clone(), 0), own)).into_iter().collect();
+            Verdicts::Known(own).beside((spec, 0), &id, others, true)
+        };
+        assert_eq!((open(None, usual), open(Some(super::super::NO_DATA), usual)), (None, None));
+        assert_eq!((open(None, found), open(Some(usual), usual)), (Some(found), Some(usual)));
     }
 }

@@ -5,7 +5,8 @@
 //! of their samples. That of the newest stretch from the most similar one before it is large if the metric never went like this.
 //!
 //! The score is the distance over what is usual: the second largest daily peak of that distance, plus a share of the spread of the
-//! metric. So a metric that is odd each day needs more, and a day with a fault does not hide the next one.
+//! metric. So a metric that is odd each day needs more, and a day with a fault does not hide the next one. The floors of the rule are
+//! usual, too: a metric that hardly ever changes has no peaks and no spread, and any blip would be beyond all measure.
 //!
 //! A distance counts only beyond all distances of the day before. So a metric that is still odd is told once. While an incident is
 //! open, that does not hold, so that the incident goes on as long as the shape stays odd. It ends by itself when the shape has become
@@ -181,7 +182,7 @@ impl UnseenShape {
     ///
     /// * `nearest`: those of `shapes`.
     /// * `days`: the largest distances of the days before, the newest first. The first one ends with the sample before the newest.
-    /// * `active`: the direction of an incident of the metric that is open.
+    /// * `active`: the direction of an open incident whose newest anomaly is of this rule.
     pub fn judge(
         &self,
         (shapes, nearest): (&Shapes, &[Option<Nearest>; 2]),
@@ -190,19 +191,24 @@ impl UnseenShape {
         never_negative: bool,
     ) -> Verdict {
         let spread = shapes.spread();
-        let looks = [0, 1].map(|place| Look::of(place, nearest[place]?, days, spread));
+        let look = |place: usize| {
+            let nearest = nearest[place]?;
+            let [now, then] = shapes.stretches(LENGTHS[place], nearest.ago)?;
+            let floor = self.min_change.max(self.min_relative_change * then.mean().abs());
+            Some((Look::of(place, nearest, days, (spread, floor))?, [now, then], floor))
+        };
+        let looks = [0, 1].map(look);
         let is_news = |look: &Look| look.score >= self.threshold && look.score > look.before;
         // Of two anomalies, or of two usual shapes, the larger score counts.
         let rank = |look: &Look| (is_news(look), look.score);
         let best = looks.into_iter().flatten().reduce(|one, other| {
-            let ((news, score), (other_news, other_score)) = (rank(&one), rank(&other));
+            let ((news, score), (other_news, other_score)) = (rank(&one.0), rank(&other.0));
             if (other_news, other_score) > (news, score) { other } else { one }
         });
-        let Some(best) = best else { return Verdict::Undetermined(Reason::InsufficientData) };
-        let Look { length, nearest, usual, score, .. } = best;
-        let Some([now, then]) = shapes.stretches(length, nearest.ago) else {
+        let Some((best, [now, then], floor)) = best else {
             return Verdict::Undetermined(Reason::InsufficientData);
         };
+        let Look { length, nearest, usual, score, .. } = best;
         let distance = f64::from(nearest.distance);
         let change = now.mean() - then.mean();
         let own = if change < 0.0 { Direction::Drop } else { Direction::Spike };
@@ -214,9 +220,9 @@ impl UnseenShape {
         // An incident may begin with a rise and go on with a fall. It keeps its direction.
         let is_odd = match active {
             Some(_) => score >= self.threshold,
-            None => is_news(&best) && is_on_side,
+            None => is_news(&best),
         };
-        let matters = distance >= self.min_change && distance >= self.min_relative_change * then.mean().abs();
+        let matters = is_on_side && distance >= floor;
         let direction = active.unwrap_or(own);
         let hours = (length / HOUR) as u8;
         Judged {
@@ -271,9 +277,9 @@ impl DayOfShapes {
 }
 
 impl Look {
-    /// `None` without two whole days, and for a metric that never changed: there is no usual distance to divide by.
-    fn of(place: usize, nearest: Nearest, days: &[DayOfShapes], spread: f64) -> Option<Self> {
-        let usual = usual_peak(place, days)?.max(0.0) + SHARE_OF_SPREAD * spread;
+    /// `None` without two whole days, and without a floor for a metric that never changed: there is no usual distance to divide by.
+    fn of(place: usize, nearest: Nearest, days: &[DayOfShapes], (spread, floor): (f64, f64)) -> Option<Self> {
+        let usual = (usual_peak(place, days)?.max(0.0) + SHARE_OF_SPREAD * spread).max(floor);
         let score = |distance: f32| Some(f64::from(distance) / usual).filter(|score| score.is_finite());
         let before = days.first().map_or(0.0, |day| day.largest[place]);
         let (score, before) = (score(nearest.distance)?, score(before)?);
@@ -427,6 +433,32 @@ mod tests {
         assert_eq!(undetermined(verdict), Some(Reason::InsufficientData), "there is no usual distance");
         let usual = judge(UnseenShape::default(), &pattern(5 * DAY), &days(&[0.0; 4]), None);
         assert_eq!(severity_of(usual), None);
+    }
+
+    #[test]
+    fn the_floor_is_usual_for_a_metric_that_hardly_ever_changes() {
+        let rule = UnseenShape { min_change: 2.0, ..UnseenShape::default() };
+        let of = |rule: UnseenShape, height: f32, samples: usize| {
+            let mut values = vec![0.0; 5 * DAY];
+            values[5 * DAY - samples..].fill(height);
+            severity_of(judge(rule, &values, &days(&[0.0; 4]), None))
+        };
+        // Two hours with ten minutes of 26 are 2.2 away.
+        assert_eq!(of(rule, 26.0, 2), Some(Severity::Warning));
+        assert_eq!(of(UnseenShape { min_change: 0.0, ..rule }, 26.0, 2), Some(Severity::Critical));
+        assert_eq!(of(rule, 20.0, 2), None, "1.7 away");
+        assert_eq!(of(rule, 26.0, 24), Some(Severity::Critical), "a real step");
+    }
+
+    #[test]
+    fn an_incident_goes_on_at_its_side_only() {
+        let of = |direction| {
+            let rule = UnseenShape { direction, ..UnseenShape::default() };
+            let days = days(&[400.0, 100.0, 100.0]);
+            severity_of(judge(rule, &raised(300.0), &days, Some(Direction::Spike)))
+        };
+        assert!(of(None).is_some() && of(Some(Side::Above)).is_some());
+        assert_eq!(of(Some(Side::Below)), None);
     }
 
     #[test]

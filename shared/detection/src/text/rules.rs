@@ -6,6 +6,14 @@ use super::units::{amount, humanize};
 use crate::opinion::{Detail, Opinion};
 use crate::{Comparison, deviation_factor};
 
+/// What the sentence of the rule `unseen_shape` says, and no other.
+const NEVER_SEEN: &str = "are like none of the two weeks before";
+
+/// Whether a sentence is of the rule `unseen_shape`.
+pub fn is_of_unseen_shape(sentence: &str) -> bool {
+    sentence.contains(NEVER_SEEN)
+}
+
 /// For example "error_rate: 14 of 40 executions failed (35 %), usually 2 %". It tells the figures of a normal verdict in
 /// the same words. `None` if the opinion is that of a detector.
 pub fn sentence(metric: &str, unit: &str, comparison: &Comparison) -> Option<String> {
@@ -96,7 +104,7 @@ pub fn sentence(metric: &str, unit: &str, comparison: &Comparison) -> Option<Str
             humanize(baseline.mean(), unit)
         ),
         Detail::UnseenShape { hours, distance, usual } => format!(
-            "the last {} are like none of the two weeks before: {} away from the most similar ones, where {} is usual; \
+            "the last {} {NEVER_SEEN}: {} away from the most similar ones, where {} is usual; \
              their mean is {}, and that of the others {}",
             humanize(hours.into(), "hours"),
             humanize(distance, unit),
@@ -142,6 +150,7 @@ fn times(current: f64, usual: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::is_of_unseen_shape;
     use crate::rules::{
         Attempts, Burst, Counts, DayOfShapes, Deviation, DistinctGrowth, HourOfDay, Novelty, Of, OffHours,
         Percentile, Rate, Ratio, Shapes, Sighting, Streak, Threshold, UnseenShape,
@@ -225,6 +234,12 @@ mod tests {
         throughput: 0 requests, usually 120 requests (z -11.0)
         cpu: the last 2 hours are like none of the two weeks before: 39.5 % away from the most similar ones, where 9.52 % is usual; their mean is 40 %, and that of the others 0.5 %
         ");
+    }
+
+    #[test]
+    fn a_sentence_tells_its_rule() {
+        assert!(is_of_unseen_shape("cpu: the last 2 hours are like none of the two weeks before: 40 % away"));
+        assert!(!is_of_unseen_shape("cpu: 40 %, usually 1 %; 3 of 4 detectors flag it (score 0.80)"));
     }
 
     #[test]

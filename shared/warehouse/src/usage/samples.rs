@@ -122,6 +122,19 @@ impl UsageReader {
         Ok(shown.get())
     }
 
+    /// The parts of the entities with newest windows that may be read at once: all, or in a large fleet one bucket each.
+    pub async fn parts_of_windows(
+        &self,
+        request: &EntitiesRequest<'_>,
+        windows: usize,
+    ) -> Result<Vec<Shard>, UsageError> {
+        let shard = request.shard;
+        Ok(match self.count_of_samples(request, windows).await? {
+            ..=MOST_AT_ONCE => vec![shard],
+            _ => shard.buckets().map(Shard::of_bucket).collect(),
+        })
+    }
+
     /// How many entities have one of the newest windows.
     async fn count_of_samples(
         &self,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use catalog::Catalog;
+use catalog::{BUCKETS, Catalog};
 use detection::Hour;
 
 use super::error::UsageError;
@@ -113,6 +113,30 @@ impl UsageReader {
     ) -> Result<Vec<u8>, UsageError> {
         let query = self.bare_query(&sql::buckets(catalog), query_id).await?.param("since", seconds(since));
         self.within(&self.context(query_id), query.fetch_one()).await
+    }
+
+    /// The buckets of the customers of all shards, where those of some are `known`. The others are asked for one by one: on a
+    /// `Distributed` table a union of such questions can end a server.
+    ///
+    /// * `catalog`: of all servers.
+    pub async fn buckets_of_all(
+        &self,
+        catalog: &Catalog,
+        since: Hour,
+        known: &[Vec<u8>],
+        query_id: &str,
+    ) -> Result<Vec<u8>, UsageError> {
+        let mut all: BTreeSet<u8> = known.iter().flatten().copied().collect();
+        for bucket in (0..BUCKETS).filter(|bucket| !known.iter().flatten().any(|known| known == bucket)) {
+            let query_id = format!("{query_id}-{bucket}");
+            let query = self.bare_query(&sql::has_bucket(catalog), &query_id).await?;
+            let query = query.param("bucket", bucket).param("since", seconds(since));
+            let rows: u64 = self.within(&self.context(&query_id), query.fetch_one()).await?;
+            if rows > 0 {
+                all.insert(bucket);
+            }
+        }
+        Ok(all.into_iter().collect())
     }
 
     /// The number of shards of the cluster over which the rollup is spread. Zero if the server knows of none.

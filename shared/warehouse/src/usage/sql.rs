@@ -29,7 +29,7 @@ pub(super) use hours_of_events::hours_of_events;
 pub(super) use kept::kept_samples;
 pub(super) use months::months;
 pub(super) use off_hours::off_hours;
-pub(super) use past::{buckets, customers, held, newest_hour};
+pub(super) use past::{buckets, customers, has_bucket, held, newest_hour};
 pub(super) use seen::{entities_seen, entity_events};
 pub(super) use steps::steps;
 pub(super) use sweep::{count_customers, sweep};

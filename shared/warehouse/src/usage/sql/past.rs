@@ -35,6 +35,16 @@ pub(in crate::usage) fn customers(catalog: &Catalog, period: &Window, shard: Sha
     )
 }
 
+/// Whether a bucket has customers with usage since an hour.
+pub(in crate::usage) fn has_bucket(catalog: &Catalog) -> String {
+    format!(
+        "SELECT count() FROM (SELECT 1 FROM {} \
+         WHERE {} = {{bucket:UInt8}} AND hour >= toDateTime({{since:UInt32}}, 'UTC') LIMIT 1)",
+        Tables::of(catalog).rollup,
+        bucket()
+    )
+}
+
 /// The buckets of the customers with usage since an hour, in one row. Each is looked for by itself, because a search ends at
 /// the first row.
 pub(in crate::usage) fn buckets(catalog: &Catalog) -> String {
