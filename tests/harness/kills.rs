@@ -1,4 +1,4 @@
-//! A run that is killed at any of its writes and run again leaves the state of an undisturbed run.
+//! A run that is killed at one of its writes and run again leaves the state of an undisturbed run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

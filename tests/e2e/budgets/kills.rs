@@ -27,7 +27,7 @@ async fn second(world: &World, aws: &str) -> Result<RunSummary> {
 }
 
 #[tokio::test]
-async fn a_run_with_budgets_that_is_killed_at_any_write_and_run_again_leaves_the_same_state() -> Result<()> {
+async fn a_run_with_budgets_that_is_killed_at_a_write_and_run_again_leaves_the_same_state() -> Result<()> {
     let template = World::new().await?;
     for customer in ["a", "b", "c"] {
         template.insert(&steady(customer, "2026-11-20T09:00:00Z")).await?;

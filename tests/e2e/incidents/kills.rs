@@ -54,7 +54,7 @@ impl Story {
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_at_any_write_and_run_again_leaves_the_same_state() -> Result<()> {
+async fn a_run_that_is_killed_at_a_write_and_run_again_leaves_the_same_state() -> Result<()> {
     let story = Story::new().await?;
     let undisturbed =
         leave_no_trace(async || story.begin().await, async |world, aws| story.second(world, aws).await)
