@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import sys
 import time
 import urllib.error
@@ -20,6 +22,12 @@ from settings import ClickHouseServer, Settings
 
 NAME = "clickhouse"
 START_SECONDS = 60
+
+# A file system in memory, where a machine has one. Tests make and drop thousands of small tables. On a disk, the search for free
+# inodes alone took a tenth of the engine's time.
+IN_MEMORY = Path("/dev/shm")
+# Tests need a tenth of this.
+LEAST_FREE_BYTES = 2 << 30
 
 
 def ensure_running(settings: Settings) -> None:
@@ -80,6 +88,23 @@ def query(server: ClickHouseServer, sql: str) -> str:
         raise CloudError(f"ClickHouse at {server.url} cannot be reached: {cause}. Check {source}.") from None
 
 
+def data_folder(settings: Settings) -> Path:
+    """Where the engine keeps its data: those of tests in memory, if there is room."""
+    if settings.is_of_tests and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > LEAST_FREE_BYTES:
+        return _folder_in_memory(settings)
+    return settings.directory / "clickhouse"
+
+
+def delete_data(settings: Settings) -> None:
+    for folder in (settings.directory / "clickhouse", _folder_in_memory(settings)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_in_memory(settings: Settings) -> Path:
+    """One for each cloud of this machine."""
+    return IN_MEMORY / f"meterflow-{hashlib.sha256(os.fsencode(settings.directory.absolute())).hexdigest()[:16]}"
+
+
 def require_ports(settings: Settings) -> None:
     ports.require_free(settings.clickhouse_http_port, "ClickHouse's HTTP interface",
                        f"{settings.kind.prefix}_CLICKHOUSE_HTTP_PORT", "a ClickHouse server")
@@ -89,8 +114,8 @@ def require_ports(settings: Settings) -> None:
 
 def _start(settings: Settings, config: Path) -> processes.Record:
     require_ports(settings)
-    data = settings.directory / "clickhouse"
-    data.mkdir(parents=True, exist_ok=True)
+    data = data_folder(settings)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [
         sys.executable, str(Path(__file__).with_name("clickhouse_engine.py")), str(tools.engine_library(settings)),
         str(config), str(data), str(settings.clickhouse_http_port), str(settings.clickhouse_tcp_port),

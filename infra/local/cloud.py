@@ -280,7 +280,8 @@ def tear_down(settings: Settings) -> None:
 
 def _purge(settings: Settings, keep_logs: bool) -> None:
     # By name, and never the whole directory: it also holds the tools, and perhaps other clouds.
-    for name in ("clickhouse", "clickhouse-config", "aws", "terraform", "issuer", "pids") + (() if keep_logs else ("logs", "terraform-check")):
+    clickhouse.delete_data(settings)
+    for name in ("clickhouse-config", "aws", "terraform", "issuer", "pids") + (() if keep_logs else ("logs", "terraform-check")):
         shutil.rmtree(settings.directory / name, ignore_errors=True)
     for file in [settings.directory / "env", settings.directory / "clickhouse-users.json", *settings.directory.glob("*.env")]:
         file.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ async def serve(app, config) -> None:
     host, port = config.bind[0].rsplit(":", 1)
     # The emulator writes both headers itself.
     server = uvicorn.Config(app, host=host, port=int(port), http="httptools", log_level="warning", access_log=False,
-                            server_header=False, date_header=False, timeout_keep_alive=IDLE_SECONDS,
+                            server_header=False, date_header=False, proxy_headers=False, timeout_keep_alive=IDLE_SECONDS,
                             timeout_graceful_shutdown=LAST_SECONDS)
     await uvicorn.Server(server).serve()
 

@@ -97,6 +97,11 @@ class Settings:
         return self.root / ".local" / "tools"
 
     @property
+    def is_of_tests(self) -> bool:
+        """Whether tests use the cloud. The bench takes release builds, and measures what production has."""
+        return self.kind == TEST and self.build == "debug"
+
+    @property
     def aws_url(self) -> str:
         return f"http://127.0.0.1:{self.aws_port}"
 
