@@ -15,10 +15,6 @@ from console import CloudError, say
 from settings import Settings
 from terraform import Terraform, own_environment
 
-# The provider's schema is a hundred megabytes. To look through it for garbage takes half of the time, so Terraform looks only when it
-# holds this much memory. To get more memory from the system takes longer than to collect garbage.
-MEMORY_LIMIT = "1500MiB"
-
 # The folders with tests, and those that must only be valid. The first one's tests plan the examples in infra/examples.
 # The last one has the variables of the stack and nothing else. A plan of the stack takes twenty times as long.
 STACK = Path("infra") / "modules" / "stack"
@@ -39,8 +35,6 @@ def check(settings: Settings, report: Optional[Path] = None) -> None:
             work = _staged(settings, folder)
             if not environ:
                 environ = work.environment()
-                environ.setdefault("GOGC", "off")
-                environ.setdefault("GOMEMLIMIT", MEMORY_LIMIT)
                 environ["TF_REATTACH_PROVIDERS"] = stack.enter_context(provider.running(Path(environ["TF_DATA_DIR"]), environ))
             own = {**environ, "TF_DATA_DIR": work.environment()["TF_DATA_DIR"]}
             # Each test validates its configuration, too.
