@@ -58,7 +58,7 @@ run "plain_http_to_this_machine_and_to_private_addresses_is_accepted" {
   }
 }
 
-run "values_at_the_edges_are_accepted" {
+run "values_at_the_edges_channels_of_every_type_and_a_long_list_of_replicas_are_accepted" {
   command = plan
 
   variables {
@@ -66,7 +66,6 @@ run "values_at_the_edges_are_accepted" {
     reserved_concurrency      = -1
     schedule_expression       = "rate(5 minutes)"
     missing_run_alarm_minutes = 15
-    clickhouse_url            = "https://10.0.0.1:8443/proxy"
     clickhouse_secret_arn     = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a/b_c+d=e.f@g-h-AbC123"
     api_reserved_concurrency  = 1
 
@@ -88,76 +87,11 @@ run "values_at_the_edges_are_accepted" {
     api_jwt_issuer                 = "https://tokens.example.com:8443/tenant/"
     api_jwt_audience               = ["https://api.example.com"]
     api_cors_allow_origins         = ["*"]
-  }
 
-  assert {
-    condition     = length(output.detector_function_name) == 48
-    error_message = "A prefix of 30 characters must be possible."
-  }
-}
+    # A list of the replicas of each shard.
+    clickhouse_url  = join("; ", concat([for shard in range(23) : "https://replica-1.shard-${shard}.clickhouse.example.com:8443, https://replica-2.shard-${shard}.clickhouse.example.com:8443"], ["https://10.0.0.1:8443/proxy, https://b1:8443"]))
+    detailed_alarms = true
 
-run "plain_http_is_accepted_where_it_is_allowed" {
-  command = plan
-
-  variables {
-    clickhouse_url             = "http://clickhouse.internal:8123"
-    clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
-    clickhouse_allow_plaintext = true
-
-    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:detector-DeF456"
-    api_jwt_issuer                 = "https://tokens.example.com"
-    api_jwt_audience               = ["meterflow"]
-  }
-
-  assert {
-    condition     = [for function in [module.detector, module.api[0]] : function.settings.environment.CLICKHOUSE_ALLOW_PLAINTEXT] == ["true", "true"]
-    error_message = "Detector and API must be told."
-  }
-
-  # The plan warns of the password.
-  expect_failures = [check.no_password_of_clickhouse_is_sent_unencrypted]
-}
-
-run "a_list_of_the_replicas_of_each_shard_is_accepted" {
-  command = plan
-
-  variables {
-    clickhouse_url        = "https://a1:8443, https://a2:8443; https://b1:8443, https://b2:8443"
-    clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
-  }
-
-  assert {
-    condition     = module.detector.settings.environment.CLICKHOUSE_URL == var.clickhouse_url
-    error_message = "The detector must get the whole list."
-  }
-}
-
-run "alarms_name_the_first_address_of_a_long_list" {
-  command = plan
-
-  variables {
-    clickhouse_url        = join(";", [for shard in range(24) : "https://replica-1.shard-${shard}.clickhouse.example.com:8443,https://replica-2.shard-${shard}.clickhouse.example.com:8443"])
-    clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
-    detailed_alarms       = true
-  }
-
-  # CloudWatch refuses a description of more than 1,024 characters.
-  assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.no_customers]) : length(alarm.alarm_description) <= 1024])
-    error_message = "The description of an alarm is too long."
-  }
-
-  assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.no_customers.alarm_description, "https://replica-1.shard-0.clickhouse.example.com:8443 and 47 more still receives")
-    error_message = "The alarm must name the first address, and the number of the others."
-  }
-}
-
-run "channels_of_every_type_are_accepted" {
-  command = plan
-
-  variables {
-    name_prefix       = "a2345678901234567890123456789z"
     notification_link = "http://intranet/incidents?id={incident_id}"
     notification_channels = {
       team                             = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123" }
@@ -176,7 +110,28 @@ run "channels_of_every_type_are_accepted" {
   }
 
   assert {
+    condition     = length(output.detector_function_name) == 48
+    error_message = "A prefix of 30 characters must be possible."
+  }
+
+  assert {
     condition     = length(aws_sqs_queue.channel_failures) == 7 && length(aws_sqs_queue.channel_failures["pppppppppppppppppppppppppppppppp"].name) == 80
     error_message = "Every type of channel must be possible, with names as long as a queue's may be."
+  }
+
+  assert {
+    condition     = module.detector.settings.environment.CLICKHOUSE_URL == var.clickhouse_url
+    error_message = "The detector must get the whole list."
+  }
+
+  # CloudWatch refuses a description of more than 1,024 characters.
+  assert {
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.no_customers]) : length(alarm.alarm_description) <= 1024])
+    error_message = "The description of an alarm is too long."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.no_customers.alarm_description, "https://replica-1.shard-0.clickhouse.example.com:8443 and 47 more still receives")
+    error_message = "The alarm must name the first address, and the number of the others."
   }
 }

@@ -28,8 +28,14 @@ variables {
   ops_emails   = ["oncall@example.com"]
 }
 
-run "alarms_watch_what_they_should" {
+run "alarms_watch_what_they_should_and_tell_the_operators" {
   command = plan
+
+  variables {
+    notification_channels = {
+      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+    }
+  }
 
   # metric, statistic, comparison and threshold, periods x seconds, missing data, dimension
   assert {
@@ -52,6 +58,7 @@ run "alarms_watch_what_they_should" {
       notifier-throttles     = "AWS/Lambda/Throttles Sum GreaterThanThreshold 0 1x300 notBreaching FunctionName=meterflow-anomaly-notifier"
       notifier-failed-events = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-failures"
       notifier-dead-letters  = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-dlq"
+      undelivered-pager      = "AWS/SQS/ApproximateNumberOfMessagesVisible Maximum GreaterThanThreshold 0 1x300 ignore QueueName=meterflow-anomaly-notifier-pager"
     }
     error_message = "An alarm is missing, or one of its settings has changed."
   }
@@ -109,9 +116,36 @@ run "alarms_watch_what_they_should" {
     condition     = length(aws_cloudwatch_dashboard.this) + length(aws_cloudwatch_log_metric_filter.clickhouse_time) == 0
     error_message = "A dashboard may cost money, so it is made for those who want it."
   }
+
+  # Every alarm tells the operators.
+  assert {
+    condition = alltrue([
+      for alarm in concat(
+        values(aws_cloudwatch_metric_alarm.this),
+        [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers],
+      ) : alarm.alarm_actions == toset([output.ops_topic_arn])
+    ])
+    error_message = "Every alarm must go to the ops topic, and only there."
+  }
+
+  # AWS charges for each metric that an alarm reads. tools/cost.py has the same number.
+  assert {
+    condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 20
+    error_message = "A stack with one channel must pay for the metrics of 20 alarms."
+  }
+
+  assert {
+    condition     = output.ops_topic_arn == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
+    error_message = "The output must be the ops topic."
+  }
+
+  assert {
+    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : name if length(alarm.ok_actions) > 0]) == toset(["no-completed-run", "oldest-pending-alert", "quarantined-series", "schedule-dead-letters", "detector-dead-letters", "notifier-failed-events", "notifier-dead-letters", "undelivered-pager"])
+    error_message = "Alarms on a state must tell the recovery too; those on an event must not pretend one."
+  }
 }
 
-run "api_and_channels_have_alarms" {
+run "api_and_channels_have_alarms_and_the_age_of_the_newest_event_has_a_limit" {
   command = plan
 
   variables {
@@ -124,6 +158,8 @@ run "api_and_channels_have_alarms" {
       hook  = { type = "webhook", url = "https://hooks.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
       pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
     }
+    detailed_alarms            = true
+    newest_event_alarm_minutes = 240
   }
 
   # The threshold of anomalies is a setting.
@@ -176,51 +212,23 @@ run "api_and_channels_have_alarms" {
     }
     error_message = "Every channel must have an alarm on its queue, and a webhook one on being switched off."
   }
-}
 
-run "every_alarm_tells_the_operators" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
-    }
-  }
-
+  # The age of the newest event has a limit.
   assert {
-    condition = alltrue([
-      for alarm in concat(
-        values(aws_cloudwatch_metric_alarm.this),
-        [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers],
-      ) : alarm.alarm_actions == toset([output.ops_topic_arn])
-    ])
-    error_message = "Every alarm must go to the ops topic, and only there."
-  }
-
-  # AWS charges for each metric that an alarm reads. tools/cost.py has the same number.
-  assert {
-    condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 20
-    error_message = "A stack with one channel must pay for the metrics of 20 alarms."
-  }
-
-  assert {
-    condition     = output.ops_topic_arn == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
-    error_message = "The output must be the ops topic."
-  }
-
-  assert {
-    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : name if length(alarm.ok_actions) > 0]) == toset(["no-completed-run", "oldest-pending-alert", "quarantined-series", "schedule-dead-letters", "detector-dead-letters", "notifier-failed-events", "notifier-dead-letters", "undelivered-pager"])
-    error_message = "Alarms on a state must tell the recovery too; those on an event must not pretend one."
+    condition     = aws_cloudwatch_metric_alarm.this["newest-event-age"].threshold == 14400 && strcontains(aws_cloudwatch_metric_alarm.this["newest-event-age"].alarm_description, "more than 240 minutes")
+    error_message = "newest_event_alarm_minutes must reach the alarm."
   }
 }
 
-run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
+run "the_dashboard_of_cloudwatch_shows_all_alarms_and_without_a_limit_none_is_on_the_newest_event" {
   command = plan
 
   variables {
-    cloudwatch_dashboard = true
-    catalog_files        = ["preset:usage", "preset:executions"]
-    sources              = { executions = {} }
+    cloudwatch_dashboard       = true
+    catalog_files              = ["preset:usage", "preset:executions"]
+    sources                    = { executions = {} }
+    detailed_alarms            = true
+    newest_event_alarm_minutes = 0
   }
 
   assert {
@@ -269,6 +277,12 @@ run "the_dashboard_of_cloudwatch_shows_metrics_that_exist_and_all_alarms" {
   assert {
     condition     = length(toset([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : "${widget.x} ${widget.y}"])) == 9
     error_message = "No widget may cover another."
+  }
+
+  # Without a limit no age of an event alarms.
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.this), "newest-event-age") && contains(keys(aws_cloudwatch_metric_alarm.this), "clickhouse-time")
+    error_message = "0 must switch off this alarm alone."
   }
 }
 
@@ -328,33 +342,5 @@ run "whoever_wants_more_alarms_has_them" {
   assert {
     condition     = sum([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.table_throttles, aws_cloudwatch_metric_alarm.no_customers]) : max(1, length([for query in alarm.metric_query : query if length(query.metric) > 0]))]) == 19 + 16
     error_message = "These alarms must cost 16 metrics more, as the description of the variable says."
-  }
-}
-
-run "the_age_of_the_newest_event_has_a_limit" {
-  command = plan
-
-  variables {
-    detailed_alarms            = true
-    newest_event_alarm_minutes = 240
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["newest-event-age"].threshold == 14400 && strcontains(aws_cloudwatch_metric_alarm.this["newest-event-age"].alarm_description, "more than 240 minutes")
-    error_message = "newest_event_alarm_minutes must reach the alarm."
-  }
-}
-
-run "without_a_limit_no_age_of_an_event_alarms" {
-  command = plan
-
-  variables {
-    detailed_alarms            = true
-    newest_event_alarm_minutes = 0
-  }
-
-  assert {
-    condition     = !contains(keys(aws_cloudwatch_metric_alarm.this), "newest-event-age") && contains(keys(aws_cloudwatch_metric_alarm.this), "clickhouse-time")
-    error_message = "0 must switch off this alarm alone."
   }
 }

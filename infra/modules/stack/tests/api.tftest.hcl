@@ -1,4 +1,5 @@
-# The API: which routes it has, who gets through to them, and what a stack without an issuer lacks.
+# The API: which routes it has, who gets through to them, and where it is. resources.tftest.hcl has
+# the stack without an issuer.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -48,7 +49,7 @@ variables {
   ops_emails   = ["oncall@example.com"]
 }
 
-run "an_api_with_the_defaults" {
+run "an_api_with_the_defaults_has_neither_dashboard_nor_sources" {
   command = plan
 
   # Every route asks for its scope.
@@ -197,20 +198,6 @@ run "an_api_with_the_defaults" {
     ]
     error_message = "The outputs must tell where the API is."
   }
-}
-
-run "an_api_with_settings" {
-  command = plan
-
-  variables {
-    architecture               = "x86_64"
-    log_retention_days         = 7
-    vpc_subnet_ids             = ["subnet-0a1b2c3d"]
-    vpc_security_group_ids     = ["sg-0a1b2c3d"]
-    api_throttling_rate_limit  = 7.5
-    api_throttling_burst_limit = 15
-    api_cors_allow_origins     = ["https://dashboard.example.com", "http://localhost:5173"]
-  }
 
   # The function has the settings of the detector and its own.
   assert {
@@ -250,82 +237,71 @@ run "an_api_with_settings" {
   }
 
   assert {
-    condition     = module.api[0].settings.memory_mb == 512 && module.api[0].settings.architectures == tolist(["x86_64"]) && module.api[0].settings.log_retention_days == 7
-    error_message = "The API must have 512 MB and share architecture and retention with the detector."
-  }
-
-  assert {
-    condition     = module.api[0].settings.vpc_subnet_ids == ["subnet-0a1b2c3d"] && module.api[0].settings.vpc_security_group_ids == ["sg-0a1b2c3d"]
-    error_message = "The API must reach ClickHouse in the same VPC."
-  }
-
-  assert {
     condition     = module.api[0].settings.reserved_concurrency == 20 && module.api[0].settings.on_failure == null
     error_message = "The API must have 20 copies at most, and keep no failed events: its callers wait for the answer."
   }
 
-  # The stage serves at the root and is throttled.
+  # There is no dashboard without a client.
   assert {
-    condition     = aws_apigatewayv2_stage.this[0].name == "$default" && aws_apigatewayv2_stage.this[0].auto_deploy
-    error_message = "The stage must be the default one, and changed routes must reach it by themselves."
+    condition     = [for name, value in module.api[0].settings.environment : name if startswith(name, "DASHBOARD_")] == []
+    error_message = "Without a client the function must not have a dashboard."
   }
 
   assert {
-    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 7.5 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 15
-    error_message = "Both limits must reach the stage."
+    condition     = output.dashboard_url == null && !contains(keys(jsondecode(aws_ssm_parameter.notifier.insecure_value)), "link")
+    error_message = "Without a dashboard there is no address of it, and messages have no link."
   }
 
-  # The access log tells who asked and no more.
+  # Without sources there is nothing for them.
   assert {
-    condition = jsondecode(aws_apigatewayv2_stage.this[0].access_log_settings[0].format) == {
-      request_id             = "$context.requestId"
-      time                   = "$context.requestTime"
-      route                  = "$context.routeKey"
-      status                 = "$context.status"
-      latency_ms             = "$context.responseLatency"
-      integration_latency_ms = "$context.integrationLatency"
-      integration_error      = "$context.integrationErrorMessage"
-      ip                     = "$context.identity.sourceIp"
-      subject                = "$context.authorizer.claims.sub"
-    }
-    error_message = "A line must hold these fields: never the token, the path or the query."
+    condition = length(concat(
+      module.checks, module.sources,
+      aws_cloudwatch_event_rule.finished, values(aws_cloudwatch_event_rule.source),
+      aws_cloudwatch_event_target.finished, values(aws_cloudwatch_event_target.source),
+      aws_lambda_event_source_mapping.finished, values(aws_lambda_permission.source),
+      aws_sqs_queue.finished, aws_sqs_queue.finished_dead_letters,
+    )) == 0
+    error_message = "A stack without sources must have no function, rule or queue for them."
   }
 
   assert {
-    condition     = aws_apigatewayv2_stage.this[0].access_log_settings[0].destination_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access"
-    error_message = "The stage must write to the access log's own group."
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.this), "finished-dead-letters") && !contains(keys(local.api_environment), "CHECKS_FUNCTION")
+    error_message = "Nothing may watch or name what does not exist."
   }
 
   assert {
-    condition     = output.api_access_log_group_name == "/aws/vendedlogs/meterflow-anomaly-api-access" && aws_cloudwatch_log_group.api_access[0].retention_in_days == 7
-    error_message = "The group's name must be one that the key admits, and its lines must expire."
+    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Resource if contains(statement.Action, "lambda:InvokeFunction")] == [[module.detector.alias_arn]]
+    error_message = "The API may invoke the detector alone."
   }
 
-  # Pages of the listed origins may call.
   assert {
-    condition = [
-      for cors in aws_apigatewayv2_api.this[0].cors_configuration : {
-        origins     = cors.allow_origins
-        methods     = cors.allow_methods
-        headers     = cors.allow_headers
-        exposed     = cors.expose_headers
-        credentials = coalesce(cors.allow_credentials, false)
-      }
-      ] == [{
-        origins     = toset(["https://dashboard.example.com", "http://localhost:5173"])
-        methods     = toset(["GET", "POST", "PUT"])
-        headers     = toset(["authorization", "content-type", "if-match"])
-        exposed     = toset(["etag", "location", "retry-after", "x-request-id"])
-        credentials = false
-    }]
-    error_message = "Listed origins must be able to send what the API reads and to read what it answers, without cookies."
+    condition     = [for statement in jsondecode(aws_sqs_queue.schedule_dead_letters.policy).Statement : statement.Sid] == ["DenyWithoutTls", "ScheduleSendsDeadLetters"]
+    error_message = "The rule of the schedule alone may keep what it could not hand over."
+  }
+
+  assert {
+    condition     = output.checks_function_name == null && output.sources_function_name == null && output.finished_queue_url == null && output.finished_dead_letter_queue_url == null
+    error_message = "The outputs must be null."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.this["detector-dead-letters"].alarm_description, "meterflow-anomaly-detection failed on an event") && strcontains(aws_cloudwatch_metric_alarm.this["schedule-dead-letters"].alarm_description, "to meterflow-anomaly-detection: that hour")
+    error_message = "The alarms must name the detector alone."
   }
 }
 
-run "the_function_has_limits_and_checks_as_the_detector_does" {
+run "settings_reach_the_api_and_its_function_checks_as_the_detector_does" {
   command = plan
 
   variables {
+    architecture               = "x86_64"
+    log_retention_days         = 7
+    vpc_subnet_ids             = ["subnet-0a1b2c3d"]
+    vpc_security_group_ids     = ["sg-0a1b2c3d"]
+    api_throttling_rate_limit  = 7.5
+    api_throttling_burst_limit = 15
+    api_cors_allow_origins     = ["https://dashboard.example.com", "http://localhost:5173"]
+
     clickhouse_database                      = "metering"
     clickhouse_secret_arn                    = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
     detector_clickhouse_secret_arn           = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
@@ -387,80 +363,82 @@ run "the_function_has_limits_and_checks_as_the_detector_does" {
     condition     = [for name in ["SCOPE_READ", "SCOPE_WRITE", "SCOPE_ADMIN"] : module.api[0].settings.environment[name]] == ["anomalies/read", "anomalies/write", "anomalies/admin"]
     error_message = "The function must know the scopes by the same names."
   }
-}
 
-run "every_name_of_the_api_carries_the_prefix" {
-  command = plan
-
-  variables {
-    name_prefix              = "second"
-    api_scopes               = { admin = "meterflow:operate" }
-    api_reserved_concurrency = -1
+  # Settings reach the function.
+  assert {
+    condition     = module.api[0].settings.memory_mb == 512 && module.api[0].settings.architectures == tolist(["x86_64"]) && module.api[0].settings.log_retention_days == 7
+    error_message = "The API must have 512 MB and share architecture and retention with the detector."
   }
 
+  assert {
+    condition     = module.api[0].settings.vpc_subnet_ids == ["subnet-0a1b2c3d"] && module.api[0].settings.vpc_security_group_ids == ["sg-0a1b2c3d"]
+    error_message = "The API must reach ClickHouse in the same VPC."
+  }
+
+  assert {
+    condition     = module.notifier.settings.vpc_subnet_ids == [] && module.api[0].settings.vpc_subnet_ids == ["subnet-0a1b2c3d"]
+    error_message = "Only the notifier is outside the VPC."
+  }
+
+  # The stage serves at the root and is throttled.
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].name == "$default" && aws_apigatewayv2_stage.this[0].auto_deploy
+    error_message = "The stage must be the default one, and changed routes must reach it by themselves."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_rate_limit == 7.5 && aws_apigatewayv2_stage.this[0].default_route_settings[0].throttling_burst_limit == 15
+    error_message = "Both limits must reach the stage."
+  }
+
+  # The access log tells who asked and no more.
+  assert {
+    condition = jsondecode(aws_apigatewayv2_stage.this[0].access_log_settings[0].format) == {
+      request_id             = "$context.requestId"
+      time                   = "$context.requestTime"
+      route                  = "$context.routeKey"
+      status                 = "$context.status"
+      latency_ms             = "$context.responseLatency"
+      integration_latency_ms = "$context.integrationLatency"
+      integration_error      = "$context.integrationErrorMessage"
+      ip                     = "$context.identity.sourceIp"
+      subject                = "$context.authorizer.claims.sub"
+    }
+    error_message = "A line must hold these fields: never the token, the path or the query."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this[0].access_log_settings[0].destination_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/meterflow-anomaly-api-access"
+    error_message = "The stage must write to the access log's own group."
+  }
+
+  assert {
+    condition     = output.api_access_log_group_name == "/aws/vendedlogs/meterflow-anomaly-api-access" && aws_cloudwatch_log_group.api_access[0].retention_in_days == 7
+    error_message = "The group's name must be one that the key admits, and its lines must expire."
+  }
+
+  # Pages of the listed origins may call.
   assert {
     condition = [
-      output.api_function_name,
-      aws_apigatewayv2_api.this[0].name,
-      aws_apigatewayv2_authorizer.this[0].name,
-      aws_cloudwatch_log_group.api_access[0].name,
-      local.api_environment.DETECTOR_FUNCTION_NAME,
-      ] == [
-      "second-anomaly-api",
-      "second-anomaly-api",
-      "second-anomaly-api-tokens",
-      "/aws/vendedlogs/second-anomaly-api-access",
-      "second-anomaly-detection:live",
-    ]
-    error_message = "Two stacks with two prefixes must not share an API."
-  }
-
-  # A single scope can be renamed.
-  assert {
-    condition     = local.api_routes["GET /v1/status"] == "meterflow:operate" && local.api_routes["GET /v1/metrics"] == "anomalies:read"
-    error_message = "The other two scopes must keep their names."
-  }
-
-  # The reservation of the api can be another or none.
-  assert {
-    condition     = module.api[0].settings.reserved_concurrency == -1
-    error_message = "api_reserved_concurrency must reach the function."
+      for cors in aws_apigatewayv2_api.this[0].cors_configuration : {
+        origins     = cors.allow_origins
+        methods     = cors.allow_methods
+        headers     = cors.allow_headers
+        exposed     = cors.expose_headers
+        credentials = coalesce(cors.allow_credentials, false)
+      }
+      ] == [{
+        origins     = toset(["https://dashboard.example.com", "http://localhost:5173"])
+        methods     = toset(["GET", "POST", "PUT"])
+        headers     = toset(["authorization", "content-type", "if-match"])
+        exposed     = toset(["etag", "location", "retry-after", "x-request-id"])
+        credentials = false
+    }]
+    error_message = "Listed origins must be able to send what the API reads and to read what it answers, without cookies."
   }
 }
 
-run "without_an_issuer_there_is_no_api" {
-  command = plan
-
-  variables {
-    api_jwt_issuer   = null
-    api_jwt_audience = []
-    api_package      = "no-such-package.zip"
-  }
-
-  assert {
-    condition = alltrue([
-      for made in [
-        module.api,
-        aws_apigatewayv2_api.this,
-        aws_apigatewayv2_authorizer.this,
-        aws_apigatewayv2_integration.this,
-        aws_apigatewayv2_route.this,
-        aws_apigatewayv2_stage.this,
-        aws_cloudwatch_log_group.api_access,
-        aws_lambda_permission.api,
-        [for name, alarm in aws_cloudwatch_metric_alarm.this : name if startswith(name, "api-")],
-      ] : length(made) == 0
-    ])
-    error_message = "A stack without an issuer must have nothing of the API."
-  }
-
-  assert {
-    condition     = alltrue([for output in [output.api_endpoint, output.api_id, output.api_function_name, output.api_log_group_name, output.api_access_log_group_name] : output == null])
-    error_message = "The outputs of the API must be null without it."
-  }
-}
-
-run "a_domain_of_ones_own_leads_to_api_and_dashboard" {
+run "a_domain_of_ones_own_leads_to_api_and_dashboard_and_one_scope_has_another_name" {
   command = plan
 
   variables {
@@ -471,6 +449,9 @@ run "a_domain_of_ones_own_leads_to_api_and_dashboard" {
       hosted_zone_id  = "Z0123456789ABCDEFGHIJ"
       default_address = false
     }
+
+    api_scopes               = { admin = "meterflow:operate" }
+    api_reserved_concurrency = -1
   }
 
   override_resource {
@@ -522,14 +503,16 @@ run "a_domain_of_ones_own_leads_to_api_and_dashboard" {
     condition     = [output.api_endpoint, output.dashboard_url] == ["https://usage.example.com", "https://usage.example.com/"] && local.incident_link == "https://usage.example.com/#/incidents/{incident_id}"
     error_message = "People must be led to the domain."
   }
-}
 
-run "a_certificate_of_another_region_is_refused" {
-  command = plan
-
-  variables {
-    api_domain = { name = "usage.example.com", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555" }
+  # A single scope can be renamed.
+  assert {
+    condition     = local.api_routes["GET /v1/status"] == "meterflow:operate" && local.api_routes["GET /v1/metrics"] == "anomalies:read"
+    error_message = "The other two scopes must keep their names."
   }
 
-  expect_failures = [aws_apigatewayv2_domain_name.this]
+  # The reservation of the api can be another or none.
+  assert {
+    condition     = module.api[0].settings.reserved_concurrency == -1
+    error_message = "api_reserved_concurrency must reach the function."
+  }
 }

@@ -18,7 +18,7 @@ variables {
   ops_emails   = ["oncall@example.com"]
 }
 
-run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
+run "a_signing_secret_opens_the_route_for_the_api_alone_and_every_new_type_is_accepted" {
   command = plan
 
   variables {
@@ -28,6 +28,12 @@ run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
       # The same app with its webhook, and an app of its own.
       team  = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123" }
       other = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing2-AbC123" }
+
+      teams    = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123" }
+      discord  = { type = "discord", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/discord-AbC123" }
+      google   = { type = "google_chat", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/google-AbC123" }
+      opsgenie = { type = "opsgenie", api_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/opsgenie-AbC123", api_url = "https://api.eu.opsgenie.com" }
+      tickets  = { type = "webhook", url = "https://tickets.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/tickets-AbC123", template = "{\"title\": {{ title }}}" }
     }
   }
 
@@ -73,9 +79,14 @@ run "a_signing_secret_opens_the_route_and_is_for_the_api_alone" {
     condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.slack.signing_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/signing-AbC123"
     error_message = "The notifier must know that the channel has buttons."
   }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.tickets.template == "{\"title\": {{ title }}}"
+    error_message = "The template must reach the notifier as it is."
+  }
 }
 
-run "a_webhook_secret_opens_the_route_of_telegram" {
+run "telegram_has_a_route_events_go_to_buses_only_and_teams_get_warnings" {
   command = plan
 
   variables {
@@ -83,6 +94,11 @@ run "a_webhook_secret_opens_the_route_of_telegram" {
       ops    = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123", chat_id = "-1001", webhook_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
       nights = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/bot-AbC123", chat_id = "-1002", webhook_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123" }
       plain  = { type = "telegram", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/other-AbC123", chat_id = "-1003" }
+
+      bus   = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
+      again = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
+
+      teams = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123" }
     }
   }
 
@@ -118,6 +134,18 @@ run "a_webhook_secret_opens_the_route_of_telegram" {
     condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.ops.webhook_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/hook-AbC123"
     error_message = "The notifier must know that the channel has buttons."
   }
+
+  assert {
+    condition = [
+      for statement in jsondecode(module.notifier.role_policy).Statement : "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" if statement.Sid == "PutEventsOnBuses"
+    ] == ["events:PutEvents on arn:aws:events:eu-central-1:123456789012:event-bus/alerts"]
+    error_message = "The role must reach exactly the buses of its channels."
+  }
+
+  assert {
+    condition     = toset(local.routed_severities) == toset(["critical", "warning"])
+    error_message = "Teams must get warnings as Slack does."
+  }
 }
 
 run "without_a_signing_secret_nothing_opens" {
@@ -142,59 +170,3 @@ run "without_a_signing_secret_nothing_opens" {
     error_message = "Without buttons the API must read no secret of channels."
   }
 }
-
-run "the_notifier_may_put_events_on_its_buses_only" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      bus   = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
-      again = { type = "event_bus", bus_arn = "arn:aws:events:eu-central-1:123456789012:event-bus/alerts" }
-    }
-  }
-
-  assert {
-    condition = [
-      for statement in jsondecode(module.notifier.role_policy).Statement : "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" if statement.Sid == "PutEventsOnBuses"
-    ] == ["events:PutEvents on arn:aws:events:eu-central-1:123456789012:event-bus/alerts"]
-    error_message = "The role must reach exactly the buses of its channels."
-  }
-}
-
-run "warnings_reach_the_chats_of_teams" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      teams = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123" }
-    }
-  }
-
-  assert {
-    condition     = toset(local.routed_severities) == toset(["critical", "warning"])
-    error_message = "Teams must get warnings as Slack does."
-  }
-}
-
-run "every_new_type_is_accepted" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      teams    = { type = "teams", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/teams-AbC123" }
-      discord  = { type = "discord", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/discord-AbC123" }
-      google   = { type = "google_chat", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/google-AbC123" }
-      opsgenie = { type = "opsgenie", api_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/opsgenie-AbC123", api_url = "https://api.eu.opsgenie.com" }
-      tickets  = { type = "webhook", url = "https://tickets.example.com", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/tickets-AbC123", template = "{\"title\": {{ title }}}" }
-    }
-  }
-
-  assert {
-    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).channels.tickets.template == "{\"title\": {{ title }}}"
-    error_message = "The template must reach the notifier as it is."
-  }
-}
-
-# ---------------------------------------------------------------------------------------------
-# What is refused
-# ---------------------------------------------------------------------------------------------

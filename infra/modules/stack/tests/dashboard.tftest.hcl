@@ -1,4 +1,4 @@
-# The dashboard: how people sign in, where the page is, and what a stack without the page lacks.
+# The dashboard: how people sign in, and where the page is. api.tftest.hcl has the stack without the page.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -16,20 +16,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-}
-
-run "a_stack_without_a_client_has_no_dashboard" {
-  command = plan
-
-  assert {
-    condition     = [for name, value in module.api[0].settings.environment : name if startswith(name, "DASHBOARD_")] == []
-    error_message = "Without a client the function must not have a dashboard."
-  }
-
-  assert {
-    condition     = output.dashboard_url == null && !contains(keys(jsondecode(aws_ssm_parameter.notifier.insecure_value)), "link")
-    error_message = "Without a dashboard there is no address of it, and messages have no link."
-  }
 }
 
 run "the_function_knows_how_people_sign_in" {
@@ -87,27 +73,5 @@ run "every_setting_reaches_the_function" {
   assert {
     condition     = output.dashboard_url == "https://usage.example.com/meterflow/" && jsondecode(aws_ssm_parameter.notifier.insecure_value).link == "https://usage.example.com/meterflow/#/incidents/{incident_id}"
     error_message = "Output and messages must have the address of the domain that leads to the page."
-  }
-}
-
-run "a_link_of_ones_own_goes_before_the_dashboard_of_the_local_cloud" {
-  command = plan
-
-  variables {
-    dashboard         = { client_id = "page" }
-    notification_link = "https://app.example.com/incidents/{incident_id}"
-    aws_endpoint_url  = "http://127.0.0.1:4566"
-  }
-
-  # A link of ones own goes before the dashboard.
-  assert {
-    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).link == "https://app.example.com/incidents/{incident_id}"
-    error_message = "Messages must have the link that is set."
-  }
-
-  # The local cloud has the page below the emulator.
-  assert {
-    condition     = output.dashboard_url == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/"
-    error_message = "The address must be one that every browser finds."
   }
 }

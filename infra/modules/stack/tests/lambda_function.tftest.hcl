@@ -20,7 +20,7 @@ variables {
   asynchronous         = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures" }
 }
 
-run "function_is_a_rust_bootstrap" {
+run "function_is_a_rust_bootstrap_with_one_alias_a_log_and_a_role" {
   command = plan
 
   module {
@@ -51,15 +51,8 @@ run "function_is_a_rust_bootstrap" {
     condition     = length(aws_lambda_function.this.vpc_config) == 0
     error_message = "Without subnets the function must stay outside a VPC."
   }
-}
 
-run "each_version_is_published_and_the_alias_is_the_newest" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
+  # Each version is published, and the alias is the newest.
   assert {
     condition     = aws_lambda_function.this.publish
     error_message = "Without published versions there is no way back but a deployment."
@@ -83,15 +76,8 @@ run "each_version_is_published_and_the_alias_is_the_newest" {
     condition     = length(aws_lambda_alias.this.routing_config) == 0
     error_message = "One version must run, and not two."
   }
-}
 
-run "failed_events_are_retried_and_kept" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
+  # Failed events are retried and kept.
   assert {
     condition     = aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.this[0].maximum_event_age_in_seconds == 21600
     error_message = "Lambda must repeat a failed run twice and keep an event for 6 hours."
@@ -106,9 +92,32 @@ run "failed_events_are_retried_and_kept" {
     condition     = aws_lambda_function_event_invoke_config.this[0].destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-central-1:123456789012:failures"
     error_message = "What fails must go to the failure queue."
   }
+
+  # The log expires and is encrypted.
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/meterflow-anomaly-detection" && aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
+    error_message = "The log group must be the function's, expire, and be encrypted with the given key."
+  }
+
+  # The role is for Lambda and one region.
+  assert {
+    condition     = aws_iam_role.this.name == "meterflow-anomaly-detection-eu-central-1"
+    error_message = "Roles are global: the name must tell the region."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
+    error_message = "Only Lambda may take the role."
+  }
+
+  # Traces are sent only if they are asked for.
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "PassThrough"
+    error_message = "A function without traces must not trace."
+  }
 }
 
-run "a_function_whose_caller_waits_keeps_no_events" {
+run "a_function_whose_caller_waits_keeps_no_events_and_a_package_may_be_an_image" {
   command = plan
 
   module {
@@ -117,6 +126,7 @@ run "a_function_whose_caller_waits_keeps_no_events" {
 
   variables {
     asynchronous = null
+    package      = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/meterflow/anomaly-detection:0.2.0"
   }
 
   assert {
@@ -133,64 +143,16 @@ run "a_function_whose_caller_waits_keeps_no_events" {
     condition     = output.settings.on_failure == null && output.settings.maximum_retry_attempts == null && output.settings.maximum_event_age_seconds == null
     error_message = "The settings must say that there are none for asynchronous events."
   }
-}
 
-run "impossible_ages_of_events_are_refused" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  variables {
-    asynchronous = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures", maximum_event_age_seconds = 59 }
-  }
-
-  expect_failures = [var.asynchronous]
-}
-
-run "impossible_numbers_of_retries_are_refused" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  variables {
-    asynchronous = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures", maximum_retry_attempts = 3 }
-  }
-
-  expect_failures = [var.asynchronous]
-}
-
-run "log_expires_and_is_encrypted" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
+  # A package may be an image.
+  assert {
+    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.package
+    error_message = "Lambda must start the image."
   }
 
   assert {
-    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/meterflow-anomaly-detection" && aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
-    error_message = "The log group must be the function's, expire, and be encrypted with the given key."
-  }
-}
-
-run "role_is_for_lambda_and_one_region" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  assert {
-    condition     = aws_iam_role.this.name == "meterflow-anomaly-detection-eu-central-1"
-    error_message = "Roles are global: the name must tell the region."
-  }
-
-  assert {
-    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
-    error_message = "Only Lambda may take the role."
+    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.runtime == null && aws_lambda_function.this.handler == null
+    error_message = "An image has no file, no runtime and no handler."
   }
 }
 
@@ -236,7 +198,7 @@ run "function_in_a_vpc" {
   }
 }
 
-run "actions_with_a_wildcard_are_refused" {
+run "a_package_may_be_an_object_of_s3_and_its_function_may_send_traces" {
   command = plan
 
   module {
@@ -244,10 +206,66 @@ run "actions_with_a_wildcard_are_refused" {
   }
 
   variables {
-    policy_statements = [{ sid = "TooMuch", actions = ["dynamodb:*"], resources = ["arn:aws:dynamodb:eu-central-1:123456789012:table/anomalies"] }]
+    package      = "s3://artifacts/meterflow/0.2.0/anomaly-detection.zip"
+    xray_tracing = true
   }
 
-  expect_failures = [var.policy_statements]
+  assert {
+    condition     = aws_lambda_function.this.s3_bucket == "artifacts" && aws_lambda_function.this.s3_key == "meterflow/0.2.0/anomaly-detection.zip"
+    error_message = "Bucket and key must be those of the address."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.image_uri == null && aws_lambda_function.this.handler == "bootstrap"
+    error_message = "An object of S3 is a zip file with a bootstrap."
+  }
+
+  # A function with traces may send them.
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active"
+    error_message = "Lambda must trace each invocation."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(output.role_policy).Statement : statement.Action if statement.Sid == "SendTraces"] == [
+      ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    ]
+    error_message = "The role must admit the traces."
+  }
+}
+
+run "impossible_ages_actions_with_a_wildcard_and_objects_without_a_key_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    asynchronous      = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures", maximum_event_age_seconds = 59 }
+    policy_statements = [{ sid = "TooMuch", actions = ["dynamodb:*"], resources = ["arn:aws:dynamodb:eu-central-1:123456789012:table/anomalies"] }]
+    package           = "s3://artifacts"
+  }
+
+  expect_failures = [
+    var.asynchronous,
+    var.policy_statements,
+    var.package,
+  ]
+}
+
+run "impossible_numbers_of_retries_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/lambda_function"
+  }
+
+  variables {
+    asynchronous = { failure_queue_arn = "arn:aws:sqs:eu-central-1:123456789012:failures", maximum_retry_attempts = 3 }
+  }
+
+  expect_failures = [var.asynchronous]
 }
 
 run "a_package_that_is_missing_is_refused" {
@@ -262,99 +280,4 @@ run "a_package_that_is_missing_is_refused" {
   }
 
   expect_failures = [aws_lambda_function.this]
-}
-
-run "a_package_may_be_an_object_of_s3" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  variables {
-    package = "s3://artifacts/meterflow/0.2.0/anomaly-detection.zip"
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.s3_bucket == "artifacts" && aws_lambda_function.this.s3_key == "meterflow/0.2.0/anomaly-detection.zip"
-    error_message = "Bucket and key must be those of the address."
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.image_uri == null && aws_lambda_function.this.handler == "bootstrap"
-    error_message = "An object of S3 is a zip file with a bootstrap."
-  }
-}
-
-run "a_package_may_be_an_image" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  variables {
-    package = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/meterflow/anomaly-detection:0.2.0"
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.package
-    error_message = "Lambda must start the image."
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.runtime == null && aws_lambda_function.this.handler == null
-    error_message = "An image has no file, no runtime and no handler."
-  }
-}
-
-run "an_object_without_a_key_is_refused" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  variables {
-    package = "s3://artifacts"
-  }
-
-  expect_failures = [var.package]
-}
-
-run "traces_are_sent_only_if_they_are_asked_for" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.tracing_config[0].mode == "PassThrough"
-    error_message = "A function without traces must not trace."
-  }
-}
-
-run "a_function_with_traces_may_send_them" {
-  command = plan
-
-  module {
-    source = "./modules/lambda_function"
-  }
-
-  variables {
-    xray_tracing = true
-  }
-
-  assert {
-    condition     = aws_lambda_function.this.tracing_config[0].mode == "Active"
-    error_message = "Lambda must trace each invocation."
-  }
-
-  assert {
-    condition = [for statement in jsondecode(output.role_policy).Statement : statement.Action if statement.Sid == "SendTraces"] == [
-      ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-    ]
-    error_message = "The role must admit the traces."
-  }
 }

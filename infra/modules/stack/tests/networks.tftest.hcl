@@ -1,4 +1,5 @@
-# Trained networks: who may read and write them, what watches them, and what has them trained anew.
+# Trained networks: who may read and write them, what watches them, and what has them trained anew. sources.tftest.hcl has
+# the stack without networks.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -35,30 +36,6 @@ variables {
 
   sources        = { machines = { schedule = "rate(1 minute)", networks = true }, executions = {} }
   machine_models = "s3://models.example.com/of/machines"
-}
-
-run "without_a_place_there_is_nothing_for_networks" {
-  command = plan
-
-  variables {
-    sources        = { machines = {} }
-    machine_models = null
-  }
-
-  assert {
-    condition     = length(aws_cloudwatch_event_rule.training) + length(aws_cloudwatch_event_target.training) + length(aws_lambda_permission.training) == 0
-    error_message = "Nothing may train networks that are nowhere."
-  }
-
-  assert {
-    condition     = !contains(keys(local.detector_environment), "MACHINE_MODELS") && !strcontains(module.sources[0].role_policy, "s3:")
-    error_message = "No function may reach S3 without networks."
-  }
-
-  assert {
-    condition     = length([for name in keys(aws_cloudwatch_metric_alarm.this) : name if startswith(name, "network")]) == 0
-    error_message = "Nothing may watch what does not exist."
-  }
 }
 
 run "networks_have_a_place_and_least_rights" {

@@ -241,7 +241,7 @@ run "it_has_the_settings_of_the_contract" {
   }
 }
 
-run "the_config_holds_each_channel_with_its_queue_and_no_secret" {
+run "the_config_holds_each_channel_and_a_route_without_severities_takes_all" {
   command = plan
 
   variables {
@@ -256,6 +256,7 @@ run "the_config_holds_each_channel_with_its_queue_and_no_secret" {
     ]
   }
 
+  # The config holds each channel with its queue, and no secret.
   assert {
     condition = jsondecode(aws_ssm_parameter.notifier.insecure_value) == {
       link = "https://app.example.com/incidents/{incident_id}"
@@ -299,40 +300,46 @@ run "the_config_holds_each_channel_with_its_queue_and_no_secret" {
     }
     error_message = "The output must tell the queue of each channel."
   }
+
+  # The second route has no severities.
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical", "warning"] }
+    error_message = "A route that leaves severities out means any."
+  }
 }
 
-run "a_longer_config_takes_the_advanced_tier" {
+run "a_topic_of_amazon_q_can_be_a_channel_and_a_longer_config_takes_the_advanced_tier" {
   command = plan
 
   variables {
     notification_channels = {
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+      pager = { type = "amazon_q", topic_arn = "arn:aws:sns:eu-central-1:123456789012:chat" }
     }
     # An é has one character and two bytes.
     notification_routes = [{ customers = [join("", [for index in range(1000) : "éé"])], channels = ["pager"] }]
   }
 
+  # A longer config takes the advanced tier.
   assert {
     condition     = local.notifier_config_bytes > 4096 && length(local.notifier_config) < 4096 && aws_ssm_parameter.notifier.tier == "Advanced"
     error_message = "A standard parameter holds 4096 bytes only."
   }
-}
 
-# The length is known once the queues are; that of the channel exists since the run before.
-run "a_config_beyond_8_kb_is_refused" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
-    }
-    notification_routes = [for number in range(5) : { customers = [join("", [for index in range(1000) : "cc"])], channels = ["pager"] }]
+  # A topic that Amazon Q already serves can be a channel.
+  assert {
+    condition = one([
+      for statement in jsondecode(module.notifier.role_policy).Statement : statement.Resource if statement.Sid == "PublishDigestAndChat"
+    ]) == ["arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops", "arn:aws:sns:eu-central-1:123456789012:chat"]
+    error_message = "The role must be able to publish to the topic of the channel."
   }
 
-  expect_failures = [aws_ssm_parameter.notifier]
+  assert {
+    condition     = [for statement in jsondecode(module.notifier.role_policy).Statement : statement if statement.Sid == "ReadSecretsOfChannels"] == []
+    error_message = "Without secrets the role must not read any."
+  }
 }
 
-run "the_local_cloud_may_have_channels_on_this_machine" {
+run "the_local_cloud_may_have_channels_and_a_dashboard_on_this_machine" {
   command = plan
 
   variables {
@@ -342,11 +349,47 @@ run "the_local_cloud_may_have_channels_on_this_machine" {
       slack = { type = "slack", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbC123", conversation = "C1", api_url = "http://127.0.0.1:9999" }
       pager = { type = "webhook", url = "http://localhost:9998/hook?a=b", signing_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:hook-AbC123" }
     }
+    daily_digest_schedule = null
+
+    api_package       = "versions.tf"
+    api_jwt_issuer    = "https://tokens.example.com"
+    api_jwt_audience  = ["meterflow"]
+    dashboard         = { client_id = "page" }
+    notification_link = "https://app.example.com/incidents/{incident_id}"
   }
 
   assert {
     condition     = try(module.notifier.settings.environment.ALLOW_LOOPBACK, null) == "true" && module.notifier.settings.environment.AWS_ENDPOINT_URL == "http://127.0.0.1:4566"
     error_message = "The function must be told that it runs in the local cloud."
+  }
+
+  # A link of ones own goes before the dashboard.
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.notifier.insecure_value).link == "https://app.example.com/incidents/{incident_id}"
+    error_message = "Messages must have the link that is set."
+  }
+
+  # The local cloud has the page below the emulator.
+  assert {
+    condition     = output.dashboard_url == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/"
+    error_message = "The address must be one that every browser finds."
+  }
+
+  # Without routes Slack gets warnings too.
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical", "warning"] }
+    error_message = "By default Slack gets warnings too."
+  }
+
+  # The digest can be switched off.
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.digest) == 0 && length(aws_cloudwatch_event_target.digest) == 0 && length(aws_lambda_permission.digest) == 0
+    error_message = "Without a schedule there must be no rule, and nobody may invoke the notifier for it."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_sqs_queue.notifier_dead_letters.policy).Statement : statement.Principal.Service if statement.Effect == "Allow"] == ["sns.amazonaws.com"]
+    error_message = "Without a schedule EventBridge must not be able to send into the queue."
   }
 }
 
@@ -386,87 +429,60 @@ run "without_routes_warnings_reach_it_only_for_slack" {
   }
 }
 
-run "without_routes_slack_gets_warnings_too" {
+# ---------------------------------------------------------------------------------------------
+# What it may do, what did not get through, and the Slack channel of Amazon Q
+# ---------------------------------------------------------------------------------------------
+
+run "its_role_and_its_queues_are_for_its_channels_alone_and_routes_decide_what_reaches_it" {
   command = plan
 
   variables {
+    amazon_q_slack                   = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+    notification_secret_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"]
     notification_channels = {
-      team = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbC123" }
-    }
-    daily_digest_schedule = null
-  }
-
-  assert {
-    condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical", "warning"] }
-    error_message = "By default Slack gets warnings too."
-  }
-
-  # The digest can be switched off.
-  assert {
-    condition     = length(aws_cloudwatch_event_rule.digest) == 0 && length(aws_cloudwatch_event_target.digest) == 0 && length(aws_lambda_permission.digest) == 0
-    error_message = "Without a schedule there must be no rule, and nobody may invoke the notifier for it."
-  }
-
-  assert {
-    condition     = [for statement in jsondecode(aws_sqs_queue.notifier_dead_letters.policy).Statement : statement.Principal.Service if statement.Effect == "Allow"] == ["sns.amazonaws.com"]
-    error_message = "Without a schedule EventBridge must not be able to send into the queue."
-  }
-}
-
-run "routes_decide_what_reaches_it" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      team  = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbC123" }
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+      slack = { type = "slack", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123", conversation = "C0123456789" }
+      # The same secret for two channels.
+      pager = { type = "slack", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123", conversation = "C9876543210" }
     }
     notification_routes = [
-      { severities = ["critical"], channels = ["team"] },
+      { severities = ["critical"], channels = ["slack"] },
       { severities = ["critical"], metrics = ["api_calls"], channels = ["pager"] },
     ]
   }
 
+  # The role can do exactly what the channels need.
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical"] }
-    error_message = "What no route takes must not start the function."
-  }
-}
-
-run "a_route_without_severities_takes_all" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
+    condition = {
+      for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}"
+      if contains(["PublishDigestAndChat", "ReadSecretsOfChannels", "DecryptSecretsOfChannels", "KeepWhatAChannelRefused"], statement.Sid)
+      } == {
+      PublishDigestAndChat     = "sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-chat"
+      ReadSecretsOfChannels    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123"
+      DecryptSecretsOfChannels = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+      KeepWhatAChannelRefused  = "sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-amazon_q arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-pager arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-slack"
     }
-    notification_routes = [
-      { severities = ["critical"], channels = ["pager"] },
-      { metrics = ["api_calls"], channels = ["pager"] },
-    ]
+    error_message = "The role must reach exactly the topics, the secrets and the queues of its channels."
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical", "warning"] }
-    error_message = "A route that leaves severities out means any."
-  }
-}
-
-# ---------------------------------------------------------------------------------------------
-# What did not get through
-# ---------------------------------------------------------------------------------------------
-
-run "every_queue_is_encrypted_long_lived_and_refuses_plain_http" {
-  command = plan
-
-  variables {
-    amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-    notification_channels = {
-      slack = { type = "slack", webhook_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbC123" }
-      pager = { type = "pagerduty", routing_key_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pager-AbC123" }
-    }
+    condition = one([
+      for statement in jsondecode(module.notifier.role_policy).Statement : statement.Condition if statement.Sid == "DecryptSecretsOfChannels"
+    ]) == { StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] } }
+    error_message = "The keys of the secrets must serve for secrets only."
   }
 
+  # The only star that is left stands for the streams of the function's own log group.
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(module.notifier.role_policy).Statement : [
+        [for action in statement.Action : !strcontains(action, "*")],
+        [for resource in statement.Resource : !strcontains(trimsuffix(resource, ":log-group:/aws/lambda/meterflow-anomaly-notifier:*"), "*")],
+      ]
+    ]))
+    error_message = "No action and no resource of the role may hold a wildcard."
+  }
+
+  # Every queue is encrypted, keeps what it has for long, and refuses plain http.
   assert {
     condition = {
       for queue in concat(values(aws_sqs_queue.channel_failures), [aws_sqs_queue.notifier_failures, aws_sqs_queue.notifier_dead_letters]) :
@@ -506,76 +522,11 @@ run "every_queue_is_encrypted_long_lived_and_refuses_plain_http" {
     }
     error_message = "The alert topic and the rule of the digest must be able to send into the dead-letter queue, and nobody else."
   }
-}
 
-# ---------------------------------------------------------------------------------------------
-# What it may do, and the Slack channel of Amazon Q
-# ---------------------------------------------------------------------------------------------
-
-run "its_role_can_do_exactly_what_its_channels_need" {
-  command = plan
-
-  variables {
-    amazon_q_slack                   = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-    notification_secret_kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"]
-    notification_channels = {
-      slack = { type = "slack", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123", conversation = "C0123456789" }
-      # The same secret for two channels.
-      pager = { type = "slack", bot_token_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123", conversation = "C9876543210" }
-    }
-  }
-
+  # Routes decide what reaches the notifier.
   assert {
-    condition = {
-      for statement in jsondecode(module.notifier.role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}"
-      if contains(["PublishDigestAndChat", "ReadSecretsOfChannels", "DecryptSecretsOfChannels", "KeepWhatAChannelRefused"], statement.Sid)
-      } == {
-      PublishDigestAndChat     = "sns:Publish on arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-chat"
-      ReadSecretsOfChannels    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/slack-AbC123"
-      DecryptSecretsOfChannels = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
-      KeepWhatAChannelRefused  = "sqs:SendMessage on arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-amazon_q arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-pager arn:aws:sqs:eu-central-1:123456789012:meterflow-anomaly-notifier-slack"
-    }
-    error_message = "The role must reach exactly the topics, the secrets and the queues of its channels."
-  }
-
-  assert {
-    condition = one([
-      for statement in jsondecode(module.notifier.role_policy).Statement : statement.Condition if statement.Sid == "DecryptSecretsOfChannels"
-    ]) == { StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] } }
-    error_message = "The keys of the secrets must serve for secrets only."
-  }
-
-  # The only star that is left stands for the streams of the function's own log group.
-  assert {
-    condition = alltrue(flatten([
-      for statement in jsondecode(module.notifier.role_policy).Statement : [
-        [for action in statement.Action : !strcontains(action, "*")],
-        [for resource in statement.Resource : !strcontains(trimsuffix(resource, ":log-group:/aws/lambda/meterflow-anomaly-notifier:*"), "*")],
-      ]
-    ]))
-    error_message = "No action and no resource of the role may hold a wildcard."
-  }
-}
-
-run "a_topic_that_amazon_q_already_serves_can_be_a_channel" {
-  command = plan
-
-  variables {
-    notification_channels = {
-      pager = { type = "amazon_q", topic_arn = "arn:aws:sns:eu-central-1:123456789012:chat" }
-    }
-  }
-
-  assert {
-    condition = one([
-      for statement in jsondecode(module.notifier.role_policy).Statement : statement.Resource if statement.Sid == "PublishDigestAndChat"
-    ]) == ["arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops", "arn:aws:sns:eu-central-1:123456789012:chat"]
-    error_message = "The role must be able to publish to the topic of the channel."
-  }
-
-  assert {
-    condition     = [for statement in jsondecode(module.notifier.role_policy).Statement : statement if statement.Sid == "ReadSecretsOfChannels"] == []
-    error_message = "Without secrets the role must not read any."
+    condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["critical"] }
+    error_message = "What no route takes must not start the function."
   }
 }
 
@@ -635,43 +586,5 @@ run "amazon_q_writes_to_slack_and_does_nothing_else" {
   assert {
     condition     = jsondecode(aws_sns_topic_subscription.notifier[0].filter_policy) == { severity = ["warning"] }
     error_message = "The channel of Amazon Q must make the notifier subscribe."
-  }
-}
-
-run "every_name_of_the_notifier_carries_the_prefix" {
-  command = plan
-
-  variables {
-    name_prefix    = "second"
-    amazon_q_slack = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-  }
-
-  assert {
-    condition = [
-      output.notifier_function_name,
-      output.notifier_log_group_name,
-      output.notifier_config_parameter_name,
-      aws_cloudwatch_event_rule.digest[0].name,
-      aws_sqs_queue.notifier_failures.name,
-      aws_sqs_queue.notifier_dead_letters.name,
-      aws_sqs_queue.channel_failures["amazon_q"].name,
-      aws_sns_topic.chat[0].name,
-      aws_iam_role.chat[0].name,
-      aws_chatbot_slack_channel_configuration.this[0].configuration_name,
-      local.notifier_environment.METRICS_STACK,
-      ] == [
-      "second-anomaly-notifier",
-      "/aws/lambda/second-anomaly-notifier",
-      "/second/notifier",
-      "second-anomaly-digest",
-      "second-anomaly-notifier-failures",
-      "second-anomaly-notifier-dlq",
-      "second-anomaly-notifier-amazon_q",
-      "second-anomaly-chat",
-      "second-anomaly-chat-eu-central-1",
-      "second-anomaly-chat-eu-central-1",
-      "second",
-    ]
-    error_message = "Two stacks with two prefixes must not share a name."
   }
 }

@@ -52,8 +52,26 @@ variables {
   ops_emails   = ["oncall@example.com"]
 }
 
-run "a_stack_with_the_defaults" {
+# The mocked provider gives all functions and all log groups one ARN each; these are the API's.
+run "roles_can_do_exactly_what_the_code_calls_and_everything_is_encrypted" {
   command = plan
+
+  variables {
+    api_jwt_issuer   = "https://tokens.example.com"
+    api_jwt_audience = ["meterflow"]
+  }
+
+  override_resource {
+    target          = module.api[0].aws_cloudwatch_log_group.this
+    override_during = plan
+    values          = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api" }
+  }
+
+  override_resource {
+    target          = module.api[0].aws_lambda_function.this
+    override_during = plan
+    values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
+  }
 
   # Role can do exactly what the code calls.
   assert {
@@ -199,100 +217,8 @@ run "a_stack_with_the_defaults" {
     condition     = alltrue([for statement in jsondecode(aws_kms_key.this[0].policy).Statement : !can(statement.Condition) if try(statement.Principal.Service, "") == "events.amazonaws.com"])
     error_message = "EventBridge's use of the key must have no condition."
   }
-}
 
-run "roles_read_the_secret_and_the_catalog_that_are_set" {
-  command = plan
-
-  variables {
-    clickhouse_secret_arn         = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-    clickhouse_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
-    catalog_file                  = "tests/catalog.toml"
-    api_jwt_issuer                = "https://tokens.example.com"
-    api_jwt_audience              = ["meterflow"]
-  }
-
-  expect_failures = [
-    check.detector_and_api_have_clickhouse_users_of_their_own,
-  ]
-
-  # Role reads the secret and the catalog that are set.
-  assert {
-    condition = {
-      for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}"
-      if contains(["ReadClickHouseCredentials", "DecryptClickHouseCredentials", "ReadCatalog"], statement.Sid)
-      } == {
-      ReadClickHouseCredentials    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-      DecryptClickHouseCredentials = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
-      ReadCatalog                  = "ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/catalog"
-    }
-    error_message = "The role must read exactly the secret and the parameter that are set."
-  }
-
-  # The only star that is left stands for the streams of the function's own log group.
-  assert {
-    condition = alltrue(flatten([
-      for statement in jsondecode(module.detector.role_policy).Statement : [
-        [for action in statement.Action : !strcontains(action, "*")],
-        [for resource in statement.Resource : !strcontains(trimsuffix(resource, ":log-group:/aws/lambda/meterflow-anomaly-detection:*"), "*")],
-      ]
-    ]))
-    error_message = "No action and no resource of the role may hold a wildcard."
-  }
-
-  # Role of the api reads the same secret and catalog.
-  assert {
-    condition = [
-      for role_policy in [module.api[0].role_policy, module.detector.role_policy] : [
-        for statement in jsondecode(role_policy).Statement : statement
-        if contains(["ReadClickHouseCredentials", "DecryptClickHouseCredentials", "ReadCatalog"], statement.Sid)
-      ]
-      ] == [for function in ["api", "detector"] : [
-        {
-          Sid      = "ReadClickHouseCredentials"
-          Effect   = "Allow"
-          Action   = ["secretsmanager:GetSecretValue"]
-          Resource = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"]
-        },
-        {
-          Sid       = "DecryptClickHouseCredentials"
-          Effect    = "Allow"
-          Action    = ["kms:Decrypt"]
-          Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"]
-          Condition = { StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] } }
-        },
-        {
-          Sid      = "ReadCatalog"
-          Effect   = "Allow"
-          Action   = ["ssm:GetParameter"]
-          Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/catalog"]
-        },
-    ]]
-    error_message = "Both roles must read exactly the secret and the parameter that are set."
-  }
-}
-
-# The mocked provider gives all functions and all log groups one ARN each; these are the API's.
-run "role_of_the_api_can_do_exactly_what_its_code_calls" {
-  command = plan
-
-  variables {
-    api_jwt_issuer   = "https://tokens.example.com"
-    api_jwt_audience = ["meterflow"]
-  }
-
-  override_resource {
-    target          = module.api[0].aws_cloudwatch_log_group.this
-    override_during = plan
-    values          = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/meterflow-anomaly-api" }
-  }
-
-  override_resource {
-    target          = module.api[0].aws_lambda_function.this
-    override_during = plan
-    values          = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:meterflow-anomaly-api" }
-  }
-
+  # The role of the API can do exactly what its code calls.
   assert {
     condition = { for statement in jsondecode(module.api[0].role_policy).Statement : statement.Sid => "${statement.Effect} ${join(" ", statement.Action)} on ${join(" ", statement.Resource)}" } == {
       ReadAndChangeAnomaliesAndIncidents = "Allow dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:123456789012:table/meterflow-anomalies"
@@ -384,7 +310,78 @@ run "role_of_the_api_can_do_exactly_what_its_code_calls" {
   }
 }
 
-run "detector_may_have_a_clickhouse_user_of_its_own" {
+run "roles_read_the_secret_and_the_catalog_that_are_set" {
+  command = plan
+
+  variables {
+    clickhouse_secret_arn         = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+    clickhouse_secret_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+    catalog_file                  = "tests/catalog.toml"
+    api_jwt_issuer                = "https://tokens.example.com"
+    api_jwt_audience              = ["meterflow"]
+  }
+
+  expect_failures = [
+    check.detector_and_api_have_clickhouse_users_of_their_own,
+  ]
+
+  # Role reads the secret and the catalog that are set.
+  assert {
+    condition = {
+      for statement in jsondecode(module.detector.role_policy).Statement : statement.Sid => "${join(" ", statement.Action)} on ${join(" ", statement.Resource)}"
+      if contains(["ReadClickHouseCredentials", "DecryptClickHouseCredentials", "ReadCatalog"], statement.Sid)
+      } == {
+      ReadClickHouseCredentials    = "secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
+      DecryptClickHouseCredentials = "kms:Decrypt on arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"
+      ReadCatalog                  = "ssm:GetParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/catalog"
+    }
+    error_message = "The role must read exactly the secret and the parameter that are set."
+  }
+
+  # The only star that is left stands for the streams of the function's own log group.
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(module.detector.role_policy).Statement : [
+        [for action in statement.Action : !strcontains(action, "*")],
+        [for resource in statement.Resource : !strcontains(trimsuffix(resource, ":log-group:/aws/lambda/meterflow-anomaly-detection:*"), "*")],
+      ]
+    ]))
+    error_message = "No action and no resource of the role may hold a wildcard."
+  }
+
+  # Role of the api reads the same secret and catalog.
+  assert {
+    condition = [
+      for role_policy in [module.api[0].role_policy, module.detector.role_policy] : [
+        for statement in jsondecode(role_policy).Statement : statement
+        if contains(["ReadClickHouseCredentials", "DecryptClickHouseCredentials", "ReadCatalog"], statement.Sid)
+      ]
+      ] == [for function in ["api", "detector"] : [
+        {
+          Sid      = "ReadClickHouseCredentials"
+          Effect   = "Allow"
+          Action   = ["secretsmanager:GetSecretValue"]
+          Resource = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"]
+        },
+        {
+          Sid       = "DecryptClickHouseCredentials"
+          Effect    = "Allow"
+          Action    = ["kms:Decrypt"]
+          Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555"]
+          Condition = { StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] } }
+        },
+        {
+          Sid      = "ReadCatalog"
+          Effect   = "Allow"
+          Action   = ["ssm:GetParameter"]
+          Resource = ["arn:aws:ssm:eu-central-1:123456789012:parameter/meterflow/catalog"]
+        },
+    ]]
+    error_message = "Both roles must read exactly the secret and the parameter that are set."
+  }
+}
+
+run "detector_may_have_a_clickhouse_user_of_its_own_and_roles_keep_the_rules_of_the_account" {
   command = plan
 
   variables {
@@ -392,6 +389,11 @@ run "detector_may_have_a_clickhouse_user_of_its_own" {
     api_jwt_audience               = ["meterflow"]
     clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
     detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/detector-DeF456"
+
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    role_path                = "/services/meterflow/"
+    amazon_q_slack           = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
+    kms_key                  = { arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555" }
   }
 
   assert {
@@ -413,31 +415,8 @@ run "detector_may_have_a_clickhouse_user_of_its_own" {
     ]
     error_message = "Each function must be told of its own user's secret."
   }
-}
 
-run "the_same_secret_twice_is_one_user" {
-  command = plan
-
-  variables {
-    api_jwt_issuer                 = "https://tokens.example.com"
-    api_jwt_audience               = ["meterflow"]
-    clickhouse_secret_arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:meterflow/clickhouse-AbC123"
-  }
-
-  expect_failures = [check.detector_and_api_have_clickhouse_users_of_their_own]
-}
-
-run "roles_keep_the_rules_of_the_account" {
-  command = plan
-
-  variables {
-    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
-    role_path                = "/services/meterflow/"
-    amazon_q_slack           = { team_id = "T07EA123LEP", channel_id = "C07EZ1ABC23" }
-    kms_key                  = { arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555" }
-  }
-
+  # Roles keep the rules of the account.
   assert {
     condition     = aws_iam_role.chat[0].path == "/services/meterflow/" && aws_iam_role.chat[0].permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
     error_message = "The role of Amazon Q must have the path and the boundary."

@@ -1,4 +1,4 @@
-# A release names the packages of all functions.
+# A release names the packages of all functions. tests/variables has the values that are refused.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -12,7 +12,7 @@ variables {
   ops_emails   = ["oncall@example.com"]
 }
 
-run "the_functions_are_those_of_the_release" {
+run "a_release_counts_and_not_a_package" {
   command = plan
 
   variables {
@@ -20,6 +20,7 @@ run "the_functions_are_those_of_the_release" {
     release_location = "s3://artifacts/meterflow/"
     api_jwt_issuer   = "https://tokens.example.com"
     api_jwt_audience = ["meterflow"]
+    detector_package = "versions.tf"
   }
 
   assert {
@@ -29,6 +30,11 @@ run "the_functions_are_those_of_the_release" {
       notifier = "s3://artifacts/meterflow/0.2.0/anomaly-notifier-arm64.zip"
     }
     error_message = "Each package must be that of the release, for the processor of the functions."
+  }
+
+  assert {
+    condition     = local.packages.detector == "s3://artifacts/meterflow/0.2.0/anomaly-detection-arm64.zip"
+    error_message = "A stack with a release must have its packages alone."
   }
 }
 
@@ -47,21 +53,6 @@ run "the_processor_is_that_of_the_functions" {
   }
 }
 
-run "a_release_counts_and_not_a_package" {
-  command = plan
-
-  variables {
-    release          = "0.2.0"
-    release_location = "s3://artifacts/meterflow"
-    detector_package = "versions.tf"
-  }
-
-  assert {
-    condition     = local.packages.detector == "s3://artifacts/meterflow/0.2.0/anomaly-detection-arm64.zip"
-    error_message = "A stack with a release must have its packages alone."
-  }
-}
-
 run "without_a_release_the_named_packages_count" {
   command = plan
 
@@ -74,41 +65,4 @@ run "without_a_release_the_named_packages_count" {
     condition     = local.packages.detector == "versions.tf" && local.packages.notifier == "outputs.tf" && local.packages.api == null
     error_message = "Without a release each package must be the one that is named."
   }
-}
-
-run "a_stack_without_any_packages_is_refused" {
-  command         = plan
-  expect_failures = [var.release]
-}
-
-run "a_release_without_a_location_is_refused" {
-  command = plan
-
-  variables {
-    release = "0.2.0"
-  }
-
-  expect_failures = [var.release]
-}
-
-run "a_tag_is_no_release" {
-  command = plan
-
-  variables {
-    release          = "v0.2.0"
-    release_location = "s3://artifacts/meterflow"
-  }
-
-  expect_failures = [var.release]
-}
-
-run "a_web_page_is_no_location" {
-  command = plan
-
-  variables {
-    release          = "0.2.0"
-    release_location = "https://example.com/releases"
-  }
-
-  expect_failures = [var.release_location]
 }

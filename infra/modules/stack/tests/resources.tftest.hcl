@@ -1,4 +1,4 @@
-# Names and settings of what the stack makes. Nothing reads the package in a plan, so any file
+# Settings of what the stack makes. Nothing reads the package in a plan, so any file
 # stands in for it.
 
 mock_provider "aws" {
@@ -16,8 +16,25 @@ variables {
   ops_emails   = ["oncall@example.com"]
 }
 
-run "a_stack_with_the_defaults" {
+run "a_stack_with_the_defaults_has_one_run_for_all_customers_and_no_api" {
   command = plan
+
+  variables {
+    alert_emails = ["billing@example.com", "sales@example.com"]
+    api_package  = "no-such-package.zip"
+  }
+
+  override_resource {
+    target          = aws_sns_topic.alerts
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
+  }
+
+  override_resource {
+    target          = aws_sns_topic.ops
+    override_during = plan
+    values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
+  }
 
   # Names are those that others rely on.
   assert {
@@ -185,60 +202,86 @@ run "a_stack_with_the_defaults" {
     ])
     error_message = "The refusal must name the stack, the table and the way out."
   }
-}
 
-run "every_name_carries_the_prefix" {
-  command = plan
-
-  variables {
-    name_prefix               = "second"
-    catalog_file              = "tests/catalog.toml"
-    schedule_expression       = "cron(5 */2 * * ? *)"
-    schedule_enabled          = false
-    missing_run_alarm_minutes = 150
+  # One run is for all customers.
+  assert {
+    condition     = [for rule in aws_cloudwatch_event_rule.schedule : rule.name] == ["meterflow-anomaly-detection"]
+    error_message = "There must be one rule, under the name that it always had."
   }
 
+  assert {
+    condition     = [for target in aws_cloudwatch_event_target.detector : "${target.target_id} of ${target.rule}"] == ["detector of meterflow-anomaly-detection"]
+    error_message = "There must be one target, under the id that it always had."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_event_target.detector[0].input_transformer) == 0 && aws_cloudwatch_event_target.detector[0].input == null && aws_cloudwatch_event_target.detector[0].input_path == null
+    error_message = "The detector must get the event of the schedule as it is."
+  }
+
+  assert {
+    condition     = [for permission in aws_lambda_permission.schedule : permission.statement_id] == ["AllowSchedule"]
+    error_message = "There must be one permission, under the id that it always had."
+  }
+
+  assert {
+    condition     = module.detector.settings.reserved_concurrency == 1
+    error_message = "One run at a time must keep them in order."
+  }
+
+  # One run says all at once.
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.no_customers.period == 300
+    error_message = "Without shards nothing has to be waited for."
+  }
+
+  # Without an issuer there is no API.
   assert {
     condition = alltrue([
-      for name in concat(
-        [
-          output.detector_function_name,
-          output.anomalies_table_name,
-          output.schedule_rule_name,
-          aws_sns_topic.alerts.name,
-          aws_sns_topic.ops.name,
-          aws_sqs_queue.detector_failures.name,
-          aws_sqs_queue.schedule_dead_letters.name,
-          aws_cloudwatch_metric_alarm.table_throttles.alarm_name,
-          aws_cloudwatch_metric_alarm.no_customers.alarm_name,
-          trimprefix(aws_kms_alias.this[0].name, "alias/"),
-          trimprefix(output.detector_log_group_name, "/aws/lambda/"),
-        ],
-        [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name],
-      ) : startswith(name, "second-")
+      for made in [
+        module.api,
+        aws_apigatewayv2_api.this,
+        aws_apigatewayv2_authorizer.this,
+        aws_apigatewayv2_integration.this,
+        aws_apigatewayv2_route.this,
+        aws_apigatewayv2_stage.this,
+        aws_cloudwatch_log_group.api_access,
+        aws_lambda_permission.api,
+        [for name, alarm in aws_cloudwatch_metric_alarm.this : name if startswith(name, "api-")],
+      ] : length(made) == 0
     ])
-    error_message = "Two stacks with two prefixes must not share a name."
+    error_message = "A stack without an issuer must have nothing of the API."
   }
 
   assert {
-    condition     = aws_ssm_parameter.catalog[0].name == "/second/catalog"
-    error_message = "The catalog parameter must be /PREFIX/catalog."
+    condition     = alltrue([for output in [output.api_endpoint, output.api_id, output.api_function_name, output.api_log_group_name, output.api_access_log_group_name] : output == null])
+    error_message = "The outputs of the API must be null without it."
+  }
+
+  # Each list of addresses has its topic.
+  assert {
+    condition = { for key, subscription in aws_sns_topic_subscription.alert_emails : subscription.endpoint => "${subscription.protocol} ${subscription.topic_arn}" } == {
+      "billing@example.com" = "email arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+      "sales@example.com"   = "email arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+    }
+    error_message = "alert_emails must be subscribed to the alert topic."
   }
 
   assert {
-    condition     = local.detector_environment.METRICS_STACK == "second"
-    error_message = "The metrics of two stacks must be told apart by the prefix."
-  }
-
-  # Schedule can be changed and paused.
-  assert {
-    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "cron(5 */2 * * ? *)" && aws_cloudwatch_event_rule.schedule[0].state == "DISABLED"
-    error_message = "Both settings must reach the rule."
+    condition = { for key, subscription in aws_sns_topic_subscription.ops_emails : subscription.endpoint => "${subscription.protocol} ${subscription.topic_arn}" } == {
+      "oncall@example.com" = "email arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
+    }
+    error_message = "ops_emails must be subscribed to the ops topic."
   }
 
   assert {
-    condition     = !aws_cloudwatch_metric_alarm.this["no-completed-run"].actions_enabled && aws_cloudwatch_metric_alarm.this["no-completed-run"].evaluation_periods == 10
-    error_message = "A paused schedule must not page, and the alarm's time must follow its variable."
+    condition     = alltrue([for subscription in aws_sns_topic_subscription.alert_emails : jsondecode(subscription.filter_policy) == { severity = ["critical"] } && subscription.filter_policy_scope == "MessageAttributes"])
+    error_message = "An e-mail subscriber must get every critical alert, and no others."
+  }
+
+  assert {
+    condition     = module.detector.settings.environment == tomap(local.detector_environment) && local.detector_environment.ALERT_TOPIC_ARN == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
+    error_message = "The function must publish to the alert topic, not to that of the operators."
   }
 }
 
@@ -332,7 +375,7 @@ run "settings_follow_their_variables" {
   }
 }
 
-run "a_longer_catalog_takes_the_advanced_tier" {
+run "a_longer_catalog_takes_the_advanced_tier_and_each_function_may_have_a_reservation_and_traces" {
   command = plan
 
   variables {
@@ -340,6 +383,17 @@ run "a_longer_catalog_takes_the_advanced_tier" {
     alert_emails           = ["billing@example.com"]
     ops_emails             = ["oncall@example.com"]
     alert_email_severities = ["warning", "critical"]
+
+    sources                       = { executions = {} }
+    notifier_reserved_concurrency = 5
+    sources_reserved_concurrency  = 3
+    xray_tracing                  = true
+    api_jwt_issuer                = "https://tokens.example.com"
+    api_jwt_audience              = ["anomaly-api"]
+    api_package                   = "versions.tf"
+    api_access_log_class          = "INFREQUENT_ACCESS"
+    detector_shards               = 2
+    reserved_concurrency          = -1
   }
 
   assert {
@@ -362,98 +416,8 @@ run "a_longer_catalog_takes_the_advanced_tier" {
     condition     = aws_sns_topic_subscription.ops_emails["oncall@example.com"].filter_policy == null
     error_message = "Operators must get all that is published to them."
   }
-}
 
-run "a_catalog_beyond_8_kb_compressed_is_refused" {
-  command = plan
-
-  variables {
-    catalog_files = [for name in ["api", "buttons", "notifier", "permissions", "resources", "sources"] : "tests/${name}.tftest.hcl"]
-  }
-
-  expect_failures = [aws_ssm_parameter.catalog]
-}
-
-run "a_catalog_that_is_missing_is_refused" {
-  command = plan
-
-  variables {
-    catalog_file = "no-such-catalog.toml"
-  }
-
-  expect_failures = [aws_ssm_parameter.catalog]
-}
-
-run "a_catalog_that_is_a_folder_is_refused" {
-  command = plan
-
-  variables {
-    catalog_file = "tests"
-  }
-
-  expect_failures = [aws_ssm_parameter.catalog]
-}
-
-run "each_list_of_addresses_has_its_topic" {
-  command = plan
-
-  variables {
-    alert_emails = ["billing@example.com", "sales@example.com"]
-    ops_emails   = ["oncall@example.com"]
-  }
-
-  override_resource {
-    target          = aws_sns_topic.alerts
-    override_during = plan
-    values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts" }
-  }
-
-  override_resource {
-    target          = aws_sns_topic.ops
-    override_during = plan
-    values          = { arn = "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops" }
-  }
-
-  assert {
-    condition = { for key, subscription in aws_sns_topic_subscription.alert_emails : subscription.endpoint => "${subscription.protocol} ${subscription.topic_arn}" } == {
-      "billing@example.com" = "email arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
-      "sales@example.com"   = "email arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
-    }
-    error_message = "alert_emails must be subscribed to the alert topic."
-  }
-
-  assert {
-    condition = { for key, subscription in aws_sns_topic_subscription.ops_emails : subscription.endpoint => "${subscription.protocol} ${subscription.topic_arn}" } == {
-      "oncall@example.com" = "email arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-ops"
-    }
-    error_message = "ops_emails must be subscribed to the ops topic."
-  }
-
-  assert {
-    condition     = alltrue([for subscription in aws_sns_topic_subscription.alert_emails : jsondecode(subscription.filter_policy) == { severity = ["critical"] } && subscription.filter_policy_scope == "MessageAttributes"])
-    error_message = "An e-mail subscriber must get every critical alert, and no others."
-  }
-
-  assert {
-    condition     = module.detector.settings.environment == tomap(local.detector_environment) && local.detector_environment.ALERT_TOPIC_ARN == "arn:aws:sns:eu-central-1:123456789012:meterflow-anomaly-alerts"
-    error_message = "The function must publish to the alert topic, not to that of the operators."
-  }
-}
-
-run "each_function_may_have_a_reservation_and_traces" {
-  command = plan
-
-  variables {
-    sources                       = { executions = {} }
-    notifier_reserved_concurrency = 5
-    sources_reserved_concurrency  = 3
-    xray_tracing                  = true
-    api_jwt_issuer                = "https://tokens.example.com"
-    api_jwt_audience              = ["anomaly-api"]
-    api_package                   = "versions.tf"
-    api_access_log_class          = "INFREQUENT_ACCESS"
-  }
-
+  # Each function may have a reservation and traces.
   assert {
     condition     = module.notifier.settings.reserved_concurrency == 5 && module.sources[0].settings.reserved_concurrency == 3
     error_message = "The reservations must be those given."
@@ -467,5 +431,10 @@ run "each_function_may_have_a_reservation_and_traces" {
   assert {
     condition     = aws_cloudwatch_log_group.api_access[0].log_group_class == "INFREQUENT_ACCESS"
     error_message = "The access log must have the class that is given."
+  }
+
+  assert {
+    condition     = module.detector.settings.reserved_concurrency == -1
+    error_message = "-1 must stay -1, however many shards there are."
   }
 }

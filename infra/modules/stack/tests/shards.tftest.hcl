@@ -1,4 +1,5 @@
 # The customers of a run may be divided: each shard then has a run of its own at each scheduled time.
+# resources.tftest.hcl has the stack without shards.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -19,41 +20,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-}
-
-run "by_default_one_run_is_for_all_customers" {
-  command = plan
-
-  assert {
-    condition     = [for rule in aws_cloudwatch_event_rule.schedule : rule.name] == ["meterflow-anomaly-detection"]
-    error_message = "There must be one rule, under the name that it always had."
-  }
-
-  assert {
-    condition     = [for target in aws_cloudwatch_event_target.detector : "${target.target_id} of ${target.rule}"] == ["detector of meterflow-anomaly-detection"]
-    error_message = "There must be one target, under the id that it always had."
-  }
-
-  assert {
-    condition     = length(aws_cloudwatch_event_target.detector[0].input_transformer) == 0 && aws_cloudwatch_event_target.detector[0].input == null && aws_cloudwatch_event_target.detector[0].input_path == null
-    error_message = "The detector must get the event of the schedule as it is."
-  }
-
-  assert {
-    condition     = [for permission in aws_lambda_permission.schedule : permission.statement_id] == ["AllowSchedule"]
-    error_message = "There must be one permission, under the id that it always had."
-  }
-
-  assert {
-    condition     = module.detector.settings.reserved_concurrency == 1
-    error_message = "One run at a time must keep them in order."
-  }
-
-  # One run says all at once.
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.no_customers.period == 300
-    error_message = "Without shards nothing has to be waited for."
-  }
 }
 
 run "each_of_eight_shards_has_a_run_of_its_own" {
@@ -186,19 +152,5 @@ run "four_shards_fit_into_one_rule" {
   assert {
     condition     = [for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.actions_enabled if startswith(name, "no-completed-run")] == [false, false, false, false]
     error_message = "A paused schedule must not page for any shard."
-  }
-}
-
-run "without_a_reservation_there_is_none_for_shards_either" {
-  command = plan
-
-  variables {
-    detector_shards      = 2
-    reserved_concurrency = -1
-  }
-
-  assert {
-    condition     = module.detector.settings.reserved_concurrency == -1
-    error_message = "-1 must stay -1, however many shards there are."
   }
 }

@@ -1,4 +1,5 @@
-# A source with entities has runs of its own, and each finished event is checked at once.
+# A source with entities has runs of its own, and each finished event is checked at once. api.tftest.hcl has the stack without
+# sources.
 
 mock_provider "aws" {
   source          = "./tests/mocks"
@@ -58,56 +59,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-}
-
-run "without_sources_there_is_nothing_for_them" {
-  command = plan
-
-  variables {
-    catalog_file = "tests/with_presets.toml"
-  }
-
-  assert {
-    condition = length(concat(
-      module.checks, module.sources,
-      aws_cloudwatch_event_rule.finished, values(aws_cloudwatch_event_rule.source),
-      aws_cloudwatch_event_target.finished, values(aws_cloudwatch_event_target.source),
-      aws_lambda_event_source_mapping.finished, values(aws_lambda_permission.source),
-      aws_sqs_queue.finished, aws_sqs_queue.finished_dead_letters,
-    )) == 0
-    error_message = "A stack without sources must have no function, rule or queue for them."
-  }
-
-  assert {
-    condition     = !contains(keys(aws_cloudwatch_metric_alarm.this), "finished-dead-letters") && !contains(keys(local.api_environment), "CHECKS_FUNCTION")
-    error_message = "Nothing may watch or name what does not exist."
-  }
-
-  assert {
-    condition     = [for statement in jsondecode(module.api[0].role_policy).Statement : statement.Resource if contains(statement.Action, "lambda:InvokeFunction")] == [[module.detector.alias_arn]]
-    error_message = "The API may invoke the detector alone."
-  }
-
-  assert {
-    condition     = [for statement in jsondecode(aws_sqs_queue.schedule_dead_letters.policy).Statement : statement.Sid] == ["DenyWithoutTls", "ScheduleSendsDeadLetters"]
-    error_message = "The rule of the schedule alone may keep what it could not hand over."
-  }
-
-  assert {
-    condition     = output.checks_function_name == null && output.sources_function_name == null && output.finished_queue_url == null && output.finished_dead_letter_queue_url == null
-    error_message = "The outputs must be null."
-  }
-
-  assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.this["detector-dead-letters"].alarm_description, "meterflow-anomaly-detection failed on an event") && strcontains(aws_cloudwatch_metric_alarm.this["schedule-dead-letters"].alarm_description, "to meterflow-anomaly-detection: that hour")
-    error_message = "The alarms must name the detector alone."
-  }
-
-  # One file may name presets.
-  assert {
-    condition     = aws_ssm_parameter.catalog[0].insecure_value == file("tests/with_presets.toml")
-    error_message = "The parameter must hold the file as it is."
-  }
 }
 
 run "a_source_has_runs_of_its_own" {
@@ -373,11 +324,11 @@ run "the_bus_and_the_copies_are_settings" {
   }
 }
 
-run "without_a_reservation_the_queue_has_a_limit" {
+run "without_a_reservation_the_queue_has_a_limit_and_without_a_place_there_is_nothing_for_networks" {
   command = plan
 
   variables {
-    sources            = { executions = {} }
+    sources            = { machines = {} }
     checks_concurrency = -1
     catalog_files      = ["tests/catalog.toml", "locals.tf", "api.tf"]
   }
@@ -398,24 +349,20 @@ run "without_a_reservation_the_queue_has_a_limit" {
     condition     = startswith(aws_ssm_parameter.catalog[0].insecure_value, "H4sI") && length(aws_ssm_parameter.catalog[0].insecure_value) == local.catalog_value_bytes
     error_message = "A compressed text must begin as the functions expect."
   }
-}
 
-run "a_file_with_presets_stands_alone" {
-  command = plan
-
-  variables {
-    catalog_files = ["preset:usage", "tests/with_presets.toml"]
+  # Without a place there is nothing for networks.
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.training) + length(aws_cloudwatch_event_target.training) + length(aws_lambda_permission.training) == 0
+    error_message = "Nothing may train networks that are nowhere."
   }
 
-  expect_failures = [aws_ssm_parameter.catalog]
-}
-
-run "one_file_of_a_list_is_enough_to_be_refused" {
-  command = plan
-
-  variables {
-    catalog_files = ["tests/catalog.toml", "no-such-catalog.toml"]
+  assert {
+    condition     = !contains(keys(local.detector_environment), "MACHINE_MODELS") && !strcontains(module.sources[0].role_policy, "s3:")
+    error_message = "No function may reach S3 without networks."
   }
 
-  expect_failures = [aws_ssm_parameter.catalog]
+  assert {
+    condition     = length([for name in keys(aws_cloudwatch_metric_alarm.this) : name if startswith(name, "network")]) == 0
+    error_message = "Nothing may watch what does not exist."
+  }
 }

@@ -20,6 +20,10 @@ run "a_stack_that_tells_nobody_and_what_else_is_wrong_warns" {
     clickhouse_url             = "http://localhost.example.com:8123"
     clickhouse_secret_arn      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
     clickhouse_allow_plaintext = true
+    # The same secret twice is one user.
+    detector_clickhouse_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:clickhouse-AbC123"
+    api_jwt_issuer                 = "https://tokens.example.com"
+    api_jwt_audience               = ["meterflow"]
     # Slower than the alarm on missing runs.
     schedule_expression = "rate(2 hours)"
   }
@@ -29,6 +33,7 @@ run "a_stack_that_tells_nobody_and_what_else_is_wrong_warns" {
     check.somebody_is_told_of_alarms,
     check.no_password_of_clickhouse_is_sent_unencrypted,
     check.a_run_is_due_before_the_alarm_on_missing_runs,
+    check.detector_and_api_have_clickhouse_users_of_their_own,
   ]
 
   assert {
@@ -40,18 +45,37 @@ run "a_stack_that_tells_nobody_and_what_else_is_wrong_warns" {
     condition     = jsonencode(output.recipients) == jsonencode({ channels = [], alert_emails = [], ops_emails = [] })
     error_message = "The output must say that there is nobody."
   }
+
+  # Plain http is accepted where it is allowed.
+  assert {
+    condition     = [for function in [module.detector, module.api[0]] : function.settings.environment.CLICKHOUSE_ALLOW_PLAINTEXT] == ["true", "true"]
+    error_message = "Detector and API must be told."
+  }
 }
 
-run "addresses_for_warnings_alone_warn" {
+run "addresses_for_warnings_alone_and_alarms_without_an_address_warn" {
   command = plan
 
   variables {
     alert_emails           = ["billing@example.com"]
     alert_email_severities = ["warning"]
-    ops_emails             = ["oncall@example.com"]
   }
 
-  expect_failures = [check.somebody_is_told_of_critical_anomalies]
+  override_resource {
+    target          = aws_sns_topic_subscription.alert_emails
+    override_during = plan
+    values          = { pending_confirmation = true }
+  }
+
+  expect_failures = [
+    check.somebody_is_told_of_critical_anomalies,
+    check.somebody_is_told_of_alarms,
+  ]
+
+  assert {
+    condition     = jsonencode(output.unconfirmed_addresses) == jsonencode(["billing@example.com"])
+    error_message = "The output must name the address that has not confirmed."
+  }
 }
 
 run "routes_for_warnings_alone_warn" {
@@ -66,27 +90,6 @@ run "routes_for_warnings_alone_warn" {
   }
 
   expect_failures = [check.somebody_is_told_of_critical_anomalies]
-}
-
-run "alarms_without_an_address_warn" {
-  command = plan
-
-  variables {
-    alert_emails = ["billing@example.com"]
-  }
-
-  override_resource {
-    target          = aws_sns_topic_subscription.alert_emails
-    override_during = plan
-    values          = { pending_confirmation = true }
-  }
-
-  expect_failures = [check.somebody_is_told_of_alarms]
-
-  assert {
-    condition     = jsonencode(output.unconfirmed_addresses) == jsonencode(["billing@example.com"])
-    error_message = "The output must name the address that has not confirmed."
-  }
 }
 
 run "a_channel_is_enough_and_a_schedule_that_is_off_is_no_warning" {
