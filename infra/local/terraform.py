@@ -30,8 +30,8 @@ MIRROR_DEPTH = 4
 # Time for an interrupted Terraform to finish the current resources and save its state.
 INTERRUPTED_SECONDS = 60
 
-# The provider's schema is a hundred megabytes. To look through it for garbage takes half of the time of a test, and a seventh of that
-# of a deployment. So Terraform looks only when it holds this much memory. To get more memory from the system takes longer than to
+# The provider's schema is a hundred megabytes. To look through it for garbage takes half of the time of a test, and a seventh of the
+# time of a deployment. So Terraform looks only when it holds this much memory. To get more memory from the system takes longer than to
 # collect garbage.
 MEMORY_LIMIT = "1500MiB"
 

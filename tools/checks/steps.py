@@ -52,10 +52,11 @@ def all_steps(root: Path) -> Dict[str, Step]:
         Step("purity", [sys.executable, "tools/checks/purity.py"], (), cargo),
         Step("licences", [str(tools / "cargo-deny"), "--log-level", "error", "check", "--hide-inclusion-graph", "licenses",
                           "bans", "sources"], ("setup",), cargo),
-        Step("advisories", [str(tools / "python"), "tools/advisories/stored.py", "check"], ("setup",), cargo),
+        # It and a Python test read the crates of all platforms, which the step before fetches.
+        Step("advisories", [str(tools / "python"), "tools/advisories/stored.py", "check"], ("licences",), cargo),
         # With the oldest syntax that the launcher supports, which is that of the Python that runs this.
         Step("syntax", [sys.executable, "-m", "compileall", "-q", *PYTHON_PARTS]),
-        Step("python", [str(tools / "python"), "-m", "pytest", "-q", f"--junitxml={reports / 'python.xml'}"], ("setup",),
+        Step("python", [str(tools / "python"), "-m", "pytest", "-q", f"--junitxml={reports / 'python.xml'}"], ("licences",),
              report=reports / "python.xml", is_patient=True),
         Step("docs", [str(tools / "python"), "tools/docs.py", "--check"], ("setup", "programs"), cargo),
         # With a check of the types.
