@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import shutil
 import os
 import shutil
 import sys
@@ -10,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 import clickhouse_users
 import ports
@@ -52,6 +55,12 @@ def ensure_running(settings: Settings) -> None:
         else:
             raise CloudError(f"ClickHouse (process {record.pid}) runs, but does not answer at {server.url}.\n"
                              f"Was it started with other ports? Run: make down, then make up. Its log: {record.log}")
+
+
+def for_own_engines(settings: Settings) -> Dict[str, str]:
+    """The environment of tests that start engines of their own: the library, and the settings that the engine here has, too."""
+    return {"CLICKHOUSE_ENGINE_LIBRARY": str(tools.engine_library(settings)),
+            "CLICKHOUSE_ENGINE_SETTINGS": json.dumps(clickhouse_users.for_tests(settings))}
 
 
 def ensure_database(server: ClickHouseServer, database: str) -> None:

@@ -80,7 +80,7 @@ def write(settings: Settings) -> Tuple[Path, bool]:
     folder = settings.directory / "clickhouse-config"
     text = xml(_parsed(settings.root / "infra" / "clickhouse" / "users.sql"), settings)
     users, config = folder / "users.xml", folder / "config.xml"
-    of_tests = "".join(f"<{name}>{value}</{name}>" for name, value in ENGINE_OF_TESTS.items() if _is_of_tests(settings))
+    of_tests = "".join(f"<{name}>{value}</{name}>" for name, value in for_tests(settings)["engine"].items())
     of_engine = f"<clickhouse><users_config>{escape(str(users))}</users_config>{of_tests}</clickhouse>\n"
     wanted = {users: text, config: of_engine}
     changed = any(not file.is_file() or file.read_text(encoding="utf-8") != content for file, content in wanted.items())
@@ -90,8 +90,11 @@ def write(settings: Settings) -> Tuple[Path, bool]:
     return config, changed
 
 
-def _is_of_tests(settings: Settings) -> bool:
-    return settings.kind == TEST and settings.build == "debug"
+def for_tests(settings: Settings) -> Dict[str, Dict[str, str]]:
+    """What an engine of tests has beside the settings of production: of the engine itself, and of a user's profile."""
+    is_of_tests = settings.kind == TEST and settings.build == "debug"
+    parts = {"engine": ENGINE_OF_TESTS, "profile": FOR_TESTS} if is_of_tests else {"engine": {}, "profile": {}}
+    return {part: {name: str(value) for name, value in values.items()} for part, values in parts.items()}
 
 
 def xml(made: Users, settings: Settings) -> str:
@@ -103,8 +106,7 @@ def xml(made: Users, settings: Settings) -> str:
         f"<grants>{''.join(f'<query>{escape(grant)}</query>' for grant in _grants(made, name, settings))}</grants></{name}>"
         for name, profile in made.users.items()
     )
-    of_default = FOR_TESTS if _is_of_tests(settings) else {}
-    default = "".join(f"<{name}>{value}</{name}>" for name, value in of_default.items())
+    default = "".join(f"<{name}>{value}</{name}>" for name, value in for_tests(settings)["profile"].items())
     return (
         f"<clickhouse>\n<profiles><default>{default}</default>{profiles}</profiles>\n<quotas><default/></quotas>\n"
         # Every program on this machine may do everything except make users, as without this file.

@@ -232,8 +232,7 @@ def _run_program(settings: Settings, options) -> int:
     environ = _client_environ(settings, options.name_prefix)
     # A program that calls cloud.py, for example to deploy a second stack, means the cloud that it runs in.
     environ.update(configuration.as_environment(settings))
-    # For tests that need a ClickHouse with settings of its own.
-    environ["CLICKHOUSE_ENGINE_LIBRARY"] = str(tools.engine_library(settings))
+    environ.update(clickhouse.for_own_engines(settings))
     if options.as_detector:
         function = stacks.deployed(settings, options.name_prefix)["outputs"]["detector_function_name"]
         environ.pop("CATALOG_PATH", None)  # The function has the catalog from Parameter Store, or the built-in one.

@@ -77,7 +77,7 @@ def engines(settings: Settings) -> None:
 def run_without_stack(settings: Settings, program: List[str]) -> int:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLICKHOUSE_", "CATALOG_"))}
     environ = {**emulator.client_environment(_parts(settings)[-1], inherited), "CLICKHOUSE_URL": settings.clickhouse.url,
-               "CLICKHOUSE_ENGINE_LIBRARY": str(tools.engine_library(settings))}
+               **clickhouse.for_own_engines(settings)}
     return subprocess.run(program, env=environ, cwd=settings.root).returncode
 
 

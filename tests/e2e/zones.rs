@@ -16,6 +16,14 @@ async fn hours_are_those_of_utc_wherever_the_server_is() -> Result<()> {
     let zone: String =
         clickhouse_client(&engine.url, "system").query("SELECT timezone()").fetch_one().await?;
     assert_eq!(zone, "Asia/Kolkata");
+    let settings = "SELECT arrayStringConcat(arraySort(groupArray(concat(name, ' ', value))), ', ') FROM system.settings WHERE changed";
+    let [own, of_all] = [&engine.url, &utc].map(|url| clickhouse_client(url, "system"));
+    let own: String = own.query_raw(settings).fetch_one().await?;
+    assert_eq!(
+        own,
+        of_all.query_raw(settings).fetch_one::<String>().await?,
+        "the engines differ in their zone only"
+    );
     let mut seen = Vec::new();
     for url in [&engine.url, &utc] {
         let warehouse = Warehouse::empty_at(url).await?;

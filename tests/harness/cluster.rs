@@ -13,17 +13,14 @@ use crate::world::{World, clickhouse_client};
 /// The name in `remote_servers`.
 pub const NAME: &str = "metering";
 
-/// One user, who may do everything. The profile leaves out shards that do not answer, and lets a query go to any replica: as
-/// bad as that of a user may be.
-const USERS: &str = "<clickhouse><profiles><default><skip_unavailable_shards>1</skip_unavailable_shards>\
-    <load_balancing>random</load_balancing></default></profiles><quotas><default/></quotas><users><default><password/>\
-    <networks><ip>127.0.0.0/8</ip></networks><profile>default</profile><quota>default</quota></default></users></clickhouse>";
+/// A query leaves out shards that do not answer, and goes to any replica: as bad as the profile of a user may be.
+const PROFILE: [(&str, &str); 2] = [("skip_unavailable_shards", "1"), ("load_balancing", "random")];
 
 /// A mutation that finds nothing to do at first is asked for again within seconds, and not within minutes.
-const PATIENCE: &str = "<background_processing_pool_thread_sleep_seconds_if_nothing_to_do>1\
-    </background_processing_pool_thread_sleep_seconds_if_nothing_to_do>\
-    <background_processing_pool_task_sleep_seconds_when_no_work_max>2\
-    </background_processing_pool_task_sleep_seconds_when_no_work_max>";
+const PATIENCE: [(&str, &str); 2] = [
+    ("background_processing_pool_thread_sleep_seconds_if_nothing_to_do", "1"),
+    ("background_processing_pool_task_sleep_seconds_when_no_work_max", "2"),
+];
 
 /// Running engines. They end when this is dropped.
 pub struct Cluster {
@@ -44,11 +41,9 @@ impl Cluster {
         let servers: String = hosts.iter().zip(&ports).map(|(host, port)| shard(host, *port)).collect();
         let mut engines = Vec::new();
         for (host, tcp_port) in hosts.iter().zip(ports) {
-            let configuration =
-                format!("<remote_servers><{NAME}>{servers}</{NAME}></remote_servers>{PATIENCE}");
-            let (users, zone) = (USERS, "UTC");
-            let place =
-                engine::Place { host, http_port, tcp_port, users, configuration: &configuration, zone };
+            let configuration = &format!("<remote_servers><{NAME}>{servers}</{NAME}></remote_servers>");
+            let (profile, engine, zone) = (&PROFILE, &PATIENCE, "UTC");
+            let place = engine::Place { host, http_port, tcp_port, profile, engine, configuration, zone };
             engines.push(Engine::start(&place)?);
         }
         for engine in &engines {

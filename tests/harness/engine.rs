@@ -1,10 +1,12 @@
 //! A ClickHouse of a test's own: the engine of the local cloud with other settings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 
 use crate::world::variable;
 
@@ -13,11 +15,11 @@ pub const READER: &str = "reader";
 pub const READER_PASSWORD: &str = "reading";
 
 /// One user, who may do everything, without a password, and the reader.
-const USERS: &str = "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>\
-    <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>\
+const USERS: &str = "<quotas><default/></quotas><users><default><password/><networks><ip>127.0.0.0/8</ip></networks>\
+    <profile>default</profile><quota>default</quota></default>\
     <reader><password>reading</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><grants>\
     <query>GRANT SELECT ON metering.usage_hourly</query><query>GRANT SELECT ON metering.events</query></grants></reader>\
-    </users></clickhouse>";
+    </users>";
 
 /// A running engine. It ends when this is dropped.
 pub struct Engine {
@@ -27,15 +29,26 @@ pub struct Engine {
     _directory: tempfile::TempDir,
 }
 
-/// Where an engine listens, and what its configuration has beside its users.
+/// Where an engine listens, and what it has beside the settings of all engines of tests.
 pub(crate) struct Place<'a> {
     pub(crate) host: &'a str,
     pub(crate) http_port: u16,
     pub(crate) tcp_port: u16,
-    pub(crate) users: &'a str,
+    /// Settings of the users.
+    pub(crate) profile: &'a [(&'a str, &'a str)],
+    /// Settings of the engine.
+    pub(crate) engine: &'a [(&'a str, &'a str)],
+    /// Further elements of its configuration.
     pub(crate) configuration: &'a str,
     /// As `TZ` has it.
     pub(crate) zone: &'a str,
+}
+
+/// The settings of all engines of tests, by name. The local cloud says them.
+#[derive(Deserialize)]
+struct Settings {
+    engine: BTreeMap<String, String>,
+    profile: BTreeMap<String, String>,
 }
 
 impl Engine {
@@ -43,7 +56,7 @@ impl Engine {
     pub async fn in_zone(zone: &str) -> Result<Self> {
         let host = "127.0.0.1";
         let (http_port, tcp_port) = (free_port(host).await?, free_port(host).await?);
-        let place = Place { host, http_port, tcp_port, users: USERS, configuration: "", zone };
+        let place = Place { host, http_port, tcp_port, profile: &[], engine: &[], configuration: "", zone };
         let engine = Self::start(&place)?;
         engine.wait().await?;
         Ok(engine)
@@ -51,15 +64,20 @@ impl Engine {
 
     /// An engine that may not answer yet.
     pub(crate) fn start(place: &Place<'_>) -> Result<Self> {
-        let Place { host, http_port, tcp_port, users, configuration, zone } = place;
+        let Place { host, http_port, tcp_port, profile, engine, configuration, zone } = place;
         let library = variable("CLICKHOUSE_ENGINE_LIBRARY")?;
+        let of_all: Settings = serde_json::from_str(&variable("CLICKHOUSE_ENGINE_SETTINGS")?)?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/local/clickhouse_engine.py");
         let directory = tempfile::tempdir()?;
         let (config, of_users) = (directory.path().join("config.xml"), directory.path().join("users.xml"));
+        let profile = elements(of_all.profile, profile);
+        let users =
+            format!("<clickhouse><profiles><default>{profile}</default></profiles>{USERS}</clickhouse>");
         std::fs::write(&of_users, users)?;
         let text = format!(
-            "<clickhouse><users_config>{}</users_config>{configuration}</clickhouse>",
-            of_users.display()
+            "<clickhouse><users_config>{}</users_config>{}{configuration}</clickhouse>",
+            of_users.display(),
+            elements(of_all.engine, engine)
         );
         std::fs::write(&config, text)?;
         let mut command = Command::new("python3");
@@ -105,6 +123,12 @@ impl Drop for Engine {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Settings as XML. Those of one engine win over those of all.
+fn elements(mut all: BTreeMap<String, String>, of_one: &[(&str, &str)]) -> String {
+    all.extend(of_one.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    all.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect()
 }
 
 /// A port at which nobody listens.

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -127,6 +128,18 @@ class FromTheFile(InAFolder):
         self.assertEqual(rests["background_processing_pool_thread_sleep_seconds_if_nothing_to_do"], "1")
         for kind, environ in ((settings.LOCAL, {}), (settings.TEST, {"TEST_BUILD": "release"})):
             self.assertEqual(list(engine(kind, **environ)), ["users_config"], kind)
+
+    def test_engines_that_tests_start_themselves_have_the_settings_of_this_one(self):
+        def environment(kind, **environ):
+            of = clickhouse.for_own_engines(settings.load(environ, self.root, kind))
+            return json.loads(of["CLICKHOUSE_ENGINE_SETTINGS"])
+
+        of_tests = environment(settings.TEST)
+        profile = {"compile_expressions": "0", "max_threads": "1"}
+        self.assertEqual(of_tests["profile"], {**of_tests["profile"], **profile})
+        self.assertEqual(of_tests["engine"]["asynchronous_metrics_update_period_s"], "3600")
+        # What is measured in release builds is measured with the settings of production.
+        self.assertEqual(environment(settings.TEST, TEST_BUILD="release"), {"engine": {}, "profile": {}})
 
     def test_what_it_does_not_understand_is_refused_by_name(self):
         for statement in ("GRANT SELECT ON other.table TO meterflow_api", "GRANT SELECT ON events TO meterflow_api", "CREATE ROLE r",

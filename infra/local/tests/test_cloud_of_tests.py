@@ -51,6 +51,7 @@ class Commands(unittest.TestCase):
         here = {"TEST_CLICKHOUSE_HTTP_PORT": "20001", "TEST_AWS_PORT": "20002", "CLICKHOUSE_PASSWORD": "mine", "AWS_PROFILE": "mine"}
         for own, port in (({}, "20002"), ({"TEST_AWS_PORT_WITHOUT_STACK": "20009"}, "20009")):
             program = ("import os, sys; sys.exit(not (os.environ['CLICKHOUSE_URL'].endswith(':20001') and "
+                       "'max_threads' in os.environ['CLICKHOUSE_ENGINE_SETTINGS'] and "
                        f"os.environ['AWS_ENDPOINT_URL'].endswith(':{port}') and 'CLICKHOUSE_PASSWORD' not in os.environ "
                        "and 'AWS_PROFILE' not in os.environ))")
             with mock.patch.dict(os.environ, {**here, **own}):
