@@ -1,7 +1,7 @@
 //! Settings, catalog and clients. They are made once, at cold start.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use catalog::{Catalog, DetectionConfig, IncidentConfig, Pace};
@@ -14,6 +14,7 @@ use store::{AnomalyStore, StoreConfig};
 use warehouse::ClickHouseConfig;
 use warehouse::usage::UsageReader;
 
+use crate::connect::LONGEST_QUESTION;
 use crate::networks::Networks;
 use crate::servers::Servers;
 
@@ -29,6 +30,8 @@ pub struct App {
     pub metrics: MetricsConfig,
     /// Shows all rows.
     pub usage: Arc<UsageReader>,
+    /// How long a run waits for the first answer of a server.
+    pub longest_question: Duration,
     /// The servers of a run that has a part for each shard of a cluster.
     pub servers: Servers,
     pub store: Arc<AnomalyStore>,
@@ -52,6 +55,7 @@ impl App {
         Ok(Self {
             settings: catalog.settings(&detection)?,
             usage: UsageReader::new(&ClickHouseConfig::from_env(env)?, aws).into(),
+            longest_question: LONGEST_QUESTION,
             servers: Servers::default(),
             store: AnomalyStore::new(&StoreConfig::from_env(env)?, aws).into(),
             alerts: AlertPublisher::new(&alerting, aws).into(),

@@ -23,11 +23,11 @@ use warehouse::usage::{AgainstParts, MONTH_READ, MOST_BEHIND, UsageError, UsageR
 use crate::app::App;
 use crate::servers::{Servers, ask};
 
-/// A server that answers nothing for so long will not answer the queries of the run either.
+/// A server that answers nothing for so long will not answer the queries of the run either. An [`App`] may wait longer.
 pub(crate) const LONGEST_QUESTION: Duration = Duration::from_secs(5);
 
-/// The same for a question that reads some rows of the table.
-const LONGEST_LOOK: Duration = Duration::from_secs(20);
+/// How many times as long a question takes that reads some rows of the table.
+const LOOK: u32 = 4;
 
 /// How long a run asks again whether each shard has its customers whole.
 const LONGEST_PROOF: Duration = Duration::from_secs(60);
@@ -136,7 +136,8 @@ async fn choose(
         let mut is_login_refused = false;
         for url in replicas {
             let usage = app.usage.at(url);
-            match look(&usage, catalog, (&format!("{name}-{round}"), since)).await {
+            let wait = app.longest_question;
+            match look(&usage, catalog, (&format!("{name}-{round}"), since), wait).await {
                 Ok(buckets) => return Ok(Chosen { usage: usage.into(), buckets }),
                 Err(LeftOut { reason, login_refused }) => {
                     tracing::warn!(server.address = usage.host(), reason, "a replica is left out");
@@ -184,9 +185,10 @@ async fn look(
     usage: &UsageReader,
     catalog: &Catalog,
     (name, since): (&str, Option<Hour>),
+    wait: Duration,
 ) -> Result<Vec<u8>, LeftOut> {
     let query_id = format!("{name}-replicas");
-    match timeout(LONGEST_QUESTION, usage.seconds_behind(catalog, &query_id)).await {
+    match timeout(wait, usage.seconds_behind(catalog, &query_id)).await {
         Ok(Ok(seconds)) if seconds > MOST_BEHIND => {
             return Err(LeftOut::because(format!(
                 "it is {seconds} s behind its replicas, so usage would seem to have fallen"
@@ -195,7 +197,7 @@ async fn look(
         Ok(Ok(_)) => {}
         Ok(Err(error)) if error.is_forbidden() => unknown(&error),
         Ok(Err(error)) => return Err(error.into()),
-        Err(_) => return Err(LeftOut::silent(LONGEST_QUESTION)),
+        Err(_) => return Err(LeftOut::silent(wait)),
     }
     let looked = async {
         match since {
@@ -203,9 +205,9 @@ async fn look(
             None => usage.ask_rollup(catalog, &format!("{name}-rollup")).await.map(|()| Vec::new()),
         }
     };
-    match timeout(LONGEST_LOOK, looked).await {
+    match timeout(wait * LOOK, looked).await {
         Ok(buckets) => Ok(buckets?),
-        Err(_) => Err(LeftOut::silent(LONGEST_LOOK)),
+        Err(_) => Err(LeftOut::silent(wait * LOOK)),
     }
 }
 

@@ -12,7 +12,7 @@ use platform::telemetry::error_chain;
 use warehouse::usage::MOST_BEHIND;
 
 use crate::app::App;
-use crate::connect::{LONGEST_QUESTION, connect, unknown};
+use crate::connect::{connect, unknown};
 use crate::request::Request;
 
 /// An entity without an event for so long is not judged.
@@ -79,7 +79,7 @@ pub(crate) async fn prepare(
 async fn ask_whether_fresh(app: &App, run_id: &str) -> anyhow::Result<()> {
     let query_id = format!("{run_id}-replicas");
     let asked = app.usage.seconds_behind(&app.catalog, &query_id);
-    match tokio::time::timeout(LONGEST_QUESTION, asked).await {
+    match tokio::time::timeout(app.longest_question, asked).await {
         Ok(Ok(seconds)) => require_fresh(seconds)?,
         Ok(Err(error)) => unknown(&error),
         // The errors of the queries of the run say more.

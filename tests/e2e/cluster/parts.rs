@@ -21,9 +21,10 @@ const NEXT: &str = "2026-11-21T14:00:00Z";
 /// An address at which nobody listens.
 const CLOSED: &str = "http://127.0.0.1:9";
 
-/// A detector of a world that is told the addresses of a cluster.
+/// A detector of a world that is told the addresses of a cluster. It waits long, because other tests use the processors, too.
 async fn listed(world: &World, list: &str) -> Result<App> {
-    world.app_with(&[("DETECTORS", "ensemble"), ("CLICKHOUSE_URL", list)], &world.aws).await
+    let app = world.app_with(&[("DETECTORS", "ensemble"), ("CLICKHOUSE_URL", list)], &world.aws).await?;
+    Ok(App { longest_question: Duration::from_secs(60), ..app })
 }
 
 async fn fit(app: &App, time: &str) {
