@@ -1,9 +1,14 @@
 //! Expressions of a catalog run within each insert into people's own tables. An expression that could throw there is
 //! refused before a view exists.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::Result;
 use catalog::Catalog;
 use e2e::Warehouse;
+use e2e::proxy::{Action, Proxy};
+use e2e::world::variable;
 use warehouse::rollup::Refusal;
 use warehouse::rollup::trial::{self, Rows};
 use warehouse::rollup::{self, MigrationError, Options, Place};
@@ -101,6 +106,64 @@ async fn what_throws_for_some_row_is_refused_before_a_view_exists() -> Result<()
 }
 
 #[tokio::test]
+async fn each_wrong_expression_of_a_metric_is_told() -> Result<()> {
+    let warehouse = with_table().await?;
+    for (lines, expected) in [
+        (
+            "value = \"toFloat64(text)\"\nfilter = \"toUInt8(text) = 1\"",
+            &[("filter", "Cannot parse"), ("value", "Cannot parse")][..],
+        ),
+        (
+            "value = \"byts\"\ntime_column = \"day\"",
+            &[("time_column", "its type is Date"), ("value", "byts")],
+        ),
+        // A name that another expression gives does not help, and an empty array hides no row from the others.
+        ("value = \"n + 1\"\nfilter = \"(calls AS n) > 0\"", &[("value", "identifier")]),
+        ("value = \"toFloat64(text)\"\ncustomer_column = \"arrayJoin(tags)\"", &[("value", "Cannot parse")]),
+    ] {
+        let refusals = refused(&warehouse, &catalog(lines)?).await;
+        assert_eq!(refusals.len(), expected.len(), "{lines}: {refusals:?}");
+        for (refusal, (field, reason)) in refusals.iter().zip(expected) {
+            assert!(refusal.field == *field && refusal.reason.contains(reason), "{lines}: {refusal:?}");
+        }
+    }
+    // The same of rows that are there.
+    warehouse
+        .run("INSERT INTO meter (at, customer, text) VALUES (now64(3), 'a', 'the seventh seal')")
+        .await?;
+    let throws = "throwIf(text = concat('the seventh', ' ', 'seal'))";
+    let both = catalog(&format!("value = \"{throws} + calls\"\nfilter = \"{throws} = 0\""))?;
+    let fields: Vec<_> = refused(&warehouse, &both).await.into_iter().map(|refusal| refusal.field).collect();
+    assert_eq!(fields, ["filter", "value"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_catalog_whose_expressions_are_right_is_tried_by_few_queries() -> Result<()> {
+    let warehouse = with_table().await?;
+    let tried = Arc::new(AtomicUsize::new(0));
+    let seen_by_proxy = Arc::clone(&tried);
+    let proxy = Proxy::start(&variable("CLICKHOUSE_URL")?, move |seen| {
+        let is_of_trial = String::from_utf8_lossy(&seen.body).contains("meterflow_");
+        seen_by_proxy.fetch_add(usize::from(is_of_trial), Ordering::Relaxed);
+        Action::Forward
+    })
+    .await?;
+    let client = warehouse.client.clone().with_url(&proxy.url);
+    let catalog = catalog("filter = \"text != ''\"")?;
+    let metric = &catalog.metrics()[0];
+    let refusals =
+        trial::of_metric(&client, &warehouse.database, catalog.origin(), metric, Rows::All).await?;
+    assert_eq!(refusals, []);
+    assert_eq!(
+        tried.load(Ordering::Relaxed),
+        3,
+        "the odd rows, the SELECT of the view, and the existing rows"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn rows_that_are_there_are_tried_too() -> Result<()> {
     let warehouse = with_table().await?;
     // No odd row is like this one.
@@ -166,13 +229,12 @@ async fn numbers_texts_and_paths_become_values_times_and_customers() -> Result<(
 async fn a_view_whose_backfill_fails_is_taken_away_again() -> Result<()> {
     let warehouse = with_table().await?;
     warehouse.run("INSERT INTO meter (at, customer, calls) VALUES (now64(3), 'a', 5)").await?;
-    let proxy = e2e::proxy::Proxy::start(&e2e::world::variable("CLICKHOUSE_URL")?, |seen| {
+    let proxy = Proxy::start(&variable("CLICKHOUSE_URL")?, |seen| {
         match String::from_utf8_lossy(&seen.body).contains("INSERT INTO usage_hourly") {
-            true => e2e::proxy::Action::Answer(
-                500,
-                "Code: 241. DB::Exception: no memory. (MEMORY_LIMIT_EXCEEDED)".to_owned(),
-            ),
-            false => e2e::proxy::Action::Forward,
+            true => {
+                Action::Answer(500, "Code: 241. DB::Exception: no memory. (MEMORY_LIMIT_EXCEEDED)".to_owned())
+            }
+            false => Action::Forward,
         }
     })
     .await?;

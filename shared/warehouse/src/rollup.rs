@@ -35,6 +35,7 @@ mod forget_events;
 mod found;
 mod inspect;
 mod layout;
+mod listing;
 mod look;
 mod migrate;
 mod minutes;

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog::{Catalog, MetricSpec};
-use clickhouse::Client;
 
 use super::cluster::{enumerated, names};
-use super::error::{MigrationError, failed};
+use super::error::MigrationError;
 use super::layout::{EVENTS, LOCAL, Layout};
+use super::listing::Listing;
 use super::place::Place;
 use super::sql::MARK;
-use super::{Tables, inspect, server, statements, versions};
+use super::{Tables, statements, versions};
 
 /// The sources of the views of a catalog.
 pub(super) struct Behind {
@@ -41,24 +41,23 @@ impl Behind {
     /// # Errors
     ///
     /// When one server is asked for and the tables are those of a cluster, or the other way round.
-    pub(super) async fn find(place: &Place, catalog: &Catalog) -> Result<Self, MigrationError> {
+    pub(super) async fn find(
+        place: &Place,
+        catalog: &Catalog,
+        listing: &Listing,
+    ) -> Result<Self, MigrationError> {
         let Place { client, database, layout, .. } = place;
         let of_events: BTreeSet<&str> =
             catalog.metrics().iter().map(|metric| metric.table.as_str()).collect();
         let Layout::Cluster { name, shards, .. } = layout else {
             let own = Tables::of_source(catalog.name());
-            let mut distributed = Vec::new();
             // The view of a polled source feeds nothing.
             let viewed = catalog.metrics().iter().filter(|metric| !versions::is_polled(metric));
             let viewed: BTreeSet<&str> = viewed.map(|metric| metric.table.as_str()).collect();
-            for table in viewed.into_iter().chain(own.all()).chain([own.seen.as_str(), own.samples.as_str()])
-            {
-                if let Some(engine) = engine_of(client, database, table).await?
-                    && engine.starts_with(DISTRIBUTED)
-                {
-                    distributed.push(table.to_owned());
-                }
-            }
+            let all = viewed.into_iter().chain(own.all()).chain([own.seen.as_str(), own.samples.as_str()]);
+            let is_distributed =
+                |table: &&str| listing.engine(table).is_some_and(|engine| engine.starts_with(DISTRIBUTED));
+            let distributed: Vec<String> = all.filter(is_distributed).map(str::to_owned).collect();
             if !distributed.is_empty() {
                 let clusters = enumerated(&names(client).await?);
                 return Err(MigrationError::Distributed { tables: distributed, clusters });
@@ -68,14 +67,14 @@ impl Behind {
         let refused = |reason: String| MigrationError::Cluster { name: name.clone(), reason };
         let mut behind = Self { tables: BTreeMap::new(), makes_events: false };
         for table in of_events {
-            let Some(engine) = engine_of(client, database, table).await? else {
+            let Some(engine) = listing.engine(table) else {
                 if table == EVENTS {
                     behind.makes_events = true;
                     behind.tables.insert(table.to_owned(), format!("{table}{LOCAL}"));
                 }
                 continue;
             };
-            match Distributed::parse(&engine) {
+            match Distributed::parse(engine) {
                 Some(of) if of.cluster != *name => {
                     return Err(refused(format!(
                         "`{table}` is distributed over the cluster `{}`",
@@ -88,7 +87,7 @@ impl Behind {
                     behind.tables.insert(table.to_owned(), local);
                 }
                 // Each replica of the only shard has all rows.
-                None if *shards == 1 && (place.servers.len() == 1 || is_copied(&engine)) => {}
+                None if *shards == 1 && (place.servers.len() == 1 || is_copied(engine)) => {}
                 None => {
                     return Err(refused(format!(
                         "`{table}` has the rows of one server only. Rename it to `{table}{LOCAL}` on each server, and make \
@@ -101,7 +100,7 @@ impl Behind {
         // A server that came later gets them too, if an earlier migration made them.
         let local = format!("{EVENTS}{LOCAL}");
         if behind.tables.get(EVENTS) == Some(&local) && !behind.makes_events {
-            behind.makes_events = inspect::foreign(client, database, &[&local]).await?.is_empty();
+            behind.makes_events = listing.foreign(&[&local]).is_empty();
         }
         Ok(behind)
     }
@@ -124,8 +123,8 @@ fn is_copied(engine: &str) -> bool {
 const DISTRIBUTED: &str = "Distributed";
 
 /// Makes sure that the tables of our names that a server has read exactly those with its rows, on all servers.
-pub(super) async fn require_over_local(
-    client: &Client,
+pub(super) fn require_over_local(
+    listing: &Listing,
     place: &Place,
     catalog: &Catalog,
     tables: &[&str],
@@ -137,13 +136,13 @@ pub(super) async fn require_over_local(
         return Err(refused(format!("the view `{view}` would have the name of a table: rename the metric")));
     }
     for table in tables {
-        let Some(engine) = engine_of(client, database, table).await? else { continue };
+        let Some(engine) = listing.engine(table) else { continue };
         let local = Distributed {
             cluster: name.clone(),
             database: database.clone(),
             table: format!("{table}{LOCAL}"),
         };
-        if Distributed::parse(&engine).as_ref() != Some(&local) {
+        if Distributed::parse(engine).as_ref() != Some(&local) {
             return Err(refused(format!(
                 "`{table}` exists and is not distributed over `{table}{LOCAL}` of this cluster. Remove what an earlier \
                  migration of one server made with `meterflow uninstall --yes`: the rollup is filled from the events again"
@@ -151,15 +150,6 @@ pub(super) async fn require_over_local(
         }
     }
     Ok(())
-}
-
-/// The definition of the engine of "table" or "database.table". `None` if there is no such table.
-async fn engine_of(client: &Client, database: &str, table: &str) -> Result<Option<String>, MigrationError> {
-    let (of_database, table) = table.split_once('.').unwrap_or((database, table));
-    let text =
-        "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}";
-    let query = server(client).query_raw(text).param("database", of_database).param("table", table);
-    query.fetch_optional().await.map_err(failed(database, "the engine of a table was not read", text))
 }
 
 /// The first arguments of the engine `Distributed`.

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+
+use super::error::{MigrationError, failed};
+
 /// Hours that leave the rollup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
@@ -39,5 +44,51 @@ impl fmt::Display for Deletion {
             .as_deref()
             .map_or_else(|| "all metrics".to_owned(), |name| format!("`{}`", name.escape_debug()));
         write!(f, "the hours of {of} from {from} to {to} ({events} events of {customers} customers): {why}")
+    }
+}
+
+/// The hours that a condition deletes. `None` if there are none.
+pub(super) async fn deletion(
+    (client, database, table): (&Client, &str, &str),
+    metric: Option<String>,
+    why: &'static str,
+    condition: &str,
+) -> Result<Option<Deletion>, MigrationError> {
+    #[derive(Row, Deserialize)]
+    struct Counted {
+        events: u64,
+        customers: u64,
+        from: String,
+        to: String,
+    }
+    let text = format!(
+        "SELECT sum(events) AS events, uniq(customer_id) AS customers, toString(toDate(min(hour), 'UTC')) AS from, \
+         toString(toDate(max(hour), 'UTC')) AS to FROM {table} WHERE {condition}"
+    );
+    let query = client.clone().with_database(database).query_raw(&text);
+    let counted: Counted =
+        query.fetch_one().await.map_err(failed(database, "the rollup was not counted", &text))?;
+    let Counted { events, customers, from, to } = counted;
+    Ok((customers > 0).then_some(Deletion { metric, why, events, customers, from, to }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_says_what_would_go() {
+        let deletion = Deletion {
+            metric: Some("api_calls".to_owned()),
+            why: "the catalog has no such metric",
+            events: 12,
+            customers: 3,
+            from: "2026-01-01".to_owned(),
+            to: "2026-02-01".to_owned(),
+        };
+        assert_eq!(
+            deletion.to_string(),
+            "the hours of `api_calls` from 2026-01-01 to 2026-02-01 (12 events of 3 customers): the catalog has no such metric"
+        );
     }
 }

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use clickhouse::Client;
 use detection::{CustomerId, EntityPath};
 
 use super::error::{MigrationError, failed};
-use super::inspect::{self, USAGE};
+use super::inspect::USAGE;
 use super::layout::LOCAL;
+use super::listing::Listing;
 use super::place::Place;
 use super::{Tables, statements, uninstall};
 
@@ -98,20 +98,11 @@ pub async fn forget(
 
 /// The tables of all sources that a migration made.
 async fn stored(place: &Place) -> Result<Vec<Stored>, MigrationError> {
-    if place.hosts() == 0 {
-        uninstall::require_one_server(place).await?;
-    }
     let mut by_source = BTreeMap::new();
     for (number, server) in place.servers.iter().enumerate() {
-        let (client, database) = (&server.client, place.database.as_str());
-        let on_server = async {
-            let mut found = Vec::new();
-            for source in inspect::sources(client, database).await? {
-                found.push((of_source(client, database, &Tables::of_source(&source)).await?, source));
-            }
-            Ok(found)
-        };
-        for ((rows, models), source) in on_server.await.map_err(|error| server.failed(error))? {
+        let listing = uninstall::listed(place, server).await?;
+        for source in listing.sources() {
+            let (rows, models) = of_source(&listing, &Tables::of_source(&source));
             // A replica takes the change of a table from the first one.
             let is_first = |table: &String| server.runs(&deletion(table, ""), &place.layout);
             let stored = by_source.entry(source.clone()).or_insert_with(|| Stored {
@@ -128,27 +119,26 @@ async fn stored(place: &Place) -> Result<Vec<Stored>, MigrationError> {
 }
 
 /// The tables of a server that store rows of a source, and the one that stores its models.
-async fn of_source(
-    client: &Client,
-    database: &str,
-    tables: &Tables,
-) -> Result<(Vec<String>, Vec<String>), MigrationError> {
+fn of_source(listing: &Listing, tables: &Tables) -> (Vec<String>, Vec<String>) {
     let minutes = tables.minutes.as_deref().unwrap_or_default();
     let with_local = |names: &[&str]| -> Vec<String> {
         names.iter().flat_map(|name| [(*name).to_owned(), format!("{name}{LOCAL}")]).collect()
     };
+    let storing = |names: &[&str]| {
+        let names = with_local(names);
+        listing.storing(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
     // Every migration makes the table of fits. Without it somebody else has tables with the names of ours.
-    if inspect::storing(client, database, &with_local(&[&tables.fits])).await?.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+    if storing(&[&tables.fits]).is_empty() {
+        return (Vec::new(), Vec::new());
     }
     // Nor did each migration make tables of texts, samples and minutes.
     let not_always = with_local(&[&tables.seen, &tables.samples, minutes]);
     let not_always: Vec<&str> = not_always.iter().map(String::as_str).collect();
-    let foreign = inspect::foreign(client, database, &not_always).await?;
-    let rows = with_local(&[&tables.rollup, minutes, &tables.seen, &tables.samples, &tables.copy]);
-    let rows = inspect::storing(client, database, &rows).await?;
-    let models = inspect::storing(client, database, &with_local(&[&tables.models])).await?;
-    Ok((rows.into_iter().filter(|table| !foreign.contains(table)).collect(), models))
+    let foreign = listing.foreign(&not_always);
+    let mut rows = storing(&[&tables.rollup, minutes, &tables.seen, &tables.samples, &tables.copy]);
+    rows.retain(|table| !foreign.contains(table));
+    (rows, storing(&[&tables.models]))
 }
 
 async fn count(

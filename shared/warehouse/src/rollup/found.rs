@@ -6,12 +6,13 @@ use clickhouse::Client;
 use super::definition::{ViewState, state};
 use super::error::{MigrationError, failed};
 use super::inspect::RollupView;
+use super::listing::Listing;
 use super::place::{Place, Server};
-use super::{Tables, inspect, server, sql, statements};
+use super::{Tables, statements};
 
 /// The state of the rollup in a database.
 pub(super) struct Found {
-    pub(super) database: bool,
+    pub(super) listing: Listing,
     pub(super) rollup: bool,
     /// The definition of the rollup's engine. Empty without a rollup.
     pub(super) engine: String,
@@ -22,8 +23,6 @@ pub(super) struct Found {
     pub(super) metrics: Vec<(String, String)>,
     /// Whether there is a table of texts.
     pub(super) seen: bool,
-    /// Views and tables of earlier versions, views first.
-    pub(super) retired: Vec<&'static str>,
     /// The days in the TTL of the rollup.
     pub(super) keep_days: Option<u16>,
 }
@@ -33,9 +32,11 @@ impl Found {
         server: &Server,
         place: &Place,
         catalog: &Catalog,
+        listing: Listing,
     ) -> Result<Self, MigrationError> {
         let tables = Tables::of(catalog);
-        Self::read(&server.client, &place.database, &tables, &tables.on_server(&place.layout)).await
+        Self::read((&server.client, &place.database), listing, &tables, &tables.on_server(&place.layout))
+            .await
     }
 
     /// Whether a view with the meaning of a metric feeds its rows.
@@ -46,44 +47,32 @@ impl Found {
     /// * `tables`: by the names that queries use, which those of views begin with.
     /// * `local`: by the names under which the server has its rows.
     async fn read(
-        client: &Client,
-        database: &str,
+        (client, database): (&Client, &str),
+        listing: Listing,
         tables: &Tables,
         local: &Tables,
     ) -> Result<Self, MigrationError> {
-        let what = "the database was not read";
-        let text = "SELECT count() FROM system.databases WHERE name = {database:String}";
-        let query = server(client).query_raw(text).param("database", database);
-        let databases: u64 = query.fetch_one().await.map_err(failed(database, what, text))?;
+        let engine = listing.engine(&local.rollup).map(str::to_owned);
         // Somebody else may have a table with the name of that of texts.
-        let text = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String} \
-                    AND (comment = {mark:String} OR NOT match(name, '_seen(_local)?$'))";
-        let engine_of = async |table: &str| -> Result<Option<String>, MigrationError> {
-            let query = server(client).query_raw(text).param("database", database).param("table", table);
-            let query = query.param("mark", sql::MARK);
-            query.fetch_optional().await.map_err(failed(database, what, text))
-        };
-        let (engine, seen) = (engine_of(&local.rollup).await?, engine_of(&local.seen).await?);
+        let has_seen = listing.engine(&local.seen).is_some() && listing.foreign(&[&local.seen]).is_empty();
         let mut metrics = Vec::new();
-        for (table, _) in [(&local.rollup, &engine), (&local.seen, &seen)]
-            .into_iter()
-            .filter(|(_, engine)| engine.is_some())
-        {
+        let of_rollup = engine.as_ref().map(|_| &local.rollup);
+        for table in of_rollup.into_iter().chain(has_seen.then_some(&local.seen)) {
             let text = format!("SELECT DISTINCT toValidUTF8(toString(metric)) FROM {table}");
             let query = client.clone().with_database(database).query_raw(&text);
-            let names: Vec<String> = query.fetch_all().await.map_err(failed(database, what, &text))?;
+            let names: Vec<String> =
+                query.fetch_all().await.map_err(failed(database, "the rollup was not read", &text))?;
             metrics.extend(names.into_iter().map(|name| (table.clone(), name)));
         }
         Ok(Self {
-            database: databases > 0,
             rollup: engine.is_some(),
-            engine: engine.clone().unwrap_or_default(),
             is_by_bucket: engine.as_deref().is_some_and(is_by_bucket),
-            views: inspect::views(client, database, tables).await?,
-            metrics,
-            seen: seen.is_some(),
-            retired: inspect::existing(client, database, &super::RETIRED).await?,
             keep_days: engine.as_deref().and_then(days_of_ttl),
+            engine: engine.unwrap_or_default(),
+            views: listing.views(&tables.views()),
+            metrics,
+            seen: has_seen,
+            listing,
         })
     }
 

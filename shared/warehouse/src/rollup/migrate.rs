@@ -5,6 +5,7 @@ use super::backfill::{fill, hours_of};
 use super::deletion::Deletion;
 use super::differences::{Day, Difference};
 use super::error::MigrationError;
+use super::inspect::{RollupView, views};
 use super::place::Place;
 use super::plan::{Options, Order, Plan, plan};
 use super::trial::Rows;
@@ -60,19 +61,30 @@ pub async fn migrate(
         withdraw(place, catalog, &plan).await;
     }
     applied?;
-    let mut outcome = Outcome { order: plan.order, ..Outcome::default() };
-    for metric in catalog.metrics() {
-        let migration = Migration { place, metric, plan: &plan, options };
-        let result = migration.backfill(&mut told).await;
-        if result.is_err() {
-            withdraw(place, catalog, &plan).await;
-        }
-        let of_metric = result?;
-        outcome.unsettled += of_metric.unsettled;
-        outcome.surplus += of_metric.surplus;
+    let filled = backfill(place, catalog, (&plan, options), &mut told).await;
+    if filled.is_err() {
+        withdraw(place, catalog, &plan).await;
     }
+    let outcome = filled?;
     if place.servers.len() > 1 {
         verify(place, catalog).await?;
+    }
+    Ok(outcome)
+}
+
+/// Computes the differing hours of all metrics again.
+async fn backfill(
+    place: &Place,
+    catalog: &Catalog,
+    (plan, options): (&Plan, &Options),
+    told: &mut impl FnMut(Told<'_>),
+) -> Result<Outcome, MigrationError> {
+    let views = &views(&place.client, &place.database, &Tables::of(catalog)).await?;
+    let mut outcome = Outcome { order: plan.order, ..Outcome::default() };
+    for metric in catalog.metrics() {
+        let of_metric = Migration { place, metric, plan, options, views }.backfill(told).await?;
+        outcome.unsettled += of_metric.unsettled;
+        outcome.surplus += of_metric.surplus;
     }
     Ok(outcome)
 }
@@ -115,6 +127,7 @@ struct Migration<'a> {
     metric: &'a MetricSpec,
     plan: &'a Plan,
     options: &'a Options,
+    views: &'a [RollupView],
 }
 
 /// How often hours are computed if events arrive meanwhile.
@@ -123,14 +136,14 @@ const PASSES: usize = 3;
 impl Migration<'_> {
     /// Computes the differing hours of a metric again.
     async fn backfill(&self, told: &mut impl FnMut(Told<'_>)) -> Result<Outcome, MigrationError> {
-        let Self { place, metric, plan, options } = *self;
+        let Self { place, metric, plan, options, .. } = *self;
         let (client, database) = (&place.client, place.database.as_str());
         place.flush().await;
         let now = differences::now(client, database).await?;
         let is_new = plan.new.contains(&metric.name);
         let kept_from = differences::kept_from(now, plan.keep_days);
         let settled = differences::settled(now);
-        let live = self.filled_while_live(now).await?;
+        let live = self.filled_while_live(now);
         let mut filled = std::collections::BTreeSet::new();
         for pass in 0..PASSES {
             // Nothing fed the rollup before a new view, so the current hours count as well.
@@ -162,15 +175,13 @@ impl Migration<'_> {
 
     /// The hours that an earlier migration may have filled during inserts. A view counted some of those events, and the
     /// backfill counted them again. These hours are corrected while their events surely exist.
-    async fn filled_while_live(&self, now: u32) -> Result<std::ops::Range<u32>, MigrationError> {
-        let tables = Tables::of_metric(self.metric);
-        let views = super::inspect::views(&self.place.client, &self.place.database, &tables).await?;
-        let view = views.iter().find(|view| view.metric(&tables) == self.metric.name.as_str());
-        Ok(match view {
+    fn filled_while_live(&self, now: u32) -> std::ops::Range<u32> {
+        let name = statements::view_name(self.metric);
+        match self.views.iter().find(|view| view.name == name) {
             Some(view) if now < view.made + 2 * DAY_SECONDS => {
                 view.made.saturating_sub(2 * HOUR_SECONDS)..view.made + 3 * HOUR_SECONDS
             }
             _ => 0..0,
-        })
+        }
     }
 }

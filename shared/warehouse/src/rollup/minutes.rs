@@ -2,38 +2,33 @@
 //! with the hours before. It holds three days, and is not filled from earlier events.
 
 use catalog::{Catalog, MetricSpec};
-use clickhouse::Client;
 
 use super::behind::Behind;
 use super::definition::{ViewState, state_of_minutes};
-use super::error::MigrationError;
 use super::events::minutes_select;
+use super::inspect::RollupView;
+use super::listing::Listing;
 use super::sql::quoted;
 use super::statements::{self, drop_view};
 use super::tables::has_samples;
-use super::{Tables, definition, inspect};
+use super::{Tables, definition};
 
 /// The statements that bring the rollup of minutes and its views in line with the catalog.
-pub(super) async fn plan(
-    client: &Client,
-    database: &str,
-    catalog: &Catalog,
-    behind: &Behind,
-) -> Result<Vec<String>, MigrationError> {
+pub(super) fn plan(listing: &Listing, catalog: &Catalog, behind: &Behind) -> Vec<String> {
     if catalog.entities().is_none() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let needed = Tables::of(catalog).minutes;
     let all = Tables::of_source(catalog.name());
-    let Some(table) = all.minutes else { return Ok(Vec::new()) };
-    let found = inspect::views_named(client, database, &prefix(&table)).await?;
+    let Some(table) = all.minutes else { return Vec::new() };
+    let found = listing.views(&prefix(&table));
     let ours = found.iter().filter(|view| state_of_minutes(&view.comment, None) != ViewState::Foreign);
     if needed.is_none() {
         let mut statements: Vec<String> = ours.map(|view| drop_view(&view.name)).collect();
         if !statements.is_empty() {
             statements.push(format!("DROP TABLE IF EXISTS `{table}`"));
         }
-        return Ok(statements);
+        return statements;
     }
     let mut plan = vec![statements::minutes(catalog, &table)];
     let state = |metric: &MetricSpec| {
@@ -57,19 +52,12 @@ pub(super) async fn plan(
     }
     let missing = catalog.ruled().iter().filter(|metric| state(metric) != Some(ViewState::Current));
     plan.extend(missing.map(|metric| create_view(&table, metric, &behind.source(metric))));
-    Ok(plan)
+    plan
 }
 
 /// The views that feed the minutes of a source.
-pub(super) async fn views(
-    client: &Client,
-    database: &str,
-    tables: &Tables,
-) -> Result<Vec<inspect::RollupView>, MigrationError> {
-    match &tables.minutes {
-        None => Ok(Vec::new()),
-        Some(table) => inspect::views_named(client, database, &prefix(table)).await,
-    }
+pub(super) fn views(listing: &Listing, tables: &Tables) -> Vec<RollupView> {
+    tables.minutes.as_deref().map_or_else(Vec::new, |table| listing.views(&prefix(table)))
 }
 
 fn create_view(table: &str, metric: &MetricSpec, source: &str) -> String {

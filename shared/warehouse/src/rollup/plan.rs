@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use catalog::{Catalog, Feed, MetricSpec};
-use clickhouse::{Client, Row};
+use clickhouse::Client;
 use detection::MetricName;
-use serde::Deserialize;
 
 use super::behind::{self, Behind};
 use super::definition::{ViewState, state};
-use super::deletion::Deletion;
-use super::error::{MigrationError, failed};
+use super::deletion::{Deletion, deletion};
+use super::error::MigrationError;
 use super::found::Found;
 use super::layout::Layout;
+use super::listing::Listing;
 use super::place::{Place, Server};
-use super::{DEFAULT_KEEP_DAYS, Tables, counters, differences, inspect, minutes, sql, statements, tables};
+use super::{DEFAULT_KEEP_DAYS, RETIRED, Tables, counters, differences, minutes, sql, statements, tables};
 
 /// The consent of the user.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,11 +83,19 @@ pub async fn plan(place: &Place, catalog: &Catalog, options: &Options) -> Result
                 .to_owned();
         return Err(MigrationError::Cluster { name: name.clone(), reason });
     }
-    let behind = Behind::find(place, catalog).await?;
+    let of_events: BTreeSet<&str> = catalog.metrics().iter().map(|metric| metric.table.as_str()).collect();
+    let listing = Listing::with(&place.client, &place.database, &of_events).await?;
+    let behind = Behind::find(place, catalog, &listing).await?;
     let mut found = Vec::new();
     for server in &place.servers {
-        let of_server = Found::of(server, place, catalog).await;
-        found.push(of_server.map_err(|error| server.failed(error))?);
+        let of_server = async {
+            let listing = match server.address {
+                None => listing.clone(),
+                Some(_) => Listing::read(&server.client, &place.database).await?,
+            };
+            Found::of(server, place, catalog, listing).await
+        };
+        found.push(of_server.await.map_err(|error| server.failed(error))?);
     }
     require_all_shards(place, catalog, &found)?;
     let common = Common {
@@ -224,7 +232,7 @@ impl ServerPlan {
         if catalog.entities().is_some() {
             let own: Vec<String> = needed.iter().map(|table| layout.local(table)).collect();
             let names: Vec<&str> = needed.iter().copied().chain(own.iter().map(String::as_str)).collect();
-            let foreign = inspect::foreign(client, database, &names).await?;
+            let foreign = found.listing.foreign(&names);
             if !foreign.is_empty() {
                 return Err(MigrationError::Foreign {
                     source_name: catalog.name().to_owned(),
@@ -232,7 +240,7 @@ impl ServerPlan {
                 });
             }
         }
-        behind::require_over_local(client, place, catalog, &needed).await?;
+        behind::require_over_local(&found.listing, place, catalog, &needed)?;
         if found.rollup
             && catalog.entities().is_some()
             && !found.engine.contains(statements::engine_name(catalog))
@@ -244,7 +252,7 @@ impl ServerPlan {
             return Err(MigrationError::Counters { source_name: catalog.name().to_owned() });
         }
         let mut plan = Self::default();
-        if !found.database {
+        if !found.listing.has_database() {
             plan.statements.push(format!("CREATE DATABASE IF NOT EXISTS `{database}`"));
         }
         if behind.makes_events {
@@ -257,7 +265,8 @@ impl ServerPlan {
         if tables::has_samples(catalog) {
             plan.statements.push(statements::samples(catalog));
         }
-        plan.statements.extend(found.retired.iter().map(|name| statements::drop_retired(name)));
+        let retired = found.listing.existing(&RETIRED);
+        plan.statements.extend(retired.into_iter().map(statements::drop_retired));
         if found.rollup {
             if !holds_counters {
                 plan.statements.push(statements::add_corrections(tables));
@@ -301,7 +310,7 @@ impl ServerPlan {
                 }
             }
         }
-        plan.statements.extend(minutes::plan(client, database, catalog, behind).await?);
+        plan.statements.extend(minutes::plan(&found.listing, catalog, behind));
         let names = Tables::of_source(catalog.name());
         let names = names.stored();
         plan.statements = plan.statements.iter().flat_map(|text| layout.spread(text, &names)).collect();
@@ -354,51 +363,5 @@ impl ServerPlan {
             self.statements.extend(statements::forget_models(tables));
         }
         Ok(())
-    }
-}
-
-/// The hours that a condition deletes. `None` if there are none.
-async fn deletion(
-    (client, database, table): (&Client, &str, &str),
-    metric: Option<String>,
-    why: &'static str,
-    condition: &str,
-) -> Result<Option<Deletion>, MigrationError> {
-    #[derive(Row, Deserialize)]
-    struct Counted {
-        events: u64,
-        customers: u64,
-        from: String,
-        to: String,
-    }
-    let text = format!(
-        "SELECT sum(events) AS events, uniq(customer_id) AS customers, toString(toDate(min(hour), 'UTC')) AS from, \
-         toString(toDate(max(hour), 'UTC')) AS to FROM {table} WHERE {condition}"
-    );
-    let query = client.clone().with_database(database).query_raw(&text);
-    let counted: Counted =
-        query.fetch_one().await.map_err(failed(database, "the rollup was not counted", &text))?;
-    let Counted { events, customers, from, to } = counted;
-    Ok((customers > 0).then_some(Deletion { metric, why, events, customers, from, to }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deletion_says_what_would_go() {
-        let deletion = Deletion {
-            metric: Some("api_calls".to_owned()),
-            why: GONE,
-            events: 12,
-            customers: 3,
-            from: "2026-01-01".to_owned(),
-            to: "2026-02-01".to_owned(),
-        };
-        assert_eq!(
-            deletion.to_string(),
-            "the hours of `api_calls` from 2026-01-01 to 2026-02-01 (12 events of 3 customers): the catalog has no such metric"
-        );
     }
 }

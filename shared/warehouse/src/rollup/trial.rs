@@ -8,11 +8,15 @@
 //! * on the existing rows.
 //!
 //! Each expression must succeed alone. The filter does not protect the value, because ClickHouse promises no order of
-//! computation.
+//! computation. One query computes all expressions of a metric beside each other. Only if it fails, each is tried by queries of
+//! its own, which tell what is wrong.
 
 mod advice;
 mod columns;
 mod odd;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use catalog::{Catalog, MetricSpec};
 use clickhouse::Client;
@@ -52,6 +56,16 @@ struct Field<'a> {
     sql: String,
 }
 
+impl Field<'_> {
+    /// Whether a query may have the expression beside others. They could use a name that it gives to a value, and a row whose array
+    /// is joined and empty would be tried with none of them.
+    fn may_be_beside_others(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        words.all(|word| !matches!(word, "as" | "arrayjoin"))
+    }
+}
+
 /// Tries the metrics whose views a plan makes or rewrites.
 pub async fn of_plan(
     client: &Client,
@@ -63,8 +77,14 @@ pub async fn of_plan(
     let is_changed =
         |metric: &&MetricSpec| plan.new.iter().chain(&plan.rewritten).any(|name| *name == metric.name);
     let mut refusals = Vec::new();
+    let mut tables = BTreeMap::new();
     for metric in catalog.metrics().iter().filter(is_changed) {
-        refusals.extend(of_metric(client, database, catalog.origin(), metric, rows).await?);
+        let table = match tables.entry(metric.table.as_str()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(columns::of(client, database, &metric.table).await?),
+        };
+        let trial = Trial::new(client, database, (catalog.origin(), metric), table.as_ref());
+        refusals.extend(trial.of_metric(table.as_ref(), rows).await?);
     }
     if refusals.is_empty() { Ok(()) } else { Err(MigrationError::Refused(refusals)) }
 }
@@ -78,44 +98,7 @@ pub async fn of_metric(
     rows: Rows,
 ) -> Result<Vec<Refusal>, MigrationError> {
     let table = columns::of(client, database, &metric.table).await?;
-    // A migration makes the table, and perhaps the database.
-    let is_to_be_made = table.as_ref().is_some_and(|table| !table.exists);
-    let client = client.clone().with_database(if is_to_be_made { "system" } else { database });
-    let names: Vec<&str> =
-        table.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
-    let trial = Trial { client, database, origin, metric, columns: names.join(", ") };
-    let Some(table) = table else {
-        let reason = format!("there is no table `{}` in the database `{database}`", metric.table);
-        return Ok(vec![trial.refusal("table", &metric.table, reason, None, None)]);
-    };
-    let fields = fields(metric);
-    let texts: Vec<&str> = fields.iter().map(|field| field.text).collect();
-    let source = odd::Source::new(&table.columns, &texts);
-    let mut refusals = Vec::new();
-    for field in &fields {
-        refusals.extend(trial.of_field(field, &source).await?);
-    }
-    if !refusals.is_empty() {
-        return Ok(refusals);
-    }
-    // The whole SELECT of the view, on the odd rows.
-    let alias = format!("({}) AS {}", source.rows(0, source.count()), alias_of(&metric.table));
-    let whole = rollup_select_from(metric, &alias, "");
-    if let Err(error) = trial.count(&whole).await? {
-        return Ok(vec![trial.refusal(
-            "table",
-            &metric.table,
-            one_line(&error),
-            None,
-            Some((&whole, &error)),
-        )]);
-    }
-    if table.exists {
-        for field in &fields {
-            refusals.extend(trial.on_rows(field, rows).await?);
-        }
-    }
-    Ok(refusals)
+    Trial::new(client, database, (origin, metric), table.as_ref()).of_metric(table.as_ref(), rows).await
 }
 
 fn fields(metric: &MetricSpec) -> Vec<Field<'_>> {
@@ -153,6 +136,12 @@ fn in_the_file(metric: &MetricSpec, field: &'static str) -> &'static str {
     }
 }
 
+/// The fields as columns of a SELECT.
+fn named(fields: &[&Field<'_>]) -> String {
+    let column = |(number, field): (usize, &&Field<'_>)| format!("{} AS meterflow_field_{number}", field.sql);
+    fields.iter().enumerate().map(column).collect::<Vec<_>>().join(", ")
+}
+
 /// The last part of "database.table". An expression may qualify its columns with it.
 fn alias_of(table: &str) -> &str {
     table.rsplit('.').next().unwrap_or(table)
@@ -167,7 +156,80 @@ struct Trial<'a> {
     columns: String,
 }
 
-impl Trial<'_> {
+impl<'a> Trial<'a> {
+    fn new(
+        client: &Client,
+        database: &'a str,
+        (origin, metric): (&'a str, &'a MetricSpec),
+        table: Option<&columns::Table>,
+    ) -> Self {
+        // A migration makes the table, and perhaps the database.
+        let is_to_be_made = table.is_some_and(|table| !table.exists);
+        let client = client.clone().with_database(if is_to_be_made { "system" } else { database });
+        let names: Vec<&str> =
+            table.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect();
+        Self { client, database, origin, metric, columns: names.join(", ") }
+    }
+
+    /// The refusals of the metric.
+    async fn of_metric(
+        &self,
+        table: Option<&columns::Table>,
+        rows: Rows,
+    ) -> Result<Vec<Refusal>, MigrationError> {
+        let name = &self.metric.table;
+        let Some(table) = table else {
+            let reason = format!("there is no table `{name}` in the database `{}`", self.database);
+            return Ok(vec![self.refusal("table", name, reason, None, None)]);
+        };
+        let fields = fields(self.metric);
+        let texts: Vec<&str> = fields.iter().map(|field| field.text).collect();
+        let source = odd::Source::new(&table.columns, &texts);
+        let beside: Vec<&Field<'_>> = fields.iter().filter(|field| field.may_be_beside_others()).collect();
+        let left = |have_passed: bool| {
+            fields.iter().filter(move |field| !(have_passed && field.may_be_beside_others()))
+        };
+        let mut refusals = Vec::new();
+        for field in left(self.of_fields(&beside, &source).await?) {
+            refusals.extend(self.of_field(field, &source).await?);
+        }
+        if !refusals.is_empty() {
+            return Ok(refusals);
+        }
+        // The whole SELECT of the view, on the odd rows.
+        let alias = format!("({}) AS {}", source.rows(0, source.count()), alias_of(name));
+        let whole = rollup_select_from(self.metric, &alias, "");
+        if let Err(error) = self.count(&whole).await? {
+            return Ok(vec![self.refusal("table", name, one_line(&error), None, Some((&whole, &error)))]);
+        }
+        if table.exists {
+            let existing = self.compute(&self.existing(&beside, rows)).await?;
+            for field in left(existing.is_ok()) {
+                refusals.extend(self.on_rows(field, rows).await?);
+            }
+        }
+        Ok(refusals)
+    }
+
+    /// Whether the types of several fields are right, and all of them can be computed for the odd rows.
+    async fn of_fields(&self, fields: &[&Field<'_>], source: &odd::Source) -> Result<bool, MigrationError> {
+        let types: Vec<String> =
+            (0..fields.len()).map(|number| format!("toTypeName(meterflow_field_{number})")).collect();
+        let text = format!(
+            "SELECT any([{}]) FROM (SELECT {}, meterflow_row FROM ({}) AS {}) WHERE NOT ignore(*)",
+            types.join(", "),
+            named(fields),
+            source.rows(0, source.count()),
+            alias_of(&self.metric.table)
+        );
+        let types: Vec<String> = match self.client.query_raw(&text).fetch_one().await {
+            Ok(types) => types,
+            Err(error) => return self.is_about_the_statement(error, &text).map(|_| false),
+        };
+        let mut all = fields.iter().zip(&types);
+        Ok(all.all(|(field, of_field)| advice::on_a_type(field.name, field.text, of_field).is_none()))
+    }
+
     /// Tries the type and the odd rows.
     async fn of_field(
         &self,
@@ -223,20 +285,25 @@ impl Trial<'_> {
 
     /// Tries the existing rows.
     async fn on_rows(&self, field: &Field<'_>, rows: Rows) -> Result<Option<Refusal>, MigrationError> {
-        let limit = match rows {
-            Rows::All => String::new(),
-            Rows::Some(most) => format!(" LIMIT {most}"),
-        };
-        let text = format!("SELECT {} AS meterflow_field FROM {}{limit}", field.sql, self.metric.table);
+        let text = self.existing(&[field], rows);
         let Err(error) = self.compute(&text).await? else { return Ok(None) };
         let reason = format!("{}, for a row of `{}`", one_line(&error), self.metric.table);
         let advice = advice::on_a_throw(field.text);
         Ok(Some(self.refusal(field.name, field.text, reason, advice, Some((&text, &error)))))
     }
 
-    /// Computes a field for all rows of a SELECT.
+    /// Fields of the existing rows.
+    fn existing(&self, fields: &[&Field<'_>], rows: Rows) -> String {
+        let limit = match rows {
+            Rows::All => String::new(),
+            Rows::Some(most) => format!(" LIMIT {most}"),
+        };
+        format!("SELECT {} FROM {}{limit}", named(fields), self.metric.table)
+    }
+
+    /// Computes the fields of a SELECT for all its rows.
     async fn compute(&self, select: &str) -> Result<Result<(), clickhouse::error::Error>, MigrationError> {
-        self.count(&format!("SELECT 1 FROM ({select}) WHERE NOT ignore(meterflow_field)")).await
+        self.count(&format!("SELECT 1 FROM ({select}) WHERE NOT ignore(*)")).await
     }
 
     async fn count(&self, select: &str) -> Result<Result<(), clickhouse::error::Error>, MigrationError> {
