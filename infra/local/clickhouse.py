@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import os
-import shutil
 import sys
 import time
 import urllib.error
@@ -58,8 +56,9 @@ def ensure_running(settings: Settings) -> None:
 
 
 def for_own_engines(settings: Settings) -> Dict[str, str]:
-    """The environment of tests that start engines of their own: the library, and the settings that the engine here has, too."""
+    """The environment of tests that start engines of their own: the library, a folder for data, and the settings of the engine here."""
     return {"CLICKHOUSE_ENGINE_LIBRARY": str(tools.engine_library(settings)),
+            "CLICKHOUSE_ENGINE_FOLDER": str(_of_own_engines(data_folder(settings))),
             "CLICKHOUSE_ENGINE_SETTINGS": json.dumps(clickhouse_users.for_tests(settings))}
 
 
@@ -107,6 +106,11 @@ def data_folder(settings: Settings) -> Path:
 def delete_data(settings: Settings) -> None:
     for folder in (settings.directory / "clickhouse", _folder_in_memory(settings)):
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(_of_own_engines(folder), ignore_errors=True)
+
+
+def _of_own_engines(data: Path) -> Path:
+    return data.with_name(f"{data.name}-engines")
 
 
 def _folder_in_memory(settings: Settings) -> Path:
@@ -124,7 +128,8 @@ def require_ports(settings: Settings) -> None:
 def _start(settings: Settings, config: Path) -> processes.Record:
     require_ports(settings)
     data = data_folder(settings)
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (data, _of_own_engines(data)):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [
         sys.executable, str(Path(__file__).with_name("clickhouse_engine.py")), str(tools.engine_library(settings)),
         str(config), str(data), str(settings.clickhouse_http_port), str(settings.clickhouse_tcp_port),

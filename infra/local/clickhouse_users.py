@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import catalogs
 from console import CloudError
 from files import read_json, write_atomically, write_private_json
-from settings import TEST, Settings
+from settings import Settings
 
 # The names of the users, and of the database in the file.
 API_USER = "meterflow_api"
@@ -92,8 +92,7 @@ def write(settings: Settings) -> Tuple[Path, bool]:
 
 def for_tests(settings: Settings) -> Dict[str, Dict[str, str]]:
     """What an engine of tests has beside the settings of production: of the engine itself, and of a user's profile."""
-    is_of_tests = settings.kind == TEST and settings.build == "debug"
-    parts = {"engine": ENGINE_OF_TESTS, "profile": FOR_TESTS} if is_of_tests else {"engine": {}, "profile": {}}
+    parts = {"engine": ENGINE_OF_TESTS, "profile": FOR_TESTS} if settings.is_of_tests else {"engine": {}, "profile": {}}
     return {part: {name: str(value) for name, value in values.items()} for part, values in parts.items()}
 
 

@@ -68,7 +68,7 @@ impl Engine {
         let library = variable("CLICKHOUSE_ENGINE_LIBRARY")?;
         let of_all: Settings = serde_json::from_str(&variable("CLICKHOUSE_ENGINE_SETTINGS")?)?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/local/clickhouse_engine.py");
-        let directory = tempfile::tempdir()?;
+        let directory = tempfile::tempdir_in(variable("CLICKHOUSE_ENGINE_FOLDER")?)?;
         let (config, of_users) = (directory.path().join("config.xml"), directory.path().join("users.xml"));
         let profile = elements(of_all.profile, profile);
         let users =

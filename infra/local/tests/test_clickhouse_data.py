@@ -37,10 +37,12 @@ class Data(unittest.TestCase):
         of_tests = settings.load({}, self.root, settings.TEST)
         on_disk = of_tests.directory / "clickhouse"
         kept = self.memory / "of-others"
-        for folder in (self.folder(), on_disk, kept):
+        of_own_engines = Path(clickhouse.for_own_engines(of_tests)["CLICKHOUSE_ENGINE_FOLDER"])
+        self.assertEqual(of_own_engines.parent, self.memory)
+        for folder in (self.folder(), on_disk, of_own_engines, kept):
             os.makedirs(folder / "data")
         clickhouse.delete_data(of_tests)
-        self.assertEqual([folder.exists() for folder in (self.folder(), on_disk, kept)], [False, False, True])
+        self.assertEqual([folder.exists() for folder in (self.folder(), on_disk, of_own_engines, kept)], [False, False, False, True])
 
 
 if __name__ == "__main__":
