@@ -123,7 +123,8 @@ async fn lists(world: &World, anomalies: u32) -> Result<Vec<Figure>> {
         // What does not answer in time has no figure, and misses its goal.
         let seconds = if answer.status == 200 { began.elapsed().as_secs_f64() } else { f64::NAN };
         let name = format!("storm of {anomalies}: GET {path}");
-        let made_of = format!("status {}, {} bytes", answer.status, answer.text.len());
+        let part = if answer.json["complete"] == false { ", counted in part" } else { "" };
+        let made_of = format!("status {}, {} bytes{part}", answer.status, answer.text.len());
         figures.push(Figure::new(name, seconds, "s", Goal::AtMost(5.0), made_of));
     }
     Ok(figures)

@@ -64,7 +64,7 @@ async fn machines_are_judged_listed_and_watched() -> Result<()> {
     let api = world.api_at(now, &[setting], &world.aws).await?;
 
     let idle = json!({
-        "status": "idle", "anomalies_24h": { "warning": 0, "critical": 0 },
+        "status": "idle", "anomalies_24h": { "warning": 0, "critical": 0 }, "complete": true,
         "sources": [{
             "source": "machines", "metrics": ["cpu_usage"], "last_run_at": null, "last_run_completed": null,
             "judged_until": null, "lag_seconds": null,

@@ -185,7 +185,7 @@ async fn the_channels_say_how_they_are_doing() -> Result<()> {
     let end = at(END).as_millisecond();
     let chat = json!({
         "name": "chat", "type": "slack", "broken_reason": null, "throttle_seconds": 60, "disabled_at": null,
-        "waiting": 1, "waiting_since": end - 120_000, "failed": 1,
+        "waiting": 1, "waiting_since": end - 120_000, "failed": 1, "complete": true,
     });
     assert_eq!(answer["channels"][0], chat);
     let pager = &answer["channels"][1];

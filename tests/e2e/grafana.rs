@@ -148,6 +148,7 @@ async fn each_query_of_prometheus_asks_for_figures_that_exist() -> Result<()> {
         unasked,
         [
             "meterflow_build_info",
+            "meterflow_counts_complete",
             "meterflow_last_run_duration_seconds",
             "meterflow_last_run_timestamp_seconds",
             "meterflow_oldest_pending_alert_age_seconds",

@@ -6,6 +6,7 @@ mod api_anomalies;
 mod api_backtests;
 mod api_check;
 mod api_config;
+mod api_counts;
 mod api_customers;
 mod api_dashboard;
 mod api_forms;

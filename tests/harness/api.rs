@@ -1,7 +1,7 @@
 //! The API in this process: requests as they arrive from the gateway, with the claims of a checked token, and their
 //! answers.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ::api::{App, router};
 use anyhow::{Context, Result};
@@ -78,15 +78,38 @@ impl World {
         overrides: &[(&str, &str)],
         aws: &SdkConfig,
     ) -> Result<Api> {
+        Ok(Api::of(self.app_of_api(clock, overrides, aws).await?))
+    }
+
+    /// The API of [`World::api_with`], which counts for this long only.
+    pub async fn api_that_counts_for(
+        &self,
+        time: Duration,
+        overrides: &[(&str, &str)],
+        aws: &SdkConfig,
+    ) -> Result<Api> {
+        let app = self.app_of_api(|| SystemTime::from(at(NOW)), overrides, aws).await?;
+        Ok(Api::of(App { counting_time: time, ..app }))
+    }
+
+    async fn app_of_api(
+        &self,
+        clock: fn() -> SystemTime,
+        overrides: &[(&str, &str)],
+        aws: &SdkConfig,
+    ) -> Result<App> {
         let own = [overrides, &FUNCTIONS, &PAGE].concat();
         let variables = self.variables(&own);
         let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let router = router(App::from_env(&Env::of(&pairs), aws, clock).await?);
-        Ok(Api { router, claims: None }.as_admin())
+        App::from_env(&Env::of(&pairs), aws, clock).await
     }
 }
 
 impl Api {
+    fn of(app: App) -> Self {
+        Self { router: router(app), claims: None }.as_admin()
+    }
+
     /// As an operator.
     pub fn as_admin(&self) -> Self {
         self.with_claims(json!({ "sub": "operator", "scope": SCOPES }))

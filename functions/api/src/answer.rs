@@ -1,7 +1,7 @@
 //! The frame of every request: a time limit, a request id on the answer, one line in the log, and one form of problems.
 //!
-//! The limits nest: a query 18 s, an answer 25 s, the function 29 s, the gateway 30 s. So a slow request becomes an
-//! answer that says so. The request id is also in the body, because people copy the body into a ticket.
+//! The limits nest: a count 10 s, a query 18 s, an answer 25 s, the function 29 s, the gateway 30 s. So a slow request becomes
+//! an answer that says so. The request id is also in the body, because people copy the body into a ticket.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
+use store::Extent;
 use tracing::Instrument as _;
 
 use crate::App;
@@ -21,6 +22,9 @@ use crate::views::TimeForm;
 
 /// Limit of an answer.
 const TIME_LIMIT: Duration = Duration::from_secs(25);
+
+/// Limit of counting, in [`App::counting_time`]. What was counted until then is the answer.
+pub(crate) const COUNTING_TIME: Duration = Duration::from_secs(10);
 
 /// Limit of work that can be cut short, such as a query or filling a list page.
 const WORK_TIME: Duration = Duration::from_secs(18);
@@ -32,8 +36,25 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Serving {
     /// The request's name in the log, for the caller, and in ClickHouse.
     pub(crate) id: String,
+    started: Instant,
     /// All work on the request ends by this time.
     pub(crate) deadline: Instant,
+}
+
+impl Serving {
+    /// Counting ends by this time.
+    pub(crate) fn counting_deadline(&self, app: &App) -> Instant {
+        self.started + app.counting_time
+    }
+}
+
+/// Whether all was counted. An answer that counted nothing would mislead, so there is none.
+pub(crate) fn is_complete(extent: Extent) -> Result<bool, Problem> {
+    match extent {
+        Extent::Whole => Ok(true),
+        Extent::Part => Ok(false),
+        Extent::Nothing => Err(Problem::out_of_time()),
+    }
 }
 
 pub(crate) async fn around(mut request: Request, next: Next) -> Response {
@@ -41,7 +62,7 @@ pub(crate) async fn around(mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    request.extensions_mut().insert(Serving { id: id.clone(), deadline: started + WORK_TIME });
+    request.extensions_mut().insert(Serving { id: id.clone(), started, deadline: started + WORK_TIME });
     let span = span::of_request(&request);
 
     let work = TimeForm::of_request(next.run(request)).instrument(span.clone());

@@ -56,6 +56,7 @@ pub(crate) struct Exposition {
     waiting: GaugeVec,
     failed: GaugeVec,
     disabled: GaugeVec,
+    complete: GaugeVec,
 }
 
 /// Makes families of figures and registers them.
@@ -178,6 +179,11 @@ impl Exposition {
                 "Whether the receiver of a channel is gone: 1 or 0.",
                 channel,
             )?,
+            complete: of.gauge(
+                "meterflow_counts_complete",
+                "Whether all anomalies, pending alerts and alerts of channels were counted in time: 1 or 0.",
+                &[],
+            )?,
             registry: of.0,
         })
     }
@@ -267,11 +273,23 @@ impl Exposition {
         self.oldest.with_label_values(&none).set(age.max(0.0));
     }
 
-    pub(crate) fn channel(&self, name: &str, kind: &str, health: ChannelHealth) {
+    pub(crate) fn channel(&self, name: &str, kind: &str, health: &ChannelHealth) {
         let labels = [name, kind];
         self.waiting.with_label_values(&labels).set(health.waiting as f64);
         self.failed.with_label_values(&labels).set(health.failed as f64);
         self.disabled.with_label_values(&labels).set(f64::from(u8::from(health.disabled_at.is_some())));
+    }
+
+    /// Leaves out what counts anomalies. A part of them would look like a fall of the counter, which is taken for a restart.
+    pub(crate) fn without_anomalies(&self) {
+        self.anomalies.reset();
+        self.confidence.reset();
+    }
+
+    /// * `are_complete`: nothing was left out of the counts for want of time.
+    pub(crate) fn complete(&self, are_complete: bool) {
+        let none: [&str; 0] = [];
+        self.complete.with_label_values(&none).set(f64::from(u8::from(are_complete)));
     }
 
     pub(crate) fn text(&self) -> Result<String, Error> {

@@ -14,7 +14,7 @@
 //! * A problem names the fault and the allowed values. The inside appears only in the log.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::routing::post;
@@ -95,6 +95,8 @@ pub struct App {
     pub telegram: Telegram,
     /// The time of day.
     pub clock: fn() -> SystemTime,
+    /// How long a request may count before it answers with what it has.
+    pub counting_time: Duration,
 }
 
 /// The routes, with the document that describes them.
@@ -202,6 +204,7 @@ impl App {
             detection,
             config,
             clock,
+            counting_time: answer::COUNTING_TIME,
         })
     }
 

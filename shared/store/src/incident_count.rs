@@ -6,8 +6,9 @@ use detection::{CustomerId, EntityPath, IncidentState, MetricName, Severity};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::counting::behind;
 use super::search::Searched;
-use super::{AnomalyStore, Attributes, IncidentFilter, StoreError};
+use super::{AnomalyStore, Attributes, Extent, IncidentFilter, StoreError};
 
 /// The attributes that a count reads.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,14 +26,14 @@ pub struct CountedIncident {
 }
 
 impl AnomalyStore {
-    /// Hands every incident of the filter to `see`, in any order. Returns `false` if the deadline came first.
+    /// Hands the incidents of the filter to `see` until the deadline, those of all customers roughly newest first.
     pub async fn count_incidents(
         &self,
         filter: &IncidentFilter,
         now: Timestamp,
         deadline: Instant,
         mut see: impl FnMut(CountedIncident),
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Extent, StoreError> {
         let (from, until) = filter.bounds();
         let is_asked_for = |seen: &CountedIncident| {
             (from..until).contains(&seen.last_window)
@@ -52,7 +53,7 @@ impl AnomalyStore {
                 )
                 .expression_attribute_names("#state", "state")
         });
-        self.see_all(queries.collect(), deadline, read).await
+        self.see_all(queries.collect(), behind, deadline, read).await
     }
 }
 

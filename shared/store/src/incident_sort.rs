@@ -8,8 +8,9 @@ use detection::Incident;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::counting::behind;
 use super::search::Searched;
-use super::{AnomalyStore, Attributes, IncidentFilter, IncidentItem, StoreError};
+use super::{AnomalyStore, Attributes, Extent, IncidentFilter, IncidentItem, StoreError};
 
 /// What a list is sorted by. The greatest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +87,11 @@ impl AnomalyStore {
             }
             Ok(())
         };
-        let is_whole = self.see_all(self.queries_of(filter, now), deadline, see).await?;
+        let extent = self.see_all(self.queries_of(filter, now), behind, deadline, see).await?;
         if too_many {
             return Ok(Sorted::TooMany);
         }
-        if !is_whole {
+        if extent != Extent::Whole {
             return Ok(Sorted::OutOfTime);
         }
         found.retain(|(place, _)| after.is_none_or(|after| place.order(after).is_gt()));

@@ -8,7 +8,7 @@
 //! repetition loses against its own item.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -16,11 +16,14 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select};
+use tokio::time::timeout_at;
 
 use super::alert_state::PENDING;
 use super::conflicts::{BRIEFLY, Conflict, again_after_conflicts};
 use super::keys::PENDING_INDEX;
-use super::{AlertItem, AlertState, AnomalyItem, AnomalyStore, Attributes, Digest, StoreError, Writer};
+use super::{
+    AlertItem, AlertState, AnomalyItem, AnomalyStore, Attributes, Digest, Extent, StoreError, Writer,
+};
 
 /// The result of a record.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,16 @@ pub struct Pending {
     pub alerts: Vec<AlertItem>,
     /// Items in the index that this version cannot read as alerts.
     pub unreadable: u64,
+}
+
+/// How many alerts are pending.
+#[derive(Clone, Copy, Debug)]
+pub struct PendingAlerts {
+    /// Those that were counted.
+    pub count: u64,
+    /// The time of the oldest one's anomaly in Unix milliseconds.
+    pub oldest: Option<i64>,
+    pub extent: Extent,
 }
 
 /// The result of a try to claim an alert.
@@ -98,18 +111,25 @@ impl AnomalyStore {
         Ok(pending)
     }
 
-    /// The number of pending alerts, and the time of the oldest one's anomaly in Unix milliseconds.
-    pub async fn pending_alerts(&self) -> Result<(u64, Option<i64>), StoreError> {
-        let unread = |source| self.unread("the pending alerts", source);
-        let mut count = 0;
-        let mut pages = self.part(PENDING).select(Select::Count).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            count += u64::try_from(page.map_err(unread)?.count).unwrap_or(0);
-        }
+    /// Counts the pending alerts until the deadline.
+    pub async fn pending_alerts(&self, deadline: Instant) -> Result<PendingAlerts, StoreError> {
         let oldest = self.part(PENDING).limit(1).send().await;
         let oldest = oldest.map_err(|source| self.unread("the oldest pending alert", source))?;
         let detected_at = oldest.items().first().and_then(|item| item.get("detected_at"));
-        Ok((count, detected_at.and_then(|at| at.as_n().ok()?.parse().ok())))
+        let oldest = detected_at.and_then(|at| at.as_n().ok()?.parse().ok());
+        let mut pages = self.part(PENDING).select(Select::Count).into_paginator().send();
+        let (mut count, mut has_read) = (0, false);
+        loop {
+            let Ok(page) = timeout_at(deadline.into(), pages.next()).await else {
+                return Ok(PendingAlerts { count, oldest, extent: Extent::at_deadline(has_read) });
+            };
+            let Some(page) = page else {
+                return Ok(PendingAlerts { count, oldest, extent: Extent::Whole });
+            };
+            let page = page.map_err(|source| self.unread("the pending alerts", source))?;
+            count += u64::try_from(page.count).unwrap_or(0);
+            has_read = true;
+        }
     }
 
     /// Takes the right to publish an alert, for as long as `hold` from `writer.now`.

@@ -107,7 +107,7 @@ async fn trends_have_their_shape() -> Result<()> {
     let (_world, api) = world().await?;
     let path = format!("{ANOMALIES}/trends?from=2026-11-20T12:00:00Z&to=now");
     let expected = json!({
-        "from": "2026-11-20T12:00:00Z", "to": at(NOW).to_string(), "totalAnomalies": 4,
+        "from": "2026-11-20T12:00:00Z", "to": at(NOW).to_string(), "complete": true, "totalAnomalies": 4,
         "bySeverity": { "warning": 1, "critical": 3 },
         "byType": { "unusual_execution_time": 2, "pattern_deviation": 2 },
         "byDay": [

@@ -30,7 +30,7 @@ async fn the_anomalies_of_a_workspace_have_their_shape() -> Result<()> {
             })
         })
         .collect();
-    assert_eq!(critical, json!({ "anomalies": expected, "total": own.len() }));
+    assert_eq!(critical, json!({ "anomalies": expected, "total": own.len(), "complete": true }));
     assert_eq!(own.len(), 2);
     let output = &critical["anomalies"][0];
     let output_is_exact = output["value"] == 0.0 && output["type"] == "output_size_drop";
@@ -58,7 +58,7 @@ async fn the_anomalies_of_a_workspace_have_their_shape() -> Result<()> {
 
     let globex = api.as_customer("globex");
     globex.get(path).await?.assert_problem(404, "a foreign workspace");
-    let nothing = json!({ "anomalies": [], "total": 0 });
+    let nothing = json!({ "anomalies": [], "total": 0, "complete": true });
     assert_eq!(globex.read("/api/v1/workspaces/globex/anomalies").await?, nothing);
     for (query, parameter) in [
         ("severity=fatal", "severity"),

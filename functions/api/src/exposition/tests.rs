@@ -77,6 +77,17 @@ fn series_that_can_rise_begin_with_zero() {
 }
 
 #[test]
+fn a_part_of_the_anomalies_is_no_fall_of_a_counter() {
+    let figures = Exposition::new().unwrap();
+    figures.source(jobs().of("jobs").unwrap(), &DetectionConfig::default());
+    figures.anomaly("jobs", &seen(Severity::Critical, Some("rate"), Some(0.93)));
+    figures.without_anomalies();
+    let text = figures.text().unwrap();
+    assert!(!text.contains("meterflow_anomal"), "{text}");
+    assert!(text.contains("meterflow_runs_total"), "{text}");
+}
+
+#[test]
 fn anomalies_and_runs_are_counted() {
     let figures = Exposition::new().unwrap();
     figures.anomaly("jobs", &seen(Severity::Critical, Some("rate"), Some(0.93)));
@@ -90,7 +101,8 @@ fn anomalies_and_runs_are_counted() {
     figures.newest_runs("idle", &[]);
     figures.pending(1, Some(NOW - 120_000), Timestamp::from_millisecond(NOW).unwrap());
     let health = ChannelHealth { waiting: 2, failed: 1, ..ChannelHealth::default() };
-    figures.channel("on-call", "pagerduty", health);
+    figures.channel("on-call", "pagerduty", &health);
+    figures.complete(false);
     figures.build("c1");
     let found = lines(&figures);
     insta::assert_snapshot!(found.join("\n"), @r#"
@@ -104,6 +116,7 @@ fn anomalies_and_runs_are_counted() {
     meterflow_channel_alerts_failed{channel="on-call",type="pagerduty"} 1
     meterflow_channel_alerts_waiting{channel="on-call",type="pagerduty"} 2
     meterflow_channel_disabled{channel="on-call",type="pagerduty"} 0
+    meterflow_counts_complete 0
     meterflow_detection_latency_seconds_sum{source="jobs"} 1740
     meterflow_detection_latency_seconds_count{source="jobs"} 1
     meterflow_judged_until_timestamp_seconds{source="jobs"} 1795266000

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Caller, Reader, Responder};
-use crate::answer::Serving;
+use crate::answer::{Serving, is_complete};
 use crate::error::{Code, Problem};
 use crate::limits::within_limits;
 use crate::listed::{self, SeverityWord};
@@ -208,14 +208,12 @@ pub(crate) async fn trends(
     let from = asked_for.from.unwrap_or(until - DEFAULT_LENGTH);
     times::in_order(Some(from), Some(until), ("from", "to"))?;
     let filter = AnomalyFilter { from: Some(from), until: Some(until), ..asked_for };
-    let mut tally = Tally::default();
+    let (mut tally, mut complete) = (Tally::default(), true);
     if !metrics.is_empty() {
-        let see = |seen| tally.add(&seen, None);
-        if !app.store.count(&filter, &metrics, query.now(), serving.deadline, see).await? {
-            return Err(Problem::out_of_time());
-        }
+        let (see, deadline) = (|seen| tally.add(&seen, None), serving.counting_deadline(&app));
+        complete = is_complete(app.store.count(&filter, &metrics, query.now(), deadline, see).await?)?;
     }
-    Ok(Json(AiTrends::of(tally.trends(from, until, 0))))
+    Ok(Json(AiTrends::of(tally.trends(from, until, 0, complete))))
 }
 
 /// Show one anomaly of an execution

@@ -7,11 +7,13 @@ use axum::extract::State;
 use futures::future::try_join_all;
 use messaging::channels::{Channel, ChannelKind, Route};
 use serde::Serialize;
+use store::Extent;
 use store::deliveries::ChannelHealth;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Operator;
+use crate::answer::Serving;
 use crate::error::Problem;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, Missing, Unavailable};
@@ -50,6 +52,8 @@ pub(crate) struct ChannelView {
     pub waiting_since: Option<Time>,
     /// Alerts that were given up and are in the queue of failures. Those of the last 30 days.
     pub failed: u64,
+    /// Whether all of these alerts were counted. `false`: time ran out, and there may be more.
+    pub complete: bool,
 }
 
 /// Alerts that match go to these channels. Null matches everything.
@@ -85,13 +89,14 @@ pub(crate) struct RouteView {
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Operator(_): Operator,
+    serving: Serving,
     query: Query,
 ) -> Result<Json<ChannelList>, Problem> {
     query.only(&[])?;
     let config = app.channels.configured().await?;
-    let health =
-        try_join_all(config.channels.iter().map(|channel| app.channels.deliveries.health(&channel.name)));
-    let views = health
+    let (store, deadline) = (&app.channels.deliveries, serving.counting_deadline(&app));
+    let health = config.channels.iter().map(|channel| store.health(&channel.name, deadline));
+    let views = try_join_all(health)
         .await?
         .into_iter()
         .zip(config.channels)
@@ -104,7 +109,7 @@ pub(crate) async fn list(
 
 impl ChannelView {
     fn of(channel: Channel, health: ChannelHealth) -> Self {
-        let ChannelHealth { disabled_at, waiting, waiting_since, failed } = health;
+        let ChannelHealth { disabled_at, waiting, waiting_since, failed, extent } = health;
         Self {
             name: channel.name,
             kind: channel.kind.name().to_owned(),
@@ -117,6 +122,7 @@ impl ChannelView {
             waiting,
             waiting_since: waiting_since.map(Time::from),
             failed,
+            complete: extent == Extent::Whole,
         }
     }
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Reader;
-use crate::answer::Serving;
+use crate::answer::{Serving, is_complete};
 use crate::error::Problem;
 use crate::listed::SeverityWord;
 use crate::params::Query;
@@ -22,6 +22,9 @@ use crate::routes::trends::BySeverity;
 
 #[derive(Default, Serialize, ToSchema)]
 pub(crate) struct IncidentCounts {
+    /// Whether all incidents were counted. `false`: time ran out, and the figures are of those counted until then, the newest
+    /// first.
+    pub complete: bool,
     pub total: u64,
     pub by_severity: BySeverity,
     /// By state. States without incidents are left out.
@@ -34,7 +37,8 @@ pub(crate) struct IncidentCounts {
 
 /// Count incidents
 ///
-/// Counts every incident that `GET /v1/incidents` would list with the same parameters.
+/// Counts every incident that `GET /v1/incidents` would list with the same parameters. After a storm the answer may be of a part of
+/// them: see `complete`.
 #[utoipa::path(
     get,
     path = "/v1/incidents/counts",
@@ -75,10 +79,9 @@ pub(crate) async fn counts(
         let source = app.catalog.find(seen.metric.as_str()).map(|spec| spec.source_name().to_owned());
         counts.add(&seen, source);
     };
-    if !app.store.count_incidents(&filter, query.now(), serving.deadline, see).await? {
-        return Err(Problem::out_of_time());
-    }
-    Ok(Json(counts))
+    let deadline = serving.counting_deadline(&app);
+    let complete = is_complete(app.store.count_incidents(&filter, query.now(), deadline, see).await?)?;
+    Ok(Json(IncidentCounts { complete, ..counts }))
 }
 
 impl IncidentCounts {

@@ -18,10 +18,11 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Operator, Reader};
-use crate::answer::Serving;
+use crate::answer::{Serving, is_complete};
 use crate::error::{Code, Problem, quoted};
 use crate::params::{Body, Query};
 use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable};
+use crate::routes::anomaly_pages::{Newest, newest};
 use crate::routes::source_runs::{self, SourceRuns, SourceRunsRequest};
 use crate::routes::trends::BySeverity;
 use crate::times;
@@ -31,9 +32,6 @@ use super::status::LOOKED_THROUGH;
 
 /// The name of the source of machines, or its beginning.
 const MACHINES: &str = "machines";
-
-/// Most anomalies of an answer. `total` counts the others.
-const MOST: usize = 500;
 
 /// How far the status looks back.
 const A_DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -47,6 +45,8 @@ pub(crate) struct MachineStatus {
     pub sources: Vec<MachineSource>,
     /// Anomalies of the last 24 hours.
     pub anomalies_24h: BySeverity,
+    /// Whether all of these anomalies were counted. `false`: time ran out, and there may be more.
+    pub complete: bool,
 }
 
 /// * `healthy`: the last run of each source completed.
@@ -85,6 +85,8 @@ pub(crate) struct MachineAnomalies {
     pub anomalies: Vec<MachineAnomaly>,
     /// All anomalies of the time, with those that the answer has no room for.
     pub total: u64,
+    /// Whether all of them were counted. `false`: time ran out, and there may be more.
+    pub complete: bool,
     pub from: Time,
 }
 
@@ -146,16 +148,15 @@ pub(crate) async fn status(
     let filter = AnomalyFilter { from, until, ..AnomalyFilter::default() };
     let mut anomalies_24h = BySeverity::default();
     let see = |seen: store::CountedAnomaly| anomalies_24h.add(seen.severity);
-    if !app.store.count(&filter, &metrics(&sources), now, serving.deadline, see).await? {
-        return Err(Problem::out_of_time());
-    }
+    let deadline = serving.counting_deadline(&app);
+    let complete = is_complete(app.store.count(&filter, &metrics(&sources), now, deadline, see).await?)?;
     let health = |source: &MachineSource| match source.last_run_completed {
         Some(true) => Health::Healthy,
         None => Health::Idle,
         Some(false) => Health::Degraded,
     };
     let status = of_sources.iter().map(health).max().unwrap_or(Health::Idle);
-    Ok(Json(MachineStatus { status, sources: of_sources, anomalies_24h }))
+    Ok(Json(MachineStatus { status, sources: of_sources, anomalies_24h, complete }))
 }
 
 /// List the newest anomalies of machines
@@ -188,9 +189,6 @@ pub(crate) async fn recent(
     let now = query.now();
     let length = query.text("duration").map_or(Ok(A_DAY), duration)?;
     let (metrics, from) = (metrics(&sources_of(&app)), now - length);
-    if metrics.is_empty() {
-        return Ok(Json(MachineAnomalies { anomalies: Vec::new(), total: 0, from: from.into() }));
-    }
     let filter = AnomalyFilter {
         customer: caller.customer(None)?,
         metrics: Some(metrics.clone()),
@@ -198,16 +196,9 @@ pub(crate) async fn recent(
         until: Some(now + A_MOMENT),
         ..AnomalyFilter::default()
     };
-    let page = app.store.list(&filter, &metrics, None, MOST, now, serving.deadline).await?;
-    let mut total = page.items.len() as u64;
-    if page.next.is_some() {
-        total = 0;
-        if !app.store.count(&filter, &metrics, now, serving.deadline, |_| total += 1).await? {
-            return Err(Problem::out_of_time());
-        }
-    }
-    let anomalies = page.items.into_iter().filter_map(MachineAnomaly::of).collect();
-    Ok(Json(MachineAnomalies { anomalies, total, from: from.into() }))
+    let Newest { items, total, complete } = newest(&app, &serving, &filter, &metrics, now).await?;
+    let anomalies = items.into_iter().filter_map(MachineAnomaly::of).collect();
+    Ok(Json(MachineAnomalies { anomalies, total, complete, from: from.into() }))
 }
 
 /// Judge the machines now

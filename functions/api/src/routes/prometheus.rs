@@ -1,6 +1,7 @@
 //! The figures of the system for Prometheus.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::header;
@@ -9,11 +10,11 @@ use catalog::{Catalog, MetricSpec};
 use futures::future::try_join_all;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use store::{AnomalyFilter, LastRun, StoreError};
+use store::{AnomalyFilter, Extent, LastRun, StoreError};
 
 use crate::App;
 use crate::access::Operator;
-use crate::answer::Serving;
+use crate::answer::{Serving, is_complete};
 use crate::error::{Code, Problem};
 use crate::exposition::{CONTENT_TYPE, Exposition};
 use crate::listed;
@@ -25,7 +26,8 @@ use super::status::LOOKED_THROUGH;
 /// Show figures for Prometheus
 ///
 /// What the runs found and did today, and how alerts and channels are, in the text format 0.0.4. Counters and histograms begin at
-/// zero at midnight in UTC, as those of a program that starts anew. No label names a customer.
+/// zero at midnight in UTC, as those of a program that starts anew. No label names a customer. `meterflow_counts_complete` is 0 if
+/// time ran out before all was counted. Then the counters of anomalies are left out if they would be too low.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -52,25 +54,28 @@ pub(crate) async fn metrics(
     figures.build(app.catalog.version());
     app.catalog.all().for_each(|source| figures.source(source, &app.detection));
 
+    let deadline = serving.counting_deadline(&app);
     let of_each = try_join_all(app.catalog.all().map(|source| runs_of(&app, source, midnight, now)));
-    let (alerts, runs) = futures::try_join!(app.store.pending_alerts(), of_each)?;
+    let (pending, runs) = futures::try_join!(app.store.pending_alerts(deadline), of_each)?;
     for (source, Runs { newest, of_today }) in app.catalog.all().zip(&runs) {
         figures.newest_runs(source.name(), newest);
         of_today.iter().for_each(|run| figures.run(run));
     }
-    figures.pending(alerts.0, alerts.1, now);
-    channels(&app, &figures).await?;
+    figures.pending(pending.count, pending.oldest, now);
+    let has_all_of_channels = channels(&app, &figures, deadline).await?;
 
     let until = Some(now + SignedDuration::from_millis(1));
     let filter = AnomalyFilter { from: Some(midnight), until, ..AnomalyFilter::default() };
     let metrics = listed::all_metrics(&app);
-    let is_complete = app.store.count(&filter, &metrics, now, serving.deadline, |seen| {
+    let anomalies = app.store.count(&filter, &metrics, now, deadline, |seen| {
         let source = app.catalog.find(seen.metric.as_str()).map(MetricSpec::source_name);
         figures.anomaly(source.unwrap_or_default(), &seen);
     });
-    if !is_complete.await? {
-        return Err(Problem::out_of_time());
+    let has_all_anomalies = anomalies.await? == Extent::Whole;
+    if !has_all_anomalies {
+        figures.without_anomalies();
     }
+    figures.complete(has_all_anomalies && is_complete(pending.extent)? && has_all_of_channels);
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], figures.text().map_err(internal)?))
 }
 
@@ -93,18 +98,20 @@ async fn runs_of(
     Ok(Runs { newest, of_today })
 }
 
-/// How the channels are. A deployment may have none that the API knows of.
-async fn channels(app: &App, figures: &Exposition) -> Result<(), Problem> {
+/// How the channels are. A deployment may have none that the API knows of. Returns whether all of their alerts were counted.
+async fn channels(app: &App, figures: &Exposition, deadline: Instant) -> Result<bool, Problem> {
     let config = match app.channels.configured().await {
         Ok(config) => config,
-        Err(problem) if problem.code() == Code::NoChannels => return Ok(()),
+        Err(problem) if problem.code() == Code::NoChannels => return Ok(true),
         Err(problem) => return Err(problem),
     };
-    let health = config.channels.iter().map(|channel| app.channels.deliveries.health(&channel.name));
-    for (channel, health) in config.channels.iter().zip(try_join_all(health).await?) {
+    let store = &app.channels.deliveries;
+    let health = config.channels.iter().map(|channel| store.health(&channel.name, deadline));
+    let health = try_join_all(health).await?;
+    for (channel, health) in config.channels.iter().zip(&health) {
         figures.channel(&channel.name, channel.kind.name(), health);
     }
-    Ok(())
+    Ok(health.iter().all(|health| health.extent == Extent::Whole))
 }
 
 /// The last midnight in UTC.

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::Operator;
-use crate::answer::Serving;
+use crate::answer::{Serving, is_complete};
 use crate::error::Problem;
 use crate::params::Query;
 use crate::refusals::{Forbidden, Invalid, Unavailable};
@@ -44,6 +44,8 @@ pub(crate) struct Status {
     pub lag_seconds: Option<i64>,
     /// Alerts that are not known to be sent.
     pub pending_alerts: u64,
+    /// Whether all of these alerts were counted. `false`: time ran out, and there may be more.
+    pub complete: bool,
     /// Time since the end of the oldest pending alert's window. Null without pending alerts.
     #[schema(required = true)]
     pub oldest_pending_alert_seconds: Option<i64>,
@@ -147,9 +149,9 @@ pub(crate) async fn status(
     let now = query.only(&[])?.now();
     let (now_ms, store) = (now.as_millisecond(), &app.store);
     let sources = try_join_all(app.catalog.all().map(|source| status_of(&app, source, now, &serving)));
-    let ((last, completed), (pending_alerts, oldest), policy, feedback, sources) = futures::try_join!(
+    let ((last, completed), pending, policy, feedback, sources) = futures::try_join!(
         store.last_runs(),
-        store.pending_alerts(),
+        store.pending_alerts(serving.counting_deadline(&app)),
         store.policy(None),
         store.feedback(),
         sources
@@ -159,8 +161,9 @@ pub(crate) async fn status(
         lag_seconds: completed.as_ref().and_then(|run| run.window_end).map(seconds_since),
         last_run: last.map(LastRunView::from),
         last_completed_run: completed.map(LastRunView::from),
-        pending_alerts,
-        oldest_pending_alert_seconds: oldest.map(seconds_since),
+        pending_alerts: pending.count,
+        complete: is_complete(pending.extent)?,
+        oldest_pending_alert_seconds: pending.oldest.map(seconds_since),
         sources,
         version: platform::version().to_owned(),
         catalog_version: app.catalog.version().to_owned(),

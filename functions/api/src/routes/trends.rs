@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::access::{Caller, Reader};
-use crate::answer::Serving;
+use crate::answer::{Serving, is_complete};
 use crate::error::Problem;
 use crate::listed;
 use crate::params::Query;
@@ -29,6 +29,9 @@ const HOURS_OF_DAY: i64 = 24;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Trends {
     pub period: Period,
+    /// Whether all anomalies were counted. `false`: time ran out, and the figures are of those counted until then, the newest
+    /// days first.
+    pub complete: bool,
     pub total: u64,
     pub by_severity: BySeverity,
     pub by_direction: ByDirection,
@@ -75,7 +78,8 @@ pub(crate) struct CustomerCount {
 
 /// Count anomalies
 ///
-/// Anomalies of all sources by day, severity, metric, source, direction and type, with the customers that have the most.
+/// Anomalies of all sources by day, severity, metric, source, direction and type, with the customers that have the most. After a
+/// storm the answer may be of a part of them: see `complete`.
 #[utoipa::path(
     get,
     path = "/v1/anomalies/trends",
@@ -118,11 +122,9 @@ pub(crate) async fn trends(
     let see = |seen: CountedAnomaly| {
         tally.add(&seen, app.catalog.find(seen.metric.as_str()).map(MetricSpec::source_name));
     };
-    let complete = app.store.count(&filter, &metrics, query.now(), serving.deadline, see).await?;
-    if !complete {
-        return Err(Problem::out_of_time());
-    }
-    Ok(Json(tally.trends(from, until, top)))
+    let deadline = serving.counting_deadline(&app);
+    let extent = app.store.count(&filter, &metrics, query.now(), deadline, see).await?;
+    Ok(Json(tally.trends(from, until, top, is_complete(extent)?)))
 }
 
 fn filter(app: &App, caller: &Caller, query: &Query) -> Result<AnomalyFilter, Problem> {
@@ -166,7 +168,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn trends(self, from: Timestamp, until: Timestamp, top: usize) -> Trends {
+    pub(crate) fn trends(self, from: Timestamp, until: Timestamp, top: usize, complete: bool) -> Trends {
         let mut by_severity = BySeverity::default();
         for day in self.by_day.values() {
             by_severity.warning += day.warning;
@@ -182,6 +184,7 @@ impl Tally {
         };
         Trends {
             period: Period::between(from, until),
+            complete,
             total: by_severity.total(),
             by_severity,
             by_direction: self.by_direction,
@@ -260,7 +263,7 @@ mod tests {
         tally.add(&seen("c", "2026-11-21T00:00:00Z", Severity::Critical), Some("usage"));
         tally.add(&seen("b", "2026-11-21T01:00:00Z", Severity::Critical), Some("usage"));
         let at = |text: &str| text.parse().unwrap();
-        let trends = tally.trends(at("2026-11-19T22:00:00Z"), at("2026-11-21T02:00:00Z"), 2);
+        let trends = tally.trends(at("2026-11-19T22:00:00Z"), at("2026-11-21T02:00:00Z"), 2, true);
         insta::assert_json_snapshot!(trends);
     }
 

@@ -23,12 +23,10 @@ use crate::error::{Code, Problem};
 use crate::listed::{self, SeverityWord};
 use crate::params::{self, CustomerInPath, Query, TwoInPath, part_of_path};
 use crate::refusals::{Conflict, Forbidden, Invalid, NotFound, Unavailable};
+use crate::routes::anomaly_pages::{Newest, newest};
 use crate::times;
 use crate::usual::{self, Spread};
 use crate::views::Time;
-
-/// Most anomalies of an answer. `total` counts the others.
-const MOST: usize = 500;
 
 /// How far an answer reaches back by default.
 const DEFAULT_LENGTH: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -45,6 +43,8 @@ pub(crate) struct WorkspaceAnomalies {
     pub anomalies: Vec<WorkspaceAnomaly>,
     /// All anomalies of the period, with those that the answer has no room for.
     pub total: u64,
+    /// Whether all of them were counted. `false`: time ran out, and there may be more.
+    pub complete: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -163,19 +163,9 @@ pub(crate) async fn anomalies(
         until: Some(until),
         ..AnomalyFilter::default()
     };
-    if metrics.is_empty() {
-        return Ok(Json(WorkspaceAnomalies { anomalies: Vec::new(), total: 0 }));
-    }
-    let page = app.store.list(&filter, &metrics, None, MOST, now, serving.deadline).await?;
-    let mut total = page.items.len() as u64;
-    if page.next.is_some() {
-        total = 0;
-        if !app.store.count(&filter, &metrics, now, serving.deadline, |_| total += 1).await? {
-            return Err(Problem::out_of_time());
-        }
-    }
-    let anomalies = page.items.into_iter().filter_map(WorkspaceAnomaly::of).collect();
-    Ok(Json(WorkspaceAnomalies { anomalies, total }))
+    let Newest { items, total, complete } = newest(&app, &serving, &filter, &metrics, now).await?;
+    let anomalies = items.into_iter().filter_map(WorkspaceAnomaly::of).collect();
+    Ok(Json(WorkspaceAnomalies { anomalies, total, complete }))
 }
 
 /// Show what is usual for a workflow

@@ -1,11 +1,14 @@
 //! What people may know of deliveries: who was told of an alert, and how a channel is doing.
 
+use std::time::Instant;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout_at;
 
 use super::{DeliveryError, DeliveryStore};
-use crate::{Attributes, keys};
+use crate::{Attributes, Extent, keys};
 
 /// The delivery of one alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub enum ToldState {
 }
 
 /// How a channel is doing. Times are Unix milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelHealth {
     /// When its receiver said that it is gone. The channel sends nothing until its address changes or somebody enables it.
     pub disabled_at: Option<i64>,
@@ -41,6 +44,26 @@ pub struct ChannelHealth {
     pub waiting_since: Option<i64>,
     /// Alerts that were given up and are in the queue of failures.
     pub failed: u64,
+    /// How many of the alerts were counted.
+    pub extent: Extent,
+}
+
+impl Default for ChannelHealth {
+    /// A channel without alerts.
+    fn default() -> Self {
+        Self { disabled_at: None, waiting: 0, waiting_since: None, failed: 0, extent: Extent::Whole }
+    }
+}
+
+impl ChannelHealth {
+    fn add(&mut self, item: &Attributes) {
+        if item.get("parked").and_then(|parked| parked.as_bool().ok()) == Some(&true) {
+            self.failed += 1;
+            return;
+        }
+        self.waiting += 1;
+        self.waiting_since = [self.waiting_since, time(item, "since")].into_iter().flatten().min();
+    }
 }
 
 impl ToldState {
@@ -67,24 +90,29 @@ impl DeliveryStore {
         Ok(told.collect())
     }
 
-    /// How a channel is doing.
-    pub async fn health(&self, channel: &str) -> Result<ChannelHealth, DeliveryError> {
-        let keys::Key { pk, sk } = keys::waiting(channel, "");
-        let waiting = self.with_prefix(&pk, &sk).projection_expression("since, parked").consistent_read(true);
-        let (disabled, waiting) = futures::try_join!(
-            self.get(keys::disabled_channel(channel), "whether a channel is disabled"),
-            self.all(waiting, "the alerts that wait"),
-        )?;
+    /// How a channel is doing. Its alerts are counted until the deadline.
+    pub async fn health(&self, channel: &str, deadline: Instant) -> Result<ChannelHealth, DeliveryError> {
+        let disabled = self.get(keys::disabled_channel(channel), "whether a channel is disabled");
+        let (disabled, counted) = futures::try_join!(disabled, self.waiting_of(channel, deadline))?;
         let disabled = disabled.filter(|item| item.contains_key("url_sha256"));
-        let is_parked =
-            |item: &Attributes| item.get("parked").and_then(|parked| parked.as_bool().ok()) == Some(&true);
-        let (parked, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_parked);
-        Ok(ChannelHealth {
-            disabled_at: disabled.and_then(|item| time(&item, "disabled_at")),
-            waiting: waiting.len() as u64,
-            waiting_since: waiting.iter().filter_map(|item| time(item, "since")).min(),
-            failed: parked.len() as u64,
-        })
+        Ok(ChannelHealth { disabled_at: disabled.and_then(|item| time(&item, "disabled_at")), ..counted })
+    }
+
+    /// The alerts of a channel that wait or were given up.
+    async fn waiting_of(&self, channel: &str, deadline: Instant) -> Result<ChannelHealth, DeliveryError> {
+        let keys::Key { pk, sk } = keys::waiting(channel, "");
+        let query = self.with_prefix(&pk, &sk).projection_expression("since, parked").consistent_read(true);
+        let mut pages = query.into_paginator().send();
+        let (mut health, mut has_read) = (ChannelHealth::default(), false);
+        loop {
+            let Ok(page) = timeout_at(deadline.into(), pages.next()).await else {
+                return Ok(ChannelHealth { extent: Extent::at_deadline(has_read), ..health });
+            };
+            let Some(page) = page else { return Ok(health) };
+            let page = page.map_err(|source| self.unread("the alerts that wait", source))?;
+            page.items().iter().for_each(|item| health.add(item));
+            has_read = true;
+        }
     }
 
     pub(super) fn with_prefix(&self, pk: &str, sk: &str) -> QueryFluentBuilder {

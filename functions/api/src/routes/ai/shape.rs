@@ -68,6 +68,9 @@ pub(crate) struct AiMetrics {
 pub(crate) struct AiTrends {
     pub from: Time,
     pub to: Time,
+    /// Whether all anomalies were counted. `false`: time ran out, and the figures are of those counted until then, the newest
+    /// days first.
+    pub complete: bool,
     pub total_anomalies: u64,
     pub by_severity: AiBySeverity,
     /// By type. Types without anomalies are left out.
@@ -174,6 +177,7 @@ impl AiTrends {
         Self {
             from: trends.period.start,
             to: trends.period.end,
+            complete: trends.complete,
             total_anomalies: trends.total,
             by_severity: AiBySeverity {
                 warning: trends.by_severity.warning,
