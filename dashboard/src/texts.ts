@@ -51,6 +51,8 @@ export const text = {
   any: 'any',
   none: '–',
   figures: 'Figures as a table',
+  inPart: 'Counted in part: time ran out, and there may be more.',
+  atLeast: (number: string) => `at least ${number}`,
   theme: { label: 'Colours', auto: 'Auto', light: 'Light', dark: 'Dark' },
   words: {
     severity: { critical: 'Critical', warning: 'Warning' } as Record<string, string>,
@@ -348,7 +350,7 @@ export const text = {
     acknowledged: 'acknowledged',
     stopped: 'Data stopped: many customers fell silent in the same hour.',
     late: (lag: string) => `No run has checked a window for ${lag}. With the default schedule it is below two hours.`,
-    pending: (n: number) => `${count(n, 'alert')} not known to be sent.`,
+    pending: (n: number, complete: boolean) => `${complete ? '' : 'At least '}${count(n, 'alert')} not known to be sent.`,
     period: 'Period',
     days: (n: number) => (n === 1 ? '24 hours' : `${n} days`),
     byDay: 'Anomalies by day and severity',

@@ -48,6 +48,25 @@ test('a hostile id in an address is a text, too', async () => {
   assert.deepEqual(complaints, []);
 });
 
+test('figures that the API counted in part say so', async () => {
+  const { page, context, complaints } = await signedIn('operator');
+  await context.route(/\/v1\/(anomalies\/trends|incidents\/counts|status|channels)/, async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.json();
+    const channels = body.channels?.map((one) => ({ ...one, complete: false }));
+    return route.fulfill({ response: answer, json: { ...body, complete: false, channels } });
+  });
+  await go(page, '#/overview');
+  const notes = page.getByText('Counted in part');
+  await notes.nth(1).waitFor();
+  assert.equal(await notes.count(), 2, 'those of incidents now and those of the period');
+  await go(page, '#/runs');
+  await page.getByText(/^at least \d/).first().waitFor();
+  await go(page, '#/settings');
+  await page.getByRole('cell', { name: /^at least \d/ }).nth(1).waitFor();
+  assert.deepEqual(complaints, []);
+});
+
 test('503 in mid-use says so, and trying again goes on', async () => {
   const { page, context } = await signedIn('operator');
   await rows(page);

@@ -1,7 +1,8 @@
 import type { Schemas } from '../api/client';
 import { dataOf } from '../api/failure';
 import { usePage } from '../lib/context';
-import { duration, number } from '../lib/format';
+import { countOf } from '../lib/count';
+import { duration } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { text } from '../texts';
 import { Show } from './loaded';
@@ -49,8 +50,8 @@ function ChannelTable({ of }: { of: readonly Schemas['Channel'][] }) {
               <th scope="row">{channel.name}</th>
               <td>{channel.type}</td>
               <td><ChannelState of={channel} /></td>
-              <td class="number">{number(channel.waiting)}{channel.waiting_since !== null && <> · <Time at={channel.waiting_since} relative /></>}</td>
-              <td class="number">{number(channel.failed)}</td>
+              <td class="number">{countOf(channel.waiting, channel.complete)}{channel.waiting_since !== null && <> · <Time at={channel.waiting_since} relative /></>}</td>
+              <td class="number">{countOf(channel.failed, channel.complete)}</td>
               <td class="number">{channel.throttle_seconds === 0 ? text.none : duration(channel.throttle_seconds * 1000)}</td>
             </tr>
           ))}

@@ -11,7 +11,7 @@ export function HealthBanner({ of: value }: { of: Schemas['Status'] }) {
   if (!late && value.pending_alerts === 0) return null;
   return (
     <p class="banner" role="alert">
-      {late && text.overview.late(duration(value.lag_seconds! * 1000))} {value.pending_alerts > 0 && text.overview.pending(value.pending_alerts)}{' '}
+      {late && text.overview.late(duration(value.lag_seconds! * 1000))} {value.pending_alerts > 0 && text.overview.pending(value.pending_alerts, value.complete)}{' '}
       <a href="#/runs">{text.views.runs}</a>
     </p>
   );

@@ -3,6 +3,7 @@ import { usePage } from '../lib/context';
 import { useLoad } from '../lib/load';
 import { ALL_CUSTOMERS } from '../lib/incident-data';
 import { text } from '../texts';
+import { InPart } from './in-part';
 import { Show } from './loaded';
 
 const TILES = [
@@ -21,7 +22,7 @@ export function NowTiles() {
         dataOf(client.GET('/v1/incidents/counts', { signal })),
         dataOf(client.GET('/v1/incidents', { params: { query: stop }, signal })),
       ]);
-      return { byState: counts.by_state, hasStopped: stopped.incidents.length > 0 };
+      return { counts, hasStopped: stopped.incidents.length > 0 };
     },
     [],
   );
@@ -29,12 +30,12 @@ export function NowTiles() {
     <section>
       <h2>{text.overview.now}</h2>
       <Show of={loaded}>
-        {({ byState, hasStopped }) => (
+        {({ counts, hasStopped }) => (
           <>
             {hasStopped && <p class="banner" role="alert"><a href="#/incidents?customer_id=*">{text.overview.stopped}</a></p>}
             <ul class="tiles">
               {TILES.map(({ label, kind, state, severity }) => {
-                const of = byState[state] ?? { critical: 0, warning: 0 };
+                const of = counts.by_state[state] ?? { critical: 0, warning: 0 };
                 const count = severity ? of[severity] : of.critical + of.warning;
                 return (
                   <li key={label} class={kind}>
@@ -45,6 +46,7 @@ export function NowTiles() {
                 );
               })}
             </ul>
+            <InPart of={counts} />
           </>
         )}
       </Show>

@@ -9,6 +9,7 @@ import { CountBars } from '../parts/count-bars';
 import { DayBars } from '../parts/day-bars';
 import { Heading } from '../parts/heading';
 import { HealthBanner } from '../parts/health-banner';
+import { InPart } from '../parts/in-part';
 import { IncidentLines } from '../parts/incident-lines';
 import { Show } from '../parts/loaded';
 import { Notice } from '../parts/notice';
@@ -73,7 +74,7 @@ function SourceChoice({ source, onChange }: { source: string | undefined; onChan
 }
 
 function TrendsPart({ trends, days, source }: { trends: Schemas['Trends']; days: number; source: string | undefined }) {
-  if (trends.total === 0) return <Notice title={text.overview.noneInPeriod} />;
+  if (trends.total === 0 && trends.complete) return <Notice title={text.overview.noneInPeriod} />;
   const { words } = text;
   const own = source ? `&source=${encodeURIComponent(source)}` : '';
   const list = (filter: string) => `#/anomalies?from=now-${days}d${own}&${filter}`;
@@ -81,6 +82,7 @@ function TrendsPart({ trends, days, source }: { trends: Schemas['Trends']; days:
     <>
       <Section title={text.overview.byDay}>
         <p class="quiet">{text.overview.total(trends.total)}</p>
+        <InPart of={trends} />
         <DayBars of={trends.by_day} />
       </Section>
       <div class="columns">

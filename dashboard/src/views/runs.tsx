@@ -2,7 +2,8 @@ import { useState } from 'preact/hooks';
 import type { Schemas } from '../api/client';
 import { dataOf } from '../api/failure';
 import { usePage } from '../lib/context';
-import { duration, number } from '../lib/format';
+import { countOf } from '../lib/count';
+import { duration } from '../lib/format';
 import { useLoad } from '../lib/load';
 import { Facts } from '../parts/facts';
 import { Heading } from '../parts/heading';
@@ -55,7 +56,7 @@ function HealthFacts({ status }: { status: Schemas['Status'] }) {
     <Facts
       of={[
         [text.runs.lag, lag === null ? text.none : `${duration(lag * 1000)} ${text.runs.lagAge}`],
-        [text.runs.pending, number(status.pending_alerts)],
+        [text.runs.pending, countOf(status.pending_alerts, status.complete)],
         [text.runs.oldest, oldest === null ? undefined : duration(oldest * 1000)],
         [text.runs.program, status.version],
         [text.runs.catalog, status.catalog_version],
