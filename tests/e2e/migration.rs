@@ -1,6 +1,7 @@
 //! The rollup: a migration converges from any state.
 
 mod earlier;
+mod upgrade;
 
 use anyhow::Result;
 use catalog::Catalog;
