@@ -1,7 +1,8 @@
 # The variables of infra/ reach the module, and its outputs come back. The tests of the module itself are beside it.
 
 mock_provider "aws" {
-  source = "./modules/stack/tests/mocks"
+  source          = "./modules/stack/tests/mocks"
+  override_during = plan
 }
 
 variables {
@@ -13,9 +14,6 @@ variables {
   # Without them each plan warns that nobody is told, and a test takes the warning for a failure.
   alert_emails = ["pages@example.com"]
   ops_emails   = ["oncall@example.com"]
-
-  # What a run applies is destroyed at the end.
-  deletion_protection = false
 }
 
 run "few_variables_are_enough" {
@@ -28,7 +26,7 @@ run "few_variables_are_enough" {
 }
 
 run "variables_and_outputs_are_those_of_the_module" {
-  command = apply
+  command = plan
 
   variables {
     name_prefix      = "second"
