@@ -45,7 +45,11 @@ async fn without_clickhouse_there_is_a_503_in_time_and_the_rest_works() -> Resul
         ("stalls after the headers", Action::StallAfterHeaders, silent),
         ("cuts the answer", Action::CutAfter(20), answers),
         ("fails", Action::Answer(500, exception.to_owned()), answers),
-        ("refuses the password", Action::Answer(403, "Code: 516. DB::Exception: default".to_owned()), answers),
+        (
+            "refuses the password",
+            Action::Answer(403, "Code: 516. DB::Exception: default".to_owned()),
+            answers,
+        ),
     ];
     try_join_all(faults.map(|(name, action, timeout)| Box::pin(without_clickhouse(name, action, timeout))))
         .await
