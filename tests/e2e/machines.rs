@@ -67,21 +67,24 @@ impl Machines {
     /// Days of six machines with seven metrics. `factor` is SQL of `machine`, `name` and `minute`: how many times the usual
     /// value a sample is, so many minutes before the newest.
     ///
-    /// * `step`: seconds from one sample to the next. The newest one is half as many seconds before the end.
+    /// * `step`: seconds from one sample to the next in the newest three hours. The newest one is half as many seconds before the
+    ///   end. Earlier samples come each minute.
     async fn insert(&self, days: i64, step: i64, factor: &str) -> Result<()> {
+        let newest = 3 * 3_600 / step;
         let statement = format!(
             "INSERT INTO otel_metrics_gauge (ResourceAttributes, MetricName, Attributes, TimeUnix, Value)
              SELECT map('service.namespace', 'acme', 'host.name', concat('web-', toString(machine))), name,
-                 map('state', metric.2, 'device', 'eth0'), fromUnixTimestamp64Nano(toInt64({end} - {step} / 2 - {step} * number) * 1000000000),
+                 map('state', metric.2, 'device', 'eth0'), fromUnixTimestamp64Nano(toInt64({end} - middle - ago) * 1000000000),
                  metric.3 * (0.95 + (cityHash64(machine, name, number) % 1000) / 1e4) * ({factor})
              FROM
              (
-                 SELECT number, intDiv(number * {step}, 60) AS minute, arrayJoin(range(1, 7)) AS machine, metric.1 AS name,
-                     arrayJoin({METRICS}) AS metric
-                 FROM numbers({count})
+                 SELECT toInt64(n) AS number, if(number < {newest}, number * {step}, 10800 + 60 * (number - {newest})) AS ago,
+                     if(number < {newest}, {step}, 60) / 2 AS middle, intDiv(ago, 60) AS minute,
+                     arrayJoin(range(1, 7)) AS machine, metric.1 AS name, arrayJoin({METRICS}) AS metric
+                 FROM (SELECT number AS n FROM numbers({count}))
              )",
             end = self.end.as_second(),
-            count = days * 24 * 3_600 / step,
+            count = newest + (days * 24 - 3) * 60,
         );
         Ok(self.world.clickhouse.query_raw(&statement).execute().await?)
     }
@@ -210,7 +213,7 @@ const CONFIG: &str = "/api/v1/monitoring/anomaly/config";
 async fn threshold_and_weights_of_the_vote_act() -> Result<()> {
     let machines = Machines::new().await?;
     machines
-        .insert(5, A_MINUTE, "if(minute = 0 AND machine = 2 AND name = 'system.cpu.utilization', 0.05, 1)")
+        .insert(3, A_MINUTE, "if(minute = 0 AND machine = 2 AND name = 'system.cpu.utilization', 0.05, 1)")
         .await?;
     let path = machines.file.path().to_str().context("a path")?;
     let api = machines.world.api_at(now, &[("CATALOG_PATH", path)], &machines.world.aws).await?;

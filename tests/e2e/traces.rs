@@ -32,7 +32,7 @@ struct Spans<'a> {
     end: Timestamp,
     /// Seconds before the end: the period begins at the first.
     period: (i64, i64),
-    /// The same spans come at the same time of so many days, one insert for all: each insert wakes all views.
+    /// The same spans come at the same time of so many days.
     days: u64,
     /// Spans of a day.
     number: u64,
@@ -43,12 +43,10 @@ struct Spans<'a> {
 }
 
 impl Spans<'_> {
-    fn statement(&self) -> String {
+    fn select(&self) -> String {
         let Self { name, end, period: (from, until), days, number, milliseconds, is_bad, attributes } = self;
         format!(
-            "INSERT INTO otel_traces (Timestamp, TraceId, SpanId, SpanName, SpanKind, ServiceName, ResourceAttributes, SpanAttributes,
-                 Duration, StatusCode)
-             SELECT fromUnixTimestamp64Nano({end} - toInt64((day * 86400 + {from} - ({from} - {until}) * (number + 0.5) / {number}) * 1e9)),
+            "SELECT fromUnixTimestamp64Nano({end} - toInt64((day * 86400 + {from} - ({from} - {until}) * (number + 0.5) / {number}) * 1e9)),
                  lower(hex(cityHash64('{name}', {from}, day, number))), lower(hex(sipHash64('{name}', {from}, day, number))), '{name}', 'Server',
                  'shop', map('service.namespace', 'acme'), map({attributes}), toUInt64(({milliseconds}) * 1e6),
                  if({is_bad}, 'Error', 'Unset')
@@ -77,12 +75,20 @@ impl Traces {
         Ok(Self { world, app, end: floored(300)?, hour: floored(3_600)? })
     }
 
-    async fn insert(&self, spans: &Spans<'_>) -> Result<()> {
-        Ok(self.world.clickhouse.query_raw(&spans.statement()).execute().await?)
+    /// One insert for all, because each insert wakes all views.
+    async fn insert(&self, all: &[Spans<'_>]) -> Result<()> {
+        let rows: Vec<String> = all.iter().map(Spans::select).collect();
+        let insert = format!(
+            "INSERT INTO otel_traces (Timestamp, TraceId, SpanId, SpanName, SpanKind, ServiceName, ResourceAttributes, SpanAttributes,
+                 Duration, StatusCode)
+             {}",
+            rows.join("\nUNION ALL\n")
+        );
+        Ok(self.world.clickhouse.query_raw(&insert).execute().await?)
     }
 
     /// Ten days of an operation at this hour, the last two hours and more, and its newest five minutes.
-    async fn operation(&self, name: &str, newest: Spans<'_>) -> Result<()> {
+    fn operation<'a>(&self, name: &'a str, newest: Spans<'a>) -> [Spans<'a>; 3] {
         let usual = Spans {
             name,
             end: self.end,
@@ -95,9 +101,11 @@ impl Traces {
         };
         let into_the_hour = (self.end - SignedDuration::from_secs(300)).as_second().rem_euclid(3_600) + 300;
         let start = 86_400 + into_the_hour;
-        self.insert(&Spans { period: (start, start - 3_600), days: 10, number: 480, ..usual }).await?;
-        self.insert(&Spans { period: (9_000, 300), number: 1_160, ..usual }).await?;
-        self.insert(&Spans { name, end: self.end, ..newest }).await
+        [
+            Spans { period: (start, start - 3_600), days: 10, number: 480, ..usual },
+            Spans { period: (9_000, 300), number: 1_160, ..usual },
+            Spans { name, end: self.end, ..newest },
+        ]
     }
 
     /// What a run of a source finds: metric, entity, direction and severity.
@@ -134,15 +142,15 @@ async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
         attributes: "",
     };
     let fine = "80 + number % 40";
-    for (name, of_newest) in [
+    let operations = [
         ("GET /as-usual", newest(40, fine, "number % 100 = 7")),
         ("GET /slow", newest(40, "400", "false")),
         ("POST /failing", newest(40, fine, "number % 3 = 0")),
         ("GET /silent", newest(0, fine, "false")),
         ("GET /flooded", newest(400, fine, "false")),
-    ] {
-        traces.operation(name, of_newest).await?;
-    }
+    ];
+    let spans = operations.into_iter().flat_map(|(name, of_newest)| traces.operation(name, of_newest));
+    traces.insert(&spans.collect::<Vec<_>>()).await?;
     assert_eq!(
         traces.found("traces").await?,
         expected(&[
@@ -176,27 +184,27 @@ async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
 #[tokio::test]
 async fn refused_logins_of_one_client_are_told_and_a_success_after_them_is_critical() -> Result<()> {
     let traces = Traces::new().await?;
+    let mut logins = Vec::new();
     for (client, refused, accepted) in [("10.0.0.1", 4, 3), ("203.0.113.7", 15, 0), ("203.0.113.9", 15, 1)] {
         for (number, period, status) in [(refused, (290, 100), "401"), (accepted, (90, 10), "200")] {
             let attributes = format!(
                 "'client.address', '{client}', 'http.route', '/login', 'http.request.method', 'POST', \
                  'http.response.status_code', '{status}'"
             );
-            let name = format!("POST /login {client}");
-            traces
-                .insert(&Spans {
-                    name: &name,
-                    end: traces.end,
-                    period,
-                    days: 1,
-                    number,
-                    milliseconds: "20",
-                    is_bad: "false",
-                    attributes: &attributes,
-                })
-                .await?;
+            logins.push((format!("POST /login {client}"), number, period, attributes));
         }
     }
+    let spans = logins.iter().map(|(name, number, period, attributes)| Spans {
+        name,
+        end: traces.end,
+        period: *period,
+        days: 1,
+        number: *number,
+        milliseconds: "20",
+        is_bad: "false",
+        attributes,
+    });
+    traces.insert(&spans.collect::<Vec<_>>()).await?;
     assert_eq!(
         traces.found("trace_refusals").await?,
         expected(&[
@@ -231,16 +239,15 @@ async fn a_client_that_tries_paths_and_a_principal_with_a_new_client_are_told() 
     };
     let (sprays, forgets) = (refused("198.51.100.1", 5), refused("198.51.100.2", 4));
     let stolen = "'client.address', '203.0.113.9', 'enduser.id', 'ada', 'url.path', '/orders/1'";
-    for of in [
+    let all = [
         spans("GET /orders", month, 3_000, own),
         spans("GET /orders", (3_600, 0), 12, own),
         spans("GET /admin", (3_600, 0), 300, scanner),
         spans("GET /orders", (3_000, 2_000), 1, stolen),
         spans("POST /login", (3_000, 2_000), 8, &sprays),
         spans("POST /logins", (3_000, 2_000), 8, &forgets),
-    ] {
-        traces.insert(&of).await?;
-    }
+    ];
+    traces.insert(&all).await?;
     assert_eq!(
         traces.found("trace_clients").await?,
         expected(&[

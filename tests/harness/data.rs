@@ -59,8 +59,9 @@ impl Made {
     }
 }
 
-/// Calls of a customer in so many hours from `start` on. `calls` is the number of calls of an hour in SQL, by `at`, the
-/// start of the hour, and `n`, the number of the hour.
+/// The hours of a customer who calls, from `start` on, as the views make them of the calls with 100 bytes each: the calls
+/// themselves would be hundreds of thousands of events. `calls` is the number of calls of an hour in SQL, by `at`, the start of the
+/// hour, and `n`, the number of the hour.
 pub async fn insert_calls(
     client: &clickhouse::Client,
     customer: &str,
@@ -69,11 +70,12 @@ pub async fn insert_calls(
     calls: &str,
 ) -> Result<()> {
     let text = format!(
-        "INSERT INTO events SELECT '', '{customer}', 'api_request', at + toIntervalSecond(call % 3600), \
-         '{{\"bytes\": 100}}', now64(3)
+        "INSERT INTO usage_hourly (customer_id, metric, hour, events, total, peak, low, corrections)
+         SELECT '{customer}', metric, toStartOfHour(at), calls, calls * value, value, value, 0
          FROM (SELECT number AS n, toDateTime64({} + 3600 * number, 3, 'UTC') AS at, toUInt32({calls}) AS calls
                FROM numbers({hours}))
-         ARRAY JOIN range(calls) AS call",
+         ARRAY JOIN ['api_calls', 'bandwidth'] AS metric, [1., 100.] AS value
+         WHERE calls > 0",
         start.as_second()
     );
     Ok(client.query_raw(&text).execute().await?)

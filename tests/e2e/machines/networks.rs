@@ -82,7 +82,7 @@ async fn train(samples: &Path, place: &str) -> Result<String> {
 #[tokio::test]
 async fn a_trained_network_is_the_fourth_detector_and_sees_drift() -> Result<()> {
     let machines = Machines::new().await?;
-    machines.insert(5, A_MINUTE, FAULT_AND_DRIFT).await?;
+    machines.insert(3, A_MINUTE, FAULT_AND_DRIFT).await?;
     let folder = tempfile::tempdir()?;
     let (samples, models) = (folder.path().join("normal.csv"), folder.path().join("models"));
     machines.samples(&samples).await?;

@@ -2,15 +2,16 @@
 
 use super::*;
 
-/// Runs of a job each minute for 31 days until `end`, of which one of fifty fails. In the newest `bad_minutes` all fail.
+/// Ten runs of a job each minute for three hours until `end`, and one each minute for a month before. One of fifty fails. In the
+/// newest `bad_minutes` all fail.
 fn each_minute(end: Timestamp, bad_minutes: i64) -> String {
     format!(
         "INSERT INTO runs SELECT toString(number), 'acme', 'nightly',
              if(intDiv(number, 10) < {bad_minutes} OR number % 50 = 7, 'failed', 'done'),
-             toDateTime64({} - 3 - number * 6, 3, 'UTC'), 1, 1
+             toDateTime64({} - 3 - 6 * if(number < 1800, toInt64(number), 10 * toInt64(number) - 16200), 3, 'UTC'), 1, 1
          FROM numbers({})",
         end.as_second(),
-        31 * 24 * 600
+        1_800 + 31 * 24 * 60
     )
 }
 

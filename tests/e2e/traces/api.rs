@@ -59,6 +59,7 @@ const ODD: [Odd; 3] = [
 
 async fn traces() -> Result<Traces> {
     let traces = Traces::new().await?;
+    let mut all = Vec::new();
     for Odd { name, usual, each_hour, milliseconds, is_bad, newest: (since, number) } in ODD {
         let spans = |period, days, number, milliseconds, is_bad| Spans {
             name,
@@ -72,11 +73,14 @@ async fn traces() -> Result<Traces> {
         };
         let into_the_hour = (traces.end.as_second() - 300).rem_euclid(3_600) + 300;
         let (start, of_day) = (86_400 + into_the_hour, u64::try_from(each_hour)?);
-        traces.insert(&spans((start, start - 3_600), 10, of_day, usual, "number % 25 = 7")).await?;
         let of_past = u64::try_from((9_000 - since) * each_hour / 3_600)?;
-        traces.insert(&spans((9_000, since), 1, of_past, usual, "number % 25 = 7")).await?;
-        traces.insert(&spans((since, 0), 1, number, milliseconds, is_bad)).await?;
+        all.extend([
+            spans((start, start - 3_600), 10, of_day, usual, "number % 25 = 7"),
+            spans((9_000, since), 1, of_past, usual, "number % 25 = 7"),
+            spans((since, 0), 1, number, milliseconds, is_bad),
+        ]);
     }
+    traces.insert(&all).await?;
     Ok(traces)
 }
 
