@@ -14,9 +14,11 @@ use store::{AnomalyStore, StoreConfig};
 use warehouse::ClickHouseConfig;
 use warehouse::usage::UsageReader;
 
-use crate::connect::LONGEST_QUESTION;
 use crate::networks::Networks;
 use crate::servers::Servers;
+
+/// A server that answers nothing for so long will not answer the queries of the run either.
+const LONGEST_QUESTION: Duration = Duration::from_secs(5);
 
 /// Everything that a run needs, made once at cold start.
 #[derive(Clone)]

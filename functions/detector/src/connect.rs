@@ -23,9 +23,6 @@ use warehouse::usage::{AgainstParts, MONTH_READ, MOST_BEHIND, UsageError, UsageR
 use crate::app::App;
 use crate::servers::{Servers, ask};
 
-/// A server that answers nothing for so long will not answer the queries of the run either. An [`App`] may wait longer.
-pub(crate) const LONGEST_QUESTION: Duration = Duration::from_secs(5);
-
 /// How many times as long a question takes that reads some rows of the table.
 const LOOK: u32 = 4;
 

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use detection::{CustomerId, EntityPath};
 
 use super::error::{MigrationError, failed};
-use super::inspect::USAGE;
 use super::layout::LOCAL;
 use super::listing::Listing;
+use super::listing::USAGE;
 use super::place::Place;
 use super::{Tables, statements, uninstall};
 

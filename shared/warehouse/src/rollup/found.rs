@@ -5,8 +5,7 @@ use clickhouse::Client;
 
 use super::definition::{ViewState, state};
 use super::error::{MigrationError, failed};
-use super::inspect::RollupView;
-use super::listing::Listing;
+use super::listing::{Listing, RollupView};
 use super::place::{Place, Server};
 use super::{Tables, statements};
 

@@ -6,32 +6,8 @@ use serde::Deserialize;
 
 use super::Tables;
 use super::error::{MigrationError, failed};
-use super::listing::Listing;
+use super::listing::{Listing, RollupView};
 use super::tables::has_seen;
-
-/// The source that every version has.
-pub(super) const USAGE: &str = "usage";
-
-/// A view with a name of the rollup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RollupView {
-    pub name: String,
-    pub comment: String,
-    /// The time of its creation, in Unix seconds.
-    pub made: u32,
-}
-
-impl RollupView {
-    /// Its state beside the catalog's entry of its metric.
-    pub fn state(&self, metric: Option<&catalog::MetricSpec>) -> super::ViewState {
-        super::definition::state(&self.comment, metric)
-    }
-
-    /// The name of its metric.
-    pub fn metric(&self, tables: &Tables) -> &str {
-        self.name.strip_prefix(&tables.views()).unwrap_or_default()
-    }
-}
 
 /// The views that feed the rollup, and foreign views with similar names.
 pub async fn views(

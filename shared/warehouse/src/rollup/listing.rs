@@ -6,9 +6,8 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::{MigrationError, failed};
-use super::inspect::{RollupView, USAGE};
-use super::server;
 use super::sql::MARK;
+use super::{Tables, server};
 
 /// What a server told of a database.
 #[derive(Clone, Debug)]
@@ -28,6 +27,30 @@ struct Listed {
     /// The time of its creation, in Unix seconds.
     made: u32,
 }
+
+/// A view with a name of the rollup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollupView {
+    pub name: String,
+    pub comment: String,
+    /// The time of its creation, in Unix seconds.
+    pub made: u32,
+}
+
+impl RollupView {
+    /// Its state beside the catalog's entry of its metric.
+    pub fn state(&self, metric: Option<&catalog::MetricSpec>) -> super::ViewState {
+        super::definition::state(&self.comment, metric)
+    }
+
+    /// The name of its metric.
+    pub fn metric(&self, tables: &Tables) -> &str {
+        self.name.strip_prefix(&tables.views()).unwrap_or_default()
+    }
+}
+
+/// The source that every version has.
+pub(super) const USAGE: &str = "usage";
 
 /// The first condition alone says which databases the server walks through.
 const TEXT: &str = "SELECT database, name, engine, engine_full, comment, toUnixTimestamp(metadata_modification_time) AS made \

@@ -8,10 +8,11 @@ use detection::MetricName;
 
 use super::behind::{self, Behind};
 use super::definition::{ViewState, state};
-use super::deletion::{Deletion, deletion};
+use super::deletion::Deletion;
 use super::error::MigrationError;
 use super::found::Found;
 use super::layout::Layout;
+use super::leaving::deletion;
 use super::listing::Listing;
 use super::place::{Place, Server};
 use super::{DEFAULT_KEEP_DAYS, RETIRED, Tables, counters, differences, minutes, sql, statements, tables};

@@ -3,11 +3,11 @@
 use super::definition::{ViewState, state};
 use super::error::MigrationError;
 use super::layout::LOCAL;
-use super::listing::Listing;
+use super::listing::{Listing, USAGE};
 use super::place::{Place, Server};
 use super::plan::Step;
 use super::run::run;
-use super::{RETIRED, Tables, cluster, inspect, minutes, statements};
+use super::{RETIRED, Tables, cluster, minutes, statements};
 
 /// The statements that remove everything, views first. After the views nothing of ours affects an insert.
 ///
@@ -43,7 +43,7 @@ pub(super) async fn listed(place: &Place, server: &Server) -> Result<Listing, Mi
 fn of_server(listing: &Listing, source: Option<&str>) -> Vec<String> {
     let mut sources = listing.sources();
     sources.retain(|name| source.is_none_or(|source| source == name));
-    let is_of_usage = sources.iter().any(|name| name == inspect::USAGE);
+    let is_of_usage = sources.iter().any(|name| name == USAGE);
     let sources: Vec<Tables> = sources.iter().map(|name| Tables::of_source(name)).collect();
     let mut statements = Vec::new();
     for tables in &sources {
