@@ -70,6 +70,11 @@ impl Machines {
     /// * `step`: seconds from one sample to the next in the newest three hours. The newest one is half as many seconds before the
     ///   end. Earlier samples come each minute.
     async fn insert(&self, days: i64, step: i64, factor: &str) -> Result<()> {
+        self.insert_some(days, step, factor, "true").await
+    }
+
+    /// Only those samples of them for which a condition of SQL holds.
+    async fn insert_some(&self, days: i64, step: i64, factor: &str, condition: &str) -> Result<()> {
         let newest = 3 * 3_600 / step;
         let statement = format!(
             "INSERT INTO otel_metrics_gauge (ResourceAttributes, MetricName, Attributes, TimeUnix, Value)
@@ -82,7 +87,8 @@ impl Machines {
                      if(number < {newest}, {step}, 60) / 2 AS middle, intDiv(ago, 60) AS minute,
                      arrayJoin(range(1, 7)) AS machine, metric.1 AS name, arrayJoin({METRICS}) AS metric
                  FROM (SELECT number AS n FROM numbers({count}))
-             )",
+             )
+             WHERE {condition}",
             end = self.end.as_second(),
             count = newest + (days * 24 - 3) * 60,
         );

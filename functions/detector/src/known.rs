@@ -5,13 +5,14 @@
 //! of one that may go on. Customers are kept as keyed hashes of 128 bits. Texts stay in the store, and are read again
 //! for the few incidents that change.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
 use catalog::Catalog;
 use detection::incident::{self, Course, Incident, Rules, Subject};
-use detection::{Direction, Hour, Mark, Window};
+use detection::text::rules::is_of_unseen_shape;
+use detection::{CustomerId, Direction, Hour, Mark, Window};
 use store::IncidentItem;
 
 mod kept;
@@ -35,7 +36,13 @@ pub struct Known {
     confirmed: Vec<Confirmed>,
     /// The incidents of budgets, which are of no series.
     budgets: HashMap<Subject, IncidentItem>,
+    /// The active incidents of entities that are judged by their samples. An entity without samples is in no answer, so only they
+    /// tell its key.
+    sampled: BTreeSet<SampledSeries>,
 }
+
+/// The key of an entity, a metric's place in the catalog, and the direction of an incident.
+pub(crate) type SampledSeries = (CustomerId, usize, Direction);
 
 /// The known incidents of one customer and metric.
 #[derive(Clone, Copy)]
@@ -94,6 +101,7 @@ impl Known {
             rare: Rare::default(),
             confirmed: Vec::new(),
             budgets: HashMap::new(),
+            sampled: BTreeSet::new(),
         }
     }
 
@@ -105,7 +113,31 @@ impl Known {
         }
         if let Some(metric) = catalog.metrics().iter().position(|spec| spec.name == *metric) {
             self.add(item, metric);
+            self.see_sampled(item, metric, catalog);
         }
+    }
+
+    fn see_sampled(&mut self, item: &IncidentItem, metric: usize, catalog: &Catalog) {
+        let Some(spec) =
+            metric.checked_sub(catalog.modelled().len()).and_then(|place| catalog.ruled().get(place))
+        else {
+            return;
+        };
+        let is_sampled = spec.vote().is_some() || spec.unseen_shape().is_some();
+        let Subject { direction, .. } = item.incident.subject;
+        if (is_sampled || is_of_unseen_shape(&item.description)) && item.incident.over_at.is_none() {
+            self.sampled.extend(
+                CustomerId::new(&*item.incident.subject.key()).ok().map(|key| (key, metric, direction)),
+            );
+        }
+    }
+
+    /// The active incidents of series that are judged by their samples.
+    pub(crate) fn sampled(&self) -> impl Iterator<Item = &SampledSeries> {
+        // The index may show an incident twice, open and closed.
+        self.sampled
+            .iter()
+            .filter(|(key, metric, direction)| self.of(key.as_str(), *metric).is_active(*direction))
     }
 
     /// Adds the incident of a budget. The index may show it twice, and the greater version is the later one.

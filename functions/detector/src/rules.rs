@@ -1,5 +1,6 @@
 //! Judges the metrics of entities that rules judge: the newest hour of all entities, or one event.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -30,6 +31,7 @@ pub(crate) mod vote;
 use beside::AllBeside;
 pub(crate) use beside::Beside;
 use lasting::{lasting, windows};
+use unseen_shape::Newest;
 
 /// Newest events of an entity that a streak is looked for in.
 pub(crate) const NEWEST: u32 = 200;
@@ -65,14 +67,17 @@ pub(crate) async fn candidates(
     let all =
         read(pass, window, hours, "rules", async |request| pass.app.usage.entities(request).await).await?;
     let all_beside = AllBeside::read(pass, window, hours).await?;
-    let mut shapes = unseen_shape::verdicts(pass, window, known).await;
+    let newest = RefCell::new(Newest::default());
+    let votes =
+        vote::read_votes(pass, window, |samples| newest.borrow_mut().see(pass, window, samples)).await?;
+    let mut shapes = unseen_shape::verdicts(pass, window, known, newest.into_inner()).await;
     let (mut candidates, mut entities) =
         (novel::candidates(pass, window, known, &mut figures.usage).await?, HashSet::new());
     let beside = |(spec, place): (&MetricSpec, usize), id: &CustomerId, vote: Verdict| {
         let is_open = known.of(id.as_str(), catalog.modelled().len() + place).of_shape().is_some();
         shapes.beside((spec, place), id, vote, is_open)
     };
-    candidates.extend(vote::candidates(pass, window, known, figures, beside).await?);
+    candidates.extend(votes.candidates(pass, known, figures, beside));
     let usage = &mut figures.usage;
     for figures in &all {
         let EntityFigures { key, metric, now, .. } = figures;
@@ -95,12 +100,33 @@ pub(crate) async fn candidates(
         let about = About::of_events(catalog.name(), now.events, now.bad);
         candidates.extend(of_verdict(known, &id, place, &verdict, &about));
     }
-    candidates.extend(shapes.rest(pass, known, usage));
+    if !shapes.are_silent() {
+        candidates.extend(shapes.rest(pass, known, usage));
+        candidates.extend(unjudged(pass, known, &candidates));
+    }
     examples::add(pass, window, &mut candidates).await;
     figures.clickhouse_time += started.elapsed();
     // Models may have counted the same ones.
     usage.customers = usage.customers.max(entities.len() as u64);
     Ok(candidates)
+}
+
+/// The candidates of active incidents of samples that nobody judged: the entity sends nothing any more, the rule is gone, or its samples
+/// could not be read. After a day such an incident is stale.
+fn unjudged(pass: Pass<'_>, known: &Known, judged: &[Candidate]) -> Vec<Candidate> {
+    // Nobody knows which part of the customers an incident is of.
+    if !pass.request.shard.is_whole() {
+        return Vec::new();
+    }
+    let judged: HashSet<_> = judged.iter().map(|of| (&of.customer_id, of.metric, of.direction)).collect();
+    let rest =
+        known.sampled().filter(|(key, metric, direction)| !judged.contains(&(key, *metric, *direction)));
+    let source = About::of(pass.app.catalog.name());
+    let candidates = rest.flat_map(|(key, metric, direction)| {
+        let both = of_verdict(known, key, *metric, &NO_DATA, &source);
+        both.into_iter().filter(|of| of.direction == *direction)
+    });
+    candidates.collect()
 }
 
 /// Counts a verdict on a metric.

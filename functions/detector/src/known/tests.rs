@@ -282,6 +282,41 @@ fn an_open_incident_is_of_a_shape_if_its_newest_anomaly_is() {
     assert_eq!(of("m0: 3 of 4 detectors flag it", None, &mut rng), None);
 }
 
+#[test]
+fn an_active_incident_of_samples_is_known_by_its_key() {
+    let text = "[[source]]\nname = \"machines\"\ntable = \"samples\"\nentity = \"host\"\nwindow = \"1m\"\n\
+         [[metric]]\nname = \"m0\"\nsource = \"machines\"\nunit = \"%\"\nmissing = \"gap\"\nmin_change = 1\n\
+         aggregate = \"avg\"\nvalue = \"cpu\"\n[[metric.rule]]\ntype = \"vote\"\n\
+         [[metric]]\nname = \"m1\"\nsource = \"machines\"\nunit = \"%\"\nmissing = \"gap\"\nmin_change = 1\n\
+         aggregate = \"avg\"\nvalue = \"cpu\"\n[[metric.rule]]\ntype = \"threshold\"\nwarning = 5\ncritical = 9";
+    let catalog = Catalog::parse(text, "a").unwrap();
+    let catalog = catalog.of("machines").unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut of = |metric: &str, description: &str, ends: &[Option<Timestamp>]| {
+        let first = item(&mut rng);
+        let mut known = Known::for_window(&window(), &rules());
+        for (number, over_at) in ends.iter().enumerate() {
+            let mut item = first.clone();
+            item.version = 10 + number as u64;
+            item.description = description.to_owned();
+            item.incident.subject.metric = MetricName::new(metric).unwrap();
+            item.incident.over_at = *over_at;
+            known.see(&item, catalog);
+        }
+        known.arrange();
+        let Subject { customer_id, direction, .. } = first.incident.subject;
+        let place = catalog.metrics().iter().position(|spec| spec.name.as_str() == metric).unwrap();
+        known.sampled().map(|of| *of == (customer_id.clone(), place, direction)).collect::<Vec<_>>()
+    };
+    let shape = "m1: the last 2 hours are like none of the two weeks before: 40 % away";
+    assert_eq!(of("m0", "m0: 3 of 4 detectors flag it", &[None]), [true]);
+    // The rule that opened it is gone, and the others do not judge samples.
+    assert_eq!(of("m1", shape, &[None]), [true]);
+    assert!(of("m1", "m1: 7, above 5", &[None]).is_empty());
+    // The index may show one incident twice.
+    assert!(of("m0", "m0", &[None, Some(hour(20))]).is_empty());
+}
+
 /// The whole items took about a kilobyte each.
 #[test]
 fn one_that_is_past_takes_32_bytes_and_one_that_is_not_176_more() {

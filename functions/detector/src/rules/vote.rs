@@ -3,6 +3,7 @@
 //! A sample is the value of a window. The hours before tell the season of the day and the peaks of earlier days. Where no network is
 //! known, the weight of the autoencoder is shared among the other detectors.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use catalog::{Aggregate, MetricRule, MetricSpec};
@@ -32,29 +33,37 @@ struct Judged {
     judgement: Option<Judgement>,
 }
 
-/// The candidates of a pass among the entities with such metrics.
+/// The votes of a pass on the entities with such metrics.
+pub(super) struct Votes<'a> {
+    /// The metrics, each with its place among those that rules judge.
+    voted: Vec<(usize, &'a MetricSpec)>,
+    entities: Vec<Judged>,
+    models: Option<Arc<Models>>,
+    /// `None` without networks.
+    networks: Option<NetworkFigures>,
+}
+
+/// Reads the entities, and lets detectors vote on them.
 ///
-/// * `beside`: what this verdict on a metric and that of its other rule are together. `None` makes no candidate.
-pub(super) async fn candidates(
-    pass: Pass<'_>,
+/// * `see`: sees the samples of each entity. It sees an entity again if reading begins again.
+pub(super) async fn read_votes<'a>(
+    pass: Pass<'a>,
     window: Window,
-    known: &Known,
-    figures: &mut RunFigures,
-    mut beside: impl FnMut((&MetricSpec, usize), &CustomerId, Verdict) -> Option<Verdict>,
-) -> anyhow::Result<Vec<Candidate>> {
+    see: impl Fn(&EntitySamples),
+) -> anyhow::Result<Votes<'a>> {
     let catalog = &pass.app.catalog;
     let voted: Vec<(usize, &MetricSpec)> =
         catalog.ruled().iter().enumerate().filter(|(_, spec)| spec.vote().is_some()).collect();
     if voted.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Votes { voted, entities: Vec::new(), models: None, networks: None });
     }
     let has_networks =
         pass.app.networks.are_expected() && voted.iter().any(|(_, spec)| spec.network.is_some());
-    let mut networks = NetworkFigures::default();
-    let mut models = None;
+    let (mut networks, mut models) = (None, None);
     if has_networks {
         let newest = pass.app.networks.newest(Instant::now()).await;
-        (models, networks.refused) = (newest.models, newest.refused);
+        models = newest.models;
+        networks = Some(NetworkFigures { refused: newest.refused, ..NetworkFigures::default() });
     }
     let hours = (season::DAYS * DAY) as i64;
     let mut entities = read(pass, window, hours, "samples", async |request| {
@@ -62,6 +71,7 @@ pub(super) async fn candidates(
         pass.app
             .usage
             .samples(request, |samples| {
+                see(&samples);
                 judged.push(Judged::of(pass, &voted, &window, samples, models.as_deref()));
             })
             .await?;
@@ -69,45 +79,56 @@ pub(super) async fn candidates(
     })
     .await?;
     entities.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    let usage = &mut figures.usage;
-    usage.customers = usage.customers.max(entities.len() as u64);
-    let mut candidates = Vec::new();
-    for Judged { key, id, metrics, judgement } in &entities {
-        let Some(id) = id else {
-            quarantine(usage, "invalid_customer_id", metrics.len() as u64, key, voted[0].1.name.as_str());
-            continue;
-        };
-        if let Some(judgement) = judgement.as_ref().filter(|judgement| judgement.level == Some(Level::Info)) {
-            let metric = voted[judgement.metric].1.name.as_str();
-            tracing::info!(
-                entity = id.as_str(),
-                metric,
-                score = judgement.score,
-                "an entity is slightly odd"
-            );
-        }
-        for (number, (place, spec)) in
-            voted.iter().enumerate().filter(|(_, (place, _))| metrics.contains(place))
-        {
-            usage.series += 1;
-            let verdict = match judgement {
-                Some(judgement) => judgement.verdict(number),
-                None => Verdict::Undetermined(Reason::InsufficientData),
+    Ok(Votes { voted, entities, models, networks })
+}
+
+impl Votes<'_> {
+    /// Their candidates.
+    ///
+    /// * `beside`: what this verdict on a metric and that of its other rule are together. `None` makes no candidate.
+    pub(super) fn candidates(
+        self,
+        pass: Pass<'_>,
+        known: &Known,
+        figures: &mut RunFigures,
+        mut beside: impl FnMut((&MetricSpec, usize), &CustomerId, Verdict) -> Option<Verdict>,
+    ) -> Vec<Candidate> {
+        let Self { voted, entities, models, mut networks } = self;
+        let (catalog, usage) = (&pass.app.catalog, &mut figures.usage);
+        usage.customers = usage.customers.max(entities.len() as u64);
+        let mut candidates = Vec::new();
+        for Judged { key, id, metrics, judgement } in &entities {
+            let Some(id) = id else {
+                quarantine(usage, "invalid_customer_id", metrics.len() as u64, key, voted[0].1.name.as_str());
+                continue;
             };
-            let Some(verdict) = beside((*spec, *place), id, verdict) else { continue };
-            note(usage, spec, &verdict);
-            let about = About::of(catalog.name());
-            candidates.extend(of_verdict(known, id, catalog.modelled().len() + place, &verdict, &about));
+            if let Some(judgement) = judgement.as_ref().filter(|of| of.level == Some(Level::Info)) {
+                let metric = voted[judgement.metric].1.name.as_str();
+                let score = judgement.score;
+                tracing::info!(entity = id.as_str(), metric, score, "an entity is slightly odd");
+            }
+            let with_samples = voted.iter().enumerate().filter(|(_, (place, _))| metrics.contains(place));
+            for (number, (place, spec)) in with_samples {
+                usage.series += 1;
+                let verdict = match judgement {
+                    Some(judgement) => judgement.verdict(number),
+                    None => Verdict::Undetermined(Reason::InsufficientData),
+                };
+                let Some(verdict) = beside((*spec, *place), id, verdict) else { continue };
+                note(usage, spec, &verdict);
+                let about = About::of(catalog.name());
+                candidates.extend(of_verdict(known, id, catalog.modelled().len() + place, &verdict, &about));
+            }
+            if let (Some(judgement), Some(models), Some(networks)) = (judgement, &models, &mut networks) {
+                compare(judgement, &voted, models, networks);
+            }
         }
-        if let (Some(judgement), Some(models)) = (judgement, &models) {
-            compare(judgement, &voted, models, &mut networks);
+        // A trial or a missed window must not say how the networks do now.
+        if let Some(networks) = networks.filter(|_| pass.request.is_whole() && pass.order != Order::Missed) {
+            figures.networks.get_or_insert_default().add(networks);
         }
+        candidates
     }
-    // A trial or a missed window must not say how the networks do now.
-    if has_networks && pass.request.is_whole() && pass.order != Order::Missed {
-        figures.networks.get_or_insert_default().add(networks);
-    }
-    Ok(candidates)
 }
 
 /// Notes the errors of the networks on an entity, beside those of their training.

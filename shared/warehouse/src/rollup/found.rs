@@ -22,6 +22,8 @@ pub(super) struct Found {
     pub(super) metrics: Vec<(String, String)>,
     /// Whether there is a table of texts.
     pub(super) seen: bool,
+    /// Whether the table of samples has a row for each sample, as an earlier version made it.
+    pub(super) has_single_samples: bool,
     /// The days in the TTL of the rollup.
     pub(super) keep_days: Option<u16>,
 }
@@ -71,6 +73,7 @@ impl Found {
             views: listing.views(&tables.views()),
             metrics,
             seen: has_seen,
+            has_single_samples: listing.engine(&local.samples).is_some_and(has_single_samples),
             listing,
         })
     }
@@ -85,6 +88,11 @@ impl Found {
 /// Whether the sorting key is that of "… ORDER BY (cityHash64(customer_id) % 24, customer_id, …".
 fn is_by_bucket(engine: &str) -> bool {
     engine.contains("ORDER BY (cityHash64(customer_id)")
+}
+
+/// Whether the sorting key of a table of samples is that of single ones: "… metric, sample) …".
+fn has_single_samples(engine: &str) -> bool {
+    engine.contains("metric, sample)")
 }
 
 /// The days in "… TTL hour + toIntervalDay(400) …".

@@ -264,7 +264,8 @@ impl ServerPlan {
             plan.statements.push(statements::seen(catalog, keep_days));
         }
         if tables::has_samples(catalog) {
-            plan.statements.push(statements::samples(catalog));
+            let single = found.has_single_samples.then(|| statements::drop_samples(tables));
+            plan.statements.extend(single.into_iter().chain([statements::samples(catalog)]));
         }
         let retired = found.listing.existing(&RETIRED);
         plan.statements.extend(retired.into_iter().map(statements::drop_retired));

@@ -137,6 +137,14 @@ pub(super) fn samples(catalog: &Catalog) -> String {
     format!("{table}\nCOMMENT '{MARK}'")
 }
 
+/// Drops a table of samples of an earlier version. Runs make the samples anew of the rollup of minutes.
+pub(super) fn drop_samples(tables: &Tables) -> String {
+    format!("{DROP_SAMPLES}{}", tables.samples)
+}
+
+const DROP_SAMPLES: &str =
+    "-- An earlier version made it. Runs keep its samples anew.\nDROP TABLE IF EXISTS ";
+
 /// The last column of the table of texts.
 const EVENTS: &str = "events SimpleAggregateFunction(sum, UInt64) CODEC(T64, LZ4)";
 
@@ -210,6 +218,8 @@ pub(super) fn rank(statement: &str) -> u8 {
         view if view.starts_with("CREATE MATERIALIZED VIEW") || view.contains("` MODIFY ") => FEEDS,
         view if view.starts_with("DROP VIEW") => 1,
         table if table.contains("CREATE TABLE ") || table.starts_with("CREATE DATABASE") => 0,
+        // Its place is needed.
+        samples if samples.starts_with(DROP_SAMPLES) => 0,
         _ => CHANGES,
     }
 }

@@ -43,6 +43,28 @@ pub enum UsageError {
         #[source]
         source: clickhouse::error::Error,
     },
+    #[error(
+        "the query {} on {} found no table {table}, where runs keep samples for the rule `unseen_shape`, or one of another version: run \
+         `meterflow migrate`",
+        .context.query_id, .context.host
+    )]
+    NoSamples {
+        context: QueryContext,
+        table: String,
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    #[error(
+        "the query {} on {} may not use the table {table}, where runs keep samples for the rule `unseen_shape`: give the detector's user \
+         the right by `GRANT SELECT, INSERT ON {table}`, as at the end of infra/clickhouse/users.sql",
+        .context.query_id, .context.host
+    )]
+    SamplesForbidden {
+        context: QueryContext,
+        table: String,
+        #[source]
+        source: clickhouse::error::Error,
+    },
     #[error("the usage query {} on {} sent nothing for {seconds} s", .context.query_id, .context.host)]
     Stalled { context: QueryContext, seconds: u64 },
     #[error("the usage query {} on {} takes more than it may", .context.query_id, .context.host)]
@@ -103,6 +125,22 @@ impl UsageError {
         matches!(self, Self::Query { source, .. } if exception_code(source) == Some(497))
     }
 
+    /// The same error of a query of the table of samples, which says what to do about the table.
+    pub(super) fn of_samples(self, table: &str) -> Self {
+        let table = table.to_owned();
+        match self {
+            Self::NotMigrated { context, source } => Self::NoSamples { context, table, source },
+            Self::Query { context, source } => match exception_code(&source) {
+                // NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER
+                Some(16 | 47) => Self::NoSamples { context, table, source },
+                // ACCESS_DENIED
+                Some(497) => Self::SamplesForbidden { context, table, source },
+                _ => Self::Query { context, source },
+            },
+            other => other,
+        }
+    }
+
     /// Whether the same query may succeed in a moment.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -114,6 +152,8 @@ impl UsageError {
             | Self::Overloaded { .. } => true,
             Self::Authentication { .. }
             | Self::NotMigrated { .. }
+            | Self::NoSamples { .. }
+            | Self::SamplesForbidden { .. }
             | Self::OutOfTime { .. }
             | Self::Shape { .. }
             | Self::Credentials(_) => false,
@@ -158,6 +198,24 @@ pub(crate) fn exception_code(error: &clickhouse::error::Error) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_of_samples_that_cannot_be_used_says_what_to_do() {
+        let context = || QueryContext { host: "ch:8123".to_owned(), query_id: "run-1".to_owned() };
+        let of = |text: &str| {
+            let error = clickhouse::error::Error::BadResponse(text.to_owned());
+            classify(&context(), error).of_samples("machines_samples")
+        };
+        for (text, says) in [
+            ("Code: 60. DB::Exception: Unknown table", "run `meterflow migrate`"),
+            ("Code: 47. DB::Exception: Unknown identifier `block`", "run `meterflow migrate`"),
+            ("Code: 497. DB::Exception: Not enough privileges", "GRANT SELECT, INSERT ON machines_samples"),
+        ] {
+            let (error, is_again) = (of(text).to_string(), of(text).is_transient());
+            assert!(error.contains(says) && error.contains("run-1 on ch:8123") && !is_again, "{error}");
+        }
+        assert!(of("Code: 202. DB::Exception: Too many simultaneous queries").is_transient());
+    }
 
     #[test]
     fn exception_codes_decide_what_is_tried_again() {

@@ -17,7 +17,7 @@ use super::rows::Declaring;
 use super::sql;
 
 /// More entities are read in several queries, one for each bucket.
-const MOST_AT_ONCE: u64 = 300;
+pub const MOST_AT_ONCE: u64 = 300;
 
 /// The samples of the metrics of an entity. Windows and hours without events are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -122,17 +122,14 @@ impl UsageReader {
         Ok(shown.get())
     }
 
-    /// The parts of the entities with newest windows that may be read at once: all, or in a large fleet one bucket each.
-    pub async fn parts_of_windows(
+    /// Shows the newest windows of a part of the entities, or of chosen ones, by one query.
+    pub async fn windows_of_part(
         &self,
         request: &EntitiesRequest<'_>,
         windows: usize,
-    ) -> Result<Vec<Shard>, UsageError> {
-        let shard = request.shard;
-        Ok(match self.count_of_samples(request, windows).await? {
-            ..=MOST_AT_ONCE => vec![shard],
-            _ => shard.buckets().map(Shard::of_bucket).collect(),
-        })
+        mut show: impl FnMut(EntitySamples),
+    ) -> Result<(), UsageError> {
+        self.samples_of(request, windows, (request.shard, request.query_id), &mut show).await
     }
 
     /// How many entities have one of the newest windows.
