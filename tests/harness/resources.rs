@@ -1,6 +1,7 @@
 //! The table, the topic, the queue and the database of one test.
 
 use anyhow::{Context, Result};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
@@ -81,8 +82,11 @@ async fn create(aws: &SdkConfig, name: &str, more: &[(&str, &str)]) -> Result<()
             .attribute_definitions(attribute(key, ScalarAttributeType::S)?)
             .global_secondary_indexes(index(name, key, "detected_at")?);
     }
-    table.send().await?;
-    Ok(())
+    match table.send().await.map_err(SdkError::into_service_error) {
+        // The name is new. So the answer to a first try was lost, and the SDK tried again.
+        Err(error) if !error.is_resource_in_use_exception() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A topic, and a queue that gets its messages: their ARN and URL.
