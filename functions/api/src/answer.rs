@@ -23,7 +23,7 @@ use crate::views::TimeForm;
 /// Limit of an answer.
 const TIME_LIMIT: Duration = Duration::from_secs(25);
 
-/// Limit of counting, in [`App::counting_time`]. What was counted until then is the answer.
+/// Default of [`App::counting_time`]. A count that takes longer answers with what it has.
 pub(crate) const COUNTING_TIME: Duration = Duration::from_secs(10);
 
 /// Limit of work that can be cut short, such as a query or filling a list page.

@@ -106,6 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_table_of_single_samples_is_known_by_its_order() {
+        let single = "ReplacingMergeTree PARTITION BY toRelativeWeekNum(sample) % 8 \
+                      ORDER BY (cityHash64(customer_id) % 24, customer_id, metric, sample)";
+        assert!(has_single_samples(single));
+        assert!(!has_single_samples(include_str!("ddl/usage_samples.sql")));
+    }
+
+    #[test]
     fn the_days_of_a_ttl_are_read() {
         let engine = "AggregatingMergeTree PARTITION BY toRelativeWeekNum(hour) % 96 ORDER BY hour";
         assert_eq!(days_of_ttl(engine), None);

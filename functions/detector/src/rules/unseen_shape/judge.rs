@@ -26,7 +26,7 @@ const HELD: usize = 3 * DAY;
 /// Series whose samples a run makes of all that the rollup holds, at least those of one entity. The others wait for the next run.
 const MOST_NEW: usize = 350;
 
-/// Judges all parts. What was judged before an error counts: its samples are kept, so a later run would not call it news.
+/// Judges all parts. An error leaves the verdicts on the parts before it. Their samples are kept, so no later run would find them new.
 pub(super) async fn judge(
     pass: Pass<'_>,
     window: Window,
