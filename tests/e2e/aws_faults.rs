@@ -26,6 +26,8 @@ use store::{HistoryEntry, Writer};
 
 use crate::notifier_cli::redrive_command;
 
+const FIVE: [(&str, &str); 1] = [("MAX_PAGES_PER_RUN", "5")];
+
 /// A world with this many anomalies, a detector that reaches AWS through a proxy, and the proxy.
 async fn behind_proxy(
     anomalies: u32,
@@ -207,6 +209,12 @@ fn third_put(seen: &Seen) -> Option<Action> {
     is_third.then(|| dynamodb_error(400, "AccessDeniedException"))
 }
 
+/// AWS behind the proxy, with a client that waits this long for a call.
+async fn patient(world: &World, proxy: &Proxy, time: Duration) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(time).operation_timeout(time).build();
+    world.aws_at(&proxy.url).await.into_builder().timeout_config(timeouts).build()
+}
+
 type LastingFault = (&'static str, fn(&Seen) -> Option<Action>, u64, &'static str);
 
 async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result<()> {
@@ -214,12 +222,7 @@ async fn fail_and_complete((name, fault, seconds, says): LastingFault) -> Result
     let (world, _, proxy) = behind_proxy(12, &[], decide).await?;
     // A call that fails for longer than this is given up. The time of the run with hanging puts ends earlier, at 6 s. The
     // deployed functions have 20 s.
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_secs(8))
-        .operation_timeout(Duration::from_secs(8))
-        .build();
-    let aws = world.aws_at(&proxy.url).await.into_builder().timeout_config(timeouts).build();
-    let app = world.app_with(&[], &aws).await?;
+    let app = world.app_with(&[], &patient(&world, &proxy, Duration::from_secs(8)).await).await?;
     let (started, time) = (Instant::now(), Duration::from_secs(seconds));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time.min(Duration::from_secs(50)), "{name}: {:?}", started.elapsed());
@@ -245,12 +248,13 @@ fn both(mut one: BTreeMap<String, usize>, other: BTreeMap<String, usize>) -> BTr
 #[tokio::test]
 async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() -> Result<()> {
     let decide = |seen: &Seen| match seen.operation.as_str() {
-        "TransactWriteItems" => Action::Delay(Duration::from_secs(3)),
+        "TransactWriteItems" if seen.earlier >= 100 => Action::FreezeBefore,
         _ => Action::Forward,
     };
-    let (world, app, _proxy) = behind_proxy(300, &[("MAX_PAGES_PER_RUN", "5")], decide).await?;
-    // Three seconds are for the report. In the others usage is read, and 64 at a time are stored, some times.
-    let (started, time) = (Instant::now(), Duration::from_secs(15));
+    let (world, _, proxy) = behind_proxy(300, &[], decide).await?;
+    let app = world.app_with(&FIVE, &patient(&world, &proxy, Duration::from_secs(60)).await).await?;
+    // Three seconds are for the report. In the others usage is read, and 100 are stored.
+    let (started, time) = (Instant::now(), Duration::from_secs(30));
     let error = failure(detector::run(&app, &hourly(END), started + time).await);
     assert!(started.elapsed() < time, "{:?}", started.elapsed());
     assert!(error.contains("time ran out"), "{error}");
@@ -259,7 +263,7 @@ async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() ->
     // The pages go out first, if the time allows it.
     let told = world.alert_counts().await?;
 
-    let next = world.app_with(&[("MAX_PAGES_PER_RUN", "5")], &world.aws).await?;
+    let next = world.app_with(&FIVE, &world.aws).await?;
     let summary = run(&next, &hourly(END)).await?;
     let left = 6 - told.len() as u64;
     assert_eq!((summary.recorded + summary.already_recorded, summary.alerts_published), (300, left));
@@ -268,8 +272,6 @@ async fn time_that_runs_out_while_storing_ends_the_run_and_the_next_goes_on() ->
     assert_eq!((counts.len(), counts.values().max()), (6, Some(&1)), "{counts:?}");
     Ok(())
 }
-
-const FIVE: [(&str, &str); 1] = [("MAX_PAGES_PER_RUN", "5")];
 
 #[tokio::test]
 async fn a_storm_of_anomalies_is_stored_whole_and_paged_in_small() -> Result<()> {
