@@ -9,7 +9,6 @@
 //! Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", PVLDB 12 (2019).
 
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
 
 /// Numbers of events by the bucket of their value, as `Map(Int16, UInt64)` in ClickHouse.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,9 +108,13 @@ impl Histogram {
         (count >= 2.0 && stddev.is_finite()).then_some(stddev)
     }
 
+    /// Whether the values of a bucket are usable: zero or above, and finite.
+    pub fn is_usable(key: i16) -> bool {
+        key != Self::NEGATIVE && key != Self::NOT_FINITE
+    }
+
     fn usable(&self) -> impl Iterator<Item = (i16, u64)> + '_ {
-        let usable = self.0.range((Excluded(Self::NEGATIVE), Unbounded));
-        usable.map(|(key, events)| (*key, *events)).filter(|(key, _)| *key != Self::NOT_FINITE)
+        self.0.iter().map(|(key, events)| (*key, *events)).filter(|(key, _)| Self::is_usable(*key))
     }
 
     fn of(&self, key: i16) -> u64 {

@@ -39,7 +39,7 @@ pub(in crate::usage) fn figures(
         return None;
     }
     let ruled = Rows::of(catalog, chosen.into_iter(), window, shard, some_entities);
-    let of = |slot: usize| ruled.figures(&format!("slot = {slot}"));
+    let of = |slot: usize| ruled.figures_if(&format!("slot = {slot}"));
     // The windows have the slots from 0 on. Then comes the time before them, and then the minutes right before them.
     let (now, before) = (of(0), of(windows));
     // The type of an empty array is that of its elements.
@@ -112,7 +112,7 @@ pub(in crate::usage) fn windows_before(
             )
         ),
     };
-    let figures = ruled.figures("true");
+    let figures = ruled.figures();
     Some(format!(
         "SELECT customer_id, count() OVER () AS declared, place, groupArray((slot, figures)) AS windows
 FROM
@@ -183,7 +183,7 @@ pub(in crate::usage) fn samples(
     };
     let hours = if has_hours { hours() } else { String::new() };
     let minutes = ruled.minutes(minutes, &ruled.windows_ago("minute"), (&first, END));
-    let figures = ruled.figures("true");
+    let figures = ruled.figures();
     Some(format!(
         "SELECT customer_id, count() OVER () AS declared, groupArray((place, slot, figures)) AS figures
 FROM
@@ -279,23 +279,35 @@ impl Rows {
         }
     }
 
+    /// The figures of all rows.
+    fn figures(&self) -> String {
+        self.figures_by(&|aggregate, argument| format!("{aggregate}({argument})"))
+    }
+
     /// The figures of the rows for which a condition holds.
-    fn figures(&self, condition: &str) -> String {
+    fn figures_if(&self, condition: &str) -> String {
+        self.figures_by(&|aggregate, argument| format!("{aggregate}If({argument}, {condition})"))
+    }
+
+    /// * `of`: an aggregate of a column.
+    fn figures_by(&self, of: &dyn Fn(&str, &str) -> String) -> String {
         // Only metrics of some aggregates need more columns.
         let or_nan = |is: bool, sql: String| if is { sql } else { "nan".to_owned() };
-        let ratio = format!("sumIf(total + corrections, {condition}) / sumIf(per, {condition})");
+        let ratio = format!("{} / {}", of("sum", "total + corrections"), of("sum", "per"));
         let ratio = or_nan(self.has_ratio, ratio);
-        let newest = or_nan(self.has_last, format!("argMaxMergeIf(newest, {condition})"));
+        let newest = or_nan(self.has_last, of("argMaxMerge", "newest"));
         let shape = if self.has_sizes {
-            format!("sumMapIf(shape, {condition})")
+            of("sumMap", "shape")
         } else {
-            format!(
-                "map(toInt16(0), sumIf(usable, {condition}), toInt16({NEGATIVE}), sumIf(negative, {condition}))"
-            )
+            let (usable, negative) = (of("sum", "usable"), of("sum", "negative"));
+            format!("map(toInt16(0), {usable}, toInt16({NEGATIVE}), {negative})")
         };
+        let sums = ["events", "bad", "total"].map(|column| of("sum", column)).join(", ");
         format!(
-            "(sumIf(events, {condition}), sumIf(bad, {condition}), sumIf(total, {condition}),
-     minIf(low, {condition}), maxIf(peak, {condition}), {shape}, {ratio}, {newest})"
+            "({sums}, {}, {},
+     {shape}, {ratio}, {newest})",
+            of("min", "low"),
+            of("max", "peak"),
         )
     }
 
