@@ -7,7 +7,7 @@ import runpy
 import hypercorn.asyncio
 import uvicorn
 import uvloop
-from ministack.services import dynamodb
+from ministack.services import dynamodb, lambda_svc
 
 # Functions of one text, which the emulator asks again and again about the same texts: the numbers of an item at each read of the
 # item, and the expressions of each call. They took a seventh of its time.
@@ -18,10 +18,14 @@ ANSWERS = 16_384
 IDLE_SECONDS = 75
 LAST_SECONDS = 3
 
+# The status of an answer about what exists already.
+CONFLICT = 409
+
 
 def main() -> None:
     for name in ASKED_AGAIN:
         setattr(dynamodb, name, remembering(getattr(dynamodb, name)))
+    lambda_svc._add_permission = repeatable(lambda_svc._add_permission, lambda_svc._functions)
     # With it the emulator needs a quarter less processor time than with Python's own.
     uvloop.install()
     # The server that the emulator starts reads and writes HTTP in Python. This one has a parser in C.
@@ -49,6 +53,29 @@ def remembering(function):
     @functools.wraps(function)
     def answer(text, *rest):
         return known(text, *rest) if type(text) is str else function(text, *rest)
+
+    return answer
+
+
+def repeatable(add_permission, functions):
+    """Adds a permission, also one that is there already, word for word.
+
+    AWS refuses the second one, and so does the emulator. But Terraform asks again where an answer was lost, and takes that
+    refusal for a passing one: it goes on asking for five minutes and then fails.
+    """
+
+    @functools.wraps(add_permission)
+    def answer(name, statement, *rest):
+        first = add_permission(name, statement, *rest)
+        if first[0] != CONFLICT:
+            return first
+        policy = functions[name]["policy"]
+        there = policy["Statement"]
+        policy["Statement"] = [known for known in there if known["Sid"] != statement["StatementId"]]
+        again = add_permission(name, statement, *rest)
+        is_known = policy["Statement"][-1] in there
+        policy["Statement"] = there
+        return again if is_known else first
 
     return answer
 

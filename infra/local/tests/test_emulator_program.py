@@ -24,5 +24,40 @@ class Remembering(unittest.TestCase):
             self.assertIn(f"\ndef {name}(", text)
 
 
+class Repeatable(unittest.TestCase):
+    def setUp(self):
+        self.functions = {"notifier": {"policy": {"Statement": []}}}
+        self.add = emulator_program.repeatable(self.emulator, self.functions)
+
+    def emulator(self, name, statement, _qualifier=None):
+        """As the emulator answers: it takes each name of a statement once."""
+        kept = self.functions[name]["policy"]["Statement"]
+        if any(known["Sid"] == statement["StatementId"] for known in kept):
+            return 409, {}, "exists"
+        kept.append({"Sid": statement["StatementId"], "Principal": statement["Principal"]})
+        return 201, {}, statement["Principal"]
+
+    def test_a_permission_is_added_again_if_it_is_the_same(self):
+        alerts = {"StatementId": "AllowAlerts", "Principal": "sns"}
+        schedule = {"StatementId": "AllowSchedule", "Principal": "events"}
+        for statement in (alerts, schedule, alerts):
+            self.assertEqual(self.add("notifier", statement), (201, {}, statement["Principal"]))
+        kept = self.functions["notifier"]["policy"]["Statement"]
+        self.assertEqual([known["Sid"] for known in kept], ["AllowAlerts", "AllowSchedule"])
+
+    def test_another_permission_of_the_same_name_is_refused(self):
+        self.add("notifier", {"StatementId": "AllowAlerts", "Principal": "sns"})
+        self.assertEqual(self.add("notifier", {"StatementId": "AllowAlerts", "Principal": "events"})[0], 409)
+        kept = self.functions["notifier"]["policy"]["Statement"]
+        self.assertEqual(kept, [{"Sid": "AllowAlerts", "Principal": "sns"}])
+
+    def test_the_emulator_has_the_function(self):
+        folder = importlib.util.find_spec("ministack.services").submodule_search_locations[0]
+        with open(f"{folder}/lambda_svc.py", encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("\ndef _add_permission(\n    func_name: str,\n    data: dict,\n", text)
+        self.assertIn("\n_functions = ", text)
+
+
 if __name__ == "__main__":
     unittest.main()
