@@ -65,6 +65,7 @@ mod permissions;
 mod presets;
 mod qa_runs;
 mod replay;
+mod samples;
 mod sources;
 mod stops;
 mod storage;

@@ -12,9 +12,8 @@ use detection::vote::models::Models;
 use detection::vote::{self, DAYS_OF_PEAKS, Judgement, Level, Peaks, SAMPLES, Samples, season};
 use detection::{About, CustomerId, Hour, Missing, Reason, Verdict, Window, entity};
 use platform::emf::{NetworkFigures, RunFigures};
-use warehouse::usage::{EntitySamples, EventFigures, MetricSamples};
+use warehouse::usage::{EntitySamples, MetricSamples};
 
-use super::past::level;
 use super::{note, of_verdict, read};
 use crate::candidate::Candidate;
 use crate::known::Known;
@@ -220,11 +219,11 @@ impl Past {
 }
 
 /// So many samples in order. Before its first one a metric is unknown, and after it a gap may be zero.
-pub(crate) fn values(spec: &MetricSpec, windows: &[(usize, EventFigures)], count: usize) -> Vec<f64> {
+pub(crate) fn values(spec: &MetricSpec, windows: &[(usize, f64)], count: usize) -> Vec<f64> {
     let mut values = vec![f64::NAN; count];
-    for (ago, figures) in windows {
-        if let (Some(place), Some(value)) = (count.checked_sub(*ago + 1), level(spec, figures)) {
-            values[place] = value;
+    for (ago, value) in windows {
+        if let Some(place) = count.checked_sub(*ago + 1) {
+            values[place] = *value;
         }
     }
     if spec.missing == Missing::Zero {
@@ -261,18 +260,19 @@ const UNKNOWN: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 
 impl Hours {
     /// The thirty days until the hour of the window.
-    fn of(spec: &MetricSpec, hours: &[(i64, EventFigures)], window: &Window) -> Self {
+    fn of(spec: &MetricSpec, hours: &[(i64, f64)], window: &Window) -> Self {
         let count = season::DAYS * DAY;
         let first = Hour::holding(window.start()).plus(-(count as i64));
         let within_an_hour = (3_600 / window.length().as_secs()).max(1) as f64;
         let is_added_up = matches!(spec.aggregate, Aggregate::Count | Aggregate::Sum);
         let share = if is_added_up { within_an_hour } else { 1.0 };
         let mut all = Self { first, levels: vec![f64::NAN; count] };
-        for (at, figures) in hours {
+        for (at, value) in hours {
             let at = jiff::Timestamp::from_second(*at).map(|at| Hour::holding(at).since(first));
             let place = at.ok().and_then(|place| usize::try_from(place).ok()).filter(|place| *place < count);
-            let (Some(place), Some(value)) = (place, level(spec, figures)) else { continue };
-            all.levels[place] = value / share;
+            if let Some(place) = place {
+                all.levels[place] = *value / share;
+            }
         }
         all
     }
@@ -307,19 +307,6 @@ mod tests {
         Window::between(end - SignedDuration::from_mins(1), end).unwrap()
     }
 
-    /// One event of a value.
-    fn of_value(value: f64) -> EventFigures {
-        EventFigures {
-            events: 1,
-            total: value,
-            least: value,
-            most: value,
-            shape: vec![(detection::Histogram::key(value), 1)],
-            newest: value,
-            ..EventFigures::default()
-        }
-    }
-
     fn cpu() -> MetricSpec {
         let text = "[[source]]\nname = \"machines\"\ntable = \"samples\"\nentity = \"host\"\nwindow = \"1m\"\n\
              [[metric]]\nname = \"cpu\"\nsource = \"machines\"\nunit = \"%\"\nmissing = \"gap\"\nmin_change = 1\n\
@@ -330,9 +317,9 @@ mod tests {
     /// The newest value beside usual ones, with hours of so many days.
     fn samples(newest: f64, days: i64) -> MetricSamples {
         let usual = |ago: usize| 40.0 + (ago * 7_919 % 101) as f64 / 20.0;
-        let windows = (0..SAMPLES).map(|ago| (ago, of_value(if ago == 0 { newest } else { usual(ago) })));
+        let windows = (0..SAMPLES).map(|ago| (ago, if ago == 0 { newest } else { usual(ago) }));
         let noon = Hour::holding(window().start());
-        let hours = (1..days * 24).map(|ago| (noon.plus(-ago).start().as_second(), of_value(42.0)));
+        let hours = (1..days * 24).map(|ago| (noon.plus(-ago).start().as_second(), 42.0));
         let days = (1..days).map(|ago| (noon.latest_at(0).plus(-24 * ago).start().as_second(), 42.0, 42.0));
         MetricSamples { windows: windows.collect(), hours: hours.collect(), days: days.collect() }
     }
@@ -363,7 +350,7 @@ mod tests {
 
     #[test]
     fn samples_are_in_order_and_gaps_may_be_zero() {
-        let windows = [(0, of_value(5.0)), (3, of_value(7.0)), (900, of_value(1.0))];
+        let windows = [(0, 5.0), (3, 7.0), (900, 1.0)];
         let found = values(&cpu(), &windows, SAMPLES);
         assert_eq!((found[SAMPLES - 1], found[SAMPLES - 4]), (5.0, 7.0));
         assert!(found[SAMPLES - 2].is_nan() && found[0].is_nan());
@@ -377,12 +364,7 @@ mod tests {
         let noon = Hour::holding(window().start());
         let at = |ago: i64| noon.plus(-ago).start().as_second();
         // The window is at 13:04. So 13 hours ago it was midnight, and 14 hours ago the day before.
-        let hours = [
-            (at(13), of_value(1.0)),
-            (at(14), of_value(9.0)),
-            (at(20), of_value(3.0)),
-            (at(2), of_value(4.0)),
-        ];
+        let hours = [(at(13), 1.0), (at(14), 9.0), (at(20), 3.0), (at(2), 4.0)];
         let hours = Hours::of(&cpu(), &hours, &window());
         assert_eq!(hours.days(noon).last(), Some(&(3.0, 9.0)));
         let midnight = noon.latest_at(0);

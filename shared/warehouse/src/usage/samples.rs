@@ -1,16 +1,17 @@
-//! Reads the newest windows of entities one by one, and the hours before, for the rule `vote`.
+//! Reads the values of the newest windows of entities one by one, and those of the hours before, for the rules `vote` and `unseen_shape`.
 //!
-//! An entity has thousands of figures. So entities are read one after the other, and in a large fleet ClickHouse makes those of one
+//! An entity has thousands of values. So entities are read one after the other, and in a large fleet ClickHouse makes those of one
 //! bucket at a time.
 
 use std::cell::Cell;
 
-use catalog::Shard;
+use catalog::{MetricSpec, Shard};
 use clickhouse::Row;
 use detection::vote::SAMPLES;
+use detection::{Histogram, Missing};
 use serde::Deserialize;
 
-use super::entities::{EntitiesRequest, EventFigures};
+use super::entities::EntitiesRequest;
 use super::error::UsageError;
 use super::reader::UsageReader;
 use super::rows::Declaring;
@@ -28,25 +29,30 @@ pub struct EntitySamples {
     pub metrics: Vec<MetricSamples>,
 }
 
-/// The samples of a metric of an entity.
+/// The values of a metric of an entity: means of a metric whose aggregate is `avg`, and so on. None of them is NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricSamples {
     /// Each with how many windows ago it was: 0 is the judged one.
-    pub windows: Vec<(usize, EventFigures)>,
+    pub windows: Vec<(usize, f64)>,
     /// The full hours before the end of the judged window, each with its first instant, in seconds since 1970. Of a metric whose
     /// aggregate is among the values, only the hours of the day that the season of the windows needs.
-    pub hours: Vec<(i64, EventFigures)>,
+    pub hours: Vec<(i64, f64)>,
     /// The days of UTC before that of the judged window, each with its first instant, its smallest and its largest value. Only of a
     /// metric whose aggregate is among the values.
     pub days: Vec<(i64, f64, f64)>,
 }
+
+/// Place of the metric, number of the window or hour, value, and the histogram of a percentile.
+type Sample = (u16, i64, f64, Vec<(i16, u64)>);
 
 #[derive(Row, Deserialize)]
 struct SamplesRow<'a> {
     #[serde(with = "serde_bytes")]
     customer_id: &'a [u8],
     declared: u64,
-    figures: Vec<(u16, i64, EventFigures)>,
+    samples: Vec<Sample>,
+    /// Place of the metric, first instant, smallest and largest value.
+    days: Vec<(u16, i64, f64, f64)>,
 }
 
 #[derive(Row, Deserialize)]
@@ -167,16 +173,37 @@ impl UsageReader {
                 key: row.customer_id.to_vec(),
                 metrics: vec![MetricSamples::default(); catalog.ruled().len()],
             };
-            for (place, slot, figures) in row.figures {
-                let Some(of_metric) = samples.metrics.get_mut(usize::from(place)) else { continue };
+            for (place, slot, level, shape) in row.samples {
+                let place = usize::from(place);
+                let (Some(spec), Some(of_metric)) =
+                    (catalog.ruled().get(place), samples.metrics.get_mut(place))
+                else {
+                    continue;
+                };
+                let Some(value) = value(spec, level, shape) else { continue };
                 match usize::try_from(slot) {
-                    Err(_) => of_metric.days.push((-slot, figures.least, figures.most)),
-                    Ok(ago) if ago < windows => of_metric.windows.push((ago, figures)),
-                    Ok(_) => of_metric.hours.push((slot, figures)),
+                    Ok(ago) if ago < windows => of_metric.windows.push((ago, value)),
+                    _ => of_metric.hours.push((slot, value)),
+                }
+            }
+            for (place, day, least, most) in row.days {
+                if let Some(of_metric) = samples.metrics.get_mut(usize::from(place)) {
+                    of_metric.days.push((day, least, most));
                 }
             }
             show(samples);
         }
         Ok(())
     }
+}
+
+/// The value of a window or an hour with events. `None` for a gap.
+///
+/// * `level`: the value, if it is made of no histogram. NaN if it is not known.
+fn value(spec: &MetricSpec, level: f64, shape: Vec<(i16, u64)>) -> Option<f64> {
+    let known = match spec.aggregate.percentile() {
+        Some(share) => shape.into_iter().collect::<Histogram>().percentile(share),
+        None => Some(level).filter(|level| !level.is_nan()),
+    };
+    known.or((spec.missing == Missing::Zero).then_some(0.0))
 }
