@@ -110,16 +110,10 @@ fn rows(
     shard: Shard,
     some_entities: bool,
 ) -> Option<Rows> {
-    let is =
-        |aggregate: &dyn Fn(Aggregate) -> bool| sampled.iter().any(|(_, spec)| aggregate(spec.aggregate));
-    let all = "arraySum(mapValues(shape))";
-    let columns = [
-        (is(&|of| of.percentile().is_some()), "shape".to_owned()),
-        (is(&|of| of == Aggregate::Last), format!("{all} - shape[{NOT_FINITE}] AS finite")),
-        (is(&is_of_usable), format!("{all} - shape[{NEGATIVE}] - shape[{NOT_FINITE}] AS usable")),
-    ];
-    let columns: Vec<String> = columns.into_iter().filter(|(is, _)| *is).map(|(_, column)| column).collect();
-    let of_shape = if columns.is_empty() { "0 AS usable".to_owned() } else { columns.join(", ") };
+    // ClickHouse leaves out those that the query does not use.
+    let of_shape = format!(
+        "shape, arraySum(mapValues(shape)) - shape[{NOT_FINITE}] AS finite, finite - shape[{NEGATIVE}] AS usable"
+    );
     (!sampled.is_empty()).then(|| Rows {
         of_shape,
         ..Rows::of(catalog, sampled.iter().copied(), window, shard, some_entities)
@@ -128,11 +122,6 @@ fn rows(
 
 const NEGATIVE: i16 = Histogram::NEGATIVE;
 const NOT_FINITE: i16 = Histogram::NOT_FINITE;
-
-/// Whether an aggregate is one of the usable values.
-fn is_of_usable(aggregate: Aggregate) -> bool {
-    matches!(aggregate, Aggregate::Sum | Aggregate::Max | Aggregate::Min | Aggregate::Avg)
-}
 
 /// The names of the metrics that a condition chooses, as a list of SQL.
 fn names(sampled: &Sampled<'_>, is_chosen: impl Fn(&MetricSpec) -> bool) -> String {
